@@ -1,0 +1,1 @@
+"""The command line: parse, call a command, print what it returns, map errors to exit codes."""

@@ -1,0 +1,1 @@
+"""One verb a file: plain values, a Store and a Console in, plain values out."""
