@@ -1,0 +1,21 @@
+"""Real components that tests run against: skipped with the reason where one is missing, a failure in CI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+def need(*programs: str, root: bool = False) -> None:
+    """Require programs on the PATH (and root); MACHINECTL_REQUIRE_REAL=1 turns the skip into a failure."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if root and os.geteuid() != 0:
+        missing.append("root")
+    if not missing:
+        return
+    reason = f"needs {', '.join(missing)}"
+    if os.environ.get("MACHINECTL_REQUIRE_REAL") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
