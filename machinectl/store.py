@@ -1,0 +1,278 @@
+"""The store: where machines' records and certificates are, who may write there, and how nothing is ever half written.
+
+STORE/locks/NAME      one lock a machine; a lock outlives what it guards
+STORE/staging/NAME    a machine on its way in or out; what a killed process leaves here is removed by the next
+STORE/machines/NAME/  machine.json and the certificates; DOCKER_CERT_PATH points here
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from machinectl import machine as record
+from machinectl.errors import MachineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+RECORD = "machine.json"
+DOCKER_MACHINE_RECORD = "config.json"
+PRIVATE_DIRECTORY = 0o700
+PRIVATE_FILE = 0o600
+
+
+class NoSuchMachine(MachineError):
+    """There is no machine of that name in the store."""
+
+
+class StoreError(MachineError):
+    """The store cannot be read or written: permissions, a full disk, a read-only file system."""
+
+
+def default_root() -> str:
+    """Where machines are kept where nothing else is said: what platformdirs answers on Linux, without its 20 ms.
+
+    macOS takes the same path: its own one holds a blank, which breaks `docker $(machinectl config NAME)`.
+    """
+    if os.name == "nt":
+        import platformdirs
+
+        return platformdirs.user_data_dir("machinectl", appauthor=False)
+    data = os.environ.get("XDG_DATA_HOME", "").strip() or os.path.expanduser("~/.local/share")
+    return os.path.join(data, "machinectl")
+
+
+class Lock:
+    """A machine's lock, held by this process until it is released or the process ends, however it ends.
+
+    Entering waits for it; `waiting` is called first where somebody else holds it now.
+    """
+
+    def __init__(self, path: str, waiting: Callable[[], None] | None = None) -> None:
+        self.path = path
+        self.waiting = waiting
+        self.descriptor = -1
+
+    def acquire(self, *, wait: bool) -> bool:
+        """Take the lock; False where somebody else holds it and `wait` is not set."""
+        import fcntl
+
+        with Translated(self.path):
+            self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            return False
+        return True
+
+    def release(self) -> None:
+        os.close(self.descriptor)
+
+    def __enter__(self) -> None:
+        if self.acquire(wait=False):
+            return
+        if self.waiting:
+            self.waiting()
+        self.acquire(wait=True)
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class Translated:
+    """Turns the operating system's errors about a path into a StoreError that says what to do."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None) -> None:
+        if not isinstance(exc, OSError):
+            return
+        hint = "Choose another store: machinectl --storage-path DIR …"
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            hint = f"Make room on the disk that holds it: df -h {os.path.dirname(self.path)}"
+        raise StoreError(f"Cannot use {self.path}: {exc.strerror or exc}", hint) from exc
+
+
+class Store:
+    """The machines of one user. Reading takes no lock and never sees half a record."""
+
+    def __init__(self, root: str = "") -> None:
+        self.root = os.path.abspath(root or os.environ.get("MACHINE_STORAGE_PATH", "") or default_root())
+        self.machines = os.path.join(self.root, "machines")
+        self.staging = os.path.join(self.root, "staging")
+        self.locks = os.path.join(self.root, "locks")
+
+    def directory(self, name: str) -> str:
+        """The machine's directory, absolute: what DOCKER_CERT_PATH points at."""
+        return os.path.join(self.machines, name)
+
+    def names(self) -> list[str]:
+        """The names of all machines, whatever state their records are in; m2 comes before m10."""
+        try:
+            with os.scandir(self.machines) as entries:
+                found = [entry.name for entry in entries if record.is_name(entry.name) and entry.is_dir()]
+        except FileNotFoundError:
+            return []
+        except OSError as exc:
+            raise StoreError(f"Cannot read {self.machines}: {exc.strerror}", "Check who owns it: ls -ld it") from exc
+        return sorted(found, key=record.natural)
+
+    def holder(self, name: str) -> str | None:
+        """The machine that has this name, also where the two differ in case only, as macOS cannot tell them apart."""
+        if os.path.lexists(self.directory(name)):
+            return name
+        return next((taken for taken in self.names() if taken.lower() == name.lower()), None)
+
+    def read(self, name: str) -> record.Machine:
+        """A machine's record. Raises NoSuchMachine, machine.BrokenRecord or StoreError."""
+        if not record.is_name(name):
+            raise no_such(name)
+        path = os.path.join(self.directory(name), RECORD)
+        try:
+            with open(path, "rb") as file:
+                return record.parse(name, file.read())
+        except FileNotFoundError as exc:
+            raise self.without_record(name) from exc
+        except NotADirectoryError as exc:
+            raise no_such(name) from exc
+        except OSError as exc:
+            raise record.broken(name, f"cannot be read ({exc.strerror})") from exc
+
+    def without_record(self, name: str) -> MachineError:
+        """What is wrong with a name whose record is not there."""
+        directory = self.directory(name)
+        if not os.path.isdir(directory):
+            return self.no_such_but(name)
+        if os.path.exists(os.path.join(directory, DOCKER_MACHINE_RECORD)):
+            return record.BrokenRecord(
+                f'Machine "{name}" is docker-machine\'s; machinectl leaves it as it is',
+                f"Register its host: machinectl create --driver none --url URL --tls-dir {directory} OTHER-NAME",
+            )
+        return record.broken(name, "is missing")
+
+    def no_such_but(self, name: str) -> NoSuchMachine:
+        """No such machine, with the name that was meant where it differs in case only."""
+        return no_such(name, next((taken for taken in self.names() if taken.lower() == name.lower()), ""))
+
+    def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Lock:
+        """Become the only writer of a machine. `waiting` is called if somebody else is writing now."""
+        self.make_directory(self.locks)
+        return Lock(os.path.join(self.locks, name.lower()), waiting)
+
+    def add(self, machine: record.Machine, files: Mapping[str, bytes]) -> None:
+        """Put a new machine into place, whole. The lock must be held; the name must be free."""
+        self.make_directory(self.machines)
+        self.make_directory(self.staging)
+        staged = os.path.join(self.staging, machine.name)
+        discard(staged)
+        with Translated(staged):
+            os.mkdir(staged, PRIVATE_DIRECTORY)
+        try:
+            for filename, data in {**files, RECORD: machine.dump()}.items():
+                replace_file(os.path.join(staged, filename), data)
+            with Translated(self.directory(machine.name)):
+                os.rename(staged, self.directory(machine.name))
+                sync_directory(self.machines)
+        except BaseException:
+            discard(staged)
+            raise
+
+    def write(self, machine: record.Machine) -> None:
+        """Replace a machine's record. The lock must be held."""
+        replace_file(os.path.join(self.directory(machine.name), RECORD), machine.dump())
+
+    def write_file(self, name: str, filename: str, data: bytes) -> None:
+        """Create or replace one file of a machine, readable by its owner alone. The lock must be held."""
+        replace_file(os.path.join(self.directory(name), filename), data)
+
+    def remove(self, name: str) -> None:
+        """Take a machine out of the store; it is gone at once, whenever the process ends. The lock must be held."""
+        self.make_directory(self.staging)
+        leaving = os.path.join(self.staging, name)
+        discard(leaving)
+        with Translated(self.directory(name)):
+            os.rename(self.directory(name), leaving)
+            sync_directory(self.machines)
+        discard(leaving)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a machine another name: one rename, as its name stands nowhere else. Both locks must be held."""
+        with Translated(self.directory(new)):
+            os.rename(self.directory(old), self.directory(new))
+            sync_directory(self.machines)
+
+    def sweep(self) -> None:
+        """Remove what killed processes left in staging, but not where somebody is at work now."""
+        try:
+            left = os.listdir(self.staging)
+        except OSError:
+            return
+        for name in left:
+            lock = self.lock(name)
+            if lock.acquire(wait=False):
+                discard(os.path.join(self.staging, name))
+                lock.release()
+
+    def make_directory(self, path: str) -> None:
+        with Translated(path):
+            os.makedirs(self.root, PRIVATE_DIRECTORY, exist_ok=True)
+            os.makedirs(path, PRIVATE_DIRECTORY, exist_ok=True)
+
+
+def no_such(name: str, meant: str = "") -> NoSuchMachine:
+    return NoSuchMachine(
+        f'Docker machine "{name}" does not exist',
+        f'Did you mean "{meant}"?' if meant else "List the machines there are: machinectl ls",
+    )
+
+
+def replace_file(path: str, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all, also after a crash: temp file, fsync, rename.
+
+    The temporary name is fixed (writers hold the machine's lock), so that the next write removes what a killed one left.
+    """
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, f".{name}.tmp")
+    with Translated(path):
+        try:
+            forget(temporary)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+            with open(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(temporary, path)
+        except BaseException:
+            forget(temporary)
+            raise
+        sync_directory(directory)
+
+
+def forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def sync_directory(path: str) -> None:
+    """Make a rename in a directory outlast a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def discard(directory: str) -> None:
+    import shutil
+
+    shutil.rmtree(directory, ignore_errors=True)

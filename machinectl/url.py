@@ -1,0 +1,149 @@
+"""Where an engine is, in docker's notation: tcp://host:port, unix:///path, ssh://user@host:port."""
+
+from __future__ import annotations
+
+from machinectl.errors import UsageError
+
+# Docker's registered ports (IANA): 2376 with TLS, 2375 without.
+TLS_PORT = 2376
+PLAIN_PORT = 2375
+# sockaddr_un's sun_path holds 108 bytes with the closing NUL on Linux, 104 on macOS.
+LONGEST_SOCKET_PATH = 103
+LONGEST_HOST = 253
+HIGHEST_PORT = 65535
+
+LETTERS_AND_DIGITS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+HOST_CHARACTERS = LETTERS_AND_DIGITS | frozenset("-._")
+EXAMPLES = "tcp://192.168.0.29:2376, unix:///var/run/docker.sock or ssh://ops@192.168.0.29"
+
+
+class EngineURL:
+    """A URL taken apart. `host` of an IPv6 address is without brackets; `port` is 0 where none is given."""
+
+    __slots__ = ("host", "path", "port", "scheme", "user")
+
+    def __init__(self, scheme: str, *, user: str = "", host: str = "", port: int = 0, path: str = "") -> None:
+        self.scheme = scheme
+        self.user = user
+        self.host = host
+        self.port = port
+        self.path = path
+
+    def __str__(self) -> str:
+        if self.scheme == "unix":
+            return f"unix://{self.path}"
+        user = f"{self.user}@" if self.user else ""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = f":{self.port}" if self.port else ""
+        return f"{self.scheme}://{user}{host}{port}"
+
+
+def parse(text: str) -> EngineURL:
+    """Take a URL apart. Raises UsageError for what docker could not use, saying what to write instead."""
+    if any(character.isspace() or not character.isprintable() for character in text):
+        raise wrong(text, "it holds a blank or a control character")
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        raise UsageError(
+            f"The URL {text!r} has no scheme",
+            f"Write tcp://{text}" if text else f"Write for example {EXAMPLES}",
+        )
+    if scheme not in {"tcp", "unix", "ssh"}:
+        raise wrong(text, f"its scheme is {scheme!r}; tcp, unix and ssh are what docker knows")
+    return parse_socket(text, rest) if scheme == "unix" else parse_remote(text, scheme, rest)
+
+
+def with_port(text: str, *, tls: bool | None = None) -> str:
+    """The URL in full: a tcp URL without a port gets docker's own, 2375 only where TLS is ruled out."""
+    url = parse(text)
+    if url.scheme == "tcp" and not url.port:
+        url.port = PLAIN_PORT if tls is False else TLS_PORT
+    return str(url)
+
+
+def uses_tls(text: str) -> bool:
+    """Whether an engine at this URL is spoken to over TLS where nobody says: any tcp port but 2375."""
+    url = parse(text)
+    return url.scheme == "tcp" and url.port != PLAIN_PORT
+
+
+def parse_socket(text: str, path: str) -> EngineURL:
+    if not path.startswith("/") or path.endswith("/"):
+        raise wrong(text, "the path of a socket is absolute: unix:///var/run/docker.sock")
+    if len(path.encode(errors="surrogateescape")) > LONGEST_SOCKET_PATH:
+        raise wrong(text, f"the path of a socket has at most {LONGEST_SOCKET_PATH} bytes")
+    return EngineURL("unix", path=path)
+
+
+def parse_remote(text: str, scheme: str, rest: str) -> EngineURL:
+    for mark, what in (("/", "a path"), ("?", "a query"), ("#", "a fragment")):
+        if mark in rest:
+            raise wrong(text, f"it has {what}; it ends after host and port")
+    user, at, address = rest.rpartition("@")
+    if at:
+        check_user(text, scheme, user)
+    host, port = split_address(text, address)
+    check_host(text, host)
+    return EngineURL(scheme, user=user, host=host, port=parse_port(text, port) if port is not None else 0)
+
+
+def check_user(text: str, scheme: str, user: str) -> None:
+    if scheme == "tcp":
+        raise wrong(text, "a tcp URL has no user; who you are is in your certificate")
+    if ":" in user:
+        # The text is not shown: what follows the colon is a password.
+        raise UsageError("The ssh URL holds a password, which ssh does not take from there", "Use a key or an agent")
+    if not user or user[0] == "-" or not HOST_CHARACTERS.issuperset(user):
+        raise wrong(text, f"{user!r} is not a user's name")
+
+
+def split_address(text: str, address: str) -> tuple[str, str | None]:
+    """Host and port of host, host:port, [v6] or [v6]:port; the port is None where there is no colon."""
+    if address.startswith("["):
+        host, bracket, after = address[1:].partition("]")
+        if not bracket or (after and not after.startswith(":")):
+            raise wrong(text, "an IPv6 address stands in brackets: tcp://[fd00::29]:2376")
+        if ":" not in host:
+            raise wrong(text, f"{host!r} in brackets is not an IPv6 address")
+        return host, after[1:] if after else None
+    if address.count(":") > 1:
+        raise wrong(text, "an IPv6 address stands in brackets: tcp://[fd00::29]:2376")
+    host, colon, port = address.partition(":")
+    return host, port if colon else None
+
+
+def check_host(text: str, host: str) -> None:
+    if not host:
+        raise wrong(text, "it names no host")
+    if ":" in host:
+        if not is_address(host):
+            raise wrong(text, f"{host!r} is not an IPv6 address")
+        return
+    if len(host) > LONGEST_HOST or not HOST_CHARACTERS.issuperset(host) or host[0] in "-." or ".." in host:
+        raise wrong(text, f"{host!r} is not a host's name or address")
+    if LETTERS_AND_DIGITS.isdisjoint(host) or (host.replace(".", "").isdecimal() and not is_address(host)):
+        raise wrong(text, f"{host!r} is not an IPv4 address")
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IPv4 address, or an IPv6 address without brackets."""
+    import socket
+
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+    except OSError:
+        return False
+    return True
+
+
+def parse_port(text: str, port: str) -> int:
+    if not (port.isascii() and port.isdecimal() and len(port) <= len(str(HIGHEST_PORT))):
+        raise wrong(text, f"{port!r} is not a port")
+    number = int(port)
+    if not 0 < number <= HIGHEST_PORT:
+        raise wrong(text, f"a port is between 1 and {HIGHEST_PORT}")
+    return number
+
+
+def wrong(text: str, why: str) -> UsageError:
+    return UsageError(f"The URL {text!r} cannot be used: {why}", f"Write for example {EXAMPLES}")
