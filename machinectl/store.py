@@ -116,25 +116,46 @@ class Store:
 
     def names(self) -> list[str]:
         """The names of all machines, whatever state their records are in; m2 comes before m10."""
-        try:
-            with os.scandir(self.machines) as entries:
-                found = [entry.name for entry in entries if record.is_name(entry.name) and entry.is_dir()]
-        except FileNotFoundError:
-            return []
-        except OSError as exc:
-            raise StoreError(f"Cannot read {self.machines}: {exc.strerror}", "Check who owns it: ls -ld it") from exc
+        with Translated(self.machines):
+            try:
+                with os.scandir(self.machines) as entries:
+                    found = [entry.name for entry in entries if record.is_name(entry.name) and entry.is_dir()]
+            except FileNotFoundError:
+                return []
         return sorted(found, key=record.natural)
 
-    def holder(self, name: str) -> str | None:
-        """The machine that has this name, also where the two differ in case only, as macOS cannot tell them apart."""
+    def check_exists(self, name: str) -> None:
+        """Raise NoSuchMachine where there is none of that name, whatever its record looks like."""
+        if not record.is_name(name) or not os.path.isdir(self.directory(name)):
+            raise self.no_such(name)
+
+    def check_free(self, name: str, besides: str = "") -> None:
+        """Raise MachineError where a name is taken, also in other case: macOS cannot tell the two apart."""
+        if name.lower() == besides.lower():
+            return
         if os.path.lexists(self.directory(name)):
-            return name
-        return next((taken for taken in self.names() if taken.lower() == name.lower()), None)
+            raise MachineError(
+                f'Docker machine "{name}" already exists',
+                f"Choose another name, or forget that one: machinectl rm {name}",
+            )
+        taken = next((other for other in self.names() if other.lower() == name.lower()), None)
+        if taken:
+            raise MachineError(
+                f'Docker machine "{name}" already exists as "{taken}"; names that differ in case only are the same',
+                "Choose another name",
+            )
+
+    def is_docker_machines(self, name: str) -> bool:
+        """Whether a machine is docker-machine's: such a directory is read and never written."""
+        directory = self.directory(name)
+        return os.path.exists(os.path.join(directory, DOCKER_MACHINE_RECORD)) and not os.path.lexists(
+            os.path.join(directory, RECORD)
+        )
 
     def read(self, name: str) -> record.Machine:
         """A machine's record. Raises NoSuchMachine, machine.BrokenRecord or StoreError."""
         if not record.is_name(name):
-            raise no_such(name)
+            raise self.no_such(name)
         path = os.path.join(self.directory(name), RECORD)
         try:
             with open(path, "rb") as file:
@@ -142,30 +163,41 @@ class Store:
         except FileNotFoundError as exc:
             raise self.without_record(name) from exc
         except NotADirectoryError as exc:
-            raise no_such(name) from exc
+            raise self.no_such(name) from exc
         except OSError as exc:
             raise record.broken(name, f"cannot be read ({exc.strerror})") from exc
 
     def without_record(self, name: str) -> MachineError:
         """What is wrong with a name whose record is not there."""
-        directory = self.directory(name)
-        if not os.path.isdir(directory):
-            return self.no_such_but(name)
-        if os.path.exists(os.path.join(directory, DOCKER_MACHINE_RECORD)):
+        if not os.path.isdir(self.directory(name)):
+            return self.no_such(name)
+        if self.is_docker_machines(name):
             return record.BrokenRecord(
                 f'Machine "{name}" is docker-machine\'s; machinectl leaves it as it is',
-                f"Register its host: machinectl create --driver none --url URL --tls-dir {directory} OTHER-NAME",
+                f"Register its host: machinectl create -d none --url URL --tls-dir {self.directory(name)} NEW-NAME",
             )
         return record.broken(name, "is missing")
 
-    def no_such_but(self, name: str) -> NoSuchMachine:
-        """No such machine, with the name that was meant where it differs in case only."""
-        return no_such(name, next((taken for taken in self.names() if taken.lower() == name.lower()), ""))
+    def no_such(self, name: str) -> NoSuchMachine:
+        """No such machine; where one differs in case only, that one was meant."""
+        meant = next((other for other in self.names() if other.lower() == name.lower()), None)
+        return NoSuchMachine(
+            f'Docker machine "{name}" does not exist',
+            f'Did you mean "{meant}"?' if meant else "List the machines there are: machinectl ls",
+        )
 
     def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Lock:
         """Become the only writer of a machine. `waiting` is called if somebody else is writing now."""
         self.make_directory(self.locks)
         return Lock(os.path.join(self.locks, name.lower()), waiting)
+
+    def is_locked(self, name: str) -> bool:
+        """Whether somebody is writing a machine now."""
+        lock = self.lock(name)
+        free = lock.acquire(wait=False)
+        if free:
+            lock.release()
+        return not free
 
     def add(self, machine: record.Machine, files: Mapping[str, bytes]) -> None:
         """Put a new machine into place, whole. The lock must be held; the name must be free."""
@@ -227,17 +259,10 @@ class Store:
             os.makedirs(path, PRIVATE_DIRECTORY, exist_ok=True)
 
 
-def no_such(name: str, meant: str = "") -> NoSuchMachine:
-    return NoSuchMachine(
-        f'Docker machine "{name}" does not exist',
-        f'Did you mean "{meant}"?' if meant else "List the machines there are: machinectl ls",
-    )
-
-
 def replace_file(path: str, data: bytes) -> None:
     """Write a file so that it is there whole or not at all, also after a crash: temp file, fsync, rename.
 
-    The temporary name is fixed (writers hold the machine's lock), so that the next write removes what a killed one left.
+    The temporary name is fixed (writers hold the machine's lock): the next write removes what a killed one left.
     """
     directory, name = os.path.split(path)
     temporary = os.path.join(directory, f".{name}.tmp")

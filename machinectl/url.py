@@ -40,8 +40,8 @@ class EngineURL:
 
 def parse(text: str) -> EngineURL:
     """Take a URL apart. Raises UsageError for what docker could not use, saying what to write instead."""
-    if any(character.isspace() or not character.isprintable() for character in text):
-        raise wrong(text, "it holds a blank or a control character")
+    if not text.isprintable():
+        raise wrong(text, "it holds a character that cannot be printed")
     scheme, separator, rest = text.partition("://")
     if not separator:
         raise UsageError(

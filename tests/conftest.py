@@ -1,0 +1,35 @@
+"""What every test gets: a store of its own, and an environment that nothing of the user's shell leaks into."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from machinectl.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# The machines that CI runs on are slow at times; a slow example is not a wrong one.
+settings.register_profile("machinectl", deadline=None, print_blob=True)
+settings.load_profile("machinectl")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Leave nothing of DOCKER_*, MACHINE* and the user's directories in the environment."""
+    for name in list(os.environ):
+        if name.startswith(("DOCKER_", "MACHINE_", "MACHINECTL_")) and name != "MACHINECTL_REQUIRE_REAL":
+            monkeypatch.delenv(name)
+    for name in ("no_proxy", "NO_PROXY", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
