@@ -1,0 +1,535 @@
+"""X.509 for Docker's mutual TLS: make certificates, read them, and check that they work together.
+
+PEM bytes in, PEM bytes out; nothing here touches a file. Where a function takes `…_file` names, they only
+say in its error messages which file is meant. The times are UTC.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import shlex
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from machinectl.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+# Ten years, as mkcert's root: a new CA means a new certificate for the host and for each of its clients at
+# once, and nobody but these trusts it. docker-machine's 1080 days locked people out of their own hosts.
+CA_DAYS = 3650
+
+# Apple's systems refuse a server certificate that is valid for more than 825 days, under a private CA too
+# (https://support.apple.com/en-us/HT210176): 820 and the backdating stay below.
+SERVER_DAYS = 820
+
+# As long as the server's: both come up for renewal together. A shorter one would be no revocation, which
+# dockerd has not; only a new CA is.
+CLIENT_DAYS = SERVER_DAYS
+
+# A hardware clock that keeps local time is up to 14 hours off until NTP has set the host's clock, and a
+# certificate that is not valid yet is refused.
+BACKDATED = timedelta(days=1)
+
+# RFC 5280, appendix A.1, ub-common-name.
+COMMON_NAME_BYTES = 64
+
+_USAGES = {ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth", ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth"}
+
+# RFC 1123 labels, with the underscore that Go's and OpenSSL's name checks accept and LANs are full of.
+_DNS_NAME = re.compile(
+    r"(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+)
+
+# What cryptography raises for bytes that are no certificate, at parsing or at the first look at a field.
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+
+# The kinds that Go's crypto/tls, and so docker, takes.
+_Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its private key, both PEM. A CA's certificate may be a bundle: its own comes first."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a certificate says. `usages` is its extended key usage; empty means that it is good for any."""
+
+    subject: str
+    sans: tuple[str, ...]
+    issuer: str
+    not_before: datetime
+    not_after: datetime
+    is_ca: bool
+    usages: tuple[str, ...]
+
+    def days_left(self, now: datetime) -> int:
+        """Whole days until it expires; negative once it has."""
+        return (self.not_after - now).days
+
+
+def new_ca(name: str, *, now: datetime | None = None) -> Pair:
+    """Make a certificate authority. `name` is what people see as the issuer; it is cut at 64 bytes."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = _subject(_cut(name))
+    now = now or datetime.now(UTC)
+    builder = (
+        _unsigned(subject, subject, key.public_key(), now, now + timedelta(days=CA_DAYS))
+        # It signs leaves only.
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(ca=True), critical=True)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+    )
+    return Pair(_certificate_pem([builder.sign(key, hashes.SHA256())]), _key_pem(key))
+
+
+def issue_server(ca: Pair, sans: Sequence[str], *, now: datetime | None = None) -> Pair:
+    """Make an engine's certificate: for each address and DNS name of `sans`, `localhost` and 127.0.0.1.
+
+    Raises UsageError for a SAN that is neither, MachineError where the CA cannot sign.
+    """
+    names = list(dict.fromkeys(_general_name(san) for san in (*sans, "localhost", "127.0.0.1")))
+    return _issue(
+        ca,
+        _cut(str(names[0].value)),
+        SERVER_DAYS,
+        [
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
+            x509.SubjectAlternativeName(names),
+        ],
+        now or datetime.now(UTC),
+    )
+
+
+def issue_client(ca: Pair, name: str, *, now: datetime | None = None) -> Pair:
+    """Make a client's certificate; `name` becomes its common name, the user that docker's plugins see.
+
+    Raises UsageError for a name that a certificate cannot hold, MachineError where the CA cannot sign.
+    """
+    if not name.isprintable() or not 1 <= len(name.encode(errors="replace")) <= COMMON_NAME_BYTES:
+        raise UsageError(
+            f"{_printable(name)!r} cannot be the name in a certificate",
+            f"Give 1 to {COMMON_NAME_BYTES} printable characters, such as alice or ci-runner.",
+        )
+    return _issue(
+        ca,
+        name,
+        CLIENT_DAYS,
+        [x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])],
+        now or datetime.now(UTC),
+    )
+
+
+def describe(pem: bytes, *, file: str = "The certificate") -> Description:
+    """Read the first certificate of a PEM file. Raises MachineError where there is none."""
+    return describe_all(pem, file=file)[0]
+
+
+def describe_all(pem: bytes, *, file: str = "The certificate") -> list[Description]:
+    """Read every certificate of a PEM file: a CA bundle, or a leaf and its intermediates."""
+    return [_description(certificate) for certificate in _certificates(pem, file)]
+
+
+def ca_pair(
+    ca: bytes,
+    key: bytes,
+    *,
+    ca_file: str = "ca.pem",
+    key_file: str = "ca-key.pem",
+    now: datetime | None = None,
+) -> Pair:
+    """Check that a CA can sign: certificate and key belong together, and it is a CA and valid.
+
+    `ca` may be a bundle: the certificate that the key belongs to is looked for, and put first.
+    """
+    certificates = _certificates(ca, ca_file)
+    private = _private_key(key, key_file)
+    own = [each for each in certificates if each.public_key() == private.public_key()]
+    if not own:
+        raise _no_match(_File(ca_file, certificates[0]), key_file)
+    authority = _File(ca_file, own[0])
+    _check_authorities([authority])
+    _check_dates([authority], now or datetime.now(UTC))
+    rest = [each for each in certificates if each is not own[0]]
+    return Pair(_certificate_pem([own[0], *rest]), _key_pem(private))
+
+
+def client_bundle(
+    ca: bytes,
+    cert: bytes,
+    key: bytes,
+    *,
+    ca_file: str = "ca.pem",
+    cert_file: str = "cert.pem",
+    key_file: str = "key.pem",
+    now: datetime | None = None,
+) -> dict[str, bytes]:
+    """Check what the docker CLI is given, and return it as the files that it looks for.
+
+    `ca` may hold several CAs and `cert` the client's certificate and intermediates. The certificates come
+    back with nothing else that the files held, the key as unencrypted PKCS #8. Raises MachineError, one cause
+    for each thing that can be wrong: not PEM, encrypted key, key of another certificate, no CA, another CA,
+    expired, not valid yet, not for clients.
+    """
+    usage = ExtendedKeyUsageOID.CLIENT_AUTH
+    files = (ca_file, cert_file, key_file)
+    checked = _bundle(ca, cert, key, files, usage, now=now or datetime.now(UTC))
+    return dict(zip(("ca.pem", "cert.pem", "key.pem"), checked, strict=True))
+
+
+def server_bundle(
+    ca: bytes,
+    cert: bytes,
+    key: bytes,
+    *,
+    ca_file: str = "ca.pem",
+    cert_file: str = "server.pem",
+    key_file: str = "server-key.pem",
+    now: datetime | None = None,
+) -> dict[str, bytes]:
+    """Check what `dockerd --tlsverify` is given, as `client_bundle` does for a client."""
+    usage = ExtendedKeyUsageOID.SERVER_AUTH
+    files = (ca_file, cert_file, key_file)
+    checked = _bundle(ca, cert, key, files, usage, now=now or datetime.now(UTC))
+    return dict(zip(("ca.pem", "server.pem", "server-key.pem"), checked, strict=True))
+
+
+class _File(NamedTuple):
+    """A certificate, and the name of the file that it came in."""
+
+    name: str
+    certificate: x509.Certificate
+
+
+def _issue(ca: Pair, name: str, days: int, extensions: Iterable[x509.ExtensionType], now: datetime) -> Pair:
+    checked = ca_pair(ca.certificate, ca.key, ca_file="The CA", key_file="The CA's key", now=now)
+    authority = _certificates(checked.certificate, "The CA")[0]
+    authority_key = _private_key(checked.key, "The CA's key")
+    key = ec.generate_private_key(ec.SECP256R1())
+    # What outlives its CA would still say that it is good when nobody takes it any more.
+    not_after = min(now + timedelta(days=days), authority.not_valid_after_utc)
+    builder = (
+        _unsigned(_subject(name), authority.subject, key.public_key(), now, not_after)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(ca=False), critical=True)
+        .add_extension(_authority_key_identifier(authority, authority_key), critical=False)
+    )
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    # Ed25519 has its hash built in.
+    algorithm = None if isinstance(authority_key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    return Pair(_certificate_pem([builder.sign(authority_key, algorithm)]), _key_pem(key))
+
+
+def _unsigned(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: CertificatePublicKeyTypes,
+    now: datetime,
+    not_after: datetime,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(not_after)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+
+
+def _key_usage(*, ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not ca,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _authority_key_identifier(authority: x509.Certificate, key: _Key) -> x509.AuthorityKeyIdentifier:
+    """What Python 3.13 demands (VERIFY_X509_STRICT): the CA's own identifier, which need not be its key's hash."""
+    try:
+        identifier = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound:
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier.value)
+
+
+def _subject(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _cut(name: str) -> str:
+    return name.encode()[:COMMON_NAME_BYTES].decode(errors="ignore")
+
+
+def _general_name(san: str) -> x509.GeneralName:
+    # A zone (fe80::1%eth0) means something on one host only, and is no part of a certificate.
+    if "%" not in san:
+        with suppress(ValueError):
+            return x509.IPAddress(ipaddress.ip_address(san))
+    name = san.lower()
+    # A number as the last label is a mistyped address to every resolver (RFC 1123, 2.1).
+    if len(name) > 253 or not _DNS_NAME.fullmatch(name) or name.rpartition(".")[2].isdigit():  # noqa: PLR2004 - RFC 1035, 2.3.4
+        raise UsageError(
+            f"{_printable(san)!r} is neither an IP address nor a DNS name",
+            "Give it as 192.168.0.29, fd00::1d or orion.local; a name outside ASCII in its xn-- form.",
+        )
+    return x509.DNSName(name)
+
+
+def _bundle(
+    ca: bytes,
+    cert: bytes,
+    key: bytes,
+    names: tuple[str, str, str],
+    usage: x509.ObjectIdentifier,
+    *,
+    now: datetime,
+) -> tuple[bytes, bytes, bytes]:
+    ca_file, cert_file, key_file = names
+    authorities = [_File(ca_file, each) for each in _certificates(ca, ca_file)]
+    leaf, *intermediates = (_File(cert_file, each) for each in _certificates(cert, cert_file))
+    private = _private_key(key, key_file)
+    if leaf.certificate.public_key() != private.public_key():
+        raise _no_match(leaf, key_file)
+    _check_authorities(authorities)
+    # Of a CA and its renewal with the same key, the valid one counts.
+    authorities.sort(key=lambda each: not _valid(each.certificate, now))
+    path = _path(leaf, intermediates, authorities)
+    if path is None:
+        raise MachineError(
+            f"{cert_file} is not signed by {ca_file}: its issuer is {_name(leaf.certificate.issuer)},"
+            f" {ca_file} holds {_name(authorities[0].certificate.subject)}",
+            f"Give the CA certificate that came with {cert_file}.",
+        )
+    _check_dates(path, now)
+    _check_usage(leaf, usage)
+    return (
+        _certificate_pem([each.certificate for each in authorities]),
+        _certificate_pem([leaf.certificate, *(each.certificate for each in intermediates)]),
+        _key_pem(private),
+    )
+
+
+def _path(leaf: _File, intermediates: list[_File], authorities: list[_File]) -> list[_File] | None:
+    """The chain from a certificate to one of the authorities: as Go, any of them is trusted by itself."""
+    unused = list(intermediates)
+    paths = [[leaf]]
+    while paths:
+        path = paths.pop(0)
+        for authority in authorities:
+            if _signed(path[-1].certificate, authority.certificate):
+                return [*path, authority]
+        signers = [each for each in unused if _signed(path[-1].certificate, each.certificate)]
+        unused = [each for each in unused if each not in signers]
+        paths += [[*path, signer] for signer in signers]
+    return None
+
+
+def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    if not _is_ca(issuer):
+        return False
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (*_UNREADABLE, InvalidSignature):
+        return False
+    return True
+
+
+def _check_authorities(authorities: list[_File]) -> None:
+    if not any(_is_ca(each.certificate) for each in authorities):
+        name, certificate = authorities[0]
+        raise MachineError(
+            f"{name} is not a CA's certificate: {_name(certificate.subject)} may not sign others",
+            f"Give the certificate of the CA that signed it, {_name(certificate.issuer)}.",
+        )
+
+
+def _check_dates(path: Iterable[_File], now: datetime) -> None:
+    for name, certificate in path:
+        what = f"{name} ({_name(certificate.subject)})"
+        if certificate.not_valid_after_utc < now:
+            raise MachineError(
+                f"{what} expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
+                "Make new ones: machinectl certs create --out DIR --san HOST",
+            )
+        if certificate.not_valid_before_utc > now:
+            raise MachineError(
+                f"{what} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC",
+                f"The clock here says {now:%Y-%m-%d %H:%M} UTC: if that is wrong, set it; else wait.",
+            )
+
+
+def _check_usage(leaf: _File, usage: x509.ObjectIdentifier) -> None:
+    usages = _extended_usages(leaf.certificate)
+    # RFC 5280, 4.2.1.12: a certificate without the extension is good for any.
+    if not usages or usage in usages or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages:
+        return
+    whose = "a client" if usage == ExtendedKeyUsageOID.CLIENT_AUTH else "a server"
+    raise MachineError(
+        f"{leaf.name} is not {whose}'s certificate: it lacks {_USAGES[usage]}, and is for {_usage_names(usages)}",
+        "If the server's and the client's files were swapped, swap them back.",
+    )
+
+
+def _no_match(certificate: _File, key_file: str) -> MachineError:
+    return MachineError(
+        f"{key_file} is not the private key of {certificate.name} ({_name(certificate.certificate.subject)})",
+        "Give the key that was made together with that certificate.",
+    )
+
+
+def _is_ca(certificate: x509.Certificate) -> bool:
+    """As Go decides: basicConstraints, keyUsage where there is one; X.509 v1 had neither."""
+    if certificate.version == x509.Version.v1:
+        return certificate.subject == certificate.issuer
+    extensions = certificate.extensions
+    try:
+        if not extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+            return False
+        return extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    except x509.ExtensionNotFound as exc:
+        return exc.oid == x509.KeyUsage.oid
+
+
+def _valid(certificate: x509.Certificate, now: datetime) -> bool:
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+
+
+def _extended_usages(certificate: x509.Certificate) -> list[x509.ObjectIdentifier]:
+    try:
+        return list(certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except x509.ExtensionNotFound:
+        return []
+
+
+def _usage_names(usages: Iterable[x509.ObjectIdentifier]) -> str:
+    return ", ".join(_USAGES.get(usage, usage.dotted_string) for usage in usages)
+
+
+def _description(certificate: x509.Certificate) -> Description:
+    try:
+        sans = [
+            _printable(str(name.value))
+            for name in certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        ]
+    except x509.ExtensionNotFound:
+        sans = []
+    return Description(
+        subject=_name(certificate.subject),
+        sans=tuple(sans),
+        issuer=_name(certificate.issuer),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        is_ca=_is_ca(certificate),
+        usages=tuple(_USAGES.get(usage, usage.dotted_string) for usage in _extended_usages(certificate)),
+    )
+
+
+def _name(name: x509.Name) -> str:
+    return _printable(name.rfc4514_string()) or "(no name)"
+
+
+def _printable(text: str) -> str:
+    """A certificate is somebody else's text: nothing in it may move a terminal's cursor."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _certificates(pem: bytes, file: str) -> list[x509.Certificate]:
+    """Parse a PEM file as far as anything here will look into it, so that nothing fails later."""
+    try:
+        certificates = x509.load_pem_x509_certificates(pem)
+        for certificate in certificates:
+            _description(certificate)
+            certificate.public_key()
+    except _UNREADABLE as exc:
+        if b"-----BEGIN CERTIFICATE-----" in pem:
+            cause = f"{file} is cut short or damaged: it starts a PEM certificate that cannot be read"
+        else:
+            cause = f"{file} is not a PEM certificate"
+        raise MachineError(cause, _how_to_get_a_certificate(pem, file)) from exc
+    return certificates
+
+
+def _how_to_get_a_certificate(pem: bytes, file: str) -> str:
+    if b"PRIVATE KEY-----" in pem:
+        return "It holds a private key: give the certificate that was made with it."
+    if _is_der(pem):
+        return f"It looks like DER; convert it: openssl x509 -inform der -in {shlex.quote(file)} -out cert.pem"
+    return "A PEM certificate starts with -----BEGIN CERTIFICATE-----; copy the file again from its source."
+
+
+def _private_key(pem: bytes, file: str) -> _Key:
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except TypeError as exc:
+        raise MachineError(
+            f"{file} is encrypted with a passphrase, which docker cannot ask for",
+            f"Decrypt it: openssl pkey -in {shlex.quote(file)} -out plain.pem && mv plain.pem {shlex.quote(file)}",
+        ) from exc
+    except (ValueError, UnsupportedAlgorithm) as exc:
+        raise MachineError(f"{file} is not a PEM private key", _how_to_get_a_key(pem, file)) from exc
+    if not isinstance(key, _Key):
+        raise MachineError(
+            f"{file} holds a kind of private key that docker does not use",
+            "Give an RSA, ECDSA or Ed25519 key.",
+        )
+    return key
+
+
+def _how_to_get_a_key(pem: bytes, file: str) -> str:
+    if b"BEGIN CERTIFICATE" in pem:
+        return "It holds a certificate: give the key that was made with it."
+    if b"BEGIN OPENSSH PRIVATE KEY" in pem:
+        return f"It is an SSH key; convert a copy of it: ssh-keygen -p -m PKCS8 -f {shlex.quote(file)}"
+    if _is_der(pem):
+        return f"It looks like DER; convert it: openssl pkey -inform der -in {shlex.quote(file)} -out key.pem"
+    return "A PEM key starts with -----BEGIN PRIVATE KEY-----; copy the file again from its source."
+
+
+def _is_der(data: bytes) -> bool:
+    """A DER SEQUENCE, and no text that happens to start with its tag, which is 0."""
+    return data.startswith(b"\x30") and not data.isascii()
+
+
+def _certificate_pem(certificates: Iterable[x509.Certificate]) -> bytes:
+    return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in certificates)
+
+
+def _key_pem(key: _Key) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

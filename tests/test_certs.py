@@ -1,0 +1,538 @@
+from __future__ import annotations
+
+import ipaddress
+import ssl
+import subprocess
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from machinectl import certs
+from machinectl.certs import Pair
+from machinectl.errors import MachineError, UsageError
+from tests.real import need
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime.now(UTC)
+LONG_AGO = NOW - timedelta(days=900)
+CA = certs.new_ca("orion CA")
+OTHER_CA = certs.new_ca("another CA")
+SERVER = certs.issue_server(CA, ["orion.local", "192.168.0.29", "fd00::1d"])
+CLIENT = certs.issue_client(CA, "alice")
+
+
+def refused(ca: bytes = CA.certificate, cert: bytes = CLIENT.certificate, key: bytes = CLIENT.key) -> MachineError:
+    """What a client's three files are refused with."""
+    with pytest.raises(MachineError) as caught:
+        certs.client_bundle(ca, cert, key)
+    for line in (caught.value.cause, caught.value.hint):
+        assert line
+        assert line.isprintable()
+    return caught.value
+
+
+# Real TLS, on memory BIOs.
+
+
+@pytest.fixture
+def handshake(tmp_path: Path) -> Handshake:
+    return Handshake(tmp_path)
+
+
+class Handshake:
+    """A server that demands a client certificate, as dockerd does, and a client as strict as Python 3.13's."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def __call__(
+        self, server: Pair, client: Pair | None, *, ca: Pair = CA, server_ca: Pair = CA, name: str = "orion.local"
+    ) -> None:
+        listening = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        listening.verify_mode = ssl.CERT_REQUIRED
+        listening.verify_flags |= ssl.VERIFY_X509_STRICT
+        listening.load_verify_locations(cadata=server_ca.certificate.decode())
+        self.load(listening, server)
+        dialling = ssl.create_default_context(cadata=ca.certificate.decode())
+        dialling.verify_flags |= ssl.VERIFY_X509_STRICT
+        if client:
+            self.load(dialling, client)
+        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        dialled = dialling.wrap_bio(to_client, to_server, server_hostname=name)
+        accepted = listening.wrap_bio(to_server, to_client, server_side=True)
+        waiting = [dialled, accepted]
+        for side in [dialled, accepted] * 4:
+            if side in waiting:
+                try:
+                    side.do_handshake()
+                    waiting.remove(side)
+                except ssl.SSLWantReadError:
+                    continue
+        assert not waiting
+
+    def load(self, context: ssl.SSLContext, pair: Pair) -> None:
+        file = self.directory / "pair.pem"
+        file.write_bytes(pair.certificate + pair.key)
+        context.load_cert_chain(file)
+
+
+@pytest.mark.parametrize("name", ["orion.local", "192.168.0.29", "fd00::1d", "localhost", "127.0.0.1"])
+def test_a_server_answers_by_each_name_and_address_it_was_made_for(handshake: Handshake, name: str) -> None:
+    handshake(SERVER, CLIENT, name=name)
+
+
+@pytest.mark.parametrize("name", ["orion2.local", "192.168.0.30", "fd00::1e"])
+def test_a_server_is_refused_by_another_name(handshake: Handshake, name: str) -> None:
+    with pytest.raises(ssl.SSLCertVerificationError, match=r"Hostname mismatch|IP address mismatch"):
+        handshake(SERVER, CLIENT, name=name)
+
+
+def test_a_server_of_another_ca_is_refused(handshake: Handshake) -> None:
+    with pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer certificate"):
+        handshake(certs.issue_server(OTHER_CA, ["orion.local"]), CLIENT)
+
+
+def test_a_client_of_another_ca_is_refused(handshake: Handshake) -> None:
+    with pytest.raises(ssl.SSLError, match="certificate verify failed"):
+        handshake(SERVER, certs.issue_client(OTHER_CA, "mallory"))
+
+
+def test_a_ca_of_the_same_name_is_another_ca(handshake: Handshake) -> None:
+    with pytest.raises(ssl.SSLError, match="certificate verify failed"):
+        handshake(SERVER, certs.issue_client(certs.new_ca("orion CA"), "mallory"))
+
+
+def test_a_client_without_a_certificate_is_refused(handshake: Handshake) -> None:
+    with pytest.raises(ssl.SSLError, match="peer did not return a certificate"):
+        handshake(SERVER, None)
+
+
+def test_a_servers_certificate_does_not_pass_as_a_clients(handshake: Handshake) -> None:
+    with pytest.raises(ssl.SSLError, match="certificate verify failed"):
+        handshake(SERVER, SERVER)
+
+
+def test_a_clients_certificate_does_not_pass_as_a_servers(handshake: Handshake) -> None:
+    with pytest.raises(ssl.SSLCertVerificationError, match="purpose"):
+        handshake(CLIENT, CLIENT)
+
+
+def test_a_certificate_does_not_pass_as_a_ca() -> None:
+    server = certs.issue_server(CA, ["orion.local"])
+    with pytest.raises(MachineError, match="not a CA's certificate"):
+        certs.issue_client(server, "mallory")
+
+
+def test_an_expired_server_and_an_expired_client_are_refused(handshake: Handshake) -> None:
+    ca = certs.new_ca("old", now=LONG_AGO)
+    old_server = certs.issue_server(ca, ["orion.local"], now=LONG_AGO)
+    old_client = certs.issue_client(ca, "alice", now=LONG_AGO)
+    server, client = certs.issue_server(ca, ["orion.local"]), certs.issue_client(ca, "alice")
+    handshake(server, client, ca=ca, server_ca=ca)
+    with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
+        handshake(old_server, client, ca=ca, server_ca=ca)
+    with pytest.raises(ssl.SSLError, match="certificate verify failed"):
+        handshake(server, old_client, ca=ca, server_ca=ca)
+
+
+def test_openssl_accepts_what_is_made_at_its_strictest(tmp_path: Path) -> None:
+    need("openssl")
+    (tmp_path / "ca.pem").write_bytes(CA.certificate)
+    (tmp_path / "server.pem").write_bytes(SERVER.certificate)
+    (tmp_path / "cert.pem").write_bytes(CLIENT.certificate)
+    verify = ["openssl", "verify", "-x509_strict", "-check_ss_sig", "-CAfile", "ca.pem"]
+    for check in (
+        ["-purpose", "sslserver", "-verify_ip", "192.168.0.29", "server.pem"],
+        ["-purpose", "sslserver", "-verify_hostname", "orion.local", "server.pem"],
+        ["-purpose", "sslclient", "cert.pem"],
+    ):
+        subprocess.run([*verify, *check], cwd=tmp_path, check=True, capture_output=True)
+
+
+# What is made.
+
+
+def test_a_key_is_never_shown_with_its_pair() -> None:
+    assert "PRIVATE" not in repr(CA)
+    assert CA.key.decode() not in str(CA)
+
+
+def test_a_description_says_what_a_certificate_is_for() -> None:
+    ca, server, client = (certs.describe(pair.certificate) for pair in (CA, SERVER, CLIENT))
+    assert (ca.subject, ca.issuer, ca.is_ca, ca.usages) == ("CN=orion CA", "CN=orion CA", True, ())
+    assert server.sans == ("orion.local", "192.168.0.29", "fd00::1d", "localhost", "127.0.0.1")
+    assert (server.issuer, server.is_ca, server.usages) == ("CN=orion CA", False, ("serverAuth",))
+    assert (client.subject, client.sans, client.usages) == ("CN=alice", (), ("clientAuth",))
+    assert client.days_left(client.not_after - timedelta(days=9)) == 9
+    assert client.days_left(NOW) in {certs.CLIENT_DAYS - 1, certs.CLIENT_DAYS}
+    assert client.days_left(client.not_after + timedelta(seconds=1)) == -1
+
+
+def test_a_host_whose_clock_is_hours_behind_accepts_a_new_certificate() -> None:
+    for pair in (CA, SERVER, CLIENT):
+        assert certs.describe(pair.certificate).not_before < NOW - timedelta(hours=14)
+
+
+def test_a_server_certificate_is_short_enough_for_apple() -> None:
+    server = certs.describe(SERVER.certificate)
+    assert server.not_after - server.not_before < timedelta(days=825)
+
+
+def test_a_certificate_does_not_outlive_its_ca() -> None:
+    ca = certs.new_ca("old", now=NOW - timedelta(days=certs.CA_DAYS - 10))
+    assert certs.describe(certs.issue_client(ca, "alice").certificate).days_left(NOW) == 9
+
+
+def test_a_san_that_is_given_twice_or_comes_anyway_is_there_once() -> None:
+    server = certs.issue_server(CA, ["Orion", "orion", "localhost", "127.0.0.1"])
+    assert certs.describe(server.certificate).sans == ("orion", "localhost", "127.0.0.1")
+
+
+def test_names_are_dns_names_and_addresses_are_addresses() -> None:
+    text = certs.describe(certs.issue_server(CA, ["10.0.0.1", "*.lan", "my_host"]).certificate).sans
+    assert text[:3] == ("10.0.0.1", "*.lan", "my_host")
+
+
+@pytest.mark.parametrize(
+    "san",
+    [
+        "",
+        " ",
+        "a b",
+        "orion.local\n",
+        "192.168.0.300",
+        "192.168.0.29:2376",
+        "192.168.0.0/24",
+        "[::1]",
+        "fe80::1%eth0",
+        "tcp://orion",
+        "-a",
+        "a-",
+        "a..b",
+        ".a",
+        "a.",
+        "a*",
+        "*",
+        "∞",
+        "a" * 64,
+        ".".join(["a" * 60] * 5),
+        "\udcff",
+    ],
+)
+def test_a_san_that_is_neither_address_nor_dns_name_is_refused(san: str) -> None:
+    with pytest.raises(UsageError, match="neither an IP address nor a DNS name") as caught:
+        certs.issue_server(CA, [san])
+    assert caught.value.cause.isprintable()
+
+
+@given(st.text(max_size=20) | st.ip_addresses().map(str) | st.from_regex(r"[a-z0-9.*_-]{1,20}", fullmatch=True))
+@settings(max_examples=60, deadline=None)
+def test_every_san_is_refused_or_is_in_the_certificate(san: str) -> None:
+    try:
+        server = certs.issue_server(CA, [san])
+    except UsageError:
+        return
+    made = certs.describe(server.certificate).sans[0]
+    try:
+        assert ipaddress.ip_address(made) == ipaddress.ip_address(san)
+    except ValueError:
+        assert made == san.lower()
+
+
+@pytest.mark.parametrize("name", ["", "a" * 65, "é" * 33, "a\nb", "\x1b[31m", "\udcff"])
+def test_a_client_name_that_a_certificate_cannot_hold_is_refused(name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        certs.issue_client(CA, name)
+    assert caught.value.cause.isprintable()
+
+
+def test_a_client_may_have_any_printable_name() -> None:
+    assert certs.describe(certs.issue_client(CA, "Zoë O'Neil, ops").certificate).subject == r"CN=Zoë O'Neil\, ops"
+
+
+def test_a_ca_may_be_named_for_a_host_of_any_length() -> None:
+    assert certs.describe(certs.new_ca("é" * 200).certificate).subject == "CN=" + "é" * 32
+
+
+def test_a_ca_whose_key_is_of_another_does_not_sign() -> None:
+    with pytest.raises(MachineError, match="not the private key of"):
+        certs.issue_client(Pair(CA.certificate, OTHER_CA.key), "alice")
+
+
+# What is refused, each with its own line.
+
+
+def test_a_whole_bundle_is_returned_under_the_names_that_docker_looks_for() -> None:
+    assert certs.client_bundle(CA.certificate, CLIENT.certificate, CLIENT.key) == {
+        "ca.pem": CA.certificate,
+        "cert.pem": CLIENT.certificate,
+        "key.pem": CLIENT.key,
+    }
+    assert list(certs.server_bundle(CA.certificate, SERVER.certificate, SERVER.key)) == [
+        "ca.pem",
+        "server.pem",
+        "server-key.pem",
+    ]
+
+
+def test_a_key_that_does_not_belong_to_its_certificate_is_refused() -> None:
+    assert refused(key=OTHER_CA.key).cause == "key.pem is not the private key of cert.pem (CN=alice)"
+
+
+def test_a_certificate_of_another_ca_is_refused() -> None:
+    assert refused(ca=OTHER_CA.certificate).cause == (
+        "cert.pem is not signed by ca.pem: its issuer is CN=orion CA, ca.pem holds CN=another CA"
+    )
+
+
+def test_an_expired_certificate_is_refused() -> None:
+    ca = certs.new_ca("old", now=LONG_AGO)
+    client = certs.issue_client(ca, "alice", now=LONG_AGO)
+    assert refused(ca.certificate, client.certificate, client.key).cause.startswith("cert.pem (CN=alice) expired on 20")
+
+
+def test_an_expired_ca_is_refused() -> None:
+    then = NOW - timedelta(days=certs.CA_DAYS + 1)
+    ca = certs.new_ca("old", now=then)
+    with pytest.raises(MachineError, match=r"^The CA \(CN=old\) expired on"):
+        certs.issue_client(ca, "alice")
+    with pytest.raises(MachineError, match=r"^ca\.pem \(CN=old\) expired on"):
+        certs.ca_pair(ca.certificate, ca.key)
+
+
+def test_a_certificate_that_is_not_valid_yet_is_refused() -> None:
+    client = certs.issue_client(CA, "alice", now=NOW + timedelta(days=100))
+    assert refused(cert=client.certificate, key=client.key).cause.startswith("cert.pem (CN=alice) is not valid before")
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 99, b"ssh-ed25519 AAAA", b"\xff\xfe-----BEGIN"])
+def test_what_is_not_pem_is_refused(data: bytes) -> None:
+    assert refused(ca=data).cause == "ca.pem is not a PEM certificate"
+    assert refused(cert=data).cause == "cert.pem is not a PEM certificate"
+    assert refused(key=data).cause == "key.pem is not a PEM private key"
+
+
+def test_swapped_certificate_and_key_are_named() -> None:
+    assert "It holds a private key" in refused(cert=CLIENT.key).hint
+    assert "It holds a certificate" in refused(key=CLIENT.certificate).hint
+
+
+@pytest.mark.parametrize("part", [0.2, 0.5, 0.9])
+def test_a_certificate_that_was_cut_short_is_refused(part: float) -> None:
+    cut = CLIENT.certificate[: int(len(CLIENT.certificate) * part)]
+    assert refused(cert=cut).cause.startswith("cert.pem is cut short or damaged")
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_damaged_files_are_refused_and_nothing_else_happens(data: st.DataObject) -> None:
+    files = [CA.certificate, CLIENT.certificate, CLIENT.key]
+    which = data.draw(st.integers(0, 2))
+    damaged = bytearray(files[which])
+    for _ in range(data.draw(st.integers(1, 3))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    files[which] = bytes(damaged)
+    with suppress(MachineError):
+        certs.client_bundle(files[0], files[1], files[2])
+
+
+def test_a_ca_file_that_holds_no_ca_is_refused() -> None:
+    assert refused(ca=CLIENT.certificate).cause == ("ca.pem is not a CA's certificate: CN=alice may not sign others")
+
+
+def test_a_servers_certificate_is_refused_for_a_client_and_the_other_way_round() -> None:
+    assert "it lacks clientAuth, and is for serverAuth" in refused(cert=SERVER.certificate, key=SERVER.key).cause
+    with pytest.raises(MachineError, match="it lacks serverAuth, and is for clientAuth"):
+        certs.server_bundle(CA.certificate, CLIENT.certificate, CLIENT.key)
+
+
+def test_the_files_are_called_as_the_caller_calls_them() -> None:
+    with pytest.raises(MachineError, match=r"^/a/key is not the private key of /a/crt"):
+        certs.client_bundle(
+            CA.certificate, CLIENT.certificate, CA.key, ca_file="/a/ca", cert_file="/a/crt", key_file="/a/key"
+        )
+
+
+# Bundles.
+
+
+def test_a_ca_file_may_hold_several_cas() -> None:
+    bundle = OTHER_CA.certificate + CA.certificate
+    files = certs.client_bundle(bundle, CLIENT.certificate, CLIENT.key)
+    assert sorted(each.subject for each in certs.describe_all(files["ca.pem"])) == ["CN=another CA", "CN=orion CA"]
+
+
+def test_the_ca_in_a_bundle_that_the_key_belongs_to_is_the_one_that_signs() -> None:
+    pair = certs.ca_pair(OTHER_CA.certificate + CA.certificate, CA.key)
+    assert certs.describe(certs.issue_client(pair, "alice").certificate).issuer == "CN=orion CA"
+    assert len(certs.describe_all(pair.certificate)) == 2
+
+
+def test_an_expired_ca_in_a_bundle_does_no_harm() -> None:
+    old = certs.new_ca("old", now=NOW - timedelta(days=certs.CA_DAYS + 1))
+    certs.client_bundle(old.certificate + CA.certificate, CLIENT.certificate, CLIENT.key)
+
+
+def test_a_private_key_in_a_certificate_file_does_not_get_into_the_public_one() -> None:
+    files = certs.client_bundle(CA.certificate + CA.key, CLIENT.key + CLIENT.certificate, CLIENT.key)
+    assert b"PRIVATE" not in files["ca.pem"] + files["cert.pem"]
+
+
+def test_a_certificate_that_moves_the_cursor_is_described_without_doing_so(tmp_path: Path) -> None:
+    subject = "/CN=evil\x1b[2J"
+    openssl(tmp_path, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "k", "-out", "c", "-subj", subject)
+    assert certs.describe((tmp_path / "c").read_bytes()).subject == "CN=evil\N{REPLACEMENT CHARACTER}[2J"
+
+
+# Other people's certificates, made by the real openssl.
+
+
+def openssl(directory: Path, *arguments: str) -> None:
+    need("openssl")
+    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
+
+
+def scripts_certificates(
+    directory: Path, *, key: tuple[str, ...] = ("genrsa", "-out"), usage: str = "clientAuth"
+) -> None:
+    """What gen-docker-certs.sh and its likes make: RSA 2048, SAN = the IP alone, no authority key identifier."""
+    openssl(directory, *key, "ca-key.pem")
+    openssl(
+        directory, "req", "-new", "-x509", "-days", "365", "-key", "ca-key.pem", "-out", "ca.pem", "-subj", "/CN=orion"
+    )
+    for name, extensions in (
+        ("server", "subjectAltName = IP:192.168.0.29\n"),
+        ("cert", f"extendedKeyUsage = {usage}\n"),
+    ):
+        key_file = "key.pem" if name == "cert" else "server-key.pem"
+        (directory / "ext.cnf").write_text(f"authorityKeyIdentifier = none\n{extensions}")
+        openssl(directory, *key, key_file)
+        openssl(directory, "req", "-new", "-subj", f"/CN={name}", "-key", key_file, "-out", "csr")
+        openssl(
+            directory,
+            *("x509", "-req", "-days", "365", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca-key.pem"),
+            *("-CAcreateserial", "-out", f"{name}.pem", "-extfile", "ext.cnf"),
+        )
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ("genrsa", "-out"),
+        ("genrsa", "-traditional", "-out"),
+        ("ecparam", "-name", "secp384r1", "-genkey", "-out"),
+        ("genpkey", "-algorithm", "ed25519", "-out"),
+    ],
+    ids=["rsa", "rsa-pkcs1", "p384-with-parameters", "ed25519"],
+)
+def test_the_certificates_of_the_scripts_that_people_pass_around_are_taken(
+    tmp_path: Path, key: tuple[str, ...]
+) -> None:
+    scripts_certificates(tmp_path, key=key)
+    ca, ca_key, cert, own_key, server, server_key = (
+        (tmp_path / name).read_bytes()
+        for name in ("ca.pem", "ca-key.pem", "cert.pem", "key.pem", "server.pem", "server-key.pem")
+    )
+    files = certs.client_bundle(ca, cert, own_key)
+    assert certs.describe(files["cert.pem"]).usages == ("clientAuth",)
+    assert certs.describe(certs.server_bundle(ca, server, server_key)["server.pem"]).sans == ("192.168.0.29",)
+    # And their CA goes on signing.
+    authority = certs.ca_pair(ca, ca_key)
+    (tmp_path / "new.pem").write_bytes(certs.issue_server(authority, ["orion"]).certificate)
+    openssl(tmp_path, "verify", "-CAfile", "ca.pem", "-purpose", "sslserver", "new.pem")
+
+
+def test_a_clients_certificate_with_any_usage_or_with_none_named_is_taken(tmp_path: Path) -> None:
+    scripts_certificates(tmp_path, usage="anyExtendedKeyUsage")
+    ca, cert, key, server, server_key = (
+        (tmp_path / name).read_bytes() for name in ("ca.pem", "cert.pem", "key.pem", "server.pem", "server-key.pem")
+    )
+    certs.client_bundle(ca, cert, key)
+    certs.client_bundle(ca, server, server_key)
+
+
+@pytest.mark.parametrize("form", [(), ("-traditional",)])
+def test_an_encrypted_key_is_refused_with_the_command_that_decrypts_it(tmp_path: Path, form: tuple[str, ...]) -> None:
+    (tmp_path / "plain.pem").write_bytes(CLIENT.key)
+    openssl(tmp_path, "pkey", "-in", "plain.pem", "-aes256", "-passout", "pass:secret", *form, "-out", "key.pem")
+    error = refused(key=(tmp_path / "key.pem").read_bytes())
+    assert error.cause == "key.pem is encrypted with a passphrase, which docker cannot ask for"
+    assert error.hint == "Decrypt it: openssl pkey -in key.pem -out plain.pem && mv plain.pem key.pem"
+
+
+def test_der_is_refused_with_the_command_that_converts_it(tmp_path: Path) -> None:
+    (tmp_path / "cert.pem").write_bytes(CLIENT.certificate)
+    (tmp_path / "key.pem").write_bytes(CLIENT.key)
+    openssl(tmp_path, "x509", "-in", "cert.pem", "-outform", "der", "-out", "cert.der")
+    openssl(tmp_path, "pkey", "-in", "key.pem", "-outform", "der", "-out", "key.der")
+    assert "openssl x509 -inform der" in refused(cert=(tmp_path / "cert.der").read_bytes()).hint
+    assert "openssl pkey -inform der" in refused(key=(tmp_path / "key.der").read_bytes()).hint
+
+
+def test_a_key_that_docker_does_not_use_is_refused(tmp_path: Path) -> None:
+    openssl(tmp_path, "genpkey", "-algorithm", "x25519", "-out", "key.pem")
+    assert "a kind of private key" in refused(key=(tmp_path / "key.pem").read_bytes()).cause
+
+
+def test_an_ssh_key_is_recognised(tmp_path: Path) -> None:
+    need("ssh-keygen")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "key"], cwd=tmp_path, check=True)
+    assert "It is an SSH key" in refused(key=(tmp_path / "key").read_bytes()).hint
+
+
+def test_a_chain_through_an_intermediate_is_taken_and_a_broken_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "root.pem").write_bytes(unlimited_ca(tmp_path))
+    (tmp_path / "ext.cnf").write_text("basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign\n")
+    openssl(
+        tmp_path,
+        "req",
+        "-new",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "int.key",
+        "-out",
+        "csr",
+        "-subj",
+        "/CN=int",
+    )
+    openssl(
+        tmp_path,
+        *("x509", "-req", "-days", "9", "-in", "csr", "-CA", "root.pem", "-CAkey", "root.key"),
+        *("-CAcreateserial", "-out", "int.pem", "-extfile", "ext.cnf"),
+    )
+    root, intermediate = (tmp_path / "root.pem").read_bytes(), (tmp_path / "int.pem").read_bytes()
+    ca = certs.ca_pair(intermediate, (tmp_path / "int.key").read_bytes())
+    client = certs.issue_client(ca, "alice")
+    chain = client.certificate + intermediate
+    assert len(certs.describe_all(certs.client_bundle(root, chain, client.key)["cert.pem"])) == 2
+    # Docker trusts whatever ca.pem holds, a root or not.
+    certs.client_bundle(intermediate, client.certificate, client.key)
+    assert "is not signed by" in refused(root, client.certificate, client.key).cause
+    assert "is not signed by" in refused(CA.certificate, chain, client.key).cause
+
+
+def unlimited_ca(directory: Path) -> bytes:
+    """A root that may have other CAs below it."""
+    openssl(
+        directory,
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "root.key",
+        "-out",
+        "root",
+        "-subj",
+        "/CN=root",
+    )
+    return (directory / "root").read_bytes()
