@@ -1,0 +1,133 @@
+"""How Go writes a JSON value: as fmt prints it, and as encoding/json encodes it.
+
+An integer is written as it is; Go, which reads every JSON number as a float64, prints 1000000 as 1e+06.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from machinectl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Deeper than any record is, and far from Python's own limit on recursion.
+DEEPEST = 60
+# docker-machine's indentation.
+INDENT = "    "
+NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
+
+# What encoding/json escapes beyond RFC 8259, so that JSON can stand in HTML and JavaScript.
+ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+
+
+def go_text(value: Any, depth: int = 0) -> str:
+    """What fmt prints: [a b], map[k:v] with sorted keys, true, <nil>. Raises UsageError for a value nested too deep."""
+    check_depth(depth)
+    if isinstance(value, list):
+        return f"[{' '.join(go_text(element, depth + 1) for element in value)}]"
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{go_text(value[key], depth + 1)}' for key in sorted(value))}]"
+    if value is None:
+        return "<nil>"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        # %v: the shortest %g, which turns scientific below 1e-4 and from 1e6 on.
+        return go_float(value, -5, 6) if math.isfinite(value) else NOT_FINITE[str(value)]
+    return str(value)
+
+
+def go_json(value: Any) -> str:
+    """What json.Marshal gives: no blanks, sorted keys, <, > and & escaped.
+
+    Raises UsageError for a value that JSON does not have, or one nested too deep.
+    """
+    return encoded(value, None)
+
+
+def pretty_json(value: Any) -> str:
+    """The same, indented by docker-machine's four blanks."""
+    return encoded(value, "\n")
+
+
+def encoded(value: Any, margin: str | None, depth: int = 0) -> str:
+    """`margin` is the newline and the blanks that the value's own line begins with; None writes all on one line."""
+    check_depth(depth)
+    inner = None if margin is None else margin + INDENT
+    if isinstance(value, list):
+        return joined("[", (encoded(element, inner, depth + 1) for element in value), "]", margin)
+    if isinstance(value, dict):
+        colon = ":" if margin is None else ": "
+        members = (f"{json_string(key)}{colon}{encoded(value[key], inner, depth + 1)}" for key in sorted(value))
+        return joined("{", members, "}", margin)
+    if value is None:
+        return "null"
+    return json_float(value) if isinstance(value, float) else scalar(value)
+
+
+def scalar(value: str | int) -> str:
+    return json_string(value) if isinstance(value, str) else go_text(value)
+
+
+def joined(opening: str, members: Iterable[str], closing: str, margin: str | None) -> str:
+    found = list(members)
+    if not found or margin is None:
+        return opening + ",".join(found) + closing
+    inner = margin + INDENT
+    return opening + inner + f",{inner}".join(found) + margin + closing
+
+
+def json_string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).translate(ESCAPED)
+
+
+def json_float(value: float) -> str:
+    if not math.isfinite(value):
+        raise UsageError(f"JSON has no number {NOT_FINITE[str(value)]}")
+    # As in ECMAScript, with a short exponent: encoding/json's floatEncoder.
+    return go_float(value, -7, 21).replace("e-0", "e-")
+
+
+def go_float(value: float, small: int, large: int) -> str:
+    """The fewest digits that read back as `value`, in scientific form if its exponent is <= small or >= large."""
+    mantissa, _, exponent = repr(abs(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    sign = "-" if math.copysign(1, value) < 0 else ""
+    if not digits:
+        return f"{sign}0"
+    # Where the decimal point stands in `digits`; it may be left or right of all of them.
+    point = int(exponent or 0) + len(digits) - len(fraction)
+    digits = digits.rstrip("0")
+    if small < point - 1 < large:
+        whole = digits[: max(point, 0)].ljust(point, "0") or "0"
+        fraction = "0" * -point + digits[max(point, 0) :]
+        return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
+    fraction = f".{digits[1:]}" if digits[1:] else ""
+    return f"{sign}{digits[0]}{fraction}e{point - 1:+03d}"
+
+
+def go_duration(seconds: float) -> str:
+    """What time.Duration prints, to the millisecond as docker-machine rounds it: 0s, 12ms, 1.5s, 1m10s."""
+    milliseconds = round(seconds * 1000)
+    if 0 < milliseconds < 1000:  # noqa: PLR2004  # a second
+        return f"{milliseconds}ms"
+    minutes, milliseconds = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    large = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
+    return f"{large}{go_float(milliseconds / 1000, -5, 6)}s"
+
+
+def kind(value: Any) -> str:
+    """The name of a value's type as it stands after "a" in a sentence."""
+    names = {dict: "map", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
+    return next((name for of, name in names.items() if isinstance(value, of)), "null")
+
+
+def check_depth(depth: int) -> None:
+    if depth > DEEPEST:
+        raise UsageError(f"A value is nested more than {DEEPEST} deep")

@@ -1,0 +1,38 @@
+"""Columns of text, as docker-machine's scripts take them apart: at least three blanks between two of them."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+# docker-machine's tabwriter: tabwriter.NewWriter(os.Stdout, 5, 1, 3, ' ', 0)
+NARROWEST = 5
+PADDING = 3
+
+
+def align(lines: Sequence[str]) -> list[str]:
+    """Turn the tabs of each line into blanks, so that what ends in a tab stands in columns, as Go's tabwriter does."""
+    rows = [line.split("\t") for line in lines]
+    for column in range(max(map(len, rows), default=1) - 1):
+        # A column is as wide as its widest cell among the lines that follow each other and have it.
+        for has_it, block in groupby(rows, partial(ends_in_tab, column)):
+            if has_it:
+                cells = list(block)
+                width = max(NARROWEST, *(len(row[column]) + PADDING for row in cells))
+                for row in cells:
+                    row[column] = row[column].ljust(width)
+    return ["".join(row) for row in rows]
+
+
+def ends_in_tab(column: int, row: Sequence[str]) -> bool:
+    return len(row) - 1 > column
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows under their headings, each ending in a newline."""
+    lines = ["\t".join(headings), *("\t".join(str(cell) for cell in row) for row in rows)]
+    return "".join(f"{line.rstrip()}\n" for line in align(lines))
