@@ -136,7 +136,7 @@ def load(name: str) -> Driver:
     """The driver of that name, and no other one. Raises DriverError."""
     for entry_point in metadata.entry_points(group=GROUP, name=name):
         return start_up(name, entry_point)
-    known = ", ".join(driver.name for driver in installed()) or "none"
+    known = ", ".join(driver.name for driver in installed()) or "no drivers"
     raise DriverError(
         f'Driver "{name}" not found. Do you have the plugin installed? (installed: {known})',
         "See the installed drivers: machinectl drivers",

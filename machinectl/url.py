@@ -11,6 +11,8 @@ PLAIN_PORT = 2375
 LONGEST_SOCKET_PATH = 103
 LONGEST_HOST = 253
 HIGHEST_PORT = 65535
+IPV4_PARTS = 4
+HIGHEST_BYTE = 255
 
 LETTERS_AND_DIGITS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 HOST_CHARACTERS = LETTERS_AND_DIGITS | frozenset("-._")
@@ -126,11 +128,14 @@ def check_host(text: str, host: str) -> None:
 
 
 def is_address(host: str) -> bool:
-    """Whether a host is an IPv4 address, or an IPv6 address without brackets."""
-    import socket
+    """Whether a host is an IPv4 address in four parts, or an IPv6 address without brackets."""
+    if ":" not in host:
+        parts = host.split(".")
+        return len(parts) == IPV4_PARTS and all(part.isdecimal() and int(part[:4]) <= HIGHEST_BYTE for part in parts)
+    import socket  # 3 ms that the light path only spends on IPv6
 
     try:
-        socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+        socket.inet_pton(socket.AF_INET6, host)
     except OSError:
         return False
     return True

@@ -13,6 +13,8 @@ from machinectl.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytest_plugins = ["tests.dockerd"]
+
 # The machines that CI runs on are slow at times; a slow example is not a wrong one.
 settings.register_profile("machinectl", deadline=None, print_blob=True)
 settings.load_profile("machinectl")

@@ -1,0 +1,69 @@
+"""A whole driver, as an example: hosts in a cupboard, whose addresses are in a text file that people edit.
+
+    192.168.0.29  orion   the old workstation
+    192.168.0.30  rigel
+
+A driver's options become options of `machinectl create`, its state is a text that is kept for it as it is.
+"""
+
+from __future__ import annotations
+
+import json
+
+from machinectl.driver import DriverError, Instance, Option, Request, SSHEndpoint
+from machinectl.errors import CheckFailed
+from machinectl.machine import State
+
+ENGINE_PORT = 2376
+
+
+class CupboardDriver:
+    """See machinectl.driver.Driver for what each member promises."""
+
+    def options(self) -> list[Option]:
+        return [
+            Option("cupboard-list", "The file that lists the hosts.", required=True),
+            Option("cupboard-host", "The host's name in it; the machine's name where none is given."),
+            Option("cupboard-port", "The engine's port.", ENGINE_PORT, variable="CUPBOARD_PORT"),
+        ]
+
+    def check(self, request: Request) -> None:
+        find(request)
+
+    def create(self, request: Request) -> str:
+        return json.dumps({"IPAddress": find(request), "Port": request.options["cupboard-port"]})
+
+    def remove(self, instance: Instance) -> None:
+        """Nothing was made, so nothing is given back."""
+
+    def url(self, instance: Instance) -> str:
+        known = json.loads(instance.state)
+        return f"tcp://{known['IPAddress']}:{known['Port']}"
+
+    def ssh(self, instance: Instance) -> SSHEndpoint | None:
+        return SSHEndpoint(json.loads(instance.state)["IPAddress"])
+
+    def state(self, instance: Instance) -> State | None:
+        return None
+
+    def move(self, instance: Instance, url: str) -> str:
+        raise DriverError(f"The address of {instance.name} stands in its list", "Edit the list, and create it again")
+
+    def start(self, instance: Instance) -> None:
+        raise DriverError(f"{instance.name} is in the cupboard", "Press its button")
+
+    stop = restart = kill = start
+
+
+def find(request: Request) -> str:
+    """The address of the host asked for. Raises CheckFailed where the list does not have it."""
+    path = str(request.options["cupboard-list"])
+    wanted = request.options["cupboard-host"] or request.name
+    try:
+        with open(path, encoding="utf-8") as file:
+            hosts = {words[1]: words[0] for line in file if len(words := line.split()) > 1}
+    except OSError as exc:
+        raise CheckFailed(f"Cannot read {path}: {exc.strerror}", "Name another file: --cupboard-list FILE") from exc
+    if wanted not in hosts:
+        raise CheckFailed(f"{path} has no host {wanted}", f"It has {', '.join(hosts) or 'none'}: --cupboard-host HOST")
+    return hosts[str(wanted)]

@@ -1,0 +1,91 @@
+"""`certs …` on the command line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from machinectl.cli.output import print_json, write_out
+from machinectl.cli.verbs import AsJson, Names, new_app, session, verb
+from machinectl.table import table
+
+Out = Annotated[str, typer.Option("--out", metavar="DIR", help="The directory to write to; it is made.")]
+Force = Annotated[bool, typer.Option("-f", "--force", help="Replace files that are there.")]
+ClientName = Annotated[str, typer.Option("--client-name", metavar="NAME", help="The client's name in its certificate.")]
+
+
+def app() -> typer.Typer:
+    group = new_app(help="Make, import and list certificates.", no_args_is_help=True)
+    add_making(group)
+    add_import(group)
+    add_listing(group)
+    return group
+
+
+def add_making(group: typer.Typer) -> None:
+    @verb(group, "create", help="Make a CA, the certificate of an engine's host and one of a client.")
+    def create(
+        ctx: typer.Context,
+        out: Out,
+        san: Annotated[list[str], typer.Option("--san", metavar="NAME|ADDRESS", help="What clients call the host.")],
+        ca_cert: Annotated[str | None, typer.Option(metavar="FILE", help="A CA that exists.")] = None,
+        ca_key: Annotated[str | None, typer.Option(metavar="FILE", help="That CA's key.")] = None,
+        client_name: ClientName = "client",
+        force: Force = False,
+    ) -> None:
+        from machinectl.commands.certs_create import certs_create
+
+        written = certs_create(out, san, ca_cert=ca_cert, ca_key=ca_key, client_name=client_name, force=force)
+        write_out("".join(f"{path}\n" for path in written))
+        session(ctx).console.note(
+            "For the host: ca.pem, server.pem, server-key.pem; for ~/.docker: ca.pem, cert.pem, key.pem;\n"
+            "keep ca-key.pem where nobody else reads it: it makes more clients."
+        )
+
+    @verb(group, "issue", help="Make another client identity under a machine's CA: for a team-mate, or a CI job.")
+    def issue(
+        ctx: typer.Context,
+        name: Annotated[str, typer.Argument(metavar="NAME")],
+        out: Out,
+        client_name: ClientName = "client",
+        force: Force = False,
+    ) -> None:
+        from machinectl.commands.certs_issue import certs_issue
+
+        write_out(certs_issue(session(ctx).store, name, out, client_name=client_name, force=force) + "\n")
+
+
+def add_import(group: typer.Typer) -> None:
+    @verb(group, "import", help="Put the certificates in a directory into a machine, checked first.")
+    def import_(
+        ctx: typer.Context,
+        name: Annotated[str, typer.Argument(metavar="NAME")],
+        directory: Annotated[str, typer.Argument(metavar="DIR")],
+        force: Force = False,
+    ) -> None:
+        from machinectl.commands.certs_import import certs_import
+
+        written = certs_import(session(ctx).store, session(ctx).console, name, directory, force=force)
+        write_out("".join(f"{path}\n" for path in written))
+
+
+def add_listing(group: typer.Typer) -> None:
+    @verb(group, "ls", help="List the certificates of machines, and when they expire.")
+    def ls(
+        ctx: typer.Context,
+        names: Names = None,
+        fail_under: Annotated[
+            int | None, typer.Option("--fail-under", min=0, metavar="DAYS", help="Exit 1 if one has fewer days left.")
+        ] = None,
+        as_json: AsJson = False,
+    ) -> int:
+        from machinectl.commands.certs_ls import certs_ls, expiring
+
+        rows = certs_ls(session(ctx).store, names)
+        if as_json:
+            print_json([row.fields() for row in rows])
+        else:
+            headings = ["MACHINE", "FILE", "SUBJECT", "NAMES", "ISSUER", "EXPIRES", "DAYS", "WARNING"]
+            write_out(table(headings, (row.cells() for row in rows)))
+        return int(fail_under is not None and bool(expiring(rows, fail_under)))

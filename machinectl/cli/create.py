@@ -1,0 +1,217 @@
+"""`create` on the command line: its own options, and those of the driver that is named before they are parsed."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from machinectl import driver as drivers
+from machinectl.cli.verbs import session, verb
+from machinectl.commands.create import Certificates, Wish
+from machinectl.commands.create import create as command
+from machinectl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.driver import Option, OptionValue
+
+# Options that stand before the verb and take a value; what follows one of them is not the verb.
+TAKES_VALUE = {"-s", "--storage-path", "--tls-ca-cert", "--tls-ca-key", "--tls-client-cert", "--tls-client-key"}
+
+# docker-machine's flags for an engine that it would install, by their key in the record, and what they did there.
+ENGINE_OPTIONS = {
+    "options": ("--engine-opt", "flag=value of dockerd."),
+    "insecure_registries": ("--engine-insecure-registry", "A registry without TLS."),
+    "registry_mirrors": ("--engine-registry-mirror", "A registry mirror."),
+    "env": ("--engine-env", "An environment variable of the engine."),
+    "tls_sans": ("--tls-san", "One more name in the server's certificate."),
+}
+SWARM_FLAGS = ("--swarm", "--swarm-master", "--swarm-experimental")
+SWARM_OPTIONS = (
+    "--swarm-addr",
+    "--swarm-discovery",
+    "--swarm-host",
+    "--swarm-image",
+    "--swarm-strategy",
+    "--swarm-opt",
+    "--swarm-join-opt",
+)
+
+
+def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
+    """Add `create`, with the options of the driver that the command line names."""
+    name = named_driver(arguments)
+    driver = drivers.load(name) if name else None
+
+    def create(
+        ctx: typer.Context,
+        names: Annotated[list[str] | None, typer.Argument(metavar="NAME", show_default=False)] = None,
+        driver_name: Annotated[
+            str,
+            typer.Option(
+                "-d", "--driver", envvar="MACHINE_DRIVER", metavar="DRIVER", help="Where the host comes from."
+            ),
+        ] = "",
+        tls_dir: Annotated[
+            str, typer.Option(metavar="DIR", help="Certificates to use: ca.pem, cert.pem and key.pem in DIR.")
+        ] = "",
+        tls_ca_cert: Annotated[str, typer.Option(metavar="FILE", help="The CA of the engine's certificate.")] = "",
+        tls_client_cert: Annotated[str, typer.Option(metavar="FILE", help="The client's certificate.")] = "",
+        tls_client_key: Annotated[str, typer.Option(metavar="FILE", help="The client's key.")] = "",
+        no_tls: Annotated[bool, typer.Option("--no-tls", help="Speak to the engine without TLS.")] = False,
+        label: Annotated[list[str] | None, typer.Option("--label", "--engine-label", metavar="KEY=VALUE")] = None,
+        **others: Any,
+    ) -> None:
+        if driver is None:
+            raise no_driver()
+        here = session(ctx)
+        wish = Wish(
+            options={option.name: driver_value(others[python_name(option)]) for option in driver.options()},
+            certificates=Certificates(tls_dir, tls_ca_cert, tls_client_cert, tls_client_key).or_else(here.certificates),
+            tls=False if no_tls else None,
+            labels=labels(label or [], "--label"),
+            engine=engine_options(others),
+        )
+        if any(others[python_word(flag)] for flag in (*SWARM_FLAGS, *SWARM_OPTIONS)):
+            here.console.warn("the --swarm options belong to a product that no longer exists; they have no effect")
+        command(here.store, here.console, only_name(names), driver_name, driver, wish)
+
+    own = [one for one in inspect.signature(create, eval_str=True).parameters.values() if one.name != "others"]
+    added = [
+        *engine_parameters(),
+        *swarm_parameters(),
+        *(driver_parameter(o) for o in (driver.options() if driver else ())),
+    ]
+    # Typer reads a function's parameters here: the driver's are known at run time only.
+    create.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+    # Without a driver its options are unknown: that no driver is named is what to say then, not that they are wrong.
+    lenient = {} if driver else {"ignore_unknown_options": True}
+    verb(app, "create", help=help_text(name), context_settings=lenient)(create)
+
+
+def help_text(driver_name: str) -> str:
+    if driver_name:
+        return f"Make a machine with driver {driver_name}."
+    return "Make a machine. A driver's own options: machinectl create -d DRIVER --help"
+
+
+def named_driver(arguments: Sequence[str]) -> str:
+    """The driver that a `create` is about; "" where it names none, or is not a `create`.
+
+    It must be known before the command line can be parsed, as its options are part of it.
+    """
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        option = rest.pop(0)
+        if option in TAKES_VALUE and rest:
+            rest.pop(0)
+    if not rest or rest.pop(0) != "create":
+        return ""
+    name = os.environ.get("MACHINE_DRIVER", "")
+    for argument, following in zip(rest, [*rest[1:], ""], strict=True):
+        if argument == "--":
+            break
+        if argument in {"-d", "--driver"}:
+            name = following
+        elif argument.startswith("--driver="):
+            name = argument.removeprefix("--driver=")
+        elif argument.startswith("-d") and not argument.startswith("--"):
+            name = argument.removeprefix("-d").removeprefix("=")
+    return name
+
+
+def no_driver() -> UsageError:
+    known = ", ".join(found.name for found in drivers.installed())
+    return UsageError(f"Error: No driver specified (installed: {known})", "machinectl create --driver DRIVER … NAME")
+
+
+def only_name(names: Sequence[str] | None) -> str:
+    if not names:
+        raise UsageError("Error: No machine name specified", "machinectl create --driver DRIVER … NAME")
+    name, *extra = names
+    if extra:
+        raise UsageError(
+            f"Invalid command line. Found extra arguments [{' '.join(extra)}]", "Quote what belongs together"
+        )
+    return name
+
+
+def labels(given: Sequence[str], option: str) -> dict[str, str]:
+    """Labels as they are typed, KEY=VALUE; a key alone has an empty value."""
+    found = {}
+    for label in given:
+        key, _, value = label.partition("=")
+        if not key.strip():
+            raise UsageError(f"{option} {label!r} has no key", f"{option} KEY=VALUE")
+        found[key] = value
+    return found
+
+
+def engine_options(given: dict[str, Any]) -> dict[str, Any]:
+    """The engine options that were given, by their keys in the record."""
+    lists = {key: list(given[python_word(flag)] or ()) for key, (flag, _) in ENGINE_OPTIONS.items()}
+    texts = {key: given[f"engine_{key}"] for key in ("storage_driver", "install_url")}
+    return {key: value for key, value in {**lists, **texts}.items() if value}
+
+
+def engine_parameters() -> list[inspect.Parameter]:
+    many = [
+        keyword(python_word(flag), Annotated[list[str] | None, typer.Option(flag, help=text, metavar="VALUE")], None)
+        for flag, text in ENGINE_OPTIONS.values()
+    ]
+    storage = Annotated[
+        str, typer.Option("--engine-storage-driver", metavar="NAME", help="The engine's storage driver.")
+    ]
+    install = Annotated[
+        str,
+        typer.Option(
+            "--engine-install-url",
+            envvar="MACHINE_DOCKER_INSTALL_URL",
+            metavar="URL",
+            help="The script that installs it.",
+        ),
+    ]
+    return [*many, keyword("engine_storage_driver", storage, ""), keyword("engine_install_url", install, "")]
+
+
+def swarm_parameters() -> list[inspect.Parameter]:
+    """docker-machine's flags for a product that no longer exists: taken, so that scripts run, and told of."""
+    flags = [
+        keyword(python_word(flag), Annotated[bool, typer.Option(flag, hidden=True)], False) for flag in SWARM_FLAGS
+    ]
+    return flags + [
+        keyword(python_word(flag), Annotated[list[str] | None, typer.Option(flag, hidden=True)], None)
+        for flag in SWARM_OPTIONS
+    ]
+
+
+def driver_parameter(option: Option) -> inspect.Parameter:
+    """A driver's option as Typer takes it: its type is that of its default."""
+    kind: Any = {str: str, int: int, bool: bool, tuple: list[str]}[type(option.default)]
+    declaration = typer.Option(f"--{option.name}", help=option.help, envvar=option.variable or None)
+    default: Any = inspect.Parameter.empty if option.required else option.default
+    if isinstance(option.default, tuple):
+        default = list(option.default)
+    return keyword(python_name(option), Annotated[kind, declaration], default)
+
+
+def driver_value(given: Any) -> OptionValue:
+    """What was typed, as the contract has it: many values are a tuple."""
+    value: OptionValue = tuple(given) if isinstance(given, list) else given
+    return value
+
+
+def keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def python_name(option: Option) -> str:
+    return f"driver_option_{python_word(option.name)}"
+
+
+def python_word(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_")

@@ -1,0 +1,157 @@
+"""`ls` on the command line: names, a table, a template or JSON; on a terminal rows fill in as hosts answer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from machinectl.cli.output import print_json, write_out
+from machinectl.cli.terminal import coloured
+from machinectl.commands.ls import Row, ask, rows
+from machinectl.commands.ls_filter import parse_filters
+from machinectl.errors import UsageError
+from machinectl.machine import State
+from machinectl.table import align
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.gotemplate import Template
+    from machinectl.store import Store
+
+HEADINGS = {
+    "Name": "NAME",
+    "Active": "ACTIVE",
+    "ActiveHost": "ACTIVE_HOST",
+    "ActiveSwarm": "ACTIVE_SWARM",
+    "DriverName": "DRIVER",
+    "State": "STATE",
+    "URL": "URL",
+    "SwarmOptions": "SWARM_OPTIONS",
+    "Swarm": "SWARM",
+    "EngineOptions": "ENGINE_OPTIONS",
+    "Labels": "LABELS",
+    "Error": "ERRORS",
+    "DockerVersion": "DOCKER",
+    "ResponseTime": "RESPONSE",
+}
+COLUMNS = ("Name", "Active", "DriverName", "State", "URL", "Swarm", "DockerVersion", "Error")
+# What a template can print without any host being asked.
+ASKED_NOBODY = {
+    "Name",
+    "Active",
+    "ActiveHost",
+    "ActiveSwarm",
+    "DriverName",
+    "URL",
+    "Swarm",
+    "SwarmOptions",
+    "EngineOptions",
+    "Labels",
+}
+
+COLOURS = {State.RUNNING: "32", State.TIMEOUT: "33", State.STOPPED: "33", State.ERROR: "31"}
+# ECMA-48: up some lines, and clear from there to the end of the screen.
+BACK = "\x1b[{lines}A\x1b[J"
+
+
+def print_machines(
+    store: Store,
+    *,
+    quiet: bool,
+    filters: Sequence[str],
+    timeout: float,
+    template: str,
+    as_json: bool,
+) -> None:
+    """Print the machines that the filters let through. `timeout` is in seconds, for each host."""
+    if quiet + bool(template) + as_json > 1:
+        raise UsageError("--quiet, --format and --json exclude each other", "Leave all but one out")
+    wanted = parse_filters(filters)
+    parsed, headed = parse_template(template) if template else (None, False)
+    listed = [row for row in rows(store, os.environ) if wanted.before_asking(row)]
+    needs_hosts = wanted.needs_state or not (quiet or (parsed and parsed.fields <= ASKED_NOBODY))
+    live = needs_hosts and not (quiet or parsed or as_json or wanted.needs_state) and fits_the_screen(listed)
+    if needs_hosts:
+        fill(listed, store, timeout, live=live)
+    listed = [row for row in listed if wanted.after_asking(row)]
+    if quiet:
+        write_out("".join(f"{row.machine.name}\n" for row in listed))
+    elif as_json:
+        print_json([row.fields() for row in listed])
+    elif parsed:
+        write_out(rendered(parsed, listed, headed=headed))
+    else:
+        write_out("".join(f"{line}\n" for line in lines(listed)))
+
+
+def fill(listed: Sequence[Row], store: Store, timeout: float, *, live: bool) -> None:
+    """Ask the hosts; where `live`, what is known so far is shown and then taken back for the next draft."""
+    drawn = draft(listed) if live else 0
+    for _ in ask(store, listed, timeout):
+        if live:
+            take_back(drawn)
+            drawn = draft(listed)
+    if live:
+        take_back(drawn)
+
+
+def draft(listed: Sequence[Row]) -> int:
+    """Draw the table as it is, each line cut to the screen's width; return how many lines it took."""
+    width = shutil.get_terminal_size().columns
+    drawn = lines(listed, width)
+    write_out("".join(f"{line}\n" for line in drawn))
+    return len(drawn)
+
+
+def take_back(drawn: int) -> None:
+    write_out(BACK.format(lines=drawn))
+
+
+def fits_the_screen(listed: Sequence[Row]) -> bool:
+    """Whether the table can be drawn again in place: a terminal that is higher than the table."""
+    return (
+        sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and len(listed) + 2 < shutil.get_terminal_size().lines
+    )
+
+
+def lines(listed: Sequence[Row], width: int = sys.maxsize) -> list[str]:
+    """docker-machine's table; the state is coloured on a terminal."""
+    plain = align(["\t".join(HEADINGS[column] for column in COLUMNS), *("\t".join(cells(row)) for row in listed)])
+    cut = [line[:width].rstrip() for line in plain]
+    start = plain[0].index(HEADINGS["State"])
+    return [cut[0], *(with_colour(line, row.state, start) for line, row in zip(cut[1:], listed, strict=True))]
+
+
+def cells(row: Row) -> list[str]:
+    if row.settled:
+        return [one_line(row.fields()[column]) for column in COLUMNS]
+    return ["…" if column in {"State", "DockerVersion"} else one_line(row.fields()[column]) for column in COLUMNS]
+
+
+def one_line(value: object) -> str:
+    return " ".join(str(value).split())
+
+
+def with_colour(line: str, state: State, start: int) -> str:
+    end = start + len(state)
+    if state not in COLOURS or line[start:end] != state:
+        return line
+    return line[:start] + coloured(state, COLOURS[state], sys.stdout) + line[end:]
+
+
+def parse_template(text: str) -> tuple[Template, bool]:
+    """The template, and whether it begins with `table`, which adds headings and columns (docker-machine's rule)."""
+    from machinectl import gotemplate
+
+    headed = text.startswith("table")
+    return gotemplate.parse(text.removeprefix("table").strip(" "), fields=HEADINGS, escapes=True), headed
+
+
+def rendered(template: Template, listed: Sequence[Row], *, headed: bool) -> str:
+    texts = [template.render(row.fields()) for row in listed]
+    if headed:
+        texts = align([line for text in [template.render(HEADINGS), *texts] for line in text.split("\n")])
+    return "".join(f"{text}\n" for text in texts)

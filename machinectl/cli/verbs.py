@@ -1,0 +1,65 @@
+"""How a command function becomes a verb of the command line: its options, the store, and its exit code."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from machinectl.cli.exits import guarded
+from machinectl.cli.terminal import Terminal
+from machinectl.commands.create import Certificates
+from machinectl.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Function = TypeVar("Function", bound="Callable[..., int | None]")
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", show_default=False)]
+OneName = Annotated[list[str] | None, typer.Argument(metavar="[NAME]", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What stands before the verb: the store, and docker-machine's options for its certificates."""
+
+    store: Store
+    console: Terminal
+    debug: bool
+    certificates: Certificates
+
+
+def new_app(**settings: Any) -> typer.Typer:
+    return typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        **settings,
+    )
+
+
+def verb(app: typer.Typer, name: str, **settings: Any) -> Callable[[Function], Function]:
+    """Register a function as a verb; its errors end in their exit codes inside it, before Typer sees them."""
+
+    def register(function: Function) -> Function:
+        @functools.wraps(function)
+        def run(ctx: typer.Context, *given: Any, **options: Any) -> None:
+            code = guarded(lambda: function(ctx, *given, **options), debug=session(ctx).debug)
+            raise typer.Exit(code)
+
+        app.command(name, **settings)(run)
+        return function
+
+    return register
+
+
+def session(ctx: typer.Context) -> Session:
+    found = ctx.obj
+    if not isinstance(found, Session):
+        raise TypeError("a verb ran without the options that stand before it")
+    return found

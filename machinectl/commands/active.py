@@ -1,0 +1,34 @@
+"""`active`: the machine that the docker CLI of this shell points at."""
+
+from __future__ import annotations
+
+from machinectl.errors import MachineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from machinectl.store import Store
+
+
+def active(store: Store, environment: Mapping[str, str]) -> str:
+    """The name of the machine whose URL is $DOCKER_HOST. Raises MachineError where there is none.
+
+    Where several machines share the URL, $DOCKER_MACHINE_NAME says which one `env` was asked for.
+    """
+    host = environment.get("DOCKER_HOST", "")
+    last = environment.get("DOCKER_MACHINE_NAME", "")
+    names = store.names()
+    if host:
+        for name in sorted(names, key=lambda name: name != last):
+            if url_of(store, name) == host:
+                return name
+    raise MachineError("No active host found", "Point docker at one: eval $(machinectl env NAME)")
+
+
+def url_of(store: Store, name: str) -> str:
+    """A machine's URL, or nothing where its record cannot be read or the machine has just been removed."""
+    try:
+        return store.read(name).url
+    except MachineError:
+        return ""

@@ -1,0 +1,30 @@
+"""`api`: one raw request to a machine's engine, for what people did with nc and curl."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl import engine
+from machinectl.commands.status import endpoint
+
+if TYPE_CHECKING:
+    from machinectl.store import Store
+
+
+def api(
+    store: Store, name: str, method: str, path: str, body: bytes | None = None, timeout: float | None = 30.0
+) -> engine.Response:
+    """Ask a machine's engine and return its answer, to be iterated over as it arrives and closed.
+
+    `timeout` is in seconds, for connecting and for the answer to begin. Raises EngineError, UsageError.
+    """
+    # The engine takes JSON by its Content-Type only, and tar archives by any.
+    kind = "application/json" if (body or b"").lstrip()[:1] in {b"{", b"["} else "application/octet-stream"
+    return engine.request(
+        endpoint(store, store.read(name)),
+        method,
+        path if path.startswith("/") else f"/{path}",
+        body,
+        {"Content-Type": kind} if body else None,
+        timeout=timeout,
+    )

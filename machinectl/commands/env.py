@@ -1,0 +1,82 @@
+"""`env`: what a shell evaluates so that its docker CLI talks to a machine's engine, or to none of them again."""
+
+from __future__ import annotations
+
+import os
+
+from machinectl import url as engine_url
+from machinectl.commands.naming import chosen_one
+from machinectl.errors import MachineError, UsageError
+from machinectl.shell import detect, script
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from machinectl.store import Store
+
+# In docker-machine's order; the first three are docker's own (docs.docker.com/reference/cli/docker).
+VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
+
+
+def env(
+    store: Store,
+    names: Sequence[str],
+    *,
+    shell: str | None,
+    unset: bool,
+    no_proxy: bool,
+    typed: Sequence[str],
+    environment: Mapping[str, str],
+) -> str:
+    """The statements for a shell, detected where none is named, as ASCII text.
+
+    The engine is not asked: an unreachable host must not leave the shell pointed at the machine before. `typed` is the
+    command line, for the hint. Raises MachineError where there is no such machine or the shell cannot hold a value.
+    """
+    variables = without_machine(names) if unset else of_machine(store, chosen_one(store, names))
+    if no_proxy:
+        variable = no_proxy_variable(environment)
+        hosts = with_host_of(variables["DOCKER_HOST"], environment.get(variable, ""))
+        if unset or hosts:
+            variables[variable] = hosts
+    return script(shell or detect(environment, os.getppid()), variables, typed, environment.get("PATH", ""))
+
+
+def without_machine(names: Sequence[str]) -> dict[str, str | None]:
+    if names:
+        raise UsageError("Error: Expected no machine name when the -u flag is present", "machinectl env -u")
+    return dict.fromkeys(VARIABLES)
+
+
+def of_machine(store: Store, name: str) -> dict[str, str | None]:
+    """What points docker at a machine. Where there is no TLS, what another machine's TLS set must go.
+
+    The docker CLI wants a ca.pem as soon as DOCKER_TLS_VERIFY is set, also for unix and ssh.
+    """
+    machine = store.read(name)
+    if not machine.url:
+        raise MachineError(
+            f'Machine "{name}" has no URL yet', f"Say where its engine is: machinectl set {name} --url URL"
+        )
+    return {
+        "DOCKER_TLS_VERIFY": "1" if machine.tls else None,
+        "DOCKER_HOST": machine.url,
+        "DOCKER_CERT_PATH": store.directory(name) if machine.tls else None,
+        "DOCKER_MACHINE_NAME": name,
+    }
+
+
+def no_proxy_variable(environment: Mapping[str, str]) -> str:
+    """The lower-case variable where it is set, as curl and Go read both."""
+    return "no_proxy" if environment.get("no_proxy") else "NO_PROXY"
+
+
+def with_host_of(url: str | None, hosts: str) -> str | None:
+    """A list of hosts that are reached without a proxy, and the URL's host once in it; a socket's has none."""
+    if url is None:
+        return None
+    host = engine_url.parse(url).host
+    if not host or host in [part.strip() for part in hosts.split(",")]:
+        return hosts
+    return f"{hosts},{host}" if hosts else host

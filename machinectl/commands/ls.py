@@ -1,0 +1,95 @@
+"""`ls`: every machine, and what its host says when all are asked at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from machinectl import engine
+from machinectl.commands.inspect import SWARM_OPTIONS, engine_options
+from machinectl.commands.status import endpoint
+from machinectl.errors import MachineError
+from machinectl.govalue import go_duration
+from machinectl.machine import Machine, Phase, State
+from machinectl.store import NoSuchMachine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from machinectl.store import Store
+
+UNKNOWN = "Unknown"
+
+
+@dataclass
+class Row:
+    """One line of `ls`. What only the host can say is empty until it has been asked; `seconds` is how long it took."""
+
+    machine: Machine
+    active: bool = False
+    state: State = State.NONE
+    version: str = ""
+    error: str = ""
+    seconds: float = 0
+    settled: bool = field(default=False)
+
+    def fields(self) -> dict[str, Any]:
+        """The row as docker-machine's templates know it."""
+        return {
+            "Name": self.machine.name,
+            "Active": "*" if self.active else "-",
+            "ActiveHost": self.active,
+            "ActiveSwarm": False,
+            "DriverName": self.machine.driver,
+            "State": str(self.state),
+            "URL": self.machine.url,
+            "SwarmOptions": SWARM_OPTIONS,
+            "Swarm": "",
+            "EngineOptions": engine_options(self.machine),
+            "Labels": self.machine.labels,
+            "Error": self.error,
+            "DockerVersion": f"v{self.version}" if self.version else UNKNOWN,
+            "ResponseTime": go_duration(self.seconds),
+        }
+
+
+def rows(store: Store, environment: Mapping[str, str]) -> list[Row]:
+    """Every machine in the store, by name, with what needs no host to be asked. A broken record is a row too."""
+    found = [row for name in store.names() if (row := read(store, name))]
+    host, last = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_MACHINE_NAME", "")
+    at_host = [row for row in found if host and row.machine.url == host]
+    for row in sorted(at_host, key=lambda row: row.machine.name != last)[:1]:
+        row.active = True
+    return found
+
+
+def read(store: Store, name: str) -> Row | None:
+    """A machine's row, or None where it was removed since its name was read."""
+    try:
+        row = Row(store.read(name))
+    except NoSuchMachine:
+        return None
+    except MachineError as exc:
+        return Row(Machine(name, ""), state=State.ERROR, error=f"{exc.cause}. {exc.hint}", settled=True)
+    if row.machine.phase is not Phase.READY:
+        row.settled = True
+        row.state, row.error = half_made(store, name)
+    return row
+
+
+def half_made(store: Store, name: str) -> tuple[State, str]:
+    """Say of a machine that is not ready whether somebody is at it now, or it was left behind."""
+    if store.is_locked(name):
+        return State.STARTING, ""
+    return State.ERROR, f"Its creation was interrupted: create it again, or machinectl rm {name}"
+
+
+def ask(store: Store, listed: Iterable[Row], timeout: float) -> Iterator[Row]:
+    """Ask all hosts at once and yield each row when it is complete; all are within `timeout` seconds."""
+    by_name = {row.machine.name: row for row in listed if not row.settled}
+    endpoints = {name: endpoint(store, row.machine) for name, row in by_name.items()}
+    for name, found in engine.probe_all(endpoints, timeout):
+        row = by_name[name]
+        row.state, row.version, row.error, row.seconds = found.state, found.version, found.error, found.seconds
+        row.settled = True
+        yield row

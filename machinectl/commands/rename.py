@@ -1,0 +1,26 @@
+"""`rename`: give a machine another name, here; its host is not told."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from machinectl import machine as record
+from machinectl.commands.naming import waiting
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.store import Store
+
+
+def rename(store: Store, console: Console, old: str, new: str) -> None:
+    """Rename a machine. Raises MachineError where the new name cannot be one or is taken."""
+    record.check_name(new)
+    store.check_exists(old)
+    with ExitStack() as locks:
+        # Always in the same order, so that two renames that cross each other do not wait for each other for ever.
+        for name in sorted({old.lower(), new.lower()}):
+            locks.enter_context(store.lock(name, waiting(console, name)))
+        store.read(old)
+        store.check_free(new, besides=old)
+        store.rename(old, new)

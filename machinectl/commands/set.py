@@ -1,0 +1,61 @@
+"""`set`: change what is known of a machine: where its engine is, its labels, whether it is spoken to over TLS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from machinectl import driver
+from machinectl import url as engine_url
+from machinectl.commands.naming import waiting
+from machinectl.driver import Instance
+from machinectl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from machinectl.console import Console
+    from machinectl.machine import Machine
+    from machinectl.store import Store
+
+
+@dataclass(frozen=True)
+class Change:
+    """What to change; what is None or empty stays as it is."""
+
+    url: str | None = None
+    tls: bool | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    unlabel: Sequence[str] = ()
+
+
+def set_machine(store: Store, console: Console, name: str, change: Change) -> Machine:
+    """Change a machine's record and return it. Nothing is changed where any part of it is wrong."""
+    if change == Change():
+        raise UsageError("Nothing to set", f"machinectl set --url tcp://192.168.0.30:2376 {name}")
+    store.check_exists(name)
+    with store.lock(name, waiting(console, name)):
+        machine = store.read(name)
+        if change.url is not None:
+            move(store, machine, engine_url.with_port(change.url, tls=change.tls), tls=change.tls)
+        if change.tls is not None:
+            if change.tls and not machine.url.startswith("tcp://"):
+                raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Leave --tls out")
+            machine.tls = change.tls
+        machine.labels = {
+            **{key: value for key, value in machine.labels.items() if key not in change.unlabel},
+            **change.labels,
+        }
+        store.write(machine)
+    return machine
+
+
+def move(store: Store, machine: Machine, url: str, *, tls: bool | None) -> None:
+    """Point a machine at another URL. TLS that followed from the old URL follows from the new; what was said stays."""
+    said = engine_url.uses_tls(machine.url) != machine.tls
+    made_by = driver.load(machine.driver)
+    directory = store.directory(machine.name)
+    machine.driver_state = made_by.move(Instance(machine.name, directory, machine.driver_state), url)
+    machine.url = made_by.url(Instance(machine.name, directory, machine.driver_state))
+    if tls is None and not (said and machine.url.startswith("tcp://")):
+        machine.tls = engine_url.uses_tls(machine.url)

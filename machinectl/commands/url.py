@@ -1,0 +1,33 @@
+"""`url` and `ip`: where machines' engines are."""
+
+from __future__ import annotations
+
+from machinectl import url as engine_url
+from machinectl.commands.naming import chosen, chosen_one
+from machinectl.errors import MachineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.store import Store
+
+
+def url(store: Store, names: Sequence[str]) -> str:
+    """The URL of one machine's engine."""
+    return store.read(chosen_one(store, names)).url
+
+
+def ip(store: Store, names: Sequence[str]) -> list[str]:
+    """The address, or the host's name, in the URL of each machine. Raises MachineError where it has none."""
+    return [address(store, name) for name in chosen(store, names)]
+
+
+def address(store: Store, name: str) -> str:
+    machine = store.read(name)
+    host = engine_url.parse(machine.url).host if machine.url else ""
+    if not host:
+        raise MachineError(
+            f'Machine "{name}" has no address: its URL is {machine.url or "not known yet"}', f"machinectl url {name}"
+        )
+    return host

@@ -1,0 +1,70 @@
+"""Where an engine is, the time it is given, and what is said when it cannot be reached."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from machinectl import url as engine_url
+from machinectl.errors import MachineError
+from machinectl.machine import State
+
+LONGEST_LINE = 200
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where an engine is and how it is spoken to.
+
+    `cert_dir` is the absolute directory of ca.pem, cert.pem and key.pem; it is used where `tls` is set. `ssh_options`
+    are handed to ssh as they are, before the host (`-i KEY`, `-o UserKnownHostsFile=…`). `name` is the machine's: it
+    stands in the commands that errors suggest.
+    """
+
+    url: str
+    tls: bool = False
+    cert_dir: str = ""
+    ssh_options: tuple[str, ...] = ()
+    name: str = "NAME"
+
+    @property
+    def peer(self) -> str:
+        """The other end as people name it: host:port, a socket's path, or ssh://user@host."""
+        url = engine_url.parse(self.url)
+        if url.scheme == "tcp":
+            return engine_url.with_port(self.url, tls=self.tls).removeprefix("tcp://")
+        return url.path or self.url
+
+
+class EngineError(MachineError):
+    """An engine could not be reached or understood. `state` is what that says about its machine."""
+
+    def __init__(self, cause: str, hint: str = "", state: State = State.ERROR) -> None:
+        super().__init__(one_line(cause), hint)
+        self.state = state
+
+
+class Deadline:
+    """The moment by which something must be done, `seconds` from now; None is never."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+        self.end = None if seconds is None else time.monotonic() + seconds
+
+    def remaining(self) -> float | None:
+        """Seconds left, as socket.settimeout takes them. Raises TimeoutError where there are none."""
+        if self.end is None:
+            return None
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    def __str__(self) -> str:
+        return f"{self.seconds:g} s"
+
+
+def one_line(text: str, limit: int = LONGEST_LINE) -> str:
+    """Somebody else's text made fit for one line of a terminal: nothing in it moves the cursor, and it ends."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"

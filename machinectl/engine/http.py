@@ -1,0 +1,186 @@
+"""HTTP/1.1 with an engine: one request on a connection, and its answer as it arrives."""
+
+from __future__ import annotations
+
+import http.client
+from typing import TYPE_CHECKING, cast
+
+from machinectl import __version__
+from machinectl import url as engine_url
+from machinectl.engine.endpoint import Deadline, EngineError, one_line
+from machinectl.engine.sockets import connect_tcp, connect_unix
+from machinectl.engine.ssh import connect_ssh
+from machinectl.engine.tls import connect_tls
+from machinectl.engine.wire import Wire
+from machinectl.errors import UsageError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from machinectl.engine.endpoint import Endpoint
+
+PIECE = 65536
+# What Go's http.Server writes to who speaks plain HTTP to its TLS port: this status line, and no header at all.
+BAD_REQUEST = 400
+
+
+class Response:
+    """An engine's answer. Iterating over it yields the body in pieces as they arrive; it is closed after use."""
+
+    def __init__(self, wire: Wire, raw: http.client.HTTPResponse) -> None:
+        self.status = raw.status
+        self.reason = one_line(raw.reason)
+        self.headers = raw.headers
+        self.wire = wire
+        self.raw = raw
+
+    @property
+    def failed(self) -> bool:
+        """Whether the engine refused, or failed at, what it was asked."""
+        return self.status >= BAD_REQUEST
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            while piece := self.raw.read1(PIECE):
+                yield piece
+        except http.client.HTTPException as exc:
+            raise cut_short(self.wire.endpoint) from exc
+        if self.raw.length:
+            raise cut_short(self.wire.endpoint)
+
+    def read(self, limit: int) -> bytes:
+        """The whole body. Raises EngineError where it has more than `limit` bytes."""
+        body = bytearray()
+        for piece in self:
+            body += piece
+            if len(body) > limit:
+                raise not_docker(self.wire.endpoint, f"its answer has more than {limit} bytes")
+        return bytes(body)
+
+    def close(self) -> None:
+        self.raw.close()
+        self.wire.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self.close()
+
+
+def request(
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    timeout: float | None = 30.0,
+) -> Response:
+    """Ask an engine for something, and return its answer, whatever its status, as soon as its head has come.
+
+    `timeout` is in seconds, for connecting, for each piece of the body to be sent, and for the answer's head each; the
+    answer's body may take for ever. Raises EngineError, and UsageError for what cannot be a request.
+    """
+    check(method, path)
+    wire = dial(endpoint, Deadline(timeout))
+    try:
+        length = {} if body is None else {"Content-Length": str(len(body))}
+        send_head(wire, method, path, {**(headers or {}), **length})
+        body = body or b""
+        for start in range(0, len(body), PIECE):
+            wire.deadline = Deadline(timeout)
+            wire.send(body[start : start + PIECE])
+        wire.deadline = Deadline(timeout)
+        response = receive_head(wire, method)
+    except BaseException:
+        wire.close()
+        raise
+    wire.deadline = Deadline(None)
+    return response
+
+
+def get(wire: Wire, path: str) -> Response:
+    """Ask for something on a connection that stays open; what is read of the answer ends by the wire's deadline."""
+    send_head(wire, "GET", path, {})
+    return receive_head(wire, "GET")
+
+
+def dial(endpoint: Endpoint, deadline: Deadline) -> Wire:
+    """Connect to an engine, and shake hands where it speaks TLS. Raises EngineError, UsageError for a bad URL."""
+    url = engine_url.parse(endpoint.url)
+    if url.scheme == "unix":
+        return Wire(connect_unix(endpoint, url.path, deadline), endpoint, deadline)
+    if url.scheme == "ssh":
+        return connect_ssh(endpoint, url, deadline)
+    if endpoint.tls:
+        return connect_tls(endpoint, url, deadline)
+    return Wire(connect_tcp(endpoint, url, deadline), endpoint, deadline)
+
+
+def check(method: str, path: str) -> None:
+    if not (method.isascii() and method.isalpha()):
+        raise UsageError(f"{method!r} is not an HTTP method", "Use GET, POST, PUT, DELETE or HEAD")
+    if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:
+        raise UsageError(
+            f"{path!r} is not a path of the engine's API",
+            "It starts with a slash, and anything but printable ASCII in it is percent-encoded: /images/json?all=true",
+        )
+
+
+def send_head(wire: Wire, method: str, path: str, headers: Mapping[str, str]) -> None:
+    host = wire.endpoint.peer if wire.endpoint.url.startswith("tcp://") else "docker"
+    lines = [f"{method.upper()} {path} HTTP/1.1", f"Host: {host}", f"User-Agent: machinectl/{__version__}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    wire.send("\r\n".join([*lines, "", ""]).encode())
+
+
+def receive_head(wire: Wire, method: str) -> Response:
+    raw = http.client.HTTPResponse(cast("socket.socket", wire), method=method.upper())
+    try:
+        raw.begin()
+    except http.client.RemoteDisconnected as exc:
+        raise wire.silence() from exc
+    except http.client.BadStatusLine as exc:
+        raise not_http(wire.endpoint, exc.args[0]) from exc
+    except http.client.HTTPException as exc:
+        raise not_docker(wire.endpoint, f"its answer is not HTTP ({exc})") from exc
+    if wire.ended:
+        raise cut_short(wire.endpoint)
+    if raw.status == BAD_REQUEST and not raw.headers.keys():
+        raise wants_tls(wire.endpoint)
+    return Response(wire, raw)
+
+
+def not_http(endpoint: Endpoint, line: str) -> EngineError:
+    """What a first line that is not HTTP's says."""
+    # A TLS alert: content type 21, version 3.x (RFC 8446 5.1).
+    if line.startswith("\x15\x03"):
+        return wants_tls(endpoint)
+    if line.startswith("SSH-"):
+        return not_docker(endpoint, "an SSH server answers there")
+    return not_docker(endpoint, f"its answer is not HTTP ({line[:40]!r})")
+
+
+def not_docker(endpoint: Endpoint, found: str) -> EngineError:
+    return EngineError(
+        f"{endpoint.peer} is not a Docker engine: {found}",
+        f"Set the engine's address: machinectl set --url URL {endpoint.name}",
+    )
+
+
+def wants_tls(endpoint: Endpoint) -> EngineError:
+    return EngineError(
+        f"{endpoint.peer} speaks TLS, and the machine is set to plain HTTP",
+        f"Speak TLS to it: machinectl set --tls {endpoint.name}",
+    )
+
+
+def cut_short(endpoint: Endpoint) -> EngineError:
+    return EngineError(
+        f"The answer of {endpoint.peer} is cut short",
+        "Try again; if it stays so, look at the engine's journal on its host: journalctl -u docker",
+    )

@@ -1,0 +1,166 @@
+"""Ask engines whether they are there: one by a deadline, or many at once by the same one."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from machinectl.engine.endpoint import Deadline, EngineError, one_line
+from machinectl.engine.http import dial, get, not_docker
+from machinectl.errors import MachineError
+from machinectl.machine import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from machinectl.engine.endpoint import Endpoint
+    from machinectl.engine.http import Response
+
+# What /_ping and /version answer has a few hundred bytes; dockerd with many components stays below 4 KB.
+LONGEST_ANSWER = 1 << 20
+LONGEST_VERSION = 64
+# How much later than its deadline a probe that gave up may say so: hundreds wake at the same moment.
+GRACE = 0.25
+OK, PROXY_AUTHENTICATION, GATEWAYS = 200, 407, range(502, 505)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What was found where an engine should be.
+
+    `error` is one line, empty where it answered, and `hint` what to do next; `seconds` is how long it took.
+    """
+
+    state: State
+    version: str = ""
+    api_version: str = ""
+    error: str = ""
+    seconds: float = 0.0
+    hint: str = ""
+
+
+NO_THREAD = Probe(
+    State.ERROR, error="No more threads can be started here", hint="Ask fewer at once, or allow more: ulimit -u"
+)
+
+
+def probe(endpoint: Endpoint, timeout: float) -> Probe:
+    """Ask one engine, for at most `timeout` seconds in all. Never raises."""
+    return asked(endpoint, Deadline(timeout))
+
+
+def asked(endpoint: Endpoint, deadline: Deadline) -> Probe:
+    begun = time.monotonic()
+    try:
+        version, api_version = ask(endpoint, deadline)
+    except MachineError as exc:
+        state = exc.state if isinstance(exc, EngineError) else State.ERROR
+        return Probe(state, error=one_line(exc.cause), seconds=time.monotonic() - begun, hint=exc.hint)
+    except Exception as exc:  # noqa: BLE001 - one host's surprise must not keep the others from being listed
+        error = one_line(f"Unexpected {type(exc).__name__}: {exc}")
+        return Probe(State.ERROR, error=error, seconds=time.monotonic() - begun)
+    return Probe(State.RUNNING, version, api_version, seconds=time.monotonic() - begun)
+
+
+def probe_all(endpoints: Mapping[str, Endpoint], timeout: float) -> Iterator[tuple[str, Probe]]:
+    """Ask many engines at once and yield each answer as it comes: `timeout` seconds in all, however many are dead."""
+    end = time.monotonic() + timeout
+    deadline = Deadline(timeout)
+    make_room(len(endpoints))
+    answers: queue.SimpleQueue[tuple[str, Probe]] = queue.SimpleQueue()
+
+    def answer(name: str, endpoint: Endpoint) -> None:
+        answers.put((name, asked(endpoint, deadline)))
+
+    for name, endpoint in endpoints.items():
+        # A daemon: an executor would wait at exit for whoever is stuck.
+        thread = threading.Thread(target=answer, args=(name, endpoint), daemon=True, name=f"probe {name}")
+        try:
+            thread.start()
+        except RuntimeError:  # the system's limit, or the container's
+            answers.put((name, NO_THREAD))
+    silent = dict(endpoints)
+    while silent:
+        try:
+            found = answers.get(timeout=max(0.0, end + GRACE - time.monotonic()))
+        except queue.Empty:
+            break
+        del silent[found[0]]
+        yield found
+    for name, endpoint in silent.items():
+        yield name, Probe(State.TIMEOUT, error=f"{endpoint.url} does not answer within {timeout:g} s", seconds=timeout)
+
+
+def make_room(sockets: int) -> None:
+    """Raise the soft limit of open files as far as is needed and allowed; it is 256 on macOS, 1024 on Linux."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # An ssh endpoint takes three; what is open already seldom is more than a few.
+    wanted = 3 * sockets + 64
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
+        except (ValueError, OSError):  # macOS has a lower limit behind an unlimited one; the hosts asked last say so
+            pass
+
+
+def ask(endpoint: Endpoint, deadline: Deadline) -> tuple[str, str]:
+    """The versions of the engine and of its API. Raises MachineError where there is no engine that answers."""
+    wire = dial(endpoint, deadline)
+    try:
+        ping = get(wire, "/_ping")
+        if "Api-Version" not in ping.headers:
+            raise stranger(endpoint, ping)
+        said = ping.read(LONGEST_ANSWER)
+        if ping.status != OK:
+            raise EngineError(
+                f"The engine at {endpoint.peer} answers {ping.status}: {message(said) or ping.reason}",
+                "Look at the engine's journal on its host: journalctl -u docker",
+            )
+        if ping.raw.will_close:
+            wire.close()
+            wire = dial(endpoint, deadline)
+        version = get(wire, "/version")
+        known = parsed(version.read(LONGEST_ANSWER))
+    finally:
+        wire.close()
+    # An authorization plugin may allow no more than the ping; it names the engine in its own way.
+    by_name = ping.headers.get("Server", "").partition("Docker/")[2].partition(" ")[0]
+    engine = str(known.get("Version") or by_name)
+    api = str(known.get("ApiVersion") or ping.headers["Api-Version"])
+    return one_line(engine, LONGEST_VERSION), one_line(api, LONGEST_VERSION)
+
+
+def stranger(endpoint: Endpoint, response: Response) -> EngineError:
+    """What it is that answers HTTP and is no engine."""
+    found = f"{response.status} {response.reason}"
+    headers = response.headers
+    if response.status == PROXY_AUTHENTICATION or response.status in GATEWAYS or "Via" in headers:
+        return EngineError(
+            f"A proxy answers for {endpoint.peer}: {found}",
+            f"Give the machine an address that leads to the engine itself: machinectl set --url URL {endpoint.name}",
+        )
+    server = f" from {headers['Server']}" if "Server" in headers else ""
+    return not_docker(endpoint, f"it answers {found}{server}")
+
+
+def message(body: bytes) -> str:
+    """The engine's own words for a failure: {"message": "…"}, or plain text."""
+    return str(parsed(body).get("message") or body.decode(errors="replace"))
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """A JSON object, empty where it is none."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,144 @@
+"""Connect a TCP or unix socket by a deadline, name resolution included, and say what stood in the way."""
+
+from __future__ import annotations
+
+import errno
+import queue
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from machinectl import url as engine_url
+from machinectl.engine.endpoint import EngineError
+from machinectl.machine import State
+
+if TYPE_CHECKING:
+    from machinectl.engine.endpoint import Deadline, Endpoint
+    from machinectl.url import EngineURL
+
+# What getaddrinfo says of an address: its family and what connect takes.
+Address = tuple[socket.AddressFamily, Any]
+
+NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL}
+
+
+def connect_tcp(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> socket.socket:
+    """Connect to the first of the host's addresses that takes the connection."""
+    failure: OSError | None = None
+    addresses = resolve(endpoint, url, deadline)
+    for done, (family, address) in enumerate(addresses):
+        try:
+            # A fair share of what is left, so that a dead address does not use up the time of a live one.
+            left = deadline.remaining()
+            return connected(family, address, left and left / (len(addresses) - done))
+        except OSError as exc:
+            # The resolver puts what it holds to be the best address first (RFC 6724).
+            failure = failure or exc
+    raise unreachable(endpoint, failure or TimeoutError(), deadline) from failure
+
+
+def connect_unix(endpoint: Endpoint, path: str, deadline: Deadline) -> socket.socket:
+    try:
+        return connected(socket.AF_UNIX, path, deadline.remaining())
+    except OSError as exc:
+        raise closed_socket(endpoint, exc, deadline) from exc
+
+
+def connected(family: socket.AddressFamily, address: Any, timeout: float | None) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def resolve(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> list[Address]:
+    """The addresses of a host. getaddrinfo cannot be interrupted: a name that takes too long is left to its thread."""
+    port = int(endpoint.peer.rpartition(":")[2])
+    answers: queue.SimpleQueue[list[Address] | OSError | UnicodeError] = queue.SimpleQueue()
+
+    def ask(flags: int = 0) -> None:
+        try:
+            found = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM, flags=flags)
+            answers.put([(family, address) for family, _, _, _, address in found])
+        except (OSError, UnicodeError) as exc:
+            answers.put(exc)
+
+    if engine_url.is_address(url.host):
+        ask(socket.AI_NUMERICHOST)
+    else:
+        threading.Thread(target=ask, daemon=True, name=f"resolve {url.host}").start()
+    try:
+        answer = answers.get(timeout=deadline.remaining())
+    except (queue.Empty, TimeoutError) as exc:
+        raise EngineError(
+            f'The name "{url.host}" was not resolved within {deadline}',
+            f"Look at the name server, or use the address: machinectl set --url tcp://ADDRESS:{port} {endpoint.name}",
+            State.TIMEOUT,
+        ) from exc
+    if isinstance(answer, list):
+        return answer
+    # Python's idna codec refuses what no name server knows: a label of more than 63 characters.
+    unknown = isinstance(answer, UnicodeError) or answer.errno != socket.EAI_AGAIN
+    raise EngineError(
+        f'The name "{url.host}" is not known here' if unknown else f'No name server answers for "{url.host}"',
+        f"Check its spelling, or use the address: machinectl set --url tcp://ADDRESS:{port} {endpoint.name}",
+    ) from answer
+
+
+def unreachable(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> EngineError:
+    """What it means that a TCP connection could not be made."""
+    peer = endpoint.peer
+    if isinstance(exc, TimeoutError):
+        return EngineError(
+            f"{peer} does not answer within {deadline}",
+            f"Check that the host is up and that its firewall lets port {peer.rpartition(':')[2]} through",
+            State.TIMEOUT,
+        )
+    if isinstance(exc, ConnectionRefusedError):
+        return EngineError(
+            f"{peer} refuses the connection: nothing listens there",
+            f"Start the engine on its host (sudo systemctl start docker), or set its address: "
+            f"machinectl set --url URL {endpoint.name}",
+            State.STOPPED,
+        )
+    if exc.errno in NO_WAY:
+        return EngineError(
+            f"There is no way to {peer}: {exc.strerror}",
+            f"Check this computer's network, and the address: machinectl url {endpoint.name}",
+        )
+    return cannot_connect(peer, exc)
+
+
+def closed_socket(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> EngineError:
+    """What it means that a unix socket could not be connected to."""
+    path = endpoint.peer
+    start = "Start the engine: sudo systemctl start docker"
+    if isinstance(exc, FileNotFoundError):
+        return EngineError(f"There is no socket {path}", start)
+    if isinstance(exc, ConnectionRefusedError):
+        return EngineError(f"Nobody listens at {path}: the engine that made it is gone", start, State.STOPPED)
+    if isinstance(exc, PermissionError):
+        return EngineError(
+            f"You may not use {path}",
+            "Join its group, and log in again: sudo usermod -aG docker $USER",
+        )
+    # A unix socket whose queue is full does not wait, it answers EAGAIN (connect(2)).
+    if isinstance(exc, (TimeoutError, BlockingIOError)):
+        return EngineError(
+            f"{path} takes no connection within {deadline}",
+            "Look at the engine's journal: journalctl -u docker",
+            State.TIMEOUT,
+        )
+    return cannot_connect(path, exc)
+
+
+def cannot_connect(peer: str, exc: OSError) -> EngineError:
+    if exc.errno in {errno.EMFILE, errno.ENFILE}:
+        return EngineError("This process has too many files open", "Allow it more: ulimit -n 4096")
+    return EngineError(
+        f"Cannot connect to {peer}: {exc.strerror or exc}", "Check this computer's firewall and the address"
+    )

@@ -1,0 +1,138 @@
+"""Reach an engine as docker's own client does for ssh:// URLs: the system's ssh runs `docker system dial-stdio`."""
+
+from __future__ import annotations
+
+import math
+import socket
+import subprocess
+import tempfile
+from typing import IO, TYPE_CHECKING
+
+from machinectl import url as engine_url
+from machinectl.engine.endpoint import EngineError, one_line
+from machinectl.engine.wire import Wire
+from machinectl.machine import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.engine.endpoint import Deadline, Endpoint
+    from machinectl.url import EngineURL
+
+REMOTE_COMMAND = "docker system dial-stdio"
+# How long ssh is waited for once it has closed the connection, or was told to end; it takes milliseconds.
+PATIENCE = 1.0
+# sh: the program is not there (POSIX, "Exit Status for Commands").
+NOT_FOUND = 127
+START = "Start the engine on the host: sudo systemctl start docker"
+
+
+class SSHWire(Wire):
+    """A connection through an ssh process, which lives as long as it; what ssh says on stderr explains its end."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        endpoint: Endpoint,
+        deadline: Deadline,
+        process: subprocess.Popen[bytes],
+        errors: IO[bytes],
+    ) -> None:
+        super().__init__(sock, endpoint, deadline)
+        self.process = process
+        self.errors = errors
+
+    def late(self) -> EngineError:
+        return EngineError(
+            f"{self.endpoint.peer}: no engine has answered through ssh within {self.deadline}",
+            f"Try it by hand: ssh {target(self.endpoint)} {REMOTE_COMMAND}",
+            State.TIMEOUT,
+        )
+
+    def silence(self) -> EngineError:
+        try:
+            status = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            status = None
+        self.errors.seek(0)
+        return explained(self.endpoint, status, self.errors.read().decode(errors="replace"))
+
+    def close(self) -> None:
+        super().close()
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.errors.close()
+
+
+def connect_ssh(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> SSHWire:
+    here, there = socket.socketpair()
+    errors = tempfile.TemporaryFile()  # noqa: SIM115 - the wire closes it
+    try:
+        with there:
+            process = subprocess.Popen(
+                command(url, endpoint.ssh_options, deadline.remaining()),
+                stdin=there.fileno(),
+                stdout=there.fileno(),
+                stderr=errors,
+            )
+    except OSError as exc:
+        here.close()
+        errors.close()
+        if isinstance(exc, TimeoutError):
+            raise EngineError(f"{endpoint.peer} was not asked within {deadline}", state=State.TIMEOUT) from exc
+        raise EngineError(f"Cannot run ssh: {exc.strerror}", "Install the OpenSSH client") from exc
+    return SSHWire(here, endpoint, deadline, process, errors)
+
+
+def command(url: EngineURL, options: Sequence[str], timeout: float | None) -> list[str]:
+    """The ssh command of docker's own client, told never to ask anything (it has no terminal to itself)."""
+    user = ["-l", url.user] if url.user else []
+    port = ["-p", str(url.port)] if url.port else []
+    limit = ["-o", f"ConnectTimeout={math.ceil(timeout)}"] if timeout else []
+    # What is given first wins.
+    return ["ssh", "-o", "BatchMode=yes", *options, *limit, "-T", *user, *port, "--", url.host, REMOTE_COMMAND]
+
+
+def explained(endpoint: Endpoint, status: int | None, errors: str) -> EngineError:
+    """What ssh's own last words mean."""
+    lines = [line for line in errors.splitlines() if line.strip()]
+    said = one_line(lines[-1]) if lines else f"ssh ended with status {status}"
+    text = errors.lower()
+    for mark, state, hint in SAYINGS:
+        if mark in text:
+            return EngineError(f"{endpoint.peer}: {said}", hint.format(target=target(endpoint)), state)
+    if status == NOT_FOUND:
+        return EngineError(
+            f"{endpoint.peer}: there is no docker command ({said})", "Install the docker CLI on the host"
+        )
+    return EngineError(f"{endpoint.peer}: {said}", f"Try it by hand: ssh {target(endpoint)} {REMOTE_COMMAND}")
+
+
+def target(endpoint: Endpoint) -> str:
+    """The host as ssh, and ssh-copy-id, take it on their command lines."""
+    url = engine_url.parse(endpoint.url)
+    return (f"-p {url.port} " if url.port else "") + (f"{url.user}@" if url.user else "") + url.host
+
+
+# What OpenSSH says, or the docker CLI at the other end; where two fit, the first explains the second.
+SAYINGS = (
+    (
+        "host identification has changed",
+        State.ERROR,
+        "If the host was reinstalled: ssh-keygen -R HOST, then ssh {target}",
+    ),
+    ("host key verification failed", State.ERROR, "Accept its key once: ssh {target}"),
+    ("connect: permission denied", State.ERROR, "Let the user use it, on the host: sudo usermod -aG docker USER"),
+    ("connect: no such file", State.ERROR, START),
+    ("connect: connection refused", State.STOPPED, START),
+    ("permission denied (", State.ERROR, "Load a key that it knows (ssh-add), or send it one: ssh-copy-id {target}"),
+    ("could not resolve hostname", State.ERROR, "Check the name's spelling"),
+    ("connection refused", State.STOPPED, "Start sshd on the host, or set its port in the URL"),
+    ("timed out", State.TIMEOUT, "Check that the host is up and that its firewall lets ssh through"),
+    ("no route to host", State.ERROR, "Check this computer's network and the address"),
+    ("network is unreachable", State.ERROR, "Check this computer's network and the address"),
+)

@@ -1,0 +1,249 @@
+"""Docker's mutual TLS as docker's own client speaks it, and what each way to fail at it means."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from typing import TYPE_CHECKING, cast
+
+from machinectl.engine.endpoint import EngineError
+from machinectl.engine.sockets import connect_tcp
+from machinectl.engine.wire import Wire
+from machinectl.machine import State
+
+if TYPE_CHECKING:
+    from machinectl.engine.endpoint import Deadline, Endpoint
+    from machinectl.url import EngineURL
+
+CA, CERTIFICATE, KEY = "ca.pem", "cert.pem", "key.pem"
+
+# X509_V_ERR_… of OpenSSL's x509_vfy.h, as verify_code says them.
+NOT_YET_VALID, EXPIRED, INVALID_PURPOSE = 9, 10, 26
+OTHER_NAMES = {62, 64}
+# No issuer, a wrong signature, self-signed, an issuer with another key.
+OTHER_CA = {2, 7, 18, 19, 20, 21, 30}
+
+
+class TLSWire(Wire):
+    """A connection over TLS. From TLS 1.3 on, a refused client learns of it at its first read only."""
+
+    sock: ssl.SSLSocket
+    closed = (*Wire.closed, ssl.SSLError)
+
+    def failure(self, exc: OSError) -> EngineError:
+        if not isinstance(exc, ssl.SSLError):
+            return super().failure(exc)
+        # OpenSSL 3 wraps the errors of a socket that was closed too early like this.
+        if exc.library == "SYS" or isinstance(exc, ssl.SSLEOFError):
+            return self.silence()
+        return refused(self.endpoint, exc)
+
+    def silence(self) -> EngineError:
+        return EngineError(
+            f"{self.endpoint.peer} closes the connection after the TLS handshake: it may refuse the client certificate",
+            import_hint(self.endpoint, "Use one that the engine's CA issued"),
+        )
+
+
+def connect_tls(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> TLSWire:
+    context = client_context(endpoint)
+    try:
+        return handshake(context, endpoint, url, deadline)
+    except ssl.SSLCertVerificationError as exc:
+        names = names_shown(context, endpoint, url, deadline) if exc.verify_code in OTHER_NAMES else []
+        raise distrusted(endpoint, url.host, exc, names) from exc
+    except ssl.SSLError as exc:
+        raise refused(endpoint, exc) from exc
+
+
+def handshake(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> TLSWire:
+    """Connect and shake hands. Raises ssl.SSLError where the other side's TLS is not to our liking."""
+    sock = connect_tcp(endpoint, url, deadline)
+    try:
+        # A name may end in a dot, the root's; no certificate says it so.
+        secured = context.wrap_socket(sock, do_handshake_on_connect=False, server_hostname=url.host.rstrip("."))
+    except BaseException:
+        sock.close()
+        raise
+    wire = TLSWire(secured, endpoint, deadline)
+    try:
+        secured.settimeout(deadline.remaining())
+        secured.do_handshake()
+    except BaseException as exc:
+        wire.close()
+        if isinstance(exc, TimeoutError):
+            raise slow_handshake(wire) from exc
+        if isinstance(exc, (*Wire.closed, ssl.SSLEOFError)):
+            raise hung_up(endpoint) from exc
+        raise
+    return wire
+
+
+def client_context(endpoint: Endpoint) -> ssl.SSLContext:
+    """What a client needs, from the machine's directory. Raises EngineError where it is missing or cannot be used.
+
+    As docker's own client, it goes without a client certificate where there is neither cert.pem nor key.pem.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Python 3.13 may set it, and refuse certificates without an authority key identifier, which docker takes.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    # As Go does: every certificate in ca.pem is trusted by itself, an intermediate CA's too ...
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    # ... and a common name is no host's name.
+    context.hostname_checks_common_name = False
+    directory = endpoint.cert_dir
+    there = [file for file in (CA, CERTIFICATE, KEY) if os.path.lexists(os.path.join(directory, file))]
+    if not there:
+        raise EngineError(f"There are no certificates in {directory}", import_hint(endpoint))
+    ca = pem(endpoint, CA, "CERTIFICATE")
+    try:
+        context.load_verify_locations(cadata=ca)
+    except ssl.SSLError as exc:
+        raise unusable(endpoint, CA, "is damaged") from exc
+    if there != [CA]:
+        load_client(context, endpoint)
+    return context
+
+
+def load_client(context: ssl.SSLContext, endpoint: Endpoint) -> None:
+    pem(endpoint, CERTIFICATE, "CERTIFICATE")
+    if "ENCRYPTED" in pem(endpoint, KEY, "PRIVATE KEY"):
+        raise unusable(endpoint, KEY, "is encrypted with a passphrase, which docker cannot ask for")
+    try:
+        context.load_cert_chain(*(os.path.join(endpoint.cert_dir, file) for file in (CERTIFICATE, KEY)))
+    except ssl.SSLError as exc:
+        if exc.reason == "KEY_VALUES_MISMATCH":
+            raise unusable(endpoint, KEY, f"does not belong to {CERTIFICATE}") from exc
+        if exc.reason and exc.reason.endswith("TOO_SMALL"):
+            raise unusable(endpoint, CERTIFICATE, "has a key that is too short to be safe") from exc
+        raise unusable(endpoint, f"{CERTIFICATE} or {KEY}", "is damaged") from exc
+    except OSError as exc:
+        raise unusable(endpoint, f"{CERTIFICATE} or {KEY}", f"cannot be read ({exc.strerror})") from exc
+
+
+def pem(endpoint: Endpoint, file: str, kind: str) -> str:
+    """The text of a PEM file. Raises EngineError where it cannot be read, or holds something else."""
+    try:
+        with open(os.path.join(endpoint.cert_dir, file), encoding="ascii", errors="replace") as opened:
+            text = opened.read()
+    except FileNotFoundError as exc:
+        raise unusable(endpoint, file, "is missing") from exc
+    except OSError as exc:
+        raise unusable(endpoint, file, f"cannot be read ({exc.strerror})") from exc
+    if f"{kind}-----" not in text:
+        raise unusable(endpoint, file, "is not a PEM certificate" if kind == "CERTIFICATE" else "is not a PEM key")
+    return text
+
+
+def names_shown(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> list[str]:
+    """The names in the certificate that a server shows, which Python keeps to itself where none of them fits.
+
+    It is asked again without the check of the name, and told nothing; the check of the chain stays.
+    """
+    context.check_hostname = False
+    try:
+        with handshake(context, endpoint, url, deadline) as wire:
+            names = cast("tuple[tuple[str, str], ...]", (wire.sock.getpeercert() or {}).get("subjectAltName", ()))
+    except (OSError, EngineError):
+        return []
+    return [value for kind, value in names if kind in {"DNS", "IP Address"}]
+
+
+def distrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, names: list[str]) -> EngineError:
+    """What is wrong with the certificate that the server shows."""
+    peer = endpoint.peer
+    renew = f"make a new one for it: machinectl certs create --out DIR --san {host}"
+    if exc.verify_code in OTHER_NAMES:
+        shown = f"for {', '.join(names)}" if names else "for other names"
+        use = f"Use a name that it has (machinectl set --url URL {endpoint.name}), or {renew}"
+        return EngineError(f"The certificate of {peer} is not for {host}, but {shown}", use)
+    if exc.verify_code == EXPIRED:
+        return EngineError(
+            f"The certificate of {peer}, or its CA's, has expired",
+            f"If the clock here is right, {renew}",
+        )
+    if exc.verify_code == NOT_YET_VALID:
+        return EngineError(f"The certificate of {peer} is not valid yet", "Compare the clocks here and there: date -u")
+    if exc.verify_code == INVALID_PURPOSE:
+        return EngineError(
+            f"{peer} shows a certificate that is not for a server",
+            f"If the server's and the client's were swapped, swap them back; else {renew}",
+        )
+    if exc.verify_code in OTHER_CA:
+        return EngineError(
+            f"The certificate of {peer} is from another CA than {CA} in {endpoint.cert_dir}",
+            import_hint(endpoint, "Use the certificates that belong to this engine"),
+        )
+    return EngineError(
+        f"The certificate of {peer} cannot be trusted: {exc.verify_message}", renew[0].upper() + renew[1:]
+    )
+
+
+def refused(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
+    """What the other side has against our TLS: an alert (RFC 8446 6), or something that is not TLS."""
+    peer, directory, reason = endpoint.peer, endpoint.cert_dir, exc.reason or ""
+    shown = os.path.lexists(os.path.join(directory, CERTIFICATE))
+    if "CERTIFICATE_REQUIRED" in reason or (not shown and any(alert in reason for alert in WANTING)):
+        where = "" if shown else f", and there is none in {directory}"
+        return EngineError(f"{peer} requires a client certificate{where}", import_hint(endpoint))
+    for alert, what in REFUSALS.items():
+        if alert in reason:
+            return EngineError(
+                f"{peer} refuses the client certificate in {directory}: {what}",
+                import_hint(endpoint, "Use one that the engine's CA issued"),
+            )
+    if any(mark in reason for mark in TOO_OLD):
+        return EngineError(f"{peer} speaks no TLS 1.2 or later", "Upgrade the engine on its host")
+    if any(mark in reason for mark in NOT_TLS):
+        return EngineError(
+            f"{peer} answers, but not in TLS",
+            f"If a plain engine is meant to be there: machinectl set --no-tls {endpoint.name}",
+        )
+    return EngineError(
+        f"TLS with {peer} failed: {reason.replace('_', ' ').lower() or exc}",
+        "Look at the engine's journal on its host: journalctl -u docker",
+    )
+
+
+# The alerts that Go's crypto/tls, so dockerd, and OpenSSL send to a client up to TLS 1.2 that shows no certificate ...
+WANTING = ("ALERT_BAD_CERTIFICATE", "ALERT_HANDSHAKE_FAILURE")
+
+# ... and those about the certificate that it does show.
+REFUSALS = {
+    "ALERT_UNKNOWN_CA": "it is from another CA",
+    "ALERT_CERTIFICATE_EXPIRED": "it has expired",
+    "ALERT_CERTIFICATE_REVOKED": "it is revoked",
+    "ALERT_BAD_CERTIFICATE": "it is not good for this engine",
+    "ALERT_CERTIFICATE_UNKNOWN": "it is not good for this engine",
+    "ALERT_UNSUPPORTED_CERTIFICATE": "it is not a client's",
+    "ALERT_ACCESS_DENIED": "it gives no access",
+}
+
+TOO_OLD = ("ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL")
+
+# What OpenSSL calls bytes that are no TLS record; which one depends on its version and on the bytes.
+NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH", "UNEXPECTED_MESSAGE")
+
+
+def slow_handshake(wire: TLSWire) -> EngineError:
+    return EngineError(
+        f"{wire.endpoint.peer} takes the connection, but has not answered in TLS within {wire.deadline}",
+        "Look at the engine's journal on its host: journalctl -u docker",
+        State.TIMEOUT,
+    )
+
+
+def hung_up(endpoint: Endpoint) -> EngineError:
+    return EngineError(
+        f"{endpoint.peer} closes the connection in the TLS handshake: it may not speak TLS",
+        f"Check that an engine is at that address: machinectl url {endpoint.name}",
+    )
+
+
+def unusable(endpoint: Endpoint, file: str, what: str) -> EngineError:
+    return EngineError(f"{file} in {endpoint.cert_dir} {what}", import_hint(endpoint))
+
+
+def import_hint(endpoint: Endpoint, why: str = "Give the machine its certificates") -> str:
+    return f"{why}: machinectl certs import {endpoint.name} DIR"

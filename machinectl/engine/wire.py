@@ -1,0 +1,102 @@
+"""A connection to an engine whose every read and write ends by its deadline."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from machinectl.engine.endpoint import EngineError
+from machinectl.machine import State
+
+if TYPE_CHECKING:
+    import socket
+    from types import TracebackType
+    from typing import Self
+
+    from _typeshed import WriteableBuffer
+
+    from machinectl.engine.endpoint import Deadline, Endpoint
+
+
+class Wire:
+    """A connected socket. Each call raises EngineError when the deadline, which may be replaced, has passed."""
+
+    # How sending fails where the other side has closed.
+    closed: tuple[type[OSError], ...] = (BrokenPipeError, ConnectionResetError)
+
+    def __init__(self, sock: socket.socket, endpoint: Endpoint, deadline: Deadline) -> None:
+        self.sock = sock
+        self.endpoint = endpoint
+        self.deadline = deadline
+        self.answering = False  # a byte has come
+        self.ended = False  # the other side has closed
+
+    def send(self, data: bytes) -> None:
+        try:
+            self.sock.settimeout(self.deadline.remaining())
+            self.sock.sendall(data)
+        except self.closed:
+            # Who closes early has often said why (a TLS alert, a status 400): the next read finds it.
+            pass
+        except OSError as exc:
+            raise self.failure(exc) from exc
+
+    def receive_into(self, buffer: WriteableBuffer) -> int:
+        """Fill a buffer with what is there, at least a byte; 0 at the end of an answer that had begun."""
+        try:
+            self.sock.settimeout(self.deadline.remaining())
+            count = self.sock.recv_into(buffer)
+        except OSError as exc:
+            raise self.failure(exc) from exc
+        self.answering = self.answering or count > 0
+        self.ended = count == 0
+        if not self.answering:
+            raise self.silence()
+        return count
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """What http.client reads a response from; closing it leaves the connection open for the next one."""
+        return io.BufferedReader(_Reader(self))
+
+    def failure(self, exc: OSError) -> EngineError:
+        """What an error of the socket means."""
+        if isinstance(exc, TimeoutError):
+            return self.late()
+        if isinstance(exc, ConnectionResetError):
+            return self.silence()
+        return EngineError(f"The connection to {self.endpoint.peer} broke: {exc.strerror or exc}", "Try again")
+
+    def late(self) -> EngineError:
+        what = "has not finished its answer" if self.answering else "takes the connection, but has not answered"
+        return EngineError(
+            f"{self.endpoint.peer} {what} within {self.deadline}",
+            "Look at the engine's journal on its host: journalctl -u docker",
+            State.TIMEOUT,
+        )
+
+    def silence(self) -> EngineError:
+        """What it means that the connection was closed without an answer."""
+        return EngineError(
+            f"{self.endpoint.peer} closes the connection without an answer",
+            f"Check that an engine is at that address: machinectl url {self.endpoint.name}",
+        )
+
+    def close(self) -> None:
+        self.sock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self.close()
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        return self.wire.receive_into(buffer)

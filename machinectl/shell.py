@@ -1,0 +1,378 @@
+"""What a shell evaluates to point docker at a machine: each shell's way to set and unset, and which shell is asking.
+
+The lines are docker-machine's, byte for byte, where the values are ordinary. Every other value must come out of the
+evaluation as it is and run nothing, and that way is longer than it seems: `eval "$(machinectl env NAME)"` hands our
+text to the shell as it is, but in the unquoted `eval $(machinectl env NAME)` that people type, the shell first splits
+it at blanks, takes a word that holds `*`, `?` or `[` for a pattern of file names, and joins what is left with single
+blanks. So what is not plain is spelled in escapes made of letters, digits and backslashes: they come through both, and
+through a prompt where `!` recalls history. They stand for bytes, so that the text is ASCII in whatever locale it is
+read, and a path that is not UTF-8 is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from machinectl.errors import MachineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+    from typing import Protocol
+
+    class Shell(Protocol):
+        """One shell's syntax. ValueError says why a shell cannot hold a text."""
+
+        # What starts a line that does nothing.
+        comment: str
+
+        # What ends each statement where some set and some unset: see Posix.
+        mixed_end: str
+
+        # The statement that sets and exports a variable.
+        def set(self, name: str, value: str) -> str: ...
+
+        # The statement that removes a variable.
+        def unset(self, name: str) -> str: ...
+
+        # A text as one word of a command line.
+        def quoted(self, text: str) -> str: ...
+
+        # The line that runs a command line and evaluates what it prints.
+        def evaluation(self, command: str) -> str: ...
+
+
+# What every shell takes for itself, quoted or not.
+PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=+")
+# What every shell takes for itself between double quotes, after an unquoted eval too.
+ORDINARY = PLAIN | frozenset(",@ ")
+PRINTABLE = frozenset(map(chr, range(0x20, 0x7F)))
+
+
+def is_plain(text: str) -> bool:
+    return text != "" and PLAIN.issuperset(text)
+
+
+def is_ordinary(text: str) -> bool:
+    """Whether double quotes are enough: splitting at blanks and joining again gives back single ones inside a text."""
+    return ORDINARY.issuperset(text) and text == text.strip() and "  " not in text
+
+
+def escaped(text: str, form: str, literal: AbstractSet[str] = PLAIN) -> str:
+    """A text's bytes, each in `form`, a %-format of its value, but for the characters in `literal`."""
+    return "".join(chr(byte) if chr(byte) in literal else form % byte for byte in os.fsencode(text))
+
+
+class Posix:
+    """sh and what takes after it: bash, zsh, dash, ksh (POSIX.1, XCU: eval, export, unset, printf %b).
+
+    In an unquoted eval the lines become one. `export A="1" export B="2"` and `unset A unset B` mean what they would on
+    two lines (and name a variable called export or unset besides), but `export A="1" unset B` does not: mixed
+    statements end with `;`.
+    """
+
+    comment = "#"
+    mixed_end = ";"
+
+    def set(self, name: str, value: str) -> str:
+        if not value.endswith("\n"):
+            return f"export {name}={self.quoted(value)}"
+        # $(…) drops the newlines at the end: a dot keeps them, and is taken off again.
+        return f'export {name}={self.quoted(value + ".")}; export {name}="${{{name}%.}}"'
+
+    def unset(self, name: str) -> str:
+        return f"unset {name}"
+
+    def quoted(self, text: str) -> str:
+        """One word; newlines at its very end are lost."""
+        if is_ordinary(text):
+            return f'"{text}"'
+        return '"$(printf %b ' + f"'{escaped(text, OCTAL_FOR_PRINTF)}'" + ')"'
+
+    def evaluation(self, command: str) -> str:
+        return f"eval $({command})"
+
+
+# In the argument of %b an octal number starts with a 0 of its own.
+OCTAL_FOR_PRINTF = "\\0%03o"
+OCTAL = "\\%03o"
+POSIX = Posix()
+
+
+class Fish:
+    r"""fish, whose `eval (CMD)` splits at newlines only. `\X5b` is a byte (fish, language, Escaping Characters)."""
+
+    comment = "#"
+    mixed_end = ""
+
+    def set(self, name: str, value: str) -> str:
+        return f"set -gx {name} {self.quoted(value)};"
+
+    def unset(self, name: str) -> str:
+        return f"set -e {name};"
+
+    def quoted(self, text: str) -> str:
+        return f'"{text}"' if is_ordinary(text) else escaped(text, "\\X%02x")
+
+    def evaluation(self, command: str) -> str:
+        return f"eval ({command})"
+
+
+class Tcsh:
+    r"""tcsh and csh, where `!` is history in all quotes, and a comment is a command that does nothing.
+
+    `$'\303'` is a byte in the C locale and elsewhere the character of that number. So values come from printf, whose
+    output is taken byte for byte, but line for line: a newline is `$'\012'`.
+    """
+
+    comment = ":"
+    mixed_end = ""
+
+    def set(self, name: str, value: str) -> str:
+        if is_ordinary(value):
+            return f'setenv {name} "{value}";'
+        lines = map(self.line, value.split("\n"))
+        return f"setenv {name} {NEWLINE.join(lines)};"
+
+    def line(self, text: str) -> str:
+        return f"\"`printf %b '{escaped(text, OCTAL_FOR_PRINTF)}'`\"" if text else ""
+
+    def unset(self, name: str) -> str:
+        return f"unsetenv {name};"
+
+    def quoted(self, text: str) -> str:
+        """One word that may stand between backquotes; where it is not ASCII, it is exact in the C locale only."""
+        return f'"{text}"' if is_ordinary(text) else f"$'{escaped(text, OCTAL)}'"
+
+    def evaluation(self, command: str) -> str:
+        return f"eval `{command}`"
+
+
+class PowerShell:
+    """PowerShell, to which `CMD | Invoke-Expression` hands each line over by itself, decoded as the console is set.
+
+    In double quotes a backquote escapes (about_Quoting_Rules). What is not printable ASCII, typographic quotes among
+    it, which PowerShell takes for quotes, is given as the number of its UTF-16 unit.
+    """
+
+    comment = "#"
+    mixed_end = ""
+
+    def set(self, name: str, value: str) -> str:
+        return f"$Env:{name} = {self.quoted(value)}"
+
+    def unset(self, name: str) -> str:
+        return f"Remove-Item Env:\\\\{name}"
+
+    def quoted(self, text: str) -> str:
+        try:
+            data = text.encode("utf-16-be")
+        except UnicodeEncodeError as exc:
+            raise ValueError("it is not UTF-8") from exc
+        units = (int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
+        return f'"{"".join(map(self.unit, units))}"'
+
+    def unit(self, number: int) -> str:
+        character = chr(number)
+        if character not in PRINTABLE:
+            return f"$([char]0x{number:x})"
+        return f"`{character}" if character in '`$"' else character
+
+    def evaluation(self, command: str) -> str:
+        return f"& {command} | Invoke-Expression"
+
+
+class Cmd:
+    """Windows' cmd.exe, which has no escapes: what does not come through both FOR /f and a batch file is refused.
+
+    A quote would end the quotes, % and ! name variables, a newline ends the command, and the output of a program is
+    read in the console's code page, whichever that is. Between double quotes & | < > ^ are themselves.
+    """
+
+    comment = "REM"
+    mixed_end = ""
+
+    HELD = (PRINTABLE | {"\t"}) - frozenset('"%!')
+    BARE = ORDINARY | {"\\"}
+
+    def set(self, name: str, value: str) -> str:
+        if self.BARE.issuperset(value) and value == value.strip():
+            return f"SET {name}={value}"
+        return f"SET {self.quoted(f'{name}={value}')}"
+
+    def unset(self, name: str) -> str:
+        return f"SET {name}="
+
+    def quoted(self, text: str) -> str:
+        for character in text:
+            if character not in self.HELD:
+                raise ValueError(f"it has the character {character!r}")
+        return f'"{text}"'
+
+    def evaluation(self, command: str) -> str:
+        return f"\t@FOR /f \"tokens=*\" %i IN ('{command}') DO @%i"
+
+
+class Emacs:
+    """Emacs Lisp. A string of ASCII and octal escapes is a string of bytes, which `setenv` keeps as they are."""
+
+    comment = ";;"
+    mixed_end = ""
+
+    def set(self, name: str, value: str) -> str:
+        return f'(setenv "{name}" {self.string(value)})'
+
+    def unset(self, name: str) -> str:
+        return f'(setenv "{name}" nil)'
+
+    def quoted(self, text: str) -> str:
+        """One word for the sh that `shell-command` runs."""
+        return POSIX.quoted(text)
+
+    def string(self, text: str) -> str:
+        return '"' + escaped(text, OCTAL, PRINTABLE - {'"', "\\"}) + '"'
+
+    def evaluation(self, command: str) -> str:
+        return f"(with-temp-buffer (shell-command {self.string(command)} (current-buffer)) (eval-buffer))"
+
+
+NEWLINE = "$'\\012'"
+TCSH = Tcsh()
+POWERSHELL = PowerShell()
+SHELLS: Mapping[str, Shell] = {
+    **dict.fromkeys(("sh", "bash", "zsh", "dash", "ash", "ksh", "ksh93", "mksh", "busybox"), POSIX),
+    "fish": Fish(),
+    "tcsh": TCSH,
+    "csh": TCSH,
+    "powershell": POWERSHELL,
+    "pwsh": POWERSHELL,
+    "cmd": Cmd(),
+    "emacs": Emacs(),
+}
+
+
+def script(shell: str, variables: Mapping[str, str | None], typed: Sequence[str], path: str) -> str:
+    """What `env` prints: the statements that set variables, or unset those that are None, and how to evaluate them.
+
+    A shell that is not known gets sh's syntax. `typed` is the command line, as in sys.argv, and `path` the PATH that
+    it was found on. The text is ASCII. Raises MachineError where the shell cannot hold a value.
+    """
+    shell = plain_name(shell)
+    syntax = SHELLS.get(shell, POSIX)
+    mixed = len({value is None for value in variables.values()}) > 1
+    end = syntax.mixed_end if mixed else ""
+    lines = [statement(shell, name, value) + end for name, value in variables.items()]
+    return "".join(f"{line}\n" for line in [*lines, *hint(shell, typed, path)])
+
+
+def statement(shell: str, name: str, value: str | None) -> str:
+    """The statement that gives a variable its value, or removes it."""
+    syntax = SHELLS.get(shell, POSIX)
+    if value is None:
+        return syntax.unset(name)
+    if "\0" in value:
+        raise cannot_hold(shell, name, "it has a NUL")
+    try:
+        return syntax.set(name, value)
+    except ValueError as exc:
+        raise cannot_hold(shell, name, reason(exc)) from exc
+
+
+def hint(shell: str, typed: Sequence[str], path: str) -> list[str]:
+    """The two comments that say how to evaluate the statements: with the command as it was typed."""
+    syntax = SHELLS.get(shell, POSIX)
+    words = [*program(typed[0], path), *typed[1:]]
+    try:
+        command = " ".join(word if is_plain(word) else syntax.quoted(word) for word in words)
+    except ValueError as exc:
+        raise cannot_hold(shell, "the command line", reason(exc)) from exc
+    return [
+        f"{syntax.comment} Run this command to configure your shell: ",
+        f"{syntax.comment} {syntax.evaluation(command)}",
+    ]
+
+
+def cannot_hold(shell: str, what: str, why: str) -> MachineError:
+    other = "powershell" if shell == "cmd" else "bash"
+    return MachineError(f"{shell} cannot hold {what}: {why}", f"Print it for another shell: --shell {other}")
+
+
+def reason(exc: ValueError) -> str:
+    return "it cannot be encoded" if isinstance(exc, UnicodeError) else str(exc)
+
+
+def program(path_of_script: str, path: str) -> list[str]:
+    """What to type to run us: an installed script's name where the PATH leads to it, else its path.
+
+    `python -m machinectl` shows as the path of __main__.py, which must not be run by itself.
+    """
+    if os.path.basename(path_of_script) == "__main__.py":
+        return [shortest(sys.executable or "python3", path), "-m", "machinectl"]
+    return [shortest(path_of_script, path)]
+
+
+def shortest(file: str, path: str) -> str:
+    """A program's bare name where a shell that looks it up on the PATH comes to the same file."""
+    name = os.path.basename(file)
+    for directory in path.split(os.pathsep):
+        candidate = os.path.join(directory, name)
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+            return name if os.path.exists(file) and os.path.samefile(candidate, file) else file
+    return file
+
+
+def detect(environment: Mapping[str, str], process: int) -> str:
+    """The shell that asks: the process that started us where it is one that we know, else $SHELL, else sh.
+
+    $SHELL alone is the login shell, whichever shell is running now. Never an error.
+    """
+    for name in (*process_names(process), environment.get("SHELL", "")):
+        if plain_name(name) in SHELLS:
+            return plain_name(name)
+    return "sh"
+
+
+def plain_name(name: str) -> str:
+    r"""The shell that a path or process name means: /bin/zsh, -zsh of a login shell, C:\…\pwsh.exe."""
+    return name.replace("\\", "/").rpartition("/")[2].lower().removeprefix("-").removesuffix(".exe")
+
+
+def process_names(process: int) -> list[str]:
+    """A process by its program's file and by its own name, as far as the system tells.
+
+    The file first: a script is called after its own file, but its program is the shell. Then the name: sh may be a link
+    to a file of another name.
+    """
+    if os.path.isdir("/proc/self"):
+        return [*link_of(process), *comm_of(process)]
+    return [] if os.name == "nt" else answer_of_ps(process)
+
+
+def link_of(process: int) -> list[str]:
+    try:
+        # Linux adds the suffix where the file was replaced while it runs (proc_pid_exe(5)).
+        return [os.readlink(f"/proc/{process}/exe").removesuffix(" (deleted)")]
+    except OSError:
+        return []
+
+
+def comm_of(process: int) -> list[str]:
+    try:
+        with open(f"/proc/{process}/comm", "rb") as file:
+            return [os.fsdecode(file.read().rstrip(b"\n"))]
+    except OSError:
+        return []
+
+
+def answer_of_ps(process: int) -> list[str]:
+    """What ps says, where there is no /proc: macOS, BSD."""
+    import subprocess
+
+    command = ["ps", "-o", "comm=", "-p", str(process)]
+    try:
+        answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=5)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [os.fsdecode(answer.stdout.strip())]

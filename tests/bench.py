@@ -1,0 +1,196 @@
+"""`make bench`: how long the commands take, as ratios against a stated baseline measured in the same run.
+
+Run as a module: python -m tests.bench. Nothing here asserts a time; the promises stand beside the figures.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl.commands.certs_create import certs_create
+from machinectl.machine import Machine
+from machinectl.store import Store
+from machinectl.table import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+PYTHON = [sys.executable, "-c", "pass"]
+MACHINECTL = [os.path.join(os.path.dirname(sys.executable), "machinectl")]
+RUNS = 20
+# What answers for a hundred engines: TLS is real, the answers are from memory. Real engines would be measured too.
+ENGINES = "from tests.bench import serve_engines; serve_engines()"
+STARTER = """
+import os, sys
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
+os.write(2, b"%d" % os.wait4(pid, 0)[2].ru_maxrss)
+"""
+
+
+class Cost(NamedTuple):
+    """What one run of a command took, in seconds of wall time and of CPU."""
+
+    wall: float
+    cpu: float
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        work = Path(directory)
+        rows = [*light(work), *creating(work), *many_answering(work), *many_silent(work)]
+    print(table(["WHAT", "MEASURED", "BASELINE", "RATIO", "PROMISE"], rows), end="")
+
+
+def light(work: Path) -> Iterator[Sequence[str]]:
+    """`env` and `ls -q` against a Python that does nothing, run in turn so that the machine's moods hit both."""
+    one, thousand = Store(str(work / "one")), Store(str(work / "thousand"))
+    add(one, "orionbox", "tcp://192.168.0.29:2376")
+    for number in range(1000):
+        add(thousand, f"m{number}", "tcp://192.168.0.29:2376")
+    cost, base = paired([*MACHINECTL, "-s", one.root, "env", "orionbox"], PYTHON)
+    yield row("env NAME, wall", cost.wall, "python -c pass", base.wall, "2.5 x")
+    memory, base_memory = peak_memory([*MACHINECTL, "-s", one.root, "env", "orionbox"]), peak_memory(PYTHON)
+    yield row("env NAME, peak memory", memory, "python -c pass", base_memory, "1.5 x", unit="MiB")
+    cost, base = paired([*MACHINECTL, "-s", thousand.root, "ls", "-q"], PYTHON)
+    yield row("ls -q of 1,000 machines, wall", cost.wall, "python -c pass", base.wall, "3 x")
+
+
+def creating(work: Path) -> Iterator[Sequence[str]]:
+    counted = iter(range(10_000))
+    create = [*MACHINECTL, "-s", str(work / "made"), "create", "-d", "none", "--url", "unix:///x.sock"]
+    costs, bases = [], []
+    for _ in range(RUNS):
+        costs.append(measured([*create, f"m{next(counted)}"]))
+        bases.append(measured([*MACHINECTL, "--help"]))
+    yield row("create -d none, wall", median(costs).wall, "machinectl --help", median(bases).wall, "2 x")
+
+
+def many_answering(work: Path) -> Iterator[Sequence[str]]:
+    certs_create(str(work / "certs"), ["127.0.0.1"])
+    store = Store(str(work / "answering"))
+    files = {name: (work / "certs" / name).read_bytes() for name in ("ca.pem", "cert.pem", "key.pem")}
+    with engines(work / "certs") as port:
+        for number in range(100):
+            add(store, f"m{number}", f"tcp://127.0.0.1:{port}", files)
+        costs = [measured([*MACHINECTL, "-s", store.root, "ls"]) for _ in range(5)]
+    yield ["ls of 100 machines over TLS, CPU", f"{median(costs).cpu:.2f} s", "-", "-", "0.9 s"]
+
+
+def many_silent(work: Path) -> Iterator[Sequence[str]]:
+    timeout = 2
+    for count in (20, 500):
+        store = Store(str(work / f"silent{count}"))
+        with silence() as port:
+            for number in range(count):
+                add(store, f"m{number}", f"tcp://127.0.0.1:{port}", tls=False)
+            costs = [measured([*MACHINECTL, "-s", store.root, "ls", "-t", str(timeout)]) for _ in range(3)]
+        took = median(costs).wall
+        yield row(
+            f"ls of {count} silent machines, wall", took, f"the timeout of {timeout} s", timeout, "timeout + 0.5 s"
+        )
+
+
+def add(store: Store, name: str, url: str, files: dict[str, bytes] | None = None, *, tls: bool = True) -> None:
+    machine = Machine(name, "none", url=url, tls=tls)
+    machine.driver_state = f'{{"URL": "{url}"}}'
+    with store.lock(name):
+        store.add(machine, files or {})
+
+
+@contextmanager
+def engines(certs: Path) -> Iterator[int]:
+    """Something that answers as an engine does, in a process of its own, so that its CPU is not counted."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(512)
+        process = subprocess.Popen(
+            [sys.executable, "-c", ENGINES, str(listener.fileno()), str(certs)], pass_fds=[listener.fileno()]
+        )
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+
+
+def serve_engines() -> None:
+    """Serve TLS on the listening socket of argv, requiring a client's certificate, until the process is ended."""
+    import ssl
+    import threading
+
+    from tests.servers import Connection, engine
+
+    listener, certs = socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certs / "server.pem", certs / "server-key.pem")
+    context.load_verify_locations(certs / "ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    def serve(accepted: socket.socket) -> None:
+        with context.wrap_socket(accepted, server_side=True) as secured:
+            engine(Connection(secured, threading.Event()))
+
+    while True:
+        threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+
+@contextmanager
+def silence() -> Iterator[int]:
+    """A port where connections are taken by the kernel and never by anybody."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(4096)
+        yield listener.getsockname()[1]
+
+
+def paired(command: Sequence[str], baseline: Sequence[str]) -> tuple[Cost, Cost]:
+    measured(command), measured(baseline)
+    pairs = [(measured(command), measured(baseline)) for _ in range(RUNS)]
+    return median([cost for cost, _ in pairs]), median([base for _, base in pairs])
+
+
+def measured(command: Sequence[str]) -> Cost:
+    """Run a command to its end, as the kernel accounts for it."""
+    started = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} exits {process.returncode}")
+    return Cost(wall, usage.ru_utime + usage.ru_stime)
+
+
+def peak_memory(command: Sequence[str]) -> float:
+    """The most memory that a command has in use, in MiB.
+
+    The kernel counts the memory of who starts a process as that process's own: a process as small as can be starts it.
+    """
+    report = subprocess.run([sys.executable, "-I", "-S", "-c", STARTER, *command], capture_output=True, check=True)
+    return int(report.stderr) / 1024
+
+
+def median(costs: Sequence[Cost]) -> Cost:
+    walls, cpus = zip(*costs, strict=True)
+    return Cost(statistics.median(walls), statistics.median(cpus))
+
+
+def row(what: str, value: float, baseline: str, base: float, promise: str, unit: str = "s") -> Sequence[str]:
+    return [what, f"{value:.3f} {unit}", f"{baseline}: {base:.3f} {unit}", f"{value / base:.2f}", promise]
+
+
+if __name__ == "__main__":
+    # A thousand descriptors are what `ls` of 500 machines takes, and more than some systems allow at first.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    main()

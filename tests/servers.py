@@ -1,0 +1,152 @@
+"""Small servers on loopback that do what a real engine can't be made to do."""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterator
+
+    # What a server does with a connection. It ends when the function returns, or at the latest with the server.
+    Behaviour = Callable[["Connection"], None]
+
+VERSION = b'{"Version": "99.1.2", "ApiVersion": "1.99"}'
+
+
+class Connection:
+    """An accepted connection, seen from the server."""
+
+    def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
+        self.sock = sock
+        self.stopping = stopping
+
+    def request(self) -> bytes:
+        """The head of the next request; empty where the client has closed."""
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            piece = self.sock.recv(1)
+            if not piece:
+                return b""
+            head += piece
+        return head
+
+    def send(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def hold(self) -> None:
+        """Keep the connection open, and say nothing, until the client closes it or the server stops."""
+        while not self.stopping.is_set():
+            readable, _, _ = select.select([self.sock], [], [], 0.05)
+            if readable and not self.sock.recv(65536):
+                return
+
+
+@contextmanager
+def serving(behaviour: Behaviour, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[int]:
+    """Serve every connection in a thread of its own. Yields the port."""
+    stopping = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def serve(accepted: socket.socket) -> None:
+        try:
+            with accepted, tls.wrap_socket(accepted, server_side=True) if tls else accepted as sock:
+                behaviour(Connection(sock, stopping))
+        except OSError:  # the client has gone, or the handshake failed, as it should in many tests
+            return
+
+    def accept() -> None:
+        while True:
+            try:
+                accepted, _ = listener.accept()
+            except OSError:
+                return
+            if stopping.is_set():
+                accepted.close()
+                return
+            threads.append(threading.Thread(target=serve, args=(accepted,), daemon=True))
+            threads[-1].start()
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listener:
+        accepting = threading.Thread(target=accept, daemon=True)
+        accepting.start()
+        port: int = listener.getsockname()[1]
+        try:
+            yield port
+        finally:
+            stopping.set()
+            # Wakes accept().
+            with socket.socket(listener.family) as caller:
+                caller.connect(listener.getsockname())
+            for thread in (accepting, *threads):
+                thread.join()
+
+
+def answer(body: bytes, *, status: str = "200 OK", headers: str = "", api: bool = True) -> bytes:
+    """An HTTP answer; with `api`, the head that says Docker."""
+    docker = "Api-Version: 1.99\r\n" if api else ""
+    return f"HTTP/1.1 {status}\r\n{docker}{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def engine(connection: Connection) -> None:
+    """What an engine says to a probe."""
+    while request := connection.request():
+        connection.send(answer(b"OK" if b" /_ping " in request else VERSION))
+
+
+def saying(data: bytes) -> Behaviour:
+    """A server that says the same to everybody, after a request, and closes."""
+
+    def behaviour(connection: Connection) -> None:
+        connection.request()
+        connection.send(data)
+
+    return behaviour
+
+
+def silent(connection: Connection) -> None:
+    connection.hold()
+
+
+def closing(_: Connection) -> None:
+    """Close at once."""
+
+
+def dripping(connection: Connection) -> None:
+    """An engine's answer, a byte at a time, each well within any timeout for a single read."""
+    for byte in answer(b"OK" * 1000):
+        if connection.stopping.wait(0.02):
+            return
+        connection.send(bytes([byte]))
+
+
+def endless_head(connection: Connection) -> None:
+    connection.request()
+    connection.send(b"HTTP/1.1 200 OK\r\n")
+    while not connection.stopping.is_set():
+        connection.send(b"X-More: more\r\n" * 1000)
+
+
+def endless_body(connection: Connection) -> None:
+    connection.request()
+    connection.send(b"HTTP/1.1 200 OK\r\nApi-Version: 1.99\r\n\r\n")
+    while not connection.stopping.is_set():
+        connection.send(b"more" * 10000)
+
+
+def stalling_body(connection: Connection) -> None:
+    connection.request()
+    connection.send(b"HTTP/1.1 200 OK\r\nApi-Version: 1.99\r\nContent-Length: 100\r\n\r\nsome")
+    connection.hold()
+
+
+def free_port() -> int:
+    """A port that nobody listens at now; only for programs that cannot be handed a socket or choose one themselves."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port

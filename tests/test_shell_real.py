@@ -1,0 +1,215 @@
+"""What the real shells make of it: values come out as they were, in every way of evaluating, and nothing else runs."""
+
+from __future__ import annotations
+
+import os
+import string
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from machinectl import shell
+from tests.shells import EVALUATIONS, Evaluation, evaluate
+
+PAYLOADS = (
+    "$(payload)",
+    "`payload`",
+    ";payload;",
+    "\npayload\n",
+    "|payload",
+    "&payload&",
+    '"; payload; "',
+    "'; payload; '",
+    "(payload)",
+    "<(payload)",
+    "\\\npayload",
+    "$(payload",
+    '") (call-process "payload") ("',
+    ">written",
+    "> written",
+    "${HOME}",
+    "$HOME",
+    "~",
+    "~root",
+    "!!",
+    "!payload",
+    "^a^b",
+    "#",
+    "# a",
+    "a #b",
+    "%i",
+    "%PATH%",
+)
+ODDITIES = (
+    "",
+    "tcp://[::1]:2376",
+    "unix:///var/run/docker.sock",
+    "ssh://ops@192.168.0.29:22",
+    "a b",
+    " a",
+    "a ",
+    "a  b",
+    "\ta\t",
+    "\n",
+    "a\n",
+    "\n\na\n\n",
+    "a\r\nb\r",
+    "*",
+    "?",
+    "[a-z]*",
+    "{a,b}",
+    "**/*",
+    "-n",
+    "-e",
+    "--help",
+    "-- x",
+    "\\",
+    "\\\\n\\0",
+    "a\\",
+    "\\*",
+    "é",
+    "日本語 – “quoted”",
+    "\u00a0a\u3000",
+    "\U0001f433",
+    "\x01\x1b[0m\x7f",
+    "\udcff\udcfe",
+    "a\udc80\n",
+    "\udce2\udc80",
+    "A=1",
+    "=ls",
+    "x" * 3000,
+    "'\"" * 200,
+)
+NASTY = [
+    *PAYLOADS,
+    *ODDITIES,
+    *string.punctuation,
+    *(f"a{mark}b" for mark in string.punctuation),
+    *(f"{mark} {mark}" for mark in string.punctuation),
+]
+ANYTHING = st.one_of(
+    st.text(string.punctuation + " \t\nab0é", max_size=20),
+    st.lists(st.sampled_from(PAYLOADS + ODDITIES[:20]), max_size=4).map("".join),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20),
+    st.binary(max_size=20).map(lambda data: os.fsdecode(data.replace(b"\0", b""))),
+)
+ways = pytest.mark.parametrize("way", EVALUATIONS, ids=str)
+settings.register_profile("shells", max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(settings.get_profile("shells"))
+
+
+def numbered(values: list[str]) -> dict[str, str | None]:
+    return {f"V{number}": value for number, value in enumerate(values)}
+
+
+def script(way: Evaluation, variables: dict[str, str | None], *arguments: str) -> str:
+    return shell.script(way.shell, variables, ["machinectl", *(arguments or ("env", "orionbox"))], "")
+
+
+def expect(way: Evaluation, variables: dict[str, str | None], *arguments: str, locale: str = "C.UTF-8") -> None:
+    """Evaluate and find the variables set and unset, no more and no less, with nothing run and nothing complained of."""
+    before = {name: "before" for name, value in variables.items() if value is None}
+    outcome = evaluate(way, script(way, variables, *arguments), before, locale)
+    wrong = {
+        name: (value, outcome.variables.get(name))
+        for name, value in variables.items()
+        if outcome.variables.get(name) != value
+    }
+    assert not wrong
+    assert not outcome.strays
+    assert outcome.arguments is None
+    assert outcome.stderr == ""
+
+
+@ways
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+def test_every_nasty_value_comes_out_as_it_was_and_runs_nothing(way: Evaluation, locale: str) -> None:
+    way.need()
+    expect(way, numbered(NASTY), locale=locale)
+
+
+@ways
+@few
+@given(values=st.lists(ANYTHING, min_size=1, max_size=8))
+def test_whatever_the_values_they_come_out_as_they_were(way: Evaluation, values: list[str]) -> None:
+    way.need()
+    expect(way, numbered(values))
+
+
+@ways
+@few
+@given(values=st.lists(st.none() | ANYTHING, min_size=2, max_size=8))
+def test_setting_and_unsetting_mix(way: Evaluation, values: list[str | None]) -> None:
+    way.need()
+    expect(way, {f"V{number}": value for number, value in enumerate(values)})
+
+
+@ways
+def test_unsetting_removes_every_variable(way: Evaluation) -> None:
+    way.need()
+    expect(way, dict.fromkeys(("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")))
+
+
+@ways
+def test_unsetting_what_is_not_set_is_no_error(way: Evaluation) -> None:
+    way.need()
+    outcome = evaluate(way, script(way, dict.fromkeys(("DOCKER_HOST", "DOCKER_CERT_PATH"))))
+    assert "PATH" in outcome.variables
+    assert outcome.stderr == ""
+
+
+@ways
+@pytest.mark.parametrize("mixed", [False, True], ids=["set", "set and unset"])
+def test_a_hostile_command_line_in_the_hint_runs_nothing(way: Evaluation, mixed: bool) -> None:
+    way.need()
+    variables: dict[str, str | None] = {"A": "1", "B": None if mixed else "2", "C": "tcp://[::1]:2376"}
+    expect(way, variables, *NASTY)
+
+
+@ways
+@few
+@given(arguments=st.lists(ANYTHING, min_size=1, max_size=8))
+def test_whatever_the_command_line_the_hint_runs_nothing(way: Evaluation, arguments: list[str]) -> None:
+    way.need()
+    expect(way, {"A": "1", "B": "2"}, *arguments)
+
+
+@ways
+def test_the_hint_runs_the_command_as_it_was_typed(way: Evaluation) -> None:
+    way.need()
+    typed = [argument for argument in NASTY if not argument.endswith("\n")]
+    hint = script(way, {}, *typed).splitlines()[1]
+    # The locale in which tcsh is exact.
+    outcome = evaluate(way, "", locale="C", line=hint.removeprefix(shell.SHELLS[way.shell].comment).lstrip())
+    assert outcome.arguments == typed
+    assert not outcome.strays
+
+
+@ways
+def test_this_bench_notices_what_docker_machine_does(way: Evaluation) -> None:
+    """Unescaped, as docker-machine prints it, a value runs a program: else the tests above would prove nothing."""
+    way.need()
+    naive = {
+        "fish": 'set -gx V "$(payload)";\n',
+        "tcsh": 'setenv V "`payload`";\n',
+        "emacs": '(setenv "V" "") (call-process "payload") (setenv "V" "")\n',
+    }
+    assert evaluate(way, naive.get(way.shell, 'export V="$(payload)"\n')).strays
+
+
+@pytest.mark.parametrize(
+    ("mark", "line", "value"),
+    [
+        ("failglob: eval $(", 'export V="tcp://[::1]:2376"\n', "tcp://[::1]:2376"),
+        ("dotglob: eval $(", 'export V="tcp://[::1]:2376"\n', "tcp://[::1]:2376"),
+        ("dash: eval $(", 'export V="a  b"\n', "a  b"),
+        ("-iH: PASTED", 'export V="a!!b"\n', "a!!b"),
+        ("-fi: PASTED", "setenv V 'a!!b';\n", "a!!b"),
+        ("tcsh -f -c: eval `", "setenv V 'a!!b';\n", "a!!b"),
+    ],
+)
+def test_this_bench_notices_patterns_blanks_and_history(mark: str, line: str, value: str) -> None:
+    way = next(way for way in EVALUATIONS if mark in str(way))
+    way.need()
+    assert evaluate(way, line).variables.get("V") != value
