@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         def evaluation(self, command: str) -> str: ...
 
 
-# What every shell takes for itself, quoted or not.
+# What every shell takes for itself, in quotes or not.
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=+")
 # What every shell takes for itself between double quotes, after an unquoted eval too.
 ORDINARY = PLAIN | frozenset(",@ ")
@@ -52,7 +52,8 @@ PRINTABLE = frozenset(map(chr, range(0x20, 0x7F)))
 
 
 def is_plain(text: str) -> bool:
-    return text != "" and PLAIN.issuperset(text)
+    """Whether a word needs no quotes; zsh takes =ls for the path of ls."""
+    return text != "" and text[0] != "=" and PLAIN.issuperset(text)
 
 
 def is_ordinary(text: str) -> bool:

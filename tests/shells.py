@@ -123,7 +123,7 @@ def evaluate(
         Path(root, "output").write_bytes(os.fsencode(text))
         put_program(programs / "payload", f"touch {root}/payload-ran")
         put_program(programs / "machinectl", f'printf "%s\\0" "$@" >{root}/arguments')
-        put_program(programs / "print", f"exec cat {root}/output")
+        put_program(programs / "statements", f"exec cat {root}/output")
         put_program(programs / "look", f"exec env -0 >{root}/variables")
         process = subprocess.run(
             command_of(way, text, line),
@@ -155,13 +155,13 @@ def command_of(way: Evaluation, text: str, line: str) -> list[str]:
     if way.interactive:
         return list(way.command)
     if way.shell == "emacs":
-        return [*way.command, f'(progn {line or way.line.replace("CMD", "print")} (call-process "look"))']
+        return [*way.command, f'(progn {line or way.line.replace("CMD", "statements")} (call-process "look"))']
     return [*way.command, typed_in(way, text, line)]
 
 
 def typed_in(way: Evaluation, text: str, line: str) -> str:
     """What a person would type: the evaluation, then a look at what it did."""
-    first = text if way.line == "PASTED" else way.line.replace("CMD", "print")
+    first = text if way.line == "PASTED" else way.line.replace("CMD", "statements")
     return f"{line or first}\nlook\n"
 
 

@@ -11,6 +11,7 @@ import pytest
 from machinectl import driver as drivers
 from machinectl.errors import CheckFailed
 from tests.driver_contract import DriverContract
+from tests.real import need
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 HOSTS = """
@@ -51,8 +52,8 @@ def test_a_drivers_check_that_fails_is_exit_code_3() -> None:
 
 
 def test_the_demo_runs_the_main_job_from_end_to_end() -> None:
+    need("dockerd", root=True)
     process = subprocess.run([sys.executable, EXAMPLES / "demo.py"], capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stdout + process.stderr
     assert 'export DOCKER_HOST="tcp://' in process.stdout
-    last = process.stdout.rstrip().splitlines()[-1]
-    assert last.startswith(("Engine ", "docker would ask tcp://192.168.0.29:2376"))
+    assert process.stdout.rstrip().splitlines()[-1].startswith("Engine ")

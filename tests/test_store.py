@@ -238,6 +238,17 @@ def test_on_a_full_disk_nothing_is_lost_and_nothing_half_made_stays(small_disk: 
     assert store.read("orionbox").driver == "none"
 
 
+def test_a_read_only_store_can_be_read_and_a_write_is_one_clear_error(small_disk: Path) -> None:
+    store = Store(str(small_disk / "store"))
+    machine = made(store)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    assert store.read("orionbox").url == machine.url
+    assert store.names() == ["orionbox"]
+    for write in (lambda: store.write(machine), lambda: store.remove("orionbox"), lambda: made(store, "second")):
+        with pytest.raises(StoreError, match="Read-only file system"):
+            write()
+
+
 def test_a_store_that_is_a_file_is_one_clear_error(tmp_path: Path) -> None:
     Path(tmp_path, "file").write_text("")
     with pytest.raises(StoreError, match="File exists"):
