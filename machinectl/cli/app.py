@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from machinectl import __version__
-from machinectl.cli import certs, front
+from machinectl.cli import answers, certs
 from machinectl.cli.create import add_create
 from machinectl.cli.exits import guarded, report
 from machinectl.cli.listing import print_machines
@@ -106,19 +106,19 @@ def add_machine_verbs(app: typer.Typer) -> None:
         flags = {"shell": shell} if shell is not None else {}
         flags.update({"unset": ""} if unset else {})
         flags.update({"no_proxy": ""} if no_proxy else {})
-        write_out(front.env(session(ctx).store, flags, names or []))
+        write_out(answers.env(session(ctx).store, flags, names or []))
 
     @verb(app, "active", help="Print the machine that docker in this shell points at.")
     def active(ctx: typer.Context, timeout: Timeout = 10) -> None:
-        write_out(front.active(session(ctx).store, {}, []))
+        write_out(answers.active(session(ctx).store, {}, []))
 
     @verb(app, "url", help="Print where a machine's engine is.")
     def url(ctx: typer.Context, names: OneName = None) -> None:
-        write_out(front.url(session(ctx).store, {}, names or []))
+        write_out(answers.url(session(ctx).store, {}, names or []))
 
     @verb(app, "ip", help="Print machines' addresses.")
     def ip(ctx: typer.Context, names: Names = None) -> None:
-        write_out(front.ip(session(ctx).store, {}, names or []))
+        write_out(answers.ip(session(ctx).store, {}, names or []))
 
     @verb(app, "config", help="Print docker's flags for a machine: docker $(machinectl config NAME) ps")
     def config(

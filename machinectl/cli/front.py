@@ -6,9 +6,9 @@ same bytes. Nothing heavy may be imported on this path; tests/test_light_path.py
 
 from __future__ import annotations
 
-import os
 import sys
 
+from machinectl.cli import answers
 from machinectl.cli.exits import guarded
 from machinectl.cli.output import write_out
 
@@ -96,42 +96,6 @@ def take_options(arguments: list[str], known: dict[str, tuple[str, str]]) -> tup
     return flags, names
 
 
-def env(store: Store, flags: dict[str, str], names: list[str]) -> str:
-    from machinectl.commands.env import env as command
-
-    return command(
-        store,
-        names,
-        shell=flags.get("shell"),
-        unset="unset" in flags,
-        no_proxy="no_proxy" in flags,
-        typed=sys.argv,
-        environment=os.environ,
-    )
-
-
-def active(store: Store, _flags: dict[str, str], _names: list[str]) -> str:
-    from machinectl.commands.active import active as command
-
-    return command(store, os.environ) + "\n"
-
-
-def url(store: Store, _flags: dict[str, str], names: list[str]) -> str:
-    from machinectl.commands.url import url as command
-
-    return command(store, names) + "\n"
-
-
-def ip(store: Store, _flags: dict[str, str], names: list[str]) -> str:
-    from machinectl.commands.url import ip as command
-
-    return "".join(f"{address}\n" for address in command(store, names))
-
-
-def ls(store: Store, _flags: dict[str, str], _names: list[str]) -> str:
-    return "".join(f"{name}\n" for name in store.names())
-
-
 # A verb's options here (what Typer knows beside them is left to it), how many names it takes, and what answers it.
 VERBS: dict[str, tuple[dict[str, tuple[str, str]], int, Answer]] = {
     "env": (
@@ -143,13 +107,10 @@ VERBS: dict[str, tuple[dict[str, tuple[str, str]], int, Answer]] = {
             "--swarm": ("swarm", FLAG),
         },
         1,
-        env,
+        answers.env,
     ),
-    "active": ({}, 0, active),
-    "url": ({}, 1, url),
-    "ip": ({}, sys.maxsize, ip),
-    "ls": ({"-q": ("quiet", FLAG), "--quiet": ("quiet", FLAG)}, 0, ls),
+    "active": ({}, 0, answers.active),
+    "url": ({}, 1, answers.url),
+    "ip": ({}, sys.maxsize, answers.ip),
+    "ls": ({"-q": ("quiet", FLAG), "--quiet": ("quiet", FLAG)}, 0, answers.ls),
 }
-
-if __name__ == "__main__":
-    sys.exit(main())
