@@ -131,11 +131,13 @@ class Tcsh:
     comment = ":"
     mixed_end = ""
 
+    NEWLINE = "$'\\012'"
+
     def set(self, name: str, value: str) -> str:
         if is_ordinary(value):
             return f'setenv {name} "{value}";'
         lines = map(self.line, value.split("\n"))
-        return f"setenv {name} {NEWLINE.join(lines)};"
+        return f"setenv {name} {self.NEWLINE.join(lines)};"
 
     def line(self, text: str) -> str:
         return f"\"`printf %b '{escaped(text, OCTAL_FOR_PRINTF)}'`\"" if text else ""
@@ -239,7 +241,6 @@ class Emacs:
         return f"(with-temp-buffer (shell-command {self.string(command)} (current-buffer)) (eval-buffer))"
 
 
-NEWLINE = "$'\\012'"
 TCSH = Tcsh()
 POWERSHELL = PowerShell()
 SHELLS: Mapping[str, Shell] = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import string
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machinectl import shell
+from tests.real import need
 from tests.shells import EVALUATIONS, Evaluation, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 PAYLOADS = (
     "$(payload)",
@@ -204,3 +208,45 @@ def test_this_bench_notices_patterns_blanks_and_history(mark: str, line: str, va
     way = next(way for way in EVALUATIONS if mark in str(way))
     way.need()
     assert evaluate(way, line).variables.get("V") != value
+
+
+DETECT = "import os, sys; from machinectl.shell import detect; sys.stdout.write(detect(os.environ, os.getppid()))"
+
+
+def detected(command: list[str], login_shell: str) -> str:
+    environment = {**os.environ, "SHELL": login_shell, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60).stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (["bash", "--norc", "-c"], "bash"),
+        (["zsh", "-f", "-c"], "zsh"),
+        (["dash", "-c"], "dash"),
+        (["fish", "-N", "-c"], "fish"),
+        (["tcsh", "-f", "-c"], "tcsh"),
+    ],
+    ids=str,
+)
+def test_the_shell_that_asks_is_found_whatever_the_login_shell(command: list[str], expected: str) -> None:
+    need(command[0])
+    login_shell = "/bin/bash" if expected == "fish" else "/usr/bin/fish"
+    # The second command keeps the shell from becoming the first.
+    line = f"'{sys.executable}' -c '{DETECT}'; true"
+    assert detected([*command, line], login_shell) == expected
+
+
+@pytest.mark.parametrize("name", ["deploy", "fish"])
+def test_a_script_counts_as_the_shell_that_runs_it(name: str, tmp_path: Path) -> None:
+    script_file = tmp_path / name
+    script_file.write_text(f"#!/bin/bash\n'{sys.executable}' -c '{DETECT}'\ntrue\n", encoding="utf-8")
+    script_file.chmod(0o755)
+    need("bash")
+    assert detected([str(script_file)], "/usr/bin/fish") == "bash"
+
+
+def test_emacs_is_found_where_it_starts_us_itself() -> None:
+    need("emacs")
+    form = f'(princ (with-temp-buffer (call-process "{sys.executable}" nil t nil "-c" "{DETECT}") (buffer-string)))'
+    assert detected(["emacs", "-Q", "--batch", "--eval", form], "/bin/bash") == "emacs"
