@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from machinectl.machine import State
 
@@ -146,11 +146,35 @@ def load(name: str) -> Driver:
 def start_up(name: str, entry_point: metadata.EntryPoint) -> Driver:
     """Load a driver. Somebody else's code runs here, so anything may be raised; it becomes a DriverError."""
     try:
-        driver: Driver = entry_point.load()()
+        return cast("Driver", Guarded(name, entry_point.load()()))
     except Exception as exc:
-        reason = str(exc).partition("\n")[0]
         raise DriverError(
-            f'Driver "{name}" ({entry_point.value}) cannot be loaded: {type(exc).__name__}: {reason}',
+            f'Driver "{name}" ({entry_point.value}) cannot be loaded: {first_line(exc)}',
             "Reinstall or remove its package: machinectl drivers",
         ) from exc
-    return driver
+
+
+class Guarded:
+    """A driver whose members raise nothing but MachineError: what is not is its own fault, and named as that."""
+
+    def __init__(self, name: str, driver: object) -> None:
+        self.name = name
+        self.driver = driver
+
+    def __getattr__(self, member: str) -> Callable[..., object]:
+        def call(*given: object) -> object:
+            try:
+                return getattr(self.driver, member)(*given)
+            except MachineError:
+                raise
+            except Exception as exc:
+                raise DriverError(
+                    f'Driver "{self.name}" fails in {member}: {first_line(exc)}',
+                    "See where it comes from, and tell them: machinectl drivers",
+                ) from exc
+
+        return call
+
+
+def first_line(exc: Exception) -> str:
+    return f"{type(exc).__name__}: {str(exc).partition(chr(10))[0]}"

@@ -147,14 +147,14 @@ def broken(name: str, what: str) -> BrokenRecord:
     )
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, doing: str = "creating") -> None:
     """Refuse what cannot name a machine: docker-machine's rule, letters, digits, - and ., for the whole of it."""
-    if not is_name(name):
-        raise MachineError(
-            "Error creating machine: Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . -"
-            if len(name) <= LONGEST_NAME
-            else f"Error creating machine: a name has at most {LONGEST_NAME} characters, this one has {len(name)}"
-        )
+    if is_name(name):
+        return
+    why = "Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . -"
+    if len(name) > LONGEST_NAME:
+        why = f"a name has at most {LONGEST_NAME} characters, this one has {len(name)}"
+    raise MachineError(f"Error {doing} machine: {why}", "Choose a name like orionbox")
 
 
 def is_name(name: str) -> bool:

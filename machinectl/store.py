@@ -97,7 +97,7 @@ class Translated:
             return
         hint = "Choose another store: machinectl --storage-path DIR …"
         if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
-            hint = f"Make room on the disk that holds it: df -h {os.path.dirname(self.path)}"
+            hint = f"Make room on the disk that holds it: df -h {quoted(os.path.dirname(self.path))}"
         raise StoreError(f"Cannot use {self.path}: {exc.strerror or exc}", hint) from exc
 
 
@@ -134,10 +134,10 @@ class Store:
         if name.lower() == besides.lower():
             return
         if os.path.lexists(self.directory(name)):
-            raise MachineError(
-                f'Docker machine "{name}" already exists',
-                f"Choose another name, or forget that one: machinectl rm {name}",
-            )
+            other = f"forget that one: machinectl rm {name}"
+            if not os.path.isdir(self.directory(name)):
+                other = f"move what is there away: mv {quoted(self.directory(name))} …"
+            raise MachineError(f'Docker machine "{name}" already exists', f"Choose another name, or {other}")
         taken = next((other for other in self.names() if other.lower() == name.lower()), None)
         if taken:
             raise MachineError(
@@ -165,7 +165,20 @@ class Store:
         except NotADirectoryError as exc:
             raise self.no_such(name) from exc
         except OSError as exc:
-            raise record.broken(name, f"cannot be read ({exc.strerror})") from exc
+            if exc.errno in {errno.EISDIR, errno.ELOOP}:
+                raise record.broken(name, f"cannot be read ({exc.strerror})") from exc
+            raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -ld {quoted(path)}") from exc
+
+    def read_ready(self, name: str) -> record.Machine:
+        """The record of a machine that can be used. Raises MachineError for one that is half made, too."""
+        machine = self.read(name)
+        if machine.phase is record.Phase.READY:
+            return machine
+        go_on = "Create it again" if machine.phase is record.Phase.CREATING else f"Go on: machinectl provision {name}"
+        raise MachineError(
+            f'Machine "{name}" is half made: its creation was interrupted',
+            f"{go_on}; or forget it: machinectl rm {name}",
+        )
 
     def without_record(self, name: str) -> MachineError:
         """What is wrong with a name whose record is not there."""
@@ -174,13 +187,17 @@ class Store:
         if self.is_docker_machines(name):
             return record.BrokenRecord(
                 f'Machine "{name}" is docker-machine\'s; machinectl leaves it as it is',
-                f"Register its host: machinectl create -d none --url URL --tls-dir {self.directory(name)} NEW-NAME",
+                f"Register its host: machinectl create -d none --url URL --tls-dir {quoted(self.directory(name))} NEW",
             )
         return record.broken(name, "is missing")
 
     def no_such(self, name: str) -> NoSuchMachine:
-        """No such machine; where one differs in case only, that one was meant."""
-        meant = next((other for other in self.names() if other.lower() == name.lower()), None)
+        """No such machine; where there is one of nearly that name, it was meant."""
+        import difflib
+
+        by_lower = {other.lower(): other for other in self.names()}
+        near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.75)
+        meant = by_lower[near[0]] if near else None
         return NoSuchMachine(
             f'Docker machine "{name}" does not exist',
             f'Did you mean "{meant}"?' if meant else "List the machines there are: machinectl ls",
@@ -192,12 +209,20 @@ class Store:
         return Lock(os.path.join(self.locks, name.lower()), waiting)
 
     def is_locked(self, name: str) -> bool:
-        """Whether somebody is writing a machine now."""
-        lock = self.lock(name)
-        free = lock.acquire(wait=False)
-        if free:
-            lock.release()
-        return not free
+        """Whether somebody is writing a machine now, as far as can be seen without writing to the store."""
+        import fcntl
+
+        try:
+            descriptor = os.open(os.path.join(self.locks, name.lower()), os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
 
     def add(self, machine: record.Machine, files: Mapping[str, bytes]) -> None:
         """Put a new machine into place, whole. The lock must be held; the name must be free."""
@@ -248,10 +273,13 @@ class Store:
         except OSError:
             return
         for name in left:
-            lock = self.lock(name)
-            if lock.acquire(wait=False):
-                discard(os.path.join(self.staging, name))
-                lock.release()
+            try:
+                lock = self.lock(name)
+                if lock.acquire(wait=False):
+                    discard(os.path.join(self.staging, name))
+                    lock.release()
+            except StoreError:
+                continue
 
     def make_directory(self, path: str) -> None:
         with Translated(path):
@@ -297,7 +325,18 @@ def sync_directory(path: str) -> None:
         os.close(descriptor)
 
 
-def discard(directory: str) -> None:
+def discard(path: str) -> None:
+    """Remove a directory with all that is in it, or a link to one, as far as that is possible."""
     import shutil
 
-    shutil.rmtree(directory, ignore_errors=True)
+    if os.path.islink(path):
+        forget(path)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def quoted(path: str) -> str:
+    """A path as it is typed in a shell, for a hint."""
+    import shlex
+
+    return shlex.quote(path)

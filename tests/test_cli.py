@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from machinectl.machine import Machine, Phase
 from machinectl.store import Store
 from tests.program import COMMAND, machinectl
 
@@ -69,7 +70,7 @@ def test_nothing_listens_at_create_and_no_ssh_is_tried(store: Store, tmp_path: P
             2,
             "Found extra arguments [extra]",
         ),
-        (("create", "-d", "none", "a"), 2, "Missing option '--url'"),
+        (("create", "-d", "none", "a"), 2, "Error: Driver none needs --url"),
         (("create", "--url", URL, "a"), 2, "Error: No driver specified (installed: "),
         (("create", "-d", "bogus", "a"), 1, 'Driver "bogus" not found.'),
         (("create", "-d", "none", "--url", "http://a", "a"), 2, "its scheme is 'http'"),
@@ -97,7 +98,16 @@ def test_nothing_listens_at_create_and_no_ssh_is_tried(store: Store, tmp_path: P
         (("rename", "ghost", "a"), 1, 'Docker machine "ghost" does not exist'),
         (("set", "orionbox"), 2, "Nothing to set"),
         (("set", "--url", "tcp://a:0", "orionbox"), 2, "between 1 and 65535"),
+        (("create",), 2, "Error: No machine name specified"),
+        (("create", "-d=none", "--url", URL, "a"), 1, 'Driver "=none" not found'),
+        (("create", "-d", "none", "--driver", "bogus", "--url", URL, "a"), 1, 'Driver "bogus" not found'),
         (("active",), 1, "No active host found"),
+        (("url", "orionbx"), 1, 'Did you mean "orionbox"?'),
+        (("ls", "-t", "nan"), 2, "nan is not a number of seconds"),
+        (("ls", "-t", "inf"), 2, "not in the range"),
+        (("ls", "--filter", "state=runing"), 2, "There is no state 'runing'"),
+        (("shell", "orionbox"), 2, "a command of systemd's machinectl"),
+        (("certs", "import", "certs-dir", "orionbox"), 1, 'Docker machine "certs-dir" does not exist'),
         (("env", "-u", "orionbox"), 2, "Error: Expected no machine name when the -u flag is present"),
         (("ls", "--filter", "colour=red"), 2, "Unsupported filter key 'colour'"),
         (("ls", "--format", "{{.Colour}}"), 2, "Colour"),
@@ -119,6 +129,7 @@ def test_what_a_user_does_wrong_is_one_clear_error(
     assert (result.returncode, result.stdout) == (code, "")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+    assert len(lines(result.stderr)) <= 3
     assert orionbox.names() == ["orionbox"]
 
 
@@ -212,7 +223,7 @@ def test_what_docker_machine_made_is_listed_and_never_touched(orionbox: Store) -
     os.makedirs(orionbox.directory("old"))
     Path(orionbox.directory("old"), "config.json").write_text("{}")
     assert "docker-machine's" in machinectl("ls", store=orionbox.root).stdout
-    assert machinectl("rm", "-f", "old", store=orionbox.root).returncode == 0
+    assert machinectl("rm", "-f", "old", store=orionbox.root).returncode == 1
     assert os.listdir(orionbox.directory("old")) == ["config.json"]
 
 
@@ -358,6 +369,98 @@ def test_version_tells_this_program_from_systemds() -> None:
         assert "systemd" not in result.stdout
 
 
+def test_a_driver_is_looked_for_only_where_it_is_named(store: Store) -> None:
+    options = ("--label", "-d", "--tls-san=-dx")
+    made = machinectl("-Ds", store.root, "create", "-d", "none", "--url", "unix:///x", *options, "box")
+    assert made.returncode == 0, made.stderr
+    assert store.read("box").driver == "none"
+    assert store.read("box").labels == {"-d": ""}
+
+
+def test_suggested_commands_name_the_store_that_was_named(store: Store, tmp_path: Path) -> None:
+    root = tmp_path / "two words"
+    for arguments in (("url", "ghost"), ("status", "ghost")):
+        told = machinectl("-s", root, *arguments)
+        assert f"machinectl -s '{root}' ls" in told.stderr
+    made = machinectl("-s", root, "create", "-d", "none", "--url", URL, "box")
+    assert f"machinectl -s '{root}' certs import box DIR" in made.stderr
+    assert "machinectl ls" in machinectl("url", "ghost", store=store.root).stderr
+
+
+@pytest.mark.parametrize("verb", ["env", "config", "url", "ip", "status", "version", "api", "set"])
+def test_a_half_made_machine_is_not_used(store: Store, verb: str) -> None:
+    machine = Machine("young", "none")
+    machine.phase = Phase.CREATING
+    with store.lock("young"):
+        store.add(machine, {})
+    more = {"api": ("/info",), "set": ("--url", URL)}.get(verb, ())
+    result = machinectl(verb, "young", *more, store=store.root)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert 'Machine "young" is half made' in result.stderr
+    assert "interrupted" in machinectl("ls", store=store.root).stdout
+
+
+def test_set_keeps_a_plain_machine_plain_and_warns_as_create_does(store: Store) -> None:
+    machinectl("create", "-d", "none", "--url", "tcp://127.0.0.1:4243", "--no-tls", "plain", store=store.root)
+    moved = machinectl("set", "--url", "tcp://127.0.0.2", "plain", store=store.root)
+    assert (store.read("plain").url, store.read("plain").tls) == ("tcp://127.0.0.2:2375", False)
+    assert "not protected by TLS" in moved.stderr
+    assert "has no certificates yet" in machinectl("set", "--tls", "plain", store=store.root).stderr
+
+
+def test_config_warns_where_its_flags_would_not_do_what_they_say(orionbox: Store, tmp_path: Path) -> None:
+    machinectl("create", "-d", "none", "--url", "unix:///x", "local", store=orionbox.root)
+    here = {"DOCKER_TLS_VERIFY": "1"}
+    assert "env -u DOCKER_TLS_VERIFY" in machinectl("config", "local", store=orionbox.root, environment=here).stderr
+    assert machinectl("config", "orionbox", store=orionbox.root, environment=here).stderr == ""
+    blank = tmp_path / "two words"
+    machinectl("-s", blank, "create", "-d", "none", "--url", URL, "box")
+    assert "eval $(machinectl -s" in machinectl("-s", blank, "config", "box").stderr
+
+
+def test_certs_ls_fails_for_a_machine_that_should_have_certificates_and_has_none(orionbox: Store) -> None:
+    listed = machinectl("certs", "ls", "--fail-under", "30", store=orionbox.root)
+    assert listed.returncode == 1
+    assert "there are no certificates" in listed.stdout
+
+
+def test_help_is_a_verb_too() -> None:
+    assert machinectl("help", "ls").stdout == machinectl("ls", "--help").stdout
+    assert machinectl("help").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [("url", "orionbox"), ("inspect", "orionbox"), ("ls",), ("version",)], ids=" ".join
+)
+def test_output_that_cannot_be_written_is_said_and_no_bug(orionbox: Store, arguments: tuple[str, ...]) -> None:
+    command = ["sh", "-c", '"$@" >/dev/full', "sh", *COMMAND, "-s", orionbox.root, *arguments]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert "Cannot write the output: No space left on device" in process.stderr
+
+
+def test_closed_streams_are_no_bug(orionbox: Store) -> None:
+    for redirection in (">&-", "<&-", "2>&-"):
+        command = ["sh", "-c", f'"$@" {redirection}', "sh", *COMMAND, "-s", orionbox.root, "rm", "orionbox"]
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert process.returncode == 0
+        assert "bug" not in process.stderr
+
+
+def test_a_locale_that_lacks_a_character_is_no_bug(store: Store) -> None:
+    machinectl("create", "-d", "none", "--url", "unix:///x", "--label", "où=là…", "box", store=store.root)
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for arguments in (("ls", "--format", "{{json .Labels}}"), ("inspect", "-f", "{{json .HostOptions}}", "box")):
+        result = machinectl(*arguments, store=store.root, environment=plain)
+        assert result.returncode == 0, result.stderr
+        assert "là…" in result.stdout
+
+
+def test_status_and_version_as_json(store: Store) -> None:
+    machinectl("create", "-d", "none", "--url", "unix:///nonexistent", "box", store=store.root)
+    assert json.loads(machinectl("status", "--json", "box", store=store.root).stdout)["state"] == "Error"
+
+
 def test_a_reader_that_leaves_early_is_no_error(orionbox: Store) -> None:
     process = subprocess.run(
         ["sh", "-c", '"$@" | true', "sh", *COMMAND, "-s", orionbox.root, "inspect", "orionbox"],
@@ -399,6 +502,9 @@ sys.exit(run(sys.argv[1:]))
     assert path.is_relative_to(tmp_path)
     assert "ZeroDivisionError" in path.read_text()
     assert path.stat().st_mode & 0o077 == 0
+    shown = subprocess.run([*command[:3], "--debug", *command[3:]], capture_output=True, text=True, check=False)
+    assert shown.returncode == 3
+    assert shown.stderr.startswith("Traceback")
 
 
 def test_a_machine_removed_while_ls_runs_is_no_error(orionbox: Store, monkeypatch: pytest.MonkeyPatch) -> None:

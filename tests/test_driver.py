@@ -102,6 +102,19 @@ def test_options_known_at_run_time_are_options_of_create_and_reach_the_driver(tm
 
 
 @pytest.mark.usefixtures("plugins")
+def test_a_driver_that_crashes_is_blamed_by_name_and_does_not_keep_its_machine(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    assert machinectl("create", "-d", "cloud", "box", store=store).returncode == 0
+    moved = machinectl("set", "--url", "unix:///x", "box", store=store)
+    assert moved.returncode == 0, moved.stderr
+    (tmp_path / "cloud.py").write_text(SOMEBODY_ELSES.replace("def remove(self, instance): pass", "remove = 1"))
+    failed = machinectl("rm", "-y", "box", store=store)
+    assert failed.returncode == 1
+    assert 'Driver "cloud" fails in remove: TypeError' in failed.stderr
+    assert machinectl("rm", "-f", "box", store=store).returncode == 0
+
+
+@pytest.mark.usefixtures("plugins")
 def test_a_drivers_state_is_kept_byte_for_byte_through_every_rewrite(tmp_path: Path) -> None:
     from machinectl.store import Store
 

@@ -9,7 +9,7 @@ import pytest
 
 from machinectl.commands.env import env
 from machinectl.errors import MachineError, UsageError
-from machinectl.machine import Machine
+from machinectl.machine import Machine, Phase
 from machinectl.store import NoSuchMachine, Store
 from tests.program import machinectl
 from tests.shells import EVALUATIONS, Evaluation, evaluate
@@ -91,11 +91,14 @@ def test_more_than_one_name_is_refused(machines: Store) -> None:
         printed(machines, "orionbox", "plain")
 
 
-def test_a_machine_whose_engine_is_nowhere_yet_is_refused(machines: Store) -> None:
+def test_a_machine_that_is_half_made_is_refused(machines: Store) -> None:
     add(machines, "young", "", tls=True)
-    with pytest.raises(MachineError, match=r'^Machine "young" has no URL yet$') as caught:
+    machine = machines.read("young")
+    machine.phase = Phase.CREATING
+    machines.write(machine)
+    with pytest.raises(MachineError, match=r'^Machine "young" is half made') as caught:
         printed(machines, "young")
-    assert caught.value.hint == "Say where its engine is: machinectl set young --url URL"
+    assert "machinectl rm young" in caught.value.hint
 
 
 def test_unset_removes_the_variables_and_needs_no_machine(store: Store) -> None:

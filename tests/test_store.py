@@ -186,6 +186,29 @@ def test_a_record_that_is_a_directory_or_a_dangling_link_is_broken(store: Store)
             store.read(name)
 
 
+def test_a_record_that_may_not_be_read_is_not_called_broken(store: Store) -> None:
+    need("true", root=True)
+    made(store)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(StoreError, match="Permission denied"):
+            store.read("orionbox")
+        with pytest.raises(StoreError, match="Permission denied"):
+            store.names()
+    finally:
+        os.seteuid(0)
+
+
+def test_a_link_to_a_machines_directory_can_be_removed_and_made_again(store: Store, tmp_path: Path) -> None:
+    made(store)
+    os.rename(store.directory("orionbox"), tmp_path / "elsewhere")
+    os.symlink(tmp_path / "elsewhere", store.directory("orionbox"))
+    with store.lock("orionbox"):
+        store.remove("orionbox")
+    assert os.listdir(store.staging) == []
+    made(store)
+
+
 def test_a_machine_of_docker_machine_is_told_apart(store: Store) -> None:
     os.makedirs(store.directory("old"))
     Path(store.directory("old"), "config.json").write_text("{}")

@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
 from machinectl import __version__
 from machinectl.cli import answers, certs
 from machinectl.cli.create import add_create
-from machinectl.cli.exits import guarded, report
+from machinectl.cli.exits import guarded, program_with, report
 from machinectl.cli.listing import print_machines
+from machinectl.cli.lookahead import SYSTEMDS_VERBS, split_at_verb
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.terminal import Terminal
 from machinectl.cli.verbs import AsJson, Names, OneName, Session, new_app, session, verb
 from machinectl.commands.create import Certificates
 from machinectl.errors import MachineError, UsageError
-from machinectl.store import Store
+from machinectl.store import NoSuchMachine, Store
 
+# What all of Typer's own errors about a command line are; it exports this one kind of them.
+TYPERS_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+def seconds(given: float) -> float:
+    """A number of seconds; Typer's bounds let through what is no number."""
+    if math.isnan(given):
+        raise typer.BadParameter("nan is not a number of seconds.")
+    return given
+
+
+# A day: longer than anybody waits, and still a time that the operating system's clocks can hold.
 Timeout = Annotated[
-    float, typer.Option("-t", "--timeout", min=0.1, metavar="SECONDS", help="How long a host may take to answer.")
+    float,
+    typer.Option(
+        "-t",
+        "--timeout",
+        min=0.1,
+        max=86400,
+        callback=seconds,
+        metavar="SECONDS",
+        help="How long a host may take to answer.",
+    ),
 ]
 
 
@@ -31,12 +55,37 @@ def run(arguments: list[str]) -> int:
 
 
 def dispatch(arguments: list[str]) -> int:
-    app = build(arguments)
+    before, verb_and_rest = split_at_verb(arguments)
+    if verb_and_rest[:1] == ["help"]:
+        arguments = [*before, *verb_and_rest[1:], "--help"]
+    elif verb_and_rest and verb_and_rest[0] in SYSTEMDS_VERBS:
+        raise UsageError(
+            f"'{verb_and_rest[0]}' is a command of systemd's machinectl, not of this one",
+            f"/usr/bin/machinectl {verb_and_rest[0]} …",
+        )
+    code = run_typer(build(arguments), arguments)
+    sys.stdout.flush()
+    return code
+
+
+def run_typer(app: typer.Typer, arguments: list[str]) -> int:
+    """Run Typer's command line; what it finds wrong is told in our form: the cause, and the next command to type."""
     try:
-        app(arguments, prog_name="machinectl")
-    except SystemExit as exc:
-        return exc.code if isinstance(exc.code, int) else 1
-    return 0
+        result = app(arguments, prog_name="machinectl", standalone_mode=False)
+    except typer.Abort as exc:
+        raise KeyboardInterrupt from exc
+    except TYPERS_USAGE_ERROR as exc:
+        raise told(exc) from exc
+    return result if isinstance(result, int) else 0
+
+
+def told(error: Any) -> UsageError:
+    """What Typer found wrong on the command line, as our own error."""
+    path = error.ctx.command_path if error.ctx else "machinectl"
+    message = error.format_message()
+    if not error.ctx or message == error.ctx.get_help():
+        return UsageError(message)
+    return UsageError(f"Error: {message}", f"{path} --help")
 
 
 def build(arguments: list[str]) -> typer.Typer:
@@ -55,13 +104,13 @@ def before_the_verb(
     storage_path: Annotated[
         str,
         typer.Option(
-            "-s", "--storage-path", envvar="MACHINE_STORAGE_PATH", metavar="DIR", help="Where machines are kept."
+            "-s", "--storage-path", metavar="DIR", help="Where machines are kept (else $MACHINE_STORAGE_PATH)."
         ),
     ] = "",
     debug: Annotated[
-        bool, typer.Option("-D", "--debug", envvar="MACHINE_DEBUG", help="Show tracebacks of bugs.")
+        bool, typer.Option("-D", "--debug", help="Show tracebacks of bugs (else $MACHINE_DEBUG).")
     ] = False,
-    native_ssh: Annotated[bool, typer.Option("--native-ssh", envvar="MACHINE_NATIVE_SSH", hidden=True)] = False,
+    native_ssh: Annotated[bool, typer.Option("--native-ssh", hidden=True)] = False,
     tls_ca_cert: Annotated[str, typer.Option(envvar="MACHINE_TLS_CA_CERT", hidden=True)] = "",
     tls_ca_key: Annotated[str, typer.Option(envvar="MACHINE_TLS_CA_KEY", hidden=True)] = "",
     tls_client_cert: Annotated[str, typer.Option(envvar="MACHINE_TLS_CLIENT_CERT", hidden=True)] = "",
@@ -70,17 +119,20 @@ def before_the_verb(
         bool, typer.Option("-v", "--version", help="Print the version.", is_eager=True, callback=print_own_version)
     ] = False,
 ) -> None:
+    if debug:
+        os.environ["MACHINE_DEBUG"] = "1"
+    program = program_with(storage_path)
     ctx.obj = Session(
         store=Store(storage_path),
-        console=Terminal(),
-        debug=debug,
+        console=Terminal(program),
         certificates=Certificates(ca=tls_ca_cert, certificate=tls_client_cert, key=tls_client_key),
+        program=program,
     )
 
 
 def print_own_version(asked: bool) -> None:
     if asked:
-        print(own_version())
+        write_out(own_version() + "\n")
         raise typer.Exit
 
 
@@ -128,22 +180,27 @@ def add_machine_verbs(app: typer.Typer) -> None:
     ) -> None:
         from machinectl.commands.config import config as command
 
-        write_out("".join(f"{line}\n" for line in command(session(ctx).store, names or [])))
+        here = session(ctx)
+        write_out("".join(f"{line}\n" for line in command(here.store, here.console, names or [], os.environ)))
 
     @verb(app, "status", help="Print what a machine is doing.")
-    def status(ctx: typer.Context, names: OneName = None, timeout: Timeout = 10) -> None:
+    def status(ctx: typer.Context, names: OneName = None, timeout: Timeout = 10, as_json: AsJson = False) -> None:
         from machinectl.commands.status import status as command
 
         found = command(session(ctx).store, names or [], timeout)
-        print(found.state)
+        if as_json:
+            print_json(asdict(found))
+            return
+        write_out(f"{found.state}\n")
         if found.error:
-            report(MachineError(found.error, found.hint))
+            report(MachineError(found.error, found.hint), session(ctx).program)
 
     @verb(app, "version", help="Print a machine's engine's version; without a name, this program's own.")
     def version(ctx: typer.Context, names: OneName = None, timeout: Timeout = 10) -> None:
         from machinectl.commands.status import engine_version
 
-        print(engine_version(session(ctx).store, names, timeout) if names else own_version())
+        found = engine_version(session(ctx).store, names, timeout) if names else own_version()
+        write_out(f"{found}\n")
 
     @verb(app, "inspect", help="Print all that is known of a machine, in docker-machine's shape.")
     def inspect(
@@ -166,7 +223,7 @@ def add_machine_verbs(app: typer.Typer) -> None:
         if as_json:
             print_json(ours(machine, directory))
         elif parsed:
-            print(parsed.render(command(machine, directory)))
+            write_out(parsed.render(command(machine, directory)) + "\n")
         else:
             print_json(command(machine, directory))
 
@@ -226,11 +283,12 @@ def add_registration_verbs(app: typer.Typer) -> None:
         here = session(ctx)
         for name, error in command(here.store, here.console, names or [], force=force, yes=yes):
             if error:
-                report(error)
-                failed = True
+                report(error, here.program)
+                # What is not there need not be removed by force.
+                failed = failed or not (force and isinstance(error.__cause__, NoSuchMachine))
             else:
-                print(f"Successfully removed {name}", flush=True)
-        return int(failed and not force)
+                write_out(f"Successfully removed {name}\n")
+        return int(failed)
 
     @verb(app, "rename", help="Give a machine another name; its host is not told.")
     def rename(
@@ -277,13 +335,17 @@ def print_answer(store: Store, name: str, request: list[str], body: str, timeout
     *method, path = request
     if len(method) > 1:
         raise UsageError("Too many arguments", "machinectl api NAME [METHOD] PATH")
+    piece = b""
     with api(store, name, (method or ["GET"])[0], path, read_body(body), timeout) as answer:
         for piece in answer:
             sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
-    if answer.status < 400:  # noqa: PLR2004 (RFC 9110 15: from here on, the request failed)
+    if sys.stdout.isatty() and not piece.endswith(b"\n"):
+        write_out("\n")
+    if answer.status < 300:  # noqa: PLR2004 (RFC 9110 15: from here on, it is not what was asked for)
         return 0
-    print(f"The engine answered {answer.status} {answer.reason}", file=sys.stderr)
+    where = f", at {answer.headers['Location']}" if "Location" in answer.headers else ""
+    print(f"The engine answered {answer.status} {answer.reason}{where}", file=sys.stderr)
     return 1
 
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import inspect
-import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from machinectl import driver as drivers
+from machinectl.cli.lookahead import named_driver
 from machinectl.cli.verbs import session, verb
 from machinectl.commands.create import Certificates, Wish
 from machinectl.commands.create import create as command
+from machinectl.driver import DriverError
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.driver import Option, OptionValue
-
-# Options that stand before the verb and take a value; what follows one of them is not the verb.
-TAKES_VALUE = {"-s", "--storage-path", "--tls-ca-cert", "--tls-ca-key", "--tls-client-cert", "--tls-client-key"}
 
 # docker-machine's flags for an engine that it would install, by their key in the record, and what they did there.
 ENGINE_OPTIONS = {
@@ -30,6 +28,12 @@ ENGINE_OPTIONS = {
     "env": ("--engine-env", "An environment variable of the engine."),
     "tls_sans": ("--tls-san", "One more name in the server's certificate."),
 }
+# Options of `create` itself that are followed by a value; a driver's own are not known before it is.
+TAKE_VALUES = frozenset(
+    {"--tls-dir", "--tls-ca-cert", "--tls-client-cert", "--tls-client-key", "--label", "--engine-label"}
+    | {"--engine-storage-driver", "--engine-install-url"}
+    | {flag for flag, _ in ENGINE_OPTIONS.values()}
+)
 SWARM_FLAGS = ("--swarm", "--swarm-master", "--swarm-experimental")
 SWARM_OPTIONS = (
     "--swarm-addr",
@@ -44,7 +48,7 @@ SWARM_OPTIONS = (
 
 def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add `create`, with the options of the driver that the command line names."""
-    name = named_driver(arguments)
+    name = named_driver(arguments, TAKE_VALUES)
     driver = drivers.load(name) if name else None
 
     def create(
@@ -66,11 +70,14 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
         label: Annotated[list[str] | None, typer.Option("--label", "--engine-label", metavar="KEY=VALUE")] = None,
         **others: Any,
     ) -> None:
-        if driver is None:
+        if driver is None and names:
             raise no_driver()
+        machine = only_name(names)
+        if driver is None or driver_name != name:
+            raise UsageError(f"Error: Is the driver {name!r} or {driver_name!r}?", "Name it once: --driver DRIVER")
         here = session(ctx)
         wish = Wish(
-            options={option.name: driver_value(others[python_name(option)]) for option in driver.options()},
+            options=driver_values(name, driver.options(), others),
             certificates=Certificates(tls_dir, tls_ca_cert, tls_client_cert, tls_client_key).or_else(here.certificates),
             tls=False if no_tls else None,
             labels=labels(label or [], "--label"),
@@ -78,7 +85,7 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
         )
         if any(others[python_word(flag)] for flag in (*SWARM_FLAGS, *SWARM_OPTIONS)):
             here.console.warn("the --swarm options belong to a product that no longer exists; they have no effect")
-        command(here.store, here.console, only_name(names), driver_name, driver, wish)
+        command(here.store, here.console, machine, driver_name, driver, wish)
 
     own = [one for one in inspect.signature(create, eval_str=True).parameters.values() if one.name != "others"]
     added = [
@@ -97,31 +104,6 @@ def help_text(driver_name: str) -> str:
     if driver_name:
         return f"Make a machine with driver {driver_name}."
     return "Make a machine. A driver's own options: machinectl create -d DRIVER --help"
-
-
-def named_driver(arguments: Sequence[str]) -> str:
-    """The driver that a `create` is about; "" where it names none, or is not a `create`.
-
-    It must be known before the command line can be parsed, as its options are part of it.
-    """
-    rest = list(arguments)
-    while rest and rest[0].startswith("-"):
-        option = rest.pop(0)
-        if option in TAKES_VALUE and rest:
-            rest.pop(0)
-    if not rest or rest.pop(0) != "create":
-        return ""
-    name = os.environ.get("MACHINE_DRIVER", "")
-    for argument, following in zip(rest, [*rest[1:], ""], strict=True):
-        if argument == "--":
-            break
-        if argument in {"-d", "--driver"}:
-            name = following
-        elif argument.startswith("--driver="):
-            name = argument.removeprefix("--driver=")
-        elif argument.startswith("-d") and not argument.startswith("--"):
-            name = argument.removeprefix("-d").removeprefix("=")
-    return name
 
 
 def no_driver() -> UsageError:
@@ -191,18 +173,30 @@ def swarm_parameters() -> list[inspect.Parameter]:
 
 def driver_parameter(option: Option) -> inspect.Parameter:
     """A driver's option as Typer takes it: its type is that of its default."""
-    kind: Any = {str: str, int: int, bool: bool, tuple: list[str]}[type(option.default)]
-    declaration = typer.Option(f"--{option.name}", help=option.help, envvar=option.variable or None)
-    default: Any = inspect.Parameter.empty if option.required else option.default
-    if isinstance(option.default, tuple):
-        default = list(option.default)
+    kind: Any = {str: str, int: int, bool: bool, tuple: list[str]}.get(type(option.default))
+    if kind is None:
+        raise DriverError(
+            f"The driver's option --{option.name} has a default of type {type(option.default).__name__}",
+            "A driver's options are str, int, bool or tuple: tell who made it",
+        )
+    text = f"{option.help} [required]" if option.required else option.help
+    metavar = None if kind is bool else option.name.rpartition("-")[2].upper()
+    declaration = typer.Option(f"--{option.name}", help=text, metavar=metavar, envvar=option.variable or None)
+    default: Any = list(option.default) if isinstance(option.default, tuple) else option.default
     return keyword(python_name(option), Annotated[kind, declaration], default)
 
 
-def driver_value(given: Any) -> OptionValue:
-    """What was typed, as the contract has it: many values are a tuple."""
-    value: OptionValue = tuple(given) if isinstance(given, list) else given
-    return value
+def driver_values(driver_name: str, options: Sequence[Option], given: dict[str, Any]) -> dict[str, OptionValue]:
+    """What was typed, as the contract has it: many values are a tuple. Raises UsageError where a value is missing."""
+    values: dict[str, OptionValue] = {}
+    for option in options:
+        value = given[python_name(option)]
+        if option.required and value in ("", []):
+            raise UsageError(
+                f"Error: Driver {driver_name} needs --{option.name}", f"machinectl create -d {driver_name} --help"
+            )
+        values[option.name] = tuple(value) if isinstance(value, list) else value
+    return values
 
 
 def keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:

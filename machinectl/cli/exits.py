@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -13,36 +14,61 @@ if TYPE_CHECKING:
 
 BUG = 3
 INTERRUPTED = 130
+# What the operating system says where stdout is full, closed or gone.
+OUTPUT_ERRORS = {errno.ENOSPC, errno.EIO, errno.EBADF}
 
 
-def guarded(work: Callable[[], int | None], *, debug: bool = False) -> int:
-    """Run a command and return its exit code, whatever happens in it. Never lets a traceback out unless `debug`."""
+def guarded(work: Callable[[], int | None], *, program: str = "machinectl") -> int:
+    """Run a command and return its exit code, whatever happens in it; a bug's traceback is shown with MACHINE_DEBUG.
+
+    `program` is how this program was called as far as the store goes: it stands in the commands that hints suggest.
+    """
     try:
         return work() or 0
     except MachineError as exc:
-        report(exc)
+        report(exc, program)
         return exc.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader has what it wanted (`machinectl ls | head -1`); what is still buffered goes nowhere, quietly.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout.fileno())
         return 0
-    except Exception:
-        if debug:
-            raise
-        print(report_of_bug(), file=sys.stderr)
+    except Exception as exc:  # noqa: BLE001 (the last line of defence: a bug is told as one)
+        if isinstance(exc, OSError) and exc.errno in OUTPUT_ERRORS and exc.filename is None:
+            silence(sys.stdout.fileno())
+            report(MachineError(f"Cannot write the output: {exc.strerror}", "See where stdout leads"))
+            return 1
+        print(report_of_bug(exc), file=sys.stderr)
         return BUG
 
 
-def report(error: MachineError) -> None:
+def report(error: MachineError, program: str = "machinectl") -> None:
     """Print what was found and what to do next, on stderr."""
-    lines = [line for line in (error.cause, error.hint) if line]
-    sys.stderr.write("".join(line.encode(errors="replace").decode() + "\n" for line in lines))
+    lines = [error.cause, as_called(error.hint, program)]
+    sys.stderr.write("".join(line.encode(errors="replace").decode() + "\n" for line in lines if line))
 
 
-def report_of_bug() -> str:
-    """Keep the traceback of the exception being handled where it can be sent from, and say so in one line."""
+def as_called(text: str, program: str) -> str:
+    """A text whose commands work as this one was called: with the store that it was told to use."""
+    return text if program == "machinectl" else text.replace("machinectl ", f"{program} ")
+
+
+def program_with(root: str) -> str:
+    """How this program is called for a store that was named on the command line; "" is none."""
+    if not root:
+        return "machinectl"
+    import shlex
+
+    return f"machinectl -s {shlex.quote(root)}"
+
+
+def silence(descriptor: int) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
+def report_of_bug(bug: Exception) -> str:
+    """Show a traceback where MACHINE_DEBUG is set; else keep it where it can be sent from, and say so."""
     import platform
     import traceback
 
@@ -50,7 +76,9 @@ def report_of_bug() -> str:
 
     from machinectl import __version__
 
-    what = traceback.format_exc().rstrip().rpartition("\n")[2]
+    if os.environ.get("MACHINE_DEBUG"):
+        return traceback.format_exc()
+    what = f"{type(bug).__name__}: {str(bug).partition(chr(10))[0]}"
     directory = platformdirs.user_log_dir("machinectl", appauthor=False)
     path = os.path.join(directory, "bug.log")
     try:
@@ -59,5 +87,5 @@ def report_of_bug() -> str:
             file.write(f"machinectl {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
             file.write(traceback.format_exc())
     except OSError as exc:
-        path = f"nowhere: {exc}; run it again with --debug"
+        return f"This is a bug in machinectl: {what}\nIts traceback cannot be kept ({exc}): run it again with --debug"
     return f"This is a bug in machinectl: {what}\nThe traceback is in {path}; please report it."

@@ -6,10 +6,11 @@ same bytes. Nothing heavy may be imported on this path; tests/test_light_path.py
 
 from __future__ import annotations
 
+import os
 import sys
 
 from machinectl.cli import answers
-from machinectl.cli.exits import guarded
+from machinectl.cli.exits import guarded, program_with
 from machinectl.cli.output import write_out
 
 TYPE_CHECKING = False
@@ -29,31 +30,42 @@ STORAGE = {"-s": "storage", "--storage-path": "storage"}
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    open_what_is_closed()
     arguments = sys.argv[1:]
-    work = light(arguments)
-    if work is not None:
-        return guarded(work)
+    root, work = light(arguments)
+    return guarded(work, program=program_with(root)) if work else guarded(lambda: heavy(arguments))
+
+
+def heavy(arguments: list[str]) -> int:
+    """Leave a command line to Typer."""
     from machinectl.cli.app import run
 
     return run(arguments)
 
 
-def light(arguments: Sequence[str]) -> Callable[[], int] | None:
-    """The work of a command line that is understood here, else None."""
+def open_what_is_closed() -> None:
+    """Give a program that was started with closed streams (`>&-`) what it can write to without harm."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (it stays open to the end)
+
+
+def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
+    """The store that a command line names, and its work where it is understood here."""
     rest = list(arguments)
     root = take_storage(rest)
     if root is None or not rest:
-        return None
+        return "", None
     verb = rest.pop(0)
     if verb not in VERBS:
-        return None
+        return root, None
     known, most, answer = VERBS[verb]
     read = take_options(rest, known)
     if read is None:
-        return None
+        return root, None
     flags, names = read
     if len(names) > most or (verb == "ls" and "quiet" not in flags):
-        return None
+        return root, None
 
     def work() -> int:
         from machinectl.store import Store
@@ -61,7 +73,7 @@ def light(arguments: Sequence[str]) -> Callable[[], int] | None:
         write_out(answer(Store(root), flags, names))
         return 0
 
-    return work
+    return root, work
 
 
 def take_storage(arguments: list[str]) -> str | None:

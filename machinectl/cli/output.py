@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
 
 def write_out(text: str) -> None:
-    """Write text, with file names' undecodable bytes as they are."""
-    write_bytes(os.fsencode(text))
+    """Write text in the locale's encoding, or UTF-8 where that lacks a character; undecodable bytes as they were."""
+    try:
+        write_bytes(os.fsencode(text))
+    except UnicodeEncodeError:
+        write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
 def write_bytes(data: bytes) -> None:

@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from machinectl.cli.exits import as_called
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
@@ -22,17 +23,20 @@ SPINNER_SECONDS = 0.1
 
 
 class Terminal:
-    """See machinectl.console.Console."""
+    """See machinectl.console.Console. `program` is how this program was called: commands in texts are given so."""
+
+    def __init__(self, program: str) -> None:
+        self.program = program
 
     @property
     def interactive(self) -> bool:
         return sys.stdin.isatty() and sys.stderr.isatty()
 
     def note(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(as_called(text, self.program), file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:
-        print(coloured("Warning:", "33", sys.stderr), text, file=sys.stderr, flush=True)
+        print(coloured("Warning:", "33", sys.stderr), as_called(text, self.program), file=sys.stderr, flush=True)
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -72,10 +76,11 @@ class Terminal:
 
     def line(self, question: str) -> str:
         print(question, end="", file=sys.stderr, flush=True)
-        answer = sys.stdin.readline()
+        answer = sys.stdin.buffer.readline()
         if not answer:
+            print(file=sys.stderr)
             raise EOFError
-        return answer.rstrip("\n")
+        return answer.decode(errors="replace").rstrip("\r\n")
 
 
 def spin(title: str, done: threading.Event) -> None:

@@ -29,8 +29,9 @@ class Session:
 
     store: Store
     console: Terminal
-    debug: bool
     certificates: Certificates
+    # How this program was called, as far as the store goes: for commands that are suggested.
+    program: str
 
 
 def new_app(**settings: Any) -> typer.Typer:
@@ -49,10 +50,10 @@ def verb(app: typer.Typer, name: str, **settings: Any) -> Callable[[Function], F
     def register(function: Function) -> Function:
         @functools.wraps(function)
         def run(ctx: typer.Context, *given: Any, **options: Any) -> None:
-            code = guarded(lambda: function(ctx, *given, **options), debug=session(ctx).debug)
+            code = guarded(lambda: function(ctx, *given, **options), program=session(ctx).program)
             raise typer.Exit(code)
 
-        app.command(name, **settings)(run)
+        app.command(name, short_help=settings["help"].partition(":")[0], **settings)(run)
         return function
 
     return register

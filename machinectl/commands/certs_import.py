@@ -26,8 +26,8 @@ def certs_import(store: Store, console: Console, name: str, directory: str, *, f
     Other certificates that the machine has are replaced with `force` alone; then its CA key and server files go too,
     unless they still belong to the new CA. All files are put or none.
     """
-    files = read_tls_dir(directory)
     store.check_exists(name)
+    files = read_tls_dir(directory)
     with store.lock(name, waiting(console, name)):
         machine = store.read(name)
         if machine.url and not machine.url.startswith("tcp://"):

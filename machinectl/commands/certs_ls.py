@@ -50,7 +50,11 @@ def certs_ls(store: Store, names: Sequence[str] | None = None, *, now: datetime 
     for name in names or ():
         store.check_exists(name)
     now = now or datetime.now(UTC)
-    return [row for name in names or store.names() for row in rows_of(name, store.directory(name), now)]
+    return [
+        row
+        for name in names or store.names()
+        for row in rows_of(name, store.directory(name), now) or lacking(store, name)
+    ]
 
 
 def expiring(rows: Iterable[Row], days: int) -> list[Row]:
@@ -58,7 +62,20 @@ def expiring(rows: Iterable[Row], days: int) -> list[Row]:
     return [row for row in rows if row.days_left is None or row.days_left < days]
 
 
-def rows_of(machine: str, directory: str, now: datetime) -> Iterator[Row]:
+def lacking(store: Store, name: str) -> list[Row]:
+    """What stands for a machine without any certificate: nothing, unless it needs some or cannot be read."""
+    try:
+        machine = store.read(name)
+    except MachineError as exc:
+        return [Row(name, "machine.json", warning=exc.cause)]
+    return [Row(name, "ca.pem", warning="there are no certificates, and the machine is on TLS")] if machine.tls else []
+
+
+def rows_of(machine: str, directory: str, now: datetime) -> list[Row]:
+    return list(certificates_of(machine, directory, now))
+
+
+def certificates_of(machine: str, directory: str, now: datetime) -> Iterator[Row]:
     for file in ("ca.pem", "cert.pem", "server.pem"):
         path = os.path.join(directory, file)
         if not os.path.lexists(path):

@@ -8,17 +8,25 @@ from machinectl.commands.naming import chosen_one
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from machinectl.console import Console
     from machinectl.store import Store
 
 
-def config(store: Store, names: Sequence[str]) -> list[str]:
+def config(store: Store, console: Console, names: Sequence[str], environment: Mapping[str, str]) -> list[str]:
     """One flag a line. The quotes reach docker as they are, and its flags take them off (docker/cli, QuotedString)."""
-    machine = store.read(chosen_one(store, names))
+    machine = store.read_ready(chosen_one(store, names))
     host = f"-H={machine.url}"
-    if not machine.tls:
-        return [host]
     directory = store.directory(machine.name)
+    if not machine.tls:
+        if environment.get("DOCKER_TLS_VERIFY"):
+            console.warn("DOCKER_TLS_VERIFY is set here, and no flag turns it off: env -u DOCKER_TLS_VERIFY docker …")
+        return [host]
+    if len(directory.split()) > 1 or "[" in machine.url:
+        console.warn(
+            "a shell takes these flags apart, or for a pattern, as they hold a blank or a bracket: "
+            f"eval $(machinectl env {machine.name})"
+        )
     files = {"tlscacert": "ca.pem", "tlscert": "cert.pem", "tlskey": "key.pem"}
     return ["--tlsverify", *(f'--{flag}="{os.path.join(directory, file)}"' for flag, file in files.items()), host]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl import machine as record
 from machinectl import url as engine_url
 from machinectl.commands import certs_import
+from machinectl.commands.advice import advise
 from machinectl.commands.naming import waiting
 from machinectl.driver import Instance, OptionValue, Request
 from machinectl.errors import MachineError, UsageError
@@ -88,7 +89,9 @@ def create(store: Store, console: Console, name: str, driver_name: str, driver: 
         machine.phase = Phase.READY
         store.write(machine)
     store.sweep()
-    tell(console, machine, request.directory, has_certificates=bool(files))
+    if machine.engine:
+        console.warn("the --engine-… and --tls-san options are noted only: this driver does not set up an engine")
+    advise(store, console, machine)
     return machine
 
 
@@ -108,16 +111,3 @@ def speaks_tls(url: str, wish: Wish, *, given: bool) -> bool:
     if wish.tls is not None:
         return wish.tls and url.startswith("tcp://")
     return given or engine_url.uses_tls(url)
-
-
-def tell(console: Console, machine: Machine, directory: str, *, has_certificates: bool) -> None:
-    """Say what the machine still lacks, or what it risks."""
-    if machine.tls and not has_certificates:
-        console.warn(
-            f'"{machine.name}" has no certificates yet: put ca.pem, cert.pem and key.pem into {directory},\n'
-            f"or let them be checked and put there: machinectl certs import {machine.name} DIR"
-        )
-    if machine.engine:
-        console.warn("the --engine-… and --tls-san options are noted only: this driver does not set up an engine")
-    if machine.url.startswith("tcp://") and not machine.tls:
-        console.warn(f"{machine.url} is not protected by TLS: whoever reaches that port is root on the host")

@@ -6,7 +6,7 @@ import os
 
 from machinectl import url as engine_url
 from machinectl.commands.naming import chosen_one
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import UsageError
 from machinectl.shell import detect, script
 
 TYPE_CHECKING = False
@@ -32,7 +32,8 @@ def env(
     """The statements for a shell, detected where none is named, as ASCII text.
 
     The engine is not asked: an unreachable host must not leave the shell pointed at the machine before. `typed` is the
-    command line, for the hint. Raises MachineError where there is no such machine or the shell cannot hold a value.
+    command line, for the hint. Raises MachineError where there is no such machine, it is half made, or the shell
+    cannot hold a value.
     """
     variables = without_machine(names) if unset else of_machine(store, chosen_one(store, names))
     if no_proxy:
@@ -54,11 +55,7 @@ def of_machine(store: Store, name: str) -> dict[str, str | None]:
 
     The docker CLI wants a ca.pem as soon as DOCKER_TLS_VERIFY is set, also for unix and ssh.
     """
-    machine = store.read(name)
-    if not machine.url:
-        raise MachineError(
-            f'Machine "{name}" has no URL yet', f"Say where its engine is: machinectl set {name} --url URL"
-        )
+    machine = store.read_ready(name)
     return {
         "DOCKER_TLS_VERIFY": "1" if machine.tls else None,
         "DOCKER_HOST": machine.url,

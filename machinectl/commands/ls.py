@@ -70,7 +70,7 @@ def read(store: Store, name: str) -> Row | None:
     except NoSuchMachine:
         return None
     except MachineError as exc:
-        return Row(Machine(name, ""), state=State.ERROR, error=f"{exc.cause}. {exc.hint}", settled=True)
+        return Row(Machine(name, ""), state=State.ERROR, error=exc.cause, settled=True)
     if row.machine.phase is not Phase.READY:
         row.settled = True
         row.state, row.error = half_made(store, name)
@@ -81,11 +81,11 @@ def half_made(store: Store, name: str) -> tuple[State, str]:
     """Say of a machine that is not ready whether somebody is at it now, or it was left behind."""
     if store.is_locked(name):
         return State.STARTING, ""
-    return State.ERROR, f"Its creation was interrupted: create it again, or machinectl rm {name}"
+    return State.ERROR, "Its creation was interrupted: create it again, or remove it"
 
 
 def ask(store: Store, listed: Iterable[Row], timeout: float) -> Iterator[Row]:
-    """Ask all hosts at once and yield each row when it is complete; all are within `timeout` seconds."""
+    """Ask all hosts at once and yield each row when it is complete: all within `timeout` seconds and a moment."""
     by_name = {row.machine.name: row for row in listed if not row.settled}
     endpoints = {name: endpoint(store, row.machine) for name, row in by_name.items()}
     for name, found in engine.probe_all(endpoints, timeout):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.commands.inspect import labels
 from machinectl.errors import UsageError
+from machinectl.machine import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,6 +67,8 @@ def parse_filters(given: Sequence[str]) -> Filters:
             raise UsageError("Unsupported filter syntax", SYNTAX)
         if key not in KEYS:
             raise UsageError(f"Unsupported filter key {key!r}", SYNTAX)
+        if key == "state" and not same(value, State):
+            raise UsageError(f"There is no state {value!r}", f"One of: {', '.join(filter(None, State))}")
         found.append((key, value))
     return Filters(found)
 

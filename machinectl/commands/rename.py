@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def rename(store: Store, console: Console, old: str, new: str) -> None:
     """Rename a machine. Raises MachineError where the new name cannot be one or is taken."""
-    record.check_name(new)
+    record.check_name(new, "renaming")
     store.check_exists(old)
     with ExitStack() as locks:
         # Always in the same order, so that two renames that cross each other do not wait for each other for ever.

@@ -30,7 +30,9 @@ def rm(
         try:
             remove(store, console, name, force=force)
         except MachineError as exc:
-            yield name, MachineError(f'Error removing host "{name}": {exc.cause}.', exc.hint)
+            error = MachineError(f'Error removing host "{name}": {exc.cause}.', exc.hint)
+            error.__cause__ = exc
+            yield name, error
         else:
             yield name, None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import driver
 from machinectl import url as engine_url
+from machinectl.commands.advice import advise
 from machinectl.commands.naming import waiting
 from machinectl.driver import Instance
 from machinectl.errors import UsageError
@@ -35,9 +36,10 @@ def set_machine(store: Store, console: Console, name: str, change: Change) -> Ma
         raise UsageError("Nothing to set", f"machinectl set --url tcp://192.168.0.30:2376 {name}")
     store.check_exists(name)
     with store.lock(name, waiting(console, name)):
-        machine = store.read(name)
+        machine = store.read_ready(name)
         if change.url is not None:
-            move(store, machine, engine_url.with_port(change.url, tls=change.tls), tls=change.tls)
+            tls = machine.tls if change.tls is None else change.tls
+            move(store, machine, engine_url.with_port(change.url, tls=tls), tls=change.tls)
         if change.tls is not None:
             if change.tls and not machine.url.startswith("tcp://"):
                 raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Leave --tls out")
@@ -47,6 +49,7 @@ def set_machine(store: Store, console: Console, name: str, change: Change) -> Ma
             **change.labels,
         }
         store.write(machine)
+    advise(store, console, machine)
     return machine
 
 

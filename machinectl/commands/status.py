@@ -23,7 +23,7 @@ def endpoint(store: Store, machine: Machine) -> engine.Endpoint:
 
 def status(store: Store, names: Sequence[str], timeout: float) -> Probe:
     """Ask a machine's engine how it is; `timeout` in seconds."""
-    machine = store.read(chosen_one(store, names))
+    machine = store.read_ready(chosen_one(store, names))
     return engine.probe(endpoint(store, machine), timeout)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def url(store: Store, names: Sequence[str]) -> str:
     """The URL of one machine's engine."""
-    return store.read(chosen_one(store, names)).url
+    return store.read_ready(chosen_one(store, names)).url
 
 
 def ip(store: Store, names: Sequence[str]) -> list[str]:
@@ -24,10 +24,8 @@ def ip(store: Store, names: Sequence[str]) -> list[str]:
 
 
 def address(store: Store, name: str) -> str:
-    machine = store.read(name)
-    host = engine_url.parse(machine.url).host if machine.url else ""
+    machine = store.read_ready(name)
+    host = engine_url.parse(machine.url).host
     if not host:
-        raise MachineError(
-            f'Machine "{name}" has no address: its URL is {machine.url or "not known yet"}', f"machinectl url {name}"
-        )
+        raise MachineError(f'Machine "{name}" has no address: its URL is {machine.url}', f"machinectl url {name}")
     return host
