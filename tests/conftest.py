@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,10 @@ from machinectl.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ["tests.dockerd"]
+# What a background job of a shell inherits ignores SIGINT; the programs that tests interrupt must not inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+pytest_plugins = ["tests.dockerd", "tests.lab.fixtures"]
 
 # The machines that CI runs on are slow at times; a slow example is not a wrong one.
 settings.register_profile("machinectl", deadline=None, print_blob=True)

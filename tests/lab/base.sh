@@ -1,0 +1,28 @@
+# Make a fresh debootstrap a lab host's base image: ARCHIVE, SECURITY, PASSWORD and PUBLIC_KEY come as environment.
+. /etc/os-release
+printf 'deb %s main\n' "$ARCHIVE $VERSION_CODENAME" "$ARCHIVE $VERSION_CODENAME-updates" \
+  "$SECURITY $VERSION_CODENAME-security" > /etc/apt/sources.list
+echo 'Acquire::Check-Date "false"; Acquire::Check-Valid-Until "false";' > /etc/apt/apt.conf.d/99lab-clock
+useradd -m -s /bin/bash ops
+useradd -m -s /bin/bash dev
+useradd -m -s /bin/bash joe
+echo 'ops ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/ops
+echo 'dev ALL=(ALL:ALL) ALL' > /etc/sudoers.d/dev
+for user in root ops dev joe; do
+  echo "$user:$PASSWORD" | chpasswd
+  home=$(getent passwd $user | cut -d: -f6)
+  install -d -m 700 -o $user -g $user "$home/.ssh"
+  echo "$PUBLIC_KEY" > "$home/.ssh/authorized_keys"
+  chown $user:$user "$home/.ssh/authorized_keys"
+done
+# Units that cannot work in a container, or would take apt's lock behind a test's back.
+systemctl mask -q systemd-modules-load.service console-getty.service getty@tty1.service \
+  apt-daily.timer apt-daily-upgrade.timer fstrim.timer dpkg-db-backup.timer
+rm -f /etc/ssh/ssh_host_*  # each host gets its own
+apt-get -q update
+# docker.io's packages lie ready in the image: apt in a host is real, but has nothing to fetch.
+apt-get -q -y -o APT::Keep-Downloaded-Packages=true install --download-only docker.io
+# What it only recommends (perl, git, python …) is installed now: 4 s instead of 15 s in each host.
+apt-get -s install docker.io | sed -n 's/^Inst \([^ ]*\).*/\1/p' | grep -vE '^(docker|containerd|runc|tini)' |
+  xargs apt-get -q -y --no-install-recommends install
+echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/lab

@@ -1,0 +1,115 @@
+"""A lab: the hosts on one bridge, from the first to the last."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.lab import cgroup, image
+from tests.lab.command import LabError, launch
+from tests.lab.host import Host
+from tests.lab.network import Network
+from tests.lab.place import CHECKOUT, RUN
+from tests.lab.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PLAYGROUND = 1
+"""The lab of `make lab`, which stays until it is taken down; those of test runs have other numbers."""
+_CLAIMED = range(2, 100)
+_HOSTS = 240
+
+
+class Lab:
+    """One of the labs of this machine; its number is in the name of everything that it makes."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.network = Network(number)
+        self._directory = RUN / str(number)
+
+    @property
+    def gateway(self) -> str:
+        """This machine, as the hosts see it."""
+        return self.network.gateway
+
+    @classmethod
+    def claim(cls) -> Lab:
+        """A lab that nobody else has, until this process ends, however it ends: then a guard takes it down."""
+        RUN.mkdir(parents=True, exist_ok=True)
+        for number in _CLAIMED:
+            with (RUN / f"{number}.lock").open("w") as lock, contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lab = cls(number)
+                lab.down()  # what the last one left, if its guard was killed, too
+                lab._start_guard(lock.fileno())
+                return lab
+        raise LabError(f"all labs are taken: see {RUN}")
+
+    def _start_guard(self, lock: int) -> None:
+        """The guard inherits the lock: the number is free again when it is done."""
+        guard = [sys.executable, "-m", "tests.lab", "guard", str(self.number), str(os.getpid())]
+        launch(guard, RUN / f"{self.number}.guard.log", cwd=CHECKOUT, pass_fds=[lock])
+
+    def guard(self, owner: int) -> None:
+        """Wait for a process to end, and take the lab down."""
+        with contextlib.suppress(ProcessLookupError):
+            select.select([os.pidfd_open(owner)], [], [])
+        self.down()
+
+    def up(self, variants: Sequence[str] = (), suite: str = "trixie", count: int = 1) -> list[Host]:
+        """Boot new hosts and wait until they let users in; images are built first where there are none."""
+        unknown = [name for name in variants if name not in VARIANTS]
+        if unknown:
+            raise LabError(f"no variant {', '.join(unknown)}; there are: {', '.join(VARIANTS)}")
+        lower = image.lower(suite, variants)
+        self.network.up()
+        taken = {host.number for host in self.hosts()}
+        free = [number for number in range(1, _HOSTS + 1) if number not in taken][:count]
+        new = [Host(self.number, number, suite, tuple(variants), lower) for number in free]
+        for host in new:
+            host.create()
+            host.boot()
+        for host in new:
+            host.wait_ssh()
+        return new
+
+    def hosts(self) -> list[Host]:
+        files = self._directory.glob("*/host.json")
+        return sorted((Host.load(self.number, file) for file in files), key=lambda host: host.number)
+
+    def host(self, name: str) -> Host:
+        for host in self.hosts():
+            if host.name == name:
+                return host
+        raise LabError(f"no host {name}; there are: {', '.join(host.name for host in self.hosts()) or 'none'}")
+
+    def down(self) -> None:
+        """End and remove everything, whatever state it is in. Raises `LabError` if something is left."""
+        cgroup.end(self.network.bridge)
+        self.network.down()
+        shutil.rmtree(self._directory, ignore_errors=True)
+        left = self.left()
+        if left:
+            raise LabError("left over:\n" + "\n".join(left))
+
+    def left(self) -> list[str]:
+        """What is on this machine of this lab."""
+        groups = [f"cgroup {path}" for path in cgroup.paths(self.network.bridge) if path.exists()]
+        inside = f"{self._directory}/"
+        mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        directory = [f"directory {self._directory}"] if self._directory.exists() else []
+        processes = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if inside.encode() in (process / "cmdline").read_bytes():
+                    processes.append(f"process {process.name}")
+        mounted = [f"mount {path}" for path in mounts if path.startswith(inside)]
+        return groups + self.network.left() + mounted + directory + processes

@@ -1,0 +1,12 @@
+# Make a host an Arch as far as provisioning can tell: pacman, and a repository in /srv/repo of the files in /tmp/engine.
+apt-get -q -y --no-install-recommends install pacman-package-manager makepkg libarchive-tools
+mkdir -p /srv/repo
+cd /tmp/engine
+package=docker-1:26.1.5-1-$(uname -m).pkg.tar.zst
+printf '%s = %s\n' pkgname docker pkgver 1:26.1.5-1 pkgdesc 'Docker Engine' arch "$(uname -m)" \
+  size "$(du -sb . | cut -f 1)" > .PKGINFO
+bsdtar -caf "/srv/repo/$package" .PKGINFO *
+repo-add -q /srv/repo/lab.db.tar.gz "/srv/repo/$package"
+printf '[lab]\nSigLevel = Optional TrustAll\nServer = file:///srv/repo\n' >> /etc/pacman.conf
+cd /
+rm -r /tmp/engine

@@ -1,0 +1,288 @@
+"""The lab is what the other tests take it for: its hosts boot, break as told, and leave nothing behind."""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.client import connects, password_login, ssh
+from tests.lab.command import LabError
+from tests.lab.container import run_container
+from tests.lab.image import PASSWORD
+from tests.lab.lan import Lab
+from tests.lab.place import CHECKOUT, RUN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.lab.fixtures import FreshHost
+    from tests.lab.host import Host
+
+
+@pytest.fixture(scope="module")
+def standing_host(lab: Lab) -> Host:
+    """A host for tests that leave it as it was, or do not mind."""
+    [host] = lab.up(["docker"])
+    host.wait_booted()
+    return host
+
+
+def test_three_hosts_reach_each_other_and_are_servers_of_their_own(lab: Lab) -> None:
+    hosts = lab.up(count=3)
+    for host in hosts:
+        host.wait_booted()
+        assert ssh(host, "hostname; cat /proc/1/comm; systemctl is-system-running").stdout.split() == [
+            host.name,
+            "systemd",
+            "running",
+        ]
+    one, two, three = hosts
+    assert one.output(f"exec 3<>/dev/tcp/{two.ip}/22; head -c 4 <&3") == "SSH-"
+    assert len({host.output("cat /etc/machine-id") for host in hosts}) == 3
+    assert len({host.host_key for host in hosts}) == 3
+    for host in (one, two, three):
+        host.remove()
+    assert one not in lab.hosts()
+
+
+def test_each_user_logs_in_by_key_and_by_password_and_has_the_sudo_it_is_said_to(
+    standing_host: Host, tmp_path: Path
+) -> None:
+    host = standing_host
+    for user in ("root", "ops", "dev", "joe"):
+        assert ssh(host, "whoami", user).stdout == f"{user}\n"
+    for user in ("ops", "dev", "joe"):
+        assert password_login(host, user, tmp_path).stdout == f"{user}\n"
+    assert host.output("sshd -T | grep permitroot") == "permitrootlogin without-password"
+    assert ssh(host, "sudo -n id -u", "ops").stdout == "0\n"
+    assert ssh(host, "sudo -n id -u", "dev").returncode != 0
+    assert ssh(host, "sudo -S id -u", "dev", f"{PASSWORD}\n").stdout == "0\n"
+    assert ssh(host, "sudo -S id -u", "joe", f"{PASSWORD}\n").returncode != 0
+
+
+def test_a_key_can_be_added_for_a_user(standing_host: Host, tmp_path: Path) -> None:
+    host = standing_host
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+    host.install_key("joe", (tmp_path / "key.pub").read_text())
+    words = host.ssh_command("joe")
+    words[words.index("-i") + 1] = str(tmp_path / "key")
+    assert subprocess.run([*words, "true"], check=False).returncode == 0
+    assert ssh(host, "true", "joe").returncode == 0
+
+
+def test_apt_installs_from_the_archive(standing_host: Host) -> None:
+    install = "sudo apt-get -q update && sudo apt-get -q -y install rsync"
+    assert ssh(standing_host, install, "ops").returncode == 0
+    assert standing_host.output("rsync --version | head -c 5") == "rsync"
+
+
+def test_a_container_survives_a_reboot(fresh_host: FreshHost) -> None:
+    host = fresh_host("docker")
+    container = run_container(host, "web", "-p 8080:80", "httpd -f -p 80")
+    host.run("until </dev/tcp/127.0.0.1/8080; do sleep 0.05; done", timeout=20)
+    assert connects(host, 8080)
+    host.reboot()
+    assert host.output("docker ps -q --no-trunc") == container
+
+
+def test_a_host_does_not_reach_the_world(standing_host: Host) -> None:
+    host = standing_host
+    refused = host.run("</dev/tcp/198.51.100.1/80", check=False, timeout=5)  # TEST-NET-2, RFC 5737
+    assert "No route to host" in refused.stderr
+
+
+def test_a_host_without_network_or_sshd_can_still_be_looked_into(fresh_host: FreshHost) -> None:
+    host = fresh_host()
+    host.link(up=False)
+    assert not connects(host, 22, 0.3)
+    host.run("systemctl stop ssh")
+    assert host.run("cat; id -un", b"input ", user="joe").stdout == "input joe\n"
+    with pytest.raises(LabError, match="failed \\(3\\)"):
+        host.run("exit 3")
+    host.link(up=True)
+    assert not connects(host, 22)
+    host.run("systemctl start ssh")
+    host.wait_ssh()
+
+
+def test_a_host_loses_power_reboots_and_shuts_down(fresh_host: FreshHost) -> None:
+    host = fresh_host()
+    host.run("touch /etc/kept; sync")
+    boot = host.output("cat /proc/sys/kernel/random/boot_id; stat -c %Z /proc/1")
+    host.poweroff()
+    assert not host.is_on
+    with pytest.raises(LabError, match="is off"):
+        host.run("true")
+    host.start()
+    assert host.output("ls /etc/kept") == "/etc/kept"
+    host.reboot()
+    assert host.output("cat /proc/sys/kernel/random/boot_id; stat -c %Z /proc/1") != boot
+    ssh(host, "systemctl poweroff")
+    host.wait_off()
+    assert not host.is_on
+
+
+def test_a_port_is_dropped_rejected_and_opened_again(standing_host: Host) -> None:
+    host = standing_host
+    host.block(22, "reject")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host.ip, 22), 2)
+    host.block(22, "drop")
+    with pytest.raises(TimeoutError):
+        socket.create_connection((host.ip, 22), 0.3)
+    host.block(22, "off")
+    assert connects(host, 22)
+
+
+def test_a_bad_line_delays_and_loses_until_it_is_mended(standing_host: Host) -> None:
+    host = standing_host
+
+    def round_trip() -> float:
+        before = time.monotonic()
+        assert connects(host, 22)
+        return time.monotonic() - before
+
+    host.netem(delay_ms=60)
+    round_trip()  # and ARP
+    assert round_trip() >= 0.12
+    host.netem(loss_percent=100)
+    assert not connects(host, 22, 0.3)
+    host.netem_off()
+    round_trip()
+    assert round_trip() < 0.12
+
+
+def test_behind_a_jump_host_only_the_jump_host_gets_in(lab: Lab) -> None:
+    jump, inner = lab.up(count=2)
+    inner.only_from(jump)
+    assert not connects(inner, 22, 0.3)
+    command = " ".join(jump.ssh_command()) + " -W %h:%p"
+    words = inner.ssh_command("ops")
+    words[1:1] = ["-o", f"ProxyCommand={command}"]
+    assert subprocess.run([*words, "hostname"], capture_output=True, text=True, check=True).stdout == f"{inner.name}\n"
+    jump.remove()
+    inner.remove()
+
+
+def test_a_full_disk_takes_no_byte_until_it_is_freed(standing_host: Host) -> None:
+    host = standing_host
+    host.fill_disk()
+    for path in (
+        "/etc/new",
+        "/etc/hosts",
+        "/home/ops/new",
+        "/root/new",
+        "/usr/local/bin/new",
+        "/tmp/new",
+        "/var/cache/apt/new",
+    ):
+        wrote = host.run(f"cat /etc/services >> {path}", check=False)
+        assert "No space left on device" in wrote.stderr, path
+    assert ssh(host, "true", "ops").returncode == 0
+    assert host.output("docker info -f '{{.ServerVersion}}'")
+    host.free_disk()
+    host.run("cat /etc/services > /etc/new; rm /etc/new")
+
+
+def test_a_read_only_etc_takes_no_change_until_it_is_writable(standing_host: Host) -> None:
+    host = standing_host
+    host.readonly_etc()
+    wrote = host.run("touch /etc/file; mkdir /etc/directory", check=False)
+    assert wrote.stderr.count("Read-only file system") == 2
+    host.writable_etc()
+    host.run("touch /etc/file; rm /etc/file")
+
+
+def test_snapshots_are_equal_where_nothing_was_done_but_logging_in(fresh_host: FreshHost) -> None:
+    host = fresh_host("docker")
+    run_container(host, "web")
+    before = host.snapshot()
+    assert ssh(host, "sudo id; docker ps; ls /etc; systemctl status docker; cat /etc/shadow", "ops").stdout
+    assert ssh(host, "docker version; iptables-save; apt-cache policy docker.io; journalctl -n 5").stdout
+    assert host.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        ("touch /etc/new", "/etc/new"),
+        ("chmod 600 /etc/hosts", "/etc/hosts"),
+        ("chown joe /etc/hostname", "/etc/hostname"),
+        ("echo >> /etc/os-release", "/usr/lib/os-release"),
+        ("rm /etc/fstab", "/etc/fstab"),
+        ("ln -s /x /usr/local/bin/x", "/usr/local/bin/x"),
+        ("echo key >> /home/ops/.ssh/authorized_keys", "/home/ops/.ssh/authorized_keys"),
+        ("echo secret > /tmp/left", "/tmp/left"),
+        ("systemctl restart ssh", "unit ssh.service"),
+        ("hostname other", "hostname"),
+        ("iptables -A INPUT -s 192.0.2.1 -j DROP", "firewall"),
+    ],
+)
+def test_a_snapshot_shows(standing_host: Host, change: str, shown: str) -> None:
+    before = standing_host.snapshot()
+    standing_host.run(change)
+    after = standing_host.snapshot()
+    assert before.get(shown) != after.get(shown)
+
+
+def test_what_was_written_and_put_back_is_no_change(standing_host: Host) -> None:
+    before = standing_host.snapshot()
+    standing_host.run("cp -a /etc/services /root/kept; echo >> /etc/services; mv /root/kept /etc/services")
+    assert standing_host.snapshot() == before
+
+
+def test_an_unknown_variant_is_an_error_that_lists_those_there_are(lab: Lab) -> None:
+    with pytest.raises(LabError, match=r"no variant dokcer; there are: noroot, .*docker"):
+        lab.up(["dokcer"])
+
+
+def test_labs_do_not_see_each_other_and_leave_nothing(lab: Lab, fresh_host: FreshHost) -> None:
+    host = fresh_host()
+    other = Lab.claim()
+    assert other.number != lab.number
+    [neighbour] = other.up()
+    assert host.run(f"timeout 1 bash -c '</dev/tcp/{neighbour.ip}/22'", check=False).returncode != 0
+    neighbour.netem(delay_ms=1)
+    other.down()
+    assert other.left() == []
+    assert connects(host, 22)
+
+
+@pytest.mark.usefixtures("lab")
+def test_nothing_is_left_when_the_owner_of_a_lab_is_killed() -> None:
+    script = (
+        "from tests.lab.lan import Lab; lab = Lab.claim(); lab.up()[0].netem(1); print(lab.number, flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        number = int(owner.stdout.readline())
+        assert Lab(number).left()
+        owner.send_signal(signal.SIGKILL)
+    with (RUN / f"{number}.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until the guard is done
+        assert Lab(number).left() == []
+
+
+def test_a_person_plays_with_it_by_hand(lab: Lab) -> None:
+    def play(*words: str) -> str:
+        command = [sys.executable, "-m", "tests.lab", "--lab", str(lab.number), *words]
+        return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+
+    before = lab.hosts()
+    invitation = play("up", "1", "port2222")
+    [name] = {host.name for host in lab.hosts()} - {host.name for host in before}
+    assert "--generic-ssh-port 2222 --generic-ssh-user ops" in invitation
+    assert f"{name} " in play("ls")
+    assert play("ssh", f"joe@{name}", "whoami") == "joe\n"
+    play("poweroff", name)
+    play("start", name)
+    lab.host(name).remove()

@@ -1,0 +1,209 @@
+"""The kinds of host there are, each made by a script that runs once, in a chroot, for a cached layer of its own.
+
+A script must not touch the network: it is this machine's. `unshare --net` keeps what wants to away from it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+TWO_YEARS = 2 * 365 * 24 * 3600
+"""Seconds that the clock of `clockbehind` and `clockahead` is off."""
+
+_CLOCK = Path(__file__).with_name("clock.c").read_text()
+_OS_RELEASE = Path(__file__).parents[1] / "osrelease"
+
+
+class Variant(NamedTuple):
+    what: str
+    script: str
+    on: tuple[str, ...] = ()
+    "Other variants that it is made on."
+    port: int = 22
+    "Where its sshd listens."
+
+
+def _file(path: str, content: str) -> str:
+    """A script that writes a file; the content needs no quoting."""
+    return f"mkdir -p $(dirname {path})\ncat > {path} <<'END-OF-FILE'\n{content.rstrip()}\nEND-OF-FILE\n"
+
+
+def _other_family(os_release: str, *scripts: str) -> str:
+    """A host that is no Debian any more: it has another package manager, whose repository has Debian's engine."""
+    parts = [Path(__file__).with_name(name).read_text() for name in ("engine.sh", *scripts)]
+    parts.append("rm -rf /usr/bin/apt* /usr/bin/dpkg* /etc/os-release /etc/debian_version\n")
+    return "".join(parts) + _file("/etc/os-release", (_OS_RELEASE / os_release).read_text())
+
+
+def _install(*packages: str) -> str:
+    return f"apt-get -q -y --no-install-recommends install {' '.join(packages)}\n"
+
+
+def _sshd(option: str) -> str:
+    return _file(f"/etc/ssh/sshd_config.d/10-{option.split(maxsplit=1)[0].lower()}.conf", option)
+
+
+def _dockerd(arguments: str) -> str:
+    """A drop-in that starts dockerd with other arguments."""
+    command = f"/usr/sbin/dockerd --containerd=/run/containerd/containerd.sock {arguments}"
+    override = f"[Service]\nExecStart=\nExecStart={command}"
+    return _file("/etc/systemd/system/docker.service.d/override.conf", override)
+
+
+def _clock(seconds: int) -> str:
+    library = "/usr/local/lib/lab-clock.so"
+    compile_it = f"gcc -O2 -fPIC -shared -DOFFSET={seconds} -o {library} /root/clock.c\nrm /root/clock.c\n"
+    remove = "apt-get -q -y purge --autoremove gcc libc6-dev\n"
+    parts = (_install("gcc", "libc6-dev"), _file("/root/clock.c", _CLOCK), compile_it, remove)
+    return "".join(parts) + f"echo {library} > /etc/ld.so.preload\n"
+
+
+_OTHER_TLS = """
+cd /etc/docker
+openssl req -x509 -newkey rsa:2048 -nodes -keyout ca-key.pem -days 3650 -subj /CN=somebody-else -out ca.pem
+openssl req -newkey rsa:2048 -nodes -keyout server-key.pem -subj /CN=server -out server.csr
+printf 'subjectAltName=DNS:docker.example\\nextendedKeyUsage=serverAuth\\n' > san
+openssl x509 -req -in server.csr -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 3650 -extfile san -out server.pem
+rm server.csr san
+chmod 600 server-key.pem ca-key.pem
+"""
+_OTHER_TLS_JSON = """
+{
+  "hosts": ["unix:///var/run/docker.sock", "tcp://0.0.0.0:2376"],
+  "tlsverify": true,
+  "tlscacert": "/etc/docker/ca.pem",
+  "tlscert": "/etc/docker/server.pem",
+  "tlskey": "/etc/docker/server-key.pem"
+}
+"""
+_BAD_JSON = '{\n  "log-driver": "json-file",\n  "labels": ["rack=7"\n}'
+_HOSTS_JSON = '{\n  "hosts": ["unix:///var/run/docker.sock", "tcp://127.0.0.1:2375"],\n  "log-driver": "json-file"\n}'
+# POSIX locks, as dpkg takes them: flock(1) would not be in its way.
+_HOLD_LOCK = """#!/usr/bin/perl
+open F, ">>", "/var/lib/dpkg/lock-frontend";
+my $lock = pack "s s x4 q q i x4", 1, 0, 0, 0, 0;  # struct flock: F_WRLCK, the whole file
+fcntl F, 6, $lock or die $!;                       # F_SETLK
+sleep 20;
+"""
+_NOISE = "echo 'Welcome to the machine!'; echo 'Mind the step.' >&2\n"
+_UBUNTU = """
+ID=ubuntu
+ID_LIKE=debian
+VERSION_ID="24.04"
+VERSION_CODENAME=noble
+NAME="Ubuntu"
+PRETTY_NAME="Ubuntu 24.04 LTS"
+"""
+_NFTABLES = """#!/usr/sbin/nft -f
+flush ruleset
+table inet filter {
+  chain input {
+    type filter hook input priority filter; policy drop;
+    iif lo accept
+    ct state established,related accept
+    tcp dport 22 accept
+  }
+}
+"""
+
+VARIANTS = {
+    # Logging in
+    "noroot": Variant("sshd refuses root", _sshd("PermitRootLogin no")),
+    "password": Variant(
+        "no keys, password logins only, for root, too",
+        "rm -f /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys\n" + _sshd("PermitRootLogin yes"),
+    ),
+    "port2222": Variant("sshd on port 2222 only", _sshd("Port 2222"), port=2222),
+    "nosudo": Variant("sudo is not installed", "SUDO_FORCE_REMOVE=yes dpkg --purge sudo"),
+    "noshell": Variant("joe's shell is nologin", "usermod -s /usr/sbin/nologin joe"),
+    "noisy": Variant(
+        "each login prints lines on both streams, and a banner",
+        _file("/etc/profile.d/noise.sh", _NOISE)
+        + "for rc in /root/.bashrc /home/*/.bashrc; do cat /etc/profile.d/noise.sh $rc > new; cat new > $rc; done\n"
+        + "rm new\n"
+        + _file("/etc/motd", "Message of the day: none.")
+        + _file("/etc/issue.net", "Authorized use only.")
+        + _sshd("Banner /etc/issue.net"),
+    ),
+    "locale": Variant(
+        "programs speak German",
+        _install("locales")
+        + "echo de_DE.UTF-8 UTF-8 > /etc/locale.gen; locale-gen\n"
+        + _file("/etc/default/locale", "LANG=de_DE.UTF-8"),
+    ),
+    # The engine
+    "docker": Variant("docker.io is installed and runs", "apt-get -q -y install docker.io"),
+    "dockerhosts": Variant(
+        "its daemon.json sets hosts, and the unit has no -H",
+        _file("/etc/docker/daemon.json", _HOSTS_JSON) + _dockerd(""),
+        on=("docker",),
+    ),
+    "unithosts": Variant(
+        "an override of its unit sets -H tcp", _dockerd("-H fd:// -H tcp://127.0.0.1:2375"), on=("docker",)
+    ),
+    "badjson": Variant(
+        "the engine runs, but since it started daemon.json is not JSON",
+        _file("/usr/local/share/daemon.json", _BAD_JSON)
+        + _file(
+            "/etc/systemd/system/badjson.service",
+            "[Unit]\nAfter=docker.service\n[Service]\nType=oneshot\n"
+            "ExecStart=install -D -m 644 /usr/local/share/daemon.json /etc/docker/daemon.json\n"
+            "[Install]\nWantedBy=multi-user.target",
+        )
+        + "systemctl enable -q badjson",
+        on=("docker",),
+    ),
+    "othertls": Variant(
+        "the engine listens on 2376 with TLS from somebody else's CA",
+        _file("/etc/docker/daemon.json", _OTHER_TLS_JSON) + _dockerd("") + _OTHER_TLS,
+        on=("docker",),
+    ),
+    "podman": Variant("`docker` is podman", _install("podman-docker")),
+    # Packages
+    "aptdown": Variant(
+        "apt's archive refuses connections, and nothing is cached",
+        "rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb\n"
+        + _file("/etc/apt/sources.list", "deb http://127.0.0.1:9/debian stable main"),
+    ),
+    "aptlock": Variant(
+        "dpkg's lock is held for 20 s after boot, or until `systemctl stop aptlock`",
+        _file("/usr/local/sbin/aptlock", _HOLD_LOCK)
+        + "chmod +x /usr/local/sbin/aptlock\n"
+        + _file(
+            "/etc/systemd/system/aptlock.service",
+            "[Service]\nExecStart=/usr/local/sbin/aptlock\n[Install]\nWantedBy=sysinit.target",
+        )
+        + "systemctl enable -q aptlock",
+    ),
+    "dpkgbroken": Variant(
+        "dpkg was interrupted: `dpkg --configure -a` mends it", "dpkg-query -s dbus > /var/lib/dpkg/updates/0000"
+    ),
+    "dnf": Variant(
+        "says Fedora, has dnf and no apt; its repository has docker (Debian's files as an RPM)",
+        _other_family("fedora-41", "rpm.sh", "dnf.sh"),
+    ),
+    "zypper": Variant(
+        "says openSUSE Leap, has zypper and no apt; its repository has docker (Debian's files as an RPM)",
+        _other_family("opensuse-leap-15.6", "rpm.sh", "zypper.sh"),
+    ),
+    "pacman": Variant(
+        "says Arch, has pacman and no apt; its repository has docker (Debian's files as a package)",
+        _other_family("arch", "pacman.sh"),
+    ),
+    "fakeubuntu": Variant("says Ubuntu 24.04", "rm /etc/os-release\n" + _file("/etc/os-release", _UBUNTU)),
+    # Firewalls that let in ssh alone
+    "ufw": Variant(
+        "ufw lets in port 22 alone",
+        _install("ufw", "iptables")
+        + "unshare --net ufw allow 22/tcp\nsed -i s/ENABLED=no/ENABLED=yes/ /etc/ufw/ufw.conf",
+    ),
+    "firewalld": Variant("firewalld lets in ssh alone", _install("firewalld")),
+    "nftables": Variant(
+        "an nftables rule set lets in port 22 alone",
+        _install("nftables") + _file("/etc/nftables.conf", _NFTABLES) + "systemctl enable -q nftables",
+    ),
+    # Clocks
+    "clockbehind": Variant("its clock is two years behind, for dockerd, too", _clock(-TWO_YEARS)),
+    "clockahead": Variant("its clock is two years ahead, for dockerd, too", _clock(TWO_YEARS)),
+}
