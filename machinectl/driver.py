@@ -26,6 +26,17 @@ class DriverError(MachineError):
     """A driver is not installed, cannot be loaded, or cannot do what it was asked."""
 
 
+class NoPowerSwitch(DriverError):
+    """The driver cannot reach the host's power: then the host itself is asked, over SSH where it has some.
+
+    `mac` is the address of its network card (12:34:56:78:9a:bc) where the driver knows it: Wake-on-LAN starts it.
+    """
+
+    def __init__(self, cause: str, hint: str = "", *, mac: str = "") -> None:
+        super().__init__(cause, hint)
+        self.mac = mac
+
+
 @dataclass(frozen=True)
 class Option:
     """One option of a driver: a command line option of `create`, a key of fleet.yaml, a line of documentation.
@@ -66,12 +77,17 @@ class Instance:
 
 @dataclass(frozen=True)
 class SSHEndpoint:
-    """Where a host's SSH is. What is empty or 0 is left to the user's SSH configuration."""
+    """Where a host's SSH is. What is empty or 0 is left to the user's SSH configuration.
+
+    `key` is the path of a private key. `copy_key` asks for its public half to be let in by the host from the first
+    login on, which may be by a password.
+    """
 
     host: str
     user: str = ""
     port: int = 0
     key: str = ""
+    copy_key: bool = False
 
 
 class Driver(Protocol):
@@ -101,7 +117,8 @@ class Driver(Protocol):
     # The host's engine is at another URL from now on. Returns the new state.
     def move(self, instance: Instance, url: str) -> str: ...
 
-    # The host's power. DriverError says why not, where it can't be done.
+    # The host's power; it has been switched when the call returns. DriverError says why not, NoPowerSwitch where that
+    # is because the driver has none.
     def start(self, instance: Instance) -> None: ...
     def stop(self, instance: Instance) -> None: ...
     def restart(self, instance: Instance) -> None: ...

@@ -1,0 +1,17 @@
+"""SSH as OpenSSH's users know it: their configuration, agent, keys and known hosts; one connection, many commands.
+
+The only package that imports paramiko, and each of its exceptions becomes one of `errors`. It is not imported here:
+`openssh` (the command line of the system's ssh), `settings`, `hostkeys` and `credentials` do without paramiko, which
+takes 80 ms to load.
+
+`settings`: what OpenSSH would use for a host. `known_hosts`: that format; `hostkeys`: which keys are trusted.
+`credentials`, `keys`, `login`: who we are. `dial`, `transport`: the way there. `connect`: all of it, up to a `session`
+that runs commands, in `shells` started ahead and with `framing` around what they print. `sudo`: the same as root.
+`files`: what is sent. `openssh`, `terminal`: a shell for a person.
+"""
+
+import sys
+
+# paramiko takes invoke to be optional: it is for `Match exec` in its own parser of ssh_config, and brings asyncio and
+# yaml, which take as long to load as all the rest.
+sys.modules.setdefault("invoke", None)  # type: ignore[arg-type]  # what import takes for "there is none" (its reference)

@@ -1,0 +1,130 @@
+"""Connect to a host: settings, the way there, its key, our login. What comes back runs commands."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from machinectl.ssh import dial
+from machinectl.ssh.errors import SSHError
+from machinectl.ssh.hostkeys import HostKeys
+from machinectl.ssh.known_hosts import HostKey
+from machinectl.ssh.login import log_in
+from machinectl.ssh.session import Session
+from machinectl.ssh.settings import jump_targets, settings
+from machinectl.ssh.transport import Transport
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    import paramiko
+
+    from machinectl.console import Console
+    from machinectl.driver import SSHEndpoint
+    from machinectl.ssh.credentials import Credentials
+    from machinectl.ssh.hostkeys import HostKeyPolicy
+    from machinectl.ssh.settings import Settings
+
+# OpenSSH follows a jump host's own ProxyJump without end; a chain of more than this is a loop.
+LONGEST_CHAIN = 8
+# The kinds of keys that a server may have, each with a fingerprint that a person may have read.
+KEY_KINDS: tuple[tuple[str, ...], ...] = (
+    ("ssh-ed25519",),
+    ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
+    ("ssh-rsa",),
+)
+
+
+def connect(
+    endpoint: SSHEndpoint,
+    credentials: Credentials,
+    policy: HostKeyPolicy,
+    console: Console,
+    *,
+    timeout: float | None = None,
+    trace: Callable[[str], None] | None = None,
+) -> Session:
+    """Connect to a host as its user's OpenSSH would, and log in.
+
+    `timeout` in seconds is for each of TCP and the handshake; None leaves it to the user's ConnectTimeout, else 15 s.
+    `trace` is given each command and what it printed, never what is sent to it. `Session.known_hosts` is what to keep
+    as the machine's known_hosts. Raises SSHError: HostKeyRefused, LoginRefused and others that say what was found.
+    """
+    chosen = settings(endpoint)
+    if timeout is not None:
+        chosen = dataclasses.replace(chosen, connect_timeout=timeout)
+    stack = ExitStack()
+    journey = Journey(stack, credentials, HostKeys(policy, console), console)
+    try:
+        transport = journey.reach(chosen)
+    except BaseException:
+        stack.close()
+        raise
+    return Session(transport, chosen, stack, known_hosts=journey.host_keys.pinned, trace=trace)
+
+
+class Journey:
+    """The way to a host and everything on it that has to be closed again."""
+
+    def __init__(self, stack: ExitStack, credentials: Credentials, host_keys: HostKeys, console: Console) -> None:
+        self.host_keys = host_keys
+        self._stack = stack
+        self._credentials = credentials
+        self._console = console
+
+    def reach(self, chosen: Settings, *, hops: int = 0) -> Transport:
+        """A transport that is logged in; with `hops` above 0 it is that of a jump host."""
+        if hops > LONGEST_CHAIN:
+            raise SSHError(f"The jump hosts of {chosen.host} lead in a circle", f"See: ssh -G {chosen.host}")
+        transport = self._open(chosen, hops)
+        credentials = self._credentials.for_jump() if hops else self._credentials
+        log_in(transport, chosen, credentials, self._console)
+        return transport
+
+    def _open(self, chosen: Settings, hops: int) -> Transport:
+        """A transport to a host whose key is trusted."""
+        jump = hops > 0
+        demanded = self.host_keys.demanded(jump=jump)
+        types = self.host_keys.known_types(chosen, jump=jump)
+        transport, key = self._shake_hands(chosen, types, hops)
+        # The fingerprint demanded may be that of another of the host's keys: each is asked for in turn.
+        kinds = [kind for kind in KEY_KINDS if key.type not in kind]
+        while demanded and key.fingerprint != demanded and kinds:
+            types = list(kinds.pop(0))
+            another, other_key = self._shake_hands(chosen, types, hops)
+            if other_key.fingerprint == demanded:
+                transport, key = another, other_key
+            elif other_key == key:
+                break
+        self.host_keys.check(chosen, key, jump=jump)
+        return transport
+
+    def _shake_hands(self, chosen: Settings, types: list[str], hops: int) -> tuple[Transport, HostKey]:
+        proxy = None
+        sock: socket.socket | paramiko.Channel
+        if chosen.proxy_jump:
+            sock = self._jump(chosen, hops)
+        elif chosen.proxy_command:
+            proxy = dial.ProxyCommand(chosen.proxy_command)
+            self._stack.callback(proxy.close)
+            sock = proxy.socket
+        else:
+            sock = dial.connect_tcp(chosen)
+        self._stack.callback(sock.close)
+        transport = Transport(sock, timeout=chosen.connect_timeout)
+        dial.close_quietly(self._stack, transport)
+        transport.prefer(types)
+        dial.handshake(transport, chosen, proxy)
+        key = transport.get_remote_server_key()
+        return transport, HostKey(key.get_name(), key.asbytes())
+
+    def _jump(self, chosen: Settings, hops: int) -> paramiko.Channel:
+        """A channel through the last of the jump hosts, which is reached through those before it."""
+        *before, last = jump_targets(chosen.proxy_jump)
+        jump = settings(last)
+        if before:
+            jump = dataclasses.replace(jump, proxy_jump=chosen.proxy_jump.rpartition(",")[0])
+        transport = self.reach(jump, hops=hops + 1)
+        return dial.through(transport, chosen, jump.address)

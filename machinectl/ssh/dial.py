@@ -1,0 +1,216 @@
+"""The way to a host: TCP, a ProxyCommand's pipes, or a channel through a jump host; then SSH's handshake."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import queue
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import paramiko
+from paramiko.ssh_exception import IncompatiblePeer
+
+from machinectl.ssh.errors import ConnectionLost, SSHError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import ExitStack
+    from typing import IO, Any
+
+    from machinectl.ssh.settings import Settings
+    from machinectl.ssh.transport import Transport
+
+    Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
+
+UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
+
+
+def connect_tcp(settings: Settings) -> socket.socket:
+    """A TCP connection to the host, trying each of its addresses. Raises SSHError saying what was found there."""
+    deadline = time.monotonic() + settings.connect_timeout
+    addresses = resolve(settings)
+    failure: OSError = TimeoutError()
+    for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        connection = socket.socket(family, kind, protocol)
+        try:
+            # Each address its share of the time that is left: one that swallows packets leaves some to the next.
+            connection.settimeout(max(0.1, (deadline - time.monotonic()) / left))
+            connection.connect(address)
+            # A command is a small packet that waits for its answer: Nagle's algorithm would hold it back.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as exc:
+            connection.close()
+            failure = exc
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise unreachable(settings, failure) from failure
+
+
+def resolve(settings: Settings) -> Sequence[Address]:
+    """The addresses of a host. In a thread that nobody waits for: getaddrinfo has no deadline of its own."""
+    answers: queue.SimpleQueue[Sequence[Address] | OSError | UnicodeError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(socket.getaddrinfo(settings.hostname, settings.port, settings.family, socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as exc:
+            answers.put(exc)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=settings.connect_timeout)
+    except queue.Empty as exc:
+        raise SSHError(
+            f"The name {settings.hostname} was not resolved within {settings.connect_timeout:.0f} s",
+            f"Check the name server: getent hosts {settings.hostname}",
+        ) from exc
+    if isinstance(answer, OSError | UnicodeError):
+        raise SSHError(
+            f"The name {settings.hostname} does not resolve: {getattr(answer, 'strerror', None) or answer}",
+            f"Check its spelling, or give its address: getent hosts {settings.hostname}",
+        ) from answer
+    return answer
+
+
+def unreachable(settings: Settings, failure: OSError) -> SSHError:
+    """What a failed connect tells of a host."""
+    where = f"{settings.hostname} port {settings.port}"
+    if isinstance(failure, TimeoutError) or failure.errno == errno.ETIMEDOUT:
+        return SSHError(
+            f"{where} gave no answer within {settings.connect_timeout:.0f} s: it is off, or a firewall is in between",
+            f"Try: ping {settings.hostname}; where SSH listens on another port, give --generic-ssh-port",
+        )
+    if failure.errno == errno.ECONNREFUSED:
+        return SSHError(
+            f"{where} refuses the connection: no SSH server listens there",
+            "On the host: systemctl status ssh; where it listens on another port, give --generic-ssh-port",
+        )
+    if failure.errno in UNREACHABLE:
+        return SSHError(f"There is no route to {where}: {failure.strerror}", f"Try: ping {settings.hostname}")
+    return SSHError(f"{where} cannot be reached: {failure.strerror or failure}", f"Try: ping {settings.hostname}")
+
+
+class ProxyCommand:
+    """The user's ProxyCommand, which carries the connection on its standard input and output (ssh_config(5)).
+
+    One socket pair in place of two pipes makes it a socket like any other; paramiko's own never sees the end of it.
+    """
+
+    def __init__(self, command: str) -> None:
+        self.socket, theirs = socket.socketpair()
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the rest
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    [os.environ.get("SHELL") or "/bin/sh", "-c", f"exec {command}"],
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
+                    stderr=self._errors,
+                )
+            except OSError as exc:
+                self.socket.close()
+                self._errors.close()
+                raise SSHError(f"The ProxyCommand cannot be started: {exc}", f"Try it: {command}") from exc
+        self.command = command
+
+    def said(self) -> str:
+        """The last line it wrote to stderr, or ""."""
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def close(self) -> None:
+        self.socket.close()
+        self._process.terminate()
+        self._process.wait()
+        self._errors.close()
+
+
+def handshake(transport: Transport, settings: Settings, proxy: ProxyCommand | None) -> None:
+    """Agree on keys (RFC 4253), or raise SSHError saying what is there instead of an SSH server."""
+    began = time.monotonic()
+    try:
+        transport.start_client()
+    except (paramiko.SSHException, EOFError, OSError) as exc:
+        raise not_ssh(transport, settings, proxy, exc, time.monotonic() - began) from exc
+
+
+def not_ssh(
+    transport: Transport, settings: Settings, proxy: ProxyCommand | None, failure: Exception, waited: float
+) -> SSHError:
+    where = f"{settings.hostname} port {settings.port}"
+    if proxy is not None and not transport.remote_version:
+        said = proxy.said()
+        return SSHError(f"The ProxyCommand does not lead to {where}{said and f': {said}'}", f"Try it: {proxy.command}")
+    if isinstance(failure, IncompatiblePeer):
+        return SSHError(f"{where} speaks an SSH that this one does not: {failure}", "Update the host's OpenSSH")
+    if transport.remote_version:
+        return ConnectionLost(
+            f"{where} ended the connection during the handshake ({reason(failure)})",
+            f"See what ssh says: ssh -v {settings.login_options}",
+        )
+    if transport.first_line is not None:
+        return SSHError(
+            f"{where} is not an SSH server: it says {transport.first_line[:60]!r}",
+            "Give the port that SSH listens on, --generic-ssh-port",
+        )
+    if waited >= settings.connect_timeout:
+        return SSHError(
+            f"{where} took the connection and did not greet within {settings.connect_timeout:.0f} s, as SSH does",
+            "Give the port that SSH listens on, --generic-ssh-port; or the host hangs: look at its console",
+        )
+    return SSHError(
+        f"{where} took the connection and closed it without a greeting: not an SSH server, or one that bars us",
+        "On the host: journalctl -u ssh (MaxStartups, fail2ban, hosts.deny); else give --generic-ssh-port",
+    )
+
+
+def reason(failure: BaseException | None) -> str:
+    """Why a connection ended, in a few words."""
+    if isinstance(failure, OSError) and failure.strerror:
+        return failure.strerror
+    if failure is None or isinstance(failure, EOFError):
+        return "it was closed"
+    return str(failure) or type(failure).__name__
+
+
+def through(jump: Transport, settings: Settings, jump_address: str) -> paramiko.Channel:
+    """A channel from a jump host to the next (RFC 4254 7.2)."""
+    where = f"{settings.hostname} port {settings.port}"
+    try:
+        return jump.open_channel(
+            "direct-tcpip",
+            (settings.hostname, settings.port),
+            ("127.0.0.1", 0),
+            timeout=settings.connect_timeout,
+        )
+    except paramiko.ChannelException as exc:
+        why = "forwarding is not allowed there" if exc.code == 1 else "it cannot be reached from there"
+        raise SSHError(
+            f"The jump host {jump_address} does not lead to {where}: {why}",
+            f"On the jump host: nc -vz {settings.hostname} {settings.port}; AllowTcpForwarding in sshd_config",
+        ) from exc
+    except (paramiko.SSHException, EOFError, OSError) as exc:
+        raise SSHError(
+            f"The jump host {jump_address} does not lead to {where}: {reason(exc)}",
+            f"On the jump host: nc -vz {settings.hostname} {settings.port}",
+        ) from exc
+
+
+def close_quietly(stack: ExitStack, transport: Transport) -> None:
+    """Have a transport closed with the stack, whatever state it is in."""
+
+    def close() -> None:
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            transport.close()
+
+    stack.callback(close)

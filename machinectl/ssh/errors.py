@@ -1,0 +1,46 @@
+"""What can go wrong between here and a command on the host. Each is one line and the next thing to type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+
+if TYPE_CHECKING:
+    from machinectl.ssh.session import Result
+
+
+class SSHError(MachineError):
+    """The host cannot be reached, does not let us in, or did not do what it was asked to."""
+
+
+class ConnectionLost(SSHError):
+    """The connection ended in the middle; the command may or may not have been carried out."""
+
+
+class HostKeyRefused(SSHError):
+    """The host's key is not the one that is trusted; nothing was sent to it."""
+
+
+class LoginRefused(SSHError):
+    """The host takes none of the keys and passwords that there are."""
+
+
+class NoShell(SSHError):
+    """The login works and runs no commands: nologin, a forced command, a restricted shell."""
+
+
+class CommandTimeout(SSHError):
+    """The command did not end in the time it was given; it may still be running on the host."""
+
+
+class CommandFailed(SSHError):
+    """The command ended with a status other than 0; `result` holds all it printed."""
+
+    def __init__(self, cause: str, hint: str, result: Result) -> None:
+        super().__init__(cause, hint)
+        self.result = result
+
+
+class RootRefused(SSHError):
+    """The user cannot become root; the message holds the sudoers line that would allow it."""

@@ -1,0 +1,163 @@
+"""Which host keys are trusted: the one demanded, the one pinned, the one that the user's known_hosts holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl.errors import UsageError
+from machinectl.ssh import known_hosts
+from machinectl.ssh.errors import HostKeyRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from machinectl.console import Console
+    from machinectl.ssh.known_hosts import Entry, HostKey
+    from machinectl.ssh.settings import Settings
+
+# What the machine's host is called in the machine's own known_hosts: not its address and not the machine's name, so
+# that the pin holds when either changes. `openssh` gives it to ssh as HostKeyAlias.
+PIN = "machinectl"
+
+
+@dataclass(frozen=True, slots=True)
+class HostKeyPolicy:
+    """What to do about the host's key.
+
+    `pinned` is the machine's known_hosts, empty at first contact; `demanded` a SHA256 fingerprint that the key must
+    have, whatever is pinned; `strict` refuses a key that nothing is known of. `machine` is the machine's name, for
+    the command that an error tells to type.
+    """
+
+    pinned: bytes = b""
+    demanded: str = ""
+    strict: bool = False
+    machine: str = ""
+
+    def __post_init__(self) -> None:
+        if self.demanded and not known_hosts.is_fingerprint(self.demanded):
+            raise UsageError(
+                f"{self.demanded!r} is not a SHA256 fingerprint",
+                "On the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
+            )
+
+
+class HostKeys:
+    """Judges the keys of a host and of the jump hosts before it, and holds what is pinned in the end."""
+
+    def __init__(self, policy: HostKeyPolicy, console: Console) -> None:
+        self._policy = policy
+        self._console = console
+        self._pinned = policy.pinned
+
+    @property
+    def pinned(self) -> bytes:
+        """The machine's known_hosts as it should be from now on."""
+        return self._pinned
+
+    def known_types(self, settings: Settings, *, jump: bool = False) -> list[str]:
+        """The types of the keys that are known of a host: to be asked for first, so that they can match."""
+        pins = self._pins(settings, jump=jump)
+        known = usable(find_known(settings))
+        entries = known or pins if jump else pins or known
+        return list(dict.fromkeys(entry.key.type for entry in entries))
+
+    def demanded(self, *, jump: bool = False) -> str:
+        """The fingerprint that the host's key must have, or ""."""
+        return "" if jump else self._policy.demanded.rstrip("=")
+
+    def check(self, settings: Settings, key: HostKey, *, jump: bool = False) -> None:
+        """Accept a key, and pin it where it is new. Raises HostKeyRefused."""
+        known = find_known(settings)
+        if any(entry.marker == known_hosts.REVOKED and entry.key == key for entry in known):
+            raise HostKeyRefused(
+                f"The key of {settings.address} ({key}) is marked as revoked in your known_hosts",
+                "Ask who runs the host for its new key; do not connect until then",
+            )
+        demanded = self.demanded(jump=jump)
+        pins = self._pins(settings, jump=jump)
+        if demanded:
+            if key.fingerprint != demanded:
+                raise HostKeyRefused(
+                    f"{settings.address} shows the key {key}, not the one demanded, {demanded}",
+                    "Compare with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, typed on the host",
+                )
+        elif pins and not (jump and usable(known)):
+            self._must_be_in(pins, settings, key, self._accept_command(key, jump=jump))
+            return
+        elif not jump and self._policy.pinned.strip():
+            raise HostKeyRefused(
+                f"The machine's known_hosts holds no key of its host, {settings.address}, which shows {key}",
+                f"If that is its key, accept it: {self._accept_command(key, jump=False)}",
+            )
+        elif usable(known):
+            name = known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)[0]
+            self._must_be_in(usable(known), settings, key, f"ssh-keygen -R '{name}'")
+        else:
+            self._ask(settings, key)
+        if not jump or not usable(known):
+            self._pin(settings, key, jump=jump)
+
+    def _must_be_in(self, entries: list[Entry], settings: Settings, key: HostKey, command: str) -> None:
+        if any(entry.key == key for entry in entries):
+            return
+        same_type = [entry for entry in entries if entry.key.type == key.type] or entries
+        raise HostKeyRefused(
+            f"The host key of {settings.address} has changed: {same_type[0].key} is known, it shows {key}. "
+            "Nothing was sent to it",
+            f"If it was installed anew and that is its key, accept it: {command}",
+        )
+
+    def _accept_command(self, key: HostKey, *, jump: bool) -> str:
+        if jump or not self._policy.machine:
+            return "remove its line from the machine's known_hosts" if jump else f"--ssh-host-key {key.fingerprint}"
+        return f"machinectl provision {self._policy.machine} --ssh-host-key {key.fingerprint}"
+
+    def _ask(self, settings: Settings, key: HostKey) -> None:
+        if self._policy.strict:
+            raise HostKeyRefused(
+                f"{settings.address} is not known, and --ssh-strict is given; it shows {key}",
+                f"Compare it with the host's; if it is right: --ssh-host-key {key.fingerprint}",
+            )
+        if not self._console.interactive:
+            self._console.note(f"The key of {settings.address} was not known; {key} is trusted from now on")
+            return
+        if not self._console.confirm(f"{settings.address} is not known. Its key is {key}. Trust it from now on?"):
+            raise HostKeyRefused(
+                f"The key of {settings.address} was not accepted",
+                "Compare with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, typed on the host",
+            )
+
+    def _pins(self, settings: Settings, *, jump: bool) -> list[Entry]:
+        return known_hosts.find(known_hosts.parse(self._pinned), [pin_name(settings, jump=jump)])
+
+    def _pin(self, settings: Settings, key: HostKey, *, jump: bool) -> None:
+        name = pin_name(settings, jump=jump)
+        lines = [line for line in self._pinned.splitlines(keepends=True) if not line.startswith(name.encode() + b" ")]
+        self._pinned = b"".join([*lines, f"{name} {key.line}\n".encode()])
+
+
+def pin_name(settings: Settings, *, jump: bool) -> str:
+    """The name of a host's line in the machine's known_hosts."""
+    return known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)[0] if jump else PIN
+
+
+def find_known(settings: Settings) -> list[Entry]:
+    """What the user's and the system's known_hosts hold of a host."""
+    entries = []
+    for path in settings.known_hosts:
+        try:
+            with open(path, "rb") as file:
+                entries += known_hosts.parse(file.read())
+        except OSError as exc:
+            raise HostKeyRefused(
+                f"{path} cannot be read ({exc.strerror}), so that nothing is known of {settings.address}",
+                f"Make it readable: ls -l {path}",
+            ) from exc
+    return known_hosts.find(entries, known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias))
+
+
+def usable(entries: Iterable[Entry]) -> list[Entry]:
+    """Lines that say which key a host has: those without a marker (paramiko does not speak host certificates)."""
+    return [entry for entry in entries if not entry.marker]

@@ -1,0 +1,207 @@
+"""Private keys: in files, as OpenSSH and older tools write them, and in the agent."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import os
+import re
+import socket
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import paramiko
+from paramiko.agent import AgentSSH
+
+from machinectl.ssh.errors import SSHError
+from machinectl.ssh.known_hosts import HostKey, parse_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# The container of OpenSSH's private keys: openssh-portable, PROTOCOL.key.
+MAGIC = b"openssh-key-v1\0"
+# What paramiko decrypts of it; aes256-ctr is what ssh-keygen writes.
+CIPHERS = {"none", "aes256-ctr", "aes256-cbc"}
+# An agent answers at once, unless it asks its owner first (ssh-add -c).
+AGENT_TIMEOUT = 60.0
+
+CLASSES: dict[str, Callable[..., paramiko.PKey]] = {
+    "ssh-ed25519": paramiko.Ed25519Key,
+    "ecdsa-sha2-nistp256": paramiko.ECDSAKey,
+    "ecdsa-sha2-nistp384": paramiko.ECDSAKey,
+    "ecdsa-sha2-nistp521": paramiko.ECDSAKey,
+    "ssh-rsa": paramiko.RSAKey,
+}
+# The older PEM containers, by the name in their first line (RFC 8017, RFC 5915).
+PEM_TYPES = {"RSA": "ssh-rsa", "EC": "ecdsa-sha2-nistp256"}
+
+
+class WrongPassphrase(Exception):
+    """The passphrase does not open the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """A private key's file, read and not yet opened. `public` is None where the container hides it."""
+
+    path: str
+    type: str
+    public: HostKey | None
+    encrypted: bool
+    text: str = field(repr=False)
+    # The file holds the public half alone: its private half is in the agent.
+    public_only: bool = False
+
+
+class Agent(AgentSSH):
+    """The agent behind a socket; paramiko's own knows $SSH_AUTH_SOCK only, and not IdentityAgent."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(AGENT_TIMEOUT)
+        try:
+            connection.connect(path)
+            self._connect(connection)  # type: ignore[attr-defined]  # the stubs leave it out
+        except BaseException:
+            connection.close()
+            raise
+
+    def close(self) -> None:
+        self._close()  # type: ignore[attr-defined]  # the stubs leave it out
+
+
+def open_agent(path: str) -> Agent | None:
+    """The agent, or None where none answers: a socket is often left behind, and OpenSSH passes over it."""
+    if not path or not hasattr(socket, "AF_UNIX"):
+        return None
+    try:
+        return Agent(path)
+    except (OSError, paramiko.SSHException, struct.error):
+        return None
+
+
+def read_key(path: str) -> KeyFile:
+    """Read a private key's file. Raises FileNotFoundError, or SSHError saying what the file is instead."""
+    if os.path.isdir(path):
+        raise SSHError(
+            f"{path} is a directory, not a key", "Name the private key's file, for example ~/.ssh/id_ed25519"
+        )
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            text = file.read(1 << 20)
+    except FileNotFoundError:
+        raise
+    except OSError as exc:
+        raise SSHError(f"The key {path} cannot be read: {exc.strerror}", f"See: ls -l {path}") from exc
+    match = re.search(r"^-----BEGIN (?:(\w+) )?PRIVATE KEY-----\s*$", text, re.MULTILINE)
+    if match is None:
+        return read_public(path, text)
+    if match[1] == "OPENSSH":
+        return read_openssh(path, text)
+    if match[1] in PEM_TYPES:
+        encrypted = "Proc-Type: 4,ENCRYPTED" in text
+        return KeyFile(path, PEM_TYPES[match[1]], public_beside(path), encrypted, text)
+    raise unusable(path, f"is in the format {match[1] or 'PKCS #8'}", f"Convert it: ssh-keygen -p -f {path}")
+
+
+def public_beside(path: str) -> HostKey | None:
+    """The public half in the file that ssh-keygen writes beside a key."""
+    try:
+        with open(f"{path}.pub", encoding="utf-8", errors="surrogateescape") as file:
+            fields = file.read(1 << 16).split(None, 2)
+    except OSError:
+        return None
+    return parse_key(fields[0], fields[1]) if len(fields) > 1 else None
+
+
+def read_public(path: str, text: str) -> KeyFile:
+    """A public key in place of the private one: OpenSSH then uses the agent's, and so do we."""
+    fields = text.split(None, 2)
+    public = parse_key(fields[0], fields[1]) if len(fields) > 1 else None
+    if public is not None:
+        return KeyFile(path, public.type, public, encrypted=False, text="", public_only=True)
+    if text.startswith("PuTTY-User-Key-File"):
+        raise unusable(path, "is PuTTY's", f"Convert it: puttygen {path} -O private-openssh -o {path}.openssh")
+    raise unusable(path, "is not a private key", "Make one: ssh-keygen -t ed25519")
+
+
+def read_openssh(path: str, text: str) -> KeyFile:
+    """What the container of OpenSSH says in the open: cipher and public key."""
+    body = text.partition("-----BEGIN OPENSSH PRIVATE KEY-----")[2].partition("-----END")[0]
+    try:
+        data = base64.b64decode("".join(body.split()), validate=True)
+        fields = read_fields(data)
+    except (binascii.Error, ValueError) as exc:
+        raise unusable(path, "is damaged", "Restore it, or make a new one: ssh-keygen -t ed25519") from exc
+    cipher, public = fields
+    kind = public.type
+    if kind.startswith("sk-"):
+        raise unusable(path, "needs its security token", f"Let the agent hold it: ssh-add {path}")
+    if kind not in CLASSES:
+        raise unusable(path, f"is of the type {kind}", "Make one that hosts still take: ssh-keygen -t ed25519")
+    if cipher not in CIPHERS:
+        raise unusable(path, f"is encrypted with {cipher}", f"Let the agent open it: ssh-add {path}")
+    return KeyFile(path, kind, public, cipher != "none", text)
+
+
+def read_fields(data: bytes) -> tuple[str, HostKey]:
+    """Cipher and public key of OpenSSH's container. Raises ValueError where it is cut short."""
+    if not data.startswith(MAGIC):
+        raise ValueError
+    message = paramiko.Message(data[len(MAGIC) :])
+    cipher = message.get_string().decode()
+    message.get_string()
+    message.get_string()
+    message.get_int()
+    blob = message.get_string()
+    kind = paramiko.Message(blob).get_string().decode()
+    if not kind:
+        raise ValueError
+    return cipher, HostKey(kind, blob)
+
+
+def unlock(key: KeyFile, passphrase: str | None) -> paramiko.PKey:
+    """Open a key. Raises WrongPassphrase, or SSHError for a file that is no key after all."""
+    try:
+        return CLASSES[key.type](file_obj=io.StringIO(key.text), password=passphrase)
+    except Exception as exc:
+        # paramiko lets cryptography's, struct's and its own exceptions out, and has none for a wrong passphrase.
+        if key.encrypted:
+            raise WrongPassphrase from exc
+        raise unusable(key.path, "is damaged", "Restore it, or make a new one: ssh-keygen -t ed25519") from exc
+
+
+def with_certificate(key: KeyFile, pkey: paramiko.PKey) -> bool:
+    """Let a key show the certificate beside it (KEY-cert.pub), as OpenSSH does. False where there is none."""
+    path = f"{key.path}-cert.pub"
+    if not os.path.isfile(path):
+        return False
+    try:
+        pkey.load_certificate(path)
+    except Exception as exc:
+        # See unlock.
+        raise unusable(path, "is not this key's certificate", f"See: ssh-keygen -Lf {path}") from exc
+    return True
+
+
+def public_line(path: str, passphrase: str | None = None) -> str:
+    """The public half of a private key, as a line for authorized_keys: from KEY.pub, else from the key itself."""
+    public = public_beside(path)
+    if public is not None:
+        return public.line
+    try:
+        key = read_key(path)
+    except FileNotFoundError as exc:
+        raise SSHError(f"There is no key {path}", "Make one: ssh-keygen -t ed25519") from exc
+    if key.public is not None:
+        return key.public.line
+    pkey = unlock(key, passphrase)
+    return HostKey(pkey.get_name(), pkey.asbytes()).line
+
+
+def unusable(path: str, why: str, hint: str) -> SSHError:
+    return SSHError(f"The key {path} {why}", hint)

@@ -1,0 +1,120 @@
+"""The format of known_hosts, sshd(8) SSH_KNOWN_HOSTS FILE FORMAT, and fingerprints as OpenSSH prints them.
+
+paramiko's own reader knows no patterns, markers or key types of tomorrow, and stops at a line that is not base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+
+SSH_PORT = 22
+REVOKED = "@revoked"
+AUTHORITY = "@cert-authority"
+
+
+@dataclass(frozen=True, slots=True)
+class HostKey:
+    """A public key, as SSH sends it (RFC 4253 6.6): the type's name and the blob that begins with it."""
+
+    type: str
+    blob: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """`ssh-keygen -l`'s: SHA256 of the blob, base64 without padding."""
+        return f"SHA256:{base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip('=')}"
+
+    def __str__(self) -> str:
+        """For people: `ED25519 SHA256:…`."""
+        name = self.type.removeprefix("ssh-").removeprefix("sk-").partition("@")[0].partition("-")[0]
+        return f"{name.upper()} {self.fingerprint}"
+
+    @property
+    def line(self) -> str:
+        """The key as it stands in known_hosts and authorized_keys."""
+        return f"{self.type} {base64.b64encode(self.blob).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of known_hosts: a marker or "", the patterns of names, and a key."""
+
+    marker: str
+    patterns: tuple[str, ...]
+    key: HostKey
+
+    def names(self, name: str) -> bool:
+        """Whether a name is among those of this line; a pattern after ! takes it out."""
+        found = False
+        for pattern in self.patterns:
+            if pattern.startswith("!"):
+                if matches(pattern[1:], name):
+                    return False
+            elif matches(pattern, name):
+                found = True
+        return found
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a name is meant by one pattern: hashed (|1|salt|hash), or with * and ?; case does not count."""
+    if pattern.startswith("|1|"):
+        salt, _, digest = pattern[3:].partition("|")
+        try:
+            wanted = base64.b64decode(digest, validate=True)
+            made = hmac.digest(base64.b64decode(salt, validate=True), name.lower().encode(), "sha1")
+        except (binascii.Error, ValueError):
+            return False
+        return hmac.compare_digest(made, wanted)
+    parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern.lower())
+    return re.fullmatch("".join(parts), name.lower()) is not None
+
+
+def parse(text: bytes) -> list[Entry]:
+    """The lines that hold a host and a key; what cannot be read is passed over, as OpenSSH does."""
+    return [entry for line in text.decode(errors="replace").splitlines() if (entry := parse_line(line)) is not None]
+
+
+def parse_line(line: str) -> Entry | None:
+    fields = line.split()
+    marker = fields.pop(0) if fields and fields[0].startswith("@") else ""
+    if len(fields) < 3 or fields[0].startswith("#") or marker not in {"", REVOKED, AUTHORITY}:  # noqa: PLR2004 - names, type, key
+        return None
+    key = parse_key(fields[1], fields[2])
+    return None if key is None else Entry(marker, tuple(fields[0].split(",")), key)
+
+
+def parse_key(kind: str, text: str) -> HostKey | None:
+    """A key of its two words, or None where they don't belong together."""
+    try:
+        blob = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    length = int.from_bytes(blob[:4], "big")
+    return HostKey(kind, blob) if blob[4 : 4 + length] == kind.encode() and kind else None
+
+
+def names_of(hostname: str, port: int, alias: str) -> list[str]:
+    """What a host is called in known_hosts. A port has its own name; a line without one is good for any port."""
+    if alias:
+        return [alias]
+    return [hostname] if port == SSH_PORT else [f"[{hostname}]:{port}", hostname]
+
+
+def find(entries: list[Entry], names: list[str]) -> list[Entry]:
+    """The keys for the first of the names that there are any for, and what is marked for any of them."""
+    marked = [entry for entry in entries if entry.marker and any(entry.names(name) for name in names)]
+    for name in names:
+        keys = [entry for entry in entries if not entry.marker and entry.names(name)]
+        if keys:
+            return keys + marked
+    return marked
+
+
+def is_fingerprint(text: str) -> bool:
+    """Whether a text is a SHA256 fingerprint; the base64 of 32 bytes is 43 characters without its padding."""
+    return re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}=?", text) is not None

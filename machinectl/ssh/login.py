@@ -1,0 +1,291 @@
+"""Authentication in OpenSSH's order: the agent's keys, key files, then a password or the server's questions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import paramiko
+
+from machinectl.ssh import keys
+from machinectl.ssh.credentials import TRIES, ask
+from machinectl.ssh.errors import ConnectionLost, LoginRefused, SSHError
+from machinectl.ssh.known_hosts import HostKey
+from machinectl.ssh.transport import NoAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from machinectl.console import Console
+    from machinectl.ssh.credentials import Credentials
+    from machinectl.ssh.keys import Agent, KeyFile
+    from machinectl.ssh.settings import Settings
+    from machinectl.ssh.transport import Authentication, Transport
+
+# sshd's LoginGraceTime: a person may have to fetch a code first. Seconds.
+PERSON_TIMEOUT = 120.0
+PASSWORD_METHODS = ("password", "keyboard-interactive")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentIdentity:
+    """A key that the agent holds."""
+
+    label: str
+    public: HostKey
+    key: paramiko.AgentKey
+
+
+def log_in(transport: Transport, settings: Settings, credentials: Credentials, console: Console) -> None:
+    """Authenticate, or raise LoginRefused saying what the host accepts and what was tried."""
+    agent = keys.open_agent(settings.agent)
+    try:
+        Login(transport, settings, credentials, console, agent).run()
+    except (EOFError, OSError, NoAnswer) as exc:
+        how = "gave no answer" if isinstance(exc, NoAnswer) else "ended the connection"
+        raise ConnectionLost(f"{settings.address} {how} during the login", retry(settings)) from exc
+    except paramiko.SSHException as exc:
+        raise SSHError(f"The login at {settings.address} failed: {exc}", retry(settings)) from exc
+    finally:
+        if agent is not None:
+            agent.close()
+
+
+class Login:
+    def __init__(
+        self,
+        transport: Transport,
+        settings: Settings,
+        credentials: Credentials,
+        console: Console,
+        agent: Agent | None,
+    ) -> None:
+        self._transport = transport
+        self._settings = settings
+        self._credentials = credentials
+        self._console = console
+        self._agent = agent
+        # For the message when all is in vain: what was tried, and why what is there was not.
+        self._tried: list[str] = []
+        self._unused: list[str] = []
+
+    def run(self) -> None:
+        for candidate in self._candidates():
+            if self._offer(candidate):
+                break
+        if not self._transport.is_authenticated():
+            if not self._tried:
+                # Nothing to offer: asking for "none" tells what could be.
+                self._attempt(lambda: self._authentication.auth_none(self._settings.user))
+            self._answer_questions()
+        if not self._transport.is_authenticated():
+            raise self._refused()
+
+    @property
+    def _authentication(self) -> Authentication:
+        return self._transport.authentication
+
+    @property
+    def _methods(self) -> list[str]:
+        return self._transport.authentication.methods
+
+    def _attempt(self, request: Callable[[], list[str]]) -> bool:
+        """Make a request. True if it was granted, or is one of several that the server wants (RFC 4252 5.1)."""
+        try:
+            request()
+        except paramiko.AuthenticationException as exc:
+            if not self._transport.is_active():
+                raise self._cut_off() from exc
+            return False
+        return True
+
+    def _candidates(self) -> Iterator[AgentIdentity | KeyFile]:
+        """Keys in the order they are offered: those that ask nobody anything first."""
+        held = agent_identities(self._agent)
+        files = [key for path in self._settings.keys if (key := self._read(path)) is not None]
+        named = [key.public for key in files]
+        yield from (identity for public in named for identity in held if identity.public == public)
+        in_agent = [identity.public for identity in held]
+        rest = [key for key in files if key.public is None or key.public not in in_agent]
+        if not self._settings.identities_only:
+            yield from (identity for identity in held if identity.public not in named)
+        yield from (key for key in rest if not key.encrypted)
+        yield from (key for key in rest if key.encrypted)
+
+    def _read(self, path: str) -> KeyFile | None:
+        """A key's file; one that the user named must be there and be a key, any other may be missing."""
+        try:
+            return keys.read_key(path)
+        except FileNotFoundError as exc:
+            if self._settings.key_given:
+                raise SSHError(f"There is no key {path}", f"See: ls -l {path}") from exc
+        except SSHError as exc:
+            if self._settings.key_given:
+                raise
+            self._unused.append(exc.cause)
+        return None
+
+    def _offer(self, candidate: AgentIdentity | KeyFile) -> bool:
+        if isinstance(candidate, AgentIdentity):
+            return self._try_key(candidate.label, candidate.key)
+        pkey = self._open(candidate)
+        if pkey is None:
+            return False
+        try:
+            certified = keys.with_certificate(candidate, pkey)
+        except SSHError as exc:
+            self._unused.append(exc.cause)
+            certified = False
+        if certified:
+            if self._try_key(f"{candidate.path}-cert.pub", pkey):
+                return True
+            pkey.public_blob = None
+        return self._try_key(candidate.path, pkey)
+
+    def _try_key(self, label: str, key: paramiko.PKey) -> bool:
+        self._tried.append(label)
+        try:
+            return self._attempt(lambda: self._authentication.auth_publickey(self._settings.user, key))
+        except (paramiko.SSHException, OSError) as exc:
+            # The agent did not sign: it is locked, it is gone, or its owner said no.
+            if not self._transport.is_active():
+                raise
+            self._unused.append(f"{label} ({exc})")
+            return False
+
+    def _open(self, key: KeyFile) -> paramiko.PKey | None:
+        if key.public_only:
+            if self._settings.key_given:
+                raise SSHError(f"{key.path} is a public key, and the agent does not hold it", "Name the private key")
+            return None
+        if not key.encrypted:
+            try:
+                return keys.unlock(key, None)
+            except SSHError as exc:
+                if self._settings.key_given:
+                    raise
+                self._unused.append(exc.cause)
+                return None
+        known = self._credentials.passphrases.get(key.path) or self._credentials.passphrase
+        if known is not None:
+            return self._open_with(key, known)
+        if self._settings.key_given and not self._console.interactive:
+            raise SSHError(
+                f"The key {key.path} needs a passphrase, and there is no terminal to ask for it",
+                f"Give --ssh-passphrase-file FILE, or let the agent hold it: ssh-add {key.path}",
+            )
+        if not self._console.interactive:
+            self._unused.append(f"{key.path} (needs a passphrase: --ssh-passphrase-file)")
+            return None
+        return self._ask_passphrase(key)
+
+    def _open_with(self, key: KeyFile, passphrase: str) -> paramiko.PKey | None:
+        try:
+            return keys.unlock(key, passphrase)
+        except keys.WrongPassphrase as exc:
+            if self._settings.key_given:
+                raise SSHError(
+                    f"The passphrase given is not that of {key.path}", f"Try it: ssh-keygen -y -f {key.path}"
+                ) from exc
+            self._unused.append(f"{key.path} (the passphrase given does not open it)")
+            return None
+
+    def _ask_passphrase(self, key: KeyFile) -> paramiko.PKey | None:
+        if key.public is not None and not self._would_accept(key.public):
+            self._tried.append(key.path)
+            return None
+        for _ in range(TRIES):
+            passphrase = ask(self._console, f"Passphrase of {key.path}")
+            if passphrase is None:
+                self._unused.append(f"{key.path} (no passphrase)")
+                return None
+            try:
+                pkey = keys.unlock(key, passphrase)
+            except keys.WrongPassphrase:
+                self._console.warn(f"That does not open {key.path}")
+                continue
+            self._credentials.passphrases[key.path] = passphrase
+            return pkey
+        raise LoginRefused(
+            f"The passphrase of {key.path} was wrong {TRIES} times",
+            f"Try it: ssh-keygen -y -f {key.path}",
+        )
+
+    def _would_accept(self, public: HostKey) -> bool:
+        try:
+            return self._transport.authentication.would_accept(self._settings.user, public)
+        except paramiko.AuthenticationException as exc:
+            raise self._cut_off() from exc
+
+    def _answer_questions(self) -> None:
+        """Password login, and whatever a server that wants several proofs asks for next."""
+        if not any(method in self._methods for method in PASSWORD_METHODS):
+            return
+        given = self._credentials.password
+        if given is not None:
+            self._tried.append("the password given")
+            self._try_password(given)
+            return
+        for _ in range(TRIES):
+            password = ask(self._console, f"Password of {self._settings.login}")
+            if password is None:
+                return
+            self._tried.append("the password typed")
+            if self._try_password(password):
+                self._credentials.password = password
+                return
+            self._console.warn(f"{self._settings.address} does not take that password")
+
+    def _try_password(self, password: str) -> bool:
+        if "password" not in self._methods:
+            return self._try_questions(password)
+        granted = self._attempt(lambda: self._authentication.auth_password(self._settings.user, password))
+        return granted and (self._transport.is_authenticated() or self._try_questions(None))
+
+    def _try_questions(self, password: str | None) -> bool:
+        """keyboard-interactive (RFC 4256): the password answers the first hidden prompt, a person any other."""
+        if "keyboard-interactive" not in self._methods:
+            return False
+        answers = iter([password])
+
+        def answer(_title: str, _instructions: str, prompts: list[tuple[str, bool]]) -> list[str]:
+            return [
+                (None if shown else next(answers, None)) or ask(self._console, prompt.strip().rstrip(":")) or ""
+                for prompt, shown in prompts
+            ]
+
+        if self._console.interactive:
+            self._transport.auth_timeout = PERSON_TIMEOUT
+        self._attempt(lambda: self._authentication.auth_interactive(self._settings.user, answer))
+        return self._transport.is_authenticated()
+
+    def _cut_off(self) -> LoginRefused:
+        return LoginRefused(
+            f"{self._settings.address} ended the connection after {len(self._tried)} attempts to log in as "
+            f"{self._settings.user}: {', '.join(self._tried) or 'none of ours'}",
+            "It allows a few attempts: name the right key, --generic-ssh-key PATH, or check the password",
+        )
+
+    def _refused(self) -> LoginRefused:
+        methods = self._methods
+        tried = f"tried: {', '.join(self._tried)}" if self._tried else "there was no key to try"
+        unused = f"; not usable: {', '.join(self._unused)}" if self._unused else ""
+        cause = f"{self._settings.login} refuses the login ({tried}{unused}); it accepts {', '.join(methods)}"
+        if any(method in methods for method in PASSWORD_METHODS):
+            hint = "Name a key, --generic-ssh-key PATH, or give the password, --ssh-password-file FILE"
+        else:
+            hint = f"Name the right key, --generic-ssh-key PATH, or try: ssh {self._settings.login_options}"
+        return LoginRefused(cause, hint)
+
+
+def agent_identities(agent: Agent | None) -> list[AgentIdentity]:
+    if agent is None:
+        return []
+    return [
+        AgentIdentity(f"the agent's {key.comment or key.get_name()}", HostKey(key.get_name(), key.blob), key)
+        for key in agent.get_keys()
+    ]
+
+
+def retry(settings: Settings) -> str:
+    return f"See what ssh says: ssh -v {settings.login_options}"

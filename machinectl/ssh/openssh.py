@@ -1,0 +1,58 @@
+"""The system's ssh, for a person: its command line with the machine's pinned key and private key. No paramiko here."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from machinectl.ssh.hostkeys import PIN
+from machinectl.ssh.settings import check_endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.driver import SSHEndpoint
+
+
+def openssh_command(endpoint: SSHEndpoint, *, known_hosts: str = "", arguments: Sequence[str] = ()) -> list[str]:
+    """The command that logs in at a host. `known_hosts` is the path of the machine's; without it the user's decide.
+
+    What the user configured for the host (ProxyJump, agent, ControlMaster …) holds. `arguments` follow the host, where
+    ssh still takes options before the remote command: `-A`, `-L 8080:localhost:80`, `ls -l`.
+    """
+    check_endpoint(endpoint)
+    command = ["ssh", *identity(endpoint.key, known_hosts)]
+    if endpoint.user:
+        command += ["-l", endpoint.user]
+    if endpoint.port:
+        command += ["-p", str(endpoint.port)]
+    return [*command, endpoint.host, *arguments]
+
+
+def identity(key: str, known_hosts: str) -> list[str]:
+    """The options that make a host prove its pinned key, and us show ours; empty paths leave it to the user's ssh."""
+    command = []
+    if known_hosts:
+        options = {
+            "UserKnownHostsFile": quoted(known_hosts),
+            "GlobalKnownHostsFile": os.devnull,
+            "HostKeyAlias": PIN,
+            "StrictHostKeyChecking": "yes",
+            # The file is the machine's: ssh must not add to it.
+            "UpdateHostKeys": "no",
+            # Each of these would accept a key that is not pinned.
+            "KnownHostsCommand": "none",
+            "VerifyHostKeyDNS": "no",
+            "NoHostAuthenticationForLocalhost": "no",
+        }
+        for name, value in options.items():
+            command += ["-o", f"{name}={value}"]
+    if key:
+        # Not -i: it wants the path as it is and then replaces its %-tokens all the same.
+        command += ["-o", "IdentitiesOnly=yes", "-o", f"IdentityFile={quoted(key)}"]
+    return command
+
+
+def quoted(path: str) -> str:
+    """A path as ssh_config reads it: in quotes for blanks, its own % doubled for they mark tokens."""
+    return '"' + path.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"') + '"'

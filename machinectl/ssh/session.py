@@ -1,0 +1,293 @@
+"""One connection to a host, many commands."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import selectors
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self
+
+import paramiko
+
+from machinectl.ssh import framing
+from machinectl.ssh.dial import reason
+from machinectl.ssh.errors import CommandFailed, CommandTimeout, ConnectionLost, NoShell, SSHError
+from machinectl.ssh.shells import Shells
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import ExitStack
+    from types import TracebackType
+
+    from machinectl.ssh.framing import Framed
+    from machinectl.ssh.settings import Settings
+    from machinectl.ssh.transport import Transport
+
+# For a command that only looks or writes a file, in seconds; what takes longer says so.
+COMMAND_TIMEOUT = 60.0
+# A channel is closed by the server, or its transport by the keep-alive; this is how often a dead one is noticed at
+# the latest should the wake-up be missed. Seconds.
+POLL = 1.0
+# The server closes a channel when the last process that holds its output has ended. A daemon that a script left behind
+# with its output open would keep it for ever; the script itself has ended by then.
+LINGER = 1.0
+# Where the closing marks are looked for: the end of a stream, in bytes.
+TAIL = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command did: its exit status and all it printed."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        """What is on stdout as text, without the line's end at its end."""
+        return self.stdout.decode(errors="replace").rstrip("\n")
+
+
+class Runner(Protocol):
+    """What runs commands on a host: a Session as the user who logged in, or sudo's Root."""
+
+    # Run a script of sh, of one line or many. `timeout` in seconds is for all of it. With `check`, a status other
+    # than 0 raises CommandFailed. `shown` is traced in the script's place. Raises ConnectionLost, CommandTimeout.
+    def run(
+        self,
+        script: str,
+        *,
+        input: bytes = b"",  # noqa: A002 - subprocess.run's name for it
+        timeout: float = COMMAND_TIMEOUT,
+        check: bool = True,
+        shown: str = "",
+    ) -> Result: ...
+
+
+class Session:
+    """A host that we are logged in to. Not to be shared between threads."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        settings: Settings,
+        stack: ExitStack,
+        *,
+        known_hosts: bytes,
+        trace: Callable[[str], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        # What to keep as the machine's known_hosts.
+        self.known_hosts = known_hosts
+        self._transport = transport
+        self._stack = stack
+        self._trace = trace or (lambda _: None)
+        self._alive = KeepAlive(transport, settings.alive_interval, max(1, settings.alive_count))
+        stack.callback(self._alive.stop)
+        self._shells = Shells(transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection; those to jump hosts with it."""
+        self._stack.close()
+
+    @property
+    def user(self) -> str:
+        return self.settings.user
+
+    def run(
+        self,
+        script: str,
+        *,
+        input: bytes = b"",  # noqa: A002 - subprocess.run's name for it
+        timeout: float = COMMAND_TIMEOUT,
+        check: bool = True,
+        shown: str = "",
+    ) -> Result:
+        """Run a script as the user who logged in; see Runner."""
+        framed = self.exchange(lambda mark: framing.as_user(script, mark), shown or script, input, timeout)
+        if not framed.started:
+            raise self.no_shell(framed)
+        return self.result(framed, check=check)
+
+    def open_channel(self) -> paramiko.Channel:
+        """A channel for a person's shell; see `terminal`."""
+        try:
+            return self._transport.open_session(timeout=COMMAND_TIMEOUT)
+        except (paramiko.SSHException, EOFError, OSError) as exc:
+            raise self._lost() from exc
+
+    def exit_status(self, channel: paramiko.Channel) -> int:
+        """What the command on a closed channel ended with; 255, as ssh has it, where a signal ended it."""
+        if not self._transport.is_active():
+            raise self._lost()
+        return channel.exit_status if channel.exit_status >= 0 else 255
+
+    def exchange(self, lines: Callable[[str], str], shown: str, data: bytes, timeout: float) -> Framed:
+        """Send what starts a script, made by `lines` of a mark, and then its input; return what came back."""
+        mark = secrets.token_hex(16)
+        self._trace(f"{self.settings.login}$ {shown}")
+        sent = lines(mark).encode(errors="surrogateescape") + data
+        framed = self._converse(sent, mark, timeout)
+        for stream in (framed.stdout, framed.stderr):
+            if stream:
+                self._trace(stream.decode(errors="replace").rstrip("\n"))
+        return framed
+
+    def result(self, framed: Framed, *, check: bool) -> Result:
+        """The result of a script that was started. Raises CommandFailed, SSHError where it was ended from outside."""
+        said = last_line(framed.stderr)
+        if framed.status is None:
+            raise SSHError(
+                f"{self.settings.address} ended a command before its time{said and f': {said}'}",
+                "On the host: journalctl -e (a signal, or memory that ran out)",
+            )
+        result = Result(framed.status, framed.stdout, framed.stderr)
+        if check and result.status != 0:
+            raise CommandFailed(
+                f"{self.settings.address}: {said or 'a command failed'} (status {result.status})",
+                "See each command and its output: --debug",
+                result,
+            )
+        return result
+
+    def no_shell(self, framed: Framed) -> NoShell:
+        said = last_line(framed.noise)
+        return NoShell(
+            f"{self.settings.user} can log in at {self.settings.address} but run no commands"
+            f"{f': it says {said!r}' if said else ''}",
+            f"Log in as another user, or give this one a shell: chsh -s /bin/sh {self.settings.user}",
+        )
+
+    def _converse(self, sent: bytes, mark: str, timeout: float) -> Framed:
+        deadline = time.monotonic() + timeout
+        stdout, stderr = bytearray(), bytearray()
+        try:
+            channel = self._take_shell(deadline)
+            feeding = threading.Thread(target=feed, args=(channel, sent), daemon=True)
+            try:
+                feeding.start()
+                read(channel, stdout, stderr, mark, deadline)
+            finally:
+                with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
+                    channel.close()
+                feeding.join(LINGER)
+        except TimeoutError as exc:
+            raise CommandTimeout(
+                f"{self.settings.address} did not finish a command within {timeout:.0f} s",
+                "It may still be running there; see which: --debug",
+            ) from exc
+        framed = framing.unframe(bytes(stdout), bytes(stderr), mark)
+        if framed.status is None and not self._transport.is_active():
+            raise self._lost()
+        return framed
+
+    def _take_shell(self, deadline: float) -> paramiko.Channel:
+        try:
+            return self._shells.take(deadline)
+        except TimeoutError:
+            raise
+        except (paramiko.SSHException, EOFError, OSError) as exc:
+            if not self._transport.is_active():
+                raise self._lost() from exc
+            raise SSHError(
+                f"{self.settings.address} opens no session for {self.settings.user}: {reason(exc)}",
+                "On the host: MaxSessions in sshd_config, and journalctl -u ssh",
+            ) from exc
+
+    def _lost(self) -> ConnectionLost:
+        why = self._alive.verdict or reason(self._transport.get_exception())
+        return ConnectionLost(
+            f"The connection to {self.settings.address} was lost ({why})",
+            f"When it is back, run the same command again; try: ssh {self.settings.login_options} true",
+        )
+
+
+class KeepAlive:
+    """Asks a server that is silent for a sign of life, and ends the connection where none comes.
+
+    OpenSSH's ServerAliveInterval, in seconds, and ServerAliveCountMax: any packet counts, and asking so often in vain
+    is the end. paramiko's own keep-alive expects no answer.
+    """
+
+    def __init__(self, transport: Transport, interval: float, count: int) -> None:
+        self.verdict = ""
+        self._transport = transport
+        self._interval = interval
+        self._count = count
+        self._stopped = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def _watch(self) -> None:
+        unanswered, last = 0, 0.0
+        while not self._stopped.wait(self._interval) and self._transport.is_active():
+            heard = self._transport.heard
+            if heard >= last:
+                unanswered = 0
+            if unanswered == self._count:
+                self.verdict = f"no sign of life for {time.monotonic() - heard:.0f} s"
+                self._transport.close()
+            elif unanswered or time.monotonic() - heard > self._interval / 2:
+                unanswered, last = unanswered + 1, time.monotonic()
+                threading.Thread(target=self._ask, daemon=True).start()
+
+    def _ask(self) -> None:
+        with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
+            # Servers that don't know it refuse it (RFC 4254 4): an answer all the same.
+            self._transport.global_request("keepalive@openssh.com")
+
+
+def feed(channel: paramiko.Channel, data: bytes) -> None:
+    """Send all of a command's input, and its end. A command that ends before it has read it is no error."""
+    with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
+        channel.sendall(data)
+        channel.shutdown_write()
+
+
+def read(channel: paramiko.Channel, stdout: bytearray, stderr: bytearray, mark: str, deadline: float) -> None:
+    """Take what comes on both streams until the script and its channel have ended. Raises TimeoutError."""
+    complete = False
+    with selectors.DefaultSelector() as selector:
+        selector.register(channel, selectors.EVENT_READ)
+        while True:
+            closed = channel.closed
+            if drain(channel, stdout, stderr) and not complete:
+                complete = framing.is_complete(bytes(stdout[-TAIL:]), bytes(stderr[-TAIL:]), mark)
+                deadline = min(deadline, time.monotonic() + LINGER) if complete else deadline
+            if closed:
+                return
+            left = deadline - time.monotonic()
+            if left <= 0:
+                if complete:
+                    return
+                raise TimeoutError
+            selector.select(min(left, POLL))
+
+
+def drain(channel: paramiko.Channel, stdout: bytearray, stderr: bytearray) -> bool:
+    """Take what has come on both streams; whether there was anything."""
+    before = len(stdout) + len(stderr)
+    while channel.recv_ready():
+        stdout += channel.recv(1 << 16)
+    while channel.recv_stderr_ready():
+        stderr += channel.recv_stderr(1 << 16)
+    return len(stdout) + len(stderr) > before
+
+
+def last_line(stream: bytes) -> str:
+    lines = stream.decode(errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else ""
