@@ -5,29 +5,27 @@ Run as a module: python -m tests.bench. Nothing here asserts a time; the promise
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from machinectl.commands.certs_create import certs_create
 from machinectl.machine import Machine
 from machinectl.store import Store
 from machinectl.table import table
+from tests import bench_hosts
+from tests.measure import MACHINECTL, Cost, measured, median, row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PYTHON = [sys.executable, "-c", "pass"]
-MACHINECTL = [os.path.join(os.path.dirname(sys.executable), "machinectl")]
 RUNS = 20
 # What answers for a hundred engines: TLS is real, the answers are from memory. Real engines would be measured too.
 ENGINES = "from tests.bench import serve_engines; serve_engines()"
@@ -38,18 +36,16 @@ os.write(2, b"%d" % os.wait4(pid, 0)[2].ru_maxrss)
 """
 
 
-class Cost(NamedTuple):
-    """What one run of a command took, in seconds of wall time and of CPU."""
-
-    wall: float
-    cpu: float
-
-
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
         rows = [*light(work), *creating(work), *many_answering(work), *many_silent(work)]
+        reason = bench_hosts.why_not()
+        if not reason:
+            rows += bench_hosts.hosts(work)
     print(table(["WHAT", "MEASURED", "BASELINE", "RATIO", "PROMISE"], rows), end="")
+    if reason:
+        print(f"Nothing was measured on real hosts: {reason}")
 
 
 def light(work: Path) -> Iterator[Sequence[str]]:
@@ -160,18 +156,6 @@ def paired(command: Sequence[str], baseline: Sequence[str]) -> tuple[Cost, Cost]
     return median([cost for cost, _ in pairs]), median([base for _, base in pairs])
 
 
-def measured(command: Sequence[str]) -> Cost:
-    """Run a command to its end, as the kernel accounts for it."""
-    started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{' '.join(command)} exits {process.returncode}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime)
-
-
 def peak_memory(command: Sequence[str]) -> float:
     """The most memory that a command has in use, in MiB.
 
@@ -179,15 +163,6 @@ def peak_memory(command: Sequence[str]) -> float:
     """
     report = subprocess.run([sys.executable, "-I", "-S", "-c", STARTER, *command], capture_output=True, check=True)
     return int(report.stderr) / 1024
-
-
-def median(costs: Sequence[Cost]) -> Cost:
-    walls, cpus = zip(*costs, strict=True)
-    return Cost(statistics.median(walls), statistics.median(cpus))
-
-
-def row(what: str, value: float, baseline: str, base: float, promise: str, unit: str = "s") -> Sequence[str]:
-    return [what, f"{value:.3f} {unit}", f"{baseline}: {base:.3f} {unit}", f"{value / base:.2f}", promise]
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class Said:
     def step(self, _title: str) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def ask(self, _question: str, *, secret: bool = False) -> str:  # noqa: ARG002 - the Protocol's
+    def ask(self, _question: str, *, secret: bool = False) -> str:
         raise AssertionError
 
     def confirm(self, _question: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from machinectl import __version__
-from machinectl.cli import answers, certs
+from machinectl.cli import answers, certs, hosts
 from machinectl.cli.create import add_create
 from machinectl.cli.exits import guarded, program_with, report
 from machinectl.cli.listing import print_machines
@@ -19,6 +19,7 @@ from machinectl.cli.lookahead import SYSTEMDS_VERBS, split_at_verb
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.terminal import Terminal
 from machinectl.cli.verbs import AsJson, Names, OneName, Session, new_app, session, verb
+from machinectl.commands.access import Access
 from machinectl.commands.create import Certificates
 from machinectl.errors import MachineError, UsageError
 from machinectl.store import NoSuchMachine, Store
@@ -95,6 +96,7 @@ def build(arguments: list[str]) -> typer.Typer:
     add_machine_verbs(app)
     add_registration_verbs(app)
     add_create(app, arguments)
+    hosts.add_host_verbs(app)
     app.add_typer(certs.app(), name="certs")
     return app
 
@@ -126,6 +128,8 @@ def before_the_verb(
         store=Store(storage_path),
         console=Terminal(program),
         certificates=Certificates(ca=tls_ca_cert, certificate=tls_client_cert, key=tls_client_key),
+        ca_key=tls_ca_key,
+        native_ssh=native_ssh,
         program=program,
     )
 
@@ -269,19 +273,29 @@ def add_registration_verbs(app: typer.Typer) -> None:
     """Add the verbs that change what is registered."""
 
     @verb(app, "rm", help="Forget machines; their hosts stay as they are.")
+    @hosts.with_access
     def rm(
         ctx: typer.Context,
+        access: Access,
         names: Names = None,
         force: Annotated[
             bool, typer.Option("-f", "--force", help="Do not ask, and forget a machine whatever state it is in.")
         ] = False,
         yes: Annotated[bool, typer.Option("-y", help="Do not ask.")] = False,
+        purge: Annotated[
+            bool, typer.Option("--purge", help="Undo on the host what was set up there, too; containers stay.")
+        ] = False,
+        purge_engine: Annotated[
+            bool, typer.Option("--purge-engine", help="Remove the engine that was installed, too.")
+        ] = False,
     ) -> int:
+        from machinectl.commands.rm import Purge
         from machinectl.commands.rm import rm as command
 
         failed = False
         here = session(ctx)
-        for name, error in command(here.store, here.console, names or [], force=force, yes=yes):
+        wanted = Purge(access, engine=purge_engine) if purge or purge_engine else None
+        for name, error in command(here.store, here.console, names or [], force=force, yes=yes, purge=wanted):
             if error:
                 report(error, here.program)
                 # What is not there need not be removed by force.

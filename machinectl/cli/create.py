@@ -8,41 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from machinectl import driver as drivers
+from machinectl.cli import engine_options, hosts
 from machinectl.cli.lookahead import named_driver
-from machinectl.cli.verbs import session, verb
-from machinectl.commands.create import Certificates, Wish
+from machinectl.cli.verbs import keyword, python_word, session, verb
+from machinectl.commands.create import Certificates, Wish, preview
 from machinectl.commands.create import create as command
 from machinectl.driver import DriverError
 from machinectl.errors import UsageError
+from machinectl.provision.wish import Leave
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.driver import Option, OptionValue
 
-# docker-machine's flags for an engine that it would install, by their key in the record, and what they did there.
-ENGINE_OPTIONS = {
-    "options": ("--engine-opt", "flag=value of dockerd."),
-    "insecure_registries": ("--engine-insecure-registry", "A registry without TLS."),
-    "registry_mirrors": ("--engine-registry-mirror", "A registry mirror."),
-    "env": ("--engine-env", "An environment variable of the engine."),
-    "tls_sans": ("--tls-san", "One more name in the server's certificate."),
-}
-# Options of `create` itself that are followed by a value; a driver's own are not known before it is.
-TAKE_VALUES = frozenset(
-    {"--tls-dir", "--tls-ca-cert", "--tls-client-cert", "--tls-client-key", "--label", "--engine-label"}
-    | {"--engine-storage-driver", "--engine-install-url"}
-    | {flag for flag, _ in ENGINE_OPTIONS.values()}
-)
-SWARM_FLAGS = ("--swarm", "--swarm-master", "--swarm-experimental")
-SWARM_OPTIONS = (
-    "--swarm-addr",
-    "--swarm-discovery",
-    "--swarm-host",
-    "--swarm-image",
-    "--swarm-strategy",
-    "--swarm-opt",
-    "--swarm-join-opt",
+# Options of `create` that are followed by a value; a driver's own are not known before it is.
+TAKE_VALUES = (
+    frozenset({"--tls-dir", "--tls-ca-cert", "--tls-client-cert", "--tls-client-key", "--label", "--engine-label"})
+    | engine_options.TAKE_VALUES
+    | hosts.TAKE_VALUES
 )
 
 
@@ -67,6 +51,17 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
         tls_client_cert: Annotated[str, typer.Option(metavar="FILE", help="The client's certificate.")] = "",
         tls_client_key: Annotated[str, typer.Option(metavar="FILE", help="The client's key.")] = "",
         no_tls: Annotated[bool, typer.Option("--no-tls", help="Speak to the engine without TLS.")] = False,
+        no_provision: Annotated[
+            bool, typer.Option("--no-provision", help="Register the host as it is, and change nothing on it.")
+        ] = False,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Look at the host, print what would be done, and do nothing.")
+        ] = False,
+        force: Annotated[
+            bool, typer.Option("-f", "--force", help="Replace the certificates of an engine that has other ones.")
+        ] = False,
+        restart_swarm: hosts.RestartSwarm = False,
+        open_firewall: hosts.OpenFirewall = False,
         label: Annotated[list[str] | None, typer.Option("--label", "--engine-label", metavar="KEY=VALUE")] = None,
         **others: Any,
     ) -> None:
@@ -76,21 +71,28 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
         if driver is None or driver_name != name:
             raise UsageError(f"Error: Is the driver {name!r} or {driver_name!r}?", "Name it once: --driver DRIVER")
         here = session(ctx)
+        access = hosts.taken_access(others, here)
+        leave = Leave(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, dry_run=dry_run)
         wish = Wish(
             options=driver_values(name, driver.options(), others),
-            certificates=Certificates(tls_dir, tls_ca_cert, tls_client_cert, tls_client_key).or_else(here.certificates),
+            certificates=Certificates(tls_dir, tls_ca_cert, tls_client_cert, tls_client_key),
+            spare=here.certificates,
             tls=False if no_tls else None,
             labels=labels(label or [], "--label"),
-            engine=engine_options(others),
+            engine=engine_options.taken(others),
+            onboarding=None if no_provision else hosts.onboarding(access, leave, here),
         )
-        if any(others[python_word(flag)] for flag in (*SWARM_FLAGS, *SWARM_OPTIONS)):
+        if engine_options.asks_for_swarm(others):
             here.console.warn("the --swarm options belong to a product that no longer exists; they have no effect")
-        command(here.store, here.console, machine, driver_name, driver, wish)
+        make = preview if dry_run else command
+        outcomes = make(here.store, here.console, machine, driver_name, driver, wish)
+        if dry_run:
+            hosts.print_decisions(outcomes)
 
     own = [one for one in inspect.signature(create, eval_str=True).parameters.values() if one.name != "others"]
     added = [
-        *engine_parameters(),
-        *swarm_parameters(),
+        *engine_options.parameters(),
+        *hosts.access_parameters(),
         *(driver_parameter(o) for o in (driver.options() if driver else ())),
     ]
     # Typer reads a function's parameters here: the driver's are known at run time only.
@@ -133,44 +135,6 @@ def labels(given: Sequence[str], option: str) -> dict[str, str]:
     return found
 
 
-def engine_options(given: dict[str, Any]) -> dict[str, Any]:
-    """The engine options that were given, by their keys in the record."""
-    lists = {key: list(given[python_word(flag)] or ()) for key, (flag, _) in ENGINE_OPTIONS.items()}
-    texts = {key: given[f"engine_{key}"] for key in ("storage_driver", "install_url")}
-    return {key: value for key, value in {**lists, **texts}.items() if value}
-
-
-def engine_parameters() -> list[inspect.Parameter]:
-    many = [
-        keyword(python_word(flag), Annotated[list[str] | None, typer.Option(flag, help=text, metavar="VALUE")], None)
-        for flag, text in ENGINE_OPTIONS.values()
-    ]
-    storage = Annotated[
-        str, typer.Option("--engine-storage-driver", metavar="NAME", help="The engine's storage driver.")
-    ]
-    install = Annotated[
-        str,
-        typer.Option(
-            "--engine-install-url",
-            envvar="MACHINE_DOCKER_INSTALL_URL",
-            metavar="URL",
-            help="The script that installs it.",
-        ),
-    ]
-    return [*many, keyword("engine_storage_driver", storage, ""), keyword("engine_install_url", install, "")]
-
-
-def swarm_parameters() -> list[inspect.Parameter]:
-    """docker-machine's flags for a product that no longer exists: taken, so that scripts run, and told of."""
-    flags = [
-        keyword(python_word(flag), Annotated[bool, typer.Option(flag, hidden=True)], False) for flag in SWARM_FLAGS
-    ]
-    return flags + [
-        keyword(python_word(flag), Annotated[list[str] | None, typer.Option(flag, hidden=True)], None)
-        for flag in SWARM_OPTIONS
-    ]
-
-
 def driver_parameter(option: Option) -> inspect.Parameter:
     """A driver's option as Typer takes it: its type is that of its default."""
     kind: Any = {str: str, int: int, bool: bool, tuple: list[str]}.get(type(option.default))
@@ -199,13 +163,5 @@ def driver_values(driver_name: str, options: Sequence[Option], given: dict[str, 
     return values
 
 
-def keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
-
-
 def python_name(option: Option) -> str:
     return f"driver_option_{python_word(option.name)}"
-
-
-def python_word(flag: str) -> str:
-    return flag.lstrip("-").replace("-", "_")

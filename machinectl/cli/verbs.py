@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -25,13 +26,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @dataclass(frozen=True)
 class Session:
-    """What stands before the verb: the store, and docker-machine's options for its certificates."""
+    """What stands before the verb: the store, and docker-machine's options for its certificates and its SSH."""
 
     store: Store
     console: Terminal
     certificates: Certificates
     # How this program was called, as far as the store goes: for commands that are suggested.
     program: str
+    ca_key: str = ""
+    native_ssh: bool = False
 
 
 def new_app(**settings: Any) -> typer.Typer:
@@ -64,3 +67,12 @@ def session(ctx: typer.Context) -> Session:
     if not isinstance(found, Session):
         raise TypeError("a verb ran without the options that stand before it")
     return found
+
+
+def keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    """An option that is made at run time, as a parameter of the function whose signature Typer reads."""
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def python_word(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_")

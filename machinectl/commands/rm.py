@@ -1,7 +1,8 @@
-"""`rm`: forget machines; their hosts stay as they are."""
+"""`rm`: forget machines; their hosts stay as they are, or are put back as they were before."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl import driver
@@ -13,22 +14,31 @@ from machinectl.machine import BrokenRecord
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from machinectl.commands.access import Access
     from machinectl.console import Console
     from machinectl.machine import Machine
     from machinectl.store import Store
 
 
+@dataclass(frozen=True)
+class Purge:
+    """Undo on the hosts what provisioning changed, too; with `engine` the engine's package goes as well."""
+
+    access: Access
+    engine: bool = False
+
+
 def rm(
-    store: Store, console: Console, names: Sequence[str], *, force: bool, yes: bool
+    store: Store, console: Console, names: Sequence[str], *, force: bool, yes: bool, purge: Purge | None = None
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Yield each machine's name when it is removed, or with the reason why not; the others are still removed."""
     if not names:
         raise UsageError("Error: Expected to get one or more machine names as arguments", "machinectl rm NAME …")
-    if not (force or yes) and not confirmed(console, names):
+    if not (force or yes) and not confirmed(console, names, purge):
         return
     for name in dict.fromkeys(names):
         try:
-            remove(store, console, name, force=force)
+            remove(store, console, name, force=force, purge=purge)
         except MachineError as exc:
             error = MachineError(f'Error removing host "{name}": {exc.cause}.', exc.hint)
             error.__cause__ = exc
@@ -37,12 +47,17 @@ def rm(
             yield name, None
 
 
-def confirmed(console: Console, names: Sequence[str]) -> bool:
-    console.note(f"About to remove {', '.join(names)}: the certificates here are deleted, the host is left as it is.")
+def confirmed(console: Console, names: Sequence[str], purge: Purge | None) -> bool:
+    host = "the host is left as it is"
+    if purge:
+        host = "what was set up on the host is undone, and its containers and images stay"
+        if purge.engine:
+            host += "; its engine is removed, so that containers end"
+    console.note(f"About to remove {', '.join(names)}: the certificates here are deleted; {host}.")
     return console.confirm("Are you sure? (y/n): ")
 
 
-def remove(store: Store, console: Console, name: str, *, force: bool) -> None:
+def remove(store: Store, console: Console, name: str, *, force: bool, purge: Purge | None) -> None:
     """Forget one machine; with `force` also one whose record is broken. docker-machine's own are never touched."""
     store.check_exists(name)
     with store.lock(name, waiting(console, name)):
@@ -53,9 +68,29 @@ def remove(store: Store, console: Console, name: str, *, force: bool) -> None:
             if not force or store.is_docker_machines(name):
                 raise
         else:
+            if purge:
+                put_back(store, console, machine, purge, force=force)
             give_back(store, console, machine, force=force)
         store.remove(name)
     store.sweep()
+
+
+def put_back(store: Store, console: Console, machine: Machine, purge: Purge, *, force: bool) -> None:
+    """Undo on the host what was changed there; with `force`, one that cannot be reached is forgotten all the same."""
+    if not machine.changes:
+        return
+    from machinectl.commands.access import as_root
+    from machinectl.commands.provisioning import purge as undo
+    from machinectl.provision.wish import Wish
+
+    wish = Wish.of(machine)
+    try:
+        with as_root(store, console, machine, purge.access.for_one_host()) as root:
+            undo(store, console, machine, root, wish.port, purge_engine=purge.engine, os=wish.os)
+    except MachineError as exc:
+        if not force:
+            raise
+        console.warn(f"{exc.cause}; the host stays as it is, and {machine.name} is forgotten all the same")
 
 
 def give_back(store: Store, console: Console, machine: Machine, *, force: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from machinectl import engine
@@ -17,8 +18,25 @@ if TYPE_CHECKING:
 
 
 def endpoint(store: Store, machine: Machine) -> engine.Endpoint:
-    """Where a machine's engine is, and the certificates to show it."""
-    return engine.Endpoint(machine.url, machine.tls, store.directory(machine.name), name=machine.name)
+    """Where a machine's engine is, and what opens it: the certificates, or for ssh:// the machine's own key."""
+    options = ssh_options(store, machine) if machine.url.startswith("ssh://") else ()
+    return engine.Endpoint(machine.url, machine.tls, store.directory(machine.name), options, machine.name)
+
+
+def ssh_options(store: Store, machine: Machine) -> tuple[str, ...]:
+    """What ssh is told beside what the user's own configuration says; nothing where the driver knows no more."""
+    from machinectl.commands.access import driver_of, known_hosts_path
+    from machinectl.ssh.openssh import identity
+
+    try:
+        driver, instance = driver_of(store, machine)
+        ssh = driver.ssh(instance)
+    except MachineError:
+        return ()
+    if ssh is None:
+        return ()
+    pinned = known_hosts_path(store, machine.name)
+    return tuple(identity(ssh.key, pinned if os.path.exists(pinned) else ""))
 
 
 def status(store: Store, names: Sequence[str], timeout: float) -> Probe:

@@ -1,0 +1,252 @@
+"""The driver of a server that is there and has SSH: it knows the way to it, and leaves its set-up to provisioning."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import re
+import socket
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from machinectl import url as engine_url
+from machinectl.driver import DriverError, Instance, NoPowerSwitch, Option, Request, SSHEndpoint
+from machinectl.errors import CheckFailed, UsageError
+from machinectl.store import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.machine import State
+
+# The name of the user's key in the machine's directory: it is copied there, so that the store can be moved.
+KEY_FILE = "id_ssh"
+MAC = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
+HIGHEST_PORT = 65535
+
+
+class GenericDriver:
+    """A server on the LAN or anywhere else, reached by SSH. Registering and removing leave it as it is."""
+
+    def options(self) -> Sequence[Option]:
+        return [
+            Option(
+                "generic-ip-address",
+                "The server's address or name.",
+                variable="GENERIC_IP_ADDRESS",
+                required=True,
+            ),
+            Option(
+                "generic-ssh-user",
+                "Who logs in (where this is empty: what your SSH configuration says, else root).",
+                variable="GENERIC_SSH_USER",
+            ),
+            Option(
+                "generic-ssh-key",
+                "A private key to log in with, copied into the machine's directory (else: as ssh would).",
+                variable="GENERIC_SSH_KEY",
+            ),
+            Option(
+                "generic-ssh-port",
+                "The port of its SSH (0: what your SSH configuration says, else 22).",
+                default=0,
+                variable="GENERIC_SSH_PORT",
+            ),
+            Option("generic-engine-port", "The port of its engine.", default=2376, variable="GENERIC_ENGINE_PORT"),
+            Option(
+                "generic-copy-key",
+                "Let your public key in there, so that a password is not asked for again.",
+                default=False,
+            ),
+            Option(
+                "generic-mac",
+                "Its MAC address, to wake it with (learnt when it is provisioned).",
+                variable="GENERIC_MAC",
+            ),
+        ]
+
+    def check(self, request: Request) -> None:
+        wanted_address(request)
+        for name in ("generic-ssh-port", "generic-engine-port"):
+            port(request, name, least=0 if name == "generic-ssh-port" else 1)
+        wanted_mac(request)
+        key = str(request.options["generic-ssh-key"])
+        if key:
+            check_key(key)
+        check_resolves(request)
+
+    def create(self, request: Request) -> str:
+        way = resolved(request)
+        copy_key(request)
+        return json.dumps(
+            {
+                # The first five as docker-machine's records have them.
+                "IPAddress": way.address,
+                "SSHUser": way.user,
+                "SSHPort": way.port,
+                "SSHKeyPath": KEY_FILE if request.options["generic-ssh-key"] else "",
+                "EnginePort": port(request, "generic-engine-port", least=1),
+                "SSHHost": way.host,
+                "MAC": wanted_mac(request),
+                "CopyKey": bool(request.options["generic-copy-key"]),
+            }
+        )
+
+    def remove(self, instance: Instance) -> None:
+        pass
+
+    def url(self, instance: Instance) -> str:
+        state = known(instance)
+        return tcp(state["IPAddress"], state["EnginePort"])
+
+    def ssh(self, instance: Instance) -> SSHEndpoint | None:
+        state = known(instance)
+        key = state.get("SSHKeyPath", "")
+        # A relative path is one in the machine's directory; docker-machine's own records hold absolute ones.
+        return SSHEndpoint(
+            state.get("SSHHost") or state["IPAddress"],
+            state.get("SSHUser", ""),
+            state.get("SSHPort", 0),
+            os.path.join(instance.directory, key) if key else "",
+            bool(state.get("CopyKey")),
+        )
+
+    def state(self, instance: Instance) -> State | None:  # noqa: ARG002 (the contract's)
+        return None
+
+    def move(self, instance: Instance, url: str) -> str:
+        parsed = engine_url.parse(url)
+        if parsed.scheme != "tcp":
+            raise DriverError(
+                f'Machine "{instance.name}" has a server\'s engine, which {url} is not',
+                "Register that one by itself: machinectl create -d none --url URL NAME",
+            )
+        state = known(instance)
+        moved = {"IPAddress": parsed.host, "EnginePort": parsed.port or engine_url.TLS_PORT}
+        if state.get("SSHHost") == state["IPAddress"]:
+            moved["SSHHost"] = parsed.host
+        return json.dumps({**state, **moved})
+
+    def start(self, instance: Instance) -> None:
+        no_switch(instance)
+
+    def stop(self, instance: Instance) -> None:
+        no_switch(instance)
+
+    def restart(self, instance: Instance) -> None:
+        no_switch(instance)
+
+    def kill(self, instance: Instance) -> None:
+        no_switch(instance)
+
+
+def known(instance: Instance) -> dict[str, Any]:
+    state: dict[str, Any] = json.loads(instance.state)
+    return state
+
+
+def tcp(host: str, port: int) -> str:
+    return f"tcp://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def wanted_address(request: Request) -> str:
+    """The address or name asked for. Raises UsageError for what is neither."""
+    address = str(request.options["generic-ip-address"]).strip()
+    bare = address.removeprefix("[").removesuffix("]")
+    try:
+        engine_url.parse(tcp(bare, engine_url.TLS_PORT))
+    except UsageError as exc:
+        raise UsageError(
+            f"--generic-ip-address {address!r} is neither an address nor a name",
+            "Give it alone, as 192.168.0.29, fd00::1d or orion.local; the user and the port have options of their own",
+        ) from exc
+    return bare
+
+
+def port(request: Request, name: str, *, least: int) -> int:
+    number = request.options[name]
+    if not isinstance(number, int) or not least <= number <= HIGHEST_PORT:
+        raise UsageError(f"--{name} {number} is not a port", f"Give a number from {least} to {HIGHEST_PORT}")
+    return number
+
+
+def wanted_mac(request: Request) -> str:
+    mac = str(request.options["generic-mac"])
+    if mac and not MAC.fullmatch(mac):
+        raise UsageError(f"--generic-mac {mac!r} is not a MAC address", "Give it as 52:54:00:12:34:56")
+    return mac.lower().replace("-", ":")
+
+
+def check_key(path: str) -> None:
+    """The key is a file that can be read; whether it is a key is found when it is copied."""
+    full = os.path.expanduser(path)
+    if os.path.isdir(full):
+        raise CheckFailed(f"--generic-ssh-key {path} is a directory", f"Name the key in it: ls {path}")
+    try:
+        with open(full, "rb") as file:
+            file.read(1)
+    except OSError as exc:
+        raise CheckFailed(f"--generic-ssh-key {path} cannot be read: {exc.strerror}", f"See: ls -l {path}") from exc
+
+
+def copy_key(request: Request) -> None:
+    """Put the user's key, and its public half where that lies beside it, into the machine's directory."""
+    path = os.path.expanduser(str(request.options["generic-ssh-key"]))
+    for suffix in ("", ".pub") if path else ():
+        if os.path.exists(path + suffix):
+            with open(path + suffix, "rb") as file:
+                replace_file(os.path.join(request.directory, KEY_FILE + suffix), file.read())
+
+
+class Login(NamedTuple):
+    """The way to a server, resolved when its machine is made."""
+
+    # What ssh is told: a name of the user's SSH configuration keeps its jump hosts.
+    host: str
+    # What docker is told.
+    address: str
+    user: str
+    port: int
+
+
+def resolved(request: Request) -> Login:
+    """What the options leave open, filled in by the user's SSH configuration.
+
+    docker-machine's user is root. `ssh -G` names a user always: one who is not the one here was written down.
+    """
+    from machinectl.ssh.settings import settings
+
+    given = wanted_address(request)
+    user = str(request.options["generic-ssh-user"])
+    ssh_port = port(request, "generic-ssh-port", least=0)
+    found = settings(SSHEndpoint(given, user, ssh_port))
+    written_down = found.user if found.user != getpass.getuser() else ""
+    address = given if resolves(given) or not resolves(found.hostname) else found.hostname
+    return Login(given, address, user or written_down or "root", found.port)
+
+
+def check_resolves(request: Request) -> None:
+    """The name is known here, or the SSH configuration says what it stands for."""
+    address = wanted_address(request)
+    if resolves(address) or resolves(resolved(request).address):
+        return
+    raise CheckFailed(
+        f"{address} does not resolve: no such host is known here",
+        f"Give its address, or see: getent hosts {address}",
+    )
+
+
+def resolves(name: str) -> bool:
+    try:
+        socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return True
+
+
+def no_switch(instance: Instance) -> NoReturn:
+    raise NoPowerSwitch(
+        f'"{instance.name}" is a server of its own: nobody here holds its power switch',
+        f"Shut it down: machinectl stop {instance.name}; or switch it off where it stands",
+        mac=known(instance).get("MAC", ""),
+    )

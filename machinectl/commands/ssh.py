@@ -1,0 +1,70 @@
+"""`ssh`: a shell on a machine's host, or one command there, through the system's ssh or our own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from machinectl.commands.access import keep_host_key, known_hosts_path, logged_in, ssh_endpoint
+from machinectl.commands.naming import chosen_one, waiting
+from machinectl.errors import UsageError
+from machinectl.ssh.openssh import openssh_command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.commands.access import Access
+    from machinectl.console import Console
+    from machinectl.driver import SSHEndpoint
+    from machinectl.machine import Machine
+    from machinectl.store import Store
+
+
+def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *, native: bool = False) -> int:
+    """Log in at a machine's host and return the status of what ran there.
+
+    `words` are the machine's name (`default` where there is none) and what ssh gets after the host, as it is: its own
+    options, a command. Where this computer has an `ssh`, this process becomes it and nothing is returned; our own is
+    used where there is none, where it is asked for (`native`), and where something was given that ssh cannot be told.
+    """
+    if words and words[0].startswith("-"):
+        raise UsageError(
+            f"{words[0]} is no option of machinectl ssh, and those of ssh follow the machine's name",
+            f"machinectl ssh NAME {words[0]} …",
+        )
+    machine = store.read(chosen_one(store, words[:1]))
+    arguments = words[1:]
+    endpoint = ssh_endpoint(store, machine)
+    options = bool(arguments) and arguments[0].startswith("-")
+    installed = shutil.which("ssh")
+    if installed and (options or not (native or is_told(access))):
+        become_ssh(store, machine, endpoint, arguments)
+    if options:
+        raise UsageError(
+            f"There is no ssh on this computer, and machinectl's own takes a command, not {arguments[0]}",
+            "Install the OpenSSH client",
+        )
+    from machinectl.ssh.terminal import run_shell
+
+    with logged_in(store, console, machine, access) as session:
+        with store.lock(machine.name, waiting(console, machine.name)):
+            keep_host_key(store, machine, session)
+        return run_shell(session, arguments)
+
+
+def is_told(access: Access) -> bool:
+    """Whether this run was given what the system's ssh has no way to be handed: it asks for secrets itself."""
+    given = access.credentials
+    return bool(given.password or given.passphrase or access.host_key or access.strict)
+
+
+def become_ssh(store: Store, machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str]) -> None:
+    """Replace this process: the terminal, its signals and its window's size are ssh's own from here on."""
+    path = known_hosts_path(store, machine.name)
+    pinned = path if os.path.exists(path) else ""
+    command = openssh_command(endpoint, known_hosts=pinned, arguments=arguments)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execvp(command[0], command)  # noqa: S606 - as it is meant: no shell in between

@@ -1,0 +1,200 @@
+"""`upgrade`: a newer engine by the host's package manager; containers keep running across patch releases."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl import engine
+from machinectl.commands.access import as_root
+from machinectl.commands.provisioning import VERIFY_TIMEOUT, read
+from machinectl.commands.status import endpoint
+from machinectl.commands.upkeep import each, ready_to_restart, until_it_answers
+from machinectl.errors import MachineError
+from machinectl.machine import State
+from machinectl.provision import distributions, installation
+from machinectl.provision.decision import tail
+from machinectl.provision.job import Job
+from machinectl.provision.wish import Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from machinectl.commands.access import Access
+    from machinectl.console import Console
+    from machinectl.engine import Endpoint
+    from machinectl.machine import Machine
+    from machinectl.provision.distributions import Distribution
+    from machinectl.provision.facts import Facts
+    from machinectl.provision.job import Remote
+    from machinectl.store import Store
+
+# The packages that hold a Docker Engine, and those that belong to its release and do not come along by themselves.
+PACKAGES = {
+    "docker-ce": ("docker-ce", "docker-ce-cli", "containerd.io"),
+    "docker.io": ("docker.io",),
+    "moby-engine": ("moby-engine",),
+    "docker-engine": ("docker-engine",),
+    "docker": ("docker",),
+}
+# Most packages restart the engine themselves. Where one did not, the file that it runs from is gone (proc_pid_exe(5)).
+RESTART_OLD = """for program in /proc/[0-9]*/exe; do
+    case $(readlink "$program") in
+    */dockerd' (deleted)') RESTART; break ;;
+    esac
+done"""
+RESTARTS = {"systemd": "systemctl restart docker.service", "openrc": "rc-service docker restart"}
+JOURNALS = {
+    "systemd": "journalctl --no-pager -q -o cat -u docker.service -n 15",
+    "openrc": "tail -n 15 /var/log/docker.log",
+}
+
+
+def upgrade(
+    store: Store, console: Console, names: Sequence[str], access: Access, *, yes: bool, restart_swarm: bool
+) -> Iterator[tuple[str, MachineError | None]]:
+    """Yield each machine when its engine is up to date and runs, or with the reason why it is not.
+
+    `yes` allows more than a patch release without a question, `restart_swarm` to restart the engine of a Swarm node.
+    """
+
+    def work(machine: Machine, own: Access) -> None:
+        upgrade_one(store, console, machine, own, yes=yes, restart_swarm=restart_swarm)
+
+    return each(store, console, names, access, work)
+
+
+def upgrade_one(
+    store: Store, console: Console, machine: Machine, access: Access, *, yes: bool, restart_swarm: bool
+) -> None:
+    """Upgrade one machine's engine; its lock must be held. Raises MachineError."""
+    wish = Wish.of(machine, restart_swarm=restart_swarm)
+    with as_root(store, console, machine, access) as root:
+        host = read(root, wish.port)
+        package = installed(machine, host)
+        packages = PackageManager(distributions.choose(host.os_release, wish.os), wish.proxies)
+        before = host.packages[package]
+        with console.step(f'Looking for a newer {package} for "{machine.name}"'):
+            after = packages.newest(root, package, before)
+        if after == before:
+            console.note(f'"{machine.name}" is up to date: there is no newer {package} than {before}')
+            return
+        if not yes:
+            ask_about(console, machine, package, before, after)
+        host = ready_to_restart(store, console, machine, root, wish)
+        answered = engine.probe(endpoint(store, machine), VERIFY_TIMEOUT).state is State.RUNNING
+        with console.step(f'Upgrading {package} of "{machine.name}" from {before} to {after}'):
+            packages.upgrade(root, package, host.init)
+        now = read(root, wish.port)
+        check(root, now, endpoint(store, machine) if answered else None)
+    lost = len(host.containers - now.containers)
+    if lost:
+        console.warn(f'{lost} of the containers of "{machine.name}" did not outlive the upgrade')
+    console.note(f'"{machine.name}": {package} {before} → {now.packages.get(package, after)}')
+
+
+def installed(machine: Machine, host: Facts) -> str:
+    """The package that holds the host's engine. Raises MachineError where no package does."""
+    for package in PACKAGES:
+        if package in host.packages and host.dockerd:
+            return package
+    if host.dockerd:
+        raise MachineError(
+            f'{host.dockerd} on the host of "{machine.name}" is of no package that is known',
+            "Upgrade it as it was installed",
+        )
+    raise MachineError(
+        f'There is no Docker Engine on the host of "{machine.name}"',
+        f"Install it: machinectl provision {machine.name}",
+    )
+
+
+@dataclass(frozen=True)
+class PackageManager:
+    """A host's package manager, and the proxies that it goes through."""
+
+    family: Distribution
+    proxies: Mapping[str, str]
+
+    def newest(self, remote: Remote, package: str, before: str) -> str:
+        """The version of a package that an upgrade would bring; `before` where that is the newest there is.
+
+        Raises MachineError where that cannot be told.
+        """
+        look = [self.family.refresh, self.family.candidate(package)]
+        result = self._job(" && ".join(command for command in look if command)).run(remote)
+        said = result.stdout.decode(errors="replace").strip()
+        complaints = installation.complaints(said)
+        version = said.rpartition("\n")[2].strip()
+        # apt says Err: of lists, too, that it can do without, and ends with 0 where it falls back to old ones.
+        unread = [line for line in complaints.splitlines() if not line.startswith("Err:")]
+        if result.status != 0 or not re.search(r"\d", version) or (version == before and unread):
+            raise MachineError(
+                f"It cannot be told whether there is a newer {package} than {before}:\n{complaints or tail(result)}",
+                "See on the host that its package mirrors answer",
+            )
+        return version
+
+    def upgrade(self, remote: Remote, package: str, init: str) -> None:
+        """Upgrade the engine, and nothing else that need not be. Raises MachineError."""
+        command = " && ".join(self.family.upgrade(each) for each in PACKAGES[package])
+        result = self._job(command, RESTART_OLD.replace("RESTART", RESTARTS.get(init, ":"))).run(remote)
+        if result.status != 0:
+            raise installation.failure(result)
+
+    def _job(self, command: str, after: str = "") -> Job:
+        """A command that runs when nobody else is at the packages, and one more when it has succeeded."""
+        variables = {
+            "refresh": "",
+            "install": command,
+            "start": after,
+            "locks": " ".join(self.family.locks),
+            "lock_files": " ".join(self.family.lock_files),
+            "deadline": str(installation.LOCK_DEADLINE),
+        }
+        proxies = "".join(f"{name}={value}\n" for name, value in self.proxies.items())
+        return Job("install.sh", variables, {"environment": proxies.encode()}, timeout=installation.INSTALL_TIMEOUT)
+
+
+def ask_about(console: Console, machine: Machine, package: str, before: str, after: str) -> None:
+    """Ask before anything that is more than a patch. Raises MachineError where the answer is no."""
+    reasons = concerns(before, after, machine.engine.get("version", ""))
+    if not reasons:
+        return
+    console.note(f'"{machine.name}": {package} {before} would become {after}. {" ".join(reasons)}')
+    if not console.confirm("Upgrade it? (y/n): "):
+        raise MachineError(
+            f'"{machine.name}" was not upgraded, it stays at {package} {before}',
+            f"Upgrade it all the same: machinectl upgrade --yes {machine.name}",
+        )
+
+
+def concerns(before: str, after: str, pin: str) -> list[str]:
+    """Why an upgrade is more than a patch; none where it is none. `pin` is how the wanted version begins, or ""."""
+    found = []
+    if release(before)[:2] != release(after)[:2] or not release(after):
+        found.append("That is more than a patch: Docker keeps containers running across patch releases only.")
+    wanted = [number for number in re.split(r"\D+", pin) if number]
+    if wanted != release(after)[: len(wanted)]:
+        found.append(f"It was created with --engine-version {pin}.")
+    return found
+
+
+def release(version: str) -> list[str]:
+    """The numbers of Docker's own version in a package's: 28, 1, 1 of 5:28.1.1-1~debian.13~trixie."""
+    match = re.match(r"(?:\d+:)?(\d+)\.(\d+)(?:\.(\d+))?", version)
+    return [number for number in match.groups() if number] if match else []
+
+
+def check(remote: Remote, host: Facts, where: Endpoint | None) -> None:
+    """The upgraded engine runs, and answers from here where it did before (`where`). Raises MachineError."""
+    found = until_it_answers(where) if where else None
+    if host.running and (found is None or found.state is State.RUNNING):
+        return
+    journal = tail(remote.run(JOURNALS.get(host.init, ":"), check=False))
+    what = f"does not answer: {found.error}" if found else "does not run"
+    raise MachineError(
+        f"The engine was upgraded, and {what}\n{journal}",
+        "Look on its host: journalctl -u docker.service",
+    )

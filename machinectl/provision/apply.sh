@@ -1,0 +1,189 @@
+# Put files in place and let the engine take them; where it does not come up, put back what was there.
+# Files are put in place in the order of the manifest ("MODE PATH" a line, mode "-" to remove), so that the engine can
+# start from whatever a power cut leaves; what was there lies in $there until the engine has come up.
+# $init; $action (restart, reload, none); $port that must be listened on (in hexadecimal, or empty); $validate, a command that
+# judges the new files; $live_restore that a reload must lead to (true, false, or empty); $enable the service (or empty);
+# $directories that are removed in the end if they are empty.
+# Ends with 0; 3: put back, the engine runs as before; 4: put back, and it does not run; 5: nothing could be written.
+umask 077
+trap '' HUP PIPE
+trap 'rm -f /run/machinectl/pid' EXIT
+own=/etc/docker/machinectl
+there=$own/transaction
+begun=$(date +%s)
+
+failed() {
+    echo "$*"
+    rm -rf $there
+    tidy
+    exit 5
+}
+
+tidy() { for directory in $directories; do rmdir "$directory" 2>/dev/null; done; }
+
+# What a rename puts in place must be on the disk before.
+flush() { sync "$@" 2>/dev/null || sync; }
+
+act() {
+    case $init:$1 in
+    systemd:restart)
+        systemctl reset-failed docker.service 2>/dev/null
+        timeout 300 systemctl restart docker.service
+        ;;
+    systemd:reload) systemctl reload docker.service ;;
+    openrc:restart) rc-service docker restart ;;
+    openrc:reload) rc-service docker reload || kill -HUP "$(cat /run/docker.pid)" ;;
+    esac
+}
+
+# systemd reads its units anew.
+reread() { [ "$init" != systemd ] || systemctl daemon-reload; }
+
+active() {
+    case $init in
+    systemd) systemctl is-active --quiet docker.service ;;
+    *) rc-service docker status >/dev/null 2>&1 ;;
+    esac
+}
+
+listening() {
+    [ -z "$port" ] || awk -v "port=:$port" '$4 == "0A" && substr($2, length($2) - 4) == port { found = 1 }
+        END { exit !found }' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
+
+# systemd says itself when the engine is ready; OpenRC only that it was started. Who listens is active.
+came_up() {
+    tries=0
+    until { [ "$port" ] || active; } && listening; do
+        [ $tries -lt 300 ] && { active || [ $tries -lt 20 ]; } || return 1
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+}
+
+# A reload answers to nobody: the engine is asked, or its journal where there is no client.
+keeps_containers() {
+    [ "$live_restore" ] || return 0
+    tries=0
+    while [ $tries -lt 50 ]; do
+        if command -v docker >/dev/null; then
+            docker -H unix:///var/run/docker.sock info -f '{{.LiveRestoreEnabled}}' 2>/dev/null
+        else
+            journal | sed -n 's/.*live-restore-enabled\\*":\([a-z]*\).*/\1/p'
+        fi | grep -q "$live_restore" && return
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+    return 1
+}
+
+journal() {
+    if [ "$init" = systemd ]; then
+        journalctl --no-pager -q -o cat -u docker.service --since "@$begun" -n 30 2>/dev/null
+    else
+        tail -n 30 /var/log/docker.log 2>/dev/null
+    fi
+}
+
+# Also across file systems a file is there whole or not at all, and not for a moment readable by others.
+install_file() {
+    cp -p "$1" "$2.machinectl-new" && flush "$2.machinectl-new" && mv -f "$2.machinectl-new" "$2" && return
+    rm -f "$2.machinectl-new"
+    return 1
+}
+
+put_back() {
+    count=$(wc -l <$there/manifest)
+    while [ "$count" -gt 0 ]; do
+        path=$(sed -n "${count}s/^[^ ]* //p" $there/manifest)
+        if [ -e "$there/old/$count" ]; then install_file "$there/old/$count" "$path"; else rm -f "$path"; fi
+        rm -f "$path.machinectl-new"
+        count=$((count - 1))
+    done
+    reread
+}
+
+forget() {
+    mv $there $there.done && rm -rf $there.done
+    tidy
+}
+
+unwritten() {
+    put_back
+    forget
+    failed "$1 cannot be written"
+}
+
+take_back() {
+    echo
+    put_back
+    case $1 in
+    validate) ;;
+    reload) act reload ;;
+    *) act restart ;;
+    esac
+    port='' came_up && { forget; exit 3; }
+    forget
+    exit 4
+}
+
+if [ "$1" = recover ]; then
+    put_back
+    active || act restart
+    forget
+    active
+    exit
+fi
+
+rm -rf $there $there.done
+for directory in /etc/docker /etc/systemd/system/docker.service.d; do
+    grep -q " $directory/" manifest || continue
+    [ -d $directory ] || mkdir -m 755 $directory || failed "$directory cannot be made"
+done
+[ -d $own ] || mkdir -m 700 $own || failed "$own cannot be made"
+mkdir $there $there/old && cp manifest job.sh $there || failed "$own cannot be written"
+# What is saved is on the disk before anything is changed, and all that is new before any of it takes its place. To flush
+# many files at once takes as long as to flush one.
+set -- $there/manifest $there/job.sh
+count=0
+while read -r mode path; do
+    count=$((count + 1))
+    [ "$mode" = - ] || chmod "$mode" "$count" || exit 5
+    [ -e "$path" ] || continue
+    cp -p "$path" "$there/old/$count" || failed "$path cannot be saved"
+    set -- "$@" "$there/old/$count"
+done <manifest
+flush "$@"
+echo applying >$there/phase || failed "$own cannot be written"
+
+set -- $there/phase
+count=0
+while read -r mode path; do
+    count=$((count + 1))
+    [ "$mode" != - ] || continue
+    cp -p "$count" "$path.machinectl-new" || unwritten "$path"
+    set -- "$@" "$path.machinectl-new"
+done <manifest
+flush "$@"
+while read -r mode path; do
+    if [ "$mode" = - ]; then rm -f "$path"; else mv -f "$path.machinectl-new" "$path"; fi || unwritten "$path"
+done <manifest
+
+# Two things at once: dockerd's judgement takes half as long as systemd does for its units.
+sh -c "${validate:-:}" >validated 2>&1 &
+[ "$action" != restart ] || reread
+if ! wait $! && ! grep -q 'unknown flag: --validate' validated; then
+    cat validated
+    take_back validate
+fi
+if [ "$action" = none ] || { act "$action" && came_up && keeps_containers; }; then
+    [ -z "$enable" ] || case $init in
+    systemd) systemctl -q enable docker.service ;;
+    *) rc-update -q add docker default ;;
+    esac
+    forget
+    exit 0
+fi
+journal
+[ "$action" = restart ] && [ "$init" = systemd ] && systemctl stop docker.service 2>/dev/null
+take_back "$action"

@@ -1,0 +1,179 @@
+"""What keeps a host from becoming an engine host; found before anything on it is changed."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.errors import CheckFailed
+from machinectl.provision import daemon_json, unit
+from machinectl.provision.facts import OWN_DIRECTORY
+
+if TYPE_CHECKING:
+    from machinectl.provision.facts import Facts
+    from machinectl.provision.wish import Wish
+
+# docker.io with what it needs is 70 MB to download and 310 MB unpacked on Debian 13, docker-ce more. KiB.
+ROOM_TO_INSTALL = 400 << 10
+# Certificates, drop-in and daemon.json, each twice while they are put in place. KiB.
+ROOM_TO_CONFIGURE = 512
+TLS_KEYS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
+# Less is a clock that drifts; more is one that nobody sets.
+NOTICEABLE = timedelta(minutes=5)
+
+
+def check(facts: Facts, wish: Wish) -> None:
+    """Refuse a host that cannot be provisioned. Raises CheckFailed: the first reason, and what to do about it."""
+    for test in (root, init, impostors, files, room, config, tls, port, clock):
+        test(facts, wish)
+
+
+def root(facts: Facts, _: Wish) -> None:
+    if facts.uid != 0:
+        raise CheckFailed("Commands on the host do not run as root", "Log in as root, or as a user who may use sudo")
+
+
+def init(facts: Facts, _: Wish) -> None:
+    if facts.init not in {"systemd", "openrc"}:
+        raise CheckFailed(
+            f"The host ({facts.os_name}) runs neither systemd nor OpenRC: nothing there could keep an engine running",
+            "Set its engine up by hand, and register it: machinectl create -d none --url URL --tls-dir DIR NAME",
+        )
+
+
+def impostors(facts: Facts, wish: Wish) -> None:
+    """Engines that are not what they seem."""
+    if facts.snap and not facts.dockerd.startswith("/usr"):
+        raise CheckFailed(
+            "The host's Docker is the snap, which keeps its configuration and its files away from everybody",
+            "Replace it on the host: snap remove docker; then run this again",
+        )
+    if facts.podman or ("podman-docker" in facts.packages and not facts.dockerd):
+        raise CheckFailed(
+            f"The host's docker command ({facts.podman or 'podman-docker'}) is podman's, which has no Docker Engine",
+            "Remove podman-docker on the host, and run this again",
+        )
+    rootless = [process for process in facts.processes if process.uid != 0]
+    if rootless and not facts.service.loaded:
+        raise CheckFailed(
+            f"The host's engine is rootless: dockerd runs as user {rootless[0].uid} (process {rootless[0].pid})",
+            "Reach it as that user: machinectl create -d none --url ssh://USER@HOST NAME",
+        )
+    stray = [p for p in facts.processes if p.uid == 0 and not in_service(p.cgroup) and not in_container(p.cgroup)]
+    if stray and facts.init == "systemd":
+        raise CheckFailed(
+            f"A dockerd runs on the host that docker.service did not start (process {stray[0].pid})",
+            "Stop it, or let docker.service start it; then run this again",
+        )
+    if facts.dockerd and not facts.service.loaded:
+        raise CheckFailed(
+            f"The host has {facts.dockerd}, but no docker.service that starts it",
+            "Install the engine from a package, or add a docker.service on the host",
+        )
+    if not facts.dockerd and wish.install == "none":
+        raise CheckFailed(
+            "There is no Docker Engine on the host, and --engine-install none says not to install one",
+            "Install it on the host, or use --engine-install auto",
+        )
+
+
+def in_service(cgroup: str) -> bool:
+    return "docker.service" in cgroup
+
+
+def in_container(cgroup: str) -> bool:
+    """Whether a process runs in a container: Docker in Docker, LXC, Kubernetes."""
+    return any(part in cgroup for part in ("/docker/", "docker-", "/lxc/", "kubepods", "libpod"))
+
+
+def files(facts: Facts, _: Wish) -> None:
+    if not facts.etc_writable:
+        raise CheckFailed(
+            "/etc on the host is read-only", "Make it writable: mount -o remount,rw / ; see: findmnt -T /etc"
+        )
+
+
+def room(facts: Facts, _: Wish) -> None:
+    wanted = {"/etc": ROOM_TO_CONFIGURE}
+    if not facts.dockerd:
+        wanted |= {"/usr": ROOM_TO_INSTALL, "/var": ROOM_TO_INSTALL}
+    for directory, least in wanted.items():
+        free = facts.free.get(directory, least)
+        if free < least:
+            raise CheckFailed(
+                f"The host's disk is full: {directory} has {size(free)} left, {size(least)} are needed",
+                f"Make room on the host: df -h {directory}",
+            )
+
+
+def size(kib: int) -> str:
+    return f"{kib >> 10} MB" if kib >= 1 << 10 else f"{kib} KB"
+
+
+def config(facts: Facts, wish: Wish) -> None:
+    """daemon.json can be read, and clashes with nothing that is asked."""
+    before = daemon_json.parse(facts.config.content if facts.config else None, facts.config_path)
+    daemon_json.options(wish.options, before)
+
+
+def tls(facts: Facts, wish: Wish) -> None:
+    """An engine that speaks TLS already, with another CA, belongs to somebody."""
+    before = daemon_json.parse(facts.config.content if facts.config else None, facts.config_path)
+    said = {key: str(before[key]) for key in TLS_KEYS if before.get(key)}
+    if facts.unit:
+        flags = unit.all_flags(facts.unit, facts.environment)
+        said |= {flag.name: flag.value for flag in flags if flag.name in TLS_KEYS and flag.value != "false"}
+    if not said or wish.force:
+        return
+    ca = facts.sums.get(said.get("tlscacert", ""))
+    if ca and ca.sha256 in {hashlib.sha256(wish.certificates.get("ca.pem", b"")).hexdigest(), *wish.own_cas}:
+        return
+    whose = said.get("tlscacert") or said.get("tlscert") or "its own certificate"
+    which = "of another machinectl" if whose.startswith(OWN_DIRECTORY) else "of somebody else's"
+    raise CheckFailed(
+        f"The host's engine speaks TLS already, with a CA {which} ({whose})",
+        "Register it as it is: machinectl create -d none --url URL --tls-dir DIR NAME; or replace its CA: --force",
+    )
+
+
+def port(facts: Facts, wish: Wish) -> None:
+    ours = {process.pid for process in facts.processes}
+    for listener in facts.listeners:
+        if listener.pid not in ours and listener.process != "dockerd":
+            what = f"{listener.process} (process {listener.pid})" if listener.pid else "something in a container"
+            raise CheckFailed(
+                f"Port {wish.port} on the host is taken by {what}",
+                "Choose another one for the engine: --generic-engine-port PORT",
+            )
+
+
+def clock(facts: Facts, wish: Wish) -> None:
+    """An engine whose clock is outside the certificates' time refuses every client."""
+    now = datetime.fromtimestamp(facts.clock, UTC)
+    for name in ("ca.pem", "server.pem"):
+        if name not in wish.certificates:
+            continue
+        certificate = certs.describe(wish.certificates[name], file=name)
+        if not certificate.not_before <= now <= certificate.not_after:
+            raise CheckFailed(
+                f"The host's clock says {now:%Y-%m-%d %H:%M} UTC, {skew(now - datetime.now(UTC))} here: "
+                f"its engine would refuse certificates that are valid from {certificate.not_before:%Y-%m-%d} "
+                f"to {certificate.not_after:%Y-%m-%d}",
+                "Set the host's clock: timedatectl set-ntp true",
+            )
+
+
+def wrong_clock(facts: Facts, here: datetime) -> str:
+    """A warning about a clock that is off, though not so far that nothing works; "" where it is right."""
+    off = datetime.fromtimestamp(facts.clock, UTC) - here
+    return f"The host's clock is {skew(off)} here; set it: timedatectl set-ntp true" if abs(off) > NOTICEABLE else ""
+
+
+def skew(off: timedelta) -> str:
+    """How far a clock is off, in the largest unit that says something."""
+    seconds = abs(off.total_seconds())
+    units = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
+    name, length = next((each for each in units if seconds >= 2 * each[1]), units[-1])
+    return f"{seconds / length:.0f} {name} {'ahead of' if off > timedelta() else 'behind'} the clock"

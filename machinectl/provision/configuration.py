@@ -1,0 +1,347 @@
+"""Configure the engine: certificates, daemon.json, and the drop-in that makes room for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from machinectl.errors import CheckFailed
+from machinectl.provision import daemon_json, unit
+from machinectl.provision.decision import Decision, not_applied
+from machinectl.provision.facts import DROP_INS, OWN_DIRECTORY, File
+from machinectl.provision.job import Job, NewFile, apply
+
+if TYPE_CHECKING:
+    from machinectl.provision.decision import Change
+    from machinectl.provision.facts import Facts
+    from machinectl.provision.wish import Wish
+
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+TLS_FLAGS = frozenset({"tls", "tlsverify", "tlscacert", "tlscert", "tlskey"})
+# What daemon.json says from now on, and so the command line must not.
+TAKEN_OVER = TLS_FLAGS | {"host"}
+# Nobody but root reads the key; the certificates are shown to every client anyway.
+CERTIFICATES = {"ca.pem": "644", "server.pem": "644", "server-key.pem": "600"}
+LIVE_RESTORE = "live-restore"
+
+
+def recover(facts: Facts, _: Wish) -> Decision | None:
+    """Put back what a run that was cut short by a reboot or a power cut left half done."""
+    if facts.transaction != "applying":
+        return None
+    # The script that was at work lies beside what it saved, and knows the way back.
+    job = Job("recover.sh", {"there": f"{OWN_DIRECTORY}/transaction"})
+    return Decision(
+        title="Putting back what an interrupted run left half done",
+        details=(f"the files that {OWN_DIRECTORY}/transaction holds",),
+        job=job,
+        after=replace(facts, transaction=""),
+        failure=not_applied,
+        unforeseen=True,
+    )
+
+
+def keep_containers(facts: Facts, _: Wish) -> Decision | None:
+    """Turn live-restore on by a reload, before anything restarts the engine under running containers.
+
+    A reload with `hosts` added while -H is on the command line is refused as a whole, so this comes first and alone.
+    """
+    before = read(facts)
+    if not (facts.containers and facts.running) or facts.swarm or keeps_running(facts, before):
+        return None
+    new = daemon_json.dump(daemon_json.merged(before, {LIVE_RESTORE: True}), content(facts))
+    return Decision(
+        title=f"Keeping {count(facts)} running: live-restore, by a reload",
+        details=(f'{facts.config_path}: "{LIVE_RESTORE}": true', "reload docker.service"),
+        job=apply(
+            [*backup(facts), NewFile(facts.config_path, mode(facts), new)],
+            init=facts.init,
+            action="reload",
+            live_restore="true",
+            directories=absent(facts),
+        ),
+        after=replace(
+            facts,
+            files={**facts.files, facts.config_path: File(mode(facts), 0, 0, new)},
+            info={**facts.info, "LiveRestoreEnabled": True},
+            backup=facts.backup or (f"{facts.config_path}.before-machinectl" if facts.config else ""),
+        ),
+        failure=not_applied,
+        changes=(*directories(facts), *backed_up(facts), config_change(facts, {LIVE_RESTORE: True}, new)),
+    )
+
+
+def keeps_running(facts: Facts, config: dict[str, Any]) -> bool:
+    """Whether the running engine has live-restore on; where it cannot be asked, its configuration is believed."""
+    return bool(facts.info.get("LiveRestoreEnabled") if facts.info else config.get(LIVE_RESTORE))
+
+
+def count(facts: Facts) -> str:
+    number = len(facts.containers)
+    return f"{number} container{'s' if number != 1 else ''}"
+
+
+class Goal(NamedTuple):
+    """The engine's configuration as it shall be."""
+
+    # Our keys in daemon.json, and the whole of it.
+    ours: dict[str, Any]
+    config: bytes
+    # The drop-in: its path, and its content where one is needed.
+    drop_in_path: str
+    drop_in: bytes | None
+    # dockerd's flags that stay on its command line.
+    flags: list[unit.Flag]
+    # Listeners that were plain until now: dockerd speaks TLS on all of its TCP ports, or on none.
+    secured: list[str]
+
+
+def goal(facts: Facts, wish: Wish) -> Goal:
+    """Decide what the engine's configuration shall be. Raises CheckFailed where two settings would clash."""
+    before = read(facts)
+    words: list[str] = []
+    flags: list[unit.Flag] = []
+    drop_in = None
+    if facts.unit:
+        words = unit.command_line(facts.unit)
+        flags = unit.all_flags(facts.unit, facts.environment)
+        environment = unit.variables(facts.unit, facts.environment)
+        rewritten = unit.without(unit.expanded(words, environment), TAKEN_OVER)
+        if rewritten != words or wish.env:
+            drop_in = unit.drop_in(rewritten if rewritten != words else None, environment=bool(wish.env))
+    else:
+        flags = openrc_flags(facts)
+        if wish.env:
+            raise CheckFailed(
+                "--engine-env is not supported with OpenRC", "Export it in /etc/conf.d/docker on the host"
+            )
+    kept = [flag for flag in flags if flag.name not in TAKEN_OVER]
+    hosts, secured = listeners([flag.value for flag in flags if flag.name == "host"], before, wish, flags)
+    ours = our_keys(facts, wish, before, hosts, kept)
+    clashes = sorted({flag.name for flag in kept if daemon_json.key_of(flag.name) in ours})
+    if clashes:
+        raise CheckFailed(
+            f"docker.service starts dockerd with --{clashes[0]}, which daemon.json shall set: dockerd refuses both",
+            f"Take --{clashes[0]} out of the unit (systemctl edit docker.service), or leave the option out here",
+        )
+    after = daemon_json.merged(before, ours)
+    there = content(facts)
+    text = there if there and after == before else daemon_json.dump(after, there)
+    return Goal(ours, text, unit.drop_in_path(facts.drop_ins), drop_in, kept, secured)
+
+
+def openrc_flags(facts: Facts) -> list[unit.Flag]:
+    """OpenRC's script takes dockerd's flags from one variable, which is its owner's to change."""
+    values = unit.variables("", facts.environment).values()
+    flags = [flag for value in values for flag in unit.flags(unit.WORD.findall(value))]
+    for flag in flags:
+        if flag.name in TAKEN_OVER:
+            raise CheckFailed(
+                f"/etc/conf.d/docker on the host sets --{flag.name}, which daemon.json shall set",
+                f"Take --{flag.name} out of /etc/conf.d/docker, and run this again",
+            )
+    return flags
+
+
+def listeners(
+    flagged: list[str], before: dict[str, Any], wish: Wish, flags: list[unit.Flag]
+) -> tuple[list[str], list[str]]:
+    """Where the engine shall listen: everywhere that it does now, and for us. And what of that was plain before."""
+    configured = before.get("hosts", [])
+    there = [*flagged, *(str(host) for host in (configured if isinstance(configured, list) else []))]
+    was_tls = any(before.get(key) for key in TLS_FLAGS) or any(flag.name in TLS_FLAGS for flag in flags)
+    hosts = []
+    for host in dict.fromkeys(there or [DEFAULT_HOST]):
+        if port_of(host) != wish.port:
+            hosts.append(host)
+        elif not wish.bind and is_everywhere(host):
+            hosts.append(wish.listen)
+    secured = [] if was_tls else [host for host in hosts if port_of(host) and host != wish.listen]
+    return list(dict.fromkeys([*hosts, wish.listen])), secured
+
+
+def port_of(host: str) -> int:
+    """The TCP port of an address in dockerd's notation (tcp://1.2.3.4:2375, :2375); 0 for any other one."""
+    scheme, separator, rest = host.partition("://")
+    address = rest if separator else host
+    if separator and scheme != "tcp":
+        return 0
+    port = address.rpartition(":")[2].rstrip("/")
+    return int(port) if port.isdecimal() else 0
+
+
+def is_everywhere(host: str) -> bool:
+    address = host.removeprefix("tcp://").rpartition(":")[0]
+    return address in {"", "0.0.0.0", "[::]", "::"}  # noqa: S104 - what is looked for
+
+
+def our_keys(
+    facts: Facts, wish: Wish, before: dict[str, Any], hosts: list[str], kept: list[unit.Flag]
+) -> dict[str, Any]:
+    """The keys of daemon.json that we set."""
+    ours: dict[str, Any] = daemon_json.options(wish.options, before)
+    ours["hosts"] = hosts
+    ours["tlsverify"] = True
+    for key, name in (("tlscacert", "ca.pem"), ("tlscert", "server.pem"), ("tlskey", "server-key.pem")):
+        ours[key] = f"{OWN_DIRECTORY}/{name}"
+    if before.get("tls") is False:
+        ours["tls"] = True
+    # The two exclude each other: on a Swarm node, dockerd would not start again.
+    if not facts.swarm and not any(flag.name == LIVE_RESTORE for flag in kept):
+        ours[LIVE_RESTORE] = True
+    if wish.labels:
+        ours["labels"] = daemon_json.labelled(before.get("labels"), wish.labels)
+    for key, more in (
+        ("insecure-registries", wish.insecure_registries),
+        ("registry-mirrors", wish.registry_mirrors),
+    ):
+        if more:
+            ours[key] = daemon_json.extended(before.get(key), more)
+    if wish.storage_driver:
+        ours["storage-driver"] = wish.storage_driver
+    return ours
+
+
+def configure(facts: Facts, wish: Wish) -> Decision | None:
+    """Write what differs from the goal, and restart the engine; nothing where all is right and the engine runs."""
+    wanted = goal(facts, wish)
+    files = [*changed_files(facts, wish, wanted)]
+    ours = {process.pid for process in facts.processes}
+    listening = any(listener.pid in ours or listener.process == "dockerd" for listener in facts.listeners)
+    if not files and facts.running and facts.service.enabled and listening:
+        return None
+    if facts.swarm and not wish.restart_swarm:
+        raise CheckFailed(
+            "The host is a Swarm node: to configure its engine is to restart it, which stops the tasks on it",
+            "Drain it (docker node update --availability drain), and allow it: --restart-swarm",
+        )
+    details = [f"write {file.path}" if file.content is not None else f"remove {file.path}" for file in files]
+    details += [f'{facts.config_path}: "{key}": {json.dumps(value)}' for key, value in news(facts, wanted).items()]
+    details += [f"{host} was plain, and speaks TLS from now on" for host in wanted.secured]
+    return Decision(
+        title="Configuring the engine and restarting it" if files else "Starting the engine",
+        details=(*details, "restart docker.service"),
+        job=apply(
+            files,
+            init=facts.init,
+            action="restart",
+            port=wish.port,
+            validate=validate(facts, wanted) if files else "",
+            enable=not facts.service.enabled,
+            directories=absent(facts),
+        ),
+        after=facts,
+        failure=not_applied,
+        changes=changes(facts, wanted, files),
+    )
+
+
+def changed_files(facts: Facts, wish: Wish, wanted: Goal) -> list[NewFile]:
+    """The files that are not as they shall be, in the order in which the engine can start from any number of them."""
+    files = []
+    for name, permissions in CERTIFICATES.items():
+        path, data = f"{OWN_DIRECTORY}/{name}", wish.certificates[name]
+        if not is_there(facts, path, permissions, data):
+            files.append(NewFile(path, permissions, data))
+    environment = unit.environment_file(wish.variables) if wish.env else None
+    if environment is not None and not is_there(facts, unit.ENVIRONMENT_FILE, "600", environment):
+        files.append(NewFile(unit.ENVIRONMENT_FILE, "600", environment))
+    drop_ins = {path: file for path, file in facts.files.items() if unit.is_ours(path)}
+    if wanted.drop_in is not None:
+        there = drop_ins.pop(wanted.drop_in_path, None)
+        if there is None or (there.mode, there.content) != ("644", wanted.drop_in):
+            files.append(NewFile(wanted.drop_in_path, "644", wanted.drop_in))
+    files += [NewFile(path) for path in drop_ins]
+    if content(facts) != wanted.config:
+        files += [*backup(facts), NewFile(facts.config_path, mode(facts), wanted.config)]
+    if environment is None and unit.ENVIRONMENT_FILE in facts.sums:
+        files.append(NewFile(unit.ENVIRONMENT_FILE))
+    return files
+
+
+def is_there(facts: Facts, path: str, permissions: str, data: bytes) -> bool:
+    there = facts.sums.get(path)
+    wanted = (permissions, 0, 0, hashlib.sha256(data).hexdigest())
+    return there is not None and tuple(there) == wanted
+
+
+def news(facts: Facts, wanted: Goal) -> dict[str, Any]:
+    """What is new in daemon.json."""
+    before = read(facts)
+    return {key: value for key, value in wanted.ours.items() if before.get(key) != value}
+
+
+def validate(facts: Facts, wanted: Goal) -> str:
+    """The command with which dockerd judges its new configuration (Docker 23 and later), flags and all.
+
+    It does not find everything, but what it finds costs no restart.
+    """
+    if not facts.dockerd:
+        return ""
+    flags = [f"--{flag.name}={flag.value}" for flag in wanted.flags if flag.name != "config-file"]
+    return shlex.join([facts.dockerd, "--validate", f"--config-file={facts.config_path}", *flags])
+
+
+def changes(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Change, ...]:
+    """What is changed on the host, for the record: enough to undo it."""
+    found: list[Change] = [*directories(facts)]
+    for file in files:
+        if file.path == facts.config_path:
+            found += [*backed_up(facts), config_change(facts, wanted.ours, wanted.config)]
+        elif file.content is not None and not file.path.endswith(".before-machinectl"):
+            found.append({"kind": "file", "path": file.path})
+        if file.path == f"{OWN_DIRECTORY}/ca.pem" and file.content is not None:
+            # By it a later run, with another CA, knows that this one was ours.
+            found.append({"kind": "ca", "path": hashlib.sha256(file.content).hexdigest()})
+    if not facts.service.enabled:
+        found.append({"kind": "enabled", "path": "docker.service"})
+    return tuple(found)
+
+
+def config_change(facts: Facts, ours: dict[str, Any], written: bytes) -> Change:
+    """The record of a change of daemon.json: what was there, and which keys are ours."""
+    there = content(facts)
+    return {
+        "kind": "config",
+        "path": facts.config_path,
+        "before": None if there is None else there.decode("utf-8", "surrogateescape"),
+        "mode": mode(facts),
+        "ours": ours,
+        "written": hashlib.sha256(written).hexdigest(),
+    }
+
+
+def absent(facts: Facts) -> tuple[str, ...]:
+    """The directories that will be made, the deepest first."""
+    return tuple(each for each in (OWN_DIRECTORY, "/etc/docker", DROP_INS) if each not in facts.directories)
+
+
+def directories(facts: Facts) -> list[Change]:
+    return [{"kind": "directory", "path": path} for path in absent(facts)]
+
+
+def backup(facts: Facts) -> list[NewFile]:
+    """A copy of daemon.json beside it, made once."""
+    there = content(facts)
+    if there is None or facts.backup:
+        return []
+    return [NewFile(f"{facts.config_path}.before-machinectl", mode(facts), there)]
+
+
+def backed_up(facts: Facts) -> list[Change]:
+    return [{"kind": "file", "path": file.path} for file in backup(facts)]
+
+
+def read(facts: Facts) -> dict[str, Any]:
+    return daemon_json.parse(content(facts), facts.config_path)
+
+
+def content(facts: Facts) -> bytes | None:
+    return facts.config.content if facts.config else None
+
+
+def mode(facts: Facts) -> str:
+    return facts.config.mode if facts.config else "644"

@@ -1,0 +1,130 @@
+"""/etc/docker/daemon.json: our keys put in and taken out again, everybody else's left as they were.
+
+Keys: https://docs.docker.com/reference/cli/dockerd/#daemon-configuration-file
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from machinectl.errors import CheckFailed, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# Flags whose key is another word, mostly as they can be given many times.
+LISTS = {
+    "add-runtime": "runtimes",
+    "allow-nondistributable-artifacts": "allow-nondistributable-artifacts",
+    "authorization-plugin": "authorization-plugins",
+    "cdi-spec-dir": "cdi-spec-dirs",
+    "default-address-pool": "default-address-pools",
+    "dns": "dns",
+    "dns-opt": "dns-opts",
+    "dns-search": "dns-search",
+    "exec-opt": "exec-opts",
+    "host": "hosts",
+    "insecure-registry": "insecure-registries",
+    "label": "labels",
+    "node-generic-resource": "node-generic-resources",
+    "registry-mirror": "registry-mirrors",
+    "storage-opt": "storage-opts",
+}
+MAPS = {"default-ulimit": "default-ulimits", "log-opt": "log-opts", "feature": "features"}
+# Values that are text to dockerd also where they look like a number.
+TEXTS = {
+    "default-shm-size",
+    "group",
+    "userns-remap",
+    "containerd-namespace",
+    "bip",
+    "fixed-cidr",
+    "cgroup-parent",
+}
+# What cannot be said in the form flag=value: each is a structure of its own.
+STRUCTURES = {"add-runtime", "default-address-pool", "default-ulimit"}
+
+
+def parse(text: bytes | None, path: str) -> dict[str, Any]:
+    """The configuration; an absent or empty file is none. Raises CheckFailed for what dockerd could not read."""
+    try:
+        value = json.loads((text or b"").decode("utf-8-sig") or "{}")
+    except (ValueError, RecursionError) as exc:
+        raise CheckFailed(f"{path} on the host is not JSON: {exc}", f"Mend it on the host: {path}") from exc
+    if not isinstance(value, dict):
+        raise CheckFailed(f"{path} on the host is not a JSON object", f"Mend it on the host: {path}")
+    return value
+
+
+def dump(config: Mapping[str, Any], like: bytes | None) -> bytes:
+    """The configuration as text, indented as the one that was there."""
+    indent = re.search(rb"\n([ \t]+)\"", like or b"")
+    return (json.dumps(config, indent=indent[1].decode() if indent else 4, ensure_ascii=False) + "\n").encode()
+
+
+def merged(before: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """Our keys over those that are there, in their order; new ones come last."""
+    return {**before, **ours}
+
+
+def put_back(now: Mapping[str, Any], before: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """What is there without what we put in: only keys that we set and nobody changed since."""
+    result = dict(now)
+    for key, value in ours.items():
+        if key not in now or now[key] != value:
+            continue
+        if key in before:
+            result[key] = before[key]
+        else:
+            del result[key]
+    return result
+
+
+def extended(there: Any, more: Sequence[str]) -> list[Any]:
+    """A list with what it lacks added."""
+    values = list(there) if isinstance(there, list) else []
+    return [*values, *(each for each in dict.fromkeys(more) if each not in values)]
+
+
+def labelled(there: Any, labels: Mapping[str, str]) -> list[str]:
+    """The engine's labels: ours over those of the same key, which dockerd would refuse beside each other."""
+    kept = [each for each in there if str(each).partition("=")[0] not in labels] if isinstance(there, list) else []
+    return [*kept, *(f"{key}={value}" for key, value in labels.items())]
+
+
+def key_of(flag: str) -> str:
+    """The key of a flag of dockerd."""
+    return LISTS.get(flag) or MAPS.get(flag) or flag
+
+
+def options(given: Sequence[str], before: Mapping[str, Any]) -> dict[str, Any]:
+    """`--engine-opt flag=value` as keys. Raises UsageError for what cannot be one."""
+    found: dict[str, Any] = {}
+    for option in given:
+        flag, equals, value = option.lstrip("-").partition("=")
+        ours = flag in {"host", "hosts", "H"} or flag.startswith("tls")
+        if not flag or flag in STRUCTURES or ours:
+            why = "machinectl sets it" if ours else "it has no flag=value"
+            raise UsageError(f"--engine-opt {option!r} cannot be used: {why}", "Write it into the host's daemon.json")
+        key = key_of(flag)
+        if flag in LISTS:
+            found[key] = extended(found.get(key, before.get(key)), [value])
+        elif flag in MAPS:
+            name, _, text = value.partition("=")
+            there = found.get(key, before.get(key))
+            found[key] = {
+                **(there if isinstance(there, dict) else {}),
+                name: typed(text) if flag == "feature" else text,
+            }
+        else:
+            found[key] = (value if flag in TEXTS else typed(value)) if equals else True
+    return found
+
+
+def typed(text: str) -> str | int | bool:
+    """A value as JSON has it: dockerd refuses a number in quotes."""
+    if text in {"true", "false"}:
+        return text == "true"
+    return int(text) if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) else text

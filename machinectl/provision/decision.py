@@ -1,0 +1,74 @@
+"""What a step comes to: nothing, or what is to be done, what that changes, and what its failure means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from machinectl.errors import MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.provision.facts import Facts
+    from machinectl.provision.job import Job, Result
+
+# A change of the host, as a machine's record keeps it: `kind`, `path`, and what undoing it needs.
+Change = dict[str, Any]
+JOURNAL_LINES = 15
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Something to be done on a host.
+
+    `after` is the host as it will be: what later steps go by. Where that cannot be known (`unforeseen`), it is a guess
+    that is good enough for --dry-run, and the host is read again. `changes` are recorded before the job runs.
+    """
+
+    title: str
+    details: tuple[str, ...]
+    job: Job
+    after: Facts
+    failure: Callable[[Result], MachineError]
+    changes: tuple[Change, ...] = field(default=(), repr=False)
+    unforeseen: bool = False
+
+
+class EngineDown(MachineError):
+    """The engine did not come up; what was there before was put back."""
+
+
+def not_applied(result: Result) -> MachineError:
+    """What the end of apply.sh means."""
+    said = tail(result)
+    if result.status == 3:  # noqa: PLR2004 - apply.sh
+        return EngineDown(
+            f"The engine does not start with the new configuration; the old one is back and it runs again:\n{said}",
+            "Change what it complains of, and try again",
+        )
+    if result.status == 4:  # noqa: PLR2004 - apply.sh
+        return EngineDown(
+            f"The engine does not start, with the new configuration or the old one, which was put back:\n{said}",
+            "Look on the host: journalctl -u docker.service",
+        )
+    return interrupted(result) or MachineError(
+        f"The configuration could not be written, and nothing was changed: {said}",
+        "Look at the host's disk: df -h /etc /run",
+    )
+
+
+def interrupted(result: Result) -> MachineError | None:
+    """What the end of launch.sh means where it did not start the job."""
+    if result.status == 75:  # noqa: PLR2004 - launch.sh
+        return MachineError(
+            f"Somebody else is at work on the host: {tail(result)}", "Wait for them to end, and try again"
+        )
+    return None
+
+
+def tail(result: Result) -> str:
+    """The last lines of what a job said."""
+    said = (result.stdout + result.stderr).decode(errors="replace")
+    lines = ["".join(letter for letter in line if letter.isprintable() or letter == "\t") for line in said.split("\n")]
+    return "\n".join([line for line in lines if line.strip()][-JOURNAL_LINES:]) or f"status {result.status}"

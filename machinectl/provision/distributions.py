@@ -1,0 +1,214 @@
+"""The families of distributions: what each one's package manager and init system are told, as shell commands.
+
+Each class says which os-release ids it is for; `choose` goes through them in one fixed order, first by ID, then by
+ID_LIKE. Commands are strings; something else runs them, as root.
+"""
+
+from __future__ import annotations
+
+import shlex
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from machinectl.errors import CheckFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Distribution(ABC):
+    """What the families share: systemd, and an engine's package that is called `docker`."""
+
+    ids: ClassVar[frozenset[str]]
+    # The distribution's own package of Docker Engine; "" where it has none.
+    package: ClassVar[str] = "docker"
+    # Whether the script at get.docker.com knows it (its `case "$lsb_dist"`).
+    docker_script: ClassVar[bool] = False
+    # Lock files, and files whose existence is the lock, that another package manager may hold.
+    locks: ClassVar[tuple[str, ...]] = ()
+    lock_files: ClassVar[tuple[str, ...]] = ()
+    refresh: ClassVar[str] = ""
+
+    @abstractmethod
+    def install(self, package: str, version: str = "") -> str:
+        """Install a package, or a version of it that begins with what is given."""
+
+    @abstractmethod
+    def remove(self, package: str) -> str:
+        """Remove a package; what it needed and its configuration stay."""
+
+    @abstractmethod
+    def upgrade(self, package: str) -> str:
+        """Upgrade one package, and nothing else that need not be."""
+
+    @abstractmethod
+    def candidate(self, package: str) -> str:
+        """Print the version that an upgrade would install."""
+
+    def start(self) -> str:
+        """Start the engine now and at every boot."""
+        return "systemctl enable --now docker.service"
+
+
+class Apt(Distribution):
+    ids = frozenset({"debian", "ubuntu", "raspbian", "linuxmint"})
+    package = "docker.io"
+    docker_script = True
+    locks = (
+        "/var/lib/dpkg/lock-frontend",
+        "/var/lib/dpkg/lock",
+        "/var/lib/apt/lists/lock",
+        "/var/cache/apt/archives/lock",
+    )
+    # Whoever takes a lock between our look and apt's own is waited for by apt (apt.conf(5), since 1.9.11).
+    apt: ClassVar[str] = "apt-get -q -y -o DPkg::Lock::Timeout=300"
+    refresh = f"{apt} update"
+    # What somebody changed in /etc stays as it is, and nobody is asked (dpkg(1), --force-things).
+    keep: ClassVar[str] = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
+
+    def install(self, package: str, version: str = "") -> str:
+        return f"{self.apt} {self.keep} install {pinned(package, '=', version)}"
+
+    def remove(self, package: str) -> str:
+        return f"{self.apt} remove {shlex.quote(package)}"
+
+    def upgrade(self, package: str) -> str:
+        return f"{self.apt} {self.keep} install --only-upgrade {shlex.quote(package)}"
+
+    def candidate(self, package: str) -> str:
+        return f"apt-cache policy {shlex.quote(package)} | sed -n 's/^ *Candidate: //p'"
+
+
+class Dnf(Distribution):
+    """Fedora, and what knows moby-engine."""
+
+    ids = frozenset({"fedora"})
+    package = "moby-engine"
+    docker_script = True
+    # Fedora's dnf, or what of its kin is there; both wait for each other's locks themselves.
+    dnf: ClassVar[str] = '"$(command -v dnf || command -v yum)" -y'
+
+    def install(self, package: str, version: str = "") -> str:
+        return f"{self.dnf} install {pinned(package, '-', version)}"
+
+    def remove(self, package: str) -> str:
+        return f"{self.dnf} remove {shlex.quote(package)}"
+
+    def upgrade(self, package: str) -> str:
+        return f"{self.dnf} upgrade {shlex.quote(package)}"
+
+    def candidate(self, package: str) -> str:
+        return f"{self.dnf} -q repoquery --latest-limit=1 --qf '%{{version}}-%{{release}}\\n' {shlex.quote(package)}"
+
+
+class Amazon(Dnf):
+    """Amazon Linux has a package of its own, and the script does not know it."""
+
+    ids = frozenset({"amzn"})
+    package = "docker"
+    docker_script = False
+
+
+class RedHat(Dnf):
+    """RHEL and its kin: their `docker` is podman's, so that there is no package of Docker Engine."""
+
+    ids = frozenset({"rhel", "centos", "rocky", "almalinux", "ol"})
+    package = ""
+
+
+class Zypper(Distribution):
+    ids = frozenset({"opensuse", "opensuse-leap", "opensuse-tumbleweed", "opensuse-microos", "suse", "sles", "sled"})
+    # Without it, zypper gives up at once where somebody else has libzypp's lock (status 7).
+    zypper: ClassVar[str] = "ZYPP_LOCK_TIMEOUT=300 zypper --non-interactive"
+    # It has installed what was asked for, without some repository that did not answer (zypper(8), EXIT CODES).
+    skipped: ClassVar[str] = "|| [ $? -eq 106 ]"
+    refresh = f"{zypper} --gpg-auto-import-keys refresh"
+
+    def install(self, package: str, version: str = "") -> str:
+        # zypper takes no pattern as a version, and of a range (>=) the newest; a release may be left out.
+        named = f"{package} = {version}" if version else package
+        return f"{self.zypper} install --no-recommends {shlex.quote(named)} {self.skipped}"
+
+    def remove(self, package: str) -> str:
+        return f"{self.zypper} remove {shlex.quote(package)}"
+
+    def upgrade(self, package: str) -> str:
+        return f"{self.zypper} update {shlex.quote(package)} {self.skipped}"
+
+    def candidate(self, package: str) -> str:
+        return f"{self.zypper} --quiet info {shlex.quote(package)} | sed -n 's/^Version *: //p'"
+
+
+class Pacman(Distribution):
+    ids = frozenset({"arch", "archarm", "manjaro", "endeavouros"})
+    lock_files = ("/var/lib/pacman/db.lck",)
+    refresh = "pacman -Sy --noconfirm"
+
+    def install(self, package: str, version: str = "") -> str:
+        if version:
+            raise CheckFailed(
+                "pacman installs no other version than the repository's",
+                "Leave --engine-version out, or install it on the host and use --engine-install none",
+            )
+        return f"pacman -S --noconfirm --needed {shlex.quote(package)}"
+
+    def remove(self, package: str) -> str:
+        return f"pacman -R --noconfirm {shlex.quote(package)}"
+
+    def upgrade(self, package: str) -> str:
+        return f"pacman -S --noconfirm {shlex.quote(package)}"
+
+    def candidate(self, package: str) -> str:
+        # Only of the repository that it would come from: -Si lists all that have it.
+        return f"pacman -Spdd --print-format %v {shlex.quote(package)}"
+
+
+class Apk(Distribution):
+    """Alpine: busybox and OpenRC."""
+
+    ids = frozenset({"alpine", "postmarketos"})
+    refresh = "apk update"
+
+    def install(self, package: str, version: str = "") -> str:
+        # `~` is apk's "begins with" (apk-world(5)).
+        return f"apk add --wait 300 {shlex.quote(f'{package}~{version}' if version else package)}"
+
+    def remove(self, package: str) -> str:
+        return f"apk del {shlex.quote(package)}"
+
+    def upgrade(self, package: str) -> str:
+        return f"apk add --wait 300 --upgrade {shlex.quote(package)}"
+
+    def candidate(self, package: str) -> str:
+        return f"apk policy {shlex.quote(package)} | sed -n '2s/^ *\\(.*\\):$/\\1/p'"
+
+    def start(self) -> str:
+        return "rc-update add docker default && rc-service docker start"
+
+
+ORDER: tuple[Distribution, ...] = (Apt(), Dnf(), Amazon(), RedHat(), Zypper(), Pacman(), Apk())
+
+
+def pinned(package: str, sign: str, version: str) -> str:
+    """A package with a version that begins with what is given, quoted for the shell."""
+    return shlex.quote(f"{package}{sign}{version.rstrip('*')}*" if version else package)
+
+
+def choose(os_release: Mapping[str, str], given: str = "") -> Distribution:
+    """The family of a system: by the ID that the user gave, else by ID, else by ID_LIKE, in the order it is written.
+
+    Raises CheckFailed, saying what was read.
+    """
+    ids = [given] if given else [os_release.get("ID", ""), *os_release.get("ID_LIKE", "").split()]
+    for name in ids:
+        for distribution in ORDER:
+            if name.lower() in distribution.ids:
+                return distribution
+    read = ", ".join(f"{key}={os_release[key]}" for key in ("ID", "ID_LIKE", "PRETTY_NAME") if os_release.get(key))
+    known = " ".join(sorted({name for distribution in ORDER for name in distribution.ids}))
+    raise CheckFailed(
+        f"No family of distributions is known for --os {given}; known are: {known}"
+        if given
+        else f"The host's distribution is not known: its os-release says {read or 'nothing'}",
+        "Say which one it is like (--os debian), or install the engine yourself and use --engine-install none",
+    )

@@ -1,0 +1,40 @@
+"""Docker's installation script, downloaded here: a bare Debian has neither curl nor wget."""
+
+from __future__ import annotations
+
+import queue
+import threading
+
+from machinectl.errors import UsageError
+
+# A URL that has not answered within it is taken for unreachable, and the distribution's package is used. Seconds.
+TIMEOUT = 5.0
+# get.docker.com's script has 23 KB.
+LONGEST = 1 << 20
+
+
+def script(url: str) -> bytes | None:
+    """The script at a URL; None where there is no answer in time, or none that is a shell script. Raises UsageError."""
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"--engine-install-url {url!r} is no http URL", "Write for example https://get.docker.com")
+    answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    # A daemon: nobody waits at exit for a name server that is silent.
+    threading.Thread(target=lambda: answers.put(fetch(url)), daemon=True, name=f"download {url}").start()
+    try:
+        text = answers.get(timeout=TIMEOUT)
+    except queue.Empty:
+        return None
+    return text if text and text.startswith(b"#!") else None
+
+
+def fetch(url: str) -> bytes | None:
+    """What is at a URL, with the user's own proxies; None where nothing can be had."""
+    import urllib.request
+    from http.client import HTTPException
+
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310 - the scheme was checked
+            text: bytes = answer.read(LONGEST)
+    except (OSError, HTTPException, ValueError):
+        return None
+    return text

@@ -1,0 +1,291 @@
+"""What a host is like, read by one remote command: the command, and what its answer means."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from machinectl.errors import MachineError
+from machinectl.provision import resource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OWN_DIRECTORY = "/etc/docker/machinectl"
+DROP_INS = "/etc/systemd/system/docker.service.d"
+# How long a job that an earlier run left at work is waited for: an installation may take minutes.
+PATIENCE = 120
+
+
+class File(NamedTuple):
+    """A file on the host. `mode` is in octal, as chmod takes it."""
+
+    mode: str
+    uid: int
+    gid: int
+    content: bytes
+
+
+class Sum(NamedTuple):
+    """A file whose content stays on the host: its SHA256 in hexadecimal."""
+
+    mode: str
+    uid: int
+    gid: int
+    sha256: str
+
+
+class Lock(NamedTuple):
+    """A package manager's lock, and the process that holds it (0: one outside the host's sight)."""
+
+    pid: int
+    process: str
+    path: str
+
+
+class Listener(NamedTuple):
+    """Who listens on the engine's port."""
+
+    pid: int
+    process: str
+
+
+class Process(NamedTuple):
+    """A running dockerd."""
+
+    pid: int
+    uid: int
+    cgroup: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """A unit of the host's init system."""
+
+    loaded: bool = False
+    active: bool = False
+    enabled: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a host is like at one moment.
+
+    `clock` is in seconds since 1970; `free` in KiB, by directory. `dockerd` is its path, "" where there is none;
+    `version` its version. `unit` is docker.service as `systemctl cat` prints it, and `environment` the lines of its
+    environment files that may hold options. `info` is what the running engine says of itself.
+    """
+
+    uid: int
+    clock: int
+    kernel: str
+    arch: str
+    hostname: str
+    machine_id: str
+    os_release: Mapping[str, str]
+    init: str
+    etc_writable: bool = True
+    directories: frozenset[str] = frozenset()
+    free: Mapping[str, int] = field(default_factory=dict)
+    mac: str = ""
+    dockerd: str = ""
+    version: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    service: Service = Service()
+    unit: str = ""
+    drop_ins: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    info: Mapping[str, Any] = field(default_factory=dict)
+    swarm: bool = False
+    containers: frozenset[str] = frozenset()
+    processes: tuple[Process, ...] = ()
+    podman: str = ""
+    snap: bool = False
+    config_path: str = "/etc/docker/daemon.json"
+    files: Mapping[str, File] = field(default_factory=dict)
+    sums: Mapping[str, Sum] = field(default_factory=dict)
+    backup: str = ""
+    listeners: tuple[Listener, ...] = ()
+    locks: tuple[Lock, ...] = ()
+    dpkg_interrupted: bool = False
+    transaction: str = ""
+    job: int = 0
+    firewalls: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def config(self) -> File | None:
+        """daemon.json, wherever the unit says that it is."""
+        return self.files.get(self.config_path)
+
+    @property
+    def running(self) -> bool:
+        """Whether the engine's service runs."""
+        return self.service.active
+
+    @property
+    def os_name(self) -> str:
+        release = self.os_release
+        return release.get("PRETTY_NAME") or release.get("NAME") or release.get("ID") or "an unknown system"
+
+
+def now() -> datetime:
+    """The time here, to hold a host's clock against."""
+    return datetime.now(UTC)
+
+
+def command(port: int, *, patience: int = PATIENCE) -> str:
+    """The shell script that reads a host; `port` is where its engine listens or shall listen."""
+    return f"port={port:d} patience={patience:d}\n{resource('facts.sh')}"
+
+
+class Section(NamedTuple):
+    words: list[str]
+    lines: list[str]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+
+def parse(output: bytes) -> Facts:
+    """Read what the script printed; what else a login printed is left out. Raises MachineError where it is cut."""
+    found = sections(output.decode(errors="replace"))
+    if "job" in found:
+        raise MachineError(
+            f"An earlier run is still at work on the host (process {found['job'][0].words[0]})",
+            "Wait for it and try again; what it does is in /run/machinectl/log on the host",
+        )
+    if "begin" not in found or "end" not in found:
+        last = output.decode(errors="replace").strip().splitlines()[-1:]
+        raise MachineError(
+            f"The host could not be read: the answer is incomplete{f' and ends in {last[0]!r}' if last else ''}",
+            "Try again with --debug",
+        )
+    try:
+        return facts(found)
+    except (ValueError, IndexError, KeyError, binascii.Error) as exc:
+        raise MachineError(f"The host's answer cannot be understood: {exc!r}", "Try again with --debug") from exc
+
+
+def sections(text: str) -> dict[str, list[Section]]:
+    found: dict[str, list[Section]] = defaultdict(list)
+    current: Section | None = None
+    for line in text.split("\n"):
+        if line.startswith("@"):
+            name, *words = line[1:].split() or [""]
+            if name == "begin":
+                found.clear()
+            current = Section(words, [])
+            found[name].append(current)
+        elif line.startswith("|") and current is not None:
+            current.lines.append(line[1:])
+    return found
+
+
+def facts(found: dict[str, list[Section]]) -> Facts:
+    def words(name: str) -> list[str]:
+        return found[name][0].words if name in found else []
+
+    def word(name: str) -> str:
+        return " ".join(words(name))
+
+    def text(name: str) -> str:
+        return found[name][0].text if name in found else ""
+
+    units = {unit["Id"]: unit for unit in properties(text("units"))}
+    openrc = {section.words[0] for section in found.get("openrc", ())}
+    unit = units.get("docker.service", {})
+    if word("init") == "openrc":
+        service = Service(bool(word("dockerd")), "started" in openrc, "enabled" in openrc)
+    else:
+        service = Service(
+            unit.get("LoadState") not in {None, "", "not-found"},
+            unit.get("ActiveState") in {"active", "reloading"},
+            unit.get("UnitFileState", "").startswith("enabled"),
+        )
+    info = json.loads(text("info") or "{}")
+    return Facts(
+        uid=int(word("uid")),
+        clock=int(word("clock")),
+        kernel=word("kernel"),
+        arch=word("arch"),
+        hostname=word("hostname"),
+        machine_id=word("machine-id"),
+        os_release=os_release(text("os")),
+        init=word("init"),
+        etc_writable="writable" in found,
+        directories=frozenset(section.words[0] for section in found.get("directory", ())),
+        free=dict(zip(("/", "/usr", "/var", "/etc"), map(int, words("free")), strict=False)),
+        mac=word("mac"),
+        dockerd=word("dockerd"),
+        version=str(info.get("ServerVersion") or version(text("version"))),
+        packages={line.split()[0]: line.split()[1] for line in text("packages").splitlines()},
+        service=service,
+        unit=text("unit"),
+        drop_ins=tuple(unit.get("DropInPaths", "").split()),
+        environment={section.words[0]: section.text for section in found.get("environment", ())},
+        info=info,
+        swarm=info.get("Swarm", "inactive") not in {"inactive", ""} if info else "swarm" in found,
+        containers=frozenset(section.words[0] for section in found.get("container", ()) if section.words),
+        processes=tuple(Process(int(w[0]), int(w[1]), " ".join(w[2:])) for w in each(found, "process")),
+        podman=word("podman"),
+        snap="snap" in found,
+        config_path=word("config"),
+        files={
+            " ".join(section.words[3:]): File(
+                section.words[0],
+                int(section.words[1]),
+                int(section.words[2]),
+                base64.b64decode("".join(section.lines), validate=True),
+            )
+            for section in found.get("file", ())
+        },
+        sums={" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in each(found, "sum")},
+        backup=word("backup"),
+        listeners=tuple(Listener(int(w[0]), " ".join(w[1:])) for w in each(found, "listener")),
+        locks=tuple(Lock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in each(found, "lock")),
+        dpkg_interrupted="interrupted" in found,
+        transaction=word("transaction"),
+        firewalls={section.words[0]: section.text for section in found.get("firewall", ())},
+    )
+
+
+def each(found: dict[str, list[Section]], name: str) -> list[list[str]]:
+    return [section.words for section in found.get(name, ())]
+
+
+def properties(text: str) -> list[dict[str, str]]:
+    """What `systemctl show` prints of several units: KEY=VALUE lines, an empty line between two."""
+    units: list[dict[str, str]] = [{}]
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if equals:
+            units[-1][key] = value
+        elif units[-1]:
+            units.append({})
+    return [unit for unit in units if "Id" in unit]
+
+
+def os_release(text: str) -> dict[str, str]:
+    """os-release(5): shell assignments, of which only quotes and their backslashes are to be undone."""
+    found = {}
+    for line in text.splitlines():
+        key, equals, value = line.strip().partition("=")
+        if not equals or key.startswith("#"):
+            continue
+        if value[:1] in {'"', "'"} and value.endswith(value[0]):
+            value = re.sub(r"\\(.)", r"\1", value[1:-1])
+        found[key] = value
+    return found
+
+
+def version(text: str) -> str:
+    """26.1.5+dfsg1 of `Docker version 26.1.5+dfsg1, build 411e817`."""
+    match = re.search(r"version (\S+?),?(?:\s|$)", text)
+    return match[1] if match else ""

@@ -1,0 +1,139 @@
+# What a host is like: read, and nothing changed. Needs root and a POSIX shell; busybox will do.
+# Prints "@name words" for each fact, and after it what belongs to it, a "|" before each line; "@end" ends it.
+# $port is the engine's port, $patience how many seconds a job that an earlier run left at work is waited for.
+exec 2>/dev/null </dev/null
+LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
+export LC_ALL PATH
+
+say() { printf '\n@%s\n' "$*"; }
+lines() { sed 's/^/|/'; }
+file() { [ -f "$1" ] && say file "$(stat -c '%a %u %g' "$1")" "$1" && base64 <"$1" | lines; }
+sum() { [ -f "$1" ] && say sum "$(stat -c '%a %u %g' "$1")" "$(sha256sum <"$1" | cut -d' ' -f1)" "$1"; }
+has() { command -v "$1" >/dev/null; }
+
+say begin 1
+tries=0
+while read -r job </run/machinectl/pid && kill -0 "$job"; do
+    [ $tries -lt $((patience * 5)) ] || { say job "$job"; break; }
+    tries=$((tries + 1))
+    sleep 0.2
+done
+
+# The engine is asked meanwhile: its client takes as long as all of the rest.
+answers() { has docker && [ -S /var/run/docker.sock ] && has dockerd; }
+ask() {
+    answers && DOCKER_CONTEXT='' DOCKER_HOST=unix:///var/run/docker.sock timeout 10 docker info --format \
+        '{"ServerVersion":{{json .ServerVersion}},"LiveRestoreEnabled":{{json .LiveRestoreEnabled}},"Swarm":{{json .Swarm.LocalNodeState}},"SecurityOptions":{{json .SecurityOptions}}}'
+}
+ask | {
+exec 3<&0 </dev/null
+
+say uid "$(id -u)"
+say clock "$(date +%s)"
+say kernel "$(uname -sr)"
+say arch "$(uname -m)"
+say hostname "$(hostname || cat /etc/hostname)"
+say machine-id "$(cat /etc/machine-id)"
+say os
+for release in /etc/os-release /usr/lib/os-release; do [ -r $release ] && lines <$release && break; done
+if [ -d /run/systemd/system ]; then say init systemd; elif has rc-service; then say init openrc; else say init other; fi
+[ -w /etc ] && say writable /etc
+for directory in /etc/docker /etc/docker/machinectl /etc/systemd/system/docker.service.d; do
+    [ -d $directory ] && say directory $directory
+done
+df -P -k / /usr /var /etc | awk 'NR > 1 { print $4 }' | { read -r root; read -r usr; read -r var; read -r etc
+    say free "$root" "$usr" "$var" "$etc"; }
+device=$(awk '$2 == "00000000" { print $1; exit }' /proc/net/route)
+[ "$device" ] && say mac "$(cat "/sys/class/net/$device/address")"
+
+# The engine's service.
+config=/etc/docker/daemon.json
+if has systemctl; then
+    say units
+    systemctl show docker.service docker.socket -p Id -p LoadState -p ActiveState -p UnitFileState -p DropInPaths | lines
+    say unit
+    unit=$(systemctl cat docker.service)
+    printf '%s\n' "$unit" | lines
+    named=$(printf '%s\n' "$unit" | sed -n 's/^[^#]*--config-file[= ]\([^ ]*\).*/\1/p' | tail -n 1)
+    config=${named:-$config}
+    environment=$(printf '%s\n' "$unit" | sed -n 's/^EnvironmentFile=-\{0,1\}//p')
+else
+    environment=/etc/conf.d/docker
+    rc-service docker status >/dev/null && say openrc started
+    rc-update show default | grep -q '^ *docker ' && say openrc enabled
+fi
+# Only what may hold options of dockerd: the rest may hold passwords.
+for path in $environment; do
+    [ -f "$path" ] && say environment "$path" && grep -E '^[A-Za-z_]*(OPT|ARG|REGISTRY)' "$path" | lines
+done
+
+# The engine itself, and what passes for one.
+has dockerd && say dockerd "$(command -v dockerd)"
+say packages
+if has dpkg-query; then
+    dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' docker.io docker-ce moby-engine docker-engine \
+        podman-docker | sed -n 's/^.i *//p' | lines
+elif has rpm; then
+    rpm -q --qf '%{NAME} %{VERSION}-%{RELEASE}\n' docker-ce moby-engine docker docker-engine podman-docker |
+        grep -v ' not installed' | lines
+elif has pacman; then pacman -Q docker podman-docker | lines
+elif has apk; then apk info -v docker podman-docker 2>/dev/null | sed -n 's/^\([a-z-]*\)-\([0-9]\)/|\1 \2/p'
+fi
+docker=$(command -v docker)
+has dockerd || { [ "$docker" ] && grep -q podman "$docker" && say podman "$docker"; }
+{ [ -e /snap/bin/docker ] || [ -d /var/snap/docker ]; } && say snap
+for process in /proc/[0-9]*; do
+    read -r name <"$process/comm" || continue
+    case $name in
+    dockerd) say process "${process#/proc/}" "$(stat -c %u "$process")" "$(tail -n 1 "$process/cgroup")" ;;
+    containerd-shim*)
+        tr '\0' ' ' <"$process/cmdline" | sed -n 's/.*-namespace moby .*-id \([0-9a-f]*\).*/@container \1/p' ;;
+    esac
+done
+if answers; then
+    say info
+    lines <&3
+elif has dockerd; then
+    say version
+    dockerd --version | lines
+fi
+for state in /var/lib/docker/swarm/docker-state.json; do [ -s $state ] && say swarm; done
+
+# Its configuration.
+say config "$config"
+file "$config"
+[ -e "$config.before-machinectl" ] && say backup "$config.before-machinectl"
+for name in ca.pem server.pem server-key.pem environment; do sum "/etc/docker/machinectl/$name"; done
+for name in /etc/systemd/system/docker.service.d/*machinectl.conf; do file "$name"; done
+for ca in $(sed -n 's/.*"tlscacert"[^"]*"\([^"]*\)".*/\1/p' "$config") \
+    $(printf '%s\n' "$unit" | sed -n 's/^[^#]*--tlscacert[= ]\([^ ]*\).*/\1/p'); do sum "$ca"; done
+read -r phase </etc/docker/machinectl/transaction/phase && say transaction "$phase"
+
+# Who listens on the engine's port.
+awk -v "port=:$(printf %04X "$port")" '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }' \
+    /proc/net/tcp /proc/net/tcp6 | while read -r inode; do
+    owner=$(ls -l /proc/[0-9]*/fd | awk -v "link=socket:[$inode]" '/^\/proc/ { split($0, path, "/") }
+        index($0, link) { print path[3]; exit }')
+    say listener "${owner:-0}" "$(cat "/proc/$owner/comm")"
+done
+
+# Who has the package manager's locks, and whether it was cut short.
+stat -c '%i %n' /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock |
+    awk 'NR == FNR { lock[$1] = $2; next }
+        $2 != "->" { split($6, file, ":"); if (file[3] in lock) print $5, lock[file[3]] }' - /proc/locks |
+    while read -r holder lock; do say lock "$holder" "$(cat "/proc/$holder/comm")" "$lock"; done
+[ "$(ls /var/lib/dpkg/updates | grep '^[0-9]')" ] && say interrupted dpkg
+
+# What may keep the engine's port from being reached.
+grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && say firewall ufw && grep '^### tuple ###' /etc/ufw/user.rules | lines
+if has firewall-cmd && firewall-cmd --state >/dev/null; then say firewall firewalld; firewall-cmd --list-ports | lines; fi
+if has nft; then
+    say firewall nftables
+    nft list ruleset | awk '/^table/ { table = $2 " " $3; next } /^\tchain/ { chain = $2; inside = 0; next }
+        /hook input/ { inside = 1; print "chain " table " " chain } /^\t}/ { inside = 0 } inside' | lines
+elif grep -q filter /proc/net/ip_tables_names; then
+    say firewall iptables
+    iptables -S INPUT | lines
+fi
+say end
+}

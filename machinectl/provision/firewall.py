@@ -1,0 +1,115 @@
+"""The host's firewall: what it says about the engine's port, and the rule that lets it through."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl.errors import MachineError
+from machinectl.provision.decision import Decision, interrupted, tail
+from machinectl.provision.job import Job
+
+if TYPE_CHECKING:
+    from machinectl.provision.facts import Facts
+    from machinectl.provision.job import Result
+    from machinectl.provision.wish import Wish
+
+
+class Rule(NamedTuple):
+    """A firewall that is in the way: its name, the command that lets the engine's port through, and its undoing."""
+
+    firewall: str
+    allow: str
+    undo: str
+
+
+def blocking(facts: Facts, port: int) -> Rule | None:
+    """The firewall that keeps a TCP port of the host from being reached, as far as its rules show."""
+    rules = facts.firewalls
+    # These two write the kernel's rules themselves, in chains of their own that only they can read.
+    if "ufw" in rules:
+        if re.search(rf"allow (any|tcp) {port} ", rules["ufw"]):
+            return None
+        return Rule("ufw", f"ufw allow {port}/tcp", f"ufw delete allow {port}/tcp")
+    if "firewalld" in rules:
+        if f"{port}/tcp" in rules["firewalld"].split():
+            return None
+        change = "firewall-cmd -q --permanent --{0}-port={1}/tcp && firewall-cmd -q --{0}-port={1}/tcp"
+        return Rule("firewalld", change.format("add", port), change.format("remove", port))
+    if "iptables" in rules and is_blocked(rules["iptables"], port):
+        return iptables(port)
+    for chain, text in chains(rules.get("nftables", "")):
+        if is_blocked(text, port):
+            return nftables(chain, port)
+    return None
+
+
+def chains(rules: str) -> list[tuple[str, str]]:
+    """The input chains of nftables, each by family, table and name, with its rules."""
+    found = re.split(r"^chain (\S+ \S+ \S+)$", rules, flags=re.MULTILINE)[1:]
+    return list(zip(found[::2], found[1::2], strict=True))
+
+
+def is_blocked(rules: str, port: int) -> bool:
+    """Whether the rules of an input chain stop a port, or let through only others.
+
+    Rules are read in order, and only those that say no more than a port: the rest is for the error message to name.
+    """
+    default = bool(re.search(r"policy drop|^-P INPUT DROP", rules, re.MULTILINE))
+    for line in rules.split("\n"):
+        named = re.search(rf"dport {port}\b|dport \{{[^}}]*\b{port}\b", line)
+        everything = re.fullmatch(
+            r"\s*(counter packets \d+ bytes \d+ )?(drop|reject.*)|-A INPUT -j (DROP|REJECT).*", line
+        )
+        if named and re.search(r"\baccept\b|-j ACCEPT", line):
+            return False
+        if everything or (named and re.search(r"\bdrop\b|\breject\b|-j (DROP|REJECT)", line)):
+            return True
+    return default
+
+
+def iptables(port: int) -> Rule:
+    rule = f"INPUT -p tcp --dport {port} -j ACCEPT"
+    return Rule("iptables", f"iptables -I {rule}", f"iptables -D {rule}")
+
+
+def nftables(chain: str, port: int) -> Rule:
+    """A rule in a chain, named by family, table and name; iptables finds its own rules in its own chain only."""
+    if chain == "ip filter INPUT":
+        return iptables(port)
+    # A rule of nftables has no name but its handle, known only when it is there.
+    undo = (
+        f"nft delete rule {chain} handle "
+        f"$(nft -a list chain {chain} | sed -n 's/.*tcp dport {port} accept # handle //p' | head -n 1)"
+    )
+    return Rule("nftables", f"nft insert rule {chain} tcp dport {port} accept", undo)
+
+
+def open_port(facts: Facts, wish: Wish) -> Decision | None:
+    """Let the engine's port through, where that was asked for and something is in the way."""
+    rule = blocking(facts, wish.port) if wish.open_firewall else None
+    if rule is None:
+        return None
+    return Decision(
+        title=f"Opening port {wish.port} in {rule.firewall}",
+        details=(rule.allow,),
+        job=Job("command.sh", {"command": rule.allow}),
+        after=facts,
+        failure=failure,
+        changes=({"kind": "firewall", "path": f"{rule.firewall}:{wish.port}", "undo": rule.undo},),
+    )
+
+
+def failure(result: Result) -> MachineError:
+    return interrupted(result) or MachineError(
+        f"The firewall could not be changed: {tail(result)}", "Open the port on the host"
+    )
+
+
+def advice(facts: Facts, port: int) -> str:
+    """What to do where SSH works and the engine's port does not."""
+    rule = blocking(facts, port)
+    if rule:
+        return f"{rule.firewall} on the host is in the way: {rule.allow} (or let --open-firewall do it)"
+    found = " and ".join(sorted(name for name, rules in facts.firewalls.items() if rules)) or "none on the host"
+    return f"Firewalls found: {found}; one between here and the host must let port {port}/tcp through"

@@ -1,0 +1,34 @@
+# Install the engine: wait until nobody else has the package manager's locks, then do as $refresh and $install say.
+# ./environment holds NAME=VALUE lines (proxies): they are in no argument, and gone as soon as they are read.
+# $locks are lock files, $lock_files files whose mere existence is the lock; $deadline is how long they are waited for.
+# Ends with 0; 75: the locks were not free by the deadline; else as the package manager.
+trap '' HUP PIPE
+trap 'rm -f /run/machinectl/pid' EXIT
+umask 022
+while IFS= read -r variable; do export "$variable"; done <environment
+rm -f environment
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none
+
+holder() {
+    for lock in $locks; do
+        [ -f "$lock" ] || continue
+        pid=$(awk -v "inode=:$(stat -c %i "$lock")" '$2 != "->" && index($6, inode) { print $5; exit }' /proc/locks)
+        [ -z "$pid" ] || { echo "$(cat "/proc/$pid/comm" 2>/dev/null) (process $pid) has $lock" && return; }
+    done
+    for lock in $lock_files; do [ ! -e "$lock" ] || { echo "$lock exists" && return; }; done
+    return 1
+}
+
+waited=0
+while held=$(holder); do
+    [ $waited -lt "$deadline" ] || { echo "$held, also after $deadline s"; exit 75; }
+    waited=$((waited + 1))
+    sleep 1
+done
+
+printf '%s\n' "$refresh"
+eval "$refresh" || refreshed=$?
+printf '%s\n' "$install"
+eval "$install" || exit
+command -v dockerd >/dev/null || { echo "dockerd is not on the PATH after the installation"; exit 70; }
+eval "$start"

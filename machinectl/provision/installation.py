@@ -1,0 +1,115 @@
+"""Install an engine where there is none: Docker's script, or the distribution's package."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from machinectl.errors import CheckFailed, MachineError
+from machinectl.provision import distributions
+from machinectl.provision.decision import Decision, interrupted, tail
+from machinectl.provision.facts import Service
+from machinectl.provision.job import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.provision.facts import Facts
+    from machinectl.provision.job import Result
+    from machinectl.provision.wish import Wish
+
+# Other people's package managers at work on the host: unattended upgrades take a few minutes. Seconds.
+LOCK_DEADLINE = 300
+# Hundreds of MB over a slow line. Seconds.
+INSTALL_TIMEOUT = 3600
+# What both kinds of package put there, near enough to say what would come next.
+GUESSED_UNIT = "# /usr/lib/systemd/system/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n"
+
+
+def decide(facts: Facts, wish: Wish, script: Callable[[str], bytes | None]) -> Decision | None:
+    """Install the engine where there is none. `script` downloads Docker's, None where its URL does not answer."""
+    if facts.dockerd:
+        return None
+    distribution = distributions.choose(facts.os_release, wish.os)
+    if facts.dpkg_interrupted and isinstance(distribution, distributions.Apt):
+        raise CheckFailed(
+            "dpkg was interrupted on the host, and installs nothing until that is mended",
+            "Mend it on the host: dpkg --configure -a && apt-get -f install",
+        )
+    downloaded = None
+    if wish.install == "docker" or (wish.install == "auto" and distribution.docker_script):
+        downloaded = script(wish.install_url)
+        if downloaded is None and wish.install == "docker":
+            raise MachineError(
+                f"{wish.install_url} does not answer",
+                "Take the distribution's own package: --engine-install distro",
+            )
+    if downloaded is not None:
+        how = f"by Docker's script, {wish.install_url}"
+        pin = f" --version {wish.version}" if wish.version else ""
+        install, refresh, package = f"sh ./script{pin}", "", "docker-ce"
+    else:
+        package = distribution.package
+        if not package:
+            raise CheckFailed(
+                f"{facts.os_name} has no package of Docker Engine (its docker is podman's)",
+                f"Use Docker's own: --engine-install docker ({wish.install_url} must answer from here)",
+            )
+        how = f"the distribution's package {package}{f' {wish.version}' if wish.version else ''}"
+        install, refresh = distribution.install(package, wish.version), distribution.refresh
+    variables = {
+        "refresh": refresh,
+        "install": install,
+        "start": distribution.start(),
+        "locks": " ".join(distribution.locks),
+        "lock_files": " ".join(distribution.lock_files),
+        "deadline": str(LOCK_DEADLINE),
+    }
+    proxies = "".join(f"{name}={value}\n" for name, value in wish.proxies.items())
+    files = {"environment": proxies.encode()} | ({"script": downloaded} if downloaded is not None else {})
+    return Decision(
+        title=f"Installing Docker Engine: {how}",
+        details=tuple(line for line in (refresh, install, distribution.start()) if line),
+        job=Job("install.sh", variables, files, timeout=INSTALL_TIMEOUT),
+        after=replace(
+            facts,
+            dockerd="/usr/bin/dockerd",
+            service=Service(loaded=True, active=True, enabled=True),
+            unit=GUESSED_UNIT,
+        ),
+        failure=failure,
+        changes=({"kind": "package", "path": package},),
+        unforeseen=True,
+    )
+
+
+def waited_for(facts: Facts) -> str:
+    """Who is waited for before anything can be installed; "" where nobody."""
+    holders = {lock.pid: lock.process for lock in facts.locks}
+    return ", ".join(f"{process or 'a process'} ({pid})" for pid, process in holders.items())
+
+
+def failure(result: Result) -> MachineError:
+    said = (result.stdout + result.stderr).decode(errors="replace")
+    if "after" in said and result.status == 75:  # noqa: PLR2004 - install.sh
+        return MachineError(f"The package manager is busy: {tail(result)}", "Wait for it to end, and try again")
+    for sign, hint in (
+        ("dpkg --configure -a", "Mend it on the host: dpkg --configure -a"),
+        ("--fix-broken install", "Mend it on the host: apt-get --fix-broken install"),
+        ("Could not connect", "See that the host reaches its package mirror: apt-get update"),
+        ("Temporary failure resolving", "See that the host resolves names: apt-get update"),
+        ("sh ./script", "Take the distribution's own package: --engine-install distro"),
+    ):
+        if sign in said:
+            return MachineError(f"Docker Engine could not be installed:\n{complaints(said) or tail(result)}", hint)
+    return interrupted(result) or MachineError(
+        f"Docker Engine could not be installed:\n{complaints(said) or tail(result)}",
+        "Install it on the host, and use --engine-install none",
+    )
+
+
+def complaints(said: str) -> str:
+    """The lines of apt's and dnf's output that say what is wrong, each once."""
+    marks = ("E:", "Err:", "W: Failed", "Error:", "error:", "ERROR:", "dpkg: error")
+    lines = [line.strip() for line in said.split("\n") if line.strip().startswith(marks) and line.isprintable()]
+    return "\n".join(list(dict.fromkeys(lines))[-8:])

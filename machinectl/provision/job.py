@@ -1,0 +1,110 @@
+"""A job: a shell script that runs to its end on the host, also where the connection is cut in the middle."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import tarfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from machinectl.provision import resource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Result(Protocol):
+    """What a remote command ended with; `ssh.Result` is one."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def stdout(self) -> bytes: ...
+    @property
+    def stderr(self) -> bytes: ...
+
+
+class Remote(Protocol):
+    """A host that runs commands as root."""
+
+    # Runs a shell script. Raises MachineError where the connection fails, and with `check` where the script does.
+    # `shown` is what a person who watches sees in the script's place.
+    def run(
+        self,
+        script: str,
+        *,
+        input: bytes = b"",  # noqa: A002 - as subprocess.run has it
+        timeout: float = ...,
+        check: bool = ...,
+        shown: str = ...,
+    ) -> Result: ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is sent: the script, the variables that it starts with, and files that lie beside it, private to root."""
+
+    script: str
+    variables: Mapping[str, str]
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    # Seconds until the answer is given up on; the job itself goes on.
+    timeout: float = 600
+
+    @property
+    def text(self) -> str:
+        """The script as it runs."""
+        assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in self.variables.items())
+        return assignments + resource(self.script)
+
+    @property
+    def archive(self) -> bytes:
+        """Everything as a tar archive: files go through stdin, so that nothing of them is in an argument."""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+            # The script comes last: an archive that was cut off on its way has none.
+            for name, content in {**self.files, "job.sh": self.text.encode()}.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                member.mode = 0o600
+                archive.addfile(member, io.BytesIO(content))
+        return buffer.getvalue()
+
+    def run(self, remote: Remote) -> Result:
+        launch = resource("launch.sh")
+        return remote.run(launch, input=self.archive, timeout=self.timeout, check=False, shown=self.text)
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file to be put in place on the host; without content it is removed."""
+
+    path: str
+    mode: str = "644"
+    content: bytes | None = field(default=None, repr=False)
+
+
+def apply(
+    files: list[NewFile],
+    *,
+    init: str,
+    action: str,
+    port: int = 0,
+    validate: str = "",
+    live_restore: str = "",
+    enable: bool = False,
+    directories: tuple[str, ...] = (),
+) -> Job:
+    """The job that puts files in place and lets the engine take them, or puts back what was there (apply.sh)."""
+    manifest = "".join(f"{file.mode if file.content is not None else '-'} {file.path}\n" for file in files)
+    contents = {str(number): file.content or b"" for number, file in enumerate(files, 1)}
+    variables = {
+        "init": init,
+        "action": action,
+        "port": f"{port:04X}" if port else "",
+        "validate": validate,
+        "live_restore": live_restore,
+        "enable": "yes" if enable else "",
+        "directories": " ".join(directories),
+    }
+    return Job("apply.sh", variables, {"manifest": manifest.encode(), **contents})

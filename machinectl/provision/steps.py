@@ -1,0 +1,40 @@
+"""The steps that make a host an engine host, in their order. Each is a decision over facts; none touches the host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl.provision import checks, configuration, firewall, installation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.provision.decision import Decision
+    from machinectl.provision.facts import Facts
+    from machinectl.provision.wish import Wish
+
+
+class Step(NamedTuple):
+    """A titled step: what it comes to on a host as it is now."""
+
+    title: str
+    decide: Callable[[Facts, Wish], Decision | None]
+
+
+def steps(script: Callable[[str], bytes | None]) -> tuple[Step, ...]:
+    """All of them. `script` downloads Docker's installation script; None where its URL does not answer."""
+    return (
+        Step("Put back what an interrupted run left", configuration.recover),
+        Step("Check the host", checked),
+        Step("Install Docker Engine", lambda facts, wish: installation.decide(facts, wish, script)),
+        Step("Keep running containers running", configuration.keep_containers),
+        Step("Configure the engine", configuration.configure),
+        Step("Open the firewall", firewall.open_port),
+    )
+
+
+def checked(facts: Facts, wish: Wish) -> None:
+    """Nothing, or CheckFailed. A clash of settings is found here too, before anything is changed."""
+    checks.check(facts, wish)
+    if facts.dockerd:
+        configuration.configure(facts, wish)

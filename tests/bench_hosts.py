@@ -1,0 +1,176 @@
+"""What `make bench` measures on real hosts, those of the lab: each run is on a host that was never touched before."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from machinectl.commands.certs_create import certs_create
+from tests.lab.command import LabError, sh
+from tests.lab.image import archives
+from tests.lab.lan import Lab
+from tests.lab.place import KEY
+from tests.measure import MACHINECTL, Cost, measured, median, row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tests.lab.host import Host
+
+    # Makes ready for a run on a host, with an empty directory for what it needs here; the command that is measured.
+    Preparation = Callable[[Host, Path], Sequence[str]]
+
+NEEDS = ("systemd-nspawn", "debootstrap", "ip", "iptables", "ssh", "ssh-keygen", "nsenter", "setpriv", "setsid", "curl")
+# They may become root by sudo without a password.
+USER = "ops"
+NAME = "orionbox"
+# What a person would write by hand: the least that makes a host the same as `create` does.
+FILES = {
+    "docker/daemon.json": """{
+  "hosts": ["unix:///var/run/docker.sock", "tcp://0.0.0.0:2376"],
+  "tlsverify": true,
+  "tlscacert": "/etc/docker/machinectl/ca.pem",
+  "tlscert": "/etc/docker/machinectl/server.pem",
+  "tlskey": "/etc/docker/machinectl/server-key.pem",
+  "live-restore": true
+}
+""",
+    "systemd/system/docker.service.d/hosts.conf": """[Service]
+ExecStart=
+ExecStart=/usr/sbin/dockerd --containerd=/run/containerd/containerd.sock $DOCKER_OPTS
+""",
+}
+SET_UP = """set -e
+tar -xf - -C /etc
+systemctl daemon-reload
+systemctl restart docker
+until ss -ltn | grep -q ':2376 '; do sleep 0.1; done
+"""
+INSTALL = """export DEBIAN_FRONTEND=noninteractive
+apt-get update && apt-get install -y docker.io && systemctl restart docker
+"""
+# Seconds. What has just been started keeps a host busy for as long as that.
+SETTLING = 1
+# Seconds. On a line that takes so much longer there and back, everything takes longer by that for each answer awaited.
+ROUND_TRIP = 0.1
+
+
+def why_not() -> str:
+    """Why there can be no hosts here; "" where there can."""
+    missing = [program for program in NEEDS if shutil.which(program) is None]
+    if os.geteuid() != 0:
+        missing.append("root")
+    if missing:
+        return f"they need {', '.join(missing)}"
+    try:
+        archives()
+    except (LabError, OSError) as error:
+        return str(error)
+    return ""
+
+
+def hosts(work: Path) -> Iterator[Sequence[str]]:
+    lab = Lab.claim()
+    try:
+        for rows in (engine_there, far_away, bare, nothing_to_do):
+            yield from rows(lab, work)
+    finally:
+        lab.down()
+
+
+def engine_there(lab: Lab, work: Path) -> Iterator[Sequence[str]]:
+    """Against one ssh session that runs a script with the same outcome, and one question over TLS from here."""
+    cost, base = in_turn(lab, work, ["docker"], create, by_hand, runs=7)
+    yield row("create where the engine is there", cost.wall, "ssh HOST SCRIPT; curl", base.wall, "1.3 x")
+
+
+def far_away(lab: Lab, work: Path) -> Iterator[Sequence[str]]:
+    """All answers that are awaited one after the other: TCP's, SSH's, the login's, the commands', TLS's and HTTP's."""
+
+    def create_over(delay_ms: float, host: Host, directory: Path) -> Sequence[str]:
+        host.netem(delay_ms)
+        return create(host, directory)
+
+    there = ROUND_TRIP / 2 * 1000
+    far, near = in_turn(lab, work, ["docker"], partial(create_over, there), partial(create_over, 0), runs=5)
+    trips = f"{(far.wall - near.wall) / ROUND_TRIP:.0f} round trips"
+    what = f"create, {ROUND_TRIP * 1000:.0f} ms of round trip"
+    yield [what, f"{far.wall:.3f} s", f"0 ms: {near.wall:.3f} s", trips, "45 round trips"]
+
+
+def bare(lab: Lab, work: Path) -> Iterator[Sequence[str]]:
+    def install(host: Host, _: Path) -> Sequence[str]:
+        return [*host.ssh_command(USER), as_root(INSTALL)]
+
+    cost, base = in_turn(lab, work, [], partial(create, options=("--engine-install", "distro")), install, runs=3)
+    yield row("create on a bare host", cost.wall, "ssh HOST apt-get …; restart", base.wall, "1.1 x")
+
+
+def nothing_to_do(lab: Lab, work: Path) -> Iterator[Sequence[str]]:
+    with fresh(lab, work, ["docker"]) as (host, directory):
+        measured(create(host, directory))
+        engine = host.output("pidof dockerd")
+        again = [*MACHINECTL, "-s", str(directory), "provision", NAME]
+        pairs = [(measured(again), measured([*host.ssh_command(USER), "true"])) for _ in range(10)]
+        if host.output("pidof dockerd") != engine:
+            sys.exit("provision with nothing to do has restarted the engine")
+    cost, base = (median(costs) for costs in zip(*pairs, strict=True))
+    yield row("provision with nothing to do", cost.wall, "ssh HOST true", base.wall, "1 s")
+
+
+def in_turn(
+    lab: Lab, work: Path, variants: Sequence[str], prepare: Preparation, baseline: Preparation, *, runs: int
+) -> tuple[Cost, Cost]:
+    """The medians of two commands that are run in turn, so that the machine's moods hit both."""
+    costs: tuple[list[Cost], list[Cost]] = ([], [])
+    for _ in range(runs):
+        for found, one in zip(costs, (prepare, baseline), strict=True):
+            with fresh(lab, work, variants) as (host, directory):
+                found.append(measured(one(host, directory)))
+    return median(costs[0]), median(costs[1])
+
+
+@contextmanager
+def fresh(lab: Lab, work: Path, variants: Sequence[str]) -> Iterator[tuple[Host, Path]]:
+    """A host that has just been made, and an empty directory."""
+    [host] = lab.up(variants)
+    host.wait_booted()
+    time.sleep(SETTLING)
+    try:
+        yield host, Path(tempfile.mkdtemp(dir=work))
+    finally:
+        host.remove()
+
+
+def create(host: Host, directory: Path, options: Sequence[str] = ()) -> Sequence[str]:
+    where = ["--generic-ip-address", host.ip, "--generic-ssh-user", USER, "--generic-ssh-key", str(KEY)]
+    return [*MACHINECTL, "-s", str(directory), "create", "-d", "generic", *where, *options, NAME]
+
+
+def by_hand(host: Host, directory: Path) -> Sequence[str]:
+    """One ssh session that puts files in place and restarts the engine, and curl."""
+    certs_create(str(directory), [host.ip])
+    etc = directory / "etc"
+    for name, text in FILES.items():
+        (etc / name).parent.mkdir(parents=True)
+        (etc / name).write_text(text)
+    (etc / "docker/machinectl").mkdir()
+    for name in ("ca.pem", "server.pem", "server-key.pem"):
+        shutil.copy(directory / name, etc / "docker/machinectl" / name)
+    archive = directory / "etc.tar"
+    sh("tar", "--owner=0", "--group=0", "-cf", archive, "-C", etc, ".")
+    ssh = shlex.join([*host.ssh_command(USER), as_root(SET_UP)])
+    tls = f"--cacert {directory}/ca.pem --cert {directory}/cert.pem --key {directory}/key.pem"
+    return ["sh", "-c", f"{ssh} < {archive} && curl -sSf {tls} https://{host.ip}:2376/version"]
+
+
+def as_root(script: str) -> str:
+    return f"sudo sh -c {shlex.quote(script)}"

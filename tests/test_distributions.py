@@ -1,0 +1,133 @@
+"""Which family a system belongs to, by recorded os-release files, and what its package manager is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from machinectl.errors import CheckFailed
+from machinectl.provision.distributions import (
+    ORDER,
+    Amazon,
+    Apk,
+    Apt,
+    Distribution,
+    Dnf,
+    Pacman,
+    RedHat,
+    Zypper,
+    choose,
+)
+from machinectl.provision.facts import os_release
+
+RECORDED = Path(__file__).with_name("osrelease")
+APT = "apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
+ZYPPER = "ZYPP_LOCK_TIMEOUT=300 zypper --non-interactive"
+FAMILIES: dict[str, type[Distribution]] = {
+    "almalinux-9": RedHat,
+    "alpine-3.20": Apk,
+    "amazon-2023": Amazon,
+    "arch": Pacman,
+    "centos-stream-9": RedHat,
+    "debian-12": Apt,
+    "debian-13": Apt,
+    "endeavouros": Pacman,
+    "fedora-41": Dnf,
+    "linuxmint-22": Apt,
+    "opensuse-leap-15.6": Zypper,
+    "oracle-9": RedHat,
+    "pop-22.04": Apt,
+    "raspbian-11": Apt,
+    "rhel-9": RedHat,
+    "rocky-9": RedHat,
+    "sles-15": Zypper,
+    "ubuntu-24.04": Apt,
+}
+
+
+def recorded(name: str) -> dict[str, str]:
+    return os_release((RECORDED / name).read_text())
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_system_belongs_to_its_family(name: str) -> None:
+    assert type(choose(recorded(name))) is FAMILIES[name]
+
+
+def test_every_recorded_system_is_tried() -> None:
+    assert {path.name for path in RECORDED.iterdir()} == {*FAMILIES, "nixos-24.05"}
+
+
+def test_an_unknown_system_is_told_what_was_read_and_what_can_be_done() -> None:
+    with pytest.raises(CheckFailed) as raised:
+        choose(recorded("nixos-24.05"))
+    assert "ID=nixos" in raised.value.cause
+    assert "--os" in raised.value.hint
+    assert "--engine-install none" in raised.value.hint
+
+
+def test_a_system_without_os_release_says_that_nothing_was_read() -> None:
+    with pytest.raises(CheckFailed, match="says nothing"):
+        choose({})
+
+
+def test_the_family_that_was_given_counts_more_than_what_was_read() -> None:
+    assert type(choose(recorded("nixos-24.05"), "debian")) is Apt
+    with pytest.raises(CheckFailed, match="--os beos"):
+        choose(recorded("debian-13"), "beos")
+
+
+def test_an_id_counts_more_than_what_a_system_is_like() -> None:
+    assert type(choose({"ID": "rocky", "ID_LIKE": "fedora"})) is RedHat
+    assert type(choose({"ID": "strange", "ID_LIKE": "strange fedora debian"})) is Dnf
+
+
+def test_no_id_is_claimed_by_two_families() -> None:
+    claimed = [name for distribution in ORDER for name in distribution.ids]
+    assert len(claimed) == len(set(claimed))
+
+
+@pytest.mark.parametrize(
+    ("distribution", "version", "command"),
+    [
+        (
+            Apt(),
+            "",
+            f"{APT} install docker.io",
+        ),
+        (
+            Apt(),
+            "26.1",
+            f"{APT} install 'docker.io=26.1*'",
+        ),
+        (Dnf(), "", '"$(command -v dnf || command -v yum)" -y install moby-engine'),
+        (Dnf(), "26.1", "\"$(command -v dnf || command -v yum)\" -y install 'moby-engine-26.1*'"),
+        (Amazon(), "", '"$(command -v dnf || command -v yum)" -y install docker'),
+        (Zypper(), "", f"{ZYPPER} install --no-recommends docker || [ $? -eq 106 ]"),
+        (Zypper(), "26.1.5", f"{ZYPPER} install --no-recommends 'docker = 26.1.5' || [ $? -eq 106 ]"),
+        (Pacman(), "", "pacman -S --noconfirm --needed docker"),
+        (Apk(), "", "apk add --wait 300 docker"),
+        (Apk(), "26.1", "apk add --wait 300 'docker~26.1'"),
+    ],
+)
+def test_the_engine_is_installed_by_the_familys_own_package_manager(
+    distribution: Distribution, version: str, command: str
+) -> None:
+    assert distribution.install(distribution.package, version) == command
+
+
+def test_pacman_pins_nothing() -> None:
+    with pytest.raises(CheckFailed):
+        Pacman().install("docker", "26.1")
+
+
+@pytest.mark.parametrize("distribution", ORDER, ids=lambda each: type(each).__name__)
+def test_a_packages_name_is_never_code(distribution: Distribution) -> None:
+    for command in (distribution.install, distribution.remove, distribution.upgrade, distribution.candidate):
+        assert "'x; reboot'" in command("x; reboot") or "'x; reboot" in command("x; reboot")
+
+
+def test_openrc_starts_the_engine_in_its_own_words() -> None:
+    assert Apk().start() == "rc-update add docker default && rc-service docker start"
+    assert Apt().start() == "systemctl enable --now docker.service"

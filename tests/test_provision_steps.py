@@ -1,0 +1,511 @@
+"""What each step comes to on hosts recorded in the lab, and on hosts made from them that no lab has."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl import certs
+from machinectl.errors import CheckFailed, MachineError, UsageError
+from machinectl.provision import checks, configuration, firewall, installation, undo
+from machinectl.provision.facts import Facts, File, Listener, Lock, Process, Service, Sum, os_release, parse
+from machinectl.provision.wish import Wish
+
+if TYPE_CHECKING:
+    from machinectl.provision.decision import Decision
+    from machinectl.provision.job import Job
+
+HERE = Path(__file__).parent
+DAEMON_JSON = "/etc/docker/daemon.json"
+NFT = "chain inet fw input\n\t\ttype filter hook input priority 0; policy drop;\n"
+NO_SCRIPT = "https://unreachable.example"
+
+
+@cache
+def authority() -> certs.Pair:
+    return certs.new_ca("test")
+
+
+@cache
+def files() -> dict[str, bytes]:
+    server = certs.issue_server(authority(), ["192.168.0.29"])
+    return {"ca.pem": authority().certificate, "server.pem": server.certificate, "server-key.pem": server.key}
+
+
+def wish(**asked: Any) -> Wish:
+    return Wish("192.168.0.29", certificates=files(), **asked)
+
+
+def host(name: str, **different: Any) -> Facts:
+    facts = parse((HERE / "facts" / name).read_bytes())
+    return replace(facts, **{"clock": int(datetime.now(UTC).timestamp()), **different})
+
+
+def with_config(name: str, config: Any, **different: Any) -> Facts:
+    text = config if isinstance(config, bytes) else json.dumps(config).encode()
+    return host(name, files={DAEMON_JSON: File("600", 0, 0, text)}, **different)
+
+
+def with_unit(start: str, **different: Any) -> Facts:
+    return host("docker", unit=f"# /etc/systemd/system/docker.service\n[Service]\nExecStart={start}\n", **different)
+
+
+def no_script(_: str) -> bytes | None:
+    return None
+
+
+def configured(facts: Facts, asked: Wish | None = None) -> Decision:
+    decision = configuration.configure(facts, asked or wish())
+    assert decision is not None
+    return decision
+
+
+def sent(job: Job) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(job.archive)) as archive:
+        members = archive.getmembers()
+        assert all(member.mode == 0o600 and member.uid == 0 for member in members)
+        read = {member.name: archive.extractfile(member) for member in members}
+        return {name: file.read() for name, file in read.items() if file}
+
+
+def manifest(job: Job) -> list[str]:
+    return sent(job)["manifest"].decode().splitlines()
+
+
+def put(job: Job, path: str) -> bytes:
+    number = next(index for index, line in enumerate(manifest(job), 1) if line.endswith(f" {path}"))
+    return sent(job)[str(number)]
+
+
+# Checks
+
+
+@pytest.mark.parametrize(
+    ("facts", "cause"),
+    [
+        (host("docker", uid=1000), "not run as root"),
+        (host("docker", init="other"), "neither systemd nor OpenRC"),
+        (host("bare", snap=True), "snap"),
+        (host("bare", podman="/usr/bin/docker"), "podman"),
+        (host("bare", packages={"podman-docker": "4.3"}), "podman"),
+        (
+            host("bare", processes=(Process(7, 1000, "0::/user.slice/x"),)),
+            "rootless: dockerd runs as user 1000",
+        ),
+        (host("bare", processes=(Process(7, 0, "0::/user.slice/x"),)), "docker.service did not start"),
+        (host("docker", service=Service()), "no docker.service"),
+        (host("docker", etc_writable=False), "read-only"),
+        (host("docker", free={"/etc": 3}), "disk is full: /etc has 3 KB left"),
+        (host("bare", free={"/etc": 1 << 20, "/usr": 1 << 20, "/var": 99 << 10}), "/var has 99 MB left"),
+        (with_config("docker", b"{"), "not JSON"),
+        (with_config("docker", {"tlsverify": True, "tlscacert": "/x/ca.pem"}), "speaks TLS already"),
+        (with_config("docker", {"tlscacert": "/etc/docker/machinectl/ca.pem"}), "another machinectl"),
+        (with_unit("/usr/bin/dockerd --tlsverify --tlscacert=/x"), r"somebody else's \(/x\)"),
+        (
+            host("docker", listeners=(Listener(9, "nginx"),)),
+            r"Port 2376 on the host is taken by nginx \(process 9\)",
+        ),
+    ],
+)
+def test_a_host_that_cannot_be_provisioned_is_refused_with_its_reason(facts: Facts, cause: str) -> None:
+    with pytest.raises(CheckFailed, match=cause) as raised:
+        checks.check(facts, wish())
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        host("bare"),
+        host("docker"),
+        host("docker-with-a-container"),
+        host("swarm-node"),
+        host(
+            "docker",
+            processes=(Process(79, 0, "0::/system.slice/docker.service"), Process(9, 0, "0::/docker/ab")),
+        ),
+        host("docker", processes=(Process(8, 1000, "0::/user.slice"),)),
+        host("docker", free={"/usr": 1, "/etc": 1 << 20}),
+        with_config("docker", {"tls": False}),
+    ],
+)
+def test_a_host_that_can_be_provisioned_is_not_refused(facts: Facts) -> None:
+    checks.check(facts, wish())
+
+
+def test_without_an_engine_and_without_leave_to_install_one_there_is_nothing_to_do() -> None:
+    with pytest.raises(CheckFailed, match="no Docker Engine on the host"):
+        checks.check(host("bare"), wish(install="none"))
+
+
+@pytest.mark.parametrize(("days", "words"), [(-731, "731 days behind"), (900, "900 days ahead of")])
+def test_a_clock_for_which_our_certificates_are_not_valid_is_refused(days: int, words: str) -> None:
+    clock = int((datetime.now(UTC) + timedelta(days=days)).timestamp())
+    with pytest.raises(CheckFailed, match=words):
+        checks.check(host("docker", clock=clock), wish())
+
+
+def test_a_clock_that_is_a_little_off_is_a_warning() -> None:
+    facts = host("docker")
+    here = datetime.fromtimestamp(facts.clock, UTC)
+    assert checks.wrong_clock(facts, here + timedelta(minutes=3)) == ""
+    assert "60 minutes behind the clock here" in checks.wrong_clock(facts, here + timedelta(hours=1))
+
+
+def test_tls_with_our_own_ca_is_not_somebody_elses() -> None:
+    digest = hashlib.sha256(files()["ca.pem"]).hexdigest()
+    facts = with_config("docker", {"tlsverify": True, "tlscacert": "/x"}, sums={"/x": Sum("644", 0, 0, digest)})
+    checks.check(facts, wish())
+    other = replace(facts, sums={"/x": Sum("644", 0, 0, "0" * 64)})
+    with pytest.raises(CheckFailed):
+        checks.check(other, wish())
+    checks.check(other, wish(force=True))
+    checks.check(other, wish(own_cas=frozenset({"0" * 64})))
+
+
+# Installing
+
+
+def test_an_engine_that_is_there_is_kept() -> None:
+    assert installation.decide(host("docker"), wish(install="docker", version="29"), no_script) is None
+
+
+def test_auto_takes_dockers_script_where_its_url_answers_and_says_so() -> None:
+    decision = installation.decide(host("bare"), wish(version="28.1"), lambda _: b"#!/bin/sh\n")
+    assert decision is not None
+    assert "Docker's script, https://get.docker.com" in decision.title
+    assert decision.details[0] == "sh ./script --version 28.1"
+    assert sent(decision.job)["script"] == b"#!/bin/sh\n"
+    assert decision.unforeseen
+
+
+def test_auto_takes_the_distributions_package_where_the_url_does_not_answer_and_says_so() -> None:
+    decision = installation.decide(host("bare"), wish(), no_script)
+    assert decision is not None
+    assert "the distribution's package docker.io" in decision.title
+    assert decision.changes == ({"kind": "package", "path": "docker.io"},)
+
+
+def test_dockers_script_that_was_asked_for_and_does_not_answer_is_an_error() -> None:
+    with pytest.raises(MachineError, match=r"unreachable\.example does not answer"):
+        installation.decide(host("bare"), wish(install="docker", install_url=NO_SCRIPT), no_script)
+
+
+def test_a_distribution_without_a_package_says_where_there_is_one() -> None:
+    rocky = host("bare", os_release=os_release((HERE / "osrelease/rocky-9").read_text()))
+    with pytest.raises(CheckFailed, match="no package of Docker Engine"):
+        installation.decide(rocky, wish(install="distro"), no_script)
+
+
+def test_the_script_is_not_tried_on_a_system_that_it_does_not_know() -> None:
+    alpine = host("bare", os_release=os_release((HERE / "osrelease/alpine-3.20").read_text()), init="openrc")
+
+    def script(url: str) -> bytes | None:
+        raise AssertionError(url)
+
+    decision = installation.decide(alpine, wish(), script)
+    assert decision is not None
+    assert decision.details == (
+        "apk update",
+        "apk add --wait 300 docker",
+        "rc-update add docker default && rc-service docker start",
+    )
+
+
+def test_a_broken_dpkg_is_reported_with_what_mends_it() -> None:
+    with pytest.raises(CheckFailed) as raised:
+        installation.decide(host("bare", dpkg_interrupted=True), wish(), no_script)
+    assert "dpkg --configure -a" in raised.value.hint
+
+
+def test_who_holds_the_lock_is_named() -> None:
+    locks = (
+        Lock(12, "unattended-upgr", "/var/lib/dpkg/lock"),
+        Lock(12, "unattended-upgr", "/var/lib/dpkg/lock-frontend"),
+    )
+    assert installation.waited_for(host("bare", locks=locks)) == "unattended-upgr (12)"
+    assert installation.waited_for(host("bare")) == ""
+
+
+def test_proxies_reach_the_installation_and_no_argument_or_script_holds_them() -> None:
+    asked = wish(env=("HTTP_PROXY=http://u:secret@p:1", "A=b"), install="distro")
+    decision = installation.decide(host("bare"), asked, no_script)
+    assert decision is not None
+    assert sent(decision.job)["environment"] == b"http_proxy=http://u:secret@p:1\nHTTP_PROXY=http://u:secret@p:1\n"
+    assert "secret" not in decision.job.text
+    assert "secret" not in repr(decision)
+    assert "secret" not in repr(asked)
+
+
+# Keeping containers
+
+
+def test_running_containers_are_kept_by_a_reload_first() -> None:
+    facts = with_config("docker-with-a-container", {"b": 1, "a": 2})
+    decision = configuration.keep_containers(facts, wish())
+    assert decision is not None
+    assert decision.job.variables["action"] == "reload"
+    assert manifest(decision.job) == [f"600 {DAEMON_JSON}.before-machinectl", f"600 {DAEMON_JSON}"]
+    assert put(decision.job, DAEMON_JSON) == b'{\n    "b": 1,\n    "a": 2,\n    "live-restore": true\n}\n'
+    assert put(decision.job, f"{DAEMON_JSON}.before-machinectl") == b'{"b": 1, "a": 2}'
+    assert configuration.keep_containers(decision.after, wish()) is None
+
+
+@pytest.mark.parametrize("name", ["docker", "swarm-node", "bare", "provisioned"])
+def test_without_containers_or_on_swarm_nothing_is_reloaded(name: str) -> None:
+    assert configuration.keep_containers(host(name), wish()) is None
+
+
+# Configuring
+
+
+def test_a_fresh_engine_gets_certificates_drop_in_and_daemon_json_in_an_order_that_can_be_cut_anywhere() -> None:
+    decision = configured(host("docker"))
+    assert manifest(decision.job) == [
+        "644 /etc/docker/machinectl/ca.pem",
+        "644 /etc/docker/machinectl/server.pem",
+        "600 /etc/docker/machinectl/server-key.pem",
+        "644 /etc/systemd/system/docker.service.d/zz-machinectl.conf",
+        f"644 {DAEMON_JSON}",
+    ]
+    assert json.loads(put(decision.job, DAEMON_JSON)) == {
+        "hosts": ["fd://", "tcp://0.0.0.0:2376"],
+        "tlsverify": True,
+        "tlscacert": "/etc/docker/machinectl/ca.pem",
+        "tlscert": "/etc/docker/machinectl/server.pem",
+        "tlskey": "/etc/docker/machinectl/server-key.pem",
+        "live-restore": True,
+    }
+    assert decision.job.variables["port"] == "0948"
+    assert decision.job.variables["validate"] == (
+        "/usr/sbin/dockerd --validate --config-file=/etc/docker/daemon.json"
+        " --containerd=/run/containerd/containerd.sock"
+    )
+
+
+def test_no_private_key_is_in_a_script_or_a_representation() -> None:
+    decision = configured(host("docker"))
+    assert "PRIVATE KEY" not in decision.job.text
+    assert "PRIVATE KEY" not in repr(decision)
+
+
+def test_other_keys_of_daemon_json_stay_and_a_backup_is_made_once() -> None:
+    facts = with_config("docker", {"log-driver": "local", "strange": [1, {"x": None}]})
+    job = configured(facts).job
+    assert list(json.loads(put(job, DAEMON_JSON)))[:2] == ["log-driver", "strange"]
+    assert f"600 {DAEMON_JSON}.before-machinectl" in manifest(job)
+    again = configured(replace(facts, backup=f"{DAEMON_JSON}.before-machinectl")).job
+    assert f"600 {DAEMON_JSON}.before-machinectl" not in manifest(again)
+
+
+def test_a_swarm_node_gets_no_live_restore_and_no_restart_unasked() -> None:
+    with pytest.raises(CheckFailed, match="Swarm node"):
+        configuration.configure(host("swarm-node"), wish())
+    job = configured(host("swarm-node"), wish(restart_swarm=True)).job
+    assert "live-restore" not in json.loads(put(job, DAEMON_JSON))
+
+
+def test_a_clash_of_flag_and_key_is_found_before_anything_restarts() -> None:
+    facts = with_unit("/usr/bin/dockerd -H fd:// --label a=b --log-level info")
+    configured(facts)
+    with pytest.raises(CheckFailed, match="--label"):
+        configuration.configure(facts, wish(labels={"x": "y"}))
+    with pytest.raises(CheckFailed, match="--log-level"):
+        configuration.configure(facts, wish(options=("log-level=debug",)))
+
+
+def test_live_restore_on_the_command_line_stays_there() -> None:
+    job = configured(with_unit("/usr/bin/dockerd --live-restore")).job
+    assert "live-restore" not in json.loads(put(job, DAEMON_JSON))
+
+
+def test_an_engine_without_any_host_keeps_its_socket() -> None:
+    job = configured(with_unit("/usr/bin/dockerd")).job
+    assert json.loads(put(job, DAEMON_JSON))["hosts"] == ["unix:///var/run/docker.sock", "tcp://0.0.0.0:2376"]
+    assert not [line for line in manifest(job) if "systemd" in line]
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "hosts"),
+    [
+        (["tcp://0.0.0.0:2375"], {}, ["tcp://0.0.0.0:2375", "tcp://0.0.0.0:2376"]),
+        (["tcp://127.0.0.1:2376"], {}, ["tcp://0.0.0.0:2376"]),
+        ([":2376", "fd://"], {}, ["tcp://0.0.0.0:2376", "fd://"]),
+        (["tcp://0.0.0.0:2376", "fd://"], {"bind": "192.168.0.29"}, ["fd://", "tcp://192.168.0.29:2376"]),
+        (["fd://"], {"bind": "fd00::1"}, ["fd://", "tcp://[fd00::1]:2376"]),
+        (["fd://"], {"port": 4243}, ["fd://", "tcp://0.0.0.0:4243"]),
+    ],
+)
+def test_who_listened_on_our_port_makes_room_and_everybody_else_stays(
+    there: list[str], asked: dict[str, Any], hosts: list[str]
+) -> None:
+    job = configured(
+        with_config("docker", {"hosts": there}, unit=with_unit("/usr/bin/dockerd").unit), wish(**asked)
+    ).job
+    assert json.loads(put(job, DAEMON_JSON))["hosts"] == hosts
+
+
+def test_listeners_that_were_plain_are_named() -> None:
+    decision = configured(with_unit("/usr/bin/dockerd -H fd:// -H tcp://127.0.0.1:2375"))
+    assert "tcp://127.0.0.1:2375 was plain, and speaks TLS from now on" in decision.details
+
+
+def test_secrets_of_the_engines_environment_are_readable_by_root_alone() -> None:
+    decision = configured(host("docker"), wish(env=("HTTPS_PROXY=http://u:secret@p:1",)))
+    assert "600 /etc/docker/machinectl/environment" in manifest(decision.job)
+    assert b"secret" in put(decision.job, "/etc/docker/machinectl/environment")
+    assert b"secret" not in put(decision.job, "/etc/systemd/system/docker.service.d/zz-machinectl.conf")
+    assert "secret" not in "".join(decision.details)
+
+
+@pytest.mark.parametrize("variable", ["A", "=b", "A=b\nc", "1A=b", "A B=c", "A=\x1b[2J"])
+def test_a_variable_that_no_file_can_hold_is_refused(variable: str) -> None:
+    with pytest.raises(UsageError):
+        wish(env=(variable,))
+
+
+def test_on_openrc_a_host_on_the_command_line_is_its_owners_to_change() -> None:
+    facts = host("docker", init="openrc", unit="", environment={"/etc/conf.d/docker": 'DOCKER_OPTS="-H tcp://:2375"'})
+    with pytest.raises(CheckFailed, match=r"/etc/conf\.d/docker on the host sets --host"):
+        configuration.configure(facts, wish())
+    job = configured(replace(facts, environment={"/etc/conf.d/docker": 'DOCKER_OPTS="--debug"'})).job
+    assert not [line for line in manifest(job) if "systemd" in line]
+    assert job.variables["init"] == "openrc"
+
+
+def test_an_engine_that_is_as_it_should_be_is_left_alone() -> None:
+    facts = provisioned()
+    assert configuration.configure(facts, wish()) is None
+
+
+def test_an_engine_that_is_right_but_off_is_only_started() -> None:
+    facts = replace(provisioned(), service=Service(loaded=True, active=False, enabled=False), listeners=())
+    decision = configured(facts)
+    assert (decision.title, manifest(decision.job)) == ("Starting the engine", [])
+    assert decision.job.variables["enable"] == "yes"
+    assert {"kind": "enabled", "path": "docker.service"} in decision.changes
+
+
+def test_what_a_cut_run_left_is_put_back_first() -> None:
+    decision = configuration.recover(host("docker", transaction="applying"), wish())
+    assert decision is not None
+    assert decision.unforeseen
+    assert configuration.recover(host("docker"), wish()) is None
+
+
+def provisioned() -> Facts:
+    """The recorded host that was provisioned, as if it had been with our certificates."""
+    facts = host("provisioned")
+    sums = {
+        f"/etc/docker/machinectl/{name}": Sum(mode, 0, 0, hashlib.sha256(files()[name]).hexdigest())
+        for name, mode in configuration.CERTIFICATES.items()
+    }
+    return replace(facts, sums=sums)
+
+
+# The firewall
+
+
+@pytest.mark.parametrize(
+    ("firewalls", "allow"),
+    [
+        ({"ufw": "### tuple ### allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in"}, "ufw allow 2376/tcp"),
+        ({"ufw": "### tuple ### allow tcp 2376 0.0.0.0/0 any 0.0.0.0/0 in", "nftables": ""}, None),
+        (
+            {"firewalld": "22/tcp"},
+            "firewall-cmd -q --permanent --add-port=2376/tcp && firewall-cmd -q --add-port=2376/tcp",
+        ),
+        ({"firewalld": "22/tcp 2376/tcp"}, None),
+        (
+            {"iptables": "-P INPUT DROP\n-A INPUT -p tcp --dport 22 -j ACCEPT"},
+            "iptables -I INPUT -p tcp --dport 2376 -j ACCEPT",
+        ),
+        (
+            {"iptables": "-P INPUT ACCEPT\n-A INPUT -p tcp -m tcp --dport 2376 -j DROP"},
+            "iptables -I INPUT -p tcp --dport 2376 -j ACCEPT",
+        ),
+        ({"iptables": "-P INPUT DROP\n-A INPUT -p tcp --dport 2376 -j ACCEPT"}, None),
+        ({"iptables": "-P INPUT ACCEPT\n-A INPUT -p tcp --dport 23760 -j DROP"}, None),
+        (
+            {"nftables": f"{NFT}\t\ttcp dport 22 accept"},
+            "nft insert rule inet fw input tcp dport 2376 accept",
+        ),
+        ({"nftables": f"{NFT}\t\ttcp dport {{ 22, 2376 }} accept"}, None),
+        (
+            {"nftables": f"chain ip other input\n\t\tpolicy accept;\n{NFT}"},
+            "nft insert rule inet fw input tcp dport 2376 accept",
+        ),
+        (
+            {"nftables": NFT.replace("inet fw input", "ip filter INPUT")},
+            "iptables -I INPUT -p tcp --dport 2376 -j ACCEPT",
+        ),
+        ({"nftables": ""}, None),
+    ],
+)
+def test_the_firewall_in_the_way_is_named_with_its_rule(firewalls: dict[str, str], allow: str | None) -> None:
+    facts = host("docker", firewalls=firewalls)
+    rule = firewall.blocking(facts, 2376)
+    assert (rule.allow if rule else None) == allow
+    assert firewall.open_port(facts, wish()) is None
+    decision = firewall.open_port(facts, wish(open_firewall=True))
+    assert (decision.details[0] if decision else None) == allow
+    if allow:
+        assert allow in firewall.advice(facts, 2376)
+
+
+# Undoing
+
+
+def test_undoing_takes_out_what_is_ours_and_leaves_what_others_added_since() -> None:
+    facts = with_config("docker", {"log-driver": "local"})
+    decision = configured(facts)
+    config = json.loads(put(decision.job, DAEMON_JSON)) | {"added": "since"}
+    after = replace(facts, files={DAEMON_JSON: File("600", 0, 0, json.dumps(config).encode())})
+    [taken_out] = undo.undo(after, decision.changes, purge_engine=False)
+    assert json.loads(put(taken_out.job, DAEMON_JSON)) == {"log-driver": "local", "added": "since"}
+
+
+def test_undoing_takes_out_what_an_earlier_machine_that_was_forgotten_had_put_there() -> None:
+    first = with_config("docker", {"log-driver": "local"})
+    written = json.loads(put(configured(first).job, DAEMON_JSON))
+    forgotten = with_config("docker", written)
+    change = configuration.config_change(forgotten, {key: written[key] for key in written if key != "log-driver"}, b"")
+    left = undo.config_before(forgotten, change)
+    assert left is not None
+    assert json.loads(left) == {"log-driver": "local", "live-restore": True, "hosts": ["fd://"]}
+
+
+def test_undoing_where_nothing_of_ours_is_left_does_nothing() -> None:
+    decision = configured(host("docker"))
+    assert undo.undo(host("docker"), decision.changes, purge_engine=False) == []
+    assert undo.undo(host("docker"), [], purge_engine=True) == []
+
+
+def test_what_was_there_first_is_what_is_put_back_after_many_runs() -> None:
+    first = {
+        "kind": "config",
+        "path": DAEMON_JSON,
+        "before": None,
+        "mode": "644",
+        "ours": {"a": 1},
+        "written": "x",
+    }
+    second = {**first, "before": '{"a": 1}', "ours": {"b": 2}, "written": "y"}
+    [merged] = undo.merged([first], [second, second])
+    assert merged == {**first, "ours": {"a": 1, "b": 2}, "written": "y"}
+
+
+def test_the_engine_itself_goes_only_when_asked() -> None:
+    changes = [{"kind": "package", "path": "docker.io"}]
+    assert undo.undo(host("docker"), changes, purge_engine=False) == []
+    [decision] = undo.undo(host("docker"), changes, purge_engine=True)
+    assert decision.details == ("apt-get -q -y -o DPkg::Lock::Timeout=300 remove docker.io",)

@@ -1,0 +1,146 @@
+"""dockerd's command line in docker.service: found as systemd finds it, and changed without losing a word."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from machinectl.errors import MachineError
+from machinectl.provision import unit
+from machinectl.provision.facts import DROP_INS
+
+DEBIAN = """# /usr/lib/systemd/system/docker.service
+[Unit]
+Description=Docker
+[Service]
+EnvironmentFile=-/etc/default/docker
+ExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock $DOCKER_OPTS
+ExecReload=/bin/kill -s HUP $MAINPID
+"""
+OVERRIDE = """
+# /etc/systemd/system/docker.service.d/override.conf
+[Service]
+ExecStart=
+# ExecStart=/not/this/dockerd
+ExecStart=/usr/bin/dockerd -H fd:// \\
+    --label "a=b c" \\
+    -H tcp://0.0.0.0:2375
+"""
+OURS = """
+# /etc/systemd/system/docker.service.d/zz-machinectl.conf
+[Service]
+ExecStart=
+ExecStart=/usr/sbin/dockerd --ours
+"""
+
+
+def rewritten(cat: str, environment: str = "") -> str:
+    words = unit.command_line(cat)
+    variables = unit.variables(cat, {"/etc/default/docker": environment})
+    return " ".join(unit.without(unit.expanded(words, variables), {"host", "tlsverify", "tlscacert"}))
+
+
+def test_the_hosts_go_and_everything_else_stays_where_it_was() -> None:
+    assert rewritten(DEBIAN) == "/usr/sbin/dockerd --containerd=/run/containerd/containerd.sock $DOCKER_OPTS"
+
+
+def test_the_last_file_counts_after_an_empty_assignment() -> None:
+    assert rewritten(DEBIAN + OVERRIDE) == '/usr/bin/dockerd --label "a=b c"'
+
+
+def test_our_own_drop_in_is_not_what_it_is_made_from() -> None:
+    assert unit.command_line(DEBIAN + OURS) == unit.command_line(DEBIAN)
+
+
+@pytest.mark.parametrize(
+    "flag",
+    ["-H fd://", "-H=fd://", "-Hfd://", "--host fd://", "--host=fd://", '--host "fd://"', "--tlsverify"],
+)
+def test_every_way_to_write_a_flag_is_known(flag: str) -> None:
+    cat = DEBIAN.replace("-H fd://", flag)
+    assert rewritten(cat) == "/usr/sbin/dockerd --containerd=/run/containerd/containerd.sock $DOCKER_OPTS"
+
+
+def test_a_variable_that_holds_hosts_is_written_out_without_them() -> None:
+    environment = 'DOCKER_OPTS="-H tcp://0.0.0.0:2375 --mtu=1400"\n'
+    assert rewritten(DEBIAN, environment).endswith("/containerd.sock --mtu=1400")
+
+
+def test_a_variable_that_holds_something_else_stays_a_variable() -> None:
+    assert rewritten(DEBIAN, "DOCKER_OPTS=--mtu=1400\n").endswith(" $DOCKER_OPTS")
+
+
+def test_environment_of_the_unit_itself_counts_too() -> None:
+    cat = DEBIAN.replace("EnvironmentFile", "Environment=DOCKER_OPTS=-H=tcp://:1\nEnvironmentFile")
+    assert "$DOCKER_OPTS" not in rewritten(cat)
+
+
+def test_a_wrapper_before_dockerd_stays() -> None:
+    cat = DEBIAN.replace("/usr/sbin/dockerd", "/usr/bin/env A=b /opt/dockerd")
+    assert rewritten(cat).startswith("/usr/bin/env A=b /opt/dockerd --containerd")
+
+
+def test_flags_are_known_by_their_long_names() -> None:
+    flags = unit.flags(["-D", "-l", "info", "--label", '"a b"', "--mtu=1400", "-g/data", "--bip", "10.0.0.1/8", "$X"])
+    assert [(flag.name, flag.value) for flag in flags] == [
+        ("debug", "true"),
+        ("log-level", "info"),
+        ("label", "a b"),
+        ("mtu", "1400"),
+        ("data-root", "/data"),
+        ("bip", "10.0.0.1/8"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "start", ["ExecStart=/usr/bin/podman system service", "", "ExecStart=/a/dockerd\nExecStart=/b/dockerd"]
+)
+def test_a_unit_that_does_not_start_one_dockerd_is_refused(start: str) -> None:
+    cat = DEBIAN.replace(DEBIAN.split("\n")[5], start)
+    with pytest.raises(MachineError, match=r"docker\.service"):
+        unit.command_line(cat)
+
+
+words = st.one_of(
+    st.sampled_from(
+        ["--debug", "--label", "a=b", '"x y"', "'-H'", "$OPTS", "${X}", "%H", "$$", "--mtu=1", "-D", r"a\ b"]
+    ),
+    st.from_regex(r"--[a-z]{3,8}(=[a-z0-9/:.]{1,9})?", fullmatch=True),
+)
+hosts = st.lists(
+    st.sampled_from([["-H", "fd://"], ["--host=tcp://:1"], ["-Hunix:///a"], ["--host", "fd://"]]), max_size=3
+)
+
+
+@given(st.lists(words.filter(lambda word: not word.startswith("--tls") and word != "'-H'"), max_size=6), hosts)
+@settings(max_examples=60)
+def test_whatever_stands_beside_the_hosts_stays_as_it_was_written(
+    others: list[str], given_hosts: list[list[str]]
+) -> None:
+    # A value-taking flag at the end would take -H for its value, as dockerd does.
+    line = [*itertools.chain.from_iterable(given_hosts), *others]
+    kept = unit.without(["/usr/bin/dockerd", *line], {"host"})
+    assert kept == ["/usr/bin/dockerd", *others]
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=20))
+@settings(max_examples=60)
+def test_a_word_that_we_quote_is_read_back_as_itself(text: str) -> None:
+    quoted = unit.quoted(f"x{text}")
+    assert [unit.unquoted(word) for word in unit.WORD.findall(quoted)] == [f"x{text}"]
+
+
+def test_our_drop_in_is_read_after_everybody_elses() -> None:
+    for other in ("override.conf", "99-x.conf", "zz.conf", "zz-machinectl2.conf", "zzz-a.conf"):
+        ours = unit.drop_in_path((f"/run/systemd/system/docker.service.d/{other}",)).rpartition("/")[2]
+        assert max(ours, other) == ours
+        assert unit.is_ours(f"{DROP_INS}/{ours}")
+
+
+def test_secrets_of_the_environment_are_in_a_file_of_their_own_and_not_in_the_drop_in() -> None:
+    text = unit.drop_in(None, environment=True)
+    assert text == (unit.HEADER + "[Service]\nEnvironmentFile=/etc/docker/machinectl/environment\n").encode()
+    assert unit.environment_file({"A": 'b "c" $d \\e `f`'}) == b'A="b \\"c\\" \\$d \\\\e \\`f\\`"\n'
