@@ -7,7 +7,7 @@ JOBS ?= 4
 # The tests and the benchmark start Python hundreds of times: without bytecode each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format bench lab clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -31,7 +31,7 @@ format: $(VENV)/installed
 	$(BIN)/ruff format .
 
 # As a user has it: installed from a wheel. An editable installation makes each Python start, the baseline too, slower.
-$(VENV)-bench/installed: pyproject.toml $(shell find machinectl drivers -name '*.py')
+$(VENV)-bench/installed: pyproject.toml $(shell find machinectl drivers -name '*.py' -o -name '*.sh')
 	$(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)-bench/bin/python -m pip install --quiet --force-reinstall .
@@ -39,6 +39,11 @@ $(VENV)-bench/installed: pyproject.toml $(shell find machinectl drivers -name '*
 
 bench: $(VENV)-bench/installed
 	$(VENV)-bench/bin/python -m tests.bench
+
+# Real servers on this machine to play with, as root: `make lab`, `make lab LAB="up 2 docker"`, `make lab LAB=down`.
+LAB ?= up 3
+lab: $(VENV)/installed
+	$(BIN)/python -m tests.lab $(LAB)
 
 clean:
 	rm -rf $(VENV) $(VENV)-bench build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -130,4 +130,4 @@ def test_a_packages_name_is_never_code(distribution: Distribution) -> None:
 
 def test_openrc_starts_the_engine_in_its_own_words() -> None:
     assert Apk().start() == "rc-update add docker default && rc-service docker start"
-    assert Apt().start() == "systemctl enable --now docker.service"
+    assert Apt().start().endswith(" || systemctl enable --now docker.service")

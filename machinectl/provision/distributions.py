@@ -46,8 +46,9 @@ class Distribution(ABC):
         """Print the version that an upgrade would install."""
 
     def start(self) -> str:
-        """Start the engine now and at every boot."""
-        return "systemctl enable --now docker.service"
+        """Start the engine now and at every boot. Debian's package has done so; to say it again takes 0.4 s."""
+        done = "systemctl -q is-enabled docker.service && systemctl -q is-active docker.service"
+        return f"{{ {done}; }} || systemctl enable --now docker.service"
 
 
 class Apt(Distribution):

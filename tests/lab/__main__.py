@@ -1,4 +1,4 @@
-"""Play with the lab: `python -m tests.lab up 3 docker`, `ls`, `ssh h1`, `down` (as root, in the checkout)."""
+"""Play with the lab, as root: `make lab` boots hosts and says what to type; `make lab LAB=down` takes them away."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from tests.lab.command import LabError
 from tests.lab.lan import PLAYGROUND, Lab
 from tests.lab.place import KEY
 from tests.lab.variants import VARIANTS
+
+SSH_PORT = 22
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,14 +47,33 @@ def _show(lab: Lab) -> None:
 
 
 def _invite(lab: Lab) -> None:
+    """Say which hosts there are, and what to type."""
+    # By its path: `machinectl` alone may be systemd's, which the lab needs, too.
+    python = os.path.relpath(sys.executable)
+    ours = os.path.join(os.path.dirname(python), "machinectl")
+    again = f"{python} -m tests.lab{'' if lab.number == PLAYGROUND else f' --lab {lab.number}'}"
     _show(lab)
-    print("\nUsers: root, ops (sudo), dev (sudo with password), joe; all have the password", image.PASSWORD)
-    print("and the key", KEY)
+    print(
+        f"\nUsers: root, ops (sudo), dev (sudo with password), joe; their password: {image.PASSWORD}; their key: {KEY}"
+    )
+    print("\nMake Docker hosts of them (auto asks for Docker's script first, which is out of reach here):\n")
     for host in lab.hosts():
-        words = ("machinectl create --driver generic", f"--generic-ip-address {host.ip}")
-        port = () if host.port == 22 else (f"--generic-ssh-port {host.port}",)
-        print(*words, *port, f"--generic-ssh-user ops --generic-ssh-key {KEY} {host.name}")
-    print("python -m tests.lab ssh h1 | ls | poweroff h1 | start h1 | down")
+        options = [f"--generic-ip-address {host.ip}", "--generic-ssh-user ops", f"--generic-ssh-key {KEY}"]
+        if host.port != SSH_PORT:
+            options.append(f"--generic-ssh-port {host.port}")
+        print(f"  {ours} create -d generic {' '.join(options)} --engine-install distro {host.name}")
+    first = lab.hosts()[0].name
+    print(f"\nUse one:\n\n  {ours} ls\n  eval $({ours} env {first})\n  docker version\n  {ours} ssh {first}")
+    print("\nPlay with the hosts themselves:\n")
+    for verb, what in (
+        (f"ssh {first}", "log in, whatever machinectl knows"),
+        (f"poweroff {first}", "pull its plug"),
+        (f"start {first}", "switch it on again"),
+        ("variants", "the kinds of host there are"),
+        ("up 2 docker", "boot two more, with an engine"),
+        ("down", "take all hosts away"),
+    ):
+        print(f"  {again} {verb:12} # {what}")
 
 
 def main() -> None:
@@ -88,5 +109,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except LabError as error:
+    except (LabError, OSError) as error:
         sys.exit(f"lab: {error}")
