@@ -53,10 +53,9 @@ def _invite(lab: Lab) -> None:
     ours = os.path.join(os.path.dirname(python), "machinectl")
     again = f"{python} -m tests.lab{'' if lab.number == PLAYGROUND else f' --lab {lab.number}'}"
     _show(lab)
-    print(
-        f"\nUsers: root, ops (sudo), dev (sudo with password), joe; their password: {image.PASSWORD}; their key: {KEY}"
-    )
-    print("\nMake Docker hosts of them (auto asks for Docker's script first, which is out of reach here):\n")
+    print("\nUsers: root, ops (sudo), dev (sudo with password), joe; all have the password", image.PASSWORD)
+    print("and the key", KEY)
+    print("\nMake Docker hosts of them (they reach Debian's archive and nothing else: the engine is its package):\n")
     for host in lab.hosts():
         options = [f"--generic-ip-address {host.ip}", "--generic-ssh-user ops", f"--generic-ssh-key {KEY}"]
         if host.port != SSH_PORT:
