@@ -48,6 +48,15 @@ def test_running_containers_and_swarm_are_seen() -> None:
     assert parse(recorded("swarm-node")).swarm
 
 
+def test_a_process_that_ended_while_it_was_looked_at_is_none() -> None:
+    before = parse(recorded("docker"))
+    for gone in (b"@process 277 0 \n", b"@process 277\n"):
+        assert (
+            parse(recorded("docker").replace(b"@end 1", gone + b"\n@end 1").replace(b"@init", gone + b"\n@init"))
+            == before
+        )
+
+
 def test_what_we_put_there_is_seen_without_the_key_ever_leaving_the_host() -> None:
     facts = parse(recorded("provisioned"))
     assert set(facts.sums) == {f"{OWN_DIRECTORY}/{name}" for name in ("ca.pem", "server.pem", "server-key.pem")}

@@ -233,7 +233,8 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         info=info,
         swarm=info.get("Swarm", "inactive") not in {"inactive", ""} if info else "swarm" in found,
         containers=frozenset(section.words[0] for section in found.get("container", ()) if section.words),
-        processes=tuple(Process(int(w[0]), int(w[1]), " ".join(w[2:])) for w in each(found, "process")),
+        # One without a cgroup has ended since it was seen: dockerd forks to run iptables and the like.
+        processes=tuple(Process(int(w[0]), int(w[1]), " ".join(w[2:])) for w in each(found, "process") if w[2:]),
         podman=word("podman"),
         snap="snap" in found,
         config_path=word("config"),
