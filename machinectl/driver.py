@@ -15,7 +15,7 @@ from machinectl.errors import MachineError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from machinectl.machine import State
+    from machinectl.state import State
 
 GROUP = "machinectl.drivers"
 

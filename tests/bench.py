@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machinectl.commands.certs_create import certs_create
-from machinectl.machine import Machine
-from machinectl.store import Store
-from machinectl.table import table
+from machinectl.commands.certs.create import certs_create
+from machinectl.go.tabwriter import table
+from machinectl.machines.record import Machine
+from machinectl.machines.store import Store
 from tests import bench_hosts
-from tests.measure import MACHINECTL, Cost, measured, median, row
+from tests.support.measure import MACHINECTL, Cost, measured, median, row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -125,7 +125,7 @@ def serve_engines() -> None:
     import ssl
     import threading
 
-    from tests.servers import Connection, engine
+    from tests.support.servers import Connection, engine
 
     listener, certs = socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

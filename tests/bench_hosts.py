@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machinectl.commands.certs_create import certs_create
+from machinectl.commands.certs.create import certs_create
 from machinectl.provision import facts, resource
 from machinectl.provision.configuration import configure
 from machinectl.provision.wish import Wish
@@ -22,7 +22,7 @@ from tests.lab.command import LabError, sh
 from tests.lab.image import archives
 from tests.lab.lan import Lab
 from tests.lab.place import KEY
-from tests.measure import MACHINECTL, Cost, measured, median, row
+from tests.support.measure import MACHINECTL, Cost, measured, median, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

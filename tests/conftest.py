@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from machinectl.store import Store
+from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # What a background job of a shell inherits ignores SIGINT; the programs that tests interrupt must not inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["tests.dockerd", "tests.lab.fixtures"]
+pytest_plugins = ["tests.support.dockerd", "tests.lab.fixtures"]
 
 # The machines that CI runs on are slow at times; a slow example is not a wrong one.
 settings.register_profile("machinectl", deadline=None, print_blob=True)

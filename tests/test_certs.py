@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from machinectl import certs
 from machinectl.certs import Pair
 from machinectl.errors import MachineError, UsageError
-from tests.real import need
+from tests.support.real import need
 
 if TYPE_CHECKING:
     from pathlib import Path

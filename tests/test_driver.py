@@ -8,7 +8,7 @@ import pytest
 
 from machinectl import driver as drivers
 from machinectl.driver import DriverError
-from tests.program import machinectl
+from tests.support.program import machinectl
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,7 +116,7 @@ def test_a_driver_that_crashes_is_blamed_by_name_and_does_not_keep_its_machine(t
 
 @pytest.mark.usefixtures("plugins")
 def test_a_drivers_state_is_kept_byte_for_byte_through_every_rewrite(tmp_path: Path) -> None:
-    from machinectl.store import Store
+    from machinectl.machines.store import Store
 
     store = tmp_path / "store"
     assert machinectl("create", "-d", "cloud", "box", store=store).returncode == 0

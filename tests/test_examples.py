@@ -10,8 +10,8 @@ import pytest
 
 from machinectl import driver as drivers
 from machinectl.errors import CheckFailed
-from tests.driver_contract import DriverContract
-from tests.real import need
+from tests.support.driver_contract import DriverContract
+from tests.support.real import need
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 HOSTS = """

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.program import COMMAND, machinectl
-from tests.real import need
+from tests.support.program import COMMAND, machinectl
+from tests.support.real import need
 
 if TYPE_CHECKING:
-    from machinectl.store import Store
-    from tests.dockerd import Dockerd
+    from machinectl.machines.store import Store
+    from tests.support.dockerd import Dockerd
 
 
 @pytest.fixture

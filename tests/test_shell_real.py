@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machinectl import shell
-from tests.real import need
-from tests.shells import EVALUATIONS, Evaluation, evaluate
+from tests.support.real import need
+from tests.support.shells import EVALUATIONS, Evaluation, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

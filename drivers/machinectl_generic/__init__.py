@@ -10,14 +10,14 @@ import socket
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from machinectl import url as engine_url
+from machinectl.atomic import replace_file
 from machinectl.driver import DriverError, Instance, NoPowerSwitch, Option, Request, SSHEndpoint
 from machinectl.errors import CheckFailed, UsageError
-from machinectl.store import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.machine import State
+    from machinectl.state import State
 
 # The name of the user's key in the machine's directory: it is copied there, so that the store can be moved.
 KEY_FILE = "id_ssh"

@@ -11,7 +11,7 @@ from machinectl.driver import DriverError, Instance, Option, Request, SSHEndpoin
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.machine import State
+    from machinectl.state import State
 
 
 class NoneDriver:

@@ -7,7 +7,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machinectl.store import Store
+    from machinectl.machines.store import Store
 
 
 def env(store: Store, flags: dict[str, str], names: list[str]) -> str:

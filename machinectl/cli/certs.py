@@ -8,7 +8,7 @@ import typer
 
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.verbs import AsJson, Names, new_app, session, verb
-from machinectl.table import table
+from machinectl.go.tabwriter import table
 
 Out = Annotated[str, typer.Option("--out", metavar="DIR", help="The directory to write to; it is made.")]
 Force = Annotated[bool, typer.Option("-f", "--force", help="Replace files that are there.")]
@@ -34,7 +34,7 @@ def add_making(group: typer.Typer) -> None:
         client_name: ClientName = "client",
         force: Force = False,
     ) -> None:
-        from machinectl.commands.certs_create import certs_create
+        from machinectl.commands.certs.create import certs_create
 
         written = certs_create(out, san, ca_cert=ca_cert, ca_key=ca_key, client_name=client_name, force=force)
         write_out("".join(f"{path}\n" for path in written))
@@ -51,7 +51,7 @@ def add_making(group: typer.Typer) -> None:
         client_name: ClientName = "client",
         force: Force = False,
     ) -> None:
-        from machinectl.commands.certs_issue import certs_issue
+        from machinectl.commands.certs.issue import certs_issue
 
         write_out(certs_issue(session(ctx).store, name, out, client_name=client_name, force=force) + "\n")
 
@@ -64,7 +64,7 @@ def add_import(group: typer.Typer) -> None:
         directory: Annotated[str, typer.Argument(metavar="DIR")],
         force: Force = False,
     ) -> None:
-        from machinectl.commands.certs_import import certs_import
+        from machinectl.commands.certs.import_ import certs_import
 
         written = certs_import(session(ctx).store, session(ctx).console, name, directory, force=force)
         write_out("".join(f"{path}\n" for path in written))
@@ -80,7 +80,7 @@ def add_listing(group: typer.Typer) -> None:
         ] = None,
         as_json: AsJson = False,
     ) -> int:
-        from machinectl.commands.certs_ls import certs_ls, expiring
+        from machinectl.commands.certs.ls import certs_ls, expiring
 
         rows = certs_ls(session(ctx).store, names)
         if as_json:

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from machinectl import driver as drivers
-from machinectl.cli import engine_options, hosts
+from machinectl.cli import access as access_options
+from machinectl.cli import engine_options
 from machinectl.cli.lookahead import named_driver
+from machinectl.cli.outcomes import print_decisions
+from machinectl.cli.upkeep import OpenFirewall, RestartSwarm
 from machinectl.cli.verbs import keyword, python_word, session, verb
 from machinectl.commands.create import Certificates, Wish, preview
 from machinectl.commands.create import create as command
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 TAKE_VALUES = (
     frozenset({"--tls-dir", "--tls-ca-cert", "--tls-client-cert", "--tls-client-key", "--label", "--engine-label"})
     | engine_options.TAKE_VALUES
-    | hosts.TAKE_VALUES
+    | access_options.TAKE_VALUES
 )
 
 
@@ -60,8 +63,8 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
         force: Annotated[
             bool, typer.Option("-f", "--force", help="Replace the certificates of an engine that has other ones.")
         ] = False,
-        restart_swarm: hosts.RestartSwarm = False,
-        open_firewall: hosts.OpenFirewall = False,
+        restart_swarm: RestartSwarm = False,
+        open_firewall: OpenFirewall = False,
         label: Annotated[list[str] | None, typer.Option("--label", "--engine-label", metavar="KEY=VALUE")] = None,
         **others: Any,
     ) -> None:
@@ -71,7 +74,7 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
         if driver is None or driver_name != name:
             raise UsageError(f"Error: Is the driver {name!r} or {driver_name!r}?", "Name it once: --driver DRIVER")
         here = session(ctx)
-        access = hosts.taken_access(others, here)
+        access = access_options.taken_access(others, here)
         leave = Leave(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, dry_run=dry_run)
         wish = Wish(
             options=driver_values(name, driver.options(), others),
@@ -80,19 +83,19 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
             tls=False if no_tls else None,
             labels=labels(label or [], "--label"),
             engine=engine_options.taken(others),
-            onboarding=None if no_provision else hosts.onboarding(access, leave, here),
+            onboarding=None if no_provision else access_options.onboarding(access, leave, here),
         )
         if engine_options.asks_for_swarm(others):
             here.console.warn("the --swarm options belong to a product that no longer exists; they have no effect")
         make = preview if dry_run else command
         outcomes = make(here.store, here.console, machine, driver_name, driver, wish)
         if dry_run:
-            hosts.print_decisions(outcomes)
+            print_decisions(outcomes)
 
     own = [one for one in inspect.signature(create, eval_str=True).parameters.values() if one.name != "others"]
     added = [
         *engine_options.parameters(),
-        *hosts.access_parameters(),
+        *access_options.access_parameters(),
         *(driver_parameter(o) for o in (driver.options() if driver else ())),
     ]
     # Typer reads a function's parameters here: the driver's are known at run time only.

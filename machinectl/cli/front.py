@@ -1,7 +1,7 @@
 """The front door: the verbs that sit in shell start-up and prompts are answered here without loading Typer.
 
 A command line that is not wholly understood here is left to Typer, which shares the command functions and so prints the
-same bytes. Nothing heavy may be imported on this path; tests/test_light_path.py holds the list.
+same bytes. Nothing heavy may be imported on this path; tests/cli/test_light_path.py holds the list.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from machinectl.store import Store
+    from machinectl.machines.store import Store
 
     # Flags given (with their values) and names given, to what stdout gets.
     Answer = Callable[[Store, dict[str, str], list[str]], str]
@@ -68,7 +68,7 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
         return root, None
 
     def work() -> int:
-        from machinectl.store import Store
+        from machinectl.machines.store import Store
 
         write_out(answer(Store(root), flags, names))
         return 0

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.terminal import coloured
 from machinectl.commands.ls import Row, ask, rows
-from machinectl.commands.ls_filter import parse_filters
 from machinectl.errors import UsageError
-from machinectl.machine import State
-from machinectl.table import align
+from machinectl.go.tabwriter import align
+from machinectl.machines.filters import parse_filters
+from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.gotemplate import Template
-    from machinectl.store import Store
+    from machinectl.go.template import Template
+    from machinectl.machines.store import Store
 
 HEADINGS = {
     "Name": "NAME",
@@ -144,7 +144,7 @@ def with_colour(line: str, state: State, start: int) -> str:
 
 def parse_template(text: str) -> tuple[Template, bool]:
     """The template, and whether it begins with `table`, which adds headings and columns (docker-machine's rule)."""
-    from machinectl import gotemplate
+    from machinectl.go import template as gotemplate
 
     headed = text.startswith("table")
     return gotemplate.parse(text.removeprefix("table").strip(" "), fields=HEADINGS, escapes=True), headed

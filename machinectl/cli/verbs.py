@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from machinectl import __version__
 from machinectl.cli.exits import guarded
 from machinectl.cli.terminal import Terminal
 from machinectl.commands.create import Certificates
-from machinectl.store import Store
+from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +25,28 @@ Function = TypeVar("Function", bound="Callable[..., int | None]")
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", show_default=False)]
 OneName = Annotated[list[str] | None, typer.Argument(metavar="[NAME]", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def seconds(given: float) -> float:
+    """A number of seconds; Typer's bounds let through what is no number."""
+    if math.isnan(given):
+        raise typer.BadParameter("nan is not a number of seconds.")
+    return given
+
+
+# A day: longer than anybody waits, and still a time that the operating system's clocks can hold.
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "-t",
+        "--timeout",
+        min=0.1,
+        max=86400,
+        callback=seconds,
+        metavar="SECONDS",
+        help="How long a host may take to answer.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -76,3 +101,8 @@ def keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 def python_word(flag: str) -> str:
     return flag.lstrip("-").replace("-", "_")
+
+
+def own_version() -> str:
+    """Which program answers: systemd has a machinectl too, whose first line starts with `systemd`."""
+    return f"machinectl version {__version__} (Docker hosts; {os.path.dirname(os.path.dirname(__file__))})"

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from machinectl.store import Store
+    from machinectl.machines.store import Store
 
 
 def active(store: Store, environment: Mapping[str, str]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl import engine
-from machinectl.commands.status import endpoint
+from machinectl.hosts.endpoint import endpoint
 
 if TYPE_CHECKING:
-    from machinectl.store import Store
+    from machinectl.machines.store import Store
 
 
 def api(

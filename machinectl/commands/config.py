@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-from machinectl.commands.naming import chosen_one
+from machinectl.machines.chosen import chosen_one
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.store import Store
+    from machinectl.machines.store import Store
 
 
 def config(store: Store, console: Console, names: Sequence[str], environment: Mapping[str, str]) -> list[str]:

@@ -6,23 +6,23 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from machinectl import machine as record
 from machinectl import url as engine_url
-from machinectl.commands import certs_import
-from machinectl.commands.advice import advise
-from machinectl.commands.naming import waiting
+from machinectl.commands.certs import import_ as certs_import
 from machinectl.driver import Instance, OptionValue, Request
 from machinectl.errors import MachineError, UsageError
-from machinectl.machine import Machine, Phase
-from machinectl.store import Store
+from machinectl.machines import record
+from machinectl.machines.advice import advise
+from machinectl.machines.chosen import waiting
+from machinectl.machines.record import Machine, Phase
+from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from machinectl.commands.onboard import Onboarding
-    from machinectl.commands.provisioning import Outcome
     from machinectl.console import Console
     from machinectl.driver import Driver
+    from machinectl.hosts.onboard import Onboarding
+    from machinectl.hosts.setup import Outcome
 
 
 @dataclass(frozen=True)

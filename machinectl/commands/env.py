@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 
 from machinectl import url as engine_url
-from machinectl.commands.naming import chosen_one
 from machinectl.errors import UsageError
+from machinectl.machines.chosen import chosen_one
 from machinectl.shell import detect, script
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from machinectl.store import Store
+    from machinectl.machines.store import Store
 
 # In docker-machine's order; the first three are docker's own (docs.docker.com/reference/cli/docker).
 VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")

@@ -1,65 +1,21 @@
-"""`inspect`: all that is known of a machine, in the shape of docker-machine's config.json and as our own record."""
+"""`inspect --json`: all that is known of a machine, as our own record has it."""
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from machinectl import url as engine_url
-from machinectl.errors import MachineError
+from machinectl.machines.docker_machine import driver_state
 
 if TYPE_CHECKING:
-    from machinectl.machine import Machine
-
-# docker-machine v0.16.2, libmachine/host/host.go: the version of its store that has the shape below.
-CONFIG_VERSION = 3
-INSTALL_URL = "https://get.docker.com"
-
-# What docker-machine writes for a machine that is in no Swarm (libmachine/swarm/swarm.go, commands/create.go).
-SWARM_OPTIONS: dict[str, Any] = {
-    "IsSwarm": False,
-    "Address": "",
-    "Discovery": "",
-    "Agent": False,
-    "Master": False,
-    "Host": "tcp://0.0.0.0:3376",
-    "Image": "swarm:latest",
-    "Strategy": "spread",
-    "Heartbeat": 0,
-    "Overcommit": 0,
-    "ArbitraryFlags": [],
-    "ArbitraryJoinFlags": [],
-    "Env": None,
-    "IsExperimental": False,
-}
+    from machinectl.machines.record import Machine
 
 SECRET_NAME = re.compile(r"pass(wor|phrase|wd)|secret|token|credential|(api|access|private)[-_]?key", re.IGNORECASE)
 # A path to a secret is none.
 NO_SECRET_NAME = re.compile(r"(path|file|dir)$", re.IGNORECASE)
 PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]*@")
 HIDDEN = "***"
-
-
-def inspect(machine: Machine, directory: str) -> dict[str, Any]:
-    """The machine as docker-machine's config.json has it; paths are absolute. `directory` is the machine's."""
-    directory = os.path.abspath(directory)
-    return {
-        "ConfigVersion": CONFIG_VERSION,
-        "Driver": driver(machine, directory),
-        "DriverName": machine.driver,
-        "HostOptions": {
-            "Driver": "",
-            "Memory": 0,
-            "Disk": 0,
-            "EngineOptions": engine_options(machine),
-            "SwarmOptions": SWARM_OPTIONS,
-            "AuthOptions": auth_options(machine, directory),
-        },
-        "Name": machine.name,
-    }
 
 
 def ours(machine: Machine, directory: str) -> dict[str, Any]:
@@ -79,101 +35,6 @@ def ours(machine: Machine, directory: str) -> dict[str, Any]:
         "changes": without_secrets(machine.changes),
         "directory": os.path.abspath(directory),
     }
-
-
-def driver(machine: Machine, directory: str) -> dict[str, Any]:
-    """The fields that every docker-machine driver has (libmachine/drivers/base.go), then what this one's state says."""
-    fields = {
-        "IPAddress": address(machine.url),
-        "MachineName": machine.name,
-        "SSHUser": "",
-        "SSHPort": 0,
-        "SSHKeyPath": "",
-        "StorePath": os.path.dirname(os.path.dirname(directory)),
-        "SwarmMaster": False,
-        "SwarmHost": "",
-        "SwarmDiscovery": "",
-        "URL": machine.url,
-        **(driver_state(machine) or {}),
-    }
-    key = fields["SSHKeyPath"]
-    if key and isinstance(key, str):
-        fields["SSHKeyPath"] = os.path.join(directory, key)
-    return fields
-
-
-def driver_state(machine: Machine) -> dict[str, Any] | None:
-    """A driver's state is a text that only the driver understands; ours and docker-machine's write a JSON object."""
-    try:
-        state = json.loads(machine.driver_state, parse_float=finite, parse_constant=finite)
-    except (ValueError, RecursionError):
-        return None
-    return state if isinstance(state, dict) else None
-
-
-def finite(text: str) -> float:
-    """A number of a JSON text. Raises ValueError for those that JSON does not have, or that are too large."""
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(text)
-    return number
-
-
-def address(url: str) -> str:
-    """The host in an engine's URL, "" where it has none (a socket, a machine half made)."""
-    try:
-        return engine_url.parse(url).host
-    except MachineError:
-        return ""
-
-
-def engine_options(machine: Machine) -> dict[str, Any]:
-    """docker-machine's libmachine/engine/engine.go."""
-    engine = machine.engine
-    return {
-        "ArbitraryFlags": strings(engine.get("options")),
-        "Dns": None,
-        "GraphDir": "",
-        "Env": strings(engine.get("env")),
-        "Ipv6": False,
-        "InsecureRegistry": strings(engine.get("insecure_registries")),
-        "Labels": [f"{key}={value}" for key, value in labels(machine).items()],
-        "LogLevel": "",
-        "StorageDriver": str(engine.get("storage_driver") or ""),
-        "SelinuxEnabled": False,
-        "TlsVerify": machine.tls,
-        "RegistryMirror": strings(engine.get("registry_mirrors")),
-        "InstallURL": str(engine.get("install_url") or INSTALL_URL),
-    }
-
-
-def auth_options(machine: Machine, directory: str) -> dict[str, Any]:
-    """docker-machine's libmachine/auth/auth.go. A machine of ours has its own CA, beside its certificates."""
-    return {
-        "CertDir": directory,
-        "CaCertPath": os.path.join(directory, "ca.pem"),
-        "CaPrivateKeyPath": os.path.join(directory, "ca-key.pem"),
-        "CaCertRemotePath": "",
-        "ServerCertPath": os.path.join(directory, "server.pem"),
-        "ServerKeyPath": os.path.join(directory, "server-key.pem"),
-        "ClientKeyPath": os.path.join(directory, "key.pem"),
-        "ServerCertRemotePath": "",
-        "ServerKeyRemotePath": "",
-        "ClientCertPath": os.path.join(directory, "cert.pem"),
-        "ServerCertSANs": strings(machine.engine.get("tls_sans")),
-        "StorePath": directory,
-    }
-
-
-def labels(machine: Machine) -> dict[str, str]:
-    """The labels that the engine was given at its creation, and those set since."""
-    given = (label.partition("=") for label in strings(machine.engine.get("labels")))
-    return {**{key: value for key, _, value in given}, **machine.labels}
-
-
-def strings(value: Any) -> list[str]:
-    """A list of an engine option; empty where the record has none, or something else."""
-    return [str(one) for one in value] if isinstance(value, list) else []
 
 
 def without_secrets(value: Any) -> Any:

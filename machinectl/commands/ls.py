@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from machinectl import engine
-from machinectl.commands.inspect import SWARM_OPTIONS, engine_options
-from machinectl.commands.status import endpoint
 from machinectl.errors import MachineError
-from machinectl.govalue import go_duration
-from machinectl.machine import Machine, Phase, State
-from machinectl.store import NoSuchMachine
+from machinectl.go.values import go_duration
+from machinectl.hosts.endpoint import endpoint
+from machinectl.machines.docker_machine import SWARM_OPTIONS, engine_options
+from machinectl.machines.record import Machine, Phase
+from machinectl.machines.store import NoSuchMachine
+from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from machinectl.store import Store
+    from machinectl.machines.store import Store
 
 UNKNOWN = "Unknown"
 

@@ -8,21 +8,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.commands.access import driver_of, keep_host_key, logged_in
-from machinectl.commands.naming import chosen, waiting
-from machinectl.commands.presence import BOOT_ID, Watch
 from machinectl.driver import NoPowerSwitch
 from machinectl.errors import MachineError
-from machinectl.wake import wake
+from machinectl.hosts.access import driver_of, keep_host_key, logged_in
+from machinectl.hosts.presence import BOOT_ID, Watch
+from machinectl.hosts.wake import wake
+from machinectl.machines.chosen import chosen, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from machinectl.commands.access import Access
     from machinectl.console import Console
     from machinectl.driver import Driver, Instance, SSHEndpoint
-    from machinectl.machine import Machine
-    from machinectl.store import Store
+    from machinectl.hosts.access import Access
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
 
     # Each machine, with the reason why it could not be done, or None where it is done.
     Outcomes = Iterator[tuple[str, MachineError | None]]

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.commands import provisioning
-from machinectl.commands.access import as_root, driver_of
-from machinectl.commands.upkeep import each
+from machinectl.hosts import setup as provisioning
+from machinectl.hosts.access import as_root, driver_of
+from machinectl.hosts.upkeep import each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from machinectl.certs import Pair
-    from machinectl.commands.access import Access
-    from machinectl.commands.provisioning import Outcome
     from machinectl.console import Console
     from machinectl.errors import MachineError
-    from machinectl.machine import Machine
+    from machinectl.hosts.access import Access
+    from machinectl.hosts.setup import Outcome
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
     from machinectl.provision.wish import Leave
-    from machinectl.store import Store
 
 
 def provision(

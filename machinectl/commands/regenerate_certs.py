@@ -9,31 +9,31 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl import url as engine_url
-from machinectl.commands.access import as_root
-from machinectl.commands.naming import chosen
-from machinectl.commands.provisioning import CERTIFICATES as NAMES
-from machinectl.commands.provisioning import carry_out, is_good_client, run, stored
-from machinectl.commands.upkeep import check_provisioned, each, ready_to_restart, until_it_answers
+from machinectl.atomic import PRIVATE_DIRECTORY, Translated, discard, replace_file
 from machinectl.engine import Endpoint, Probe
 from machinectl.errors import MachineError
-from machinectl.fileset import only_writer, replace_together
-from machinectl.machine import State
+from machinectl.hosts.access import as_root
+from machinectl.hosts.setup import CERTIFICATES as NAMES
+from machinectl.hosts.setup import carry_out, is_good_client, run, stored
+from machinectl.hosts.upkeep import check_provisioned, each, ready_to_restart, until_it_answers
+from machinectl.machines.chosen import chosen
+from machinectl.machines.fileset import only_writer, replace_together
 from machinectl.provision import checks, configuration
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import OWN_DIRECTORY
 from machinectl.provision.job import NewFile, apply
 from machinectl.provision.wish import Wish
-from machinectl.store import PRIVATE_DIRECTORY, Translated, discard, replace_file
+from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from machinectl.commands.access import Access
     from machinectl.console import Console
-    from machinectl.machine import Machine
+    from machinectl.hosts.access import Access
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
     from machinectl.provision.facts import Facts
     from machinectl.provision.job import Remote
-    from machinectl.store import Store
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from machinectl import machine as record
-from machinectl.commands.naming import waiting
+from machinectl.machines import record
+from machinectl.machines.chosen import waiting
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.store import Store
+    from machinectl.machines.store import Store
 
 
 def rename(store: Store, console: Console, old: str, new: str) -> None:

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl import driver
-from machinectl.commands.naming import waiting
 from machinectl.driver import Instance
 from machinectl.errors import MachineError, UsageError
-from machinectl.machine import BrokenRecord
+from machinectl.machines.chosen import waiting
+from machinectl.machines.record import BrokenRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from machinectl.commands.access import Access
     from machinectl.console import Console
-    from machinectl.machine import Machine
-    from machinectl.store import Store
+    from machinectl.hosts.access import Access
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def put_back(store: Store, console: Console, machine: Machine, purge: Purge, *, 
     """Undo on the host what was changed there; with `force`, one that cannot be reached is forgotten all the same."""
     if not machine.changes:
         return
-    from machinectl.commands.access import as_root
-    from machinectl.commands.provisioning import purge as undo
+    from machinectl.hosts.access import as_root
+    from machinectl.hosts.setup import purge as undo
     from machinectl.provision.wish import Wish
 
     wish = Wish.of(machine)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from machinectl import driver
 from machinectl import url as engine_url
-from machinectl.commands.advice import advise
-from machinectl.commands.naming import waiting
 from machinectl.driver import Instance
 from machinectl.errors import UsageError
+from machinectl.machines.advice import advise
+from machinectl.machines.chosen import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.machine import Machine
-    from machinectl.store import Store
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
 
 
 @dataclass(frozen=True)

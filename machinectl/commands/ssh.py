@@ -7,19 +7,19 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from machinectl.commands.access import keep_host_key, known_hosts_path, logged_in, ssh_endpoint
-from machinectl.commands.naming import chosen_one, waiting
 from machinectl.errors import UsageError
+from machinectl.hosts.access import keep_host_key, known_hosts_path, logged_in, ssh_endpoint
+from machinectl.machines.chosen import chosen_one, waiting
 from machinectl.ssh.openssh import openssh_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.commands.access import Access
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
-    from machinectl.machine import Machine
-    from machinectl.store import Store
+    from machinectl.hosts.access import Access
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
 
 
 def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *, native: bool = False) -> int:

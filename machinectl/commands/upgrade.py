@@ -7,28 +7,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl import engine
-from machinectl.commands.access import as_root
-from machinectl.commands.provisioning import VERIFY_TIMEOUT, read
-from machinectl.commands.status import endpoint
-from machinectl.commands.upkeep import each, ready_to_restart, until_it_answers
 from machinectl.errors import MachineError
-from machinectl.machine import State
+from machinectl.hosts.access import as_root
+from machinectl.hosts.endpoint import endpoint
+from machinectl.hosts.setup import VERIFY_TIMEOUT, read
+from machinectl.hosts.upkeep import each, ready_to_restart, until_it_answers
 from machinectl.provision import distributions, installation
 from machinectl.provision.decision import tail
 from machinectl.provision.job import Job
 from machinectl.provision.wish import Wish
+from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from machinectl.commands.access import Access
     from machinectl.console import Console
     from machinectl.engine import Endpoint
-    from machinectl.machine import Machine
+    from machinectl.hosts.access import Access
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
     from machinectl.provision.distributions import Distribution
     from machinectl.provision.facts import Facts
     from machinectl.provision.job import Remote
-    from machinectl.store import Store
 
 # The packages that hold a Docker Engine, and those that belong to its release and do not come along by themselves.
 PACKAGES = {

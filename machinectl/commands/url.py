@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from machinectl import url as engine_url
-from machinectl.commands.naming import chosen, chosen_one
 from machinectl.errors import MachineError
+from machinectl.machines.chosen import chosen, chosen_one
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.store import Store
+    from machinectl.machines.store import Store
 
 
 def url(store: Store, names: Sequence[str]) -> str:

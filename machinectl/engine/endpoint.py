@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError
-from machinectl.machine import State
+from machinectl.state import State
 
 LONGEST_LINE = 200
 

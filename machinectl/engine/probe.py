@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl.engine.endpoint import Deadline, EngineError, one_line
 from machinectl.engine.http import dial, get, not_docker
 from machinectl.errors import MachineError
-from machinectl.machine import State
+from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

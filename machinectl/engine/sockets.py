@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
 from machinectl.engine.endpoint import EngineError
-from machinectl.machine import State
+from machinectl.state import State
 
 if TYPE_CHECKING:
     from machinectl.engine.endpoint import Deadline, Endpoint

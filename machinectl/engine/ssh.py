@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 from machinectl import url as engine_url
 from machinectl.engine.endpoint import EngineError, one_line
 from machinectl.engine.wire import Wire
-from machinectl.machine import State
+from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from machinectl.engine.endpoint import EngineError
 from machinectl.engine.sockets import connect_tcp
 from machinectl.engine.wire import Wire
-from machinectl.machine import State
+from machinectl.state import State
 
 if TYPE_CHECKING:
     from machinectl.engine.endpoint import Deadline, Endpoint

@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 from machinectl.engine.endpoint import EngineError
-from machinectl.machine import State
+from machinectl.state import State
 
 if TYPE_CHECKING:
     import socket

@@ -11,7 +11,7 @@ from machinectl.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from machinectl.machine import Machine
+    from machinectl.machines.record import Machine
 
 INSTALL_URL = "https://get.docker.com"
 WAYS = ("auto", "docker", "distro", "none")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
-    from machinectl.ssh.session import Result
+    from machinectl.ssh.runner import Result
 
 
 class SSHError(MachineError):

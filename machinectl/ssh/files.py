@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from machinectl.ssh.session import COMMAND_TIMEOUT
+from machinectl.ssh.runner import COMMAND_TIMEOUT
 
 if TYPE_CHECKING:
-    from machinectl.ssh.session import Runner
+    from machinectl.ssh.runner import Runner
 
 
 def write_file_command(path: str, size: int, *, mode: int, owner: str = "") -> str:

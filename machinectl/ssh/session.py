@@ -7,14 +7,14 @@ import secrets
 import selectors
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 import paramiko
 
 from machinectl.ssh import framing
 from machinectl.ssh.dial import reason
 from machinectl.ssh.errors import CommandFailed, CommandTimeout, ConnectionLost, NoShell, SSHError
+from machinectl.ssh.runner import COMMAND_TIMEOUT, Result
 from machinectl.ssh.shells import Shells
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from machinectl.ssh.settings import Settings
     from machinectl.ssh.transport import Transport
 
-# For a command that only looks or writes a file, in seconds; what takes longer says so.
-COMMAND_TIMEOUT = 60.0
 # A channel is closed by the server, or its transport by the keep-alive; this is how often a dead one is noticed at
 # the latest should the wake-up be missed. Seconds.
 POLL = 1.0
@@ -36,36 +34,6 @@ POLL = 1.0
 LINGER = 1.0
 # Where the closing marks are looked for: the end of a stream, in bytes.
 TAIL = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a command did: its exit status and all it printed."""
-
-    status: int
-    stdout: bytes
-    stderr: bytes
-
-    @property
-    def text(self) -> str:
-        """What is on stdout as text, without the line's end at its end."""
-        return self.stdout.decode(errors="replace").rstrip("\n")
-
-
-class Runner(Protocol):
-    """What runs commands on a host: a Session as the user who logged in, or sudo's Root."""
-
-    # Run a script of sh, of one line or many. `timeout` in seconds is for all of it. With `check`, a status other
-    # than 0 raises CommandFailed. `shown` is traced in the script's place. Raises ConnectionLost, CommandTimeout.
-    def run(
-        self,
-        script: str,
-        *,
-        input: bytes = b"",  # noqa: A002 - subprocess.run's name for it
-        timeout: float = COMMAND_TIMEOUT,
-        check: bool = True,
-        shown: str = "",
-    ) -> Result: ...
 
 
 class Session:

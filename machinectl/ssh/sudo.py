@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from machinectl.ssh import framing
 from machinectl.ssh.credentials import TRIES, ask
 from machinectl.ssh.errors import RootRefused
-from machinectl.ssh.session import COMMAND_TIMEOUT, Result, last_line
+from machinectl.ssh.runner import COMMAND_TIMEOUT, Result
+from machinectl.ssh.session import last_line
 
 if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.ssh.credentials import Credentials
-    from machinectl.ssh.session import Runner, Session
+    from machinectl.ssh.runner import Runner
+    from machinectl.ssh.session import Session
 
 # What probe_command's script prints.
 ROOT, ABSENT, FREE, WANTS_PASSWORD, NO_TERMINAL = "root", "absent", "free", "password", "terminal"

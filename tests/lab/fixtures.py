@@ -16,7 +16,7 @@ import pytest
 from tests.lab.command import LabError, sh
 from tests.lab.image import archives
 from tests.lab.lan import Lab
-from tests.real import need
+from tests.support.real import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

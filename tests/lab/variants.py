@@ -12,7 +12,7 @@ TWO_YEARS = 2 * 365 * 24 * 3600
 """Seconds that the clock of `clockbehind` and `clockahead` is off."""
 
 _CLOCK = Path(__file__).with_name("clock.c").read_text()
-_OS_RELEASE = Path(__file__).parents[1] / "osrelease"
+_OS_RELEASE = Path(__file__).parents[1] / "provision" / "osrelease"
 
 
 class Variant(NamedTuple):

@@ -12,7 +12,7 @@ import json
 
 from machinectl.driver import DriverError, Instance, Option, Request, SSHEndpoint
 from machinectl.errors import CheckFailed
-from machinectl.machine import State
+from machinectl.state import State
 
 ENGINE_PORT = 2376
 

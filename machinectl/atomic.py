@@ -1,0 +1,92 @@
+"""Files and directories that are there whole or not at all, and private from their first byte."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from machinectl.errors import MachineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+PRIVATE_DIRECTORY = 0o700
+PRIVATE_FILE = 0o600
+
+
+class StoreError(MachineError):
+    """The store cannot be read or written: permissions, a full disk, a read-only file system."""
+
+
+class Translated:
+    """Turns the operating system's errors about a path into a StoreError that says what to do."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None) -> None:
+        if not isinstance(exc, OSError):
+            return
+        hint = "Choose another store: machinectl --storage-path DIR …"
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            hint = f"Make room on the disk that holds it: df -h {quoted(os.path.dirname(self.path))}"
+        raise StoreError(f"Cannot use {self.path}: {exc.strerror or exc}", hint) from exc
+
+
+def replace_file(path: str, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all, also after a crash: temp file, fsync, rename.
+
+    The temporary name is fixed (writers hold the machine's lock): the next write removes what a killed one left.
+    """
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, f".{name}.tmp")
+    with Translated(path):
+        try:
+            forget(temporary)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+            with open(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(temporary, path)
+        except BaseException:
+            forget(temporary)
+            raise
+        sync_directory(directory)
+
+
+def forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def sync_directory(path: str) -> None:
+    """Make a rename in a directory outlast a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def discard(path: str) -> None:
+    """Remove a directory with all that is in it, or a link to one, as far as that is possible."""
+    import shutil
+
+    if os.path.islink(path):
+        forget(path)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def quoted(path: str) -> str:
+    """A path as it is typed in a shell, for a hint."""
+    import shlex
+
+    return shlex.quote(path)

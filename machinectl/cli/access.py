@@ -1,0 +1,107 @@
+"""The options that say how to log in at a machine's host, for any verb that does."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from machinectl.cli.verbs import keyword, session
+from machinectl.hosts.access import Access
+from machinectl.hosts.onboard import Onboarding
+from machinectl.provision.wish import Leave
+from machinectl.ssh.credentials import Credentials, read_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.certs import Pair
+    from machinectl.cli.verbs import Session
+
+# By the name of the parameter: each is also read from the variable, where one is named.
+SECRETS = {
+    "ssh_passphrase_file": ("--ssh-passphrase-file", "", "A file with the passphrase of the SSH key."),
+    "ssh_password_file": ("--ssh-password-file", "MACHINECTL_SSH_PASSWORD", "A file with the password to log in with"),
+    "sudo_password_file": ("--sudo-password-file", "MACHINECTL_SUDO_PASSWORD", "A file with the password for sudo"),
+}
+
+TAKE_VALUES = frozenset(flag for flag, *_ in SECRETS.values()) | {"--ssh-host-key"}
+
+# As proxies have it: http://user:password@host.
+URL_PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(@)")
+# A line of a file that was read on a host (facts.sh): base64 after a bar.
+FILE_CONTENT = re.compile(r"^\|[A-Za-z0-9+/]{16,}={0,2}$", re.MULTILINE)
+
+
+def access_parameters() -> list[inspect.Parameter]:
+    """The options that say how to log in, for any verb that does; `taken_access` reads what they were given."""
+    secrets = [
+        keyword(name, Annotated[str, typer.Option(flag, metavar="FILE", help=secret_help(text, variable))], "")
+        for name, (flag, variable, text) in SECRETS.items()
+    ]
+    host_key = typer.Option(metavar="SHA256:…", help="The fingerprint that the host's SSH key must have.")
+    strict = typer.Option("--ssh-strict", help="Refuse a host whose SSH key is not known.")
+    return [
+        *secrets,
+        keyword("ssh_host_key", Annotated[str, host_key], ""),
+        keyword("ssh_strict", Annotated[bool, strict], False),
+    ]
+
+
+def secret_help(text: str, variable: str) -> str:
+    return f"{text} (else ${variable}, else you are asked)." if variable else text
+
+
+def taken_access(options: dict[str, Any], here: Session) -> Access:
+    """How to log in, by the options of `access_parameters`, which are taken out of all those given."""
+    secrets = {name: secret(options.pop(name), flag, variable) for name, (flag, variable, _) in SECRETS.items()}
+    return Access(
+        Credentials(
+            passphrase=secrets["ssh_passphrase_file"],
+            password=secrets["ssh_password_file"],
+            sudo_password=secrets["sudo_password_file"],
+        ),
+        host_key=options.pop("ssh_host_key"),
+        strict=options.pop("ssh_strict"),
+        trace=(lambda text: here.console.note(without_secrets(text))) if os.environ.get("MACHINE_DEBUG") else None,
+    )
+
+
+def without_secrets(text: str) -> str:
+    """A remote command, or what it printed, as --debug shows it: a host's own files hold passwords, too."""
+    return URL_PASSWORD.sub(r"\1…\2", FILE_CONTENT.sub("|…", text))
+
+
+def secret(path: str, flag: str, variable: str) -> str | None:
+    """What a file or else the environment holds; None where nothing was given."""
+    return read_secret(path, flag) if path else os.environ.get(variable) or None
+
+
+def with_access(function: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Give a verb the options that say how to log in; the function gets them as its `access`."""
+    own = inspect.signature(function, eval_str=True).parameters.values()
+    parameters = [parameter for parameter in own if parameter.name != "access"]
+
+    @functools.wraps(function)
+    def run(ctx: typer.Context, *given: Any, **options: Any) -> int | None:
+        return function(ctx, *given, access=taken_access(options, session(ctx)), **options)
+
+    # Typer reads a function's parameters here.
+    run.__signature__ = inspect.Signature([*parameters, *access_parameters()])  # type: ignore[attr-defined]
+    return run
+
+
+def onboarding(access: Access, leave: Leave, here: Session) -> Onboarding:
+    """How `create` makes a new machine's host an engine host."""
+    return Onboarding(access, leave, authority(here))
+
+
+def authority(here: Session) -> Pair | None:
+    """The CA that was named before the verb, with its key; None where none was."""
+    from machinectl.commands.certs.create import given_ca
+
+    return given_ca(here.certificates.ca, here.ca_key) if here.ca_key else None

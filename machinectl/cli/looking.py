@@ -1,0 +1,148 @@
+"""The verbs that look: what is known of machines, and what their engines say."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from machinectl.cli import answers
+from machinectl.cli.exits import report
+from machinectl.cli.listing import print_machines
+from machinectl.cli.output import print_json, write_out
+from machinectl.cli.verbs import AsJson, Names, OneName, Timeout, own_version, session, verb
+from machinectl.errors import MachineError, UsageError
+from machinectl.machines.store import Store
+
+
+def add_looking(app: typer.Typer) -> None:
+    """Add the verbs that tell what is known of machines, and what their engines say."""
+
+    @verb(app, "active", help="Print the machine that docker in this shell points at.")
+    def active(ctx: typer.Context, timeout: Timeout = 10) -> None:
+        write_out(answers.active(session(ctx).store, {}, []))
+
+    @verb(app, "url", help="Print where a machine's engine is.")
+    def url(ctx: typer.Context, names: OneName = None) -> None:
+        write_out(answers.url(session(ctx).store, {}, names or []))
+
+    @verb(app, "ip", help="Print machines' addresses.")
+    def ip(ctx: typer.Context, names: Names = None) -> None:
+        write_out(answers.ip(session(ctx).store, {}, names or []))
+
+    @verb(app, "status", help="Print what a machine is doing.")
+    def status(ctx: typer.Context, names: OneName = None, timeout: Timeout = 10, as_json: AsJson = False) -> None:
+        from machinectl.commands.status import status as command
+
+        found = command(session(ctx).store, names or [], timeout)
+        if as_json:
+            print_json(asdict(found))
+            return
+        write_out(f"{found.state}\n")
+        if found.error:
+            report(MachineError(found.error, found.hint), session(ctx).program)
+
+    @verb(app, "version", help="Print a machine's engine's version; without a name, this program's own.")
+    def version(ctx: typer.Context, names: OneName = None, timeout: Timeout = 10) -> None:
+        from machinectl.commands.status import engine_version
+
+        found = engine_version(session(ctx).store, names, timeout) if names else own_version()
+        write_out(f"{found}\n")
+
+    @verb(app, "inspect", help="Print all that is known of a machine, in docker-machine's shape.")
+    def inspect(
+        ctx: typer.Context,
+        names: OneName = None,
+        template: Annotated[str, typer.Option("-f", "--format", metavar="TEMPLATE", help="A Go template.")] = "",
+        as_json: Annotated[bool, typer.Option("--json", help="Print machinectl's own record.")] = False,
+    ) -> None:
+        from machinectl.commands.inspect import ours
+        from machinectl.go import template as gotemplate
+        from machinectl.machines.chosen import chosen_one
+        from machinectl.machines.docker_machine import config_json
+
+        if template and as_json:
+            raise UsageError("--format and --json exclude each other", "Leave one of them out")
+        parsed = gotemplate.parse(template) if template else None
+        store = session(ctx).store
+        machine = store.read(chosen_one(store, names or []))
+        directory = store.directory(machine.name)
+        if as_json:
+            print_json(ours(machine, directory))
+        elif parsed:
+            write_out(parsed.render(config_json(machine, directory)) + "\n")
+        else:
+            print_json(config_json(machine, directory))
+
+    @verb(app, "api", help="Ask a machine's engine and print its raw answer: machinectl api NAME /info")
+    def api(
+        ctx: typer.Context,
+        name: Annotated[str, typer.Argument(metavar="NAME")],
+        request: Annotated[list[str], typer.Argument(metavar="[METHOD] PATH")],
+        body: Annotated[
+            str, typer.Option("-d", "--data", metavar="JSON|@FILE", help="What to send: JSON, @FILE, or @- for stdin.")
+        ] = "",
+        timeout: Timeout = 30,
+    ) -> int:
+        return print_answer(session(ctx).store, name, request, body, timeout)
+
+    for name, hidden in (("ls", False), ("list", True)):
+        add_listing(app, name, hidden=hidden)
+
+
+def add_listing(app: typer.Typer, name: str, *, hidden: bool) -> None:
+    @verb(app, name, hidden=hidden, help="List machines, and what each is doing.")
+    def ls(
+        ctx: typer.Context,
+        quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print names only.")] = False,
+        filters: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--filter", metavar="KEY=VALUE", help="By driver, state, name (a regular expression) or label."
+            ),
+        ] = None,
+        timeout: Timeout = 10,
+        template: Annotated[
+            str, typer.Option("-f", "--format", metavar="TEMPLATE", help="A Go template; `table …` adds headings.")
+        ] = "",
+        as_json: AsJson = False,
+    ) -> None:
+        print_machines(
+            session(ctx).store, quiet=quiet, filters=filters or [], timeout=timeout, template=template, as_json=as_json
+        )
+
+
+def print_answer(store: Store, name: str, request: list[str], body: str, timeout: float) -> int:
+    """Stream an engine's answer to stdout as it comes; exit code 1 where its status says that it failed."""
+    from machinectl.commands.api import api
+
+    *method, path = request
+    if len(method) > 1:
+        raise UsageError("Too many arguments", "machinectl api NAME [METHOD] PATH")
+    piece = b""
+    with api(store, name, (method or ["GET"])[0], path, read_body(body), timeout) as answer:
+        for piece in answer:
+            sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+    if sys.stdout.isatty() and not piece.endswith(b"\n"):
+        write_out("\n")
+    if answer.status < 300:  # noqa: PLR2004 (RFC 9110 15: from here on, it is not what was asked for)
+        return 0
+    where = f", at {answer.headers['Location']}" if "Location" in answer.headers else ""
+    print(f"The engine answered {answer.status} {answer.reason}{where}", file=sys.stderr)
+    return 1
+
+
+def read_body(given: str) -> bytes | None:
+    """What is to be sent, as curl's --data takes it."""
+    if not given.startswith("@"):
+        return given.encode() or None
+    if given == "@-":
+        return sys.stdin.buffer.read()
+    try:
+        with open(given[1:], "rb") as file:
+            return file.read()
+    except OSError as exc:
+        raise UsageError(f"Cannot read {given[1:]}: {exc.strerror}", "Give JSON, @FILE, or @- for stdin") from exc

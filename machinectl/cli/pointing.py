@@ -1,0 +1,41 @@
+"""The verbs that point the docker CLI at a machine."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from machinectl.cli import answers
+from machinectl.cli.output import write_out
+from machinectl.cli.verbs import OneName, session, verb
+
+
+def add_pointing(app: typer.Typer) -> None:
+    @verb(app, "env", help="Print what points a shell's docker at a machine: eval $(machinectl env NAME)")
+    def env(
+        ctx: typer.Context,
+        names: OneName = None,
+        shell: Annotated[
+            str | None, typer.Option(metavar="SHELL", help="bash, zsh, sh, fish, tcsh, powershell, cmd or emacs.")
+        ] = None,
+        unset: Annotated[bool, typer.Option("-u", "--unset", help="Print what undoes it.")] = False,
+        no_proxy: Annotated[bool, typer.Option("--no-proxy", help="Add the machine's address to NO_PROXY.")] = False,
+        swarm: Annotated[bool, typer.Option("--swarm", hidden=True)] = False,
+    ) -> None:
+        flags = {"shell": shell} if shell is not None else {}
+        flags.update({"unset": ""} if unset else {})
+        flags.update({"no_proxy": ""} if no_proxy else {})
+        write_out(answers.env(session(ctx).store, flags, names or []))
+
+    @verb(app, "config", help="Print docker's flags for a machine: docker $(machinectl config NAME) ps")
+    def config(
+        ctx: typer.Context,
+        names: OneName = None,
+        swarm: Annotated[bool, typer.Option("--swarm", hidden=True)] = False,
+    ) -> None:
+        from machinectl.commands.config import config as command
+
+        here = session(ctx)
+        write_out("".join(f"{line}\n" for line in command(here.store, here.console, names or [], os.environ)))

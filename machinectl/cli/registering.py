@@ -1,0 +1,87 @@
+"""The verbs that change what is registered."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from machinectl.cli.access import with_access
+from machinectl.cli.exits import report
+from machinectl.cli.output import print_json, write_out
+from machinectl.cli.verbs import AsJson, Names, session, verb
+from machinectl.hosts.access import Access
+from machinectl.machines.store import NoSuchMachine
+
+
+def add_registering(app: typer.Typer) -> None:
+    """Add the verbs that change what is registered."""
+
+    @verb(app, "rm", help="Forget machines; their hosts stay as they are.")
+    @with_access
+    def rm(
+        ctx: typer.Context,
+        access: Access,
+        names: Names = None,
+        force: Annotated[
+            bool, typer.Option("-f", "--force", help="Do not ask, and forget a machine whatever state it is in.")
+        ] = False,
+        yes: Annotated[bool, typer.Option("-y", help="Do not ask.")] = False,
+        purge: Annotated[
+            bool, typer.Option("--purge", help="Undo on the host what was set up there, too; containers stay.")
+        ] = False,
+        purge_engine: Annotated[
+            bool, typer.Option("--purge-engine", help="Remove the engine that was installed, too.")
+        ] = False,
+    ) -> int:
+        from machinectl.commands.rm import Purge
+        from machinectl.commands.rm import rm as command
+
+        failed = False
+        here = session(ctx)
+        wanted = Purge(access, engine=purge_engine) if purge or purge_engine else None
+        for name, error in command(here.store, here.console, names or [], force=force, yes=yes, purge=wanted):
+            if error:
+                report(error, here.program)
+                # What is not there need not be removed by force.
+                failed = failed or not (force and isinstance(error.__cause__, NoSuchMachine))
+            else:
+                write_out(f"Successfully removed {name}\n")
+        return int(failed)
+
+    @verb(app, "rename", help="Give a machine another name; its host is not told.")
+    def rename(
+        ctx: typer.Context,
+        old: Annotated[str, typer.Argument(metavar="OLD")],
+        new: Annotated[str, typer.Argument(metavar="NEW")],
+    ) -> None:
+        from machinectl.commands.rename import rename as command
+
+        command(session(ctx).store, session(ctx).console, old, new)
+
+    @verb(app, "set", help="Change where a machine's engine is, its labels, or whether it uses TLS.")
+    def set_machine(
+        ctx: typer.Context,
+        name: Annotated[str, typer.Argument(metavar="NAME")],
+        url: Annotated[str | None, typer.Option(metavar="URL", help="Where the engine is now.")] = None,
+        label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Set a label.")] = None,
+        unlabel: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Remove a label.")] = None,
+        tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="Speak to the engine over TLS.")] = None,
+    ) -> None:
+        from machinectl.cli.create import labels
+        from machinectl.commands.set import Change
+        from machinectl.commands.set import set_machine as command
+
+        change = Change(url=url, tls=tls, labels=labels(label or [], "--label"), unlabel=tuple(unlabel or ()))
+        command(session(ctx).store, session(ctx).console, name, change)
+
+    @verb(app, "drivers", help="List installed drivers, and which of them fail to load.")
+    def drivers(ctx: typer.Context, as_json: AsJson = False) -> None:
+        from machinectl.commands.drivers import drivers as command
+        from machinectl.go.tabwriter import table
+
+        found = command()
+        if as_json:
+            print_json(found)
+        else:
+            write_out(table(["NAME", "PACKAGE", "VERSION", "FROM", "ERROR"], (list(row.values()) for row in found)))

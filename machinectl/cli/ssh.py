@@ -1,0 +1,58 @@
+"""`ssh` on the command line."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from machinectl.cli.access import with_access
+from machinectl.cli.exits import report
+from machinectl.cli.verbs import session, verb
+from machinectl.errors import MachineError
+from machinectl.hosts.access import Access
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# OpenSSH's own, for a failure that is not the remote command's (ssh(1), EXIT STATUS).
+SSH_FAILED = 255
+
+
+def failing_with(code: int) -> Callable[[Callable[..., int | None]], Callable[..., int | None]]:
+    """Have a verb's own failures end in one exit code, whatever they are."""
+
+    def change(function: Callable[..., int | None]) -> Callable[..., int | None]:
+        @functools.wraps(function)
+        def run(ctx: typer.Context, *given: Any, **options: Any) -> int | None:
+            try:
+                return function(ctx, *given, **options)
+            except MachineError as exc:
+                report(exc, session(ctx).program)
+                return code
+
+        return run
+
+    return change
+
+
+def add_ssh(app: typer.Typer) -> None:
+    @verb(
+        app,
+        "ssh",
+        help="Log in at a machine's host, or run a command there. What follows the name is ssh's: options, a command.",
+        # What follows the name is taken as it is; an unknown option before it is answered by the command.
+        context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
+    )
+    @failing_with(SSH_FAILED)
+    @with_access
+    def ssh(
+        ctx: typer.Context,
+        access: Access,
+        words: Annotated[list[str] | None, typer.Argument(metavar="[NAME] [ARGUMENT]…", show_default=False)] = None,
+    ) -> int:
+        from machinectl.commands.ssh import ssh as command
+
+        here = session(ctx)
+        return command(here.store, here.console, words or [], access, native=here.native_ssh)

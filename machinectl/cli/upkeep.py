@@ -1,0 +1,98 @@
+"""The verbs that work on the engine of a host."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from machinectl.cli.access import authority, with_access
+from machinectl.cli.outcomes import outcome, print_decisions
+from machinectl.cli.verbs import Names, session, verb
+from machinectl.hosts.access import Access
+from machinectl.hosts.setup import Outcome
+from machinectl.provision.wish import Leave
+
+RestartSwarm = Annotated[
+    bool, typer.Option("--restart-swarm", help="Restart the engine of a Swarm node, too: its tasks stop.")
+]
+OpenFirewall = Annotated[
+    bool, typer.Option("--open-firewall", help="Let the engine's port through the host's firewall.")
+]
+
+
+def add_upkeep(app: typer.Typer) -> None:
+    """Add the verbs that work on the engine of a host."""
+
+    @verb(app, "provision", help="Make machines' hosts what their records say; what is right is left alone.")
+    @with_access
+    def provision(
+        ctx: typer.Context,
+        access: Access,
+        names: Names = None,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
+        force: Annotated[
+            bool, typer.Option("-f", "--force", help="Replace the certificates of an engine that has other ones.")
+        ] = False,
+        restart_swarm: RestartSwarm = False,
+        open_firewall: OpenFirewall = False,
+    ) -> int:
+        from machinectl.commands.provision import provision as command
+
+        here = session(ctx)
+        leave = Leave(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, dry_run=dry_run)
+
+        def tell(name: str, outcomes: list[Outcome]) -> None:
+            changed = [each for each in outcomes if each.changed]
+            if not changed:
+                here.console.note(f'"{name}" is as it should be: nothing to do')
+            if dry_run:
+                print_decisions(changed)
+
+        return outcome(
+            here, command(here.store, here.console, names or [], access, leave, tell, authority=authority(here))
+        )
+
+    @verb(app, "regenerate-certs", help="Make new certificates for machines' engines; containers keep running.")
+    @with_access
+    def regenerate_certs(
+        ctx: typer.Context,
+        access: Access,
+        names: Names = None,
+        force: Annotated[bool, typer.Option("-f", "--force", help="Do not ask.")] = False,
+        client_certs: Annotated[
+            bool, typer.Option("--client-certs", help="Make a new certificate for the client here, too.")
+        ] = False,
+        new_ca: Annotated[
+            bool, typer.Option("--new-ca", help="Make a new CA, too: it locks out all other clients.")
+        ] = False,
+        tls_san: Annotated[
+            list[str] | None,
+            typer.Option(metavar="NAME|ADDRESS", help="One more name in the server's certificate."),
+        ] = None,
+        restart_swarm: RestartSwarm = False,
+    ) -> int:
+        from machinectl.commands.regenerate_certs import Renewal
+        from machinectl.commands.regenerate_certs import regenerate_certs as command
+
+        here = session(ctx)
+        renewal = Renewal(tuple(tls_san or ()), client_certs, new_ca, authority(here), restart_swarm)
+        return outcome(here, command(here.store, here.console, names or [], access, renewal, force=force))
+
+    @verb(app, "upgrade", help="Upgrade machines' engines by the package manager of their hosts.")
+    @with_access
+    def upgrade(
+        ctx: typer.Context,
+        access: Access,
+        names: Names = None,
+        yes: Annotated[
+            bool, typer.Option("-y", "--yes", help="Do not ask before an upgrade that is more than a patch.")
+        ] = False,
+        restart_swarm: RestartSwarm = False,
+    ) -> int:
+        from machinectl.commands.upgrade import upgrade as command
+
+        here = session(ctx)
+        return outcome(
+            here, command(here.store, here.console, names or [], access, yes=yes, restart_swarm=restart_swarm)
+        )

@@ -1,0 +1,57 @@
+"""`certs issue`: another client identity under a machine's CA, for a team-mate or a CI job."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+from machinectl.machines.fileset import only_writer, read_pem, replace_together
+
+if TYPE_CHECKING:
+    from machinectl.certs import Description, Pair
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+
+def certs_issue(store: Store, name: str, out_dir: str, *, client_name: str = "client", force: bool = False) -> str:
+    """Write ca.pem, cert.pem and key.pem for another client; return what it may do, for people to read."""
+    from machinectl import certs
+
+    machine = store.read(name)
+    directory = store.directory(name)
+    with store.lock(name), only_writer(directory):
+        ca = signing_ca(name, directory)
+    client = certs.issue_client(ca, client_name)
+    files = {"ca.pem": ca.certificate, "cert.pem": client.certificate, "key.pem": client.key}
+    with only_writer(out_dir):
+        replace_together(out_dir, files, force=force, hint="Choose another directory, or replace them: --force")
+    return what_it_can_do(machine, certs.describe(client.certificate), out_dir)
+
+
+def signing_ca(name: str, directory: str) -> Pair:
+    """A machine's CA with its key. Raises MachineError where the key is not in the machine's directory."""
+    from machinectl import certs
+
+    ca, key = os.path.join(directory, "ca.pem"), os.path.join(directory, "ca-key.pem")
+    if not os.path.lexists(key):
+        raise MachineError(
+            f'The key of the CA of "{name}" is not here ({key}): only who holds it can make more clients',
+            f"Ask who made the CA, or bring its key: machinectl certs import {name} DIR (with ca-key.pem in DIR)",
+        )
+    return certs.ca_pair(read_pem(ca), read_pem(key), ca_file=ca, key_file=key)
+
+
+def what_it_can_do(machine: Machine, client: Description, directory: str) -> str:
+    days = client.days_left(datetime.now(UTC))
+    lines = [
+        f"{client.subject}, signed by {client.issuer}, expires on {client.not_after:%Y-%m-%d} ({days} days).",
+        f"Whoever holds key.pem is root on every engine of this CA: {machine.name}, and any other that trusts it.",
+        "Docker cannot revoke one client: only a new CA locks it out, and with it all the others.",
+    ]
+    if machine.url.startswith("tcp://"):
+        where = f"DOCKER_HOST={shlex.quote(machine.url)} DOCKER_CERT_PATH={shlex.quote(os.path.abspath(directory))}"
+        lines.append(f"Use it: DOCKER_TLS_VERIFY=1 {where} docker ps")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Go's text/template and text/tabwriter as far as docker-machine's users know them."""

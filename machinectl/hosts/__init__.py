@@ -1,0 +1,1 @@
+"""Work on a machine's host that several verbs share."""

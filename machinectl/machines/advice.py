@@ -1,0 +1,23 @@
+"""What a machine still lacks and what it risks, told where it is made or changed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+
+def advise(store: Store, console: Console, machine: Machine) -> None:
+    """Say where certificates go that are not there yet, and that a plain port is open to everybody."""
+    directory = store.directory(machine.name)
+    if machine.tls and not os.path.lexists(os.path.join(directory, "ca.pem")):
+        console.warn(
+            f'"{machine.name}" has no certificates yet: put ca.pem, cert.pem and key.pem into {directory},\n'
+            f"or let them be checked and put there: machinectl certs import {machine.name} DIR"
+        )
+    if machine.url.startswith("tcp://") and not machine.tls:
+        console.warn(f"{machine.url} is not protected by TLS: whoever reaches that port is root on the host")

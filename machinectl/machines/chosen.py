@@ -1,0 +1,38 @@
+"""Which machines a command is about: the names given, or the machine called default."""
+
+from __future__ import annotations
+
+from machinectl.errors import MachineError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from machinectl.console import Console
+    from machinectl.machines.store import Store
+
+DEFAULT = "default"
+
+
+def chosen(store: Store, names: Sequence[str]) -> list[str]:
+    """The machines named, or `default` where none is named and it exists (docker-machine's rule)."""
+    if names:
+        return list(names)
+    if DEFAULT in store.names():
+        return [DEFAULT]
+    raise MachineError(
+        f'Error: No machine name(s) specified and no "{DEFAULT}" machine exists',
+        "Name one of those that machinectl ls lists",
+    )
+
+
+def chosen_one(store: Store, names: Sequence[str]) -> str:
+    """The one machine that a command is about."""
+    if len(names) > 1:
+        raise UsageError("Error: Expected one machine name as an argument", f"Ask for one: {names[0]}")
+    return chosen(store, names)[0]
+
+
+def waiting(console: Console, name: str) -> Callable[[], None]:
+    """What to say while another machinectl holds a machine's lock."""
+    return lambda: console.note(f'Waiting for another machinectl that is working on "{name}" …')

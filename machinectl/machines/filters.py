@@ -1,0 +1,97 @@
+"""`ls --filter`: docker-machine's keys, which of them need the host to be asked, and what they let through."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+from machinectl.errors import UsageError
+from machinectl.machines.docker_machine import labels
+from machinectl.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from machinectl.commands.ls import Row
+    from machinectl.machines.record import Machine
+
+KEYS = ("driver", "label", "name", "state", "swarm")
+SYNTAX = f"Write --filter KEY=VALUE, where KEY is one of {', '.join(KEYS)}"
+
+
+class Filters:
+    """What `ls` is to list: of each key one value at least must fit, whatever stands in large or small letters.
+
+    Names are searched for a regular expression, in which letters do count.
+    """
+
+    def __init__(self, given: Iterable[tuple[str, str]]) -> None:
+        values: dict[str, list[str]] = {key: [] for key in KEYS}
+        for key, value in given:
+            values[key].append(value)
+        self.names = [pattern(value) for value in values["name"]]
+        self.drivers = values["driver"]
+        self.labels = values["label"]
+        self.states = values["state"]
+        self.swarms = values["swarm"]
+
+    @property
+    def needs_state(self) -> bool:
+        """Whether hosts must be asked before it is known which of them are listed."""
+        return bool(self.states)
+
+    def before_asking(self, row: Row) -> bool:
+        """Whether a machine passes by what its record says; where not, there is no need to ask its host."""
+        machine = row.machine
+        return (
+            (not self.names or any(name.search(machine.name) for name in self.names))
+            and (not self.drivers or same(machine.driver, self.drivers))
+            and (not self.labels or any(has_label(machine, label) for label in self.labels))
+            # No machine is in one of docker-machine's Swarms, a product that no longer exists: none has a Swarm's name.
+            and (not self.swarms or same("", self.swarms))
+        )
+
+    def after_asking(self, row: Row) -> bool:
+        """Whether a machine that passed by its record does so by its state too."""
+        return not self.states or same(row.state, self.states)
+
+
+def parse_filters(given: Sequence[str]) -> Filters:
+    """Read filters as they are typed, KEY=VALUE. Raises UsageError in docker-machine's words."""
+    found = []
+    for text in given:
+        key, separator, value = text.partition("=")
+        key = key.lower()
+        if not separator:
+            raise UsageError("Unsupported filter syntax", SYNTAX)
+        if key not in KEYS:
+            raise UsageError(f"Unsupported filter key {key!r}", SYNTAX)
+        if key == "state" and not same(value, State):
+            raise UsageError(f"There is no state {value!r}", f"One of: {', '.join(filter(None, State))}")
+        found.append((key, value))
+    return Filters(found)
+
+
+def pattern(text: str) -> re.Pattern[str]:
+    try:
+        with warnings.catch_warnings():
+            # Python warns of sets like [[a] that may mean something else one day; nobody at the terminal can act on it.
+            warnings.simplefilter("ignore")
+            return re.compile(text)
+    except (re.error, OverflowError, RecursionError) as exc:
+        raise UsageError(
+            f"The filter {f'name={text}'!r} is not a regular expression: {exc}",
+            "Put a \\ before a character that stands for itself",
+        ) from exc
+
+
+def has_label(machine: Machine, wanted: str) -> bool:
+    """Whether a machine has the label KEY=VALUE, or with KEY alone any of that key (there docker-machine crashes)."""
+    key, separator, value = wanted.partition("=")
+    found = labels(machine)
+    return key in found and (not separator or same(found[key], [value]))
+
+
+def same(text: str, wanted: Iterable[str]) -> bool:
+    return text.casefold() in {one.casefold() for one in wanted}

@@ -1,0 +1,272 @@
+"""The store: where machines' records and certificates are, who may write there, and how nothing is ever half written.
+
+STORE/locks/NAME      one lock a machine; a lock outlives what it guards
+STORE/staging/NAME    a machine on its way in or out; what a killed process leaves here is removed by the next
+STORE/machines/NAME/  machine.json and the certificates; DOCKER_CERT_PATH points here
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from machinectl.atomic import (
+    PRIVATE_DIRECTORY,
+    PRIVATE_FILE,
+    StoreError,
+    Translated,
+    discard,
+    quoted,
+    replace_file,
+    sync_directory,
+)
+from machinectl.errors import MachineError
+from machinectl.machines import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+RECORD = "machine.json"
+DOCKER_MACHINE_RECORD = "config.json"
+
+
+class NoSuchMachine(MachineError):
+    """There is no machine of that name in the store."""
+
+
+def default_root() -> str:
+    """Where machines are kept where nothing else is said: what platformdirs answers on Linux, without its 20 ms.
+
+    macOS takes the same path: its own one holds a blank, which breaks `docker $(machinectl config NAME)`.
+    """
+    if os.name == "nt":
+        import platformdirs
+
+        return platformdirs.user_data_dir("machinectl", appauthor=False)
+    data = os.environ.get("XDG_DATA_HOME", "").strip() or os.path.expanduser("~/.local/share")
+    return os.path.join(data, "machinectl")
+
+
+class Lock:
+    """A machine's lock, held by this process until it is released or the process ends, however it ends.
+
+    Entering waits for it; `waiting` is called first where somebody else holds it now.
+    """
+
+    def __init__(self, path: str, waiting: Callable[[], None] | None = None) -> None:
+        self.path = path
+        self.waiting = waiting
+        self.descriptor = -1
+
+    def acquire(self, *, wait: bool) -> bool:
+        """Take the lock; False where somebody else holds it and `wait` is not set."""
+        import fcntl
+
+        with Translated(self.path):
+            self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            return False
+        return True
+
+    def release(self) -> None:
+        os.close(self.descriptor)
+
+    def __enter__(self) -> None:
+        if self.acquire(wait=False):
+            return
+        if self.waiting:
+            self.waiting()
+        self.acquire(wait=True)
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class Store:
+    """The machines of one user. Reading takes no lock and never sees half a record."""
+
+    def __init__(self, root: str = "") -> None:
+        self.root = os.path.abspath(root or os.environ.get("MACHINE_STORAGE_PATH", "") or default_root())
+        self.machines = os.path.join(self.root, "machines")
+        self.staging = os.path.join(self.root, "staging")
+        self.locks = os.path.join(self.root, "locks")
+
+    def directory(self, name: str) -> str:
+        """The machine's directory, absolute: what DOCKER_CERT_PATH points at."""
+        return os.path.join(self.machines, name)
+
+    def names(self) -> list[str]:
+        """The names of all machines, whatever state their records are in; m2 comes before m10."""
+        with Translated(self.machines):
+            try:
+                with os.scandir(self.machines) as entries:
+                    found = [entry.name for entry in entries if record.is_name(entry.name) and entry.is_dir()]
+            except FileNotFoundError:
+                return []
+        return sorted(found, key=record.natural)
+
+    def check_exists(self, name: str) -> None:
+        """Raise NoSuchMachine where there is none of that name, whatever its record looks like."""
+        if not record.is_name(name) or not os.path.isdir(self.directory(name)):
+            raise self.no_such(name)
+
+    def check_free(self, name: str, besides: str = "") -> None:
+        """Raise MachineError where a name is taken, also in other case: macOS cannot tell the two apart."""
+        if name.lower() == besides.lower():
+            return
+        if os.path.lexists(self.directory(name)):
+            other = f"forget that one: machinectl rm {name}"
+            if not os.path.isdir(self.directory(name)):
+                other = f"move what is there away: mv {quoted(self.directory(name))} …"
+            raise MachineError(f'Docker machine "{name}" already exists', f"Choose another name, or {other}")
+        taken = next((other for other in self.names() if other.lower() == name.lower()), None)
+        if taken:
+            raise MachineError(
+                f'Docker machine "{name}" already exists as "{taken}"; names that differ in case only are the same',
+                "Choose another name",
+            )
+
+    def is_docker_machines(self, name: str) -> bool:
+        """Whether a machine is docker-machine's: such a directory is read and never written."""
+        directory = self.directory(name)
+        return os.path.exists(os.path.join(directory, DOCKER_MACHINE_RECORD)) and not os.path.lexists(
+            os.path.join(directory, RECORD)
+        )
+
+    def read(self, name: str) -> record.Machine:
+        """A machine's record. Raises NoSuchMachine, machine.BrokenRecord or StoreError."""
+        if not record.is_name(name):
+            raise self.no_such(name)
+        path = os.path.join(self.directory(name), RECORD)
+        try:
+            with open(path, "rb") as file:
+                return record.parse(name, file.read())
+        except FileNotFoundError as exc:
+            raise self.without_record(name) from exc
+        except NotADirectoryError as exc:
+            raise self.no_such(name) from exc
+        except OSError as exc:
+            if exc.errno in {errno.EISDIR, errno.ELOOP}:
+                raise record.broken(name, f"cannot be read ({exc.strerror})") from exc
+            raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -ld {quoted(path)}") from exc
+
+    def read_ready(self, name: str) -> record.Machine:
+        """The record of a machine that can be used. Raises MachineError for one that is half made, too."""
+        machine = self.read(name)
+        if machine.phase is record.Phase.READY:
+            return machine
+        go_on = "Create it again" if machine.phase is record.Phase.CREATING else f"Go on: machinectl provision {name}"
+        raise MachineError(
+            f'Machine "{name}" is half made: its creation was interrupted',
+            f"{go_on}; or forget it: machinectl rm {name}",
+        )
+
+    def without_record(self, name: str) -> MachineError:
+        """What is wrong with a name whose record is not there."""
+        if not os.path.isdir(self.directory(name)):
+            return self.no_such(name)
+        if self.is_docker_machines(name):
+            return record.BrokenRecord(
+                f'Machine "{name}" is docker-machine\'s; machinectl leaves it as it is',
+                f"Register its host: machinectl create -d none --url URL --tls-dir {quoted(self.directory(name))} NEW",
+            )
+        return record.broken(name, "is missing")
+
+    def no_such(self, name: str) -> NoSuchMachine:
+        """No such machine; where there is one of nearly that name, it was meant."""
+        import difflib
+
+        by_lower = {other.lower(): other for other in self.names()}
+        near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.75)
+        meant = by_lower[near[0]] if near else None
+        return NoSuchMachine(
+            f'Docker machine "{name}" does not exist',
+            f'Did you mean "{meant}"?' if meant else "List the machines there are: machinectl ls",
+        )
+
+    def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Lock:
+        """Become the only writer of a machine. `waiting` is called if somebody else is writing now."""
+        self.make_directory(self.locks)
+        return Lock(os.path.join(self.locks, name.lower()), waiting)
+
+    def is_locked(self, name: str) -> bool:
+        """Whether somebody is writing a machine now, as far as can be seen without writing to the store."""
+        import fcntl
+
+        try:
+            descriptor = os.open(os.path.join(self.locks, name.lower()), os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def add(self, machine: record.Machine, files: Mapping[str, bytes]) -> None:
+        """Put a new machine into place, whole. The lock must be held; the name must be free."""
+        self.make_directory(self.machines)
+        self.make_directory(self.staging)
+        staged = os.path.join(self.staging, machine.name)
+        discard(staged)
+        with Translated(staged):
+            os.mkdir(staged, PRIVATE_DIRECTORY)
+        try:
+            for filename, data in {**files, RECORD: machine.dump()}.items():
+                replace_file(os.path.join(staged, filename), data)
+            with Translated(self.directory(machine.name)):
+                os.rename(staged, self.directory(machine.name))
+                sync_directory(self.machines)
+        except BaseException:
+            discard(staged)
+            raise
+
+    def write(self, machine: record.Machine) -> None:
+        """Replace a machine's record. The lock must be held."""
+        replace_file(os.path.join(self.directory(machine.name), RECORD), machine.dump())
+
+    def write_file(self, name: str, filename: str, data: bytes) -> None:
+        """Create or replace one file of a machine, readable by its owner alone. The lock must be held."""
+        replace_file(os.path.join(self.directory(name), filename), data)
+
+    def remove(self, name: str) -> None:
+        """Take a machine out of the store; it is gone at once, whenever the process ends. The lock must be held."""
+        self.make_directory(self.staging)
+        leaving = os.path.join(self.staging, name)
+        discard(leaving)
+        with Translated(self.directory(name)):
+            os.rename(self.directory(name), leaving)
+            sync_directory(self.machines)
+        discard(leaving)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a machine another name: one rename, as its name stands nowhere else. Both locks must be held."""
+        with Translated(self.directory(new)):
+            os.rename(self.directory(old), self.directory(new))
+            sync_directory(self.machines)
+
+    def sweep(self) -> None:
+        """Remove what killed processes left in staging, but not where somebody is at work now."""
+        try:
+            left = os.listdir(self.staging)
+        except OSError:
+            return
+        for name in left:
+            try:
+                lock = self.lock(name)
+                if lock.acquire(wait=False):
+                    discard(os.path.join(self.staging, name))
+                    lock.release()
+            except StoreError:
+                continue
+
+    def make_directory(self, path: str) -> None:
+        with Translated(path):
+            os.makedirs(self.root, PRIVATE_DIRECTORY, exist_ok=True)
+            os.makedirs(path, PRIVATE_DIRECTORY, exist_ok=True)

@@ -1,0 +1,514 @@
+"""What a user types, and what is printed: flags, lines and exit codes, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from machinectl.machines.record import Machine, Phase
+from machinectl.machines.store import Store
+from tests.support.program import COMMAND, machinectl
+
+URL = "tcp://127.0.0.1:1"
+
+
+@pytest.fixture
+def orionbox(store: Store) -> Store:
+    """A store with one machine, whose engine nobody has started."""
+    made = machinectl("create", "--driver", "none", "--url", URL, "--label", "rack=7", "orionbox", store=store.root)
+    assert made.returncode == 0, made.stderr
+    return store
+
+
+def lines(text: str) -> list[str]:
+    return text.splitlines()
+
+
+def test_create_says_where_the_certificates_go_that_the_machine_does_not_have_yet(store: Store) -> None:
+    made = machinectl("create", "-d", "none", "--url", "tcp://127.0.0.1:2376", "orionbox", store=store.root)
+    assert (made.returncode, made.stdout) == (0, "")
+    assert store.directory("orionbox") in made.stderr
+    assert "certs import orionbox" in made.stderr
+
+
+@pytest.mark.parametrize("options", [("--url", "tcp://127.0.0.1:2375"), ("--url", "tcp://127.0.0.1:4243", "--no-tls")])
+def test_a_machine_without_tls_is_made_with_one_warning(store: Store, options: tuple[str, ...]) -> None:
+    made = machinectl("create", "-d", "none", *options, "plain", store=store.root)
+    assert made.returncode == 0
+    assert len(lines(made.stderr)) == 1
+    assert "not protected by TLS" in made.stderr
+    assert store.read("plain").tls is False
+
+
+@pytest.mark.parametrize("url", ["unix:///var/run/docker.sock", "ssh://ops@127.0.0.1"])
+def test_a_socket_or_ssh_machine_is_made_without_noise(store: Store, url: str) -> None:
+    made = machinectl("create", "-d", "none", "--url", url, "box", store=store.root)
+    assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+
+
+def test_nothing_listens_at_create_and_no_ssh_is_tried(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "ssh").write_text(f"#!/bin/sh\ntouch {tmp_path}/ssh-was-run\n")
+    (tmp_path / "ssh").chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    machinectl("create", "-d", "none", "--url", URL, "box", store=store.root, environment=path)
+    machinectl("ls", store=store.root, environment=path)
+    assert not (tmp_path / "ssh-was-run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("create", "-d", "none", "--url", URL), 2, "Error: No machine name specified"),
+        (
+            ("create", "-d", "none", "--url", URL, "a", "extra"),
+            2,
+            "Found extra arguments [extra]",
+        ),
+        (("create", "-d", "none", "a"), 2, "Error: Driver none needs --url"),
+        (("create", "--url", URL, "a"), 2, "Error: No driver specified (installed: "),
+        (("create", "-d", "bogus", "a"), 1, 'Driver "bogus" not found.'),
+        (("create", "-d", "none", "--url", "http://a", "a"), 2, "its scheme is 'http'"),
+        (
+            ("create", "-d", "none", "--url", URL, "a/b"),
+            1,
+            "Error creating machine: Invalid hostname specified. Allowed ",
+        ),
+        (("create", "-d", "none", "--url", URL, "orionbox"), 1, 'Docker machine "orionbox" already exists'),
+        (("create", "-d", "none", "--url", URL, "OrionBox"), 1, 'already exists as "orionbox"'),
+        (("create", "-d", "none", "--url", URL, "--label", "=x", "a"), 2, "has no key"),
+        (("create", "-d", "none", "--url", URL, "--tls-ca-cert", "x", "a"), 2, "Give all of --tls-ca-cert"),
+        (("create", "-d", "none", "--url", URL, "--tls-dir", "/nonexistent", "a"), 1, "/nonexistent does not exist"),
+        (("url",), 1, 'Error: No machine name(s) specified and no "default" machine exists'),
+        (("ip",), 1, 'Error: No machine name(s) specified and no "default" machine exists'),
+        (("status",), 1, 'Error: No machine name(s) specified and no "default" machine exists'),
+        (("env",), 1, 'Error: No machine name(s) specified and no "default" machine exists'),
+        (("url", "ghost"), 1, 'Docker machine "ghost" does not exist'),
+        (("url", "ORIONBOX"), 1, 'Did you mean "orionbox"?'),
+        (("url", "../machines/orionbox"), 1, "does not exist"),
+        (("url", "orionbox\n"), 1, "does not exist"),
+        (("rm",), 2, "Error: Expected to get one or more machine names as arguments"),
+        (("rm", "-y", "ghost"), 1, 'Error removing host "ghost": Docker machine "ghost" does not exist.'),
+        (("rename", "orionbox", "a b"), 1, "Invalid hostname specified"),
+        (("rename", "ghost", "a"), 1, 'Docker machine "ghost" does not exist'),
+        (("set", "orionbox"), 2, "Nothing to set"),
+        (("set", "--url", "tcp://a:0", "orionbox"), 2, "between 1 and 65535"),
+        (("create",), 2, "Error: No machine name specified"),
+        (("create", "-d=none", "--url", URL, "a"), 1, 'Driver "=none" not found'),
+        (("create", "-d", "none", "--driver", "bogus", "--url", URL, "a"), 1, 'Driver "bogus" not found'),
+        (("active",), 1, "No active host found"),
+        (("url", "orionbx"), 1, 'Did you mean "orionbox"?'),
+        (("ls", "-t", "nan"), 2, "nan is not a number of seconds"),
+        (("ls", "-t", "inf"), 2, "not in the range"),
+        (("ls", "--filter", "state=runing"), 2, "There is no state 'runing'"),
+        (("shell", "orionbox"), 2, "a command of systemd's machinectl"),
+        (("certs", "import", "certs-dir", "orionbox"), 1, 'Docker machine "certs-dir" does not exist'),
+        (("env", "-u", "orionbox"), 2, "Error: Expected no machine name when the -u flag is present"),
+        (("ls", "--filter", "colour=red"), 2, "Unsupported filter key 'colour'"),
+        (("ls", "--format", "{{.Colour}}"), 2, "Colour"),
+        (("ls", "--format", "{{upper .Name}}"), 2, "upper"),
+        (("ls", "-q", "--json"), 2, "exclude each other"),
+        (("ls", "-t", "soon"), 2, "is not a valid float"),
+        (("inspect", "-f", "{{.Name", "orionbox"), 2, "{{"),
+        (("config", "orionbox", "other"), 2, "Error: Expected one machine name as an argument"),
+        (("api", "orionbox", "GET", "/x", "y"), 2, "Too many arguments"),
+        (("version", "orionbox"), 1, "There are no certificates in "),
+        (("--bogus", "ls"), 2, "No such option: --bogus"),
+        (("bogus",), 2, "No such command 'bogus'"),
+    ],
+)
+def test_what_a_user_does_wrong_is_one_clear_error(
+    orionbox: Store, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    result = machinectl(*arguments, store=orionbox.root)
+    assert (result.returncode, result.stdout) == (code, "")
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(lines(result.stderr)) <= 3
+    assert orionbox.names() == ["orionbox"]
+
+
+def test_a_machine_called_default_is_meant_where_none_is_named(store: Store) -> None:
+    machinectl("create", "-d", "none", "--url", URL, "--no-tls", "default", store=store.root)
+    assert machinectl("url", store=store.root).stdout == f"{URL}\n"
+    assert machinectl("ip", store=store.root).stdout == "127.0.0.1\n"
+    assert machinectl("status", store=store.root).stdout == "Stopped\n"
+
+
+def test_config_prints_dockers_flags(orionbox: Store) -> None:
+    directory = orionbox.directory("orionbox")
+    assert lines(machinectl("config", "orionbox", store=orionbox.root).stdout) == [
+        "--tlsverify",
+        f'--tlscacert="{directory}/ca.pem"',
+        f'--tlscert="{directory}/cert.pem"',
+        f'--tlskey="{directory}/key.pem"',
+        f"-H={URL}",
+    ]
+
+
+def test_config_of_a_machine_without_tls_is_its_url_alone(store: Store) -> None:
+    machinectl("create", "-d", "none", "--url", "unix:///x.sock", "box", store=store.root)
+    assert machinectl("config", "box", store=store.root).stdout == "-H=unix:///x.sock\n"
+
+
+def test_active_is_the_machine_that_the_shell_points_at(orionbox: Store) -> None:
+    machinectl("create", "-d", "none", "--url", URL, "twin", store=orionbox.root)
+    there = {"DOCKER_HOST": URL}
+    assert machinectl("active", store=orionbox.root, environment=there).stdout == "orionbox\n"
+    both = {**there, "DOCKER_MACHINE_NAME": "twin"}
+    assert machinectl("active", store=orionbox.root, environment=both).stdout == "twin\n"
+    listed = machinectl("ls", "--format", "{{.Name}} {{.Active}}", store=orionbox.root, environment=both).stdout
+    assert lines(listed) == ["orionbox -", "twin *"]
+
+
+def test_ls_has_docker_machines_columns_at_least_three_blanks_apart(orionbox: Store) -> None:
+    machinectl("create", "-d", "none", "--url", URL, "--no-tls", "plain", store=orionbox.root)
+    result = machinectl("ls", store=orionbox.root)
+    heading, _, row = lines(result.stdout)
+    assert heading.split() == ["NAME", "ACTIVE", "DRIVER", "STATE", "URL", "SWARM", "DOCKER", "ERRORS"]
+    assert heading.startswith("NAME       ACTIVE   DRIVER   STATE     URL")
+    assert row.split()[:6] == ["plain", "-", "none", "Stopped", URL, "Unknown"]
+    assert "\x1b" not in result.stdout
+
+
+def test_ls_sorts_names_as_people_count(store: Store) -> None:
+    for name in ("m10", "m2", "m1"):
+        machinectl("create", "-d", "none", "--url", URL, name, store=store.root)
+    assert machinectl("ls", "-q", store=store.root).stdout == "m1\nm2\nm10\n"
+    assert machinectl("list", "-q", "--filter", "name=m1", store=store.root).stdout == "m1\nm10\n"
+
+
+def test_ls_of_no_machines_is_the_headings_alone(store: Store) -> None:
+    assert len(lines(machinectl("ls", store=store.root).stdout)) == 1
+    assert machinectl("ls", "-q", store=store.root).stdout == ""
+    assert machinectl("ls", "--json", store=store.root).stdout == "[]\n"
+
+
+def test_ls_formats_and_filters(orionbox: Store) -> None:
+    machinectl("create", "-d", "none", "--url", "unix:///nonexistent.sock", "local", store=orionbox.root)
+
+    def listed(*arguments: str) -> list[str]:
+        return lines(machinectl("ls", *arguments, store=orionbox.root).stdout)
+
+    assert listed("--format", "table {{.Name}}\\t{{.URL}}")[0].split() == ["NAME", "URL"]
+    assert listed("-f", "{{json .Name}}") == ['"local"', '"orionbox"']
+    assert listed("-q", "--filter", "label=rack=7") == ["orionbox"]
+    assert listed("-q", "--filter", "name=^o", "--filter", "name=^l", "--filter", "driver=none") == [
+        "local",
+        "orionbox",
+    ]
+    assert listed("-q", "--filter", "state=Stopped", "--filter", "state=Error") == ["local", "orionbox"]
+    assert listed("-q", "--filter", "state=Running") == []
+
+
+def test_a_machine_with_a_broken_record_is_listed_with_its_error_and_the_others_still_list(orionbox: Store) -> None:
+    machinectl("set", "--no-tls", "orionbox", store=orionbox.root)
+    os.makedirs(orionbox.directory("broken"))
+    Path(orionbox.directory("broken"), "machine.json").write_text('{"schema": 1, "dri')
+    result = machinectl("ls", "--format", "{{.Name}} {{.State}} {{.Error}}", store=orionbox.root)
+    assert result.returncode == 0
+    assert lines(result.stdout)[0].startswith('broken Error The machine.json of "broken" is not JSON')
+    assert lines(result.stdout)[1].startswith("orionbox Stopped")
+    assert machinectl("rm", "-y", "broken", store=orionbox.root).returncode == 1
+    assert machinectl("rm", "-f", "broken", store=orionbox.root).returncode == 0
+    assert orionbox.names() == ["orionbox"]
+
+
+def test_what_docker_machine_made_is_listed_and_never_touched(orionbox: Store) -> None:
+    os.makedirs(orionbox.directory("old"))
+    Path(orionbox.directory("old"), "config.json").write_text("{}")
+    assert "docker-machine's" in machinectl("ls", store=orionbox.root).stdout
+    assert machinectl("rm", "-f", "old", store=orionbox.root).returncode == 1
+    assert os.listdir(orionbox.directory("old")) == ["config.json"]
+
+
+def test_a_record_of_a_newer_version_is_never_rewritten(orionbox: Store) -> None:
+    path = Path(orionbox.directory("orionbox"), "machine.json")
+    newer = json.dumps({**json.loads(path.read_text()), "schema": 2})
+    path.write_text(newer)
+    result = machinectl("set", "--label", "a=b", "orionbox", store=orionbox.root)
+    assert result.returncode == 1
+    assert "newer machinectl" in result.stderr
+    assert path.read_text() == newer
+
+
+def test_rm_asks_and_takes_the_answer_from_a_pipe(orionbox: Store) -> None:
+    for answer in ("", "n\n", "maybe\n"):
+        declined = machinectl("rm", "orionbox", store=orionbox.root, stdin=answer)
+        assert (declined.returncode, declined.stdout) == (0, "")
+    assert orionbox.names() == ["orionbox"]
+    removed = machinectl("rm", "orionbox", store=orionbox.root, stdin="y\n")
+    assert (removed.returncode, removed.stdout) == (0, "Successfully removed orionbox\n")
+    assert orionbox.names() == []
+
+
+def test_rm_goes_on_after_a_name_that_does_not_exist(orionbox: Store) -> None:
+    result = machinectl("rm", "-y", "ghost", "orionbox", store=orionbox.root)
+    assert (result.returncode, result.stdout) == (1, "Successfully removed orionbox\n")
+    forced = machinectl("rm", "-f", "ghost", store=orionbox.root)
+    assert forced.returncode == 0
+
+
+def test_set_changes_what_it_is_told_and_nothing_else(orionbox: Store) -> None:
+    result = machinectl(
+        "set", "--url", "tcp://127.0.0.2", "--label", "a=b=c", "--unlabel", "rack", "orionbox", store=orionbox.root
+    )
+    assert result.returncode == 0, result.stderr
+    machine = orionbox.read("orionbox")
+    assert (machine.url, machine.tls, machine.labels) == ("tcp://127.0.0.2:2376", True, {"a": "b=c"})
+    assert machinectl("inspect", "-f", "{{.Driver.URL}}", "orionbox", store=orionbox.root).stdout == (
+        "tcp://127.0.0.2:2376\n"
+    )
+
+
+def test_set_keeps_what_was_said_of_tls_and_follows_the_port_otherwise(orionbox: Store) -> None:
+    machinectl("create", "-d", "none", "--url", "tcp://127.0.0.1:4243", "--no-tls", "said", store=orionbox.root)
+    for name, url, tls in (
+        ("said", "tcp://127.0.0.2:4243", False),
+        ("orionbox", "tcp://127.0.0.2:2375", False),
+        ("orionbox", "tcp://127.0.0.2:2376", True),
+        ("orionbox", "unix:///x.sock", False),
+    ):
+        machinectl("set", "--url", url, name, store=orionbox.root)
+        assert orionbox.read(name).tls is tls
+    refused = machinectl("set", "--tls", "orionbox", store=orionbox.root)
+    assert refused.returncode == 2
+
+
+def test_rename_keeps_everything_but_the_name(orionbox: Store) -> None:
+    Path(orionbox.directory("orionbox"), "key.pem").write_text("x")
+    before = orionbox.read("orionbox").dump()
+    assert machinectl("rename", "orionbox", "saturn", store=orionbox.root).returncode == 0
+    assert orionbox.read("saturn").dump() == before
+    assert Path(orionbox.directory("saturn"), "key.pem").read_text() == "x"
+    assert orionbox.names() == ["saturn"]
+    taken = machinectl("rename", "saturn", "saturn", store=orionbox.root)
+    assert taken.returncode == 0
+
+
+def test_inspect_prints_docker_machines_shape_and_json_ours(orionbox: Store) -> None:
+    theirs = json.loads(machinectl("inspect", "orionbox", store=orionbox.root).stdout)
+    assert theirs["ConfigVersion"] == 3
+    assert theirs["Driver"]["IPAddress"] == "127.0.0.1"
+    ours = json.loads(machinectl("inspect", "--json", "orionbox", store=orionbox.root).stdout)
+    assert ours["url"] == URL
+    assert ours["labels"] == {"rack": "7"}
+
+
+def test_swarm_flags_of_old_scripts_are_taken_with_a_warning(store: Store) -> None:
+    made = machinectl(
+        "create",
+        "-d",
+        "none",
+        "--url",
+        "unix:///x",
+        "--swarm",
+        "--swarm-discovery",
+        "token://1",
+        "box",
+        store=store.root,
+    )
+    assert made.returncode == 0
+    assert "no longer exists" in made.stderr
+
+
+def test_the_driver_may_be_named_by_docker_machines_variable(store: Store) -> None:
+    chosen = {"MACHINE_DRIVER": "none"}
+    assert machinectl("create", "--url", "unix:///x", "box", store=store.root, environment=chosen).returncode == 0
+    assert store.read("box").driver == "none"
+
+
+def test_certificates_named_before_the_verb_are_used_as_docker_machines_scripts_do(
+    store: Store, tmp_path: Path
+) -> None:
+    certs = tmp_path / "certs"
+    assert machinectl("certs", "create", "--out", certs, "--san", "127.0.0.1").returncode == 0
+    given = (
+        "--tls-ca-cert",
+        certs / "ca.pem",
+        "--tls-client-cert",
+        certs / "cert.pem",
+        "--tls-client-key",
+        certs / "key.pem",
+    )
+    before = machinectl(*given, "create", "-d", "none", "--url", URL, "before", store=store.root)
+    after = machinectl("create", *given, "-d", "none", "--url", URL, "after", store=store.root)
+    assert (before.returncode, after.returncode) == (0, 0)
+    for name in ("before", "after"):
+        assert Path(store.directory(name), "key.pem").read_bytes() == (certs / "key.pem").read_bytes()
+
+
+def test_no_tls_and_certificates_exclude_each_other(store: Store, tmp_path: Path) -> None:
+    machinectl("certs", "create", "--out", tmp_path / "certs", "--san", "127.0.0.1")
+    for url, *options in ((URL, "--no-tls"), ("unix:///x",)):
+        result = machinectl(
+            "create", "-d", "none", "--url", url, "--tls-dir", tmp_path / "certs", *options, "box", store=store.root
+        )
+        assert result.returncode == 2
+        assert store.names() == []
+
+
+def test_a_store_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = machinectl("create", "-d", "none", "--url", URL, "box", store=tmp_path / "file")
+    assert result.returncode == 1
+    assert len(lines(result.stderr)) == 2
+    assert "--storage-path" in result.stderr
+
+
+def test_version_tells_this_program_from_systemds() -> None:
+    for arguments in (("version",), ("--version",), ("-v",)):
+        result = machinectl(*arguments)
+        assert result.returncode == 0
+        assert result.stdout.startswith("machinectl version ")
+        assert "systemd" not in result.stdout
+
+
+def test_a_driver_is_looked_for_only_where_it_is_named(store: Store) -> None:
+    options = ("--label", "-d", "--tls-san=-dx")
+    made = machinectl("-Ds", store.root, "create", "-d", "none", "--url", "unix:///x", *options, "box")
+    assert made.returncode == 0, made.stderr
+    assert store.read("box").driver == "none"
+    assert store.read("box").labels == {"-d": ""}
+
+
+def test_suggested_commands_name_the_store_that_was_named(store: Store, tmp_path: Path) -> None:
+    root = tmp_path / "two words"
+    for arguments in (("url", "ghost"), ("status", "ghost")):
+        told = machinectl("-s", root, *arguments)
+        assert f"machinectl -s '{root}' ls" in told.stderr
+    made = machinectl("-s", root, "create", "-d", "none", "--url", URL, "box")
+    assert f"machinectl -s '{root}' certs import box DIR" in made.stderr
+    assert "machinectl ls" in machinectl("url", "ghost", store=store.root).stderr
+
+
+@pytest.mark.parametrize("verb", ["env", "config", "url", "ip", "status", "version", "api", "set"])
+def test_a_half_made_machine_is_not_used(store: Store, verb: str) -> None:
+    machine = Machine("young", "none")
+    machine.phase = Phase.CREATING
+    with store.lock("young"):
+        store.add(machine, {})
+    more = {"api": ("/info",), "set": ("--url", URL)}.get(verb, ())
+    result = machinectl(verb, "young", *more, store=store.root)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert 'Machine "young" is half made' in result.stderr
+    assert "interrupted" in machinectl("ls", store=store.root).stdout
+
+
+def test_set_keeps_a_plain_machine_plain_and_warns_as_create_does(store: Store) -> None:
+    machinectl("create", "-d", "none", "--url", "tcp://127.0.0.1:4243", "--no-tls", "plain", store=store.root)
+    moved = machinectl("set", "--url", "tcp://127.0.0.2", "plain", store=store.root)
+    assert (store.read("plain").url, store.read("plain").tls) == ("tcp://127.0.0.2:2375", False)
+    assert "not protected by TLS" in moved.stderr
+    assert "has no certificates yet" in machinectl("set", "--tls", "plain", store=store.root).stderr
+
+
+def test_config_warns_where_its_flags_would_not_do_what_they_say(orionbox: Store, tmp_path: Path) -> None:
+    machinectl("create", "-d", "none", "--url", "unix:///x", "local", store=orionbox.root)
+    here = {"DOCKER_TLS_VERIFY": "1"}
+    assert "env -u DOCKER_TLS_VERIFY" in machinectl("config", "local", store=orionbox.root, environment=here).stderr
+    assert machinectl("config", "orionbox", store=orionbox.root, environment=here).stderr == ""
+    blank = tmp_path / "two words"
+    machinectl("-s", blank, "create", "-d", "none", "--url", URL, "box")
+    assert "eval $(machinectl -s" in machinectl("-s", blank, "config", "box").stderr
+
+
+def test_certs_ls_fails_for_a_machine_that_should_have_certificates_and_has_none(orionbox: Store) -> None:
+    listed = machinectl("certs", "ls", "--fail-under", "30", store=orionbox.root)
+    assert listed.returncode == 1
+    assert "there are no certificates" in listed.stdout
+
+
+def test_help_is_a_verb_too() -> None:
+    assert machinectl("help", "ls").stdout == machinectl("ls", "--help").stdout
+    assert machinectl("help").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [("url", "orionbox"), ("inspect", "orionbox"), ("ls",), ("version",)], ids=" ".join
+)
+def test_output_that_cannot_be_written_is_said_and_no_bug(orionbox: Store, arguments: tuple[str, ...]) -> None:
+    command = ["sh", "-c", '"$@" >/dev/full', "sh", *COMMAND, "-s", orionbox.root, *arguments]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert "Cannot write the output: No space left on device" in process.stderr
+
+
+def test_closed_streams_are_no_bug(orionbox: Store) -> None:
+    for redirection in (">&-", "<&-", "2>&-"):
+        command = ["sh", "-c", f'"$@" {redirection}', "sh", *COMMAND, "-s", orionbox.root, "rm", "orionbox"]
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert process.returncode == 0
+        assert "bug" not in process.stderr
+
+
+def test_a_locale_that_lacks_a_character_is_no_bug(store: Store) -> None:
+    machinectl("create", "-d", "none", "--url", "unix:///x", "--label", "où=là…", "box", store=store.root)
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for arguments in (("ls", "--format", "{{json .Labels}}"), ("inspect", "-f", "{{json .HostOptions}}", "box")):
+        result = machinectl(*arguments, store=store.root, environment=plain)
+        assert result.returncode == 0, result.stderr
+        assert "là…" in result.stdout
+
+
+def test_status_and_version_as_json(store: Store) -> None:
+    machinectl("create", "-d", "none", "--url", "unix:///nonexistent", "box", store=store.root)
+    assert json.loads(machinectl("status", "--json", "box", store=store.root).stdout)["state"] == "Error"
+
+
+def test_a_reader_that_leaves_early_is_no_error(orionbox: Store) -> None:
+    process = subprocess.run(
+        ["sh", "-c", '"$@" | true', "sh", *COMMAND, "-s", orionbox.root, "inspect", "orionbox"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.stderr == ""
+
+
+def test_control_c_exits_130_without_a_traceback(orionbox: Store) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "-s", orionbox.root, "rm", "orionbox"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr
+    while "Are you sure" not in process.stderr.readline() + process.stderr.read(12):
+        pass
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert orionbox.names() == ["orionbox"]
+
+
+def test_a_bug_is_told_as_one_with_where_its_traceback_is(orionbox: Store, tmp_path: Path) -> None:
+    code = """
+import sys
+from machinectl.commands import config
+config.config = lambda *_: 1 / 0
+from machinectl.cli.app import run
+sys.exit(run(sys.argv[1:]))
+"""
+    command = [sys.executable, "-c", code, "-s", orionbox.root, "config", "orionbox"]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 3
+    assert "This is a bug in machinectl: ZeroDivisionError" in process.stderr
+    assert "Traceback" not in process.stderr
+    path = Path(process.stderr.partition("The traceback is in ")[2].partition(";")[0])
+    assert path.is_relative_to(tmp_path)
+    assert "ZeroDivisionError" in path.read_text()
+    assert path.stat().st_mode & 0o077 == 0
+    shown = subprocess.run([*command[:3], "--debug", *command[3:]], capture_output=True, text=True, check=False)
+    assert shown.returncode == 3
+    assert shown.stderr.startswith("Traceback")
+
+
+def test_a_machine_removed_while_ls_runs_is_no_error(orionbox: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    from machinectl.commands.ls import rows
+
+    monkeypatch.setattr(Store, "names", lambda _: ["ghost", "orionbox"])
+    assert [row.machine.name for row in rows(orionbox, {})] == ["orionbox"]

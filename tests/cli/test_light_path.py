@@ -1,0 +1,113 @@
+"""The verbs that sit in shell start-up: what they must not import, and that Typer's way prints the same bytes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.program import machinectl
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+
+HEAVY = {
+    "asyncio",
+    "cryptography",
+    "dataclasses",
+    "importlib.metadata",
+    "logging",
+    "machinectl.driver",
+    "paramiko",
+    "pathlib",
+    "platformdirs",
+    "rich",
+    "ssl",
+    "subprocess",
+    "typer",
+    "typing",
+    "yaml",
+}
+FRONT = "import sys; sys.argv[0] = 'machinectl'; from machinectl.cli.front import main; sys.exit(main())"
+TYPER = "import sys; sys.argv[0] = 'machinectl'; from machinectl.cli.app import run; sys.exit(run(sys.argv[1:]))"
+COMMANDS = [
+    ("env", "orionbox"),
+    ("env", "--shell", "fish", "orionbox"),
+    ("env", "--shell=tcsh", "plain"),
+    ("env", "--no-proxy", "orionbox"),
+    ("env", "-u"),
+    ("env", "--unset", "--shell", "powershell"),
+    ("env", "-u", "orionbox"),
+    ("env", "ghost"),
+    ("env",),
+    ("active",),
+    ("url", "orionbox"),
+    ("url", "ghost"),
+    ("ip", "orionbox", "plain"),
+    ("ip", "local"),
+    ("ls", "-q"),
+    ("ls", "--quiet"),
+]
+
+
+@pytest.fixture
+def machines(store: Store) -> Store:
+    for name, url in (("orionbox", "tcp://[::1]:2376"), ("plain", "tcp://127.0.0.1:2375"), ("local", "unix:///x.sock")):
+        assert machinectl("create", "-d", "none", "--url", url, name, store=store.root).returncode == 0
+    return store
+
+
+def run(code: str, store: Store, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, "MACHINE_STORAGE_PATH": store.root, "SHELL": "/bin/bash"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_a_verb_of_shell_start_up_imports_nothing_heavy(machines: Store, arguments: tuple[str, ...]) -> None:
+    report = os.path.join(machines.root, "modules")
+    watching = f"import atexit, sys; atexit.register(lambda: print(*sys.modules, file=open({report!r}, 'w')))"
+    run(f"{watching}; {FRONT}", machines, *arguments)
+    with open(report, encoding="utf-8") as file:
+        loaded = set(file.read().split())
+    assert "machinectl.machines.store" in loaded
+    assert loaded & HEAVY == bare_modules() & HEAVY
+
+
+@functools.cache
+def bare_modules() -> set[str]:
+    """What a bare interpreter has loaded, which an editable installation or a coverage tool adds to."""
+    process = subprocess.run([sys.executable, "-c", "import sys; print(*sys.modules)"], capture_output=True, check=True)
+    return set(process.stdout.decode().split())
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_both_ways_print_the_same_bytes(machines: Store, arguments: tuple[str, ...]) -> None:
+    light, full = run(FRONT, machines, *arguments), run(TYPER, machines, *arguments)
+    assert light.stdout == full.stdout
+    assert light.stderr == full.stderr
+    assert light.returncode == full.returncode
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("env", "--help"), ("url", "a", "b"), ("ls",), ("ls", "-q", "--filter", "name=x"), ("-s",), ("env", "--shell")],
+    ids=" ".join,
+)
+def test_what_the_front_door_does_not_know_is_left_to_typer(machines: Store, arguments: tuple[str, ...]) -> None:
+    light, full = run(FRONT, machines, *arguments), run(TYPER, machines, *arguments)
+    assert (light.returncode, light.stderr) == (full.returncode, full.stderr)
+
+
+def test_the_store_may_be_named_before_the_verb(machines: Store) -> None:
+    for option in (["-s", machines.root], ["--storage-path", machines.root], [f"--storage-path={machines.root}"]):
+        assert machinectl(*option, "ls", "-q").stdout == "local\norionbox\nplain\n"

@@ -1,0 +1,114 @@
+"""What is different on a terminal: colours, rows that fill in, questions. A real pseudo-terminal stands in for one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.commands.create import Certificates, Wish, create
+from machinectl.driver import load
+from machinectl.state import State
+from tests.support import servers
+from tests.support.program import COMMAND
+from tests.support.quiet import Quiet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from machinectl.machines.store import Store
+
+
+@pytest.fixture
+def machines(store: Store) -> Iterator[Store]:
+    """An engine that answers, and one that never does."""
+    with servers.serving(servers.engine) as answering, servers.serving(servers.silent) as silent:
+        for name, port in (("awake", answering), ("asleep", silent)):
+            wish = Wish({"url": f"tcp://127.0.0.1:{port}"}, Certificates(), tls=False)
+            create(store, Quiet(), name, "none", load("none"), wish)
+        yield store
+
+
+@contextmanager
+def on_a_terminal(
+    store: Store, *arguments: str, environment: Mapping[str, str] | None = None, lines: int = 24
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A command with a terminal of 120 columns; yields its process and our end of the terminal."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, 120, 0, 0))
+    plain = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "COLUMNS", "LINES"}}
+    variables = {**plain, "TERM": "xterm", "MACHINE_STORAGE_PATH": store.root, **(environment or {})}
+    process = subprocess.Popen([*COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=variables)
+    os.close(theirs)
+    try:
+        yield process, ours
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def everything(terminal: int) -> str:
+    """All that is written until the process has closed its end."""
+    text = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:  # EIO: the other end is closed
+            return text.decode()
+        if not piece:
+            return text.decode()
+        text += piece
+
+
+def test_rows_fill_in_as_hosts_answer_and_the_state_is_coloured(machines: Store) -> None:
+    with on_a_terminal(machines, "ls", "-t", "1") as (_, terminal):
+        text = everything(terminal)
+    drafts = text.split("\x1b[J")
+    assert len(drafts) > 2
+    first, last = drafts[0], drafts[-1]
+    assert "awake" in first
+    assert "v99.1.2" not in first
+    assert "…" in first
+    assert "\x1b[32mRunning\x1b[0m" in last
+    assert "\x1b[33mTimeout\x1b[0m" in last
+    assert "v99.1.2" in last
+    assert "…" not in last
+
+
+def test_no_colour_where_it_is_not_wanted(machines: Store) -> None:
+    with on_a_terminal(machines, "ls", "-t", "1", environment={"NO_COLOR": "1"}) as (_, terminal):
+        text = everything(terminal)
+    assert "Running" in text
+    assert "\x1b[32m" not in text
+
+
+def test_a_table_higher_than_the_screen_is_drawn_once(machines: Store) -> None:
+    with on_a_terminal(machines, "ls", "-t", "1", lines=3) as (_, terminal):
+        text = everything(terminal)
+    assert "\x1b[J" not in text
+    assert text.count("awake") == 1
+
+
+def test_a_dumb_terminal_gets_plain_lines(machines: Store) -> None:
+    with on_a_terminal(machines, "ls", "-t", "1", environment={"TERM": "dumb"}) as (_, terminal):
+        text = everything(terminal)
+    assert "\x1b" not in text
+    assert str(State.RUNNING) in text
+
+
+def test_rm_asks_on_the_terminal(machines: Store) -> None:
+    with on_a_terminal(machines, "rm", "awake") as (_, terminal):
+        asked = b""
+        while b"(y/n)" not in asked:
+            asked += os.read(terminal, 4096)
+        os.write(terminal, b"y\n")
+        assert "Successfully removed awake" in everything(terminal)
+    assert machines.names() == ["asleep"]

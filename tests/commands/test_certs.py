@@ -1,0 +1,838 @@
+from __future__ import annotations
+
+import os
+import shutil
+import ssl
+import stat
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl import certs
+from machinectl.commands.certs.create import certs_create
+from machinectl.commands.certs.import_ import certs_import, read_tls_dir, read_tls_files
+from machinectl.commands.certs.issue import certs_issue
+from machinectl.commands.certs.ls import Row, certs_ls, expiring
+from machinectl.errors import MachineError, UsageError
+from machinectl.machines import fileset
+from machinectl.machines.record import Machine
+from tests.support.real import need
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from machinectl.machines.store import Store
+
+CREATED = ["ca.pem", "ca-key.pem", "server.pem", "server-key.pem", "cert.pem", "key.pem"]
+NOW = datetime.now(UTC)
+
+
+class Said:
+    """A console that remembers what it was told; nobody is there to answer it."""
+
+    interactive = False
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def step(self, _title: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def ask(self, _question: str, *, secret: bool = False) -> str:
+        raise AssertionError
+
+    def confirm(self, _question: str) -> bool:
+        raise AssertionError
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """What `certs create` wrote for the host orion."""
+    directory = tmp_path / "made"
+    certs_create(str(directory), ["orion"])
+    return directory
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """A umask that takes nothing away: what is private is so by itself."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Mounts file systems of a given size."""
+    need("mount", "umount", root=True)
+    mounted: list[Path] = []
+
+    def mount(size: str, *options: str) -> Path:
+        directory = tmp_path / f"disk{len(mounted)}"
+        directory.mkdir()
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", ",".join([f"size={size}", *options]), "none", directory], check=True
+        )
+        mounted.append(directory)
+        return directory
+
+    yield mount
+    for directory in mounted:
+        subprocess.run(["umount", directory], check=True)
+
+
+def add_machine(
+    store: Store, *, name: str = "orionbox", url: str = "tcp://192.168.0.29:2376", tls: bool = True
+) -> Path:
+    with store.lock(name):
+        store.add(Machine(name, "none", url=url, tls=tls), {})
+    return Path(store.directory(name))
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() if path.is_file() else b"" for path in directory.iterdir()}
+
+
+def error_of(call: Callable[[], object]) -> MachineError:
+    with pytest.raises(MachineError) as caught:
+        call()
+    assert caught.value.cause.isprintable()
+    assert caught.value.hint
+    assert caught.value.hint.isprintable()
+    return caught.value
+
+
+def keys_that_others_can_read(directory: Path) -> list[Path]:
+    return [
+        path
+        for path in directory.rglob("*")
+        if path.is_file() and "key" in path.name and stat.S_IMODE(path.stat().st_mode) & 0o077
+    ]
+
+
+def check_what_is_complete(directory: Path) -> None:
+    """Whatever looks complete works, and is of one making: a client's three files, a host's three, a CA's two."""
+    files = contents(directory)
+    if {"ca.pem", "cert.pem", "key.pem"} <= files.keys():
+        certs.client_bundle(files["ca.pem"], files["cert.pem"], files["key.pem"])
+    if {"ca.pem", "server.pem", "server-key.pem"} <= files.keys():
+        certs.server_bundle(files["ca.pem"], files["server.pem"], files["server-key.pem"])
+    if {"ca.pem", "ca-key.pem"} <= files.keys():
+        certs.ca_pair(files["ca.pem"], files["ca-key.pem"])
+
+
+def connect(client_dir: Path, server_dir: Path, name: str) -> None:
+    """A real TLS handshake between the files of a host and those of a client, each checking the other."""
+    listening = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    listening.verify_mode = ssl.CERT_REQUIRED
+    listening.load_verify_locations(server_dir / "ca.pem")
+    listening.load_cert_chain(server_dir / "server.pem", server_dir / "server-key.pem")
+    dialling = ssl.create_default_context(cafile=str(client_dir / "ca.pem"))
+    for context in (listening, dialling):
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+    dialling.load_cert_chain(client_dir / "cert.pem", client_dir / "key.pem")
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = dialling.wrap_bio(to_client, to_server, server_hostname=name)
+    server = listening.wrap_bio(to_server, to_client, server_side=True)
+    for side in [client, server, client]:
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    server.do_handshake()
+
+
+# certs create
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_create_makes_six_files_that_work_together_and_keys_that_only_the_owner_reads(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "certs"
+    written = certs_create(str(out), ["orion", "192.168.0.29"], client_name="alice")
+    assert written == [str(out / name) for name in CREATED]
+    assert sorted(os.listdir(out)) == sorted(CREATED)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o700
+    modes = {name: stat.S_IMODE((out / name).stat().st_mode) for name in CREATED}
+    assert modes == {name: 0o600 if name.endswith("key.pem") else 0o644 for name in CREATED}
+    for name in ("orion", "192.168.0.29", "localhost", "127.0.0.1"):
+        connect(out, out, name)
+    assert certs.describe((out / "cert.pem").read_bytes()).subject == "CN=alice"
+
+
+def test_create_writes_into_a_directory_that_is_there_and_leaves_its_other_files(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    certs_create(str(tmp_path), ["orion"])
+    assert sorted(os.listdir(tmp_path)) == sorted([*CREATED, "config.json", "home"])
+
+
+def test_create_replaces_nothing_unasked_and_says_what_is_there(made: Path) -> None:
+    (made / "cert.pem").unlink()
+    before = contents(made)
+    error = error_of(lambda: certs_create(str(made), ["orion"]))
+    assert error.cause == f"{made} already holds ca.pem, ca-key.pem, server.pem, server-key.pem, key.pem"
+    assert f"--force --ca-cert {made}/ca.pem --ca-key {made}/ca-key.pem" in error.hint
+    assert contents(made) == before
+
+
+def test_create_with_force_replaces_all_of_it(made: Path) -> None:
+    before = contents(made)
+    certs_create(str(made), ["orion"], force=True)
+    after = contents(made)
+    assert not set(before.values()) & set(after.values())
+    connect(made, made, "orion")
+
+
+def test_create_renews_under_the_ca_that_is_there_when_it_is_named(made: Path) -> None:
+    before = contents(made)
+    ca = str(made / "ca.pem"), str(made / "ca-key.pem")
+    certs_create(str(made), ["orion2"], ca_cert=ca[0], ca_key=ca[1], force=True)
+    after = contents(made)
+    assert {name for name in CREATED if before[name] == after[name]} == {"ca.pem", "ca-key.pem"}
+    connect(made, made, "orion2")
+
+
+def test_create_under_a_given_ca_needs_no_force_where_only_the_ca_is_there(made: Path) -> None:
+    for name in ("server.pem", "server-key.pem", "cert.pem", "key.pem"):
+        (made / name).unlink()
+    certs_create(str(made), ["orion"], ca_cert=str(made / "ca.pem"), ca_key=str(made / "ca-key.pem"))
+    connect(made, made, "orion")
+
+
+def test_create_under_a_given_ca_copies_its_certificate_and_never_its_key(made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    certs_create(str(out), ["rigel"], ca_cert=str(made / "ca.pem"), ca_key=str(made / "ca-key.pem"))
+    assert sorted(os.listdir(out)) == sorted(set(CREATED) - {"ca-key.pem"})
+    connect(made, out, "rigel")
+
+
+def test_create_does_not_put_a_ca_beside_the_key_of_another(made: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    certs_create(str(other), ["rigel"])
+    before = contents(made)
+    ca = str(other / "ca.pem"), str(other / "ca-key.pem")
+    error = error_of(lambda: certs_create(str(made), ["orion"], ca_cert=ca[0], ca_key=ca[1], force=True))
+    assert error.cause == f"{made}/ca-key.pem is not the key of the CA that is to be used"
+    assert contents(made) == before
+
+
+def test_create_wants_both_halves_of_a_ca_and_at_least_one_name(made: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    for call in (
+        lambda: certs_create(out, ["orion"], ca_cert=str(made / "ca.pem")),
+        lambda: certs_create(out, ["orion"], ca_key=str(made / "ca-key.pem")),
+        lambda: certs_create(out, []),
+    ):
+        assert isinstance(error_of(call), UsageError)
+    assert not os.path.exists(out)
+
+
+@pytest.mark.parametrize("broken", ["san", "client", "ca"])
+def test_create_leaves_no_directory_when_it_is_refused(tmp_path: Path, made: Path, broken: str) -> None:
+    arguments = {
+        "san": lambda out: certs_create(out, ["no such name"]),
+        "client": lambda out: certs_create(out, ["orion"], client_name=""),
+        "ca": lambda out: certs_create(out, ["o"], ca_cert=str(made / "cert.pem"), ca_key=str(made / "key.pem")),
+    }
+    error_of(lambda: arguments[broken](str(tmp_path / "a" / "b")))
+    assert not (tmp_path / "a").exists()
+
+
+def test_create_does_not_write_where_a_file_or_a_directory_is_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert error_of(lambda: certs_create(str(tmp_path / "file"), ["orion"])).cause.endswith("is not a directory")
+    assert "Not a directory" in error_of(lambda: certs_create(str(tmp_path / "file" / "x"), ["orion"])).cause
+    out = tmp_path / "out"
+    (out / "key.pem").mkdir(parents=True)
+    error = error_of(lambda: certs_create(str(out), ["orion"], force=True))
+    assert error.cause == f"{out}/key.pem is a directory"
+    assert os.listdir(out) == ["key.pem"]
+
+
+def test_create_replaces_a_dangling_link_with_force_and_does_not_follow_it(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "key.pem").symlink_to(tmp_path / "elsewhere")
+    assert "already holds key.pem" in error_of(lambda: certs_create(str(tmp_path / "out"), ["orion"])).cause
+    certs_create(str(tmp_path / "out"), ["orion"], force=True)
+    assert not (tmp_path / "out" / "key.pem").is_symlink()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_of_two_creates_at_once_exactly_one_wins(tmp_path: Path) -> None:
+    outcomes: list[str] = []
+
+    def create() -> None:
+        try:
+            outcomes.append(certs_create(str(tmp_path / "out"), ["orion"])[0])
+        except MachineError as exc:
+            outcomes.append(exc.cause)
+
+    threads = [threading.Thread(target=create) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(outcome.endswith("/ca.pem") for outcome in outcomes) == 1
+    assert sum("already holds" in outcome for outcome in outcomes) == 5
+    connect(tmp_path / "out", tmp_path / "out", "orion")
+
+
+@pytest.mark.parametrize("size", ["4k", "8k", "12k", "16k", "20k"])
+def test_a_full_disk_leaves_nothing_half_made(tiny_disk: Callable[..., Path], size: str) -> None:
+    disk = tiny_disk(size)
+    out = disk / "certs"
+    error = error_of(lambda: certs_create(str(out), ["orion"]))
+    assert error.cause == f"Cannot write to {out}: No space left on device"
+    assert error.hint == f"Make room on the disk that holds it: df -h {out}"
+    assert os.listdir(disk) == []
+
+
+def test_a_full_disk_leaves_the_certificates_that_are_there(made: Path, tiny_disk: Callable[..., Path]) -> None:
+    out = tiny_disk("36k") / "certs"
+    shutil.copytree(made, out)
+    before = contents(out)
+    error_of(lambda: certs_create(str(out), ["orion"], force=True))
+    assert contents(out) == before
+
+
+def test_a_read_only_disk_is_told_as_such(tiny_disk: Callable[..., Path]) -> None:
+    out = tiny_disk("64k", "ro") / "certs"
+    assert error_of(lambda: certs_create(str(out), ["orion"])).cause == f"Cannot write to {out}: Read-only file system"
+
+
+def test_leftovers_of_another_user_are_not_put_into_place(tmp_path: Path) -> None:
+    need(root=True)
+    trap = tmp_path / fileset.COMMITTED
+    trap.mkdir()
+    (trap / "ca.pem").write_text("a CA of mallory's")
+    os.chown(trap, 65534, 65534)
+    assert "another user's unfinished work" in error_of(lambda: certs_create(str(tmp_path), ["orion"])).cause
+    assert not (tmp_path / "ca.pem").exists()
+
+
+# Killed at every moment. The driver kills its child at step k of the calls that change a file system, for every k.
+
+KILLED_AT_EVERY_STEP = """
+import importlib, os, shutil, signal, sys
+from machinectl import certs
+from machinectl.commands.certs.create import certs_create
+from machinectl.commands.certs.import_ import certs_import
+from machinectl.commands.certs.issue import certs_issue
+from machinectl.machines.store import Store
+from tests.commands.test_certs import Said
+
+template, base, call = sys.argv[1:]
+os.umask(0)
+
+def die_at(step):
+    steps = iter(range(step))
+    def patched(real):
+        def function(*args, **kwargs):
+            if next(steps, None) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*args, **kwargs)
+        return function
+    for name in ("open", "mkdir", "rename", "replace", "unlink", "rmdir", "fsync"):
+        setattr(os, name, patched(getattr(os, name)))
+
+step, killed = 0, True
+while killed:
+    here = os.path.join(base, str(step))
+    shutil.copytree(template, here)
+    child = os.fork()
+    if not child:
+        try:
+            os.chdir(here)
+            die_at(step)
+            eval(call)
+        except BaseException as exc:
+            print(f"step {step}: {exc!r}", file=sys.stderr)
+            os._exit(1)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    killed = os.WIFSIGNALED(status)
+    if not killed and status:
+        sys.exit(1)
+    step += 1
+"""
+
+
+def killed_at_every_step(template: Path, base: Path, call: str) -> list[Path]:
+    """Run `call` in copies of `template`, killed one step later each time; the last one ran to its end."""
+    base.mkdir()
+    subprocess.run(
+        [sys.executable, "-c", KILLED_AT_EVERY_STEP, template, base, call],
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        cwd=Path(__file__).parents[2],
+    )
+    copies = sorted(base.iterdir(), key=lambda path: int(path.name))
+    assert len(copies) > 20
+    return copies
+
+
+def test_a_create_that_is_killed_at_any_moment_leaves_nothing_that_only_looks_complete(tmp_path: Path) -> None:
+    (tmp_path / "template").mkdir()
+    for copy in killed_at_every_step(tmp_path / "template", tmp_path / "runs", "certs_create('out', ['orion'])"):
+        out = copy / "out"
+        assert keys_that_others_can_read(copy) == []
+        if out.exists():
+            check_what_is_complete(out)
+        # Refused where the killed one's work counts, and is finished.
+        with suppress(MachineError):
+            certs_create(str(out), ["orion"])
+        assert sorted(os.listdir(out)) == sorted(CREATED)
+        connect(out, out, "orion")
+
+
+@pytest.mark.parametrize("ca", ["", "ca_cert='made/ca.pem', ca_key='made/ca-key.pem', "], ids=["new-ca", "same-ca"])
+def test_replacing_that_is_killed_at_any_moment_leaves_the_old_or_the_new(made: Path, tmp_path: Path, ca: str) -> None:
+    old = contents(made)
+    template = tmp_path / "template"
+    template.mkdir()
+    made.rename(template / "made")
+    call = f"certs_create('made', ['orion2'], {ca}force=True)"
+    outcomes = set()
+    for copy in killed_at_every_step(template, tmp_path / "runs", call):
+        out = copy / "made"
+        assert keys_that_others_can_read(copy) == []
+        check_what_is_complete(out)
+        files = contents(out)
+        if "ca.pem" in files:
+            kept = [name for name in CREATED if files[name] == old[name]]
+            assert kept in ([], ["ca.pem", "ca-key.pem"], CREATED)
+            outcomes.add(len(kept))
+        # The next run finishes it, even if it is itself refused.
+        with suppress(MachineError):
+            certs_create(str(out), ["orion3"])
+        assert sorted(os.listdir(out)) == sorted(CREATED)
+        connect(out, out, "orion2" if contents(out)["server.pem"] != old["server.pem"] else "orion")
+    assert outcomes == ({6, 2} if ca else {6, 0})
+
+
+def test_a_renewal_that_is_killed_at_any_moment_can_be_repeated_as_it_was(made: Path, tmp_path: Path) -> None:
+    template = tmp_path / "template"
+    template.mkdir()
+    made.rename(template / "made")
+    call = "certs_create('made', ['orion2'], ca_cert='made/ca.pem', ca_key='made/ca-key.pem', force=True)"
+    for copy in killed_at_every_step(template, tmp_path / "runs", call):
+        out = copy / "made"
+        ca = str(out / "ca.pem"), str(out / "ca-key.pem")
+        certs_create(str(out), ["orion2"], ca_cert=ca[0], ca_key=ca[1], force=True)
+        assert sorted(os.listdir(out)) == sorted(CREATED)
+        connect(out, out, "orion2")
+
+
+def test_an_import_that_is_killed_at_any_moment_leaves_the_old_or_the_new(
+    store: Store, made: Path, tmp_path: Path
+) -> None:
+    add_machine(store)
+    certs_import(store, Said(), "orionbox", str(made))
+    template = tmp_path / "template"
+    template.mkdir()
+    Path(store.root).rename(template / "store")
+    new = tmp_path / "new"
+    certs_create(str(new), ["orion2"])
+    for name in ("server.pem", "server-key.pem", "ca-key.pem"):
+        (new / name).unlink()
+    new.rename(template / "new")
+    call = "certs_import(Store('store'), Said(), 'orionbox', 'new', force=True)"
+    for copy in killed_at_every_step(template, tmp_path / "runs", call):
+        directory = copy / "store" / "machines" / "orionbox"
+        assert keys_that_others_can_read(copy / "store") == []
+        check_what_is_complete(directory)
+        certs_import(type(store)(str(copy / "store")), Said(), "orionbox", str(copy / "new"), force=True)
+        assert sorted(os.listdir(directory)) == ["ca.pem", "cert.pem", "key.pem", "machine.json"]
+        check_what_is_complete(directory)
+
+
+def test_an_issue_that_is_killed_at_any_moment_can_be_repeated(store: Store, made: Path, tmp_path: Path) -> None:
+    add_machine(store)
+    certs_import(store, Said(), "orionbox", str(made))
+    template = tmp_path / "template"
+    template.mkdir()
+    Path(store.root).rename(template / "store")
+    for copy in killed_at_every_step(template, tmp_path / "runs", "certs_issue(Store('store'), 'orionbox', 'out')"):
+        assert keys_that_others_can_read(copy) == []
+        if (copy / "out").exists():
+            check_what_is_complete(copy / "out")
+        certs_issue(type(store)(str(copy / "store")), "orionbox", str(copy / "out"), force=True)
+        assert sorted(os.listdir(copy / "out")) == ["ca.pem", "cert.pem", "key.pem"]
+        connect(copy / "out", made, "orion")
+
+
+# Reading a directory of certificates.
+
+
+def test_a_directory_of_certificates_is_read_whole(made: Path) -> None:
+    assert read_tls_dir(str(made)) == {name: (made / name).read_bytes() for name in CREATED}
+
+
+def test_a_clients_three_files_are_enough(made: Path) -> None:
+    for name in ("ca-key.pem", "server.pem", "server-key.pem"):
+        (made / name).unlink()
+    assert list(read_tls_dir(str(made))) == ["ca.pem", "cert.pem", "key.pem"]
+
+
+def test_a_clients_files_may_be_anywhere_and_have_any_name(made: Path) -> None:
+    for name in ("ca", "cert", "key"):
+        (made / f"{name}.pem").rename(made / f"my-{name}")
+    files = read_tls_files(str(made / "my-ca"), str(made / "my-cert"), str(made / "my-key"))
+    assert list(files) == ["ca.pem", "cert.pem", "key.pem"]
+    error = error_of(lambda: read_tls_files(str(made / "my-ca"), str(made / "my-cert"), str(made / "ca-key.pem")))
+    assert error.cause.startswith(f"{made}/ca-key.pem is not the private key of {made}/my-cert")
+
+
+def remove_ca(directory: Path) -> None:
+    (directory / "ca.pem").unlink()
+
+
+def remove_both(directory: Path) -> None:
+    (directory / "cert.pem").unlink()
+    (directory / "key.pem").unlink()
+
+
+def make_directory(directory: Path) -> None:
+    (directory / "cert.pem").unlink()
+    (directory / "cert.pem").mkdir()
+
+
+def make_pipe(directory: Path) -> None:
+    (directory / "key.pem").unlink()
+    os.mkfifo(directory / "key.pem")
+
+
+def make_dangling(directory: Path) -> None:
+    (directory / "key.pem").unlink()
+    (directory / "key.pem").symlink_to("nowhere")
+
+
+def remove_all(directory: Path) -> None:
+    shutil.rmtree(directory)
+
+
+def make_file(directory: Path) -> None:
+    shutil.rmtree(directory)
+    directory.write_text("")
+
+
+def empty_ca(directory: Path) -> None:
+    (directory / "ca.pem").write_text("")
+
+
+def swap_sides(directory: Path) -> None:
+    for name, other in (("server.pem", "cert.pem"), ("server-key.pem", "key.pem")):
+        (directory / name).rename(directory / "swap")
+        (directory / other).rename(directory / name)
+        (directory / "swap").rename(directory / other)
+
+
+def remove_server_key(directory: Path) -> None:
+    (directory / "server-key.pem").unlink()
+
+
+def wrong_ca_key(directory: Path) -> None:
+    shutil.copy(directory / "key.pem", directory / "ca-key.pem")
+
+
+def wrong_server(directory: Path) -> None:
+    server = certs.issue_server(certs.new_ca("other"), ["orion"])
+    (directory / "server.pem").write_bytes(server.certificate)
+    (directory / "server-key.pem").write_bytes(server.key)
+
+
+def expired_client(directory: Path) -> None:
+    then = NOW - timedelta(days=900)
+    ca = certs.new_ca("old", now=then)
+    client = certs.issue_client(ca, "alice", now=then)
+    for name, data in (("ca.pem", ca.certificate), ("cert.pem", client.certificate), ("key.pem", client.key)):
+        (directory / name).write_bytes(data)
+
+
+WRONG: list[tuple[Callable[[Path], None], str]] = [
+    (remove_ca, "{} lacks ca.pem"),
+    (remove_both, "{} lacks cert.pem and key.pem"),
+    (make_directory, "{}/cert.pem is a directory, not a file"),
+    (make_pipe, "{}/key.pem is not a regular file"),
+    (make_dangling, "{}/key.pem cannot be read: No such file or directory"),
+    (remove_all, "{} does not exist"),
+    (make_file, "{} is not a directory"),
+    (empty_ca, "{}/ca.pem is not a PEM certificate"),
+    (swap_sides, "{}/cert.pem is not a client's certificate: it lacks clientAuth, and is for serverAuth"),
+    (remove_server_key, "{}/server-key.pem cannot be read: No such file or directory"),
+    (wrong_ca_key, "{}/ca-key.pem is not the private key of {}/ca.pem (CN=machinectl CA for orion)"),
+    (
+        wrong_server,
+        "{}/server.pem is not signed by {}/ca.pem: its issuer is CN=other, {}/ca.pem holds CN=machinectl CA for orion",
+    ),
+    (expired_client, "{}/cert.pem (CN=alice) expired on "),
+]
+
+
+@pytest.mark.parametrize(("spoil", "cause"), WRONG, ids=[spoil.__name__ for spoil, _ in WRONG])
+def test_each_thing_that_is_wrong_has_its_own_line_and_nothing_is_written(
+    store: Store, made: Path, spoil: Callable[[Path], None], cause: str
+) -> None:
+    machine = add_machine(store)
+    before = contents(machine)
+    spoil(made)
+    error = error_of(lambda: certs_import(store, Said(), "orionbox", str(made), force=True))
+    assert error.cause.startswith(cause.replace("{}", str(made)))
+    assert contents(machine) == before
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Root may read everything; be somebody else for a moment."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    yield
+    if root:
+        os.seteuid(0)
+
+
+def test_a_key_that_may_not_be_read_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "key.pem").touch(mode=0)
+    with unprivileged(), pytest.raises(MachineError) as caught:
+        fileset.read_pem(str(tmp_path / "key.pem"))
+    assert caught.value.cause == f"{tmp_path}/key.pem cannot be read: Permission denied"
+
+
+# certs import
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_an_import_puts_what_the_directory_holds_and_keys_that_only_the_owner_reads(store: Store, made: Path) -> None:
+    machine = add_machine(store)
+    said = Said()
+    written = certs_import(store, said, "orionbox", str(made))
+    assert sorted(written) == sorted(str(machine / name) for name in CREATED)
+    assert {name: (machine / name).read_bytes() for name in CREATED} == contents(made)
+    assert keys_that_others_can_read(machine) == []
+    assert (said.notes, said.warnings) == ([], [])
+
+
+def test_an_import_of_what_is_there_already_changes_nothing(store: Store, made: Path) -> None:
+    machine = add_machine(store)
+    certs_import(store, Said(), "orionbox", str(made))
+    before = {path: path.stat().st_ino for path in machine.iterdir()}
+    certs_import(store, Said(), "orionbox", str(made))
+    assert {path: path.stat().st_ino for path in machine.iterdir()} == before
+
+
+def test_an_import_replaces_other_certificates_with_force_alone(store: Store, made: Path, tmp_path: Path) -> None:
+    machine = add_machine(store)
+    certs_import(store, Said(), "orionbox", str(made))
+    other = tmp_path / "o t h e r"
+    certs_create(str(other), ["orion"])
+    before = contents(machine)
+    error = error_of(lambda: certs_import(store, Said(), "orionbox", str(other)))
+    assert error.cause.startswith(f"{machine} already holds ca.pem, cert.pem, key.pem")
+    assert error.hint == f"Replace them: machinectl certs import --force orionbox '{other}'"
+    assert contents(machine) == before
+    certs_import(store, Said(), "orionbox", str(other), force=True)
+    connect(machine, other, "orion")
+
+
+def test_an_import_of_another_ca_takes_away_what_belonged_to_the_old_one(
+    store: Store, made: Path, tmp_path: Path
+) -> None:
+    machine = add_machine(store)
+    certs_import(store, Said(), "orionbox", str(made))
+    other = tmp_path / "other"
+    certs_create(str(other), ["orion"])
+    for name in ("ca-key.pem", "server.pem", "server-key.pem"):
+        (other / name).unlink()
+    said = Said()
+    certs_import(store, said, "orionbox", str(other), force=True)
+    assert sorted(os.listdir(machine)) == ["ca.pem", "cert.pem", "key.pem", "machine.json"]
+    assert said.notes == ["Removed what belonged to the CA before: ca-key.pem, server.pem, server-key.pem"]
+
+
+def test_an_import_of_another_client_keeps_the_key_of_the_ca_and_the_server(store: Store, made: Path) -> None:
+    machine = add_machine(store)
+    certs_import(store, Said(), "orionbox", str(made))
+    certs_issue(store, "orionbox", str(made.parent / "bob"), client_name="bob")
+    certs_import(store, Said(), "orionbox", str(made.parent / "bob"), force=True)
+    assert sorted(os.listdir(machine)) == sorted([*CREATED, "machine.json"])
+    connect(machine, made, "orion")
+
+
+def test_an_import_into_a_machine_that_is_none_or_needs_no_certificates_is_refused(store: Store, made: Path) -> None:
+    machine = add_machine(store, url="unix:///var/run/docker.sock", tls=False)
+    error = error_of(lambda: certs_import(store, Said(), "orionbox", str(made)))
+    assert error.cause == "unix:///var/run/docker.sock does not use certificates"
+    assert os.listdir(machine) == ["machine.json"]
+    for name in ("nobody", "..", "", "a/b"):
+        error = error_of(lambda name=name: certs_import(store, Said(), name, str(made)))  # type: ignore[misc]
+        assert error.cause == f'Docker machine "{name}" does not exist'
+
+
+def test_an_import_into_a_machine_without_tls_says_how_to_turn_it_on(store: Store, made: Path) -> None:
+    add_machine(store, url="tcp://192.168.0.29:2375", tls=False)
+    said = Said()
+    certs_import(store, said, "orionbox", str(made))
+    assert "machinectl set --tls orionbox" in said.warnings[0]
+
+
+# certs issue
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_an_issued_client_is_let_in_and_is_told_what_it_may_do(store: Store, made: Path, tmp_path: Path) -> None:
+    add_machine(store)
+    certs_import(store, Said(), "orionbox", str(made))
+    out = tmp_path / "for bob"
+    text = certs_issue(store, "orionbox", str(out), client_name="bob")
+    assert sorted(os.listdir(out)) == ["ca.pem", "cert.pem", "key.pem"]
+    assert keys_that_others_can_read(out) == []
+    connect(out, made, "orion")
+    expires = certs.describe((out / "cert.pem").read_bytes()).not_after
+    assert text.splitlines() == [
+        f"CN=bob, signed by CN=machinectl CA for orion, expires on {expires:%Y-%m-%d} (819 days).",
+        "Whoever holds key.pem is root on every engine of this CA: orionbox, and any other that trusts it.",
+        "Docker cannot revoke one client: only a new CA locks it out, and with it all the others.",
+        f"Use it: DOCKER_TLS_VERIFY=1 DOCKER_HOST=tcp://192.168.0.29:2376 DOCKER_CERT_PATH='{out}' docker ps",
+    ]
+
+
+def test_nobody_is_issued_a_certificate_without_the_key_of_the_ca(store: Store, made: Path, tmp_path: Path) -> None:
+    machine = add_machine(store)
+    (made / "ca-key.pem").unlink()
+    certs_import(store, Said(), "orionbox", str(made))
+    error = error_of(lambda: certs_issue(store, "orionbox", str(tmp_path / "out")))
+    assert error.cause.startswith(f'The key of the CA of "orionbox" is not here ({machine}/ca-key.pem)')
+    assert "machinectl certs import orionbox DIR" in error.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_issue_replaces_nothing_unasked(store: Store, made: Path) -> None:
+    add_machine(store)
+    certs_import(store, Said(), "orionbox", str(made))
+    before = contents(made)
+    assert (
+        error_of(lambda: certs_issue(store, "orionbox", str(made))).cause == f"{made} already holds cert.pem, key.pem"
+    )
+    assert contents(made) == before
+
+
+# certs ls
+
+
+def test_every_certificate_of_every_machine_is_a_row(store: Store, made: Path) -> None:
+    add_machine(store, name="m10")
+    add_machine(store, name="m2")
+    add_machine(store, name="plain", url="tcp://10.0.0.1:2375", tls=False)
+    certs_import(store, Said(), "m2", str(made))
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        shutil.copy(made / name, store.directory("m10"))
+    rows = certs_ls(store)
+    assert [(row.machine, row.file) for row in rows] == [
+        ("m2", "ca.pem"),
+        ("m2", "cert.pem"),
+        ("m2", "server.pem"),
+        ("m10", "ca.pem"),
+        ("m10", "cert.pem"),
+    ]
+    server = rows[2]
+    assert (server.subject, server.issuer) == ("CN=orion", "CN=machinectl CA for orion")
+    assert server.sans == ("orion", "localhost", "127.0.0.1")
+    assert server.expires
+    assert server.days_left in {819, 820}
+    assert [row.warning for row in rows] == [""] * 5
+    assert certs_ls(store, ["m10"]) == rows[3:]
+    cells = ["m2", "server.pem", "CN=orion", "orion localhost 127.0.0.1", "CN=machinectl CA for orion"]
+    assert server.cells() == [*cells, f"{server.expires:%Y-%m-%d}", str(server.days_left), ""]
+    assert server.fields()["expires"] == server.expires.isoformat()
+
+
+def test_a_store_without_machines_has_no_rows(store: Store) -> None:
+    assert certs_ls(store) == []
+
+
+def test_a_name_that_is_no_machine_is_an_error(store: Store) -> None:
+    assert error_of(lambda: certs_ls(store, ["nobody"])).cause == 'Docker machine "nobody" does not exist'
+
+
+@pytest.mark.parametrize(
+    ("days", "warnings"),
+    [
+        (0, ["", "", ""]),
+        (789, ["", "", ""]),
+        (791, ["", "expires in 29 days", "expires in 29 days"]),
+        (821, ["", "expired", "expired"]),
+        (3651, ["expired", "expired", "expired"]),
+        (-2, ["not valid before"] * 3),
+    ],
+)
+def test_what_expires_within_30_days_or_has_expired_is_warned_of(
+    store: Store, made: Path, days: int, warnings: list[str]
+) -> None:
+    add_machine(store)
+    certs_import(store, Said(), "orionbox", str(made))
+    rows = certs_ls(store, now=NOW + timedelta(days=days))
+    for row, warning in zip(rows, warnings, strict=True):
+        assert row.warning.startswith(warning)
+        assert bool(row.warning) == bool(warning)
+
+
+def test_a_broken_file_is_a_row_and_the_others_are_still_listed(store: Store, made: Path) -> None:
+    machine = add_machine(store)
+    certs_import(store, Said(), "orionbox", str(made))
+    (machine / "machine.json").write_text("")
+    (machine / "ca.pem").write_text("")
+    (machine / "server.pem").unlink()
+    (machine / "server.pem").mkdir()
+    rows = certs_ls(store)
+    assert [(row.file, row.subject, row.warning) for row in rows] == [
+        ("ca.pem", "", "ca.pem is not a PEM certificate"),
+        ("cert.pem", "CN=client", "ca.pem is not a PEM certificate"),
+        ("server.pem", "", f"{machine}/server.pem is a directory, not a file"),
+    ]
+
+
+def test_what_does_not_fit_together_is_warned_of(store: Store, made: Path, tmp_path: Path) -> None:
+    machine = add_machine(store)
+    other = tmp_path / "other"
+    certs_create(str(other), ["orion"])
+    for name in ("ca.pem", "ca-key.pem", "cert.pem", "server.pem"):
+        shutil.copy(made / name, machine)
+    shutil.copy(other / "ca-key.pem", machine)
+    shutil.copy(other / "key.pem", machine)
+    assert [row.warning for row in certs_ls(store)] == [
+        "ca-key.pem is not the private key of ca.pem (CN=machinectl CA for orion)",
+        "key.pem is not the private key of cert.pem (CN=client)",
+        "server-key.pem missing",
+    ]
+
+
+def test_a_key_alone_is_a_row_too(store: Store, made: Path) -> None:
+    shutil.copy(made / "key.pem", add_machine(store))
+    assert certs_ls(store) == [Row("orionbox", "cert.pem", warning="missing, though key.pem is there")]
+
+
+def test_each_ca_of_a_bundle_is_a_row(store: Store, made: Path) -> None:
+    machine = add_machine(store)
+    (machine / "ca.pem").write_bytes((made / "ca.pem").read_bytes() + certs.new_ca("other").certificate)
+    assert [row.subject for row in certs_ls(store)] == ["CN=machinectl CA for orion", "CN=other"]
+
+
+def test_fail_under_fails_for_what_expires_sooner_or_cannot_be_read(store: Store, made: Path) -> None:
+    machine = add_machine(store)
+    certs_import(store, Said(), "orionbox", str(made))
+    assert expiring(certs_ls(store), 30) == []
+    assert [row.file for row in expiring(certs_ls(store), 1000)] == ["cert.pem", "server.pem"]
+    (machine / "cert.pem").write_text("")
+    assert [row.file for row in expiring(certs_ls(store), 0)] == ["cert.pem"]

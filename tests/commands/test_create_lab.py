@@ -1,0 +1,519 @@
+"""A server becomes a Docker host, as its owner sees it: the command line, the docker CLI and real hosts of the lab."""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import json
+import re
+import signal
+import socket
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl import certs
+from machinectl.ssh.sudo import sudoers
+from tests.lab.container import run_container
+from tests.lab.image import PASSWORD
+from tests.lab.place import KEY
+from tests.support.lab_cli import cli, error, generic, in_background, ssh_config
+from tests.support.servers import free_port
+from tests.support.sshd import keygen
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator
+
+    from tests.lab.fixtures import FreshHost
+    from tests.lab.host import Host
+    from tests.lab.snapshot import Snapshot
+    from tests.support.lab_cli import Cli, Command
+
+__all__ = ["cli", "ssh_config"]
+
+pytestmark = pytest.mark.timeout(300)
+
+DISTRO = ("--engine-install", "distro")
+
+
+def on_disk(host: Host) -> Snapshot:
+    """What is on a host's disk where it is configured; its engine may be another process."""
+    return {path: what for path, what in host.snapshot().items() if path.startswith(("/etc", "/root", "/home", "/usr"))}
+
+
+@pytest.mark.parametrize("suite", ["trixie", "bookworm"])
+def test_a_bare_server_is_a_docker_host_with_one_command(fresh_host: FreshHost, cli: Cli, suite: str) -> None:
+    host = fresh_host(suite=suite)
+    created = cli.ok(*generic(host, *DISTRO))
+    assert created.stdout == ""
+    assert "docker.io" in created.stderr
+    assert cli.is_running()
+    assert cli.shell("orion", "docker ps -q; docker info --format '{{.Name}}'") == host.name
+    before = host.snapshot()
+    assert 'Docker machine "orion" already exists' in cli.refused(*generic(host, *DISTRO))
+    assert "nothing to do" in cli.ok("provision", "orion").stderr
+    assert host.snapshot() == before
+    assert cli.ok("ssh", "orion", "hostname").stdout == f"{host.name}\n"
+    cli.ok("rm", "-y", "--purge", "--purge-engine", "orion")
+    assert host.run("command -v dockerd", check=False).returncode != 0
+    assert cli.machines == []
+
+
+def test_each_kind_of_user_takes_a_host_on_and_gives_it_back_with_its_containers_running(
+    fresh_host: FreshHost, cli: Cli, tmp_path: Path
+) -> None:
+    host = fresh_host("docker")
+    container = f"unit docker-{run_container(host, 'web')}.scope"
+    secret = tmp_path / "password"
+    secret.write_text(f"{PASSWORD}\n")
+    began, disk = host.snapshot()[container], on_disk(host)
+    for user, options, environment in (
+        ("root", (), {}),
+        ("dev", ("--sudo-password-file", secret), {}),
+        ("dev", (), {"MACHINECTL_SUDO_PASSWORD": PASSWORD}),
+    ):
+        cli.ok(*generic(host, *options, user=user), **environment)
+        assert cli.is_running()
+        assert cli.shell("orion", "docker ps --format '{{.Names}}'") == "web"
+        assert on_disk(host) != disk
+        cli.ok("rm", "-y", "--purge", *options, "orion", **environment)
+        assert on_disk(host) == disk
+        assert host.snapshot()[container] == began
+        assert host.output("systemctl is-active docker") == "active"
+
+
+def test_a_user_without_sudo_is_told_the_line_to_add_and_the_host_stays_as_it_is(
+    fresh_host: FreshHost, cli: Cli
+) -> None:
+    host = fresh_host()
+    before = host.snapshot()
+    assert sudoers("joe") in cli.refused(*generic(host, user="joe"))
+    assert sudoers("joe") in cli.refused(*generic(host, user="joe"), MACHINECTL_SUDO_PASSWORD=PASSWORD)
+    assert host.snapshot() == before
+    assert cli.machines == []
+    assert list(cli.store.glob("machines/*")) == []
+
+
+def test_a_password_is_needed_once_where_the_key_is_copied(fresh_host: FreshHost, cli: Cli, tmp_path: Path) -> None:
+    host = fresh_host("docker", "password")
+    key = keygen(tmp_path / "key")
+    secret = tmp_path / "password"
+    secret.write_text(PASSWORD)
+    passwords = ("--ssh-password-file", secret, "--sudo-password-file", secret)
+    assert "--ssh-password-file" in cli.refused(*generic(host, key=key))
+    cli.ok(*generic(host, *passwords, "--generic-copy-key", key=key))
+    assert cli.is_running()
+    assert "nothing to do" in cli.ok("provision", "orion").stderr
+    assert cli.ok("ssh", "orion", "id -un").stdout == "ops\n"
+
+
+def test_a_host_that_refuses_root_and_listens_on_another_port(fresh_host: FreshHost, cli: Cli) -> None:
+    host = fresh_host("docker", "port2222")
+    host.run("echo PermitRootLogin no > /etc/ssh/sshd_config.d/01-root.conf; systemctl restart ssh")
+    assert f"root@{host.ip}:2222 refuses the login" in cli.refused(*generic(host, user="root"))
+    cli.ok(*generic(host))
+    assert cli.is_running()
+    assert cli.ok("ssh", "orion", "hostname").stdout == f"{host.name}\n"
+
+
+def test_a_user_without_a_shell_is_told_so(fresh_host: FreshHost, cli: Cli) -> None:
+    host = fresh_host("noshell")
+    assert "not available" in cli.refused(*generic(host, user="joe"))
+    assert cli.machines == []
+
+
+def test_a_host_behind_a_jump_host(fresh_host: FreshHost, cli: Cli) -> None:
+    jump, behind = fresh_host(), fresh_host("docker")
+    behind.only_from(jump)
+    cli.config.write(
+        f"ConnectTimeout 5\nHost orion.lan\n  HostName {behind.ip}\n  User ops\n  ProxyJump joe@{jump.ip}\n"
+        f"Host {jump.ip}\n  IdentityFile {KEY}\n  IdentitiesOnly yes\n"
+    )
+    cli.ok("create", "-d", "generic", "--generic-ip-address", "orion.lan", "--generic-ssh-key", KEY, "orion")
+    assert cli.is_running()
+    assert cli.ok("url", "orion").stdout == f"tcp://{behind.ip}:2376\n"
+    assert "nothing to do" in cli.ok("provision", "orion").stderr
+
+
+def test_registering_a_host_and_forgetting_it_leave_it_untouched(fresh_host: FreshHost, cli: Cli) -> None:
+    host = fresh_host("docker")
+    bare = host.snapshot()
+    decisions = cli.ok(*generic(host, "--dry-run"))
+    assert "/etc/docker/daemon.json" in decisions.stdout
+    assert "noted only" not in cli.ok(*generic(host, "--dry-run", *DISTRO)).stderr
+    assert (host.snapshot(), cli.machines) == (bare, [])
+    assert not (cli.store / "machines").exists() or list((cli.store / "machines").iterdir()) == []
+
+    # docker's own ssh is told by the user's configuration how to log in.
+    cli.config.write(f"Host {host.ip}\n  IdentityFile {KEY}\n")
+    cli.config.known_hosts.write_text(f"{host.ip} {host.host_key}\n")
+    cli.ok(*generic(host, "--no-provision", user="root", name="shell"))
+    assert cli.ok("url", "shell").stdout.startswith(f"ssh://root@{host.ip}")
+    assert cli.is_running("shell")
+    cli.ok("rm", "-y", "--purge", "shell")
+    assert host.snapshot() == bare
+
+    cli.ok(*generic(host))
+    before = host.snapshot()
+    cli.ok(*generic(host, "--no-provision", "--tls-dir", cli.store / "machines/orion", name="twin"))
+    assert cli.is_running("twin")
+    for name in ("twin", "orion"):
+        cli.ok("rm", "-y", name)
+        assert host.snapshot() == before
+    assert cli.machines == []
+
+
+def swarm(host: Host) -> None:
+    """Make it a Swarm of its own, with the packet filter's rules for it, which come last."""
+    rules = "iptables-save | grep -c docker_gwbridge"
+    host.run(f'docker swarm init --advertise-addr eth0; until [ "$({rules})" = 8 ]; do sleep 0.05; done', timeout=20)
+
+
+# How a host is that is not to be touched, and what its owner is told.
+REFUSED: dict[str, tuple[tuple[str, ...], Callable[[Host], object] | None, str, str]] = {
+    "badjson": (("badjson",), None, "daemon.json on the host is not JSON", "Mend it"),
+    "othertls": (("othertls",), None, "speaks TLS already", "--force"),
+    "swarm": (("docker",), swarm, "Swarm", "--restart-swarm"),
+    "dpkgbroken": (("dpkgbroken",), None, "dpkg was interrupted", "dpkg --configure -a"),
+    "clockbehind": (("docker", "clockbehind"), None, "730 days behind", "timedatectl"),
+    "readonly": (("docker",), lambda h: h.readonly_etc(), "read-only", "findmnt"),
+    "fulldisk": ((), lambda h: h.fill_disk(), "disk is full", "df -h"),
+    "nosudo": (("nosudo",), None, "no sudo there", "root"),
+}
+
+
+def test_a_host_that_was_forgotten_can_be_taken_on_again_and_then_given_back(fresh_host: FreshHost, cli: Cli) -> None:
+    host = fresh_host("docker")
+    cli.ok(*generic(host))
+    cli.ok("rm", "-y", "orion")
+    cli.ok(*generic(host, "--force"))
+    cli.ok("rm", "-y", "--purge", "orion")
+    assert host.output("systemctl is-active docker").strip() == "active"
+    assert host.output("ls -A /etc/docker/machinectl 2>/dev/null || true").strip() == ""
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_host_that_cannot_be_taken_on_is_left_as_it_is_and_forgotten(
+    fresh_host: FreshHost, cli: Cli, kind: str
+) -> None:
+    variants, happening, cause, command = REFUSED[kind]
+    host = fresh_host(*variants)
+    if happening:
+        happening(host)
+    before = host.snapshot()
+    told = cli.refused(*generic(host, *DISTRO))
+    assert cause in told
+    assert command in told
+    assert ours_to_change(host.snapshot(), kind) == ours_to_change(before, kind)
+    assert cli.machines == []
+
+
+def ours_to_change(snapshot: dict[str, tuple[str, str, str]], kind: str) -> dict[str, tuple[str, str, str]]:
+    """What shows whether the host was touched: a Swarm node goes on setting up its own network for a while."""
+    if kind != "swarm":
+        return snapshot
+    return {path: what for path, what in snapshot.items() if path.startswith(("/etc", "unit docker", "unit sshd"))}
+
+
+def test_an_archive_that_is_down_is_named_and_the_machine_can_be_taken_back(fresh_host: FreshHost, cli: Cli) -> None:
+    host = fresh_host("aptdown")
+    failed = cli.start(*generic(host, *DISTRO)).end()
+    assert failed.returncode == 1
+    assert "127.0.0.1:9" in failed.stderr
+    assert "apt-get update" in failed.stderr
+    assert "machinectl provision orion" in failed.stderr
+    assert cli.machines == ["orion"]
+    cli.ok("rm", "-y", "--purge", "orion")
+    assert cli.machines == []
+
+
+# Seen on the host: dpkg is at work; the engine's files are being put in place.
+UNPACKING = "[ -e /var/lib/dpkg/info/containerd.list ]"
+APPLYING = "[ -e /etc/docker/machinectl/transaction/phase ]"
+# Soon, and yet not as soon as a host that is only busy.
+NOTICE = "ServerAliveInterval 2\nServerAliveCountMax 2\nConnectTimeout 10\n"
+
+
+def when(host: Host, point: str, happening: Callable[[], object]) -> threading.Thread:
+    """Let something happen as soon as a host has come to a point."""
+
+    def strike() -> None:
+        # As long as an installation takes on a machine that is busy with other hosts.
+        host.run(f"until {point}; do sleep 0.01; done", timeout=240)
+        happening()
+
+    return in_background(strike)
+
+
+def test_a_host_that_is_unplugged_in_each_step_is_finished_when_it_is_back(fresh_host: FreshHost, cli: Cli) -> None:
+    cli.config.write(NOTICE)
+    host = fresh_host()
+    command = generic(host, *DISTRO)
+
+    def unplug() -> None:
+        host.link(up=False)
+
+    reading = cli.start("--debug", *command)
+    reading.until("patience=")
+    unplug()
+    assert reading.end().returncode == 1
+    host.link(up=True)
+    assert cli.machines == []
+    for point in (UNPACKING, APPLYING):
+        striking = when(host, point, unplug)
+        failed = cli.start(*command).end()
+        assert failed.returncode == 1, failed.stderr
+        striking.join()
+        host.link(up=True)
+        assert "machinectl provision orion" in failed.stderr
+        assert cli.machines == ["orion"]
+    cli.ok("provision", "orion")
+    assert cli.is_running()
+    assert host.output("dpkg --audit") == ""
+    assert host.run("ls /etc/docker/machinectl").stdout.split() == ["ca.pem", "server-key.pem", "server.pem"]
+
+
+def test_interrupting_an_installation_does_not_break_it(fresh_host: FreshHost, cli: Cli) -> None:
+    host = fresh_host()
+    running = cli.start(*generic(host, *DISTRO))
+    when(host, UNPACKING, lambda: None).join()
+    assert "machinectl provision orion" in ended(running, signal.SIGINT)
+    assert "interrupted" in cli.ok("ls", "-t", "1").stdout
+    cli.ok(*generic(host, *DISTRO))
+    assert cli.is_running()
+    assert host.output("dpkg --audit") == ""
+
+
+def ended(running: Command, signum: signal.Signals) -> str:
+    done = running.kill(signum)
+    assert done.returncode == (130 if signum is signal.SIGINT else -signum), done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL], ids=lambda each: each.name)
+def test_whatever_moment_it_is_ended_at_the_host_works_and_create_goes_on_or_is_taken_back(
+    fresh_host: FreshHost, cli: Cli, signum: signal.Signals
+) -> None:
+    host = fresh_host("docker")
+    container = f"unit docker-{run_container(host, 'web')}.scope"
+    began, disk = host.snapshot()[container], on_disk(host)
+
+    def applying(_: Command) -> None:
+        when(host, APPLYING, lambda: None).join()
+
+    moments: list[Callable[[Command], object]] = [
+        lambda running: running.until("is trusted from now on"),
+        applying,
+        lambda running: running.until("Configuring the engine"),
+    ]
+    for moment in moments:
+        running = cli.start(*generic(host))
+        moment(running)
+        ended(running, signum)
+        # What is at work on the host goes on to its end, and is waited for.
+        cli.ok(*generic(host))
+        assert cli.is_running()
+        assert host.snapshot()[container] == began
+        cli.ok("rm", "-y", "--purge", "orion")
+        assert on_disk(host) == disk
+    running = cli.start(*generic(host))
+    applying(running)
+    ended(running, signum)
+    cli.ok("rm", "-y", "--purge", "orion")
+    assert (on_disk(host), host.snapshot()[container]) == (disk, began)
+    assert host.output("systemctl is-active docker") == "active"
+
+
+def test_a_host_that_reboots_in_the_middle_is_finished_when_it_is_back(fresh_host: FreshHost, cli: Cli) -> None:
+    cli.config.write(NOTICE)
+    host = fresh_host("docker")
+    # Under live-restore it is systemd that ends it.
+    run_container(host, "web", command="sh -c 'trap exit TERM; sleep 1d & wait'")
+    striking = when(host, APPLYING, host.reboot)
+    failed = cli.start(*generic(host)).end()
+    striking.join()
+    host.wait_booted()
+    assert "Traceback" not in failed.stderr
+    if failed.returncode:
+        cli.ok(*generic(host))
+    assert cli.is_running()
+    assert cli.shell("orion", "docker ps --format '{{.Names}}'") == "web"
+    assert "nothing to do" in cli.ok("provision", "orion").stderr
+
+
+def test_a_slow_line_that_loses_packets_is_good_enough(fresh_host: FreshHost, cli: Cli) -> None:
+    host = fresh_host("docker")
+    host.netem(delay_ms=150, loss_percent=5)
+    cli.ok(*generic(host))
+    host.netem_off()
+    assert cli.is_running()
+
+
+# What was there before us holds a password as well.
+OWNERS_PROXY = """
+echo '{"proxies": {"http-proxy": "http://u:0wner1@10.0.0.1:3128"}}' > /etc/docker/daemon.json
+mkdir -p /etc/systemd/system/docker.service.d
+cd /etc/systemd/system/docker.service.d
+printf '[Service]\\nEnvironment="FTP_PROXY=http://u:0wner2@10.0.0.1:3128"\\n' > ftp.conf
+systemctl daemon-reload
+systemctl restart docker
+"""
+
+
+def test_what_is_asked_of_the_engine_arrives_and_no_secret_is_shown(
+    fresh_host: FreshHost, cli: Cli, tmp_path: Path
+) -> None:
+    host = fresh_host("docker")
+    host.run(OWNERS_PROXY)
+    key = keygen(tmp_path / "key", passphrase="pa55phrase")
+    host.install_key("dev", key.with_name("key.pub").read_text())
+    (tmp_path / "passphrase").write_text("pa55phrase\n")
+    (tmp_path / "sudo").write_text(PASSWORD)
+    label = "a 'b' \"c\" $d \\ e=f"
+    proxy = "http://u:53cret@10.0.0.1:3128"
+    options = ["--engine-label", f"rack={label}", "--label", "empty=", "--engine-opt", "log-driver=local"]
+    options += ["--engine-registry-mirror", "https://mirror.example", "--engine-insecure-registry", "10.1.0.0/16"]
+    options += ["--engine-env", f"HTTPS_PROXY={proxy}", "--tls-san", "orion.example", "--generic-engine-port", "2377"]
+    secrets = ["--ssh-passphrase-file", str(tmp_path / "passphrase"), "--sudo-password-file", str(tmp_path / "sudo")]
+    running = cli.start("--debug", *generic(host, *options, *secrets, user="dev", key=key))
+    arguments = watched(running)
+    done = running.end()
+    assert done.returncode == 0, done.stderr
+    assert cli.is_running()
+    assert cli.ok("url", "orion").stdout == f"tcp://{host.ip}:2377\n"
+    info = json.loads(cli.shell("orion", "docker info --format '{{json .}}'"))
+    assert sorted(info["Labels"]) == ["empty=", f"rack={label}"]
+    assert info["LoggingDriver"] == "local"
+    assert info["RegistryConfig"]["Mirrors"] == ["https://mirror.example/"]
+    assert "10.1.0.0/16" in info["RegistryConfig"]["InsecureRegistryCIDRs"]
+    assert info["HttpsProxy"].endswith("@10.0.0.1:3128")
+    assert "orion.example" in certs.describe((cli.store / "machines/orion/server.pem").read_bytes()).sans
+    secret = {"pa55phrase", PASSWORD, "53cret", "0wner", "PRIVATE KEY"}
+    assert "docker info" in done.stderr
+    assert [each for each in secret if each in decoded(done.stderr)] == []
+    assert [each for each in secret if each in done.stderr + done.stdout] == []
+    assert any("ssh\0" in line and "\0-G\0" in line for line in arguments)
+    assert [line for line in arguments if any(each in line for each in secret)] == []
+    for path in cli.store.rglob("*"):
+        assert not path.stat().st_mode & 0o077 or path.name in {"ca.pem", "cert.pem", "server.pem"}, path
+
+
+def decoded(text: str) -> str:
+    """The lines of base64 in it, as whoever reads a log can read them."""
+    lines = re.findall(r"^\|((?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)$", text, re.MULTILINE)
+    return "".join(base64.b64decode(line).decode(errors="replace") for line in lines)
+
+
+def watched(running: Command) -> set[str]:
+    """The arguments of the programs that a command starts while it runs."""
+    seen: set[str] = set()
+    while running.runs:
+        for task in Path(f"/proc/{running.pid}/task").glob("*/children"):
+            for child in text_of(task).split():
+                seen.add(text_of(Path(f"/proc/{child}/cmdline")))
+    # A child has its parent's until it is another program.
+    return {line for line in seen if line and "\0machinectl\0" not in line}
+
+
+def text_of(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def test_a_host_key_that_changes_names_both_keys_and_the_command_that_accepts_the_new_one(
+    fresh_host: FreshHost, cli: Cli
+) -> None:
+    host = fresh_host("docker")
+    right = fingerprint(host)
+    strict = cli.refused(*generic(host, "--ssh-strict"))
+    assert right in strict
+    wrong = f"SHA256:{'A' * 43}"
+    demanded = cli.refused(*generic(host, "--ssh-host-key", wrong))
+    assert wrong in demanded
+    assert right in demanded
+    assert cli.machines == []
+    cli.ok(*generic(host, "--ssh-strict", "--ssh-host-key", right))
+    assert "nothing to do" in cli.ok("provision", "--ssh-strict", "orion").stderr
+    host.run("rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh")
+    new = fingerprint(host)
+    told = cli.refused("provision", "orion")
+    command = f"machinectl provision orion --ssh-host-key {new}"
+    assert right in told
+    assert new in told
+    assert command in told
+    assert cli.run("ssh", "orion", "true").returncode == 255
+    assert cli.is_running()
+    cli.ok(*command.split()[1:])
+    assert cli.ok("ssh", "orion", "hostname").stdout == f"{host.name}\n"
+
+
+def fingerprint(host: Host) -> str:
+    return host.output("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").split()[1]
+
+
+def test_keys_that_do_not_let_in(fresh_host: FreshHost, cli: Cli, tmp_path: Path) -> None:
+    host = fresh_host()
+    stranger, locked = keygen(tmp_path / "stranger"), keygen(tmp_path / "locked", passphrase="right")
+    host.install_key("ops", locked.with_name("locked.pub").read_text())
+    wrong = tmp_path / "passphrase"
+    wrong.write_text("wrong")
+    before = host.snapshot()
+    assert "ops@" in cli.refused(*generic(host, key=stranger))
+    assert "--ssh-passphrase-file" in cli.refused(*generic(host, key=locked))
+    assert "passphrase given is not" in cli.refused(*generic(host, "--ssh-passphrase-file", wrong, key=locked))
+    assert "is a directory" in cli.refused(*generic(host, key=tmp_path))
+    assert "cannot be read" in cli.refused(*generic(host, key=tmp_path / "nothing"))
+    assert "Name the private key" in cli.refused(*generic(host, key=tmp_path / "stranger.pub"))
+    assert (host.snapshot(), cli.machines) == (before, [])
+
+
+@contextmanager
+def listening(kind: str) -> Iterator[int]:
+    """A port here where no SSH server is."""
+    if kind == "http":
+        with http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
+            serving = in_background(server.serve_forever)
+            yield server.server_port
+            server.shutdown()
+            serving.join()
+        return
+    if kind == "closed":
+        yield free_port()
+        return
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        yield silent.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"), [("closed", "refuses the connection"), ("http", "SSH"), ("silent", "within 1 s")]
+)
+def test_a_port_where_no_ssh_server_is_says_what_was_found(cli: Cli, kind: str, cause: str) -> None:
+    cli.config.write("ConnectTimeout 1\n")
+    with listening(kind) as port:
+        place = ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(port), "--generic-ssh-key", str(KEY)]
+        told = cli.refused("create", "-d", "generic", *place, "orion")
+    assert cause in told
+    assert f"127.0.0.1 port {port}" in told or f"127.0.0.1:{port}" in told
+    assert cli.machines == []
+
+
+def test_a_name_that_does_not_resolve_is_found_before_anything_is_made(cli: Cli) -> None:
+    done = cli.run("create", "-d", "generic", "--generic-ip-address", "orion.invalid", "orion")
+    assert done.returncode == 3
+    assert "orion.invalid does not resolve" in error(done)
+    assert cli.machines == []
+
+
+@pytest.mark.parametrize("option", [("--engine-bind", "lan"), ("--engine-install", "snap"), ("--engine-env", "PROXY")])
+def test_an_option_that_makes_no_sense_is_refused_before_the_host_is_asked(cli: Cli, option: tuple[str, str]) -> None:
+    with listening("silent") as port:
+        place = ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(port), "--generic-ssh-key", str(KEY)]
+        done = cli.run("create", "-d", "generic", *place, *option, "orion")
+    assert done.returncode == 2
+    assert option[0] in error(done)
+    assert cli.machines == []

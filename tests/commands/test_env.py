@@ -1,0 +1,197 @@
+"""`env`: which variables a machine sets and which it removes, and the whole way from a hostile store to the shell."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.commands.env import env
+from machinectl.errors import MachineError, UsageError
+from machinectl.machines.record import Machine, Phase
+from machinectl.machines.store import NoSuchMachine, Store
+from tests.support.program import machinectl
+from tests.support.shells import EVALUATIONS, Evaluation, evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+HINT = "# Run this command to configure your shell: \n# eval $(machinectl env orionbox)\n"
+
+
+def add(store: Store, name: str, url: str, *, tls: bool) -> None:
+    store.add(Machine(name, "none", url=url, tls=tls), {})
+
+
+@pytest.fixture
+def machines(store: Store) -> Store:
+    add(store, "orionbox", "tcp://192.168.0.29:2376", tls=True)
+    add(store, "plain", "tcp://192.168.0.30:2375", tls=False)
+    add(store, "local", "unix:///var/run/docker.sock", tls=False)
+    add(store, "v6", "tcp://[fd00::29]:2376", tls=True)
+    return store
+
+
+def printed(
+    store: Store,
+    *names: str,
+    shell: str | None = "bash",
+    unset: bool = False,
+    no_proxy: bool = False,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    return env(
+        store,
+        names,
+        shell=shell,
+        unset=unset,
+        no_proxy=no_proxy,
+        typed=["machinectl", "env", *names],
+        environment=environment or {},
+    )
+
+
+def test_a_machine_with_tls_sets_everything_in_docker_machines_order(machines: Store) -> None:
+    assert printed(machines, "orionbox") == (
+        'export DOCKER_TLS_VERIFY="1"\n'
+        'export DOCKER_HOST="tcp://192.168.0.29:2376"\n'
+        f'export DOCKER_CERT_PATH="{machines.root}/machines/orionbox"\n'
+        'export DOCKER_MACHINE_NAME="orionbox"\n' + HINT
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "url"), [("plain", "tcp://192.168.0.30:2375"), ("local", "unix:///var/run/docker.sock")]
+)
+def test_a_machine_without_tls_removes_what_another_one_set(machines: Store, name: str, url: str) -> None:
+    assert printed(machines, name).splitlines()[:4] == [
+        "unset DOCKER_TLS_VERIFY;",
+        f'export DOCKER_HOST="{url}";',
+        "unset DOCKER_CERT_PATH;",
+        f'export DOCKER_MACHINE_NAME="{name}";',
+    ]
+
+
+def test_the_machine_called_default_is_meant_where_none_is_named(machines: Store) -> None:
+    with pytest.raises(MachineError, match='no "default" machine exists'):
+        printed(machines)
+    add(machines, "default", "tcp://192.168.0.31:2376", tls=True)
+    assert 'export DOCKER_MACHINE_NAME="default"\n' in printed(machines)
+
+
+def test_a_machine_that_is_not_there_prints_nothing(machines: Store) -> None:
+    with pytest.raises(NoSuchMachine, match=r'^Docker machine "ghost" does not exist$'):
+        printed(machines, "ghost")
+
+
+def test_more_than_one_name_is_refused(machines: Store) -> None:
+    with pytest.raises(UsageError):
+        printed(machines, "orionbox", "plain")
+
+
+def test_a_machine_that_is_half_made_is_refused(machines: Store) -> None:
+    add(machines, "young", "", tls=True)
+    machine = machines.read("young")
+    machine.phase = Phase.CREATING
+    machines.write(machine)
+    with pytest.raises(MachineError, match=r'^Machine "young" is half made') as caught:
+        printed(machines, "young")
+    assert "machinectl rm young" in caught.value.hint
+
+
+def test_unset_removes_the_variables_and_needs_no_machine(store: Store) -> None:
+    assert printed(store, unset=True) == (
+        "unset DOCKER_TLS_VERIFY\nunset DOCKER_HOST\nunset DOCKER_CERT_PATH\nunset DOCKER_MACHINE_NAME\n"
+        "# Run this command to configure your shell: \n# eval $(machinectl env)\n"
+    )
+
+
+def test_unset_takes_no_name(machines: Store) -> None:
+    with pytest.raises(UsageError, match=r"^Error: Expected no machine name when the -u flag is present$"):
+        printed(machines, "orionbox", unset=True)
+
+
+@pytest.mark.parametrize(
+    ("environment", "statement"),
+    [
+        ({}, 'export NO_PROXY="192.168.0.29"'),
+        ({"NO_PROXY": "a.example,b.example"}, 'export NO_PROXY="a.example,b.example,192.168.0.29"'),
+        ({"no_proxy": "a.example", "NO_PROXY": "b.example"}, 'export no_proxy="a.example,192.168.0.29"'),
+        ({"no_proxy": "", "NO_PROXY": "b.example"}, 'export NO_PROXY="b.example,192.168.0.29"'),
+        ({"no_proxy": "192.168.0.29,a.example"}, 'export no_proxy="192.168.0.29,a.example"'),
+        ({"no_proxy": "a.example, 192.168.0.29"}, 'export no_proxy="a.example, 192.168.0.29"'),
+        ({"no_proxy": "192.168.0.299"}, 'export no_proxy="192.168.0.299,192.168.0.29"'),
+        ({"no_proxy": "$(payload)"}, "export no_proxy=\"$(printf %b '\\0044\\0050payload\\0051\\0054192.168.0.29')\""),
+    ],
+)
+def test_no_proxy_gets_the_machines_host_once(machines: Store, environment: dict[str, str], statement: str) -> None:
+    lines = printed(machines, "orionbox", no_proxy=True, environment=environment).splitlines()
+    assert lines[3:5] == ['export DOCKER_MACHINE_NAME="orionbox"', statement]
+
+
+def test_no_proxy_gets_an_ipv6_address_without_brackets(machines: Store) -> None:
+    assert 'export NO_PROXY="fd00::29"\n' in printed(machines, "v6", no_proxy=True)
+
+
+def test_a_socket_needs_no_entry_in_no_proxy(machines: Store) -> None:
+    assert "NO_PROXY" not in printed(machines, "local", no_proxy=True)
+    assert 'export NO_PROXY="a";\n' in printed(machines, "local", no_proxy=True, environment={"NO_PROXY": "a"})
+
+
+@pytest.mark.parametrize(
+    ("environment", "variable"), [({}, "NO_PROXY"), ({"NO_PROXY": "a"}, "NO_PROXY"), ({"no_proxy": "a"}, "no_proxy")]
+)
+def test_unset_removes_no_proxy_too_where_asked(store: Store, environment: dict[str, str], variable: str) -> None:
+    text = printed(store, unset=True, no_proxy=True, environment=environment)
+    assert text.splitlines()[3:5] == ["unset DOCKER_MACHINE_NAME", f"unset {variable}"]
+
+
+def test_the_shell_is_found_where_none_is_named(machines: Store) -> None:
+    for shell in (None, ""):
+        assert printed(machines, "orionbox", shell=shell, environment={"SHELL": "/usr/bin/fish"}).startswith(
+            'set -gx DOCKER_TLS_VERIFY "1";\n'
+        )
+
+
+def test_cmd_is_refused_where_the_path_does_not_fit(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "100%"))
+    add(store, "orionbox", "tcp://192.168.0.29:2376", tls=True)
+    with pytest.raises(MachineError, match=r"^cmd cannot hold DOCKER_CERT_PATH: it has the character '%'$"):
+        printed(store, "orionbox", shell="cmd")
+
+
+HOSTILE = "st $(payload)`payload`;payload\n'\"!$HOME %a[a-z]*  é\udcff\n"
+
+
+@pytest.mark.parametrize("way", EVALUATIONS, ids=str)
+@pytest.mark.parametrize("name", ["v6", "plain"])
+def test_a_hostile_store_reaches_the_shell_as_it_is_and_runs_nothing(
+    way: Evaluation, name: str, tmp_path: Path
+) -> None:
+    way.need()
+    store = Store(os.path.join(tmp_path, HOSTILE))
+    add(store, "v6", "tcp://[fd00::29]:2376", tls=True)
+    add(store, "plain", "ssh://ops@orion", tls=False)
+    answer = machinectl(
+        "-s", store.root, "env", "--no-proxy", "--shell", way.shell, name, environment={"no_proxy": HOSTILE}
+    )
+    before = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/elsewhere", "DOCKER_HOST": "tcp://elsewhere"}
+    outcome = evaluate(way, answer.stdout, before)
+    assert {key: value for key, value in outcome.variables.items() if key.startswith(("DOCKER", "no_proxy"))} == (
+        {
+            "DOCKER_TLS_VERIFY": "1",
+            "DOCKER_HOST": "tcp://[fd00::29]:2376",
+            "DOCKER_CERT_PATH": store.directory("v6"),
+            "DOCKER_MACHINE_NAME": "v6",
+            "no_proxy": f"{HOSTILE},fd00::29",
+        }
+        if name == "v6"
+        else {
+            "DOCKER_HOST": "ssh://ops@orion",
+            "DOCKER_MACHINE_NAME": "plain",
+            "no_proxy": f"{HOSTILE},orion",
+        }
+    )
+    assert (outcome.strays, outcome.arguments, outcome.stderr) == ([], None, "")

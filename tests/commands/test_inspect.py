@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.commands.inspect import ours
+from machinectl.go.template import parse
+from machinectl.machines.docker_machine import config_json
+from machinectl.machines.record import Machine, Phase
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DIRECTORY = "/store/machines/orionbox"
+
+
+def none_machine(url: str = "tcp://192.168.0.29:2376") -> Machine:
+    machine = Machine("orionbox", "none", url=url, tls=True)
+    machine.driver_state = json.dumps({"URL": url})
+    return machine
+
+
+def generic_machine() -> Machine:
+    machine = Machine("orionbox", "generic", url="tcp://192.168.0.29:2376", tls=True)
+    state = {"IPAddress": "10.0.0.5", "SSHUser": "ops", "SSHPort": 2222, "SSHKeyPath": "id_ed25519", "EnginePort": 2376}
+    machine.driver_state = json.dumps(state)
+    machine.labels = {"rack": "a"}
+    machine.engine = {
+        "options": ["log-driver=journald", "mtu=1400"],
+        "labels": ["role=build", "rack=z"],
+        "env": ["HTTP_PROXY=http://proxy:3128"],
+        "insecure_registries": ["registry.lan:5000"],
+        "registry_mirrors": ["https://mirror.lan"],
+        "storage_driver": "overlay2",
+        "install_url": "https://get.lan/docker",
+        "tls_sans": ["orion.lan"],
+    }
+    return machine
+
+
+def test_a_registered_host_looks_as_docker_machines_config_json() -> None:
+    """Its keys and their order are those that v0.16.2 writes (host.go, base.go, engine.go, swarm.go, auth.go)."""
+    assert json.dumps(config_json(none_machine(), DIRECTORY), indent=4) == (
+        """{
+    "ConfigVersion": 3,
+    "Driver": {
+        "IPAddress": "192.168.0.29",
+        "MachineName": "orionbox",
+        "SSHUser": "",
+        "SSHPort": 0,
+        "SSHKeyPath": "",
+        "StorePath": "/store",
+        "SwarmMaster": false,
+        "SwarmHost": "",
+        "SwarmDiscovery": "",
+        "URL": "tcp://192.168.0.29:2376"
+    },
+    "DriverName": "none",
+    "HostOptions": {
+        "Driver": "",
+        "Memory": 0,
+        "Disk": 0,
+        "EngineOptions": {
+            "ArbitraryFlags": [],
+            "Dns": null,
+            "GraphDir": "",
+            "Env": [],
+            "Ipv6": false,
+            "InsecureRegistry": [],
+            "Labels": [],
+            "LogLevel": "",
+            "StorageDriver": "",
+            "SelinuxEnabled": false,
+            "TlsVerify": true,
+            "RegistryMirror": [],
+            "InstallURL": "https://get.docker.com"
+        },
+        "SwarmOptions": {
+            "IsSwarm": false,
+            "Address": "",
+            "Discovery": "",
+            "Agent": false,
+            "Master": false,
+            "Host": "tcp://0.0.0.0:3376",
+            "Image": "swarm:latest",
+            "Strategy": "spread",
+            "Heartbeat": 0,
+            "Overcommit": 0,
+            "ArbitraryFlags": [],
+            "ArbitraryJoinFlags": [],
+            "Env": null,
+            "IsExperimental": false
+        },
+        "AuthOptions": {
+            "CertDir": "/store/machines/orionbox",
+            "CaCertPath": "/store/machines/orionbox/ca.pem",
+            "CaPrivateKeyPath": "/store/machines/orionbox/ca-key.pem",
+            "CaCertRemotePath": "",
+            "ServerCertPath": "/store/machines/orionbox/server.pem",
+            "ServerKeyPath": "/store/machines/orionbox/server-key.pem",
+            "ClientKeyPath": "/store/machines/orionbox/key.pem",
+            "ServerCertRemotePath": "",
+            "ServerKeyRemotePath": "",
+            "ClientCertPath": "/store/machines/orionbox/cert.pem",
+            "ServerCertSANs": [],
+            "StorePath": "/store/machines/orionbox"
+        }
+    },
+    "Name": "orionbox"
+}"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{.Driver.IPAddress}}", "10.0.0.5"),
+        ("{{.Driver.SSHUser}} {{.Driver.SSHPort}} {{.Driver.EnginePort}}", "ops 2222 2376"),
+        ("{{.Driver.SSHKeyPath}}", "/store/machines/orionbox/id_ed25519"),
+        ("{{.DriverName}}", "generic"),
+        ("{{.HostOptions.AuthOptions.StorePath}}", "/store/machines/orionbox"),
+        ("{{.HostOptions.AuthOptions.CaCertPath}}", "/store/machines/orionbox/ca.pem"),
+        ("{{index .HostOptions.EngineOptions.ArbitraryFlags 0}}", "log-driver=journald"),
+        ("{{range .HostOptions.EngineOptions.Labels}}{{.}} {{end}}", "role=build rack=a "),
+        ("{{json .HostOptions.EngineOptions.Env}}", '["HTTP_PROXY=http://proxy:3128"]'),
+        ("{{.HostOptions.EngineOptions.InsecureRegistry}}", "[registry.lan:5000]"),
+        ("{{.HostOptions.EngineOptions.RegistryMirror}}", "[https://mirror.lan]"),
+        ("{{.HostOptions.EngineOptions.StorageDriver}}", "overlay2"),
+        ("{{.HostOptions.EngineOptions.InstallURL}}", "https://get.lan/docker"),
+        ("{{.HostOptions.AuthOptions.ServerCertSANs}}", "[orion.lan]"),
+        ("{{.HostOptions.SwarmOptions.Master}}", "false"),
+        ("{{.Driver.Nope}}", "<no value>"),
+    ],
+)
+def test_scripts_find_what_they_ask_for(template: str, expected: str) -> None:
+    assert parse(template).render(config_json(generic_machine(), DIRECTORY)) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("tcp://192.168.0.29:2376", "192.168.0.29"),
+        ("tcp://[fd00::29]:2376", "fd00::29"),
+        ("ssh://ops@orion.lan", "orion.lan"),
+        ("unix:///var/run/docker.sock", ""),
+        ("", ""),
+        ("tcp://", ""),
+    ],
+)
+def test_the_address_is_the_urls_host_where_the_driver_says_none(url: str, address: str) -> None:
+    assert config_json(none_machine(url), DIRECTORY)["Driver"]["IPAddress"] == address
+
+
+def test_an_absolute_path_of_a_key_stays_as_it_is() -> None:
+    machine = generic_machine()
+    machine.driver_state = '{"SSHKeyPath": "/home/ops/.ssh/id_rsa"}'
+    assert config_json(machine, DIRECTORY)["Driver"]["SSHKeyPath"] == "/home/ops/.ssh/id_rsa"
+
+
+def test_paths_are_absolute_for_a_store_that_is_named_relatively(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = config_json(none_machine(), "store/machines/orionbox")
+    assert found["Driver"]["StorePath"] == str(tmp_path / "store")
+    assert found["HostOptions"]["AuthOptions"]["ClientKeyPath"] == str(tmp_path / "store/machines/orionbox/key.pem")
+    assert ours(none_machine(), "store/machines/orionbox")["directory"] == str(tmp_path / "store/machines/orionbox")
+
+
+@pytest.mark.parametrize(
+    "state", ["", "opaque", "[1]", '"a"', '{"a": NaN}', '{"a": 1e999}', "[" * 100_000, "{", "9" * 5000]
+)
+def test_a_drivers_state_that_is_no_json_object_hides_nothing_else(state: str) -> None:
+    machine = none_machine()
+    machine.driver_state = state
+    assert config_json(machine, DIRECTORY)["Driver"]["IPAddress"] == "192.168.0.29"
+    assert ours(machine, DIRECTORY)["driver_state"] is None
+
+
+def test_engine_options_of_another_type_are_shown_as_none_given() -> None:
+    machine = none_machine()
+    machine.engine = {"options": "a", "labels": {"a": 1}, "env": None, "storage_driver": None}
+    options = config_json(machine, DIRECTORY)["HostOptions"]["EngineOptions"]
+    assert (options["ArbitraryFlags"], options["Labels"], options["Env"], options["StorageDriver"]) == ([], [], [], "")
+
+
+def test_our_own_record_is_shown_field_by_field() -> None:
+    machine = none_machine()
+    machine.phase = Phase.PROVISIONING
+    machine.labels = {"rack": "a"}
+    machine.engine = {"options": ["mtu=1400"]}
+    machine.changes = [{"step": "daemon.json", "keys": ["hosts"]}]
+    machine.unknown = {"later": "x"}
+    assert ours(machine, DIRECTORY) == {
+        "name": "orionbox",
+        "driver": "none",
+        "driver_state": {"URL": "tcp://192.168.0.29:2376"},
+        "url": "tcp://192.168.0.29:2376",
+        "tls": True,
+        "phase": "provisioning",
+        "labels": {"rack": "a"},
+        "engine": {"options": ["mtu=1400"]},
+        "changes": [{"step": "daemon.json", "keys": ["hosts"]}],
+        "directory": DIRECTORY,
+    }
+
+
+@pytest.mark.parametrize(
+    ("engine", "state"),
+    [
+        ({"env": ["HTTPS_PROXY=http://ops:hunter2@proxy:3128"]}, {}),
+        ({"env": ["REGISTRY_PASSWORD=hunter2"]}, {}),
+        ({"options": ["log-opt=splunk-token=hunter2=="]}, {}),
+        ({}, {"AccessKey": "hunter2"}),
+        ({}, {"SecretKey": {"value": "hunter2"}}),
+        ({}, {"SSHPassword": "hunter2", "nested": [{"api_token": "hunter2"}]}),
+    ],
+)
+def test_our_own_record_shows_no_secret(engine: dict[str, Any], state: dict[str, Any]) -> None:
+    machine = none_machine()
+    machine.engine = engine
+    machine.driver_state = json.dumps(state)
+    shown = json.dumps(ours(machine, DIRECTORY))
+    assert "hunter2" not in shown
+    assert "***" in shown
+
+
+def test_what_only_sounds_like_a_secret_is_shown() -> None:
+    machine = none_machine()
+    state = {"SSHKeyPath": "id_rsa", "SSHPasswordFile": "/run/x", "Token": "", "URL": "tcp://orion:2376"}
+    machine.driver_state = json.dumps(state)
+    machine.engine = {"env": ["HTTP_PROXY=http://proxy:3128", "PASSWORD_FILE=/run/secret"]}
+    shown = ours(machine, DIRECTORY)
+    assert shown["driver_state"] == state
+    assert shown["engine"] == machine.engine
+
+
+@given(st.text())
+def test_whatever_a_drivers_state_is_both_shapes_are_json(state: str) -> None:
+    machine = none_machine()
+    machine.driver_state = state
+    json.dumps([config_json(machine, DIRECTORY), ours(machine, DIRECTORY)], allow_nan=False)

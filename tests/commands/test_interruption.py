@@ -1,0 +1,145 @@
+"""Whatever moment a command is killed at, nothing is lost and the next command works."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.commands.certs.create import certs_create
+from machinectl.commands.ls import rows
+from machinectl.machines.record import Phase
+from machinectl.state import State
+from tests.support.program import machinectl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+
+CREATE = ("create", "-d", "none", "--url", "tcp://127.0.0.1:1")
+
+
+def killed_everywhere(store: Store, *arguments: str | Path) -> Iterator[int]:
+    """Run a command again and again, killed at its first, second … touch of the store, until it comes to its end."""
+    for moment in range(1, 200):
+        process = subprocess.run(
+            [sys.executable, "-m", "tests.support.dying", str(moment), store.root, *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        if process.returncode != -signal.SIGKILL:
+            assert process.returncode == 0, process.stderr
+            assert moment > 3, "the command does not touch the store"
+            return
+        check_nothing_is_exposed(store)
+        yield moment
+    pytest.fail("the command never comes to its end")
+
+
+def check_nothing_is_exposed(store: Store) -> None:
+    for root, _, files in os.walk(store.root):
+        assert stat.S_IMODE(os.stat(root).st_mode) == 0o700
+        for file in files:
+            exposed = stat.S_IMODE(os.stat(os.path.join(root, file)).st_mode) & 0o077
+            assert not exposed or file in {"ca.pem", "cert.pem", "server.pem"}
+
+
+def forget(store: Store) -> None:
+    with store.lock("orionbox"):
+        store.remove("orionbox")
+
+
+def ready(store: Store) -> list[str]:
+    """The machines that are listed as usable."""
+    return [row.machine.name for row in rows(store, {}) if row.state is not State.ERROR]
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    certs_create(str(tmp_path / "certs"), ["127.0.0.1"])
+    return tmp_path / "certs"
+
+
+def test_create_killed_anywhere_makes_a_whole_machine_or_none_and_can_be_run_again(
+    store: Store, certificates: Path
+) -> None:
+    command = (*CREATE, "--tls-dir", certificates, "orionbox")
+    for _ in killed_everywhere(store, *command):
+        if ready(store):
+            check_whole(store)
+            forget(store)
+            continue
+        again = machinectl(*command, store=store.root)
+        assert again.returncode == 0, again.stderr
+        check_whole(store)
+        assert os.listdir(store.staging) == []
+        forget(store)
+
+
+def check_whole(store: Store) -> None:
+    assert store.read("orionbox").phase is Phase.READY
+    assert {"ca.pem", "cert.pem", "key.pem", "machine.json"} <= set(os.listdir(store.directory("orionbox")))
+
+
+def test_rm_killed_anywhere_leaves_the_machine_or_nothing(store: Store) -> None:
+    assert machinectl(*CREATE, "orionbox", store=store.root).returncode == 0
+    for _ in killed_everywhere(store, "rm", "-y", "orionbox"):
+        if ready(store) == []:
+            assert machinectl(*CREATE, "orionbox", store=store.root).returncode == 0
+        assert store.read("orionbox").url == "tcp://127.0.0.1:1"
+    assert ready(store) == []
+    assert os.listdir(store.staging) == []
+
+
+def test_rename_killed_anywhere_leaves_the_machine_under_one_of_its_names(store: Store) -> None:
+    assert machinectl(*CREATE, "old", store=store.root).returncode == 0
+    for _ in killed_everywhere(store, "rename", "old", "new"):
+        assert ready(store) in (["old"], ["new"])
+        if ready(store) == ["new"]:
+            assert machinectl("rename", "new", "old", store=store.root).returncode == 0
+    assert ready(store) == ["new"]
+
+
+def test_set_killed_anywhere_leaves_the_old_record_or_the_new_one(store: Store) -> None:
+    assert machinectl(*CREATE, "orionbox", store=store.root).returncode == 0
+    for _ in killed_everywhere(store, "set", "--url", "tcp://127.0.0.1:2", "orionbox"):
+        assert store.read("orionbox").url in {"tcp://127.0.0.1:1", "tcp://127.0.0.1:2"}
+    assert store.read("orionbox").url == "tcp://127.0.0.1:2"
+
+
+def test_certs_import_killed_anywhere_leaves_no_mix_of_certificates(store: Store, certificates: Path) -> None:
+    assert machinectl(*CREATE, "orionbox", store=store.root).returncode == 0
+    for _ in killed_everywhere(store, "certs", "import", "orionbox", certificates):
+        assert ready(store) == ["orionbox"]
+        again = machinectl("certs", "import", "orionbox", certificates, store=store.root)
+        assert again.returncode == 0, again.stderr
+        listed = machinectl("certs", "ls", "--fail-under", "1", store=store.root)
+        assert listed.returncode == 0, listed.stdout
+        forget(store)
+        assert machinectl(*CREATE, "orionbox", store=store.root).returncode == 0
+
+
+def test_of_two_creates_of_one_name_at_once_exactly_one_wins(store: Store) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "machinectl", *CREATE[:-1], f"tcp://127.0.0.1:{port}", "orionbox"],
+            env={**os.environ, "MACHINE_STORAGE_PATH": store.root},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for port in range(1, 7)
+    ]
+    errors = [process.communicate(timeout=60)[1] for process in processes]
+    assert sorted(process.returncode for process in processes) == [0, 1, 1, 1, 1, 1]
+    assert sum('Docker machine "orionbox" already exists' in error for error in errors) == 5
+    winner = next(port for port, process in enumerate(processes, 1) if process.returncode == 0)
+    assert store.read("orionbox").url == f"tcp://127.0.0.1:{winner}"

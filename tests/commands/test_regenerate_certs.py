@@ -1,0 +1,223 @@
+"""New certificates: what is new and what stays, what is asked first, and what is refused before a host is touched."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl import certs
+from machinectl.commands.regenerate_certs import Renewal, check, in_place, new_certificates, regenerate_certs
+from machinectl.errors import CheckFailed, MachineError, UsageError
+from machinectl.hosts.access import Access
+from machinectl.machines.record import Machine, Phase
+from machinectl.provision.facts import Facts, File
+from machinectl.provision.wish import Wish
+from tests.support.program import machinectl
+from tests.support.quiet import Quiet
+from tests.support.registered import register
+from tests.support.sshd import ssh_config, sshd
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+    from tests.support.sshd import Sshd
+
+__all__ = ["ssh_config", "sshd"]
+
+# The configuration of whoever runs the tests is not read.
+pytestmark = pytest.mark.usefixtures("ssh_config")
+
+ADDRESS = "192.0.2.29"
+OURS = b"""{"hosts": ["fd://"], "tlsverify": true, "tlscert": "/etc/docker/machinectl/server.pem"}"""
+CA = certs.new_ca("machinectl orion", now=datetime.now(UTC) - timedelta(days=1000))
+
+
+@pytest.fixture(scope="module")
+def old() -> dict[str, bytes]:
+    """The certificates of a machine that was provisioned."""
+    server, client = certs.issue_server(CA, [ADDRESS, "orion.lan"]), certs.issue_client(CA, "orion")
+    return {
+        "ca.pem": CA.certificate,
+        "ca-key.pem": CA.key,
+        "server.pem": server.certificate,
+        "server-key.pem": server.key,
+        "cert.pem": client.certificate,
+        "key.pem": client.key,
+    }
+
+
+def orion(*sans: str) -> Machine:
+    machine = Machine("orion", "generic", url=f"tcp://{ADDRESS}:2376", tls=True)
+    machine.engine = {"tls_sans": list(sans)} if sans else {}
+    return machine
+
+
+def changed(old: dict[str, bytes], new: dict[str, bytes]) -> set[str]:
+    return {name for name in new if new[name] != old.get(name)}
+
+
+def works(files: dict[str, bytes]) -> bool:
+    """Whether client and server would take each other."""
+    certs.client_bundle(files["ca.pem"], files["cert.pem"], files["key.pem"])
+    certs.server_bundle(files["ca.pem"], files["server.pem"], files["server-key.pem"])
+    certs.ca_pair(files["ca.pem"], files["ca-key.pem"])
+    return True
+
+
+def test_the_engines_certificate_is_new_under_the_same_ca_and_all_else_stays(old: dict[str, bytes]) -> None:
+    new = new_certificates(orion(), old, Renewal())
+    assert changed(old, new) == {"server.pem", "server-key.pem"}
+    assert works(new)
+
+
+def test_the_clients_is_new_too_where_that_is_asked(old: dict[str, bytes]) -> None:
+    new = new_certificates(orion(), old, Renewal(client=True))
+    assert changed(old, new) == {"server.pem", "server-key.pem", "cert.pem", "key.pem"}
+    assert works(new)
+
+
+def test_a_new_ca_makes_everything_new(old: dict[str, bytes]) -> None:
+    new = new_certificates(orion(), old, Renewal(new_ca=True))
+    assert changed(old, new) == set(old)
+    assert works(new)
+
+
+def test_a_ca_that_is_given_signs(old: dict[str, bytes]) -> None:
+    company = certs.new_ca("company")
+    new = new_certificates(orion(), old, Renewal(authority=company))
+    assert (new["ca.pem"], new["ca-key.pem"]) == (company.certificate, company.key)
+    assert works(new)
+
+
+def test_names_are_added_and_none_is_lost(old: dict[str, bytes]) -> None:
+    new = new_certificates(orion("rigel.lan"), old, Renewal(sans=("10.0.0.7", "orion.lan")))
+    names = certs.describe(new["server.pem"]).sans
+    assert set(names) == {ADDRESS, "rigel.lan", "10.0.0.7", "orion.lan", "localhost", "127.0.0.1"}
+    assert len(names) == 6
+
+
+def test_a_name_that_no_host_can_have_is_refused(old: dict[str, bytes]) -> None:
+    with pytest.raises(UsageError):
+        new_certificates(orion(), old, Renewal(sans=("not a name",)))
+
+
+def test_a_client_that_is_not_good_any_more_is_renewed_without_being_asked_for(old: dict[str, bytes]) -> None:
+    expired = certs.issue_client(CA, "orion", now=datetime.now(UTC) - timedelta(days=900))
+    new = new_certificates(orion(), {**old, "cert.pem": expired.certificate, "key.pem": expired.key}, Renewal())
+    assert works(new)
+
+
+def test_without_the_key_of_its_ca_only_a_new_ca_renews(old: dict[str, bytes]) -> None:
+    have = {name: data for name, data in old.items() if name != "ca-key.pem"}
+    with pytest.raises(MachineError) as raised:
+        new_certificates(orion(), have, Renewal())
+    assert "The key of the CA" in raised.value.cause
+    assert "--new-ca orion" in raised.value.hint
+    assert works(new_certificates(orion(), have, Renewal(new_ca=True)))
+
+
+def test_an_expired_ca_cannot_sign_and_a_new_one_is_offered(old: dict[str, bytes]) -> None:
+    ca = certs.new_ca("orion", now=datetime.now(UTC) - timedelta(days=4000))
+    with pytest.raises(MachineError) as raised:
+        new_certificates(orion(), {**old, "ca.pem": ca.certificate, "ca-key.pem": ca.key}, Renewal())
+    assert "expired" in raised.value.cause
+    assert "--new-ca orion" in raised.value.hint
+
+
+def test_a_broken_server_certificate_is_replaced(old: dict[str, bytes]) -> None:
+    assert works(new_certificates(orion(), {**old, "server.pem": b"x"}, Renewal()))
+
+
+def facts(config: bytes = OURS) -> Facts:
+    return Facts(
+        uid=0,
+        clock=int(datetime.now(UTC).timestamp()),
+        kernel="Linux",
+        arch="x86_64",
+        hostname="orion",
+        machine_id="0",
+        os_release={"ID": "debian"},
+        init="systemd",
+        dockerd="/usr/sbin/dockerd",
+        files={"/etc/docker/daemon.json": File("644", 0, 0, config)},
+    )
+
+
+def test_an_engine_that_takes_its_certificates_from_elsewhere_is_not_touched(old: dict[str, bytes]) -> None:
+    with pytest.raises(MachineError, match="does not take its certificates from /etc/docker/machinectl"):
+        check(orion(), facts(b'{"tlscert": "/etc/docker/server.pem"}'), Wish(ADDRESS, certificates=old))
+    check(orion(), facts(), Wish(ADDRESS, certificates=old))
+
+
+def test_a_host_whose_clock_would_refuse_them_is_not_given_them(old: dict[str, bytes]) -> None:
+    host = replace(facts(), clock=int((datetime.now(UTC) - timedelta(days=700)).timestamp()))
+    with pytest.raises(CheckFailed, match="The host's clock says"):
+        check(orion(), host, Wish(ADDRESS, certificates=old))
+
+
+def test_the_files_go_to_the_host_with_their_modes_and_none_of_them_in_a_command(old: dict[str, bytes]) -> None:
+    decision = in_place("title", facts(), old, 2376)
+    assert decision.job.files["manifest"].decode().splitlines() == [
+        "644 /etc/docker/machinectl/ca.pem",
+        "644 /etc/docker/machinectl/server.pem",
+        "600 /etc/docker/machinectl/server-key.pem",
+    ]
+    assert b"ca-key" not in decision.job.archive
+    assert old["ca-key.pem"] not in decision.job.archive
+    assert "PRIVATE KEY" not in decision.job.text
+    assert "action=restart" in decision.job.text
+    assert decision.changes == ({"kind": "ca", "path": hashlib.sha256(old["ca.pem"]).hexdigest()},)
+
+
+def run(store: Store, console: Quiet, *names: str, force: bool = False) -> dict[str, MachineError | None]:
+    return dict(regenerate_certs(store, console, names, Access(), Renewal(), force=force))
+
+
+@pytest.mark.parametrize("answers", [("n",), ("",), ()])
+def test_a_question_that_is_not_answered_with_yes_changes_nothing(
+    store: Store, sshd: Sshd, answers: tuple[str, ...]
+) -> None:
+    register(store, "orion", sshd)
+    console = Quiet(*answers)
+    assert run(store, console, "orion") == {}
+    assert console.said[-1] == "Are you sure? (y/n): "
+    assert sshd.log == ""
+
+
+def test_a_declined_question_is_exit_code_0(store: Store, sshd: Sshd) -> None:
+    register(store, "orion", sshd)
+    declined = machinectl("regenerate-certs", "orion", store=store.root, stdin="n\n")
+    assert (declined.returncode, declined.stdout) == (0, "")
+    assert "containers keep running" in declined.stderr
+
+
+def test_a_new_ca_is_asked_for_with_what_it_means(store: Store, sshd: Sshd) -> None:
+    register(store, "orion", sshd)
+    declined = machinectl("regenerate-certs", "--new-ca", "orion", store=store.root, stdin="n\n")
+    assert "every other client that was given a certificate is locked out" in declined.stderr
+
+
+def test_machines_that_have_no_certificates_of_ours_are_refused_and_the_others_done(store: Store, sshd: Sshd) -> None:
+    register(store, "orion", sshd)
+    half = register(store, "half", sshd)
+    half.phase = Phase.PROVISIONING
+    plain = register(store, "plain", sshd)
+    plain.tls = False
+    for machine in (half, plain):
+        with store.lock(machine.name):
+            store.write(machine)
+    machinectl("create", "-d", "none", "--url", "tcp://127.0.0.1:2376", "far", store=store.root)
+    errors = run(store, Quiet(), "nowhere", "half", "plain", "far", "orion", force=True)
+    causes = {name: str(error) for name, error in errors.items()}
+    assert "does not exist" in causes["nowhere"]
+    assert "half provisioned" in causes["half"]
+    assert "not spoken to over TLS" in causes["plain"]
+    assert "has no SSH" in causes["far"]
+    # It has no CA.
+    assert "The key of the CA" in causes["orion"]
+    assert sshd.log == ""
+    assert not os.path.exists(os.path.join(store.directory("orion"), "server.pem"))

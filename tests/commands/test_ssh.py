@@ -1,0 +1,194 @@
+"""`machinectl ssh` to a real sshd: what reaches it, what comes back, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import termios
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.machines.record import Machine, Phase
+from tests.support.program import COMMAND, machinectl
+from tests.support.registered import register
+from tests.support.sshd import keygen, ssh_config, sshd
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+    from tests.support.sshd import Sshd
+
+__all__ = ["ssh_config", "sshd"]
+
+# The configuration of whoever runs the tests is not read.
+pytestmark = pytest.mark.usefixtures("ssh_config")
+
+# The system's ssh, and our own.
+WAYS = [(), ("--native-ssh",)]
+
+
+@pytest.fixture
+def orion(store: Store, sshd: Sshd) -> Store:
+    register(store, "orion", sshd)
+    return store
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_status_and_both_streams_of_a_remote_command_come_through(orion: Store, way: tuple[str, ...]) -> None:
+    done = machinectl(*way, "ssh", "orion", "echo out; echo err >&2; exit 7", store=orion.root)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "out\n", "err\n")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_piped_in_reaches_the_command(orion: Store, way: tuple[str, ...]) -> None:
+    assert machinectl(*way, "ssh", "orion", "cat", store=orion.root, stdin="a line\n").stdout == "a line\n"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_words_that_look_like_options_of_ours_belong_to_the_command(orion: Store, way: tuple[str, ...]) -> None:
+    done = machinectl(*way, "ssh", "orion", "echo", "--help", "-s", "--debug", store=orion.root)
+    assert done.stdout == "--help -s --debug\n"
+
+
+def test_options_after_the_name_are_sshs(orion: Store) -> None:
+    done = machinectl("ssh", "orion", "-C", "-o", "LogLevel=DEBUG1", "true", store=orion.root)
+    assert done.returncode == 0
+    assert "compression" in done.stderr
+
+
+def test_without_a_name_the_machine_called_default_is_meant(store: Store, sshd: Sshd) -> None:
+    register(store, "default", sshd)
+    assert machinectl("ssh", store=store.root, stdin="echo $((6 * 7))\n").stdout.endswith("42\n")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_shell_has_the_size_of_the_window_it_was_started_in(orion: Store, way: tuple[str, ...]) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (33, 101))
+    shell = subprocess.Popen(
+        [*COMMAND, "-s", orion.root, *way, "ssh", "orion"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    said = b""
+    # What is typed before the terminal is ssh's own is lost.
+    while not said.rstrip().endswith((b"#", b"$")):
+        said += os.read(ours, 4096)
+    os.write(ours, b"stty size; exit 5\n")
+    while piece := read(ours):
+        said += piece
+    assert shell.wait(timeout=30) == 5
+    assert b"33 101\r\n" in said
+    os.close(ours)
+
+
+def read(terminal: int) -> bytes:
+    """What a terminal shows next; nothing once the program behind it has ended (Linux: EIO)."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_host_with_another_key_than_the_pinned_one_is_not_logged_in_at(
+    orion: Store, sshd: Sshd, way: tuple[str, ...]
+) -> None:
+    sshd.host_keys = [keygen(sshd.directory / "another_host_key")]
+    done = machinectl(*way, "ssh", "orion", "touch", str(sshd.directory / "was-there"), store=orion.root)
+    assert done.returncode == 255
+    assert "changed" in done.stderr.lower()
+    assert not (sshd.directory / "was-there").exists()
+
+
+def test_our_own_ssh_pins_the_key_of_a_host_that_it_meets_first(store: Store, sshd: Sshd) -> None:
+    register(store, "orion", sshd, pinned=False)
+    done = machinectl("--native-ssh", "ssh", "orion", "true", store=store.root)
+    assert done.returncode == 0
+    assert sshd.fingerprint() in done.stderr
+    assert sshd.known().split()[2] in (store_file(store, "orion", "known_hosts"))
+
+
+def store_file(store: Store, name: str, filename: str) -> str:
+    with open(os.path.join(store.directory(name), filename), encoding="utf-8") as file:
+        return file.read()
+
+
+def test_a_fingerprint_that_is_demanded_is_looked_at_also_where_there_is_an_ssh(orion: Store, sshd: Sshd) -> None:
+    wrong = "SHA256:" + "A" * 43
+    done = machinectl("ssh", "--ssh-host-key", wrong, "orion", "true", store=orion.root)
+    assert done.returncode == 255
+    assert wrong in done.stderr
+    done = machinectl("ssh", "--ssh-host-key", sshd.fingerprint(), "orion", "exit 3", store=orion.root)
+    assert done.returncode == 3
+
+
+def test_a_passphrase_in_a_file_opens_the_machines_key(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
+    key = keygen(sshd.directory / "locked", passphrase="open sesame")
+    sshd.authorized_keys.write_text("")
+    sshd.authorize(key)
+    with orion.lock("orion"):
+        orion.write_file("orion", "id_ssh", key.read_bytes())
+    (tmp_path / "passphrase").write_text("open sesame\n")
+    done = machinectl("ssh", "--ssh-passphrase-file", tmp_path / "passphrase", "orion", "echo in", store=orion.root)
+    assert (done.returncode, done.stdout) == (0, "in\n")
+
+
+@pytest.fixture
+def no_ssh(tmp_path: Path) -> dict[str, str]:
+    """An environment in which there is no ssh."""
+    (tmp_path / "empty").mkdir()
+    return {"PATH": str(tmp_path / "empty")}
+
+
+def test_a_computer_without_an_ssh_runs_commands_all_the_same(orion: Store, no_ssh: dict[str, str]) -> None:
+    done = machinectl("ssh", "orion", "echo in; exit 9", store=orion.root, environment=no_ssh)
+    assert (done.returncode, done.stdout) == (9, "in\n")
+
+
+def test_a_computer_without_an_ssh_says_what_takes_its_options(orion: Store, no_ssh: dict[str, str]) -> None:
+    done = machinectl("ssh", "orion", "-A", store=orion.root, environment=no_ssh)
+    assert done.returncode == 255
+    assert done.stderr.splitlines()[-1] == "Install the OpenSSH client"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nowhere",), 'Docker machine "nowhere" does not exist'),
+        ((), 'no "default" machine exists'),
+        (("socket",), '"socket" has no SSH'),
+        (("half",), 'The creation of "half" was interrupted'),
+        (("-A", "orion"), "-A is no option of machinectl ssh"),
+        (("--ssh-password-file", "/no/such/file", "orion"), "/no/such/file cannot be read"),
+    ],
+)
+def test_its_own_failures_are_255_and_one_cause_with_what_to_type(
+    orion: Store, words: tuple[str, ...], said: str
+) -> None:
+    machinectl("create", "-d", "none", "--url", "unix:///x.sock", "socket", store=orion.root)
+    half = Machine("half", "generic")
+    half.phase = Phase.CREATING
+    with orion.lock("half"):
+        orion.add(half, {})
+    done = machinectl("ssh", *words, store=orion.root)
+    assert done.returncode == 255
+    assert said in done.stderr.splitlines()[0]
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_host_that_cannot_be_reached_is_255(orion: Store, sshd: Sshd, way: tuple[str, ...]) -> None:
+    machine = orion.read("orion")
+    machine.driver_state = machine.driver_state.replace(str(sshd.port), "1")
+    with orion.lock("orion"):
+        orion.write(machine)
+    done = machinectl(*way, "ssh", "orion", "true", store=orion.root)
+    assert done.returncode == 255
+    assert "refuse" in done.stderr

@@ -1,0 +1,201 @@
+"""Upgrades: what is more than a patch, what the package manager is told, and what its answers mean."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.commands.upgrade import RESTART_OLD, PackageManager, ask_about, concerns, installed, release
+from machinectl.errors import MachineError
+from machinectl.machines.record import Machine
+from machinectl.provision.distributions import ORDER, choose
+from machinectl.provision.facts import Facts
+from machinectl.provision.job import Job
+from tests.support.quiet import Quiet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from machinectl.provision.distributions import Distribution
+
+DEBIAN = choose({"ID": "debian"})
+
+
+@pytest.mark.parametrize(
+    ("version", "numbers"),
+    [
+        ("5:28.1.1-1~debian.13~trixie", ["28", "1", "1"]),
+        ("26.1.5+dfsg1-9+b9", ["26", "1", "5"]),
+        ("28.1.1-1.fc42", ["28", "1", "1"]),
+        ("3:28.1-1.el9", ["28", "1"]),
+        ("28.3.3-r0", ["28", "3", "3"]),
+        ("1:28.3.3-1", ["28", "3", "3"]),
+        ("unknown", []),
+        ("", []),
+    ],
+)
+def test_dockers_own_numbers_are_found_in_any_packages_version(version: str, numbers: list[str]) -> None:
+    assert release(version) == numbers
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("5:28.1.1-1~debian.13~trixie", "5:28.1.3-1~debian.13~trixie"),
+        ("26.1.5+dfsg1-9", "26.1.5+dfsg1-9+deb13u1"),
+        ("26.1.5", "26.1.11"),
+    ],
+)
+def test_a_patch_release_needs_no_question(before: str, after: str) -> None:
+    assert concerns(before, after, "") == []
+    ask_about(Quiet(), Machine("orion", "generic"), "docker.io", before, after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("26.1.5", "26.2.0"), ("26.1.5", "27.1.5"), ("26.1.5", "24.1.5"), ("26.1.5", "latest")]
+)
+def test_anything_more_is_asked_for_and_no_answer_is_no(before: str, after: str) -> None:
+    machine = Machine("orion", "generic")
+    ask_about(Quiet("y"), machine, "docker.io", before, after)
+    for console in (Quiet("n"), Quiet()):
+        with pytest.raises(MachineError) as raised:
+            ask_about(console, machine, "docker.io", before, after)
+        assert "stays at docker.io 26.1.5" in raised.value.cause
+        assert "upgrade --yes orion" in raised.value.hint
+        assert f"{before} would become {after}" in console.said[0]
+
+
+def test_a_version_that_was_pinned_at_create_is_not_left_without_a_question() -> None:
+    assert concerns("26.1.5", "26.1.6", "26.1") == []
+    assert concerns("26.1.5", "26.1.6", "26.1.*") == []
+    assert concerns("26.1.5", "26.1.6", "26.1.5") == ["It was created with --engine-version 26.1.5."]
+
+
+def facts(dockerd: str, **packages: str) -> Facts:
+    return Facts(
+        uid=0,
+        clock=0,
+        kernel="",
+        arch="",
+        hostname="",
+        machine_id="",
+        os_release={},
+        init="systemd",
+        dockerd=dockerd,
+        packages={name.replace("_", "-"): version for name, version in packages.items()},
+    )
+
+
+def test_the_package_is_the_one_that_holds_the_engine() -> None:
+    machine = Machine("orion", "generic")
+    assert installed(machine, facts("/usr/bin/dockerd", docker_ce="5:28", podman_docker="5")) == "docker-ce"
+    with pytest.raises(MachineError, match="is of no package that is known"):
+        installed(machine, facts("/usr/local/bin/dockerd"))
+    with pytest.raises(MachineError, match="There is no Docker Engine"):
+        installed(machine, facts("", podman_docker="5"))
+
+
+@dataclass
+class Result:
+    status: int
+    stdout: bytes
+    stderr: bytes = b""
+
+
+class Host:
+    """A host that answers every command alike, and keeps what it was sent."""
+
+    def __init__(self, status: int = 0, *said: str) -> None:
+        self.result = Result(status, "\n".join(said).encode())
+        self.sent = b""
+
+    def run(
+        self,
+        script: str,
+        *,
+        input: bytes = b"",
+        timeout: float = 0,
+        check: bool = True,
+        shown: str = "",
+    ) -> Result:
+        self.sent = input
+        return self.result
+
+
+def packages(family: Distribution = DEBIAN, **proxies: str) -> PackageManager:
+    return PackageManager(family, proxies)
+
+
+APT = ("Hit:1 http://archive.example trixie InRelease", "Reading package lists...")
+UNREAD = (
+    "Err:1 http://archive.example trixie InRelease",
+    "W: Failed to fetch http://archive.example/…  Could not connect",
+    "W: Some index files failed to download. They have been ignored, or old ones used instead.",
+)
+
+
+def test_the_newest_version_is_the_last_line_that_the_package_manager_prints() -> None:
+    assert packages().newest(Host(0, *APT, "26.1.9-1", ""), "docker.io", "26.1.5-1") == "26.1.9-1"
+
+
+def test_a_list_that_can_be_done_without_does_not_matter() -> None:
+    said = ("Err:4 file:/srv/repo ./ Translation-en", "26.1.5-1")
+    assert packages().newest(Host(0, *APT, *said), "docker.io", "26.1.5-1") == "26.1.5-1"
+
+
+def test_lists_that_could_not_be_read_are_not_taken_for_nothing_new() -> None:
+    with pytest.raises(
+        MachineError, match=r"cannot be told whether there is a newer docker\.io than 26\.1\.5-1:\nErr:1"
+    ):
+        packages().newest(Host(0, *UNREAD, "26.1.5-1"), "docker.io", "26.1.5-1")
+    assert packages().newest(Host(0, *UNREAD, "26.1.9-1"), "docker.io", "26.1.5-1") == "26.1.9-1"
+
+
+@pytest.mark.parametrize("said", ["(none)", "", "E: The repository does not have a Release file."])
+def test_no_version_at_all_is_an_error(said: str) -> None:
+    with pytest.raises(MachineError, match="cannot be told"):
+        packages().newest(Host(0, *APT, said), "docker.io", "26.1.5-1")
+
+
+def test_a_package_manager_that_fails_is_told_of_with_what_it_said() -> None:
+    with pytest.raises(MachineError) as raised:
+        packages().upgrade(
+            Host(100, "E: dpkg was interrupted, you must manually run 'dpkg --configure -a'"), "docker.io", "systemd"
+        )
+    assert "dpkg --configure -a" in raised.value.hint
+
+
+@pytest.mark.parametrize("family", ORDER, ids=lambda family: type(family).__name__)
+def test_every_familys_commands_are_sh(family: Distribution) -> None:
+    for package in ("docker-ce", family.package or "docker-ce"):
+        host = Host(0, "1.2.3")
+        packages(family).newest(host, package, "1")
+        packages(family).upgrade(host, package, "openrc" if "apk" in family.upgrade("x") else "systemd")
+        job = Job("install.sh", {"install": family.upgrade(package), "refresh": family.candidate(package)})
+        for text in (job.text, family.upgrade(package), family.candidate(package), RESTART_OLD):
+            subprocess.run(["sh", "-n"], input=text.encode(), check=True)
+
+
+def test_what_belongs_to_dockers_own_release_comes_along() -> None:
+    host = Host()
+    packages().upgrade(host, "docker-ce", "systemd")
+    for package in ("docker-ce", "docker-ce-cli", "containerd.io"):
+        assert f"--only-upgrade {package}".encode() in host.sent
+
+
+def test_a_proxys_password_is_in_a_file_of_the_job_and_in_no_command() -> None:
+    job = packages(https_proxy="http://me:secret@proxy:3128")._job("true")
+    assert b"secret" in job.files["environment"]
+    assert "secret" not in job.text
+
+
+def test_an_engine_that_runs_from_a_replaced_file_is_found_and_restarted(tmp_path: Path) -> None:
+    for number, program in enumerate(("/usr/bin/dockerd", "/usr/bin/dockerd (deleted)", "/usr/bin/sh (deleted)")):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "exe").symlink_to(program)
+    script = RESTART_OLD.replace("/proc/", f"{tmp_path}/").replace("RESTART", 'echo "$program"')
+    done = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout == f"{tmp_path}/1/exe\n"

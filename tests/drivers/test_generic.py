@@ -1,0 +1,121 @@
+"""The driver of a server with SSH: what it is told, what it writes down, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl.driver import DriverError, Instance, Request, SSHEndpoint
+from machinectl.errors import CheckFailed, UsageError
+from machinectl_generic import GenericDriver
+from tests.support.driver_contract import DriverContract
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HERE = "127.0.0.1"
+
+
+class TestGenericDriver(DriverContract):
+    name = "generic"
+    wishes = (
+        {"generic-ip-address": HERE},
+        {"generic-ip-address": "::1", "generic-engine-port": 4243, "generic-ssh-port": 2222},
+        {"generic-ip-address": "localhost", "generic-ssh-user": "ops", "generic-mac": "52:54:00:12:34:56"},
+    )
+    refused = (
+        {"generic-ip-address": ""},
+        {"generic-ip-address": "ops@192.168.0.29"},
+        {"generic-ip-address": "192.168.0.29:22"},
+        {"generic-ip-address": "no.such.host.invalid"},
+        {"generic-ip-address": HERE, "generic-ssh-port": 65536},
+        {"generic-ip-address": HERE, "generic-engine-port": 0},
+        {"generic-ip-address": HERE, "generic-mac": "52:54:00"},
+        {"generic-ip-address": HERE, "generic-ssh-key": "/"},
+        {"generic-ip-address": HERE, "generic-ssh-key": "/no/such/key"},
+    )
+
+    @pytest.fixture
+    def driver(self) -> GenericDriver:
+        return GenericDriver()
+
+
+def request_for(directory: Path, **options: Any) -> Request:
+    given = {option.name: option.default for option in GenericDriver().options()}
+    named = {name.replace("_", "-"): value for name, value in options.items()}
+    return Request("orion", str(directory), {**given, "generic-ip-address": HERE, **named})
+
+
+def made(directory: Path, **options: Any) -> Instance:
+    return Instance("orion", str(directory), GenericDriver().create(request_for(directory, **options)))
+
+
+def test_its_options_are_docker_machines_and_two_more() -> None:
+    options = {option.name: option.variable for option in GenericDriver().options()}
+    assert options == {
+        "generic-ip-address": "GENERIC_IP_ADDRESS",
+        "generic-ssh-user": "GENERIC_SSH_USER",
+        "generic-ssh-key": "GENERIC_SSH_KEY",
+        "generic-ssh-port": "GENERIC_SSH_PORT",
+        "generic-engine-port": "GENERIC_ENGINE_PORT",
+        "generic-copy-key": "",
+        "generic-mac": "GENERIC_MAC",
+    }
+
+
+def test_its_state_has_docker_machines_names(tmp_path: Path) -> None:
+    state = json.loads(made(tmp_path, generic_ssh_user="ops", generic_ssh_port=2222).state)
+    assert state["IPAddress"] == HERE
+    assert (state["SSHUser"], state["SSHPort"], state["SSHKeyPath"], state["EnginePort"]) == (
+        "ops",
+        2222,
+        "",
+        2376,
+    )
+
+
+def test_root_at_port_22_is_who_logs_in_where_nothing_else_is_said(tmp_path: Path) -> None:
+    assert GenericDriver().ssh(made(tmp_path)) == SSHEndpoint(HERE, "root", 22)
+
+
+def test_the_key_is_found_in_the_machines_directory_wherever_that_is_moved(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("a key")
+    (tmp_path / "key.pub").write_text("its public half")
+    (tmp_path / "machine").mkdir()
+    instance = made(tmp_path / "machine", generic_ssh_key=str(tmp_path / "key"))
+    assert str(tmp_path) not in instance.state
+    assert (tmp_path / "machine/id_ssh").read_text() == "a key"
+    assert (tmp_path / "machine/id_ssh").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "machine/id_ssh.pub").read_text() == "its public half"
+    ssh = GenericDriver().ssh(Instance("orion", "/elsewhere", instance.state))
+    assert ssh is not None
+    assert ssh.key == "/elsewhere/id_ssh"
+
+
+def test_a_key_that_is_a_directory_is_refused_as_that(tmp_path: Path) -> None:
+    with pytest.raises(CheckFailed, match="is a directory"):
+        GenericDriver().check(request_for(tmp_path, generic_ssh_key=str(tmp_path)))
+
+
+def test_an_address_with_a_user_is_refused_with_where_the_user_goes(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as raised:
+        GenericDriver().check(request_for(tmp_path, generic_ip_address="ops@host"))
+    assert "options of their own" in raised.value.hint
+
+
+def test_an_ipv6_address_is_in_brackets_for_docker_alone(tmp_path: Path) -> None:
+    instance = made(tmp_path, generic_ip_address="[fd00::1d]")
+    ssh = GenericDriver().ssh(instance)
+    assert GenericDriver().url(instance) == "tcp://[fd00::1d]:2376"
+    assert ssh is not None
+    assert ssh.host == "fd00::1d"
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart", "kill"])
+def test_what_it_cannot_do_says_why_and_what_to_type(tmp_path: Path, verb: str) -> None:
+    with pytest.raises(DriverError) as raised:
+        getattr(GenericDriver(), verb)(made(tmp_path))
+    assert "orion" in raised.value.cause
+    assert raised.value.hint

@@ -1,0 +1,840 @@
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import warnings
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from machinectl import certs, engine
+from machinectl.commands.api import api
+from machinectl.engine import Endpoint, EngineError, Probe
+from machinectl.engine.endpoint import one_line
+from machinectl.engine.ssh import command, explained
+from machinectl.errors import UsageError
+from machinectl.machines.record import Machine
+from machinectl.state import State
+from machinectl.url import parse
+from tests.support import servers
+from tests.support.real import need
+from tests.support.servers import answer, saying, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+    from tests.support.servers import Behaviour, Connection
+
+# Far beyond what any test needs: a probe that gives up does so at its own deadline, not at this one.
+PLENTY = 20.0
+SHORT = 0.3
+LONG_AGO = datetime.now(UTC) - timedelta(days=1000)
+
+
+class Certificates:
+    """One CA, the engine's server certificate, and directories as machines have them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.ca = certs.new_ca("ca", now=LONG_AGO)
+        self.other_ca = certs.new_ca("ca", now=LONG_AGO)
+        self.server = certs.issue_server(self.ca, ["orion.local"])
+        self.client = certs.issue_client(self.ca, "client")
+
+    def machine(self, name: str, client: certs.Pair | None = None, ca: certs.Pair | None = None) -> Path:
+        """A machine's directory, with the good client certificate and CA where no others are given."""
+        directory = self.directory / name
+        if not directory.exists():
+            directory.mkdir()
+            (directory / "ca.pem").write_bytes((ca or self.ca).certificate)
+            (directory / "cert.pem").write_bytes((client or self.client).certificate)
+            (directory / "key.pem").write_bytes((client or self.client).key)
+        return directory
+
+    def context(self, server: certs.Pair | None = None) -> ssl.SSLContext:
+        """The server's side of mutual TLS."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        shown = server or self.server
+        (self.directory / "server.pem").write_bytes(shown.certificate + shown.key)
+        context.load_cert_chain(self.directory / "server.pem")
+        context.load_verify_locations(cadata=self.ca.certificate.decode())
+        context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+def plain(port: int) -> Endpoint:
+    return Endpoint(f"tcp://127.0.0.1:{port}", name="orionbox")
+
+
+def over_tls(port: int, directory: Path, host: str = "127.0.0.1") -> Endpoint:
+    return Endpoint(f"tcp://{host}:{port}", tls=True, cert_dir=str(directory), name="orionbox")
+
+
+def found(probe: Probe, state: State, *words: str) -> None:
+    """Hold that a probe says this, in one line that a terminal can show, and what to do next."""
+    said = probe.error + " | " + probe.hint
+    assert probe.state is state, said
+    assert all(word in said for word in words), said
+    assert probe.error == one_line(probe.error)
+    assert probe.hint
+    assert not probe.version
+
+
+@contextmanager
+def unlistened() -> Iterator[int]:
+    """A port that is taken, so that nobody else gets it, and refuses."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield sock.getsockname()[1]
+
+
+@contextmanager
+def full(host: str = "127.0.0.1") -> Iterator[int]:
+    """A port whose queue is full: as behind a firewall that drops, nothing comes back."""
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind((host, 0))
+        listener.listen(0)
+        for client in (first, second):
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+class TestAnEngineThatAnswers:
+    def test_is_running_and_says_its_versions(self) -> None:
+        with serving(servers.engine) as port:
+            probe = engine.probe(plain(port), PLENTY)
+        assert (probe.state, probe.version, probe.api_version, probe.error) == (State.RUNNING, "99.1.2", "1.99", "")
+        assert 0 < probe.seconds < PLENTY
+
+    def test_is_reached_over_mutual_tls(self, made: Certificates) -> None:
+        with serving(servers.engine, made.context()) as port:
+            assert engine.probe(over_tls(port, made.machine("good")), PLENTY).state is State.RUNNING
+
+    def test_is_reached_at_an_ipv6_address(self, made: Certificates) -> None:
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError:
+            pytest.skip("there is no IPv6 loopback here")
+        with serving(servers.engine, made.context(certs.issue_server(made.ca, ["::1"])), "::1") as port:
+            assert engine.probe(over_tls(port, made.machine("good"), "[::1]"), PLENTY).state is State.RUNNING
+
+    def test_is_asked_twice_on_one_connection(self) -> None:
+        connections = []
+
+        def counting(connection: Connection) -> None:
+            connections.append(connection)
+            servers.engine(connection)
+
+        with serving(counting) as port:
+            assert engine.probe(plain(port), PLENTY).version
+        assert len(connections) == 1
+
+    def test_may_close_after_each_answer(self) -> None:
+        def once(connection: Connection) -> None:
+            request = connection.request()
+            body = b"OK" if b" /_ping " in request else servers.VERSION
+            connection.send(answer(body, headers="Connection: close\r\n"))
+
+        with serving(once) as port:
+            assert engine.probe(plain(port), PLENTY).version == "99.1.2"
+
+    def test_is_asked_for_no_version_of_its_api(self) -> None:
+        paths = []
+
+        def noting(connection: Connection) -> None:
+            while request := connection.request():
+                paths.append(request.split()[1])
+                connection.send(answer(servers.VERSION))
+
+        with serving(noting) as port:
+            engine.probe(plain(port), PLENTY)
+        assert paths == [b"/_ping", b"/version"]
+
+    def test_that_hides_its_version_is_running_nevertheless(self) -> None:
+        def guarded(connection: Connection) -> None:
+            while request := connection.request():
+                if b" /_ping " in request:
+                    connection.send(answer(b"OK", headers="Server: Docker/99.1 (linux)\r\n"))
+                else:
+                    connection.send(answer(b'{"message": "not for you"}', status="403 Forbidden"))
+
+        with serving(guarded) as port:
+            probe = engine.probe(plain(port), PLENTY)
+        assert (probe.state, probe.version, probe.api_version) == (State.RUNNING, "99.1", "1.99")
+
+    def test_cannot_move_the_cursor_by_its_version(self) -> None:
+        def nasty(connection: Connection) -> None:
+            while connection.request():
+                connection.send(answer(b'{"Version": "\\u001b[2J9' + b"9" * 200 + b'\\n", "ApiVersion": 3}'))
+
+        with serving(nasty) as port:
+            probe = engine.probe(plain(port), PLENTY)
+        assert probe.version.isprintable()
+        assert len(probe.version) <= 64
+
+    def test_that_closes_after_the_ping_is_an_error(self) -> None:
+        with serving(saying(answer(b"OK"))) as port:
+            found(engine.probe(plain(port), PLENTY), State.ERROR, "closes the connection without an answer")
+
+    def test_that_fails_is_an_error_in_its_own_words(self) -> None:
+        failure = answer(b'{"message": "shutting down"}', status="503 Service Unavailable")
+        with serving(saying(failure)) as port:
+            found(engine.probe(plain(port), PLENTY), State.ERROR, "503: shutting down", "journalctl")
+
+
+NOT_DOCKER = "is not a Docker engine"
+
+
+class TestWhatIsNotAnEngine:
+    @pytest.mark.parametrize(
+        ("behaviour", "words"),
+        [
+            pytest.param(saying(b"\x00\x1b[2J\xff\r\n\r\n" * 9), [NOT_DOCKER, "not HTTP"], id="garbage"),
+            pytest.param(saying(b"SSH-2.0-OpenSSH_10.0\r\n"), [NOT_DOCKER, "SSH server"], id="an SSH server"),
+            pytest.param(saying(b"\x15\x03\x01\x00\x02\x02\x46"), ["speaks TLS", "set --tls orionbox"], id="TLS alert"),
+            pytest.param(
+                saying(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"),
+                ["speaks TLS", "set --tls orionbox"],
+                id="Go's TLS server",
+            ),
+            pytest.param(saying(b"HTTP/1.1 200 OK\r\nApi-Ver"), ["cut short"], id="half a head"),
+            pytest.param(saying(answer(b"OK")[:-1]), ["cut short"], id="half a body"),
+            pytest.param(
+                saying(b"HTTP/1.1 200 OK\r\nApi-Version: 1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"),
+                ["cut short"],
+                id="half a chunk",
+            ),
+            pytest.param(servers.closing, ["closes the connection without an answer"], id="closes at once"),
+            pytest.param(saying(b""), ["closes the connection without an answer"], id="closes when asked"),
+            pytest.param(servers.endless_head, [NOT_DOCKER, "headers"], id="a head that never ends"),
+            pytest.param(servers.endless_body, [NOT_DOCKER, "more than"], id="a body that never ends"),
+            pytest.param(
+                saying(answer(b"<html>", status="404 Not Found", headers="Server: nginx\r\n", api=False)),
+                [NOT_DOCKER, "404 Not Found from nginx", "set --url URL orionbox"],
+                id="a web server",
+            ),
+            pytest.param(
+                saying(answer(b"", status="502 Bad Gateway", api=False)), ["A proxy answers", "502"], id="a gateway"
+            ),
+            pytest.param(
+                saying(answer(b"", status="407 Proxy Authentication Required", api=False)),
+                ["A proxy answers", "407"],
+                id="a proxy that wants a password",
+            ),
+            pytest.param(
+                saying(answer(b"", status="403 Forbidden", headers="Via: 1.1 squid\r\n", api=False)),
+                ["A proxy answers", "403"],
+                id="a proxy that refuses",
+            ),
+        ],
+    )
+    def test_is_an_error_that_says_what_it_is(self, behaviour: Behaviour, words: list[str]) -> None:
+        with serving(behaviour) as port:
+            found(engine.probe(plain(port), PLENTY), State.ERROR, *words)
+
+    @pytest.mark.parametrize(
+        ("behaviour", "words"),
+        [
+            (servers.silent, "has not answered within 0.3 s"),
+            (servers.dripping, "has not finished its answer within 0.3 s"),
+            (servers.stalling_body, "has not finished its answer within 0.3 s"),
+        ],
+    )
+    def test_that_is_slow_is_given_up_at_the_deadline(self, behaviour: Behaviour, words: str) -> None:
+        with serving(behaviour) as port:
+            probe = engine.probe(plain(port), SHORT)
+        found(probe, State.TIMEOUT, words)
+        assert SHORT <= probe.seconds < SHORT + PLENTY
+
+    def test_may_speak_tls_to_who_speaks_plain_http(self, made: Certificates) -> None:
+        with serving(servers.engine, made.context()) as port:
+            found(engine.probe(plain(port), PLENTY), State.ERROR, str(port))
+
+    @settings(max_examples=60)
+    @given(
+        head=st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nApi-Version: 1\r\n\r\n", b"HTTP/"]),
+        rest=st.binary(max_size=200) | st.text(alphabet="HTP/1.0 2:\r\n{}[]\"'ax\x1b", max_size=80).map(str.encode),
+    )
+    def test_whatever_it_says_ends_in_one_printable_line(self, head: bytes, rest: bytes) -> None:
+        with serving(saying(head + rest)) as port:
+            probe = engine.probe(plain(port), PLENTY)
+        assert probe.error == one_line(probe.error)
+        assert "Unexpected" not in probe.error
+        assert (probe.state is State.RUNNING) == (probe.error == "")
+
+
+class TestAHostThatCannotBeReached:
+    def test_is_stopped_where_it_refuses(self) -> None:
+        with unlistened() as port:
+            found(engine.probe(plain(port), PLENTY), State.STOPPED, "refuses the connection", "systemctl start docker")
+
+    def test_times_out_where_nothing_comes_back(self) -> None:
+        with full() as port:
+            found(engine.probe(plain(port), SHORT), State.TIMEOUT, "does not answer within 0.3 s", f"port {port}")
+
+    @pytest.mark.parametrize("name", ["nowhere.invalid", f"{'a' * 64}.invalid"])
+    def test_is_an_error_where_its_name_is_unknown(self, name: str) -> None:
+        found(engine.probe(Endpoint(f"tcp://{name}:2376"), PLENTY), State.ERROR, name, "set --url tcp://ADDRESS:2376")
+
+    def test_is_an_error_where_no_name_server_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: Any, **__: Any) -> None:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+        monkeypatch.setattr(socket, "getaddrinfo", fail)
+        found(engine.probe(Endpoint("tcp://orion.local:2376"), PLENTY), State.ERROR, "No name server answers")
+
+    @pytest.mark.usefixtures("stuck_resolver")
+    def test_times_out_where_its_name_is_never_resolved(self) -> None:
+        probe = engine.probe(Endpoint("tcp://orion.local:2376"), SHORT)
+        found(probe, State.TIMEOUT, '"orion.local" was not resolved within 0.3 s')
+
+    def test_is_an_error_where_there_is_no_way_to_it(self) -> None:
+        need("unshare", root=True)
+        script = (
+            "from machinectl import engine\n"
+            "probe = engine.probe(engine.Endpoint('tcp://10.66.0.1:2376'), 5)\n"
+            "print(probe.state, '|', probe.error)"
+        )
+        # A network namespace of its own, in which nothing is up.
+        done = subprocess.run(
+            ["unshare", "--net", sys.executable, "-c", script], capture_output=True, text=True, check=True
+        )
+        assert done.stdout == "Error | There is no way to 10.66.0.1:2376: Network is unreachable\n"
+
+    def test_is_reached_at_its_second_address_where_the_first_is_dead(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with full() as dead, serving(servers.engine) as alive:
+            found_addresses = [
+                (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in (dead, alive)
+            ]
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found_addresses)
+            assert engine.probe(Endpoint("tcp://orion.local:2376"), 1.0).state is State.RUNNING
+
+    @pytest.mark.parametrize("url", ["", "http://orion:2376", "tcp://-oProxyCommand=x", "unix:///" + "x" * 200])
+    def test_is_an_error_where_its_url_is_none(self, url: str) -> None:
+        found(engine.probe(Endpoint(url), PLENTY), State.ERROR, "URL")
+
+    def test_is_reached_without_a_proxy_whatever_the_environment_says(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with unlistened() as nobody, serving(servers.engine) as port:
+            monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{nobody}")
+            assert engine.probe(plain(port), PLENTY).state is State.RUNNING
+
+
+@pytest.fixture
+def stuck_resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Name servers that never answer."""
+    release = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(60) and [])
+    yield
+    release.set()
+
+
+class TestAUnixSocket:
+    def test_that_is_missing_is_an_error(self, tmp_path: Path) -> None:
+        probe = engine.probe(Endpoint(f"unix://{tmp_path}/docker.sock"), PLENTY)
+        found(probe, State.ERROR, f"There is no socket {tmp_path}/docker.sock", "systemctl start docker")
+
+    def test_that_nobody_listens_at_is_a_stopped_engine(self, tmp_path: Path) -> None:
+        path = tmp_path / "docker.sock"
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(str(path))
+        found(engine.probe(Endpoint(f"unix://{path}"), PLENTY), State.STOPPED, "Nobody listens at")
+
+    def test_that_may_not_be_used_is_an_error_that_names_the_group(self, tmp_path: Path) -> None:
+        need("true", root=True)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(tmp_path / "docker.sock"))
+            listener.listen()
+            (tmp_path / "docker.sock").chmod(0o600)
+            os.seteuid(65534)
+            try:
+                probe = engine.probe(Endpoint(f"unix://{tmp_path}/docker.sock"), PLENTY)
+            finally:
+                os.seteuid(0)
+        found(probe, State.ERROR, "You may not use", "usermod -aG docker")
+
+    def test_whose_queue_is_full_times_out(self, tmp_path: Path) -> None:
+        path = str(tmp_path / "docker.sock")
+        with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+            listener.bind(path)
+            listener.listen(0)
+            first.connect(path)
+            found(engine.probe(Endpoint(f"unix://{path}"), SHORT), State.TIMEOUT, "takes no connection")
+
+
+class TestAServerCertificate:
+    def probe(self, made: Certificates, server: certs.Pair, host: str = "127.0.0.1") -> Probe:
+        with serving(servers.engine, made.context(server)) as port:
+            return engine.probe(over_tls(port, made.machine("good"), host), PLENTY)
+
+    def test_for_other_names_is_refused_and_they_are_listed(self, made: Certificates) -> None:
+        server = bare(made.ca, ["orion.local", "192.168.0.29"])
+        words = ["is not for 127.0.0.1, but for orion.local, 192.168.0.29", "certs create --out DIR --san 127.0.0.1"]
+        found(self.probe(made, server), State.ERROR, *words)
+
+    def test_with_the_name_as_its_common_name_only_is_refused_as_by_docker(self, made: Certificates) -> None:
+        server = bare(made.ca, ["192.168.0.29"], name="localhost")
+        found(self.probe(made, server, "localhost"), State.ERROR, "is not for localhost, but for 192.168.0.29")
+
+    def test_from_another_ca_of_the_same_name_is_refused(self, made: Certificates) -> None:
+        server = certs.issue_server(made.other_ca, [])
+        found(self.probe(made, server), State.ERROR, "from another CA than ca.pem", "certs import orionbox DIR")
+
+    def test_that_has_expired_is_refused(self, made: Certificates) -> None:
+        server = certs.issue_server(made.ca, [], now=LONG_AGO)
+        found(self.probe(made, server), State.ERROR, "has expired", "clock")
+
+    def test_that_is_not_valid_yet_is_refused(self, made: Certificates) -> None:
+        server = certs.issue_server(made.ca, [], now=datetime.now(UTC) + timedelta(days=9))
+        found(self.probe(made, server), State.ERROR, "is not valid yet", "date")
+
+    def test_that_is_a_clients_is_refused(self, made: Certificates) -> None:
+        found(self.probe(made, made.client), State.ERROR, "not for a server")
+
+    def test_without_key_identifiers_is_taken_as_by_docker(self, made: Certificates) -> None:
+        assert self.probe(made, bare(made.ca, ["127.0.0.1"])).state is State.RUNNING
+
+    def test_is_trusted_by_an_intermediate_ca_alone_as_by_docker(self, made: Certificates) -> None:
+        intermediate = bare(bare(None, [], name="root"), [], name="intermediate", is_ca=True)
+        with serving(servers.engine, made.context(bare(intermediate, ["127.0.0.1"]))) as port:
+            directory = made.machine("intermediate", ca=intermediate)
+            assert engine.probe(over_tls(port, directory), PLENTY).state is State.RUNNING
+
+
+def bare(ca: certs.Pair | None, sans: list[str], *, name: str = "bare", is_ca: bool = False) -> certs.Pair:
+    """A certificate as older openssl scripts make it, without key identifiers and usages; a CA's own without `ca`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    issuer, signer = subject, key
+    if ca:
+        issuer = x509.load_pem_x509_certificate(ca.certificate).subject
+        loaded = serialization.load_pem_private_key(ca.key, password=None)
+        assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+        signer = loaded
+    builder = x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(LONG_AGO).not_valid_after(datetime.now(UTC) + timedelta(days=9))
+    builder = builder.add_extension(x509.BasicConstraints(ca=is_ca or not ca, path_length=None), critical=True)
+    if sans:
+        names = [x509.IPAddress(ip_address(san)) if san[0].isdigit() else x509.DNSName(san) for san in sans]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return certs.Pair(
+        builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM),
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+    )
+
+
+class TestAClientCertificate:
+    @pytest.fixture(params=[ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["TLS 1.2", "TLS 1.3"])
+    def server(self, request: pytest.FixtureRequest, made: Certificates) -> Iterator[int]:
+        context = made.context()
+        context.maximum_version = request.param
+        with serving(servers.engine, context) as port:
+            yield port
+
+    def test_from_another_ca_is_refused_by_the_engine(self, made: Certificates, server: int) -> None:
+        directory = made.machine("stranger", certs.issue_client(bare(None, [], name="stranger"), "client"))
+        words = [f"refuses the client certificate in {directory}: it is from another CA", "certs import orionbox DIR"]
+        found(engine.probe(over_tls(server, directory), PLENTY), State.ERROR, *words)
+
+    def test_that_has_expired_is_refused_by_the_engine(self, made: Certificates, server: int) -> None:
+        directory = made.machine("expired", certs.issue_client(made.ca, "client", now=LONG_AGO))
+        found(engine.probe(over_tls(server, directory), PLENTY), State.ERROR, "refuses the client", "it has expired")
+
+    def test_that_is_a_servers_is_refused_by_the_engine(self, made: Certificates, server: int) -> None:
+        directory = made.machine("server", made.server)
+        found(engine.probe(over_tls(server, directory), PLENTY), State.ERROR, "refuses the client certificate")
+
+    def test_is_asked_for_where_there_is_none(self, made: Certificates, server: int) -> None:
+        directory = made.machine("none")
+        (directory / "cert.pem").unlink(missing_ok=True)
+        (directory / "key.pem").unlink(missing_ok=True)
+        words = [f"requires a client certificate, and there is none in {directory}", "certs import orionbox DIR"]
+        found(engine.probe(over_tls(server, directory), PLENTY), State.ERROR, *words)
+
+    def test_is_not_needed_where_the_engine_asks_for_none(self, made: Certificates) -> None:
+        directory = made.machine("ca alone")
+        (directory / "cert.pem").unlink()
+        (directory / "key.pem").unlink()
+        context = made.context()
+        context.verify_mode = ssl.CERT_NONE
+        with serving(servers.engine, context) as port:
+            assert engine.probe(over_tls(port, directory), PLENTY).state is State.RUNNING
+
+
+class TestWhatIsNotTLS:
+    @pytest.mark.parametrize(
+        "said",
+        [
+            b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad",
+            b"SSH-2.0-OpenSSH_10.0\r\n",
+            b"\x00\x1b[2J\xff" * 9,
+        ],
+    )
+    def test_is_an_error_that_offers_to_go_without(self, made: Certificates, said: bytes) -> None:
+        def behaviour(connection: Connection) -> None:
+            connection.sock.recv(1)
+            connection.send(said)
+            connection.hold()
+
+        with serving(behaviour) as port:
+            probe = engine.probe(over_tls(port, made.machine("good")), PLENTY)
+        found(probe, State.ERROR, "answers, but not in TLS", "set --no-tls orionbox")
+
+    def test_and_closes_at_once_is_an_error(self, made: Certificates) -> None:
+        with serving(servers.closing) as port:
+            probe = engine.probe(over_tls(port, made.machine("good")), PLENTY)
+        found(probe, State.ERROR, "closes the connection in the TLS handshake")
+
+    def test_and_says_nothing_times_out(self, made: Certificates) -> None:
+        with serving(servers.silent) as port:
+            probe = engine.probe(over_tls(port, made.machine("good")), SHORT)
+        found(probe, State.TIMEOUT, "has not answered in TLS within 0.3 s")
+
+    def test_but_an_older_protocol_is_an_error(self, made: Certificates) -> None:
+        context = made.context()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        with serving(servers.engine, context) as port:
+            probe = engine.probe(over_tls(port, made.machine("good")), PLENTY)
+        found(probe, State.ERROR, "speaks no TLS 1.2 or later")
+
+
+class TestOverTLS:
+    def test_what_closes_after_the_handshake_may_have_refused_the_certificate(self, made: Certificates) -> None:
+        with serving(saying(b""), made.context()) as port:
+            probe = engine.probe(over_tls(port, made.machine("good")), PLENTY)
+        found(probe, State.ERROR, "after the TLS handshake: it may refuse the client certificate")
+
+    def test_a_web_server_is_not_an_engine(self, made: Certificates) -> None:
+        with serving(saying(answer(b"", status="404 Not Found", api=False)), made.context()) as port:
+            found(engine.probe(over_tls(port, made.machine("good")), PLENTY), State.ERROR, NOT_DOCKER)
+
+    def test_a_byte_at_a_time_is_given_up_at_the_deadline(self, made: Certificates) -> None:
+        with serving(servers.dripping, made.context()) as port:
+            probe = engine.probe(over_tls(port, made.machine("good")), SHORT)
+        found(probe, State.TIMEOUT, "has not finished its answer within 0.3 s")
+
+
+class TestTheMachinesOwnFiles:
+    def refused(self, directory: Path, *words: str) -> None:
+        """Hold that nobody is asked where the files cannot be used."""
+        with unlistened() as port:
+            probe = engine.probe(over_tls(port, directory), PLENTY)
+        found(probe, State.ERROR, str(directory), "machinectl certs import orionbox DIR", *words)
+
+    @pytest.fixture
+    def directory(self, tmp_path: Path) -> Path:
+        return Certificates(tmp_path).machine("machine")
+
+    def test_that_are_not_there_are_named_by_their_directory(self, tmp_path: Path) -> None:
+        self.refused(tmp_path / "nowhere", "There are no certificates in")
+
+    @pytest.mark.parametrize("file", ["ca.pem", "cert.pem", "key.pem"])
+    def test_of_which_one_is_missing(self, directory: Path, file: str) -> None:
+        (directory / file).unlink()
+        self.refused(directory, f"{file} in", "is missing")
+
+    @pytest.mark.parametrize("file", ["ca.pem", "cert.pem", "key.pem"])
+    def test_of_which_one_is_a_dangling_link(self, directory: Path, file: str) -> None:
+        (directory / file).unlink()
+        (directory / file).symlink_to("nowhere")
+        self.refused(directory, f"{file} in", "is missing")
+
+    @pytest.mark.parametrize("file", ["ca.pem", "cert.pem", "key.pem"])
+    def test_of_which_one_cannot_be_read(self, directory: Path, file: str) -> None:
+        (directory / file).unlink()
+        (directory / file).mkdir()
+        self.refused(directory, f"{file} in", "cannot be read (Is a directory)")
+
+    @pytest.mark.parametrize("data", [b"", b"\x30\x82\xff\x00", b"hello"])
+    @pytest.mark.parametrize("file", ["ca.pem", "cert.pem", "key.pem"])
+    def test_of_which_one_is_not_pem(self, directory: Path, file: str, data: bytes) -> None:
+        (directory / file).write_bytes(data)
+        self.refused(directory, f"{file} in", "is not a PEM")
+
+    @pytest.mark.parametrize("file", ["ca.pem", "cert.pem", "key.pem"])
+    def test_of_which_one_is_cut(self, directory: Path, file: str) -> None:
+        (directory / file).write_bytes((directory / file).read_bytes()[:120])
+        self.refused(directory, file, "is damaged")
+
+    def test_of_which_the_key_belongs_to_another_certificate(self, made: Certificates, directory: Path) -> None:
+        (directory / "key.pem").write_bytes(made.server.key)
+        self.refused(directory, "key.pem in", "does not belong to cert.pem")
+
+    def test_of_which_the_key_has_a_passphrase(self, directory: Path) -> None:
+        key = serialization.load_pem_private_key((directory / "key.pem").read_bytes(), password=None)
+        for form in (serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL):
+            lock = serialization.BestAvailableEncryption(b"secret")
+            (directory / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, form, lock))
+            self.refused(directory, "key.pem in", "is encrypted with a passphrase")
+
+
+class TestAskingMany:
+    def test_yields_each_once_and_those_that_answer_first(self) -> None:
+        with serving(servers.silent) as silent, full() as dead, serving(servers.engine) as port, unlistened() as closed:
+            ports = {"silent": silent, "dead": dead, "alive": port, "closed": closed}
+            answers = list(engine.probe_all({name: plain(port) for name, port in ports.items()}, 1.0))
+        states = {name: probe.state for name, probe in answers}
+        assert states == {
+            "silent": State.TIMEOUT,
+            "dead": State.TIMEOUT,
+            "alive": State.RUNNING,
+            "closed": State.STOPPED,
+        }
+        assert len(answers) == 4
+        assert {name for name, _ in answers[:2]} == {"alive", "closed"}
+
+    def test_asks_all_at_once(self) -> None:
+        together = threading.Barrier(30)
+
+        def behaviour(connection: Connection) -> None:
+            together.wait(PLENTY)
+            servers.engine(connection)
+
+        with serving(behaviour) as port:
+            endpoints = {str(number): plain(port) for number in range(30)}
+            assert {probe.state for _, probe in engine.probe_all(endpoints, PLENTY)} == {State.RUNNING}
+
+    def test_silent_tls_servers_do_not_hold_up_those_that_answer(self, made: Certificates) -> None:
+        with serving(servers.silent) as silent, serving(servers.engine, made.context()) as port:
+            directory = made.machine("good")
+            endpoints = {f"silent{number}": over_tls(silent, directory) for number in range(100)}
+            endpoints["alive"] = over_tls(port, directory)
+            name, probe = next(iter(engine.probe_all(endpoints, 1.0)))
+        assert (name, probe.state) == ("alive", State.RUNNING)
+
+    def test_costs_one_timeout_however_many_are_dead(self) -> None:
+        with full() as dead:
+            probes = dict(engine.probe_all({str(number): plain(dead) for number in range(500)}, 1.0))
+        assert len(probes) == 500
+        assert {probe.state for probe in probes.values()} == {State.TIMEOUT}
+        # A pool of 64 would need 8 seconds.
+        assert max(probe.seconds for probe in probes.values()) < 6
+
+    @pytest.mark.usefixtures("stuck_resolver")
+    def test_costs_one_timeout_where_no_name_is_resolved(self) -> None:
+        probes = dict(engine.probe_all({str(n): Endpoint(f"tcp://host{n}.local:2376") for n in range(50)}, SHORT))
+        assert {probe.state for probe in probes.values()} == {State.TIMEOUT}
+
+    def test_says_so_where_no_thread_can_be_started(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", fail)
+        ((name, probe),) = engine.probe_all({"orionbox": plain(1)}, PLENTY)
+        assert name == "orionbox"
+        found(probe, State.ERROR, "No more threads", "ulimit -u")
+
+    def test_nobody_is_no_answer(self) -> None:
+        assert list(engine.probe_all({}, 1.0)) == []
+
+    def test_does_not_keep_the_program_from_ending(self) -> None:
+        script = (
+            "import socket, time\n"
+            "from machinectl import engine\n"
+            "socket.getaddrinfo = lambda *_, **__: time.sleep(3600)\n"
+            "print(*engine.probe_all({'a': engine.Endpoint('tcp://orion.local:1')}, 0.1))"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+        assert "was not resolved within 0.1 s" in done.stdout
+        assert done.stderr == ""
+
+    def test_raises_the_limit_of_open_files_as_far_as_it_needs(self) -> None:
+        script = (
+            "import resource\n"
+            "from machinectl import engine\n"
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 1024))\n"
+            "from tests.engine.test_probe import plain, full\n"
+            "with full() as dead:\n"
+            "    print(*{probe.error for _, probe in engine.probe_all({str(n): plain(dead) for n in range(100)}, 0.3)})"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        assert "does not answer within 0.3 s" in done.stdout
+        assert "too many" not in done.stdout
+
+
+class TestARequest:
+    def test_streams_its_answer_as_it_arrives(self) -> None:
+        read = threading.Event()
+
+        def behaviour(connection: Connection) -> None:
+            connection.request()
+            connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+            assert read.wait(PLENTY)
+            connection.send(b"6\r\nsecond\r\n0\r\n\r\n")
+
+        with serving(behaviour) as port, engine.request(plain(port), "GET", "/events") as response:
+            pieces = iter(response)
+            assert next(pieces) == b"first"
+            read.set()
+            assert list(pieces) == [b"second"]
+
+    def test_gives_the_body_of_its_answer_all_the_time_it_takes(self) -> None:
+        def behaviour(connection: Connection) -> None:
+            connection.request()
+            connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
+            connection.stopping.wait(2 * SHORT)
+            connection.send(b"late")
+
+        with serving(behaviour) as port, engine.request(plain(port), "GET", "/events", timeout=SHORT) as response:
+            assert b"".join(response) == b"late"
+
+    def test_gives_up_where_no_answer_begins(self) -> None:
+        with serving(servers.silent) as port, pytest.raises(EngineError, match="has not answered") as caught:
+            engine.request(plain(port), "GET", "/info", timeout=SHORT)
+        assert caught.value.state is State.TIMEOUT
+
+    def test_sends_its_body_and_headers(self) -> None:
+        received = []
+
+        def behaviour(connection: Connection) -> None:
+            head = connection.request()
+            received.append(head)
+            left = int(head.partition(b"Content-Length: ")[2].split(b"\r\n")[0])
+            while left:
+                left -= len(connection.sock.recv(min(left, 65536)))
+            connection.send(answer(b"", status="201 Created"))
+
+        body = b"x" * 3_000_000
+        with serving(behaviour) as port:
+            endpoint = plain(port)
+            with engine.request(endpoint, "post", "/images/load", body, {"Content-Type": "application/x-tar"}) as done:
+                assert (done.status, done.failed) == (201, False)
+        assert received[0].startswith(b"POST /images/load HTTP/1.1\r\nHost: 127.0.0.1:")
+        assert b"\r\nContent-Type: application/x-tar\r\n" in received[0]
+
+    def test_refused_before_its_body_is_through_says_why(self) -> None:
+        def behaviour(connection: Connection) -> None:
+            connection.request()
+            connection.send(answer(b"too much", status="413 Too Large"))
+            connection.sock.shutdown(socket.SHUT_WR)
+            connection.sock.recv(100_000)
+
+        with (
+            serving(behaviour) as port,
+            engine.request(plain(port), "POST", "/images/load", b"x" * 30_000_000) as response,
+        ):
+            assert (response.status, response.failed, response.read(99)) == (413, True, b"too much")
+
+    def test_with_head_has_no_body(self) -> None:
+        with serving(saying(answer(b"OK")[:-2])) as port, engine.request(plain(port), "HEAD", "/_ping") as response:
+            assert (response.status, response.read(9)) == (200, b"")
+
+    @pytest.mark.parametrize("path", ["info", "", "/a b", "/a\r\nX: y", "/\u221e", "/a\x7f", "*"])
+    def test_for_a_path_that_http_cannot_hold_is_refused(self, path: str) -> None:
+        with pytest.raises(UsageError, match="is not a path"):
+            engine.request(plain(1), "GET", path)
+
+    @pytest.mark.parametrize("method", ["", "GE T", "GET\r\n", "G\u00cbT"])
+    def test_with_a_method_that_is_none_is_refused(self, method: str) -> None:
+        with pytest.raises(UsageError, match="is not an HTTP method"):
+            engine.request(plain(1), method, "/info")
+
+
+class TestApi:
+    @pytest.fixture
+    def heads(self, store: Store) -> Iterator[list[bytes]]:
+        """What the engine of orionbox was asked."""
+        asked = []
+
+        def behaviour(connection: Connection) -> None:
+            asked.append(connection.request())
+            connection.send(answer(b'{"message": "no such container"}', status="404 Not Found"))
+
+        with serving(behaviour) as port:
+            machine = Machine("orionbox", "none", url=f"tcp://127.0.0.1:{port}")
+            with store.lock("orionbox"):
+                store.add(machine, {})
+            yield asked
+
+    def test_gives_the_raw_answer_of_a_machines_engine(self, store: Store, heads: list[bytes]) -> None:
+        with api(store, "orionbox", "GET", "/containers/x/json") as response:
+            assert (response.status, response.reason, response.failed) == (404, "Not Found", True)
+            assert b"".join(response) == b'{"message": "no such container"}'
+        assert heads[0].startswith(b"GET /containers/x/json HTTP/1.1\r\n")
+
+    def test_gives_a_path_its_slash(self, store: Store, heads: list[bytes]) -> None:
+        api(store, "orionbox", "GET", "info").close()
+        assert heads[0].startswith(b"GET /info HTTP/1.1\r\n")
+
+    @pytest.mark.parametrize(
+        ("body", "kind"),
+        [
+            (b' {"Image": "busybox"}', b"application/json"),
+            (b"ustar", b"application/octet-stream"),
+            (b"", b""),
+        ],
+    )
+    def test_says_what_its_body_is(self, store: Store, heads: list[bytes], body: bytes, kind: bytes) -> None:
+        api(store, "orionbox", "POST", "/containers/create", body).close()
+        assert heads[0].partition(b"Content-Type: ")[2].split(b"\r\n")[0] == kind
+        assert f"Content-Length: {len(body)}\r\n".encode() in heads[0]
+
+    @pytest.mark.usefixtures("heads")
+    def test_refuses_a_path_with_a_newline(self, store: Store) -> None:
+        with pytest.raises(UsageError):
+            api(store, "orionbox", "GET", "/info\nX: y")
+
+
+DIAL_STDIO = "failed to open the raw stream connection: dial unix /var/run/docker.sock: connect:"
+
+
+class TestOverSSH:
+    def test_the_command_is_the_docker_clis_own_and_asks_nothing(self) -> None:
+        url = parse("ssh://ops@192.168.0.29:2222")
+        assert " ".join(command(url, ["-i", "/key"], 9.5)) == (
+            "ssh -o BatchMode=yes -i /key -o ConnectTimeout=10 -T -l ops -p 2222 -- 192.168.0.29"
+            " docker system dial-stdio"
+        )
+
+    def test_the_command_leaves_to_ssh_what_the_url_does_not_say(self) -> None:
+        assert command(parse("ssh://orion"), [], None)[3:] == ["-T", "--", "orion", "docker system dial-stdio"]
+
+    @pytest.mark.parametrize(
+        ("said", "state", "hint"),
+        [
+            ("ssh: connect to host orion port 22: Connection refused", State.STOPPED, "sshd"),
+            ("ssh: connect to host orion port 22: Connection timed out", State.TIMEOUT, "firewall"),
+            ("ssh: connect to host orion port 22: No route to host", State.ERROR, "network"),
+            ("ssh: Could not resolve hostname orion: Name or service not known", State.ERROR, "spelling"),
+            ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.", State.ERROR, "-R"),
+            ("Host key verification failed.", State.ERROR, "ssh -p 2222 ops@orion"),
+            ("ops@orion: Permission denied (publickey,password).", State.ERROR, "ssh-copy-id -p 2222 ops@orion"),
+            (f"{DIAL_STDIO} permission denied", State.ERROR, "usermod -aG docker"),
+            (f"{DIAL_STDIO} no such file or directory", State.ERROR, "systemctl start docker"),
+            (f"{DIAL_STDIO} connection refused", State.STOPPED, "systemctl start docker"),
+            ("kex_exchange_identification: something new", State.ERROR, "-p 2222 ops@orion docker system dial-stdio"),
+        ],
+    )
+    def test_what_ssh_says_is_explained(self, said: str, state: State, hint: str) -> None:
+        error = explained(Endpoint("ssh://ops@orion:2222"), 255, f"debug\n{said}\n\n")
+        assert error.state is state
+        assert error.cause == f"ssh://ops@orion:2222: {said.splitlines()[-1]}"
+        assert hint in error.hint
+
+    def test_without_an_ssh_program_says_so(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        found(engine.probe(Endpoint("ssh://orion"), PLENTY), State.ERROR, "Cannot run ssh", "OpenSSH")

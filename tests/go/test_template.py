@@ -1,0 +1,413 @@
+"""What text/template makes of the templates that people have; the expected texts were printed by Go 1.24 itself."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from machinectl.errors import UsageError
+from machinectl.go.template import parse
+from machinectl.go.values import go_duration, go_float, go_json, pretty_json
+
+INSPECTED = {
+    "ConfigVersion": 3,
+    "Driver": {"IPAddress": "192.168.0.29", "SSHPort": 22, "SSHUser": "ops", "URL": "tcp://192.168.0.29:2376"},
+    "DriverName": "generic",
+    "HostOptions": {
+        "EngineOptions": {
+            "ArbitraryFlags": ["log-driver=journald", "mtu=1400"],
+            "Dns": None,
+            "Labels": ["rack=a", "role=build <&>"],
+            "TlsVerify": True,
+        },
+        "SwarmOptions": {"Master": False, "Overcommit": 0, "Discovery": ""},
+    },
+    "Name": "orionbox",
+}
+
+VALUES: dict[str, Any] = {
+    "Null": None,
+    "Text": "x<y>&",
+    "List": ["a", None, 1.5, True],
+    "Map": {"b": 1, "a": None, "c": {"d": []}},
+    "Zero": 0,
+    "Half": 20.5,
+    "False": False,
+    "EmptyList": [],
+    "EmptyMap": {},
+    "EmptyText": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{.Driver.IPAddress}}", "192.168.0.29"),
+        ("{{ .Driver.SSHUser }}@{{ .Driver.IPAddress }}:{{.Driver.SSHPort}}", "ops@192.168.0.29:22"),
+        (
+            "{{json .Driver}}",
+            '{"IPAddress":"192.168.0.29","SSHPort":22,"SSHUser":"ops","URL":"tcp://192.168.0.29:2376"}',
+        ),
+        (
+            "{{.Driver | json}}",
+            '{"IPAddress":"192.168.0.29","SSHPort":22,"SSHUser":"ops","URL":"tcp://192.168.0.29:2376"}',
+        ),
+        ("{{range .HostOptions.EngineOptions.Labels}}{{.}};{{end}}", "rack=a;role=build <&>;"),
+        ("{{json .HostOptions.EngineOptions.Labels}}", r'["rack=a","role=build \u003c\u0026\u003e"]'),
+        ("{{index .HostOptions.EngineOptions.ArbitraryFlags 0}}", "log-driver=journald"),
+        ('{{index .HostOptions "EngineOptions" "ArbitraryFlags" 1}}', "mtu=1400"),
+        ("{{.HostOptions.EngineOptions.Labels}}", "[rack=a role=build <&>]"),
+        ("{{.HostOptions.SwarmOptions}}", "map[Discovery: Master:false Overcommit:0]"),
+        ("{{if .HostOptions.SwarmOptions.Master}}master{{else}}node{{end}}", "node"),
+        ("{{.HostOptions.EngineOptions.Dns}}", "<no value>"),
+        ("{{$.Name}}!", "orionbox!"),
+        (r"{{.Name}}\n", r"orionbox\n"),
+    ],
+)
+def test_what_scripts_ask_of_inspect_is_answered_as_go_does(template: str, expected: str) -> None:
+    assert parse(template).render(INSPECTED) == expected
+
+
+def test_prettyjson_is_indented_as_docker_machine_does() -> None:
+    assert parse("{{prettyjson .HostOptions}}").render(INSPECTED) == (
+        """{
+    "EngineOptions": {
+        "ArbitraryFlags": [
+            "log-driver=journald",
+            "mtu=1400"
+        ],
+        "Dns": null,
+        "Labels": [
+            "rack=a",
+            "role=build \\u003c\\u0026\\u003e"
+        ],
+        "TlsVerify": true
+    },
+    "SwarmOptions": {
+        "Discovery": "",
+        "Master": false,
+        "Overcommit": 0
+    }
+}"""
+    )
+    assert parse("{{prettyjson .}}").render({"a": [], "b": {}}) == '{\n    "a": [],\n    "b": {}\n}'
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{.Null}}|{{.Nope}}|{{.Nope.X.Y}}", "<no value>|<no value>|<no value>"),
+        ("{{.List}}|{{.Map}}", "[a <nil> 1.5 true]|map[a:<nil> b:1 c:map[d:[]]]"),
+        ("{{json .Nope}} {{json .Null}} {{json true}}", "null null true"),
+        ("{{.Text | json | json}}", r'"\"x\\u003cy\\u003e\\u0026\""'),
+        ("{{range .List}}{{.}};{{end}}", "a;<no value>;1.5;true;"),
+        ("{{range $e := .List}}{{$e}};{{end}}", "a;<no value>;1.5;true;"),
+        ("{{range $i, $e := .List}}{{$i}}={{$e}};{{end}}", "0=a;1=<no value>;2=1.5;3=true;"),
+        ("{{range $k,$v := .Map}}{{$k}}={{$v}};{{end}}", "a=<no value>;b=1;c=map[d:[]];"),
+        ("{{range .Map}}{{.}};{{end}}", "<no value>;1;map[d:[]];"),
+        ("{{range .EmptyList}}x{{else}}none{{end}}", "none"),
+        ("{{range .Null}}x{{else}}none{{end}}{{range .Nope}}x{{end}}", "none"),
+        ("{{range .List}}{{$.Half}}{{end}}", "20.520.520.520.5"),
+        ("{{range $i, $a := .List}}{{range $b := $.Map}}{{$i}}{{end}}{{end}}", "000111222333"),
+        ('{{index .Map "c" "d"}}{{index .Map "nope"}}', "[]<no value>"),
+        ("{{0 | index .List}}", "a"),
+        ("{{if .EmptyList}}1{{else if .EmptyMap}}2{{else if .False}}3{{else if .EmptyText}}4{{else}}5{{end}}", "5"),
+        ("{{if .Zero}}1{{else if .Null}}2{{else if .Nope}}3{{else if .Half}}4{{else}}5{{end}}", "4"),
+        ("{{if .Half}}{{if .Zero}}1{{else}}2{{end}}{{else}}3{{end}}", "2"),
+        ("{{if true}}1{{end}}{{if false}}2{{end}}", "1"),
+        ("{{1}} {{-1}} {{+1}} {{1.5}} {{.5}} {{1e3}} {{1e21}} {{1.0}}", "1 -1 1 1.5 0.5 1000 1e+21 1"),
+        (r'{{"a\tb\u00e9\x41\101\"\\"}}', 'a\tbéAA"\\'),
+        (r"{{`raw\t`}}", r"raw\t"),
+        ('{{"}}"}} }}', "}} }}"),
+        ("a {{- 3 -}} b", "a3b"),
+        ("a \n{{- .Text }} b", "ax<y>& b"),
+        ("a {{/* nothing }} here */}} b", "a  b"),
+        ("a {{- /* nothing */ -}} b", "ab"),
+        ("{{ .Text\t}}{{\n.Text\n}}", "x<y>&x<y>&"),
+        ("{{.é}}", "<no value>"),
+        ("", ""),
+        ("plain } {text }}", "plain } {text }}"),
+    ],
+)
+def test_the_language_is_gos(template: str, expected: str) -> None:
+    assert parse(template).render(VALUES) == expected
+
+
+def test_a_root_that_is_null_has_no_values() -> None:
+    assert parse("{{.}} {{.A.B}} {{$}} {{json .}} {{range .}}{{else}}none{{end}}").render(None) == (
+        "<no value> <no value> <no value> null none"
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "named"),
+    [
+        ("{{upper .Name}}", 'the function "upper"'),
+        ('{{if eq .Name "a"}}x{{end}}', 'the function "eq"'),
+        ("{{.Name | len}}", 'the function "len"'),
+        ('{{printf "%s" .Name}}', 'the function "printf"'),
+        ('{{template "x"}}', "the action {{template}}"),
+        ("{{with .Driver}}{{.IPAddress}}{{end}}", "the action {{with}}"),
+        ('{{define "x"}}{{end}}', "the action {{define}}"),
+        ('{{block "x" .}}{{end}}', "the action {{block}}"),
+        ("{{range .L}}{{break}}{{end}}", "the action {{break}}"),
+        ("{{range .L}}{{continue}}{{end}}", "the action {{continue}}"),
+        ("{{if .A}}{{else with .B}}{{end}}", '"with" after else'),
+        ("{{(index .L 0).Name}}", "a pipeline in parentheses"),
+        ("{{$x := .Name}}", "a variable that is not declared by a range"),
+        ("{{range $i, $e, $f := .L}}{{end}}", '","'),
+        ("{{'a'}}", '"\'"'),
+        ("{{0x10}}", 'the number "0x10"'),
+        ("{{010}}", 'the number "010"'),
+        ("{{1e400}}", 'the number "1e400"'),
+        ("{{99999999999999999999}}", 'the number "99999999999999999999"'),
+        ("{{json nil}}", '"nil" as an argument'),
+        (r'{{"\xff"}}', r'"\xff" in a string'),
+        (r'{{"\ud800"}}', r'"\ud800" in a string'),
+        (r"""{{"\'"}}""", r""""\'" in a string"""),
+        ("{{.Driver.foo-bar}}", '"-"'),
+    ],
+)
+def test_what_is_not_supported_is_named(template: str, named: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse(template)
+    assert refused.value.cause == f"The template cannot be used: {named} is not supported"
+    assert "{{.Name}}" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{.Name", 'an action is not closed with }}: "{{.Name"'),
+        ("{{/* x", 'a comment is not closed with */}}: "/* x"'),
+        ("{{/* x */ .A}}", "an action is not closed with }}"),
+        ('{{"a}}', "a string is not closed"),
+        ('{{"a\nb"}}', "a string is not closed"),
+        ("{{`a}}", "a string is not closed"),
+        ("{{}}", "an action has nothing in it"),
+        ("{{if}}x{{end}}", "if has nothing in it"),
+        ("{{range $e := }}{{end}}", "range has nothing in it"),
+        ("{{.A | | json}}", "nothing stands before or after a |"),
+        ("{{if .A}}", "{{if}} has no {{end}}"),
+        ("{{range .A}}{{else}}", "{{range}} has no {{end}}"),
+        ("{{if .A}}{{else}}{{else}}{{end}}", "{{if}} has a second {{else}}"),
+        ("{{end}}", "an end has no if or range before it"),
+        ("{{else}}", "an else has no if or range before it"),
+        ("{{$x}}", 'the variable "$x" is not declared'),
+        ("{{range $e := .L}}{{end}}{{$e}}", 'the variable "$e" is not declared'),
+        ('{{range "x" := .L}}{{end}}', "is not a variable that can be declared"),
+        ("{{json}}", "the function json takes one argument; arguments here: 0"),
+        ("{{json 1 2}}", "the function json takes one argument; arguments here: 2"),
+        ("{{index .L}}", "the function index takes a list or a map, and where to look in it"),
+        ("{{.A 1}}", '".A" takes no arguments, and is followed by "1"'),
+        ("{{1 | .A}}", 'after | stands a function, not ".A"'),
+        ("{{.A.}}", 'a blank is missing between ".A" and "."'),
+        ("{{json.A}}", 'a blank is missing between "json" and ".A"'),
+    ],
+)
+def test_a_template_that_is_wrong_is_refused_before_anything_is_asked(template: str, said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse(template)
+    assert said in refused.value.cause
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{.Null.X}}", '".Null.X" asks a null for its field "X"'),
+        ("{{.Text.X}}", '".Text.X" asks a string for its field "X"'),
+        ("{{range .List}}{{.X}}{{end}}", '".X" asks a string for its field "X"'),
+        ("{{range .Text}}x{{end}}", "range goes over lists and maps, not over a string"),
+        ("{{index .List 9}}", "index 9 is out of range, the list has 4"),
+        ("{{index .List -1}}", "index -1 is out of range"),
+        ("{{index .List true}}", 'index wants a whole number for a list, not "true"'),
+        ("{{index .Map 0}}", 'index wants a string for a map, not "0"'),
+        ("{{index .Null 0}}", "index looks into lists and maps, not into a null"),
+        ("{{index .Half 0}}", "index looks into lists and maps, not into a number"),
+    ],
+)
+def test_where_go_stops_at_the_data_so_do_we(template: str, said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse(template).render(VALUES)
+    assert said in refused.value.cause
+
+
+@pytest.mark.parametrize(
+    "template", ["{{.Nope}}", "{{$.Nope}}", "{{if .Name}}{{.Nope.X}}{{end}}", "{{range .Name}}{{$.Nope}}{{end}}"]
+)
+def test_a_field_that_rows_do_not_have_is_named_with_those_they_have(template: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse(template, fields=("Name", "State"))
+    assert refused.value.cause == 'The template cannot be used: there is no field "Nope"'
+    assert refused.value.hint == "The fields are Name, State"
+
+
+def test_fields_of_what_a_row_holds_are_not_the_rows() -> None:
+    template = parse("{{range .Options}}{{.Nope}}{{end}}{{.Options.Nope}}", fields=("Name", "Options"))
+    assert template.render({"Name": "a", "Options": {}}) == "<no value>"
+
+
+@pytest.mark.parametrize(
+    ("template", "fields"),
+    [
+        ("{{.Name}} {{if .URL}}{{json .Driver.IP}}{{end}}", {"Name", "URL", "Driver"}),
+        ("{{range .L}}{{.X}}{{$.Name}}{{end}}", {"L", "Name"}),
+        ("{{range .L}}{{.}}{{end}}", {"L"}),
+        ("{{json .}}", {""}),
+        ("{{range .L}}{{$}}{{end}}", {"L", ""}),
+        ("plain", set()),
+    ],
+)
+def test_a_template_tells_which_fields_it_reads(template: str, fields: set[str]) -> None:
+    assert parse(template).fields == fields
+
+
+def test_backslash_t_and_n_outside_of_actions_stand_for_tab_and_newline() -> None:
+    template = parse(r'{{.Name}}\t{{"\t"}}{{`\n`}}\n', escapes=True)
+    assert template.render({"Name": "a"}) == "a\t\t\\n\n"
+
+
+def test_half_a_surrogate_pair_is_replaced_so_that_the_text_can_be_written() -> None:
+    assert parse("{{.}} {{json .}}\udcff").render("a\ud800") == 'a\ufffd "a\ufffd"\ufffd'
+
+
+def test_a_whole_number_is_printed_whole() -> None:
+    assert parse("{{.}} {{json .}}").render(20_000_000) == "20000000 20000000"
+
+
+@pytest.mark.parametrize(
+    ("value", "printed", "in_json"),
+    [
+        (1e6, "1e+06", "1000000"),
+        (100000.0, "100000", "100000"),
+        (123456789.0, "1.23456789e+08", "123456789"),
+        (1e21, "1e+21", "1e+21"),
+        (1e20, "1e+20", "100000000000000000000"),
+        (0.0001, "0.0001", "0.0001"),
+        (0.00001, "1e-05", "0.00001"),
+        (1e-7, "1e-07", "1e-7"),
+        (1e-10, "1e-10", "1e-10"),
+        (-0.0, "-0", "-0"),
+        (5e-324, "5e-324", "5e-324"),
+        (1.7976931348623157e308, "1.7976931348623157e+308", "1.7976931348623157e+308"),
+    ],
+)
+def test_floats_are_written_as_go_writes_them(value: float, printed: str, in_json: str) -> None:
+    assert parse("{{.}} {{json .}}").render(value) == f"{printed} {in_json}"
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_json_has_no_infinity(value: float) -> None:
+    assert parse("{{.}}").render([value]) in {"[+Inf]", "[-Inf]", "[NaN]"}
+    with pytest.raises(UsageError):
+        parse("{{json .}}").render([value])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "printed"),
+    [
+        (0, "0s"),
+        (0.0004, "0s"),
+        (0.012, "12ms"),
+        (0.9996, "1s"),
+        (1.5, "1.5s"),
+        (59.9999, "1m0s"),
+        (70, "1m10s"),
+        (3723.25, "1h2m3.25s"),
+    ],
+)
+def test_durations_are_written_as_go_writes_them(seconds: float, printed: str) -> None:
+    assert go_duration(seconds) == printed
+
+
+@pytest.mark.parametrize("template", ["{{.}}", "{{json .}}", "{{prettyjson .}}", "{{index . .}}"])
+def test_values_nested_without_end_are_refused(template: str) -> None:
+    value: Any = []
+    for _ in range(5000):
+        value = [value]
+    with pytest.raises(UsageError):
+        parse(template).render(value)
+
+
+@pytest.mark.parametrize("opening", ["{{if .A}}", "{{range .A}}", "{{if .A}}{{else}}"])
+def test_templates_nested_without_end_are_refused(opening: str) -> None:
+    with pytest.raises(UsageError, match="nested more than"):
+        parse(opening * 5000 + "{{end}}" * 5000)
+
+
+def test_many_branches_are_not_deep() -> None:
+    template = "{{if .A}}a" + "{{else if .B}}b" * 5000 + "{{else}}c{{end}}"
+    assert parse(template).render({}) == "c"
+
+
+def json_values(floats: st.SearchStrategy[float]) -> st.SearchStrategy[Any]:
+    return st.recursive(
+        st.none() | st.booleans() | st.integers() | floats | st.text(max_size=5),
+        lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=3), children, max_size=3),
+        max_leaves=8,
+    )
+
+
+PIECES = [
+    *("{{", "}}", "{{-", "-}}", " ", "\n", "\\n", "{{end}}", "{{else}}", "{{else if .A}}", "{{if .A}}", "{{/*", "*/"),
+    *("{{range .}}", "{{range $i, $e := $}}", "{{json .}}", "{{index . 0}}", '{{index . "A"}}', "{{.A}}", "{{$e.B}}"),
+    *(
+        ".",
+        ".A",
+        "$",
+        "$e",
+        ":=",
+        ",",
+        "|",
+        "json",
+        "prettyjson",
+        "index",
+        "range",
+        "if",
+        "else",
+        "0",
+        "-1",
+        "1.5",
+        "1e9",
+    ),
+    *('"a"', '"\\u00e9"', '"', "`", "\\", "(", "true", "nil", "9" * 30, "\ud800", "\0"),
+]
+
+
+@given(st.text() | st.lists(st.sampled_from(PIECES), max_size=12).map("".join), json_values(st.floats()), st.booleans())
+@example("{{range .}}{{range .}}{{json .}}{{end}}{{end}}", [[math.inf]], False)
+@example('{{"\\U00110000"}}', None, False)
+@example("{{" + "9" * 5000 + "}}", None, False)
+@example("{{1e" + "9" * 5000 + "}}", None, False)
+def test_no_template_ends_in_anything_but_a_text_or_a_usage_error(template: str, data: Any, escapes: bool) -> None:
+    said = ""
+    try:
+        parse(template, escapes=escapes).render(data).encode()
+    except UsageError as refused:
+        said = refused.cause
+    assert len(said) < 200
+    assert said.isprintable()
+
+
+# Larger floats are written like whole numbers, whose last digits then read back as what they are.
+@given(json_values(st.floats(-1e15, 1e15)))
+def test_json_reads_back_as_the_same_value(value: Any) -> None:
+    assert json.loads(go_json(value)) == value
+    assert json.loads(pretty_json(value)) == value
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_no_digit_of_a_float_is_lost(value: float) -> None:
+    assert float(go_float(value, -5, 6)) == value
+    assert float(go_float(value, -7, 21)) == value
+
+
+def test_a_long_template_is_read_in_one_pass() -> None:
+    text = "".join(random.Random(0).choice(["{{.A}}", "b", "{{if .A}}c{{end}}"]) for _ in range(20_000))
+    assert set(parse(text).render({"A": "a"})) <= {*"abc"}

@@ -1,0 +1,69 @@
+"""How a run logs in: what is given on the command line, what it comes from, and which hosts get to see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.cli.access import secret
+from machinectl.errors import MachineError
+from machinectl.hosts.access import Access
+from machinectl.ssh.credentials import Credentials
+from tests.support.program import machinectl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+
+VERBS = ["ssh", "provision", "upgrade", "regenerate-certs", "restart", "stop", "start", "kill"]
+OPTIONS = ["--ssh-passphrase-file", "--ssh-password-file", "--ssh-host-key", "--ssh-strict", "--sudo-password-file"]
+
+
+def test_a_password_typed_for_one_host_is_not_known_to_the_next() -> None:
+    access = Access(Credentials(password="given"))
+    first = access.for_one_host()
+    first.credentials.password = "typed"
+    first.credentials.sudo_password = "typed"
+    first.credentials.passphrases["/key"] = "opens the same key everywhere"
+    second = access.for_one_host()
+    assert (second.credentials.password, second.credentials.sudo_password) == ("given", None)
+    assert second.credentials.passphrases == first.credentials.passphrases
+
+
+def test_nothing_secret_is_in_its_repr() -> None:
+    assert "given" not in repr(Access(Credentials(password="given", passphrase="given", sudo_password="given")))
+
+
+def test_a_secret_comes_from_the_file_or_else_from_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text("from the file\nand no more\n")
+    assert secret("", "--secret-file", "MACHINECTL_SECRET") is None
+    monkeypatch.setenv("MACHINECTL_SECRET", "from the variable")
+    assert secret("", "--secret-file", "MACHINECTL_SECRET") == "from the variable"
+    assert secret(str(tmp_path / "secret"), "--secret-file", "MACHINECTL_SECRET") == "from the file"
+    with pytest.raises(MachineError, match=r"--secret-file: .* cannot be read"):
+        secret(str(tmp_path), "--secret-file", "MACHINECTL_SECRET")
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "create"])
+def test_every_verb_that_logs_in_takes_the_same_options(verb: str) -> None:
+    shown = machinectl(verb, "--help", environment={"COLUMNS": "200"}).stdout
+    assert [option for option in OPTIONS if option not in shown] == []
+
+
+@pytest.mark.parametrize("verb", VERBS[1:])
+def test_a_secret_that_cannot_be_read_ends_a_verb_before_anything_is_done(store: Store, verb: str) -> None:
+    done = machinectl(verb, "--sudo-password-file", "/no/such/file", "orion", store=store.root)
+    assert done.returncode == 1
+    assert "/no/such/file cannot be read" in done.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS[1:])
+def test_a_machine_that_does_not_exist_is_an_error_of_one_cause(store: Store, verb: str) -> None:
+    words = [verb, "-f", "orion"] if verb == "regenerate-certs" else [verb, "orion"]
+    done = machinectl(*words, store=store.root)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == 'Docker machine "orion" does not exist'

@@ -1,0 +1,594 @@
+"""Provisioning of real servers in the lab: what becomes of them, what stays, and what is put back."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl import certs
+from machinectl.driver import SSHEndpoint
+from machinectl.engine import Endpoint, probe
+from machinectl.errors import CheckFailed, MachineError
+from machinectl.hosts.setup import World, provision, purge
+from machinectl.machines.record import Machine, Phase
+from machinectl.provision.decision import EngineDown
+from machinectl.provision.wish import Wish
+from machinectl.ssh.connect import connect
+from machinectl.ssh.credentials import Credentials
+from machinectl.ssh.hostkeys import HostKeyPolicy
+from machinectl.ssh.sudo import elevate
+from machinectl.state import State
+from tests.lab.place import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from machinectl.hosts.setup import Outcome
+    from machinectl.machines.store import Store
+    from machinectl.ssh.runner import Result, Runner
+    from tests.lab.fixtures import FreshHost
+    from tests.lab.host import Host
+
+
+pytestmark = pytest.mark.timeout(300)
+
+# A container image without a registry.
+IMAGE = "tar -C / -c usr/bin/busybox bin | docker import - box >/dev/null"
+RUN = "docker run -d --name {0} --restart always box /usr/bin/busybox sleep 100000"
+OTHER_CA = (
+    "mkdir -p /root/tls && cd /root/tls && openssl req -x509 -newkey rsa:2048 -nodes -days 9 -keyout key.pem "
+    "-out cert.pem -subj /CN=somebody 2>/dev/null && cp cert.pem ca.pem"
+)
+
+
+class Log:
+    """A console that keeps what it is told."""
+
+    interactive = False
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.triggers: dict[str, Callable[[], object]] = {}
+
+    def when(self, text: str, happens: Callable[[], object]) -> None:
+        """Do something as soon as a text is said."""
+        self.triggers[text] = happens
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+        for trigger, happens in self.triggers.items():
+            if trigger in text:
+                happens()
+
+    def warn(self, text: str) -> None:
+        self.lines.append(text)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        self.lines.append(title)
+        yield
+
+    def ask(self, question: str, *, secret: bool = False) -> str:
+        raise AssertionError(question)
+
+    def confirm(self, question: str) -> bool:
+        raise AssertionError(question)
+
+
+class Bench:
+    """One host and a machine for it in a store."""
+
+    def __init__(self, host: Host, store: Store, user: str = "root") -> None:
+        self.host = host
+        self.store = store
+        self.user = user
+        self.log = Log()
+        self.world = World(script=lambda _: None)
+        self.machine = Machine("orion", "generic", url=f"tcp://{host.ip}:2376", tls=True)
+        self.machine.phase = Phase.PROVISIONING
+        with store.lock("orion"):
+            store.add(self.machine, {})
+
+    @contextmanager
+    def root(self) -> Iterator[Runner]:
+        endpoint = SSHEndpoint(self.host.ip, self.user, self.host.port, str(KEY))
+        with connect(endpoint, Credentials(), HostKeyPolicy(), self.log) as session:
+            yield elevate(session, Credentials(), self.log)
+
+    def provision(
+        self,
+        *,
+        dry_run: bool = False,
+        authority: certs.Pair | None = None,
+        runner: Callable[[Runner], Runner] = lambda it: it,
+        **asked: Any,
+    ) -> list[Outcome]:
+        once = {name: asked.pop(name) for name in list(asked) if name in {"force", "restart_swarm", "open_firewall"}}
+        self.machine = self.store.read("orion")
+        self.machine.labels = asked.pop("labels", self.machine.labels)
+        self.machine.engine |= asked
+        with self.store.lock("orion"), self.root() as root:
+            return provision(
+                self.store,
+                self.log,
+                self.machine,
+                runner(root),
+                replace(Wish.of(self.machine), **once),
+                authority=authority,
+                dry_run=dry_run,
+                world=self.world,
+            )
+
+    def purge(self, *, purge_engine: bool = False) -> list[Outcome]:
+        self.machine = self.store.read("orion")
+        with self.store.lock("orion"), self.root() as root:
+            return purge(self.store, self.log, self.machine, root, 2376, purge_engine=purge_engine)
+
+    @property
+    def is_up(self) -> bool:
+        endpoint = Endpoint(self.machine.url, tls=True, cert_dir=self.store.directory("orion"), name="orion")
+        return probe(endpoint, 5).state is State.RUNNING
+
+    def container(self, name: str = "c1") -> str:
+        """Start a container, and return what tells it from one that was started again."""
+        self.host.run(f"{IMAGE}; {RUN.format(name)}")
+        return self.started(name)
+
+    def started(self, name: str = "c1") -> str:
+        return self.host.output(f"docker inspect -f '{{{{.State.Pid}}}} {{{{.State.StartedAt}}}}' {name}")
+
+    def engine_began(self) -> str:
+        return self.host.output("systemctl show docker -p MainPID -p ExecMainStartTimestampMonotonic")
+
+    def json(self) -> dict[str, Any]:
+        read: dict[str, Any] = json.loads(self.host.output("cat /etc/docker/daemon.json"))
+        return read
+
+
+def changed(outcomes: list[Outcome]) -> list[str]:
+    return [outcome.title for outcome in outcomes if outcome.changed]
+
+
+def test_a_bare_server_becomes_an_engine_host_and_a_second_run_changes_nothing(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host(), store, user="ops")
+    before = bench.host.output("hostname")
+    bench.world = World(script=lambda _: b"#!/bin/sh\nset -e\napt-get -q -y install docker.io\n")
+    outcomes = bench.provision(labels={"rack": "a 'b' \"c\" $d"}, env=['ODD=a $b %c "d" \\e'])
+    assert changed(outcomes) == [
+        "Installing Docker Engine: by Docker's script, https://get.docker.com",
+        "Configuring the engine and restarting it",
+    ]
+    assert bench.is_up
+    assert bench.store.read("orion").phase is Phase.READY
+    assert bench.host.output("hostname") == before
+    assert bench.host.output("stat -c '%a %U' /etc/docker/machinectl/server-key.pem") == "600 root"
+    info = json.loads(bench.host.output("docker info --format '{{json .}}'"))
+    assert info["Labels"] == ["rack=a 'b' \"c\" $d"]
+    environment = bench.host.output("tr '\\0' '\\n' < /proc/$(pidof dockerd)/environ | grep ^ODD")
+    assert environment == 'ODD=a $b %c "d" \\e'
+    snapshot = bench.host.snapshot()
+    assert changed(bench.provision()) == []
+    assert bench.host.snapshot() == snapshot
+
+
+def test_a_lock_of_apt_is_waited_for_and_its_holder_named_also_on_debian_12(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("aptlock", suite="bookworm"), store)
+    bench.log.when("waiting for", lambda: bench.host.run("systemctl stop aptlock"))
+    bench.provision()
+    assert bench.is_up
+    assert any("waiting for aptlock" in line for line in bench.log.lines)
+
+
+def test_running_containers_keep_running_when_their_host_is_taken_on(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    running = bench.container()
+    assert len(changed(bench.provision())) == 2
+    assert bench.is_up
+    assert bench.started() == running
+    began = bench.engine_began()
+    assert changed(bench.provision()) == []
+    assert (bench.started(), bench.engine_began()) == (running, began)
+
+
+def test_purge_leaves_the_host_as_it_was_with_its_containers_running(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run('printf \'{\\n  "log-driver": "local"}\' > /etc/docker/daemon.json; systemctl restart docker')
+    running = bench.container()
+    before = files(bench.host)
+    bench.provision()
+    assert files(bench.host) != before
+    bench.purge()
+    assert files(bench.host) == before
+    assert bench.started() == running
+    assert bench.host.output("docker info -f '{{.LiveRestoreEnabled}}'") == "false"
+    assert not bench.is_up
+    assert bench.store.read("orion").changes == []
+
+
+def test_purge_takes_the_engine_away_only_when_asked(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.machine.changes = [{"kind": "package", "path": "docker.io"}]
+    store.write(bench.machine)
+    bench.purge()
+    assert bench.host.output("command -v dockerd")
+    bench.purge(purge_engine=True)
+    assert bench.host.run("command -v dockerd", check=False).returncode != 0
+
+
+def files(host: Host) -> dict[str, Any]:
+    """What is on the host's disk below /etc; an engine that was restarted is another process."""
+    return {path: what for path, what in host.snapshot().items() if path.startswith("/etc")}
+
+
+DROP_IN = (
+    "mkdir -p /etc/systemd/system/docker.service.d; printf '[Service]\\nExecStart=\\nExecStart={0}\\n' "
+    "> /etc/systemd/system/docker.service.d/override.conf; systemctl daemon-reload; "
+)
+
+
+def test_an_engine_whose_daemon_json_sets_hosts_keeps_them(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run(
+        DROP_IN.format("/usr/sbin/dockerd --containerd=/run/containerd/containerd.sock")
+        + """echo '{"hosts": ["unix:///var/run/docker.sock", "tcp://127.0.0.1:2375"], "log-driver": "json-file"}' \
+        > /etc/docker/daemon.json; systemctl restart docker"""
+    )
+    running = bench.container()
+    outcomes = bench.provision()
+    assert bench.is_up
+    assert bench.started() == running
+    assert list(bench.json())[:2] == ["hosts", "log-driver"]
+    assert bench.json()["hosts"] == [
+        "unix:///var/run/docker.sock",
+        "tcp://127.0.0.1:2375",
+        "tcp://0.0.0.0:2376",
+    ]
+    assert any("tcp://127.0.0.1:2375 was plain" in line for outcome in outcomes for line in outcome.details)
+    assert bench.host.run("ls /etc/systemd/system/docker.service.d").stdout == "override.conf\n"
+    assert changed(bench.provision()) == []
+
+
+def test_flags_of_a_unit_override_move_to_daemon_json(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run(
+        DROP_IN.format('/usr/sbin/dockerd -H fd:// --host=tcp://127.0.0.1:2375 --label "a=b c" --debug $DOCKER_OPTS')
+        + "echo 'DOCKER_OPTS=\"-H unix:///run/other.sock --mtu 1400\"' >> /etc/default/docker; systemctl restart docker"
+    )
+    running = bench.container()
+    bench.provision()
+    assert bench.is_up
+    assert bench.started() == running
+    assert bench.json()["hosts"] == [
+        "fd://",
+        "tcp://127.0.0.1:2375",
+        "unix:///run/other.sock",
+        "tcp://0.0.0.0:2376",
+    ]
+    assert bench.host.output("tr '\\0' ' ' < /proc/$(pidof dockerd)/cmdline").split(" ", 1)[1] == (
+        "--label a=b c --debug --mtu 1400 "
+    )
+    assert changed(bench.provision()) == []
+    bench.purge()
+    assert "-H fd://" in bench.host.output("tr '\\0' ' ' < /proc/$(pidof dockerd)/cmdline")
+
+
+def test_somebody_elses_tls_is_replaced_only_by_force(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run(
+        OTHER_CA
+        + """; echo '{"tlsverify": true, "tlscacert": "/root/tls/ca.pem", "tlscert": "/root/tls/cert.pem", \
+        "tlskey": "/root/tls/key.pem"}' > /etc/docker/daemon.json; systemctl restart docker"""
+    )
+    before = bench.host.snapshot()
+    with pytest.raises(CheckFailed, match="speaks TLS already"):
+        bench.provision()
+    assert bench.host.snapshot() == before
+    etc = files(bench.host)
+    bench.provision(force=True)
+    assert bench.is_up
+    assert changed(bench.provision()) == []
+    bench.purge()
+    assert files(bench.host) == etc
+
+
+def test_an_engine_that_does_not_come_up_gets_its_old_configuration_back(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    running = bench.container()
+    etc = files(bench.host)
+    with pytest.raises(EngineDown) as raised:
+        bench.provision(options=["data-root=/proc/nowhere"])
+    assert "the old one is back" in raised.value.cause
+    assert "/proc/nowhere" in raised.value.cause
+    assert bench.host.output("systemctl is-active docker") == "active"
+    assert bench.started() == running
+    bench.provision(options=[])
+    assert bench.is_up
+    assert bench.started() == running
+    other_ca = certs.new_ca("another")
+    with pytest.raises(EngineDown):
+        bench.provision(options=["data-root=/proc/nowhere"], authority=other_ca)
+    assert bench.is_up
+    assert bench.store.read("orion").phase is Phase.READY
+    bench.provision(options=[])
+    bench.purge()
+    assert files(bench.host) == etc
+    assert bench.started() == running
+
+
+def test_what_dockerd_itself_refuses_costs_no_restart(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    before = bench.host.snapshot()
+    with pytest.raises(EngineDown, match="nosuchoption"):
+        bench.provision(options=["nosuchoption=1"])
+    assert bench.host.snapshot() == before
+
+
+def test_a_swarm_node_is_not_restarted_unasked_and_gets_no_live_restore(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run("docker swarm init --advertise-addr eth0")
+    before, etc = bench.engine_began(), files(bench.host)
+    with pytest.raises(CheckFailed, match="Swarm node"):
+        bench.provision()
+    assert (bench.engine_began(), files(bench.host)) == (before, etc)
+    bench.provision(restart_swarm=True)
+    assert bench.is_up
+    assert "live-restore" not in bench.json()
+    assert bench.host.output("docker info -f '{{.Swarm.LocalNodeState}}'") == "active"
+    assert changed(bench.provision()) == []
+
+
+def test_a_dry_run_changes_nothing_here_or_there(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host(), store)
+    before, record = bench.host.snapshot(), bench.store.read("orion").dump()
+    assert len(changed(bench.provision(dry_run=True, install="distro"))) == 2
+    assert bench.host.snapshot() == before
+    assert bench.store.read("orion").dump() == record
+
+
+def test_a_read_only_etc_and_a_full_disk_are_refused(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.readonly_etc()
+    with pytest.raises(CheckFailed, match="read-only"):
+        bench.provision()
+    bench.host.writable_etc()
+    bench.host.fill_disk()
+    before = bench.engine_began()
+    with pytest.raises(CheckFailed, match="disk is full"):
+        bench.provision()
+    assert bench.engine_began() == before
+    bench.host.free_disk()
+    bench.provision()
+    assert bench.is_up
+
+
+def test_a_port_that_cannot_be_reached_names_the_firewall_and_is_opened_when_asked(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run("iptables -A INPUT -p tcp --dport 2376 -j REJECT --reject-with tcp-reset")
+    with pytest.raises(MachineError) as raised:
+        bench.provision()
+    assert "iptables -I INPUT -p tcp --dport 2376 -j ACCEPT" in raised.value.hint
+    assert bench.store.read("orion").phase is Phase.PROVISIONING
+    assert changed(bench.provision(open_firewall=True)) == ["Opening port 2376 in iptables"]
+    assert bench.is_up
+    bench.purge()
+    assert "ACCEPT" not in bench.host.output("iptables -S INPUT | tail -n +2")
+
+
+class Accident:
+    """A runner to whose host something happens as soon as a job there has come to a certain point."""
+
+    def __init__(self, root: Runner, host: Host, point: str, happening: Callable[[], object]) -> None:
+        self.root = root
+        self.host = host
+        self.point = point
+        self.happening = happening
+
+    def run(
+        self,
+        script: str,
+        *,
+        input: bytes = b"",
+        timeout: float = 60,
+        check: bool = True,
+        shown: str = "",
+    ) -> Result:
+        if "job.sh" in script:
+            threading.Thread(target=self.strike, daemon=True).start()
+        return self.root.run(script, input=input, timeout=timeout, check=check, shown=shown)
+
+    def strike(self) -> None:
+        self.host.run(f"until {self.point}; do sleep 0.01; done")
+        self.happening()
+
+
+# The connection's end on the host: what a job prints goes nowhere from then on.
+CUT = "pkill -KILL -f '^sshd(-session)?: root'"
+APPLYING = "[ -e /etc/docker/machinectl/transaction/phase ]"
+
+
+def test_a_connection_that_is_cut_while_the_engine_is_configured_harms_nothing(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    running = bench.container()
+    host = bench.host
+    with pytest.raises(MachineError):
+        bench.provision(runner=lambda root: Accident(root, host, APPLYING, lambda: host.run(CUT)))
+    assert bench.store.read("orion").phase is Phase.PROVISIONING
+    bench.provision()
+    assert bench.is_up
+    assert bench.started() == running
+    assert changed(bench.provision()) == []
+
+
+@pytest.mark.parametrize("point", [APPLYING, "grep -q tlsverify /etc/docker/daemon.json"], ids=["before", "after"])
+def test_a_host_that_loses_power_while_its_engine_is_configured_is_mended(
+    fresh_host: FreshHost, store: Store, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    monkeypatch.setattr("machinectl.ssh.settings.ALIVE_INTERVAL", 0.3)
+    bench = Bench(fresh_host("docker"), store)
+    host = bench.host
+    with pytest.raises(MachineError):
+        bench.provision(runner=lambda root: Accident(root, host, point, host.poweroff))
+    host.start()
+    assert host.output("systemctl is-active docker") == "active"
+    bench.provision()
+    assert bench.is_up
+    assert host.run("ls /etc/docker/machinectl").stdout.split() == ["ca.pem", "server-key.pem", "server.pem"]
+
+
+def test_a_connection_that_is_cut_in_an_installation_does_not_break_dpkg(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host(), store)
+    host = bench.host
+    unpacking = "[ -e /var/lib/dpkg/info/containerd.list ]"
+    with pytest.raises(MachineError):
+        bench.provision(runner=lambda root: Accident(root, host, unpacking, lambda: host.run(CUT)))
+    assert changed(bench.provision()) == ["Configuring the engine and restarting it"]
+    assert bench.is_up
+    assert host.output("dpkg --audit") == ""
+
+
+def test_a_broken_mirror_says_so_in_the_package_managers_words(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host(), store)
+    bench.host.run(
+        "rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb;"
+        "echo 'deb http://127.0.0.1:9/debian stable main' > /etc/apt/sources.list"
+    )
+    with pytest.raises(MachineError, match="Docker Engine could not be installed") as raised:
+        bench.provision()
+    assert "127.0.0.1:9" in raised.value.cause
+    assert "apt-get update" in raised.value.hint
+
+
+def test_certificates_that_are_renewed_reach_the_host_and_containers_keep_running(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.provision()
+    running = bench.container()
+    for name in ("server.pem", "server-key.pem"):
+        store.write_file("orion", name, b"")
+    assert changed(bench.provision()) == ["Configuring the engine and restarting it"]
+    assert bench.is_up
+    assert bench.started() == running
+
+
+def test_a_slow_line_that_loses_packets_is_only_slow(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.netem(150, 5)
+    bench.provision()
+    assert bench.is_up
+
+
+class Busybox:
+    """A runner on a host whose shell, awk, sed, tar and all the rest are busybox's, as on Alpine."""
+
+    def __init__(self, root: Runner) -> None:
+        self.root = root
+
+    def run(
+        self,
+        script: str,
+        *,
+        input: bytes = b"",
+        timeout: float = 60,
+        check: bool = True,
+        shown: str = "",
+    ) -> Result:
+        # Debian's busybox takes its own programs before those of the PATH.
+        return self.root.run(f"busybox sh -c {shlex.quote(script)}", input=input, timeout=timeout, check=check)
+
+
+def test_busybox_is_all_that_the_scripts_need(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run("echo '{\"debug\": true}' > /etc/docker/daemon.json; systemctl restart docker")
+    running = bench.container()
+    with pytest.raises(EngineDown, match="/proc/nowhere"):
+        bench.provision(options=["data-root=/proc/nowhere"], runner=Busybox)
+    assert len(changed(bench.provision(options=[], runner=Busybox))) == 1
+    assert bench.is_up
+    assert bench.started() == running
+    assert changed(bench.provision()) == []
+
+
+def test_a_secret_is_in_no_argument_on_the_host(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    # The pattern does not match itself.
+    watch = "touch /tmp/watch; while [ -e /tmp/watch ]; do grep -lzs '5[3]cret' /proc/[0-9]*/cmdline; done >/tmp/seen"
+    watching = threading.Thread(target=lambda: bench.host.run(watch, check=False), daemon=True)
+    watching.start()
+    bench.host.run("until [ -e /tmp/watch ]; do sleep 0.01; done")
+    bench.provision(env=["HTTPS_PROXY=http://u:53cret@10.0.0.1:3128"])
+    bench.host.run("rm /tmp/watch")
+    watching.join()
+    assert bench.is_up
+    assert bench.host.output("docker info -f '{{.HTTPSProxy}}'").endswith("@10.0.0.1:3128")
+    assert bench.host.output("cat /tmp/seen") == ""
+    readable = "grep -rls '5[3]cret' /etc /run /var/lib/docker /tmp | xargs -r ls -l"
+    assert all(line.startswith("-rw-------") for line in bench.host.output(readable).split("\n"))
+
+
+FIREWALLS = {
+    "ufw": "ufw allow 2376/tcp",
+    "firewalld": "firewall-cmd -q --permanent --add-port=2376/tcp && firewall-cmd -q --add-port=2376/tcp",
+    "nftables": "nft insert rule inet filter input tcp dport 2376 accept",
+}
+
+
+@pytest.mark.parametrize("variant", FIREWALLS)
+def test_each_firewall_is_named_opened_when_asked_and_closed_again(
+    fresh_host: FreshHost, store: Store, monkeypatch: pytest.MonkeyPatch, variant: str
+) -> None:
+    monkeypatch.setattr("machinectl.hosts.setup.VERIFY_TIMEOUT", 1.0)
+    bench = Bench(fresh_host("docker", variant), store)
+    with pytest.raises(MachineError) as raised:
+        bench.provision()
+    assert FIREWALLS[variant] in raised.value.hint
+    assert changed(bench.provision(open_firewall=True)) == [f"Opening port 2376 in {variant}"]
+    assert bench.is_up
+    assert changed(bench.provision(open_firewall=True)) == []
+    rules = "nft list ruleset | grep -c 'dport 2376 .*accept'"
+    assert bench.host.run(rules, check=False).stdout != "0\n"
+    bench.purge()
+    assert bench.host.run(rules, check=False).stdout == "0\n"
+
+
+@pytest.mark.parametrize(
+    ("variants", "cause"),
+    [
+        (["podman"], "podman"),
+        (["dpkgbroken"], "dpkg was interrupted"),
+        (["docker", "clockbehind"], "730 days behind"),
+        (["badjson"], "not JSON"),
+        (["othertls"], "somebody else's"),
+    ],
+)
+def test_a_host_that_is_refused_stays_as_it_is(
+    fresh_host: FreshHost, store: Store, variants: list[str], cause: str
+) -> None:
+    bench = Bench(fresh_host(*variants), store)
+    before = bench.host.snapshot()
+    with pytest.raises(CheckFailed, match=cause):
+        bench.provision()
+    assert bench.host.snapshot() == before
+
+
+def test_a_clock_that_is_two_years_ahead_is_a_warning_while_the_certificates_last(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker", "clockahead"), store)
+    bench.provision()
+    assert bench.is_up
+    assert any("730 days ahead of the clock here" in line for line in bench.log.lines)

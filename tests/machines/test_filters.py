@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.commands.ls import Row
+from machinectl.errors import UsageError
+from machinectl.machines.filters import parse_filters
+from machinectl.machines.record import Machine
+from machinectl.state import State
+
+
+def row(name: str = "orionbox", driver: str = "none", state: State = State.NONE, **labels: str) -> Row:
+    machine = Machine(name, driver, url="tcp://192.168.0.29:2376", tls=True)
+    machine.labels = labels
+    return Row(machine, state=state)
+
+
+def passes(given: list[str], candidate: Row) -> bool:
+    filters = parse_filters(given)
+    return filters.before_asking(candidate) and filters.after_asking(candidate)
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        ([], True),
+        (["name=orion"], True),
+        (["name=rion"], True),
+        (["name=^rion"], False),
+        (["name=^o.*x$"], True),
+        (["name=ORION"], False),
+        (["name=(?i)ORION"], True),
+        (["name="], True),
+        (["driver=none"], True),
+        (["driver=NONE"], True),
+        (["driver=non"], False),
+        (["driver=generic"], False),
+        (["label=rack=a"], True),
+        (["label=rack=A"], True),
+        (["label=RACK=a"], False),
+        (["label=rack=b"], False),
+        (["label=rack="], False),
+        (["label=rack"], True),
+        (["label=role"], False),
+        (["label=empty="], True),
+        (["label=odd=x=y"], True),
+        (["swarm=master"], False),
+        (["swarm="], True),
+        (["NAME=orion", "DrIver=none", "LABEL=rack=a"], True),
+    ],
+)
+def test_a_machine_passes_by_its_record_as_in_docker_machine(given: list[str], passed: bool) -> None:
+    assert passes(given, row(rack="a", empty="", odd="x=y")) is passed
+
+
+def test_equal_keys_are_alternatives_and_different_keys_must_all_fit() -> None:
+    assert passes(["name=a", "name=orion", "driver=generic", "driver=none"], row())
+    assert not passes(["name=a", "name=c", "driver=none"], row())
+    assert not passes(["name=orion", "driver=generic"], row())
+    assert passes(["label=rack=a", "label=role=build"], row(role="build"))
+
+
+def test_a_label_that_the_engine_was_given_counts_until_it_is_set_anew() -> None:
+    candidate = row(role="test")
+    candidate.machine.engine = {"labels": ["rack=a", "role=build"]}
+    assert passes(["label=rack=a"], candidate)
+    assert passes(["label=role=test"], candidate)
+    assert not passes(["label=role=build"], candidate)
+
+
+@pytest.mark.parametrize("given", [["state=Running"], ["state=rUnning"], ["state=Paused", "state=Running"]])
+def test_a_state_is_compared_after_the_host_was_asked_whatever_its_case(given: list[str]) -> None:
+    filters = parse_filters(given)
+    assert filters.needs_state
+    assert filters.before_asking(row())
+    assert filters.after_asking(row(state=State.RUNNING))
+    assert not filters.after_asking(row(state=State.TIMEOUT))
+
+
+@pytest.mark.parametrize("given", [[], ["name=a"], ["driver=none", "label=rack=a", "swarm=x"]])
+def test_no_other_filter_needs_a_host_to_be_asked(given: list[str]) -> None:
+    assert not parse_filters(given).needs_state
+
+
+def test_a_machine_that_fails_by_its_record_needs_not_be_asked() -> None:
+    assert not parse_filters(["state=Running", "driver=generic"]).before_asking(row())
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("x=y", "Unsupported filter key 'x'"),
+        ("Foo=bar", "Unsupported filter key 'foo'"),
+        ("=bar", "Unsupported filter key ''"),
+        ("name", "Unsupported filter syntax"),
+        ("", "Unsupported filter syntax"),
+    ],
+)
+def test_an_unknown_filter_is_refused_in_docker_machines_words(given: str, said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_filters(["name=a", given])
+    assert refused.value.cause == said
+    assert "driver, label, name, state, swarm" in refused.value.hint
+
+
+@pytest.mark.parametrize("expression", ["[", "*a", "(" * 5000, "a{99999999999999999999}", "(?P<n>", "\\"])
+def test_a_name_that_is_not_a_regular_expression_is_refused(expression: str) -> None:
+    with pytest.raises(UsageError, match="is not a regular expression"):
+        parse_filters([f"name={expression}"])
+
+
+def test_an_odd_set_in_a_regular_expression_warns_nobody() -> None:
+    assert passes(["name=[[o]"], row())
+
+
+@given(
+    st.lists(
+        st.text() | st.builds("{}={}".format, st.sampled_from(["name", "label", "STATE", "driver", "swarm"]), st.text())
+    ),
+)
+def test_no_filter_ends_in_anything_but_an_answer_or_a_usage_error(given: list[str]) -> None:
+    said = ""
+    try:
+        assert passes(given, row(rack="a")) in {True, False}
+    except UsageError as refused:
+        said = refused.cause
+    assert said.isprintable()

@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+import subprocess
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.atomic import StoreError, replace_file
+from machinectl.errors import MachineError
+from machinectl.machines import record
+from machinectl.machines.record import BrokenRecord, Machine, Phase
+from machinectl.machines.store import NoSuchMachine, Store, default_root
+from tests.support.real import need
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIMPLE = {"schema": 1, "driver": "none", "url": "tcp://192.168.0.29:2376", "tls": True}
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def made(store: Store, name: str = "orionbox") -> Machine:
+    machine = Machine(name, "none", url="tcp://192.168.0.29:2376", tls=True)
+    with store.lock(name):
+        store.add(machine, {"key.pem": b"secret"})
+    return machine
+
+
+def put(store: Store, name: str, text: bytes) -> None:
+    os.makedirs(store.directory(name))
+    Path(store.directory(name), "machine.json").write_bytes(text)
+
+
+def refused_or_read(text: bytes) -> None:
+    """Read a record, or see it refused in one line with what to do."""
+    refusal = None
+    try:
+        record.parse("orionbox", text)
+    except BrokenRecord as exc:
+        refusal = exc
+    assert refusal is None or (refusal.hint and "\n" not in refusal.cause)
+
+
+@given(
+    state=st.text(),
+    labels=st.dictionaries(st.text(), st.text()),
+    unknown=st.dictionaries(st.text(min_size=1).map("x".__add__), VALUES, max_size=3),
+)
+def test_a_record_comes_back_as_it_was_written_with_the_keys_of_other_versions(
+    state: str, labels: dict[str, str], unknown: dict[str, Any]
+) -> None:
+    machine = Machine("orionbox", "none", url="tcp://a:1", tls=True)
+    machine.driver_state, machine.labels, machine.unknown, machine.phase = state, labels, unknown, Phase.PROVISIONING
+    again = record.parse("orionbox", machine.dump())
+    assert again.dump() == machine.dump()
+    assert (again.driver_state, again.labels, again.unknown) == (state, labels, unknown)
+
+
+@given(st.binary() | VALUES.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_are_a_record_or_a_broken_one(text: bytes) -> None:
+    refused_or_read(text)
+
+
+@given(st.dictionaries(st.sampled_from([*SIMPLE, "labels", "engine", "changes", "phase", "driver_state"]), VALUES))
+def test_a_record_with_a_value_of_another_kind_is_broken_and_never_a_crash(changed: dict[str, Any]) -> None:
+    refused_or_read(json.dumps({**SIMPLE, **changed}).encode())
+
+
+@given(st.lists(st.text(alphabet="abm0123456789.-", min_size=1, max_size=6), max_size=8))
+def test_names_sort_as_people_count(names: list[str]) -> None:
+    ordered = sorted(names, key=record.natural)
+    assert sorted(ordered) == sorted(names)
+    assert sorted(["m10", "m2", "m1"], key=record.natural) == ["m1", "m2", "m10"]
+
+
+@pytest.mark.parametrize("name", ["a", "orion.local", "A-1", "9", "x" * 253])
+def test_a_name_that_docker_machine_takes_is_taken(name: str) -> None:
+    record.check_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "-", "..", ".", "-a", ".a", "a/b", "∞", "é", "x" * 300, "a\n", "a b", "a\0", "a_b", "٣", "\udcff"]
+)
+def test_a_name_that_could_do_harm_is_refused_everywhere(store: Store, name: str) -> None:
+    with pytest.raises(MachineError):
+        record.check_name(name)
+    with pytest.raises(NoSuchMachine):
+        store.read(name)
+    with pytest.raises(NoSuchMachine):
+        store.check_exists(name)
+
+
+def test_the_store_is_where_docker_machines_variable_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", str(tmp_path / "elsewhere"))
+    assert Store().root == str(tmp_path / "elsewhere")
+    assert Store(str(tmp_path / "said")).root == str(tmp_path / "said")
+
+
+def test_a_relative_store_is_made_absolute_as_its_path_is_exported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Store("here").directory("a") == str(tmp_path / "here" / "machines" / "a")
+
+
+@pytest.mark.skipif(os.uname().sysname != "Linux", reason="platformdirs answers otherwise on macOS, on purpose")
+@pytest.mark.parametrize("data_home", [None, "", "/data/home"])
+def test_the_default_store_is_where_platformdirs_would_put_it(
+    monkeypatch: pytest.MonkeyPatch, data_home: str | None
+) -> None:
+    if data_home is not None:
+        monkeypatch.setenv("XDG_DATA_HOME", data_home)
+    assert default_root() == platformdirs.user_data_dir("machinectl", appauthor=False)
+
+
+def test_what_is_in_the_store_is_for_its_owner_alone_whatever_the_umask(store: Store) -> None:
+    before = os.umask(0)
+    try:
+        made(store)
+    finally:
+        os.umask(before)
+    for root, directories, files in os.walk(store.root):
+        for name in directories:
+            assert stat.S_IMODE(os.stat(os.path.join(root, name)).st_mode) == 0o700
+        for name in files:
+            assert stat.S_IMODE(os.stat(os.path.join(root, name)).st_mode) == 0o600
+
+
+def test_a_store_can_be_moved(store: Store, tmp_path: Path) -> None:
+    made(store)
+    os.rename(store.root, tmp_path / "moved")
+    moved = Store(str(tmp_path / "moved"))
+    assert moved.read("orionbox").url == "tcp://192.168.0.29:2376"
+    assert str(tmp_path / "store") not in Path(moved.directory("orionbox"), "machine.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"", "is empty"),
+        (b'{"schema": 1, "driver": "no', "is not JSON"),
+        (b"[]", "is not a JSON object"),
+        (b"{}", "has no schema version"),
+        (b'{"schema": true}', "has no schema version"),
+        (b'{"schema": 1}', 'has no "driver"'),
+        (b"\xff\xfe", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (json.dumps({**SIMPLE, "tls": "yes"}).encode(), '"tls" that is not a bool'),
+        (json.dumps({**SIMPLE, "phase": "half"}).encode(), "unknown phase"),
+    ],
+)
+def test_a_broken_record_says_what_is_wrong_and_the_machine_is_still_listed(
+    store: Store, text: bytes, why: str
+) -> None:
+    put(store, "broken", text)
+    with pytest.raises(BrokenRecord) as raised:
+        store.read("broken")
+    assert why in raised.value.cause
+    assert store.names() == ["broken"]
+
+
+def test_a_record_of_a_newer_schema_is_refused(store: Store) -> None:
+    put(store, "newer", json.dumps({**SIMPLE, "schema": 2}).encode())
+    with pytest.raises(BrokenRecord, match="newer machinectl"):
+        store.read("newer")
+
+
+def test_a_record_that_is_a_directory_or_a_dangling_link_is_broken(store: Store) -> None:
+    os.makedirs(os.path.join(store.directory("directory"), "machine.json"))
+    os.makedirs(store.directory("dangling"))
+    os.symlink("nowhere", os.path.join(store.directory("dangling"), "machine.json"))
+    for name in ("directory", "dangling"):
+        with pytest.raises(BrokenRecord):
+            store.read(name)
+
+
+def test_a_record_that_may_not_be_read_is_not_called_broken(store: Store) -> None:
+    need("true", root=True)
+    made(store)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(StoreError, match="Permission denied"):
+            store.read("orionbox")
+        with pytest.raises(StoreError, match="Permission denied"):
+            store.names()
+    finally:
+        os.seteuid(0)
+
+
+def test_a_link_to_a_machines_directory_can_be_removed_and_made_again(store: Store, tmp_path: Path) -> None:
+    made(store)
+    os.rename(store.directory("orionbox"), tmp_path / "elsewhere")
+    os.symlink(tmp_path / "elsewhere", store.directory("orionbox"))
+    with store.lock("orionbox"):
+        store.remove("orionbox")
+    assert os.listdir(store.staging) == []
+    made(store)
+
+
+def test_a_machine_of_docker_machine_is_told_apart(store: Store) -> None:
+    os.makedirs(store.directory("old"))
+    Path(store.directory("old"), "config.json").write_text("{}")
+    with pytest.raises(BrokenRecord, match="docker-machine's"):
+        store.read("old")
+
+
+def test_files_beside_the_machines_are_no_machines(store: Store) -> None:
+    made(store)
+    Path(store.machines, "notes.txt").write_text("x")
+    os.makedirs(os.path.join(store.machines, ".cache"))
+    os.symlink("nowhere", os.path.join(store.machines, "link"))
+    assert store.names() == ["orionbox"]
+
+
+def test_a_failed_write_leaves_the_old_record(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = made(store)
+    machine.url = "tcp://other:2376"
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match="No space left"):
+        store.write(machine)
+    assert store.read("orionbox").url == "tcp://192.168.0.29:2376"
+    assert sorted(os.listdir(store.directory("orionbox"))) == ["key.pem", "machine.json"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    need("mount", "umount", root=True)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=True)
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_on_a_full_disk_nothing_is_lost_and_nothing_half_made_stays(small_disk: Path) -> None:
+    store = Store(str(small_disk / "store"))
+    made(store)
+    Path(small_disk, "filler").write_bytes(b"x" * (44 * 1024))
+    with pytest.raises(StoreError) as raised:
+        store.add(Machine("second", "none"), {"ca.pem": b"x" * (64 * 1024)})
+    assert "No space left" in raised.value.cause
+    assert raised.value.hint.startswith("Make room")
+    assert store.names() == ["orionbox"]
+    assert os.listdir(store.staging) == []
+    assert store.read("orionbox").driver == "none"
+
+
+def test_a_read_only_store_can_be_read_and_a_write_is_one_clear_error(small_disk: Path) -> None:
+    store = Store(str(small_disk / "store"))
+    machine = made(store)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    assert store.read("orionbox").url == machine.url
+    assert store.names() == ["orionbox"]
+    for write in (lambda: store.write(machine), lambda: store.remove("orionbox"), lambda: made(store, "second")):
+        with pytest.raises(StoreError, match="Read-only file system"):
+            write()
+
+
+def test_a_store_that_is_a_file_is_one_clear_error(tmp_path: Path) -> None:
+    Path(tmp_path, "file").write_text("")
+    with pytest.raises(StoreError, match="File exists"):
+        made(Store(str(tmp_path / "file")))
+    with pytest.raises(StoreError, match="Not a directory"):
+        Store(str(tmp_path / "file")).names()
+
+
+def test_two_writers_of_one_machine_come_one_after_the_other(store: Store) -> None:
+    told = threading.Event()
+    entered = threading.Event()
+
+    def second() -> None:
+        with store.lock("orionbox", told.set):
+            entered.set()
+
+    with store.lock("orionbox"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert told.wait(10)
+        assert not entered.is_set()
+        assert store.is_locked("OrionBox")
+    thread.join(10)
+    assert entered.is_set()
+
+
+def test_what_a_killed_process_left_in_staging_is_swept_but_not_what_somebody_is_making(store: Store) -> None:
+    for name in ("left", "busy"):
+        os.makedirs(os.path.join(store.staging, name))
+    with store.lock("busy"):
+        store.sweep()
+    assert os.listdir(store.staging) == ["busy"]
+
+
+def test_the_next_write_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    Path(tmp_path, ".key.pem.tmp").write_text("half a k")
+    replace_file(str(tmp_path / "key.pem"), b"whole key")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == {"key.pem": b"whole key"}

@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.driver import SSHEndpoint
+from machinectl.ssh import dial
+from machinectl.ssh.errors import HostKeyRefused, SSHError
+from machinectl.ssh.hostkeys import HostKeyPolicy
+from tests.support.sshd import FakeConsole, another_sshd, keygen, log_in, public, ssh_config, sshd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from machinectl.errors import MachineError
+    from tests.support.sshd import SSHConfig, Sshd
+
+__all__ = ["another_sshd", "ssh_config", "sshd"]
+pytestmark = pytest.mark.usefixtures("ssh_config")
+
+
+@contextlib.contextmanager
+def listening(answer: Callable[[socket.socket], object]) -> Iterator[int]:
+    """A port that takes one connection and does something with it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError), listener.accept()[0] as connection:
+                answer(connection)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def refusal(endpoint: SSHEndpoint, *, timeout: float = 5) -> MachineError:
+    """The error of a connection that comes to nothing: one line, and what to type next."""
+    with pytest.raises(SSHError) as caught:
+        log_in(endpoint, timeout=timeout)
+    assert "\n" not in caught.value.cause + caught.value.hint
+    assert caught.value.hint
+    return caught.value
+
+
+def test_a_name_that_does_not_resolve() -> None:
+    assert "The name no-such-host.invalid does not resolve" in refusal(SSHEndpoint("no-such-host.invalid")).cause
+
+
+def test_a_name_that_the_resolver_never_answers_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: over.wait())
+    assert "was not resolved within 0 s" in refusal(SSHEndpoint("box"), timeout=0.05).cause
+    over.set()
+
+
+def test_a_closed_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    error = refusal(SSHEndpoint("127.0.0.1", port=port))
+    assert error.cause == f"127.0.0.1 port {port} refuses the connection: no SSH server listens there"
+
+
+def test_a_port_that_swallows_packets() -> None:
+    # A listener whose queue is full answers no SYN, as a firewall that drops.
+    with socket.socket() as listener, contextlib.ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(address)
+        error = refusal(SSHEndpoint("127.0.0.1", port=address[1]), timeout=0.3)
+    assert "gave no answer within 0 s: it is off, or a firewall is in between" in error.cause
+
+
+def test_a_port_that_is_not_ssh_and_says_so() -> None:
+    with listening(lambda peer: peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as port:
+        error = refusal(SSHEndpoint("127.0.0.1", port=port))
+    assert f"127.0.0.1 port {port} is not an SSH server: it says 'HTTP/1.1 400 Bad Request'" in error.cause
+
+
+@pytest.mark.parametrize(
+    "greeting", [b"", b"\x15\x03\x01\0\x02\x02\x46", b"\xff\xfe\n", b"SSH-1.5-old\r\n", b"SSH-\r\n"]
+)
+def test_a_port_that_closes_the_connection_or_says_something_strange(greeting: bytes) -> None:
+    with listening(lambda peer: peer.sendall(greeting)) as port:
+        refusal(SSHEndpoint("127.0.0.1", port=port))
+
+
+def test_a_banner_that_never_comes() -> None:
+    with listening(lambda peer: peer.recv(1 << 16) and peer.recv(1)) as port:
+        error = refusal(SSHEndpoint("127.0.0.1", port=port), timeout=0.3)
+    assert "did not greet" in error.cause
+
+
+def test_a_handshake_that_stops_half_way() -> None:
+    def greet(peer: socket.socket) -> None:
+        peer.sendall(b"SSH-2.0-OpenSSH_9.9\r\n")
+        while peer.recv(1 << 16):
+            pass
+
+    with listening(greet) as port:
+        began = time.monotonic()
+        error = refusal(SSHEndpoint("127.0.0.1", port=port), timeout=0.3)
+    assert "during the handshake" in error.cause
+    assert time.monotonic() - began < 3
+
+
+def test_a_server_whose_algorithms_are_all_unknown(sshd: Sshd) -> None:
+    sshd.configure("Ciphers chacha20-poly1305@openssh.com")
+    assert "speaks an SSH that this one does not" in refusal(sshd.endpoint).cause
+
+
+def test_nothing_of_a_failed_connection_is_printed_or_keeps_the_process_alive() -> None:
+    script = (
+        "import sys, contextlib\n"
+        "from machinectl.driver import SSHEndpoint\n"
+        "from machinectl.ssh.errors import SSHError\n"
+        "from tests.support.sshd import log_in\n"
+        "with contextlib.suppress(SSHError):\n"
+        "    log_in(SSHEndpoint('127.0.0.1', port=int(sys.argv[1])), timeout=9)\n"
+    )
+    with listening(lambda peer: peer.sendall(b"SSH-2.0-x\r\n" + b"\0\0\0\x0c" + b"\xff" * 12)) as port:
+        began = time.monotonic()
+        answer = subprocess.run([sys.executable, "-c", script, str(port)], check=True, capture_output=True, timeout=30)
+        assert time.monotonic() - began < 8
+    assert (answer.stdout, answer.stderr) == (b"", b"")
+
+
+def test_addresses_are_tried_one_after_the_other(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolved = socket.getaddrinfo("127.0.0.1", sshd.port, type=socket.SOCK_STREAM)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        closed = socket.getaddrinfo("127.0.0.1", listener.getsockname()[1], type=socket.SOCK_STREAM)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: closed + resolved)
+    with log_in(sshd.endpoint) as session:
+        assert session.run("echo in").text == "in"
+
+
+def test_a_host_is_recognised_by_the_key_that_is_known_whichever_it_prefers(sshd: Sshd, ssh_config: SSHConfig) -> None:
+    for number, kind in ((1, b"ecdsa-sha2-nistp256"), (2, b"ssh-rsa"), (0, b"ssh-ed25519")):
+        ssh_config.known_hosts.write_text(sshd.known(number))
+        with log_in(sshd.endpoint, policy=HostKeyPolicy(strict=True)) as session:
+            assert session.known_hosts.split()[:2] == [b"machinectl", kind]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2], ids=["ed25519", "ecdsa", "rsa"])
+def test_the_fingerprint_of_any_of_the_hosts_keys_may_be_demanded(sshd: Sshd, number: int) -> None:
+    policy = HostKeyPolicy(demanded=sshd.fingerprint(number), strict=True)
+    with log_in(sshd.endpoint, policy=policy) as session:
+        assert session.run("echo in").text == "in"
+    assert session.known_hosts.split()[2] == sshd.known(number).split()[2].encode()
+
+
+def test_a_fingerprint_that_no_key_of_the_host_has_is_refused(sshd: Sshd) -> None:
+    with pytest.raises(HostKeyRefused, match="not the one demanded"):
+        log_in(sshd.endpoint, policy=HostKeyPolicy(demanded="SHA256:" + "A" * 43))
+
+
+def test_nothing_is_sent_to_a_host_whose_key_has_changed(sshd: Sshd, tmp_path: Path) -> None:
+    with log_in(sshd.endpoint) as session:
+        pinned = session.known_hosts
+    with log_in(sshd.endpoint, policy=HostKeyPolicy(pinned=pinned, strict=True)) as session:
+        assert session.known_hosts == pinned
+    sshd.log_path.unlink()
+    sshd.host_keys = [keygen(tmp_path / "another_host_key")]
+    with pytest.raises(HostKeyRefused, match="has changed"):
+        log_in(sshd.endpoint, policy=HostKeyPolicy(pinned=pinned, machine="orionbox"))
+    assert "userauth-request" not in sshd.log
+    accepted = HostKeyPolicy(pinned=pinned, demanded=sshd.fingerprint())
+    with log_in(sshd.endpoint, policy=accepted) as session:
+        assert session.known_hosts != pinned
+
+
+def test_an_unknown_host_is_shown_before_the_login(sshd: Sshd) -> None:
+    console = FakeConsole(False)
+    with pytest.raises(HostKeyRefused):
+        log_in(sshd.endpoint, console)
+    assert console.asked == [
+        f"127.0.0.1:{sshd.port} is not known. Its key is ED25519 {sshd.fingerprint()}. Trust it from now on?"
+    ]
+    assert "userauth-request" not in sshd.log
+
+
+def test_a_host_behind_a_chain_of_jump_hosts(sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig) -> None:
+    ssh_config.known_hosts.write_text(sshd.known() + another_sshd.known())
+    ssh_config.write(
+        f"Host first second\n  HostName 127.0.0.1\n  Port {sshd.port}\n  IdentityFile {sshd.key_path}\n"
+        f"Host behind\n  HostName 127.0.0.1\n  Port {another_sshd.port}\n  IdentityFile {another_sshd.key_path}\n"
+        "  ProxyJump first,second\n"
+    )
+    with log_in(SSHEndpoint("behind", sshd.user), policy=HostKeyPolicy(strict=True)) as session:
+        assert session.run("echo behind").text == "behind"
+    assert sshd.log.count("direct-tcpip") >= 2
+
+
+def test_a_jump_host_with_a_jump_host_of_its_own(sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig) -> None:
+    ssh_config.write(
+        f"Host first\n  HostName 127.0.0.1\n  Port {sshd.port}\n  IdentityFile {sshd.key_path}\n"
+        f"Host second\n  HostName 127.0.0.1\n  Port {another_sshd.port}\n  IdentityFile {another_sshd.key_path}\n"
+        f"  ProxyJump first\n"
+        f"Host behind\n  HostName 127.0.0.1\n  Port {sshd.port}\n  IdentityFile {sshd.key_path}\n  ProxyJump second\n"
+    )
+    with log_in(SSHEndpoint("behind")) as session:
+        assert session.run("echo behind").text == "behind"
+
+
+def test_jump_hosts_that_lead_in_a_circle(ssh_config: SSHConfig) -> None:
+    ssh_config.write("Host a\n  ProxyJump b\nHost b\n  ProxyJump a\n")
+    assert "lead in a circle" in refusal(SSHEndpoint("a")).cause
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ("AllowTcpForwarding no", "forwarding is not allowed"),
+        ("AllowTcpForwarding yes", "cannot be reached from there"),
+    ],
+)
+def test_a_jump_host_that_does_not_lead_on(sshd: Sshd, ssh_config: SSHConfig, option: str, why: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        closed = listener.getsockname()[1]
+    sshd.configure(option)
+    ssh_config.write(
+        f"Host jump\n  HostName 127.0.0.1\n  Port {sshd.port}\n  IdentityFile {sshd.key_path}\n"
+        f"Host behind\n  HostName 127.0.0.1\n  Port {closed}\n  ProxyJump jump\n"
+    )
+    error = refusal(SSHEndpoint("behind"))
+    assert f"127.0.0.1:{sshd.port} does not lead to 127.0.0.1 port {closed}" in error.cause
+    assert why in error.cause
+
+
+def test_the_key_of_a_jump_host_is_checked_before_anything_passes_through_it(
+    sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig
+) -> None:
+    other = public(keygen(sshd.directory / "other"))
+    ssh_config.known_hosts.write_text(f"[127.0.0.1]:{sshd.port} {other}")
+    ssh_config.write(
+        f"Host jump\n  HostName 127.0.0.1\n  Port {sshd.port}\n  IdentityFile {sshd.key_path}\n"
+        f"Host behind\n  HostName 127.0.0.1\n  Port {another_sshd.port}\n  ProxyJump jump\n"
+    )
+    with pytest.raises(HostKeyRefused, match="has changed"):
+        log_in(SSHEndpoint("behind"))
+    assert "userauth-request" not in sshd.log
+    assert another_sshd.log == ""
+
+
+def test_a_jump_host_that_nobody_knows_is_pinned_with_the_host(
+    sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig
+) -> None:
+    ssh_config.write(
+        f"Host jump\n  HostName 127.0.0.1\n  Port {sshd.port}\n  IdentityFile {sshd.key_path}\n"
+        f"Host behind\n  HostName 127.0.0.1\n  Port {another_sshd.port}\n  ProxyJump jump\n"
+    )
+    endpoint = SSHEndpoint("behind", key=str(another_sshd.key_path))
+    with log_in(endpoint) as session:
+        pinned = session.known_hosts
+    assert [line.split()[0] for line in pinned.splitlines()] == [f"[127.0.0.1]:{sshd.port}".encode(), b"machinectl"]
+    console = FakeConsole()
+    with log_in(endpoint, console, policy=HostKeyPolicy(pinned=pinned, strict=True)):
+        assert console.said == []
+
+
+def test_a_host_behind_a_proxy_command(sshd: Sshd, ssh_config: SSHConfig) -> None:
+    ssh_config.write(
+        f"Host jump\n  HostName 127.0.0.1\n  Port {sshd.port}\n  IdentityFile {sshd.key_path}\n"
+        "  StrictHostKeyChecking no\n"
+        f"Host behind\n  HostName 127.0.0.1\n  Port {sshd.port}\n  IdentityFile {sshd.key_path}\n"
+        "  ProxyCommand ssh -W %h:%p jump\n"
+    )
+    with log_in(SSHEndpoint("behind")) as session:
+        assert session.run("cat", input=b"x" * 200_000).stdout == b"x" * 200_000
+
+
+def test_a_proxy_command_that_fails_is_an_error_in_its_words(ssh_config: SSHConfig) -> None:
+    ssh_config.write("Host behind\n  ProxyCommand sh -c 'echo no way through >&2; exit 1'\n")
+    error = refusal(SSHEndpoint("behind"))
+    assert error.cause == "The ProxyCommand does not lead to behind port 22: no way through"
+
+
+def test_a_proxy_command_ends_with_its_connection() -> None:
+    proxy = dial.ProxyCommand("cat")
+    proxy.socket.sendall(b"ping")
+    assert proxy.socket.recv(4) == b"ping"
+    proxy.close()
+    assert proxy._process.returncode is not None

@@ -1,0 +1,261 @@
+"""SSH and sudo on real hosts: PAM, passwords, sudo, links that fail, hosts that reboot."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.driver import SSHEndpoint
+from machinectl.ssh.credentials import Credentials
+from machinectl.ssh.errors import CommandFailed, ConnectionLost, LoginRefused, NoShell, RootRefused, SSHError
+from machinectl.ssh.files import copy_key, send_file
+from machinectl.ssh.hostkeys import HostKeyPolicy
+from machinectl.ssh.keys import public_line
+from machinectl.ssh.sudo import elevate, sudoers
+from tests.lab.image import PASSWORD
+from tests.lab.place import KEY
+from tests.support.sshd import FakeConsole, keygen, log_in, ssh_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.ssh.runner import Runner
+    from machinectl.ssh.session import Session
+    from tests.lab.fixtures import FreshHost
+    from tests.lab.host import Host
+    from tests.support.sshd import SSHConfig
+
+__all__ = ["ssh_config"]
+pytestmark = pytest.mark.usefixtures("ssh_config")
+
+
+def at(host: Host, user: str = "root", *, key: str = str(KEY)) -> SSHEndpoint:
+    return SSHEndpoint(host.ip, user, 0 if host.port == 22 else host.port, key)
+
+
+def as_root(session: Session, password: str | None = None, console: FakeConsole | None = None) -> Runner:
+    return elevate(session, Credentials(sudo_password=password), console or FakeConsole())
+
+
+def in_background(work: Callable[[], object]) -> Future[object]:
+    future: Future[object] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as exc:  # noqa: BLE001 - raised again by the test
+            future.set_exception(exc)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
+def test_every_kind_of_user_is_root_or_is_told_why_not(fresh_host: FreshHost) -> None:
+    host = fresh_host()
+    for user, password in (("root", None), ("ops", None), ("dev", PASSWORD)):
+        with log_in(at(host, user)) as session:
+            root = as_root(session, password)
+            result = root.run("id -u; cat; echo oops >&2", input=b"data")
+            assert (result.stdout, result.stderr) == (b"0\ndata", b"oops\n"), user
+            send_file(root, "/etc/secret", b"geheim", mode=0o600, owner="root:root")
+            assert root.run("stat -c '%a %U:%G' /etc/secret; cat /etc/secret").text == "600 root:root\ngeheim"
+    with log_in(at(host, "dev")) as session:
+        console = FakeConsole("falsch", PASSWORD)
+        assert as_root(session, console=console).run("id -u").text == "0"
+        assert len(console.asked) == 2
+        with pytest.raises(RootRefused, match="does not take the password given for dev"):
+            as_root(session, "falsch")
+        with pytest.raises(RootRefused) as caught:
+            as_root(session)
+        assert sudoers("dev") in caught.value.hint
+    with log_in(at(host, "joe")) as session, pytest.raises(RootRefused, match="joe may not run sudo") as caught:
+        as_root(session, PASSWORD)
+    assert caught.value.hint == f"On the host, as root: {sudoers('joe')}"
+
+
+def test_the_sudoers_line_of_the_error_works(fresh_host: FreshHost) -> None:
+    host = fresh_host()
+    host.run(sudoers("joe"))
+    with log_in(at(host, "joe")) as session:
+        assert as_root(session).run("id -u").text == "0"
+
+
+def test_without_sudo_root_works_and_a_user_is_told_so(fresh_host: FreshHost) -> None:
+    host = fresh_host("nosudo")
+    with log_in(at(host)) as session:
+        assert as_root(session).run("id -u").text == "0"
+    with log_in(at(host, "ops")) as session, pytest.raises(RootRefused, match="there is no sudo there"):
+        as_root(session)
+
+
+def test_a_password_that_sudo_remembers_is_never_the_data_of_a_command(fresh_host: FreshHost) -> None:
+    host = fresh_host()
+    host.run("echo 'Defaults timestamp_type=global' > /etc/sudoers.d/remember")
+    with log_in(at(host, "dev")) as session:
+        root = as_root(session, PASSWORD)
+        for _ in range(3):
+            assert root.run("cat", input=b"data").stdout == b"data"
+
+
+@pytest.mark.parametrize("option", ["use_pty", "log_output", "lecture=always", "requiretty"])
+def test_what_sudo_is_set_to_do_changes_neither_data_nor_output(fresh_host: FreshHost, option: str) -> None:
+    host = fresh_host()
+    host.run(f"echo 'Defaults {option}' > /etc/sudoers.d/option")
+    # Of more than a pipe holds, 64 KiB, sudo itself loses the rest when it logs output and its reader is slow.
+    data = bytes(range(256)) * 200
+    for user in ("ops", "dev"):
+        with log_in(at(host, user)) as session:
+            result = as_root(session, PASSWORD).run("tee /dev/stderr", input=data)
+        assert (result.stdout, result.stderr) == (data, data)
+
+
+def test_no_password_is_in_an_argument_or_an_environment_on_either_side(fresh_host: FreshHost) -> None:
+    host = fresh_host()
+    with log_in(at(host, "dev"), credentials=Credentials(password=PASSWORD)) as session:
+        root = as_root(session, PASSWORD)
+        host.run("mkfifo /run/gate")
+        running = in_background(lambda: root.run("cat /run/gate; wc -c", input=PASSWORD.encode()))
+        there = "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' '\\n'"
+        while "cat\n/run/gate" not in (seen := host.run(there, check=False).stdout):
+            assert not running.done()
+        here = b"".join(read(path) for path in Path("/proc").glob("[0-9]*/cmdline"))
+        host.run("echo open > /run/gate")
+        assert running.result(20) == root.run(f"echo open; echo {len(PASSWORD)}")
+    assert PASSWORD not in seen
+    assert PASSWORD.encode() not in here
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def test_a_password_logs_in_and_a_copied_key_makes_it_the_last_time(fresh_host: FreshHost, tmp_path: Path) -> None:
+    host = fresh_host("password")
+    key = str(keygen(tmp_path / "key"))
+    for user in ("root", "joe"):
+        with pytest.raises(LoginRefused, match="it accepts publickey, password"):
+            log_in(at(host, user, key=key))
+        with pytest.raises(LoginRefused, match="the password given"):
+            log_in(at(host, user, key=key), credentials=Credentials(password="falsch"))
+        with log_in(at(host, user, key=key), credentials=Credentials(password=PASSWORD)) as session:
+            copy_key(session, public_line(key))
+            copy_key(session, public_line(key))
+        with log_in(at(host, user, key=key)) as session:
+            assert session.run("wc -l < ~/.ssh/authorized_keys; stat -c %a ~/.ssh ~/.ssh/authorized_keys").text == (
+                "1\n700\n600"
+            )
+
+
+def test_a_password_is_asked_for_until_it_is_right(fresh_host: FreshHost) -> None:
+    host = fresh_host("password")
+    console, credentials = FakeConsole(True, "falsch", PASSWORD), Credentials()
+    with log_in(at(host, "joe", key=""), console, credentials=credentials) as session:
+        assert session.run("id -un").text == "joe"
+    assert credentials.password == PASSWORD
+
+
+def test_a_host_that_only_asks_questions_gets_the_password_for_an_answer(fresh_host: FreshHost) -> None:
+    host = fresh_host("password")
+    option = "PasswordAuthentication no\nKbdInteractiveAuthentication yes\n"
+    host.run("cat > /etc/ssh/sshd_config.d/01-questions.conf; systemctl restart ssh", option.encode())
+    with log_in(at(host, "joe", key=""), credentials=Credentials(password=PASSWORD)) as session:
+        assert session.run("id -un").text == "joe"
+    with log_in(at(host, "joe", key=""), FakeConsole(True, "falsch", PASSWORD)) as session:
+        assert session.run("id -un").text == "joe"
+
+
+def test_a_host_that_wants_a_key_and_a_password_gets_both(fresh_host: FreshHost) -> None:
+    host = fresh_host()
+    option = "AuthenticationMethods publickey,password\nPasswordAuthentication yes\n"
+    host.run("cat > /etc/ssh/sshd_config.d/01-both.conf; systemctl restart ssh", option.encode())
+    with log_in(at(host, "joe"), credentials=Credentials(password=PASSWORD)) as session:
+        assert session.run("id -un").text == "joe"
+    with pytest.raises(LoginRefused, match="it accepts password"):
+        log_in(at(host, "joe"))
+
+
+def test_root_whose_login_is_refused_is_told_what_the_host_accepts(fresh_host: FreshHost) -> None:
+    host = fresh_host("noroot", "port2222")
+    with pytest.raises(LoginRefused, match=rf"root@{host.ip}:2222 refuses the login .*it accepts publickey"):
+        log_in(at(host))
+    with log_in(at(host, "ops")) as session:
+        assert as_root(session).run("id -u").text == "0"
+
+
+def test_noise_and_a_foreign_language_change_nothing(fresh_host: FreshHost) -> None:
+    host = fresh_host("noisy", "locale")
+    for user in ("root", "ops"):
+        with log_in(at(host, user)) as session:
+            root = as_root(session)
+            assert root.run("cat; echo oops >&2", input=b"data").stdout == b"data"
+            with pytest.raises(CommandFailed, match="No such file or directory"):
+                root.run("cat /nowhere")
+
+
+def test_a_user_without_a_shell(fresh_host: FreshHost) -> None:
+    host = fresh_host("noshell")
+    with log_in(at(host, "joe")) as session, pytest.raises(NoShell, match="This account is currently not available"):
+        session.run("true")
+
+
+def test_a_host_behind_a_jump_host(fresh_host: FreshHost, ssh_config: SSHConfig) -> None:
+    jump, behind = fresh_host(), fresh_host()
+    behind.only_from(jump)
+    with pytest.raises(SSHError):
+        log_in(at(behind), timeout=1)
+    ssh_config.write(
+        f"Host {behind.ip}\n  ProxyJump joe@{jump.ip}\nHost {jump.ip}\n  IdentityFile {KEY}\n  IdentitiesOnly yes\n"
+    )
+    ssh_config.known_hosts.write_text(f"{jump.ip} {jump.host_key}\n{behind.ip} {behind.host_key}\n")
+    with log_in(at(behind, "ops"), policy=HostKeyPolicy(strict=True)) as session:
+        assert as_root(session).run("hostname").text == behind.name
+
+
+def test_a_host_that_is_unplugged_in_the_middle_is_noticed_and_found_again(
+    fresh_host: FreshHost, ssh_config: SSHConfig
+) -> None:
+    ssh_config.write("ServerAliveInterval 1\nServerAliveCountMax 2\n")
+    host = fresh_host()
+    with log_in(at(host)) as session:
+        session.run("true")
+        host.link(up=False)
+        began = time.monotonic()
+        with pytest.raises(ConnectionLost, match="no sign of life"):
+            session.run("sleep 100", timeout=100)
+        assert time.monotonic() - began < 10
+    with pytest.raises(SSHError):
+        log_in(at(host), timeout=1)
+    host.link(up=True)
+    host.wait_ssh()
+    with log_in(at(host), policy=HostKeyPolicy(pinned=session.known_hosts, strict=True)) as session:
+        assert session.run("hostname").text == host.name
+
+
+def test_a_host_that_reboots_in_the_middle(fresh_host: FreshHost) -> None:
+    host = fresh_host()
+    with log_in(at(host)) as session:
+        session.run("true")
+        rebooting = in_background(host.reboot)
+        with pytest.raises(ConnectionLost):
+            session.run("sleep 60")
+    rebooting.result(60)
+    with log_in(at(host), policy=HostKeyPolicy(pinned=session.known_hosts, strict=True)) as session:
+        assert session.run("hostname").text == host.name
+
+
+def test_a_bad_line_makes_commands_slow_and_not_wrong(fresh_host: FreshHost) -> None:
+    host = fresh_host()
+    host.netem(delay_ms=150, loss_percent=5)
+    data = bytes(range(256)) * 400
+    with log_in(at(host, "dev"), timeout=30) as session:
+        root = as_root(session, PASSWORD)
+        send_file(root, "/etc/data", data, mode=0o600, owner="root:root")
+        assert root.run("cat /etc/data").stdout == data

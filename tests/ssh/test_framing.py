@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from machinectl.ssh import framing
+from tests.support.real import need
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MARK = "0123456789abcdef"
+LOGIN_SHELLS = ("sh", "bash", "dash", "zsh", "fish", "tcsh", "csh")
+# What /bin/sh is somewhere: Debian's, Fedora's, Alpine's, and one more.
+POSIX_SHELLS = ("dash", "bash", "busybox", "zsh")
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
+def run_login_shell(
+    shell: str, sent: bytes, *, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [shell, "-c", framing.LOGIN_COMMAND],
+        input=sent,
+        capture_output=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], **(environment or {})},
+    )
+
+
+def run(script: str, data: bytes = b"", *, shell: str = "sh", **environment: str) -> framing.Framed:
+    answer = run_login_shell(shell, framing.as_user(script, MARK).encode() + data, environment=environment)
+    return framing.unframe(answer.stdout, answer.stderr, MARK)
+
+
+@pytest.mark.parametrize("shell", LOGIN_SHELLS)
+def test_every_login_shell_runs_a_script_of_several_lines_with_quotes(shell: str) -> None:
+    need(shell)
+    script = "echo \"it's $((1+1))\"\nprintf '%s\\n' 'back\\\\slash!' >&2\ncat\nexit 7"
+    framed = run(script, b"input\n", shell=shell)
+    assert framed.started
+    assert (framed.stdout, framed.stderr, framed.status) == (b"it's 2\ninput\n", b"back\\\\slash!\n", 7)
+
+
+@pytest.mark.parametrize("shell", POSIX_SHELLS)
+def test_whatever_shell_sh_is_the_input_reaches_the_script_byte_for_byte(shell: str, tmp_path: Path) -> None:
+    need(shell)
+    (tmp_path / "sh").symlink_to(str(shutil.which(shell)))
+    data = bytes(range(256)) * 40
+    framed = run("echo first; cat", data, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert framed.stdout == b"first\n" + data
+    assert framed.status == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(text=TEXT)
+def test_a_script_may_hold_any_character(text: str) -> None:
+    script = f"cat <<'END OF TEXT'\n{text}\nEND OF TEXT"
+    framed = run(script)
+    assert framed.stdout == f"{text}\n".encode()
+
+
+@given(out=st.binary(), err=st.binary(), noise=st.binary(), status=st.integers(0, 255))
+def test_what_stands_between_the_marks_is_the_output(out: bytes, err: bytes, noise: bytes, status: int) -> None:
+    mark = MARK.encode()
+    stdout = noise + mark + b"\n" + out + mark + b":%d\n" % status
+    stderr = noise + mark + b"\n" + err + mark + b":\n"
+    assert framing.unframe(stdout, stderr, MARK) == framing.Framed(
+        started=True, status=status, stdout=out, stderr=err, noise=noise + noise
+    )
+    assert framing.is_complete(stdout, stderr, MARK)
+    assert not framing.is_complete(stdout[:-1], stderr, MARK)
+
+
+def test_the_noise_of_a_login_is_not_in_the_output(tmp_path: Path) -> None:
+    need("bash")
+    startup = tmp_path / "startup"
+    startup.write_text("echo Welcome; echo Beware >&2\n")
+    framed = run("echo data", shell="bash", BASH_ENV=str(startup))
+    assert (framed.stdout, framed.stderr) == (b"data\n", b"")
+    assert framed.noise == b"Welcome\nBeware\n"
+
+
+def test_messages_are_english_and_system_programs_are_found() -> None:
+    framed = run('echo "$LC_ALL"; echo "$PATH"', LC_ALL="de_DE.UTF-8")
+    locale, path = framed.stdout.decode().splitlines()
+    assert locale == "C"
+    assert "/usr/sbin" in path.split(":")
+
+
+def test_a_script_that_is_killed_has_no_status() -> None:
+    framed = run("echo before; kill -9 $$")
+    assert (framed.started, framed.status, framed.stdout) == (True, None, b"before\n")
+
+
+def test_a_login_without_a_shell_starts_nothing() -> None:
+    answer = run_login_shell("/usr/sbin/nologin", framing.as_user("true", MARK).encode())
+    framed = framing.unframe(answer.stdout, answer.stderr, MARK)
+    assert not framed.started
+    assert b"not available" in framed.noise
+
+
+def test_no_part_of_the_script_is_in_the_command_of_the_login() -> None:
+    assert framing.LOGIN_COMMAND == """exec sh -c 'IFS= read -r line && eval "$line"'"""
+
+
+def test_what_is_sent_for_root_asks_sudo_for_no_password_unless_there_is_one() -> None:
+    sent = framing.as_root("id -u", MARK, password=None)
+    assert sent.startswith("LC_ALL=C; export LC_ALL; sudo -H -n -- sh -c ")
+    assert sent.splitlines()[1] == framing.BEGIN
+    with_password = framing.as_root("id -u", MARK, password="geheim").splitlines()
+    assert with_password[0].startswith("LC_ALL=C; export LC_ALL; sudo -H -S -p '' -- sh -c ")
+    assert with_password[1:3] == ["geheim", framing.BEGIN]
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["sudo reads the password", "sudo needs none and leaves it"])
+def test_a_password_never_becomes_the_data_of_the_script(tmp_path: Path, *, asks: bool) -> None:
+    fake = tmp_path / "sudo"
+    takes = "IFS= read -r password; " if asks else ""
+    fake.write_text(f'#!/bin/sh\n{takes}while [ "$1" != -- ]; do shift; done; shift; echo lecture >&2; exec "$@"\n')
+    fake.chmod(0o755)
+    sent = framing.as_root("cat; echo end >&2", MARK, password="geheim").encode() + b"data"
+    answer = run_login_shell("sh", sent, environment={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    framed = framing.unframe(answer.stdout, answer.stderr, MARK)
+    assert (framed.stdout, framed.stderr, framed.status) == (b"data", b"end\n", 0)
+    assert framed.noise == b"lecture\n"

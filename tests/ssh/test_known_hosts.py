@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.errors import UsageError
+from machinectl.ssh import known_hosts
+from machinectl.ssh.errors import HostKeyRefused
+from machinectl.ssh.hostkeys import HostKeyPolicy, HostKeys
+from machinectl.ssh.known_hosts import HostKey
+from machinectl.ssh.settings import Settings
+from tests.support.real import need
+from tests.support.sshd import FakeConsole, keygen, public
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def a_key(seed: str, kind: str = "ssh-ed25519") -> HostKey:
+    blob = len(kind).to_bytes(4, "big") + kind.encode() + seed.encode().ljust(36, b"-")
+    return HostKey(kind, blob)
+
+
+KEY, OTHER = a_key("one"), a_key("two")
+SETTINGS = Settings(
+    host="box",
+    hostname="192.168.0.29",
+    user="ops",
+    port=22,
+    keys=(),
+    key_given=False,
+    identities_only=False,
+    agent="",
+    proxy_jump="",
+    proxy_command="",
+    known_hosts=(),
+    host_key_alias="",
+    family=socket.AF_UNSPEC,
+    connect_timeout=10,
+    alive_interval=15,
+    alive_count=3,
+)
+
+
+def judge(
+    tmp_path: Path,
+    known: str = "",
+    policy: HostKeyPolicy | None = None,
+    *,
+    key: HostKey = KEY,
+    console: FakeConsole | None = None,
+    jump: bool = False,
+    **settings: object,
+) -> HostKeys:
+    """Check a host's key against a user's known_hosts; what is pinned then is in the answer."""
+    path = tmp_path / "known_hosts"
+    path.write_text(known)
+    host_keys = HostKeys(policy or HostKeyPolicy(), console or FakeConsole())
+    chosen = dataclasses.replace(SETTINGS, known_hosts=(str(path),), **settings)  # type: ignore[arg-type]
+    host_keys.check(chosen, key, jump=jump)
+    return host_keys
+
+
+PINNED = f"machinectl {KEY.line}\n".encode()
+PINNED_OTHER = f"machinectl {OTHER.line}\n".encode()
+
+
+@given(st.binary(max_size=300))
+def test_no_file_is_too_strange_to_read(text: bytes) -> None:
+    known_hosts.parse(text)
+
+
+@given(st.lists(st.text("abc*?!@|,[]:= #\t", max_size=12), max_size=4).map(" ".join))
+def test_no_line_is_too_strange_to_read(line: str) -> None:
+    for entry in known_hosts.parse(f"{line} {KEY.line}\n".encode()):
+        entry.names("abc")
+
+
+@pytest.mark.parametrize(
+    ("names", "is_named"),
+    [
+        ("192.168.0.29", True),
+        ("box,192.168.0.29", True),
+        ("192.168.0.*", True),
+        ("192.168.0.2?", True),
+        ("*,!192.168.0.29", False),
+        ("192.168.0.2", False),
+        ("192x168x0x29", False),
+        ("|1|AAAA|BBBB", False),
+        ("|1|not!base64", False),
+    ],
+)
+def test_a_line_names_hosts_by_patterns(names: str, *, is_named: bool) -> None:
+    [entry] = known_hosts.parse(f"{names} {KEY.line} a comment\n".encode())
+    assert entry.names("192.168.0.29") is is_named
+
+
+def test_case_does_not_count_in_a_hosts_name() -> None:
+    assert known_hosts.matches("Box.Example", "bOX.eXAMPLE")
+
+
+def test_names_that_ssh_keygen_hashed_are_found(tmp_path: Path) -> None:
+    need("ssh-keygen")
+    path = tmp_path / "known_hosts"
+    key = public(keygen(tmp_path / "key"))
+    path.write_text(f"192.168.0.29 {key}[box]:2222 {key}")
+    subprocess.run(["ssh-keygen", "-q", "-H", "-f", path], check=True, capture_output=True)
+    assert b"192.168" not in path.read_bytes()
+    entries = known_hosts.parse(path.read_bytes())
+    assert [[entry.names(name) for entry in entries] for name in ("192.168.0.29", "[box]:2222", "box")] == [
+        [True, False],
+        [False, True],
+        [False, False],
+    ]
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_a_fingerprint_is_the_one_that_ssh_keygen_prints(tmp_path: Path, kind: str) -> None:
+    need("ssh-keygen")
+    path = keygen(tmp_path / "key", kind)
+    key = known_hosts.parse_key(*public(path).split()[:2])
+    assert key is not None
+    printed = subprocess.run(["ssh-keygen", "-l", "-f", path], check=True, capture_output=True, text=True).stdout
+    assert key.fingerprint == printed.split()[1]
+    assert str(key) == f"{kind.upper()} {key.fingerprint}"
+    assert known_hosts.is_fingerprint(key.fingerprint)
+
+
+def test_a_key_whose_type_is_not_that_of_its_blob_is_passed_over() -> None:
+    blob = base64.b64encode(KEY.blob).decode()
+    assert known_hosts.parse(f"host ssh-rsa {blob}\nhost ssh-ed25519 !{blob}\n# {KEY.line}\n".encode()) == []
+
+
+@pytest.mark.parametrize("text", ["", "SHA256:", "MD5:aa:bb", "SHA256:" + "a" * 42, "SHA256:" + "a" * 43 + "\n"])
+def test_what_is_no_fingerprint_cannot_be_demanded(text: str) -> None:
+    assert not known_hosts.is_fingerprint(text)
+    if text:
+        with pytest.raises(UsageError, match="not a SHA256 fingerprint"):
+            HostKeyPolicy(demanded=text)
+
+
+def test_an_unknown_key_is_shown_and_pinned_when_the_person_says_yes(tmp_path: Path) -> None:
+    console = FakeConsole(True)
+    assert judge(tmp_path, console=console).pinned == PINNED
+    assert KEY.fingerprint in console.asked[0]
+
+
+def test_an_unknown_key_is_refused_when_the_person_says_no(tmp_path: Path) -> None:
+    with pytest.raises(HostKeyRefused, match="not accepted"):
+        judge(tmp_path, console=FakeConsole(False))
+
+
+def test_an_unknown_key_is_pinned_with_a_note_where_nobody_can_be_asked(tmp_path: Path) -> None:
+    console = FakeConsole()
+    assert judge(tmp_path, console=console).pinned == PINNED
+    assert KEY.fingerprint in console.said[0]
+
+
+def test_strict_refuses_an_unknown_key_and_says_how_to_accept_it(tmp_path: Path) -> None:
+    with pytest.raises(HostKeyRefused) as caught:
+        judge(tmp_path, policy=HostKeyPolicy(strict=True), console=FakeConsole(True))
+    assert f"--ssh-host-key {KEY.fingerprint}" in caught.value.hint
+
+
+def test_a_key_that_the_user_knows_is_pinned_without_a_word(tmp_path: Path) -> None:
+    console = FakeConsole()
+    pinned = judge(tmp_path, f"192.168.0.29 {KEY.line}", HostKeyPolicy(strict=True), console=console).pinned
+    assert (pinned, console.said) == (PINNED, [])
+
+
+def test_another_key_than_the_user_knows_is_refused_with_both_fingerprints(tmp_path: Path) -> None:
+    with pytest.raises(HostKeyRefused) as caught:
+        judge(tmp_path, f"192.168.0.29 {OTHER.line}")
+    assert KEY.fingerprint in caught.value.cause
+    assert OTHER.fingerprint in caught.value.cause
+    assert "ssh-keygen -R '192.168.0.29'" in caught.value.hint
+
+
+def test_a_host_known_by_a_key_of_another_type_is_no_unknown_host(tmp_path: Path) -> None:
+    with pytest.raises(HostKeyRefused, match="has changed"):
+        judge(tmp_path, f"192.168.0.29 {a_key('rsa', 'ssh-rsa').line}")
+
+
+def test_what_is_pinned_decides_not_what_the_user_knows(tmp_path: Path) -> None:
+    assert judge(tmp_path, f"192.168.0.29 {OTHER.line}", HostKeyPolicy(pinned=PINNED)).pinned == PINNED
+    with pytest.raises(HostKeyRefused) as caught:
+        judge(tmp_path, f"192.168.0.29 {KEY.line}", HostKeyPolicy(pinned=PINNED_OTHER, machine="orionbox"))
+    assert KEY.fingerprint in caught.value.cause
+    assert OTHER.fingerprint in caught.value.cause
+    assert f"machinectl provision orionbox --ssh-host-key {KEY.fingerprint}" in caught.value.hint
+
+
+def test_a_pin_that_cannot_be_read_is_no_first_contact(tmp_path: Path) -> None:
+    known = f"192.168.0.29 {KEY.line}"
+    with pytest.raises(HostKeyRefused, match="holds no key of its host"):
+        judge(tmp_path, known, HostKeyPolicy(pinned=PINNED[:-20]), console=FakeConsole(True))
+
+
+def test_a_demanded_key_replaces_the_pinned_one(tmp_path: Path) -> None:
+    policy = HostKeyPolicy(pinned=PINNED_OTHER, demanded=f"{KEY.fingerprint}=", strict=True)
+    assert judge(tmp_path, policy=policy).pinned == PINNED
+
+
+def test_another_key_than_the_demanded_one_is_refused_though_it_is_known(tmp_path: Path) -> None:
+    policy = HostKeyPolicy(pinned=PINNED, demanded=OTHER.fingerprint)
+    with pytest.raises(HostKeyRefused) as caught:
+        judge(tmp_path, f"192.168.0.29 {KEY.line}", policy)
+    assert KEY.fingerprint in caught.value.cause
+    assert OTHER.fingerprint in caught.value.cause
+
+
+def test_a_revoked_key_is_refused_even_when_it_is_pinned(tmp_path: Path) -> None:
+    with pytest.raises(HostKeyRefused, match="revoked"):
+        judge(tmp_path, f"@revoked * {KEY.line}\n192.168.0.29 {KEY.line}", HostKeyPolicy(pinned=PINNED))
+
+
+def test_an_authority_alone_makes_a_host_neither_known_nor_wrong(tmp_path: Path) -> None:
+    console = FakeConsole(True)
+    assert judge(tmp_path, f"@cert-authority * {OTHER.line}", console=console).pinned == PINNED
+    assert console.asked
+
+
+def test_a_host_on_another_port_is_known_by_name_and_port(tmp_path: Path) -> None:
+    known = f"[192.168.0.29]:2222 {KEY.line}\n192.168.0.29 {OTHER.line}"
+    assert judge(tmp_path, known, HostKeyPolicy(strict=True), port=2222).pinned == PINNED
+
+
+def test_a_host_on_another_port_is_also_known_by_its_name_alone(tmp_path: Path) -> None:
+    assert judge(tmp_path, f"192.168.0.29 {KEY.line}", HostKeyPolicy(strict=True), port=2222).pinned == PINNED
+
+
+def test_a_host_with_an_alias_is_known_by_it_alone(tmp_path: Path) -> None:
+    known = f"alias {KEY.line}\n192.168.0.29 {OTHER.line}"
+    assert judge(tmp_path, known, HostKeyPolicy(strict=True), host_key_alias="alias").pinned == PINNED
+
+
+def test_a_jump_host_that_the_user_knows_is_not_pinned(tmp_path: Path) -> None:
+    assert judge(tmp_path, f"192.168.0.29 {KEY.line}", jump=True).pinned == b""
+
+
+def test_a_jump_host_that_was_unknown_is_pinned_beside_the_host(tmp_path: Path) -> None:
+    pinned = judge(tmp_path, policy=HostKeyPolicy(pinned=PINNED_OTHER), jump=True).pinned
+    assert pinned == PINNED_OTHER + f"192.168.0.29 {KEY.line}\n".encode()
+    with pytest.raises(HostKeyRefused, match="has changed"):
+        judge(tmp_path, policy=HostKeyPolicy(pinned=pinned), key=OTHER, jump=True)
+
+
+def test_the_fingerprint_demanded_of_the_host_is_not_demanded_of_its_jump_host(tmp_path: Path) -> None:
+    policy = HostKeyPolicy(demanded=OTHER.fingerprint)
+    assert judge(tmp_path, f"192.168.0.29 {KEY.line}", policy, jump=True).pinned == b""
+
+
+def test_a_known_hosts_that_cannot_be_read_is_an_error_not_an_unknown_host(tmp_path: Path) -> None:
+    host_keys = HostKeys(HostKeyPolicy(), FakeConsole(True))
+    with pytest.raises(HostKeyRefused, match="cannot be read"):
+        host_keys.check(dataclasses.replace(SETTINGS, known_hosts=(str(tmp_path),)), KEY)
+
+
+def test_keys_of_the_types_that_are_known_are_asked_for(tmp_path: Path) -> None:
+    rsa = a_key("rsa", "ssh-rsa")
+    host_keys = judge(tmp_path, f"192.168.0.29 {rsa.line}\n192.168.0.29 {KEY.line}")
+    chosen = dataclasses.replace(SETTINGS, known_hosts=(str(tmp_path / "known_hosts"),))
+    assert host_keys.known_types(chosen) == ["ssh-ed25519"], "once pinned, the pin counts"
+    assert HostKeys(HostKeyPolicy(), FakeConsole()).known_types(chosen) == ["ssh-rsa", "ssh-ed25519"]

@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.driver import SSHEndpoint
+from machinectl.ssh.credentials import Credentials
+from machinectl.ssh.errors import LoginRefused, SSHError
+from tests.support.real import need
+from tests.support.sshd import FakeConsole, another_sshd, keygen, log_in, public, ssh_config, sshd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.sshd import SSHConfig, Sshd
+
+__all__ = ["another_sshd", "ssh_config", "sshd"]
+pytestmark = pytest.mark.usefixtures("ssh_config")
+
+
+class Agent:
+    """A real ssh-agent of the test's own, which this process's environment names."""
+
+    def __init__(self, socket: Path) -> None:
+        self.socket = socket
+
+    def add(self, *arguments: str | Path) -> None:
+        subprocess.run(["ssh-add", "-q", *arguments], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+
+
+@pytest.fixture
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent]:
+    need("ssh-agent", "ssh-add")
+    socket = tmp_path / "agent"
+    started = subprocess.run(["ssh-agent", "-s", "-a", socket], check=True, capture_output=True, text=True)
+    pid = int(started.stdout.partition("SSH_AGENT_PID=")[2].partition(";")[0])
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+    try:
+        yield Agent(socket)
+    finally:
+        os.kill(pid, signal.SIGTERM)
+
+
+def at(sshd: Sshd, key: Path | None = None) -> SSHEndpoint:
+    return SSHEndpoint(sshd.host, sshd.user, sshd.port, str(key or ""))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("ed25519", ()), ("ecdsa", ("-b", "384")), ("rsa", ()), ("rsa", ("-m", "PEM"))],
+    ids=["ed25519", "ecdsa", "rsa", "rsa-pem"],
+)
+def test_a_key_of_every_kind_logs_in(sshd: Sshd, tmp_path: Path, kind: str, options: tuple[str, ...]) -> None:
+    key = keygen(tmp_path / "key", kind, options=options)
+    sshd.authorize(key)
+    with log_in(at(sshd, key)) as session:
+        assert session.run("echo in").text == "in"
+
+
+def test_a_passphrase_is_asked_for_once(sshd: Sshd, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key", passphrase="geheim")
+    sshd.authorize(key)
+    console = FakeConsole("falsch", "geheim", True)
+    credentials = Credentials()
+    console.answers.insert(0, True)
+    with log_in(at(sshd, key), console, credentials=credentials):
+        pass
+    assert console.asked[1:] == [f"Passphrase of {key}"] * 2
+    with log_in(at(sshd, key), FakeConsole(True, interactive=True), credentials=credentials) as session:
+        assert session.run("echo in").text == "in"
+
+
+def test_a_passphrase_that_is_wrong_three_times_is_an_error(sshd: Sshd, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key", passphrase="geheim")
+    sshd.authorize(key)
+    with pytest.raises(LoginRefused, match="wrong 3 times"):
+        log_in(at(sshd, key), FakeConsole(True, "a", "b", "c"))
+
+
+def test_the_passphrase_of_a_key_that_the_host_does_not_take_is_not_asked_for(sshd: Sshd, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key", passphrase="geheim")
+    console = FakeConsole(True, interactive=True)
+    with pytest.raises(LoginRefused, match=f"tried: {key}"):
+        log_in(at(sshd, key), console)
+    assert len(console.asked) == 1, "the host's key, and nothing else"
+
+
+def test_a_passphrase_that_is_given_is_not_asked_for(sshd: Sshd, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key", passphrase="geheim")
+    sshd.authorize(key)
+    with log_in(at(sshd, key), credentials=Credentials(passphrase="geheim")):
+        pass
+    with pytest.raises(SSHError, match="passphrase given is not that of"):
+        log_in(at(sshd, key), credentials=Credentials(passphrase="falsch"))
+
+
+def test_where_nobody_can_be_asked_a_passphrase_is_an_error_that_names_the_option(sshd: Sshd, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key", passphrase="geheim")
+    sshd.authorize(key)
+    with pytest.raises(SSHError, match="needs a passphrase") as caught:
+        log_in(at(sshd, key))
+    assert "--ssh-passphrase-file" in caught.value.hint
+
+
+@pytest.mark.parametrize("options", [(), ("-m", "PEM")], ids=["openssh", "pem"])
+def test_the_agent_opens_a_key_whose_passphrase_nobody_gives(
+    sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig, options: tuple[str, ...]
+) -> None:
+    key = keygen(tmp_path / "key", "rsa", options=options)
+    sshd.authorize(key)
+    agent.add(key)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "geheim", "-f", key, *options], check=True, capture_output=True)
+    ssh_config.write("IdentityAgent SSH_AUTH_SOCK\n")
+    with log_in(at(sshd, key)) as session:
+        assert session.run("echo in").text == "in"
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_keys_of_the_agent_log_in_where_no_key_is_named(
+    sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig, kind: str
+) -> None:
+    key = keygen(tmp_path / "key", kind)
+    sshd.authorize(key)
+    agent.add(key)
+    key.unlink()
+    ssh_config.write("IdentityAgent SSH_AUTH_SOCK\n")
+    with log_in(at(sshd)) as session:
+        assert session.run("echo in").text == "in"
+
+
+def test_identity_agent_names_the_agent(
+    sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = keygen(tmp_path / "key")
+    sshd.authorize(key)
+    agent.add(key)
+    monkeypatch.delenv("SSH_AUTH_SOCK")
+    ssh_config.write(f"IdentityAgent {agent.socket}\n")
+    with log_in(at(sshd)):
+        pass
+
+
+def test_with_identities_only_the_agents_other_keys_are_not_offered(
+    sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig
+) -> None:
+    key = keygen(tmp_path / "key")
+    sshd.authorize(key)
+    agent.add(key)
+    ssh_config.write("IdentityAgent SSH_AUTH_SOCK\nIdentitiesOnly yes\n")
+    with pytest.raises(LoginRefused, match="no key to try"):
+        log_in(at(sshd))
+    ssh_config.write(f"IdentityAgent SSH_AUTH_SOCK\nIdentitiesOnly yes\nIdentityFile {key}.pub\n")
+    with log_in(at(sshd)):
+        pass
+
+
+def test_a_named_key_is_the_only_one_offered(sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig) -> None:
+    good, bad = keygen(tmp_path / "good"), keygen(tmp_path / "bad")
+    sshd.authorize(good)
+    agent.add(good)
+    ssh_config.write(f"IdentityAgent SSH_AUTH_SOCK\nIdentityFile {good}\n")
+    with pytest.raises(LoginRefused) as caught:
+        log_in(at(sshd, bad))
+    assert f"tried: {bad})" in caught.value.cause
+    assert "it accepts publickey" in caught.value.cause
+
+
+def test_an_agent_that_will_not_sign_leaves_the_other_keys_their_turn(
+    sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, key = keygen(tmp_path / "asked"), keygen(tmp_path / "key")
+    sshd.authorize(asked)
+    sshd.authorize(key)
+    monkeypatch.setenv("SSH_ASKPASS", "/bin/false")
+    agent.add("-c", asked)
+    ssh_config.write(f"IdentityAgent SSH_AUTH_SOCK\nIdentityFile {key}\n")
+    with log_in(at(sshd)) as session:
+        assert session.run("echo in").text == "in"
+
+
+def test_a_key_with_a_certificate_shows_it(sshd: Sshd, tmp_path: Path) -> None:
+    authority, key = keygen(tmp_path / "authority"), keygen(tmp_path / "key")
+    subprocess.run(
+        ["ssh-keygen", "-q", "-s", authority, "-I", "me", "-n", sshd.user, f"{key}.pub"],
+        check=True,
+        capture_output=True,
+    )
+    sshd.configure(f"TrustedUserCAKeys {authority}.pub")
+    with log_in(at(sshd, key)) as session:
+        assert session.run("echo in").text == "in"
+
+
+def test_a_key_is_taken_where_its_certificate_is_not(sshd: Sshd, tmp_path: Path) -> None:
+    authority, key = keygen(tmp_path / "authority"), keygen(tmp_path / "key", "rsa")
+    subprocess.run(
+        ["ssh-keygen", "-q", "-s", authority, "-I", "me", "-n", "nobody", f"{key}.pub"],
+        check=True,
+        capture_output=True,
+    )
+    sshd.authorize(key)
+    with log_in(at(sshd, key)):
+        pass
+
+
+def test_a_server_that_takes_no_rsa_keys_leaves_the_other_keys_their_turn(
+    sshd: Sshd, tmp_path: Path, ssh_config: SSHConfig
+) -> None:
+    rsa, key = keygen(tmp_path / "rsa", "rsa"), keygen(tmp_path / "key")
+    sshd.authorize(rsa)
+    sshd.authorize(key)
+    sshd.configure("PubkeyAcceptedAlgorithms ssh-ed25519")
+    ssh_config.write(f"IdentityFile {rsa}\nIdentityFile {key}\n")
+    with log_in(at(sshd)):
+        pass
+
+
+def test_files_that_are_no_keys_do_not_stop_the_others(sshd: Sshd, tmp_path: Path, ssh_config: SSHConfig) -> None:
+    junk, key = tmp_path / "junk", keygen(tmp_path / "key")
+    junk.write_text("junk")
+    sshd.authorize(key)
+    ssh_config.write(f"IdentityFile {junk}\nIdentityFile {tmp_path}\nIdentityFile {key}\n")
+    with log_in(at(sshd)):
+        pass
+    sshd.authorized_keys.write_text("")
+    with pytest.raises(LoginRefused) as caught:
+        log_in(at(sshd))
+    assert f"not usable: The key {junk} is not a private key" in caught.value.cause
+
+
+@pytest.mark.parametrize("name", ["nowhere", "", "junk"], ids=["missing", "directory", "not a key"])
+def test_a_named_key_that_is_none_is_an_error(sshd: Sshd, tmp_path: Path, name: str) -> None:
+    (tmp_path / "junk").write_text("junk")
+    with pytest.raises(SSHError) as caught:
+        log_in(at(sshd, tmp_path / name))
+    assert str(tmp_path / name) in caught.value.cause
+    assert caught.value.hint
+
+
+def test_a_server_that_ends_the_connection_after_some_keys_is_an_error_that_says_so(
+    sshd: Sshd, tmp_path: Path, ssh_config: SSHConfig
+) -> None:
+    keys = [keygen(tmp_path / f"key{number}") for number in range(4)]
+    sshd.configure("MaxAuthTries 2")
+    ssh_config.write("".join(f"IdentityFile {key}\n" for key in keys))
+    with pytest.raises(LoginRefused, match="after 2 attempts") as caught:
+        log_in(at(sshd))
+    assert "--generic-ssh-key" in caught.value.hint
+
+
+def test_the_error_says_what_the_host_accepts_where_there_is_nothing_to_offer(sshd: Sshd) -> None:
+    sshd.configure("PasswordAuthentication yes")
+    with pytest.raises(LoginRefused, match=r"no key to try.* it accepts publickey, password") as caught:
+        log_in(at(sshd))
+    assert "--ssh-password-file" in caught.value.hint
+
+
+def test_a_password_that_is_wrong_is_asked_for_three_times(sshd: Sshd) -> None:
+    sshd.configure("PasswordAuthentication yes")
+    console = FakeConsole(True, "a", "b", "c")
+    with pytest.raises(LoginRefused, match="the password typed"):
+        log_in(at(sshd), console)
+    assert console.asked[1:] == [f"Password of {sshd.user}@127.0.0.1:{sshd.port}"] * 3
+
+
+def test_a_password_that_is_given_and_wrong_is_not_asked_for(sshd: Sshd) -> None:
+    sshd.configure("PasswordAuthentication yes")
+    console = FakeConsole(True, interactive=True)
+    with pytest.raises(LoginRefused, match="the password given"):
+        log_in(at(sshd), console, credentials=Credentials(password="falsch"))
+    assert len(console.asked) == 1
+
+
+def test_the_password_of_the_host_is_never_sent_to_its_jump_host(
+    sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig
+) -> None:
+    sshd.configure("PasswordAuthentication yes")
+    ssh_config.write(f"Host 127.0.0.1\n  ProxyJump jump\nHost jump\n  HostName 127.0.0.1\n  Port {sshd.port}\n")
+    with pytest.raises(LoginRefused, match="no key to try"):
+        log_in(at(another_sshd), credentials=Credentials(password="geheim"))
+    assert "password" not in sshd.log.partition("userauth-request")[2].replace("authentication method", "")
+
+
+def test_a_public_key_needs_an_agent_that_holds_it(sshd: Sshd, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key")
+    assert public(key)
+    with pytest.raises(SSHError, match="is a public key"):
+        log_in(at(sshd, key.with_name("key.pub")))

@@ -1,0 +1,191 @@
+"""The shell for a person: the system's ssh, and our own where there is none."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.driver import SSHEndpoint
+from machinectl.errors import UsageError
+from machinectl.ssh.openssh import openssh_command
+from tests.support.sshd import keygen, log_in, public, ssh_config, sshd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.sshd import SSHConfig, Sshd
+
+__all__ = ["ssh_config", "sshd"]
+
+PINNED = [
+    "-o",
+    'UserKnownHostsFile="/store/machines/orionbox/known_hosts"',
+    "-o",
+    "GlobalKnownHostsFile=/dev/null",
+    "-o",
+    "HostKeyAlias=machinectl",
+    "-o",
+    "StrictHostKeyChecking=yes",
+    "-o",
+    "UpdateHostKeys=no",
+    "-o",
+    "KnownHostsCommand=none",
+    "-o",
+    "VerifyHostKeyDNS=no",
+    "-o",
+    "NoHostAuthenticationForLocalhost=no",
+]
+
+
+def test_the_command_line_of_ssh_holds_the_machines_key_and_pin() -> None:
+    endpoint = SSHEndpoint("192.168.0.29", "ops", 2222, "/store/machines/orionbox/id")
+    command = openssh_command(
+        endpoint, known_hosts="/store/machines/orionbox/known_hosts", arguments=["-A", "ls", "-l"]
+    )
+    assert command == [
+        "ssh",
+        *PINNED,
+        *("-o", "IdentitiesOnly=yes", "-o", 'IdentityFile="/store/machines/orionbox/id"'),
+        *("-l", "ops", "-p", "2222", "192.168.0.29", "-A", "ls", "-l"),
+    ]
+
+
+def test_what_the_endpoint_leaves_open_is_left_to_the_users_configuration() -> None:
+    assert openssh_command(SSHEndpoint("box")) == ["ssh", "box"]
+
+
+def test_a_host_is_never_an_option_of_ssh() -> None:
+    with pytest.raises(UsageError):
+        openssh_command(SSHEndpoint("-oProxyCommand=x"))
+
+
+@pytest.mark.parametrize("name", ["plain", "with blank", 'a "quote"', "100%h"])
+def test_ssh_itself_takes_the_pin_and_the_key(sshd: Sshd, ssh_config: SSHConfig, tmp_path: Path, name: str) -> None:
+    del ssh_config
+    directory = tmp_path / name
+    directory.mkdir()
+    key = keygen(directory / "id")
+    sshd.authorize(key)
+    endpoint = SSHEndpoint(sshd.host, sshd.user, sshd.port, str(key))
+    with log_in(endpoint) as session:
+        (directory / "known_hosts").write_bytes(session.known_hosts)
+    command = openssh_command(endpoint, known_hosts=str(directory / "known_hosts"), arguments=["echo in; exit 7"])
+    answer = subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (7, "in\n", "")
+    assert (directory / "known_hosts").read_bytes() == session.known_hosts
+
+
+def test_ssh_itself_refuses_a_key_that_is_not_pinned_though_the_user_knows_it(
+    sshd: Sshd, ssh_config: SSHConfig, tmp_path: Path
+) -> None:
+    ssh_config.known_hosts.write_text(sshd.known())
+    pinned = tmp_path / "known_hosts"
+    pinned.write_text(f"machinectl {public(keygen(tmp_path / 'other'))}")
+    command = openssh_command(sshd.endpoint, known_hosts=str(pinned), arguments=["echo in"])
+    answer = subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert answer.returncode == 255
+    assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in answer.stderr
+
+
+PROMPT = "# " if os.geteuid() == 0 else "$ "
+OWN_SHELL = """
+import sys
+from machinectl.driver import SSHEndpoint
+from machinectl.ssh.terminal import run_shell
+from tests.support.sshd import log_in
+host, user, port, key, *command = sys.argv[1:]
+with log_in(SSHEndpoint(host, user, int(port), key)) as session:
+    status = run_shell(session, command)
+sys.exit(status)
+"""
+
+
+def own_shell(sshd: Sshd, *command: str) -> list[str]:
+    where = (sshd.host, sshd.user, str(sshd.port), str(sshd.key_path))
+    return [sys.executable, "-c", OWN_SHELL, *where, *command]
+
+
+class Person:
+    """Somebody at a terminal in which a program runs."""
+
+    def __init__(self, command: list[str]) -> None:
+        self.pid, self._terminal = pty.fork()
+        if self.pid == 0:
+            os.execvp(command[0], command)
+        self.seen = ""
+        self.ended = False
+
+    def resize(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def type(self, text: str) -> None:
+        os.write(self._terminal, text.encode())
+
+    def wait_for(self, text: str) -> None:
+        """Read up to a text that comes after what was waited for before."""
+        while text not in self.seen:
+            assert select.select([self._terminal], [], [], 20)[0], self.seen
+            self.seen += os.read(self._terminal, 1 << 16).decode()
+        self.seen = self.seen.partition(text)[2]
+
+    def close(self) -> int:
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self._terminal)
+        self.ended = True
+        return os.waitstatus_to_exitcode(status)
+
+
+@pytest.fixture
+def person(sshd: Sshd, ssh_config: SSHConfig) -> Iterator[Person]:
+    del ssh_config
+    sshd.configure("ForceCommand exec sh -i")
+    person = Person(own_shell(sshd))
+    yield person
+    if not person.ended:
+        os.kill(person.pid, signal.SIGKILL)
+        person.close()
+
+
+def test_our_own_shell_follows_the_window_and_ends_with_the_shells_status(person: Person) -> None:
+    person.resize(24, 80)
+    person.wait_for(PROMPT)
+    person.resize(33, 101)
+    # The change arrives when it arrives: ask until it has.
+    person.type("until stty size | grep '33 101'; do :; done; echo res''ized\n")
+    person.wait_for("resized")
+    person.type("cat\n")
+    person.type("typed\n")
+    person.wait_for("typed\r\n")
+    person.wait_for("typed\r\n")
+    person.type("\x03")
+    person.wait_for(PROMPT)
+    person.type("echo inter''rupted\n")
+    person.wait_for("interrupted")
+    person.type("exit 42\n")
+    assert person.close() == 42
+
+
+def test_our_own_shell_passes_a_commands_streams_and_status_on(sshd: Sshd, ssh_config: SSHConfig) -> None:
+    del ssh_config
+    data = os.urandom(300_000)
+    answer = subprocess.run(
+        own_shell(sshd, "cat;", "echo oops >&2;", "exit 9"), input=data, check=False, capture_output=True
+    )
+    assert (answer.returncode, answer.stdout, answer.stderr) == (9, data, b"oops\n")
+
+
+def test_our_own_shell_says_255_of_a_command_that_was_killed(sshd: Sshd, ssh_config: SSHConfig) -> None:
+    del ssh_config
+    answer = subprocess.run(own_shell(sshd, "kill -9 $$"), check=False, capture_output=True, stdin=subprocess.DEVNULL)
+    assert answer.returncode == 255

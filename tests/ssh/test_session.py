@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.driver import SSHEndpoint
+from machinectl.ssh.connect import connect
+from machinectl.ssh.credentials import Credentials
+from machinectl.ssh.errors import CommandFailed, CommandTimeout, ConnectionLost, NoShell, SSHError
+from machinectl.ssh.hostkeys import HostKeyPolicy
+from tests.support.real import need
+from tests.support.sshd import FakeConsole, log_in, ssh_config, sshd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.ssh.session import Session
+    from tests.support.sshd import SSHConfig, Sshd
+
+__all__ = ["ssh_config", "sshd"]
+pytestmark = pytest.mark.usefixtures("ssh_config")
+
+
+class Line:
+    """A line to an sshd with a delay in each direction, in seconds; it can go dead while both ends stay open."""
+
+    def __init__(self, port: int, delay: float = 0) -> None:
+        self._target = port
+        self._delay = delay
+        self._dead = threading.Event()
+        self._ends: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def die(self) -> None:
+        self._dead.set()
+
+    def close(self) -> None:
+        for end in (self._listener, *self._ends):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                here, _ = self._listener.accept()
+                there = socket.create_connection(("127.0.0.1", self._target))
+                self._ends += [here, there]
+                self._carry(here, there)
+                self._carry(there, here)
+
+    def _carry(self, source: socket.socket, target: socket.socket) -> None:
+        on_the_way: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+
+        def take() -> None:
+            data = b"-"
+            while data:
+                with contextlib.suppress(OSError):
+                    data = source.recv(1 << 16)
+                on_the_way.put((time.monotonic() + self._delay, data))
+
+        def give() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    due, data = on_the_way.get()
+                    time.sleep(max(0, due - time.monotonic()))
+                    if not data:
+                        target.shutdown(socket.SHUT_WR)
+                        return
+                    if not self._dead.is_set():
+                        target.sendall(data)
+
+        for work in (take, give):
+            threading.Thread(target=work, daemon=True).start()
+
+
+@contextlib.contextmanager
+def line_to(sshd: Sshd, delay: float = 0) -> Iterator[Line]:
+    line = Line(sshd.port, delay)
+    try:
+        yield line
+    finally:
+        line.close()
+
+
+def duration(session: Session, script: str, data: bytes = b"") -> float:
+    began = time.monotonic()
+    session.run(script, input=data)
+    return time.monotonic() - began
+
+
+def through(line: Line, sshd: Sshd) -> SSHEndpoint:
+    return SSHEndpoint("127.0.0.1", sshd.user, line.port, str(sshd.key_path))
+
+
+def test_a_command_has_its_input_output_and_status(sshd: Sshd) -> None:
+    with log_in(sshd.endpoint) as session:
+        result = session.run("cat; echo to stderr >&2; exit 3", input=b"\0\xffdata", check=False)
+    assert (result.status, result.stdout, result.stderr) == (3, b"\0\xffdata", b"to stderr\n")
+
+
+def test_one_connection_carries_many_commands(sshd: Sshd) -> None:
+    with log_in(sshd.endpoint) as session:
+        for number in range(12):
+            assert session.run(f"echo {number}").text == str(number)
+    assert sshd.log.count("Accepted publickey") == 1
+
+
+def test_much_is_sent_and_received_at_once(sshd: Sshd) -> None:
+    data = os.urandom(1 << 20) * 6
+    with log_in(sshd.endpoint) as session:
+        result = session.run("tee /dev/stderr", input=data)
+    assert result.stdout == data
+    assert result.stderr == data
+
+
+def test_a_command_need_not_read_its_input(sshd: Sshd) -> None:
+    with log_in(sshd.endpoint) as session:
+        assert session.run("echo done", input=b"x" * (8 << 20)).text == "done"
+        assert session.run("echo next").text == "next"
+
+
+def test_a_command_that_reads_finds_the_end_of_its_input(sshd: Sshd) -> None:
+    with log_in(sshd.endpoint) as session:
+        assert session.run("cat", timeout=10).stdout == b""
+
+
+def test_a_command_that_fails_is_an_error_with_the_last_it_said(sshd: Sshd) -> None:
+    with log_in(sshd.endpoint) as session, pytest.raises(CommandFailed) as caught:
+        session.run("echo out; echo first >&2; echo last words >&2; exit 4")
+    assert caught.value.cause == f"127.0.0.1:{sshd.port}: last words (status 4)"
+    assert caught.value.result.stdout == b"out\n"
+    assert "--debug" in caught.value.hint
+
+
+def test_a_command_that_is_killed_is_an_error(sshd: Sshd) -> None:
+    with log_in(sshd.endpoint) as session, pytest.raises(SSHError, match="ended a command before its time"):
+        session.run("kill -9 $$", check=False)
+
+
+def test_a_command_that_takes_too_long_is_given_up_and_the_next_one_runs(sshd: Sshd) -> None:
+    with log_in(sshd.endpoint) as session:
+        with pytest.raises(CommandTimeout, match="within 0 s"):
+            session.run("sleep 60", timeout=0.3)
+        assert session.run("echo next").text == "next"
+
+
+def test_a_daemon_that_keeps_the_output_open_does_not_keep_the_command(sshd: Sshd) -> None:
+    with log_in(sshd.endpoint) as session:
+        began = time.monotonic()
+        pid = session.run("sleep 60 & echo $!", timeout=20).text
+        assert time.monotonic() - began < 10
+        session.run(f"kill {pid}")
+
+
+def test_a_login_that_prints_noise_changes_no_output(sshd: Sshd) -> None:
+    sshd.configure('ForceCommand echo Welcome; echo Beware >&2; eval "$SSH_ORIGINAL_COMMAND"', "Banner /etc/passwd")
+    with log_in(sshd.endpoint) as session:
+        result = session.run("echo data; echo oops >&2")
+    assert (result.stdout, result.stderr) == (b"data\n", b"oops\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("/usr/sbin/nologin", "'This account is currently not available.'"), ("/bin/false", ""), ("internal-sftp", "")],
+)
+def test_a_user_without_a_shell_is_a_plain_error(sshd: Sshd, command: str, said: str) -> None:
+    sshd.configure(f"ForceCommand {command}")
+    with log_in(sshd.endpoint) as session, pytest.raises(NoShell, match=r"can log in .* but run no commands") as caught:
+        session.run("true", timeout=10)
+    assert said in caught.value.cause
+    assert "another user" in caught.value.hint
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_a_server_that_allows_few_sessions_at_once_runs_commands_all_the_same(sshd: Sshd, most: int) -> None:
+    sshd.configure(f"MaxSessions {most}")
+    with log_in(sshd.endpoint) as session:
+        for number in range(6):
+            assert session.run(f"echo {number}").text == str(number)
+
+
+def test_a_server_that_allows_no_session_is_an_error(sshd: Sshd) -> None:
+    sshd.configure("MaxSessions 0")
+    with log_in(sshd.endpoint) as session, pytest.raises(SSHError, match="opens no session"):
+        session.run("true")
+
+
+def test_a_shell_that_gave_up_waiting_is_replaced(sshd: Sshd) -> None:
+    sshd.configure("ForceCommand exec bash -c 'export TMOUT=1; eval \"$SSH_ORIGINAL_COMMAND\"'")
+    need("bash")
+    with log_in(sshd.endpoint) as session:
+        assert session.run("echo first").text == "first"
+        waiting = session._shells._starting
+        for future in waiting:
+            future.result().close()
+        assert session.run("echo second").text == "second"
+
+
+def test_a_connection_that_is_cut_is_lost(sshd: Sshd) -> None:
+    with log_in(sshd.endpoint) as session:
+        session.run("true")
+        cut = threading.Timer(0.2, sshd.disconnect)
+        cut.start()
+        with pytest.raises(ConnectionLost, match="it was closed") as caught:
+            session.run("sleep 60")
+        assert f"ssh -p {sshd.port} {sshd.user}@127.0.0.1 true" in caught.value.hint
+        with pytest.raises(ConnectionLost):
+            session.run("true")
+        cut.join()
+
+
+def test_a_link_that_goes_dead_is_noticed_by_the_keep_alive(sshd: Sshd, ssh_config: SSHConfig) -> None:
+    ssh_config.write("ServerAliveInterval 1\nServerAliveCountMax 1\n")
+    with line_to(sshd) as line, log_in(through(line, sshd)) as session:
+        session.run("true")
+        line.die()
+        with pytest.raises(ConnectionLost, match="no sign of life"):
+            session.run("echo", timeout=30)
+
+
+def test_a_quiet_command_outlives_the_keep_alive(sshd: Sshd, ssh_config: SSHConfig) -> None:
+    ssh_config.write("ServerAliveInterval 1\nServerAliveCountMax 1\n")
+    with log_in(sshd.endpoint) as session:
+        assert session.run("sleep 2.5; echo alive").text == "alive"
+
+
+def test_round_trips_of_a_connection_and_its_commands(sshd: Sshd) -> None:
+    delay = 0.05
+    connects: list[float] = []
+    firsts: list[float] = []
+    others: list[float] = []
+    with line_to(sshd, delay) as line:
+        for _ in range(3):
+            began = time.monotonic()
+            with log_in(through(line, sshd)) as session:
+                connects.append(time.monotonic() - began)
+                firsts.append(duration(session, "true"))
+                others += [duration(session, "cat", b"some input") for _ in range(3)]
+    # Whole round trips of the quickest, the rest is work on both sides. TCP's own is one more: this line answers it.
+    connect, first, other = [int(min(times) / (2 * delay)) for times in (connects, firsts, others)]
+    assert connect <= 4, "3, and room for ssh -G and the cryptography of two sides on a busy machine"
+    assert (first, other) == (3, 1)
+
+
+def test_nothing_secret_is_in_an_argument_on_either_side(sshd: Sshd) -> None:
+    need("ps")
+    secret = "geheim-1b2f"
+    with log_in(sshd.endpoint, credentials=Credentials(password=secret, sudo_password=secret)) as session:
+        result = session.run("cat /proc/[0-9]*/cmdline; cat", input=secret.encode())
+    assert result.stdout.endswith(secret.encode())
+    assert result.stdout.count(secret.encode()) == 1
+    here = b"".join(path.read_bytes() for path in Path("/proc/self/task").glob("*/cmdline"))
+    assert secret.encode() not in here
+
+
+def test_each_command_and_its_output_are_traced_without_the_input(sshd: Sshd) -> None:
+    traced: list[str] = []
+    with connect(sshd.endpoint, Credentials(), HostKeyPolicy(), FakeConsole(), trace=traced.append) as session:
+        session.run("wc -c; echo oops >&2", input=b"geheim")
+    assert traced == [f"{sshd.user}@127.0.0.1:{sshd.port}$ wc -c; echo oops >&2", "6", "oops"]
+
+
+def test_nothing_is_left_running_on_the_host(sshd: Sshd) -> None:
+    with log_in(sshd.endpoint) as session:
+        pids = session.run("echo $$; echo $PPID").text.split()
+        waiting = [future.result() for future in session._shells._starting]
+        assert waiting
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    left = subprocess.run(["pgrep", "-f", str(sshd.directory)], check=False, capture_output=True).stdout.split()
+    assert not [pid for pid in left if int(pid) != os.getpid()]

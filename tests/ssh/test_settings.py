@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.driver import SSHEndpoint
+from machinectl.errors import UsageError
+from machinectl.ssh.errors import SSHError
+from machinectl.ssh.settings import choose, jump_targets, openssh_query, parse, replace, settings
+from tests.support.sshd import ssh_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.sshd import SSHConfig
+
+__all__ = ["ssh_config"]
+
+
+def test_the_users_configuration_says_how_a_host_is_reached(ssh_config: SSHConfig, tmp_path: Path) -> None:
+    (tmp_path / "included").write_text("Host box\n  Port 2222\n  ProxyJump joe@jump:2200\n")
+    ssh_config.write(
+        f"Include {tmp_path}/included\n"
+        "Match host box\n  User ops\n"
+        "Host box\n  HostName 192.168.0.29\n  IdentityFile ~/.ssh/id_%r_%h\n  IdentityFile /keys/b\n"
+        "  IdentitiesOnly yes\n  HostKeyAlias alias\n  ConnectTimeout 7\n  ServerAliveInterval 5\n"
+        "  ServerAliveCountMax 2\n  AddressFamily inet\n"
+    )
+    found = settings(SSHEndpoint("box"))
+    assert (found.hostname, found.user, found.port) == ("192.168.0.29", "ops", 2222)
+    assert found.keys == (os.path.expanduser("~/.ssh/id_ops_192.168.0.29"), "/keys/b")
+    assert found.identities_only
+    assert not found.key_given
+    assert (found.proxy_jump, found.proxy_command) == ("joe@jump:2200", "")
+    assert found.host_key_alias == "alias"
+    assert (found.connect_timeout, found.alive_interval, found.alive_count) == (7, 5, 2)
+    assert found.family == socket.AF_INET
+    assert found.known_hosts == (str(ssh_config.known_hosts),)
+
+
+def test_what_the_user_says_wins_over_the_configuration(ssh_config: SSHConfig) -> None:
+    ssh_config.write("Host box\n  User ops\n  Port 2222\n  IdentityFile /keys/a\n")
+    found = settings(SSHEndpoint("box", "joe", 22, "~/key"))
+    assert (found.user, found.port, found.keys) == ("joe", 22, (os.path.expanduser("~/key"),))
+    assert found.key_given
+    assert found.identities_only
+
+
+def test_rules_of_the_configuration_see_the_user_that_was_given(ssh_config: SSHConfig) -> None:
+    ssh_config.write("Match user joe\n  Port 2222\n")
+    assert settings(SSHEndpoint("box", "joe")).port == 2222
+    assert settings(SSHEndpoint("box", "ops")).port == 22
+
+
+def test_a_proxy_command_is_filled_in(ssh_config: SSHConfig) -> None:
+    ssh_config.write('Host box\n  HostName b\n  User ops\n  ProxyCommand nc -x 100%% %h %p "%r  %n"\n')
+    assert settings(SSHEndpoint("box")).proxy_command == 'nc -x 100% b 22 "ops  box"'
+
+
+@pytest.mark.parametrize(
+    ("line", "agent"),
+    [
+        ("IdentityAgent none", ""),
+        ("IdentityAgent SSH_AUTH_SOCK", "/the/agent"),
+        ("IdentityAgent $OTHER", "/another"),
+        ("IdentityAgent /sockets/%r", "/sockets/ops"),
+    ],
+)
+def test_the_agent_is_where_the_configuration_says(
+    ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch, line: str, agent: str
+) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/the/agent")
+    monkeypatch.setenv("OTHER", "/another")
+    ssh_config.write(f"{line}\nUser ops\n")
+    assert settings(SSHEndpoint("box")).agent == agent
+
+
+def test_without_an_identity_agent_it_is_the_one_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/the/agent")
+    assert choose(SSHEndpoint("box"), {}).agent == "/the/agent"
+    monkeypatch.delenv("SSH_AUTH_SOCK")
+    assert choose(SSHEndpoint("box"), {}).agent == ""
+
+
+def test_known_hosts_with_blanks_in_their_paths_are_found(tmp_path: Path) -> None:
+    for name in ("a", "a b c", "d"):
+        (tmp_path / name).write_text("")
+    listed = f"{tmp_path}/a b c {tmp_path}/nowhere {tmp_path}/d"
+    found = choose(SSHEndpoint("box"), {"userknownhostsfile": [listed], "globalknownhostsfile": ["none"]})
+    assert found.known_hosts == (f"{tmp_path}/a b c", f"{tmp_path}/d")
+
+
+def test_a_configuration_that_ssh_refuses_is_an_error_in_its_words(ssh_config: SSHConfig) -> None:
+    ssh_config.write("NoSuchOption yes\n")
+    with pytest.raises(SSHError, match=r"Bad configuration option: nosuchoption"):
+        settings(SSHEndpoint("box"))
+
+
+@pytest.mark.parametrize("host", ["", "-oProxyCommand=x", "a b", "a;b", "a\nb", "ops@box", "$(x)", "a/b"])
+def test_what_is_no_host_is_never_given_to_ssh(host: str) -> None:
+    with pytest.raises(UsageError, match="not a host"):
+        settings(SSHEndpoint(host))
+
+
+@pytest.mark.parametrize("user", ["-oProxyCommand=x", "a b", "a;b", "$(x)", "a'b"])
+def test_what_is_no_user_is_never_given_to_ssh(user: str) -> None:
+    with pytest.raises(UsageError, match="not a user"):
+        settings(SSHEndpoint("box", user))
+
+
+@pytest.mark.parametrize("host", ["box", "192.168.0.29", "fd00::29", "fe80::1%eth0", "a_b.example"])
+def test_hosts_addresses_are_taken(ssh_config: SSHConfig, host: str) -> None:
+    del ssh_config
+    assert settings(SSHEndpoint(host)).hostname == host
+
+
+def test_the_question_to_ssh_ends_its_options_before_the_host() -> None:
+    assert openssh_query(SSHEndpoint("box", "ops", 2222)) == ["ssh", "-G", "-l", "ops", "-p", "2222", "--", "box"]
+
+
+def test_without_ssh_the_files_are_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "known_hosts").write_text("")
+    (tmp_path / ".ssh" / "config").write_text(
+        "Host box\n  HostName 192.168.0.29\n  Port 2222\n  IdentityFile ~/a\n  IdentityFile ~/b\n  ProxyJump jump\n"
+    )
+    found = settings(SSHEndpoint("box", "ops"))
+    assert (found.hostname, found.user, found.port, found.proxy_jump) == ("192.168.0.29", "ops", 2222, "jump")
+    assert found.keys == (f"{tmp_path}/a", f"{tmp_path}/b")
+    assert str(tmp_path / ".ssh" / "known_hosts") in found.known_hosts
+    assert settings(SSHEndpoint("other")).user == getpass.getuser()
+    assert f"{tmp_path}/.ssh/id_ed25519" in settings(SSHEndpoint("other")).keys
+
+
+def test_without_ssh_a_broken_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("Nonsense\n")
+    with pytest.raises(SSHError, match="cannot be read"):
+        settings(SSHEndpoint("box"))
+
+
+def test_jump_hosts_are_taken_apart() -> None:
+    chain = "a, joe@b:2200,ssh://c@[fd00::1]:44,d@fd00::2,[fd00::3],e@f@g"
+    assert jump_targets(chain) == [
+        SSHEndpoint("a"),
+        SSHEndpoint("b", "joe", 2200),
+        SSHEndpoint("fd00::1", "c", 44),
+        SSHEndpoint("fd00::2", "d"),
+        SSHEndpoint("fd00::3"),
+        SSHEndpoint("g", "e@f"),
+    ]
+
+
+@given(st.text())
+def test_no_chain_of_jump_hosts_is_too_strange_to_read(text: str) -> None:
+    assert jump_targets(text)
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z]{1,9}", fullmatch=True), st.text("ab% ~/", max_size=9)))
+def test_each_line_of_ssh_is_an_option(options: dict[str, str]) -> None:
+    text = "".join(f"{name} {value}\n" for name, value in options.items())
+    assert parse(text) == {name: [value] for name, value in options.items()}
+
+
+@given(st.text("%ab"), st.dictionaries(st.sampled_from("ab%"), st.text("xy")))
+def test_tokens_are_replaced_once_and_others_stay(text: str, tokens: dict[str, str]) -> None:
+    replaced = replace(text, tokens)
+    assert "%" in text or replaced == text
+    assert replace("%%", {"%": "%"}) == "%"

@@ -1,0 +1,196 @@
+"""The words of sudo that no lab host has: a stand-in says them. The real sudo is in test_ssh_lab."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.ssh.credentials import Credentials
+from machinectl.ssh.errors import RootRefused
+from machinectl.ssh.runner import Result
+from machinectl.ssh.sudo import check_password_command, elevate, probe_command, refused, sudoers
+from tests.support.real import need
+from tests.support.sshd import FakeConsole, log_in, ssh_config, sshd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from machinectl.ssh.session import Session
+    from tests.support.sshd import Sshd
+
+    Stand = Callable[[str], Session]
+
+__all__ = ["ssh_config", "sshd"]
+
+# Takes the password of its caller, `geheim`, as sudo -S does: from standard input, a line, byte by byte.
+TAKES_PASSWORD = """
+if [ "$1 $2" = "-H -n" ] || [ "$1" = -n ]; then echo "sudo: a password is required" >&2; exit 1; fi
+IFS= read -r password
+if [ "$password" != geheim ]; then
+  echo "Sorry, try again." >&2; echo "sudo: no password was provided" >&2; exit 1
+fi
+"""
+RUNS = """
+echo "We trust you have received the usual lecture." >&2
+while [ "$1" != -- ]; do shift; done; shift; LAB_ROOT=yes exec "$@"
+"""
+
+
+@pytest.fixture
+def stand_in(sshd: Sshd, ssh_config: object, tmp_path: Path) -> Iterator[Stand]:
+    """Connect as a user who is not root, to a host whose sudo is the script that is given."""
+    del ssh_config
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    sessions: list[Session] = []
+
+    def install(name: str, script: str) -> None:
+        (programs / name).write_text(f"#!/bin/sh\n{script}")
+        (programs / name).chmod(0o755)
+
+    def connect(sudo: str) -> Session:
+        install("id", "echo 1000")
+        install("sudo", sudo)
+        sshd.configure(f"SetEnv PATH={programs}:{os.environ['PATH']} SHLVL=2")
+        session = log_in(sshd.endpoint)
+        session.settings = dataclasses.replace(session.settings, user="ops")
+        sessions.append(session)
+        return session
+
+    yield connect
+    for session in sessions:
+        session.close()
+
+
+def test_the_questions_to_sudo_as_they_are_sent() -> None:
+    assert probe_command().splitlines() == [
+        'if [ "$(id -u)" = 0 ]; then echo root',
+        "elif ! command -v sudo >/dev/null; then echo absent",
+        "elif sudo -H -n -- sh -c :; then echo free",
+        "else echo password; fi",
+    ]
+    assert check_password_command() == "sudo -H -S -p '' -- sh -c :"
+    assert "elif ! command -v script >/dev/null; then echo terminal" in probe_command(terminal=True).splitlines()
+    assert check_password_command(terminal=True) == (
+        """SHELL=/bin/sh script -qec 'exec sudo -H -S -p '"'"''"'"' -- sh -c : <&3 >&4 2>&5' /dev/null"""
+        " 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1"
+    )
+
+
+def test_the_line_that_an_error_tells_to_add_is_in_a_file_that_sudo_reads() -> None:
+    assert sudoers("ops") == "echo 'ops ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/ops"
+    assert sudoers("o.ps~") == "echo 'o.ps~ ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/o_ps_"
+
+
+def test_without_a_password_commands_run_through_sudo(stand_in: Stand) -> None:
+    root = elevate(stand_in(RUNS), Credentials(), FakeConsole())
+    result = root.run("echo $LAB_ROOT; cat; echo oops >&2", input=b"data")
+    assert (result.stdout, result.stderr) == (b"yes\ndata", b"oops\n")
+
+
+def test_a_password_that_is_given_is_used(stand_in: Stand) -> None:
+    root = elevate(stand_in(TAKES_PASSWORD + RUNS), Credentials(sudo_password="geheim"), FakeConsole())
+    for _ in range(3):
+        assert root.run("echo $LAB_ROOT; cat", input=b"data").stdout == b"yes\ndata"
+    assert "geheim" not in repr(root)
+
+
+def test_a_password_that_sudo_no_longer_wants_is_not_the_data_of_the_command(stand_in: Stand, tmp_path: Path) -> None:
+    asked_before = tmp_path / "asked"
+    forgets = f"if ! [ -e {asked_before} ]; then {TAKES_PASSWORD} : > {asked_before}; fi\n"
+    root = elevate(stand_in(forgets + RUNS), Credentials(sudo_password="geheim"), FakeConsole())
+    assert root.run("cat", input=b"data").stdout == b"data"
+
+
+def test_a_password_is_asked_for_until_it_is_right_and_remembered(stand_in: Stand) -> None:
+    console, credentials = FakeConsole("falsch", "geheim"), Credentials()
+    root = elevate(stand_in(TAKES_PASSWORD + RUNS), credentials, console)
+    assert root.run("echo $LAB_ROOT").text == "yes"
+    assert credentials.sudo_password == "geheim"
+    assert len(console.asked) == 2
+    assert "ops for sudo at 127.0.0.1" in console.asked[0]
+
+
+def test_a_password_that_is_wrong_three_times_is_an_error(stand_in: Stand) -> None:
+    with pytest.raises(RootRefused, match="was wrong 3 times") as caught:
+        elevate(stand_in(TAKES_PASSWORD), Credentials(), FakeConsole("a", "b", "c"))
+    assert sudoers("ops") in caught.value.hint
+
+
+def test_a_password_that_is_given_and_wrong_is_an_error(stand_in: Stand) -> None:
+    with pytest.raises(RootRefused, match="does not take the password given for ops"):
+        elevate(stand_in(TAKES_PASSWORD), Credentials(sudo_password="falsch"), FakeConsole("geheim"))
+
+
+def test_where_nobody_can_be_asked_the_error_names_the_option_and_the_sudoers_line(stand_in: Stand) -> None:
+    with pytest.raises(RootRefused, match="wants the password of ops") as caught:
+        elevate(stand_in(TAKES_PASSWORD), Credentials(), FakeConsole())
+    assert "--sudo-password-file" in caught.value.hint
+    assert sudoers("ops") in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "ops is not in the sudoers file.",
+        "ops is not in the sudoers file.\nThis incident has been reported to the administrator.",
+        "Sorry, user ops may not run sudo on box.",
+        "Sorry, user ops is not allowed to execute '/usr/bin/sh -c :' as root on box.",
+        "sudo: I'm sorry ops. I'm afraid I can't do that",
+    ],
+)
+@pytest.mark.parametrize("when", ["at once", "after the password"])
+def test_a_user_whom_sudo_does_not_let_is_told_the_line_to_add(stand_in: Stand, says: str, when: str) -> None:
+    asks = TAKES_PASSWORD if when == "after the password" else ""
+    session = stand_in(f"{asks}cat >&2 <<'END'\n{says}\nEND\nexit 1")
+    with pytest.raises(RootRefused, match="ops may not run sudo") as caught:
+        elevate(session, Credentials(sudo_password="geheim"), FakeConsole())
+    assert caught.value.hint == f"On the host, as root: {sudoers('ops')}"
+
+
+WANTS_TERMINAL = (
+    "tty </dev/tty >/dev/null 2>&1 || { echo 'sudo: sorry, you must have a tty to run sudo' >&2; exit 1; }\n"
+)
+
+
+@pytest.mark.parametrize("takes", ["", TAKES_PASSWORD], ids=["nopasswd", "password"])
+def test_sudo_that_wants_a_terminal_gets_one_and_the_data_goes_past_it(stand_in: Stand, takes: str) -> None:
+    need("script")
+    data = bytes(range(256)) * 1000
+    root = elevate(stand_in(WANTS_TERMINAL + takes + RUNS), Credentials(sudo_password="geheim"), FakeConsole())
+    result = root.run("echo $LAB_ROOT; tee /dev/stderr; exit 3", input=data, check=False)
+    assert (result.status, result.stdout, result.stderr) == (3, b"yes\n" + data, data)
+
+
+def test_sudo_that_wants_a_terminal_is_told_what_to_set_where_none_can_be_made(stand_in: Stand) -> None:
+    error = refused(stand_in(RUNS), Result(0, b"terminal\n", b""))
+    assert "requiretty" in error.cause
+    assert "'Defaults:ops !requiretty' > /etc/sudoers.d/zz-ops-tty" in error.hint
+
+
+def test_sudo_that_is_broken_is_an_error_in_its_words(stand_in: Stand) -> None:
+    says = "echo 'sudo: /etc/sudoers is world writable' >&2; exit 1"
+    with pytest.raises(RootRefused, match="/etc/sudoers is world writable"):
+        elevate(stand_in(says), Credentials(sudo_password="geheim"), FakeConsole())
+
+
+def test_sudo_that_stops_working_later_is_an_error_in_its_words(stand_in: Stand, tmp_path: Path) -> None:
+    marker = tmp_path / "over"
+    root = elevate(
+        stand_in(f"if [ -e {marker} ]; then echo 'sudo: a password is required' >&2; exit 1; fi\n{RUNS}"),
+        Credentials(),
+        FakeConsole(),
+    )
+    marker.touch()
+    with pytest.raises(RootRefused, match="a password is required"):
+        root.run("echo never")
+
+
+def test_the_words_of_sudo_rs_for_a_wrong_password_are_understood(stand_in: Stand) -> None:
+    says = "echo 'sudo: Authentication failed, try again.' >&2; exit 1"
+    with pytest.raises(RootRefused, match="does not take the password given"):
+        elevate(stand_in(says), Credentials(sudo_password="falsch"), FakeConsole())

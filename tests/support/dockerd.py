@@ -1,0 +1,173 @@
+"""A real Docker Engine for tests: dockerd and its containerd, as root, with everything they keep in one directory.
+
+It listens with --tlsverify on 127.0.0.1 and 127.0.0.2 (its certificate is for the first only), and on a unix socket.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl import certs
+from tests.support.real import need
+from tests.support.servers import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+START_SECONDS = 30
+STOP_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Dockerd:
+    """A running engine and its CA. `directory` holds ca.pem, cert.pem and key.pem of a client that it takes."""
+
+    port: int
+    socket: Path
+    ca: certs.Pair
+    directory: Path
+
+    @property
+    def url(self) -> str:
+        return f"tcp://127.0.0.1:{self.port}"
+
+    def client(self, directory: Path, client: certs.Pair | None, ca: bytes = b"") -> Path:
+        """Make a directory as DOCKER_CERT_PATH names one; the CA is the engine's where no other is given."""
+        directory.mkdir()
+        (directory / "ca.pem").write_bytes(ca or self.ca.certificate)
+        if client:
+            (directory / "cert.pem").write_bytes(client.certificate)
+            (directory / "key.pem").write_bytes(client.key)
+        return directory
+
+
+@pytest.fixture(scope="session")
+def dockerd() -> Iterator[Dockerd]:
+    """An engine for the whole session (one a worker): tests leave it as they found it."""
+    need("dockerd", "containerd", "setpriv", root=True)
+    # Not pytest's directory: the path of a socket has at most 107 bytes.
+    home = Path(tempfile.mkdtemp(prefix="dockerd-"))
+    try:
+        with running(home) as engine:
+            yield engine
+    finally:
+        unmount(home)
+        shutil.rmtree(home)
+
+
+@contextmanager
+def running(home: Path) -> Iterator[Dockerd]:
+    # Old enough to have signed what has expired since.
+    ca = certs.new_ca("the engine's CA", now=datetime.now(UTC) - timedelta(days=2000))
+    server = certs.issue_server(ca, ["orion.local"])
+    for name, data in (("ca.pem", ca.certificate), ("server.pem", server.certificate), ("server-key.pem", server.key)):
+        (home / name).write_bytes(data)
+    engine = Dockerd(free_port(), home / "docker.sock", ca, home / "client")
+    engine.client(engine.directory, certs.issue_client(ca, "test"))
+    (home / "daemon.json").write_text("{}")
+    with (
+        process(containerd_command(home), home / "containerd.log"),
+        process(command(home, engine), home / "dockerd.log"),
+    ):
+        yield engine
+
+
+def containerd_command(home: Path) -> list[str]:
+    """A containerd of the test's own: the one that dockerd would start is waited for in steps of a second."""
+    (home / "containerd.toml").write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
+    return [
+        "containerd",
+        f"--config={home}/containerd.toml",
+        f"--address={home}/containerd.sock",
+        f"--root={home}/containerd",
+        f"--state={home}/containerd-state",
+    ]
+
+
+def command(home: Path, engine: Dockerd) -> list[str]:
+    return [
+        "dockerd",
+        f"--config-file={home}/daemon.json",
+        f"--containerd={home}/containerd.sock",
+        f"--data-root={home}/data",
+        f"--exec-root={home}/exec",
+        f"--pidfile={home}/dockerd.pid",
+        f"--host=unix://{engine.socket}",
+        f"--host=tcp://127.0.0.1:{engine.port}",
+        f"--host=tcp://127.0.0.2:{engine.port}",
+        "--tlsverify",
+        f"--tlscacert={home}/ca.pem",
+        f"--tlscert={home}/server.pem",
+        f"--tlskey={home}/server-key.pem",
+        # This machine's network stays as it is.
+        "--bridge=none",
+        "--iptables=false",
+        "--ip6tables=false",
+        "--ip-forward=false",
+    ]
+
+
+@contextmanager
+def process(arguments: Sequence[str], log: Path) -> Iterator[None]:
+    """A daemon, from the moment it says that it is ready (sd_notify(3)). It ends with the test run, also by kill -9."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, log.open("wb") as output:
+        notify = log.with_suffix(".notify")
+        ready.bind(str(notify))
+        daemon = subprocess.Popen(
+            ["setpriv", "--pdeathsig=TERM", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "NOTIFY_SOCKET": str(notify)},
+        )
+        try:
+            wait_until_ready(daemon, ready, log)
+            yield
+        finally:
+            end(daemon)
+
+
+def wait_until_ready(daemon: subprocess.Popen[bytes], ready: socket.socket, log: Path) -> None:
+    end_of_wait = time.monotonic() + START_SECONDS
+    ended = os.pidfd_open(daemon.pid)
+    try:
+        while left := max(0.0, end_of_wait - time.monotonic()):
+            events, _, _ = select.select([ready.fileno(), ended], [], [], left)
+            if ready.fileno() in events and b"READY=1" in ready.recv(4096):
+                return
+            if ended in events:
+                break
+    finally:
+        os.close(ended)
+    pytest.fail(f"{daemon.args!r} did not start:\n{log.read_text()[-2000:]}")
+
+
+def end(daemon: subprocess.Popen[bytes]) -> None:
+    daemon.send_signal(signal.SIGTERM)
+    try:
+        daemon.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait()
+
+
+def unmount(home: Path) -> None:
+    """Detach what a killed engine left mounted below its directory, the innermost first."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for mount in reversed(mounts):
+        if mount.startswith(f"{home}/"):
+            subprocess.run(["umount", "--lazy", mount], check=False)

@@ -1,0 +1,35 @@
+"""Machines in a store whose host is an sshd of the test's own, without a `create`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from machinectl.machines.record import Machine, Phase
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+    from tests.support.sshd import Sshd
+
+
+def register(store: Store, name: str, sshd: Sshd, *, pinned: bool = True) -> Machine:
+    """A machine of the generic driver with a key of its own; its host's key is pinned, or will be at first contact."""
+    machine = Machine(name, "generic", url=f"tcp://{sshd.host}:1", tls=True)
+    machine.driver_state = json.dumps(
+        {
+            "IPAddress": sshd.host,
+            "SSHUser": sshd.user,
+            "SSHPort": sshd.port,
+            "SSHKeyPath": "id_ssh",
+            "EnginePort": 1,
+            "SSHHost": sshd.host,
+            "MAC": "",
+        }
+    )
+    machine.phase = Phase.READY
+    files = {"id_ssh": sshd.key_path.read_bytes()}
+    if pinned:
+        files["known_hosts"] = f"machinectl {' '.join(sshd.known().split()[1:3])}\n".encode()
+    with store.lock(name):
+        store.add(machine, files)
+    return machine

@@ -1,0 +1,275 @@
+"""A real sshd on loopback for tests of our own, with keys, configuration and log in a directory of the test's.
+
+Each connection gets an `sshd -i` of its own (as inetd started it): the port is ours from the start, nothing is left
+running, and a test can cut or delay the line in between.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.driver import SSHEndpoint
+from machinectl.ssh.connect import connect
+from machinectl.ssh.credentials import Credentials
+from machinectl.ssh.hostkeys import HostKeyPolicy
+from tests.support.real import need
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from machinectl.ssh.session import Session
+
+SBIN = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+# sshd refuses to start where its unprivileged half has no empty directory to live in; its unit makes it.
+PRIVILEGE_SEPARATION = Path("/run/sshd")
+
+
+def keygen(path: Path, kind: str = "ed25519", *, passphrase: str = "", options: tuple[str, ...] = ()) -> Path:
+    """Make a key pair as its owner would; the public half is in PATH.pub."""
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", f"{path.name}@tests", "-f", str(path), *options],
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+    return path
+
+
+def public(path: Path) -> str:
+    return path.with_name(f"{path.name}.pub").read_text()
+
+
+@functools.cache
+def host_keys() -> list[Path]:
+    """A key of each type for every sshd of this run: an RSA key takes its time."""
+    directory = Path(tempfile.mkdtemp(prefix="host-keys-"))
+    atexit.register(shutil.rmtree, directory)
+    return [keygen(directory / kind, kind) for kind in ("ed25519", "ecdsa", "rsa")]
+
+
+class Sshd:
+    """An SSH server that this test is let in to as the user who runs the tests."""
+
+    def __init__(self, directory: Path, program: str) -> None:
+        self.directory = directory
+        self.host = "127.0.0.1"
+        self.user = getpass.getuser()
+        self.authorized_keys = directory / "authorized_keys"
+        self.authorized_keys.write_text("")
+        self.host_keys = host_keys()
+        self.log_path = directory / "log"
+        self._program = program
+        self._options: list[str] = []
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._listener = socket.create_server((self.host, 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    @property
+    def key_path(self) -> Path:
+        """A key that is let in."""
+        path = self.directory / "id_ed25519"
+        if not path.exists():
+            keygen(path)
+            self.authorize(path)
+        return path
+
+    def known(self, number: int = 0) -> str:
+        """One of its host keys as a line of known_hosts; 0 is ed25519, 1 ECDSA, 2 RSA."""
+        return f"[{self.host}]:{self.port} {public(self.host_keys[number])}"
+
+    def fingerprint(self, number: int = 0) -> str:
+        command = ["ssh-keygen", "-l", "-f", str(self.host_keys[number])]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[1]
+
+    @property
+    def endpoint(self) -> SSHEndpoint:
+        """Where it is, with the key that is let in."""
+        return SSHEndpoint(self.host, self.user, self.port, str(self.key_path))
+
+    def authorize(self, path: Path) -> None:
+        with self.authorized_keys.open("a") as file:
+            file.write(public(path))
+
+    def configure(self, *lines: str) -> None:
+        """Lines of sshd_config for the connections from now on; they win over ours."""
+        self._options = list(lines)
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text() if self.log_path.exists() else ""
+
+    def config(self) -> str:
+        return "\n".join(
+            [
+                *self._options,
+                *(f"HostKey {path}" for path in self.host_keys),
+                f"AuthorizedKeysFile {self.authorized_keys}",
+                "PidFile none",
+                "StrictModes no",
+                "UsePAM no",
+                "PasswordAuthentication no",
+                "KbdInteractiveAuthentication no",
+                "PermitRootLogin yes",
+                # bash then takes itself for a child and leaves the .bashrc of whoever runs the tests alone.
+                "SetEnv SHLVL=2",
+                "LogLevel DEBUG1",
+            ]
+        )
+
+    def disconnect(self) -> None:
+        """Cut every connection: the server's processes of each are killed."""
+        for child in self._children:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, 9)
+            child.wait()
+
+    def close(self) -> None:
+        """Refuse connections from now on, and cut those that there are; doing it again does nothing."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+        self.disconnect()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            configuration = self.directory / "sshd_config"
+            configuration.write_text(self.config())
+            with connection:
+                self._children.append(
+                    subprocess.Popen(
+                        [self._program, "-i", "-f", str(configuration), "-E", str(self.log_path)],
+                        stdin=connection.fileno(),
+                        stdout=connection.fileno(),
+                        start_new_session=True,
+                    )
+                )
+
+
+@contextlib.contextmanager
+def running(directory: Path) -> Iterator[Sshd]:
+    need("ssh", "ssh-keygen")
+    program = shutil.which("sshd", path=SBIN)
+    if program is None:
+        need("sshd")
+    if os.geteuid() == 0:
+        PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
+    server = Sshd(directory, str(program))
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[Sshd]:
+    """An sshd of the test's own."""
+    directory = tmp_path / "sshd"
+    directory.mkdir()
+    with running(directory) as server:
+        yield server
+
+
+@pytest.fixture
+def another_sshd(tmp_path: Path) -> Iterator[Sshd]:
+    """A second one, for what lies behind the first."""
+    directory = tmp_path / "another"
+    directory.mkdir()
+    with running(directory) as server:
+        yield server
+
+
+class SSHConfig:
+    """The user's SSH configuration: the real `ssh` reads this test's file in place of the user's."""
+
+    def __init__(self, directory: Path) -> None:
+        self.known_hosts = directory / "known_hosts"
+        self.known_hosts.write_text("")
+        self._path = directory / "config"
+        self.write("")
+        wrapper = directory / "bin" / "ssh"
+        wrapper.parent.mkdir()
+        wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {self._path} "$@"\n')
+        wrapper.chmod(0o755)
+        self.bin = wrapper.parent
+
+    def write(self, text: str) -> None:
+        self._path.write_text(
+            f"{text}\nHost *\n"
+            f"  UserKnownHostsFile {self.known_hosts}\n  GlobalKnownHostsFile none\n"
+            "  IdentityFile none\n  IdentityAgent none\n"
+        )
+
+
+@pytest.fixture
+def ssh_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SSHConfig:
+    need("ssh")
+    directory = tmp_path / "client"
+    directory.mkdir()
+    config = SSHConfig(directory)
+    monkeypatch.setenv("PATH", f"{config.bin}:{os.environ['PATH']}")
+    return config
+
+
+class FakeConsole:
+    """A person at the terminal, or nobody: what was said to them, and what they answer, in order."""
+
+    def __init__(self, *answers: str | bool, interactive: bool | None = None) -> None:
+        self.answers = list(answers)
+        self.interactive = bool(answers) if interactive is None else interactive
+        self.said: list[str] = []
+        self.asked: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+    def warn(self, text: str) -> None:
+        self.said.append(text)
+
+    def step(self, title: str) -> AbstractContextManager[None]:
+        self.said.append(title)
+        return contextlib.nullcontext()
+
+    def ask(self, question: str, *, secret: bool = False) -> str:
+        assert self.interactive
+        assert secret
+        self.asked.append(question)
+        return str(self.answers.pop(0))
+
+    def confirm(self, question: str) -> bool:
+        assert self.interactive
+        self.asked.append(question)
+        return bool(self.answers.pop(0))
+
+
+def log_in(
+    endpoint: SSHEndpoint,
+    console: FakeConsole | None = None,
+    *,
+    credentials: Credentials | None = None,
+    policy: HostKeyPolicy | None = None,
+    timeout: float = 10,
+) -> Session:
+    """Connect with what a test does not care about left out: nobody at the terminal, nothing given, nothing pinned."""
+    return connect(
+        endpoint, credentials or Credentials(), policy or HostKeyPolicy(), console or FakeConsole(), timeout=timeout
+    )
