@@ -56,6 +56,8 @@ _DNS_NAME = re.compile(
 # What cryptography raises for bytes that are no certificate, at parsing or at the first look at a field.
 _UNREADABLE = (
     ValueError,
+    # cryptography before 50, for a name of a type that is none.
+    KeyError,
     TypeError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,

@@ -329,6 +329,14 @@ def test_a_certificate_that_was_cut_short_is_refused(part: float) -> None:
     assert refused(cert=cut).cause.startswith("cert.pem is cut short or damaged")
 
 
+def test_a_name_of_a_type_that_is_none_is_damage() -> None:
+    der = bytearray(ssl.PEM_cert_to_DER_cert(CLIENT.certificate.decode()))
+    utf8_string = der.index(b"\x0c\x05alice")
+    der[utf8_string] = 0
+    damaged = ssl.DER_cert_to_PEM_cert(bytes(der)).encode()
+    assert refused(cert=damaged).cause.startswith("cert.pem is cut short or damaged")
+
+
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_damaged_files_are_refused_and_nothing_else_happens(data: st.DataObject) -> None:
