@@ -7,7 +7,7 @@ JOBS ?= 4
 # The tests and the benchmark start Python hundreds of times: without bytecode each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check format bench lab clean
+.PHONY: demo test test-lab check format bench lab clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,8 +18,14 @@ $(VENV)/installed: pyproject.toml
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
 
+# Some of them, and as many at once as you like: `make test TESTS=tests/ssh JOBS=2`.
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) -m "not lab" $(TESTS); status=$$?; \
+	echo 'Left out: the tests on real servers, which need root on Debian and many minutes. Run them: make test-lab'; \
+	exit $$status
+
+test-lab: $(VENV)/installed
+	$(BIN)/python -m pytest -n $(JOBS) -m lab $(TESTS)
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

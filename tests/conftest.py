@@ -24,6 +24,14 @@ settings.register_profile("machinectl", deadline=None, print_blob=True)
 settings.load_profile("machinectl")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that ask for the lab, themselves or by another fixture, before `-m` chooses by marks."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "lab" in item.fixturenames:
+            item.add_marker("lab")
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Leave nothing of DOCKER_*, MACHINE* and the user's directories in the environment."""

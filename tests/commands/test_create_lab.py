@@ -39,6 +39,12 @@ pytestmark = pytest.mark.timeout(300)
 DISTRO = ("--engine-install", "distro")
 
 
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    """A key for hosts that are not the lab's."""
+    return keygen(tmp_path / "id_ed25519")
+
+
 def on_disk(host: Host) -> Snapshot:
     """What is on a host's disk where it is configured; its engine may be another process."""
     return {path: what for path, what in host.snapshot().items() if path.startswith(("/etc", "/root", "/home", "/usr"))}
@@ -492,10 +498,10 @@ def listening(kind: str) -> Iterator[int]:
 @pytest.mark.parametrize(
     ("kind", "cause"), [("closed", "refuses the connection"), ("http", "SSH"), ("silent", "within 1 s")]
 )
-def test_a_port_where_no_ssh_server_is_says_what_was_found(cli: Cli, kind: str, cause: str) -> None:
+def test_a_port_where_no_ssh_server_is_says_what_was_found(cli: Cli, key: Path, kind: str, cause: str) -> None:
     cli.config.write("ConnectTimeout 1\n")
     with listening(kind) as port:
-        place = ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(port), "--generic-ssh-key", str(KEY)]
+        place = ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(port), "--generic-ssh-key", str(key)]
         told = cli.refused("create", "-d", "generic", *place, "orion")
     assert cause in told
     assert f"127.0.0.1 port {port}" in told or f"127.0.0.1:{port}" in told
@@ -510,9 +516,11 @@ def test_a_name_that_does_not_resolve_is_found_before_anything_is_made(cli: Cli)
 
 
 @pytest.mark.parametrize("option", [("--engine-bind", "lan"), ("--engine-install", "snap"), ("--engine-env", "PROXY")])
-def test_an_option_that_makes_no_sense_is_refused_before_the_host_is_asked(cli: Cli, option: tuple[str, str]) -> None:
+def test_an_option_that_makes_no_sense_is_refused_before_the_host_is_asked(
+    cli: Cli, key: Path, option: tuple[str, str]
+) -> None:
     with listening("silent") as port:
-        place = ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(port), "--generic-ssh-key", str(KEY)]
+        place = ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(port), "--generic-ssh-key", str(key)]
         done = cli.run("create", "-d", "generic", *place, *option, "orion")
     assert done.returncode == 2
     assert option[0] in error(done)
