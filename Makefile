@@ -27,10 +27,13 @@ test: $(VENV)/installed
 test-lab: $(VENV)/installed
 	$(BIN)/python -m pytest -n $(JOBS) -m lab $(TESTS)
 
+# Scripts for hosts run under any sh, the lab's under bash. What they source (SC1091) is the host's.
 check: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/shellcheck --shell=sh machinectl/provision/*.sh
+	$(BIN)/shellcheck --shell=bash --exclude=SC1091 tests/lab/*.sh .ci/run
 
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix .

@@ -8,6 +8,7 @@
 umask 077
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
+: "${init?}" "${action?}" "${port?}" "${validate?}" "${live_restore?}" "${enable?}" "${directories?}"
 own=/etc/docker/machinectl
 there=$own/transaction
 begun=$(date +%s)
@@ -141,7 +142,7 @@ for directory in /etc/docker /etc/systemd/system/docker.service.d; do
     [ -d $directory ] || mkdir -m 755 $directory || failed "$directory cannot be made"
 done
 [ -d $own ] || mkdir -m 700 $own || failed "$own cannot be made"
-mkdir $there $there/old && cp manifest job.sh $there || failed "$own cannot be written"
+{ mkdir $there $there/old && cp manifest job.sh $there; } || failed "$own cannot be written"
 # What is saved is on the disk before anything is changed, and all that is new before any of it takes its place. To flush
 # many files at once takes as long as to flush one.
 set -- $there/manifest $there/job.sh

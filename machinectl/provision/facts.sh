@@ -1,6 +1,7 @@
 # What a host is like: read, and nothing changed. Needs root and a POSIX shell; busybox will do.
 # Prints "@name words" for each fact, and after it what belongs to it, a "|" before each line; "@end" ends it.
 # $port is the engine's port, $patience how many seconds a job that an earlier run left at work is waited for.
+: "${port?}" "${patience?}"
 exec 2>/dev/null </dev/null
 LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 export LC_ALL PATH
@@ -96,7 +97,7 @@ elif has dockerd; then
     say version
     dockerd --version | lines
 fi
-for state in /var/lib/docker/swarm/docker-state.json; do [ -s $state ] && say swarm; done
+[ -s /var/lib/docker/swarm/docker-state.json ] && say swarm
 
 # Its configuration.
 say config "$config"
@@ -111,6 +112,7 @@ read -r phase </etc/docker/machinectl/transaction/phase && say transaction "$pha
 # Who listens on the engine's port.
 awk -v "port=:$(printf %04X "$port")" '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }' \
     /proc/net/tcp /proc/net/tcp6 | while read -r inode; do
+    # shellcheck disable=SC2012  # the names are numbers, and one ls is quicker than a readlink for each
     owner=$(ls -l /proc/[0-9]*/fd | awk -v "link=socket:[$inode]" '/^\/proc/ { split($0, path, "/") }
         index($0, link) { print path[3]; exit }')
     say listener "${owner:-0}" "$(cat "/proc/$owner/comm")"
@@ -121,7 +123,7 @@ stat -c '%i %n' /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/list
     awk 'NR == FNR { lock[$1] = $2; next }
         $2 != "->" { split($6, file, ":"); if (file[3] in lock) print $5, lock[file[3]] }' - /proc/locks |
     while read -r holder lock; do say lock "$holder" "$(cat "/proc/$holder/comm")" "$lock"; done
-[ "$(ls /var/lib/dpkg/updates | grep '^[0-9]')" ] && say interrupted dpkg
+for update in /var/lib/dpkg/updates/[0-9]*; do [ -e "$update" ] && say interrupted dpkg && break; done
 
 # What may keep the engine's port from being reached.
 grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && say firewall ufw && grep '^### tuple ###' /etc/ufw/user.rules | lines

@@ -5,6 +5,8 @@
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
 umask 022
+: "${refresh?}" "${install?}" "${start?}" "${locks?}" "${lock_files?}" "${deadline?}"
+# shellcheck disable=SC2163  # each line is NAME=VALUE
 while IFS= read -r variable; do export "$variable"; done <environment
 rm -f environment
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none
@@ -26,8 +28,9 @@ while held=$(holder); do
     sleep 1
 done
 
+# Lists that cannot be read anew need not stop an installation from old ones.
 printf '%s\n' "$refresh"
-eval "$refresh" || refreshed=$?
+eval "$refresh"
 printf '%s\n' "$install"
 eval "$install" || exit
 command -v dockerd >/dev/null || { echo "dockerd is not on the PATH after the installation"; exit 70; }

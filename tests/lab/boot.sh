@@ -2,6 +2,7 @@
 # Its own cgroup: --keep-unit shares the caller's, and hosts would collide in it.
 for cgroup in $CGROUPS; do echo $$ > "$cgroup/cgroup.procs"; done
 # A private mount namespace: what is mounted here goes away with the last process of the host.
+# shellcheck disable=SC2016  # the variables are for the shell in there
 exec unshare --mount --propagation slave bash -c '
 mkdir -p /run/systemd && mount -t tmpfs tmpfs /run/systemd || exit 1
 rm -rf "$D/work/work"
