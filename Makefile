@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 JOBS ?= 4
 # The tests and the benchmark start Python hundreds of times: without bytecode each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
+SOURCES = $(shell find machinectl drivers -name '*.py' -o -name '*.sh')
 
-.PHONY: demo test test-lab check format bench lab clean
+.PHONY: demo test test-lab test-oldest check format bench lab clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +28,20 @@ test: $(VENV)/installed
 test-lab: $(VENV)/installed
 	$(BIN)/python -m pytest -n $(JOBS) -m lab $(TESTS)
 
+# The lower bounds of pyproject.toml are promises, too: each dependency in the oldest version that it lets in. What
+# depends most on their inner life is tested.
+OLDEST = import tomllib; print(*(dependency.partition(",")[0].replace(">=", "==") \
+	for dependency in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]))
+$(VENV)-oldest/installed: pyproject.toml $(SOURCES)
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)-oldest/bin/python -m pip install --quiet --force-reinstall . --group test \
+		$$($(VENV)-oldest/bin/python -c '$(OLDEST)')
+	touch $@
+
+test-oldest: $(VENV)-oldest/installed
+	$(VENV)-oldest/bin/python -m pytest -n $(JOBS) -m "not lab" tests/ssh tests/test_certs.py tests/machines
+
 # Scripts for hosts run under any sh, the lab's under bash. What they source (SC1091) is the host's.
 check: $(VENV)/installed
 	$(BIN)/ruff check .
@@ -40,7 +55,7 @@ format: $(VENV)/installed
 	$(BIN)/ruff format .
 
 # As a user has it: installed from a wheel. An editable installation makes each Python start, the baseline too, slower.
-$(VENV)-bench/installed: pyproject.toml $(shell find machinectl drivers -name '*.py' -o -name '*.sh')
+$(VENV)-bench/installed: pyproject.toml $(SOURCES)
 	$(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)-bench/bin/python -m pip install --quiet --force-reinstall .
@@ -55,4 +70,4 @@ lab: $(VENV)/installed
 	$(BIN)/python -m tests.lab $(LAB)
 
 clean:
-	rm -rf $(VENV) $(VENV)-bench build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-oldest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
