@@ -8,12 +8,12 @@ JOBS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 SOURCES = $(shell find machinectl drivers -name '*.py' -o -name '*.sh')
 
-.PHONY: demo test test-lab test-oldest check format bench lab clean
+.PHONY: demo test test-lab test-oldest check format dist bench lab clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable . --group test --group check
+	$(BIN)/python -m pip install --quiet --editable . --group test --group check --group dist
 	touch $@
 
 demo: $(VENV)/installed
@@ -48,11 +48,15 @@ check: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/shellcheck --shell=sh machinectl/provision/*.sh
-	$(BIN)/shellcheck --shell=bash --exclude=SC1091 tests/lab/*.sh .ci/run
+	$(BIN)/shellcheck --shell=bash --exclude=SC1091 tests/lab/*.sh .ci/run .ci/dist
 
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# dist/ holds what a release publishes. TESTS and JOBS say what is run of it, as in `make test`.
+dist: $(VENV)/installed
+	.ci/dist $(BIN)/python -n $(JOBS) $(TESTS)
 
 # As a user has it: installed from a wheel. An editable installation makes each Python start, the baseline too, slower.
 $(VENV)-bench/installed: pyproject.toml $(SOURCES)
