@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,41 +22,16 @@ from machinectl.commands.certs.ls import Row, certs_ls, expiring
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines import fileset
 from machinectl.machines.record import Machine
+from tests.support.quiet import Quiet
 from tests.support.real import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
     from machinectl.machines.store import Store
 
 CREATED = ["ca.pem", "ca-key.pem", "server.pem", "server-key.pem", "cert.pem", "key.pem"]
 NOW = datetime.now(UTC)
-
-
-class Said:
-    """A console that remembers what it was told; nobody is there to answer it."""
-
-    interactive = False
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.warnings: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-    def step(self, _title: str) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def ask(self, _question: str, *, secret: bool = False) -> str:
-        raise AssertionError
-
-    def confirm(self, _question: str) -> bool:
-        raise AssertionError
 
 
 @pytest.fixture
@@ -330,7 +305,7 @@ from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.import_ import certs_import
 from machinectl.commands.certs.issue import certs_issue
 from machinectl.machines.store import Store
-from tests.commands.test_certs import Said
+from tests.support.quiet import Quiet
 
 template, base, call = sys.argv[1:]
 os.umask(0)
@@ -438,7 +413,7 @@ def test_an_import_that_is_killed_at_any_moment_leaves_the_old_or_the_new(
     store: Store, made: Path, tmp_path: Path
 ) -> None:
     add_machine(store)
-    certs_import(store, Said(), "orionbox", str(made))
+    certs_import(store, Quiet(), "orionbox", str(made))
     template = tmp_path / "template"
     template.mkdir()
     Path(store.root).rename(template / "store")
@@ -447,19 +422,19 @@ def test_an_import_that_is_killed_at_any_moment_leaves_the_old_or_the_new(
     for name in ("server.pem", "server-key.pem", "ca-key.pem"):
         (new / name).unlink()
     new.rename(template / "new")
-    call = "certs_import(Store('store'), Said(), 'orionbox', 'new', force=True)"
+    call = "certs_import(Store('store'), Quiet(), 'orionbox', 'new', force=True)"
     for copy in killed_at_every_step(template, tmp_path / "runs", call):
         directory = copy / "store" / "machines" / "orionbox"
         assert keys_that_others_can_read(copy / "store") == []
         check_what_is_complete(directory)
-        certs_import(type(store)(str(copy / "store")), Said(), "orionbox", str(copy / "new"), force=True)
+        certs_import(type(store)(str(copy / "store")), Quiet(), "orionbox", str(copy / "new"), force=True)
         assert sorted(os.listdir(directory)) == ["ca.pem", "cert.pem", "key.pem", "machine.json"]
         check_what_is_complete(directory)
 
 
 def test_an_issue_that_is_killed_at_any_moment_can_be_repeated(store: Store, made: Path, tmp_path: Path) -> None:
     add_machine(store)
-    certs_import(store, Said(), "orionbox", str(made))
+    certs_import(store, Quiet(), "orionbox", str(made))
     template = tmp_path / "template"
     template.mkdir()
     Path(store.root).rename(template / "store")
@@ -587,7 +562,7 @@ def test_each_thing_that_is_wrong_has_its_own_line_and_nothing_is_written(
     machine = add_machine(store)
     before = contents(machine)
     spoil(made)
-    error = error_of(lambda: certs_import(store, Said(), "orionbox", str(made), force=True))
+    error = error_of(lambda: certs_import(store, Quiet(), "orionbox", str(made), force=True))
     assert error.cause.startswith(cause.replace("{}", str(made)))
     assert contents(machine) == before
 
@@ -616,7 +591,7 @@ def test_a_key_that_may_not_be_read_is_told_as_such(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("open_umask")
 def test_an_import_puts_what_the_directory_holds_and_keys_that_only_the_owner_reads(store: Store, made: Path) -> None:
     machine = add_machine(store)
-    said = Said()
+    said = Quiet()
     written = certs_import(store, said, "orionbox", str(made))
     assert sorted(written) == sorted(str(machine / name) for name in CREATED)
     assert {name: (machine / name).read_bytes() for name in CREATED} == contents(made)
@@ -626,23 +601,23 @@ def test_an_import_puts_what_the_directory_holds_and_keys_that_only_the_owner_re
 
 def test_an_import_of_what_is_there_already_changes_nothing(store: Store, made: Path) -> None:
     machine = add_machine(store)
-    certs_import(store, Said(), "orionbox", str(made))
+    certs_import(store, Quiet(), "orionbox", str(made))
     before = {path: path.stat().st_ino for path in machine.iterdir()}
-    certs_import(store, Said(), "orionbox", str(made))
+    certs_import(store, Quiet(), "orionbox", str(made))
     assert {path: path.stat().st_ino for path in machine.iterdir()} == before
 
 
 def test_an_import_replaces_other_certificates_with_force_alone(store: Store, made: Path, tmp_path: Path) -> None:
     machine = add_machine(store)
-    certs_import(store, Said(), "orionbox", str(made))
+    certs_import(store, Quiet(), "orionbox", str(made))
     other = tmp_path / "o t h e r"
     certs_create(str(other), ["orion"])
     before = contents(machine)
-    error = error_of(lambda: certs_import(store, Said(), "orionbox", str(other)))
+    error = error_of(lambda: certs_import(store, Quiet(), "orionbox", str(other)))
     assert error.cause.startswith(f"{machine} already holds ca.pem, cert.pem, key.pem")
     assert error.hint == f"Replace them: machinectl certs import --force orionbox '{other}'"
     assert contents(machine) == before
-    certs_import(store, Said(), "orionbox", str(other), force=True)
+    certs_import(store, Quiet(), "orionbox", str(other), force=True)
     connect(machine, other, "orion")
 
 
@@ -650,12 +625,12 @@ def test_an_import_of_another_ca_takes_away_what_belonged_to_the_old_one(
     store: Store, made: Path, tmp_path: Path
 ) -> None:
     machine = add_machine(store)
-    certs_import(store, Said(), "orionbox", str(made))
+    certs_import(store, Quiet(), "orionbox", str(made))
     other = tmp_path / "other"
     certs_create(str(other), ["orion"])
     for name in ("ca-key.pem", "server.pem", "server-key.pem"):
         (other / name).unlink()
-    said = Said()
+    said = Quiet()
     certs_import(store, said, "orionbox", str(other), force=True)
     assert sorted(os.listdir(machine)) == ["ca.pem", "cert.pem", "key.pem", "machine.json"]
     assert said.notes == ["Removed what belonged to the CA before: ca-key.pem, server.pem, server-key.pem"]
@@ -663,26 +638,26 @@ def test_an_import_of_another_ca_takes_away_what_belonged_to_the_old_one(
 
 def test_an_import_of_another_client_keeps_the_key_of_the_ca_and_the_server(store: Store, made: Path) -> None:
     machine = add_machine(store)
-    certs_import(store, Said(), "orionbox", str(made))
+    certs_import(store, Quiet(), "orionbox", str(made))
     certs_issue(store, "orionbox", str(made.parent / "bob"), client_name="bob")
-    certs_import(store, Said(), "orionbox", str(made.parent / "bob"), force=True)
+    certs_import(store, Quiet(), "orionbox", str(made.parent / "bob"), force=True)
     assert sorted(os.listdir(machine)) == sorted([*CREATED, "machine.json"])
     connect(machine, made, "orion")
 
 
 def test_an_import_into_a_machine_that_is_none_or_needs_no_certificates_is_refused(store: Store, made: Path) -> None:
     machine = add_machine(store, url="unix:///var/run/docker.sock", tls=False)
-    error = error_of(lambda: certs_import(store, Said(), "orionbox", str(made)))
+    error = error_of(lambda: certs_import(store, Quiet(), "orionbox", str(made)))
     assert error.cause == "unix:///var/run/docker.sock does not use certificates"
     assert os.listdir(machine) == ["machine.json"]
     for name in ("nobody", "..", "", "a/b"):
-        error = error_of(lambda name=name: certs_import(store, Said(), name, str(made)))  # type: ignore[misc]
+        error = error_of(lambda name=name: certs_import(store, Quiet(), name, str(made)))  # type: ignore[misc]
         assert error.cause == f'Docker machine "{name}" does not exist'
 
 
 def test_an_import_into_a_machine_without_tls_says_how_to_turn_it_on(store: Store, made: Path) -> None:
     add_machine(store, url="tcp://192.168.0.29:2375", tls=False)
-    said = Said()
+    said = Quiet()
     certs_import(store, said, "orionbox", str(made))
     assert "machinectl set --tls orionbox" in said.warnings[0]
 
@@ -693,7 +668,7 @@ def test_an_import_into_a_machine_without_tls_says_how_to_turn_it_on(store: Stor
 @pytest.mark.usefixtures("open_umask")
 def test_an_issued_client_is_let_in_and_is_told_what_it_may_do(store: Store, made: Path, tmp_path: Path) -> None:
     add_machine(store)
-    certs_import(store, Said(), "orionbox", str(made))
+    certs_import(store, Quiet(), "orionbox", str(made))
     out = tmp_path / "for bob"
     text = certs_issue(store, "orionbox", str(out), client_name="bob")
     assert sorted(os.listdir(out)) == ["ca.pem", "cert.pem", "key.pem"]
@@ -711,7 +686,7 @@ def test_an_issued_client_is_let_in_and_is_told_what_it_may_do(store: Store, mad
 def test_nobody_is_issued_a_certificate_without_the_key_of_the_ca(store: Store, made: Path, tmp_path: Path) -> None:
     machine = add_machine(store)
     (made / "ca-key.pem").unlink()
-    certs_import(store, Said(), "orionbox", str(made))
+    certs_import(store, Quiet(), "orionbox", str(made))
     error = error_of(lambda: certs_issue(store, "orionbox", str(tmp_path / "out")))
     assert error.cause.startswith(f'The key of the CA of "orionbox" is not here ({machine}/ca-key.pem)')
     assert "machinectl certs import orionbox DIR" in error.hint
@@ -720,7 +695,7 @@ def test_nobody_is_issued_a_certificate_without_the_key_of_the_ca(store: Store, 
 
 def test_an_issue_replaces_nothing_unasked(store: Store, made: Path) -> None:
     add_machine(store)
-    certs_import(store, Said(), "orionbox", str(made))
+    certs_import(store, Quiet(), "orionbox", str(made))
     before = contents(made)
     assert (
         error_of(lambda: certs_issue(store, "orionbox", str(made))).cause == f"{made} already holds cert.pem, key.pem"
@@ -735,7 +710,7 @@ def test_every_certificate_of_every_machine_is_a_row(store: Store, made: Path) -
     add_machine(store, name="m10")
     add_machine(store, name="m2")
     add_machine(store, name="plain", url="tcp://10.0.0.1:2375", tls=False)
-    certs_import(store, Said(), "m2", str(made))
+    certs_import(store, Quiet(), "m2", str(made))
     for name in ("ca.pem", "cert.pem", "key.pem"):
         shutil.copy(made / name, store.directory("m10"))
     rows = certs_ls(store)
@@ -781,7 +756,7 @@ def test_what_expires_within_30_days_or_has_expired_is_warned_of(
     store: Store, made: Path, days: int, warnings: list[str]
 ) -> None:
     add_machine(store)
-    certs_import(store, Said(), "orionbox", str(made))
+    certs_import(store, Quiet(), "orionbox", str(made))
     rows = certs_ls(store, now=NOW + timedelta(days=days))
     for row, warning in zip(rows, warnings, strict=True):
         assert row.warning.startswith(warning)
@@ -790,7 +765,7 @@ def test_what_expires_within_30_days_or_has_expired_is_warned_of(
 
 def test_a_broken_file_is_a_row_and_the_others_are_still_listed(store: Store, made: Path) -> None:
     machine = add_machine(store)
-    certs_import(store, Said(), "orionbox", str(made))
+    certs_import(store, Quiet(), "orionbox", str(made))
     (machine / "machine.json").write_text("")
     (machine / "ca.pem").write_text("")
     (machine / "server.pem").unlink()
@@ -831,7 +806,7 @@ def test_each_ca_of_a_bundle_is_a_row(store: Store, made: Path) -> None:
 
 def test_fail_under_fails_for_what_expires_sooner_or_cannot_be_read(store: Store, made: Path) -> None:
     machine = add_machine(store)
-    certs_import(store, Said(), "orionbox", str(made))
+    certs_import(store, Quiet(), "orionbox", str(made))
     assert expiring(certs_ls(store), 30) == []
     assert [row.file for row in expiring(certs_ls(store), 1000)] == ["cert.pem", "server.pem"]
     (machine / "cert.pem").write_text("")

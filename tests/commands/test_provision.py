@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,9 +17,10 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.wish import Wish
 from machinectl.state import State
+from tests.support.quiet import Quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from machinectl.machines.store import Store
 
@@ -61,28 +61,6 @@ class Recorded:
         self.at_work()
         assert "PRIVATE KEY" not in script
         return Answer(self.status, b"journal: it does not start\n")
-
-
-class Quiet:
-    """A console that says nothing to anybody."""
-
-    interactive = False
-
-    def note(self, text: str) -> None:
-        pass
-
-    def warn(self, text: str) -> None:
-        pass
-
-    @contextmanager
-    def step(self, title: str) -> Iterator[None]:
-        yield
-
-    def ask(self, question: str, *, secret: bool = False) -> str:
-        raise AssertionError(question)
-
-    def confirm(self, question: str) -> bool:
-        raise AssertionError(question)
 
 
 def answering(state: State, error: str = "") -> World:

@@ -60,7 +60,7 @@ def test_a_patch_release_needs_no_question(before: str, after: str) -> None:
 def test_anything_more_is_asked_for_and_no_answer_is_no(before: str, after: str) -> None:
     machine = Machine("orion", "generic")
     ask_about(Quiet("y"), machine, "docker.io", before, after)
-    for console in (Quiet("n"), Quiet()):
+    for console in (Quiet("n"), Quiet("", interactive=False)):
         with pytest.raises(MachineError) as raised:
             ask_about(console, machine, "docker.io", before, after)
         assert "stays at docker.io 26.1.5" in raised.value.cause

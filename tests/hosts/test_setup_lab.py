@@ -25,6 +25,7 @@ from machinectl.ssh.hostkeys import HostKeyPolicy
 from machinectl.ssh.sudo import elevate
 from machinectl.state import State
 from tests.lab.place import KEY
+from tests.support.quiet import Quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,40 +48,6 @@ OTHER_CA = (
 )
 
 
-class Log:
-    """A console that keeps what it is told."""
-
-    interactive = False
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.triggers: dict[str, Callable[[], object]] = {}
-
-    def when(self, text: str, happens: Callable[[], object]) -> None:
-        """Do something as soon as a text is said."""
-        self.triggers[text] = happens
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
-        for trigger, happens in self.triggers.items():
-            if trigger in text:
-                happens()
-
-    def warn(self, text: str) -> None:
-        self.lines.append(text)
-
-    @contextmanager
-    def step(self, title: str) -> Iterator[None]:
-        self.lines.append(title)
-        yield
-
-    def ask(self, question: str, *, secret: bool = False) -> str:
-        raise AssertionError(question)
-
-    def confirm(self, question: str) -> bool:
-        raise AssertionError(question)
-
-
 class Bench:
     """One host and a machine for it in a store."""
 
@@ -88,7 +55,7 @@ class Bench:
         self.host = host
         self.store = store
         self.user = user
-        self.log = Log()
+        self.log = Quiet()
         self.world = World(script=lambda _: None)
         self.machine = Machine("orion", "generic", url=f"tcp://{host.ip}:2376", tls=True)
         self.machine.phase = Phase.PROVISIONING
@@ -186,7 +153,7 @@ def test_a_lock_of_apt_is_waited_for_and_its_holder_named_also_on_debian_12(
     bench.log.when("waiting for", lambda: bench.host.run("systemctl stop aptlock"))
     bench.provision()
     assert bench.is_up
-    assert any("waiting for aptlock" in line for line in bench.log.lines)
+    assert any("waiting for aptlock" in line for line in bench.log.said)
 
 
 def test_running_containers_keep_running_when_their_host_is_taken_on(fresh_host: FreshHost, store: Store) -> None:
@@ -591,4 +558,4 @@ def test_a_clock_that_is_two_years_ahead_is_a_warning_while_the_certificates_las
     bench = Bench(fresh_host("docker", "clockahead"), store)
     bench.provision()
     assert bench.is_up
-    assert any("730 days ahead of the clock here" in line for line in bench.log.lines)
+    assert any("730 days ahead of the clock here" in line for line in bench.log.said)

@@ -13,7 +13,8 @@ from machinectl.driver import SSHEndpoint
 from machinectl.ssh import dial
 from machinectl.ssh.errors import HostKeyRefused, SSHError
 from machinectl.ssh.hostkeys import HostKeyPolicy
-from tests.support.sshd import FakeConsole, another_sshd, keygen, log_in, public, ssh_config, sshd
+from tests.support.quiet import Quiet
+from tests.support.sshd import another_sshd, keygen, log_in, public, ssh_config, sshd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -182,7 +183,7 @@ def test_nothing_is_sent_to_a_host_whose_key_has_changed(sshd: Sshd, tmp_path: P
 
 
 def test_an_unknown_host_is_shown_before_the_login(sshd: Sshd) -> None:
-    console = FakeConsole(False)
+    console = Quiet(False)
     with pytest.raises(HostKeyRefused):
         log_in(sshd.endpoint, console)
     assert console.asked == [
@@ -265,7 +266,7 @@ def test_a_jump_host_that_nobody_knows_is_pinned_with_the_host(
     with log_in(endpoint) as session:
         pinned = session.known_hosts
     assert [line.split()[0] for line in pinned.splitlines()] == [f"[127.0.0.1]:{sshd.port}".encode(), b"machinectl"]
-    console = FakeConsole()
+    console = Quiet()
     with log_in(endpoint, console, policy=HostKeyPolicy(pinned=pinned, strict=True)):
         assert console.said == []
 

@@ -18,7 +18,8 @@ from machinectl.ssh.keys import public_line
 from machinectl.ssh.sudo import elevate, sudoers
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
-from tests.support.sshd import FakeConsole, keygen, log_in, ssh_config
+from tests.support.quiet import Quiet
+from tests.support.sshd import keygen, log_in, ssh_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +38,8 @@ def at(host: Host, user: str = "root", *, key: str = str(KEY)) -> SSHEndpoint:
     return SSHEndpoint(host.ip, user, 0 if host.port == 22 else host.port, key)
 
 
-def as_root(session: Session, password: str | None = None, console: FakeConsole | None = None) -> Runner:
-    return elevate(session, Credentials(sudo_password=password), console or FakeConsole())
+def as_root(session: Session, password: str | None = None, console: Quiet | None = None) -> Runner:
+    return elevate(session, Credentials(sudo_password=password), console or Quiet())
 
 
 def in_background(work: Callable[[], object]) -> Future[object]:
@@ -64,7 +65,7 @@ def test_every_kind_of_user_is_root_or_is_told_why_not(fresh_host: FreshHost) ->
             send_file(root, "/etc/secret", b"geheim", mode=0o600, owner="root:root")
             assert root.run("stat -c '%a %U:%G' /etc/secret; cat /etc/secret").text == "600 root:root\ngeheim"
     with log_in(at(host, "dev")) as session:
-        console = FakeConsole("falsch", PASSWORD)
+        console = Quiet("falsch", PASSWORD)
         assert as_root(session, console=console).run("id -u").text == "0"
         assert len(console.asked) == 2
         with pytest.raises(RootRefused, match="does not take the password given for dev"):
@@ -155,7 +156,7 @@ def test_a_password_logs_in_and_a_copied_key_makes_it_the_last_time(fresh_host: 
 
 def test_a_password_is_asked_for_until_it_is_right(fresh_host: FreshHost) -> None:
     host = fresh_host("password")
-    console, credentials = FakeConsole(True, "falsch", PASSWORD), Credentials()
+    console, credentials = Quiet(True, "falsch", PASSWORD), Credentials()
     with log_in(at(host, "joe", key=""), console, credentials=credentials) as session:
         assert session.run("id -un").text == "joe"
     assert credentials.password == PASSWORD
@@ -167,7 +168,7 @@ def test_a_host_that_only_asks_questions_gets_the_password_for_an_answer(fresh_h
     host.run("cat > /etc/ssh/sshd_config.d/01-questions.conf; systemctl restart ssh", option.encode())
     with log_in(at(host, "joe", key=""), credentials=Credentials(password=PASSWORD)) as session:
         assert session.run("id -un").text == "joe"
-    with log_in(at(host, "joe", key=""), FakeConsole(True, "falsch", PASSWORD)) as session:
+    with log_in(at(host, "joe", key=""), Quiet(True, "falsch", PASSWORD)) as session:
         assert session.run("id -un").text == "joe"
 
 

@@ -16,8 +16,9 @@ from machinectl.ssh.errors import HostKeyRefused
 from machinectl.ssh.hostkeys import HostKeyPolicy, HostKeys
 from machinectl.ssh.known_hosts import HostKey
 from machinectl.ssh.settings import Settings
+from tests.support.quiet import Quiet
 from tests.support.real import need
-from tests.support.sshd import FakeConsole, keygen, public
+from tests.support.sshd import keygen, public
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,14 +56,14 @@ def judge(
     policy: HostKeyPolicy | None = None,
     *,
     key: HostKey = KEY,
-    console: FakeConsole | None = None,
+    console: Quiet | None = None,
     jump: bool = False,
     **settings: object,
 ) -> HostKeys:
     """Check a host's key against a user's known_hosts; what is pinned then is in the answer."""
     path = tmp_path / "known_hosts"
     path.write_text(known)
-    host_keys = HostKeys(policy or HostKeyPolicy(), console or FakeConsole())
+    host_keys = HostKeys(policy or HostKeyPolicy(), console or Quiet())
     chosen = dataclasses.replace(SETTINGS, known_hosts=(str(path),), **settings)  # type: ignore[arg-type]
     host_keys.check(chosen, key, jump=jump)
     return host_keys
@@ -147,30 +148,30 @@ def test_what_is_no_fingerprint_cannot_be_demanded(text: str) -> None:
 
 
 def test_an_unknown_key_is_shown_and_pinned_when_the_person_says_yes(tmp_path: Path) -> None:
-    console = FakeConsole(True)
+    console = Quiet(True)
     assert judge(tmp_path, console=console).pinned == PINNED
     assert KEY.fingerprint in console.asked[0]
 
 
 def test_an_unknown_key_is_refused_when_the_person_says_no(tmp_path: Path) -> None:
     with pytest.raises(HostKeyRefused, match="not accepted"):
-        judge(tmp_path, console=FakeConsole(False))
+        judge(tmp_path, console=Quiet(False))
 
 
 def test_an_unknown_key_is_pinned_with_a_note_where_nobody_can_be_asked(tmp_path: Path) -> None:
-    console = FakeConsole()
+    console = Quiet()
     assert judge(tmp_path, console=console).pinned == PINNED
     assert KEY.fingerprint in console.said[0]
 
 
 def test_strict_refuses_an_unknown_key_and_says_how_to_accept_it(tmp_path: Path) -> None:
     with pytest.raises(HostKeyRefused) as caught:
-        judge(tmp_path, policy=HostKeyPolicy(strict=True), console=FakeConsole(True))
+        judge(tmp_path, policy=HostKeyPolicy(strict=True), console=Quiet(True))
     assert f"--ssh-host-key {KEY.fingerprint}" in caught.value.hint
 
 
 def test_a_key_that_the_user_knows_is_pinned_without_a_word(tmp_path: Path) -> None:
-    console = FakeConsole()
+    console = Quiet()
     pinned = judge(tmp_path, f"192.168.0.29 {KEY.line}", HostKeyPolicy(strict=True), console=console).pinned
     assert (pinned, console.said) == (PINNED, [])
 
@@ -200,7 +201,7 @@ def test_what_is_pinned_decides_not_what_the_user_knows(tmp_path: Path) -> None:
 def test_a_pin_that_cannot_be_read_is_no_first_contact(tmp_path: Path) -> None:
     known = f"192.168.0.29 {KEY.line}"
     with pytest.raises(HostKeyRefused, match="holds no key of its host"):
-        judge(tmp_path, known, HostKeyPolicy(pinned=PINNED[:-20]), console=FakeConsole(True))
+        judge(tmp_path, known, HostKeyPolicy(pinned=PINNED[:-20]), console=Quiet(True))
 
 
 def test_a_demanded_key_replaces_the_pinned_one(tmp_path: Path) -> None:
@@ -222,7 +223,7 @@ def test_a_revoked_key_is_refused_even_when_it_is_pinned(tmp_path: Path) -> None
 
 
 def test_an_authority_alone_makes_a_host_neither_known_nor_wrong(tmp_path: Path) -> None:
-    console = FakeConsole(True)
+    console = Quiet(True)
     assert judge(tmp_path, f"@cert-authority * {OTHER.line}", console=console).pinned == PINNED
     assert console.asked
 
@@ -258,7 +259,7 @@ def test_the_fingerprint_demanded_of_the_host_is_not_demanded_of_its_jump_host(t
 
 
 def test_a_known_hosts_that_cannot_be_read_is_an_error_not_an_unknown_host(tmp_path: Path) -> None:
-    host_keys = HostKeys(HostKeyPolicy(), FakeConsole(True))
+    host_keys = HostKeys(HostKeyPolicy(), Quiet(True))
     with pytest.raises(HostKeyRefused, match="cannot be read"):
         host_keys.check(dataclasses.replace(SETTINGS, known_hosts=(str(tmp_path),)), KEY)
 
@@ -268,4 +269,4 @@ def test_keys_of_the_types_that_are_known_are_asked_for(tmp_path: Path) -> None:
     host_keys = judge(tmp_path, f"192.168.0.29 {rsa.line}\n192.168.0.29 {KEY.line}")
     chosen = dataclasses.replace(SETTINGS, known_hosts=(str(tmp_path / "known_hosts"),))
     assert host_keys.known_types(chosen) == ["ssh-ed25519"], "once pinned, the pin counts"
-    assert HostKeys(HostKeyPolicy(), FakeConsole()).known_types(chosen) == ["ssh-rsa", "ssh-ed25519"]
+    assert HostKeys(HostKeyPolicy(), Quiet()).known_types(chosen) == ["ssh-rsa", "ssh-ed25519"]

@@ -10,8 +10,9 @@ import pytest
 from machinectl.driver import SSHEndpoint
 from machinectl.ssh.credentials import Credentials
 from machinectl.ssh.errors import LoginRefused, SSHError
+from tests.support.quiet import Quiet
 from tests.support.real import need
-from tests.support.sshd import FakeConsole, another_sshd, keygen, log_in, public, ssh_config, sshd
+from tests.support.sshd import another_sshd, keygen, log_in, public, ssh_config, sshd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,13 +66,13 @@ def test_a_key_of_every_kind_logs_in(sshd: Sshd, tmp_path: Path, kind: str, opti
 def test_a_passphrase_is_asked_for_once(sshd: Sshd, tmp_path: Path) -> None:
     key = keygen(tmp_path / "key", passphrase="geheim")
     sshd.authorize(key)
-    console = FakeConsole("falsch", "geheim", True)
+    console = Quiet("falsch", "geheim", True)
     credentials = Credentials()
     console.answers.insert(0, True)
     with log_in(at(sshd, key), console, credentials=credentials):
         pass
     assert console.asked[1:] == [f"Passphrase of {key}"] * 2
-    with log_in(at(sshd, key), FakeConsole(True, interactive=True), credentials=credentials) as session:
+    with log_in(at(sshd, key), Quiet(True, interactive=True), credentials=credentials) as session:
         assert session.run("echo in").text == "in"
 
 
@@ -79,12 +80,12 @@ def test_a_passphrase_that_is_wrong_three_times_is_an_error(sshd: Sshd, tmp_path
     key = keygen(tmp_path / "key", passphrase="geheim")
     sshd.authorize(key)
     with pytest.raises(LoginRefused, match="wrong 3 times"):
-        log_in(at(sshd, key), FakeConsole(True, "a", "b", "c"))
+        log_in(at(sshd, key), Quiet(True, "a", "b", "c"))
 
 
 def test_the_passphrase_of_a_key_that_the_host_does_not_take_is_not_asked_for(sshd: Sshd, tmp_path: Path) -> None:
     key = keygen(tmp_path / "key", passphrase="geheim")
-    console = FakeConsole(True, interactive=True)
+    console = Quiet(True, interactive=True)
     with pytest.raises(LoginRefused, match=f"tried: {key}"):
         log_in(at(sshd, key), console)
     assert len(console.asked) == 1, "the host's key, and nothing else"
@@ -261,7 +262,7 @@ def test_the_error_says_what_the_host_accepts_where_there_is_nothing_to_offer(ss
 
 def test_a_password_that_is_wrong_is_asked_for_three_times(sshd: Sshd) -> None:
     sshd.configure("PasswordAuthentication yes")
-    console = FakeConsole(True, "a", "b", "c")
+    console = Quiet(True, "a", "b", "c")
     with pytest.raises(LoginRefused, match="the password typed"):
         log_in(at(sshd), console)
     assert console.asked[1:] == [f"Password of {sshd.user}@127.0.0.1:{sshd.port}"] * 3
@@ -269,7 +270,7 @@ def test_a_password_that_is_wrong_is_asked_for_three_times(sshd: Sshd) -> None:
 
 def test_a_password_that_is_given_and_wrong_is_not_asked_for(sshd: Sshd) -> None:
     sshd.configure("PasswordAuthentication yes")
-    console = FakeConsole(True, interactive=True)
+    console = Quiet(True, interactive=True)
     with pytest.raises(LoginRefused, match="the password given"):
         log_in(at(sshd), console, credentials=Credentials(password="falsch"))
     assert len(console.asked) == 1

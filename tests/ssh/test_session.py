@@ -18,8 +18,9 @@ from machinectl.ssh.connect import connect
 from machinectl.ssh.credentials import Credentials
 from machinectl.ssh.errors import CommandFailed, CommandTimeout, ConnectionLost, NoShell, SSHError
 from machinectl.ssh.hostkeys import HostKeyPolicy
+from tests.support.quiet import Quiet
 from tests.support.real import need
-from tests.support.sshd import FakeConsole, log_in, ssh_config, sshd
+from tests.support.sshd import log_in, ssh_config, sshd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -291,7 +292,7 @@ def test_nothing_secret_is_in_an_argument_on_either_side(sshd: Sshd) -> None:
 
 def test_each_command_and_its_output_are_traced_without_the_input(sshd: Sshd) -> None:
     traced: list[str] = []
-    with connect(sshd.endpoint, Credentials(), HostKeyPolicy(), FakeConsole(), trace=traced.append) as session:
+    with connect(sshd.endpoint, Credentials(), HostKeyPolicy(), Quiet(), trace=traced.append) as session:
         session.run("wc -c; echo oops >&2", input=b"geheim")
     assert traced == [f"{sshd.user}@127.0.0.1:{sshd.port}$ wc -c; echo oops >&2", "6", "oops"]
 

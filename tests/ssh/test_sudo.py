@@ -12,8 +12,9 @@ from machinectl.ssh.credentials import Credentials
 from machinectl.ssh.errors import RootRefused
 from machinectl.ssh.runner import Result
 from machinectl.ssh.sudo import check_password_command, elevate, probe_command, refused, sudoers
+from tests.support.quiet import Quiet
 from tests.support.real import need
-from tests.support.sshd import FakeConsole, log_in, ssh_config, sshd
+from tests.support.sshd import log_in, ssh_config, sshd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,13 +88,13 @@ def test_the_line_that_an_error_tells_to_add_is_in_a_file_that_sudo_reads() -> N
 
 
 def test_without_a_password_commands_run_through_sudo(stand_in: Stand) -> None:
-    root = elevate(stand_in(RUNS), Credentials(), FakeConsole())
+    root = elevate(stand_in(RUNS), Credentials(), Quiet())
     result = root.run("echo $LAB_ROOT; cat; echo oops >&2", input=b"data")
     assert (result.stdout, result.stderr) == (b"yes\ndata", b"oops\n")
 
 
 def test_a_password_that_is_given_is_used(stand_in: Stand) -> None:
-    root = elevate(stand_in(TAKES_PASSWORD + RUNS), Credentials(sudo_password="geheim"), FakeConsole())
+    root = elevate(stand_in(TAKES_PASSWORD + RUNS), Credentials(sudo_password="geheim"), Quiet())
     for _ in range(3):
         assert root.run("echo $LAB_ROOT; cat", input=b"data").stdout == b"yes\ndata"
     assert "geheim" not in repr(root)
@@ -102,12 +103,12 @@ def test_a_password_that_is_given_is_used(stand_in: Stand) -> None:
 def test_a_password_that_sudo_no_longer_wants_is_not_the_data_of_the_command(stand_in: Stand, tmp_path: Path) -> None:
     asked_before = tmp_path / "asked"
     forgets = f"if ! [ -e {asked_before} ]; then {TAKES_PASSWORD} : > {asked_before}; fi\n"
-    root = elevate(stand_in(forgets + RUNS), Credentials(sudo_password="geheim"), FakeConsole())
+    root = elevate(stand_in(forgets + RUNS), Credentials(sudo_password="geheim"), Quiet())
     assert root.run("cat", input=b"data").stdout == b"data"
 
 
 def test_a_password_is_asked_for_until_it_is_right_and_remembered(stand_in: Stand) -> None:
-    console, credentials = FakeConsole("falsch", "geheim"), Credentials()
+    console, credentials = Quiet("falsch", "geheim"), Credentials()
     root = elevate(stand_in(TAKES_PASSWORD + RUNS), credentials, console)
     assert root.run("echo $LAB_ROOT").text == "yes"
     assert credentials.sudo_password == "geheim"
@@ -117,18 +118,18 @@ def test_a_password_is_asked_for_until_it_is_right_and_remembered(stand_in: Stan
 
 def test_a_password_that_is_wrong_three_times_is_an_error(stand_in: Stand) -> None:
     with pytest.raises(RootRefused, match="was wrong 3 times") as caught:
-        elevate(stand_in(TAKES_PASSWORD), Credentials(), FakeConsole("a", "b", "c"))
+        elevate(stand_in(TAKES_PASSWORD), Credentials(), Quiet("a", "b", "c"))
     assert sudoers("ops") in caught.value.hint
 
 
 def test_a_password_that_is_given_and_wrong_is_an_error(stand_in: Stand) -> None:
     with pytest.raises(RootRefused, match="does not take the password given for ops"):
-        elevate(stand_in(TAKES_PASSWORD), Credentials(sudo_password="falsch"), FakeConsole("geheim"))
+        elevate(stand_in(TAKES_PASSWORD), Credentials(sudo_password="falsch"), Quiet("geheim"))
 
 
 def test_where_nobody_can_be_asked_the_error_names_the_option_and_the_sudoers_line(stand_in: Stand) -> None:
     with pytest.raises(RootRefused, match="wants the password of ops") as caught:
-        elevate(stand_in(TAKES_PASSWORD), Credentials(), FakeConsole())
+        elevate(stand_in(TAKES_PASSWORD), Credentials(), Quiet())
     assert "--sudo-password-file" in caught.value.hint
     assert sudoers("ops") in caught.value.hint
 
@@ -148,7 +149,7 @@ def test_a_user_whom_sudo_does_not_let_is_told_the_line_to_add(stand_in: Stand, 
     asks = TAKES_PASSWORD if when == "after the password" else ""
     session = stand_in(f"{asks}cat >&2 <<'END'\n{says}\nEND\nexit 1")
     with pytest.raises(RootRefused, match="ops may not run sudo") as caught:
-        elevate(session, Credentials(sudo_password="geheim"), FakeConsole())
+        elevate(session, Credentials(sudo_password="geheim"), Quiet())
     assert caught.value.hint == f"On the host, as root: {sudoers('ops')}"
 
 
@@ -161,7 +162,7 @@ WANTS_TERMINAL = (
 def test_sudo_that_wants_a_terminal_gets_one_and_the_data_goes_past_it(stand_in: Stand, takes: str) -> None:
     need("script")
     data = bytes(range(256)) * 1000
-    root = elevate(stand_in(WANTS_TERMINAL + takes + RUNS), Credentials(sudo_password="geheim"), FakeConsole())
+    root = elevate(stand_in(WANTS_TERMINAL + takes + RUNS), Credentials(sudo_password="geheim"), Quiet())
     result = root.run("echo $LAB_ROOT; tee /dev/stderr; exit 3", input=data, check=False)
     assert (result.status, result.stdout, result.stderr) == (3, b"yes\n" + data, data)
 
@@ -175,7 +176,7 @@ def test_sudo_that_wants_a_terminal_is_told_what_to_set_where_none_can_be_made(s
 def test_sudo_that_is_broken_is_an_error_in_its_words(stand_in: Stand) -> None:
     says = "echo 'sudo: /etc/sudoers is world writable' >&2; exit 1"
     with pytest.raises(RootRefused, match="/etc/sudoers is world writable"):
-        elevate(stand_in(says), Credentials(sudo_password="geheim"), FakeConsole())
+        elevate(stand_in(says), Credentials(sudo_password="geheim"), Quiet())
 
 
 def test_sudo_that_stops_working_later_is_an_error_in_its_words(stand_in: Stand, tmp_path: Path) -> None:
@@ -183,7 +184,7 @@ def test_sudo_that_stops_working_later_is_an_error_in_its_words(stand_in: Stand,
     root = elevate(
         stand_in(f"if [ -e {marker} ]; then echo 'sudo: a password is required' >&2; exit 1; fi\n{RUNS}"),
         Credentials(),
-        FakeConsole(),
+        Quiet(),
     )
     marker.touch()
     with pytest.raises(RootRefused, match="a password is required"):
@@ -193,4 +194,4 @@ def test_sudo_that_stops_working_later_is_an_error_in_its_words(stand_in: Stand,
 def test_the_words_of_sudo_rs_for_a_wrong_password_are_understood(stand_in: Stand) -> None:
     says = "echo 'sudo: Authentication failed, try again.' >&2; exit 1"
     with pytest.raises(RootRefused, match="does not take the password given"):
-        elevate(stand_in(says), Credentials(sudo_password="falsch"), FakeConsole())
+        elevate(stand_in(says), Credentials(sudo_password="falsch"), Quiet())

@@ -25,11 +25,11 @@ from machinectl.driver import SSHEndpoint
 from machinectl.ssh.connect import connect
 from machinectl.ssh.credentials import Credentials
 from machinectl.ssh.hostkeys import HostKeyPolicy
+from tests.support.quiet import Quiet
 from tests.support.real import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
     from machinectl.ssh.session import Session
 
@@ -230,40 +230,9 @@ def ssh_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SSHConfig:
     return config
 
 
-class FakeConsole:
-    """A person at the terminal, or nobody: what was said to them, and what they answer, in order."""
-
-    def __init__(self, *answers: str | bool, interactive: bool | None = None) -> None:
-        self.answers = list(answers)
-        self.interactive = bool(answers) if interactive is None else interactive
-        self.said: list[str] = []
-        self.asked: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.said.append(text)
-
-    def warn(self, text: str) -> None:
-        self.said.append(text)
-
-    def step(self, title: str) -> AbstractContextManager[None]:
-        self.said.append(title)
-        return contextlib.nullcontext()
-
-    def ask(self, question: str, *, secret: bool = False) -> str:
-        assert self.interactive
-        assert secret
-        self.asked.append(question)
-        return str(self.answers.pop(0))
-
-    def confirm(self, question: str) -> bool:
-        assert self.interactive
-        self.asked.append(question)
-        return bool(self.answers.pop(0))
-
-
 def log_in(
     endpoint: SSHEndpoint,
-    console: FakeConsole | None = None,
+    console: Quiet | None = None,
     *,
     credentials: Credentials | None = None,
     policy: HostKeyPolicy | None = None,
@@ -271,5 +240,5 @@ def log_in(
 ) -> Session:
     """Connect with what a test does not care about left out: nobody at the terminal, nothing given, nothing pinned."""
     return connect(
-        endpoint, credentials or Credentials(), policy or HostKeyPolicy(), console or FakeConsole(), timeout=timeout
+        endpoint, credentials or Credentials(), policy or HostKeyPolicy(), console or Quiet(), timeout=timeout
     )
