@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
 
@@ -29,3 +32,65 @@ class Console(Protocol):
 
     # Yes or no; anything but yes is no.
     def confirm(self, question: str) -> bool: ...
+
+    # Wait for some seconds. KeyboardInterrupt ends it at once where the person wants no more of this work.
+    def pause(self, seconds: float) -> None: ...
+
+    # For work on several machines at once: what is said of each is kept apart while the board is entered.
+    def board(self, names: Sequence[str]) -> AbstractContextManager[Board]: ...
+
+
+class Board(Protocol):
+    """Several machines that are worked on at once, each in a thread. What is said after its end goes nowhere."""
+
+    # The console of one of them, whose work begins now.
+    def console(self, name: str) -> Console: ...
+
+    # How that work ended; KeyboardInterrupt is work that was not finished. Whoever called reports the error itself.
+    def done(self, name: str, error: BaseException | None) -> None: ...
+
+    # The screen is the caller's, to print or to ask something; what machines say meanwhile is shown afterwards.
+    def aside(self) -> AbstractContextManager[None]: ...
+
+
+class Undivided:
+    """A board that keeps nothing apart: all machines share one console."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def console(self, name: str) -> Console:  # noqa: ARG002 (the contract's)
+        return self._console
+
+    def done(self, name: str, error: BaseException | None) -> None:
+        pass
+
+    def aside(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+class Nobody:
+    """The Console of work in the background."""
+
+    interactive = False
+
+    def note(self, text: str) -> None:
+        pass
+
+    def warn(self, text: str) -> None:
+        pass
+
+    def step(self, title: str) -> AbstractContextManager[None]:  # noqa: ARG002 (the contract's)
+        return nullcontext()
+
+    def ask(self, question: str, *, secret: bool = False) -> str:  # noqa: ARG002 (the contract's)
+        raise RuntimeError(question)
+
+    def confirm(self, question: str) -> bool:
+        raise RuntimeError(question)
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:  # noqa: ARG002 (the contract's)
+        return nullcontext(Undivided(self))

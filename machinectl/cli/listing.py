@@ -7,8 +7,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from machinectl.cli.lines import coloured
 from machinectl.cli.output import print_json, write_out
-from machinectl.cli.terminal import coloured
 from machinectl.commands.ls import Row, ask, rows
 from machinectl.errors import UsageError
 from machinectl.go.tabwriter import align

@@ -11,10 +11,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.cli.exits import as_called
+from machinectl.cli.lines import timed, warning
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from machinectl.console import Board
 
 # ECMA-48 control sequences: back to the first column and clear the line.
 CLEAR_LINE = "\r\x1b[K"
@@ -36,26 +40,13 @@ class Terminal:
         print(as_called(text, self.program), file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:
-        print(coloured("Warning:", "33", sys.stderr), as_called(text, self.program), file=sys.stderr, flush=True)
+        print(warning(as_called(text, self.program)), file=sys.stderr, flush=True)
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """One line for a piece of work, with its time in the end; a spinner while it runs on a terminal."""
-        started = time.monotonic()
-        done = threading.Event()
-        spinner = threading.Thread(target=spin, args=(title, done), daemon=True)
-        if sys.stderr.isatty():
-            spinner.start()
-        outcome = "failed"
-        try:
+        with timed(title, self.note), spinning(title):
             yield
-            outcome = ""
-        finally:
-            done.set()
-            if spinner.ident:
-                spinner.join()
-                sys.stderr.write(CLEAR_LINE)
-            self.note(f"{title} ({outcome}{' after ' if outcome else ''}{time.monotonic() - started:.1f} s)")
 
     def ask(self, question: str, *, secret: bool = False) -> str:
         try:
@@ -74,6 +65,20 @@ class Terminal:
         except EOFError:
             return False
 
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:
+        """A live one where stderr is a terminal that can be drawn on, else lines that say whose they are."""
+        # With --debug much is printed by whoever does it, past any board: it would tear a table.
+        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("MACHINE_DEBUG"):
+            from machinectl.cli.live import LiveBoard
+
+            return LiveBoard(self, self.program, names)
+        from machinectl.cli.board import PlainBoard
+
+        return PlainBoard(self, self.program)
+
     def line(self, question: str) -> str:
         print(question, end="", file=sys.stderr, flush=True)
         answer = sys.stdin.buffer.readline()
@@ -81,6 +86,23 @@ class Terminal:
             print(file=sys.stderr)
             raise EOFError
         return answer.decode(errors="replace").rstrip("\r\n")
+
+
+@contextmanager
+def spinning(title: str) -> Iterator[None]:
+    """Show on a terminal that something is at work; the line is empty again in the end."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    done = threading.Event()
+    spinner = threading.Thread(target=spin, args=(title, done), daemon=True)
+    spinner.start()
+    try:
+        yield
+    finally:
+        done.set()
+        spinner.join()
+        sys.stderr.write(CLEAR_LINE)
 
 
 def spin(title: str, done: threading.Event) -> None:
@@ -91,11 +113,3 @@ def spin(title: str, done: threading.Event) -> None:
         turn += 1
         if done.wait(SPINNER_SECONDS):
             return
-
-
-def coloured(text: str, colour: str, stream: object) -> str:
-    """The text in an ECMA-48 colour where the stream is a terminal and NO_COLOR (no-color.org) is not set."""
-    is_terminal = getattr(stream, "isatty", lambda: False)()
-    if not text or not is_terminal or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return text
-    return f"\x1b[{colour}m{text}\x1b[0m"

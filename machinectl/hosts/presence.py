@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl import engine
+from machinectl.console import Nobody
 from machinectl.errors import MachineError
 from machinectl.hosts.access import logged_in
 from machinectl.hosts.endpoint import endpoint as engine_endpoint
@@ -17,7 +17,6 @@ from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     from machinectl.driver import SSHEndpoint
     from machinectl.hosts.access import Access
@@ -140,24 +139,3 @@ class Watch:
         except SSHError as exc:
             return not (refused_is_up and isinstance(exc.__cause__, ConnectionRefusedError))
         return False
-
-
-class Nobody:
-    """The Console of work in the background."""
-
-    interactive = False
-
-    def note(self, text: str) -> None:
-        pass
-
-    def warn(self, text: str) -> None:
-        pass
-
-    def step(self, title: str) -> AbstractContextManager[None]:  # noqa: ARG002 (the contract's)
-        return nullcontext()
-
-    def ask(self, question: str, *, secret: bool = False) -> str:  # noqa: ARG002 (the contract's)
-        raise RuntimeError(question)
-
-    def confirm(self, question: str) -> bool:
-        raise RuntimeError(question)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import struct
 import subprocess
 import termios
@@ -16,7 +17,7 @@ import pytest
 from machinectl.commands.create import Certificates, Wish, create
 from machinectl.driver import load
 from machinectl.state import State
-from tests.support import servers
+from tests.support import puppets, servers
 from tests.support.program import COMMAND
 from tests.support.quiet import Quiet
 
@@ -112,3 +113,28 @@ def test_rm_asks_on_the_terminal(machines: Store) -> None:
         os.write(terminal, b"y\n")
         assert "Successfully removed awake" in everything(terminal)
     assert machines.names() == ["asleep"]
+
+
+def test_one_machine_has_a_spinner_and_a_line_a_step_and_no_board() -> None:
+    with puppets.on_terminal("web1") as terminal:
+        terminal.until_obeyed("web1", "begin alone")
+        terminal.did("web1", "step", "Installing")
+        terminal.until_text("- Installing")
+        terminal.did("web1", "end")
+        terminal.did("web1", "note", "hello")
+        terminal.tell("web1", "fail", "it broke")
+        assert terminal.end() == 0
+        [step, *rest] = terminal.lines
+    assert re.fullmatch(r"Installing \(\d+\.\d s\)", step)
+    assert rest == ["hello", "it broke", "machinectl status web1", "exit code 0, without rich"]
+    assert set(re.findall(r"\x1b\[[^A-Za-z]*[A-Za-z]", terminal.raw.decode())) == {"\x1b[K"}
+
+
+def test_one_machine_is_interrupted_at_once() -> None:
+    with puppets.on_terminal("web1") as terminal:
+        terminal.did("web1", "step", "Installing")
+        terminal.tell("web1", "pause", "3600")
+        terminal.until_obeyed("web1", "pausing")
+        terminal.type("\x03")
+        assert terminal.end() == 130
+        assert re.search(r"Installing \(failed after \d+\.\d s\)", "".join(terminal.lines))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from machinectl.console import Board, Console
 
 
 class Quiet:
-    """See machinectl.console.Console.
+    """See machinectl.console.Console and Board: it is its own board, where each line says which machine it is about.
 
     `answers` are given in their order; without any nobody is there, and who asks all the same fails. With
     `interactive=False` they come from a pipe. `said` is every line, of whichever kind.
@@ -24,6 +28,9 @@ class Quiet:
         self.warnings: list[str] = []
         self.steps: list[str] = []
         self.asked: list[str] = []
+        # The machines that were on the board: in the order in which they began, and how they ended.
+        self.begun: list[str] = []
+        self.ended: dict[str, BaseException | None] = {}
         self._triggers: dict[str, Callable[[], object]] = {}
 
     def when(self, text: str, happens: Callable[[], object]) -> None:
@@ -54,9 +61,52 @@ class Quiet:
         self._keep(self.asked, question)
         return self.answers.pop(0) in {True, "y", "yes"}
 
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    @contextmanager
+    def board(self, names: Sequence[str]) -> Iterator[Board]:
+        yield self
+
+    def console(self, name: str) -> Console:
+        self.begun.append(name)
+        return OneOf(self, name)
+
+    def done(self, name: str, error: BaseException | None) -> None:
+        self.ended[name] = error
+
+    def aside(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def _keep(self, kind: list[str], text: str) -> None:
         kind.append(text)
         self.said.append(text)
         for trigger, happens in self._triggers.items():
             if trigger in text:
                 happens()
+
+
+class OneOf(Quiet):
+    """One machine's console: what it is told is kept by the whole, and answered from there."""
+
+    def __init__(self, whole: Quiet, name: str) -> None:
+        super().__init__(interactive=whole.interactive)
+        self._whole = whole
+        self._name = name
+
+    def note(self, text: str) -> None:
+        self._whole.note(f"{self._name}: {text}")
+
+    def warn(self, text: str) -> None:
+        self._whole.warn(f"{self._name}: {text}")
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        with self._whole.step(f"{self._name}: {title}"):
+            yield
+
+    def ask(self, question: str, *, secret: bool = False) -> str:
+        return self._whole.ask(f"{self._name}: {question}", secret=secret)
+
+    def confirm(self, question: str) -> bool:
+        return self._whole.confirm(f"{self._name}: {question}")

@@ -1,0 +1,332 @@
+"""Many machines at once: who begins when, who stops whom, who asks, and what ^C does."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.errors import MachineError
+from machinectl.hosts.each import LIMIT, at_once
+from tests.support.puppets import piped
+from tests.support.quiet import Quiet
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+
+FOREVER = 3600.0
+
+
+class Gates:
+    """Work that goes on when the test lets it."""
+
+    def __init__(self) -> None:
+        self.gates: dict[str, threading.Event] = defaultdict(threading.Event)
+
+    def open(self, *names: str) -> None:
+        for name in names:
+            self.gates[name].set()
+
+    def work(self, name: str, console: Console) -> None:
+        assert self.gates[name].wait(FOREVER)
+
+
+def ctrl_c() -> None:
+    """Interrupt the main thread, whatever it waits for: a signal goes to the thread that it is sent to."""
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGINT)
+
+
+def test_machines_begin_in_their_natural_order_and_each_but_once() -> None:
+    console = Quiet()
+    names = ["m10", "m2", "m1", "m2", "M1", "m01"]
+    results = at_once(console, names, lambda _, own: own.note("hello"), limit=1)
+    expected = ["M1", "m01", "m1", "m2", "m10"]
+    assert list(results) == [(name, None) for name in expected]
+    assert console.begun == expected
+    assert console.notes == [f"{name}: hello" for name in expected]
+
+
+def test_nothing_is_done_where_no_machine_is_named() -> None:
+    console = Quiet()
+    assert list(at_once(console, [], Gates().work)) == []
+    assert console.said == []
+
+
+def test_as_many_as_the_limit_are_at_work_together() -> None:
+    together = threading.Barrier(LIMIT)
+    names = [f"m{number}" for number in range(2 * LIMIT)]
+
+    def work(_: str, __: Console) -> None:
+        together.wait()
+
+    assert dict(at_once(Quiet(), names, work)) == dict.fromkeys(names)
+
+
+def test_no_more_than_the_limit_begin_before_one_has_ended() -> None:
+    console, gates = Quiet(), Gates()
+    results = at_once(console, ["m1", "m2", "m3", "m4", "m5"], gates.work, limit=3)
+    gates.open("m2")
+    assert next(results) == ("m2", None)
+    assert console.begun == ["m1", "m2", "m3"]
+    gates.open("m4")
+    assert next(results) == ("m4", None)
+    assert console.begun == ["m1", "m2", "m3", "m4"]
+    gates.open("m1", "m3", "m5")
+    assert {name for name, _ in results} == {"m1", "m3", "m5"}
+
+
+def test_each_is_told_when_it_ends() -> None:
+    console, gates = Quiet(), Gates()
+    results = at_once(console, ["m1", "m2", "m3"], gates.work)
+    for name in ("m3", "m1", "m2"):
+        gates.open(name)
+        assert next(results) == (name, None)
+    assert list(console.ended) == ["m3", "m1", "m2"]
+
+
+def test_one_that_fails_stops_nobody_else() -> None:
+    console, error = Quiet(), MachineError("it is down")
+
+    def work(name: str, own: Console) -> None:
+        with own.step("one"):
+            if name == "m1":
+                raise error
+        with own.step("two"):
+            pass
+
+    results = dict(at_once(console, ["m1", "m2", "m3"], work, limit=1))
+    assert results == {"m1": error, "m2": None, "m3": None}
+    assert console.ended == results
+    assert console.steps == ["m1: one", "m2: one", "m2: two", "m3: one", "m3: two"]
+
+
+def test_one_machine_is_worked_on_right_here_on_the_console_as_it_is() -> None:
+    console = Quiet()
+    seen: list[object] = []
+
+    def work(name: str, own: Console) -> None:
+        seen.extend([name, own, threading.current_thread()])
+        raise MachineError("it is down")
+
+    [(name, error)] = at_once(console, ["m1", "m1"], work)
+    assert (name, str(error)) == ("m1", "it is down")
+    assert seen == ["m1", console, threading.main_thread()]
+    assert (console.begun, console.ended) == ([], {})
+
+
+def test_a_bug_in_one_machines_work_is_raised_as_it_is() -> None:
+    def work(name: str, _: Console) -> None:
+        raise ZeroDivisionError(name)
+
+    with pytest.raises(ZeroDivisionError, match="m1"):
+        list(at_once(Quiet(), ["m1"], work))
+
+
+def test_a_bug_is_raised_when_the_others_have_ended_their_steps() -> None:
+    in_its_step, stopped = threading.Event(), threading.Event()
+    finished: list[str] = []
+
+    def work(name: str, own: Console) -> None:
+        if name == "m1":
+            assert in_its_step.wait(FOREVER)
+            raise ZeroDivisionError(name)
+        if name == "m2":
+            with own.step("the step that it is in"):
+                in_its_step.set()
+                assert stopped.wait(FOREVER)
+                finished.append(name)
+            return
+        try:
+            with own.step("something long"):
+                own.pause(FOREVER)
+        finally:
+            stopped.set()
+
+    console = Quiet()
+    results = at_once(console, ["m1", "m2", "m3", "m4"], work, limit=3)
+    assert next(results) == ("m2", None)
+    with pytest.raises(ZeroDivisionError, match="m1"):
+        next(results)
+    assert finished == ["m2"]
+    assert console.begun == ["m1", "m2", "m3"]
+    assert isinstance(console.ended["m3"], KeyboardInterrupt)
+
+
+def test_two_who_ask_at_once_are_asked_one_after_the_other_in_the_callers_thread() -> None:
+    both = threading.Barrier(2)
+    threads: set[threading.Thread] = set()
+    console = Quiet("y", "y")
+    console.when("Are you sure", lambda: threads.add(threading.current_thread()))
+    answers: dict[str, bool] = {}
+
+    def work(name: str, own: Console) -> None:
+        both.wait()
+        answers[name] = own.confirm("Are you sure? ")
+
+    assert dict(at_once(console, ["m1", "m2"], work)) == {"m1": None, "m2": None}
+    assert answers == {"m1": True, "m2": True}
+    assert sorted(console.asked) == ["m1: Are you sure? ", "m2: Are you sure? "]
+    assert threads == {threading.current_thread()}
+
+
+def test_a_question_that_goes_wrong_is_that_machines_failure() -> None:
+    error = MachineError("No answer was given")
+
+    class Gone(Quiet):
+        def confirm(self, question: str) -> bool:
+            raise error
+
+    def work(name: str, own: Console) -> None:
+        if name == "m1":
+            own.confirm("Are you sure? ")
+
+    assert dict(at_once(Gone(), ["m1", "m2"], work)) == {"m1": error, "m2": None}
+
+
+class Interrupted:
+    """m1 to m3 are at work and m4 is to come when m2 presses ^C: m1 is in its last step, m2 in its last but one."""
+
+    def __init__(self) -> None:
+        self.console = Quiet("y")
+        self.all_there = threading.Barrier(3)
+        self.stopped = threading.Event()
+        self.steps: list[str] = []
+
+    def work(self, name: str, own: Console) -> None:
+        if name == "m3":
+            self.wait(own)
+        else:
+            with own.step("a step"):
+                self.all_there.wait()
+                if name == "m2":
+                    ctrl_c()
+                assert self.stopped.wait(FOREVER)
+                self.steps.append(name)
+            if name == "m2":
+                self.go_on(own)
+
+    def wait(self, own: Console) -> None:
+        """Pause for ever; tell the others when the end of that has come."""
+        self.all_there.wait()
+        try:
+            own.pause(FOREVER)
+        finally:
+            self.stopped.set()
+
+    def go_on(self, own: Console) -> None:
+        with own.step("another step"):
+            self.steps.append("one too many")
+
+    def run(self) -> list[tuple[str, MachineError | None]]:
+        """What is yielded before KeyboardInterrupt is raised."""
+        results: list[tuple[str, MachineError | None]] = []
+        with pytest.raises(KeyboardInterrupt):
+            results.extend(at_once(self.console, ["m1", "m2", "m3", "m4"], self.work, limit=3))
+        return results
+
+
+def test_ctrl_c_lets_steps_finish_and_none_begin_and_is_told_of_once() -> None:
+    interrupted = Interrupted()
+    assert interrupted.run() == [("m1", None)]
+    assert sorted(interrupted.steps) == ["m1", "m2"]
+    console = interrupted.console
+    assert console.begun == ["m1", "m2", "m3"]
+    assert console.ended["m1"] is None
+    assert isinstance(console.ended["m2"], KeyboardInterrupt)
+    assert isinstance(console.ended["m3"], KeyboardInterrupt)
+    assert console.notes == ["The steps under way are being finished, no other is begun; ^C again leaves them"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_nothing_is_asked_after_ctrl_c() -> None:
+    class Asking(Interrupted):
+        def go_on(self, own: Console) -> None:
+            own.confirm("Are you sure? ")
+
+    interrupted = Asking()
+    assert interrupted.run() == [("m1", None)]
+    assert interrupted.console.asked == []
+    assert isinstance(interrupted.console.ended["m2"], KeyboardInterrupt)
+
+
+def test_a_second_ctrl_c_leaves_at_once() -> None:
+    end_of_test = threading.Event()
+
+    class Impatient(Interrupted):
+        def wait(self, own: Console) -> None:
+            self.all_there.wait()
+            try:
+                own.pause(FOREVER)
+            finally:
+                ctrl_c()
+                assert end_of_test.wait(FOREVER)
+
+    interrupted = Impatient()
+    assert interrupted.run() == []
+    assert interrupted.console.ended == {}
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    interrupted.stopped.set()
+    end_of_test.set()
+
+
+def test_ctrl_c_is_not_lost_while_the_caller_has_a_result() -> None:
+    gates = Gates()
+    results = at_once(Quiet(), ["m1", "m2", "m3"], gates.work, limit=2)
+    gates.open("m1")
+    assert next(results) == ("m1", None)
+    ctrl_c()
+    gates.open("m2")
+    assert next(results) == ("m2", None)
+    with pytest.raises(KeyboardInterrupt):
+        next(results)
+
+
+def test_who_leaves_before_the_end_waits_for_the_steps_under_way() -> None:
+    interrupted = Interrupted()
+
+    def work(name: str, own: Console) -> None:
+        if name != "m0":
+            interrupted.work("m1" if name == "m2" else name, own)
+
+    results = at_once(interrupted.console, ["m0", "m1", "m2", "m3"], work)
+    assert next(results) == ("m0", None)
+    assert interrupted.steps == []
+    results.close()
+    assert interrupted.steps == ["m1", "m1"]
+    assert len(interrupted.console.notes) == 1
+
+
+def test_who_ignores_ctrl_c_goes_on_ignoring_it() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert len(list(at_once(Quiet(), ["m1", "m2"], lambda _, __: ctrl_c()))) == 2
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_machines_of_a_thread_that_is_not_the_main_one() -> None:
+    results: list[tuple[str, MachineError | None]] = []
+    thread = threading.Thread(
+        target=lambda: results.extend(at_once(Quiet(), ["m1", "m2"], lambda name, own: own.note(name), limit=1))
+    )
+    thread.start()
+    thread.join()
+    assert results == [("m1", None), ("m2", None)]
+
+
+def test_what_is_left_does_not_outlive_the_program() -> None:
+    with piped("m1", "m2") as machines:
+        for name in ("m1", "m2"):
+            machines.did(name, "step", "a long step")
+        machines.process.send_signal(signal.SIGINT)
+        assert b"are being finished" in machines.read()
+        machines.process.send_signal(signal.SIGINT)
+        out, err = machines.end()
+        assert (machines.process.returncode, err) == (130, "")
+        assert "exit code 130" in out

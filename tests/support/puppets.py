@@ -1,0 +1,240 @@
+"""Machines that are worked on at once, in a program of its own: each does what the test tells it to, when it does.
+
+The test sees what a person sees: what is on a terminal, emulated, or what comes out of a pipe.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import socket
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+import pyte
+
+from machinectl.cli.exits import guarded, report
+from machinectl.cli.terminal import Terminal
+from machinectl.errors import MachineError
+from machinectl.hosts.each import at_once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import IO
+
+    from machinectl.console import Console
+
+
+class Puppets:
+    """The test's end: the program, and the wires to its machines."""
+
+    def __init__(self, process: subprocess.Popen[bytes], wires: IO[str]) -> None:
+        self.process = process
+        self._wires = wires
+        self._obeyed: list[str] = []
+
+    def tell(self, name: str, verb: str, text: str = "") -> None:
+        """Have a machine do something; see `obey` for what. Returns at once."""
+        self._wires.write(f"{name}\t{verb}\t{text}\n")
+        self._wires.flush()
+
+    def did(self, name: str, verb: str, text: str = "") -> None:
+        """Have a machine do something, and wait until it has done so."""
+        self.tell(name, verb, text)
+        self.until_obeyed(name, verb)
+
+    def until_obeyed(self, name: str, verb: str) -> None:
+        """Wait until a machine has done what it was told."""
+        while f"{name} {verb}\n" not in self._obeyed:
+            line = self._wires.readline()
+            assert line, "the program has ended"
+            self._obeyed.append(line)
+        self._obeyed.remove(f"{name} {verb}\n")
+
+
+class OnTerminal(Puppets):
+    """They are seen on a terminal."""
+
+    def __init__(self, process: subprocess.Popen[bytes], wires: IO[str], terminal: int, screen: pyte.Screen) -> None:
+        super().__init__(process, wires)
+        self.terminal = terminal
+        self.screen = screen
+        self._stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+
+    @property
+    def lines(self) -> list[str]:
+        """What is on the screen now, without the empty lines."""
+        return [line.rstrip() for line in self.screen.display if line.strip()]
+
+    def until(self, seen: Callable[[], bool]) -> None:
+        """Look on until something is seen."""
+        while not seen():
+            assert self._look(), f"the program has ended, and all that is seen is {self.lines}"
+
+    def until_text(self, *texts: str) -> None:
+        self.until(lambda: all(any(text in line for line in self.lines) for text in texts))
+
+    def end(self) -> int:
+        """Look on until the program has ended; its exit code."""
+        while self._look():
+            pass
+        return self.process.wait()
+
+    def type(self, text: str) -> None:
+        os.write(self.terminal, text.encode())
+
+    def echoes(self) -> bool:
+        """Whether the terminal shows what is typed."""
+        modes = termios.tcgetattr(self.terminal)[3]
+        assert isinstance(modes, int)
+        return bool(modes & termios.ECHO)
+
+    def _look(self) -> bool:
+        try:
+            piece = os.read(self.terminal, 65536)
+        except OSError:  # EIO: the other end is closed
+            return False
+        self.raw += piece
+        self._stream.feed(piece)
+        return bool(piece)
+
+
+class Piped(Puppets):
+    """They write to pipes."""
+
+    def read(self) -> bytes:
+        """One line of stderr."""
+        assert self.process.stderr is not None
+        return self.process.stderr.readline()
+
+    def end(self) -> tuple[str, str]:
+        """The rest of stdout and stderr."""
+        out, err = self.process.communicate()
+        return out.decode(), err.decode()
+
+
+@contextmanager
+def on_terminal(
+    *names: str, columns: int = 80, rows: int = 24, limit: int = 10, environment: Mapping[str, str] | None = None
+) -> Iterator[OnTerminal]:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    variables = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "COLUMNS", "LINES"}}
+    variables |= {"TERM": "xterm", **(environment or {})}
+    with started(names, limit, variables, theirs, theirs, theirs) as (process, wires):
+        os.close(theirs)
+        yield OnTerminal(process, wires, ours, pyte.Screen(columns, rows))
+    os.close(ours)
+
+
+@contextmanager
+def piped(*names: str, limit: int = 10) -> Iterator[Piped]:
+    pipe = subprocess.PIPE
+    with started(names, limit, os.environ, pipe, pipe, pipe) as (process, wires):
+        yield Piped(process, wires)
+
+
+@contextmanager
+def started(
+    names: Sequence[str], limit: int, environment: Mapping[str, str], *streams: int
+) -> Iterator[tuple[subprocess.Popen[bytes], IO[str]]]:
+    ours, theirs = socket.socketpair()
+    command = [sys.executable, "-m", "tests.support.puppets", str(theirs.fileno()), str(limit), *names]
+    with ours, theirs, ours.makefile("rw") as wires:
+        process = subprocess.Popen(
+            command,
+            stdin=streams[0],
+            stdout=streams[1],
+            stderr=streams[2],
+            env=environment,
+            cwd=Path(__file__).parents[2],
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+        theirs.close()
+        try:
+            yield process, wires
+        finally:
+            process.kill()
+            process.communicate()
+
+
+class Machines:
+    """The program's end."""
+
+    def __init__(self, names: Sequence[str], wire: socket.socket) -> None:
+        self.orders: dict[str, SimpleQueue[tuple[str, str]]] = {name: SimpleQueue() for name in names}
+        self.wire = wire
+
+    def listen(self) -> None:
+        for line in self.wire.makefile():
+            name, verb, text = line.rstrip("\n").split("\t")
+            self.orders[name].put((verb, text))
+
+    def work(self, name: str, console: Console) -> None:
+        # Which thread it is in, for who wants to know.
+        self.obeyed(name, "begin" if threading.current_thread() is not threading.main_thread() else "begin alone")
+        self.obey(name, console)
+        self.obeyed(name, "end")
+
+    def obey(self, name: str, console: Console) -> None:
+        """Do as told, one after the other; `end` ends the step that it is in, or else the work."""
+        while (order := self.orders[name].get())[0] != "end":
+            verb, text = order
+            if verb == "step":
+                with console.step(text):
+                    self.obeyed(name, verb)
+                    self.obey(name, console)
+                verb = "end"
+            elif verb == "note":
+                console.note(text.replace("|", "\n"))
+            elif verb == "warn":
+                console.warn(text)
+            elif verb == "confirm":
+                console.note(f"the answer is {console.confirm(text)}")
+            elif verb == "secret":
+                console.note(f"the answer has {len(console.ask(text, secret=True))} letters")
+            elif verb == "pause":
+                self.obeyed(name, "pausing")
+                console.pause(float(text))
+            elif verb == "fail":
+                raise MachineError(text, f"machinectl status {name}")
+            elif verb == "bug":
+                raise ValueError(text)
+            self.obeyed(name, verb)
+
+    def obeyed(self, name: str, verb: str) -> None:
+        self.wire.sendall(f"{name} {verb}\n".encode())
+
+
+def main() -> int:
+    descriptor, limit, *names = sys.argv[1:]
+    if sys.stderr.isatty():
+        # A session's first terminal becomes its own: the one whose ^C it hears.
+        os.close(os.open(os.ttyname(2), os.O_RDWR))
+    machines = Machines(names, socket.socket(fileno=int(descriptor)))
+    threading.Thread(target=machines.listen, daemon=True).start()
+
+    def all_of_them() -> None:
+        for name, error in at_once(Terminal("machinectl"), names, machines.work, limit=int(limit)):
+            if error:
+                report(error)
+            else:
+                print(f"{name} it is", flush=True)
+
+    code = guarded(all_of_them)
+    print(f"exit code {code}, {'with' if 'rich' in sys.modules else 'without'} rich", flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
