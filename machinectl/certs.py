@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import shlex
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from machinectl.errors import MachineError, UsageError
@@ -473,10 +475,13 @@ def _printable(text: str) -> str:
 def _certificates(pem: bytes, file: str) -> list[x509.Certificate]:
     """Parse a PEM file as far as anything here will look into it, so that nothing fails later."""
     try:
-        certificates = x509.load_pem_x509_certificates(pem)
-        for certificate in certificates:
-            _description(certificate)
-            certificate.public_key()
+        with warnings.catch_warnings():
+            # Of what a later cryptography will refuse; whether a certificate can be used is said by those who check it.
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            certificates = x509.load_pem_x509_certificates(pem)
+            for certificate in certificates:
+                _description(certificate)
+                certificate.public_key()
     except _UNREADABLE as exc:
         if b"-----BEGIN CERTIFICATE-----" in pem:
             cause = f"{file} is cut short or damaged: it starts a PEM certificate that cannot be read"

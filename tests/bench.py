@@ -21,6 +21,7 @@ from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from tests import bench_hosts
 from tests.support.measure import MACHINECTL, Cost, measured, median, row
+from tests.support.registered import added
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,8 +101,7 @@ def many_silent(work: Path) -> Iterator[Sequence[str]]:
 def add(store: Store, name: str, url: str, files: dict[str, bytes] | None = None, *, tls: bool = True) -> None:
     machine = Machine(name, "none", url=url, tls=tls)
     machine.driver_state = f'{{"URL": "{url}"}}'
-    with store.lock(name):
-        store.add(machine, files or {})
+    added(store, machine, files)
 
 
 @contextmanager

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machinectl.commands.certs.create import certs_create
+from machinectl.hosts.identity import Identity
 from machinectl.provision import facts, resource
 from machinectl.provision.configuration import configure
-from machinectl.provision.wish import Wish
+from machinectl.provision.target import Target
 from machinectl.url import TLS_PORT
 from tests.lab.command import LabError, sh
 from tests.lab.image import archives
@@ -168,8 +169,8 @@ def same_work(host: Host, directory: Path) -> Sequence[str]:
     """What `create` runs on the host, all of it in one session."""
     certs_create(str(directory), [host.ip])
     look = facts.command(TLS_PORT)
-    wish = Wish(host.ip, certificates={name: (directory / name).read_bytes() for name in CERTIFICATES})
-    decision = configure(facts.parse(host.run(look).stdout.encode()), wish)
+    target = Target(host.ip, certificates=Identity.read(str(directory)).on_host)
+    decision = configure(facts.parse(host.run(look).stdout.encode()), target)
     if decision is None:
         sys.exit(f"{host.name} has been provisioned before")
     return session(host, directory, f"({look})\n{resource('launch.sh')}", decision.job.archive)

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 # What a background job of a shell inherits ignores SIGINT; the programs that tests interrupt must not inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["tests.support.dockerd", "tests.lab.fixtures"]
+# Fixtures come from here alone: who imports one gets another one of the same name.
+pytest_plugins = [
+    "tests.lab.fixtures",
+    "tests.lab_driver.fixtures",
+    "tests.support.dockerd",
+    "tests.support.driver",
+    "tests.support.lab_cli",
+    "tests.support.sshd",
+]
 
 # The machines that CI runs on are slow at times; a slow example is not a wrong one.
 settings.register_profile("machinectl", deadline=None, print_blob=True)

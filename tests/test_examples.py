@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from machinectl import driver as drivers
-from machinectl.errors import CheckFailed
-from tests.support.driver_contract import DriverContract
+from machinectl.driver import CheckFailed
+from machinectl.testing import DriverContract
 from tests.support.real import need
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -48,7 +47,6 @@ class TestCupboardDriver(DriverContract):
 
 def test_a_drivers_check_that_fails_is_exit_code_3() -> None:
     assert CheckFailed("x").exit_code == 3
-    assert [found.name for found in drivers.installed()].count("cupboard") == 1
 
 
 def test_the_demo_runs_the_main_job_from_end_to_end() -> None:

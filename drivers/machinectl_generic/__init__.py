@@ -9,15 +9,28 @@ import re
 import socket
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from machinectl import url as engine_url
-from machinectl.atomic import replace_file
-from machinectl.driver import DriverError, Instance, NoPowerSwitch, Option, Request, SSHEndpoint
-from machinectl.errors import CheckFailed, UsageError
+from machinectl.driver import (
+    TLS_PORT,
+    CheckFailed,
+    DriverError,
+    EngineURL,
+    Instance,
+    NoPowerSwitch,
+    Option,
+    Request,
+    SSHEndpoint,
+    UsageError,
+    Where,
+    nothing_to_close,
+    nothing_to_give_back,
+    parse_url,
+    ssh_settings,
+    state_unknown,
+    write_private_file,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from machinectl.state import State
+    from collections.abc import Callable, Sequence
 
 # The name of the user's key in the machine's directory: it is copied there, so that the store can be moved.
 KEY_FILE = "id_ssh"
@@ -27,6 +40,9 @@ HIGHEST_PORT = 65535
 
 class GenericDriver:
     """A server on the LAN or anywhere else, reached by SSH. Registering and removing leave it as it is."""
+
+    def __init__(self) -> None:
+        self._ways: dict[tuple[str, str, int], Way] = {}
 
     def options(self) -> Sequence[Option]:
         return [
@@ -66,78 +82,126 @@ class GenericDriver:
         ]
 
     def check(self, request: Request) -> None:
-        wanted_address(request)
         for name in ("generic-ssh-port", "generic-engine-port"):
             port(request, name, least=0 if name == "generic-ssh-port" else 1)
         wanted_mac(request)
-        key = str(request.options["generic-ssh-key"])
+        key = wanted_key(request)
         if key:
             check_key(key)
-        check_resolves(request)
+        way = self._way(request)
+        if not way.resolves:
+            raise CheckFailed(
+                f"{way.host} does not resolve: no such host is known here",
+                f"Give its address, or see: getent hosts {way.host}",
+            )
 
-    def create(self, request: Request) -> str:
-        way = resolved(request)
-        copy_key(request)
+    def preview(self, request: Request) -> Where:
+        way = self._way(request)
+        return Where(
+            tcp(way.address, port(request, "generic-engine-port", least=1)),
+            SSHEndpoint(way.host, way.user, way.port, wanted_key(request), wants_copy(request)),
+        )
+
+    def create(self, request: Request, keep: Callable[[str], None]) -> str:  # noqa: ARG002 (the contract's)
+        way = self._way(request)
+        take_key(request)
         return json.dumps(
             {
                 # The first five as docker-machine's records have them.
                 "IPAddress": way.address,
                 "SSHUser": way.user,
                 "SSHPort": way.port,
-                "SSHKeyPath": KEY_FILE if request.options["generic-ssh-key"] else "",
+                "SSHKeyPath": KEY_FILE if wanted_key(request) else "",
                 "EnginePort": port(request, "generic-engine-port", least=1),
                 "SSHHost": way.host,
                 "MAC": wanted_mac(request),
-                "CopyKey": bool(request.options["generic-copy-key"]),
+                "CopyKey": wants_copy(request),
             }
         )
 
-    def remove(self, instance: Instance) -> None:
-        pass
+    remove = nothing_to_give_back
 
-    def url(self, instance: Instance) -> str:
-        state = known(instance)
-        return tcp(state["IPAddress"], state["EnginePort"])
-
-    def ssh(self, instance: Instance) -> SSHEndpoint | None:
+    def where(self, instance: Instance) -> Where:
         state = known(instance)
         key = state.get("SSHKeyPath", "")
-        # A relative path is one in the machine's directory; docker-machine's own records hold absolute ones.
-        return SSHEndpoint(
+        ssh = SSHEndpoint(
             state.get("SSHHost") or state["IPAddress"],
             state.get("SSHUser", ""),
             state.get("SSHPort", 0),
+            # A relative path is one in the machine's directory; docker-machine's own records hold absolute ones.
             os.path.join(instance.directory, key) if key else "",
             bool(state.get("CopyKey")),
         )
+        return Where(tcp(state["IPAddress"], state["EnginePort"]), ssh)
 
-    def state(self, instance: Instance) -> State | None:  # noqa: ARG002 (the contract's)
-        return None
+    state = state_unknown
 
     def move(self, instance: Instance, url: str) -> str:
-        parsed = engine_url.parse(url)
+        parsed = parse_url(url)
         if parsed.scheme != "tcp":
             raise DriverError(
                 f'Machine "{instance.name}" has a server\'s engine, which {url} is not',
                 "Register that one by itself: machinectl create -d none --url URL NAME",
             )
         state = known(instance)
-        moved = {"IPAddress": parsed.host, "EnginePort": parsed.port or engine_url.TLS_PORT}
+        moved = {"IPAddress": parsed.host, "EnginePort": parsed.port or TLS_PORT}
         if state.get("SSHHost") == state["IPAddress"]:
             moved["SSHHost"] = parsed.host
         return json.dumps({**state, **moved})
 
-    def start(self, instance: Instance) -> None:
-        no_switch(instance)
+    def start(self, instance: Instance) -> NoReturn:
+        raise NoPowerSwitch(
+            f'"{instance.name}" is a server of its own: nobody here holds its power switch',
+            f"Shut it down: machinectl stop {instance.name}; or switch it off where it stands",
+            mac=known(instance).get("MAC", ""),
+        )
 
-    def stop(self, instance: Instance) -> None:
-        no_switch(instance)
+    stop = restart = kill = start
 
-    def restart(self, instance: Instance) -> None:
-        no_switch(instance)
+    close = nothing_to_close
 
-    def kill(self, instance: Instance) -> None:
-        no_switch(instance)
+    def _way(self, request: Request) -> Way:
+        """The way to the server asked for, looked for once: names are resolved, and ssh is asked for its settings."""
+        asked = (
+            wanted_address(request),
+            str(request.options["generic-ssh-user"]),
+            port(request, "generic-ssh-port", least=0),
+        )
+        if asked not in self._ways:
+            self._ways[asked] = look_up(*asked)
+        return self._ways[asked]
+
+
+class Way(NamedTuple):
+    """The way to a server, as it is when its machine is made."""
+
+    # What ssh is told: a name of the user's SSH configuration keeps its jump hosts.
+    host: str
+    # What docker is told.
+    address: str
+    user: str
+    port: int
+    # Whether the address is known here.
+    resolves: bool
+
+
+def look_up(host: str, user: str, ssh_port: int) -> Way:
+    """Fill in what the options leave open, by the user's SSH configuration.
+
+    docker-machine's user is root. `ssh -G` names a user always: one who is not the one here was written down.
+    """
+    found = ssh_settings(SSHEndpoint(host, user, ssh_port))
+    written_down = found.user if found.user != getpass.getuser() else ""
+    address = next((name for name in (host, found.hostname) if resolves(name)), "")
+    return Way(host, address or host, user or written_down or "root", found.port, bool(address))
+
+
+def resolves(name: str) -> bool:
+    try:
+        socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return True
 
 
 def known(instance: Instance) -> dict[str, Any]:
@@ -146,7 +210,7 @@ def known(instance: Instance) -> dict[str, Any]:
 
 
 def tcp(host: str, port: int) -> str:
-    return f"tcp://{f'[{host}]' if ':' in host else host}:{port}"
+    return str(EngineURL("tcp", host=host, port=port))
 
 
 def wanted_address(request: Request) -> str:
@@ -154,7 +218,7 @@ def wanted_address(request: Request) -> str:
     address = str(request.options["generic-ip-address"]).strip()
     bare = address.removeprefix("[").removesuffix("]")
     try:
-        engine_url.parse(tcp(bare, engine_url.TLS_PORT))
+        parse_url(tcp(bare, TLS_PORT))
     except UsageError as exc:
         raise UsageError(
             f"--generic-ip-address {address!r} is neither an address nor a name",
@@ -177,76 +241,30 @@ def wanted_mac(request: Request) -> str:
     return mac.lower().replace("-", ":")
 
 
+def wanted_key(request: Request) -> str:
+    """The path of the user's key, "" where none was named."""
+    return os.path.expanduser(str(request.options["generic-ssh-key"]))
+
+
+def wants_copy(request: Request) -> bool:
+    return bool(request.options["generic-copy-key"])
+
+
 def check_key(path: str) -> None:
-    """The key is a file that can be read; whether it is a key is found when it is copied."""
-    full = os.path.expanduser(path)
-    if os.path.isdir(full):
+    """The key is a file that can be read; whether it is a key is found when it is used."""
+    if os.path.isdir(path):
         raise CheckFailed(f"--generic-ssh-key {path} is a directory", f"Name the key in it: ls {path}")
     try:
-        with open(full, "rb") as file:
+        with open(path, "rb") as file:
             file.read(1)
     except OSError as exc:
         raise CheckFailed(f"--generic-ssh-key {path} cannot be read: {exc.strerror}", f"See: ls -l {path}") from exc
 
 
-def copy_key(request: Request) -> None:
+def take_key(request: Request) -> None:
     """Put the user's key, and its public half where that lies beside it, into the machine's directory."""
-    path = os.path.expanduser(str(request.options["generic-ssh-key"]))
+    path = wanted_key(request)
     for suffix in ("", ".pub") if path else ():
         if os.path.exists(path + suffix):
             with open(path + suffix, "rb") as file:
-                replace_file(os.path.join(request.directory, KEY_FILE + suffix), file.read())
-
-
-class Login(NamedTuple):
-    """The way to a server, resolved when its machine is made."""
-
-    # What ssh is told: a name of the user's SSH configuration keeps its jump hosts.
-    host: str
-    # What docker is told.
-    address: str
-    user: str
-    port: int
-
-
-def resolved(request: Request) -> Login:
-    """What the options leave open, filled in by the user's SSH configuration.
-
-    docker-machine's user is root. `ssh -G` names a user always: one who is not the one here was written down.
-    """
-    from machinectl.ssh.settings import settings
-
-    given = wanted_address(request)
-    user = str(request.options["generic-ssh-user"])
-    ssh_port = port(request, "generic-ssh-port", least=0)
-    found = settings(SSHEndpoint(given, user, ssh_port))
-    written_down = found.user if found.user != getpass.getuser() else ""
-    address = given if resolves(given) or not resolves(found.hostname) else found.hostname
-    return Login(given, address, user or written_down or "root", found.port)
-
-
-def check_resolves(request: Request) -> None:
-    """The name is known here, or the SSH configuration says what it stands for."""
-    address = wanted_address(request)
-    if resolves(address) or resolves(resolved(request).address):
-        return
-    raise CheckFailed(
-        f"{address} does not resolve: no such host is known here",
-        f"Give its address, or see: getent hosts {address}",
-    )
-
-
-def resolves(name: str) -> bool:
-    try:
-        socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return False
-    return True
-
-
-def no_switch(instance: Instance) -> NoReturn:
-    raise NoPowerSwitch(
-        f'"{instance.name}" is a server of its own: nobody here holds its power switch',
-        f"Shut it down: machinectl stop {instance.name}; or switch it off where it stands",
-        mac=known(instance).get("MAC", ""),
-    )
+                write_private_file(os.path.join(request.directory, KEY_FILE + suffix), file.read())

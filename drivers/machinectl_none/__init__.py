@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NoReturn
 
-from machinectl import url as engine_url
-from machinectl.driver import DriverError, Instance, Option, Request, SSHEndpoint
+from machinectl.driver import (
+    DriverError,
+    Instance,
+    Option,
+    Request,
+    Where,
+    nothing_to_close,
+    nothing_to_give_back,
+    state_unknown,
+    url_with_port,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from machinectl.state import State
+    from collections.abc import Callable, Sequence
 
 
 class NoneDriver:
@@ -29,40 +36,40 @@ class NoneDriver:
     def check(self, request: Request) -> None:
         wanted_url(request)
 
-    def create(self, request: Request) -> str:
+    def preview(self, request: Request) -> Where:
+        return Where(wanted_url(request))
+
+    def create(self, request: Request, keep: Callable[[str], None]) -> str:  # noqa: ARG002 (the contract's)
         return state_of(wanted_url(request))
 
-    def remove(self, instance: Instance) -> None:
-        pass
+    remove = nothing_to_give_back
 
-    def url(self, instance: Instance) -> str:
-        return str(json.loads(instance.state)["URL"])
+    def where(self, instance: Instance) -> Where:
+        return Where(str(json.loads(instance.state)["URL"]))
 
-    def ssh(self, instance: Instance) -> SSHEndpoint | None:  # noqa: ARG002 (the contract's)
-        return None
-
-    def state(self, instance: Instance) -> State | None:  # noqa: ARG002 (the contract's)
-        return None
+    state = state_unknown
 
     def move(self, instance: Instance, url: str) -> str:  # noqa: ARG002 (the contract's)
         return state_of(url)
 
-    def start(self, instance: Instance) -> None:
+    def start(self, instance: Instance) -> NoReturn:
         cannot("start", instance)
 
-    def stop(self, instance: Instance) -> None:
+    def stop(self, instance: Instance) -> NoReturn:
         cannot("stop", instance)
 
-    def restart(self, instance: Instance) -> None:
+    def restart(self, instance: Instance) -> NoReturn:
         cannot("restart", instance)
 
-    def kill(self, instance: Instance) -> None:
+    def kill(self, instance: Instance) -> NoReturn:
         cannot("kill", instance)
+
+    close = nothing_to_close
 
 
 def wanted_url(request: Request) -> str:
     """The URL asked for, with the port that docker's clients would take where it has none."""
-    return engine_url.with_port(str(request.options["url"]), tls=request.tls)
+    return url_with_port(str(request.options["url"]), tls=request.tls)
 
 
 def state_of(url: str) -> str:

@@ -12,8 +12,6 @@ import typer
 
 from machinectl.cli.verbs import keyword, session
 from machinectl.hosts.access import Access
-from machinectl.hosts.onboard import Onboarding
-from machinectl.provision.wish import Leave
 from machinectl.ssh.credentials import Credentials, read_secret
 
 if TYPE_CHECKING:
@@ -93,11 +91,6 @@ def with_access(function: Callable[..., int | None]) -> Callable[..., int | None
     # Typer reads a function's parameters here.
     run.__signature__ = inspect.Signature([*parameters, *access_parameters()])  # type: ignore[attr-defined]
     return run
-
-
-def onboarding(access: Access, leave: Leave, here: Session) -> Onboarding:
-    """How `create` makes a new machine's host an engine host."""
-    return Onboarding(access, leave, authority(here))
 
 
 def authority(here: Session) -> Pair | None:

@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from machinectl import driver as drivers
 from machinectl.cli import access as access_options
 from machinectl.cli import engine_options
 from machinectl.cli.lookahead import named_driver
 from machinectl.cli.outcomes import print_decisions
 from machinectl.cli.upkeep import OpenFirewall, RestartSwarm
 from machinectl.cli.verbs import keyword, python_word, session, verb
-from machinectl.commands.create import Certificates, Wish, preview
+from machinectl.commands.create import Certificates, Creation, preview
 from machinectl.commands.create import create as command
 from machinectl.driver import DriverError
+from machinectl.driver.finding import installed, load
+from machinectl.driver.options import complete, typed
 from machinectl.errors import UsageError
-from machinectl.provision.wish import Leave
+from machinectl.hosts.onboard import Onboarding
+from machinectl.machines.spec import MachineSpec
+from machinectl.provision.target import Allowed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +39,7 @@ TAKE_VALUES = (
 def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add `create`, with the options of the driver that the command line names."""
     name = named_driver(arguments, TAKE_VALUES)
-    driver = drivers.load(name) if name else None
+    driver = load(name) if name else None
 
     def create(
         ctx: typer.Context,
@@ -75,20 +78,26 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
             raise UsageError(f"Error: Is the driver {name!r} or {driver_name!r}?", "Name it once: --driver DRIVER")
         here = session(ctx)
         access = access_options.taken_access(others, here)
-        leave = Leave(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, dry_run=dry_run)
-        wish = Wish(
-            options=driver_values(name, driver.options(), others),
+        allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall)
+        creation = Creation(
+            machine,
+            MachineSpec(
+                driver=name,
+                options=driver_values(name, driver.options(), others),
+                tls=False if no_tls else None,
+                labels=labels(label or [], "--label"),
+                engine=engine_options.taken(others),
+                provision=not no_provision,
+            ),
+            driver,
+            Onboarding(access, allowed, access_options.authority(here)),
             certificates=Certificates(tls_dir, tls_ca_cert, tls_client_cert, tls_client_key),
             spare=here.certificates,
-            tls=False if no_tls else None,
-            labels=labels(label or [], "--label"),
-            engine=engine_options.taken(others),
-            onboarding=None if no_provision else access_options.onboarding(access, leave, here),
         )
         if engine_options.asks_for_swarm(others):
             here.console.warn("the --swarm options belong to a product that no longer exists; they have no effect")
         make = preview if dry_run else command
-        outcomes = make(here.store, here.console, machine, driver_name, driver, wish)
+        outcomes = make(here.store, here.console, creation)
         if dry_run:
             print_decisions(outcomes)
 
@@ -112,7 +121,7 @@ def help_text(driver_name: str) -> str:
 
 
 def no_driver() -> UsageError:
-    known = ", ".join(found.name for found in drivers.installed())
+    known = ", ".join(found.name for found in installed())
     return UsageError(f"Error: No driver specified (installed: {known})", "machinectl create --driver DRIVER … NAME")
 
 
@@ -139,31 +148,43 @@ def labels(given: Sequence[str], option: str) -> dict[str, str]:
 
 
 def driver_parameter(option: Option) -> inspect.Parameter:
-    """A driver's option as Typer takes it: its type is that of its default."""
+    """A driver's option as Typer takes it: its type is that of its default; a secret is in a file that is named."""
     kind: Any = {str: str, int: int, bool: bool, tuple: list[str]}.get(type(option.default))
     if kind is None:
         raise DriverError(
             f"The driver's option --{option.name} has a default of type {type(option.default).__name__}",
             "A driver's options are str, int, bool or tuple: tell who made it",
         )
-    text = f"{option.help} [required]" if option.required else option.help
     metavar = None if kind is bool else option.name.rpartition("-")[2].upper()
-    declaration = typer.Option(f"--{option.name}", help=text, metavar=metavar, envvar=option.variable or None)
+    if option.choices:
+        metavar = "|".join(option.choices)
+    declaration = typer.Option(
+        typed(option),
+        help=help_of(option),
+        metavar="FILE" if option.secret else metavar,
+        # A secret's variable holds the secret itself, not the name of its file.
+        envvar=None if option.secret else option.variable or None,
+    )
     default: Any = list(option.default) if isinstance(option.default, tuple) else option.default
     return keyword(python_name(option), Annotated[kind, declaration], default)
 
 
+def help_of(option: Option) -> str:
+    text = option.help
+    if option.secret:
+        text += f" In a file{f', else in ${option.variable}' if option.variable else ''}."
+    return f"{text} [required]" if option.required else text
+
+
 def driver_values(driver_name: str, options: Sequence[Option], given: dict[str, Any]) -> dict[str, OptionValue]:
-    """What was typed, as the contract has it: many values are a tuple. Raises UsageError where a value is missing."""
+    """What was typed, as the contract has it. Raises UsageError where a value is missing or is none of the choices."""
     values: dict[str, OptionValue] = {}
     for option in options:
         value = given[python_name(option)]
-        if option.required and value in ("", []):
-            raise UsageError(
-                f"Error: Driver {driver_name} needs --{option.name}", f"machinectl create -d {driver_name} --help"
-            )
+        if option.secret:
+            value = access_options.secret(value, typed(option), option.variable) or ""
         values[option.name] = tuple(value) if isinstance(value, list) else value
-    return values
+    return complete(driver_name, options, values)
 
 
 def python_name(option: Option) -> str:

@@ -71,12 +71,12 @@ def print_machines(
         raise UsageError("--quiet, --format and --json exclude each other", "Leave all but one out")
     wanted = parse_filters(filters)
     parsed, headed = parse_template(template) if template else (None, False)
-    listed = [row for row in rows(store, os.environ) if wanted.before_asking(row)]
+    listed = [row for row in rows(store, os.environ) if wanted.before_asking(row.machine)]
     needs_hosts = wanted.needs_state or not (quiet or (parsed and parsed.fields <= ASKED_NOBODY))
     live = needs_hosts and not (quiet or parsed or as_json or wanted.needs_state) and fits_the_screen(listed)
     if needs_hosts:
         fill(listed, store, timeout, live=live)
-    listed = [row for row in listed if wanted.after_asking(row)]
+    listed = [row for row in listed if wanted.after_asking(row.state)]
     if quiet:
         write_out("".join(f"{row.machine.name}\n" for row in listed))
     elif as_json:
@@ -90,7 +90,7 @@ def print_machines(
 def fill(listed: Sequence[Row], store: Store, timeout: float, *, live: bool) -> None:
     """Ask the hosts; where `live`, what is known so far is shown and then taken back for the next draft."""
     drawn = draft(listed) if live else 0
-    for _ in ask(store, listed, timeout):
+    for _ in ask(listed, timeout):
         if live:
             take_back(drawn)
             drawn = draft(listed)

@@ -5,23 +5,45 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.cli.exits import report
+from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from machinectl.cli.verbs import Session
-    from machinectl.errors import MachineError
     from machinectl.hosts.setup import Outcome
 
 
-def outcome(here: Session, results: Iterable[tuple[str, MachineError | None]]) -> int:
-    """Report what failed as it fails; the exit code."""
+def several(names: Sequence[str] | None) -> bool:
+    """Whether more than one machine was named."""
+    return len(names or ()) > 1
+
+
+def outcome(here: Session, results: Iterable[tuple[str, MachineError | None]], *, several: bool) -> int:
+    """Report what failed as it fails, where `several` machines were named with its name; the exit code."""
     failed = False
-    for _, error in results:
+    for name, error in results:
         if error:
-            report(error, here.program)
+            report(named(error, name) if several else error, here.program)
             failed = True
     return int(failed)
+
+
+def named(error: MachineError, name: str) -> MachineError:
+    """The same error, with the machine's name in it."""
+    return error if f'"{name}"' in error.cause else MachineError(f'"{name}": {error.cause}', error.hint)
+
+
+def printing(
+    results: Iterable[tuple[str, MachineError | None]], plans: Mapping[str, Sequence[Outcome]], *, headed: bool
+) -> Iterator[tuple[str, MachineError | None]]:
+    """The same results; what was planned for a machine is printed when it has come, where `headed` under its name."""
+    for name, error in results:
+        if plans.get(name):
+            if headed:
+                print(f"{name}:")
+            print_decisions(plans[name])
+        yield name, error
 
 
 def print_decisions(decisions: Iterable[Outcome]) -> None:

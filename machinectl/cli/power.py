@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from machinectl.cli.access import with_access
-from machinectl.cli.outcomes import outcome
+from machinectl.cli.outcomes import outcome, several
 from machinectl.cli.verbs import Names, session, verb
 from machinectl.hosts.access import Access
 
@@ -33,4 +33,6 @@ def add_switch(app: typer.Typer, name: str, text: str) -> None:
 
         here = session(ctx)
         switch = {"start": Power.start, "stop": Power.stop, "restart": Power.restart, "kill": Power.kill}[name]
-        return outcome(here, switch(Power(here.store, here.console, access, timeout), names or []))
+        return outcome(
+            here, switch(Power(here.store, here.console, access, timeout), names or []), several=several(names)
+        )

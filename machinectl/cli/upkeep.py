@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from machinectl.cli.access import authority, with_access
-from machinectl.cli.outcomes import outcome, print_decisions
+from machinectl.cli.outcomes import outcome, printing, several
 from machinectl.cli.verbs import Names, session, verb
 from machinectl.hosts.access import Access
-from machinectl.hosts.setup import Outcome
-from machinectl.provision.wish import Leave
+from machinectl.provision.target import Allowed
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.hosts.setup import Outcome
 
 RestartSwarm = Annotated[
     bool, typer.Option("--restart-swarm", help="Restart the engine of a Swarm node, too: its tasks stop.")
@@ -38,20 +41,23 @@ def add_upkeep(app: typer.Typer) -> None:
         open_firewall: OpenFirewall = False,
     ) -> int:
         from machinectl.commands.provision import provision as command
+        from machinectl.hosts.setup import Setup
 
         here = session(ctx)
-        leave = Leave(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, dry_run=dry_run)
+        allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall)
 
-        def tell(name: str, outcomes: list[Outcome]) -> None:
-            changed = [each for each in outcomes if each.changed]
-            if not changed:
-                here.console.note(f'"{name}" is as it should be: nothing to do')
-            if dry_run:
-                print_decisions(changed)
+        setup = Setup(allowed, authority(here))
+        plans: dict[str, list[Outcome]] = {}
 
-        return outcome(
-            here, command(here.store, here.console, names or [], access, leave, tell, authority=authority(here))
-        )
+        def tell(name: str, console: Console, outcomes: list[Outcome]) -> None:
+            plans[name] = [each for each in outcomes if each.changed]
+            if not plans[name]:
+                console.note(f'"{name}" is as it should be: nothing to do')
+
+        results = command(here.store, here.console, names or [], access, setup, tell, dry_run=dry_run)
+        if dry_run:
+            results = printing(results, plans, headed=several(names))
+        return outcome(here, results, several=several(names))
 
     @verb(app, "regenerate-certs", help="Make new certificates for machines' engines; containers keep running.")
     @with_access
@@ -76,8 +82,11 @@ def add_upkeep(app: typer.Typer) -> None:
         from machinectl.commands.regenerate_certs import regenerate_certs as command
 
         here = session(ctx)
-        renewal = Renewal(tuple(tls_san or ()), client_certs, new_ca, authority(here), restart_swarm)
-        return outcome(here, command(here.store, here.console, names or [], access, renewal, force=force))
+        allowed = Allowed(restart_swarm=restart_swarm)
+        renewal = Renewal(tuple(tls_san or ()), client_certs, new_ca, authority(here), allowed)
+        return outcome(
+            here, command(here.store, here.console, names or [], access, renewal, force=force), several=several(names)
+        )
 
     @verb(app, "upgrade", help="Upgrade machines' engines by the package manager of their hosts.")
     @with_access
@@ -93,6 +102,5 @@ def add_upkeep(app: typer.Typer) -> None:
         from machinectl.commands.upgrade import upgrade as command
 
         here = session(ctx)
-        return outcome(
-            here, command(here.store, here.console, names or [], access, yes=yes, restart_swarm=restart_swarm)
-        )
+        allowed = Allowed(yes=yes, restart_swarm=restart_swarm)
+        return outcome(here, command(here.store, here.console, names or [], access, allowed), several=several(names))

@@ -21,7 +21,7 @@ def api(
     # The engine takes JSON by its Content-Type only, and tar archives by any.
     kind = "application/json" if (body or b"").lstrip()[:1] in {b"{", b"["} else "application/octet-stream"
     return engine.request(
-        endpoint(store, store.read_ready(name)),
+        endpoint(store.read_ready(name)),
         method,
         path if path.startswith("/") else f"/{path}",
         body,

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
-from machinectl.commands.certs import import_ as certs_import
-from machinectl.driver import Instance, OptionValue, Request
+from machinectl.driver import Request
 from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.driven import instance
 from machinectl.machines import record
 from machinectl.machines.advice import advise
 from machinectl.machines.chosen import waiting
 from machinectl.machines.record import Machine, Phase
-from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from machinectl.console import Console
-    from machinectl.driver import Driver
+    from machinectl.driver import Driver, SSHEndpoint, Where
+    from machinectl.hosts.identity import Identity
     from machinectl.hosts.onboard import Onboarding
     from machinectl.hosts.setup import Outcome
+    from machinectl.machines.spec import MachineSpec
+    from machinectl.machines.store import Held, Store
 
 
 @dataclass(frozen=True)
@@ -34,155 +33,207 @@ class Certificates:
     certificate: str = ""
     key: str = ""
 
-    def read_whole(self) -> dict[str, bytes]:
+    def read_whole(self) -> Identity | None:
         """The certificates, where all that a client needs is given."""
-        return self.read() if self.directory or (self.ca and self.certificate and self.key) else {}
+        return self.read() if self.directory or (self.ca and self.certificate and self.key) else None
 
-    def read(self) -> dict[str, bytes]:
-        """The certificates by their name in the machine's directory, checked; none where none was given."""
+    def read(self) -> Identity | None:
+        """The certificates, checked; None where none was given."""
+        if self == Certificates():
+            return None
+        from machinectl.hosts.given import read_tls_dir, read_tls_files
+
         if self.directory and (self.ca or self.certificate or self.key):
             raise UsageError("--tls-dir and the --tls-… files exclude each other", "Give the directory alone")
         if self.directory:
-            return certs_import.read_tls_dir(self.directory)
+            return read_tls_dir(self.directory)
         if self.ca and self.certificate and self.key:
-            return certs_import.read_tls_files(self.ca, self.certificate, self.key)
-        if self.ca or self.certificate or self.key:
-            raise UsageError(
-                "A client needs its certificate, its key and the CA of the engine",
-                "Give all of --tls-ca-cert, --tls-client-cert and --tls-client-key, or --tls-dir",
-            )
-        return {}
+            return read_tls_files(self.ca, self.certificate, self.key)
+        raise UsageError(
+            "A client needs its certificate, its key and the CA of the engine",
+            "Give all of --tls-ca-cert, --tls-client-cert and --tls-client-key, or --tls-dir",
+        )
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is asked of a new machine, beside its driver's own options. `tls` False: speak to the engine without.
+class Creation:
+    """A machine to be made: what it shall be, the driver that makes it, and what is at hand for that.
 
-    `spare` are certificates for where no others are given or made. `onboarding` is how its host is made an engine
-    host, where there is a way to it; None leaves the host untouched.
+    `certificates` are for it, `spare` ones for where no others are given or made. `onboarding` is how its host is made
+    an engine host, where there is a way to it and `spec.provision` asks for that.
     """
 
-    options: Mapping[str, OptionValue]
-    certificates: Certificates = field(default_factory=Certificates)
-    spare: Certificates = field(default_factory=Certificates)
-    tls: bool | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    engine: Mapping[str, Any] = field(default_factory=dict)
-    onboarding: Onboarding | None = None
+    name: str
+    spec: MachineSpec
+    driver: Driver
+    onboarding: Onboarding
+    certificates: Certificates = Certificates()
+    spare: Certificates = Certificates()
 
 
-def create(store: Store, console: Console, name: str, driver_name: str, driver: Driver, wish: Wish) -> list[Outcome]:
+def create(store: Store, console: Console, creation: Creation) -> list[Outcome]:
     """Make a machine, or finish what an earlier `create` has begun; return what was done on its host.
 
-    Nothing is made where the name, a certificate or the driver's check is wrong, and a machine on whose host nothing
-    could be changed is forgotten again.
+    Nothing is made where the name, a certificate or the driver's check is wrong. What ends it in the middle leaves a
+    machine that the next `create` goes on with and `rm` gives back, or none where nothing was made or changed.
     """
-    record.check_name(name)
-    files = wish.certificates.read()
-    if files and wish.tls is False:
-        raise UsageError("--no-tls and certificates exclude each other", "Leave one of them out")
-    spare = {} if files or wish.tls is False else wish.spare.read_whole()
-    request = Request(name, store.directory(name), wish.options, True if files else wish.tls)
-    driver.check(request)
-    with store.lock(name, waiting(console, name)):
-        machine = begun(store, name, driver_name) or added(store, Machine(name, driver_name), files)
+    settled = settle(store, creation)
+    settled.check()
+    with store.writing(creation.name, waiting(console, creation.name)) as held:
+        begin(held, settled)
         outcomes: list[Outcome] = []
         try:
-            onboarding = register(machine, driver, request, wish, given=bool(files), spare=bool(spare))
-            if onboarding:
-                outcomes = onboarding.carry_out(store, console, machine, driver.ssh(instance(machine, request)))
-            elif machine.tls:
-                for filename, data in spare.items():
-                    store.write_file(name, filename, data)
-            machine.phase = Phase.READY
-            store.write(machine)
+            make(held, settled)
+            ssh = creation.driver.where(instance(held.machine)).ssh
+            onboarded = settled.sets_up(ssh)
+            if ssh and onboarded:
+                outcomes = creation.onboarding.carry_out(held, console, ssh)
+            elif settled.spare and held.machine.tls:
+                held.write_files(settled.spare.present)
+            held.machine.phase = Phase.READY
+            held.write()
         except BaseException:
-            give_up(store, console, machine)
+            give_up(held, console)
             raise
     store.sweep()
-    if not onboarding:
-        if wish.engine:
+    if not onboarded:
+        if creation.spec.engine.given:
             console.warn("the --engine-… and --tls-san options are noted only: no engine was set up")
-        advise(store, console, machine)
+        advise(console, held.machine)
     return outcomes
 
 
-def preview(store: Store, console: Console, name: str, driver_name: str, driver: Driver, wish: Wish) -> list[Outcome]:
-    """What `create` would do on the host, with `wish.onboarding` as a dry run. The store is not changed either."""
-    store.check_free(name)
-    with tempfile.TemporaryDirectory(prefix="machinectl-") as elsewhere:
-        return create(Store(elsewhere), console, name, driver_name, driver, wish)
+def preview(store: Store, console: Console, creation: Creation) -> list[Outcome]:
+    """What `create` would do on the host. Nothing is made; neither a host that is there nor the store is changed."""
+    settled = settle(store, creation)
+    settled.check()
+    there = creation.driver.preview(settled.request)
+    machine = settled.begun or Machine(creation.name, creation.spec.driver, directory=store.directory(creation.name))
+    machine.spec = creation.spec
+    settled.place(machine, there)
+    if there.ssh and settled.sets_up(there.ssh):
+        return creation.onboarding.plan(machine, console, there.ssh)
+    if not there.url:
+        console.note(f'Driver {creation.spec.driver} would make "{creation.name}"; what is to do on it is seen then')
+    return []
 
 
-def begun(store: Store, name: str, driver_name: str) -> Machine | None:
-    """The machine that an earlier `create` left half made, to go on with. Raises MachineError where the name is taken.
+@dataclass(frozen=True)
+class Settled:
+    """A creation whose parts were looked at: its certificates were read, and what an earlier one has begun is known."""
 
-    One that was killed before its driver had made anything is removed.
-    """
+    creation: Creation
+    given: Identity | None
+    spare: Identity | None
+    begun: Machine | None
+    request: Request
+
+    def check(self) -> None:
+        """Refuse what cannot become a machine. Raises MachineError; nothing has been made."""
+        if self.given and self.creation.spec.tls is False:
+            raise UsageError("--no-tls and certificates exclude each other", "Leave one of them out")
+        self.creation.driver.check(self.request)
+
+    def sets_up(self, ssh: SSHEndpoint | None) -> bool:
+        """Whether the host is made an engine host. Raises UsageError where what was given excludes that."""
+        if not (self.creation.spec.provision and ssh):
+            return False
+        if self.given or self.creation.spec.tls is False:
+            raise UsageError(
+                "A host that is set up here gets certificates of its own",
+                "Leave --tls-dir and --no-tls out, or the host as it is: --no-provision",
+            )
+        return True
+
+    def place(self, machine: Machine, there: Where) -> None:
+        """Fill in where the machine's engine is, and whether it is spoken to over TLS."""
+        asked, given, spare = self.creation.spec.tls, bool(self.given), bool(self.spare)
+        machine.url = there.url
+        if there.ssh and not self.sets_up(there.ssh) and not (given or spare) and asked is None:
+            # Nothing on the host is known to listen but its SSH.
+            ssh = there.ssh
+            machine.url = str(engine_url.EngineURL("ssh", user=ssh.user, host=ssh.host, port=ssh.port))
+        machine.tls = speaks_tls(machine.url, asked, given=given or (spare and machine.url.startswith("tcp://")))
+
+
+def settle(store: Store, creation: Creation) -> Settled:
+    """Look at all that is asked. Raises MachineError where the name cannot be used, or a certificate is wrong."""
+    record.check_name(creation.name)
+    given = creation.certificates.read()
+    spare = None if given or creation.spec.tls is False else creation.spare.read_whole()
+    begun = half_made(store, creation.name, creation.spec.driver)
+    request = Request(
+        creation.name,
+        store.directory(creation.name),
+        creation.spec.options,
+        True if given else creation.spec.tls,
+        begun.driver_state if begun else "",
+    )
+    return Settled(creation, given, spare, begun, request)
+
+
+def half_made(store: Store, name: str, driver: str) -> Machine | None:
+    """What an earlier `create` by the same driver left half made. Raises MachineError where the name is taken."""
     try:
         machine = store.read(name)
     except MachineError:
         store.check_free(name)
         return None
-    if machine.phase is Phase.CREATING:
-        store.remove(name)
-        return None
-    if machine.phase is Phase.PROVISIONING and machine.driver == driver_name:
-        return machine
-    store.check_free(name)
-    return None
-
-
-def added(store: Store, machine: Machine, files: Mapping[str, bytes]) -> Machine:
-    machine.phase = Phase.CREATING
-    store.add(machine, files)
+    if machine.phase is Phase.READY or (machine.driver != driver and machine.driver_state):
+        store.check_free(name)
     return machine
 
 
-def instance(machine: Machine, request: Request) -> Instance:
-    return Instance(machine.name, request.directory, machine.driver_state)
-
-
-def register(
-    machine: Machine, driver: Driver, request: Request, wish: Wish, *, given: bool, spare: bool
-) -> Onboarding | None:
-    """Let the driver make the machine, and fill in its record; the way to make its host an engine host, if any.
-
-    `given` and `spare` say whether there are certificates that were given for it, or could be used.
-    """
-    machine.labels = dict(wish.labels)
-    machine.engine = dict(wish.engine)
-    machine.driver_state = driver.create(request)
-    machine.url = driver.url(instance(machine, request))
-    ssh = driver.ssh(instance(machine, request))
-    onboarding = wish.onboarding if ssh else None
-    if onboarding and (given or wish.tls is False):
-        raise UsageError(
-            "A host that is set up here gets certificates of its own",
-            "Leave --tls-dir and --no-tls out, or the host as it is: --no-provision",
-        )
-    if ssh and not onboarding and not (given or spare) and wish.tls is None:
-        # Nothing on the host is known to listen but its SSH.
-        machine.url = str(engine_url.EngineURL("ssh", user=ssh.user, host=ssh.host, port=ssh.port))
-    machine.tls = speaks_tls(machine.url, wish, given=given or (spare and machine.url.startswith("tcp://")))
-    return onboarding
-
-
-def give_up(store: Store, console: Console, machine: Machine) -> None:
-    """Forget a machine whose host is as it was; of another one say how to go on."""
-    if not machine.changes:
-        store.remove(machine.name)
+def begin(held: Held, settled: Settled) -> None:
+    """Have a record of the machine before anything is made: what is made is known from then on."""
+    creation = settled.creation
+    files = settled.given.present if settled.given else {}
+    # All but the secrets.
+    spec = creation.spec.without({option.name for option in creation.driver.options() if option.secret})
+    if half_made(held.store, creation.name, spec.driver):
+        held.machine.spec = spec
+        held.write_files(files)
+        held.write()
         return
-    console.note(
-        f'"{machine.name}" is half made. Go on: machinectl provision {machine.name}; '
-        f"or take it back: machinectl rm --purge {machine.name}"
-    )
+    machine = Machine(creation.name, spec.driver)
+    machine.phase = Phase.CREATING
+    machine.spec = spec
+    held.add(machine, files)
 
 
-def speaks_tls(url: str, wish: Wish, *, given: bool) -> bool:
+def make(held: Held, settled: Settled) -> None:
+    """Let the driver make the machine's host; whatever it says on the way is on record at once."""
+    driver, machine = settled.creation.driver, held.machine
+
+    def keep(state: str) -> None:
+        machine.driver_state = state
+        machine.made = True
+        held.write()
+
+    request = replace(settled.request, state=machine.driver_state)
+    machine.driver_state = driver.create(request, keep)
+    settled.place(machine, driver.where(instance(machine)))
+    held.write()
+
+
+def give_up(held: Held, console: Console) -> None:
+    """Forget a machine of which nothing was made, and whose host is as it was; of another one say how to go on."""
+    machine = held.machine
+    if not machine.changes and not machine.made:
+        held.remove()
+        return
+    go_on = f"machinectl provision {held.name}" if machine.phase is Phase.PROVISIONING else "the same command again"
+    back = f"machinectl rm --purge {held.name}" if machine.changes else f"machinectl rm {held.name}"
+    console.note(f'"{held.name}" is half made. Go on: {go_on}; or take it back: {back}')
+
+
+def speaks_tls(url: str, asked: bool | None, *, given: bool) -> bool:
     """Whether the engine is spoken to over TLS: as asked for, else as its URL says."""
-    if given and not url.startswith("tcp://"):
+    if given and url and not url.startswith("tcp://"):
         raise UsageError(f"Certificates are for tcp:// URLs; {url} does not use them", "Leave the --tls-… options out")
-    if wish.tls is not None:
-        return wish.tls and url.startswith("tcp://")
+    if asked is not None:
+        return asked and url.startswith("tcp://")
+    if not url:
+        # What is set up here will.
+        return True
     return given or engine_url.uses_tls(url)

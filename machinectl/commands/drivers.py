@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from machinectl import driver
+from machinectl.driver.finding import close_quietly, installed
 from machinectl.errors import MachineError
+
+if TYPE_CHECKING:
+    from machinectl.driver.finding import Installed
 
 
 @dataclass(frozen=True)
@@ -21,13 +25,13 @@ class Row:
 
 def drivers() -> list[dict[str, str]]:
     """Every installed driver, by name. Each is loaded, so that what is broken shows here and not at `create`."""
-    return [asdict(row(found)) for found in driver.installed()]
+    return [asdict(row(found)) for found in installed()]
 
 
-def row(found: driver.Installed) -> Row:
+def row(found: Installed) -> Row:
     try:
-        driver.start_up(found.name, found.entry_point)
+        close_quietly(found.load())
         error = ""
     except MachineError as exc:
         error = exc.cause
-    return Row(found.name, found.package, found.version, found.entry_point.value, error)
+    return Row(found.name, found.package, found.version, found.origin, error)

@@ -26,13 +26,17 @@ def ours(machine: Machine, directory: str) -> dict[str, Any]:
     return {
         "name": machine.name,
         "driver": machine.driver,
+        "options": without_secrets(machine.options),
         "driver_state": without_secrets(driver_state(machine)),
         "url": without_secrets(machine.url),
         "tls": machine.tls,
         "phase": str(machine.phase),
+        "made": machine.made,
+        "provision": machine.provision,
         "labels": dict(machine.labels),
-        "engine": without_secrets(machine.engine),
-        "changes": without_secrets(machine.changes),
+        "engine": without_secrets(machine.engine.dump()),
+        "mac": machine.mac,
+        "changes": without_secrets([change.dump() for change in machine.changes]),
         "directory": os.path.abspath(directory),
     }
 

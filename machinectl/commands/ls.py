@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from machinectl import engine
 from machinectl.errors import MachineError
 from machinectl.go.values import go_duration
-from machinectl.hosts.endpoint import endpoint
+from machinectl.hosts.states import states_of
 from machinectl.machines.docker_machine import SWARM_OPTIONS, engine_options
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import NoSuchMachine
@@ -85,11 +84,10 @@ def half_made(store: Store, name: str) -> tuple[State, str]:
     return State.ERROR, "Its creation was interrupted: create it again, or remove it"
 
 
-def ask(store: Store, listed: Iterable[Row], timeout: float) -> Iterator[Row]:
+def ask(listed: Iterable[Row], timeout: float) -> Iterator[Row]:
     """Ask all hosts at once and yield each row when it is complete: all within `timeout` seconds and a moment."""
     by_name = {row.machine.name: row for row in listed if not row.settled}
-    endpoints = {name: endpoint(store, row.machine) for name, row in by_name.items()}
-    for name, found in engine.probe_all(endpoints, timeout):
+    for name, found in states_of((row.machine for row in by_name.values()), timeout):
         row = by_name[name]
         row.state, row.version, row.error, row.seconds = found.state, found.version, found.error, found.seconds
         row.settled = True

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.hosts import setup as provisioning
-from machinectl.hosts.access import as_root, driver_of
-from machinectl.hosts.upkeep import each
+from machinectl.hosts.access import as_root, elevated, logged_in
+from machinectl.hosts.driven import where
+from machinectl.hosts.each import each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from machinectl.certs import Pair
     from machinectl.console import Console
     from machinectl.errors import MachineError
     from machinectl.hosts.access import Access
-    from machinectl.hosts.setup import Outcome
-    from machinectl.machines.record import Machine
-    from machinectl.machines.store import Store
-    from machinectl.provision.wish import Leave
+    from machinectl.hosts.setup import Outcome, Setup
+    from machinectl.machines.store import Held, Store
 
 
 def provision(
@@ -26,32 +23,29 @@ def provision(
     console: Console,
     names: Sequence[str],
     access: Access,
-    leave: Leave,
-    tell: Callable[[str, list[Outcome]], None],
+    setup: Setup,
+    tell: Callable[[str, Console, list[Outcome]], None],
     *,
-    authority: Pair | None = None,
+    dry_run: bool = False,
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Yield each machine when its host is as it should be, or with the reason why not.
 
-    `tell` is given each machine's name and what its steps came to. `authority` is a CA to use instead of its own.
+    `tell` is given each machine's name, its console and what its steps came to; with `dry_run` nothing is changed.
     """
 
-    def work(machine: Machine, own: Access) -> None:
+    def work(held: Held, console: Console, own: Access) -> None:
+        machine = held.machine
         # A machine that was registered only may be known by another URL: its engine will be where its driver says.
-        driver, instance = driver_of(store, machine)
-        machine.url = driver.url(instance)
-        wish = leave.wish(machine)
-        with as_root(store, console, machine, own, pin=not leave.dry_run) as root:
-            outcomes = provisioning.provision(
-                store,
-                console,
-                machine,
-                root,
-                wish,
-                sans=machine.engine.get("tls_sans", ()),
-                authority=authority,
-                dry_run=leave.dry_run,
-            )
-        tell(machine.name, outcomes)
+        there = where(machine)
+        machine.url = there.url or machine.url
+        machine.engine.check()
+        if dry_run:
+            with logged_in(machine, console, own, ssh=there.ssh) as session:
+                outcomes = setup.plan(machine, console, elevated(session, console, own))
+        else:
+            machine.provision = True
+            with as_root(held, console, own, ssh=there.ssh) as root:
+                outcomes = setup.carry_out(held, console, root)
+        tell(machine.name, console, outcomes)
 
     return each(store, console, names, access, work)

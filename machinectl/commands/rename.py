@@ -17,10 +17,13 @@ def rename(store: Store, console: Console, old: str, new: str) -> None:
     """Rename a machine. Raises MachineError where the new name cannot be one or is taken."""
     record.check_name(new, "renaming")
     store.check_exists(old)
-    with ExitStack() as locks:
-        # Always in the same order, so that two renames that cross each other do not wait for each other for ever.
-        for name in sorted({old.lower(), new.lower()}):
-            locks.enter_context(store.lock(name, waiting(console, name)))
+    with ExitStack() as stack:
+        # Always in the same order, so that two renames that cross each other do not wait for each other for ever; names
+        # that differ in case only have one lock.
+        names = {name.lower(): name for name in (new, old)}
+        held = {
+            name: stack.enter_context(store.writing(name, waiting(console, name))) for _, name in sorted(names.items())
+        }
         store.read(old)
         store.check_free(new, besides=old)
-        store.rename(old, new)
+        held[old].rename(new)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl import driver
-from machinectl.driver import Instance
+from machinectl.driver.finding import load
 from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.driven import instance
+from machinectl.hosts.each import at_once
 from machinectl.machines.chosen import waiting
 from machinectl.machines.record import BrokenRecord
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.access import Access
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Store
+    from machinectl.machines.store import Held, Store
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,14 @@ def rm(
         raise UsageError("Error: Expected to get one or more machine names as arguments", "machinectl rm NAME …")
     if not (force or yes) and not confirmed(console, names, purge):
         return
-    for name in dict.fromkeys(names):
+
+    def one(name: str, console: Console) -> None:
         try:
             remove(store, console, name, force=force, purge=purge)
         except MachineError as exc:
-            error = MachineError(f'Error removing host "{name}": {exc.cause}.', exc.hint)
-            error.__cause__ = exc
-            yield name, error
-        else:
-            yield name, None
+            raise MachineError(f'Error removing host "{name}": {exc.cause}.', exc.hint) from exc
+
+    yield from at_once(console, names, one)
 
 
 def confirmed(console: Console, names: Sequence[str], purge: Purge | None) -> bool:
@@ -60,44 +60,41 @@ def confirmed(console: Console, names: Sequence[str], purge: Purge | None) -> bo
 def remove(store: Store, console: Console, name: str, *, force: bool, purge: Purge | None) -> None:
     """Forget one machine; with `force` also one whose record is broken. docker-machine's own are never touched."""
     store.check_exists(name)
-    with store.lock(name, waiting(console, name)):
+    with store.writing(name, waiting(console, name)) as held:
         store.check_exists(name)
         try:
-            machine = store.read(name)
+            machine = held.machine
         except BrokenRecord:
             if not force or store.is_docker_machines(name):
                 raise
         else:
             if purge:
-                put_back(store, console, machine, purge, force=force)
-            give_back(store, console, machine, force=force)
-        store.remove(name)
+                put_back(held, console, purge, force=force)
+            give_back(console, machine, force=force)
+        held.remove()
     store.sweep()
 
 
-def put_back(store: Store, console: Console, machine: Machine, purge: Purge, *, force: bool) -> None:
+def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None:
     """Undo on the host what was changed there; with `force`, one that cannot be reached is forgotten all the same."""
-    if not machine.changes:
+    if not held.machine.changes:
         return
     from machinectl.hosts.access import as_root
     from machinectl.hosts.setup import purge as undo
-    from machinectl.provision.wish import Wish
 
-    wish = Wish.of(machine)
     try:
-        with as_root(store, console, machine, purge.access.for_one_host()) as root:
-            undo(store, console, machine, root, wish.port, purge_engine=purge.engine, os=wish.os)
+        with as_root(held, console, purge.access.for_one_host()) as root:
+            undo(held, console, root, purge_engine=purge.engine)
     except MachineError as exc:
         if not force:
             raise
-        console.warn(f"{exc.cause}; the host stays as it is, and {machine.name} is forgotten all the same")
+        console.warn(f"{exc.cause}; the host stays as it is, and {held.name} is forgotten all the same")
 
 
-def give_back(store: Store, console: Console, machine: Machine, *, force: bool) -> None:
+def give_back(console: Console, machine: Machine, *, force: bool) -> None:
     """Let the driver give back what it made; with `force`, a driver that cannot does not keep the machine here."""
     try:
-        made_by = driver.load(machine.driver)
-        made_by.remove(Instance(machine.name, store.directory(machine.name), machine.driver_state))
+        load(machine.driver).remove(instance(machine))
     except MachineError as exc:
         if not force:
             raise

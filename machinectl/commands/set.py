@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from machinectl import driver
 from machinectl import url as engine_url
-from machinectl.driver import Instance
 from machinectl.errors import UsageError
+from machinectl.hosts.driven import driver_of, instance
 from machinectl.machines.advice import advise
 from machinectl.machines.chosen import waiting
 
@@ -35,11 +34,11 @@ def set_machine(store: Store, console: Console, name: str, change: Change) -> Ma
     if change == Change():
         raise UsageError("Nothing to set", f"machinectl set --url tcp://192.168.0.30:2376 {name}")
     store.check_exists(name)
-    with store.lock(name, waiting(console, name)):
-        machine = store.read_ready(name)
+    with store.writing(name, waiting(console, name)) as held:
+        machine = store.ready(held.machine)
         if change.url is not None:
             tls = machine.tls if change.tls is None else change.tls
-            move(store, machine, engine_url.with_port(change.url, tls=tls), tls=change.tls)
+            move(machine, engine_url.with_port(change.url, tls=tls), tls=change.tls)
         if change.tls is not None:
             if change.tls and not machine.url.startswith("tcp://"):
                 raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Leave --tls out")
@@ -48,17 +47,16 @@ def set_machine(store: Store, console: Console, name: str, change: Change) -> Ma
             **{key: value for key, value in machine.labels.items() if key not in change.unlabel},
             **change.labels,
         }
-        store.write(machine)
-    advise(store, console, machine)
+        held.write()
+    advise(console, machine)
     return machine
 
 
-def move(store: Store, machine: Machine, url: str, *, tls: bool | None) -> None:
+def move(machine: Machine, url: str, *, tls: bool | None) -> None:
     """Point a machine at another URL. TLS that followed from the old URL follows from the new; what was said stays."""
     said = engine_url.uses_tls(machine.url) != machine.tls
-    made_by = driver.load(machine.driver)
-    directory = store.directory(machine.name)
-    machine.driver_state = made_by.move(Instance(machine.name, directory, machine.driver_state), url)
-    machine.url = made_by.url(Instance(machine.name, directory, machine.driver_state))
+    made_by = driver_of(machine)
+    machine.driver_state = made_by.move(instance(machine), url)
+    machine.url = made_by.where(instance(machine)).url
     if tls is None and not (said and machine.url.startswith("tcp://")):
         machine.tls = engine_url.uses_tls(machine.url)

@@ -8,7 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from machinectl.errors import UsageError
-from machinectl.hosts.access import keep_host_key, known_hosts_path, logged_in, ssh_endpoint
+from machinectl.hosts.access import keep_host_key, known_hosts_path, logged_in
+from machinectl.hosts.driven import ssh_endpoint
 from machinectl.machines.chosen import chosen_one, waiting
 from machinectl.ssh.openssh import openssh_command
 
@@ -36,11 +37,11 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
         )
     machine = store.read(chosen_one(store, words[:1]))
     arguments = words[1:]
-    endpoint = ssh_endpoint(store, machine)
+    endpoint = ssh_endpoint(machine)
     options = bool(arguments) and arguments[0].startswith("-")
     installed = shutil.which("ssh")
     if installed and (options or not (native or is_told(access))):
-        become_ssh(store, machine, endpoint, arguments)
+        become_ssh(machine, endpoint, arguments)
     if options:
         raise UsageError(
             f"There is no ssh on this computer, and machinectl's own takes a command, not {arguments[0]}",
@@ -48,9 +49,9 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
         )
     from machinectl.ssh.terminal import run_shell
 
-    with logged_in(store, console, machine, access) as session:
-        with store.lock(machine.name, waiting(console, machine.name)):
-            keep_host_key(store, machine, session)
+    with logged_in(machine, console, access, ssh=endpoint) as session:
+        with store.writing(machine.name, waiting(console, machine.name)) as held:
+            keep_host_key(held, session)
         return run_shell(session, arguments)
 
 
@@ -60,9 +61,9 @@ def is_told(access: Access) -> bool:
     return bool(given.password or given.passphrase or access.host_key or access.strict)
 
 
-def become_ssh(store: Store, machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str]) -> None:
+def become_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str]) -> None:
     """Replace this process: the terminal, its signals and its window's size are ssh's own from here on."""
-    path = known_hosts_path(store, machine.name)
+    path = known_hosts_path(machine)
     pinned = path if os.path.exists(path) else ""
     command = openssh_command(endpoint, known_hosts=pinned, arguments=arguments)
     sys.stdout.flush()

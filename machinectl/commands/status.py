@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl import engine
 from machinectl.errors import MachineError
-from machinectl.hosts.endpoint import endpoint
+from machinectl.hosts.states import state_of
 from machinectl.machines.chosen import chosen_one
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 def status(store: Store, names: Sequence[str], timeout: float) -> Probe:
     """Ask a machine's engine how it is; `timeout` in seconds."""
     machine = store.read_ready(chosen_one(store, names))
-    return engine.probe(endpoint(store, machine), timeout)
+    return state_of(machine, timeout)
 
 
 def engine_version(store: Store, names: Sequence[str], timeout: float) -> str:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.errors import MachineError
 from machinectl.hosts.access import as_root
+from machinectl.hosts.each import each
 from machinectl.hosts.endpoint import endpoint
-from machinectl.hosts.setup import VERIFY_TIMEOUT, read
-from machinectl.hosts.upkeep import each, ready_to_restart, until_it_answers
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.setup import VERIFY_TIMEOUT, read, target_of
+from machinectl.hosts.upkeep import ready_to_restart, until_it_answers
 from machinectl.provision import distributions, installation
 from machinectl.provision.decision import tail
 from machinectl.provision.job import Job
-from machinectl.provision.wish import Wish
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from machinectl.engine import Endpoint
     from machinectl.hosts.access import Access
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Store
+    from machinectl.machines.store import Held, Store
     from machinectl.provision.distributions import Distribution
     from machinectl.provision.facts import Facts
     from machinectl.provision.job import Remote
+    from machinectl.provision.target import Allowed
 
 # The packages that hold a Docker Engine, and those that belong to its release and do not come along by themselves.
 PACKAGES = {
@@ -52,42 +54,41 @@ JOURNALS = {
 
 
 def upgrade(
-    store: Store, console: Console, names: Sequence[str], access: Access, *, yes: bool, restart_swarm: bool
+    store: Store, console: Console, names: Sequence[str], access: Access, allowed: Allowed
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Yield each machine when its engine is up to date and runs, or with the reason why it is not.
 
-    `yes` allows more than a patch release without a question, `restart_swarm` to restart the engine of a Swarm node.
+    `allowed.yes` goes for more than a patch release, too.
     """
 
-    def work(machine: Machine, own: Access) -> None:
-        upgrade_one(store, console, machine, own, yes=yes, restart_swarm=restart_swarm)
+    def work(held: Held, console: Console, own: Access) -> None:
+        upgrade_one(held, console, own, allowed)
 
     return each(store, console, names, access, work)
 
 
-def upgrade_one(
-    store: Store, console: Console, machine: Machine, access: Access, *, yes: bool, restart_swarm: bool
-) -> None:
-    """Upgrade one machine's engine; its lock must be held. Raises MachineError."""
-    wish = Wish.of(machine, restart_swarm=restart_swarm)
-    with as_root(store, console, machine, access) as root:
-        host = read(root, wish.port)
+def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) -> None:
+    """Upgrade one machine's engine. Raises MachineError."""
+    machine = held.machine
+    target = target_of(machine, Identity())
+    with as_root(held, console, access) as root:
+        host = read(root, target.port)
         package = installed(machine, host)
-        packages = PackageManager(distributions.choose(host.os_release, wish.os), wish.proxies)
+        packages = PackageManager(distributions.choose(host.os_release, target.os), target.proxies)
         before = host.packages[package]
         with console.step(f'Looking for a newer {package} for "{machine.name}"'):
             after = packages.newest(root, package, before)
         if after == before:
             console.note(f'"{machine.name}" is up to date: there is no newer {package} than {before}')
             return
-        if not yes:
+        if not allowed.yes:
             ask_about(console, machine, package, before, after)
-        host = ready_to_restart(store, console, machine, root, wish)
-        answered = engine.probe(endpoint(store, machine), VERIFY_TIMEOUT).state is State.RUNNING
+        host = ready_to_restart(held, console, root, target, allowed)
+        answered = engine.probe(endpoint(machine), VERIFY_TIMEOUT).state is State.RUNNING
         with console.step(f'Upgrading {package} of "{machine.name}" from {before} to {after}'):
             packages.upgrade(root, package, host.init)
-        now = read(root, wish.port)
-        check(root, now, endpoint(store, machine) if answered else None)
+        now = read(root, target.port)
+        check(root, console, now, endpoint(machine) if answered else None)
     lost = len(host.containers - now.containers)
     if lost:
         console.warn(f'{lost} of the containers of "{machine.name}" did not outlive the upgrade')
@@ -159,7 +160,7 @@ class PackageManager:
 
 def ask_about(console: Console, machine: Machine, package: str, before: str, after: str) -> None:
     """Ask before anything that is more than a patch. Raises MachineError where the answer is no."""
-    reasons = concerns(before, after, machine.engine.get("version", ""))
+    reasons = concerns(before, after, machine.engine.version)
     if not reasons:
         return
     console.note(f'"{machine.name}": {package} {before} would become {after}. {" ".join(reasons)}')
@@ -187,9 +188,9 @@ def release(version: str) -> list[str]:
     return [number for number in match.groups() if number] if match else []
 
 
-def check(remote: Remote, host: Facts, where: Endpoint | None) -> None:
+def check(remote: Remote, console: Console, host: Facts, where: Endpoint | None) -> None:
     """The upgraded engine runs, and answers from here where it did before (`where`). Raises MachineError."""
-    found = until_it_answers(where) if where else None
+    found = until_it_answers(where, console) if where else None
     if host.running and (found is None or found.state is State.RUNNING):
         return
     journal = tail(remote.run(JOURNALS.get(host.init, ":"), check=False))

@@ -2,6 +2,6 @@
 
 from machinectl.engine.endpoint import Endpoint, EngineError
 from machinectl.engine.http import Response, request
-from machinectl.engine.probe import Probe, probe, probe_all
+from machinectl.engine.probe import Probe, ask_all, probe, probe_all, probe_by
 
-__all__ = ["Endpoint", "EngineError", "Probe", "Response", "probe", "probe_all", "request"]
+__all__ = ["Endpoint", "EngineError", "Probe", "Response", "ask_all", "probe", "probe_all", "probe_by", "request"]

@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from machinectl.engine.endpoint import Deadline, EngineError, one_line
@@ -15,7 +16,7 @@ from machinectl.errors import MachineError
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from machinectl.engine.endpoint import Endpoint
     from machinectl.engine.http import Response
@@ -50,10 +51,11 @@ NO_THREAD = Probe(
 
 def probe(endpoint: Endpoint, timeout: float) -> Probe:
     """Ask one engine, for at most `timeout` seconds in all. Never raises."""
-    return asked(endpoint, Deadline(timeout))
+    return probe_by(endpoint, Deadline(timeout))
 
 
-def asked(endpoint: Endpoint, deadline: Deadline) -> Probe:
+def probe_by(endpoint: Endpoint, deadline: Deadline) -> Probe:
+    """Ask one engine, by a deadline that it shares with others. Never raises."""
     begun = time.monotonic()
     try:
         version, api_version = ask(endpoint, deadline)
@@ -68,22 +70,33 @@ def asked(endpoint: Endpoint, deadline: Deadline) -> Probe:
 
 def probe_all(endpoints: Mapping[str, Endpoint], timeout: float) -> Iterator[tuple[str, Probe]]:
     """Ask many engines at once and yield each answer as it comes: `timeout` seconds in all, however many are dead."""
+    questions = {name: partial(probe_by, endpoint) for name, endpoint in endpoints.items()}
+    return ask_all(questions, timeout, lambda name: endpoints[name].url)
+
+
+def ask_all(
+    questions: Mapping[str, Callable[[Deadline], Probe]], timeout: float, place: Callable[[str], str]
+) -> Iterator[tuple[str, Probe]]:
+    """Ask many questions at once, as `probe_all` does; `place` says of a name where it is that does not answer.
+
+    A question is given the deadline that all share, and must not raise.
+    """
     end = time.monotonic() + timeout
     deadline = Deadline(timeout)
-    make_room(len(endpoints))
+    make_room(len(questions))
     answers: queue.SimpleQueue[tuple[str, Probe]] = queue.SimpleQueue()
 
-    def answer(name: str, endpoint: Endpoint) -> None:
-        answers.put((name, asked(endpoint, deadline)))
+    def answer(name: str, question: Callable[[Deadline], Probe]) -> None:
+        answers.put((name, question(deadline)))
 
-    for name, endpoint in endpoints.items():
+    for name, question in questions.items():
         # A daemon: an executor would wait at exit for whoever is stuck.
-        thread = threading.Thread(target=answer, args=(name, endpoint), daemon=True, name=f"probe {name}")
+        thread = threading.Thread(target=answer, args=(name, question), daemon=True, name=f"probe {name}")
         try:
             thread.start()
         except RuntimeError:  # the system's limit, or the container's
             answers.put((name, NO_THREAD))
-    silent = dict(endpoints)
+    silent = dict.fromkeys(questions)
     while silent:
         try:
             found = answers.get(timeout=max(0.0, end + GRACE - time.monotonic()))
@@ -91,8 +104,8 @@ def probe_all(endpoints: Mapping[str, Endpoint], timeout: float) -> Iterator[tup
             break
         del silent[found[0]]
         yield found
-    for name, endpoint in silent.items():
-        yield name, Probe(State.TIMEOUT, error=f"{endpoint.url} does not answer within {timeout:g} s", seconds=timeout)
+    for name in silent:
+        yield name, Probe(State.TIMEOUT, error=f"{place(name)} does not answer within {timeout:g} s", seconds=timeout)
 
 
 def make_room(sockets: int) -> None:

@@ -1,4 +1,4 @@
-"""The way to a machine's host: where its driver says that SSH is, who we are there, and the host key that is pinned."""
+"""The way into a machine's host: who we are there, and the host key that is pinned."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from machinectl import driver as drivers
-from machinectl.driver import Instance
 from machinectl.errors import MachineError
-from machinectl.machines.record import Phase
+from machinectl.hosts.driven import ssh_endpoint
 from machinectl.ssh.credentials import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from machinectl.console import Console
-    from machinectl.driver import Driver, SSHEndpoint
+    from machinectl.driver import SSHEndpoint
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Store
+    from machinectl.machines.store import Held
     from machinectl.ssh.runner import Runner
     from machinectl.ssh.session import Session
 
@@ -47,36 +45,13 @@ class Access:
         return replace(self, credentials=own)
 
 
-def driver_of(store: Store, machine: Machine) -> tuple[Driver, Instance]:
-    """A machine's driver, and the machine as its driver knows it. Raises MachineError where it was never made."""
-    if machine.phase is Phase.CREATING:
-        raise MachineError(
-            f'The creation of "{machine.name}" was interrupted: nothing is known of its host',
-            f"Create it again, or forget it: machinectl rm {machine.name}",
-        )
-    instance = Instance(machine.name, store.directory(machine.name), machine.driver_state)
-    return drivers.load(machine.driver), instance
+def known_hosts_path(machine: Machine) -> str:
+    return os.path.join(machine.directory, KNOWN_HOSTS)
 
 
-def ssh_endpoint(store: Store, machine: Machine) -> SSHEndpoint:
-    """Where a machine's SSH is. Raises MachineError where it has none."""
-    driver, instance = driver_of(store, machine)
-    endpoint = driver.ssh(instance)
-    if endpoint is None:
-        raise MachineError(
-            f'"{machine.name}" has no SSH: driver "{machine.driver}" does not know any',
-            "Register its host with a driver that does: machinectl create -d generic … NEW-NAME",
-        )
-    return endpoint
-
-
-def known_hosts_path(store: Store, name: str) -> str:
-    return os.path.join(store.directory(name), KNOWN_HOSTS)
-
-
-def pinned(store: Store, name: str) -> bytes:
+def pinned(machine: Machine) -> bytes:
     """The machine's known_hosts, empty before the first contact."""
-    path = known_hosts_path(store, name)
+    path = known_hosts_path(machine)
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -88,37 +63,47 @@ def pinned(store: Store, name: str) -> bytes:
 
 @contextmanager
 def logged_in(
-    store: Store, console: Console, machine: Machine, access: Access, *, timeout: float | None = None
+    machine: Machine,
+    console: Console,
+    access: Access,
+    *,
+    ssh: SSHEndpoint | None = None,
+    timeout: float | None = None,
 ) -> Iterator[Session]:
     """A connection to a machine's host; `keep_host_key` is to follow, where the host's key is to be pinned.
 
-    `timeout` in seconds is for each of TCP and the handshake. Raises SSHError, and MachineError where there is no SSH.
+    `ssh` is where its SSH is, where that is known already. `timeout` in seconds is for each of TCP and the handshake.
+    Raises SSHError, and MachineError where there is no SSH.
     """
-    endpoint = ssh_endpoint(store, machine)
+    ssh = ssh or ssh_endpoint(machine)
     # paramiko takes 150 ms to load: who turns out to have no SSH does not wait for it.
     from machinectl.ssh.connect import connect
     from machinectl.ssh.hostkeys import HostKeyPolicy
 
-    policy = HostKeyPolicy(pinned(store, machine.name), access.host_key, access.strict, machine.name)
-    with connect(endpoint, access.credentials, policy, console, timeout=timeout, trace=access.trace) as session:
+    policy = HostKeyPolicy(pinned(machine), access.host_key, access.strict, machine.name)
+    with connect(ssh, access.credentials, policy, console, timeout=timeout, trace=access.trace) as session:
         yield session
 
 
-def keep_host_key(store: Store, machine: Machine, session: Session) -> None:
-    """Pin the host key that a session was accepted with. The machine's lock must be held."""
-    if session.known_hosts != pinned(store, machine.name):
-        store.write_file(machine.name, KNOWN_HOSTS, session.known_hosts)
+def keep_host_key(held: Held, session: Session) -> None:
+    """Pin the host key that a session was accepted with."""
+    if session.known_hosts != pinned(held.machine):
+        held.write_file(KNOWN_HOSTS, session.known_hosts)
 
 
 @contextmanager
-def as_root(store: Store, console: Console, machine: Machine, access: Access, *, pin: bool = True) -> Iterator[Runner]:
-    """What runs commands as root on a machine's host. The machine's lock must be held, for the host's key to be pinned.
+def as_root(held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | None = None) -> Iterator[Runner]:
+    """What runs commands as root on the host of a machine, whose host's key is pinned from now on.
 
     Raises SSHError: RootRefused where the user cannot become root, and what `logged_in` raises.
     """
-    with logged_in(store, console, machine, access) as session:
-        from machinectl.ssh.sudo import elevate
+    with logged_in(held.machine, console, access, ssh=ssh) as session:
+        keep_host_key(held, session)
+        yield elevated(session, console, access)
 
-        if pin:
-            keep_host_key(store, machine, session)
-        yield elevate(session, access.credentials, console)
+
+def elevated(session: Session, console: Console, access: Access) -> Runner:
+    """What runs commands as root on a host that we are logged in to. Raises RootRefused."""
+    from machinectl.ssh.sudo import elevate
+
+    return elevate(session, access.credentials, console)

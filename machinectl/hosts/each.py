@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.console import Undivided
 from machinectl.errors import MachineError
+from machinectl.machines.chosen import chosen, waiting
 from machinectl.machines.record import natural
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from machinectl.console import Board, Console
+    from machinectl.hosts.access import Access
+    from machinectl.machines.store import Held, Store
 
     Work = Callable[[str, Console], None]
 
@@ -32,6 +35,22 @@ Answer = TypeVar("Answer")
 LIMIT = 10
 # A signal that comes while the main thread is on its way into waiting does not end the wait: how late it is heard then.
 HEARD_SECONDS = 0.2
+
+
+def each(
+    store: Store, console: Console, names: Sequence[str], access: Access, work: Callable[[Held, Console, Access], None]
+) -> Iterator[tuple[str, MachineError | None]]:
+    """Do something with each of the machines chosen, while it is held; see `at_once`.
+
+    `work` is given the machine, its console, and how to log in at its host: what is typed for one goes to no other.
+    """
+
+    def one(name: str, console: Console) -> None:
+        store.check_exists(name)
+        with store.writing(name, waiting(console, name)) as held:
+            work(held, console, access.for_one_host())
+
+    return at_once(console, chosen(store, names), one)
 
 
 def at_once(

@@ -10,26 +10,25 @@ from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Store
 
 
-def endpoint(store: Store, machine: Machine) -> engine.Endpoint:
+def endpoint(machine: Machine) -> engine.Endpoint:
     """Where a machine's engine is, and what opens it: the certificates, or for ssh:// the machine's own key."""
-    options = ssh_options(store, machine) if machine.url.startswith("ssh://") else ()
-    return engine.Endpoint(machine.url, machine.tls, store.directory(machine.name), options, machine.name)
+    options = ssh_options(machine) if machine.url.startswith("ssh://") else ()
+    return engine.Endpoint(machine.url, machine.tls, machine.directory, options, machine.name)
 
 
-def ssh_options(store: Store, machine: Machine) -> tuple[str, ...]:
+def ssh_options(machine: Machine) -> tuple[str, ...]:
     """What ssh is told beside what the user's own configuration says; nothing where the driver knows no more."""
-    from machinectl.hosts.access import driver_of, known_hosts_path
+    from machinectl.hosts.access import known_hosts_path
+    from machinectl.hosts.driven import where
     from machinectl.ssh.openssh import identity
 
     try:
-        driver, instance = driver_of(store, machine)
-        ssh = driver.ssh(instance)
+        ssh = where(machine).ssh
     except MachineError:
         return ()
     if ssh is None:
         return ()
-    pinned = known_hosts_path(store, machine.name)
+    pinned = known_hosts_path(machine)
     return tuple(identity(ssh.key, pinned if os.path.exists(pinned) else ""))

@@ -1,4 +1,4 @@
-"""How a new machine's host is made an engine host: log in, take its key for the machine's own, provision."""
+"""How a new machine's host is made an engine host: log in, take its key for the machine's own, set it up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.access import keep_host_key, logged_in
+from machinectl.hosts.access import elevated, keep_host_key, logged_in
 from machinectl.machines.record import Phase
 
 if TYPE_CHECKING:
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
     from machinectl.hosts.access import Access
-    from machinectl.hosts.setup import Outcome
+    from machinectl.hosts.setup import Outcome, Setup
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Store
-    from machinectl.provision.wish import Leave
+    from machinectl.machines.store import Held
+    from machinectl.provision.target import Allowed
+    from machinectl.ssh.session import Session
 
 
 @dataclass(frozen=True)
@@ -26,35 +27,39 @@ class Onboarding:
     """How to log in at the host, what may be done there, and the CA to use instead of one of the machine's own."""
 
     access: Access
-    leave: Leave
+    allowed: Allowed
     authority: Pair | None = None
 
-    def carry_out(self, store: Store, console: Console, machine: Machine, ssh: SSHEndpoint | None) -> list[Outcome]:
-        """Make the host an engine host; return what its steps came to. The machine's lock must be held."""
-        wish = self.leave.wish(machine)  # what is not understood is refused before anybody is asked
+    def carry_out(self, held: Held, console: Console, ssh: SSHEndpoint) -> list[Outcome]:
+        """Make the host an engine host; return what its steps came to."""
+        machine = held.machine
+        machine.engine.check()  # what is not understood is refused before anybody is asked
         # What the driver has made is in the record before the host is touched: whatever ends this can be resumed.
         machine.phase = Phase.PROVISIONING
-        store.write(machine)
-        with logged_in(store, console, machine, self.access) as session:
-            # Loaded for a host that is set up alone, and while that starts our shells: its first takes 0.1 s.
-            from machinectl.hosts.setup import provision
-            from machinectl.ssh.sudo import elevate
+        held.write()
+        with logged_in(machine, console, self.access, ssh=ssh) as session:
+            setup = self._setup()
+            keep_host_key(held, session)
+            if ssh.copy_key:
+                self._let_key_in(ssh, session)
+            return setup.carry_out(held, console, elevated(session, console, self.access))
 
-            keep_host_key(store, machine, session)
-            if ssh and ssh.copy_key and not self.leave.dry_run:
-                from machinectl.ssh.files import copy_key
+    def plan(self, machine: Machine, console: Console, ssh: SSHEndpoint) -> list[Outcome]:
+        """What `carry_out` would do on the host, which is read and not changed."""
+        machine.engine.check()
+        with logged_in(machine, console, self.access, ssh=ssh) as session:
+            return self._setup().plan(machine, console, elevated(session, console, self.access))
 
-                copy_key(session, public_key(ssh, self.access.credentials.passphrase))
-            return provision(
-                store,
-                console,
-                machine,
-                elevate(session, self.access.credentials, console),
-                wish,
-                sans=machine.engine.get("tls_sans", ()),
-                authority=self.authority,
-                dry_run=self.leave.dry_run,
-            )
+    def _setup(self) -> Setup:
+        # Loaded for a host that is set up alone, and while that starts our shells: its first takes 0.1 s.
+        from machinectl.hosts.setup import Setup
+
+        return Setup(self.allowed, self.authority)
+
+    def _let_key_in(self, ssh: SSHEndpoint, session: Session) -> None:
+        from machinectl.ssh.files import copy_key
+
+        copy_key(session, public_key(ssh, self.access.credentials.passphrase))
 
 
 def public_key(ssh: SSHEndpoint, passphrase: str | None) -> str:

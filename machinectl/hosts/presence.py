@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from machinectl.driver import SSHEndpoint
     from machinectl.hosts.access import Access
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Store
 
 # How often a host is looked at, and how long one look may take. Seconds.
 PAUSE = 1.0
@@ -40,14 +39,15 @@ BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 class Watch:
     """Looks at the host of one machine, in the background: nobody is asked anything.
 
-    `way` is where its SSH is, None where it has none; `timeout` is how long anything is waited for, in seconds.
+    `way` is where its SSH is, None where it has none; `timeout` is how long anything is waited for, in seconds,
+    and `pause` waits between two looks.
     """
 
-    store: Store
     machine: Machine
     access: Access
     way: SSHEndpoint | None
     timeout: float
+    pause: Callable[[float], None] = time.sleep
 
     def is_up(self) -> bool:
         """Whether SSH answers now."""
@@ -63,7 +63,7 @@ class Watch:
                     f'"{self.machine.name}" still answers after {self.timeout:.0f} s',
                     f"See what it waits for: machinectl ssh {self.machine.name} systemctl list-jobs",
                 )
-            time.sleep(PAUSE)
+            self.pause(PAUSE)
 
     def engine_answers(self) -> bool:
         """Whether there is an engine that answers now."""
@@ -89,7 +89,7 @@ class Watch:
         begun = woken = time.monotonic()
         while True:
             try:
-                with logged_in(self.store, Nobody(), self.machine, self.access, timeout=LOOK) as session:
+                with logged_in(self.machine, Nobody(), self.access, ssh=self.way, timeout=LOOK) as session:
                     if session.run(BOOT_ID, timeout=LOOK).text != before:
                         return
                     why = "it has not shut down"
@@ -106,7 +106,7 @@ class Watch:
             if wake is not None and now > woken + WAKE_AGAIN:
                 wake()
                 woken = now
-            time.sleep(PAUSE)
+            self.pause(PAUSE)
 
     def _until_engine_answers(self) -> None:
         begun = time.monotonic()
@@ -116,10 +116,10 @@ class Watch:
                 raise MachineError(
                     f'The host of "{self.machine.name}" is back, but not its engine: {found.error}', found.hint
                 )
-            time.sleep(PAUSE)
+            self.pause(PAUSE)
 
     def _ask_engine(self) -> engine.Probe:
-        return engine.probe(engine_endpoint(self.store, self.machine), LOOK)
+        return engine.probe(engine_endpoint(self.machine), LOOK)
 
     def _silence(self, *, refused_is_up: bool) -> bool:
         """Whether nothing answers at the SSH port."""
@@ -133,7 +133,7 @@ class Watch:
         try:
             if found.proxy_jump or found.proxy_command:
                 # There is no telling from here why the last leg of the way fails.
-                with logged_in(self.store, Nobody(), self.machine, self.access, timeout=LOOK):
+                with logged_in(self.machine, Nobody(), self.access, ssh=self.way, timeout=LOOK):
                     return False
             connect_tcp(dataclasses.replace(found, connect_timeout=LOOK)).close()
         except SSHError as exc:

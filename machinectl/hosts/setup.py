@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from machinectl import certs, engine
+from machinectl import url as engine_url
+from machinectl.changes import CaGiven, PackageInstalled, merged, of_kind
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
-from machinectl.machines.record import Machine, Phase
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.signing import made_good
+from machinectl.machines.record import Phase
 from machinectl.provision import checks, facts, firewall, installation, undo
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.download import script
 from machinectl.provision.steps import steps
+from machinectl.provision.target import INSTALL_URL, NOTHING_SPECIAL, Allowed, Target
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator
 
     from machinectl.console import Console
     from machinectl.engine import Probe
-    from machinectl.machines.store import Store
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held
     from machinectl.provision.decision import Decision
     from machinectl.provision.facts import Facts
     from machinectl.provision.job import Remote
-    from machinectl.provision.wish import Wish
+    from machinectl.provision.steps import Step
 
 # The facts are read in 0.2 s; a host that swaps takes longer, and so does one where an earlier run is at work.
 READ_TIMEOUT = facts.PATIENCE + 60.0
@@ -43,6 +48,12 @@ class Outcome:
     changed: bool
     details: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, step: Step, decision: Decision | None) -> Outcome:
+        return (
+            cls(decision.title, changed=True, details=decision.details) if decision else cls(step.title, changed=False)
+        )
+
 
 @dataclass(frozen=True)
 class World:
@@ -52,181 +63,134 @@ class World:
     probe: Callable[[Endpoint, float], Probe] = field(default=engine.probe)
 
 
-def provision(
-    store: Store,
-    console: Console,
-    machine: Machine,
-    remote: Remote,
-    wish: Wish,
-    *,
-    sans: Sequence[str] = (),
-    authority: certs.Pair | None = None,
-    dry_run: bool = False,
-    world: World | None = None,
-) -> list[Outcome]:
-    """Make the machine's host an engine host that answers over mutual TLS, or raise MachineError.
+@dataclass(frozen=True)
+class Setup:
+    """How a machine's host is made an engine host that answers over mutual TLS.
 
-    The machine's lock must be held. `sans` are more names for the server's certificate; `authority` is a CA to use
-    instead of one of the machine's own. Steps that find everything right do nothing. Each change is in the machine's
-    record before it is made, so that whatever ends the run, the next one resumes and `purge` undoes it. With
-    `dry_run`, neither the host nor the store is changed.
+    `allowed` is what may be done on it this once; `authority` is a CA to use instead of one of the machine's own.
     """
-    world = world or World()
-    files = certificates(store, machine, [wish.address, *sans], authority)
-    own_cas = frozenset(change["path"] for change in machine.changes if change["kind"] == "ca")
-    wish = replace(wish, certificates=files, own_cas=own_cas)
-    host = read(remote, wish.port)
+
+    allowed: Allowed = NOTHING_SPECIAL
+    authority: certs.Pair | None = None
+    world: World = field(default_factory=World)
+
+    def plan(self, machine: Machine, console: Console, remote: Remote) -> list[Outcome]:
+        """What `carry_out` would do, as far as that can be told now; neither host nor store is changed."""
+        target = target_of(machine, self.identity(machine))
+        host = looked_at(remote, target, console)
+        outcomes = []
+        for step in steps(self.world.script):
+            decision = step.decide(host, target, self.allowed)
+            outcomes.append(Outcome.of(step, decision))
+            host = decision.after if decision else host
+        return outcomes
+
+    def carry_out(self, held: Held, console: Console, remote: Remote) -> list[Outcome]:
+        """Make the machine's host an engine host, or raise MachineError.
+
+        Steps that find everything right do nothing. Each change is in the machine's record before it is made, so that
+        whatever ends the run, the next one resumes and `purge` undoes it.
+        """
+        held.finish_files()
+        identity = self.identity(held.machine)
+        target = target_of(held.machine, identity)
+        host = looked_at(remote, target, console)
+        outcomes = []
+        for step in steps(self.world.script):
+            decision = step.decide(host, target, self.allowed)
+            outcomes.append(Outcome.of(step, decision))
+            if decision is None:
+                continue
+            holders = installation.waited_for(host)
+            if holders and decision.job.script == "install.sh":
+                console.note(f"The package manager is busy: waiting for {holders}")
+            with console.step(decision.title), kept(held, identity):
+                carry_out(held, remote, decision)
+                host = read(remote, target.port) if decision.unforeseen else decision.after
+        identity.keep(held)
+        with console.step(f"Asking the engine for its version at {held.machine.url}"):
+            verify(held.machine, console, host, target, self.world)
+        learn(held, host)
+        return outcomes
+
+    def identity(self, machine: Machine) -> Identity:
+        """The machine's certificates as they shall be."""
+        sans = [engine_url.parse(machine.url).host, *machine.engine.tls_sans]
+        return made_good(machine, Identity.read(machine.directory), sans, self.authority)
+
+
+def target_of(machine: Machine, identity: Identity) -> Target:
+    """What a machine's host shall become, by its record. Raises UsageError where its engine options cannot be."""
+    url = engine_url.parse(machine.url)
+    asked = machine.engine
+    asked.check()
+    return Target(
+        address=url.host,
+        port=url.port or engine_url.TLS_PORT,
+        bind=asked.bind,
+        certificates=identity.on_host,
+        own_cas=frozenset(change.subject for change in of_kind(machine.changes, CaGiven)),
+        install=asked.install or "auto",
+        install_url=asked.install_url or INSTALL_URL,
+        version=asked.version,
+        os=asked.os,
+        options=asked.options,
+        labels=machine.labels,
+        env=asked.env,
+        insecure_registries=asked.insecure_registries,
+        registry_mirrors=asked.registry_mirrors,
+        storage_driver=asked.storage_driver,
+    )
+
+
+def looked_at(remote: Remote, target: Target, console: Console) -> Facts:
+    """What the host is like now, and what of it is worth a word."""
+    host = read(remote, target.port)
     warning = checks.wrong_clock(host, facts.now())
     if warning:
         console.warn(warning)
-    if host.dockerd and wish.version and not host.version.startswith(wish.version):
+    if host.dockerd and target.version and not host.version.startswith(target.version):
         console.warn(f"The engine that is there, {host.version}, is kept: --engine-version is for one to be installed")
-    outcomes = []
-    for step in steps(world.script):
-        decision = step.decide(host, wish)
-        if decision is None:
-            outcomes.append(Outcome(step.title, changed=False))
-            continue
-        outcomes.append(Outcome(decision.title, changed=True, details=decision.details))
-        if dry_run:
-            host = decision.after
-            continue
-        holders = installation.waited_for(host)
-        if holders and decision.job.script == "install.sh":
-            console.note(f"The package manager is busy: waiting for {holders}")
-        with console.step(decision.title), kept(store, machine, files):
-            carry_out(store, machine, remote, decision)
-            host = read(remote, wish.port) if decision.unforeseen else decision.after
-    if not dry_run:
-        put(store, machine, files)
-        with console.step(f"Asking the engine for its version at {machine.url}"):
-            verify(store, machine, host, wish, world)
-        learn(store, machine, host)
-    return outcomes
+    return host
 
 
-def purge(
-    store: Store,
-    console: Console,
-    machine: Machine,
-    remote: Remote,
-    port: int,
-    *,
-    purge_engine: bool = False,
-    os: str = "",
-) -> list[Outcome]:
-    """Undo on the host what the machine's record says was changed; the machine's lock must be held.
+def purge(held: Held, console: Console, remote: Remote, *, purge_engine: bool = False) -> list[Outcome]:
+    """Undo on the host what the machine's record says was changed.
 
     Containers and images stay, and so does the engine's package without `purge_engine`.
     """
-    host = read(remote, port)
+    machine = held.machine
+    target = target_of(machine, Identity())
+    host = read(remote, target.port)
     outcomes = []
-    for decision in undo.undo(host, machine.changes, purge_engine=purge_engine, os=os):
+    for decision in undo.undo(host, machine.changes, purge_engine=purge_engine, os=target.os):
         with console.step(decision.title):
             run(remote, decision)
         outcomes.append(Outcome(decision.title, changed=True, details=decision.details))
-    kept = [change for change in machine.changes if change["kind"] == "package" and not purge_engine]
-    machine.changes = kept
-    store.write(machine)
+    machine.changes = () if purge_engine else tuple(of_kind(machine.changes, PackageInstalled))
+    held.write()
     return outcomes
 
 
-def certificates(store: Store, machine: Machine, sans: Sequence[str], authority: certs.Pair | None) -> dict[str, bytes]:
-    """The machine's certificates: those it has, as far as they are good, and new ones for the rest."""
-    have = {name: text for name in CERTIFICATES if (text := stored(store, machine, name))}
-    if "ca.pem" in have and "ca-key.pem" not in have and authority is None:
-        raise MachineError(
-            f'The certificates of "{machine.name}" are of a CA whose key is not here: its host was set up by others',
-            "Leave it as it is; or register the host anew, under another name, to have it set up",
-        )
-    ca = kept_ca(have, authority) or certs.new_ca(f"machinectl {machine.name}")
-    server = certs.Pair(have.get("server.pem", b""), have.get("server-key.pem", b""))
-    if not is_good_server(ca, server, sans):
-        server = certs.issue_server(ca, list(dict.fromkeys(sans)))
-    client = certs.Pair(have.get("cert.pem", b""), have.get("key.pem", b""))
-    if not is_good_client(ca, client):
-        client = certs.issue_client(ca, machine.name[: certs.COMMON_NAME_BYTES])
-    return {
-        "ca.pem": ca.certificate,
-        "ca-key.pem": ca.key,
-        "server.pem": server.certificate,
-        "server-key.pem": server.key,
-        "cert.pem": client.certificate,
-        "key.pem": client.key,
-    }
-
-
-CERTIFICATES = ("ca.pem", "ca-key.pem", "server.pem", "server-key.pem", "cert.pem", "key.pem")
-
-
-def stored(store: Store, machine: Machine, name: str) -> bytes:
-    """A file of the machine's directory; empty where there is none."""
-    try:
-        with open(os.path.join(store.directory(machine.name), name), "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return b""
-    except OSError as exc:
-        raise MachineError(
-            f"{name} of {machine.name} cannot be read: {exc.strerror}",
-            f"See: ls -l {store.directory(machine.name)}",
-        ) from exc
-
-
-def kept_ca(have: dict[str, bytes], authority: certs.Pair | None) -> certs.Pair | None:
-    """The CA given, else the machine's own where it can still sign."""
-    if authority is not None:
-        return certs.ca_pair(authority.certificate, authority.key)
-    try:
-        return certs.ca_pair(have.get("ca.pem", b""), have.get("ca-key.pem", b""))
-    except MachineError:
-        return None
-
-
-def is_good_server(ca: certs.Pair, server: certs.Pair, sans: Sequence[str]) -> bool:
-    """Whether a server's certificate is the CA's, valid, and for every name that it is wanted for."""
-    try:
-        certs.server_bundle(ca.certificate, server.certificate, server.key)
-        names = certs.describe(server.certificate).sans
-    except MachineError:
-        return False
-    return {san.lower() for san in sans} <= {name.lower() for name in names}
-
-
-def is_good_client(ca: certs.Pair, client: certs.Pair) -> bool:
-    try:
-        certs.client_bundle(ca.certificate, client.certificate, client.key)
-    except MachineError:
-        return False
-    return True
-
-
 @contextmanager
-def kept(store: Store, machine: Machine, files: Mapping[str, bytes]) -> Iterator[None]:
+def kept(held: Held, identity: Identity) -> Iterator[None]:
     """While a host is changed, its machine is not ready and has the certificates that the host is given.
 
     Where the host gets its old configuration back, so does the machine: nobody is locked out of it.
     """
-    phase = machine.phase
-    before = {name: stored(store, machine, name) for name in files}
-    put(store, machine, files)
+    machine = held.machine
+    phase, tls, before = machine.phase, machine.tls, Identity.read(held.directory)
+    identity.keep(held)
     machine.phase = Phase.PROVISIONING
     machine.tls = True
     try:
         yield
     except EngineDown:
-        if all(before.values()):
-            put(store, machine, before)
-        machine.phase = phase
-        store.write(machine)
+        if all(before.files.values()):
+            before.keep(held)
+        machine.phase, machine.tls = phase, tls
+        held.write()
         raise
-
-
-def put(store: Store, machine: Machine, files: Mapping[str, bytes]) -> None:
-    """Have just these in the machine's directory."""
-    for name, text in files.items():
-        if stored(store, machine, name) != text:
-            store.write_file(machine.name, name, text)
 
 
 def read(remote: Remote, port: int) -> Facts:
@@ -235,10 +199,10 @@ def read(remote: Remote, port: int) -> Facts:
     return facts.parse(result.stdout)
 
 
-def carry_out(store: Store, machine: Machine, remote: Remote, decision: Decision) -> None:
+def carry_out(held: Held, remote: Remote, decision: Decision) -> None:
     """Record what will be changed, and change it."""
-    machine.changes = undo.merged(machine.changes, decision.changes)
-    store.write(machine)
+    held.machine.changes = merged(held.machine.changes, decision.changes)
+    held.write()
     run(remote, decision)
 
 
@@ -248,33 +212,31 @@ def run(remote: Remote, decision: Decision) -> None:
         raise decision.failure(result)
 
 
-def verify(store: Store, machine: Machine, host: Facts, wish: Wish, world: World) -> None:
+def verify(machine: Machine, console: Console, host: Facts, target: Target, world: World) -> None:
     """The engine answers over TLS from here, nothing less; where SSH works and it does not, something is between."""
-    endpoint = Endpoint(machine.url, tls=True, cert_dir=store.directory(machine.name), name=machine.name)
+    endpoint = Endpoint(machine.url, tls=True, cert_dir=machine.directory, name=machine.name)
     end = time.monotonic() + VERIFY_TIMEOUT
     found = world.probe(endpoint, VERIFY_TIMEOUT)
     # OpenRC says that the engine was started, not that it is ready.
     while found.state is State.STOPPED and host.init == "openrc" and time.monotonic() < end:
-        time.sleep(0.5)
+        console.pause(0.5)
         found = world.probe(endpoint, VERIFY_TIMEOUT)
     if found.state is State.RUNNING:
         return
     # A firewall that rejects may also be heard as "no route to host".
-    if found.state in {State.TIMEOUT, State.STOPPED} or firewall.blocking(host, wish.port):
+    if found.state in {State.TIMEOUT, State.STOPPED} or firewall.blocking(host, target.port):
         raise MachineError(
             f"The engine runs on the host, but {machine.url} cannot be reached from here: {found.error}",
-            firewall.advice(host, wish.port),
+            firewall.advice(host, target.port),
         )
     raise MachineError(f"The engine at {machine.url} does not answer as it should: {found.error}", found.hint)
 
 
-def learn(store: Store, machine: Machine, host: Facts) -> None:
+def learn(held: Held, host: Facts) -> None:
     """The machine is ready; its host's MAC address is kept, for Wake-on-LAN."""
-    mac = host.mac or machine.engine.get("mac", "")
-    if (machine.phase, machine.tls, machine.engine.get("mac", "")) == (Phase.READY, True, mac):
+    machine = held.machine
+    mac = host.mac or machine.mac
+    if (machine.phase, machine.tls, machine.mac) == (Phase.READY, True, mac):
         return
-    machine.phase = Phase.READY
-    machine.tls = True
-    if mac:
-        machine.engine = {**machine.engine, "mac": mac}
-    store.write(machine)
+    machine.phase, machine.tls, machine.mac = Phase.READY, True, mac
+    held.write()

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Store
 
 
-def advise(store: Store, console: Console, machine: Machine) -> None:
+def advise(console: Console, machine: Machine) -> None:
     """Say where certificates go that are not there yet, and that a plain port is open to everybody."""
-    directory = store.directory(machine.name)
+    directory = machine.directory
     if machine.tls and not os.path.lexists(os.path.join(directory, "ca.pem")):
         console.warn(
             f'"{machine.name}" has no certificates yet: put ca.pem, cert.pem and key.pem into {directory},\n'

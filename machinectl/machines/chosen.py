@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 DEFAULT = "default"
+# How often a lock is looked at that somebody else holds. Seconds.
+LOCK_PAUSE = 0.1
 
 
 def chosen(store: Store, names: Sequence[str]) -> list[str]:
@@ -34,5 +36,14 @@ def chosen_one(store: Store, names: Sequence[str]) -> str:
 
 
 def waiting(console: Console, name: str) -> Callable[[], None]:
-    """What to say while another machinectl holds a machine's lock."""
-    return lambda: console.note(f'Waiting for another machinectl that is working on "{name}" …')
+    """What to do while another machinectl holds a machine's lock: say so once, and wait, so that ^C is heard."""
+    said = False
+
+    def wait() -> None:
+        nonlocal said
+        if not said:
+            console.note(f'Waiting for another machinectl that is working on "{name}" …')
+            said = True
+        console.pause(LOCK_PAUSE)
+
+    return wait

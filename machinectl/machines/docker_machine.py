@@ -105,19 +105,19 @@ def engine_options(machine: Machine) -> dict[str, Any]:
     """docker-machine's libmachine/engine/engine.go."""
     engine = machine.engine
     return {
-        "ArbitraryFlags": strings(engine.get("options")),
+        "ArbitraryFlags": list(engine.options),
         "Dns": None,
         "GraphDir": "",
-        "Env": strings(engine.get("env")),
+        "Env": list(engine.env),
         "Ipv6": False,
-        "InsecureRegistry": strings(engine.get("insecure_registries")),
-        "Labels": [f"{key}={value}" for key, value in labels(machine).items()],
+        "InsecureRegistry": list(engine.insecure_registries),
+        "Labels": [f"{key}={value}" for key, value in machine.labels.items()],
         "LogLevel": "",
-        "StorageDriver": str(engine.get("storage_driver") or ""),
+        "StorageDriver": engine.storage_driver,
         "SelinuxEnabled": False,
         "TlsVerify": machine.tls,
-        "RegistryMirror": strings(engine.get("registry_mirrors")),
-        "InstallURL": str(engine.get("install_url") or INSTALL_URL),
+        "RegistryMirror": list(engine.registry_mirrors),
+        "InstallURL": engine.install_url or INSTALL_URL,
     }
 
 
@@ -134,17 +134,6 @@ def auth_options(machine: Machine, directory: str) -> dict[str, Any]:
         "ServerCertRemotePath": "",
         "ServerKeyRemotePath": "",
         "ClientCertPath": os.path.join(directory, "cert.pem"),
-        "ServerCertSANs": strings(machine.engine.get("tls_sans")),
+        "ServerCertSANs": list(machine.engine.tls_sans),
         "StorePath": directory,
     }
-
-
-def labels(machine: Machine) -> dict[str, str]:
-    """The labels that the engine was given at its creation, and those set since."""
-    given = (label.partition("=") for label in strings(machine.engine.get("labels")))
-    return {**{key: value for key, _, value in given}, **machine.labels}
-
-
-def strings(value: Any) -> list[str]:
-    """A list of an engine option; empty where the record has none, or something else."""
-    return [str(one) for one in value] if isinstance(value, list) else []

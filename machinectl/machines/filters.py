@@ -7,13 +7,11 @@ import warnings
 from typing import TYPE_CHECKING
 
 from machinectl.errors import UsageError
-from machinectl.machines.docker_machine import labels
 from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from machinectl.commands.ls import Row
     from machinectl.machines.record import Machine
 
 KEYS = ("driver", "label", "name", "state", "swarm")
@@ -41,9 +39,8 @@ class Filters:
         """Whether hosts must be asked before it is known which of them are listed."""
         return bool(self.states)
 
-    def before_asking(self, row: Row) -> bool:
+    def before_asking(self, machine: Machine) -> bool:
         """Whether a machine passes by what its record says; where not, there is no need to ask its host."""
-        machine = row.machine
         return (
             (not self.names or any(name.search(machine.name) for name in self.names))
             and (not self.drivers or same(machine.driver, self.drivers))
@@ -52,9 +49,9 @@ class Filters:
             and (not self.swarms or same("", self.swarms))
         )
 
-    def after_asking(self, row: Row) -> bool:
+    def after_asking(self, state: State) -> bool:
         """Whether a machine that passed by its record does so by its state too."""
-        return not self.states or same(row.state, self.states)
+        return not self.states or same(state, self.states)
 
 
 def parse_filters(given: Sequence[str]) -> Filters:
@@ -89,7 +86,7 @@ def pattern(text: str) -> re.Pattern[str]:
 def has_label(machine: Machine, wanted: str) -> bool:
     """Whether a machine has the label KEY=VALUE, or with KEY alone any of that key (there docker-machine crashes)."""
     key, separator, value = wanted.partition("=")
-    found = labels(machine)
+    found = machine.labels
     return key in found and (not separator or same(found[key], [value]))
 
 

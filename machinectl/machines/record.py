@@ -9,8 +9,12 @@ from machinectl.errors import MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
+
+    from machinectl.changes import Change
+    from machinectl.machines.engine_options import EngineOptions
+    from machinectl.machines.spec import MachineSpec
 
 SCHEMA = 1
 
@@ -35,47 +39,109 @@ class Machine:
     """What is known of one machine. Its name is its directory's name and stands nowhere else.
 
     `url` is where the engine is (docker's notation) and `tls` whether it is spoken to over TLS: together what `env`
-    needs. `driver_state` is the driver's own text, kept byte for byte. `engine` holds the engine options given at
-    create, `changes` what was changed on the host. Keys that this version does not know are kept in `unknown`.
+    needs. `driver_state` is the driver's own text, kept byte for byte, and `made` whether the driver has made a host
+    that it must give back. `spec` is what the machine shall be, `changes`
+    what was done on its host, `mac` the address of its network card where that is known. Keys that this version does
+    not know are kept in `unknown`. `directory` is the machine's, absolute, where it was read from a store.
     """
 
     __slots__ = (
-        "changes",
+        "_changes",
+        "_engine",
+        "directory",
         "driver",
         "driver_state",
-        "engine",
         "labels",
+        "mac",
+        "made",
         "name",
+        "options",
         "phase",
+        "provision",
         "tls",
         "unknown",
         "url",
     )
 
-    def __init__(self, name: str, driver: str, *, url: str = "", tls: bool = False) -> None:
+    def __init__(self, name: str, driver: str, *, url: str = "", tls: bool = False, directory: str = "") -> None:
         self.name = name
+        self.directory = directory
         self.driver = driver
         self.driver_state = ""
         self.url = url
         self.tls = tls
         self.phase = Phase.READY
         self.labels: dict[str, str] = {}
-        self.engine: dict[str, Any] = {}
-        self.changes: list[dict[str, Any]] = []
+        self.options: dict[str, Any] = {}
+        self.provision = True
+        self.made = False
+        self.mac = ""
         self.unknown: dict[str, Any] = {}
+        # As the record has them: few need them as values, and the light path does without what makes these.
+        self._engine: dict[str, Any] = {}
+        self._changes: list[Any] = []
+
+    @property
+    def engine(self) -> EngineOptions:
+        """What is asked of the machine's engine."""
+        from machinectl.machines.engine_options import EngineOptions
+
+        return EngineOptions.load(self._engine)
+
+    @engine.setter
+    def engine(self, options: EngineOptions) -> None:
+        self._engine = options.dump()
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What was done on the machine's host, in its order."""
+        from machinectl.changes import load
+
+        return tuple(load(change) for change in self._changes)
+
+    @changes.setter
+    def changes(self, changes: Iterable[Change]) -> None:
+        self._changes = [change.dump() for change in changes]
+
+    @property
+    def spec(self) -> MachineSpec:
+        """What the machine shall be."""
+        from machinectl.machines.spec import MachineSpec
+
+        options = {name: tuple(value) if isinstance(value, list) else value for name, value in self.options.items()}
+        return MachineSpec(self.driver, options, self.tls, self.labels, self.engine, self.provision)
+
+    @spec.setter
+    def spec(self, spec: MachineSpec) -> None:
+        """Keep what the machine shall be; whether it speaks TLS is settled when it is made."""
+        self.driver = spec.driver
+        self.options = {
+            name: list(value) if isinstance(value, tuple) else value for name, value in spec.options.items()
+        }
+        self.labels = dict(spec.labels)
+        self.engine = spec.engine
+        self.provision = spec.provision
+
+    def keep(self, engine: dict[str, Any], changes: list[Any], unknown: dict[str, Any]) -> None:
+        """Take over what a record holds, as it holds it."""
+        self._engine, self._changes, self.unknown = engine, changes, unknown
 
     def dump(self) -> bytes:
         """The record as machine.json holds it: JSON in UTF-8, keys in a fixed order."""
         known = {
             "schema": SCHEMA,
             "driver": self.driver,
+            "options": self.options,
             "driver_state": self.driver_state,
             "url": self.url,
             "tls": self.tls,
             "phase": self.phase,
+            "made": self.made,
+            "provision": self.provision,
             "labels": self.labels,
-            "engine": self.engine,
-            "changes": self.changes,
+            "engine": self._engine,
+            "mac": self.mac,
+            "changes": self._changes,
         }
         return (json.dumps({**known, **self.unknown}, indent=4) + "\n").encode()
 
@@ -83,16 +149,20 @@ class Machine:
 # What a record must hold to be one, and what each value is.
 REQUIRED: Mapping[str, type] = {"driver": str, "url": str, "tls": bool}
 OPTIONAL: Mapping[str, type] = {
+    "options": dict,
     "driver_state": str,
     "phase": str,
+    "made": bool,
+    "provision": bool,
+    "mac": str,
     "labels": dict,
     "engine": dict,
     "changes": list,
 }
 
 
-def parse(name: str, text: bytes) -> Machine:
-    """Read a machine.json. Raises BrokenRecord saying what is wrong with it."""
+def parse(name: str, text: bytes, directory: str = "") -> Machine:
+    """Read a machine.json of the machine in `directory`. Raises BrokenRecord saying what is wrong with it."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as exc:
@@ -113,16 +183,20 @@ def parse(name: str, text: bytes) -> Machine:
             raise broken(name, f'has a "{key}" that is not a {kind.__name__}')
         if key in REQUIRED and key not in data:
             raise broken(name, f'has no "{key}"')
-    machine = Machine(name, data.pop("driver"), url=data.pop("url"), tls=data.pop("tls"))
+    machine = Machine(name, data.pop("driver"), url=data.pop("url"), tls=data.pop("tls"), directory=directory)
     machine.driver_state = data.pop("driver_state", "")
     try:
         machine.phase = Phase(data.pop("phase", Phase.READY))
     except ValueError as exc:
         raise broken(name, f"has an unknown phase ({exc})") from exc
     machine.labels = {str(key): str(value) for key, value in data.pop("labels", {}).items()}
-    machine.engine = data.pop("engine", {})
-    machine.changes = data.pop("changes", [])
-    machine.unknown = data
+    machine.options = data.pop("options", {})
+    machine.provision = data.pop("provision", True)
+    machine.made = data.pop("made", False)
+    engine = data.pop("engine", {})
+    # 0.1 kept it among what was asked of the engine.
+    machine.mac = data.pop("mac", "") or str(engine.pop("mac", ""))
+    machine.keep(engine, data.pop("changes", []), data)
     return machine
 
 

@@ -25,7 +25,11 @@ from machinectl.machines import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import ClassVar, Self
+
+    # Told what a machine was before (None: it is new) and what it is now (None: it is gone).
+    Follower = Callable[[record.Machine | None, record.Machine | None], None]
 
 RECORD = "machine.json"
 DOCKER_MACHINE_RECORD = "config.json"
@@ -51,7 +55,7 @@ def default_root() -> str:
 class Lock:
     """A machine's lock, held by this process until it is released or the process ends, however it ends.
 
-    Entering waits for it; `waiting` is called first where somebody else holds it now.
+    Entering waits for it; `waiting` is called again and again as long as somebody else holds it, and waits a little.
     """
 
     def __init__(self, path: str, waiting: Callable[[], None] | None = None) -> None:
@@ -76,11 +80,11 @@ class Lock:
         os.close(self.descriptor)
 
     def __enter__(self) -> None:
-        if self.acquire(wait=False):
+        if self.waiting is None:
+            self.acquire(wait=True)
             return
-        if self.waiting:
+        while not self.acquire(wait=False):
             self.waiting()
-        self.acquire(wait=True)
 
     def __exit__(self, *_: object) -> None:
         self.release()
@@ -89,7 +93,9 @@ class Lock:
 class Store:
     """The machines of one user. Reading takes no lock and never sees half a record."""
 
-    def __init__(self, root: str = "") -> None:
+    def __init__(self, root: str = "", followers: Sequence[Follower] = ()) -> None:
+        # Who is told of each machine that was written, once, when its writer is done with it.
+        self.followers = followers
         self.root = os.path.abspath(root or os.environ.get("MACHINE_STORAGE_PATH", "") or default_root())
         self.machines = os.path.join(self.root, "machines")
         self.staging = os.path.join(self.root, "staging")
@@ -144,7 +150,7 @@ class Store:
         path = os.path.join(self.directory(name), RECORD)
         try:
             with open(path, "rb") as file:
-                return record.parse(name, file.read())
+                return record.parse(name, file.read(), self.directory(name))
         except FileNotFoundError as exc:
             raise self.without_record(name) from exc
         except NotADirectoryError as exc:
@@ -156,7 +162,11 @@ class Store:
 
     def read_ready(self, name: str) -> record.Machine:
         """The record of a machine that can be used. Raises MachineError for one that is half made, too."""
-        machine = self.read(name)
+        return self.ready(self.read(name))
+
+    def ready(self, machine: record.Machine) -> record.Machine:
+        """The same machine. Raises MachineError where it is half made."""
+        name = machine.name
         if machine.phase is record.Phase.READY:
             return machine
         go_on = "Create it again" if machine.phase is record.Phase.CREATING else f"Go on: machinectl provision {name}"
@@ -188,17 +198,24 @@ class Store:
             f'Did you mean "{meant}"?' if meant else "List the machines there are: machinectl ls",
         )
 
-    def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Lock:
-        """Become the only writer of a machine. `waiting` is called if somebody else is writing now."""
-        self.make_directory(self.locks)
-        return Lock(os.path.join(self.locks, name.lower()), waiting)
+    def writing(self, name: str, waiting: Callable[[], None] | None = None) -> Held:
+        """Become the only writer of a machine, or of a name that is free: `with store.writing(name) as held:`.
+
+        Waits for another process that writes now; `waiting` is called again and again meanwhile, and waits a little
+        each time. Raises MachineError where this process itself writes that machine already.
+        """
+        return Held(self, name, waiting)
+
+    def lock_path(self, name: str) -> str:
+        """Where a machine's lock is; names that differ in case only share one."""
+        return os.path.join(self.locks, name.lower())
 
     def is_locked(self, name: str) -> bool:
         """Whether somebody is writing a machine now, as far as can be seen without writing to the store."""
         import fcntl
 
         try:
-            descriptor = os.open(os.path.join(self.locks, name.lower()), os.O_RDONLY)
+            descriptor = os.open(self.lock_path(name), os.O_RDONLY)
         except OSError:
             return False
         try:
@@ -209,48 +226,6 @@ class Store:
             os.close(descriptor)
         return False
 
-    def add(self, machine: record.Machine, files: Mapping[str, bytes]) -> None:
-        """Put a new machine into place, whole. The lock must be held; the name must be free."""
-        self.make_directory(self.machines)
-        self.make_directory(self.staging)
-        staged = os.path.join(self.staging, machine.name)
-        discard(staged)
-        with Translated(staged):
-            os.mkdir(staged, PRIVATE_DIRECTORY)
-        try:
-            for filename, data in {**files, RECORD: machine.dump()}.items():
-                replace_file(os.path.join(staged, filename), data)
-            with Translated(self.directory(machine.name)):
-                os.rename(staged, self.directory(machine.name))
-                sync_directory(self.machines)
-        except BaseException:
-            discard(staged)
-            raise
-
-    def write(self, machine: record.Machine) -> None:
-        """Replace a machine's record. The lock must be held."""
-        replace_file(os.path.join(self.directory(machine.name), RECORD), machine.dump())
-
-    def write_file(self, name: str, filename: str, data: bytes) -> None:
-        """Create or replace one file of a machine, readable by its owner alone. The lock must be held."""
-        replace_file(os.path.join(self.directory(name), filename), data)
-
-    def remove(self, name: str) -> None:
-        """Take a machine out of the store; it is gone at once, whenever the process ends. The lock must be held."""
-        self.make_directory(self.staging)
-        leaving = os.path.join(self.staging, name)
-        discard(leaving)
-        with Translated(self.directory(name)):
-            os.rename(self.directory(name), leaving)
-            sync_directory(self.machines)
-        discard(leaving)
-
-    def rename(self, old: str, new: str) -> None:
-        """Give a machine another name: one rename, as its name stands nowhere else. Both locks must be held."""
-        with Translated(self.directory(new)):
-            os.rename(self.directory(old), self.directory(new))
-            sync_directory(self.machines)
-
     def sweep(self) -> None:
         """Remove what killed processes left in staging, but not where somebody is at work now."""
         try:
@@ -259,7 +234,7 @@ class Store:
             return
         for name in left:
             try:
-                lock = self.lock(name)
+                lock = Lock(self.lock_path(name))
                 if lock.acquire(wait=False):
                     discard(os.path.join(self.staging, name))
                     lock.release()
@@ -270,3 +245,146 @@ class Store:
         with Translated(path):
             os.makedirs(self.root, PRIVATE_DIRECTORY, exist_ok=True)
             os.makedirs(path, PRIVATE_DIRECTORY, exist_ok=True)
+
+
+class Held:
+    """A machine that this process alone writes, from `with` to its end: the only thing that can write one.
+
+    It may be held before it is there, to be added, and goes on being held when it is removed.
+    """
+
+    # Who holds which lock in this process: flock would have it wait for itself.
+    holders: ClassVar[dict[str, Held]] = {}
+
+    def __init__(self, store: Store, name: str, waiting: Callable[[], None] | None = None) -> None:
+        self.store = store
+        self.name = name
+        self._lock = Lock(store.lock_path(name), waiting)
+        self._machine: record.Machine | None = None
+        # What the record said when it was first written here; None where there was none.
+        self._before: record.Machine | None = None
+        self._written = False
+        # Its name in the store when it was written last, "" once it is gone.
+        self._now = name
+
+    def __enter__(self) -> Self:
+        path = self._lock.path
+        self.store.make_directory(self.store.locks)
+        # One step for the interpreter, so that of two threads only one comes through.
+        if self.holders.setdefault(path, self) is not self:
+            raise MachineError(f'"{self.name}" is being worked on by this very command', "Name each machine once")
+        try:
+            self._lock.__enter__()
+        except BaseException:
+            del self.holders[path]
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self._written:
+                self._tell()
+        finally:
+            self._lock.release()
+            del self.holders[self._lock.path]
+
+    @property
+    def directory(self) -> str:
+        """The machine's directory, absolute."""
+        return self.store.directory(self.name)
+
+    @property
+    def machine(self) -> record.Machine:
+        """The machine, to be changed and then written. Raises NoSuchMachine, BrokenRecord or StoreError."""
+        if self._machine is None:
+            self._machine = self.store.read(self.name)
+        return self._machine
+
+    def add(self, machine: record.Machine, files: Mapping[str, bytes]) -> None:
+        """Put a new machine into place, whole; the name must be free."""
+        store = self.store
+        self._touch()
+        store.make_directory(store.machines)
+        store.make_directory(store.staging)
+        staged = os.path.join(store.staging, self.name)
+        discard(staged)
+        with Translated(staged):
+            os.mkdir(staged, PRIVATE_DIRECTORY)
+        try:
+            for filename, data in {**files, RECORD: machine.dump()}.items():
+                replace_file(os.path.join(staged, filename), data)
+            with Translated(self.directory):
+                os.rename(staged, self.directory)
+                sync_directory(store.machines)
+        except BaseException:
+            discard(staged)
+            raise
+        machine.directory = self.directory
+        self._machine, self._now = machine, self.name
+
+    def write(self) -> None:
+        """Replace the machine's record by what `machine` says now."""
+        self._touch()
+        replace_file(os.path.join(self.directory, RECORD), self.machine.dump())
+
+    def write_file(self, filename: str, data: bytes) -> None:
+        """Create or replace one file of the machine, readable by its owner alone."""
+        self._touch()
+        replace_file(os.path.join(self.directory, filename), data)
+
+    def write_files(self, files: Mapping[str, bytes], *, force: bool = True, hint: str = "") -> None:
+        """Replace files that belong together, all of them or none; an empty one is removed. See `fileset`."""
+        from machinectl.machines.fileset import only_writer, replace_together
+
+        self._touch()
+        with only_writer(self.directory):
+            replace_together(self.directory, files, force=force, hint=hint)
+
+    def finish_files(self) -> None:
+        """Finish what a killed process had begun to put into the machine's directory."""
+        from machinectl.machines.fileset import only_writer
+
+        with only_writer(self.directory):
+            pass
+
+    def remove(self) -> None:
+        """Take the machine out of the store; it is gone at once, whenever the process ends."""
+        store = self.store
+        self._touch()
+        store.make_directory(store.staging)
+        leaving = os.path.join(store.staging, self.name)
+        discard(leaving)
+        with Translated(self.directory):
+            os.rename(self.directory, leaving)
+            sync_directory(store.machines)
+        discard(leaving)
+        self._machine, self._now = None, ""
+
+    def rename(self, new: str) -> None:
+        """Give the machine another name, which must be held too: one rename, as its name stands nowhere else."""
+        if self.store.lock_path(new) not in self.holders:
+            raise RuntimeError(f"{new} is not held")
+        self._touch()
+        target = self.store.directory(new)
+        with Translated(target):
+            os.rename(self.directory, target)
+            sync_directory(self.store.machines)
+        self._machine, self._now = None, new
+
+    def _touch(self) -> None:
+        """Note that the machine is about to be written, and what it is until then."""
+        if self._written or not self.store.followers:
+            return
+        self._written = True
+        self._before = self._read(self.name)
+
+    def _tell(self) -> None:
+        after = self._read(self._now)
+        for follow in self.store.followers:
+            follow(self._before, after)
+
+    def _read(self, name: str) -> record.Machine | None:
+        try:
+            return self.store.read(name)
+        except MachineError:
+            return None

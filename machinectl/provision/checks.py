@@ -10,10 +10,11 @@ from machinectl import certs
 from machinectl.errors import CheckFailed
 from machinectl.provision import daemon_json, unit
 from machinectl.provision.facts import OWN_DIRECTORY
+from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
     from machinectl.provision.facts import Facts
-    from machinectl.provision.wish import Wish
+    from machinectl.provision.target import Allowed, Target
 
 # docker.io with what it needs is 70 MB to download and 310 MB unpacked on Debian 13, docker-ce more. KiB.
 ROOM_TO_INSTALL = 400 << 10
@@ -24,18 +25,21 @@ TLS_KEYS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
 NOTICEABLE = timedelta(minutes=5)
 
 
-def check(facts: Facts, wish: Wish) -> None:
+def check(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> None:
     """Refuse a host that cannot be provisioned. Raises CheckFailed: the first reason, and what to do about it."""
-    for test in (root, init, impostors, files, room, config, tls, port, clock):
-        test(facts, wish)
+    for test in (root, init, impostors, files, room, config):
+        test(facts, target)
+    tls(facts, target, allowed)
+    for test in (port, clock):
+        test(facts, target)
 
 
-def root(facts: Facts, _: Wish) -> None:
+def root(facts: Facts, _: Target) -> None:
     if facts.uid != 0:
         raise CheckFailed("Commands on the host do not run as root", "Log in as root, or as a user who may use sudo")
 
 
-def init(facts: Facts, _: Wish) -> None:
+def init(facts: Facts, _: Target) -> None:
     if facts.init not in {"systemd", "openrc"}:
         raise CheckFailed(
             f"The host ({facts.os_name}) runs neither systemd nor OpenRC: nothing there could keep an engine running",
@@ -43,7 +47,7 @@ def init(facts: Facts, _: Wish) -> None:
         )
 
 
-def impostors(facts: Facts, wish: Wish) -> None:
+def impostors(facts: Facts, target: Target) -> None:
     """Engines that are not what they seem."""
     if facts.snap and not facts.dockerd.startswith("/usr"):
         raise CheckFailed(
@@ -72,7 +76,7 @@ def impostors(facts: Facts, wish: Wish) -> None:
             f"The host has {facts.dockerd}, but no docker.service that starts it",
             "Install the engine from a package, or add a docker.service on the host",
         )
-    if not facts.dockerd and wish.install == "none":
+    if not facts.dockerd and target.install == "none":
         raise CheckFailed(
             "There is no Docker Engine on the host, and --engine-install none says not to install one",
             "Install it on the host, or use --engine-install auto",
@@ -88,14 +92,14 @@ def in_container(cgroup: str) -> bool:
     return any(part in cgroup for part in ("/docker/", "docker-", "/lxc/", "kubepods", "libpod"))
 
 
-def files(facts: Facts, _: Wish) -> None:
+def files(facts: Facts, _: Target) -> None:
     if not facts.etc_writable:
         raise CheckFailed(
             "/etc on the host is read-only", "Make it writable: mount -o remount,rw / ; see: findmnt -T /etc"
         )
 
 
-def room(facts: Facts, _: Wish) -> None:
+def room(facts: Facts, _: Target) -> None:
     wanted = {"/etc": ROOM_TO_CONFIGURE}
     if not facts.dockerd:
         wanted |= {"/usr": ROOM_TO_INSTALL, "/var": ROOM_TO_INSTALL}
@@ -112,23 +116,23 @@ def size(kib: int) -> str:
     return f"{kib >> 10} MB" if kib >= 1 << 10 else f"{kib} KB"
 
 
-def config(facts: Facts, wish: Wish) -> None:
+def config(facts: Facts, target: Target) -> None:
     """daemon.json can be read, and clashes with nothing that is asked."""
     before = daemon_json.parse(facts.config.content if facts.config else None, facts.config_path)
-    daemon_json.options(wish.options, before)
+    daemon_json.options(target.options, before)
 
 
-def tls(facts: Facts, wish: Wish) -> None:
+def tls(facts: Facts, target: Target, allowed: Allowed) -> None:
     """An engine that speaks TLS already, with another CA, belongs to somebody."""
     before = daemon_json.parse(facts.config.content if facts.config else None, facts.config_path)
     said = {key: str(before[key]) for key in TLS_KEYS if before.get(key)}
     if facts.unit:
         flags = unit.all_flags(facts.unit, facts.environment)
         said |= {flag.name: flag.value for flag in flags if flag.name in TLS_KEYS and flag.value != "false"}
-    if not said or wish.force:
+    if not said or allowed.force:
         return
     ca = facts.sums.get(said.get("tlscacert", ""))
-    if ca and ca.sha256 in {hashlib.sha256(wish.certificates.get("ca.pem", b"")).hexdigest(), *wish.own_cas}:
+    if ca and ca.sha256 in {hashlib.sha256(target.certificates.get("ca.pem", b"")).hexdigest(), *target.own_cas}:
         return
     whose = said.get("tlscacert") or said.get("tlscert") or "its own certificate"
     which = "of another machinectl" if whose.startswith(OWN_DIRECTORY) else "of somebody else's"
@@ -138,24 +142,24 @@ def tls(facts: Facts, wish: Wish) -> None:
     )
 
 
-def port(facts: Facts, wish: Wish) -> None:
+def port(facts: Facts, target: Target) -> None:
     ours = {process.pid for process in facts.processes}
     for listener in facts.listeners:
         if listener.pid not in ours and listener.process != "dockerd":
             what = f"{listener.process} (process {listener.pid})" if listener.pid else "something in a container"
             raise CheckFailed(
-                f"Port {wish.port} on the host is taken by {what}",
+                f"Port {target.port} on the host is taken by {what}",
                 "Choose another one for the engine: --generic-engine-port PORT",
             )
 
 
-def clock(facts: Facts, wish: Wish) -> None:
+def clock(facts: Facts, target: Target) -> None:
     """An engine whose clock is outside the certificates' time refuses every client."""
     now = datetime.fromtimestamp(facts.clock, UTC)
     for name in ("ca.pem", "server.pem"):
-        if name not in wish.certificates:
+        if name not in target.certificates:
             continue
-        certificate = certs.describe(wish.certificates[name], file=name)
+        certificate = certs.describe(target.certificates[name], file=name)
         if not certificate.not_before <= now <= certificate.not_after:
             raise CheckFailed(
                 f"The host's clock says {now:%Y-%m-%d %H:%M} UTC, {skew(now - datetime.now(UTC))} here: "

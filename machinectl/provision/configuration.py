@@ -8,27 +8,34 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, ServiceEnabled
 from machinectl.errors import CheckFailed
 from machinectl.provision import daemon_json, unit
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import DROP_INS, OWN_DIRECTORY, File
 from machinectl.provision.job import Job, NewFile, apply
+from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
-    from machinectl.provision.decision import Change
+    from collections.abc import Mapping
+
+    from machinectl.changes import Change
     from machinectl.provision.facts import Facts
-    from machinectl.provision.wish import Wish
+    from machinectl.provision.target import Allowed, Target
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 TLS_FLAGS = frozenset({"tls", "tlsverify", "tlscacert", "tlscert", "tlskey"})
 # What daemon.json says from now on, and so the command line must not.
 TAKEN_OVER = TLS_FLAGS | {"host"}
-# Nobody but root reads the key; the certificates are shown to every client anyway.
-CERTIFICATES = {"ca.pem": "644", "server.pem": "644", "server-key.pem": "600"}
+# The files that the engine is given, with their modes. The server's certificate and its key are in one, so that a new
+# pair is one rename: no power cut leaves a certificate beside the key of another. Nobody but root reads it.
+CERTIFICATES = {"ca.pem": "644", "server.pem": "600"}
+# Where 0.1 put the key; an engine that was told so keeps it there until it is configured anew.
+KEY_OF_0_1 = "server-key.pem"
 LIVE_RESTORE = "live-restore"
 
 
-def recover(facts: Facts, _: Wish) -> Decision | None:
+def recover(facts: Facts, _: Target, __: Allowed = NOTHING_SPECIAL) -> Decision | None:
     """Put back what a run that was cut short by a reboot or a power cut left half done."""
     if facts.transaction != "applying":
         return None
@@ -44,7 +51,7 @@ def recover(facts: Facts, _: Wish) -> Decision | None:
     )
 
 
-def keep_containers(facts: Facts, _: Wish) -> Decision | None:
+def keep_containers(facts: Facts, _: Target, __: Allowed = NOTHING_SPECIAL) -> Decision | None:
     """Turn live-restore on by a reload, before anything restarts the engine under running containers.
 
     A reload with `hosts` added while -H is on the command line is refused as a whole, so this comes first and alone.
@@ -99,7 +106,7 @@ class Goal(NamedTuple):
     secured: list[str]
 
 
-def goal(facts: Facts, wish: Wish) -> Goal:
+def goal(facts: Facts, target: Target) -> Goal:
     """Decide what the engine's configuration shall be. Raises CheckFailed where two settings would clash."""
     before = read(facts)
     words: list[str] = []
@@ -110,17 +117,17 @@ def goal(facts: Facts, wish: Wish) -> Goal:
         flags = unit.all_flags(facts.unit, facts.environment)
         environment = unit.variables(facts.unit, facts.environment)
         rewritten = unit.without(unit.expanded(words, environment), TAKEN_OVER)
-        if rewritten != words or wish.env:
-            drop_in = unit.drop_in(rewritten if rewritten != words else None, environment=bool(wish.env))
+        if rewritten != words or target.env:
+            drop_in = unit.drop_in(rewritten if rewritten != words else None, environment=bool(target.env))
     else:
         flags = openrc_flags(facts)
-        if wish.env:
+        if target.env:
             raise CheckFailed(
                 "--engine-env is not supported with OpenRC", "Export it in /etc/conf.d/docker on the host"
             )
     kept = [flag for flag in flags if flag.name not in TAKEN_OVER]
-    hosts, secured = listeners([flag.value for flag in flags if flag.name == "host"], before, wish, flags)
-    ours = our_keys(facts, wish, before, hosts, kept)
+    hosts, secured = listeners([flag.value for flag in flags if flag.name == "host"], before, target, flags)
+    ours = our_keys(facts, target, before, hosts, kept)
     clashes = sorted({flag.name for flag in kept if daemon_json.key_of(flag.name) in ours})
     if clashes:
         raise CheckFailed(
@@ -147,7 +154,7 @@ def openrc_flags(facts: Facts) -> list[unit.Flag]:
 
 
 def listeners(
-    flagged: list[str], before: dict[str, Any], wish: Wish, flags: list[unit.Flag]
+    flagged: list[str], before: dict[str, Any], target: Target, flags: list[unit.Flag]
 ) -> tuple[list[str], list[str]]:
     """Where the engine shall listen: everywhere that it does now, and for us. And what of that was plain before."""
     configured = before.get("hosts", [])
@@ -155,12 +162,12 @@ def listeners(
     was_tls = any(before.get(key) for key in TLS_FLAGS) or any(flag.name in TLS_FLAGS for flag in flags)
     hosts = []
     for host in dict.fromkeys(there or [DEFAULT_HOST]):
-        if port_of(host) != wish.port:
+        if port_of(host) != target.port:
             hosts.append(host)
-        elif not wish.bind and is_everywhere(host):
-            hosts.append(wish.listen)
-    secured = [] if was_tls else [host for host in hosts if port_of(host) and host != wish.listen]
-    return list(dict.fromkeys([*hosts, wish.listen])), secured
+        elif not target.bind and is_everywhere(host):
+            hosts.append(target.listen)
+    secured = [] if was_tls else [host for host in hosts if port_of(host) and host != target.listen]
+    return list(dict.fromkeys([*hosts, target.listen])), secured
 
 
 def port_of(host: str) -> int:
@@ -179,41 +186,41 @@ def is_everywhere(host: str) -> bool:
 
 
 def our_keys(
-    facts: Facts, wish: Wish, before: dict[str, Any], hosts: list[str], kept: list[unit.Flag]
+    facts: Facts, target: Target, before: dict[str, Any], hosts: list[str], kept: list[unit.Flag]
 ) -> dict[str, Any]:
     """The keys of daemon.json that we set."""
-    ours: dict[str, Any] = daemon_json.options(wish.options, before)
+    ours: dict[str, Any] = daemon_json.options(target.options, before)
     ours["hosts"] = hosts
     ours["tlsverify"] = True
-    for key, name in (("tlscacert", "ca.pem"), ("tlscert", "server.pem"), ("tlskey", "server-key.pem")):
+    for key, name in (("tlscacert", "ca.pem"), ("tlscert", "server.pem"), ("tlskey", "server.pem")):
         ours[key] = f"{OWN_DIRECTORY}/{name}"
     if before.get("tls") is False:
         ours["tls"] = True
     # The two exclude each other: on a Swarm node, dockerd would not start again.
     if not facts.swarm and not any(flag.name == LIVE_RESTORE for flag in kept):
         ours[LIVE_RESTORE] = True
-    if wish.labels:
-        ours["labels"] = daemon_json.labelled(before.get("labels"), wish.labels)
+    if target.labels:
+        ours["labels"] = daemon_json.labelled(before.get("labels"), target.labels)
     for key, more in (
-        ("insecure-registries", wish.insecure_registries),
-        ("registry-mirrors", wish.registry_mirrors),
+        ("insecure-registries", target.insecure_registries),
+        ("registry-mirrors", target.registry_mirrors),
     ):
         if more:
             ours[key] = daemon_json.extended(before.get(key), more)
-    if wish.storage_driver:
-        ours["storage-driver"] = wish.storage_driver
+    if target.storage_driver:
+        ours["storage-driver"] = target.storage_driver
     return ours
 
 
-def configure(facts: Facts, wish: Wish) -> Decision | None:
+def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
     """Write what differs from the goal, and restart the engine; nothing where all is right and the engine runs."""
-    wanted = goal(facts, wish)
-    files = [*changed_files(facts, wish, wanted)]
+    wanted = goal(facts, target)
+    files = [*changed_files(facts, target, wanted)]
     ours = {process.pid for process in facts.processes}
     listening = any(listener.pid in ours or listener.process == "dockerd" for listener in facts.listeners)
     if not files and facts.running and facts.service.enabled and listening:
         return None
-    if facts.swarm and not wish.restart_swarm:
+    if facts.swarm and not allowed.restart_swarm:
         raise CheckFailed(
             "The host is a Swarm node: to configure its engine is to restart it, which stops the tasks on it",
             "Drain it (docker node update --availability drain), and allow it: --restart-swarm",
@@ -228,7 +235,7 @@ def configure(facts: Facts, wish: Wish) -> Decision | None:
             files,
             init=facts.init,
             action="restart",
-            port=wish.port,
+            port=target.port,
             validate=validate(facts, wanted) if files else "",
             enable=not facts.service.enabled,
             directories=absent(facts),
@@ -239,14 +246,14 @@ def configure(facts: Facts, wish: Wish) -> Decision | None:
     )
 
 
-def changed_files(facts: Facts, wish: Wish, wanted: Goal) -> list[NewFile]:
+def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
     """The files that are not as they shall be, in the order in which the engine can start from any number of them."""
     files = []
     for name, permissions in CERTIFICATES.items():
-        path, data = f"{OWN_DIRECTORY}/{name}", wish.certificates[name]
+        path, data = f"{OWN_DIRECTORY}/{name}", target.certificates[name]
         if not is_there(facts, path, permissions, data):
             files.append(NewFile(path, permissions, data))
-    environment = unit.environment_file(wish.variables) if wish.env else None
+    environment = unit.environment_file(target.variables) if target.env else None
     if environment is not None and not is_there(facts, unit.ENVIRONMENT_FILE, "600", environment):
         files.append(NewFile(unit.ENVIRONMENT_FILE, "600", environment))
     drop_ins = {path: file for path, file in facts.files.items() if unit.is_ours(path)}
@@ -259,7 +266,17 @@ def changed_files(facts: Facts, wish: Wish, wanted: Goal) -> list[NewFile]:
         files += [*backup(facts), NewFile(facts.config_path, mode(facts), wanted.config)]
     if environment is None and unit.ENVIRONMENT_FILE in facts.sums:
         files.append(NewFile(unit.ENVIRONMENT_FILE))
+    if f"{OWN_DIRECTORY}/{KEY_OF_0_1}" in facts.sums:
+        files.append(NewFile(f"{OWN_DIRECTORY}/{KEY_OF_0_1}"))
     return files
+
+
+def certificate_files(facts: Facts, certificates: Mapping[str, bytes]) -> list[NewFile]:
+    """The certificates as the engine that is configured already takes them."""
+    wanted = CERTIFICATES
+    if read(facts).get("tlskey") == f"{OWN_DIRECTORY}/{KEY_OF_0_1}":
+        wanted = {**CERTIFICATES, KEY_OF_0_1: "600"}
+    return [NewFile(f"{OWN_DIRECTORY}/{name}", mode, certificates[name]) for name, mode in wanted.items()]
 
 
 def is_there(facts: Facts, path: str, permissions: str, data: bytes) -> bool:
@@ -292,26 +309,20 @@ def changes(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Change, .
         if file.path == facts.config_path:
             found += [*backed_up(facts), config_change(facts, wanted.ours, wanted.config)]
         elif file.content is not None and not file.path.endswith(".before-machinectl"):
-            found.append({"kind": "file", "path": file.path})
+            found.append(FileMade(file.path))
         if file.path == f"{OWN_DIRECTORY}/ca.pem" and file.content is not None:
             # By it a later run, with another CA, knows that this one was ours.
-            found.append({"kind": "ca", "path": hashlib.sha256(file.content).hexdigest()})
+            found.append(CaGiven(hashlib.sha256(file.content).hexdigest()))
     if not facts.service.enabled:
-        found.append({"kind": "enabled", "path": "docker.service"})
+        found.append(ServiceEnabled("docker.service"))
     return tuple(found)
 
 
-def config_change(facts: Facts, ours: dict[str, Any], written: bytes) -> Change:
+def config_change(facts: Facts, ours: dict[str, Any], written: bytes) -> ConfigMerged:
     """The record of a change of daemon.json: what was there, and which keys are ours."""
     there = content(facts)
-    return {
-        "kind": "config",
-        "path": facts.config_path,
-        "before": None if there is None else there.decode("utf-8", "surrogateescape"),
-        "mode": mode(facts),
-        "ours": ours,
-        "written": hashlib.sha256(written).hexdigest(),
-    }
+    before = None if there is None else there.decode("utf-8", "surrogateescape")
+    return ConfigMerged(facts.config_path, before, mode(facts), ours, hashlib.sha256(written).hexdigest())
 
 
 def absent(facts: Facts) -> tuple[str, ...]:
@@ -319,8 +330,8 @@ def absent(facts: Facts) -> tuple[str, ...]:
     return tuple(each for each in (OWN_DIRECTORY, "/etc/docker", DROP_INS) if each not in facts.directories)
 
 
-def directories(facts: Facts) -> list[Change]:
-    return [{"kind": "directory", "path": path} for path in absent(facts)]
+def directories(facts: Facts) -> list[DirectoryMade]:
+    return [DirectoryMade(path) for path in absent(facts)]
 
 
 def backup(facts: Facts) -> list[NewFile]:
@@ -331,8 +342,8 @@ def backup(facts: Facts) -> list[NewFile]:
     return [NewFile(f"{facts.config_path}.before-machinectl", mode(facts), there)]
 
 
-def backed_up(facts: Facts) -> list[Change]:
-    return [{"kind": "file", "path": file.path} for file in backup(facts)]
+def backed_up(facts: Facts) -> list[FileMade]:
+    return [FileMade(file.path) for file in backup(facts)]
 
 
 def read(facts: Facts) -> dict[str, Any]:

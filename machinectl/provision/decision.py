@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from machinectl.changes import Change
     from machinectl.provision.facts import Facts
     from machinectl.provision.job import Job, Result
 
-# A change of the host, as a machine's record keeps it: `kind`, `path`, and what undoing it needs.
-Change = dict[str, Any]
 JOURNAL_LINES = 15
 
 

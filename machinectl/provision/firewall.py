@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from machinectl.changes import PortOpened
 from machinectl.errors import MachineError
 from machinectl.provision.decision import Decision, interrupted, tail
 from machinectl.provision.job import Job
+from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
     from machinectl.provision.facts import Facts
     from machinectl.provision.job import Result
-    from machinectl.provision.wish import Wish
+    from machinectl.provision.target import Allowed, Target
 
 
 class Rule(NamedTuple):
@@ -85,18 +87,18 @@ def nftables(chain: str, port: int) -> Rule:
     return Rule("nftables", f"nft insert rule {chain} tcp dport {port} accept", undo)
 
 
-def open_port(facts: Facts, wish: Wish) -> Decision | None:
+def open_port(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
     """Let the engine's port through, where that was asked for and something is in the way."""
-    rule = blocking(facts, wish.port) if wish.open_firewall else None
+    rule = blocking(facts, target.port) if allowed.open_firewall else None
     if rule is None:
         return None
     return Decision(
-        title=f"Opening port {wish.port} in {rule.firewall}",
+        title=f"Opening port {target.port} in {rule.firewall}",
         details=(rule.allow,),
         job=Job("command.sh", {"command": rule.allow}),
         after=facts,
         failure=failure,
-        changes=({"kind": "firewall", "path": f"{rule.firewall}:{wish.port}", "undo": rule.undo},),
+        changes=(PortOpened(rule.firewall, str(target.port), rule.undo),),
     )
 
 

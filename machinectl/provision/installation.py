@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from machinectl.changes import PackageInstalled
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.provision import distributions
 from machinectl.provision.decision import Decision, interrupted, tail
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from machinectl.provision.facts import Facts
     from machinectl.provision.job import Result
-    from machinectl.provision.wish import Wish
+    from machinectl.provision.target import Target
 
 # Other people's package managers at work on the host: unattended upgrades take a few minutes. Seconds.
 LOCK_DEADLINE = 300
@@ -26,37 +27,37 @@ INSTALL_TIMEOUT = 3600
 GUESSED_UNIT = "# /usr/lib/systemd/system/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n"
 
 
-def decide(facts: Facts, wish: Wish, script: Callable[[str], bytes | None]) -> Decision | None:
+def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) -> Decision | None:
     """Install the engine where there is none. `script` downloads Docker's, None where its URL does not answer."""
     if facts.dockerd:
         return None
-    distribution = distributions.choose(facts.os_release, wish.os)
+    distribution = distributions.choose(facts.os_release, target.os)
     if facts.dpkg_interrupted and isinstance(distribution, distributions.Apt):
         raise CheckFailed(
             "dpkg was interrupted on the host, and installs nothing until that is mended",
             "Mend it on the host: dpkg --configure -a && apt-get -f install",
         )
     downloaded = None
-    if wish.install == "docker" or (wish.install == "auto" and distribution.docker_script):
-        downloaded = script(wish.install_url)
-        if downloaded is None and wish.install == "docker":
+    if target.install == "docker" or (target.install == "auto" and distribution.docker_script):
+        downloaded = script(target.install_url)
+        if downloaded is None and target.install == "docker":
             raise MachineError(
-                f"{wish.install_url} does not answer",
+                f"{target.install_url} does not answer",
                 "Take the distribution's own package: --engine-install distro",
             )
     if downloaded is not None:
-        how = f"by Docker's script, {wish.install_url}"
-        pin = f" --version {wish.version}" if wish.version else ""
+        how = f"by Docker's script, {target.install_url}"
+        pin = f" --version {target.version}" if target.version else ""
         install, refresh, package = f"sh ./script{pin}", "", "docker-ce"
     else:
         package = distribution.package
         if not package:
             raise CheckFailed(
                 f"{facts.os_name} has no package of Docker Engine (its docker is podman's)",
-                f"Use Docker's own: --engine-install docker ({wish.install_url} must answer from here)",
+                f"Use Docker's own: --engine-install docker ({target.install_url} must answer from here)",
             )
-        how = f"the distribution's package {package}{f' {wish.version}' if wish.version else ''}"
-        install, refresh = distribution.install(package, wish.version), distribution.refresh
+        how = f"the distribution's package {package}{f' {target.version}' if target.version else ''}"
+        install, refresh = distribution.install(package, target.version), distribution.refresh
     variables = {
         "refresh": refresh,
         "install": install,
@@ -65,7 +66,7 @@ def decide(facts: Facts, wish: Wish, script: Callable[[str], bytes | None]) -> D
         "lock_files": " ".join(distribution.lock_files),
         "deadline": str(LOCK_DEADLINE),
     }
-    proxies = "".join(f"{name}={value}\n" for name, value in wish.proxies.items())
+    proxies = "".join(f"{name}={value}\n" for name, value in target.proxies.items())
     files = {"environment": proxies.encode()} | ({"script": downloaded} if downloaded is not None else {})
     return Decision(
         title=f"Installing Docker Engine: {how}",
@@ -78,7 +79,7 @@ def decide(facts: Facts, wish: Wish, script: Callable[[str], bytes | None]) -> D
             unit=GUESSED_UNIT,
         ),
         failure=failure,
-        changes=({"kind": "package", "path": package},),
+        changes=(PackageInstalled(package),),
         unforeseen=True,
     )
 

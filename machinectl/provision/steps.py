@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
     from machinectl.provision.decision import Decision
     from machinectl.provision.facts import Facts
-    from machinectl.provision.wish import Wish
+    from machinectl.provision.target import Allowed, Target
 
 
 class Step(NamedTuple):
     """A titled step: what it comes to on a host as it is now."""
 
     title: str
-    decide: Callable[[Facts, Wish], Decision | None]
+    decide: Callable[[Facts, Target, Allowed], Decision | None]
 
 
 def steps(script: Callable[[str], bytes | None]) -> tuple[Step, ...]:
@@ -26,15 +26,15 @@ def steps(script: Callable[[str], bytes | None]) -> tuple[Step, ...]:
     return (
         Step("Put back what an interrupted run left", configuration.recover),
         Step("Check the host", checked),
-        Step("Install Docker Engine", lambda facts, wish: installation.decide(facts, wish, script)),
+        Step("Install Docker Engine", lambda facts, target, _: installation.decide(facts, target, script)),
         Step("Keep running containers running", configuration.keep_containers),
         Step("Configure the engine", configuration.configure),
         Step("Open the firewall", firewall.open_port),
     )
 
 
-def checked(facts: Facts, wish: Wish) -> None:
+def checked(facts: Facts, target: Target, allowed: Allowed) -> None:
     """Nothing, or CheckFailed. A clash of settings is found here too, before anything is changed."""
-    checks.check(facts, wish)
+    checks.check(facts, target, allowed)
     if facts.dockerd:
-        configuration.configure(facts, wish)
+        configuration.configure(facts, target, allowed)

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from machinectl.changes import (
+    ConfigMerged,
+    DirectoryMade,
+    FileMade,
+    PackageInstalled,
+    PortOpened,
+    ServiceEnabled,
+    of_kind,
+)
 from machinectl.provision import daemon_json, distributions
 from machinectl.provision.configuration import LIVE_RESTORE, TLS_FLAGS, content, count, mode, read
 from machinectl.provision.decision import Decision, not_applied
@@ -15,47 +24,29 @@ from machinectl.provision.job import Job, NewFile, apply
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.provision.decision import Change
+    from machinectl.changes import Change
     from machinectl.provision.facts import Facts
-
-
-def merged(recorded: Sequence[Change], new: Sequence[Change]) -> list[Change]:
-    """A machine's record of changes with new ones in it: what was there before us is what was there first."""
-    result = [dict(change) for change in recorded]
-    for change in new:
-        known = next(
-            (each for each in result if (each["kind"], each["path"]) == (change["kind"], change["path"])),
-            None,
-        )
-        if known is None:
-            result.append(dict(change))
-        elif change["kind"] == "config":
-            known |= {"ours": {**known["ours"], **change["ours"]}, "written": change["written"]}
-    return result
 
 
 def undo(facts: Facts, changes: Sequence[Change], *, purge_engine: bool, os: str = "") -> list[Decision]:
     """What is to be done, in order; empty where nothing of ours is left."""
-    by_kind: dict[str, list[Change]] = {}
-    for change in changes:
-        by_kind.setdefault(change["kind"], []).append(change)
-    decisions = files_back(facts, by_kind)
-    if by_kind.get("enabled") and facts.service.enabled:
+    decisions = files_back(facts, changes)
+    if of_kind(changes, ServiceEnabled) and facts.service.enabled:
         decisions.append(service_disabled(facts))
-    decisions += [port_closed(facts, change) for change in by_kind.get("firewall", ())]
+    decisions += [port_closed(facts, change) for change in of_kind(changes, PortOpened)]
     if purge_engine:
-        decisions += [package_removed(facts, change["path"], os) for change in by_kind.get("package", ())]
+        decisions += [package_removed(facts, change.subject, os) for change in of_kind(changes, PackageInstalled)]
     return decisions
 
 
-def files_back(facts: Facts, by_kind: dict[str, list[Change]]) -> list[Decision]:
+def files_back(facts: Facts, changes: Sequence[Change]) -> list[Decision]:
     """daemon.json, drop-in and certificates; a restart under live-restore, which goes last where it was ours."""
     there = {*facts.files, *facts.sums, facts.backup}
-    files = [NewFile(change["path"]) for change in by_kind.get("file", ()) if change["path"] in there]
-    config = next(iter(by_kind.get("config", ())), None)
+    files = [NewFile(change.subject) for change in of_kind(changes, FileMade) if change.subject in there]
+    config = next(iter(of_kind(changes, ConfigMerged)), None)
     last = original = content(facts)
-    permissions = (config or {}).get("mode") or mode(facts)
-    if config is not None and config["path"] != facts.config_path:
+    permissions = config.mode if config else mode(facts)
+    if config is not None and config.path != facts.config_path:
         config = None
     if facts.config is not None and (config or files):
         original = last = config_before(facts, config)
@@ -66,7 +57,7 @@ def files_back(facts: Facts, by_kind: dict[str, list[Change]]) -> list[Decision]
         files.insert(0, NewFile(facts.config_path, permissions, last))
     if not files and original == content(facts):
         return []
-    directories = deepest_first(change["path"] for change in by_kind.get("directory", ()))
+    directories = deepest_first(change.subject for change in of_kind(changes, DirectoryMade))
     keeping = f"; {count(facts)} kept running" if facts.containers else ""
     decisions = [
         Decision(
@@ -112,7 +103,7 @@ def live_restore_off(
     ]
 
 
-def config_before(facts: Facts, change: Change | None) -> bytes | None:
+def config_before(facts: Facts, change: ConfigMerged | None) -> bytes | None:
     """daemon.json without our keys: just as it was, byte for byte, where nobody else changed it since.
 
     Without a change of ours on record, an earlier machine's keys may still name the certificates that go now.
@@ -121,10 +112,9 @@ def config_before(facts: Facts, change: Change | None) -> bytes | None:
     if change is None:
         kept = without_earlier(now)
         return content(facts) if kept == now else daemon_json.dump(kept, content(facts))
-    before_text = change["before"]
-    before_bytes = None if before_text is None else before_text.encode("utf-8", "surrogateescape")
+    before_bytes = None if change.before is None else change.before.encode("utf-8", "surrogateescape")
     before = daemon_json.parse(before_bytes, facts.config_path)
-    result = without_earlier(daemon_json.put_back(now, before, change["ours"]))
+    result = without_earlier(daemon_json.put_back(now, before, change.ours))
     if result == now:
         return content(facts)
     if result == before:
@@ -164,10 +154,9 @@ def service_disabled(facts: Facts) -> Decision:
     )
 
 
-def port_closed(facts: Facts, change: Change) -> Decision:
-    firewall = change["path"].partition(":")[0]
+def port_closed(facts: Facts, change: PortOpened) -> Decision:
     return Decision(
-        f"Closing the port in {firewall}", (change["undo"],), single(change["undo"]), facts, firewall_failure
+        f"Closing the port in {change.firewall}", (change.undo,), single(change.undo), facts, firewall_failure
     )
 
 

@@ -4,10 +4,10 @@ The only package that imports paramiko, and each of its exceptions becomes one o
 `openssh` (the command line of the system's ssh), `settings`, `hostkeys` and `credentials` do without paramiko, which
 takes 80 ms to load.
 
-`settings`: what OpenSSH would use for a host. `known_hosts`: that format; `hostkeys`: which keys are trusted.
-`credentials`, `keys`, `login`: who we are. `dial`, `transport`: the way there. `connect`: all of it, up to a `session`
-that runs commands, in `shells` started ahead and with `framing` around what they print. `sudo`: the same as root.
-`files`: what is sent. `openssh`, `terminal`: a shell for a person.
+`endpoint`: where a host's SSH is. `settings`: what OpenSSH would use for it. `known_hosts`: that format; `hostkeys`:
+which keys are trusted. `credentials`, `keys`, `login`: who we are. `dial`, `transport`: the way there. `connect`: all
+of it, up to a `session` that runs commands, in `shells` started ahead and with `framing` around what they print.
+`sudo`: the same as root. `files`: what is sent. `openssh`, `terminal`: a shell for a person.
 """
 
 import sys

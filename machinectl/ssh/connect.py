@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import paramiko
 
     from machinectl.console import Console
-    from machinectl.driver import SSHEndpoint
     from machinectl.ssh.credentials import Credentials
+    from machinectl.ssh.endpoint import SSHEndpoint
     from machinectl.ssh.hostkeys import HostKeyPolicy
     from machinectl.ssh.settings import Settings
 

@@ -11,7 +11,7 @@ from machinectl.ssh.settings import check_endpoint
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.driver import SSHEndpoint
+    from machinectl.ssh.endpoint import SSHEndpoint
 
 
 def openssh_command(endpoint: SSHEndpoint, *, known_hosts: str = "", arguments: Sequence[str] = ()) -> list[str]:

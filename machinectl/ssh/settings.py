@@ -9,16 +9,20 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.driver import SSHEndpoint
 from machinectl.errors import UsageError
+from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.errors import SSHError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
+
+    # ssh_config's keywords in lower case, each with its values in order.
+    Options = dict[str, list[str]]
 
 SSH_PORT = 22
 # How long TCP and SSH's greeting may take where the configuration sets no ConnectTimeout, in seconds: a host that
@@ -37,6 +41,12 @@ FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 # What OpenSSH tries where no IdentityFile is set, in its order; sk keys need their token and only work with an agent.
 DEFAULT_KEYS = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
 KNOWN_HOSTS = ("~/.ssh/known_hosts ~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2")
+
+# What ssh answered: when (time.monotonic), and what, by the program that was asked and by host, user and port.
+ANSWERS: dict[tuple[str, str, str, int], tuple[float, Options]] = {}
+# How long its answer holds: one command's steps on the way to a host fall into it, and a host that is waited for may
+# need another way once it is up (`Match exec` looks). Seconds.
+ANSWER_HOLDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +98,8 @@ def settings(endpoint: SSHEndpoint) -> Settings:
     Raises UsageError for a host that no host is called, SSHError for a configuration that ssh refuses.
     """
     check_endpoint(endpoint)
-    options = ask_openssh(endpoint) if shutil.which("ssh") else read_files(endpoint)
-    return choose(endpoint, options)
+    program = shutil.which("ssh")
+    return choose(endpoint, ask_once(program, endpoint) if program else read_files(endpoint))
 
 
 def check_endpoint(endpoint: SSHEndpoint) -> None:
@@ -110,7 +120,35 @@ def openssh_query(endpoint: SSHEndpoint) -> list[str]:
     return [*command, "--", endpoint.host]
 
 
-def ask_openssh(endpoint: SSHEndpoint) -> dict[str, list[str]]:
+def ask_once(program: str, endpoint: SSHEndpoint) -> Options:
+    """What OpenSSH says, which is not asked the same question twice in a row.
+
+    It is the same question where a user or a port is given that ssh took for itself when none was: the local user, 22.
+    Nothing that is decided on the way, by `Match user` or by %r and %p of a `Match exec`, has seen another one then.
+    With those that the configuration names it is not: what stands above `User ops` has not seen ops.
+    """
+    now = time.monotonic()
+    key = (program, endpoint.host, endpoint.user, endpoint.port)
+    if key in ANSWERS and now < ANSWERS[key][0] + ANSWER_HOLDS:
+        return ANSWERS[key][1]
+    options = ask_openssh(endpoint)
+    user, port = options.get("user", [""])[0], options.get("port", [""])[0]
+    users = {endpoint.user, user} if user == local_user() else {endpoint.user}
+    ports = {endpoint.port, SSH_PORT} if port == str(SSH_PORT) else {endpoint.port}
+    ANSWERS.update({(program, endpoint.host, user, port): (now, options) for user in users for port in ports})
+    return options
+
+
+def local_user() -> str:
+    """Who ssh takes for the user where it is told of none: who runs it, whatever $USER says."""
+    try:
+        import pwd
+    except ImportError:  # Windows
+        return getpass.getuser()
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
+def ask_openssh(endpoint: SSHEndpoint) -> Options:
     try:
         answer = subprocess.run(
             openssh_query(endpoint),
@@ -134,16 +172,16 @@ def ask_openssh(endpoint: SSHEndpoint) -> dict[str, list[str]]:
     return parse(answer.stdout)
 
 
-def parse(text: str) -> dict[str, list[str]]:
+def parse(text: str) -> Options:
     """Take the output of `ssh -G` apart: `keyword value` lines; a keyword may come many times."""
-    options: dict[str, list[str]] = {}
+    options: Options = {}
     for line in text.splitlines():
         keyword, _, value = line.partition(" ")
         options.setdefault(keyword.lower(), []).append(value)
     return options
 
 
-def read_files(endpoint: SSHEndpoint) -> dict[str, list[str]]:
+def read_files(endpoint: SSHEndpoint) -> Options:
     """The same from the user's and the system's ssh_config. paramiko's parser ignores Include and half of Match."""
     import paramiko
 

@@ -14,6 +14,7 @@ import pytest
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests.support.program import COMMAND, machinectl
+from tests.support.registered import added
 
 URL = "tcp://127.0.0.1:1"
 
@@ -391,8 +392,7 @@ def test_suggested_commands_name_the_store_that_was_named(store: Store, tmp_path
 def test_a_half_made_machine_is_not_used(store: Store, verb: str) -> None:
     machine = Machine("young", "none")
     machine.phase = Phase.CREATING
-    with store.lock("young"):
-        store.add(machine, {})
+    added(store, machine)
     more = {"api": ("/info",), "set": ("--url", URL)}.get(verb, ())
     result = machinectl(verb, "young", *more, store=store.root)
     assert (result.returncode, result.stdout) == (1, "")

@@ -14,8 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.create import Certificates, Wish, create
-from machinectl.driver import load
+from machinectl.commands.create import Creation, create
+from machinectl.driver.finding import load
+from machinectl.hosts.access import Access
+from machinectl.hosts.onboard import Onboarding
+from machinectl.machines.spec import MachineSpec
+from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
 from tests.support import puppets, servers
 from tests.support.program import COMMAND
@@ -32,8 +36,8 @@ def machines(store: Store) -> Iterator[Store]:
     """An engine that answers, and one that never does."""
     with servers.serving(servers.engine) as answering, servers.serving(servers.silent) as silent:
         for name, port in (("awake", answering), ("asleep", silent)):
-            wish = Wish({"url": f"tcp://127.0.0.1:{port}"}, Certificates(), tls=False)
-            create(store, Quiet(), name, "none", load("none"), wish)
+            spec = MachineSpec("none", {"url": f"tcp://127.0.0.1:{port}"}, tls=False)
+            create(store, Quiet(), Creation(name, spec, load("none"), Onboarding(Access(), NOTHING_SPECIAL)))
         yield store
 
 

@@ -16,14 +16,16 @@ import pytest
 
 from machinectl import certs
 from machinectl.commands.certs.create import certs_create
-from machinectl.commands.certs.import_ import certs_import, read_tls_dir, read_tls_files
+from machinectl.commands.certs.import_ import certs_import
 from machinectl.commands.certs.issue import certs_issue
 from machinectl.commands.certs.ls import Row, certs_ls, expiring
 from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.given import read_tls_dir, read_tls_files
 from machinectl.machines import fileset
 from machinectl.machines.record import Machine
 from tests.support.quiet import Quiet
 from tests.support.real import need
+from tests.support.registered import added
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,8 +75,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
 def add_machine(
     store: Store, *, name: str = "orionbox", url: str = "tcp://192.168.0.29:2376", tls: bool = True
 ) -> Path:
-    with store.lock(name):
-        store.add(Machine(name, "none", url=url, tls=tls), {})
+    added(store, Machine(name, "none", url=url, tls=tls))
     return Path(store.directory(name))
 
 
@@ -451,20 +452,20 @@ def test_an_issue_that_is_killed_at_any_moment_can_be_repeated(store: Store, mad
 
 
 def test_a_directory_of_certificates_is_read_whole(made: Path) -> None:
-    assert read_tls_dir(str(made)) == {name: (made / name).read_bytes() for name in CREATED}
+    assert read_tls_dir(str(made)).present == {name: (made / name).read_bytes() for name in CREATED}
 
 
 def test_a_clients_three_files_are_enough(made: Path) -> None:
     for name in ("ca-key.pem", "server.pem", "server-key.pem"):
         (made / name).unlink()
-    assert list(read_tls_dir(str(made))) == ["ca.pem", "cert.pem", "key.pem"]
+    assert list(read_tls_dir(str(made)).present) == ["ca.pem", "cert.pem", "key.pem"]
 
 
 def test_a_clients_files_may_be_anywhere_and_have_any_name(made: Path) -> None:
     for name in ("ca", "cert", "key"):
         (made / f"{name}.pem").rename(made / f"my-{name}")
     files = read_tls_files(str(made / "my-ca"), str(made / "my-cert"), str(made / "my-key"))
-    assert list(files) == ["ca.pem", "cert.pem", "key.pem"]
+    assert list(files.present) == ["ca.pem", "cert.pem", "key.pem"]
     error = error_of(lambda: read_tls_files(str(made / "my-ca"), str(made / "my-cert"), str(made / "ca-key.pem")))
     assert error.cause.startswith(f"{made}/ca-key.pem is not the private key of {made}/my-cert")
 

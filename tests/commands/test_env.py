@@ -12,6 +12,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import NoSuchMachine, Store
 from tests.support.program import machinectl
+from tests.support.registered import added
 from tests.support.shells import EVALUATIONS, Evaluation, evaluate
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ HINT = "# Run this command to configure your shell: \n# eval $(machinectl env or
 
 
 def add(store: Store, name: str, url: str, *, tls: bool) -> None:
-    store.add(Machine(name, "none", url=url, tls=tls), {})
+    added(store, Machine(name, "none", url=url, tls=tls))
 
 
 @pytest.fixture
@@ -93,9 +94,9 @@ def test_more_than_one_name_is_refused(machines: Store) -> None:
 
 def test_a_machine_that_is_half_made_is_refused(machines: Store) -> None:
     add(machines, "young", "", tls=True)
-    machine = machines.read("young")
-    machine.phase = Phase.CREATING
-    machines.write(machine)
+    with machines.writing("young") as held:
+        held.machine.phase = Phase.CREATING
+        held.write()
     with pytest.raises(MachineError, match=r'^Machine "young" is half made') as caught:
         printed(machines, "young")
     assert "machinectl rm young" in caught.value.hint

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from machinectl.changes import Unknown
 from machinectl.commands.inspect import ours
 from machinectl.go.template import parse
 from machinectl.machines.docker_machine import config_json
+from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 
 if TYPE_CHECKING:
@@ -29,16 +31,17 @@ def generic_machine() -> Machine:
     state = {"IPAddress": "10.0.0.5", "SSHUser": "ops", "SSHPort": 2222, "SSHKeyPath": "id_ed25519", "EnginePort": 2376}
     machine.driver_state = json.dumps(state)
     machine.labels = {"rack": "a"}
-    machine.engine = {
-        "options": ["log-driver=journald", "mtu=1400"],
-        "labels": ["role=build", "rack=z"],
-        "env": ["HTTP_PROXY=http://proxy:3128"],
-        "insecure_registries": ["registry.lan:5000"],
-        "registry_mirrors": ["https://mirror.lan"],
-        "storage_driver": "overlay2",
-        "install_url": "https://get.lan/docker",
-        "tls_sans": ["orion.lan"],
-    }
+    machine.engine = EngineOptions.load(
+        {
+            "options": ["log-driver=journald", "mtu=1400"],
+            "env": ["HTTP_PROXY=http://proxy:3128"],
+            "insecure_registries": ["registry.lan:5000"],
+            "registry_mirrors": ["https://mirror.lan"],
+            "storage_driver": "overlay2",
+            "install_url": "https://get.lan/docker",
+            "tls_sans": ["orion.lan"],
+        }
+    )
     return machine
 
 
@@ -125,7 +128,7 @@ def test_a_registered_host_looks_as_docker_machines_config_json() -> None:
         ("{{.HostOptions.AuthOptions.StorePath}}", "/store/machines/orionbox"),
         ("{{.HostOptions.AuthOptions.CaCertPath}}", "/store/machines/orionbox/ca.pem"),
         ("{{index .HostOptions.EngineOptions.ArbitraryFlags 0}}", "log-driver=journald"),
-        ("{{range .HostOptions.EngineOptions.Labels}}{{.}} {{end}}", "role=build rack=a "),
+        ("{{range .HostOptions.EngineOptions.Labels}}{{.}} {{end}}", "rack=a "),
         ("{{json .HostOptions.EngineOptions.Env}}", '["HTTP_PROXY=http://proxy:3128"]'),
         ("{{.HostOptions.EngineOptions.InsecureRegistry}}", "[registry.lan:5000]"),
         ("{{.HostOptions.EngineOptions.RegistryMirror}}", "[https://mirror.lan]"),
@@ -183,7 +186,7 @@ def test_a_drivers_state_that_is_no_json_object_hides_nothing_else(state: str) -
 
 def test_engine_options_of_another_type_are_shown_as_none_given() -> None:
     machine = none_machine()
-    machine.engine = {"options": "a", "labels": {"a": 1}, "env": None, "storage_driver": None}
+    machine.engine = EngineOptions.load({"options": "a", "labels": {"a": 1}, "env": None, "storage_driver": None})
     options = config_json(machine, DIRECTORY)["HostOptions"]["EngineOptions"]
     assert (options["ArbitraryFlags"], options["Labels"], options["Env"], options["StorageDriver"]) == ([], [], [], "")
 
@@ -192,18 +195,23 @@ def test_our_own_record_is_shown_field_by_field() -> None:
     machine = none_machine()
     machine.phase = Phase.PROVISIONING
     machine.labels = {"rack": "a"}
-    machine.engine = {"options": ["mtu=1400"]}
-    machine.changes = [{"step": "daemon.json", "keys": ["hosts"]}]
+    machine.engine = EngineOptions(options=("mtu=1400",))
+    machine.changes = [Unknown({"step": "daemon.json", "keys": ["hosts"]})]
     machine.unknown = {"later": "x"}
+    machine.options = {"url": "tcp://192.168.0.29:2376"}
     assert ours(machine, DIRECTORY) == {
         "name": "orionbox",
         "driver": "none",
+        "options": {"url": "tcp://192.168.0.29:2376"},
         "driver_state": {"URL": "tcp://192.168.0.29:2376"},
         "url": "tcp://192.168.0.29:2376",
         "tls": True,
         "phase": "provisioning",
+        "made": False,
+        "provision": True,
         "labels": {"rack": "a"},
         "engine": {"options": ["mtu=1400"]},
+        "mac": "",
         "changes": [{"step": "daemon.json", "keys": ["hosts"]}],
         "directory": DIRECTORY,
     }
@@ -222,7 +230,7 @@ def test_our_own_record_is_shown_field_by_field() -> None:
 )
 def test_our_own_record_shows_no_secret(engine: dict[str, Any], state: dict[str, Any]) -> None:
     machine = none_machine()
-    machine.engine = engine
+    machine.engine = EngineOptions.load(engine)
     machine.driver_state = json.dumps(state)
     shown = json.dumps(ours(machine, DIRECTORY))
     assert "hunter2" not in shown
@@ -233,10 +241,10 @@ def test_what_only_sounds_like_a_secret_is_shown() -> None:
     machine = none_machine()
     state = {"SSHKeyPath": "id_rsa", "SSHPasswordFile": "/run/x", "Token": "", "URL": "tcp://orion:2376"}
     machine.driver_state = json.dumps(state)
-    machine.engine = {"env": ["HTTP_PROXY=http://proxy:3128", "PASSWORD_FILE=/run/secret"]}
+    machine.engine = EngineOptions(env=("HTTP_PROXY=http://proxy:3128", "PASSWORD_FILE=/run/secret"))
     shown = ours(machine, DIRECTORY)
     assert shown["driver_state"] == state
-    assert shown["engine"] == machine.engine
+    assert shown["engine"] == machine.engine.dump()
 
 
 @given(st.text())

@@ -54,8 +54,8 @@ def check_nothing_is_exposed(store: Store) -> None:
 
 
 def forget(store: Store) -> None:
-    with store.lock("orionbox"):
-        store.remove("orionbox")
+    with store.writing("orionbox") as held:
+        held.remove()
 
 
 def ready(store: Store) -> list[str]:

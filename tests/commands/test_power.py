@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl import driver as drivers
 from machinectl.commands import power as commands
 from machinectl.commands.power import Power
-from machinectl.driver import DriverError, NoPowerSwitch, SSHEndpoint
+from machinectl.driver import SSHEndpoint
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts import wake
+from machinectl.hosts import driven, wake
 from machinectl.hosts.access import Access
 from machinectl.hosts.presence import Watch
 from machinectl.machines.record import Machine, Phase
+from tests.support.driver import StandIn
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
-from tests.support.registered import register
-from tests.support.sshd import ssh_config, sshd
+from tests.support.registered import added, register
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from machinectl.driver import Instance
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
-
-__all__ = ["ssh_config", "sshd"]
 
 # The configuration of whoever runs the tests is not read.
 pytestmark = pytest.mark.usefixtures("ssh_config")
@@ -41,51 +36,11 @@ MAC = "52:54:00:12:34:56"
 HERE = "127.0.0.1"
 
 
-class FakeDriver:
-    """A driver that holds a power switch, or none; what it was told is in `told`."""
-
-    told: ClassVar[list[str]] = []
-
-    def __init__(self, way: SSHEndpoint | None = None, *, switch: bool = True, mac: str = "") -> None:
-        self.way = way
-        self.switch = switch
-        self.mac = mac
-
-    def ssh(self, instance: Instance) -> SSHEndpoint | None:
-        return self.way
-
-    def start(self, instance: Instance) -> None:
-        self.tell("start", instance)
-
-    def stop(self, instance: Instance) -> None:
-        self.tell("stop", instance)
-
-    def restart(self, instance: Instance) -> None:
-        self.tell("restart", instance)
-
-    def kill(self, instance: Instance) -> None:
-        self.tell("kill", instance)
-
-    def tell(self, verb: str, instance: Instance) -> None:
-        if not self.switch:
-            raise NoPowerSwitch(f'no switch for "{instance.name}"', "go there", mac=self.mac)
-        if instance.name == "broken":
-            raise DriverError("its supply is broken", "replace it")
-        self.told.append(f"{verb} {instance.name}")
-
-
-@pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeDriver], None]:
-    monkeypatch.setattr(FakeDriver, "told", [])
-    return lambda driver: monkeypatch.setattr(drivers, "load", lambda _: driver)
-
-
-def add(store: Store, *names: str, **engine: Any) -> None:
+def add(store: Store, *names: str, mac: str = "") -> None:
     for name in names:
         machine = Machine(name, "fake")
-        machine.engine = engine
-        with store.lock(name):
-            store.add(machine, {})
+        machine.mac = mac
+        added(store, machine)
 
 
 def closed_port() -> int:
@@ -100,12 +55,12 @@ def switchboard(store: Store, console: Quiet | None = None, timeout: float = 0) 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart", "kill"])
 def test_a_driver_with_a_switch_is_told_for_each_machine_also_where_one_fails(
-    store: Store, use: Callable[[FakeDriver], None], verb: str
+    store: Store, use: Callable[[StandIn], None], verb: str
 ) -> None:
-    use(FakeDriver())
+    use(StandIn())
     add(store, "a", "broken", "c")
     outcomes = dict(getattr(switchboard(store), verb)(["c", "nowhere", "broken", "a", "a"]))
-    assert FakeDriver.told == [f"{verb} a", f"{verb} c"]
+    assert sorted(StandIn.told) == [f"{verb} a", f"{verb} c"]
     assert (outcomes["a"], outcomes["c"]) == (None, None)
     assert str(outcomes["broken"]) == "its supply is broken"
     assert "does not exist" in str(outcomes["nowhere"])
@@ -113,9 +68,9 @@ def test_a_driver_with_a_switch_is_told_for_each_machine_also_where_one_fails(
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart", "kill"])
 def test_where_there_is_neither_switch_nor_ssh_the_driver_says_why(
-    store: Store, use: Callable[[FakeDriver], None], verb: str
+    store: Store, use: Callable[[StandIn], None], verb: str
 ) -> None:
-    use(FakeDriver(switch=False))
+    use(StandIn(switch=False))
     add(store, "a")
     [(_, error)] = getattr(switchboard(store), verb)(["a"])
     assert str(error) == 'no switch for "a"'
@@ -135,13 +90,13 @@ def test_no_name_means_default(store: Store) -> None:
     assert 'no "default" machine exists' in stopped.stderr
 
 
-def test_a_host_whose_ssh_answers_is_not_started(store: Store, sshd: Sshd, use: Callable[[FakeDriver], None]) -> None:
-    use(FakeDriver(SSHEndpoint(HERE, port=sshd.port)))
+def test_a_host_whose_ssh_answers_is_not_started(store: Store, sshd: Sshd, use: Callable[[StandIn], None]) -> None:
+    use(StandIn(SSHEndpoint(HERE, port=sshd.port)))
     add(store, "a")
     console = Quiet()
     assert list(switchboard(store, console).start(["a"])) == [("a", None)]
     assert console.said == ['"a" is running already']
-    assert FakeDriver.told == []
+    assert StandIn.told == []
 
 
 @pytest.fixture
@@ -154,9 +109,9 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("given", "learnt"), [(MAC, ""), ("", MAC), (MAC, "00:00:00:00:00:01")])
 def test_a_host_is_woken_by_the_address_that_was_given_or_else_learnt(
-    store: Store, use: Callable[[FakeDriver], None], woken: list[tuple[str, str]], given: str, learnt: str
+    store: Store, use: Callable[[StandIn], None], woken: list[tuple[str, str]], given: str, learnt: str
 ) -> None:
-    use(FakeDriver(SSHEndpoint(HERE, port=closed_port()), switch=False, mac=given))
+    use(StandIn(SSHEndpoint(HERE, port=closed_port()), switch=False, mac=given))
     add(store, "a", mac=learnt)
     [(_, error)] = switchboard(store).start(["a"])
     assert woken == [(MAC, HERE)]
@@ -164,9 +119,9 @@ def test_a_host_is_woken_by_the_address_that_was_given_or_else_learnt(
 
 
 def test_a_host_whose_address_nobody_knows_is_not_woken(
-    store: Store, use: Callable[[FakeDriver], None], woken: list[tuple[str, str]]
+    store: Store, use: Callable[[StandIn], None], woken: list[tuple[str, str]]
 ) -> None:
-    use(FakeDriver(SSHEndpoint(HERE, port=closed_port()), switch=False))
+    use(StandIn(SSHEndpoint(HERE, port=closed_port()), switch=False))
     add(store, "a")
     [(_, error)] = switchboard(store).start(["a"])
     assert error is not None
@@ -178,30 +133,26 @@ def test_a_host_whose_address_nobody_knows_is_not_woken(
 def test_a_machine_that_was_never_made_has_no_power(store: Store) -> None:
     half = Machine("half", "generic")
     half.phase = Phase.CREATING
-    with store.lock("half"):
-        store.add(half, {})
+    added(store, half)
     [(_, error)] = switchboard(store).restart(["half"])
     assert "was interrupted" in str(error)
 
 
 def test_a_restart_does_not_wait_for_an_engine_that_did_not_answer_before_and_a_start_does(
-    store: Store, use: Callable[[FakeDriver], None]
+    store: Store, use: Callable[[StandIn], None]
 ) -> None:
-    use(FakeDriver())
+    use(StandIn())
     add(store, "a")
-    machine = store.read("a")
-    machine.url = f"tcp://{HERE}:{closed_port()}"
-    with store.lock("a"):
-        store.write(machine)
+    with store.writing("a") as held:
+        held.machine.url = f"tcp://{HERE}:{closed_port()}"
+        held.write()
     assert list(switchboard(store).restart(["a"])) == [("a", None)]
     [(_, error)] = switchboard(store).start(["a"])
     assert str(error).startswith('The host of "a" is back, but not its engine: ')
 
 
-def watch(store: Store, machine: Machine, timeout: float = 0) -> Watch:
-    state = json.loads(machine.driver_state)
-    way = SSHEndpoint(HERE, state["SSHUser"], state["SSHPort"])
-    return Watch(store, machine, Access(), way, timeout)
+def watch(machine: Machine, timeout: float = 0) -> Watch:
+    return Watch(machine, Access(), driven.where(machine).ssh, timeout)
 
 
 def test_a_host_that_was_not_shut_down_is_not_back(store: Store, sshd: Sshd) -> None:
@@ -209,34 +160,34 @@ def test_a_host_that_was_not_shut_down_is_not_back(store: Store, sshd: Sshd) -> 
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         boot = file.read().strip()
     with pytest.raises(MachineError, match='"orion" is not back after 0 s: it has not shut down'):
-        watch(store, machine).until_back(before=boot)
+        watch(machine).until_back(before=boot)
 
 
 def test_a_host_that_is_back_without_its_engine_is_told_apart(store: Store, sshd: Sshd) -> None:
     machine = register(store, "orion", sshd)
     with pytest.raises(MachineError, match='The host of "orion" is back, but not its engine: '):
-        watch(store, machine).until_back(before="another boot")
+        watch(machine).until_back(before="another boot")
 
 
 def test_a_host_that_comes_back_with_another_key_is_told_of_at_once(store: Store, sshd: Sshd) -> None:
     machine = register(store, "orion", sshd)
-    with store.lock("orion"):
-        store.write_file("orion", "known_hosts", f"machinectl {' '.join(sshd.known(2).split()[1:3])}\n".encode())
+    with store.writing("orion") as held:
+        held.write_file("known_hosts", f"machinectl {' '.join(sshd.known(2).split()[1:3])}\n".encode())
     sshd.host_keys = sshd.host_keys[:1]
     with pytest.raises(MachineError, match="has changed"):
-        watch(store, machine, timeout=600).until_back()
+        watch(machine, timeout=600).until_back()
 
 
 def test_a_machine_that_was_never_provisioned_has_no_engine_to_wait_for(store: Store, sshd: Sshd) -> None:
     machine = register(store, "orion", sshd)
     machine.phase = Phase.PROVISIONING
-    watch(store, machine).until_back(before="another boot")
+    watch(machine).until_back(before="another boot")
 
 
-def test_a_host_that_refuses_has_not_been_switched_off(store: Store) -> None:
+def test_a_host_that_refuses_has_not_been_switched_off() -> None:
     machine = Machine("a", "generic")
     way = SSHEndpoint(HERE, port=closed_port())
-    watching = Watch(store, machine, Access(), way, 0)
+    watching = Watch(machine, Access(), way, 0)
     assert not watching.is_up()
     with pytest.raises(MachineError, match='"a" still answers after 0 s'):
         watching.until_silent()
@@ -290,3 +241,12 @@ def test_a_packet_that_cannot_be_sent_is_told_of(card: socket.socket, monkeypatc
     card.settimeout(0)
     with pytest.raises(BlockingIOError):
         card.recv(200)
+
+
+def test_of_several_machines_each_error_says_whose_it_is(store: Store) -> None:
+    for name in ("a", "b"):
+        assert machinectl("create", "-d", "none", "--url", "tcp://127.0.0.1:1", name, store=store.root).returncode == 0
+    failed = machinectl("stop", "a", "nowhere", "b", store=store.root)
+    assert failed.returncode == 1
+    assert all(f'"{name}"' in failed.stderr for name in ("a", "nowhere", "b"))
+    assert len(failed.stderr.splitlines()) == 6

@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.commands.regenerate_certs import Renewal, check, in_place, new_certificates, regenerate_certs
+from machinectl.changes import CaGiven
+from machinectl.commands.regenerate_certs import Renewal, check, in_place, regenerate_certs, renewed
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.hosts.access import Access
+from machinectl.hosts.identity import FILES, Identity
+from machinectl.hosts.signing import signed
+from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.facts import Facts, File
-from machinectl.provision.wish import Wish
+from machinectl.provision.target import Target
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import register
-from tests.support.sshd import ssh_config, sshd
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
-
-__all__ = ["ssh_config", "sshd"]
 
 # The configuration of whoever runs the tests is not read.
 pytestmark = pytest.mark.usefixtures("ssh_config")
@@ -37,99 +38,92 @@ CA = certs.new_ca("machinectl orion", now=datetime.now(UTC) - timedelta(days=100
 
 
 @pytest.fixture(scope="module")
-def old() -> dict[str, bytes]:
+def old() -> Identity:
     """The certificates of a machine that was provisioned."""
     server, client = certs.issue_server(CA, [ADDRESS, "orion.lan"]), certs.issue_client(CA, "orion")
-    return {
-        "ca.pem": CA.certificate,
-        "ca-key.pem": CA.key,
-        "server.pem": server.certificate,
-        "server-key.pem": server.key,
-        "cert.pem": client.certificate,
-        "key.pem": client.key,
-    }
+    return signed(CA, server, client)
 
 
 def orion(*sans: str) -> Machine:
     machine = Machine("orion", "generic", url=f"tcp://{ADDRESS}:2376", tls=True)
-    machine.engine = {"tls_sans": list(sans)} if sans else {}
+    machine.engine = EngineOptions(tls_sans=sans)
     return machine
 
 
-def changed(old: dict[str, bytes], new: dict[str, bytes]) -> set[str]:
-    return {name for name in new if new[name] != old.get(name)}
+def changed(old: Identity, new: Identity) -> set[str]:
+    return {name for name in new.files if new.files[name] != old.files[name]}
 
 
-def works(files: dict[str, bytes]) -> bool:
+def works(made: Identity) -> bool:
     """Whether client and server would take each other."""
-    certs.client_bundle(files["ca.pem"], files["cert.pem"], files["key.pem"])
-    certs.server_bundle(files["ca.pem"], files["server.pem"], files["server-key.pem"])
-    certs.ca_pair(files["ca.pem"], files["ca-key.pem"])
+    certs.client_bundle(made.ca, made.client, made.client_key)
+    certs.server_bundle(made.ca, made.server, made.server_key)
+    certs.ca_pair(made.ca, made.ca_key)
     return True
 
 
-def test_the_engines_certificate_is_new_under_the_same_ca_and_all_else_stays(old: dict[str, bytes]) -> None:
-    new = new_certificates(orion(), old, Renewal())
+def test_the_engines_certificate_is_new_under_the_same_ca_and_all_else_stays(old: Identity) -> None:
+    new = renewed(orion(), old, Renewal())
     assert changed(old, new) == {"server.pem", "server-key.pem"}
     assert works(new)
 
 
-def test_the_clients_is_new_too_where_that_is_asked(old: dict[str, bytes]) -> None:
-    new = new_certificates(orion(), old, Renewal(client=True))
+def test_the_clients_is_new_too_where_that_is_asked(old: Identity) -> None:
+    new = renewed(orion(), old, Renewal(client=True))
     assert changed(old, new) == {"server.pem", "server-key.pem", "cert.pem", "key.pem"}
     assert works(new)
 
 
-def test_a_new_ca_makes_everything_new(old: dict[str, bytes]) -> None:
-    new = new_certificates(orion(), old, Renewal(new_ca=True))
-    assert changed(old, new) == set(old)
+def test_a_new_ca_makes_everything_new(old: Identity) -> None:
+    new = renewed(orion(), old, Renewal(new_ca=True))
+    assert changed(old, new) == set(FILES.values())
     assert works(new)
 
 
-def test_a_ca_that_is_given_signs(old: dict[str, bytes]) -> None:
+def test_a_ca_that_is_given_signs(old: Identity) -> None:
     company = certs.new_ca("company")
-    new = new_certificates(orion(), old, Renewal(authority=company))
-    assert (new["ca.pem"], new["ca-key.pem"]) == (company.certificate, company.key)
+    new = renewed(orion(), old, Renewal(authority=company))
+    assert (new.ca, new.ca_key) == (company.certificate, company.key)
     assert works(new)
 
 
-def test_names_are_added_and_none_is_lost(old: dict[str, bytes]) -> None:
-    new = new_certificates(orion("rigel.lan"), old, Renewal(sans=("10.0.0.7", "orion.lan")))
-    names = certs.describe(new["server.pem"]).sans
+def test_names_are_added_and_none_is_lost(old: Identity) -> None:
+    new = renewed(orion("rigel.lan"), old, Renewal(sans=("10.0.0.7", "orion.lan")))
+    names = certs.describe(new.server).sans
     assert set(names) == {ADDRESS, "rigel.lan", "10.0.0.7", "orion.lan", "localhost", "127.0.0.1"}
     assert len(names) == 6
 
 
-def test_a_name_that_no_host_can_have_is_refused(old: dict[str, bytes]) -> None:
+def test_a_name_that_no_host_can_have_is_refused(old: Identity) -> None:
     with pytest.raises(UsageError):
-        new_certificates(orion(), old, Renewal(sans=("not a name",)))
+        renewed(orion(), old, Renewal(sans=("not a name",)))
 
 
-def test_a_client_that_is_not_good_any_more_is_renewed_without_being_asked_for(old: dict[str, bytes]) -> None:
+def test_a_client_that_is_not_good_any_more_is_renewed_without_being_asked_for(old: Identity) -> None:
     expired = certs.issue_client(CA, "orion", now=datetime.now(UTC) - timedelta(days=900))
-    new = new_certificates(orion(), {**old, "cert.pem": expired.certificate, "key.pem": expired.key}, Renewal())
+    new = renewed(orion(), replace(old, client=expired.certificate, client_key=expired.key), Renewal())
     assert works(new)
 
 
-def test_without_the_key_of_its_ca_only_a_new_ca_renews(old: dict[str, bytes]) -> None:
-    have = {name: data for name, data in old.items() if name != "ca-key.pem"}
+def test_without_the_key_of_its_ca_only_a_new_ca_renews(old: Identity) -> None:
+    have = replace(old, ca_key=b"")
     with pytest.raises(MachineError) as raised:
-        new_certificates(orion(), have, Renewal())
+        renewed(orion(), have, Renewal())
     assert "The key of the CA" in raised.value.cause
     assert "--new-ca orion" in raised.value.hint
-    assert works(new_certificates(orion(), have, Renewal(new_ca=True)))
+    assert works(renewed(orion(), have, Renewal(new_ca=True)))
 
 
-def test_an_expired_ca_cannot_sign_and_a_new_one_is_offered(old: dict[str, bytes]) -> None:
+def test_an_expired_ca_cannot_sign_and_a_new_one_is_offered(old: Identity) -> None:
     ca = certs.new_ca("orion", now=datetime.now(UTC) - timedelta(days=4000))
     with pytest.raises(MachineError) as raised:
-        new_certificates(orion(), {**old, "ca.pem": ca.certificate, "ca-key.pem": ca.key}, Renewal())
+        renewed(orion(), replace(old, ca=ca.certificate, ca_key=ca.key), Renewal())
     assert "expired" in raised.value.cause
     assert "--new-ca orion" in raised.value.hint
 
 
-def test_a_broken_server_certificate_is_replaced(old: dict[str, bytes]) -> None:
-    assert works(new_certificates(orion(), {**old, "server.pem": b"x"}, Renewal()))
+def test_a_broken_server_certificate_is_replaced(old: Identity) -> None:
+    assert works(renewed(orion(), replace(old, server=b"x"), Renewal()))
 
 
 def facts(config: bytes = OURS) -> Facts:
@@ -147,30 +141,37 @@ def facts(config: bytes = OURS) -> Facts:
     )
 
 
-def test_an_engine_that_takes_its_certificates_from_elsewhere_is_not_touched(old: dict[str, bytes]) -> None:
+def test_an_engine_that_takes_its_certificates_from_elsewhere_is_not_touched(old: Identity) -> None:
     with pytest.raises(MachineError, match="does not take its certificates from /etc/docker/machinectl"):
-        check(orion(), facts(b'{"tlscert": "/etc/docker/server.pem"}'), Wish(ADDRESS, certificates=old))
-    check(orion(), facts(), Wish(ADDRESS, certificates=old))
+        check(orion(), facts(b'{"tlscert": "/etc/docker/server.pem"}'), Target(ADDRESS, certificates=old.on_host))
+    check(orion(), facts(), Target(ADDRESS, certificates=old.on_host))
 
 
-def test_a_host_whose_clock_would_refuse_them_is_not_given_them(old: dict[str, bytes]) -> None:
+def test_a_host_that_0_1_set_up_keeps_its_key_in_a_file_of_its_own(old: Identity) -> None:
+    host = facts(OURS[:-1] + b""", "tlskey": "/etc/docker/machinectl/server-key.pem"}""")
+    decision = in_place("title", host, old, 2376)
+    assert decision.job.files["manifest"].decode().splitlines()[2:] == ["600 /etc/docker/machinectl/server-key.pem"]
+    assert decision.job.files["3"] == old.server_key
+
+
+def test_a_host_whose_clock_would_refuse_them_is_not_given_them(old: Identity) -> None:
     host = replace(facts(), clock=int((datetime.now(UTC) - timedelta(days=700)).timestamp()))
     with pytest.raises(CheckFailed, match="The host's clock says"):
-        check(orion(), host, Wish(ADDRESS, certificates=old))
+        check(orion(), host, Target(ADDRESS, certificates=old.on_host))
 
 
-def test_the_files_go_to_the_host_with_their_modes_and_none_of_them_in_a_command(old: dict[str, bytes]) -> None:
+def test_the_files_go_to_the_host_with_their_modes_and_none_of_them_in_a_command(old: Identity) -> None:
     decision = in_place("title", facts(), old, 2376)
     assert decision.job.files["manifest"].decode().splitlines() == [
         "644 /etc/docker/machinectl/ca.pem",
-        "644 /etc/docker/machinectl/server.pem",
-        "600 /etc/docker/machinectl/server-key.pem",
+        "600 /etc/docker/machinectl/server.pem",
     ]
+    assert decision.job.files["2"] == old.server + old.server_key
     assert b"ca-key" not in decision.job.archive
-    assert old["ca-key.pem"] not in decision.job.archive
+    assert old.ca_key not in decision.job.archive
     assert "PRIVATE KEY" not in decision.job.text
     assert "action=restart" in decision.job.text
-    assert decision.changes == ({"kind": "ca", "path": hashlib.sha256(old["ca.pem"]).hexdigest()},)
+    assert decision.changes == (CaGiven(hashlib.sha256(old.ca).hexdigest()),)
 
 
 def run(store: Store, console: Quiet, *names: str, force: bool = False) -> dict[str, MachineError | None]:
@@ -201,13 +202,12 @@ def test_a_new_ca_is_asked_for_with_what_it_means(store: Store, sshd: Sshd) -> N
 
 def test_machines_that_have_no_certificates_of_ours_are_refused_and_the_others_done(store: Store, sshd: Sshd) -> None:
     register(store, "orion", sshd)
-    half = register(store, "half", sshd)
-    half.phase = Phase.PROVISIONING
-    plain = register(store, "plain", sshd)
-    plain.tls = False
-    for machine in (half, plain):
-        with store.lock(machine.name):
-            store.write(machine)
+    for name in ("half", "plain"):
+        register(store, name, sshd)
+        with store.writing(name) as held:
+            held.machine.phase = Phase.PROVISIONING if name == "half" else Phase.READY
+            held.machine.tls = name == "half"
+            held.write()
     machinectl("create", "-d", "none", "--url", "tcp://127.0.0.1:2376", "far", store=store.root)
     errors = run(store, Quiet(), "nowhere", "half", "plain", "far", "orion", force=True)
     causes = {name: str(error) for name, error in errors.items()}

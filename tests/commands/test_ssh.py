@@ -12,16 +12,14 @@ import pytest
 
 from machinectl.machines.record import Machine, Phase
 from tests.support.program import COMMAND, machinectl
-from tests.support.registered import register
-from tests.support.sshd import keygen, ssh_config, sshd
+from tests.support.registered import added, register
+from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
-
-__all__ = ["ssh_config", "sshd"]
 
 # The configuration of whoever runs the tests is not read.
 pytestmark = pytest.mark.usefixtures("ssh_config")
@@ -133,8 +131,8 @@ def test_a_passphrase_in_a_file_opens_the_machines_key(orion: Store, sshd: Sshd,
     key = keygen(sshd.directory / "locked", passphrase="open sesame")
     sshd.authorized_keys.write_text("")
     sshd.authorize(key)
-    with orion.lock("orion"):
-        orion.write_file("orion", "id_ssh", key.read_bytes())
+    with orion.writing("orion") as held:
+        held.write_file("id_ssh", key.read_bytes())
     (tmp_path / "passphrase").write_text("open sesame\n")
     done = machinectl("ssh", "--ssh-passphrase-file", tmp_path / "passphrase", "orion", "echo in", store=orion.root)
     assert (done.returncode, done.stdout) == (0, "in\n")
@@ -175,8 +173,7 @@ def test_its_own_failures_are_255_and_one_cause_with_what_to_type(
     machinectl("create", "-d", "none", "--url", "unix:///x.sock", "socket", store=orion.root)
     half = Machine("half", "generic")
     half.phase = Phase.CREATING
-    with orion.lock("half"):
-        orion.add(half, {})
+    added(orion, half)
     done = machinectl("ssh", *words, store=orion.root)
     assert done.returncode == 255
     assert said in done.stderr.splitlines()[0]
@@ -185,10 +182,9 @@ def test_its_own_failures_are_255_and_one_cause_with_what_to_type(
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_host_that_cannot_be_reached_is_255(orion: Store, sshd: Sshd, way: tuple[str, ...]) -> None:
-    machine = orion.read("orion")
-    machine.driver_state = machine.driver_state.replace(str(sshd.port), "1")
-    with orion.lock("orion"):
-        orion.write(machine)
+    with orion.writing("orion") as held:
+        held.machine.driver_state = held.machine.driver_state.replace(str(sshd.port), "1")
+        held.write()
     done = machinectl(*way, "ssh", "orion", "true", store=orion.root)
     assert done.returncode == 255
     assert "refuse" in done.stderr

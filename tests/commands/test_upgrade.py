@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,7 @@ from machinectl.provision.distributions import ORDER, choose
 from machinectl.provision.facts import Facts
 from machinectl.provision.job import Job
 from tests.support.quiet import Quiet
+from tests.support.runner import RecordedHost
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,33 +98,6 @@ def test_the_package_is_the_one_that_holds_the_engine() -> None:
         installed(machine, facts("", podman_docker="5"))
 
 
-@dataclass
-class Result:
-    status: int
-    stdout: bytes
-    stderr: bytes = b""
-
-
-class Host:
-    """A host that answers every command alike, and keeps what it was sent."""
-
-    def __init__(self, status: int = 0, *said: str) -> None:
-        self.result = Result(status, "\n".join(said).encode())
-        self.sent = b""
-
-    def run(
-        self,
-        script: str,
-        *,
-        input: bytes = b"",
-        timeout: float = 0,
-        check: bool = True,
-        shown: str = "",
-    ) -> Result:
-        self.sent = input
-        return self.result
-
-
 def packages(family: Distribution = DEBIAN, **proxies: str) -> PackageManager:
     return PackageManager(family, proxies)
 
@@ -138,32 +111,34 @@ UNREAD = (
 
 
 def test_the_newest_version_is_the_last_line_that_the_package_manager_prints() -> None:
-    assert packages().newest(Host(0, *APT, "26.1.9-1", ""), "docker.io", "26.1.5-1") == "26.1.9-1"
+    assert packages().newest(RecordedHost(said=(*APT, "26.1.9-1", "")), "docker.io", "26.1.5-1") == "26.1.9-1"
 
 
 def test_a_list_that_can_be_done_without_does_not_matter() -> None:
     said = ("Err:4 file:/srv/repo ./ Translation-en", "26.1.5-1")
-    assert packages().newest(Host(0, *APT, *said), "docker.io", "26.1.5-1") == "26.1.5-1"
+    assert packages().newest(RecordedHost(said=(*APT, *said)), "docker.io", "26.1.5-1") == "26.1.5-1"
 
 
 def test_lists_that_could_not_be_read_are_not_taken_for_nothing_new() -> None:
     with pytest.raises(
         MachineError, match=r"cannot be told whether there is a newer docker\.io than 26\.1\.5-1:\nErr:1"
     ):
-        packages().newest(Host(0, *UNREAD, "26.1.5-1"), "docker.io", "26.1.5-1")
-    assert packages().newest(Host(0, *UNREAD, "26.1.9-1"), "docker.io", "26.1.5-1") == "26.1.9-1"
+        packages().newest(RecordedHost(said=(*UNREAD, "26.1.5-1")), "docker.io", "26.1.5-1")
+    assert packages().newest(RecordedHost(said=(*UNREAD, "26.1.9-1")), "docker.io", "26.1.5-1") == "26.1.9-1"
 
 
 @pytest.mark.parametrize("said", ["(none)", "", "E: The repository does not have a Release file."])
 def test_no_version_at_all_is_an_error(said: str) -> None:
     with pytest.raises(MachineError, match="cannot be told"):
-        packages().newest(Host(0, *APT, said), "docker.io", "26.1.5-1")
+        packages().newest(RecordedHost(said=(*APT, said)), "docker.io", "26.1.5-1")
 
 
 def test_a_package_manager_that_fails_is_told_of_with_what_it_said() -> None:
     with pytest.raises(MachineError) as raised:
         packages().upgrade(
-            Host(100, "E: dpkg was interrupted, you must manually run 'dpkg --configure -a'"), "docker.io", "systemd"
+            RecordedHost(status=100, said=("E: dpkg was interrupted, you must manually run 'dpkg --configure -a'",)),
+            "docker.io",
+            "systemd",
         )
     assert "dpkg --configure -a" in raised.value.hint
 
@@ -171,7 +146,7 @@ def test_a_package_manager_that_fails_is_told_of_with_what_it_said() -> None:
 @pytest.mark.parametrize("family", ORDER, ids=lambda family: type(family).__name__)
 def test_every_familys_commands_are_sh(family: Distribution) -> None:
     for package in ("docker-ce", family.package or "docker-ce"):
-        host = Host(0, "1.2.3")
+        host = RecordedHost(said=("1.2.3",))
         packages(family).newest(host, package, "1")
         packages(family).upgrade(host, package, "openrc" if "apk" in family.upgrade("x") else "systemd")
         job = Job("install.sh", {"install": family.upgrade(package), "refresh": family.candidate(package)})
@@ -180,10 +155,10 @@ def test_every_familys_commands_are_sh(family: Distribution) -> None:
 
 
 def test_what_belongs_to_dockers_own_release_comes_along() -> None:
-    host = Host()
+    host = RecordedHost()
     packages().upgrade(host, "docker-ce", "systemd")
     for package in ("docker-ce", "docker-ce-cli", "containerd.io"):
-        assert f"--only-upgrade {package}".encode() in host.sent
+        assert f"--only-upgrade {package}" in host.jobs[0]
 
 
 def test_a_proxys_password_is_in_a_file_of_the_job_and_in_no_command() -> None:

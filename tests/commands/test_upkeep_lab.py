@@ -21,7 +21,6 @@ from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
 from tests.support.program import COMMAND, machinectl
 from tests.support.quiet import Quiet
-from tests.support.sshd import ssh_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from tests.lab.fixtures import FreshHost
     from tests.lab.host import Host
     from tests.lab.lan import Lab
-
-__all__ = ["ssh_config"]
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("ssh_config")]
 
@@ -172,7 +169,7 @@ class Provisioned:
     @property
     def served(self) -> str:
         """What the engine starts with."""
-        return self.host.output("cd /etc/docker/machinectl; cat ca.pem server.pem server-key.pem")
+        return self.host.output("cd /etc/docker/machinectl; cat ca.pem server.pem")
 
     @property
     def stored(self) -> str:
@@ -197,7 +194,7 @@ def test_new_certificates_are_served_and_containers_do_not_notice(
     assert orion.file("server.pem") != server
     orion.check()
     assert "orion.lan" in machinectl("certs", "ls", store=store.root).stdout
-    assert store.read(name).engine["tls_sans"] == ["orion.lan"]
+    assert store.read(name).engine.tls_sans == ("orion.lan",)
     assert "nothing to do" in succeeds(store, "provision", name)
 
     # A new CA locks out who has a certificate of the old one.

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.driver import DriverError, Instance, Request, SSHEndpoint
-from machinectl.errors import CheckFailed, UsageError
+from machinectl.driver import CheckFailed, DriverError, Instance, Request, SSHEndpoint, UsageError, Where
+from machinectl.testing import DriverContract
 from machinectl_generic import GenericDriver
-from tests.support.driver_contract import DriverContract
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.sshd import SSHConfig
 
 HERE = "127.0.0.1"
 
@@ -37,10 +38,6 @@ class TestGenericDriver(DriverContract):
         {"generic-ip-address": HERE, "generic-ssh-key": "/no/such/key"},
     )
 
-    @pytest.fixture
-    def driver(self) -> GenericDriver:
-        return GenericDriver()
-
 
 def request_for(directory: Path, **options: Any) -> Request:
     given = {option.name: option.default for option in GenericDriver().options()}
@@ -49,7 +46,14 @@ def request_for(directory: Path, **options: Any) -> Request:
 
 
 def made(directory: Path, **options: Any) -> Instance:
-    return Instance("orion", str(directory), GenericDriver().create(request_for(directory, **options)))
+    state = GenericDriver().create(request_for(directory, **options), lambda _: None)
+    return Instance("orion", str(directory), state)
+
+
+def ssh_of(instance: Instance) -> SSHEndpoint:
+    ssh = GenericDriver().where(instance).ssh
+    assert ssh
+    return ssh
 
 
 def test_its_options_are_docker_machines_and_two_more() -> None:
@@ -77,7 +81,7 @@ def test_its_state_has_docker_machines_names(tmp_path: Path) -> None:
 
 
 def test_root_at_port_22_is_who_logs_in_where_nothing_else_is_said(tmp_path: Path) -> None:
-    assert GenericDriver().ssh(made(tmp_path)) == SSHEndpoint(HERE, "root", 22)
+    assert ssh_of(made(tmp_path)) == SSHEndpoint(HERE, "root", 22)
 
 
 def test_the_key_is_found_in_the_machines_directory_wherever_that_is_moved(tmp_path: Path) -> None:
@@ -89,9 +93,25 @@ def test_the_key_is_found_in_the_machines_directory_wherever_that_is_moved(tmp_p
     assert (tmp_path / "machine/id_ssh").read_text() == "a key"
     assert (tmp_path / "machine/id_ssh").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "machine/id_ssh.pub").read_text() == "its public half"
-    ssh = GenericDriver().ssh(Instance("orion", "/elsewhere", instance.state))
-    assert ssh is not None
-    assert ssh.key == "/elsewhere/id_ssh"
+    assert ssh_of(Instance("orion", "/elsewhere", instance.state)).key == "/elsewhere/id_ssh"
+
+
+def test_a_preview_logs_in_with_the_users_own_key_which_is_copied_later(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("a key")
+    request = request_for(tmp_path / "machine", generic_ssh_key=str(tmp_path / "key"), generic_copy_key=True)
+    way = SSHEndpoint(HERE, "root", 22, str(tmp_path / "key"), copy_key=True)
+    assert GenericDriver().preview(request) == Where(f"tcp://{HERE}:2376", way)
+
+
+def test_a_name_of_the_ssh_configuration_is_looked_up_once(tmp_path: Path, ssh_config: SSHConfig) -> None:
+    ssh_config.write(f"Host orion\n  HostName {HERE}\n  User ops\n  Port 2222\n")
+    driver = GenericDriver()
+    request = request_for(tmp_path, generic_ip_address="orion")
+    driver.check(request)
+    found = driver.where(Instance("orion", str(tmp_path), driver.create(request, lambda _: None)))
+    assert found == Where(f"tcp://{HERE}:2376", SSHEndpoint("orion", "ops", 2222))
+    assert found == driver.preview(request)
+    assert ssh_config.calls == ["-G -- orion"]
 
 
 def test_a_key_that_is_a_directory_is_refused_as_that(tmp_path: Path) -> None:
@@ -107,10 +127,8 @@ def test_an_address_with_a_user_is_refused_with_where_the_user_goes(tmp_path: Pa
 
 def test_an_ipv6_address_is_in_brackets_for_docker_alone(tmp_path: Path) -> None:
     instance = made(tmp_path, generic_ip_address="[fd00::1d]")
-    ssh = GenericDriver().ssh(instance)
-    assert GenericDriver().url(instance) == "tcp://[fd00::1d]:2376"
-    assert ssh is not None
-    assert ssh.host == "fd00::1d"
+    assert GenericDriver().where(instance).url == "tcp://[fd00::1d]:2376"
+    assert ssh_of(instance).host == "fd00::1d"
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart", "kill"])

@@ -31,6 +31,7 @@ from machinectl.state import State
 from machinectl.url import parse
 from tests.support import servers
 from tests.support.real import need
+from tests.support.registered import added
 from tests.support.servers import answer, saying, serving
 
 if TYPE_CHECKING:
@@ -766,8 +767,7 @@ class TestApi:
 
         with serving(behaviour) as port:
             machine = Machine("orionbox", "none", url=f"tcp://127.0.0.1:{port}")
-            with store.lock("orionbox"):
-                store.add(machine, {})
+            added(store, machine)
             yield asked
 
     def test_gives_the_raw_answer_of_a_machines_engine(self, store: Store, heads: list[bytes]) -> None:

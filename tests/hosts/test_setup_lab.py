@@ -6,26 +6,28 @@ import json
 import shlex
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from machinectl import certs
-from machinectl.driver import SSHEndpoint
+from machinectl.changes import PackageInstalled
 from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.hosts.setup import World, provision, purge
+from machinectl.hosts.setup import Setup, World, purge
+from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown
-from machinectl.provision.wish import Wish
+from machinectl.provision.target import Allowed
 from machinectl.ssh.connect import connect
 from machinectl.ssh.credentials import Credentials
+from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.hostkeys import HostKeyPolicy
 from machinectl.ssh.sudo import elevate
 from machinectl.state import State
 from tests.lab.place import KEY
 from tests.support.quiet import Quiet
+from tests.support.registered import added
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,8 +61,7 @@ class Bench:
         self.world = World(script=lambda _: None)
         self.machine = Machine("orion", "generic", url=f"tcp://{host.ip}:2376", tls=True)
         self.machine.phase = Phase.PROVISIONING
-        with store.lock("orion"):
-            store.add(self.machine, {})
+        added(store, self.machine)
 
     @contextmanager
     def root(self) -> Iterator[Runner]:
@@ -77,25 +78,19 @@ class Bench:
         **asked: Any,
     ) -> list[Outcome]:
         once = {name: asked.pop(name) for name in list(asked) if name in {"force", "restart_swarm", "open_firewall"}}
-        self.machine = self.store.read("orion")
-        self.machine.labels = asked.pop("labels", self.machine.labels)
-        self.machine.engine |= asked
-        with self.store.lock("orion"), self.root() as root:
-            return provision(
-                self.store,
-                self.log,
-                self.machine,
-                runner(root),
-                replace(Wish.of(self.machine), **once),
-                authority=authority,
-                dry_run=dry_run,
-                world=self.world,
-            )
+        setup = Setup(Allowed(**once), authority, self.world)
+        with self.store.writing("orion") as held, self.root() as root:
+            self.machine = held.machine
+            self.machine.labels = asked.pop("labels", self.machine.labels)
+            self.machine.engine = EngineOptions.load(self.machine.engine.dump() | asked)
+            if dry_run:
+                return setup.plan(self.machine, self.log, runner(root))
+            return setup.carry_out(held, self.log, runner(root))
 
     def purge(self, *, purge_engine: bool = False) -> list[Outcome]:
-        self.machine = self.store.read("orion")
-        with self.store.lock("orion"), self.root() as root:
-            return purge(self.store, self.log, self.machine, root, 2376, purge_engine=purge_engine)
+        with self.store.writing("orion") as held, self.root() as root:
+            self.machine = held.machine
+            return purge(held, self.log, root, purge_engine=purge_engine)
 
     @property
     def is_up(self) -> bool:
@@ -136,7 +131,7 @@ def test_a_bare_server_becomes_an_engine_host_and_a_second_run_changes_nothing(
     assert bench.is_up
     assert bench.store.read("orion").phase is Phase.READY
     assert bench.host.output("hostname") == before
-    assert bench.host.output("stat -c '%a %U' /etc/docker/machinectl/server-key.pem") == "600 root"
+    assert bench.host.output("stat -c '%a %U' /etc/docker/machinectl/server.pem") == "600 root"
     info = json.loads(bench.host.output("docker info --format '{{json .}}'"))
     assert info["Labels"] == ["rack=a 'b' \"c\" $d"]
     environment = bench.host.output("tr '\\0' '\\n' < /proc/$(pidof dockerd)/environ | grep ^ODD")
@@ -179,13 +174,14 @@ def test_purge_leaves_the_host_as_it_was_with_its_containers_running(fresh_host:
     assert bench.started() == running
     assert bench.host.output("docker info -f '{{.LiveRestoreEnabled}}'") == "false"
     assert not bench.is_up
-    assert bench.store.read("orion").changes == []
+    assert bench.store.read("orion").changes == ()
 
 
 def test_purge_takes_the_engine_away_only_when_asked(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
-    bench.machine.changes = [{"kind": "package", "path": "docker.io"}]
-    store.write(bench.machine)
+    with store.writing("orion") as held:
+        held.machine.changes = [PackageInstalled("docker.io")]
+        held.write()
     bench.purge()
     assert bench.host.output("command -v dockerd")
     bench.purge(purge_engine=True)
@@ -413,7 +409,7 @@ def test_a_host_that_loses_power_while_its_engine_is_configured_is_mended(
     assert host.output("systemctl is-active docker") == "active"
     bench.provision()
     assert bench.is_up
-    assert host.run("ls /etc/docker/machinectl").stdout.split() == ["ca.pem", "server-key.pem", "server.pem"]
+    assert host.run("ls /etc/docker/machinectl").stdout.split() == ["ca.pem", "server.pem"]
 
 
 def test_a_connection_that_is_cut_in_an_installation_does_not_break_dpkg(fresh_host: FreshHost, store: Store) -> None:
@@ -445,8 +441,8 @@ def test_certificates_that_are_renewed_reach_the_host_and_containers_keep_runnin
     bench = Bench(fresh_host("docker"), store)
     bench.provision()
     running = bench.container()
-    for name in ("server.pem", "server-key.pem"):
-        store.write_file("orion", name, b"")
+    with store.writing("orion") as held:
+        held.write_files({"server.pem": b"", "server-key.pem": b""})
     assert changed(bench.provision()) == ["Configuring the engine and restarting it"]
     assert bench.is_up
     assert bench.started() == running

@@ -1,7 +1,5 @@
 """Fixtures: a lab for the test run, and a host of any kind for a test.
 
-from tests.lab.fixtures import fresh_host, lab  # in a conftest.py
-
 def test_…(fresh_host: FreshHost) -> None:
     host = fresh_host("docker", "port2222", suite="bookworm")
 """

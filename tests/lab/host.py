@@ -74,6 +74,11 @@ class Host:
         return " ".join((self.directory / "up/etc/ssh/ssh_host_ed25519_key.pub").read_text().split()[:2])
 
     @property
+    def _facts(self) -> Path:
+        """What it is; written last when it is made, and the first to go."""
+        return self.directory / "host.json"
+
+    @property
     def _console(self) -> Path:
         return self.directory / "console.log"
 
@@ -104,7 +109,8 @@ class Host:
             sh("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", self.name, "-f", key)
         self._network.add(self.number)
         facts = {"number": self.number, "suite": self.suite, "variants": self.variants, "lower": self.lower}
-        (self.directory / "host.json").write_text(json.dumps(facts))
+        (self.directory / "host.new").write_text(json.dumps(facts))
+        (self.directory / "host.new").rename(self._facts)
 
     @classmethod
     def load(cls, lab: int, file: Path) -> Host:
@@ -145,11 +151,17 @@ class Host:
             self.wait_booted()
 
     def remove(self) -> None:
-        """Take it away for good."""
-        self._line.mend()
-        self.poweroff()
+        """Take it away for good, also where it was made, or taken away, by halves only."""
+        self._facts.unlink(missing_ok=True)
+        self._line.end_relay()
         self._network.remove(self.number)
-        shutil.rmtree(self.directory)
+        cgroup.end(self._cgroup)
+        if self.directory.exists():
+            shutil.rmtree(self.directory)
+
+    @property
+    def is_made(self) -> bool:
+        return self._facts.exists()
 
     @property
     def is_on(self) -> bool:

@@ -66,14 +66,8 @@ class Lab:
 
     def up(self, variants: Sequence[str] = (), suite: str = "trixie", count: int = 1) -> list[Host]:
         """Boot new hosts and wait until they let users in; images are built first where there are none."""
-        unknown = [name for name in variants if name not in VARIANTS]
-        if unknown:
-            raise LabError(f"no variant {', '.join(unknown)}; there are: {', '.join(VARIANTS)}")
-        lower = image.lower(suite, variants)
-        self.network.up()
-        taken = {host.number for host in self.hosts()}
-        free = [number for number in range(1, _HOSTS + 1) if number not in taken][:count]
-        new = [Host(self.number, number, suite, tuple(variants), lower) for number in free]
+        lower = self._ready(variants, suite)
+        new = [Host(self.number, number, suite, tuple(variants), lower) for number in self._free()[:count]]
         for host in new:
             host.create()
             host.boot()
@@ -81,9 +75,74 @@ class Lab:
             host.wait_ssh()
         return new
 
+    def up_for(self, owner: str, variants: Sequence[str] = (), suite: str = "trixie") -> Host:
+        """The one host of an owner, which lets users in: made, or finished where whoever made it was killed."""
+        lower = self._ready(variants, suite)
+        host = Host(self.number, self.owners().get(owner) or self._give_number(owner), suite, tuple(variants), lower)
+        if not host.is_made:
+            host.remove()
+            host.create()
+        if not host.is_on:
+            host.poweroff()  # one that is just about to boot
+            host.boot()
+        host.wait_ssh()
+        return host
+
+    def host_of(self, owner: str) -> Host | None:
+        """The host that was made for an owner; None where there is none, or only half of one."""
+        number = self.owners().get(owner)
+        return next((host for host in self.hosts() if host.number == number), None)
+
+    def remove_of(self, owner: str) -> None:
+        """Take away what was made for an owner, however much of it there is."""
+        number = self.owners().get(owner)
+        if number:
+            Host(self.number, number, "", (), "").remove()
+            (self._directory / f"h{number}.owner").unlink()
+
+    def owners(self) -> dict[str, int]:
+        """Those that hosts are for, with the hosts' numbers, whether they are made already or not."""
+        found = {}
+        for link in self._directory.glob("h*.owner"):
+            with contextlib.suppress(FileNotFoundError):  # just taken away
+                found[os.readlink(link)] = int(link.stem[1:])
+        return found
+
+    def of_hosts(self) -> set[str]:
+        """What is on this machine of hosts, also of those that are there by halves: files, network, processes."""
+        mine = (f"link {self.network.bridge}v", f"{self.network.bridge}-h")
+        network = {one for one in self.network.left() if one.startswith(mine)}
+        groups = {f"cgroup {group.name}" for group in cgroup.paths(self.network.bridge)[0].glob("h*")}
+        return network | groups | {str(path) for path in self._directory.glob("h*")}
+
+    def _ready(self, variants: Sequence[str], suite: str) -> str:
+        """Have the image and the network that hosts need; the overlay's `lowerdir=`."""
+        unknown = [name for name in variants if name not in VARIANTS]
+        if unknown:
+            raise LabError(f"no variant {', '.join(unknown)}; there are: {', '.join(VARIANTS)}")
+        lower = image.lower(suite, variants)
+        self.network.up()
+        return lower
+
+    def _free(self) -> list[int]:
+        taken = {host.number for host in self.hosts()} | set(self.owners().values())
+        return [number for number in range(1, _HOSTS + 1) if number not in taken]
+
+    def _give_number(self, owner: str) -> int:
+        """Give an owner a number that nobody else gets: the link appears with what it says, or not at all."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        for number in self._free():
+            with contextlib.suppress(FileExistsError):
+                (self._directory / f"h{number}.owner").symlink_to(owner)
+                return number
+        raise LabError(f"lab {self.number} is full")
+
     def hosts(self) -> list[Host]:
-        files = self._directory.glob("*/host.json")
-        return sorted((Host.load(self.number, file) for file in files), key=lambda host: host.number)
+        found = []
+        for file in self._directory.glob("*/host.json"):
+            with contextlib.suppress(FileNotFoundError):  # just taken away
+                found.append(Host.load(self.number, file))
+        return sorted(found, key=lambda host: host.number)
 
     def host(self, name: str) -> Host:
         for host in self.hosts():

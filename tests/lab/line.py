@@ -65,8 +65,11 @@ class Line:
             time.sleep(0.01)
 
     def mend(self) -> None:
-        cgroup.end(self._relay_group)
+        self.end_relay()
         sh("ip", "link", "set", self._veth, "arp", "on", "promisc", "off", "master", self._network.bridge)
+
+    def end_relay(self) -> None:
+        cgroup.end(self._relay_group)
 
     def _iptables(self, *arguments: object) -> None:
         self._inside("iptables", "-w", *arguments)

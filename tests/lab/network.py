@@ -98,8 +98,10 @@ class Network:
         sh("ip", "netns", "exec", namespace, "sysctl", "-qw", *settings)
 
     def remove(self, host: int) -> None:
-        sh("ip", "netns", "del", self.namespace(host))
-        sh("ip", "link", "del", self.veth(host), check=False)  # gone with the namespace, sooner or later
+        """Take away what there is of a host's cable, and of its namespace."""
+        sh("ip", "link", "del", self.veth(host), check=False)
+        if self.namespace(host) in self._namespaces():
+            sh("ip", "netns", "del", self.namespace(host))
 
     def down(self) -> None:
         for namespace in self._namespaces():

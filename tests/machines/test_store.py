@@ -18,8 +18,10 @@ from machinectl.atomic import StoreError, replace_file
 from machinectl.errors import MachineError
 from machinectl.machines import record
 from machinectl.machines.record import BrokenRecord, Machine, Phase
-from machinectl.machines.store import NoSuchMachine, Store, default_root
+from machinectl.machines.spec import MachineSpec
+from machinectl.machines.store import Lock, NoSuchMachine, Store, default_root
 from tests.support.real import need
+from tests.support.registered import added
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +36,7 @@ VALUES = st.recursive(
 
 def made(store: Store, name: str = "orionbox") -> Machine:
     machine = Machine(name, "none", url="tcp://192.168.0.29:2376", tls=True)
-    with store.lock(name):
-        store.add(machine, {"key.pem": b"secret"})
-    return machine
+    return added(store, machine, {"key.pem": b"secret"})
 
 
 def put(store: Store, name: str, text: bytes) -> None:
@@ -204,8 +204,8 @@ def test_a_link_to_a_machines_directory_can_be_removed_and_made_again(store: Sto
     made(store)
     os.rename(store.directory("orionbox"), tmp_path / "elsewhere")
     os.symlink(tmp_path / "elsewhere", store.directory("orionbox"))
-    with store.lock("orionbox"):
-        store.remove("orionbox")
+    with store.writing("orionbox") as held:
+        held.remove()
     assert os.listdir(store.staging) == []
     made(store)
 
@@ -226,15 +226,16 @@ def test_files_beside_the_machines_are_no_machines(store: Store) -> None:
 
 
 def test_a_failed_write_leaves_the_old_record(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = made(store)
-    machine.url = "tcp://other:2376"
+    made(store)
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StoreError, match="No space left"):
-        store.write(machine)
+    with store.writing("orionbox") as held:
+        held.machine.url = "tcp://other:2376"
+        with pytest.raises(StoreError, match="No space left"):
+            held.write()
     assert store.read("orionbox").url == "tcp://192.168.0.29:2376"
     assert sorted(os.listdir(store.directory("orionbox"))) == ["key.pem", "machine.json"]
 
@@ -254,7 +255,7 @@ def test_on_a_full_disk_nothing_is_lost_and_nothing_half_made_stays(small_disk: 
     made(store)
     Path(small_disk, "filler").write_bytes(b"x" * (44 * 1024))
     with pytest.raises(StoreError) as raised:
-        store.add(Machine("second", "none"), {"ca.pem": b"x" * (64 * 1024)})
+        added(store, Machine("second", "none"), {"ca.pem": b"x" * (64 * 1024)})
     assert "No space left" in raised.value.cause
     assert raised.value.hint.startswith("Make room")
     assert store.names() == ["orionbox"]
@@ -268,9 +269,10 @@ def test_a_read_only_store_can_be_read_and_a_write_is_one_clear_error(small_disk
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     assert store.read("orionbox").url == machine.url
     assert store.names() == ["orionbox"]
-    for write in (lambda: store.write(machine), lambda: store.remove("orionbox"), lambda: made(store, "second")):
-        with pytest.raises(StoreError, match="Read-only file system"):
-            write()
+    with pytest.raises(StoreError, match="Read-only file system"):
+        made(store, "second")
+    with pytest.raises(StoreError, match="Read-only file system"), store.writing("orionbox"):
+        pass
 
 
 def test_a_store_that_is_a_file_is_one_clear_error(tmp_path: Path) -> None:
@@ -286,10 +288,10 @@ def test_two_writers_of_one_machine_come_one_after_the_other(store: Store) -> No
     entered = threading.Event()
 
     def second() -> None:
-        with store.lock("orionbox", told.set):
+        with Lock(store.lock_path("orionbox"), told.set):
             entered.set()
 
-    with store.lock("orionbox"):
+    with store.writing("orionbox"):
         thread = threading.Thread(target=second)
         thread.start()
         assert told.wait(10)
@@ -302,7 +304,7 @@ def test_two_writers_of_one_machine_come_one_after_the_other(store: Store) -> No
 def test_what_a_killed_process_left_in_staging_is_swept_but_not_what_somebody_is_making(store: Store) -> None:
     for name in ("left", "busy"):
         os.makedirs(os.path.join(store.staging, name))
-    with store.lock("busy"):
+    with store.writing("busy"):
         store.sweep()
     assert os.listdir(store.staging) == ["busy"]
 
@@ -311,3 +313,98 @@ def test_the_next_write_removes_what_a_killed_one_left(tmp_path: Path) -> None:
     Path(tmp_path, ".key.pem.tmp").write_text("half a k")
     replace_file(str(tmp_path / "key.pem"), b"whole key")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == {"key.pem": b"whole key"}
+
+
+def test_a_machine_that_this_process_writes_already_is_told_and_not_waited_for(store: Store) -> None:
+    made(store)
+    with (
+        store.writing("orionbox"),
+        pytest.raises(MachineError, match="by this very command"),
+        store.writing("OrionBox"),
+    ):
+        pass
+    with store.writing("orionbox") as held:
+        held.write()
+
+
+def test_of_two_threads_that_want_one_machine_one_is_told(store: Store) -> None:
+    made(store)
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with store.writing("orionbox"):
+            inside.set()
+            leave.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert inside.wait(10)
+    with pytest.raises(MachineError, match="by this very command"), store.writing("orionbox"):
+        pass
+    leave.set()
+    thread.join(10)
+
+
+def test_who_follows_a_machine_is_told_once_of_what_was_and_what_is(store: Store) -> None:
+    told: list[tuple[str, str]] = []
+
+    def shown(machine: Machine | None) -> str:
+        return f"{machine.name} {machine.url}" if machine else ""
+
+    def follow(before: Machine | None, after: Machine | None) -> None:
+        told.append((shown(before), shown(after)))
+
+    followed = Store(store.root, [follow])
+    made(followed)
+    with followed.writing("orionbox") as held:
+        held.machine.url = "tcp://a:1"
+        held.write()
+        held.write_file("key.pem", b"another")
+        held.machine.url = "tcp://b:1"
+        held.write()
+    with followed.writing("orionbox") as held:
+        assert held.machine.url == "tcp://b:1"
+    with followed.writing("orionbox") as held, followed.writing("crate"):
+        held.rename("crate")
+    with followed.writing("crate") as held:
+        held.write_files({"ca.pem": b"new"})
+    with followed.writing("crate") as held:
+        held.remove()
+    first = "orionbox tcp://192.168.0.29:2376"
+    assert told == [
+        ("", first),
+        (first, "orionbox tcp://b:1"),
+        ("orionbox tcp://b:1", "crate tcp://b:1"),
+        ("crate tcp://b:1", "crate tcp://b:1"),
+        ("crate tcp://b:1", ""),
+    ]
+
+
+def test_what_was_written_before_a_failure_is_told_too(store: Store) -> None:
+    urls = []
+    followed = Store(store.root, [lambda _, after: urls.append(after and after.url)])
+    made(followed)
+
+    def fail() -> None:
+        with followed.writing("orionbox") as held:
+            held.machine.url = "tcp://a:1"
+            held.write()
+            raise MachineError("it broke")
+
+    with pytest.raises(MachineError, match="it broke"):
+        fail()
+    assert urls == ["tcp://192.168.0.29:2376", "tcp://a:1"]
+
+
+def test_a_name_must_be_held_to_be_given_to_a_machine(store: Store) -> None:
+    made(store)
+    with store.writing("orionbox") as held, pytest.raises(RuntimeError):
+        held.rename("crate")
+
+
+def test_what_a_machine_shall_be_goes_through_its_record(store: Store) -> None:
+    spec = MachineSpec("cloud", {"region": "eu", "cpus": 2, "tag": ("a", "b")}, False, {"rack": "a"}, provision=False)
+    machine = Machine("box", "cloud")
+    machine.spec = spec
+    added(store, machine)
+    assert store.read("box").spec == spec

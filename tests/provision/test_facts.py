@@ -59,8 +59,8 @@ def test_a_process_that_ended_while_it_was_looked_at_is_none() -> None:
 
 def test_what_we_put_there_is_seen_without_the_key_ever_leaving_the_host() -> None:
     facts = parse(recorded("provisioned"))
-    assert set(facts.sums) == {f"{OWN_DIRECTORY}/{name}" for name in ("ca.pem", "server.pem", "server-key.pem")}
-    assert facts.sums[f"{OWN_DIRECTORY}/server-key.pem"][:3] == ("600", 0, 0)
+    assert set(facts.sums) == {f"{OWN_DIRECTORY}/{name}" for name in ("ca.pem", "server.pem")}
+    assert facts.sums[f"{OWN_DIRECTORY}/server.pem"][:3] == ("600", 0, 0)
     assert facts.config is not None
     assert b'"tlsverify": true' in facts.config.content
     assert [listener.process for listener in facts.listeners] == ["dockerd"]

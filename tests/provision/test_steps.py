@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
+from machinectl.changes import ConfigMerged, PackageInstalled, ServiceEnabled, merged
 from machinectl.errors import CheckFailed, MachineError, UsageError
+from machinectl.machines.engine_options import EngineOptions
 from machinectl.provision import checks, configuration, firewall, installation, undo
 from machinectl.provision.facts import Facts, File, Listener, Lock, Process, Service, Sum, os_release, parse
-from machinectl.provision.wish import Wish
+from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
 
 if TYPE_CHECKING:
     from machinectl.provision.decision import Decision
@@ -38,11 +40,11 @@ def authority() -> certs.Pair:
 @cache
 def files() -> dict[str, bytes]:
     server = certs.issue_server(authority(), ["192.168.0.29"])
-    return {"ca.pem": authority().certificate, "server.pem": server.certificate, "server-key.pem": server.key}
+    return {"ca.pem": authority().certificate, "server.pem": server.certificate + server.key}
 
 
-def wish(**asked: Any) -> Wish:
-    return Wish("192.168.0.29", certificates=files(), **asked)
+def target(**asked: Any) -> Target:
+    return Target("192.168.0.29", certificates=files(), **asked)
 
 
 def host(name: str, **different: Any) -> Facts:
@@ -63,8 +65,8 @@ def no_script(_: str) -> bytes | None:
     return None
 
 
-def configured(facts: Facts, asked: Wish | None = None) -> Decision:
-    decision = configuration.configure(facts, asked or wish())
+def configured(facts: Facts, asked: Target | None = None, allowed: Allowed = NOTHING_SPECIAL) -> Decision:
+    decision = configuration.configure(facts, asked or target(), allowed)
     assert decision is not None
     return decision
 
@@ -118,7 +120,7 @@ def put(job: Job, path: str) -> bytes:
 )
 def test_a_host_that_cannot_be_provisioned_is_refused_with_its_reason(facts: Facts, cause: str) -> None:
     with pytest.raises(CheckFailed, match=cause) as raised:
-        checks.check(facts, wish())
+        checks.check(facts, target())
     assert raised.value.hint
 
 
@@ -139,19 +141,19 @@ def test_a_host_that_cannot_be_provisioned_is_refused_with_its_reason(facts: Fac
     ],
 )
 def test_a_host_that_can_be_provisioned_is_not_refused(facts: Facts) -> None:
-    checks.check(facts, wish())
+    checks.check(facts, target())
 
 
 def test_without_an_engine_and_without_leave_to_install_one_there_is_nothing_to_do() -> None:
     with pytest.raises(CheckFailed, match="no Docker Engine on the host"):
-        checks.check(host("bare"), wish(install="none"))
+        checks.check(host("bare"), target(install="none"))
 
 
 @pytest.mark.parametrize(("days", "words"), [(-731, "731 days behind"), (900, "900 days ahead of")])
 def test_a_clock_for_which_our_certificates_are_not_valid_is_refused(days: int, words: str) -> None:
     clock = int((datetime.now(UTC) + timedelta(days=days)).timestamp())
     with pytest.raises(CheckFailed, match=words):
-        checks.check(host("docker", clock=clock), wish())
+        checks.check(host("docker", clock=clock), target())
 
 
 def test_a_clock_that_is_a_little_off_is_a_warning() -> None:
@@ -164,23 +166,23 @@ def test_a_clock_that_is_a_little_off_is_a_warning() -> None:
 def test_tls_with_our_own_ca_is_not_somebody_elses() -> None:
     digest = hashlib.sha256(files()["ca.pem"]).hexdigest()
     facts = with_config("docker", {"tlsverify": True, "tlscacert": "/x"}, sums={"/x": Sum("644", 0, 0, digest)})
-    checks.check(facts, wish())
+    checks.check(facts, target())
     other = replace(facts, sums={"/x": Sum("644", 0, 0, "0" * 64)})
     with pytest.raises(CheckFailed):
-        checks.check(other, wish())
-    checks.check(other, wish(force=True))
-    checks.check(other, wish(own_cas=frozenset({"0" * 64})))
+        checks.check(other, target())
+    checks.check(other, target(), Allowed(force=True))
+    checks.check(other, target(own_cas=frozenset({"0" * 64})))
 
 
 # Installing
 
 
 def test_an_engine_that_is_there_is_kept() -> None:
-    assert installation.decide(host("docker"), wish(install="docker", version="29"), no_script) is None
+    assert installation.decide(host("docker"), target(install="docker", version="29"), no_script) is None
 
 
 def test_auto_takes_dockers_script_where_its_url_answers_and_says_so() -> None:
-    decision = installation.decide(host("bare"), wish(version="28.1"), lambda _: b"#!/bin/sh\n")
+    decision = installation.decide(host("bare"), target(version="28.1"), lambda _: b"#!/bin/sh\n")
     assert decision is not None
     assert "Docker's script, https://get.docker.com" in decision.title
     assert decision.details[0] == "sh ./script --version 28.1"
@@ -189,21 +191,21 @@ def test_auto_takes_dockers_script_where_its_url_answers_and_says_so() -> None:
 
 
 def test_auto_takes_the_distributions_package_where_the_url_does_not_answer_and_says_so() -> None:
-    decision = installation.decide(host("bare"), wish(), no_script)
+    decision = installation.decide(host("bare"), target(), no_script)
     assert decision is not None
     assert "the distribution's package docker.io" in decision.title
-    assert decision.changes == ({"kind": "package", "path": "docker.io"},)
+    assert decision.changes == (PackageInstalled("docker.io"),)
 
 
 def test_dockers_script_that_was_asked_for_and_does_not_answer_is_an_error() -> None:
     with pytest.raises(MachineError, match=r"unreachable\.example does not answer"):
-        installation.decide(host("bare"), wish(install="docker", install_url=NO_SCRIPT), no_script)
+        installation.decide(host("bare"), target(install="docker", install_url=NO_SCRIPT), no_script)
 
 
 def test_a_distribution_without_a_package_says_where_there_is_one() -> None:
     rocky = host("bare", os_release=os_release((HERE / "osrelease/rocky-9").read_text()))
     with pytest.raises(CheckFailed, match="no package of Docker Engine"):
-        installation.decide(rocky, wish(install="distro"), no_script)
+        installation.decide(rocky, target(install="distro"), no_script)
 
 
 def test_the_script_is_not_tried_on_a_system_that_it_does_not_know() -> None:
@@ -212,7 +214,7 @@ def test_the_script_is_not_tried_on_a_system_that_it_does_not_know() -> None:
     def script(url: str) -> bytes | None:
         raise AssertionError(url)
 
-    decision = installation.decide(alpine, wish(), script)
+    decision = installation.decide(alpine, target(), script)
     assert decision is not None
     assert decision.details == (
         "apk update",
@@ -223,7 +225,7 @@ def test_the_script_is_not_tried_on_a_system_that_it_does_not_know() -> None:
 
 def test_a_broken_dpkg_is_reported_with_what_mends_it() -> None:
     with pytest.raises(CheckFailed) as raised:
-        installation.decide(host("bare", dpkg_interrupted=True), wish(), no_script)
+        installation.decide(host("bare", dpkg_interrupted=True), target(), no_script)
     assert "dpkg --configure -a" in raised.value.hint
 
 
@@ -237,7 +239,7 @@ def test_who_holds_the_lock_is_named() -> None:
 
 
 def test_proxies_reach_the_installation_and_no_argument_or_script_holds_them() -> None:
-    asked = wish(env=("HTTP_PROXY=http://u:secret@p:1", "A=b"), install="distro")
+    asked = target(env=("HTTP_PROXY=http://u:secret@p:1", "A=b"), install="distro")
     decision = installation.decide(host("bare"), asked, no_script)
     assert decision is not None
     assert sent(decision.job)["environment"] == b"http_proxy=http://u:secret@p:1\nHTTP_PROXY=http://u:secret@p:1\n"
@@ -251,18 +253,18 @@ def test_proxies_reach_the_installation_and_no_argument_or_script_holds_them() -
 
 def test_running_containers_are_kept_by_a_reload_first() -> None:
     facts = with_config("docker-with-a-container", {"b": 1, "a": 2})
-    decision = configuration.keep_containers(facts, wish())
+    decision = configuration.keep_containers(facts, target())
     assert decision is not None
     assert decision.job.variables["action"] == "reload"
     assert manifest(decision.job) == [f"600 {DAEMON_JSON}.before-machinectl", f"600 {DAEMON_JSON}"]
     assert put(decision.job, DAEMON_JSON) == b'{\n    "b": 1,\n    "a": 2,\n    "live-restore": true\n}\n'
     assert put(decision.job, f"{DAEMON_JSON}.before-machinectl") == b'{"b": 1, "a": 2}'
-    assert configuration.keep_containers(decision.after, wish()) is None
+    assert configuration.keep_containers(decision.after, target()) is None
 
 
 @pytest.mark.parametrize("name", ["docker", "swarm-node", "bare", "provisioned"])
 def test_without_containers_or_on_swarm_nothing_is_reloaded(name: str) -> None:
-    assert configuration.keep_containers(host(name), wish()) is None
+    assert configuration.keep_containers(host(name), target()) is None
 
 
 # Configuring
@@ -272,8 +274,7 @@ def test_a_fresh_engine_gets_certificates_drop_in_and_daemon_json_in_an_order_th
     decision = configured(host("docker"))
     assert manifest(decision.job) == [
         "644 /etc/docker/machinectl/ca.pem",
-        "644 /etc/docker/machinectl/server.pem",
-        "600 /etc/docker/machinectl/server-key.pem",
+        "600 /etc/docker/machinectl/server.pem",
         "644 /etc/systemd/system/docker.service.d/zz-machinectl.conf",
         f"644 {DAEMON_JSON}",
     ]
@@ -282,7 +283,7 @@ def test_a_fresh_engine_gets_certificates_drop_in_and_daemon_json_in_an_order_th
         "tlsverify": True,
         "tlscacert": "/etc/docker/machinectl/ca.pem",
         "tlscert": "/etc/docker/machinectl/server.pem",
-        "tlskey": "/etc/docker/machinectl/server-key.pem",
+        "tlskey": "/etc/docker/machinectl/server.pem",
         "live-restore": True,
     }
     assert decision.job.variables["port"] == "0948"
@@ -309,8 +310,8 @@ def test_other_keys_of_daemon_json_stay_and_a_backup_is_made_once() -> None:
 
 def test_a_swarm_node_gets_no_live_restore_and_no_restart_unasked() -> None:
     with pytest.raises(CheckFailed, match="Swarm node"):
-        configuration.configure(host("swarm-node"), wish())
-    job = configured(host("swarm-node"), wish(restart_swarm=True)).job
+        configuration.configure(host("swarm-node"), target())
+    job = configured(host("swarm-node"), allowed=Allowed(restart_swarm=True)).job
     assert "live-restore" not in json.loads(put(job, DAEMON_JSON))
 
 
@@ -318,9 +319,9 @@ def test_a_clash_of_flag_and_key_is_found_before_anything_restarts() -> None:
     facts = with_unit("/usr/bin/dockerd -H fd:// --label a=b --log-level info")
     configured(facts)
     with pytest.raises(CheckFailed, match="--label"):
-        configuration.configure(facts, wish(labels={"x": "y"}))
+        configuration.configure(facts, target(labels={"x": "y"}))
     with pytest.raises(CheckFailed, match="--log-level"):
-        configuration.configure(facts, wish(options=("log-level=debug",)))
+        configuration.configure(facts, target(options=("log-level=debug",)))
 
 
 def test_live_restore_on_the_command_line_stays_there() -> None:
@@ -349,7 +350,7 @@ def test_who_listened_on_our_port_makes_room_and_everybody_else_stays(
     there: list[str], asked: dict[str, Any], hosts: list[str]
 ) -> None:
     job = configured(
-        with_config("docker", {"hosts": there}, unit=with_unit("/usr/bin/dockerd").unit), wish(**asked)
+        with_config("docker", {"hosts": there}, unit=with_unit("/usr/bin/dockerd").unit), target(**asked)
     ).job
     assert json.loads(put(job, DAEMON_JSON))["hosts"] == hosts
 
@@ -360,7 +361,7 @@ def test_listeners_that_were_plain_are_named() -> None:
 
 
 def test_secrets_of_the_engines_environment_are_readable_by_root_alone() -> None:
-    decision = configured(host("docker"), wish(env=("HTTPS_PROXY=http://u:secret@p:1",)))
+    decision = configured(host("docker"), target(env=("HTTPS_PROXY=http://u:secret@p:1",)))
     assert "600 /etc/docker/machinectl/environment" in manifest(decision.job)
     assert b"secret" in put(decision.job, "/etc/docker/machinectl/environment")
     assert b"secret" not in put(decision.job, "/etc/systemd/system/docker.service.d/zz-machinectl.conf")
@@ -370,13 +371,13 @@ def test_secrets_of_the_engines_environment_are_readable_by_root_alone() -> None
 @pytest.mark.parametrize("variable", ["A", "=b", "A=b\nc", "1A=b", "A B=c", "A=\x1b[2J"])
 def test_a_variable_that_no_file_can_hold_is_refused(variable: str) -> None:
     with pytest.raises(UsageError):
-        wish(env=(variable,))
+        EngineOptions(env=(variable,)).check()
 
 
 def test_on_openrc_a_host_on_the_command_line_is_its_owners_to_change() -> None:
     facts = host("docker", init="openrc", unit="", environment={"/etc/conf.d/docker": 'DOCKER_OPTS="-H tcp://:2375"'})
     with pytest.raises(CheckFailed, match=r"/etc/conf\.d/docker on the host sets --host"):
-        configuration.configure(facts, wish())
+        configuration.configure(facts, target())
     job = configured(replace(facts, environment={"/etc/conf.d/docker": 'DOCKER_OPTS="--debug"'})).job
     assert not [line for line in manifest(job) if "systemd" in line]
     assert job.variables["init"] == "openrc"
@@ -384,7 +385,18 @@ def test_on_openrc_a_host_on_the_command_line_is_its_owners_to_change() -> None:
 
 def test_an_engine_that_is_as_it_should_be_is_left_alone() -> None:
     facts = provisioned()
-    assert configuration.configure(facts, wish()) is None
+    assert configuration.configure(facts, target()) is None
+
+
+def test_a_host_that_0_1_set_up_gets_certificate_and_key_in_one_file_and_its_old_key_goes() -> None:
+    decision = configured(provisioned("provisioned-by-0.1"), allowed=Allowed(force=True))
+    assert manifest(decision.job) == [
+        "600 /etc/docker/machinectl/server.pem",
+        f"644 {DAEMON_JSON}.before-machinectl",
+        f"644 {DAEMON_JSON}",
+        "- /etc/docker/machinectl/server-key.pem",
+    ]
+    assert json.loads(put(decision.job, DAEMON_JSON))["tlskey"] == "/etc/docker/machinectl/server.pem"
 
 
 def test_an_engine_that_is_right_but_off_is_only_started() -> None:
@@ -392,22 +404,22 @@ def test_an_engine_that_is_right_but_off_is_only_started() -> None:
     decision = configured(facts)
     assert (decision.title, manifest(decision.job)) == ("Starting the engine", [])
     assert decision.job.variables["enable"] == "yes"
-    assert {"kind": "enabled", "path": "docker.service"} in decision.changes
+    assert ServiceEnabled("docker.service") in decision.changes
 
 
 def test_what_a_cut_run_left_is_put_back_first() -> None:
-    decision = configuration.recover(host("docker", transaction="applying"), wish())
+    decision = configuration.recover(host("docker", transaction="applying"), target())
     assert decision is not None
     assert decision.unforeseen
-    assert configuration.recover(host("docker"), wish()) is None
+    assert configuration.recover(host("docker"), target()) is None
 
 
-def provisioned() -> Facts:
-    """The recorded host that was provisioned, as if it had been with our certificates."""
-    facts = host("provisioned")
+def provisioned(name: str = "provisioned") -> Facts:
+    """A recorded host that was provisioned, as if it had been with our certificates."""
+    facts = host(name)
     sums = {
-        f"/etc/docker/machinectl/{name}": Sum(mode, 0, 0, hashlib.sha256(files()[name]).hexdigest())
-        for name, mode in configuration.CERTIFICATES.items()
+        path: there._replace(sha256=hashlib.sha256(files().get(path.rpartition("/")[2], b"")).hexdigest())
+        for path, there in facts.sums.items()
     }
     return replace(facts, sums=sums)
 
@@ -455,8 +467,8 @@ def test_the_firewall_in_the_way_is_named_with_its_rule(firewalls: dict[str, str
     facts = host("docker", firewalls=firewalls)
     rule = firewall.blocking(facts, 2376)
     assert (rule.allow if rule else None) == allow
-    assert firewall.open_port(facts, wish()) is None
-    decision = firewall.open_port(facts, wish(open_firewall=True))
+    assert firewall.open_port(facts, target()) is None
+    decision = firewall.open_port(facts, target(), Allowed(open_firewall=True))
     assert (decision.details[0] if decision else None) == allow
     if allow:
         assert allow in firewall.advice(facts, 2376)
@@ -491,21 +503,14 @@ def test_undoing_where_nothing_of_ours_is_left_does_nothing() -> None:
 
 
 def test_what_was_there_first_is_what_is_put_back_after_many_runs() -> None:
-    first = {
-        "kind": "config",
-        "path": DAEMON_JSON,
-        "before": None,
-        "mode": "644",
-        "ours": {"a": 1},
-        "written": "x",
-    }
-    second = {**first, "before": '{"a": 1}', "ours": {"b": 2}, "written": "y"}
-    [merged] = undo.merged([first], [second, second])
-    assert merged == {**first, "ours": {"a": 1, "b": 2}, "written": "y"}
+    first = ConfigMerged(DAEMON_JSON, None, "644", {"a": 1}, "x")
+    second = ConfigMerged(DAEMON_JSON, '{"a": 1}', "644", {"b": 2}, "y")
+    [change] = merged([first], [second, second])
+    assert change == ConfigMerged(DAEMON_JSON, None, "644", {"a": 1, "b": 2}, "y")
 
 
 def test_the_engine_itself_goes_only_when_asked() -> None:
-    changes = [{"kind": "package", "path": "docker.io"}]
+    changes = [PackageInstalled("docker.io")]
     assert undo.undo(host("docker"), changes, purge_engine=False) == []
     [decision] = undo.undo(host("docker"), changes, purge_engine=True)
     assert decision.details == ("apt-get -q -y -o DPkg::Lock::Timeout=300 remove docker.io",)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.driver import SSHEndpoint
 from machinectl.ssh import dial
+from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.errors import HostKeyRefused, SSHError
 from machinectl.ssh.hostkeys import HostKeyPolicy
 from tests.support.quiet import Quiet
-from tests.support.sshd import another_sshd, keygen, log_in, public, ssh_config, sshd
+from tests.support.sshd import keygen, log_in, public
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from machinectl.errors import MachineError
     from tests.support.sshd import SSHConfig, Sshd
 
-__all__ = ["another_sshd", "ssh_config", "sshd"]
 pytestmark = pytest.mark.usefixtures("ssh_config")
 
 
@@ -127,7 +126,7 @@ def test_a_server_whose_algorithms_are_all_unknown(sshd: Sshd) -> None:
 def test_nothing_of_a_failed_connection_is_printed_or_keeps_the_process_alive() -> None:
     script = (
         "import sys, contextlib\n"
-        "from machinectl.driver import SSHEndpoint\n"
+        "from machinectl.ssh.endpoint import SSHEndpoint\n"
         "from machinectl.ssh.errors import SSHError\n"
         "from tests.support.sshd import log_in\n"
         "with contextlib.suppress(SSHError):\n"

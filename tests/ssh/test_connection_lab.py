@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.driver import SSHEndpoint
 from machinectl.ssh.credentials import Credentials
+from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.errors import CommandFailed, ConnectionLost, LoginRefused, NoShell, RootRefused, SSHError
 from machinectl.ssh.files import copy_key, send_file
 from machinectl.ssh.hostkeys import HostKeyPolicy
@@ -19,7 +19,7 @@ from machinectl.ssh.sudo import elevate, sudoers
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
 from tests.support.quiet import Quiet
-from tests.support.sshd import keygen, log_in, ssh_config
+from tests.support.sshd import keygen, log_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from tests.lab.host import Host
     from tests.support.sshd import SSHConfig
 
-__all__ = ["ssh_config"]
 pytestmark = pytest.mark.usefixtures("ssh_config")
 
 

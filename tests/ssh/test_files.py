@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.driver import SSHEndpoint
+from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.errors import CommandFailed
 from machinectl.ssh.files import authorize_command, copy_key, send_file, write_file_command
-from tests.support.sshd import keygen, log_in, public, ssh_config, sshd
+from tests.support.sshd import keygen, log_in, public
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.sshd import Sshd
-
-__all__ = ["ssh_config", "sshd"]
 
 
 def sh(script: str, data: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:

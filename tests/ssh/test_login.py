@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.driver import SSHEndpoint
 from machinectl.ssh.credentials import Credentials
+from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.errors import LoginRefused, SSHError
 from tests.support.quiet import Quiet
 from tests.support.real import need
-from tests.support.sshd import another_sshd, keygen, log_in, public, ssh_config, sshd
+from tests.support.sshd import keygen, log_in, public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from tests.support.sshd import SSHConfig, Sshd
 
-__all__ = ["another_sshd", "ssh_config", "sshd"]
 pytestmark = pytest.mark.usefixtures("ssh_config")
 
 

@@ -15,18 +15,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.driver import SSHEndpoint
 from machinectl.errors import UsageError
+from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.openssh import openssh_command
-from tests.support.sshd import keygen, log_in, public, ssh_config, sshd
+from tests.support.sshd import keygen, log_in, public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.sshd import SSHConfig, Sshd
-
-__all__ = ["ssh_config", "sshd"]
 
 PINNED = [
     "-o",
@@ -101,7 +99,7 @@ def test_ssh_itself_refuses_a_key_that_is_not_pinned_though_the_user_knows_it(
 PROMPT = "# " if os.geteuid() == 0 else "$ "
 OWN_SHELL = """
 import sys
-from machinectl.driver import SSHEndpoint
+from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.terminal import run_shell
 from tests.support.sshd import log_in
 host, user, port, key, *command = sys.argv[1:]

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.driver import SSHEndpoint
 from machinectl.ssh.connect import connect
 from machinectl.ssh.credentials import Credentials
+from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.errors import CommandFailed, CommandTimeout, ConnectionLost, NoShell, SSHError
 from machinectl.ssh.hostkeys import HostKeyPolicy
 from tests.support.quiet import Quiet
 from tests.support.real import need
-from tests.support.sshd import log_in, ssh_config, sshd
+from tests.support.sshd import log_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from machinectl.ssh.session import Session
     from tests.support.sshd import SSHConfig, Sshd
 
-__all__ = ["ssh_config", "sshd"]
 pytestmark = pytest.mark.usefixtures("ssh_config")
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import pwd
 import socket
 from typing import TYPE_CHECKING
 
@@ -9,18 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.driver import SSHEndpoint
 from machinectl.errors import UsageError
+from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.errors import SSHError
 from machinectl.ssh.settings import choose, jump_targets, openssh_query, parse, replace, settings
-from tests.support.sshd import ssh_config
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.sshd import SSHConfig
-
-__all__ = ["ssh_config"]
 
 
 def test_the_users_configuration_says_how_a_host_is_reached(ssh_config: SSHConfig, tmp_path: Path) -> None:
@@ -100,6 +98,38 @@ def test_a_configuration_that_ssh_refuses_is_an_error_in_its_words(ssh_config: S
     ssh_config.write("NoSuchOption yes\n")
     with pytest.raises(SSHError, match=r"Bad configuration option: nosuchoption"):
         settings(SSHEndpoint("box"))
+
+
+def asked(ssh_config: SSHConfig, *endpoints: SSHEndpoint) -> int:
+    """How often ssh was started to say what it would use for these, one after the other."""
+    before = len(ssh_config.calls)
+    for endpoint in endpoints:
+        settings(endpoint)
+    return len(ssh_config.calls) - before
+
+
+def test_ssh_is_not_asked_again_for_what_it_has_just_said(ssh_config: SSHConfig) -> None:
+    here = pwd.getpwuid(os.getuid()).pw_name
+    assert (
+        asked(ssh_config, SSHEndpoint("a", "ops"), SSHEndpoint("a", "ops", key="/k"), SSHEndpoint("a", "ops", 22)) == 1
+    )
+    assert asked(ssh_config, SSHEndpoint("b"), SSHEndpoint("b", here), SSHEndpoint("b", "", 22)) == 1
+    assert asked(ssh_config, SSHEndpoint("c", here, 22), SSHEndpoint("c")) == 2
+    assert (
+        asked(ssh_config, SSHEndpoint("d"), SSHEndpoint("e"), SSHEndpoint("d", "ops"), SSHEndpoint("d", port=23)) == 4
+    )
+
+
+def test_ssh_is_asked_again_where_a_rule_may_turn_on_what_it_said(ssh_config: SSHConfig) -> None:
+    ssh_config.write("Match user ops\n  Port 2222\nHost box\n  User ops\n")
+    first = settings(SSHEndpoint("box"))
+    assert (first.user, first.port) == ("ops", 22)
+    assert settings(SSHEndpoint("box", first.user)).port == 2222
+
+
+def test_what_ssh_said_does_not_hold_for_ever(ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("machinectl.ssh.settings.ANSWER_HOLDS", 0)
+    assert asked(ssh_config, SSHEndpoint("box"), SSHEndpoint("box")) == 2
 
 
 @pytest.mark.parametrize("host", ["", "-oProxyCommand=x", "a b", "a;b", "a\nb", "ops@box", "$(x)", "a/b"])

@@ -14,7 +14,7 @@ from machinectl.ssh.runner import Result
 from machinectl.ssh.sudo import check_password_command, elevate, probe_command, refused, sudoers
 from tests.support.quiet import Quiet
 from tests.support.real import need
-from tests.support.sshd import log_in, ssh_config, sshd
+from tests.support.sshd import log_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from tests.support.sshd import Sshd
 
     Stand = Callable[[str], Session]
-
-__all__ = ["ssh_config", "sshd"]
 
 # Takes the password of its caller, `geheim`, as sudo -S does: from standard input, a line, byte by byte.
 TAKES_PASSWORD = """

@@ -14,15 +14,17 @@ from typing import Any
 
 from machinectl.cli.app import run
 
-TOUCHES = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.chmod", "os.link"}
+TOUCHES = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.chmod", "os.link", "os.symlink"}
 
 
-def die_at(number: int, directory: str) -> None:
+def die_at(number: int, *directories: str, programs: bool = False) -> None:
+    """Be killed right before the N-th touch of a directory; with `programs`, starting a program is one, too."""
     left = number
 
     def touched(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal left
-        if event not in TOUCHES or not arguments or not str(arguments[0]).startswith(directory):
+        is_touch = event in TOUCHES and bool(arguments) and str(arguments[0]).startswith(directories)
+        if not is_touch and not (programs and event == "subprocess.Popen"):
             return
         left -= 1
         if left == 0:

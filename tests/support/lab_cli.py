@@ -15,7 +15,6 @@ from machinectl.state import State
 from tests.lab.place import KEY
 from tests.support.program import COMMAND, machinectl
 from tests.support.real import need
-from tests.support.sshd import ssh_config
 
 if TYPE_CHECKING:
     import signal
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
     from tests.lab.host import Host
     from tests.support.sshd import SSHConfig
-
-__all__ = ["Cli", "Command", "cli", "ssh_config"]
 
 Done = subprocess.CompletedProcess[str]
 # What comes before an error: a step with its time, a key that is new, a warning.

@@ -1,4 +1,4 @@
-"""Machines in a store whose host is an sshd of the test's own, without a `create`."""
+"""Machines in a store without a `create`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 from machinectl.machines.record import Machine, Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
+
+
+def added(store: Store, machine: Machine, files: Mapping[str, bytes] | None = None) -> Machine:
+    """A machine that is in the store now."""
+    with store.writing(machine.name) as held:
+        held.add(machine, files or {})
+    return machine
 
 
 def register(store: Store, name: str, sshd: Sshd, *, pinned: bool = True) -> Machine:
@@ -30,6 +39,4 @@ def register(store: Store, name: str, sshd: Sshd, *, pinned: bool = True) -> Mac
     files = {"id_ssh": sshd.key_path.read_bytes()}
     if pinned:
         files["known_hosts"] = f"machinectl {' '.join(sshd.known().split()[1:3])}\n".encode()
-    with store.lock(name):
-        store.add(machine, files)
-    return machine
+    return added(store, machine, files)

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.driver import SSHEndpoint
+from machinectl.ssh import settings
 from machinectl.ssh.connect import connect
 from machinectl.ssh.credentials import Credentials
+from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.hostkeys import HostKeyPolicy
 from tests.support.quiet import Quiet
 from tests.support.real import need
@@ -205,10 +206,12 @@ class SSHConfig:
         self.known_hosts = directory / "known_hosts"
         self.known_hosts.write_text("")
         self._path = directory / "config"
+        self._calls = directory / "calls"
+        self._calls.write_text("")
         self.write("")
         wrapper = directory / "bin" / "ssh"
         wrapper.parent.mkdir()
-        wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {self._path} "$@"\n')
+        wrapper.write_text(f'#!/bin/sh\necho "$@" >> {self._calls}\nexec {shutil.which("ssh")} -F {self._path} "$@"\n')
         wrapper.chmod(0o755)
         self.bin = wrapper.parent
 
@@ -218,6 +221,12 @@ class SSHConfig:
             f"  UserKnownHostsFile {self.known_hosts}\n  GlobalKnownHostsFile none\n"
             "  IdentityFile none\n  IdentityAgent none\n"
         )
+        settings.ANSWERS.clear()
+
+    @property
+    def calls(self) -> list[str]:
+        """What `ssh` was called with, each time."""
+        return self._calls.read_text().splitlines()
 
 
 @pytest.fixture

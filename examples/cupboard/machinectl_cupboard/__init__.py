@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import json
 
-from machinectl.driver import DriverError, Instance, Option, Request, SSHEndpoint
-from machinectl.errors import CheckFailed
-from machinectl.state import State
+from machinectl import driver
+from machinectl.driver import CheckFailed, DriverError, Instance, NoPowerSwitch, Option, Request, SSHEndpoint, Where
 
 ENGINE_PORT = 2376
 
@@ -30,29 +29,26 @@ class CupboardDriver:
     def check(self, request: Request) -> None:
         find(request)
 
-    def create(self, request: Request) -> str:
+    def preview(self, request: Request) -> Where:
+        return self.where(Instance(request.name, request.directory, self.create(request)))
+
+    def create(self, request: Request, keep: object = None) -> str:
         return json.dumps({"IPAddress": find(request), "Port": request.options["cupboard-port"]})
 
-    def remove(self, instance: Instance) -> None:
-        """Nothing was made, so nothing is given back."""
-
-    def url(self, instance: Instance) -> str:
+    def where(self, instance: Instance) -> Where:
         known = json.loads(instance.state)
-        return f"tcp://{known['IPAddress']}:{known['Port']}"
-
-    def ssh(self, instance: Instance) -> SSHEndpoint | None:
-        return SSHEndpoint(json.loads(instance.state)["IPAddress"])
-
-    def state(self, instance: Instance) -> State | None:
-        return None
+        return Where(f"tcp://{known['IPAddress']}:{known['Port']}", SSHEndpoint(known["IPAddress"]))
 
     def move(self, instance: Instance, url: str) -> str:
         raise DriverError(f"The address of {instance.name} stands in its list", "Edit the list, and create it again")
 
-    def start(self, instance: Instance) -> None:
-        raise DriverError(f"{instance.name} is in the cupboard", "Press its button")
+    def start(self, instance: Instance) -> str:
+        raise NoPowerSwitch(f"{instance.name} is in the cupboard", "Press its button")
 
     stop = restart = kill = start
+    remove = driver.nothing_to_give_back
+    state = driver.state_unknown
+    close = driver.nothing_to_close
 
 
 def find(request: Request) -> str:

@@ -22,7 +22,8 @@ def certs_issue(store: Store, name: str, out_dir: str, *, client_name: str = "cl
 
     machine = store.read(name)
     directory = store.directory(name)
-    with store.lock(name), only_writer(directory):
+    with store.writing(name) as held:
+        held.finish_files()
         ca = signing_ca(name, directory)
     client = certs.issue_client(ca, client_name)
     files = {"ca.pem": ca.certificate, "cert.pem": client.certificate, "key.pem": client.key}

@@ -1,0 +1,203 @@
+"""What we did on a host: a class for each kind of change, with what undoes it, and its form in a machine's record.
+
+In the record a change is an object with `kind`, `path` (what it is about, told apart within its kind) and what else its
+undoing needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    Kind = TypeVar("Kind", bound="Change")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that was done. `more` is what another version of machinectl keeps of it besides."""
+
+    KIND: ClassVar[str] = ""
+
+    more: Mapping[str, Any] = field(default_factory=dict, kw_only=True, compare=False, repr=False)
+
+    @property
+    def about(self) -> str:
+        """What was changed: a second change of the same kind and about the same thing is the same one."""
+        raise NotImplementedError
+
+    def dump(self) -> dict[str, Any]:
+        """The change as a record holds it."""
+        return {"kind": self.KIND, "path": self.about, **self.more}
+
+    @classmethod
+    def load(cls, about: str, more: dict[str, Any]) -> Self:
+        """The change of a record; it takes out of `more` what it knows. Raises KeyError, TypeError or ValueError."""
+        raise NotImplementedError
+
+    def followed_by(self, later: Change) -> Change:  # noqa: ARG002 (those whose undoing grows need it)
+        """The change with the same one made again: what was there before us is what was there first."""
+        return self
+
+
+@dataclass(frozen=True)
+class About(Change):
+    """A change of which nothing need be known but what it is about."""
+
+    subject: str
+
+    @property
+    def about(self) -> str:
+        return self.subject
+
+    @classmethod
+    def load(cls, about: str, more: dict[str, Any]) -> Self:
+        return cls(about, more=more)
+
+
+class FileMade(About):
+    """A file at the path `subject` that was not there before; undone, it is removed."""
+
+    KIND = "file"
+
+
+class DirectoryMade(About):
+    """A directory at the path `subject`; undone, it is removed if it is empty."""
+
+    KIND = "directory"
+
+
+class CaGiven(About):
+    """A CA that the engine was told to trust, by the SHA256 of its file: a later run knows by it that it was ours."""
+
+    KIND = "ca"
+
+
+class ServiceEnabled(About):
+    """The unit `subject` is started at boot, and was not before."""
+
+    KIND = "enabled"
+
+
+class PackageInstalled(About):
+    """The engine's package `subject`; undone where the engine is to go, too."""
+
+    KIND = "package"
+
+
+@dataclass(frozen=True)
+class PortOpened(Change):
+    """A TCP port let through by the host's firewall; `undo` is the command that closes it."""
+
+    KIND = "firewall"
+
+    firewall: str
+    port: str
+    undo: str
+
+    @property
+    def about(self) -> str:
+        return f"{self.firewall}:{self.port}"
+
+    def dump(self) -> dict[str, Any]:
+        return {**super().dump(), "undo": self.undo}
+
+    @classmethod
+    def load(cls, about: str, more: dict[str, Any]) -> Self:
+        firewall, _, port = about.partition(":")
+        return cls(firewall, port, text(more.pop("undo")), more=more)
+
+
+@dataclass(frozen=True)
+class ConfigMerged(Change):
+    """Keys that were put into the daemon.json at `path`.
+
+    `before` is its text before us, None where there was none, and `mode` its mode in octal; `ours` are our keys, and
+    `written` the SHA256 of what was written last.
+    """
+
+    KIND = "config"
+
+    path: str
+    before: str | None
+    mode: str
+    ours: Mapping[str, Any]
+    written: str
+
+    @property
+    def about(self) -> str:
+        return self.path
+
+    def dump(self) -> dict[str, Any]:
+        ours = {"before": self.before, "mode": self.mode, "ours": dict(self.ours), "written": self.written}
+        return {**super().dump(), **ours}
+
+    @classmethod
+    def load(cls, about: str, more: dict[str, Any]) -> Self:
+        before, ours = more.pop("before"), more.pop("ours")
+        if not isinstance(ours, dict) or not (before is None or isinstance(before, str)):
+            raise TypeError(ours)
+        return cls(about, before, text(more.pop("mode", "644")), ours, text(more.pop("written", "")), more=more)
+
+    def followed_by(self, later: Change) -> Change:
+        if not isinstance(later, ConfigMerged):
+            return self
+        return replace(self, ours={**self.ours, **later.ours}, written=later.written)
+
+
+@dataclass(frozen=True)
+class Unknown(Change):
+    """What this version does not know: a newer one made it. It is kept as it is, and undone by that version alone."""
+
+    data: Any
+
+    @property
+    def about(self) -> str:
+        return str(self.data)
+
+    def dump(self) -> Any:
+        return self.data
+
+
+KINDS: dict[str, type[Change]] = {
+    kind.KIND: kind
+    for kind in (FileMade, DirectoryMade, CaGiven, ServiceEnabled, PackageInstalled, PortOpened, ConfigMerged)
+}
+
+
+def load(data: Any) -> Change:
+    """A change as a record holds it. Never raises: what is not understood is kept as Unknown."""
+    try:
+        more = dict(data)
+        return KINDS[more.pop("kind")].load(text(more.pop("path")), more)
+    except (KeyError, TypeError, ValueError):
+        return Unknown(data)
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def merged(recorded: Sequence[Change], new: Iterable[Change]) -> tuple[Change, ...]:
+    """A record's changes with new ones in it, each once."""
+    result = list(recorded)
+    for change in new:
+        known = next((at for at, each in enumerate(result) if same(each, change)), None)
+        if known is None:
+            result.append(change)
+        else:
+            result[known] = result[known].followed_by(change)
+    return tuple(result)
+
+
+def same(one: Change, other: Change) -> bool:
+    return type(one) is type(other) and one.about == other.about
+
+
+def of_kind(changes: Iterable[Change], kind: type[Kind]) -> list[Kind]:
+    """The changes of one kind, in their order."""
+    return [change for change in changes if isinstance(change, kind)]

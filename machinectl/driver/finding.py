@@ -1,0 +1,140 @@
+"""How drivers are found: none is imported but the one that is asked for, and a broken one breaks nothing else.
+
+Only the core comes here; what a driver needs is in `machinectl.driver`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import TYPE_CHECKING, cast
+
+from machinectl.driver.contract import Driver, DriverError
+from machinectl.errors import MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+GROUP = "machinectl.drivers"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A driver that is installed: its name, the package it comes from, and where in it, as a text for people.
+
+    `make` makes the driver; it is somebody else's code.
+    """
+
+    name: str
+    package: str
+    version: str
+    origin: str
+    make: Callable[[], object] = field(repr=False, compare=False)
+
+    def load(self) -> Driver:
+        """A driver of one's own, to be closed when it is used no more. Raises DriverError."""
+        try:
+            return cast("Driver", Guarded(self.name, self.make()))
+        except MachineError:
+            raise
+        except Exception as exc:
+            raise DriverError(
+                f'Driver "{self.name}" ({self.origin}) cannot be loaded: {first_line(exc)}',
+                "Reinstall or remove its package: machinectl drivers",
+            ) from exc
+
+
+def packaged() -> Iterator[Installed]:
+    """The drivers that are entry points of installed packages: ours are, as anybody's."""
+    for package in metadata.distributions():
+        try:
+            entry_points = package.entry_points.select(group=GROUP)
+        except Exception:  # noqa: BLE001, S112 - whatever is wrong with one package's list, the others have theirs
+            continue
+        for entry_point in entry_points:
+            yield Installed(
+                entry_point.name, package.name, package.version, entry_point.value, functools.partial(made, entry_point)
+            )
+
+
+def made(entry_point: metadata.EntryPoint) -> object:
+    return entry_point.load()()
+
+
+# The ways to find drivers; of two drivers of one name the first one counts. A way raises what it likes.
+FINDERS: list[Callable[[], Iterable[Installed]]] = [packaged]
+
+
+def search() -> tuple[dict[str, Installed], list[DriverError]]:
+    """Every driver there is by its name, and why drivers could not be looked for in some way. None is loaded."""
+    found: dict[str, Installed] = {}
+    failed = []
+    for finder in FINDERS:
+        try:
+            for driver in finder():
+                found.setdefault(driver.name, driver)
+        except Exception as exc:  # noqa: BLE001 - somebody else's code
+            failed.append(
+                DriverError(f"Drivers cannot be looked for in {finder.__module__}: {first_line(exc)}", "Mend it")
+            )
+    return found, failed
+
+
+def installed() -> list[Installed]:
+    """Every driver there is, by name; none is loaded for it."""
+    found, _ = search()
+    return [found[name] for name in sorted(found)]
+
+
+@functools.cache
+def load(name: str) -> Driver:
+    """The driver of that name, and no other one; it is closed when the process ends. Raises DriverError.
+
+    All who ask in one process get the same one.
+    """
+    found, failed = search()
+    if name not in found:
+        known = ", ".join(sorted(found)) or "no drivers"
+        why = "".join(f"; {error.cause}" for error in failed)
+        raise DriverError(
+            f'Driver "{name}" not found. Do you have the plugin installed? (installed: {known}{why})',
+            "See the installed drivers: machinectl drivers",
+        )
+    driver = found[name].load()
+    atexit.register(close_quietly, driver)
+    return driver
+
+
+def close_quietly(driver: Driver) -> None:
+    """Close a driver at the end of the process, when there is nothing left that its failure could harm."""
+    with suppress(MachineError):
+        driver.close()
+
+
+class Guarded:
+    """A driver whose members raise nothing but MachineError: what is not is its own fault, and named as that."""
+
+    def __init__(self, name: str, driver: object) -> None:
+        self.name = name
+        self.driver = driver
+
+    def __getattr__(self, member: str) -> Callable[..., object]:
+        def call(*given: object) -> object:
+            try:
+                return getattr(self.driver, member)(*given)
+            except MachineError:
+                raise
+            except Exception as exc:
+                raise DriverError(
+                    f'Driver "{self.name}" fails in {member}: {first_line(exc)}',
+                    "See where it comes from, and tell them: machinectl drivers",
+                ) from exc
+
+        return call
+
+
+def first_line(exc: Exception) -> str:
+    return f"{type(exc).__name__}: {str(exc).partition(chr(10))[0]}"

@@ -1,0 +1,38 @@
+"""What was said of a driver's options, whoever said it: checked against what the driver declares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from machinectl.driver.contract import Option, OptionValue
+
+
+def typed(option: Option) -> str:
+    """How an option is typed on a command line; a secret is in a file, which is named there."""
+    return f"--{option.name}-file" if option.secret else f"--{option.name}"
+
+
+def complete(driver: str, options: Sequence[Option], given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+    """The value of every option of a driver, by name, as `Request.options` has it.
+
+    What is not given has its default. Raises UsageError where one is missing, or is not among its choices.
+    """
+    values = {option.name: given.get(option.name, option.default) for option in options}
+    for option in options:
+        check(driver, option, values[option.name])
+    return values
+
+
+def check(driver: str, option: Option, value: OptionValue) -> None:
+    if option.required and value in ("", ()):
+        raise UsageError(f"Error: Driver {driver} needs {typed(option)}", f"machinectl create -d {driver} --help")
+    for one in value if isinstance(value, tuple) else (value,):
+        if option.choices and one not in (option.default, *option.choices):
+            raise UsageError(
+                f"Error: {typed(option)} {one!r} is none of its choices", f"Choose one of: {', '.join(option.choices)}"
+            )

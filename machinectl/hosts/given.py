@@ -1,0 +1,64 @@
+"""Certificates that a user gives, checked before anything is done with them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from machinectl import certs
+from machinectl.errors import MachineError
+from machinectl.hosts.identity import CLIENT_FILES, SERVER_FILES, Identity
+from machinectl.machines.fileset import read_pem
+
+
+def read_tls_dir(directory: str) -> Identity:
+    """A directory's ca.pem, cert.pem and key.pem, and ca-key.pem, server.pem and server-key.pem where they are there.
+
+    All are checked. Raises MachineError for the first thing that is wrong.
+    """
+    found = present_files(directory)
+    ca, cert, key = (os.path.join(directory, file) for file in CLIENT_FILES)
+    files = read_tls_files(ca, cert, key).present
+    if "ca-key.pem" in found:
+        ca_key = os.path.join(directory, "ca-key.pem")
+        files["ca-key.pem"] = certs.ca_pair(files["ca.pem"], read_pem(ca_key), ca_file=ca, key_file=ca_key).key
+    if "server.pem" in found or "server-key.pem" in found:
+        server, server_key = (os.path.join(directory, file) for file in SERVER_FILES)
+        checked = certs.server_bundle(
+            files["ca.pem"],
+            read_pem(server),
+            read_pem(server_key),
+            ca_file=ca,
+            cert_file=server,
+            key_file=server_key,
+        )
+        files.update((file, checked[file]) for file in SERVER_FILES)
+    return Identity.of_files(files)
+
+
+def read_tls_files(ca: str, cert: str, key: str) -> Identity:
+    """A client's three files, wherever they are, checked."""
+    checked = certs.client_bundle(read_pem(ca), read_pem(cert), read_pem(key), ca_file=ca, cert_file=cert, key_file=key)
+    return Identity.of_files(checked)
+
+
+def present_files(directory: str) -> frozenset[str]:
+    """The names in a directory. Raises MachineError where it cannot be listed or lacks what a client needs."""
+    quoted = shlex.quote(directory)
+    try:
+        found = frozenset(os.listdir(directory))
+    except FileNotFoundError as exc:
+        raise MachineError(
+            f"{directory} does not exist", f"Make certificates there: machinectl certs create --out {quoted} --san HOST"
+        ) from exc
+    except NotADirectoryError as exc:
+        raise MachineError(f"{directory} is not a directory", "Give the directory that holds ca.pem.") from exc
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        raise MachineError(f"{directory} cannot be read: {reason}", f"See: ls -ld {quoted}") from exc
+    missing = [file for file in CLIENT_FILES if file not in found]
+    if missing:
+        raise MachineError(
+            f"{directory} lacks {' and '.join(missing)}", f"A client needs {', '.join(CLIENT_FILES)}; see: ls {quoted}"
+        )
+    return found

@@ -1,0 +1,58 @@
+"""What machines are doing: as their drivers know it where an engine cannot answer, else as their engines say."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from machinectl import engine
+from machinectl.engine.endpoint import Deadline
+from machinectl.errors import MachineError
+from machinectl.hosts.driven import driver_of, instance
+from machinectl.hosts.endpoint import endpoint
+from machinectl.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from machinectl.driver import Driver
+    from machinectl.engine import Probe
+    from machinectl.machines.record import Machine
+
+# In these no engine runs: who asks one waits for nothing.
+ASLEEP = {State.STOPPED, State.PAUSED, State.SAVED}
+
+
+def state_of(machine: Machine, timeout: float) -> Probe:
+    """What one machine is doing; `timeout` in seconds. Never raises."""
+    return look(machine, driver_or_none(machine), Deadline(timeout))
+
+
+def states_of(machines: Iterable[Machine], timeout: float) -> Iterator[tuple[str, Probe]]:
+    """What many machines are doing, each by its name as it is known: all within `timeout` seconds and a moment."""
+    by_name = {machine.name: machine for machine in machines}
+    # Loaded here: threads that import at once wait for each other.
+    drivers = {machine.driver: driver_or_none(machine) for machine in by_name.values()}
+    questions = {name: partial(look, machine, drivers[machine.driver]) for name, machine in by_name.items()}
+    return engine.ask_all(questions, timeout, lambda name: by_name[name].url)
+
+
+def look(machine: Machine, driver: Driver | None, deadline: Deadline) -> Probe:
+    known = known_state(machine, driver)
+    return engine.Probe(known) if known in ASLEEP else engine.probe_by(endpoint(machine), deadline)
+
+
+def known_state(machine: Machine, driver: Driver | None) -> State | None:
+    """What the driver knows; one that fails, knows nothing."""
+    try:
+        return driver.state(instance(machine)) if driver else None
+    except MachineError:
+        return None
+
+
+def driver_or_none(machine: Machine) -> Driver | None:
+    """A machine's driver; None where it cannot be had, as its engine may answer all the same."""
+    try:
+        return driver_of(machine)
+    except MachineError:
+        return None

@@ -1,0 +1,119 @@
+"""What is asked of a machine's engine. Each option is declared here, and nowhere else.
+
+From its declaration it becomes an option of `create` (with an environment variable where it has one), a key in the
+machine's record, and a line of documentation.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from machinectl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+WAYS = ("auto", "docker", "distro", "none")
+
+
+class Declared(NamedTuple):
+    """How an option is called: its key in the record, its flag, its environment variable; `many` may be repeated."""
+
+    key: str
+    flag: str
+    metavar: str
+    help: str
+    variable: str
+    many: bool
+
+
+def one(flag: str, metavar: str, text: str, variable: str = "") -> Any:
+    """Declare an option with one value, "" where it is not given."""
+    return field(default="", metadata={"declared": (flag, metavar, text, variable, False)})
+
+
+def many(flag: str, metavar: str, text: str, variable: str = "") -> Any:
+    """Declare an option that may be given many times."""
+    return field(default=(), metadata={"declared": (flag, metavar, text, variable, True)})
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What is asked of an engine; `others` are keys of the record that this version cannot read, kept as they are."""
+
+    options: tuple[str, ...] = many("--engine-opt", "FLAG=VALUE", "A flag of dockerd.")
+    insecure_registries: tuple[str, ...] = many("--engine-insecure-registry", "REGISTRY", "A registry without TLS.")
+    registry_mirrors: tuple[str, ...] = many(
+        "--engine-registry-mirror", "URL", "A registry mirror.", "ENGINE_REGISTRY_MIRROR"
+    )
+    env: tuple[str, ...] = many(
+        "--engine-env", "NAME=VALUE", "A variable of the engine's environment; proxies are for installing, too."
+    )
+    tls_sans: tuple[str, ...] = many("--tls-san", "NAME|ADDRESS", "One more name in the server's certificate.")
+    install: str = one(
+        "--engine-install", "WAY", "auto (the default), docker (its script), distro (the package) or none."
+    )
+    install_url: str = one(
+        "--engine-install-url", "URL", "Docker's script, for --engine-install docker.", "MACHINE_DOCKER_INSTALL_URL"
+    )
+    version: str = one("--engine-version", "VERSION", "The version to install.")
+    storage_driver: str = one("--engine-storage-driver", "NAME", "The engine's storage driver.")
+    bind: str = one("--engine-bind", "ADDRESS", "The address that the engine listens on (default: all).")
+    os: str = one("--os", "ID", "What the host's system is like, where it is not recognised: debian, fedora …")
+    others: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def load(cls, data: Mapping[str, Any]) -> EngineOptions:
+        """The options of a record. Never raises: what is not of its option's type is kept and not used."""
+        known: dict[str, Any] = {}
+        for option in DECLARED:
+            value = data.get(option.key)
+            if option.many and isinstance(value, list) and all(isinstance(each, str) for each in value):
+                known[option.key] = tuple(value)
+            elif not option.many and isinstance(value, str):
+                known[option.key] = value
+        return cls(**known, others={key: value for key, value in data.items() if key not in known})
+
+    def dump(self) -> dict[str, Any]:
+        """The options that were given, as a record holds them."""
+        given = {option.key: getattr(self, option.key) for option in DECLARED}
+        texts = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items() if value}
+        return {**texts, **self.others}
+
+    @property
+    def given(self) -> bool:
+        """Whether anything was asked."""
+        return any(getattr(self, option.key) for option in DECLARED)
+
+    def check(self) -> None:
+        """Refuse what no engine could be given, before anybody is asked or touched. Raises UsageError."""
+        if self.install and self.install not in WAYS:
+            raise UsageError(f"--engine-install {self.install!r} is not known", f"One of: {' '.join(WAYS)}")
+        for variable in self.env:
+            check_variable(variable)
+        check_address(self.bind)
+
+
+DECLARED = tuple(
+    Declared(each.name, *each.metadata["declared"]) for each in fields(EngineOptions) if "declared" in each.metadata
+)
+
+
+def check_variable(variable: str) -> None:
+    name, equals, value = variable.partition("=")
+    if not equals or not name.replace("_", "a").isalnum() or name[0].isdigit() or not value.isprintable():
+        raise UsageError(f"--engine-env {name!r} is not a variable of one line", "Write --engine-env NAME=VALUE")
+
+
+def check_address(address: str) -> None:
+    """Refuse what is no address: dockerd would find that out in its restart."""
+    if not address:
+        return
+    try:
+        ipaddress.ip_address(address.removeprefix("[").removesuffix("]"))
+    except ValueError as exc:
+        raise UsageError(
+            f"--engine-bind {address!r} is not an address", "Give one of the host's, as 192.168.0.29 or fd00::1d"
+        ) from exc

@@ -1,0 +1,33 @@
+"""What a machine shall be: asked on the command line today, by a file tomorrow, and kept in the machine's record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from machinectl.machines.engine_options import EngineOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from machinectl.driver import OptionValue
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """What a machine shall be.
+
+    `options` are the driver's. `tls` is whether its engine is spoken to over TLS (None: its URL decides). `provision`
+    is whether its host is made an engine host, where there is a way to it; if not, the host is left as it is.
+    """
+
+    driver: str
+    options: Mapping[str, OptionValue] = field(default_factory=dict, repr=False)
+    tls: bool | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    provision: bool = True
+
+    def without(self, secrets: Collection[str]) -> MachineSpec:
+        """The same as a record may hold it: without the driver's options that are secret."""
+        return replace(self, options={name: value for name, value in self.options.items() if name not in secrets})

@@ -1,0 +1,199 @@
+"""`create` with somebody else's drivers: what they are given, what is kept of them, and what their faults break."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.program import machinectl
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+SOMEBODY_ELSES = """
+import json, os
+from machinectl.driver import NoPowerSwitch, Option, Where
+
+class Driver:
+    def options(self):
+        # Known at run time only, as those of a driver in another process are.
+        return [
+            *(Option("cloud-" + word, "A " + word + ".", default) for word, default in
+              [("region", "eu"), ("cpus", 2), ("spot", False), ("tag", ())]),
+            Option("cloud-size", "How large.", "s", choices=("s", "m", "l")),
+            Option("cloud-token", "What lets you in.", variable="CLOUD_TOKEN", secret=True),
+        ]
+    def check(self, request): pass
+    def preview(self, request): return Where()
+    def create(self, request, keep):
+        if request.options["cloud-region"] == "moon":
+            keep(request.state + "half ")
+            raise ValueError("too far away")
+        given = {name: value for name, value in request.options.items() if name != "cloud-token"}
+        token = len(request.options["cloud-token"])
+        return request.state + '{"n": 1.0, "n": 2, "StorePath": "%s", "given": %s, "length": %d}  ' % (
+            request.directory, json.dumps(given), token)
+    def remove(self, instance): print("given back:", instance.state)
+    def where(self, instance): return Where("tcp://192.0.2.1:2376")
+    def state(self, instance): return None
+    def move(self, instance, url): return instance.state
+    def start(self, instance): raise NoPowerSwitch("none", "nowhere")
+    stop = restart = kill = start
+    def close(self): pass
+"""
+
+
+@pytest.fixture
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two packages of somebody else's on the import path: one driver works, one is broken."""
+    (tmp_path / "cloud.py").write_text(SOMEBODY_ELSES)
+    (tmp_path / "broken.py").write_text("import nosuchmodule\n")
+    for package, entry in (("cloud", "cloud = cloud:Driver"), ("broken", "broken = broken:Driver")):
+        info = tmp_path / f"machinectl_{package}-1.5.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: machinectl-{package}\nVersion: 1.5\n")
+        (info / "entry_points.txt").write_text(f"[machinectl.drivers]\n{entry}\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+
+
+@pytest.mark.usefixtures("plugins")
+def test_every_installed_driver_is_listed_and_a_broken_one_says_why() -> None:
+    result = machinectl("drivers")
+    assert result.returncode == 0
+    rows = {line.split()[0]: line for line in result.stdout.splitlines()}
+    assert "machinectl-cloud" in rows["cloud"]
+    assert "1.5" in rows["cloud"]
+    assert "No module named 'nosuchmodule'" in rows["broken"]
+    assert "none" in rows
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_broken_driver_breaks_neither_ls_nor_create_with_another(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    assert machinectl("create", "-d", "none", "--url", "tcp://127.0.0.1:1", "a", store=store).returncode == 0
+    assert "a" in machinectl("ls", store=store).stdout
+    failed = machinectl("create", "-d", "broken", "b", store=store)
+    assert failed.returncode == 1
+    assert "cannot be loaded" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.usefixtures("plugins")
+def test_options_known_at_run_time_are_options_of_create_and_reach_the_driver(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    helped = machinectl("create", "-d", "cloud", "--help")
+    assert "--cloud-region" in helped.stdout
+    made = machinectl(
+        "create",
+        "--driver=cloud",
+        "--cloud-cpus",
+        "4",
+        "--cloud-spot",
+        "--cloud-tag",
+        "a",
+        "--cloud-tag",
+        "b",
+        "box",
+        store=store,
+    )
+    assert made.returncode == 0, made.stderr
+    given = machinectl("inspect", "-f", "{{json .Driver.given}}", "box", store=store).stdout
+    assert json.loads(given) == {
+        "cloud-cpus": 4,
+        "cloud-region": "eu",
+        "cloud-size": "s",
+        "cloud-spot": True,
+        "cloud-tag": ["a", "b"],
+    }
+    assert machinectl("create", "-d", "cloud", "--cloud-cpus", "many", "box2", store=store).returncode == 2
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_driver_that_crashes_is_blamed_by_name_and_does_not_keep_its_machine(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    assert machinectl("create", "-d", "cloud", "box", store=store).returncode == 0
+    moved = machinectl("set", "--url", "unix:///x", "box", store=store)
+    assert moved.returncode == 0, moved.stderr
+    (tmp_path / "cloud.py").write_text(SOMEBODY_ELSES.replace("def remove(self", "remove = 1\n    def other(self"))
+    failed = machinectl("rm", "-y", "box", store=store)
+    assert failed.returncode == 1
+    assert 'Driver "cloud" fails in remove: TypeError' in failed.stderr
+    assert machinectl("rm", "-f", "box", store=store).returncode == 0
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_drivers_state_is_kept_byte_for_byte_through_every_rewrite(tmp_path: Path) -> None:
+    from machinectl.machines.store import Store
+
+    store = tmp_path / "store"
+    assert machinectl("create", "-d", "cloud", "box", store=store).returncode == 0
+    before = Store(str(store)).read("box").driver_state
+    assert before.startswith('{"n": 1.0, "n": 2, "StorePath": "/')
+    assert before.endswith("  ")
+    assert str(store) in before
+    machinectl("set", "--label", "a=b", "box", store=store)
+    machinectl("rename", "box", "crate", store=store)
+    assert Store(str(store)).read("crate").driver_state == before
+
+
+def created(*options: str | Path, store: Path, token: str = "") -> subprocess.CompletedProcess[str]:
+    return machinectl("create", "-d", "cloud", *options, "box", store=store, environment={"CLOUD_TOKEN": token})
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_choice_is_shown_and_anything_else_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    assert "s|m|l" in machinectl("create", "-d", "cloud", "--help").stdout
+    refused = created("--cloud-size", "xl", store=store)
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines() == ["Error: --cloud-size 'xl' is none of its choices", "Choose one of: s, m, l"]
+    assert not (store / "machines/box").exists()
+    assert created("--cloud-size", "m", store=store).returncode == 0
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_secret_comes_from_a_file_or_the_variable_and_is_kept_nowhere(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    (tmp_path / "token").write_text("opensesame\n")
+    helped = machinectl("create", "-d", "cloud", "--help", environment={"COLUMNS": "200", "CLOUD_TOKEN": "opensesame"})
+    assert "--cloud-token-file FILE" in " ".join(helped.stdout.split())
+    assert "$CLOUD_TOKEN" in helped.stdout
+    assert "opensesame" not in helped.stdout
+    assert created("--cloud-token", "opensesame", store=store).returncode == 2
+    for options, token in (((), "opensesame"), (("--cloud-token-file", tmp_path / "token"), "another")):
+        made = created(*options, store=store, token=token)
+        assert made.returncode == 0, made.stderr
+        record = (store / "machines/box/machine.json").read_text()
+        assert r"\"length\": 10}" in record
+        assert "opensesame" not in record
+        assert machinectl("rm", "-y", "box", store=store).returncode == 0
+    assert "cannot be read" in created("--cloud-token-file", tmp_path / "nowhere", store=store).stderr
+
+
+@pytest.mark.usefixtures("plugins")
+def test_what_a_create_that_failed_has_made_is_on_record_gone_on_with_and_given_back(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    failed = created("--cloud-region", "moon", store=store)
+    assert failed.returncode == 1
+    assert 'Driver "cloud" fails in create: ValueError: too far away' in failed.stderr
+    assert "machinectl rm box" in failed.stderr
+    assert "half" in created("--cloud-region", "moon", store=store).stderr
+    assert "given back: half half" in machinectl("rm", "-y", "box", store=store).stdout
+    assert created("--cloud-region", "moon", store=store).returncode == 1
+    assert machinectl("create", "-d", "none", "--url", "unix:///x", "box", store=store).returncode == 1
+    assert created(store=store).returncode == 0
+    assert "given back: half {" in machinectl("rm", "-y", "box", store=store).stdout
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_dry_run_makes_nothing_and_says_what_cannot_be_known_yet(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    shown = created("--dry-run", "--cloud-region", "moon", store=store)
+    assert (shown.returncode, shown.stdout) == (0, "")
+    assert 'Driver cloud would make "box"' in shown.stderr
+    assert not store.exists()

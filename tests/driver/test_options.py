@@ -1,0 +1,45 @@
+"""What was said of a driver's options, against what it declares."""
+
+from __future__ import annotations
+
+import pytest
+
+from machinectl.driver import Option, UsageError
+from machinectl.driver.options import complete, typed
+
+OPTIONS = (
+    Option("cloud-region", "Where.", "eu", choices=("eu", "us")),
+    Option("cloud-zone", "Which.", ("a",), choices=("a", "b", "c")),
+    Option("cloud-cpus", "How many.", 2),
+    Option("cloud-spot", "Cheap.", default=False),
+    Option("cloud-token", "A secret.", required=True, secret=True),
+)
+
+
+def test_what_is_not_said_has_its_default() -> None:
+    assert complete("cloud", OPTIONS, {"cloud-token": "x", "cloud-cpus": 4}) == {
+        "cloud-region": "eu",
+        "cloud-zone": ("a",),
+        "cloud-cpus": 4,
+        "cloud-spot": False,
+        "cloud-token": "x",
+    }
+
+
+@pytest.mark.parametrize("given", [{"cloud-region": "mars"}, {"cloud-region": ""}, {"cloud-zone": ("a", "mars")}])
+def test_what_is_no_choice_is_refused_with_those_that_are(given: dict[str, str | tuple[str, ...]]) -> None:
+    with pytest.raises(UsageError) as raised:
+        complete("cloud", OPTIONS, {"cloud-token": "x", **given})
+    assert "is none of its choices" in raised.value.cause
+    assert raised.value.hint in {"Choose one of: eu, us", "Choose one of: a, b, c"}
+
+
+def test_what_is_needed_is_named_as_it_is_typed() -> None:
+    assert [typed(option) for option in OPTIONS[2:]] == ["--cloud-cpus", "--cloud-spot", "--cloud-token-file"]
+    with pytest.raises(UsageError, match="Driver cloud needs --cloud-token-file"):
+        complete("cloud", OPTIONS, {"cloud-token": ""})
+
+
+def test_a_number_and_a_flag_are_said_whatever_they_are() -> None:
+    options = [Option("n", "A number.", 0, required=True), Option("f", "A flag.", default=False, required=True)]
+    assert complete("cloud", options, {"n": 0, "f": False}) == {"n": 0, "f": False}

@@ -1,0 +1,136 @@
+"""The command around the steps, on a host that only answers: certificates, the record, and what a failure leaves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl import certs
+from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade
+from machinectl.engine import Probe
+from machinectl.errors import CheckFailed, MachineError
+from machinectl.hosts.identity import FILES, Identity
+from machinectl.hosts.setup import Setup, World
+from machinectl.hosts.signing import made_good
+from machinectl.machines.engine_options import EngineOptions
+from machinectl.machines.record import Machine, Phase
+from machinectl.provision.decision import EngineDown
+from machinectl.state import State
+from tests.support.quiet import Quiet
+from tests.support.registered import added
+from tests.support.runner import RecordedHost
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+
+ADDRESS = "192.168.0.29"
+
+
+def answering(state: State, error: str = "") -> World:
+    return World(script=lambda _: None, probe=lambda _, __: Probe(state, error=error))
+
+
+@pytest.fixture(autouse=True)
+def machine(store: Store) -> Machine:
+    new = Machine("orion", "generic", url=f"tcp://{ADDRESS}:2376", tls=True)
+    new.phase = Phase.CREATING
+    new.engine = EngineOptions(install="distro")
+    return added(store, new)
+
+
+def carried_out(
+    store: Store, host: RecordedHost, world: World | None = None, authority: certs.Pair | None = None
+) -> list[str]:
+    setup = Setup(authority=authority, world=world or answering(State.RUNNING))
+    with store.writing("orion") as held:
+        outcomes = setup.carry_out(held, Quiet(), host)
+    return [outcome.title for outcome in outcomes if outcome.changed]
+
+
+def files(store: Store) -> dict[str, bytes]:
+    directory = Path(store.directory("orion"))
+    return {name: (directory / name).read_bytes() for name in FILES.values() if (directory / name).exists()}
+
+
+def test_a_machine_is_ready_when_its_engine_has_answered(store: Store) -> None:
+    assert carried_out(store, RecordedHost("docker")) == ["Configuring the engine and restarting it"]
+    assert store.read("orion").phase is Phase.READY
+    assert store.read("orion").mac.startswith("02:00:0a:42")
+    assert set(files(store)) == set(FILES.values())
+
+
+def test_what_will_be_changed_is_on_record_before_it_is(store: Store) -> None:
+    seen = []
+    carried_out(store, RecordedHost("docker", at_work=lambda: seen.append(store.read("orion"))))
+    [record] = seen
+    assert record.phase is Phase.PROVISIONING
+    assert {type(change) for change in record.changes} >= {ConfigMerged, FileMade, CaGiven, DirectoryMade}
+
+
+def test_an_engine_that_does_not_answer_leaves_a_machine_that_can_be_resumed(store: Store) -> None:
+    with pytest.raises(MachineError) as raised:
+        carried_out(store, RecordedHost("docker"), answering(State.TIMEOUT, "it does not answer within 10 s"))
+    assert "cannot be reached from here" in raised.value.cause
+    assert "port 2376/tcp" in raised.value.hint
+    assert store.read("orion").phase is Phase.PROVISIONING
+    before = files(store)
+    carried_out(store, RecordedHost("docker"))
+    assert files(store) == before
+
+
+def test_a_host_that_is_refused_changes_nothing_here(store: Store) -> None:
+    before = store.read("orion").dump()
+    with pytest.raises(CheckFailed):
+        carried_out(store, RecordedHost("swarm-node"))
+    assert store.read("orion").dump() == before
+    assert files(store) == {}
+
+
+def test_where_the_host_gets_its_old_configuration_back_so_does_the_machine(store: Store) -> None:
+    carried_out(store, RecordedHost("docker"))
+    before = files(store)
+    with pytest.raises(EngineDown, match="journal: it does not start"):
+        carried_out(
+            store,
+            RecordedHost("docker", status=3, said=("journal: it does not start",)),
+            authority=certs.new_ca("another"),
+        )
+    assert files(store) == before
+    assert store.read("orion").phase is Phase.READY
+
+
+def test_certificates_that_are_good_are_kept_and_the_others_are_made_anew(machine: Machine) -> None:
+    first = made_good(machine, Identity(), [ADDRESS])
+    assert made_good(machine, first, [ADDRESS]) == first
+    more = made_good(machine, first, [ADDRESS, "Orion.local"])
+    assert {name for name in first.files if first.files[name] != more.files[name]} == {"server.pem", "server-key.pem"}
+    assert made_good(machine, more, [ADDRESS, "orion.LOCAL"]) == more
+    old = certs.issue_client(certs.Pair(more.ca, more.ca_key), "orion", now=datetime.now(UTC) + timedelta(days=3))
+    stale = replace(more, client=old.certificate, client_key=old.key)
+    assert made_good(machine, stale, [ADDRESS, "orion.local"]).client != old.certificate
+
+
+def test_a_ca_that_was_given_signs(machine: Machine) -> None:
+    given = certs.new_ca("ours")
+    assert made_good(machine, Identity(), [ADDRESS], given).ca == given.certificate
+
+
+def test_certificates_of_somebody_elses_ca_are_never_overwritten(store: Store, machine: Machine) -> None:
+    made = made_good(machine, Identity(), [ADDRESS])
+    with store.writing("orion") as held:
+        replace(made, ca_key=b"", server=b"", server_key=b"").keep(held)
+    before = files(store)
+    with pytest.raises(MachineError, match="a CA whose key is not here"):
+        carried_out(store, RecordedHost("docker"))
+    assert files(store) == before
+
+
+def test_a_ca_that_a_killed_run_of_0_1_left_alone_is_nobody_elses(store: Store, machine: Machine) -> None:
+    with store.writing("orion") as held:
+        held.write_file("ca.pem", made_good(machine, Identity(), [ADDRESS]).ca)
+    carried_out(store, RecordedHost("docker"))
+    assert set(files(store)) == set(FILES.values())

@@ -1,0 +1,67 @@
+"""The tests' one stand-in for a driver: it is told what its host is like, and keeps what it was told to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+
+from machinectl.driver import DriverError, NoPowerSwitch, State, Where
+from machinectl.hosts import driven
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.driver import Instance, SSHEndpoint
+
+
+class StandIn:
+    """A driver that holds a power switch, or none, and may know its host's state; what it was told is in `told`."""
+
+    told: ClassVar[list[str]] = []
+
+    def __init__(
+        self,
+        way: SSHEndpoint | None = None,
+        *,
+        switch: bool = True,
+        mac: str = "",
+        knows: Callable[[], State | None] = lambda: None,
+    ) -> None:
+        self.way = way
+        self.switch = switch
+        self.mac = mac
+        self.knows = knows
+
+    def where(self, instance: Instance) -> Where:
+        return Where("", self.way)
+
+    def state(self, instance: Instance) -> State | None:
+        return self.knows()
+
+    def start(self, instance: Instance) -> str:
+        return self.tell("start", instance)
+
+    def stop(self, instance: Instance) -> str:
+        return self.tell("stop", instance)
+
+    def restart(self, instance: Instance) -> str:
+        return self.tell("restart", instance)
+
+    def kill(self, instance: Instance) -> str:
+        return self.tell("kill", instance)
+
+    def tell(self, verb: str, instance: Instance) -> str:
+        if not self.switch:
+            raise NoPowerSwitch(f'no switch for "{instance.name}"', "go there", mac=self.mac)
+        if instance.name == "broken":
+            raise DriverError("its supply is broken", "replace it")
+        self.told.append(f"{verb} {instance.name}")
+        return instance.state
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[StandIn], None]:
+    """Have every machine's driver be this one."""
+    monkeypatch.setattr(StandIn, "told", [])
+    return lambda driver: monkeypatch.setattr(driven, "load", lambda _: driver)

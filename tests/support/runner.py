@@ -1,0 +1,58 @@
+"""The tests' one stand-in for a Runner: a host as it was read once in the lab, whose jobs are kept and end as told."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from machinectl.ssh.runner import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FACTS = Path(__file__).parents[1] / "provision" / "facts"
+
+
+class RecordedHost:
+    """A host that answers with recorded facts (`name`), its clock set right, and ends each job with `status`.
+
+    `said` are the lines that a job prints, `at_work` is called while it runs; `jobs` are the scripts that were run.
+    """
+
+    def __init__(
+        self,
+        name: str = "bare",
+        *,
+        status: int = 0,
+        said: tuple[str, ...] = (),
+        at_work: Callable[[], None] = lambda: None,
+    ) -> None:
+        now = f"@clock {datetime.now(UTC).timestamp():.0f}".encode()
+        lines = (FACTS / name).read_bytes().split(b"\n")
+        self.facts = b"\n".join(now if line.startswith(b"@clock") else line for line in lines)
+        self.status = status
+        self.said = said
+        self.at_work = at_work
+        self.jobs: list[str] = []
+
+    def run(
+        self,
+        script: str,
+        *,
+        input: bytes = b"",
+        timeout: float = 60,
+        check: bool = True,
+        shown: str = "",
+    ) -> Result:
+        assert "PRIVATE KEY" not in script
+        if not input:
+            return Result(0, self.facts, b"")
+        with tarfile.open(fileobj=io.BytesIO(input)) as archive:
+            job = archive.extractfile("job.sh")
+            assert job is not None
+            self.jobs.append(job.read().decode())
+        self.at_work()
+        return Result(self.status, "".join(f"{line}\n" for line in self.said).encode(), b"")

@@ -1,0 +1,94 @@
+"""What was done on a host: its form in a record, and that nothing of another version is lost."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.changes import (
+    KINDS,
+    CaGiven,
+    Change,
+    ConfigMerged,
+    DirectoryMade,
+    FileMade,
+    PackageInstalled,
+    PortOpened,
+    ServiceEnabled,
+    Unknown,
+    load,
+    merged,
+    of_kind,
+)
+
+# As 0.1 wrote them.
+RECORDED = [
+    ({"kind": "file", "path": "/etc/docker/machinectl/ca.pem"}, FileMade("/etc/docker/machinectl/ca.pem")),
+    ({"kind": "directory", "path": "/etc/docker"}, DirectoryMade("/etc/docker")),
+    ({"kind": "ca", "path": "ab" * 32}, CaGiven("ab" * 32)),
+    ({"kind": "enabled", "path": "docker.service"}, ServiceEnabled("docker.service")),
+    ({"kind": "package", "path": "docker.io"}, PackageInstalled("docker.io")),
+    (
+        {"kind": "firewall", "path": "ufw:2376", "undo": "ufw delete allow 2376/tcp"},
+        PortOpened("ufw", "2376", "ufw delete allow 2376/tcp"),
+    ),
+    (
+        {
+            "kind": "config",
+            "path": "/etc/docker/daemon.json",
+            "before": "{}",
+            "mode": "600",
+            "ours": {"tlsverify": True},
+            "written": "cd" * 32,
+        },
+        ConfigMerged("/etc/docker/daemon.json", "{}", "600", {"tlsverify": True}, "cd" * 32),
+    ),
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def test_there_is_a_recorded_one_of_each_kind() -> None:
+    assert {type(change) for _, change in RECORDED} == set(KINDS.values())
+
+
+@pytest.mark.parametrize(("text", "change"), RECORDED)
+def test_a_change_that_0_1_recorded_is_understood_and_written_as_it_was(text: dict[str, Any], change: Change) -> None:
+    assert load(text) == change
+    assert change.dump() == text
+
+
+@given(
+    st.sampled_from([text for text, _ in RECORDED]),
+    st.dictionaries(st.text(min_size=1).map("x".__add__), JSON, max_size=3),
+)
+def test_what_a_newer_version_keeps_of_a_change_besides_survives(text: dict[str, Any], more: dict[str, Any]) -> None:
+    assert load({**text, **more}).dump() == {**text, **more}
+
+
+@given(JSON | st.fixed_dictionaries({"kind": st.sampled_from(sorted(KINDS)) | st.text(), "path": JSON}))
+def test_whatever_stands_in_a_record_comes_back_as_it_was(data: Any) -> None:
+    assert json.loads(json.dumps(load(data).dump())) == json.loads(json.dumps(data))
+
+
+def test_what_is_not_understood_is_of_no_kind_that_is_undone() -> None:
+    changes = [load({"kind": "teleported", "path": "/"}), load({"kind": "config", "path": "/x", "ours": 3}), load(7)]
+    assert all(isinstance(change, Unknown) for change in changes)
+    assert [found for kind in KINDS.values() for found in of_kind(changes, kind)] == []
+
+
+def test_a_change_that_is_made_again_is_recorded_once_and_others_stay_in_their_order() -> None:
+    first = (FileMade("/a"), CaGiven("1"))
+    assert merged(first, [CaGiven("1"), FileMade("/b"), CaGiven("2"), FileMade("/a")]) == (
+        FileMade("/a"),
+        CaGiven("1"),
+        FileMade("/b"),
+        CaGiven("2"),
+    )
