@@ -1,0 +1,104 @@
+"""Whatever moment provisioning is killed at, the host works, its containers run on, and the next command goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.container import run_container
+from tests.support.lab_cli import generic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.fixtures import FreshHost
+    from tests.lab.host import Host
+    from tests.support.lab_cli import Cli
+
+pytestmark = pytest.mark.timeout(900)
+
+
+# Each share is a host of its own, so that they run side by side.
+SHARES = 4
+
+
+def killed_at_every_touch(cli: Cli, share: int, *arguments: str) -> Iterator[int]:
+    """Run a command again and again, killed at one touch of the store after the other, until it comes to its end.
+
+    Of all touches, the first, second … are those of one share: every SHARES-th of them.
+    """
+    for moment in count(1 + share, SHARES):
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.support.dying", str(moment), str(cli.store), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "MACHINE_STORAGE_PATH": str(cli.store)},
+            timeout=120,
+        )
+        if done.returncode != -signal.SIGKILL:
+            assert done.returncode == 0, done.stderr
+            assert moment > 20, "it hardly touches the store"
+            return
+        yield moment
+
+
+@pytest.fixture
+def host(fresh_host: FreshHost) -> Host:
+    """A host with an engine and a container that runs on it."""
+    host = fresh_host("docker")
+    run_container(host, "web")
+    return host
+
+
+def container(host: Host) -> str:
+    """What tells the container that runs from one that was started again."""
+    return host.output("docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' web")
+
+
+def is_ready(cli: Cli) -> bool:
+    path = cli.store / "machines/orion/machine.json"
+    return path.exists() and json.loads(path.read_text())["phase"] == "ready"
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_create_killed_at_every_touch_is_finished_by_the_next_and_no_container_notices(
+    host: Host, cli: Cli, share: int
+) -> None:
+    began = container(host)
+    for moment in killed_at_every_touch(cli, share, *generic(host)):
+        if not is_ready(cli):
+            cli.ok(*generic(host))
+        assert cli.is_running(), moment
+        assert container(host) == began, moment
+        cli.ok("rm", "-y", "--purge", "orion")
+        assert container(host) == began, moment
+    assert cli.is_running()
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_provision_killed_at_every_touch_is_finished_by_the_next_and_no_container_notices(
+    host: Host, cli: Cli, share: int
+) -> None:
+    began = container(host)
+    cli.ok(*generic(host))
+
+    def lose_the_servers() -> None:
+        for name in ("server.pem", "server-key.pem"):
+            (cli.store / "machines/orion" / name).unlink()
+
+    lose_the_servers()
+    for moment in killed_at_every_touch(cli, share, "provision", "orion"):
+        cli.ok("provision", "orion")
+        assert cli.is_running(), moment
+        assert container(host) == began, moment
+        lose_the_servers()
+    assert container(host) == began
