@@ -83,8 +83,7 @@ def create(store: Store, console: Console, creation: Creation) -> list[Outcome]:
         begin(held, settled)
         outcomes: list[Outcome] = []
         try:
-            make(held, settled)
-            ssh = creation.driver.where(instance(held.machine)).ssh
+            ssh = make(held, settled)
             onboarded = settled.sets_up(ssh)
             if ssh and onboarded:
                 outcomes = creation.onboarding.carry_out(held, console, ssh)
@@ -201,8 +200,8 @@ def begin(held: Held, settled: Settled) -> None:
     held.add(machine, files)
 
 
-def make(held: Held, settled: Settled) -> None:
-    """Let the driver make the machine's host; whatever it says on the way is on record at once."""
+def make(held: Held, settled: Settled) -> SSHEndpoint | None:
+    """Let the driver make the host, and return where its SSH is; what it says on the way is on record at once."""
     driver, machine = settled.creation.driver, held.machine
 
     def keep(state: str) -> None:
@@ -212,8 +211,10 @@ def make(held: Held, settled: Settled) -> None:
 
     request = replace(settled.request, state=machine.driver_state)
     machine.driver_state = driver.create(request, keep)
-    settled.place(machine, driver.where(instance(machine)))
+    there = driver.where(instance(machine))
+    settled.place(machine, there)
     held.write()
+    return there.ssh
 
 
 def give_up(held: Held, console: Console) -> None:
