@@ -21,13 +21,21 @@ if TYPE_CHECKING:
 
     from tests.lab.host import Host
 
-__all__ = ["FreshHost", "fresh_host", "lab"]
+__all__ = ["FreshHost", "empty_lab", "fresh_host", "lab"]
 
 _PROGRAMS = ("systemd-nspawn", "debootstrap", "ip", "iptables", "ssh", "ssh-keygen", "nsenter", "setpriv", "setsid")
 
 
 class FreshHost(Protocol):
     def __call__(self, *variants: str, suite: str = "trixie") -> Host: ...
+
+
+@pytest.fixture(scope="session")
+def empty_lab(lab: Lab) -> Iterator[Lab]:  # noqa: ARG001 (what it asks for and says where it cannot be had)
+    """One more lab, in which nobody but the test that asks for it makes hosts."""
+    empty = Lab.claim()
+    yield empty
+    empty.down()
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,9 @@ TOKEN = "let me in"
 
 
 @pytest.fixture
-def lab_driver(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+def lab_driver(empty_lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """The lab that `--driver lab` makes hosts of; its number and its token are in the environment."""
+    lab = empty_lab
     site = tmp_path / "lab-driver"
     info = site / "machinectl_lab-1.0.dist-info"
     info.mkdir(parents=True)
