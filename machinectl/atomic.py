@@ -1,9 +1,13 @@
-"""Files and directories that are there whole or not at all, and private from their first byte."""
+"""Files and directories that are there whole or not at all, and private from their first byte.
+
+And files that are read whole, whatever was laid there in their place.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from machinectl.errors import MachineError
 
@@ -13,6 +17,11 @@ if TYPE_CHECKING:
 
 PRIVATE_DIRECTORY = 0o700
 PRIVATE_FILE = 0o600
+
+# In bytes. Keys, certificates and pins have some KB; a bundle of all public CAs has a quarter of this.
+LONGEST = 1 << 20
+# What flock answers where a file system knows no locks (NFS without its lock daemon).
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 class StoreError(MachineError):
@@ -32,9 +41,30 @@ class Translated:
         if not isinstance(exc, OSError):
             return
         hint = "Choose another store: machinectl --storage-path DIR …"
+        if exc.errno in NO_LOCKS:
+            hint = "Its file system gives no locks (NFS?). " + hint
         if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
             hint = f"Make room on the disk that holds it: df -h {quoted(os.path.dirname(self.path))}"
         raise StoreError(f"Cannot use {self.path}: {exc.strerror or exc}", hint) from exc
+
+
+def read_file(path: str, longest: int = LONGEST) -> bytes:
+    """What a regular file holds: no pipe has us wait for who writes it, and no device is read for ever.
+
+    Raises OSError, also for what is no regular file, and for one that has more than `longest` bytes.
+    """
+    with open(path, "rb", opener=without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file", path)
+        data = file.read(longest + 1)
+    if len(data) > longest:
+        raise OSError(errno.EFBIG, f"It has more than {longest >> 20} MB", path)
+    return data
+
+
+def without_waiting(path: str, flags: int) -> int:
+    # Windows has neither the flag nor pipes among its files.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def replace_file(path: str, data: bytes) -> None:

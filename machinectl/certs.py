@@ -13,6 +13,7 @@ import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography import x509
@@ -50,6 +51,8 @@ COMMON_NAME_BYTES = 64
 
 _USAGES = {ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth", ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth"}
 
+_ANY_USAGE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE.dotted_string
+
 # RFC 1123 labels, with the underscore that Go's and OpenSSL's name checks accept and LANs are full of.
 _DNS_NAME = re.compile(
     r"(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -67,7 +70,17 @@ _UNREADABLE = (
     x509.UnsupportedGeneralNameType,
 )
 
-# The kinds that Go's crypto/tls, and so docker, takes.
+# What Go, and so docker, can do; each was tried with the docker CLI and dockerd. Its TLS signs with these curves
+# (crypto/tls/auth.go), and no longer RSA key than these bits (maxRSAKeySize); a shorter one cannot sign for TLS 1.3 ...
+_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+_RSA_BITS = range(1024, 8192 + 1)
+# ... its X.509 knows one curve more, for a CA, and no signature with another hash that is still safe.
+_CA_CURVES = (*_CURVES, ec.SECP224R1)
+_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+# A key that is for RSA-PSS alone (RFC 4055 1.2), which cryptography reads as any RSA key, and Go does not.
+_PSS_KEY = x509.ObjectIdentifier("1.2.840.113549.1.1.10")
+
+# The kinds of key that docker takes.
 _Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 
@@ -177,6 +190,7 @@ def ca_pair(
         raise _no_match(_File(ca_file, certificates[0]), key_file)
     authority = _File(ca_file, own[0])
     _check_authorities([authority])
+    _check_ca_kind(authority)
     _check_dates([authority], now or datetime.now(UTC))
     rest = [each for each in certificates if each is not own[0]]
     return Pair(_certificate_pem([own[0], *rest]), _key_pem(private))
@@ -197,7 +211,10 @@ def client_bundle(
     `ca` may hold several CAs and `cert` the client's certificate and intermediates. The certificates come
     back with nothing else that the files held, the key as unencrypted PKCS #8. Raises MachineError, one cause
     for each thing that can be wrong: not PEM, encrypted key, key of another certificate, no CA, another CA,
-    expired, not valid yet, not for clients.
+    expired, not valid yet, not for clients, of a kind that docker does not take.
+
+    In place of a CA, `ca` may hold an engine's own certificate, where that is self-signed: docker then trusts just it.
+    Which CA the engine takes clients from cannot be told then, nor of a client's that is self-signed.
     """
     usage = ExtendedKeyUsageOID.CLIENT_AUTH
     files = (ca_file, cert_file, key_file)
@@ -329,11 +346,14 @@ def _bundle(
     private = _private_key(key, key_file)
     if leaf.certificate.public_key() != private.public_key():
         raise _no_match(leaf, key_file)
-    _check_authorities(authorities)
+    pinned = [each for each in authorities if _is_own_server(each.certificate)]
+    _check_authorities(authorities, pinned)
     # Of a CA and its renewal with the same key, the valid one counts.
     authorities.sort(key=lambda each: not _valid(each.certificate, now))
-    path = _path(leaf, intermediates, authorities)
+    _check_key_kind(leaf)
+    path = _path(leaf, intermediates, authorities) or _path_by_itself(leaf, authorities, pinned, usage)
     if path is None:
+        _check_signature_kind(leaf)
         raise MachineError(
             f"{cert_file} is not signed by {ca_file}: its issuer is {_name(leaf.certificate.issuer)},"
             f" {ca_file} holds {_name(authorities[0].certificate.subject)}",
@@ -341,6 +361,10 @@ def _bundle(
         )
     _check_dates(path, now)
     _check_usage(leaf, usage)
+    for signed, signer in pairwise(path):
+        if signer not in pinned:
+            _check_signature_kind(signed)
+            _check_ca_kind(signer)
     return (
         _certificate_pem([each.certificate for each in authorities]),
         _certificate_pem([leaf.certificate, *(each.certificate for each in intermediates)]),
@@ -363,9 +387,33 @@ def _path(leaf: _File, intermediates: list[_File], authorities: list[_File]) -> 
     return None
 
 
+def _path_by_itself(
+    leaf: _File, authorities: list[_File], pinned: list[_File], usage: x509.ObjectIdentifier
+) -> list[_File] | None:
+    """What stands in for a chain where docker asks for none; None where it does.
+
+    As Go, a certificate that is among those trusted needs no other. Which clients an engine takes is for that to say:
+    what the client trusts is not asked, where it is no CA that could have signed both.
+    """
+    if usage == ExtendedKeyUsageOID.SERVER_AUTH:
+        return [leaf] if any(each.certificate == leaf.certificate for each in authorities) else None
+    if pinned:
+        return [leaf, min(pinned, key=authorities.index)]
+    return [leaf] if _signed_by_key_of(leaf.certificate, leaf.certificate) else None
+
+
+def _is_own_server(certificate: x509.Certificate) -> bool:
+    """Whether it is an engine's certificate that nobody else has signed: one with names, as only servers need them."""
+    description = _description(certificate)
+    for_servers = not description.usages or {"serverAuth", _ANY_USAGE} & {*description.usages}
+    return bool(description.sans and for_servers) and _signed_by_key_of(certificate, certificate)
+
+
 def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    if not _is_ca(issuer):
-        return False
+    return _is_ca(issuer) and _signed_by_key_of(certificate, issuer)
+
+
+def _signed_by_key_of(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
     except (*_UNREADABLE, InvalidSignature):
@@ -373,8 +421,8 @@ def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     return True
 
 
-def _check_authorities(authorities: list[_File]) -> None:
-    if not any(_is_ca(each.certificate) for each in authorities):
+def _check_authorities(authorities: list[_File], pinned: Sequence[_File] = ()) -> None:
+    if not (pinned or any(_is_ca(each.certificate) for each in authorities)):
         name, certificate = authorities[0]
         raise MachineError(
             f"{name} is not a CA's certificate: {_name(certificate.subject)} may not sign others",
@@ -406,6 +454,42 @@ def _check_usage(leaf: _File, usage: x509.ObjectIdentifier) -> None:
     raise MachineError(
         f"{leaf.name} is not {whose}'s certificate: it lacks {_USAGES[usage]}, and is for {_usage_names(usages)}",
         "If the server's and the client's files were swapped, swap them back.",
+    )
+
+
+def _check_key_kind(leaf: _File) -> None:
+    """Refuse a key that docker does not sign with, whoever's it is."""
+    key = leaf.certificate.public_key()
+    if leaf.certificate.public_key_algorithm_oid == _PSS_KEY:
+        raise _not_taken(leaf, "has a key for RSA-PSS alone")
+    if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, _CURVES):
+        raise _not_taken(leaf, f"has a key on the curve {key.curve.name}")
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size not in _RSA_BITS:
+        raise _not_taken(leaf, f"has an RSA key of {key.key_size} bits")
+
+
+def _check_ca_kind(authority: _File) -> None:
+    """Refuse a CA whose signatures docker cannot check."""
+    key = authority.certificate.public_key()
+    if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, _CA_CURVES):
+        raise _not_taken(authority, f"is of a CA with a key on the curve {key.curve.name}")
+
+
+def _check_signature_kind(signed: _File) -> None:
+    """Refuse a signature that docker does not believe."""
+    try:
+        algorithm = signed.certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm as exc:
+        raise _not_taken(signed, "is signed in a way that is not known") from exc
+    # Ed25519 has its hash built in.
+    if algorithm is not None and not isinstance(algorithm, _HASHES):
+        raise _not_taken(signed, f"is signed with {algorithm.name}")
+
+
+def _not_taken(certificate: _File, what: str) -> MachineError:
+    return MachineError(
+        f"{certificate.name} ({_name(certificate.certificate.subject)}) {what}, which docker does not take",
+        "Make one with a P-256 key and SHA-256: machinectl certs create --out DIR --san HOST",
     )
 
 

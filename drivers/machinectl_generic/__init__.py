@@ -24,6 +24,7 @@ from machinectl.driver import (
     nothing_to_close,
     nothing_to_give_back,
     parse_url,
+    read_file,
     ssh_settings,
     state_unknown,
     write_private_file,
@@ -86,8 +87,8 @@ class GenericDriver:
             port(request, name, least=0 if name == "generic-ssh-port" else 1)
         wanted_mac(request)
         key = wanted_key(request)
-        if key:
-            check_key(key)
+        for path in key_files(key):
+            check_key(path)
         way = self._way(request)
         if not way.resolves:
             raise CheckFailed(
@@ -250,13 +251,17 @@ def wants_copy(request: Request) -> bool:
     return bool(request.options["generic-copy-key"])
 
 
+def key_files(path: str) -> list[str]:
+    """A key that was named, and its public half where that lies beside it."""
+    return [file for file in (path, f"{path}.pub") if file == path or os.path.exists(file)] if path else []
+
+
 def check_key(path: str) -> None:
     """The key is a file that can be read; whether it is a key is found when it is used."""
     if os.path.isdir(path):
         raise CheckFailed(f"--generic-ssh-key {path} is a directory", f"Name the key in it: ls {path}")
     try:
-        with open(path, "rb") as file:
-            file.read(1)
+        read_file(path)
     except OSError as exc:
         raise CheckFailed(f"--generic-ssh-key {path} cannot be read: {exc.strerror}", f"See: ls -l {path}") from exc
 
@@ -264,7 +269,6 @@ def check_key(path: str) -> None:
 def take_key(request: Request) -> None:
     """Put the user's key, and its public half where that lies beside it, into the machine's directory."""
     path = wanted_key(request)
-    for suffix in ("", ".pub") if path else ():
-        if os.path.exists(path + suffix):
-            with open(path + suffix, "rb") as file:
-                write_private_file(os.path.join(request.directory, KEY_FILE + suffix), file.read())
+    for file in key_files(path):
+        kept = KEY_FILE + file.removeprefix(path)
+        write_private_file(os.path.join(request.directory, kept), read_file(file))

@@ -29,8 +29,8 @@ SECRETS = {
 
 TAKE_VALUES = frozenset(flag for flag, *_ in SECRETS.values()) | {"--ssh-host-key"}
 
-# As proxies have it: http://user:password@host.
-URL_PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(@)")
+# As proxies have it: http://user:password@host. The password may hold an @.
+URL_PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/\"']+(@)")
 # A line of a file that was read on a host (facts.sh): base64 after a bar.
 FILE_CONTENT = re.compile(r"^\|[A-Za-z0-9+/]{16,}={0,2}$", re.MULTILINE)
 

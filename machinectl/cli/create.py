@@ -94,6 +94,7 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
             certificates=Certificates(tls_dir, tls_ca_cert, tls_client_cert, tls_client_key),
             spare=here.certificates,
         )
+        engine_options.warn_of_open_files(others, here.console)
         if engine_options.asks_for_swarm(others):
             here.console.warn("the --swarm options belong to a product that no longer exists; they have no effect")
         make = preview if dry_run else command

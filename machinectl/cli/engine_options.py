@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import stat
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from machinectl.cli.verbs import keyword, python_word
-from machinectl.machines.engine_options import DECLARED, EngineOptions
+from machinectl.machines.engine_options import DECLARED, EngineOptions, read_env_file
 
 if TYPE_CHECKING:
     import inspect
+    from collections.abc import Sequence
 
+    from machinectl.console import Console
     from machinectl.machines.engine_options import Declared
 
 SWARM_FLAGS = ("--swarm", "--swarm-master", "--swarm-experimental")
@@ -24,13 +29,15 @@ SWARM_OPTIONS = (
     "--swarm-opt",
     "--swarm-join-opt",
 )
-TAKE_VALUES = frozenset(option.flag for option in DECLARED) | frozenset(SWARM_OPTIONS)
+ENV_FILE = "--engine-env-file"
+TAKE_VALUES = frozenset(option.flag for option in DECLARED) | frozenset({ENV_FILE, *SWARM_OPTIONS})
 
 
 def parameters() -> list[inspect.Parameter]:
     """The options, as Typer takes them."""
     return [
         *(parameter(option) for option in DECLARED),
+        keyword(python_word(ENV_FILE), Annotated[list[str] | None, env_file()], None),
         *(keyword(python_word(flag), Annotated[bool, typer.Option(flag, hidden=True)], False) for flag in SWARM_FLAGS),
         *(
             keyword(python_word(flag), Annotated[list[str] | None, typer.Option(flag, hidden=True)], None)
@@ -49,9 +56,35 @@ def parameter(option: Declared) -> inspect.Parameter:
 def taken(given: dict[str, Any]) -> EngineOptions:
     """The options that were given. Raises UsageError for those that no engine could be given."""
     values = {option.key: given[python_word(option.flag)] for option in DECLARED}
+    values["env"] = variables(env_files(given), values["env"] or ())
     options = EngineOptions.load({key: value for key, value in values.items() if value})
     options.check()
     return options
+
+
+def env_file() -> Any:
+    return typer.Option(
+        ENV_FILE, metavar="FILE", help="A file of such variables, as docker's --env-file: for a proxy's password."
+    )
+
+
+def env_files(given: dict[str, Any]) -> list[str]:
+    """The files with variables of the engine's environment."""
+    return given[python_word(ENV_FILE)] or []
+
+
+def variables(files: Sequence[str], typed: Sequence[str]) -> list[str]:
+    """The engine's environment, each variable once: what was typed wins, as with docker."""
+    found = [variable for path in files for variable in read_env_file(path, os.environ)]
+    return list({variable.partition("=")[0]: variable for variable in (*found, *typed)}.values())
+
+
+def warn_of_open_files(given: dict[str, Any], console: Console) -> None:
+    """Say which of the files that are for passwords others can read."""
+    for path in env_files(given):
+        found = os.stat(os.path.expanduser(path))
+        if stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
+            console.warn(f"{path} can be read by others; if it holds a password: chmod 600 {shlex.quote(path)}")
 
 
 def asks_for_swarm(given: dict[str, Any]) -> bool:

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, Any
 
 from machinectl.machines.docker_machine import driver_state
+from machinectl.machines.masking import without_secrets
 
 if TYPE_CHECKING:
     from machinectl.machines.record import Machine
-
-SECRET_NAME = re.compile(r"pass(wor|phrase|wd)|secret|token|credential|(api|access|private)[-_]?key", re.IGNORECASE)
-# A path to a secret is none.
-NO_SECRET_NAME = re.compile(r"(path|file|dir)$", re.IGNORECASE)
-PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]*@")
-HIDDEN = "***"
 
 
 def ours(machine: Machine, directory: str) -> dict[str, Any]:
@@ -39,27 +33,3 @@ def ours(machine: Machine, directory: str) -> dict[str, Any]:
         "changes": without_secrets([change.dump() for change in machine.changes]),
         "directory": os.path.abspath(directory),
     }
-
-
-def without_secrets(value: Any) -> Any:
-    """The same value with *** for what is named like a secret, and for passwords in URLs."""
-    if isinstance(value, dict):
-        return {key: HIDDEN if is_secret(key) and one else without_secrets(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [without_secrets(one) for one in value]
-    if isinstance(value, str):
-        return without_secret(value)
-    return value
-
-
-def without_secret(text: str) -> str:
-    """The same text, which may be a URL, an environment variable NAME=VALUE or an engine's log-opt=NAME=VALUE."""
-    parts = text.split("=")
-    for count, name in enumerate(parts[:-1], start=1):
-        if is_secret(name):
-            return "=".join([*parts[:count], HIDDEN])
-    return PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", text)
-
-
-def is_secret(name: str) -> bool:
-    return bool(SECRET_NAME.search(name)) and not NO_SECRET_NAME.search(name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from machinectl.atomic import read_file
 from machinectl.atomic import replace_file as write_private_file
 from machinectl.driver.contract import (
     Driver,
@@ -51,6 +52,7 @@ __all__ = [
     "nothing_to_close",
     "nothing_to_give_back",
     "parse_url",
+    "read_file",
     "ssh_settings",
     "state_unknown",
     "url_with_port",

@@ -6,6 +6,7 @@ import os
 import ssl
 from typing import TYPE_CHECKING, cast
 
+from machinectl.atomic import read_file
 from machinectl.engine.endpoint import EngineError
 from machinectl.engine.sockets import connect_tcp
 from machinectl.engine.wire import Wire
@@ -125,8 +126,7 @@ def load_client(context: ssl.SSLContext, endpoint: Endpoint) -> None:
 def pem(endpoint: Endpoint, file: str, kind: str) -> str:
     """The text of a PEM file. Raises EngineError where it cannot be read, or holds something else."""
     try:
-        with open(os.path.join(endpoint.cert_dir, file), encoding="ascii", errors="replace") as opened:
-            text = opened.read()
+        text = read_file(os.path.join(endpoint.cert_dir, file)).decode("ascii", "replace")
     except FileNotFoundError as exc:
         raise unusable(endpoint, file, "is missing") from exc
     except OSError as exc:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from machinectl.atomic import read_file
 from machinectl.errors import MachineError
 from machinectl.hosts.driven import ssh_endpoint
 from machinectl.ssh.credentials import Credentials
@@ -53,8 +54,7 @@ def pinned(machine: Machine) -> bytes:
     """The machine's known_hosts, empty before the first contact."""
     path = known_hosts_path(machine)
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_file(path)
     except FileNotFoundError:
         return b""
     except OSError as exc:

@@ -1,4 +1,7 @@
-"""A machine in the shape of docker-machine's config.json, which is what its users' templates and scripts read."""
+"""A machine in the shape of docker-machine's config.json, which is what its users' templates and scripts read.
+
+Secrets are masked, as docker-machine's were not: what is printed ends up in logs and in questions to others.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError
+from machinectl.machines.masking import without_secrets
 
 if TYPE_CHECKING:
     from machinectl.machines.record import Machine
@@ -67,8 +71,8 @@ def driver(machine: Machine, directory: str) -> dict[str, Any]:
         "SwarmMaster": False,
         "SwarmHost": "",
         "SwarmDiscovery": "",
-        "URL": machine.url,
-        **(driver_state(machine) or {}),
+        "URL": without_secrets(machine.url),
+        **without_secrets(driver_state(machine) or {}),
     }
     key = fields["SSHKeyPath"]
     if key and isinstance(key, str):
@@ -105,10 +109,10 @@ def engine_options(machine: Machine) -> dict[str, Any]:
     """docker-machine's libmachine/engine/engine.go."""
     engine = machine.engine
     return {
-        "ArbitraryFlags": list(engine.options),
+        "ArbitraryFlags": without_secrets(engine.options),
         "Dns": None,
         "GraphDir": "",
-        "Env": list(engine.env),
+        "Env": without_secrets(engine.env),
         "Ipv6": False,
         "InsecureRegistry": list(engine.insecure_registries),
         "Labels": [f"{key}={value}" for key, value in machine.labels.items()],
@@ -116,8 +120,8 @@ def engine_options(machine: Machine) -> dict[str, Any]:
         "StorageDriver": engine.storage_driver,
         "SelinuxEnabled": False,
         "TlsVerify": machine.tls,
-        "RegistryMirror": list(engine.registry_mirrors),
-        "InstallURL": engine.install_url or INSTALL_URL,
+        "RegistryMirror": without_secrets(engine.registry_mirrors),
+        "InstallURL": without_secrets(engine.install_url) or INSTALL_URL,
     }
 
 

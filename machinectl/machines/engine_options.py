@@ -7,9 +7,12 @@ machine's record, and a line of documentation.
 from __future__ import annotations
 
 import ipaddress
+import os
+import shlex
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from machinectl.atomic import LONGEST
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -101,10 +104,45 @@ DECLARED = tuple(
 )
 
 
-def check_variable(variable: str) -> None:
+def is_variable(variable: str) -> bool:
     name, equals, value = variable.partition("=")
-    if not equals or not name.replace("_", "a").isalnum() or name[0].isdigit() or not value.isprintable():
+    return bool(equals) and name.replace("_", "a").isalnum() and not name[0].isdigit() and value.isprintable()
+
+
+def check_variable(variable: str) -> None:
+    if not is_variable(variable):
+        # What follows the first = may be a password.
+        name = variable.partition("=")[0]
         raise UsageError(f"--engine-env {name!r} is not a variable of one line", "Write --engine-env NAME=VALUE")
+
+
+def read_env_file(path: str, environment: Mapping[str, str]) -> list[str]:
+    """The variables in a file, as docker's own --env-file has them: NAME=VALUE, or NAME for what `environment` holds.
+
+    Blank lines and those that begin with # are passed over. What a file holds is shown nowhere: it is for passwords.
+    """
+    flag = "--engine-env-file"
+    try:
+        # Not a regular file alone: it may come from a password store, <(pass show proxy).
+        with open(os.path.expanduser(path), "rb") as file:
+            data = file.read(LONGEST + 1)
+    except OSError as exc:
+        raise UsageError(f"{flag}: {path} cannot be read: {exc.strerror}", f"See: ls -l {shlex.quote(path)}") from exc
+    if len(data) > LONGEST:
+        raise UsageError(f"{flag}: {path} does not end where variables would", f"See: ls -l {shlex.quote(path)}")
+    found = []
+    for number, line in enumerate(data.decode("utf-8-sig", "replace").splitlines(), start=1):
+        variable = line.lstrip()
+        if not variable or variable.startswith("#"):
+            continue
+        if "=" not in variable:
+            if variable not in environment:
+                continue
+            variable = f"{variable}={environment[variable]}"
+        if not is_variable(variable):
+            raise UsageError(f"{flag}: line {number} of {path} is not a variable", "Write NAME=VALUE, one on a line")
+        found.append(variable)
+    return found
 
 
 def check_address(address: str) -> None:

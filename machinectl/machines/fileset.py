@@ -9,7 +9,7 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from machinectl.atomic import PRIVATE_DIRECTORY, PRIVATE_FILE, discard, sync_directory
+from machinectl.atomic import NO_LOCKS, PRIVATE_DIRECTORY, PRIVATE_FILE, discard, read_file, sync_directory
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def read_pem(path: str) -> bytes:
             raise MachineError(f"{path} is a directory, not a file", f"See what it holds: ls {shlex.quote(path)}")
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise MachineError(f"{path} is not a regular file", "Give the PEM file itself.")
-        with open(path, "rb") as file:
-            return file.read()
+        return read_file(path)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         directory = os.path.dirname(path) or "."
@@ -168,6 +167,8 @@ def translated(directory: str) -> Iterator[None]:
         yield
     except OSError as exc:
         hint = "Choose a directory that you may write to."
+        if exc.errno in NO_LOCKS:
+            hint = "Choose a directory on a file system that gives locks, which this one does not (NFS?)."
         if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
             hint = f"Make room on the disk that holds it: df -h {shlex.quote(directory)}"
         raise MachineError(f"Cannot write to {directory}: {exc.strerror or exc}", hint) from exc

@@ -17,6 +17,7 @@ from machinectl.atomic import (
     Translated,
     discard,
     quoted,
+    read_file,
     replace_file,
     sync_directory,
 )
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     Follower = Callable[[record.Machine | None, record.Machine | None], None]
 
 RECORD = "machine.json"
+# In bytes. It holds a copy of the host's daemon.json, as a text in JSON, and of what else was changed there.
+LONGEST_RECORD = 16 << 20
+# What stands in a record's place is none: a directory, a link to itself, a pipe or device, a socket, too much.
+NO_RECORD = {errno.EISDIR, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EFBIG}
 DOCKER_MACHINE_RECORD = "config.json"
 
 
@@ -70,10 +75,13 @@ class Lock:
         with Translated(self.path):
             self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
         try:
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            with Translated(self.path):
+                fcntl.flock(self.descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except StoreError as exc:
             self.release()
-            return False
+            if isinstance(exc.__cause__, BlockingIOError):
+                return False
+            raise
         return True
 
     def release(self) -> None:
@@ -149,16 +157,16 @@ class Store:
             raise self.no_such(name)
         path = os.path.join(self.directory(name), RECORD)
         try:
-            with open(path, "rb") as file:
-                return record.parse(name, file.read(), self.directory(name))
+            text = read_file(path, LONGEST_RECORD)
         except FileNotFoundError as exc:
             raise self.without_record(name) from exc
         except NotADirectoryError as exc:
             raise self.no_such(name) from exc
         except OSError as exc:
-            if exc.errno in {errno.EISDIR, errno.ELOOP}:
+            if exc.errno in NO_RECORD:
                 raise record.broken(name, f"cannot be read ({exc.strerror})") from exc
             raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -ld {quoted(path)}") from exc
+        return record.parse(name, text, self.directory(name))
 
     def read_ready(self, name: str) -> record.Machine:
         """The record of a machine that can be used. Raises MachineError for one that is half made, too."""
@@ -220,8 +228,9 @@ class Store:
             return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+        except OSError as exc:
+            # Where there are no locks, nobody holds one.
+            return isinstance(exc, BlockingIOError)
         finally:
             os.close(descriptor)
         return False

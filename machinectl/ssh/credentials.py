@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # A person may mistype: OpenSSH's NumberOfPasswordPrompts, and sudo's passwd_tries.
 TRIES = 3
+# In characters: who wrote the file meant another one. A pipe is as good as a file here: --…-file <(pass show orion).
+LONGEST_LINE = 1 << 16
 
 
 class Credentials:
@@ -48,9 +50,11 @@ def read_secret(path: str, option: str) -> str:
     """The first line of a file that was named by an option. Raises MachineError where there is none."""
     try:
         with open(os.path.expanduser(path), encoding="utf-8", errors="surrogateescape") as file:
-            secret = file.readline().rstrip("\r\n")
+            secret = file.readline(LONGEST_LINE + 1).rstrip("\r\n")
     except OSError as exc:
         raise MachineError(f"{option}: {path} cannot be read: {exc.strerror}", f"See: ls -l {path}") from exc
+    if len(secret) > LONGEST_LINE:
+        raise MachineError(f"{option}: the first line of {path} is no secret: it does not end", f"See: ls -l {path}")
     if not secret:
         raise MachineError(f"{option}: {path} has nothing on its first line", "Write the secret there, on one line")
     return secret

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from machinectl.atomic import read_file
 from machinectl.errors import UsageError
 from machinectl.ssh import known_hosts
 from machinectl.ssh.errors import HostKeyRefused
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 # What the machine's host is called in the machine's own known_hosts: not its address and not the machine's name, so
 # that the pin holds when either changes. `openssh` gives it to ssh as HostKeyAlias.
 PIN = "machinectl"
+# A user's own may hold the hosts of a whole company: this many bytes are some 50,000 keys.
+LONGEST_KNOWN_HOSTS = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +151,7 @@ def find_known(settings: Settings) -> list[Entry]:
     entries = []
     for path in settings.known_hosts:
         try:
-            with open(path, "rb") as file:
-                entries += known_hosts.parse(file.read())
+            entries += known_hosts.parse(read_file(path, LONGEST_KNOWN_HOSTS))
         except OSError as exc:
             raise HostKeyRefused(
                 f"{path} cannot be read ({exc.strerror}), so that nothing is known of {settings.address}",

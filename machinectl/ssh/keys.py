@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import paramiko
 from paramiko.agent import AgentSSH
 
+from machinectl.atomic import read_file
 from machinectl.ssh.errors import SSHError
 from machinectl.ssh.known_hosts import HostKey, parse_key
 
@@ -91,8 +92,7 @@ def read_key(path: str) -> KeyFile:
             f"{path} is a directory, not a key", "Name the private key's file, for example ~/.ssh/id_ed25519"
         )
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            text = file.read(1 << 20)
+        text = read_text(path)
     except FileNotFoundError:
         raise
     except OSError as exc:
@@ -108,11 +108,16 @@ def read_key(path: str) -> KeyFile:
     raise unusable(path, f"is in the format {match[1] or 'PKCS #8'}", f"Convert it: ssh-keygen -p -f {path}")
 
 
+def read_text(path: str) -> str:
+    """A key's file as text: whatever bytes it has, and with the ends of lines that every system has. Raises OSError."""
+    text = read_file(path).decode("utf-8", "surrogateescape")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def public_beside(path: str) -> HostKey | None:
     """The public half in the file that ssh-keygen writes beside a key."""
     try:
-        with open(f"{path}.pub", encoding="utf-8", errors="surrogateescape") as file:
-            fields = file.read(1 << 16).split(None, 2)
+        fields = read_text(f"{path}.pub").split(None, 2)
     except OSError:
         return None
     return parse_key(fields[0], fields[1]) if len(fields) > 1 else None
@@ -181,7 +186,7 @@ def with_certificate(key: KeyFile, pkey: paramiko.PKey) -> bool:
     if not os.path.isfile(path):
         return False
     try:
-        pkey.load_certificate(path)
+        pkey.load_certificate(read_text(path))
     except Exception as exc:
         # See unlock.
         raise unusable(path, "is not this key's certificate", f"See: ssh-keygen -Lf {path}") from exc

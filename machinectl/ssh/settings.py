@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
+import io
 import os
 import re
 import shutil
@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from machinectl.atomic import read_file
 from machinectl.errors import UsageError
 from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.errors import SSHError
@@ -187,11 +188,13 @@ def read_files(endpoint: SSHEndpoint) -> Options:
 
     config = paramiko.SSHConfig()
     for path in ("~/.ssh/config", "/etc/ssh/ssh_config"):
-        with contextlib.suppress(FileNotFoundError), open(os.path.expanduser(path), encoding="utf-8") as file:
-            try:
-                config.parse(file)
-            except paramiko.SSHException as exc:
-                raise SSHError(f"{path} cannot be read: {exc}", f"Mend {path}") from exc
+        try:
+            config.parse(io.StringIO(read_file(os.path.expanduser(path)).decode()))
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError, paramiko.SSHException) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) else exc
+            raise SSHError(f"{path} cannot be read: {reason}", f"Mend {path}") from exc
     try:
         found: Mapping[str, Any] = config.lookup(endpoint.host)
     except ImportError as exc:

@@ -380,7 +380,9 @@ def test_what_is_asked_of_the_engine_arrives_and_no_secret_is_shown(
     proxy = "http://u:53cret@10.0.0.1:3128"
     options = ["--engine-label", f"rack={label}", "--label", "empty=", "--engine-opt", "log-driver=local"]
     options += ["--engine-registry-mirror", "https://mirror.example", "--engine-insecure-registry", "10.1.0.0/16"]
-    options += ["--engine-env", f"HTTPS_PROXY={proxy}", "--tls-san", "orion.example", "--generic-engine-port", "2377"]
+    (tmp_path / "proxies").write_text(f"# ours\nHTTPS_PROXY={proxy}\n")
+    options += ["--engine-env-file", str(tmp_path / "proxies")]
+    options += ["--tls-san", "orion.example", "--generic-engine-port", "2377"]
     secrets = ["--ssh-passphrase-file", str(tmp_path / "passphrase"), "--sudo-password-file", str(tmp_path / "sudo")]
     running = cli.start("--debug", *generic(host, *options, *secrets, user="dev", key=key))
     arguments = watched(running)
@@ -397,6 +399,10 @@ def test_what_is_asked_of_the_engine_arrives_and_no_secret_is_shown(
     assert "orion.example" in certs.describe((cli.store / "machines/orion/server.pem").read_bytes()).sans
     secret = {"pa55phrase", PASSWORD, "53cret", "0wner", "PRIVATE KEY"}
     assert "docker info" in done.stderr
+    assert f"{tmp_path}/proxies can be read by others" in done.stderr
+    shown = [cli.ok("inspect", *words, "orion").stdout for words in ([], ["--json"])]
+    assert ["HTTPS_PROXY=http://u:***@10.0.0.1:3128" in each for each in shown] == [True, True]
+    assert [each for each in secret for text in shown if each in text] == []
     assert [each for each in secret if each in decoded(done.stderr)] == []
     assert [each for each in secret if each in done.stderr + done.stdout] == []
     assert any("ssh\0" in line and "\0-G\0" in line for line in arguments)

@@ -7,17 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.changes import Unknown
+from machinectl.changes import ConfigMerged, Unknown
 from machinectl.commands.inspect import ours
+from machinectl.commands.ls import Row
 from machinectl.go.template import parse
 from machinectl.machines.docker_machine import config_json
 from machinectl.machines.engine_options import EngineOptions
+from machinectl.machines.masking import without_secrets
 from machinectl.machines.record import Machine, Phase
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 DIRECTORY = "/store/machines/orionbox"
+# What ends the user in a URL.
+SPLITS = str.maketrans(dict.fromkeys("/@:\"'", "x") | dict.fromkeys(map(chr, range(0x3001)), None) | {ord("a"): "a"})
 
 
 def none_machine(url: str = "tcp://192.168.0.29:2376") -> Machine:
@@ -221,6 +225,10 @@ def test_our_own_record_is_shown_field_by_field() -> None:
     ("engine", "state"),
     [
         ({"env": ["HTTPS_PROXY=http://ops:hunter2@proxy:3128"]}, {}),
+        ({"env": ["HTTPS_PROXY=ops:hunter2@proxy:3128"]}, {}),
+        ({"env": ["https_proxy=http://ops:p@hunter2@proxy:3128"]}, {}),
+        ({"registry_mirrors": ["https://ops:hunter2@mirror.lan"]}, {}),
+        ({"install_url": "https://ops:hunter2@mirror.lan/docker.sh"}, {}),
         ({"env": ["REGISTRY_PASSWORD=hunter2"]}, {}),
         ({"options": ["log-opt=splunk-token=hunter2=="]}, {}),
         ({}, {"AccessKey": "hunter2"}),
@@ -228,13 +236,35 @@ def test_our_own_record_is_shown_field_by_field() -> None:
         ({}, {"SSHPassword": "hunter2", "nested": [{"api_token": "hunter2"}]}),
     ],
 )
-def test_our_own_record_shows_no_secret(engine: dict[str, Any], state: dict[str, Any]) -> None:
+def test_no_secret_is_shown_in_any_shape(engine: dict[str, Any], state: dict[str, Any]) -> None:
     machine = none_machine()
     machine.engine = EngineOptions.load(engine)
     machine.driver_state = json.dumps(state)
+    rows = [Row(machine).fields()]
+    for shown in (json.dumps(shape) for shape in (ours(machine, DIRECTORY), config_json(machine, DIRECTORY))):
+        assert "hunter2" not in shown
+        assert "***" in shown
+    assert "hunter2" not in json.dumps(rows)
+
+
+def test_what_a_change_keeps_of_daemon_json_shows_no_secret() -> None:
+    machine = none_machine()
+    config = {
+        "proxies": {"https-proxy": "ops:hunter2@proxy:3128"},
+        "log-opts": {"splunk-token": "hunter2"},
+        "mtu": 1400,
+    }
+    text = json.dumps(config)
+    machine.changes = [ConfigMerged("/etc/docker/daemon.json", text, "644", config, "")]
     shown = json.dumps(ours(machine, DIRECTORY))
     assert "hunter2" not in shown
-    assert "***" in shown
+    assert "1400" in shown
+
+
+@given(st.text(), st.text(), st.text())
+def test_no_password_of_a_url_is_shown_wherever_it_stands(before: str, user: str, after: str) -> None:
+    text = f"{before}http://{user.translate(SPLITS)}:hun@ter2@proxy{after}"
+    assert "ter2" not in json.dumps(without_secrets([text, {"a": text}])).replace("***@", "")
 
 
 def test_what_only_sounds_like_a_secret_is_shown() -> None:

@@ -73,11 +73,17 @@ def dockerd() -> Iterator[Dockerd]:
 def running(home: Path) -> Iterator[Dockerd]:
     # Old enough to have signed what has expired since.
     ca = certs.new_ca("the engine's CA", now=datetime.now(UTC) - timedelta(days=2000))
-    server = certs.issue_server(ca, ["orion.local"])
+    with running_with(home, ca, certs.issue_server(ca, ["orion.local"])) as engine:
+        engine.client(engine.directory, certs.issue_client(ca, "test"))
+        yield engine
+
+
+@contextmanager
+def running_with(home: Path, ca: certs.Pair, server: certs.Pair) -> Iterator[Dockerd]:
+    """An engine with a certificate of the test's own, which takes the clients of a CA."""
     for name, data in (("ca.pem", ca.certificate), ("server.pem", server.certificate), ("server-key.pem", server.key)):
         (home / name).write_bytes(data)
     engine = Dockerd(free_port(), home / "docker.sock", ca, home / "client")
-    engine.client(engine.directory, certs.issue_client(ca, "test"))
     (home / "daemon.json").write_text("{}")
     with (
         process(containerd_command(home), home / "containerd.log"),

@@ -1,0 +1,65 @@
+"""What is kept of passwords and other secrets is shown as ***, in a record and in docker-machine's shape."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+SECRET_NAME = re.compile(r"pass(wor|phrase|wd)|secret|token|credential|(api|access|private)[-_]?key", re.IGNORECASE)
+# A path to a secret is none.
+NO_SECRET_NAME = re.compile(r"(path|file|dir)$", re.IGNORECASE)
+# As Go reads a URL, a password may hold an @: it ends at the last one before the path.
+PASSWORD_IN_URL = re.compile(r"""(?<=://)([^/@:\s]*):[^/\s"']*@""")
+# A proxy may be named without http://, which is meant then.
+PASSWORD_IN_ADDRESS = re.compile(r"^([^/@:\s]*):[^/\s]*@")
+PROXY_NAME = re.compile(r"(?:^|[-_])proxy$", re.IGNORECASE)
+HIDDEN = "***"
+
+
+def without_secrets(value: Any) -> Any:
+    """The same value with *** for what is named like a secret, and for passwords in URLs."""
+    if isinstance(value, dict):
+        return {key: without_secret_of(str(key), one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_secrets(one) for one in value]
+    if isinstance(value, str):
+        return without_secret(value)
+    return value
+
+
+def without_secret_of(name: str, value: Any) -> Any:
+    """What a name may show of its value."""
+    if is_secret(name) and value:
+        return HIDDEN
+    if isinstance(value, str) and PROXY_NAME.search(name):
+        value = PASSWORD_IN_ADDRESS.sub(rf"\1:{HIDDEN}@", value)
+    return without_secrets(value)
+
+
+def without_secret(text: str) -> str:
+    """The same text: a URL, a variable NAME=VALUE, an engine's log-opt=NAME=VALUE, a file that holds JSON."""
+    if text.lstrip().startswith("{"):
+        return without_secrets_in_json(text)
+    parts = text.split("=")
+    for count, name in enumerate(parts[:-1], start=1):
+        if is_secret(name):
+            return "=".join([*parts[:count], HIDDEN])
+    name, equals, value = text.partition("=")
+    if equals and PROXY_NAME.search(name):
+        text = name + equals + PASSWORD_IN_ADDRESS.sub(rf"\1:{HIDDEN}@", value)
+    return PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", text)
+
+
+def without_secrets_in_json(text: str) -> str:
+    """A daemon.json, as a change keeps it: as it is, where it holds none."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", text)
+    shown = without_secrets(data)
+    return text if shown == data else json.dumps(shown, indent=4)
+
+
+def is_secret(name: str) -> bool:
+    return bool(SECRET_NAME.search(name)) and not NO_SECRET_NAME.search(name)

@@ -1,0 +1,211 @@
+"""What lies in a file's place and is none, or has no end: one line says so, nothing hangs, the others still list."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.atomic import StoreError, read_file
+from machinectl.commands.certs.create import certs_create
+from machinectl.commands.certs.ls import certs_ls
+from machinectl.driver import Request, SSHEndpoint
+from machinectl.errors import MachineError
+from machinectl.hosts.access import pinned
+from machinectl.hosts.states import state_of
+from machinectl.machines.fileset import read_pem
+from machinectl.machines.record import Machine
+from machinectl.ssh.credentials import read_secret
+from machinectl.ssh.errors import SSHError
+from machinectl.ssh.keys import read_key
+from machinectl.ssh.settings import read_files
+from machinectl.state import State
+from machinectl_generic import GenericDriver
+from tests.support.program import machinectl
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+
+GIGABYTE = 1 << 30
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def an_endless_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def a_directory(path: Path) -> None:
+    path.mkdir()
+
+
+def a_gigabyte(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(GIGABYTE)
+
+
+def a_socket(path: Path) -> None:
+    # The path of a socket has at most 107 bytes.
+    before = os.getcwd()
+    os.chdir(path.parent)
+    try:
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(path.name)
+    finally:
+        os.chdir(before)
+
+
+STRANGE = [a_pipe, an_endless_device, a_directory, a_gigabyte, a_socket]
+strange = pytest.mark.parametrize("lay", STRANGE, ids=lambda lay: lay.__name__)
+
+
+def one_line(error: MachineError) -> None:
+    assert error.cause.isprintable()
+    assert error.hint.isprintable()
+    assert error.hint
+
+
+def instead(path: Path, lay: Callable[[Path], None]) -> Path:
+    path.unlink(missing_ok=True)
+    lay(path)
+    return path
+
+
+@strange
+def test_it_is_not_read(tmp_path: Path, lay: Callable[[Path], None]) -> None:
+    with pytest.raises(OSError, match=r"Not a regular file|Is a directory|more than 1 MB|No such device"):
+        read_file(str(instead(tmp_path / "file", lay)))
+
+
+def test_a_file_as_long_as_may_be_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"12345678")
+    assert read_file(str(tmp_path / "file"), 8) == b"12345678"
+    with pytest.raises(OSError, match="more than"):
+        read_file(str(tmp_path / "file"), 7)
+
+
+def test_in_place_of_a_record_it_is_a_row_and_the_other_machines_still_list(store: Store, tmp_path: Path) -> None:
+    added(store, Machine("orionbox", "none", url="unix:///nowhere.sock"))
+    names = [lay.__name__.replace("_", "-") for lay in STRANGE]
+    for name, lay in zip(names, STRANGE, strict=True):
+        directory = tmp_path / "store/machines" / name
+        directory.mkdir()
+        lay(directory / "machine.json")
+    listed = machinectl("ls", "--json", store=store.root)
+    assert listed.returncode == 0, listed.stderr
+    rows = {row["Name"]: row for row in json.loads(listed.stdout)}
+    assert rows.keys() == {"orionbox", *names}
+    assert all("machine.json" in rows[name]["Error"] for name in names)
+    for verb in ("env", "inspect", "status", "url"):
+        for name in names[:2]:
+            answer = machinectl(verb, name, store=store.root)
+            assert (answer.returncode, answer.stdout) == (1, "")
+            assert len(answer.stderr.splitlines()) == 2
+    assert machinectl("rm", "-f", *names, store=store.root).returncode == 0
+    assert store.names() == ["orionbox"]
+
+
+@strange
+@pytest.mark.parametrize("file", ["ca.pem", "cert.pem", "key.pem", "server.pem", "ca-key.pem"])
+def test_in_place_of_a_certificate_or_key_it_is_one_line(
+    store: Store, tmp_path: Path, lay: Callable[[Path], None], file: str
+) -> None:
+    made = tmp_path / "made"
+    certs_create(str(made), ["127.0.0.1"])
+    machine = added(
+        store,
+        Machine("orionbox", "none", url="tcp://127.0.0.1:1", tls=True),
+        {path.name: path.read_bytes() for path in made.iterdir()},
+    )
+    path = instead(tmp_path / "store/machines/orionbox" / file, lay)
+    assert any(str(path) in row.warning or "cannot be" in row.warning for row in certs_ls(store))
+    with pytest.raises(MachineError) as raised:
+        read_pem(str(path))
+    one_line(raised.value)
+    found = state_of(machine, 5)
+    assert found.state in {State.ERROR, State.STOPPED}
+    assert found.error.isprintable()
+
+
+@strange
+def test_in_place_of_an_ssh_key_a_pin_or_a_configuration_it_is_one_line(
+    store: Store, tmp_path: Path, lay: Callable[[Path], None]
+) -> None:
+    machine = added(store, Machine("orionbox", "generic", url="tcp://127.0.0.1:1", tls=True))
+    lay(tmp_path / "store/machines/orionbox/known_hosts")
+    with pytest.raises(MachineError) as raised:
+        pinned(machine)
+    one_line(raised.value)
+    lay(tmp_path / "id_ssh")
+    with pytest.raises(SSHError) as raised:
+        read_key(str(tmp_path / "id_ssh"))
+    one_line(raised.value)
+    (tmp_path / "home/.ssh").mkdir()
+    lay(tmp_path / "home/.ssh/config")
+    with pytest.raises(SSHError) as raised:
+        read_files(SSHEndpoint("orion"))
+    one_line(raised.value)
+
+
+@strange
+@pytest.mark.parametrize("suffix", ["", ".pub"])
+def test_a_key_to_be_copied_that_is_none_is_refused_before_anything_is_made(
+    tmp_path: Path, lay: Callable[[Path], None], suffix: str
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("a key")
+    instead(tmp_path / f"key{suffix}", lay)
+    driver = GenericDriver()
+    options = {option.name: option.default for option in driver.options()}
+    options.update({"generic-ip-address": "127.0.0.1", "generic-ssh-key": str(key)})
+    with pytest.raises(MachineError) as raised:
+        driver.check(Request("orionbox", str(tmp_path), options))
+    one_line(raised.value)
+
+
+def test_a_secret_may_come_from_a_pipe_and_never_without_end(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"secret\nmore\n")
+    os.close(writing)
+    assert read_secret(f"/dev/fd/{reading}", "--sudo-password-file") == "secret"
+    os.close(reading)
+    for path in ("/dev/zero", str(tmp_path)):
+        with pytest.raises(MachineError) as raised:
+            read_secret(path, "--sudo-password-file")
+        one_line(raised.value)
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_one_line_and_what_is_there_still_lists(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    added(store, Machine("orionbox", "none", url="unix:///nowhere.sock"))
+
+    def no_locks(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(StoreError, match=os.strerror(code)) as raised, store.writing("orionbox"):
+        pass
+    one_line(raised.value)
+    assert "locks" in raised.value.hint
+    with pytest.raises(MachineError, match=os.strerror(code)) as refused:
+        certs_create(str(tmp_path / "certs"), ["orion"])
+    one_line(refused.value)
+    assert store.names() == ["orionbox"]
+    assert not store.is_locked("orionbox")
+    store.sweep()
+    monkeypatch.undo()
+    with store.writing("orionbox") as held:
+        assert held.machine.name == "orionbox"
