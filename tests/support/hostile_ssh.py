@@ -366,6 +366,10 @@ ENDING: dict[str, tuple[Behaviour, str]] = {
     "ends without a status": (agreeing(run=ends()), "somebody"),
     "ends with a status of its own": (agreeing(run=ends(status=0)), "somebody"),
     "ends with escapes": (agreeing(run=ends(ESCAPES, errors=ESCAPES, status=MANY)), "somebody"),
+    "pours": (agreeing(run=pours), "more than 16 MB"),
+    "pours errors": (agreeing(run=pours_errors), "more than 16 MB"),
+    "pours beyond the window": (agreeing(run=ignores_the_window), "more than 16 MB"),
+    "a last word of 13 MB": (agreeing(run=ends(*[ESCAPES * 65536] * 10)), "somebody"),
 }
 
 ENDLESS: dict[str, Behaviour] = {
