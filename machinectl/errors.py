@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+LONGEST_LINE = 200
+
 
 class MachineError(Exception):
     """An expected failure: a cause in one line and, in `hint`, the next command to type.
@@ -28,3 +30,9 @@ class CheckFailed(MachineError):
     """A check before `create` failed; nothing was made or changed (docker-machine's exit code 3)."""
 
     exit_code = 3
+
+
+def one_line(text: str, limit: int = LONGEST_LINE) -> str:
+    """Somebody else's text made fit for one line of a terminal: nothing in it moves the cursor, and it ends."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"

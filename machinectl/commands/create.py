@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl import url as engine_url
 from machinectl.driver import Request
 from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.access import pin_host_key
 from machinectl.hosts.driven import instance
 from machinectl.machines import record
 from machinectl.machines.advice import advise
@@ -89,6 +90,8 @@ def create(store: Store, console: Console, creation: Creation) -> list[Outcome]:
                 outcomes = creation.onboarding.carry_out(held, console, ssh)
             elif settled.spare and held.machine.tls:
                 held.write_files(settled.spare.present)
+            if ssh and not onboarded:
+                pin_host_key(held, console, creation.onboarding.access, ssh)
             held.machine.phase = Phase.READY
             held.write()
         except BaseException:

@@ -6,10 +6,8 @@ import time
 from dataclasses import dataclass
 
 from machinectl import url as engine_url
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, one_line
 from machinectl.state import State
-
-LONGEST_LINE = 200
 
 
 @dataclass(frozen=True)
@@ -62,9 +60,3 @@ class Deadline:
 
     def __str__(self) -> str:
         return f"{self.seconds:g} s"
-
-
-def one_line(text: str, limit: int = LONGEST_LINE) -> str:
-    """Somebody else's text made fit for one line of a terminal: nothing in it moves the cursor, and it ends."""
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from machinectl.engine.endpoint import Deadline, EngineError, one_line
+from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get, not_docker
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, one_line
 from machinectl.state import State
 
 if TYPE_CHECKING:

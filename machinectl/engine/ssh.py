@@ -9,8 +9,9 @@ import tempfile
 from typing import IO, TYPE_CHECKING
 
 from machinectl import url as engine_url
-from machinectl.engine.endpoint import EngineError, one_line
+from machinectl.engine.endpoint import EngineError
 from machinectl.engine.wire import Wire
+from machinectl.errors import one_line
 from machinectl.state import State
 
 if TYPE_CHECKING:

@@ -87,8 +87,35 @@ def logged_in(
 
 def keep_host_key(held: Held, session: Session) -> None:
     """Pin the host key that a session was accepted with."""
-    if session.known_hosts != pinned(held.machine):
-        held.write_file(KNOWN_HOSTS, session.known_hosts)
+    keep_pins(held, session.known_hosts)
+
+
+def keep_pins(held: Held, known_hosts: bytes) -> None:
+    if known_hosts != pinned(held.machine):
+        held.write_file(KNOWN_HOSTS, known_hosts)
+
+
+def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint) -> None:
+    """Pin the key of a host that is not logged in at yet.
+
+    One that cannot be reached is left to the first login, unless its key was to be a certain one, or a known one.
+    Raises HostKeyRefused.
+    """
+    from machinectl.ssh.connect import meet
+    from machinectl.ssh.errors import HostKeyRefused, SSHError
+    from machinectl.ssh.hostkeys import HostKeyPolicy
+
+    policy = HostKeyPolicy(pinned(held.machine), access.host_key, access.strict, held.name)
+    try:
+        known_hosts = meet(ssh, access.credentials, policy, console)
+    except HostKeyRefused:
+        raise
+    except SSHError as exc:
+        if access.host_key or access.strict:
+            raise
+        console.warn(f'The SSH key of "{held.name}" is not pinned before the first login: {exc.cause}')
+    else:
+        keep_pins(held, known_hosts)
 
 
 @contextmanager

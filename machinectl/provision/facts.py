@@ -21,6 +21,11 @@ OWN_DIRECTORY = "/etc/docker/machinectl"
 DROP_INS = "/etc/systemd/system/docker.service.d"
 # How long a job that an earlier run left at work is waited for: an installation may take minutes.
 PATIENCE = 120
+# What is read of a file, and one byte more where it has more (facts.sh). Nobody's daemon.json has as much; in bytes.
+LARGEST_FILE = 1 << 20
+# A file of that size is a fifth of it.
+MOST_LINES = 100_000
+MAC = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*")
 
 
 class File(NamedTuple):
@@ -155,6 +160,10 @@ class Section(NamedTuple):
 
 def parse(output: bytes) -> Facts:
     """Read what the script printed; what else a login printed is left out. Raises MachineError where it is cut."""
+    if output.count(b"\n") > MOST_LINES:
+        raise MachineError(
+            f"The host's answer has more than {MOST_LINES} lines, which no host has", "Try again with --debug"
+        )
     found = sections(output.decode(errors="replace"))
     if "job" in found:
         raise MachineError(
@@ -168,9 +177,16 @@ def parse(output: bytes) -> Facts:
             "Try again with --debug",
         )
     try:
-        return facts(found)
+        host = facts(found)
     except (ValueError, IndexError, KeyError, binascii.Error) as exc:
         raise MachineError(f"The host's answer cannot be understood: {exc!r}", "Try again with --debug") from exc
+    for path, file in host.files.items():
+        if len(file.content) > LARGEST_FILE:
+            raise MachineError(
+                f"{path} on the host has more than {LARGEST_FILE >> 20} MB, which no configuration of an engine has",
+                f"On the host: ls -l {path}; mend it, or move it away",
+            )
+    return host
 
 
 def sections(text: str) -> dict[str, list[Section]]:
@@ -222,7 +238,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         etc_writable="writable" in found,
         directories=frozenset(section.words[0] for section in found.get("directory", ())),
         free=dict(zip(("/", "/usr", "/var", "/etc"), map(int, words("free")), strict=False)),
-        mac=word("mac"),
+        mac=word("mac") if MAC.fullmatch(word("mac")[:64]) else "",
         dockerd=word("dockerd"),
         version=str(info.get("ServerVersion") or version(text("version"))),
         packages={line.split()[0]: line.split()[1] for line in text("packages").splitlines()},

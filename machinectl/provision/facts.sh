@@ -8,7 +8,7 @@ export LC_ALL PATH
 
 say() { printf '\n@%s\n' "$*"; }
 lines() { sed 's/^/|/'; }
-file() { [ -f "$1" ] && say file "$(stat -c '%a %u %g' "$1")" "$1" && base64 <"$1" | lines; }
+file() { [ -f "$1" ] && say file "$(stat -c '%a %u %g' "$1")" "$1" && head -c 1048577 <"$1" | base64 | lines; }
 sum() { [ -f "$1" ] && say sum "$(stat -c '%a %u %g' "$1")" "$(sha256sum <"$1" | cut -d' ' -f1)" "$1"; }
 has() { command -v "$1" >/dev/null; }
 

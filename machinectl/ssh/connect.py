@@ -65,6 +65,17 @@ def connect(
     return Session(transport, chosen, stack, known_hosts=journey.host_keys.pinned, trace=trace)
 
 
+def meet(endpoint: SSHEndpoint, credentials: Credentials, policy: HostKeyPolicy, console: Console) -> bytes:
+    """Agree on keys with a host that nobody logs in at: what to keep as the machine's known_hosts.
+
+    Jump hosts on the way are logged in at, with `credentials`. Raises what `connect` raises before a login.
+    """
+    with ExitStack() as stack:
+        journey = Journey(stack, credentials, HostKeys(policy, console), console)
+        journey.meet(settings(endpoint))
+        return journey.host_keys.pinned
+
+
 class Journey:
     """The way to a host and everything on it that has to be closed again."""
 
@@ -82,6 +93,10 @@ class Journey:
         credentials = self._credentials.for_jump() if hops else self._credentials
         log_in(transport, chosen, credentials, self._console)
         return transport
+
+    def meet(self, chosen: Settings) -> None:
+        """Find that a host's key is trusted, and leave it at that."""
+        self._open(chosen, hops=0)
 
     def _open(self, chosen: Settings, hops: int) -> Transport:
         """A transport to a host whose key is trusted."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
+from machinectl.errors import one_line
 from machinectl.ssh.errors import ConnectionLost, SSHError
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
     Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
+GREETING = "SSH-"
+# How much of somebody else's words is told, in characters, and of what a ProxyCommand wrote is looked at, in bytes.
+LONGEST_SAID = 100
+LONGEST_ERRORS = 1 << 16
 UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
 
 
@@ -124,9 +129,9 @@ class ProxyCommand:
 
     def said(self) -> str:
         """The last line it wrote to stderr, or ""."""
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else ""
+        self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - LONGEST_ERRORS))
+        lines = self._errors.read(LONGEST_ERRORS).decode(errors="replace").strip().splitlines()
+        return one_line(lines[-1]) if lines else ""
 
     def close(self) -> None:
         self.socket.close()
@@ -136,37 +141,55 @@ class ProxyCommand:
 
 
 def handshake(transport: Transport, settings: Settings, proxy: ProxyCommand | None) -> None:
-    """Agree on keys (RFC 4253), or raise SSHError saying what is there instead of an SSH server."""
-    began = time.monotonic()
-    try:
-        transport.start_client()
-    except (paramiko.SSHException, EOFError, OSError) as exc:
-        raise not_ssh(transport, settings, proxy, exc, time.monotonic() - began) from exc
+    """Agree on keys (RFC 4253), or raise SSHError saying what is there instead of an SSH server.
+
+    All of it has `settings.connect_timeout`: a server that sends a byte a second is not waited for.
+    """
+    over = threading.Event()
+    transport.start_client(event=over)
+    if not over.wait(settings.connect_timeout):
+        transport.close()
+        raise not_ssh(transport, settings, proxy, None)
+    if not transport.is_active():
+        failure = transport.get_exception()
+        raise not_ssh(transport, settings, proxy, failure or EOFError()) from failure
 
 
 def not_ssh(
-    transport: Transport, settings: Settings, proxy: ProxyCommand | None, failure: Exception, waited: float
+    transport: Transport, settings: Settings, proxy: ProxyCommand | None, failure: Exception | None
 ) -> SSHError:
+    """What a handshake that failed, or without a `failure` was late, tells of who answers there."""
     where = f"{settings.hostname} port {settings.port}"
+    within = f"within {settings.connect_timeout:.0f} s"
     if proxy is not None and not transport.remote_version:
         said = proxy.said()
         return SSHError(f"The ProxyCommand does not lead to {where}{said and f': {said}'}", f"Try it: {proxy.command}")
     if isinstance(failure, IncompatiblePeer):
-        return SSHError(f"{where} speaks an SSH that this one does not: {failure}", "Update the host's OpenSSH")
+        return SSHError(
+            f"{where} speaks an SSH that this one does not: {one_line(reason(failure))}", "Update the host's OpenSSH"
+        )
     if transport.remote_version:
+        end = f"ended the connection during the handshake ({reason(failure)})"
         return ConnectionLost(
-            f"{where} ended the connection during the handshake ({reason(failure)})",
+            f"{where} {end if failure else f'did not finish the handshake {within}'}",
             f"See what ssh says: ssh -v {settings.login_options}",
         )
-    if transport.first_line is not None:
+    line = transport.first_line
+    if line is not None and not (line.startswith(GREETING) or GREETING.startswith(line)):
         return SSHError(
-            f"{where} is not an SSH server: it says {transport.first_line[:60]!r}",
+            f"{where} is not an SSH server: it says {one_line(line, LONGEST_SAID)!r}",
             "Give the port that SSH listens on, --generic-ssh-port",
         )
-    if waited >= settings.connect_timeout:
+    if failure is None:
+        greet = "did not greet" if line is None else "did not finish its greeting"
         return SSHError(
-            f"{where} took the connection and did not greet within {settings.connect_timeout:.0f} s, as SSH does",
+            f"{where} took the connection and {greet} {within}, as SSH does",
             "Give the port that SSH listens on, --generic-ssh-port; or the host hangs: look at its console",
+        )
+    if line is not None:
+        return SSHError(
+            f"{where} ended the connection in the middle of its greeting, {one_line(line, LONGEST_SAID)!r}",
+            f"See what ssh says: ssh -v {settings.login_options}",
         )
     return SSHError(
         f"{where} took the connection and closed it without a greeting: not an SSH server, or one that bars us",
@@ -180,7 +203,7 @@ def reason(failure: BaseException | None) -> str:
         return failure.strerror
     if failure is None or isinstance(failure, EOFError):
         return "it was closed"
-    return str(failure) or type(failure).__name__
+    return one_line(str(failure), LONGEST_SAID) or type(failure).__name__
 
 
 def through(jump: Transport, settings: Settings, jump_address: str) -> paramiko.Channel:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, one_line
 
 if TYPE_CHECKING:
     from machinectl.ssh.runner import Result
 
 
+# All that was tried at a login is listed; nobody needs more. Characters.
+LONGEST = 1000
+
+
 class SSHError(MachineError):
     """The host cannot be reached, does not let us in, or did not do what it was asked to."""
+
+    def __init__(self, cause: str, hint: str = "") -> None:
+        # What a server said may be in it.
+        super().__init__(one_line(cause, LONGEST), one_line(hint, LONGEST))
 
 
 class ConnectionLost(SSHError):

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import paramiko
 
+from machinectl.errors import one_line
 from machinectl.ssh import keys
 from machinectl.ssh.credentials import TRIES, ask
+from machinectl.ssh.dial import LONGEST_SAID
 from machinectl.ssh.errors import ConnectionLost, LoginRefused, SSHError
 from machinectl.ssh.known_hosts import HostKey
 from machinectl.ssh.transport import NoAnswer
@@ -250,14 +252,17 @@ class Login:
 
         def answer(_title: str, _instructions: str, prompts: list[tuple[str, bool]]) -> list[str]:
             return [
-                (None if shown else next(answers, None)) or ask(self._console, prompt.strip().rstrip(":")) or ""
-                for prompt, shown in prompts
+                (None if shown else next(answers, None)) or self._ask_for(prompt) or "" for prompt, shown in prompts
             ]
 
         if self._console.interactive:
             self._transport.auth_timeout = PERSON_TIMEOUT
         self._attempt(lambda: self._authentication.auth_interactive(self._settings.user, answer))
         return self._transport.is_authenticated()
+
+    def _ask_for(self, prompt: str) -> str | None:
+        """Ask what a server wants to know; who asks is said, as OpenSSH does: a server may pretend to be us."""
+        return ask(self._console, f"({self._settings.login}) {one_line(prompt.strip().rstrip(':'), LONGEST_SAID)}")
 
     def _cut_off(self) -> LoginRefused:
         return LoginRefused(
@@ -270,7 +275,9 @@ class Login:
         methods = self._methods
         tried = f"tried: {', '.join(self._tried)}" if self._tried else "there was no key to try"
         unused = f"; not usable: {', '.join(self._unused)}" if self._unused else ""
-        cause = f"{self._settings.login} refuses the login ({tried}{unused}); it accepts {', '.join(methods)}"
+        cause = (
+            f"{self._settings.login} refuses the login ({tried}{unused}); it accepts {', '.join(methods) or 'nothing'}"
+        )
         if any(method in methods for method in PASSWORD_METHODS):
             hint = "Name a key, --generic-ssh-key PATH, or give the password, --ssh-password-file FILE"
         else:

@@ -32,8 +32,14 @@ POLL = 1.0
 # The server closes a channel when the last process that holds its output has ended. A daemon that a script left behind
 # with its output open would keep it for ever; the script itself has ended by then.
 LINGER = 1.0
-# Where the closing marks are looked for: the end of a stream, in bytes.
+# Where the closing marks are looked for, and the last that was said: the end of a stream, in bytes.
 TAIL = 4096
+# What a command may print on both streams. Nothing that is asked of a host has as much to say; in bytes.
+MOST_OUTPUT = 16 << 20
+
+
+class TooMuch(Exception):
+    """A command prints more than MOST_OUTPUT."""
 
 
 class Session:
@@ -53,7 +59,7 @@ class Session:
         self.known_hosts = known_hosts
         self._transport = transport
         self._stack = stack
-        self._trace = trace or (lambda _: None)
+        self._trace = trace
         self._alive = KeepAlive(transport, settings.alive_interval, max(1, settings.alive_count))
         stack.callback(self._alive.stop)
         self._shells = Shells(transport)
@@ -105,11 +111,12 @@ class Session:
     def exchange(self, lines: Callable[[str], str], shown: str, data: bytes, timeout: float) -> Framed:
         """Send what starts a script, made by `lines` of a mark, and then its input; return what came back."""
         mark = secrets.token_hex(16)
-        self._trace(f"{self.settings.login}$ {shown}")
+        if self._trace:
+            self._trace(f"{self.settings.login}$ {shown}")
         sent = lines(mark).encode(errors="surrogateescape") + data
         framed = self._converse(sent, mark, timeout)
         for stream in (framed.stdout, framed.stderr):
-            if stream:
+            if stream and self._trace:
                 self._trace(stream.decode(errors="replace").rstrip("\n"))
         return framed
 
@@ -155,6 +162,11 @@ class Session:
             raise CommandTimeout(
                 f"{self.settings.address} did not finish a command within {timeout:.0f} s",
                 "It may still be running there; see which: --debug",
+            ) from exc
+        except TooMuch as exc:
+            raise SSHError(
+                f"{self.settings.address} answers a command with more than {MOST_OUTPUT >> 20} MB: it was left",
+                f"See which command: --debug; and what it prints at a login: ssh {self.settings.login_options} true",
             ) from exc
         framed = framing.unframe(bytes(stdout), bytes(stderr), mark)
         if framed.status is None and not self._transport.is_active():
@@ -227,7 +239,7 @@ def feed(channel: paramiko.Channel, data: bytes) -> None:
 
 
 def read(channel: paramiko.Channel, stdout: bytearray, stderr: bytearray, mark: str, deadline: float) -> None:
-    """Take what comes on both streams until the script and its channel have ended. Raises TimeoutError."""
+    """Take what comes on both streams until the script and its channel have ended. Raises TimeoutError, TooMuch."""
     complete = False
     with selectors.DefaultSelector() as selector:
         selector.register(channel, selectors.EVENT_READ)
@@ -247,15 +259,19 @@ def read(channel: paramiko.Channel, stdout: bytearray, stderr: bytearray, mark: 
 
 
 def drain(channel: paramiko.Channel, stdout: bytearray, stderr: bytearray) -> bool:
-    """Take what has come on both streams; whether there was anything."""
+    """Take what has come on both streams; whether there was anything. Raises TooMuch."""
     before = len(stdout) + len(stderr)
-    while channel.recv_ready():
-        stdout += channel.recv(1 << 16)
-    while channel.recv_stderr_ready():
-        stderr += channel.recv_stderr(1 << 16)
+    for ready, receive, stream in (
+        (channel.recv_ready, channel.recv, stdout),
+        (channel.recv_stderr_ready, channel.recv_stderr, stderr),
+    ):
+        while ready():
+            stream.extend(receive(1 << 16))
+            if len(stdout) + len(stderr) > MOST_OUTPUT:
+                raise TooMuch
     return len(stdout) + len(stderr) > before
 
 
 def last_line(stream: bytes) -> str:
-    lines = stream.decode(errors="replace").strip().splitlines()
+    lines = stream.rstrip()[-TAIL:].decode(errors="replace").strip().splitlines()
     return lines[-1].strip() if lines else ""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
+import re
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import paramiko
 from paramiko.auth_handler import AuthOnlyHandler
@@ -20,9 +22,13 @@ from paramiko.common import (
 from paramiko.packet import Packetizer
 from paramiko.transport import ServiceRequestingTransport
 
+from machinectl.errors import MachineError
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+
+    from _typeshed import ReadableBuffer as Buffer
 
     from machinectl.ssh.known_hosts import HostKey
 
@@ -41,6 +47,16 @@ CHANNEL_MESSAGES = {
 }
 # paramiko's own, in seconds.
 AUTHENTICATION_TIMEOUT = 30.0
+# What all answers during a login may take together: sshd's LoginGraceTime. Seconds.
+LOGIN_TIMEOUT = 120.0
+# How long a server may take nothing of what is sent to it; longer than its keep-alive needs to find it dead. Seconds.
+SEND_TIMEOUT = 60.0
+# A greeting, with the lines that may come before it (RFC 4253 4.2), and a packet (OpenSSH's PACKET_MAX_SIZE), in bytes.
+LONGEST_GREETING = 1 << 16
+LONGEST_PACKET = 1 << 18
+# One login asks a few times for a few things; RFC 8308 knows five extensions; an authentication method is a word.
+MOST_QUESTIONS, MOST_PROMPTS, MOST_EXTENSIONS, MOST_METHODS = 16, 16, 64, 16
+METHOD = re.compile(r"[!-~]{1,64}")
 
 
 class NoAnswer(Exception):
@@ -48,17 +64,55 @@ class NoAnswer(Exception):
 
 
 class Listener(Packetizer):
-    """Remembers the first line that came, to tell what listens there when it is not SSH, and when it last spoke."""
+    """Remembers how the other side began, to tell what listens there when it is not SSH, and when it last spoke.
 
-    first_line: str | None = None
+    It takes no more at once than SSH's packets have, and gives up on a peer that reads nothing: paramiko's waits for
+    ever, while whoever else wants to send waits for it.
+    """
+
     # time.monotonic() of the last packet.
     heard = 0.0
 
-    def readline(self, timeout: float) -> str:
-        line = super().readline(timeout)
-        if self.first_line is None:
-            self.first_line = line
-        return line
+    def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
+        super().__init__(cast("socket.socket", sock))
+        self.greeting = b""
+        self._sock = sock
+
+    @property
+    def first_line(self) -> str | None:
+        return self.greeting.split(b"\n")[0].rstrip(b"\r").decode(errors="replace") if self.greeting else None
+
+    def _read_timeout(self, _timeout: float) -> bytes:
+        # The handshake ends in time, however its lines come (`dial.handshake`).
+        piece: bytes = super()._read_timeout(math.inf)  # type: ignore[misc]  # the stubs leave it out
+        self.greeting += piece
+        if len(self.greeting) > LONGEST_GREETING:
+            raise paramiko.SSHException("its greeting has no end")
+        return piece
+
+    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        if not 0 <= n <= LONGEST_PACKET:
+            raise paramiko.SSHException("it sends no packets of SSH")
+        return super().read_all(n, check_rekey)
+
+    def write_all(self, out: Buffer) -> None:
+        end = time.monotonic() + SEND_TIMEOUT
+        left = bytes(out)
+        while left:
+            try:
+                sent = self._sock.send(left)
+            except TimeoutError:  # paramiko has given the socket 0.1 s
+                if self.closed:
+                    raise EOFError from None
+                if time.monotonic() > end:
+                    raise TimeoutError("it takes nothing of what is sent to it") from None
+            except OSError as exc:
+                raise EOFError from exc
+            else:
+                if not sent:  # a jump host's channel that was closed
+                    raise EOFError
+                left = left[sent:]
+                end = time.monotonic() + SEND_TIMEOUT
 
     def read_message(self) -> tuple[int, paramiko.Message]:
         message = super().read_message()
@@ -77,6 +131,8 @@ class Authentication(AuthOnlyHandler):
         self.methods: list[str] = []
         self._accepted = False
         self._early = threading.Event()
+        self._questions = 0
+        self._left = LOGIN_TIMEOUT
 
     def would_accept(self, user: str, key: HostKey) -> bool:
         """Ask whether a public key would do (RFC 4252 7), before a passphrase is asked for its private half."""
@@ -108,27 +164,45 @@ class Authentication(AuthOnlyHandler):
     def wait_for_response(self, event: threading.Event) -> list[str]:
         if self._early.is_set():
             event.set()
+        begun = time.monotonic()
+        # While the server asks a person, it is the person who takes the time.
+        if self.auth_method != "keyboard-interactive":
+            self.transport.auth_timeout = max(0.0, min(self.transport.auth_timeout, self._left))
         try:
             answer: list[str] = super().wait_for_response(event)
         except paramiko.AuthenticationException as exc:
             if event.is_set() or not self.transport.is_active():
                 raise
             raise NoAnswer from exc
+        finally:
+            self._left -= time.monotonic() - begun
         return answer
 
     def _parse_userauth_failure(self, message: paramiko.Message) -> None:
-        self.methods = message.get_list()
+        self.methods = [word for word in message.get_list()[:MOST_METHODS] if METHOD.fullmatch(word)]
         message.rewind()
         super()._parse_userauth_failure(message)  # type: ignore[misc]  # the stubs leave it out
 
     def _parse_userauth_info_request(self, message: paramiko.Message) -> None:
         # The same number, 60, is "this public key would do" after a question about a key.
         if self.auth_method != "publickey":
+            self._questions += 1
+            if self._questions > MOST_QUESTIONS or prompts_in(message) > MOST_PROMPTS:
+                raise paramiko.SSHException("it asks questions without end")
             super()._parse_userauth_info_request(message)  # type: ignore[misc]  # the stubs leave it out
             return
         self._accepted = True
         if self.auth_event is not None:
             self.auth_event.set()
+
+
+def prompts_in(message: paramiko.Message) -> int:
+    """How many prompts a request for information has (RFC 4256 3.2), which is left as it was."""
+    for _ in ("name", "instruction", "language"):
+        message.get_string()
+    number = message.get_int()
+    message.rewind()
+    return number
 
 
 class Transport(ServiceRequestingTransport):
@@ -139,7 +213,8 @@ class Transport(ServiceRequestingTransport):
         self._ended: set[int] = set()
         self._sending = threading.Lock()
         super().__init__(sock, packetizer_class=Listener)
-        self.banner_timeout = self.handshake_timeout = timeout
+        # Ours ends it before (`dial.handshake`): paramiko's begins anew with each part.
+        self.handshake_timeout = timeout + SEND_TIMEOUT
         # A host may ask a directory server first, and waits on purpose after a wrong password.
         self.auth_timeout = max(timeout, AUTHENTICATION_TIMEOUT)
 
@@ -177,6 +252,23 @@ class Transport(ServiceRequestingTransport):
             request.add_string("ssh-userauth")
             self._send_message(request)
             self.auth_handler = Authentication(self)
+
+    def get_exception(self) -> Exception | None:
+        """What ended the connection; paramiko stumbles in many ways over packets that are none."""
+        found = super().get_exception()
+        if found is None or isinstance(found, paramiko.SSHException | EOFError | OSError | MachineError):
+            return found
+        broken = paramiko.SSHException("it sends broken packets")
+        broken.__cause__ = found
+        return broken
+
+    def _parse_ext_info(self, message: paramiko.Message) -> None:
+        if message.get_int() > MOST_EXTENSIONS:
+            raise paramiko.SSHException("it names extensions without end")
+        message.rewind()
+        super()._parse_ext_info(message)  # type: ignore[misc]  # the stubs leave it out
+        for value in self.server_extensions.values():  # type: ignore[attr-defined]  # the stubs leave it out
+            value.decode()  # before it is read where a key is offered
 
     def _send_message(self, data: paramiko.Message) -> None:
         # paramiko makes a message under the channel's lock and sends it after, so that one thread's data may overtake

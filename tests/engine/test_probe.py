@@ -23,9 +23,8 @@ from hypothesis import strategies as st
 from machinectl import certs, engine
 from machinectl.commands.api import api
 from machinectl.engine import Endpoint, EngineError, Probe
-from machinectl.engine.endpoint import one_line
 from machinectl.engine.ssh import command, explained
-from machinectl.errors import UsageError
+from machinectl.errors import UsageError, one_line
 from machinectl.machines.record import Machine
 from machinectl.state import State
 from machinectl.url import parse

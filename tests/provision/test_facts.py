@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import subprocess
 from pathlib import Path
@@ -55,6 +56,39 @@ def test_a_process_that_ended_while_it_was_looked_at_is_none() -> None:
             parse(recorded("docker").replace(b"@end 1", gone + b"\n@end 1").replace(b"@init", gone + b"\n@init"))
             == before
         )
+
+
+def with_file(path: str, content: bytes) -> bytes:
+    lines = base64.encodebytes(content).decode().splitlines()
+    file = "\n".join([f"@file 644 0 0 {path}", *(f"|{line}" for line in lines)])
+    return recorded("bare").replace(b"@end\n", f"{file}\n@end\n".encode())
+
+
+def test_a_file_of_more_than_1_mb_is_not_taken_for_a_configuration() -> None:
+    most = parse(with_file("/etc/docker/daemon.json", bytes(1 << 20)))
+    assert most.config is not None
+    assert len(most.config.content) == 1 << 20
+    with pytest.raises(MachineError, match=r"/etc/docker/daemon.json on the host has more than 1 MB") as caught:
+        parse(with_file("/etc/docker/daemon.json", bytes((1 << 20) + 1)))
+    assert caught.value.hint
+
+
+def test_no_more_of_a_file_than_that_leaves_the_host(tmp_path: Path) -> None:
+    large = tmp_path / "daemon.json"
+    large.write_bytes(b"x" * (3 << 20))
+    functions = [line for line in resource("facts.sh").splitlines() if line.startswith(("say()", "lines()", "file()"))]
+    script = "\n".join(["say() { :; }", *functions[1:], f"file {large}"])
+    output = subprocess.run(["sh", "-c", script], check=True, capture_output=True).stdout
+    assert len(base64.b64decode(output.replace(b"|", b""))) == (1 << 20) + 1
+
+
+def test_an_answer_of_very_many_lines_is_not_read() -> None:
+    with pytest.raises(MachineError, match="more than 100000 lines"):
+        parse(b"@begin 1\n" + b"@container x\n" * 100_001 + b"@end\n")
+
+
+def test_what_is_no_address_of_a_network_card_is_left_out() -> None:
+    assert parse(recorded("bare").replace(b"02:00:0a:42:6f:06", b"x" * 1000)).mac == ""
 
 
 def test_what_we_put_there_is_seen_without_the_key_ever_leaving_the_host() -> None:

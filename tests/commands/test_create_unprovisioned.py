@@ -1,0 +1,77 @@
+"""`create --no-provision`: a host that is registered as it is, whose key is pinned as every other way does."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.program import machinectl
+from tests.support.sshd import keygen
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from tests.support.sshd import SSHConfig, Sshd
+
+pytestmark = pytest.mark.usefixtures("ssh_config")
+
+
+def register(store: Path, port: int, *options: str) -> subprocess.CompletedProcess[str]:
+    way = ("--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(port), "--generic-ssh-user", "somebody")
+    return machinectl("create", "-d", "generic", "--no-provision", *way, *options, "box", store=store)
+
+
+def pins(store: Path) -> str:
+    path = store / "machines/box/known_hosts"
+    return path.read_text() if path.exists() else ""
+
+
+def test_the_hosts_key_is_pinned_and_nobody_logs_in(sshd: Sshd, tmp_path: Path) -> None:
+    done = register(tmp_path, sshd.port)
+    assert done.returncode == 0, done.stderr
+    assert f"{sshd.fingerprint()} is trusted from now on" in done.stderr
+    assert pins(tmp_path).split()[:3] == ["machinectl", *sshd.known().split()[1:3]]
+    assert "userauth-request" not in sshd.log
+
+    sshd.host_keys = [keygen(tmp_path / "another_host_key")]
+    refused = machinectl("provision", "box", store=tmp_path)
+    assert refused.returncode == 1
+    assert "has changed" in refused.stderr
+
+
+def test_a_fingerprint_that_the_host_does_not_have_is_refused_and_nothing_is_registered(
+    sshd: Sshd, tmp_path: Path
+) -> None:
+    for options in (("--ssh-host-key", "SHA256:" + "A" * 43), ("--ssh-strict",)):
+        done = register(tmp_path, sshd.port, *options)
+        assert done.returncode == 1, done.stderr
+        assert machinectl("ls", "-q", store=tmp_path).stdout == ""
+
+
+def test_a_key_that_the_users_known_hosts_contradicts_is_refused(
+    sshd: Sshd, ssh_config: SSHConfig, tmp_path: Path
+) -> None:
+    ssh_config.known_hosts.write_text(
+        f"[127.0.0.1]:{sshd.port} {keygen(tmp_path / 'k').with_suffix('.pub').read_text()}"
+    )
+    done = register(tmp_path, sshd.port)
+    assert done.returncode == 1
+    assert "has changed" in done.stderr
+
+
+def test_a_host_that_is_off_is_registered_unpinned_and_that_is_said(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        done = register(tmp_path, port)
+        assert done.returncode == 0, done.stderr
+        assert 'The SSH key of "box" is not pinned before the first login: 127.0.0.1 port' in done.stderr
+        assert pins(tmp_path) == ""
+        assert machinectl("rm", "-y", "box", store=tmp_path).returncode == 0
+
+        strict = register(tmp_path, port, "--ssh-strict")
+        assert strict.returncode == 1
+        assert "refuses the connection" in strict.stderr

@@ -1,0 +1,116 @@
+"""Servers that are broken or mean harm: each ends in one clear line, in time, and nothing of theirs moves a cursor."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.ssh import transport
+from machinectl.ssh.credentials import Credentials
+from machinectl.ssh.endpoint import SSHEndpoint
+from machinectl.ssh.errors import SSHError
+from tests.support import hostile_ssh
+from tests.support.servers import serving
+from tests.support.sshd import log_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from machinectl.errors import MachineError
+    from tests.support.servers import Behaviour
+    from tests.support.sshd import SSHConfig
+
+pytestmark = [pytest.mark.usefixtures("ssh_config"), pytest.mark.timeout(60)]
+
+# What a person's run takes at most, in KB.
+MEMORY = 200 * 1024
+# Runs the command line, with less patience, and says how much memory it took.
+MEASURED = """
+import re, sys
+from machinectl.cli.front import main
+from machinectl.ssh import transport
+transport.AUTHENTICATION_TIMEOUT = 1.0
+try:
+    status = main()
+finally:
+    # Not getrusage: its maximum is that of whoever started this, too.
+    with open("/proc/self/status") as status_file, open("memory", "w") as file:
+        file.write(re.search(r"VmHWM:\\s*(\\d+) kB", status_file.read())[1])
+sys.exit(status)
+"""
+WORST = [
+    "escapes",
+    "a huge line",
+    "a packet of 4 GB",
+    "a banner of escapes",
+    "accepts escapes",
+    "asks in bytes",
+    "ends with escapes",
+    "pours",
+    "pours beyond the window",
+    "a last word of 13 MB",
+    "lines",
+    "debug",
+    "debug at the login",
+]
+
+
+def end_of(behaviour: Behaviour, *, timeout: float, command_timeout: float) -> MachineError:
+    """What comes of a login and a command there."""
+
+    def try_it(port: int) -> None:
+        endpoint = SSHEndpoint("127.0.0.1", "somebody", port)
+        with log_in(endpoint, credentials=Credentials(password="geheim"), timeout=timeout) as session:
+            session.run("echo in", timeout=command_timeout)
+
+    with serving(behaviour) as port, pytest.raises(SSHError) as caught:
+        try_it(port)
+    error = caught.value
+    assert error.cause.isprintable()
+    assert error.hint.isprintable()
+    assert error.hint
+    return error
+
+
+@pytest.mark.parametrize("name", hostile_ssh.ENDING)
+def test_a_server_that_breaks_is_told_in_one_line(name: str) -> None:
+    behaviour, words = hostile_ssh.ENDING[name]
+    assert words in end_of(behaviour, timeout=20, command_timeout=20).cause
+
+
+@pytest.mark.parametrize("name", hostile_ssh.ENDLESS)
+def test_a_server_that_never_ends_is_left_in_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "AUTHENTICATION_TIMEOUT", 0.5)
+    monkeypatch.setattr(transport, "SEND_TIMEOUT", 1.0)
+    login = "login" in name or "channel" in name or "command" in name or "prints" in name
+    end_of(hostile_ssh.ENDLESS[name], timeout=2 if login else 0.4, command_timeout=0.5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("name", WORST)
+def test_a_command_line_ends_in_two_harmless_lines_and_little_memory(
+    name: str, ssh_config: SSHConfig, tmp_path: Path
+) -> None:
+    behaviour = hostile_ssh.ENDING[name][0] if name in hostile_ssh.ENDING else hostile_ssh.ENDLESS[name]
+    ssh_config.write("ConnectTimeout 2")
+    here = {"MACHINE_STORAGE_PATH": str(tmp_path / "store"), "MACHINECTL_SSH_PASSWORD": "geheim"}
+    with serving(behaviour) as port:
+        way = ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(port), "--generic-ssh-user", "somebody"]
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURED, "create", "-d", "generic", *way, "box"],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **here},
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+    said = done.stderr.decode()
+    assert done.returncode == 1, said
+    assert (done.stdout + done.stderr).replace(b"\n", b"").decode().isprintable()
+    lines = [line for line in said.splitlines() if "is trusted from now on" not in line]
+    assert len(lines) == 2, said
+    assert int((tmp_path / "memory").read_text()) < MEMORY
