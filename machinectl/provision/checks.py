@@ -143,9 +143,8 @@ def tls(facts: Facts, target: Target, allowed: Allowed) -> None:
 
 
 def port(facts: Facts, target: Target) -> None:
-    ours = {process.pid for process in facts.processes}
     for listener in facts.listeners:
-        if listener.pid not in ours and listener.process != "dockerd":
+        if listener.pid not in facts.engines:
             what = f"{listener.process} (process {listener.pid})" if listener.pid else "something in a container"
             raise CheckFailed(
                 f"Port {target.port} on the host is taken by {what}",

@@ -216,9 +216,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     """Write what differs from the goal, and restart the engine; nothing where all is right and the engine runs."""
     wanted = goal(facts, target)
     files = [*changed_files(facts, target, wanted)]
-    ours = {process.pid for process in facts.processes}
-    listening = any(listener.pid in ours or listener.process == "dockerd" for listener in facts.listeners)
-    if not files and facts.running and facts.service.enabled and listening:
+    if not files and facts.running and facts.service.enabled and facts.engine_listens:
         return None
     if facts.swarm and not allowed.restart_swarm:
         raise CheckFailed(

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import MachineError
-from machinectl.provision import resource
+from machinectl.provision import cgroups, resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,11 +66,12 @@ class Process(NamedTuple):
 
 @dataclass(frozen=True)
 class Service:
-    """A unit of the host's init system."""
+    """A unit of the host's init system; `cgroup` is the control group of what it runs, "" where that is unknown."""
 
     loaded: bool = False
     active: bool = False
     enabled: bool = False
+    cgroup: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,21 @@ class Facts:
     def running(self) -> bool:
         """Whether the engine's service runs."""
         return self.service.active
+
+    @property
+    def engines(self) -> frozenset[int]:
+        """The processes that are the engine: root's, and the service's where there is systemd to say what that runs."""
+        mine = self.in_service if self.init == "systemd" else lambda it: not cgroups.in_container(it.cgroup)
+        return frozenset(process.pid for process in self.processes if process.uid == 0 and mine(process))
+
+    def in_service(self, process: Process) -> bool:
+        """Whether docker.service runs a process."""
+        return cgroups.in_service(process.cgroup, self.service.cgroup)
+
+    @property
+    def engine_listens(self) -> bool:
+        """Whether the engine listens on its port."""
+        return any(listener.pid in self.engines for listener in self.listeners)
 
     @property
     def os_name(self) -> str:
@@ -198,7 +214,8 @@ def facts(found: dict[str, list[Section]]) -> Facts:
     def text(name: str) -> str:
         return found[name][0].text if name in found else ""
 
-    units = {unit["Id"]: unit for unit in properties(text("units"))}
+    # An alias is shown under the name of the unit that it is another name of.
+    units = {name: unit for unit in properties(text("units")) for name in unit.get("Names", unit["Id"]).split()}
     openrc = {section.words[0] for section in found.get("openrc", ())}
     unit = units.get("docker.service", {})
     if word("init") == "openrc":
@@ -208,6 +225,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
             unit.get("LoadState") not in {None, "", "not-found"},
             unit.get("ActiveState") in {"active", "reloading"},
             unit.get("UnitFileState", "").startswith("enabled"),
+            unit.get("ControlGroup", ""),
         )
     info = json.loads(text("info") or "{}")
     return Facts(
