@@ -7,8 +7,7 @@ import threading
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from machinectl.cli.exits import as_called
-from machinectl.cli.lines import timed, warning
+from machinectl.cli.lines import shown, timed, warning
 from machinectl.console import Undivided
 
 if TYPE_CHECKING:
@@ -100,13 +99,13 @@ class OneOf:
         return self._board.person.interactive
 
     def note(self, text: str) -> None:
-        self._board.say(self._name, as_called(text, self._board.program))
+        self._board.say(self._name, shown(text, self._board.program))
 
     def warn(self, text: str) -> None:
-        self._board.say(self._name, warning(as_called(text, self._board.program)))
+        self._board.say(self._name, warning(shown(text, self._board.program)))
 
     def step(self, title: str) -> AbstractContextManager[None]:
-        return self._board.step(self._name, as_called(title, self._board.program))
+        return self._board.step(self._name, shown(title, self._board.program))
 
     def ask(self, question: str, *, secret: bool = False) -> str:
         with self._board.aside(), whole_line():

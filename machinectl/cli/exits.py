@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 
+from machinectl.cli.harmless import harmless
 from machinectl.errors import MachineError
 
 TYPE_CHECKING = False
@@ -39,14 +40,14 @@ def guarded(work: Callable[[], int | None], *, program: str = "machinectl") -> i
             silence(sys.stdout.fileno())
             report(MachineError(f"Cannot write the output: {exc.strerror}", "See where stdout leads"))
             return 1
-        print(report_of_bug(exc), file=sys.stderr)
+        print(harmless(report_of_bug(exc)), file=sys.stderr)
         return BUG
 
 
 def report(error: MachineError, program: str = "machinectl") -> None:
     """Print what was found and what to do next, on stderr."""
     lines = [error.cause, as_called(error.hint, program)]
-    sys.stderr.write("".join(line.encode(errors="replace").decode() + "\n" for line in lines if line))
+    sys.stderr.write("".join(f"{harmless(line)}\n" for line in lines if line))
 
 
 def as_called(text: str, program: str) -> str:

@@ -8,8 +8,16 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from machinectl.cli.exits import as_called
+from machinectl.cli.harmless import harmless
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+def shown(text: str, program: str) -> str:
+    """A text as it is told to the person: its commands as this program was called, and nothing that moves a cursor."""
+    return harmless(as_called(text, program))
 
 
 def warning(text: str) -> str:

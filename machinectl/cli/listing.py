@@ -7,8 +7,9 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from machinectl.cli.harmless import harmless
 from machinectl.cli.lines import coloured
-from machinectl.cli.output import print_json, write_out
+from machinectl.cli.output import draw, print_json, write_out
 from machinectl.commands.ls import Row, ask, rows
 from machinectl.errors import UsageError
 from machinectl.go.tabwriter import align
@@ -84,7 +85,7 @@ def print_machines(
     elif parsed:
         write_out(rendered(parsed, listed, headed=headed))
     else:
-        write_out("".join(f"{line}\n" for line in lines(listed)))
+        draw("".join(f"{line}\n" for line in lines(listed)))
 
 
 def fill(listed: Sequence[Row], store: Store, timeout: float, *, live: bool) -> None:
@@ -102,12 +103,12 @@ def draft(listed: Sequence[Row]) -> int:
     """Draw the table as it is, each line cut to the screen's width; return how many lines it took."""
     width = shutil.get_terminal_size().columns
     drawn = lines(listed, width)
-    write_out("".join(f"{line}\n" for line in drawn))
+    draw("".join(f"{line}\n" for line in drawn))
     return len(drawn)
 
 
 def take_back(drawn: int) -> None:
-    write_out(BACK.format(lines=drawn))
+    draw(BACK.format(lines=drawn))
 
 
 def fits_the_screen(listed: Sequence[Row]) -> bool:
@@ -132,7 +133,7 @@ def cells(row: Row) -> list[str]:
 
 
 def one_line(value: object) -> str:
-    return " ".join(str(value).split())
+    return harmless(" ".join(str(value).split()))
 
 
 def with_colour(line: str, state: State, start: int) -> str:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from machinectl.cli import answers
 from machinectl.cli.exits import report
+from machinectl.cli.harmless import harmless
 from machinectl.cli.listing import print_machines
-from machinectl.cli.output import print_json, write_out
+from machinectl.cli.output import print_json, write_bytes, write_out
 from machinectl.cli.verbs import AsJson, Names, OneName, Timeout, own_version, session, verb
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def add_looking(app: typer.Typer) -> None:
@@ -123,16 +128,22 @@ def print_answer(store: Store, name: str, request: list[str], body: str, timeout
         raise UsageError("Too many arguments", "machinectl api NAME [METHOD] PATH")
     piece = b""
     with api(store, name, (method or ["GET"])[0], path, read_body(body), timeout) as answer:
+        write = on_terminal() if sys.stdout.isatty() else write_bytes
         for piece in answer:
-            sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
+            write(piece)
     if sys.stdout.isatty() and not piece.endswith(b"\n"):
         write_out("\n")
     if answer.status < 300:  # noqa: PLR2004 (RFC 9110 15: from here on, it is not what was asked for)
         return 0
     where = f", at {answer.headers['Location']}" if "Location" in answer.headers else ""
-    print(f"The engine answered {answer.status} {answer.reason}{where}", file=sys.stderr)
+    print(harmless(f"The engine answered {answer.status} {answer.reason}{where}"), file=sys.stderr)
     return 1
+
+
+def on_terminal() -> Callable[[bytes], None]:
+    """Writes what an engine says as it comes, where a person reads it: a letter may be cut by a piece's end."""
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    return lambda piece: write_out(decoder.decode(piece))
 
 
 def read_body(given: str) -> bytes | None:

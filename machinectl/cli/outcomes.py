@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.cli.exits import report
+from machinectl.cli.harmless import harmless
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
@@ -48,6 +49,6 @@ def printing(
 
 def print_decisions(decisions: Iterable[Outcome]) -> None:
     for decision in (each for each in decisions if each.changed):
-        print(decision.title)
+        print(harmless(decision.title))
         for detail in decision.details:
-            print(f"    {detail}")
+            print(f"    {harmless(detail)}")

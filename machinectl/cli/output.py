@@ -6,13 +6,23 @@ import json
 import os
 import sys
 
+from machinectl.cli.harmless import harmless, harmless_json
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 
 def write_out(text: str) -> None:
-    """Write text in the locale's encoding, or UTF-8 where that lacks a character; undecodable bytes as they were."""
+    """Write text in the locale's encoding, or UTF-8 where that lacks a character; undecodable bytes as they were.
+
+    A program gets what there is; a terminal nothing that it would take for a command.
+    """
+    draw(harmless(text) if sys.stdout.isatty() else text)
+
+
+def draw(text: str) -> None:
+    """Write our own text, control sequences and all."""
     try:
         write_bytes(os.fsencode(text))
     except UnicodeEncodeError:
@@ -26,6 +36,5 @@ def write_bytes(data: bytes) -> None:
 
 
 def print_json(data: Any) -> None:
-    """Print JSON in UTF-8; half a surrogate pair, which UTF-8 cannot hold, as the escape that JSON has for it."""
-    text = json.dumps(data, indent=4, ensure_ascii=False) + "\n"
-    write_bytes(text.encode(errors="backslashreplace"))
+    """Print JSON in UTF-8; what is not printable, or half a surrogate pair, as the escape that JSON has for it."""
+    write_bytes(harmless_json(json.dumps(data, indent=4, ensure_ascii=False) + "\n").encode())

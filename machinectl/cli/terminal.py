@@ -10,8 +10,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from machinectl.cli.exits import as_called
-from machinectl.cli.lines import timed, warning
+from machinectl.cli.harmless import harmless
+from machinectl.cli.lines import shown, timed, warning
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
@@ -37,21 +37,21 @@ class Terminal:
         return sys.stdin.isatty() and sys.stderr.isatty()
 
     def note(self, text: str) -> None:
-        print(as_called(text, self.program), file=sys.stderr, flush=True)
+        print(shown(text, self.program), file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:
-        print(warning(as_called(text, self.program)), file=sys.stderr, flush=True)
+        print(warning(shown(text, self.program)), file=sys.stderr, flush=True)
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """One line for a piece of work, with its time in the end; a spinner while it runs on a terminal."""
-        with timed(title, self.note), spinning(title):
+        with timed(title, self.note), spinning(harmless(title)):
             yield
 
     def ask(self, question: str, *, secret: bool = False) -> str:
         try:
             if secret:
-                return getpass.getpass(question, sys.stderr)
+                return getpass.getpass(harmless(question), sys.stderr)
             return self.line(question)
         except EOFError as exc:
             raise MachineError(
@@ -80,7 +80,7 @@ class Terminal:
         return PlainBoard(self, self.program)
 
     def line(self, question: str) -> str:
-        print(question, end="", file=sys.stderr, flush=True)
+        print(harmless(question), end="", file=sys.stderr, flush=True)
         answer = sys.stdin.buffer.readline()
         if not answer:
             print(file=sys.stderr)

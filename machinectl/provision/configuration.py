@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, ServiceEnabled
 from machinectl.errors import CheckFailed
-from machinectl.provision import daemon_json, unit
+from machinectl.provision import daemon_json, hiding, unit
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import DROP_INS, OWN_DIRECTORY, File
 from machinectl.provision.job import Job, NewFile, apply
@@ -140,6 +140,12 @@ def goal(facts: Facts, target: Target) -> Goal:
     return Goal(ours, text, unit.drop_in_path(facts.drop_ins), drop_in, kept, secured)
 
 
+def pending(facts: Facts) -> list[hiding.Move]:
+    """What would hide containers by a restart alone: somebody's changes for which the engine was never restarted."""
+    flags = unit.all_flags(facts.unit, facts.environment) if facts.unit else openrc_flags(facts)
+    return hiding.moves(facts, read(facts), read(facts), flags)
+
+
 def openrc_flags(facts: Facts) -> list[unit.Flag]:
     """OpenRC's script takes dockerd's flags from one variable, which is its owner's to change."""
     values = unit.variables("", facts.environment).values()
@@ -216,18 +222,20 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     """Write what differs from the goal, and restart the engine; nothing where all is right and the engine runs."""
     wanted = goal(facts, target)
     files = [*changed_files(facts, target, wanted)]
-    ours = {process.pid for process in facts.processes}
-    listening = any(listener.pid in ours or listener.process == "dockerd" for listener in facts.listeners)
-    if not files and facts.running and facts.service.enabled and listening:
+    if not files and facts.running and facts.service.enabled and facts.engine_listens:
         return None
     if facts.swarm and not allowed.restart_swarm:
         raise CheckFailed(
             "The host is a Swarm node: to configure its engine is to restart it, which stops the tasks on it",
             "Drain it (docker node update --availability drain), and allow it: --restart-swarm",
         )
+    moves = hiding.moves(facts, read(facts), daemon_json.parse(wanted.config, facts.config_path), wanted.flags)
+    if moves and not allowed.force:
+        raise hiding.refused(facts, moves)
     details = [f"write {file.path}" if file.content is not None else f"remove {file.path}" for file in files]
     details += [f'{facts.config_path}: "{key}": {json.dumps(value)}' for key, value in news(facts, wanted).items()]
     details += [f"{host} was plain, and speaks TLS from now on" for host in wanted.secured]
+    details += [f"containers are hidden: {move}" for move in moves]
     return Decision(
         title="Configuring the engine and restarting it" if files else "Starting the engine",
         details=(*details, "restart docker.service"),

@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import MachineError
-from machinectl.provision import resource
+from machinectl.provision import cgroups, resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+DAEMON_JSON = "/etc/docker/daemon.json"
 OWN_DIRECTORY = "/etc/docker/machinectl"
 DROP_INS = "/etc/systemd/system/docker.service.d"
 # How long a job that an earlier run left at work is waited for: an installation may take minutes.
@@ -62,20 +63,22 @@ class Listener(NamedTuple):
 
 
 class Process(NamedTuple):
-    """A running dockerd."""
+    """A running dockerd; `config` is the daemon.json that it was told to read, "" for the usual one."""
 
     pid: int
     uid: int
     cgroup: str
+    config: str = ""
 
 
 @dataclass(frozen=True)
 class Service:
-    """A unit of the host's init system."""
+    """A unit of the host's init system; `cgroup` is the control group of what it runs, "" where that is unknown."""
 
     loaded: bool = False
     active: bool = False
     enabled: bool = False
+    cgroup: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,9 @@ class Facts:
 
     `clock` is in seconds since 1970; `free` in KiB, by directory. `dockerd` is its path, "" where there is none;
     `version` its version. `unit` is docker.service as `systemctl cat` prints it, and `environment` the lines of its
-    environment files that may hold options. `info` is what the running engine says of itself.
+    environment files that may hold options. `podman_socket` is whether podman answers where an
+    engine would. `info` is what the running engine says of itself,
+    and `links` where the directories of its data lead.
     """
 
     uid: int
@@ -111,10 +116,12 @@ class Facts:
     containers: frozenset[str] = frozenset()
     processes: tuple[Process, ...] = ()
     podman: str = ""
+    podman_socket: bool = False
     snap: bool = False
-    config_path: str = "/etc/docker/daemon.json"
+    config_path: str = DAEMON_JSON
     files: Mapping[str, File] = field(default_factory=dict)
     sums: Mapping[str, Sum] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
     backup: str = ""
     listeners: tuple[Listener, ...] = ()
     locks: tuple[Lock, ...] = ()
@@ -132,6 +139,21 @@ class Facts:
     def running(self) -> bool:
         """Whether the engine's service runs."""
         return self.service.active
+
+    @property
+    def engines(self) -> frozenset[int]:
+        """The processes that are the engine: root's, and the service's where there is systemd to say what that runs."""
+        mine = self.in_service if self.init == "systemd" else lambda it: not cgroups.in_container(it.cgroup)
+        return frozenset(process.pid for process in self.processes if process.uid == 0 and mine(process))
+
+    def in_service(self, process: Process) -> bool:
+        """Whether docker.service runs a process."""
+        return cgroups.in_service(process.cgroup, self.service.cgroup)
+
+    @property
+    def engine_listens(self) -> bool:
+        """Whether the engine listens on its port."""
+        return any(listener.pid in self.engines for listener in self.listeners)
 
     @property
     def os_name(self) -> str:
@@ -214,7 +236,8 @@ def facts(found: dict[str, list[Section]]) -> Facts:
     def text(name: str) -> str:
         return found[name][0].text if name in found else ""
 
-    units = {unit["Id"]: unit for unit in properties(text("units"))}
+    # An alias is shown under the name of the unit that it is another name of.
+    units = {name: unit for unit in properties(text("units")) for name in unit.get("Names", unit["Id"]).split()}
     openrc = {section.words[0] for section in found.get("openrc", ())}
     unit = units.get("docker.service", {})
     if word("init") == "openrc":
@@ -224,6 +247,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
             unit.get("LoadState") not in {None, "", "not-found"},
             unit.get("ActiveState") in {"active", "reloading"},
             unit.get("UnitFileState", "").startswith("enabled"),
+            unit.get("ControlGroup", ""),
         )
     info = json.loads(text("info") or "{}")
     return Facts(
@@ -250,8 +274,9 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         swarm=info.get("Swarm", "inactive") not in {"inactive", ""} if info else "swarm" in found,
         containers=frozenset(section.words[0] for section in found.get("container", ()) if section.words),
         # One without a cgroup has ended since it was seen: dockerd forks to run iptables and the like.
-        processes=tuple(Process(int(w[0]), int(w[1]), " ".join(w[2:])) for w in each(found, "process") if w[2:]),
+        processes=tuple(process(section) for section in found.get("process", ()) if section.words[2:]),
         podman=word("podman"),
+        podman_socket="podman-socket" in found,
         snap="snap" in found,
         config_path=word("config"),
         files={
@@ -264,6 +289,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
             for section in found.get("file", ())
         },
         sums={" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in each(found, "sum")},
+        links={w[0]: w[1] for w in each(found, "link")},
         backup=word("backup"),
         listeners=tuple(Listener(int(w[0]), " ".join(w[1:])) for w in each(found, "listener")),
         locks=tuple(Lock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in each(found, "lock")),
@@ -271,6 +297,12 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         transaction=word("transaction"),
         firewalls={section.words[0]: section.text for section in found.get("firewall", ())},
     )
+
+
+def process(section: Section) -> Process:
+    pid, uid, *cgroup = section.words
+    flag, _, path = section.text.partition("\n")
+    return Process(int(pid), int(uid), " ".join(cgroup), flag.partition("=")[2] or path)
 
 
 def each(found: dict[str, list[Section]], name: str) -> list[list[str]]:

@@ -6,11 +6,17 @@ exec 2>/dev/null </dev/null
 LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 export LC_ALL PATH
 
-say() { printf '\n@%s\n' "$*"; }
+# A fact is one line of text, whatever it is made of: anybody on the host can name a process.
+say() {
+    case $* in *[[:cntrl:]]*) set -- "$(printf %s "$*" | tr '\000-\037\177' ' ')" ;; esac
+    printf '\n@%s\n' "$*"
+}
 lines() { sed 's/^/|/'; }
 file() { [ -f "$1" ] && say file "$(stat -c '%a %u %g' "$1")" "$1" && head -c 1048577 <"$1" | base64 | lines; }
 sum() { [ -f "$1" ] && say sum "$(stat -c '%a %u %g' "$1")" "$(sha256sum <"$1" | cut -d' ' -f1)" "$1"; }
 has() { command -v "$1" >/dev/null; }
+# Whether a process runs a program: its name is anybody's to choose, also for root's (su under another name).
+runs() { program=$(readlink "$1/exe"); case ${program##*/} in "$2"*) return 0 ;; esac; return 1; }
 
 say begin 1
 tries=0
@@ -24,7 +30,7 @@ done
 answers() { has docker && [ -S /var/run/docker.sock ] && has dockerd; }
 ask() {
     answers && DOCKER_CONTEXT='' DOCKER_HOST=unix:///var/run/docker.sock timeout 10 docker info --format \
-        '{"ServerVersion":{{json .ServerVersion}},"LiveRestoreEnabled":{{json .LiveRestoreEnabled}},"Swarm":{{json .Swarm.LocalNodeState}},"SecurityOptions":{{json .SecurityOptions}}}'
+        '{"ServerVersion":{{json .ServerVersion}},"LiveRestoreEnabled":{{json .LiveRestoreEnabled}},"Swarm":{{json .Swarm.LocalNodeState}},"SecurityOptions":{{json .SecurityOptions}},"DockerRootDir":{{json .DockerRootDir}},"Driver":{{json .Driver}},"DriverStatus":{{json .DriverStatus}},"Containers":{{json .Containers}}}'
 }
 ask | {
 exec 3<&0 </dev/null
@@ -50,7 +56,7 @@ device=$(awk '$2 == "00000000" { print $1; exit }' /proc/net/route)
 config=/etc/docker/daemon.json
 if has systemctl; then
     say units
-    systemctl show docker.service docker.socket -p Id -p LoadState -p ActiveState -p UnitFileState -p DropInPaths | lines
+    systemctl show docker.service docker.socket -p Id -p Names -p ControlGroup -p LoadState -p ActiveState -p UnitFileState -p DropInPaths | lines
     say unit
     unit=$(systemctl cat docker.service)
     printf '%s\n' "$unit" | lines
@@ -85,9 +91,11 @@ has dockerd || { [ "$docker" ] && grep -q podman "$docker" && say podman "$docke
 for process in /proc/[0-9]*; do
     read -r name <"$process/comm" || continue
     case $name in
-    dockerd) say process "${process#/proc/}" "$(stat -c %u "$process")" "$(tail -n 1 "$process/cgroup")" ;;
-    containerd-shim*)
-        tr '\0' ' ' <"$process/cmdline" | sed -n 's/.*-namespace moby .*-id \([0-9a-f]*\).*/@container \1/p' ;;
+    dockerd) runs "$process" dockerd &&
+        say process "${process#/proc/}" "$(stat -c %u "$process")" "$(tail -n 1 "$process/cgroup")" &&
+        tr '\0\n' '\n ' <"$process/cmdline" | grep -A 1 -e '^--config-file' | lines ;;
+    containerd-shim*) [ "$(stat -c %u "$process")" = 0 ] && runs "$process" containerd-shim &&
+        tr '\0\n' '  ' <"$process/cmdline" | sed -n 's/.*-namespace moby .*-id \([0-9a-f]*\).*/@container \1/p' ;;
     esac
 done
 if answers; then
@@ -107,14 +115,33 @@ for name in ca.pem server.pem server-key.pem environment; do sum "/etc/docker/ma
 for name in /etc/systemd/system/docker.service.d/*machinectl.conf; do file "$name"; done
 for ca in $(sed -n 's/.*"tlscacert"[^"]*"\([^"]*\)".*/\1/p' "$config") \
     $(printf '%s\n' "$unit" | sed -n 's/^[^#]*--tlscacert[= ]\([^ ]*\).*/\1/p'); do sum "$ca"; done
+# The engine says where its data is with links followed.
+for root in /var/lib/docker $(sed -n -e 's/.*"data-root"[^"]*"\([^"]*\)".*/\1/p' -e 's/.*"graph"[^"]*"\([^"]*\)".*/\1/p' "$config") \
+    $(printf '%s\n' "$unit" | sed -n 's/^[^#]*--data-root[= ]\([^ ]*\).*/\1/p'); do
+    followed=$(readlink -f "$root") && [ "$followed" != "${root%/}" ] && say link "${root%/}" "$followed"
+done
 read -r phase </etc/docker/machinectl/transaction/phase && say transaction "$phase"
+
+# The process that holds a socket. What `ls` finds is only where to look: files are named by anybody, also like sockets.
+holder() {
+    # shellcheck disable=SC2012  # the names are numbers, and one ls is quicker than a readlink for each
+    ls -l /proc/[0-9]*/fd | awk -v "link=socket:[$1]" '/^\/proc\/[0-9]+\/fd:$/ { split($0, path, "/") }
+        NF > 3 && $(NF - 1) == "->" && $NF == link { print path[3] "/fd/" $(NF - 2) }' | while read -r found; do
+        [ "$(readlink "/proc/$found")" = "socket:[$1]" ] && echo "${found%%/*}" && break
+    done
+}
+
+# Whether podman has the engine's socket: behind a link, from systemd, or itself.
+case $(readlink -f /run/docker.sock) in *podman*) say podman-socket ;; esac
+has systemctl && systemctl list-sockets --no-legend --full | awk '$1 ~ /\/run\/docker\.sock$/ && $3 ~ /podman/' |
+    grep -q . && say podman-socket
+inode=$(awk '$8 ~ /^(\/var)?\/run\/docker\.sock$/ && $4 == "00010000" { print $7; exit }' /proc/net/unix)
+[ "$inode" ] && has podman && runs "/proc/$(holder "$inode")" podman && say podman-socket
 
 # Who listens on the engine's port.
 awk -v "port=:$(printf %04X "$port")" '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }' \
     /proc/net/tcp /proc/net/tcp6 | while read -r inode; do
-    # shellcheck disable=SC2012  # the names are numbers, and one ls is quicker than a readlink for each
-    owner=$(ls -l /proc/[0-9]*/fd | awk -v "link=socket:[$inode]" '/^\/proc/ { split($0, path, "/") }
-        index($0, link) { print path[3]; exit }')
+    owner=$(holder "$inode")
     say listener "${owner:-0}" "$(cat "/proc/$owner/comm")"
 done
 

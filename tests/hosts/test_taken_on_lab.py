@@ -1,0 +1,103 @@
+"""Real servers that are not as a package leaves them: taken on all the same, or refused untouched."""
+
+from __future__ import annotations
+
+import pytest
+
+from machinectl.errors import CheckFailed
+from machinectl.machines.store import Store  # noqa: TC001 - a fixture's type
+from tests.hosts.test_setup_lab import Bench, changed, files
+from tests.lab.fixtures import FreshHost  # noqa: TC001 - a fixture's type
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def test_a_setting_that_hides_containers_is_found_before_anything_is_changed(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run(
+        "systemctl stop docker docker.socket; mv /var/lib/docker /big; ln -s /big /var/lib/docker; "
+        "systemctl start docker"
+    )
+    running = bench.container()
+    for pending in ('{"data-root": "/data"}', '{"userns-remap": "default"}', '{"storage-driver": "btrfs"}'):
+        bench.host.run(f"echo '{pending}' > /etc/docker/daemon.json")
+        before = files(bench.host)
+        with pytest.raises(CheckFailed, match="would hide its 1 container"):
+            bench.provision()
+        assert files(bench.host) == before
+    bench.host.run("rm /etc/docker/daemon.json")
+    with pytest.raises(CheckFailed, match=r"storage-driver is \w+ now and btrfs after it"):
+        bench.provision(storage_driver="btrfs")
+    assert bench.started() == running
+    bench.provision(storage_driver="")
+    assert bench.started() == running
+
+
+SECOND = (
+    "echo '{}' > /etc/second.json; systemd-run -q -u docker-second dockerd --config-file /etc/second.json "
+    "-H unix:///run/second.sock --data-root /var/lib/second --exec-root /run/second -p /run/second.pid --bridge=none "
+    "--iptables=false --ip6tables=false; for _ in $(seq 100); do [ ! -S /run/second.sock ] || break; sleep 0.1; done"
+)
+
+
+def test_an_engine_of_another_unit_is_no_container_and_goes_on_beside_ours(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run("systemctl stop docker docker.socket; " + SECOND)
+    with pytest.raises(CheckFailed, match=r"docker\.service did not start"):
+        bench.provision()
+    assert bench.host.run("test -S /run/second.sock").returncode == 0
+    bench.host.run("systemctl start docker")
+    running = bench.container()
+    second = bench.host.output("systemctl show docker-second -p MainPID")
+    bench.provision()
+    assert bench.is_up
+    assert bench.started() == running
+    assert bench.host.output("systemctl show docker-second -p MainPID") == second
+    assert changed(bench.provision()) == []
+
+
+def test_a_service_that_is_another_ones_alias_and_starts_dockerd_by_a_shell_is_taken_on(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run(
+        "systemctl disable --now docker.service docker.socket; cd /usr/lib/systemd/system && "
+        "sed -e \"s|^ExecStart=.*|ExecStart=/bin/sh -c 'exec dockerd -H fd:// --label=who=me'|\" "
+        "-e 's/^\\[Install\\]/&\\nAlias=docker.service/' docker.service > moby.service && rm docker.service && "
+        "systemctl daemon-reload && systemctl enable --now moby.service"
+    )
+    running = bench.container()
+    bench.provision()
+    assert bench.is_up
+    assert bench.started() == running
+    assert bench.host.output("docker info -f '{{.Labels}}'") == "[who=me]"
+    assert changed(bench.provision()) == []
+    bench.purge()
+    assert bench.started() == running
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "systemctl start podman.socket; ln -s /run/podman/podman.sock /run/docker.sock",
+        (
+            "mkdir -p /etc/systemd/system/podman.socket.d; cd /etc/systemd/system/podman.socket.d; "
+            "printf '[Socket]\\nListenStream=\\nListenStream=/run/docker.sock\\n' > a.conf; systemctl daemon-reload; "
+            "systemctl restart podman.socket"
+        ),
+        (
+            "systemd-run -q podman system service -t 0 unix:///var/run/docker.sock; "
+            "for _ in $(seq 100); do [ ! -S /run/docker.sock ] || break; sleep 0.1; done"
+        ),
+    ],
+    ids=["link", "unit", "process"],
+)
+def test_podmans_socket_is_not_taken_from_it(fresh_host: FreshHost, store: Store, place: str) -> None:
+    bench = Bench(fresh_host("podman"), store)
+    bench.host.run("dpkg --force-depends -r podman-docker >/dev/null; rm -f /run/docker.sock; " + place)
+    before = bench.host.output("readlink -f /run/docker.sock; stat -Lc %i /run/docker.sock")
+    with pytest.raises(CheckFailed, match=r"Podman answers at /run/docker\.sock"):
+        bench.provision()
+    assert bench.host.output("readlink -f /run/docker.sock; stat -Lc %i /run/docker.sock") == before
