@@ -87,7 +87,8 @@ for process in /proc/[0-9]*; do
     case $name in
     dockerd) say process "${process#/proc/}" "$(stat -c %u "$process")" "$(tail -n 1 "$process/cgroup")" ;;
     containerd-shim*)
-        tr '\0' ' ' <"$process/cmdline" | sed -n 's/.*-namespace moby .*-id \([0-9a-f]*\).*/@container \1/p' ;;
+        # A command line does not end in a newline: without one, the next fact would be part of this.
+        { tr '\0' ' ' <"$process/cmdline"; echo; } | sed -n 's/.*-namespace moby .*-id \([0-9a-f]*\).*/@container \1/p' ;;
     esac
 done
 if answers; then

@@ -162,6 +162,13 @@ def test_running_containers_keep_running_when_their_host_is_taken_on(fresh_host:
     assert (bench.started(), bench.engine_began()) == (running, began)
 
 
+def test_each_container_is_counted(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.container("c1")
+    bench.container("c2")
+    assert changed(bench.provision(dry_run=True))[0].startswith("Keeping 2 containers running")
+
+
 def test_purge_leaves_the_host_as_it_was_with_its_containers_running(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
     bench.host.run('printf \'{\\n  "log-driver": "local"}\' > /etc/docker/daemon.json; systemctl restart docker')
