@@ -18,7 +18,7 @@ from machinectl.hosts.setup import Setup, World, purge
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown
-from machinectl.provision.target import Allowed
+from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from machinectl.ssh.connect import connect
 from machinectl.ssh.credentials import Credentials
 from machinectl.ssh.endpoint import SSHEndpoint
@@ -87,10 +87,10 @@ class Bench:
                 return setup.plan(self.machine, self.log, runner(root))
             return setup.carry_out(held, self.log, runner(root))
 
-    def purge(self, *, purge_engine: bool = False) -> list[Outcome]:
+    def purge(self, *, purge_engine: bool = False, allowed: Allowed = NOTHING_SPECIAL) -> list[Outcome]:
         with self.store.writing("orion") as held, self.root() as root:
             self.machine = held.machine
-            return purge(held, self.log, root, purge_engine=purge_engine)
+            return purge(held, self.log, root, purge_engine=purge_engine, allowed=allowed)
 
     @property
     def is_up(self) -> bool:
