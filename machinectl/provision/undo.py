@@ -23,13 +23,12 @@ from machinectl.changes import (
     of_kind,
 )
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.provision import checks, configuration, daemon_json, distributions, unit
+from machinectl.provision import checks, configuration, daemon_json, distributions, firewall, unit
 from machinectl.provision.configuration import LIVE_RESTORE, TLS_FLAGS, content, count, keeps_running, mode, read
-from machinectl.provision.decision import Decision, not_applied
+from machinectl.provision.decision import Decision, interrupted, not_applied, tail
 from machinectl.provision.facts import OWN_DIRECTORY, Facts, File
-from machinectl.provision.firewall import failure as firewall_failure
 from machinectl.provision.installation import failure as package_failure
-from machinectl.provision.job import Job, NewFile, apply
+from machinectl.provision.job import Job, NewFile, Result, apply
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
 
 # What one comes to on a host as it is now, by the changes on record.
@@ -325,8 +324,15 @@ def service_disabled(facts: Facts, changes: Sequence[Change]) -> Decision | None
         (command,),
         single(command),
         replace(facts, service=replace(facts.service, enabled=False)),
-        firewall_failure,
+        not_disabled,
         undone=tuple(of_kind(changes, ServiceEnabled)),
+    )
+
+
+def not_disabled(result: Result) -> MachineError:
+    return interrupted(result) or MachineError(
+        f"The engine could not be taken out of the boot again: {tail(result)}",
+        "See on the host: systemctl status docker",
     )
 
 
@@ -338,9 +344,9 @@ def ports_closed(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     return Decision(
         f"Closing the port in {' and '.join(change.firewall for change in opened)}",
         tuple(change.undo for change in opened),
-        single("\n".join(change.undo for change in opened)),
+        single(" && ".join(firewall.closed(change) for change in opened)),
         facts,
-        firewall_failure,
+        firewall.not_closed,
         undone=tuple(opened),
     )
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.changes import FileMade, LiveRestoreHeld
+from machinectl.changes import FileMade, LiveRestoreHeld, PortOpened
 from machinectl.errors import CheckFailed
 from machinectl.hosts.setup import carry_out, read
-from machinectl.provision import configuration, undo
+from machinectl.provision import configuration, firewall, undo
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.target import Allowed
 from tests.hosts.test_setup_lab import Bench, changed, files
@@ -31,6 +31,13 @@ TAKING_OUT = "Taking our configuration out of the engine; 1 container kept runni
 KEEPING = "Keeping 1 container running: live-restore, by a reload"
 OFF = "Turning live-restore off, as it was"
 BACK = "Putting /etc/docker/daemon.json back as it was"
+
+
+def record(store: Store, changes: Sequence[Change]) -> None:
+    """Have only these changes on record."""
+    with store.writing("orion") as held:
+        held.machine.changes = changes
+        held.write()
 
 
 class Used(Bench):
@@ -55,11 +62,6 @@ class Used(Bench):
     def edit(self, **keys: Any) -> None:
         """As somebody does who has root there."""
         self.host.run(f"cat > /etc/docker/daemon.json <<'E'\n{json.dumps({**self.json(), **keys})}\nE")
-
-    def record(self, changes: Sequence[Change]) -> None:
-        with self.store.writing("orion") as held:
-            held.machine.changes = changes
-            held.write()
 
 
 def test_containers_run_on_where_somebody_turned_live_restore_off_since(fresh_host: FreshHost, store: Store) -> None:
@@ -92,7 +94,7 @@ def test_what_is_undone_already_is_left_alone(fresh_host: FreshHost, store: Stor
     recorded = bench.store.read("orion").changes
     bench.purge()
     began = bench.engine_began()
-    bench.record(recorded)
+    record(store, recorded)
     assert bench.purge() == []
     assert bench.engine_began() == began
     bench.check_it_is_as_it_was()
@@ -108,7 +110,7 @@ def test_an_undoing_that_was_cut_leaves_no_live_restore_behind(
     bench.purge()
     bench.edit(**{"live-restore": value})
     bench.host.run(RELOAD % str(value).lower())
-    bench.record([*recorded, LiveRestoreHeld("/etc/docker/daemon.json", before=None)])
+    record(store, [*recorded, LiveRestoreHeld("/etc/docker/daemon.json", before=None)])
     assert changed(bench.purge()) == ([OFF, BACK] if value else [BACK])
     bench.check_it_is_as_it_was()
 
@@ -164,3 +166,21 @@ def test_the_engine_of_a_swarm_node_is_not_restarted_unasked(fresh_host: FreshHo
     assert bench.engine_began() == began
     bench.purge(allowed=Allowed(restart_swarm=True))
     assert files(bench.host) == etc
+
+
+@pytest.mark.parametrize("variant", ["ufw", "firewalld", "nftables", "iptables"])
+def test_a_rule_of_the_firewall_that_is_gone_already_keeps_nothing_from_being_undone(
+    fresh_host: FreshHost, store: Store, variant: str
+) -> None:
+    bench = Bench(fresh_host("docker", *([variant] if variant != "iptables" else [])), store)
+    if variant == "iptables":
+        bench.host.run("iptables -A INPUT -p tcp --dport 2376 -j REJECT --reject-with tcp-reset")
+    with bench.root() as root:
+        rule = firewall.blocking(read(root, 2376), 2376)
+    assert rule
+    assert rule.firewall == variant
+    before = bench.host.snapshot()["firewall"]
+    record(store, [PortOpened(rule.firewall, "2376", rule.undo)])
+    assert changed(bench.purge()) == [f"Closing the port in {variant}"]
+    assert bench.host.snapshot()["firewall"] == before
+    assert bench.store.read("orion").changes == ()
