@@ -148,6 +148,33 @@ class ConfigMerged(Change):
 
 
 @dataclass(frozen=True)
+class LiveRestoreHeld(Change):
+    """An undoing turns live-restore on and off in the daemon.json at `path`, for the sake of running containers.
+
+    Whatever it finds there, it was the one who wrote it; `before` is what it shall be in the end, None for not there.
+    """
+
+    KIND = "live-restore"
+
+    path: str
+    before: bool | None
+
+    @property
+    def about(self) -> str:
+        return self.path
+
+    def dump(self) -> dict[str, Any]:
+        return {**super().dump(), "before": self.before}
+
+    @classmethod
+    def load(cls, about: str, more: dict[str, Any]) -> Self:
+        before = more.pop("before")
+        if not (before is None or isinstance(before, bool)):
+            raise TypeError(before)
+        return cls(about, before, more=more)
+
+
+@dataclass(frozen=True)
 class Unknown(Change):
     """What this version does not know: a newer one made it. It is kept as it is, and undone by that version alone."""
 
@@ -163,7 +190,16 @@ class Unknown(Change):
 
 KINDS: dict[str, type[Change]] = {
     kind.KIND: kind
-    for kind in (FileMade, DirectoryMade, CaGiven, ServiceEnabled, PackageInstalled, PortOpened, ConfigMerged)
+    for kind in (
+        FileMade,
+        DirectoryMade,
+        CaGiven,
+        ServiceEnabled,
+        PackageInstalled,
+        PortOpened,
+        ConfigMerged,
+        LiveRestoreHeld,
+    )
 }
 
 

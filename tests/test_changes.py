@@ -16,6 +16,7 @@ from machinectl.changes import (
     ConfigMerged,
     DirectoryMade,
     FileMade,
+    LiveRestoreHeld,
     PackageInstalled,
     PortOpened,
     ServiceEnabled,
@@ -25,7 +26,7 @@ from machinectl.changes import (
     of_kind,
 )
 
-# As 0.1 wrote them.
+# As 0.1 wrote them, and 0.2 those that are new.
 RECORDED = [
     ({"kind": "file", "path": "/etc/docker/machinectl/ca.pem"}, FileMade("/etc/docker/machinectl/ca.pem")),
     ({"kind": "directory", "path": "/etc/docker"}, DirectoryMade("/etc/docker")),
@@ -47,6 +48,10 @@ RECORDED = [
         },
         ConfigMerged("/etc/docker/daemon.json", "{}", "600", {"tlsverify": True}, "cd" * 32),
     ),
+    (
+        {"kind": "live-restore", "path": "/etc/docker/daemon.json", "before": None},
+        LiveRestoreHeld("/etc/docker/daemon.json", None),
+    ),
 ]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -60,7 +65,9 @@ def test_there_is_a_recorded_one_of_each_kind() -> None:
 
 
 @pytest.mark.parametrize(("text", "change"), RECORDED)
-def test_a_change_that_0_1_recorded_is_understood_and_written_as_it_was(text: dict[str, Any], change: Change) -> None:
+def test_a_change_that_an_earlier_version_recorded_is_understood_and_written_as_it_was(
+    text: dict[str, Any], change: Change
+) -> None:
     assert load(text) == change
     assert change.dump() == text
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from machinectl.cli.access import with_access
 from machinectl.cli.exits import report
+from machinectl.cli.outcomes import outcome, printing, several
 from machinectl.cli.output import print_json, write_out
+from machinectl.cli.upkeep import RestartSwarm
 from machinectl.cli.verbs import AsJson, Names, session, verb
 from machinectl.hosts.access import Access
 from machinectl.machines.store import NoSuchMachine
+from machinectl.provision.target import Allowed
+
+if TYPE_CHECKING:
+    from machinectl.hosts.setup import Outcome
 
 
 def add_registering(app: typer.Typer) -> None:
@@ -33,13 +39,20 @@ def add_registering(app: typer.Typer) -> None:
         purge_engine: Annotated[
             bool, typer.Option("--purge-engine", help="Remove the engine that was installed, too.")
         ] = False,
+        restart_swarm: RestartSwarm = False,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
     ) -> int:
-        from machinectl.commands.rm import Purge
+        from machinectl.commands.rm import Purge, preview
         from machinectl.commands.rm import rm as command
 
         failed = False
         here = session(ctx)
-        wanted = Purge(access, engine=purge_engine) if purge or purge_engine else None
+        allowed = Allowed(restart_swarm=restart_swarm)
+        wanted = Purge(access, engine=purge_engine, allowed=allowed) if purge or purge_engine else None
+        if dry_run:
+            plans: dict[str, list[Outcome]] = {}
+            results = preview(here.store, here.console, names or [], plans.__setitem__, purge=wanted)
+            return outcome(here, printing(results, plans, headed=several(names)), several=several(names))
         for name, error in command(here.store, here.console, names or [], force=force, yes=yes, purge=wanted):
             if error:
                 report(error, here.program)

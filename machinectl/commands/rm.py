@@ -11,12 +11,14 @@ from machinectl.hosts.driven import instance
 from machinectl.hosts.each import at_once
 from machinectl.machines.chosen import waiting
 from machinectl.machines.record import BrokenRecord
+from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.hosts.access import Access
+    from machinectl.hosts.setup import Outcome
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 
@@ -27,6 +29,7 @@ class Purge:
 
     access: Access
     engine: bool = False
+    allowed: Allowed = NOTHING_SPECIAL
 
 
 def rm(
@@ -45,6 +48,45 @@ def rm(
             raise MachineError(f'Error removing host "{name}": {exc.cause}.', exc.hint) from exc
 
     yield from at_once(console, names, one)
+
+
+def preview(
+    store: Store,
+    console: Console,
+    names: Sequence[str],
+    tell: Callable[[str, list[Outcome]], None],
+    *,
+    purge: Purge | None = None,
+) -> Iterator[tuple[str, MachineError | None]]:
+    """Yield each machine's name when `tell` was given what `rm` would do, or with the reason why it would fail."""
+    if not names:
+        raise UsageError(
+            "Error: Expected to get one or more machine names as arguments", "machinectl rm --dry-run NAME …"
+        )
+
+    def one(name: str, console: Console) -> None:
+        from machinectl.hosts.setup import Outcome
+
+        machine = store.read(name)
+        outcomes = planned(machine, console, purge) if purge and machine.changes else []
+        if machine.made:
+            outcomes.append(Outcome(f"Letting driver {machine.driver} give back what it made", changed=True))
+        forgotten = "the certificates here and what is known of the host"
+        outcomes.append(Outcome(f"Forgetting {name}", changed=True, details=(forgotten,)))
+        tell(name, outcomes)
+
+    yield from at_once(console, names, one)
+
+
+def planned(machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
+    """What would be undone on the host, which is read and not changed."""
+    from machinectl.hosts.access import elevated, logged_in
+    from machinectl.hosts.setup import purge_plan
+
+    access = purge.access.for_one_host()
+    with logged_in(machine, console, access) as session:
+        root = elevated(session, console, access)
+        return purge_plan(machine, root, purge_engine=purge.engine, allowed=purge.allowed)
 
 
 def confirmed(console: Console, names: Sequence[str], purge: Purge | None) -> bool:
@@ -84,7 +126,7 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
 
     try:
         with as_root(held, console, purge.access.for_one_host()) as root:
-            undo(held, console, root, purge_engine=purge.engine)
+            undo(held, console, root, purge_engine=purge.engine, allowed=purge.allowed)
     except MachineError as exc:
         if not force:
             raise

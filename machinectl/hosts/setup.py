@@ -154,22 +154,44 @@ def looked_at(remote: Remote, target: Target, console: Console) -> Facts:
     return host
 
 
-def purge(held: Held, console: Console, remote: Remote, *, purge_engine: bool = False) -> list[Outcome]:
+def purge(
+    held: Held, console: Console, remote: Remote, *, purge_engine: bool = False, allowed: Allowed = NOTHING_SPECIAL
+) -> list[Outcome]:
     """Undo on the host what the machine's record says was changed.
 
-    Containers and images stay, and so does the engine's package without `purge_engine`.
+    Containers and images stay, and so does the engine's package without `purge_engine`. What the undoing itself changes
+    is on record before it does, so that whatever ends it, the next one goes on.
     """
     machine = held.machine
     target = target_of(machine, Identity())
     host = read(remote, target.port)
     outcomes = []
-    for decision in undo.undo(host, machine.changes, purge_engine=purge_engine, os=target.os):
+    for step in undo.steps(purge_engine=purge_engine, allowed=allowed, os=target.os):
+        decision = step(host, machine.changes)
+        if decision is None:
+            continue
         with console.step(decision.title):
-            run(remote, decision)
+            carry_out(held, remote, decision)
+            # Read anew: a container may have been started meanwhile.
+            host = read(remote, target.port)
         outcomes.append(Outcome(decision.title, changed=True, details=decision.details))
+        left_out = [change for change in machine.changes if change not in decision.undone]
+        if left_out != list(machine.changes):
+            machine.changes = left_out
+            held.write()
     machine.changes = () if purge_engine else tuple(of_kind(machine.changes, PackageInstalled))
     held.write()
     return outcomes
+
+
+def purge_plan(
+    machine: Machine, remote: Remote, *, purge_engine: bool = False, allowed: Allowed = NOTHING_SPECIAL
+) -> list[Outcome]:
+    """What `purge` would do, as far as that can be told now; neither host nor store is changed."""
+    target = target_of(machine, Identity())
+    host = read(remote, target.port)
+    decisions = undo.undo(host, machine.changes, purge_engine=purge_engine, allowed=allowed, os=target.os)
+    return [Outcome(decision.title, changed=True, details=decision.details) for decision in decisions]
 
 
 @contextmanager

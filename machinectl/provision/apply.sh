@@ -1,14 +1,15 @@
 # Put files in place and let the engine take them; where it does not come up, put back what was there.
 # Files are put in place in the order of the manifest ("MODE PATH" a line, mode "-" to remove), so that the engine can
 # start from whatever a power cut leaves; what was there lies in $there until the engine has come up.
-# $init; $action (restart, reload, none); $port that must be listened on (in hexadecimal, or empty); $validate, a command that
-# judges the new files; $live_restore that a reload must lead to (true, false, or empty); $enable the service (or empty);
+# $init; $action (restart, reload, none); $port that must be listened on (in hexadecimal, or empty); $socket on which an
+# engine must answer that tells nobody when it is ready (or empty); $validate, a command that judges the new files;
+# $live_restore that a reload must lead to (true, false, or empty); $enable the service (or empty);
 # $directories that are removed in the end if they are empty.
 # Ends with 0; 3: put back, the engine runs as before; 4: put back, and it does not run; 5: nothing could be written.
 umask 077
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
-: "${init?}" "${action?}" "${port?}" "${validate?}" "${live_restore?}" "${enable?}" "${directories?}"
+: "${init?}" "${action?}" "${port?}" "${socket?}" "${validate?}" "${live_restore?}" "${enable?}" "${directories?}"
 own=/etc/docker/machinectl
 there=$own/transaction
 begun=$(date +%s)
@@ -52,10 +53,20 @@ listening() {
         END { exit !found }' /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
+# Until it answers, a reload ends it; without a client, its journal says so.
+answering() {
+    [ "$socket" ] || return 0
+    if command -v docker >/dev/null; then
+        DOCKER_CONTEXT='' DOCKER_HOST=unix://$socket timeout 2 docker version >/dev/null 2>&1
+    else
+        journal | grep -q 'API listen on'
+    fi
+}
+
 # systemd says itself when the engine is ready; OpenRC only that it was started. Who listens is active.
 came_up() {
     tries=0
-    until { [ "$port" ] || active; } && listening; do
+    until { [ "$port" ] || active; } && listening && answering; do
         [ $tries -lt 300 ] && { active || [ $tries -lt 20 ]; } || return 1
         tries=$((tries + 1))
         sleep 0.1
@@ -123,7 +134,7 @@ take_back() {
     reload) act reload ;;
     *) act restart ;;
     esac
-    port='' came_up && { forget; exit 3; }
+    port='' socket='' came_up && { forget; exit 3; }
     forget
     exit 4
 }
@@ -172,7 +183,7 @@ done <manifest
 
 # Two things at once: dockerd's judgement takes half as long as systemd does for its units.
 sh -c "${validate:-:}" >validated 2>&1 &
-[ "$action" != restart ] || reread
+{ [ "$action" != restart ] && ! grep -q '\.conf$' manifest; } || reread
 if ! wait $! && ! grep -q 'unknown flag: --validate' validated; then
     cat validated
     take_back validate

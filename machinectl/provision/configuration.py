@@ -300,14 +300,19 @@ def news(facts: Facts, wanted: Goal) -> dict[str, Any]:
 
 
 def validate(facts: Facts, wanted: Goal) -> str:
-    """The command with which dockerd judges its new configuration (Docker 23 and later), flags and all.
+    """The command with which dockerd judges its new configuration."""
+    return judge(facts, wanted.flags)
+
+
+def judge(facts: Facts, flags: list[unit.Flag]) -> str:
+    """The command with which dockerd judges its daemon.json (Docker 23 and later) beside the flags that it has.
 
     It does not find everything, but what it finds costs no restart.
     """
     if not facts.dockerd:
         return ""
-    flags = [f"--{flag.name}={flag.value}" for flag in wanted.flags if flag.name != "config-file"]
-    return shlex.join([facts.dockerd, "--validate", f"--config-file={facts.config_path}", *flags])
+    words = [f"--{flag.name}={flag.value}" for flag in flags if flag.name != "config-file"]
+    return shlex.join([facts.dockerd, "--validate", f"--config-file={facts.config_path}", *words])
 
 
 def changes(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Change, ...]:

@@ -22,7 +22,8 @@ class Decision:
     """Something to be done on a host.
 
     `after` is the host as it will be: what later steps go by. Where that cannot be known (`unforeseen`), it is a guess
-    that is good enough for --dry-run, and the host is read again. `changes` are recorded before the job runs.
+    that is good enough for --dry-run, and the host is read again. `changes` are recorded before the job runs, and those
+    that are `undone` by it are forgotten when it has.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Decision:
     failure: Callable[[Result], MachineError]
     changes: tuple[Change, ...] = field(default=(), repr=False)
     unforeseen: bool = False
+    undone: tuple[Change, ...] = field(default=(), repr=False)
 
 
 class EngineDown(MachineError):
@@ -51,9 +53,14 @@ def not_applied(result: Result) -> MachineError:
             f"The engine does not start, with the new configuration or the old one, which was put back:\n{said}",
             "Look on the host: journalctl -u docker.service",
         )
+    if result.status == 5:  # noqa: PLR2004 - apply.sh
+        return MachineError(
+            f"The configuration could not be written, and its files are as they were before this step: {said}",
+            "Look at the host's disk: df -h /etc /run",
+        )
     return interrupted(result) or MachineError(
-        f"The configuration could not be written, and nothing was changed: {said}",
-        "Look at the host's disk: df -h /etc /run",
+        f"The work on the host was ended before it was done: {said}",
+        "Run the same command again: it begins with what was left half done",
     )
 
 

@@ -95,7 +95,8 @@ for process in /proc/[0-9]*; do
         say process "${process#/proc/}" "$(stat -c %u "$process")" "$(tail -n 1 "$process/cgroup")" &&
         tr '\0\n' '\n ' <"$process/cmdline" | grep -A 1 -e '^--config-file' | lines ;;
     containerd-shim*) [ "$(stat -c %u "$process")" = 0 ] && runs "$process" containerd-shim &&
-        tr '\0\n' '  ' <"$process/cmdline" | sed -n 's/.*-namespace moby .*-id \([0-9a-f]*\).*/@container \1/p' ;;
+        # A command line does not end in a newline: without one, the next fact would be part of this.
+        { tr '\0\n' '  ' <"$process/cmdline"; echo; } | sed -n 's/.*-namespace moby .*-id \([0-9a-f]*\).*/@container \1/p' ;;
     esac
 done
 if answers; then

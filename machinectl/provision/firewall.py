@@ -102,6 +102,26 @@ def open_port(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     )
 
 
+def closed(change: PortOpened) -> str:
+    """The command that closes a port again; it does nothing where the rule is gone, as after a reboot."""
+    match change.firewall:
+        case "iptables":
+            there = change.undo.replace(" -D ", " -C ", 1)
+        case "nftables":
+            chain = change.undo.partition(" handle ")[0].replace("nft delete rule", "nft list chain", 1)
+            there = f"{chain} | grep -q 'tcp dport {change.port} accept'"
+        case _:
+            return change.undo
+    return f"if {there} 2>/dev/null; then {change.undo}; fi"
+
+
+def not_closed(result: Result) -> MachineError:
+    return interrupted(result) or MachineError(
+        f"The port could not be closed again in the host's firewall: {tail(result)}",
+        "Look for a rule for it on the host, and try again",
+    )
+
+
 def failure(result: Result) -> MachineError:
     return interrupted(result) or MachineError(
         f"The firewall could not be changed: {tail(result)}", "Open the port on the host"

@@ -1,123 +1,235 @@
-"""Undo what provisioning changed on a host, from a machine's record of it. Containers and images stay."""
+"""Undo what provisioning changed on a host, from a machine's record of it. Containers and images stay.
+
+Steps as in setting up, each decided on the host as it is then, and each good to be decided again: whatever ends an
+undoing, the next one goes on where it was. What is undone already is nothing to do.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from machinectl.changes import (
+    Change,
     ConfigMerged,
     DirectoryMade,
     FileMade,
+    LiveRestoreHeld,
     PackageInstalled,
     PortOpened,
     ServiceEnabled,
+    merged,
     of_kind,
 )
-from machinectl.provision import daemon_json, distributions
-from machinectl.provision.configuration import LIVE_RESTORE, TLS_FLAGS, content, count, mode, read
-from machinectl.provision.decision import Decision, not_applied
-from machinectl.provision.facts import OWN_DIRECTORY
-from machinectl.provision.firewall import failure as firewall_failure
+from machinectl.errors import CheckFailed, MachineError
+from machinectl.provision import checks, configuration, daemon_json, distributions, firewall, unit
+from machinectl.provision.configuration import LIVE_RESTORE, TLS_FLAGS, content, count, keeps_running, mode, read
+from machinectl.provision.decision import Decision, interrupted, not_applied, tail
+from machinectl.provision.facts import OWN_DIRECTORY, Facts, File
 from machinectl.provision.installation import failure as package_failure
-from machinectl.provision.job import Job, NewFile, apply
+from machinectl.provision.job import Job, NewFile, Result, apply
+from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from machinectl.changes import Change
-    from machinectl.provision.facts import Facts
+# What one comes to on a host as it is now, by the changes on record.
+Undoing = Callable[[Facts, Sequence[Change]], Decision | None]
+NO_TARGET = Target("")
 
 
-def undo(facts: Facts, changes: Sequence[Change], *, purge_engine: bool, os: str = "") -> list[Decision]:
-    """What is to be done, in order; empty where nothing of ours is left."""
-    decisions = files_back(facts, changes)
-    if of_kind(changes, ServiceEnabled) and facts.service.enabled:
-        decisions.append(service_disabled(facts))
-    decisions += [port_closed(facts, change) for change in of_kind(changes, PortOpened)]
-    if purge_engine:
-        decisions += [package_removed(facts, change.subject, os) for change in of_kind(changes, PackageInstalled)]
+def steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = "") -> tuple[Undoing, ...]:
+    """All of them, in their order."""
+    always: tuple[Undoing, ...] = (
+        lambda facts, _: configuration.recover(facts, NO_TARGET),
+        lambda facts, changes: checked(facts, changes, allowed),
+        containers_kept,
+        taken_out,
+        live_restore_off,
+        config_back,
+        service_disabled,
+        ports_closed,
+    )
+    return (*always, lambda facts, changes: packages_removed(facts, changes, os)) if purge_engine else always
+
+
+def undo(
+    facts: Facts, changes: Sequence[Change], *, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = ""
+) -> list[Decision]:
+    """What is to be done, as far as that can be told now; empty where nothing of ours is left."""
+    decisions = []
+    for step in steps(purge_engine=purge_engine, allowed=allowed, os=os):
+        decision = step(facts, changes)
+        if decision:
+            decisions.append(decision)
+            facts, changes = decision.after, merged(changes, decision.changes)
     return decisions
 
 
-def files_back(facts: Facts, changes: Sequence[Change]) -> list[Decision]:
-    """daemon.json, drop-in and certificates; a restart under live-restore, which goes last where it was ours."""
-    there = {*facts.files, *facts.sums, facts.backup}
-    files = [NewFile(change.subject) for change in of_kind(changes, FileMade) if change.subject in there]
-    config = next(iter(of_kind(changes, ConfigMerged)), None)
-    last = original = content(facts)
-    permissions = config.mode if config else mode(facts)
-    if config is not None and config.path != facts.config_path:
-        config = None
-    if facts.config is not None and (config or files):
-        original = last = config_before(facts, config)
-        if facts.containers and not facts.swarm and facts.running:
-            last = with_live_restore(original)
+def checked(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
+    """Nothing, or CheckFailed: a host where undoing cannot be done, or not without an end to its containers."""
+    checks.root(facts, NO_TARGET)
+    checks.files(facts, NO_TARGET)
+    if not restarts(facts, changes):
+        return
+    if facts.swarm and facts.running and not allowed.restart_swarm:
+        raise CheckFailed(
+            "The host is a Swarm node: to take its engine's configuration back is to restart it, which stops its tasks",
+            "Drain it (docker node update --availability drain), and allow it: --restart-swarm",
+        )
+    if facts.containers and facts.dockerd and not facts.running:
+        start = "systemctl start docker.service" if facts.init == "systemd" else "rc-service docker start"
+        raise CheckFailed(
+            f"The host's engine does not run, though it has {count(facts)}: without live-restore, its start ends them",
+            f"Start it first, on the host: {start}",
+        )
+
+
+def containers_kept(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+    """Turn live-restore on where it is not in effect, before the engine is restarted: as in setting up."""
+    decision = configuration.keep_containers(facts, NO_TARGET) if restarts(facts, changes) else None
+    return decision and replace(decision, changes=(*decision.changes, *held(facts, changes)))
+
+
+def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+    """daemon.json, drop-in and certificates; a restart under live-restore, which goes later where it was ours."""
+    if not restarts(facts, changes):
+        return None
+    last = original = config_before(facts, changes)
+    if keeping(facts) and original_live_restore(facts, changes) is not True:
+        last = with_live_restore(original)
+    files = files_made(facts, changes)
     if last != content(facts):
         # First of all: without the drop-in, its `hosts` would clash with the unit's -H.
-        files.insert(0, NewFile(facts.config_path, permissions, last))
-    if not files and original == content(facts):
-        return []
-    directories = deepest_first(change.subject for change in of_kind(changes, DirectoryMade))
-    keeping = f"; {count(facts)} kept running" if facts.containers else ""
-    decisions = [
-        Decision(
-            f"Taking our configuration out of the engine{keeping}",
-            tuple(f"{'remove' if file.content is None else 'put back'} {file.path}" for file in files),
-            apply(files, init=facts.init, action="restart" if facts.running else "none", directories=directories),
-            facts,
-            not_applied,
-        )
-    ]
-    if last != original:
-        decisions += live_restore_off(facts, original, permissions, directories)
-    return decisions
+        files.insert(0, NewFile(facts.config_path, permissions(facts, changes), last))
+    return Decision(
+        f"Taking our configuration out of the engine{outcome_for_containers(facts)}",
+        (*(written(file) for file in files), *(("restart docker.service",) if facts.running else ())),
+        apply(
+            files,
+            init=facts.init,
+            action="restart" if facts.running else "none",
+            socket=unannounced(facts, original),
+            validate=judgement(facts, last),
+            directories=deepest_first(changes),
+        ),
+        with_files(facts, files),
+        not_applied,
+        held(facts, changes) if last != original else (),
+        undone=(*removed(files, changes), *(of_kind(changes, ConfigMerged) if last == original else ())),
+    )
 
 
-def live_restore_off(
-    facts: Facts, original: bytes | None, permissions: str, directories: tuple[str, ...]
-) -> list[Decision]:
-    """Turn it off in the running engine, and put the file back: a reload leaves alone what the file does not name."""
+def live_restore_off(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+    """Turn it off in the running engine, as before us: a reload leaves alone what the file does not name."""
+    original = config_before(facts, changes)
+    if (
+        original == content(facts)
+        or original_live_restore(facts, changes) is True
+        or not (facts.running and keeps_running(facts, read(facts)))
+    ):
+        return None
     config = daemon_json.parse(original, facts.config_path)
     off = daemon_json.dump({**config, LIVE_RESTORE: False}, original)
-
-    def write(text: bytes | None, action: str) -> Job:
-        files = [NewFile(facts.config_path, permissions, text)]
-        expected = "false" if action == "reload" else ""
-        return apply(files, init=facts.init, action=action, live_restore=expected, directories=directories)
-
-    return [
-        Decision(
-            "Turning live-restore off, as it was",
-            ("reload docker.service",),
-            write(off, "reload"),
-            facts,
-            not_applied,
-        ),
-        Decision(
-            f"Putting {facts.config_path} back as it was",
-            (f"put back {facts.config_path}",),
-            write(original, "none"),
-            facts,
-            not_applied,
-        ),
-    ]
+    files = [NewFile(facts.config_path, permissions(facts, changes), off)]
+    return Decision(
+        "Turning live-restore off, as it was",
+        (f'{facts.config_path}: "{LIVE_RESTORE}": false', "reload docker.service"),
+        apply(files, init=facts.init, action="reload", live_restore="false", directories=deepest_first(changes)),
+        replace(with_files(facts, files), info={**facts.info, "LiveRestoreEnabled": False}),
+        not_applied,
+        held(facts, changes),
+    )
 
 
-def config_before(facts: Facts, change: ConfigMerged | None) -> bytes | None:
+def config_back(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+    """daemon.json just as it was, where the engine need not take notice; its copy goes."""
+    original = config_before(facts, changes)
+    files = files_made(facts, changes)
+    if original != content(facts):
+        files.insert(0, NewFile(facts.config_path, permissions(facts, changes), original))
+    if not files:
+        return None
+    return Decision(
+        f"Putting {facts.config_path} back as it was",
+        tuple(written(file) for file in files),
+        apply(files, init=facts.init, action="none", directories=deepest_first(changes)),
+        with_files(facts, files),
+        not_applied,
+        undone=(*removed(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreHeld)),
+    )
+
+
+def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
+    """Whether there is something of ours that the engine may have been started with: all but live-restore."""
+    copy = f"{facts.config_path}.before-machinectl"
+    if any(file.path != copy for file in files_made(facts, changes)):
+        return True
+    return without_live_restore(config_before(facts, changes)) != without_live_restore(content(facts))
+
+
+def keeping(facts: Facts) -> bool:
+    """Whether there are containers that daemon.json keeps: Swarm excludes it, and a flag says it for itself."""
+    flagged = any(flag.name == LIVE_RESTORE for flag in own_flags(facts))
+    return bool(facts.containers and facts.running and not facts.swarm and not flagged)
+
+
+def outcome_for_containers(facts: Facts) -> str:
+    """What becomes of the containers, for a title."""
+    if not (facts.containers and facts.running):
+        return ""
+    return f"; {count(facts)} stopped, as on every Swarm node" if facts.swarm else f"; {count(facts)} kept running"
+
+
+def files_made(facts: Facts, changes: Sequence[Change]) -> list[NewFile]:
+    """Our files that are there still, as those to be removed."""
+    there = {*facts.files, *facts.sums, facts.backup}
+    return [NewFile(change.subject) for change in of_kind(changes, FileMade) if change.subject in there]
+
+
+def removed(files: Sequence[NewFile], changes: Sequence[Change]) -> list[Change]:
+    """The changes that are undone when these files are in place."""
+    gone = {file.path for file in files if file.content is None}
+    return [change for change in of_kind(changes, FileMade) if change.subject in gone]
+
+
+def merged_into(facts: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
+    """What was put into the daemon.json that the engine reads now."""
+    return next((change for change in of_kind(changes, ConfigMerged) if change.path == facts.config_path), None)
+
+
+def held(facts: Facts, changes: Sequence[Change]) -> tuple[Change, ...]:
+    """On record before live-restore is turned on or off for the undoing's sake: what it shall be in the end."""
+    return (LiveRestoreHeld(facts.config_path, original_live_restore(facts, changes)),)
+
+
+def original_live_restore(facts: Facts, changes: Sequence[Change]) -> bool | None:
+    value = daemon_json.parse(config_before(facts, changes), facts.config_path).get(LIVE_RESTORE)
+    return value if isinstance(value, bool) else None
+
+
+def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
     """daemon.json without our keys: just as it was, byte for byte, where nobody else changed it since.
 
     Without a change of ours on record, an earlier machine's keys may still name the certificates that go now.
     """
-    now = read(facts)
-    if change is None:
-        kept = without_earlier(now)
-        return content(facts) if kept == now else daemon_json.dump(kept, content(facts))
-    before_bytes = None if change.before is None else change.before.encode("utf-8", "surrogateescape")
+    if facts.config is None:
+        return None
+    change = merged_into(facts, changes)
+    borrowed = next((each for each in of_kind(changes, LiveRestoreHeld) if each.path == facts.config_path), None)
+    if change is None and borrowed is None and not files_made(facts, changes):
+        return content(facts)
+    before_bytes = None
+    if change is not None and change.before is not None:
+        before_bytes = change.before.encode("utf-8", "surrogateescape")
     before = daemon_json.parse(before_bytes, facts.config_path)
-    result = without_earlier(daemon_json.put_back(now, before, change.ours))
+    now = read(facts)
+    result = daemon_json.put_back(now, before, change.ours) if change else dict(now)
+    if borrowed is not None:
+        result.pop(LIVE_RESTORE, None)
+        result |= {} if borrowed.before is None else {LIVE_RESTORE: borrowed.before}
+    result = without_earlier(result)
     if result == now:
         return content(facts)
-    if result == before:
+    if change is not None and result == before:
         return before_bytes
     return daemon_json.dump(result, content(facts))
 
@@ -136,35 +248,117 @@ def without_earlier(config: dict[str, Any]) -> dict[str, Any]:
 
 def with_live_restore(text: bytes | None) -> bytes:
     """The same with live-restore on: dockerd stops the containers that it finds running when it starts without."""
-    config = daemon_json.parse(text, "daemon.json")
-    if config.get(LIVE_RESTORE) is True and text is not None:
-        return text
-    return daemon_json.dump({**config, LIVE_RESTORE: True}, text)
+    return daemon_json.dump({**daemon_json.parse(text, "daemon.json"), LIVE_RESTORE: True}, text)
 
 
-def deepest_first(paths: Any) -> tuple[str, ...]:
-    return tuple(sorted(set(paths), key=lambda path: -path.count("/")))
+def without_live_restore(text: bytes | None) -> dict[str, Any]:
+    """What else daemon.json says."""
+    return {key: value for key, value in daemon_json.parse(text, "daemon.json").items() if key != LIVE_RESTORE}
 
 
-def service_disabled(facts: Facts) -> Decision:
+def permissions(facts: Facts, changes: Sequence[Change]) -> str:
+    change = merged_into(facts, changes)
+    return change.mode if change else mode(facts)
+
+
+def with_files(facts: Facts, files: Sequence[NewFile]) -> Facts:
+    """The host when these files are in place."""
+    gone = {file.path for file in files if file.content is None}
+    new = {file.path: File(file.mode, 0, 0, file.content) for file in files if file.content is not None}
+    return replace(
+        facts,
+        files={path: file for path, file in facts.files.items() if path not in gone} | new,
+        sums={path: file for path, file in facts.sums.items() if path not in gone},
+        backup="" if facts.backup in gone else facts.backup,
+    )
+
+
+def written(file: NewFile) -> str:
+    return f"{'remove' if file.content is None else 'put back'} {file.path}"
+
+
+def deepest_first(changes: Sequence[Change]) -> tuple[str, ...]:
+    """The directories that we made."""
+    paths = {change.subject for change in of_kind(changes, DirectoryMade)}
+    return tuple(sorted(paths, key=lambda path: -path.count("/")))
+
+
+def own_flags(facts: Facts) -> list[unit.Flag]:
+    """The flags that dockerd has without our drop-in; none where the unit starts it in a way of its own."""
+    try:
+        return unit.all_flags(facts.unit, facts.environment) if facts.unit else []
+    except MachineError:
+        return []
+
+
+def judgement(facts: Facts, config: bytes | None) -> str:
+    """The command with which dockerd judges the configuration that it gets back; "" where there is no file to judge."""
+    return "" if config is None else configuration.judge(facts, own_flags(facts))
+
+
+def unannounced(facts: Facts, config: bytes | None) -> str:
+    """The socket on which to ask an engine that does not tell when it is ready (Type=simple, OpenRC); "" for others.
+
+    Before it is, a reload would end it.
+    """
+    if facts.unit and unit.settings(facts.unit, "Type")[-1:] in (["notify"], ["notify-reload"]):
+        return ""
+    hosts = daemon_json.parse(config, facts.config_path).get("hosts")
+    given = [flag.value for flag in own_flags(facts) if flag.name == "host"]
+    for host in hosts if isinstance(hosts, list) and hosts else given or [configuration.DEFAULT_HOST]:
+        scheme, _, path = str(host).partition("://")
+        if scheme == "unix":
+            return path
+        if scheme == "fd":
+            return configuration.DEFAULT_HOST.removeprefix("unix://")
+    return ""
+
+
+def service_disabled(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """The engine was not started at boot before us."""
+    if not (of_kind(changes, ServiceEnabled) and facts.service.enabled):
+        return None
     command = "systemctl -q disable docker.service" if facts.init == "systemd" else "rc-update -q del docker default"
     return Decision(
-        "Leaving the engine out of the boot, as it was", (command,), single(command), facts, firewall_failure
+        "Leaving the engine out of the boot, as it was",
+        (command,),
+        single(command),
+        replace(facts, service=replace(facts.service, enabled=False)),
+        not_disabled,
+        undone=tuple(of_kind(changes, ServiceEnabled)),
     )
 
 
-def port_closed(facts: Facts, change: PortOpened) -> Decision:
+def not_disabled(result: Result) -> MachineError:
+    return interrupted(result) or MachineError(
+        f"The engine could not be taken out of the boot again: {tail(result)}",
+        "See on the host: systemctl status docker",
+    )
+
+
+def ports_closed(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+    """The rules of the firewall that let the engine's port through."""
+    opened = of_kind(changes, PortOpened)
+    if not opened:
+        return None
     return Decision(
-        f"Closing the port in {change.firewall}", (change.undo,), single(change.undo), facts, firewall_failure
+        f"Closing the port in {' and '.join(change.firewall for change in opened)}",
+        tuple(change.undo for change in opened),
+        single(" && ".join(firewall.closed(change) for change in opened)),
+        facts,
+        firewall.not_closed,
+        undone=tuple(opened),
     )
+
+
+def packages_removed(facts: Facts, changes: Sequence[Change], os: str) -> Decision | None:
+    """The engine's package goes; what it wrote below /var/lib/docker stays."""
+    packages = [change.subject for change in of_kind(changes, PackageInstalled) if change.subject in facts.packages]
+    if not packages:
+        return None
+    command = " && ".join(distributions.choose(facts.os_release, os).remove(package) for package in packages)
+    return Decision(f"Removing the package {' '.join(packages)}", (command,), single(command), facts, package_failure)
 
 
 def single(command: str) -> Job:
     return Job("command.sh", {"command": command})
-
-
-def package_removed(facts: Facts, package: str, os: str) -> Decision:
-    """The engine's package goes; what it wrote below /var/lib/docker stays."""
-    command = distributions.choose(facts.os_release, os).remove(package)
-    return Decision(f"Removing the package {package}", (command,), single(command), facts, package_failure)

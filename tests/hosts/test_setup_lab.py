@@ -18,7 +18,7 @@ from machinectl.hosts.setup import Setup, World, purge
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown
-from machinectl.provision.target import Allowed
+from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from machinectl.ssh.connect import connect
 from machinectl.ssh.credentials import Credentials
 from machinectl.ssh.endpoint import SSHEndpoint
@@ -87,10 +87,10 @@ class Bench:
                 return setup.plan(self.machine, self.log, runner(root))
             return setup.carry_out(held, self.log, runner(root))
 
-    def purge(self, *, purge_engine: bool = False) -> list[Outcome]:
+    def purge(self, *, purge_engine: bool = False, allowed: Allowed = NOTHING_SPECIAL) -> list[Outcome]:
         with self.store.writing("orion") as held, self.root() as root:
             self.machine = held.machine
-            return purge(held, self.log, root, purge_engine=purge_engine)
+            return purge(held, self.log, root, purge_engine=purge_engine, allowed=allowed)
 
     @property
     def is_up(self) -> bool:
@@ -160,6 +160,13 @@ def test_running_containers_keep_running_when_their_host_is_taken_on(fresh_host:
     began = bench.engine_began()
     assert changed(bench.provision()) == []
     assert (bench.started(), bench.engine_began()) == (running, began)
+
+
+def test_each_container_is_counted(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.container("c1")
+    bench.container("c2")
+    assert changed(bench.provision(dry_run=True))[0].startswith("Keeping 2 containers running")
 
 
 def test_purge_leaves_the_host_as_it_was_with_its_containers_running(fresh_host: FreshHost, store: Store) -> None:

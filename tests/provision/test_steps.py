@@ -508,7 +508,7 @@ def test_undoing_takes_out_what_an_earlier_machine_that_was_forgotten_had_put_th
     written = json.loads(put(configured(first).job, DAEMON_JSON))
     forgotten = with_config("docker", written)
     change = configuration.config_change(forgotten, {key: written[key] for key in written if key != "log-driver"}, b"")
-    left = undo.config_before(forgotten, change)
+    left = undo.config_before(forgotten, [change])
     assert left is not None
     assert json.loads(left) == {"log-driver": "local", "live-restore": True, "hosts": ["fd://"]}
 

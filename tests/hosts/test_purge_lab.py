@@ -1,0 +1,186 @@
+"""What provisioning did to real servers is undone: containers run on, the host is as it was, whatever came between."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl.changes import FileMade, LiveRestoreHeld, PortOpened
+from machinectl.errors import CheckFailed
+from machinectl.hosts.setup import carry_out, read
+from machinectl.provision import configuration, firewall, undo
+from machinectl.provision.decision import EngineDown
+from machinectl.provision.target import Allowed
+from tests.hosts.test_setup_lab import Bench, changed, files
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.changes import Change
+    from machinectl.machines.store import Store
+    from tests.lab.fixtures import FreshHost
+    from tests.lab.host import Host
+
+
+pytestmark = pytest.mark.timeout(300)
+
+RELOAD = "systemctl reload docker; until docker info -f '{{.LiveRestoreEnabled}}' | grep -q %s; do sleep 0.1; done"
+TAKING_OUT = "Taking our configuration out of the engine; 1 container kept running"
+KEEPING = "Keeping 1 container running: live-restore, by a reload"
+OFF = "Turning live-restore off, as it was"
+BACK = "Putting /etc/docker/daemon.json back as it was"
+
+
+def record(store: Store, changes: Sequence[Change]) -> None:
+    """Have only these changes on record."""
+    with store.writing("orion") as held:
+        held.machine.changes = changes
+        held.write()
+
+
+class Used(Bench):
+    """A host in use: an engine with a configuration of its own, and a container."""
+
+    def __init__(self, host: Host, store: Store, unit: str = "") -> None:
+        super().__init__(host, store)
+        host.run('printf \'{\\n  "log-driver": "local"}\' > /etc/docker/daemon.json')
+        if unit:
+            where = "/etc/systemd/system/docker.service.d"
+            host.run(f"mkdir -p {where}; printf '[Service]\\n{unit}\\n' > {where}/own.conf; systemctl daemon-reload")
+        host.run("systemctl restart docker; until docker version; do sleep 0.1; done")
+        self.running = self.container()
+        self.etc = files(host)
+
+    def check_it_is_as_it_was(self) -> None:
+        assert files(self.host) == self.etc
+        assert self.started() == self.running
+        assert self.host.output("docker info -f '{{.LiveRestoreEnabled}}'") == "false"
+        assert self.host.output("systemctl is-active docker") == "active"
+
+    def edit(self, **keys: Any) -> None:
+        """As somebody does who has root there."""
+        self.host.run(f"cat > /etc/docker/daemon.json <<'E'\n{json.dumps({**self.json(), **keys})}\nE")
+
+
+def test_containers_run_on_where_somebody_turned_live_restore_off_since(fresh_host: FreshHost, store: Store) -> None:
+    bench = Used(fresh_host("docker"), store)
+    bench.provision()
+    bench.edit(**{"live-restore": False})
+    bench.host.run(RELOAD % "false")
+    assert changed(bench.purge()) == [KEEPING, TAKING_OUT, OFF]
+    assert bench.json() == {"log-driver": "local", "live-restore": False}
+    bench.host.run('printf \'{\\n  "log-driver": "local"}\' > /etc/docker/daemon.json')
+    bench.check_it_is_as_it_was()
+
+
+def test_what_was_cut_after_its_first_step_is_undone_without_a_restart(fresh_host: FreshHost, store: Store) -> None:
+    bench = Used(fresh_host("docker"), store)
+    began = bench.engine_began()
+    with store.writing("orion") as held, bench.root() as root:
+        decision = configuration.keep_containers(read(root, 2376), undo.NO_TARGET)
+        assert decision
+        carry_out(held, root, decision)
+    assert bench.host.output("docker info -f '{{.LiveRestoreEnabled}}'") == "true"
+    assert changed(bench.purge()) == [OFF, BACK]
+    assert bench.engine_began() == began
+    bench.check_it_is_as_it_was()
+
+
+def test_what_is_undone_already_is_left_alone(fresh_host: FreshHost, store: Store) -> None:
+    bench = Used(fresh_host("docker"), store)
+    bench.provision()
+    recorded = bench.store.read("orion").changes
+    bench.purge()
+    began = bench.engine_began()
+    record(store, recorded)
+    assert bench.purge() == []
+    assert bench.engine_began() == began
+    bench.check_it_is_as_it_was()
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_an_undoing_that_was_cut_leaves_no_live_restore_behind(
+    fresh_host: FreshHost, store: Store, *, value: bool
+) -> None:
+    bench = Used(fresh_host("docker"), store)
+    bench.provision()
+    recorded = bench.store.read("orion").changes
+    bench.purge()
+    bench.edit(**{"live-restore": value})
+    bench.host.run(RELOAD % str(value).lower())
+    record(store, [*recorded, LiveRestoreHeld("/etc/docker/daemon.json", before=None)])
+    assert changed(bench.purge()) == ([OFF, BACK] if value else [BACK])
+    bench.check_it_is_as_it_was()
+
+
+@pytest.mark.parametrize("socket", ["", " -H unix:///var/run/docker.sock"], ids=["fd", "unix"])
+def test_an_engine_that_does_not_tell_when_it_is_ready_is_waited_for(
+    fresh_host: FreshHost, store: Store, socket: str
+) -> None:
+    start = f"ExecStart=\\nExecStart=/usr/sbin/dockerd{socket or ' -H fd://'}"
+    # It takes its time, as on a slow disk.
+    bench = Used(fresh_host("docker"), store, f"Type=simple\\n{start}\\nExecStartPre=sleep 2")
+    bench.provision()
+    assert changed(bench.purge()) == [TAKING_OUT, OFF, BACK]
+    bench.check_it_is_as_it_was()
+
+
+def test_what_dockerd_refuses_without_us_costs_no_restart(fresh_host: FreshHost, store: Store) -> None:
+    bench = Used(fresh_host("docker"), store)
+    bench.provision()
+    began = bench.engine_began()
+    bench.edit(nosuchoption=1)
+    with pytest.raises(EngineDown, match="nosuchoption"):
+        bench.purge()
+    assert bench.engine_began() == began
+    assert bench.started() == bench.running
+    with pytest.raises(EngineDown, match="nosuchoption"):
+        bench.purge()
+    assert any(isinstance(change, FileMade) for change in bench.store.read("orion").changes)
+
+
+def test_containers_whose_engine_is_stopped_are_not_lost_by_undoing(fresh_host: FreshHost, store: Store) -> None:
+    bench = Used(fresh_host("docker"), store)
+    bench.provision()
+    bench.host.run("systemctl stop docker.socket docker.service")
+    before = files(bench.host)
+    with pytest.raises(CheckFailed, match="does not run, though it has 1 container") as raised:
+        bench.purge()
+    assert "systemctl start docker.service" in raised.value.hint
+    assert files(bench.host) == before
+    bench.host.run("systemctl start docker.service")
+    bench.purge()
+    bench.check_it_is_as_it_was()
+
+
+def test_the_engine_of_a_swarm_node_is_not_restarted_unasked(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    etc = files(bench.host)
+    bench.host.run("docker swarm init --advertise-addr eth0")
+    bench.provision(restart_swarm=True)
+    began = bench.engine_began()
+    with pytest.raises(CheckFailed, match="Swarm node"):
+        bench.purge()
+    assert bench.engine_began() == began
+    bench.purge(allowed=Allowed(restart_swarm=True))
+    assert files(bench.host) == etc
+
+
+@pytest.mark.parametrize("variant", ["ufw", "firewalld", "nftables", "iptables"])
+def test_a_rule_of_the_firewall_that_is_gone_already_keeps_nothing_from_being_undone(
+    fresh_host: FreshHost, store: Store, variant: str
+) -> None:
+    bench = Bench(fresh_host("docker", *([variant] if variant != "iptables" else [])), store)
+    if variant == "iptables":
+        bench.host.run("iptables -A INPUT -p tcp --dport 2376 -j REJECT --reject-with tcp-reset")
+    with bench.root() as root:
+        rule = firewall.blocking(read(root, 2376), 2376)
+    assert rule
+    assert rule.firewall == variant
+    before = bench.host.snapshot()["firewall"]
+    record(store, [PortOpened(rule.firewall, "2376", rule.undo)])
+    assert changed(bench.purge()) == [f"Closing the port in {variant}"]
+    assert bench.host.snapshot()["firewall"] == before
+    assert bench.store.read("orion").changes == ()
