@@ -90,7 +90,7 @@ def print_machines(
 def fill(listed: Sequence[Row], store: Store, timeout: float, *, live: bool) -> None:
     """Ask the hosts; where `live`, what is known so far is shown and then taken back for the next draft."""
     drawn = draft(listed) if live else 0
-    for _ in ask(listed, timeout):
+    for _ in ask(store, listed, timeout):
         if live:
             take_back(drawn)
             drawn = draft(listed)

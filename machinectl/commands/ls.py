@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import MachineError
 from machinectl.go.values import go_duration
+from machinectl.hosts.pending import settle
 from machinectl.hosts.states import states_of
 from machinectl.machines.docker_machine import SWARM_OPTIONS, engine_options
 from machinectl.machines.record import Machine, Phase
@@ -84,11 +85,13 @@ def half_made(store: Store, name: str) -> tuple[State, str]:
     return State.ERROR, "Its creation was interrupted: create it again, or remove it"
 
 
-def ask(listed: Iterable[Row], timeout: float) -> Iterator[Row]:
+def ask(store: Store, listed: Iterable[Row], timeout: float) -> Iterator[Row]:
     """Ask all hosts at once and yield each row when it is complete: all within `timeout` seconds and a moment."""
     by_name = {row.machine.name: row for row in listed if not row.settled}
     for name, found in states_of((row.machine for row in by_name.values()), timeout):
         row = by_name[name]
         row.state, row.version, row.error, row.seconds = found.state, found.version, found.error, found.seconds
         row.settled = True
+        if found.state is State.RUNNING:
+            settle(store, name, timeout)
         yield row

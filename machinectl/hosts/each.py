@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.console import Undivided
 from machinectl.errors import MachineError
+from machinectl.hosts.pending import settle_held
 from machinectl.machines.chosen import chosen, waiting
 from machinectl.machines.record import natural
 
@@ -48,6 +49,7 @@ def each(
     def one(name: str, console: Console) -> None:
         store.check_exists(name)
         with store.writing(name, waiting(console, name)) as held:
+            settle_held(held)
             work(held, console, access.for_one_host())
 
     return at_once(console, chosen(store, names), one)

@@ -3,6 +3,7 @@
 STORE/locks/NAME      one lock a machine; a lock outlives what it guards
 STORE/staging/NAME    a machine on its way in or out; what a killed process leaves here is removed by the next
 STORE/machines/NAME/  machine.json and the certificates; DOCKER_CERT_PATH points here
+  pending/            certificates that the engine may be serving instead (hosts.pending)
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 RECORD = "machine.json"
 DOCKER_MACHINE_RECORD = "config.json"
+PENDING = "pending"
 
 
 class NoSuchMachine(MachineError):
@@ -225,6 +227,10 @@ class Store:
         finally:
             os.close(descriptor)
         return False
+
+    def is_unsettled(self, name: str) -> bool:
+        """Whether it is not known yet which certificates a machine's engine serves; see `hosts.pending`."""
+        return os.path.lexists(os.path.join(self.directory(name), PENDING))
 
     def sweep(self) -> None:
         """Remove what killed processes left in staging, but not where somebody is at work now."""
