@@ -36,6 +36,7 @@ def ours(machine: Machine, directory: str) -> dict[str, Any]:
         "labels": dict(machine.labels),
         "engine": without_secrets(machine.engine.dump()),
         "mac": machine.mac,
+        "pending": machine.pending,
         "changes": without_secrets([change.dump() for change in machine.changes]),
         "directory": os.path.abspath(directory),
     }

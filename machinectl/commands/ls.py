@@ -74,14 +74,16 @@ def read(store: Store, name: str) -> Row | None:
         return Row(Machine(name, ""), state=State.ERROR, error=exc.cause, settled=True)
     if row.machine.phase is not Phase.READY:
         row.settled = True
-        row.state, row.error = half_made(store, name)
+        row.state, row.error = half_made(store, row.machine)
     return row
 
 
-def half_made(store: Store, name: str) -> tuple[State, str]:
-    """Say of a machine that is not ready whether somebody is at it now, or it was left behind."""
-    if store.is_locked(name):
+def half_made(store: Store, machine: Machine) -> tuple[State, str]:
+    """Say of a machine that is not ready whether somebody is at it now, or how to go on."""
+    if store.is_locked(machine.name):
         return State.STARTING, ""
+    if machine.phase is Phase.PROVISIONING:
+        return State.ERROR, f"Its creation was interrupted: go on with machinectl provision {machine.name}"
     return State.ERROR, "Its creation was interrupted: create it again, or remove it"
 
 
@@ -94,4 +96,6 @@ def ask(store: Store, listed: Iterable[Row], timeout: float) -> Iterator[Row]:
         row.settled = True
         if found.state is State.RUNNING:
             settle(store, name, timeout)
+        if row.machine.pending and not row.error and not store.is_locked(name):
+            row.error = f"Not all that was asked is on its host: machinectl {row.machine.pending} {name}"
         yield row

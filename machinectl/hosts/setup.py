@@ -13,6 +13,7 @@ from machinectl.changes import CaGiven, PackageInstalled, merged, of_kind
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.hosts.identity import Identity
+from machinectl.hosts.pending import drop, propose, settle_held
 from machinectl.hosts.signing import made_good
 from machinectl.machines.record import Phase
 from machinectl.provision import checks, facts, firewall, installation, undo
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 READ_TIMEOUT = facts.PATIENCE + 60.0
 # The engine answers at once after its restart; what lets a packet through or not takes this long to be sure of.
 VERIFY_TIMEOUT = 10.0
+# What a machine's record says is pending, while its host is being set up.
+PROVISION = "provision"
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ class Setup:
                 carry_out(held, remote, decision)
                 host = read(remote, target.port) if decision.unforeseen else decision.after
         identity.keep(held)
+        drop(held)
         with console.step(f"Asking the engine for its version at {held.machine.url}"):
             verify(held.machine, console, host, target, self.world)
         learn(held, host)
@@ -174,11 +178,22 @@ def purge(held: Held, console: Console, remote: Remote, *, purge_engine: bool = 
 
 @contextmanager
 def kept(held: Held, identity: Identity) -> Iterator[None]:
-    """While a host is changed, its machine is not ready and has the certificates that the host is given.
+    """While a host is changed, what opens it is here, and its machine says that it is being changed.
 
-    Where the host gets its old configuration back, so does the machine: nobody is locked out of it.
+    One that is ready stays so, with the certificates that it has: the host's are pending until they are there. Another
+    one has at once those that the host is given, and where that gets its old configuration back, so does the machine.
     """
     machine = held.machine
+    machine.pending = PROVISION
+    if machine.phase is Phase.READY and machine.tls:
+        if identity != Identity.read(held.directory):
+            propose(held, identity)
+        try:
+            yield
+        except EngineDown:
+            settle_held(held, sure=True)
+            raise
+        return
     phase, tls, before = machine.phase, machine.tls, Identity.read(held.directory)
     identity.keep(held)
     machine.phase = Phase.PROVISIONING
@@ -236,7 +251,7 @@ def learn(held: Held, host: Facts) -> None:
     """The machine is ready; its host's MAC address is kept, for Wake-on-LAN."""
     machine = held.machine
     mac = host.mac or machine.mac
-    if (machine.phase, machine.tls, machine.mac) == (Phase.READY, True, mac):
+    if (machine.phase, machine.pending, machine.tls, machine.mac) == (Phase.READY, "", True, mac):
         return
-    machine.phase, machine.tls, machine.mac = Phase.READY, True, mac
+    machine.phase, machine.pending, machine.tls, machine.mac = Phase.READY, "", True, mac
     held.write()

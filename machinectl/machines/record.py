@@ -40,9 +40,9 @@ class Machine:
 
     `url` is where the engine is (docker's notation) and `tls` whether it is spoken to over TLS: together what `env`
     needs. `driver_state` is the driver's own text, kept byte for byte, and `made` whether the driver has made a host
-    that it must give back. `spec` is what the machine shall be, `changes`
-    what was done on its host, `mac` the address of its network card where that is known. Keys that this version does
-    not know are kept in `unknown`. `directory` is the machine's, absolute, where it was read from a store.
+    that it must give back. `spec` is what the machine shall be, `changes` what was done on its host, `pending` the verb
+    that was begun there and not finished, `mac` the address of its network card where that is known. Keys that this
+    version does not know are kept in `unknown`. `directory` is the machine's, absolute, where it was read from a store.
     """
 
     __slots__ = (
@@ -56,6 +56,7 @@ class Machine:
         "made",
         "name",
         "options",
+        "pending",
         "phase",
         "provision",
         "tls",
@@ -76,6 +77,7 @@ class Machine:
         self.provision = True
         self.made = False
         self.mac = ""
+        self.pending = ""
         self.unknown: dict[str, Any] = {}
         # As the record has them: few need them as values, and the light path does without what makes these.
         self._engine: dict[str, Any] = {}
@@ -141,6 +143,7 @@ class Machine:
             "labels": self.labels,
             "engine": self._engine,
             "mac": self.mac,
+            "pending": self.pending,
             "changes": self._changes,
         }
         return (json.dumps({**known, **self.unknown}, indent=4) + "\n").encode()
@@ -155,6 +158,7 @@ OPTIONAL: Mapping[str, type] = {
     "made": bool,
     "provision": bool,
     "mac": str,
+    "pending": str,
     "labels": dict,
     "engine": dict,
     "changes": list,
@@ -193,6 +197,7 @@ def parse(name: str, text: bytes, directory: str = "") -> Machine:
     machine.options = data.pop("options", {})
     machine.provision = data.pop("provision", True)
     machine.made = data.pop("made", False)
+    machine.pending = data.pop("pending", "")
     engine = data.pop("engine", {})
     # 0.1 kept it among what was asked of the engine.
     machine.mac = data.pop("mac", "") or str(engine.pop("mac", ""))
