@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from machinectl.cli.access import with_access
+from machinectl.cli.engine_options import changed_ones, with_engine_options
 from machinectl.cli.exits import report
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.verbs import AsJson, Names, session, verb
@@ -59,20 +60,35 @@ def add_registering(app: typer.Typer) -> None:
 
         command(session(ctx).store, session(ctx).console, old, new)
 
-    @verb(app, "set", help="Change where a machine's engine is, its labels, or whether it uses TLS.")
+    @verb(
+        app,
+        "set",
+        help="Change what is known of a machine, or asked of its engine: `provision` carries that out. "
+        "An engine option that is given takes the place of what was asked before; '' is for none of it.",
+    )
+    @with_engine_options
     def set_machine(
         ctx: typer.Context,
         name: Annotated[str, typer.Argument(metavar="NAME")],
         url: Annotated[str | None, typer.Option(metavar="URL", help="Where the engine is now.")] = None,
-        label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Set a label.")] = None,
+        label: Annotated[
+            list[str] | None, typer.Option("--label", "--engine-label", metavar="KEY=VALUE", help="Set a label.")
+        ] = None,
         unlabel: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Remove a label.")] = None,
         tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="Speak to the engine over TLS.")] = None,
+        **engine: Any,
     ) -> None:
         from machinectl.cli.create import labels
         from machinectl.commands.set import Change
         from machinectl.commands.set import set_machine as command
 
-        change = Change(url=url, tls=tls, labels=labels(label or [], "--label"), unlabel=tuple(unlabel or ()))
+        change = Change(
+            url=url,
+            tls=tls,
+            labels=labels(label or [], "--label"),
+            unlabel=tuple(unlabel or ()),
+            engine=changed_ones(engine),
+        )
         command(session(ctx).store, session(ctx).console, name, change)
 
     @verb(app, "drivers", help="List installed drivers, and which of them fail to load.")

@@ -37,6 +37,7 @@ def ours(machine: Machine, directory: str) -> dict[str, Any]:
         "engine": without_secrets(machine.engine.dump()),
         "mac": machine.mac,
         "pending": machine.pending,
+        "failure": without_secrets(machine.failure),
         "changes": without_secrets([change.dump() for change in machine.changes]),
         "directory": os.path.abspath(directory),
     }

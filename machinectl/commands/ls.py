@@ -83,8 +83,8 @@ def half_made(store: Store, machine: Machine) -> tuple[State, str]:
     if store.is_locked(machine.name):
         return State.STARTING, ""
     if machine.phase is Phase.PROVISIONING:
-        return State.ERROR, f"Its creation was interrupted: go on with machinectl provision {machine.name}"
-    return State.ERROR, "Its creation was interrupted: create it again, or remove it"
+        return State.ERROR, f"Half made: {machine.why}; go on with machinectl provision {machine.name}"
+    return State.ERROR, f"Half made: {machine.why}; create it again, or remove it"
 
 
 def ask(store: Store, listed: Iterable[Row], timeout: float) -> Iterator[Row]:

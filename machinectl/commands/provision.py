@@ -48,4 +48,4 @@ def provision(
                 outcomes = setup.carry_out(held, console, root)
         tell(machine.name, console, outcomes)
 
-    return each(store, console, names, access, work)
+    return each(store, console, names, access, work, on_record=not dry_run)

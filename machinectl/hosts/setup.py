@@ -15,7 +15,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import drop, propose, settle_held
 from machinectl.hosts.signing import made_good
-from machinectl.machines.record import Phase
+from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import checks, facts, firewall, installation, undo
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.download import script
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 READ_TIMEOUT = facts.PATIENCE + 60.0
 # The engine answers at once after its restart; what lets a packet through or not takes this long to be sure of.
 VERIFY_TIMEOUT = 10.0
-# What a machine's record says is pending, while its host is being set up.
-PROVISION = "provision"
 
 
 @dataclass(frozen=True)

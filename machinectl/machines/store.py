@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 RECORD = "machine.json"
 DOCKER_MACHINE_RECORD = "config.json"
 PENDING = "pending"
+# A cause ends with lines of a journal at times. Characters.
+LONGEST_CAUSE = 4000
 
 
 class NoSuchMachine(MachineError):
@@ -173,7 +175,7 @@ class Store:
             return machine
         go_on = "Create it again" if machine.phase is record.Phase.CREATING else f"Go on: machinectl provision {name}"
         raise MachineError(
-            f'Machine "{name}" is half made: its creation was interrupted',
+            f'Machine "{name}" is half made: {machine.why}',
             f"{go_on}; or forget it: machinectl rm {name}",
         )
 
@@ -332,6 +334,18 @@ class Held:
         """Replace the machine's record by what `machine` says now."""
         self._touch()
         replace_file(os.path.join(self.directory, RECORD), self.machine.dump())
+
+    def keep_failure(self, cause: str) -> None:
+        """Have on record what failed, and when; nothing else of what `machine` says by now."""
+        from datetime import UTC, datetime
+
+        there = self._read(self.name)
+        if there is None:
+            return
+        failure = {"when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "cause": cause[:LONGEST_CAUSE]}
+        self.machine.failure = there.failure = failure
+        self._touch()
+        replace_file(os.path.join(self.directory, RECORD), there.dump())
 
     def write_file(self, filename: str, data: bytes) -> None:
         """Create or replace one file of the machine, readable by its owner alone."""
