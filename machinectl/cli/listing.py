@@ -11,7 +11,7 @@ from machinectl.cli.lines import coloured
 from machinectl.cli.output import print_json, write_out
 from machinectl.commands.ls import Row, ask, rows
 from machinectl.errors import UsageError
-from machinectl.go.tabwriter import align
+from machinectl.go.tabwriter import align, table
 from machinectl.machines.filters import parse_filters
 from machinectl.state import State
 
@@ -85,6 +85,17 @@ def print_machines(
         write_out(rendered(parsed, listed, headed=headed))
     else:
         write_out("".join(f"{line}\n" for line in lines(listed)))
+
+
+def print_removed(store: Store, *, quiet: bool, as_json: bool) -> None:
+    """Print the machines that were removed while their hosts stay changed."""
+    kept = store.removed()
+    if quiet:
+        write_out("".join(f"{machine.name}\n" for machine in kept))
+    elif as_json:
+        print_json([{"Name": one.name, "URL": one.url, "Directory": one.directory} for one in kept])
+    else:
+        write_out(table(["NAME", "URL", "KEPT IN"], ([one.name, one.url, one.directory] for one in kept)))
 
 
 def fill(listed: Sequence[Row], store: Store, timeout: float, *, live: bool) -> None:

@@ -34,6 +34,9 @@ def add_registering(app: typer.Typer) -> None:
         purge_engine: Annotated[
             bool, typer.Option("--purge-engine", help="Remove the engine that was installed, too.")
         ] = False,
+        forget: Annotated[
+            bool, typer.Option("--forget", help="Keep nothing that could undo later what was set up on the host.")
+        ] = False,
     ) -> int:
         from machinectl.commands.rm import Purge
         from machinectl.commands.rm import rm as command
@@ -41,7 +44,8 @@ def add_registering(app: typer.Typer) -> None:
         failed = False
         here = session(ctx)
         wanted = Purge(access, engine=purge_engine) if purge or purge_engine else None
-        for name, error in command(here.store, here.console, names or [], force=force, yes=yes, purge=wanted):
+        results = command(here.store, here.console, names or [], force=force, yes=yes, purge=wanted, forget=forget)
+        for name, error in results:
             if error:
                 report(error, here.program)
                 # What is not there need not be removed by force.

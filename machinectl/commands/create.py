@@ -113,7 +113,7 @@ def preview(store: Store, console: Console, creation: Creation) -> list[Outcome]
     machine.spec = creation.spec
     settled.place(machine, there)
     if there.ssh and settled.sets_up(there.ssh):
-        return creation.onboarding.plan(machine, console, there.ssh)
+        return creation.onboarding.plan(machine, console, there.ssh, store)
     if not there.url:
         console.note(f'Driver {creation.spec.driver} would make "{creation.name}"; what is to do on it is seen then')
     return []

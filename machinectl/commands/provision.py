@@ -41,7 +41,7 @@ def provision(
         machine.engine.check()
         if dry_run:
             with logged_in(machine, console, own, ssh=there.ssh) as session:
-                outcomes = setup.plan(machine, console, elevated(session, console, own))
+                outcomes = setup.plan(machine, console, elevated(session, console, own), store)
         else:
             machine.provision = True
             with as_root(held, console, own, ssh=there.ssh) as root:

@@ -12,6 +12,7 @@ from machinectl import url as engine_url
 from machinectl.changes import CaGiven, PackageInstalled, merged, of_kind
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
+from machinectl.hosts.adoption import check_alone, forget_predecessors, go_on_with, predecessor
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import drop, propose, settle_held
 from machinectl.hosts.signing import made_good
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.engine import Probe
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held
+    from machinectl.machines.store import Held, Store
     from machinectl.provision.decision import Decision
     from machinectl.provision.facts import Facts
     from machinectl.provision.job import Remote
@@ -75,10 +76,16 @@ class Setup:
     authority: certs.Pair | None = None
     world: World = field(default_factory=World)
 
-    def plan(self, machine: Machine, console: Console, remote: Remote) -> list[Outcome]:
+    def plan(self, machine: Machine, console: Console, remote: Remote, store: Store) -> list[Outcome]:
         """What `carry_out` would do, as far as that can be told now; neither host nor store is changed."""
         target = target_of(machine, self.identity(machine))
         host = looked_at(remote, target, console)
+        if not self.allowed.force:
+            check_alone(store, machine, host)
+        if removed := predecessor(store, machine, host):
+            # It is known by what it was given, and its certificates are where they were kept.
+            machine.changes, machine.directory = removed.changes, removed.directory
+            target = target_of(machine, self.identity(machine))
         outcomes = []
         for step in steps(self.world.script):
             decision = step.decide(host, target, self.allowed)
@@ -96,6 +103,12 @@ class Setup:
         identity = self.identity(held.machine)
         target = target_of(held.machine, identity)
         host = looked_at(remote, target, console)
+        if not self.allowed.force:
+            check_alone(held.store, held.machine, host)
+        if removed := predecessor(held.store, held.machine, host):
+            go_on_with(held, console, removed)
+            identity = self.identity(held.machine)
+            target = target_of(held.machine, identity)
         outcomes = []
         for step in steps(self.world.script):
             decision = step.decide(host, target, self.allowed)
@@ -113,6 +126,7 @@ class Setup:
         with console.step(f"Asking the engine for its version at {held.machine.url}"):
             verify(held.machine, console, host, target, self.world)
         learn(held, host)
+        forget_predecessors(held.store, held.machine)
         return outcomes
 
     def identity(self, machine: Machine) -> Identity:
