@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import shlex
 import stat
@@ -13,8 +15,7 @@ from machinectl.cli.verbs import keyword, python_word
 from machinectl.machines.engine_options import DECLARED, EngineOptions, read_env_file
 
 if TYPE_CHECKING:
-    import inspect
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from machinectl.console import Console
     from machinectl.machines.engine_options import Declared
@@ -51,6 +52,45 @@ def parameter(option: Declared) -> inspect.Parameter:
     if option.many:
         return keyword(python_word(option.flag), Annotated[list[str] | None, declaration], None)
     return keyword(python_word(option.flag), Annotated[str, declaration], "")
+
+
+def changes() -> list[inspect.Parameter]:
+    """The same options for a machine that is there: each that is given takes the place of what was asked."""
+    return [
+        keyword(python_word(option.flag), Annotated[list[str] | None, changed(option)], None)
+        if option.many
+        else keyword(python_word(option.flag), Annotated[str | None, changed(option)], None)
+        for option in DECLARED
+    ]
+
+
+def with_engine_options(function: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Give a verb these options; the function gets them as its keywords."""
+    own = inspect.signature(function, eval_str=True).parameters.values()
+    parameters = [each for each in own if each.kind is not inspect.Parameter.VAR_KEYWORD]
+
+    @functools.wraps(function)
+    def run(*given: Any, **options: Any) -> int | None:
+        return function(*given, **options)
+
+    # Typer reads a function's parameters here.
+    run.__signature__ = inspect.Signature([*parameters, *changes()])  # type: ignore[attr-defined]
+    return run
+
+
+def changed(option: Declared) -> Any:
+    # A variable of the environment is for `create`: here nothing is changed that was not typed.
+    return typer.Option(option.flag, metavar=option.metavar, help=option.help)
+
+
+def changed_ones(given: dict[str, Any]) -> dict[str, Any]:
+    """What was typed of `changes`, by the keys of the record."""
+    typed = {option: given[python_word(option.flag)] for option in DECLARED}
+    return {
+        option.key: tuple(filter(None, value)) if option.many else value
+        for option, value in typed.items()
+        if value is not None and value != []
+    }
 
 
 def taken(given: dict[str, Any]) -> EngineOptions:

@@ -12,7 +12,7 @@ from machinectl.cli.lines import coloured
 from machinectl.cli.output import draw, print_json, write_out
 from machinectl.commands.ls import Row, ask, rows
 from machinectl.errors import UsageError
-from machinectl.go.tabwriter import align
+from machinectl.go.tabwriter import align, table
 from machinectl.machines.filters import parse_filters
 from machinectl.state import State
 
@@ -88,10 +88,21 @@ def print_machines(
         draw("".join(f"{line}\n" for line in lines(listed)))
 
 
+def print_removed(store: Store, *, quiet: bool, as_json: bool) -> None:
+    """Print the machines that were removed while their hosts stay changed."""
+    kept = store.removed()
+    if quiet:
+        write_out("".join(f"{machine.name}\n" for machine in kept))
+    elif as_json:
+        print_json([{"Name": one.name, "URL": one.url, "Directory": one.directory} for one in kept])
+    else:
+        write_out(table(["NAME", "URL", "KEPT IN"], ([one.name, one.url, one.directory] for one in kept)))
+
+
 def fill(listed: Sequence[Row], store: Store, timeout: float, *, live: bool) -> None:
     """Ask the hosts; where `live`, what is known so far is shown and then taken back for the next draft."""
     drawn = draft(listed) if live else 0
-    for _ in ask(listed, timeout):
+    for _ in ask(store, listed, timeout):
         if live:
             take_back(drawn)
             drawn = draft(listed)

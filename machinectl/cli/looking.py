@@ -12,7 +12,7 @@ import typer
 from machinectl.cli import answers
 from machinectl.cli.exits import report
 from machinectl.cli.harmless import harmless
-from machinectl.cli.listing import print_machines
+from machinectl.cli.listing import print_machines, print_removed
 from machinectl.cli.output import print_json, write_bytes, write_out
 from machinectl.cli.verbs import AsJson, Names, OneName, Timeout, own_version, session, verb
 from machinectl.errors import MachineError, UsageError
@@ -113,7 +113,13 @@ def add_listing(app: typer.Typer, name: str, *, hidden: bool) -> None:
             str, typer.Option("-f", "--format", metavar="TEMPLATE", help="A Go template; `table …` adds headings.")
         ] = "",
         as_json: AsJson = False,
+        removed: Annotated[
+            bool, typer.Option("--removed", help="List what is kept of machines that were removed, instead.")
+        ] = False,
     ) -> None:
+        if removed:
+            print_removed(session(ctx).store, quiet=quiet, as_json=as_json)
+            return
         print_machines(
             session(ctx).store, quiet=quiet, filters=filters or [], timeout=timeout, template=template, as_json=as_json
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from machinectl.cli.access import with_access
+from machinectl.cli.engine_options import changed_ones, with_engine_options
 from machinectl.cli.exits import report
 from machinectl.cli.outcomes import outcome, printing, several
 from machinectl.cli.output import print_json, write_out
@@ -41,6 +42,9 @@ def add_registering(app: typer.Typer) -> None:
         ] = False,
         restart_swarm: RestartSwarm = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
+        forget: Annotated[
+            bool, typer.Option("--forget", help="Keep nothing that could undo later what was set up on the host.")
+        ] = False,
     ) -> int:
         from machinectl.commands.rm import Purge, preview
         from machinectl.commands.rm import rm as command
@@ -53,7 +57,8 @@ def add_registering(app: typer.Typer) -> None:
             plans: dict[str, list[Outcome]] = {}
             results = preview(here.store, here.console, names or [], plans.__setitem__, purge=wanted)
             return outcome(here, printing(results, plans, headed=several(names)), several=several(names))
-        for name, error in command(here.store, here.console, names or [], force=force, yes=yes, purge=wanted):
+        results = command(here.store, here.console, names or [], force=force, yes=yes, purge=wanted, forget=forget)
+        for name, error in results:
             if error:
                 report(error, here.program)
                 # What is not there need not be removed by force.
@@ -72,20 +77,35 @@ def add_registering(app: typer.Typer) -> None:
 
         command(session(ctx).store, session(ctx).console, old, new)
 
-    @verb(app, "set", help="Change where a machine's engine is, its labels, or whether it uses TLS.")
+    @verb(
+        app,
+        "set",
+        help="Change what is known of a machine, or asked of its engine: `provision` carries that out. "
+        "An engine option that is given takes the place of what was asked before; '' is for none of it.",
+    )
+    @with_engine_options
     def set_machine(
         ctx: typer.Context,
         name: Annotated[str, typer.Argument(metavar="NAME")],
         url: Annotated[str | None, typer.Option(metavar="URL", help="Where the engine is now.")] = None,
-        label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Set a label.")] = None,
+        label: Annotated[
+            list[str] | None, typer.Option("--label", "--engine-label", metavar="KEY=VALUE", help="Set a label.")
+        ] = None,
         unlabel: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Remove a label.")] = None,
         tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="Speak to the engine over TLS.")] = None,
+        **engine: Any,
     ) -> None:
         from machinectl.cli.create import labels
         from machinectl.commands.set import Change
         from machinectl.commands.set import set_machine as command
 
-        change = Change(url=url, tls=tls, labels=labels(label or [], "--label"), unlabel=tuple(unlabel or ()))
+        change = Change(
+            url=url,
+            tls=tls,
+            labels=labels(label or [], "--label"),
+            unlabel=tuple(unlabel or ()),
+            engine=changed_ones(engine),
+        )
         command(session(ctx).store, session(ctx).console, name, change)
 
     @verb(app, "drivers", help="List installed drivers, and which of them fail to load.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.hosts.endpoint import endpoint
+from machinectl.hosts.pending import settle
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
@@ -18,6 +19,7 @@ def api(
 
     `timeout` is in seconds, for connecting and for the answer to begin. Raises EngineError, UsageError.
     """
+    settle(store, name)
     # The engine takes JSON by its Content-Type only, and tar archives by any.
     kind = "application/json" if (body or b"").lstrip()[:1] in {b"{", b"["} else "application/octet-stream"
     return engine.request(

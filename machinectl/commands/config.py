@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 def config(store: Store, console: Console, names: Sequence[str], environment: Mapping[str, str]) -> list[str]:
     """One flag a line. The quotes reach docker as they are, and its flags take them off (docker/cli, QuotedString)."""
     machine = store.read_ready(chosen_one(store, names))
+    if store.is_unsettled(machine.name):
+        from machinectl.hosts.pending import settle
+
+        settle(store, machine.name)
     host = f"-H={machine.url}"
     directory = store.directory(machine.name)
     if not machine.tls:

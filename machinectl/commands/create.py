@@ -14,6 +14,7 @@ from machinectl.machines import record
 from machinectl.machines.advice import advise
 from machinectl.machines.chosen import waiting
 from machinectl.machines.record import Machine, Phase
+from machinectl.provision.decision import EngineDown
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -94,8 +95,8 @@ def create(store: Store, console: Console, creation: Creation) -> list[Outcome]:
                 pin_host_key(held, console, creation.onboarding.access, ssh)
             held.machine.phase = Phase.READY
             held.write()
-        except BaseException:
-            give_up(held, console)
+        except BaseException as exc:
+            give_up(held, console, exc)
             raise
     store.sweep()
     if not onboarded:
@@ -114,7 +115,7 @@ def preview(store: Store, console: Console, creation: Creation) -> list[Outcome]
     machine.spec = creation.spec
     settled.place(machine, there)
     if there.ssh and settled.sets_up(there.ssh):
-        return creation.onboarding.plan(machine, console, there.ssh)
+        return creation.onboarding.plan(machine, console, there.ssh, store)
     if not there.url:
         console.note(f'Driver {creation.spec.driver} would make "{creation.name}"; what is to do on it is seen then')
     return []
@@ -220,15 +221,19 @@ def make(held: Held, settled: Settled) -> SSHEndpoint | None:
     return there.ssh
 
 
-def give_up(held: Held, console: Console) -> None:
+def give_up(held: Held, console: Console, why: BaseException) -> None:
     """Forget a machine of which nothing was made, and whose host is as it was; of another one say how to go on."""
     machine = held.machine
     if not machine.changes and not machine.made:
         held.remove()
         return
+    if isinstance(why, MachineError):
+        held.keep_failure(why.cause)
     go_on = f"machinectl provision {held.name}" if machine.phase is Phase.PROVISIONING else "the same command again"
     back = f"machinectl rm --purge {held.name}" if machine.changes else f"machinectl rm {held.name}"
     console.note(f'"{held.name}" is half made. Go on: {go_on}; or take it back: {back}')
+    if isinstance(why, EngineDown) and machine.engine.given:
+        console.note(f"What is asked of its engine can be changed before: machinectl set {held.name} --engine-opt …")
 
 
 def speaks_tls(url: str, asked: bool | None, *, given: bool) -> bool:

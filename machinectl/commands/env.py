@@ -31,9 +31,9 @@ def env(
 ) -> str:
     """The statements for a shell, detected where none is named, as ASCII text.
 
-    The engine is not asked: an unreachable host must not leave the shell pointed at the machine before. `typed` is the
-    command line, for the hint. Raises MachineError where there is no such machine, it is half made, or the shell
-    cannot hold a value.
+    The engine is asked only where it may be serving other certificates than the machine's: an unreachable host must not
+    leave the shell pointed at the machine before. `typed` is the command line, for the hint. Raises MachineError where
+    there is no such machine, it is half made, or the shell cannot hold a value.
     """
     variables = without_machine(names) if unset else of_machine(store, chosen_one(store, names))
     if no_proxy:
@@ -56,6 +56,10 @@ def of_machine(store: Store, name: str) -> dict[str, str | None]:
     The docker CLI wants a ca.pem as soon as DOCKER_TLS_VERIFY is set, also for unix and ssh.
     """
     machine = store.read_ready(name)
+    if store.is_unsettled(name):
+        from machinectl.hosts.pending import settle
+
+        settle(store, name)
     return {
         "DOCKER_TLS_VERIFY": "1" if machine.tls else None,
         "DOCKER_HOST": machine.url,

@@ -30,6 +30,8 @@ def ours(machine: Machine, directory: str) -> dict[str, Any]:
         "labels": dict(machine.labels),
         "engine": without_secrets(machine.engine.dump()),
         "mac": machine.mac,
+        "pending": machine.pending,
+        "failure": without_secrets(machine.failure),
         "changes": without_secrets([change.dump() for change in machine.changes]),
         "directory": os.path.abspath(directory),
     }

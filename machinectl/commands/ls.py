@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import MachineError
 from machinectl.go.values import go_duration
+from machinectl.hosts.pending import settle
 from machinectl.hosts.states import states_of
 from machinectl.machines.docker_machine import SWARM_OPTIONS, engine_options
 from machinectl.machines.record import Machine, Phase
@@ -73,22 +74,28 @@ def read(store: Store, name: str) -> Row | None:
         return Row(Machine(name, ""), state=State.ERROR, error=exc.cause, settled=True)
     if row.machine.phase is not Phase.READY:
         row.settled = True
-        row.state, row.error = half_made(store, name)
+        row.state, row.error = half_made(store, row.machine)
     return row
 
 
-def half_made(store: Store, name: str) -> tuple[State, str]:
-    """Say of a machine that is not ready whether somebody is at it now, or it was left behind."""
-    if store.is_locked(name):
+def half_made(store: Store, machine: Machine) -> tuple[State, str]:
+    """Say of a machine that is not ready whether somebody is at it now, or how to go on."""
+    if store.is_locked(machine.name):
         return State.STARTING, ""
-    return State.ERROR, "Its creation was interrupted: create it again, or remove it"
+    if machine.phase is Phase.PROVISIONING:
+        return State.ERROR, f"Half made: {machine.why}; go on with machinectl provision {machine.name}"
+    return State.ERROR, f"Half made: {machine.why}; create it again, or remove it"
 
 
-def ask(listed: Iterable[Row], timeout: float) -> Iterator[Row]:
+def ask(store: Store, listed: Iterable[Row], timeout: float) -> Iterator[Row]:
     """Ask all hosts at once and yield each row when it is complete: all within `timeout` seconds and a moment."""
     by_name = {row.machine.name: row for row in listed if not row.settled}
     for name, found in states_of((row.machine for row in by_name.values()), timeout):
         row = by_name[name]
         row.state, row.version, row.error, row.seconds = found.state, found.version, found.error, found.seconds
         row.settled = True
+        if found.state is State.RUNNING:
+            settle(store, name, timeout)
+        if row.machine.pending and not row.error and not store.is_locked(name):
+            row.error = f"Not all that was asked is on its host: machinectl {row.machine.pending} {name}"
         yield row

@@ -41,11 +41,11 @@ def provision(
         machine.engine.check()
         if dry_run:
             with logged_in(machine, console, own, ssh=there.ssh) as session:
-                outcomes = setup.plan(machine, console, elevated(session, console, own))
+                outcomes = setup.plan(machine, console, elevated(session, console, own), store)
         else:
             machine.provision = True
             with as_root(held, console, own, ssh=there.ssh) as root:
                 outcomes = setup.carry_out(held, console, root)
         tell(machine.name, console, outcomes)
 
-    return each(store, console, names, access, work)
+    return each(store, console, names, access, work, on_record=not dry_run)

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from machinectl import certs
 from machinectl import url as engine_url
-from machinectl.atomic import PRIVATE_DIRECTORY, Translated, discard, replace_file
 from machinectl.changes import CaGiven
-from machinectl.engine import Endpoint, Probe
+from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.hosts.access import as_root
 from machinectl.hosts.each import each
-from machinectl.hosts.identity import CLIENT_FILES, Identity
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.pending import drop, propose, settle_held
 from machinectl.hosts.setup import carry_out, run, target_of
 from machinectl.hosts.signing import good_client, signed
 from machinectl.hosts.upkeep import check_provisioned, ready_to_restart, until_it_answers
 from machinectl.machines.chosen import chosen
 from machinectl.provision import checks, configuration
-from machinectl.provision.decision import Decision, not_applied
+from machinectl.provision.decision import Decision, EngineDown, not_applied
 from machinectl.provision.facts import OWN_DIRECTORY
 from machinectl.provision.job import apply
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
+    from machinectl.engine import Probe
     from machinectl.hosts.access import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
@@ -77,7 +77,10 @@ def confirmed(console: Console, names: Sequence[str], renewal: Renewal) -> bool:
 
 
 def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -> None:
-    """Make new certificates for one machine. Raises MachineError; all is as before then."""
+    """Make new certificates for one machine. Raises MachineError; all is as before then.
+
+    They are on disk before they are sent: whatever ends this, what opens the engine is here, and `settle` finds it.
+    """
     machine = held.machine
     check_provisioned(machine)
     held.finish_files()
@@ -90,18 +93,23 @@ def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -
         new_ones = in_place(
             f'Giving the engine of "{machine.name}" new certificates, and restarting it', host, new, target.port
         )
+        there = propose(held, new)
         try:
             with console.step(new_ones.title):
                 carry_out(held, root, new_ones)
-            with console.step(f"Asking it for its version at {machine.url}"):
-                found = ask(held, console, new)
-        except KeyboardInterrupt:
-            console.warn(f'"{machine.name}" may have its new certificates already: run the same command again')
+        except EngineDown:
+            settle_held(held, sure=True)
             raise
+        except KeyboardInterrupt:
+            console.warn(f'"{machine.name}" may have its new certificates already: the next command finds that out')
+            raise
+        with console.step(f"Asking it for its version at {machine.url}"):
+            found = until_it_answers(Endpoint(machine.url, tls=True, cert_dir=there, name=machine.name), console)
         if found.state is not State.RUNNING:
-            give_up(console, root, host, old, target.port, found)
+            give_up(held, console, root, host, old, target.port, found)
     new.keep(held)
     remember(held, renewal.sans)
+    drop(held)
 
 
 def renewed(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
@@ -165,29 +173,16 @@ def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision
     )
 
 
-def ask(held: Held, console: Console, identity: Identity) -> Probe:
-    """What the engine says to a client with certificates that are not the machine's yet."""
-    machine, store = held.machine, held.store
-    store.make_directory(store.staging)
-    trial = os.path.join(store.staging, machine.name)
-    discard(trial)
-    try:
-        with Translated(trial):
-            os.mkdir(trial, PRIVATE_DIRECTORY)
-        for name in CLIENT_FILES:
-            replace_file(os.path.join(trial, name), identity.files[name])
-        return until_it_answers(Endpoint(machine.url, tls=True, cert_dir=trial, name=machine.name), console)
-    finally:
-        discard(trial)
-
-
-def give_up(console: Console, root: Remote, host: Facts, old: Identity, port: int, found: Probe) -> None:
+def give_up(
+    held: Held, console: Console, root: Remote, host: Facts, old: Identity, port: int, found: Probe
+) -> NoReturn:
     """Give the engine its old certificates back, as nobody here can use the new ones, and raise MachineError."""
     cause = f"The engine has new certificates, and does not answer from here: {found.error}"
     if old.ca and old.server and old.server_key:
         back = in_place("Giving the engine its old certificates back", host, old, port)
         with console.step(back.title):
             run(root, back)
+        drop(held)
         cause += "; it has its old ones back"
     raise MachineError(cause, found.hint)
 

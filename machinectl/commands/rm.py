@@ -1,10 +1,14 @@
-"""`rm`: forget machines; their hosts stay as they are, or are put back as they were before."""
+"""`rm`: forget machines; their hosts stay as they are, or are put back as they were before.
+
+Of a machine whose host stays changed, what undoing that takes is kept, apart, until it is undone or to be forgotten.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from machinectl.changes import CaGiven, DirectoryMade, PackageInstalled
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.driven import instance
@@ -33,17 +37,28 @@ class Purge:
 
 
 def rm(
-    store: Store, console: Console, names: Sequence[str], *, force: bool, yes: bool, purge: Purge | None = None
+    store: Store,
+    console: Console,
+    names: Sequence[str],
+    *,
+    force: bool,
+    yes: bool,
+    purge: Purge | None = None,
+    forget: bool = False,
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Yield each machine's name when it is removed, or with the reason why not; the others are still removed."""
+    """Yield each machine's name when it is removed, or with the reason why not; the others are still removed.
+
+    With `forget` nothing is kept of what was changed on a host that stays so.
+    """
     if not names:
         raise UsageError("Error: Expected to get one or more machine names as arguments", "machinectl rm NAME …")
-    if not (force or yes) and not confirmed(console, names, purge):
+    known = [name for name in names if store.is_known(name)]
+    if known and not (force or yes) and not confirmed(store, console, known, purge, forget=forget):
         return
 
     def one(name: str, console: Console) -> None:
         try:
-            remove(store, console, name, force=force, purge=purge)
+            remove(store, console, name, force=force, purge=purge, forget=forget)
         except MachineError as exc:
             raise MachineError(f'Error removing host "{name}": {exc.cause}.', exc.hint) from exc
 
@@ -89,32 +104,86 @@ def planned(machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
         return purge_plan(machine, root, purge_engine=purge.engine, allowed=purge.allowed)
 
 
-def confirmed(console: Console, names: Sequence[str], purge: Purge | None) -> bool:
+def confirmed(store: Store, console: Console, names: Sequence[str], purge: Purge | None, *, forget: bool) -> bool:
     host = "the host is left as it is"
+    if any(is_to_be_kept(store, name) for name in names):
+        host = "what was set up on the host stays there"
+        host += ", and nothing is kept to undo it with" if forget else ", and what undoes it is kept apart"
     if purge:
         host = "what was set up on the host is undone, and its containers and images stay"
         if purge.engine:
             host += "; its engine is removed, so that containers end"
-    console.note(f"About to remove {', '.join(names)}: the certificates here are deleted; {host}.")
+    console.note(f"About to remove {', '.join(names)}: docker is not pointed there any more; {host}.")
     return console.confirm("Are you sure? (y/n): ")
 
 
-def remove(store: Store, console: Console, name: str, *, force: bool, purge: Purge | None) -> None:
-    """Forget one machine; with `force` also one whose record is broken. docker-machine's own are never touched."""
-    store.check_exists(name)
-    with store.writing(name, waiting(console, name)) as held:
+def remove(store: Store, console: Console, name: str, *, force: bool, purge: Purge | None, forget: bool) -> None:
+    """Forget one machine; with `force` also one whose record is broken. docker-machine's own are never touched.
+
+    One that was removed before is put back or forgotten for good, where that is asked.
+    """
+    again = (purge or forget) and not store.exists(name) and store.is_known(name)
+    if not again:
         store.check_exists(name)
+    with store.writing(name, waiting(console, name)) as held:
+        if again and not purge:
+            store.forget_removed(name)
+            return
+        if again:
+            held.take_back()
         try:
-            machine = held.machine
-        except BrokenRecord:
-            if not force or store.is_docker_machines(name):
-                raise
-        else:
-            if purge:
-                put_back(held, console, purge, force=force)
-            give_back(console, machine, force=force)
-        held.remove()
+            leave(held, console, force=force, purge=purge, forget=forget)
+        except MachineError:
+            if again and store.exists(name):
+                held.set_aside()
+            raise
     store.sweep()
+
+
+def leave(held: Held, console: Console, *, force: bool, purge: Purge | None, forget: bool) -> None:
+    """Take one machine out of the store, when its host was put back and its driver has given back what it made."""
+    store, name = held.store, held.name
+    store.check_exists(name)
+    try:
+        machine = held.machine
+    except BrokenRecord:
+        if not force or store.is_docker_machines(name):
+            raise
+        held.remove()
+        return
+    if purge:
+        put_back(held, console, purge, force=force)
+    give_back(console, machine, force=force)
+    if forget or not is_changed(machine):
+        held.remove()
+        return
+    held.set_aside()
+    console.note(
+        f'What was set up on the host of "{name}" stays there: {told(machine)}\n'
+        f"Undo it: machinectl rm --purge {name}; forget how: machinectl rm --forget {name}; "
+        "or take the host on again with create"
+    )
+
+
+def is_changed(machine: Machine) -> bool:
+    """Whether a machine's host stays changed when it is gone: nothing stays on one that its driver made.
+
+    An engine's package alone is what a purge leaves, as it was told to.
+    """
+    return not machine.made and any(not isinstance(change, PackageInstalled) for change in machine.changes)
+
+
+def is_to_be_kept(store: Store, name: str) -> bool:
+    try:
+        return is_changed(store.read(name))
+    except MachineError:
+        return False
+
+
+def told(machine: Machine) -> str:
+    """What was changed on a machine's host, in a line."""
+    quiet = (CaGiven, DirectoryMade)
+    return ", ".join(change.about for change in machine.changes if not isinstance(change, quiet)) or machine.url
 
 
 def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None:

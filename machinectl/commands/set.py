@@ -1,8 +1,8 @@
-"""`set`: change what is known of a machine: where its engine is, its labels, whether it is spoken to over TLS."""
+"""`set`: change what is known of a machine and what is asked of its engine; its host is not told."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
@@ -10,9 +10,11 @@ from machinectl.errors import UsageError
 from machinectl.hosts.driven import driver_of, instance
 from machinectl.machines.advice import advise
 from machinectl.machines.chosen import waiting
+from machinectl.machines.record import PROVISION, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from machinectl.console import Console
     from machinectl.machines.record import Machine
@@ -21,12 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Change:
-    """What to change; what is None or empty stays as it is."""
+    """What to change; what is None or empty stays as it is. `engine` is engine options by their keys."""
 
     url: str | None = None
     tls: bool | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     unlabel: Sequence[str] = ()
+    engine: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_for_the_host(self) -> bool:
+        """Whether nothing is changed but what `provision` carries out."""
+        return self == Change(labels=self.labels, unlabel=self.unlabel, engine=self.engine)
 
 
 def set_machine(store: Store, console: Console, name: str, change: Change) -> Machine:
@@ -35,7 +43,9 @@ def set_machine(store: Store, console: Console, name: str, change: Change) -> Ma
         raise UsageError("Nothing to set", f"machinectl set --url tcp://192.168.0.30:2376 {name}")
     store.check_exists(name)
     with store.writing(name, waiting(console, name)) as held:
-        machine = store.ready(held.machine)
+        machine = held.machine
+        if not (change.is_for_the_host and machine.phase is Phase.PROVISIONING):
+            store.ready(machine)
         if change.url is not None:
             tls = machine.tls if change.tls is None else change.tls
             move(machine, engine_url.with_port(change.url, tls=tls), tls=change.tls)
@@ -47,6 +57,11 @@ def set_machine(store: Store, console: Console, name: str, change: Change) -> Ma
             **{key: value for key, value in machine.labels.items() if key not in change.unlabel},
             **change.labels,
         }
+        machine.engine = replace(machine.engine, **change.engine)
+        machine.engine.check()
+        if machine.changes and (change.engine or change.labels or change.unlabel):
+            machine.pending = PROVISION
+            console.note(f"Its host is not told yet: machinectl provision {name}")
         held.write()
     advise(console, machine)
     return machine

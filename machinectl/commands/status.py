@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
+from machinectl.hosts.pending import settle
 from machinectl.hosts.states import state_of
 from machinectl.machines.chosen import chosen_one
+from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
 def status(store: Store, names: Sequence[str], timeout: float) -> Probe:
     """Ask a machine's engine how it is; `timeout` in seconds."""
     machine = store.read_ready(chosen_one(store, names))
-    return state_of(machine, timeout)
+    found = state_of(machine, timeout)
+    if found.state is State.RUNNING:
+        settle(store, machine.name, timeout)
+    return found
 
 
 def engine_version(store: Store, names: Sequence[str], timeout: float) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.console import Undivided
 from machinectl.errors import MachineError
+from machinectl.hosts.pending import settle_held
 from machinectl.machines.chosen import chosen, waiting
 from machinectl.machines.record import natural
 
@@ -38,17 +39,30 @@ HEARD_SECONDS = 0.2
 
 
 def each(
-    store: Store, console: Console, names: Sequence[str], access: Access, work: Callable[[Held, Console, Access], None]
+    store: Store,
+    console: Console,
+    names: Sequence[str],
+    access: Access,
+    work: Callable[[Held, Console, Access], None],
+    *,
+    on_record: bool = True,
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Do something with each of the machines chosen, while it is held; see `at_once`.
 
-    `work` is given the machine, its console, and how to log in at its host: what is typed for one goes to no other.
+    `work` is given the machine, its console, and how to log in at its host: what is typed for one goes to no other. Why
+    it failed is on record, unless nothing was to be changed (`on_record`).
     """
 
     def one(name: str, console: Console) -> None:
         store.check_exists(name)
         with store.writing(name, waiting(console, name)) as held:
-            work(held, console, access.for_one_host())
+            settle_held(held)
+            try:
+                work(held, console, access.for_one_host())
+            except MachineError as exc:
+                if on_record:
+                    held.keep_failure(exc.cause)
+                raise
 
     return at_once(console, chosen(store, names), one)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.access import Access
     from machinectl.hosts.setup import Outcome, Setup
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held
+    from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
     from machinectl.ssh.session import Session
 
@@ -44,11 +44,11 @@ class Onboarding:
                 self._let_key_in(ssh, session)
             return setup.carry_out(held, console, elevated(session, console, self.access))
 
-    def plan(self, machine: Machine, console: Console, ssh: SSHEndpoint) -> list[Outcome]:
+    def plan(self, machine: Machine, console: Console, ssh: SSHEndpoint, store: Store) -> list[Outcome]:
         """What `carry_out` would do on the host, which is read and not changed."""
         machine.engine.check()
         with logged_in(machine, console, self.access, ssh=ssh) as session:
-            return self._setup().plan(machine, console, elevated(session, console, self.access))
+            return self._setup().plan(machine, console, elevated(session, console, self.access), store)
 
     def _setup(self) -> Setup:
         # Loaded for a host that is set up alone, and while that starts our shells: its first takes 0.1 s.

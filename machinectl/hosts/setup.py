@@ -12,9 +12,11 @@ from machinectl import url as engine_url
 from machinectl.changes import CaGiven, PackageInstalled, merged, of_kind
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
+from machinectl.hosts.adoption import check_alone, forget_predecessors, go_on_with, predecessor
 from machinectl.hosts.identity import Identity
+from machinectl.hosts.pending import drop, propose, settle_held
 from machinectl.hosts.signing import made_good
-from machinectl.machines.record import Phase
+from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import checks, facts, firewall, installation, undo
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.download import script
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.engine import Probe
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held
+    from machinectl.machines.store import Held, Store
     from machinectl.provision.decision import Decision
     from machinectl.provision.facts import Facts
     from machinectl.provision.job import Remote
@@ -74,10 +76,16 @@ class Setup:
     authority: certs.Pair | None = None
     world: World = field(default_factory=World)
 
-    def plan(self, machine: Machine, console: Console, remote: Remote) -> list[Outcome]:
+    def plan(self, machine: Machine, console: Console, remote: Remote, store: Store) -> list[Outcome]:
         """What `carry_out` would do, as far as that can be told now; neither host nor store is changed."""
         target = target_of(machine, self.identity(machine))
         host = looked_at(remote, target, console)
+        if not self.allowed.force:
+            check_alone(store, machine, host)
+        if removed := predecessor(store, machine, host):
+            # It is known by what it was given, and its certificates are where they were kept.
+            machine.changes, machine.directory = removed.changes, removed.directory
+            target = target_of(machine, self.identity(machine))
         outcomes = []
         for step in steps(self.world.script):
             decision = step.decide(host, target, self.allowed)
@@ -95,6 +103,12 @@ class Setup:
         identity = self.identity(held.machine)
         target = target_of(held.machine, identity)
         host = looked_at(remote, target, console)
+        if not self.allowed.force:
+            check_alone(held.store, held.machine, host)
+        if removed := predecessor(held.store, held.machine, host):
+            go_on_with(held, console, removed)
+            identity = self.identity(held.machine)
+            target = target_of(held.machine, identity)
         outcomes = []
         for step in steps(self.world.script):
             decision = step.decide(host, target, self.allowed)
@@ -108,9 +122,11 @@ class Setup:
                 carry_out(held, remote, decision)
                 host = read(remote, target.port) if decision.unforeseen else decision.after
         identity.keep(held)
+        drop(held)
         with console.step(f"Asking the engine for its version at {held.machine.url}"):
             verify(held.machine, console, host, target, self.world)
         learn(held, host)
+        forget_predecessors(held.store, held.machine)
         return outcomes
 
     def identity(self, machine: Machine) -> Identity:
@@ -196,11 +212,22 @@ def purge_plan(
 
 @contextmanager
 def kept(held: Held, identity: Identity) -> Iterator[None]:
-    """While a host is changed, its machine is not ready and has the certificates that the host is given.
+    """While a host is changed, what opens it is here, and its machine says that it is being changed.
 
-    Where the host gets its old configuration back, so does the machine: nobody is locked out of it.
+    One that is ready stays so, with the certificates that it has: the host's are pending until they are there. Another
+    one has at once those that the host is given, and where that gets its old configuration back, so does the machine.
     """
     machine = held.machine
+    machine.pending = PROVISION
+    if machine.phase is Phase.READY and machine.tls:
+        if identity != Identity.read(held.directory):
+            propose(held, identity)
+        try:
+            yield
+        except EngineDown:
+            settle_held(held, sure=True)
+            raise
+        return
     phase, tls, before = machine.phase, machine.tls, Identity.read(held.directory)
     identity.keep(held)
     machine.phase = Phase.PROVISIONING
@@ -258,7 +285,7 @@ def learn(held: Held, host: Facts) -> None:
     """The machine is ready; its host's MAC address is kept, for Wake-on-LAN."""
     machine = held.machine
     mac = host.mac or machine.mac
-    if (machine.phase, machine.tls, machine.mac) == (Phase.READY, True, mac):
+    if (machine.phase, machine.pending, machine.tls, machine.mac) == (Phase.READY, "", True, mac):
         return
-    machine.phase, machine.tls, machine.mac = Phase.READY, True, mac
+    machine.phase, machine.pending, machine.tls, machine.mac = Phase.READY, "", True, mac
     held.write()

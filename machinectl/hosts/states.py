@@ -9,7 +9,7 @@ from machinectl import engine
 from machinectl.engine.endpoint import Deadline
 from machinectl.errors import MachineError
 from machinectl.hosts.driven import driver_of, instance
-from machinectl.hosts.endpoint import endpoint
+from machinectl.hosts.pending import look as look_with_all
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def states_of(machines: Iterable[Machine], timeout: float) -> Iterator[tuple[str
 
 def look(machine: Machine, driver: Driver | None, deadline: Deadline) -> Probe:
     known = known_state(machine, driver)
-    return engine.Probe(known) if known in ASLEEP else engine.probe_by(endpoint(machine), deadline)
+    return engine.Probe(known) if known in ASLEEP else look_with_all(machine, deadline)[0]
 
 
 def known_state(machine: Machine, driver: Driver | None) -> State | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from machinectl.machines.spec import MachineSpec
 
 SCHEMA = 1
+# The verb that may be pending.
+PROVISION = "provision"
 
 # RFC 1035 2.3.4: a host name has at most 253 characters; a file name at most 255 bytes.
 LONGEST_NAME = 253
@@ -40,9 +42,10 @@ class Machine:
 
     `url` is where the engine is (docker's notation) and `tls` whether it is spoken to over TLS: together what `env`
     needs. `driver_state` is the driver's own text, kept byte for byte, and `made` whether the driver has made a host
-    that it must give back. `spec` is what the machine shall be, `changes`
-    what was done on its host, `mac` the address of its network card where that is known. Keys that this version does
-    not know are kept in `unknown`. `directory` is the machine's, absolute, where it was read from a store.
+    that it must give back. `spec` is what the machine shall be, `changes` what was done on its host, `pending` the verb
+    that was begun there and not finished, `failure` what failed last and when, `mac` the address of its network card
+    where that is known. Keys that this version does not know are kept in `unknown`. `directory` is the machine's,
+    absolute, where it was read from a store.
     """
 
     __slots__ = (
@@ -51,11 +54,13 @@ class Machine:
         "directory",
         "driver",
         "driver_state",
+        "failure",
         "labels",
         "mac",
         "made",
         "name",
         "options",
+        "pending",
         "phase",
         "provision",
         "tls",
@@ -76,6 +81,8 @@ class Machine:
         self.provision = True
         self.made = False
         self.mac = ""
+        self.pending = ""
+        self.failure: dict[str, Any] = {}
         self.unknown: dict[str, Any] = {}
         # As the record has them: few need them as values, and the light path does without what makes these.
         self._engine: dict[str, Any] = {}
@@ -122,6 +129,12 @@ class Machine:
         self.engine = spec.engine
         self.provision = spec.provision
 
+    @property
+    def why(self) -> str:
+        """In a line, why the machine is not as it should be: what failed last."""
+        cause = str(self.failure.get("cause", "")).strip().partition("\n")[0].rstrip(":")
+        return cause or ("its creation was interrupted" if self.phase is not Phase.READY else "")
+
     def keep(self, engine: dict[str, Any], changes: list[Any], unknown: dict[str, Any]) -> None:
         """Take over what a record holds, as it holds it."""
         self._engine, self._changes, self.unknown = engine, changes, unknown
@@ -141,6 +154,8 @@ class Machine:
             "labels": self.labels,
             "engine": self._engine,
             "mac": self.mac,
+            "pending": self.pending,
+            "failure": self.failure,
             "changes": self._changes,
         }
         return (json.dumps({**known, **self.unknown}, indent=4) + "\n").encode()
@@ -155,6 +170,8 @@ OPTIONAL: Mapping[str, type] = {
     "made": bool,
     "provision": bool,
     "mac": str,
+    "pending": str,
+    "failure": dict,
     "labels": dict,
     "engine": dict,
     "changes": list,
@@ -193,6 +210,8 @@ def parse(name: str, text: bytes, directory: str = "") -> Machine:
     machine.options = data.pop("options", {})
     machine.provision = data.pop("provision", True)
     machine.made = data.pop("made", False)
+    machine.pending = data.pop("pending", "")
+    machine.failure = data.pop("failure", {})
     engine = data.pop("engine", {})
     # 0.1 kept it among what was asked of the engine.
     machine.mac = data.pop("mac", "") or str(engine.pop("mac", ""))

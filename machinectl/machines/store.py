@@ -3,11 +3,14 @@
 STORE/locks/NAME      one lock a machine; a lock outlives what it guards
 STORE/staging/NAME    a machine on its way in or out; what a killed process leaves here is removed by the next
 STORE/machines/NAME/  machine.json and the certificates; DOCKER_CERT_PATH points here
+  pending/            certificates that the engine may be serving instead (hosts.pending)
+STORE/removed/NAME/   a machine that was removed while its host stays changed: what undoing that takes
 """
 
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 
 from machinectl.atomic import (
@@ -38,6 +41,9 @@ LONGEST_RECORD = 16 << 20
 # What stands in a record's place is none: a directory, a link to itself, a pipe or device, a socket, too much.
 NO_RECORD = {errno.EISDIR, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EFBIG}
 DOCKER_MACHINE_RECORD = "config.json"
+PENDING = "pending"
+# A cause ends with lines of a journal at times. Characters.
+LONGEST_CAUSE = 4000
 
 
 class NoSuchMachine(MachineError):
@@ -108,6 +114,7 @@ class Store:
         self.machines = os.path.join(self.root, "machines")
         self.staging = os.path.join(self.root, "staging")
         self.locks = os.path.join(self.root, "locks")
+        self.kept = os.path.join(self.root, "removed")
 
     def directory(self, name: str) -> str:
         """The machine's directory, absolute: what DOCKER_CERT_PATH points at."""
@@ -123,9 +130,17 @@ class Store:
                 return []
         return sorted(found, key=record.natural)
 
+    def exists(self, name: str) -> bool:
+        """Whether there is a machine of that name, whatever its record looks like."""
+        return record.is_name(name) and os.path.isdir(self.directory(name))
+
+    def is_known(self, name: str) -> bool:
+        """Whether there is a machine of that name, or one that was removed while its host stays changed."""
+        return self.exists(name) or any(machine.name == name for machine in self.removed())
+
     def check_exists(self, name: str) -> None:
         """Raise NoSuchMachine where there is none of that name, whatever its record looks like."""
-        if not record.is_name(name) or not os.path.isdir(self.directory(name)):
+        if not self.exists(name):
             raise self.no_such(name)
 
     def check_free(self, name: str, besides: str = "") -> None:
@@ -179,7 +194,7 @@ class Store:
             return machine
         go_on = "Create it again" if machine.phase is record.Phase.CREATING else f"Go on: machinectl provision {name}"
         raise MachineError(
-            f'Machine "{name}" is half made: its creation was interrupted',
+            f'Machine "{name}" is half made: {machine.why}',
             f"{go_on}; or forget it: machinectl rm {name}",
         )
 
@@ -201,6 +216,11 @@ class Store:
         by_lower = {other.lower(): other for other in self.names()}
         near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.75)
         meant = by_lower[near[0]] if near else None
+        if any(machine.name == name for machine in self.removed()):
+            return NoSuchMachine(
+                f'Docker machine "{name}" does not exist: it was removed, and its host is as it left it',
+                f"Put that back: machinectl rm --purge {name}; or forget it: machinectl rm --forget {name}",
+            )
         return NoSuchMachine(
             f'Docker machine "{name}" does not exist',
             f'Did you mean "{meant}"?' if meant else "List the machines there are: machinectl ls",
@@ -234,6 +254,36 @@ class Store:
         finally:
             os.close(descriptor)
         return False
+
+    def is_unsettled(self, name: str) -> bool:
+        """Whether it is not known yet which certificates a machine's engine serves; see `hosts.pending`."""
+        return os.path.lexists(os.path.join(self.directory(name), PENDING))
+
+    def removed(self) -> list[record.Machine]:
+        """The machines that were removed while their hosts stay changed, by name; their directories are in `kept`."""
+        try:
+            names = sorted(filter(record.is_name, os.listdir(self.kept)), key=record.natural)
+        except OSError:
+            return []
+        found = []
+        for name in names:
+            directory = os.path.join(self.kept, name)
+            try:
+                with open(os.path.join(directory, RECORD), "rb") as file:
+                    found.append(record.parse(name, file.read(), directory))
+            except (OSError, record.BrokenRecord):
+                continue
+        return found
+
+    def forget_removed(self, name: str) -> None:
+        """Keep nothing any more of a machine that was removed."""
+        self.make_directory(self.staging)
+        leaving = os.path.join(self.staging, f"{name}.removed")
+        discard(leaving)
+        with Translated(leaving):
+            os.rename(os.path.join(self.kept, name), leaving)
+            sync_directory(self.kept)
+        discard(leaving)
 
     def sweep(self) -> None:
         """Remove what killed processes left in staging, but not where somebody is at work now."""
@@ -336,6 +386,18 @@ class Held:
         self._touch()
         replace_file(os.path.join(self.directory, RECORD), self.machine.dump())
 
+    def keep_failure(self, cause: str) -> None:
+        """Have on record what failed, and when; nothing else of what `machine` says by now."""
+        from datetime import UTC, datetime
+
+        there = self._read(self.name)
+        if there is None:
+            return
+        failure = {"when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "cause": cause[:LONGEST_CAUSE]}
+        self.machine.failure = there.failure = failure
+        self._touch()
+        replace_file(os.path.join(self.directory, RECORD), there.dump())
+
     def write_file(self, filename: str, data: bytes) -> None:
         """Create or replace one file of the machine, readable by its owner alone."""
         self._touch()
@@ -368,6 +430,31 @@ class Held:
             sync_directory(store.machines)
         discard(leaving)
         self._machine, self._now = None, ""
+
+    def set_aside(self) -> None:
+        """Take the machine out of the store, and keep it among those that were removed; gone at once, and whole."""
+        store = self.store
+        self._touch()
+        store.make_directory(store.kept)
+        names = (self.name if not number else f"{self.name}-{number + 1}" for number in itertools.count())
+        path = next(path for name in names if not os.path.lexists(path := os.path.join(store.kept, name)))
+        with Translated(path):
+            os.rename(self.directory, path)
+            sync_directory(store.kept)
+            sync_directory(store.machines)
+        self._machine, self._now = None, ""
+
+    def take_back(self) -> None:
+        """Have a machine again that was removed under this name, which must be free."""
+        store = self.store
+        store.check_free(self.name)
+        self._touch()
+        store.make_directory(store.machines)
+        with Translated(self.directory):
+            os.rename(os.path.join(store.kept, self.name), self.directory)
+            sync_directory(store.machines)
+            sync_directory(store.kept)
+        self._now = self.name
 
     def rename(self, new: str) -> None:
         """Give the machine another name, which must be held too: one rename, as its name stands nowhere else."""

@@ -8,13 +8,19 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.changes import FileMade
+from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests.support.program import COMMAND, machinectl
-from tests.support.registered import added
+from tests.support.registered import added, register
+
+if TYPE_CHECKING:
+    from tests.support.sshd import Sshd
 
 URL = "tcp://127.0.0.1:1"
 
@@ -398,6 +404,49 @@ def test_a_half_made_machine_is_not_used(store: Store, verb: str) -> None:
     assert (result.returncode, result.stdout) == (1, "")
     assert 'Machine "young" is half made' in result.stderr
     assert "interrupted" in machinectl("ls", store=store.root).stdout
+
+
+def test_set_changes_what_is_asked_of_an_engine_and_nothing_where_it_is_wrong(store: Store) -> None:
+    machine = Machine("young", "generic")
+    machine.phase = Phase.PROVISIONING
+    machine.engine = EngineOptions(options=("mtu=x", "debug"), env=("A=b",), bind="192.0.2.1")
+    machine.changes = [FileMade("/etc/docker/daemon.json")]
+    added(store, machine)
+
+    def set_(*words: str) -> subprocess.CompletedProcess[str]:
+        return machinectl("set", "young", *words, store=store.root, environment={"ENGINE_REGISTRY_MIRROR": "http://m"})
+
+    told = set_("--engine-opt", "mtu=1400", "--engine-bind", "", "--engine-label", "rack=a")
+    assert "machinectl provision young" in told.stderr
+    asked = EngineOptions(options=("mtu=1400",), env=("A=b",))
+    assert (store.read("young").engine, store.read("young").pending) == (asked, "provision")
+    assert store.read("young").labels == {"rack": "a"}
+    assert set_("--engine-env", "", "--engine-insecure-registry", "r:5000").returncode == 0
+    assert store.read("young").engine == EngineOptions(options=("mtu=1400",), insecure_registries=("r:5000",))
+    before = store.read("young").dump()
+    assert set_("--engine-bind", "nowhere", "--engine-opt", "debug").returncode == 2
+    assert store.read("young").dump() == before
+
+
+def test_ls_says_why_a_machine_is_half_made_and_how_to_go_on(store: Store) -> None:
+    machine = Machine("young", "generic")
+    machine.phase = Phase.PROVISIONING
+    machine.failure = {"when": "2026-11-25T12:00:00Z", "cause": "The host's disk is full: /etc has 1 KB left\nmore"}
+    added(store, machine)
+    listed = machinectl("ls", store=store.root).stdout
+    assert "Half made: The host's disk is full: /etc has 1 KB left; go on with machinectl provision young" in listed
+    assert "half made: The host's disk is full" in machinectl("env", "young", store=store.root).stderr
+
+
+def test_what_failed_last_is_on_record_with_its_time_and_nothing_else_is_changed(store: Store, sshd: Sshd) -> None:
+    register(store, "orion", sshd)
+    before = json.loads(store.read("orion").dump())
+    failed = machinectl("regenerate-certs", "-f", "orion", store=store.root)
+    assert failed.returncode == 1
+    after = json.loads(store.read("orion").dump())
+    assert after.pop("failure")["cause"] in failed.stderr
+    del before["failure"]
+    assert after == before
 
 
 def test_set_keeps_a_plain_machine_plain_and_warns_as_create_does(store: Store) -> None:

@@ -234,6 +234,25 @@ def test_an_archive_that_is_down_is_named_and_the_machine_can_be_taken_back(fres
     assert cli.machines == []
 
 
+def test_after_a_wrong_engine_option_set_and_provision_go_on(fresh_host: FreshHost, cli: Cli) -> None:
+    host = fresh_host("docker")
+    failed = cli.start(*generic(host, "--engine-opt", "data-root=/proc/nowhere")).end()
+    assert failed.returncode == 1
+    assert "machinectl set orion --engine-opt" in failed.stderr
+    assert "The engine does not start with the new configuration" in cli.ok("ls").stdout
+    assert "/proc/nowhere" in json.loads(cli.ok("inspect", "--json", "orion").stdout)["failure"]["cause"]
+    cli.ok("set", "orion", "--engine-opt", "log-level=warn")
+    cli.ok("provision", "orion")
+    assert cli.is_running()
+    cli.ok("set", "orion", "--engine-insecure-registry", "registry.lan:5000", "--engine-label", "rack=a")
+    assert "machinectl provision orion" in cli.ok("ls").stdout
+    cli.ok("provision", "orion")
+    config = json.loads(host.output("cat /etc/docker/daemon.json"))
+    assert "data-root" not in config
+    assert (config["log-level"], config["labels"]) == ("warn", ["rack=a"])
+    assert config["insecure-registries"] == ["registry.lan:5000"]
+
+
 # Seen on the host: dpkg is at work; the engine's files are being put in place.
 UNPACKING = "[ -e /var/lib/dpkg/info/containerd.list ]"
 APPLYING = "[ -e /etc/docker/machinectl/transaction/phase ]"

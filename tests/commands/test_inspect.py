@@ -216,6 +216,8 @@ def test_our_own_record_is_shown_field_by_field() -> None:
         "labels": {"rack": "a"},
         "engine": {"options": ["mtu=1400"]},
         "mac": "",
+        "pending": "",
+        "failure": {},
         "changes": [{"step": "daemon.json", "keys": ["hosts"]}],
         "directory": DIRECTORY,
     }

@@ -102,3 +102,18 @@ def test_provision_killed_at_every_touch_is_finished_by_the_next_and_no_containe
         assert container(host) == began, moment
         lose_the_servers()
     assert container(host) == began
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_new_certificates_killed_at_every_touch_lock_nobody_out_and_no_container_notices(
+    host: Host, cli: Cli, share: int
+) -> None:
+    began = container(host)
+    cli.ok(*generic(host))
+    for moment in killed_at_every_touch(cli, share, "regenerate-certs", "-f", "--new-ca", "orion"):
+        # Nothing is repeated: whoever asks finds out which certificates the engine serves.
+        assert cli.is_running(), moment
+        assert container(host) == began, moment
+    assert cli.is_running()
+    assert container(host) == began
+    assert not (cli.store / "machines/orion/pending").exists()

@@ -1,4 +1,4 @@
-"""`rm --purge` of real servers: what it foretells, and what it leaves."""
+"""`rm` of real servers: what it foretells, what it leaves, and that a host is taken on again or put back as it was."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tests.support.lab_cli import Cli
 
 pytestmark = pytest.mark.timeout(300)
+
+ETC = "find /etc/docker /etc/systemd/system/docker.service.d -type f -exec sha256sum {} + 2>/dev/null | sort"
+RUNNING = "docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' web"
 
 
 def test_a_dry_run_foretells_what_is_undone_and_does_nothing(fresh_host: FreshHost, cli: Cli) -> None:
@@ -36,3 +39,30 @@ def test_a_dry_run_foretells_what_is_undone_and_does_nothing(fresh_host: FreshHo
     assert (cli.store / "machines/orion/machine.json").read_bytes() == record
     done = cli.ok("rm", "-y", "--purge", "orion").stderr
     assert [title for title in titles[:-1] if title not in done] == []
+
+
+def test_a_host_is_one_machines_and_when_that_is_removed_it_is_taken_on_again_or_put_back(
+    fresh_host: FreshHost, cli: Cli
+) -> None:
+    host = fresh_host("docker")
+    run_container(host, "web")
+    etc, running = host.run(ETC, check=False).stdout, host.output(RUNNING)
+    cli.ok(*generic(host))
+    assert 'The host is that of the machine "orion" already' in cli.refused(*generic(host, name="rigel"))
+    assert cli.machines == ["orion"]
+
+    ca = (cli.store / "machines/orion/ca.pem").read_bytes()
+    assert "/etc/docker/daemon.json" in cli.ok("rm", "-y", "orion").stderr
+    foretold = cli.ok(*generic(host, "--dry-run", name="rigel"))
+    assert "Configuring" not in foretold.stdout
+    cli.ok(*generic(host, name="rigel"))
+    assert cli.is_running("rigel")
+    assert (cli.store / "machines/rigel/ca.pem").read_bytes() == ca
+    assert cli.ok("ls", "--removed", "-q").stdout == ""
+
+    cli.ok("rm", "-y", "rigel")
+    assert cli.ok("ls", "--removed", "-q").stdout == "rigel\n"
+    cli.ok("rm", "-y", "--purge", "rigel")
+    assert cli.ok("ls", "--removed", "-q").stdout == ""
+    assert host.run(ETC, check=False).stdout == etc
+    assert host.output(RUNNING) == running

@@ -103,6 +103,28 @@ def test_where_the_host_gets_its_old_configuration_back_so_does_the_machine(stor
     assert store.read("orion").phase is Phase.READY
 
 
+@pytest.mark.parametrize("status", [1, 3])
+def test_a_machine_in_use_stays_so_whatever_becomes_of_its_provisioning(store: Store, status: int) -> None:
+    carried_out(store, RecordedHost("docker"))
+    before, seen = files(store), []
+    with pytest.raises(MachineError):
+        carried_out(
+            store,
+            RecordedHost(
+                "docker", status=status, at_work=lambda: seen.append((store.read_ready("orion"), files(store)))
+            ),
+            authority=certs.new_ca("another"),
+        )
+    [(at_work, had)] = seen
+    assert (at_work.pending, had) == ("provision", before)
+    assert (store.read_ready("orion").pending, files(store)) == ("provision", before)
+    # Whatever the host has by now, what opens it is here.
+    assert store.is_unsettled("orion")
+    carried_out(store, RecordedHost("docker"))
+    assert store.read_ready("orion").pending == ""
+    assert not store.is_unsettled("orion")
+
+
 def test_certificates_that_are_good_are_kept_and_the_others_are_made_anew(machine: Machine) -> None:
     first = made_good(machine, Identity(), [ADDRESS])
     assert made_good(machine, first, [ADDRESS]) == first

@@ -1,0 +1,85 @@
+"""`rm`: what it keeps of a machine whose host stays changed, and that it keeps nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.changes import CaGiven, FileMade, PackageInstalled
+from machinectl.machines.record import Machine
+from tests.support.program import machinectl
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from machinectl.changes import Change
+    from machinectl.machines.store import Store
+
+CHANGES = (FileMade("/etc/docker/daemon.json"), CaGiven("0" * 64))
+
+
+def orion(store: Store, *changes: Change) -> Machine:
+    machine = Machine("orion", "none", url="tcp://192.0.2.1:2376", tls=True)
+    machine.driver_state = f'{{"URL": "{machine.url}"}}'
+    machine.changes = changes
+    return added(store, machine, {"ca.pem": b"CA", "ca-key.pem": b"KEY"})
+
+
+def removed(store: Store) -> str:
+    return machinectl("ls", "--removed", "-q", store=store.root).stdout
+
+
+def test_what_undoing_takes_is_kept_apart_private_listed_and_forgotten_on_request(store: Store) -> None:
+    orion(store, *CHANGES)
+    told = machinectl("rm", "-y", "orion", store=store.root)
+    assert (told.returncode, told.stdout) == (0, "Successfully removed orion\n")
+    assert "stays there: /etc/docker/daemon.json\n" in told.stderr
+    assert "machinectl rm --purge orion" in told.stderr
+    assert store.names() == []
+    assert removed(store) == "orion\n"
+    directory = Path(store.root, "removed", "orion")
+    assert str(directory) in machinectl("ls", "--removed", store=store.root).stdout
+    assert [json.loads(machinectl("ls", "--removed", "--json", store=store.root).stdout)[0]["Name"]] == ["orion"]
+    assert {path.name for path in directory.iterdir()} == {"machine.json", "ca.pem", "ca-key.pem"}
+    assert os.stat(directory.parent).st_mode & 0o777 == os.stat(directory).st_mode & 0o777 == 0o700
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in directory.iterdir())
+    assert "--forget orion" in machinectl("rm", "-y", "orion", store=store.root).stderr
+    # The name is free, and what is kept under it is not lost to another host's.
+    orion(store, *CHANGES)
+    assert machinectl("rm", "-y", "orion", store=store.root).returncode == 0
+    assert removed(store) == "orion\norion-2\n"
+    forgotten = machinectl("rm", "-y", "--forget", "orion", "orion-2", store=store.root)
+    assert forgotten.stdout == "Successfully removed orion\nSuccessfully removed orion-2\n"
+    assert removed(store) == ""
+    assert os.listdir(directory.parent) == []
+
+
+@pytest.mark.parametrize("changes", [(), (PackageInstalled("docker.io"),)])
+def test_of_a_host_that_is_as_it_was_nothing_is_kept(store: Store, changes: tuple[Change, ...]) -> None:
+    orion(store, *changes)
+    assert machinectl("rm", "-y", "orion", store=store.root).stderr == ""
+    assert (store.names(), removed(store)) == ([], "")
+
+
+def test_nothing_is_kept_of_a_host_that_its_driver_made_or_that_is_to_be_forgotten(store: Store) -> None:
+    orion(store, *CHANGES)
+    with store.writing("orion") as held:
+        held.machine.made = True
+        held.write()
+    assert machinectl("rm", "-y", "orion", store=store.root).returncode == 0
+    orion(store, *CHANGES)
+    assert machinectl("rm", "-y", "--forget", "orion", store=store.root).returncode == 0
+    assert (store.names(), removed(store)) == ([], "")
+
+
+def test_a_host_that_could_not_be_put_back_goes_on_being_kept(store: Store) -> None:
+    orion(store, *CHANGES)
+    failed = machinectl("rm", "-y", "--purge", "orion", store=store.root)
+    assert (failed.returncode, store.names()) == (1, ["orion"])
+    assert machinectl("rm", "-f", "--purge", "orion", store=store.root).returncode == 0
+    assert (store.names(), removed(store)) == ([], "orion\n")
+    assert machinectl("rm", "-y", "--purge", "orion", store=store.root).returncode == 1
+    assert (store.names(), removed(store)) == ([], "orion\n")

@@ -1,0 +1,143 @@
+"""New certificates are on disk before an engine has them: whichever set it serves, its owner gets in."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl import certs
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.pending import drop, others, propose, settle, settle_held
+from machinectl.hosts.signing import signed
+from machinectl.machines.record import Machine
+from machinectl.machines.store import PENDING
+from tests.support import servers
+from tests.support.program import machinectl
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.machines.store import Held, Store
+
+
+def identity() -> Identity:
+    ca = certs.new_ca("machinectl orion")
+    return signed(ca, certs.issue_server(ca, ["127.0.0.1"]), certs.issue_client(ca, "orion"))
+
+
+OLD, NEW = identity(), identity()
+
+
+@contextmanager
+def serving(identity: Identity, directory: Path) -> Iterator[int]:
+    """An engine that takes the clients of one set alone."""
+    chain, ca = directory / "chain.pem", directory / "engines-ca.pem"
+    chain.write_bytes(identity.server + identity.server_key)
+    ca.write_bytes(identity.ca)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(chain)
+    tls.load_verify_locations(ca)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    with servers.serving(servers.engine, tls) as port:
+        yield port
+
+
+def orion(store: Store, port: int) -> None:
+    """A machine with the old set, to whose engine the new one was on its way."""
+    machine = Machine("orion", "none", url=f"tcp://127.0.0.1:{port}", tls=True)
+    machine.driver_state = f'{{"URL": "{machine.url}"}}'
+    added(store, machine, OLD.files)
+    with store.writing("orion") as held:
+        propose(held, NEW)
+
+
+def own(store: Store) -> Identity:
+    return Identity.read(store.directory("orion"))
+
+
+def kept(store: Store) -> list[Identity]:
+    return [Identity.read(path) for path in others(store.directory("orion"))]
+
+
+@pytest.mark.parametrize("verb", ["ls", "status", "env", "config"])
+def test_whoever_asks_has_the_set_that_the_engine_serves_and_the_other_is_not_lost(
+    store: Store, tmp_path: Path, verb: str
+) -> None:
+    with serving(NEW, tmp_path) as port:
+        orion(store, port)
+        done = machinectl(verb, "--shell=sh", "orion", store=store.root) if verb == "env" else None
+        done = done or machinectl(verb, *(["orion"] if verb != "ls" else []), store=store.root)
+        assert done.returncode == 0, done.stderr
+        assert own(store) == NEW
+        assert kept(store) == [OLD]
+        if verb in {"ls", "status"}:
+            assert "Running" in done.stdout
+    # A job that was sent before may still end on the host, and bring the old one back.
+    with serving(OLD, tmp_path) as port:
+        with store.writing("orion") as held:
+            held.machine.url = f"tcp://127.0.0.1:{port}"
+            held.write()
+        settle(store, "orion")
+        assert (own(store), kept(store)) == (OLD, [NEW])
+
+
+def test_an_engine_that_serves_the_machines_own_changes_nothing(store: Store, tmp_path: Path) -> None:
+    with serving(OLD, tmp_path) as port:
+        orion(store, port)
+        settle(store, "orion")
+    assert (own(store), kept(store)) == (OLD, [NEW])
+
+
+def test_an_engine_that_does_not_answer_settles_nothing(store: Store) -> None:
+    orion(store, servers.free_port())
+    settle(store, "orion")
+    assert (own(store), kept(store)) == (OLD, [NEW])
+
+
+@pytest.mark.parametrize("how", ["sure", "long ago"])
+def test_what_is_not_served_goes_when_nobody_can_bring_it_back(store: Store, tmp_path: Path, how: str) -> None:
+    with serving(NEW, tmp_path) as port:
+        orion(store, port)
+        with store.writing("orion") as held:
+            settle_held(held)
+            if how == "long ago":
+                os.utime(os.path.join(held.directory, PENDING), (0, 0))
+            settle_held(held, sure=how == "sure")
+    assert own(store) == NEW
+    assert not store.is_unsettled("orion")
+
+
+def test_who_is_at_work_on_the_machine_is_not_waited_for(store: Store, tmp_path: Path) -> None:
+    with serving(NEW, tmp_path) as port:
+        orion(store, port)
+        with store.writing("orion"):
+            assert machinectl("env", "--shell=sh", "orion", store=store.root).returncode == 0
+        assert own(store) == OLD
+
+
+def test_a_set_is_there_whole_and_private_or_not_at_all(store: Store) -> None:
+    orion(store, 1)
+
+    def found(held: Held) -> list[str]:
+        return sorted(path.name for path in Path(held.directory, PENDING).rglob("*.pem"))
+
+    with store.writing("orion") as held:
+        there = propose(held, NEW)
+        assert Identity.read(there) == NEW
+        assert found(held) == sorted(NEW.present)
+        for root, directories, files in os.walk(os.path.join(held.directory, PENDING)):
+            assert all(os.stat(os.path.join(root, one)).st_mode & 0o777 == 0o700 for one in directories)
+            assert all(os.stat(os.path.join(root, one)).st_mode & 0o777 == 0o600 for one in files)
+        # What a killed process left of it is none.
+        Path(there, "key.pem").unlink()
+        assert others(held.directory) == []
+        assert Identity.read(propose(held, NEW)) == NEW
+        drop(held)
+        assert others(held.directory) == []
+    assert not store.is_unsettled("orion")
