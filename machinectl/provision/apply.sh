@@ -93,6 +93,15 @@ install_file() {
     return 1
 }
 
+# Where a file really is: a link stays a link.
+real() { if [ -L "$1" ]; then readlink -f "$1"; else printf '%s\n' "$1"; fi; }
+
+# Whose a file is stays so, but for our own, which are root's.
+keep_owner() {
+    case $1 in $own/*) return ;; esac
+    [ ! -e "$1" ] || chown "$(stat -c %u:%g "$1")" "$2"
+}
+
 put_back() {
     count=$(wc -l <$there/manifest)
     while [ "$count" -gt 0 ]; do
@@ -142,7 +151,11 @@ for directory in /etc/docker /etc/systemd/system/docker.service.d; do
     [ -d $directory ] || mkdir -m 755 $directory || failed "$directory cannot be made"
 done
 [ -d $own ] || mkdir -m 700 $own || failed "$own cannot be made"
-{ mkdir $there $there/old && cp manifest job.sh $there; } || failed "$own cannot be written"
+{ mkdir $there $there/old && cp job.sh $there; } || failed "$own cannot be written"
+while read -r mode path; do
+    file=$(real "$path") || failed "$path leads nowhere" >&2
+    echo "$mode $file" || failed "$own cannot be written" >&2
+done <manifest >$there/manifest
 # What is saved is on the disk before anything is changed, and all that is new before any of it takes its place. To flush
 # many files at once takes as long as to flush one.
 set -- $there/manifest $there/job.sh
@@ -153,7 +166,7 @@ while read -r mode path; do
     [ -e "$path" ] || continue
     cp -p "$path" "$there/old/$count" || failed "$path cannot be saved"
     set -- "$@" "$there/old/$count"
-done <manifest
+done <$there/manifest
 flush "$@"
 echo applying >$there/phase || failed "$own cannot be written"
 
@@ -162,13 +175,13 @@ count=0
 while read -r mode path; do
     count=$((count + 1))
     [ "$mode" != - ] || continue
-    cp -p "$count" "$path.machinectl-new" || unwritten "$path"
+    { cp -p "$count" "$path.machinectl-new" && keep_owner "$path" "$path.machinectl-new"; } || unwritten "$path"
     set -- "$@" "$path.machinectl-new"
-done <manifest
+done <$there/manifest
 flush "$@"
 while read -r mode path; do
     if [ "$mode" = - ]; then rm -f "$path"; else mv -f "$path.machinectl-new" "$path"; fi || unwritten "$path"
-done <manifest
+done <$there/manifest
 
 # Two things at once: dockerd's judgement takes half as long as systemd does for its units.
 sh -c "${validate:-:}" >validated 2>&1 &

@@ -8,8 +8,9 @@ export LC_ALL PATH
 
 say() { printf '\n@%s\n' "$*"; }
 lines() { sed 's/^/|/'; }
-file() { [ -f "$1" ] && say file "$(stat -c '%a %u %g' "$1")" "$1" && base64 <"$1" | lines; }
-sum() { [ -f "$1" ] && say sum "$(stat -c '%a %u %g' "$1")" "$(sha256sum <"$1" | cut -d' ' -f1)" "$1"; }
+# Of a link, what it leads to counts: links are mode 777.
+file() { [ -f "$1" ] && say file "$(stat -Lc '%a %u %g' "$1")" "$1" && base64 <"$1" | lines; }
+sum() { [ -f "$1" ] && say sum "$(stat -Lc '%a %u %g' "$1")" "$(sha256sum <"$1" | cut -d' ' -f1)" "$1"; }
 has() { command -v "$1" >/dev/null; }
 
 say begin 1
