@@ -4,7 +4,8 @@
 # $init; $action (restart, reload, none); $port that must be listened on (in hexadecimal, or empty); $validate, a command that
 # judges the new files; $live_restore that a reload must lead to (true, false, or empty); $enable the service (or empty);
 # $directories that are removed in the end if they are empty.
-# Ends with 0; 3: put back, the engine runs as before; 4: put back, and it does not run; 5: nothing could be written.
+# Ends with 0; 3: put back, the engine runs as before; 4: put back, and it does not run; 5: nothing could be written;
+# 6: put back, the engine did not take the reload; 7: put back, dockerd refuses the new files. 6 and 7 restart nothing.
 umask 077
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
@@ -31,9 +32,9 @@ act() {
         systemctl reset-failed docker.service 2>/dev/null
         timeout 300 systemctl restart docker.service
         ;;
-    systemd:reload) systemctl reload docker.service ;;
+    systemd:reload) systemctl reload docker.service 2>/dev/null || kill -HUP "$(engine_process)" ;;
     openrc:restart) rc-service docker restart ;;
-    openrc:reload) rc-service docker reload || kill -HUP "$(cat /run/docker.pid)" ;;
+    openrc:reload) rc-service docker reload || kill -HUP "$(engine_process)" ;;
     esac
 }
 
@@ -62,19 +63,20 @@ came_up() {
     done
 }
 
-# A reload answers to nobody: the engine is asked, or its journal where there is no client.
+# A reload answers to nobody: the engine is asked, or its journal where nothing there can ask.
 keeps_containers() {
     [ "$live_restore" ] || return 0
     tries=0
-    while [ $tries -lt 50 ]; do
-        if command -v docker >/dev/null; then
-            docker -H unix:///var/run/docker.sock info -f '{{.LiveRestoreEnabled}}' 2>/dev/null
-        else
-            journal | sed -n 's/.*live-restore-enabled\\*":\([a-z]*\).*/\1/p'
-        fi | grep -q "$live_restore" && return
+    while [ $tries -lt 50 ] && [ $(($(date +%s) - begun)) -lt 60 ]; do
+        said=$(engine_info) || said=$(journal | sed -n 's/.*live-restore-enabled\\*":/"LiveRestoreEnabled":/p' | tail -n 1)
+        case $said in *"\"LiveRestoreEnabled\":$live_restore"*) return ;; esac
         tries=$((tries + 1))
         sleep 0.1
     done
+    case $said in
+    '') echo "The engine answers on no unix socket, and its journal does not name live-restore" ;;
+    *) echo "The engine still says that live-restore is not $live_restore" ;;
+    esac
     return 1
 }
 
@@ -128,13 +130,14 @@ take_back() {
     echo
     put_back
     case $1 in
-    validate) ;;
+    validate) forget; exit 7 ;;
     reload) act reload ;;
     *) act restart ;;
     esac
-    port='' came_up && { forget; exit 3; }
+    port='' came_up || { forget; exit 4; }
     forget
-    exit 4
+    [ "$1" = reload ] && exit 6
+    exit 3
 }
 
 if [ "$1" = recover ]; then

@@ -51,6 +51,17 @@ def not_applied(result: Result) -> MachineError:
             f"The engine does not start, with the new configuration or the old one, which was put back:\n{said}",
             "Look on the host: journalctl -u docker.service",
         )
+    if result.status == 6:  # noqa: PLR2004 - apply.sh
+        return EngineDown(
+            f"The engine did not take the new configuration by a reload; the old one is back, and nothing was "
+            f"restarted:\n{said}",
+            "Look on the host: docker info; journalctl -u docker.service",
+        )
+    if result.status == 7:  # noqa: PLR2004 - apply.sh
+        return EngineDown(
+            f"dockerd refuses the new configuration; the old one is back, and nothing was restarted:\n{said}",
+            "Change what it complains of, and try again",
+        )
     return interrupted(result) or MachineError(
         f"The configuration could not be written, and nothing was changed: {said}",
         "Look at the host's disk: df -h /etc /run",

@@ -141,7 +141,7 @@ def now() -> datetime:
 
 def command(port: int, *, patience: int = PATIENCE) -> str:
     """The shell script that reads a host; `port` is where its engine listens or shall listen."""
-    return f"port={port:d} patience={patience:d}\n{resource('facts.sh')}"
+    return f"port={port:d} patience={patience:d}\n{resource('engine.sh')}\n{resource('facts.sh')}"
 
 
 class Section(NamedTuple):
@@ -209,7 +209,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
             unit.get("ActiveState") in {"active", "reloading"},
             unit.get("UnitFileState", "").startswith("enabled"),
         )
-    info = json.loads(text("info") or "{}")
+    info = engine_info(text("info"))
     return Facts(
         uid=int(word("uid")),
         clock=int(word("clock")),
@@ -255,6 +255,14 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         transaction=word("transaction"),
         firewalls={section.words[0]: section.text for section in found.get("firewall", ())},
     )
+
+
+def engine_info(text: str) -> dict[str, Any]:
+    """What the engine says of itself (GET /info); of Swarm only the node's state."""
+    info: dict[str, Any] = json.loads(text or "{}")
+    if isinstance(info.get("Swarm"), dict):
+        info["Swarm"] = info["Swarm"].get("LocalNodeState", "")
+    return info
 
 
 def each(found: dict[str, list[Section]], name: str) -> list[list[str]]:

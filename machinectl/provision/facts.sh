@@ -21,13 +21,8 @@ while read -r job </run/machinectl/pid && kill -0 "$job"; do
     sleep 0.2
 done
 
-# The engine is asked meanwhile: its client takes as long as all of the rest.
-answers() { has docker && [ -S /var/run/docker.sock ] && has dockerd; }
-ask() {
-    answers && DOCKER_CONTEXT='' DOCKER_HOST=unix:///var/run/docker.sock timeout 10 docker info --format \
-        '{"ServerVersion":{{json .ServerVersion}},"LiveRestoreEnabled":{{json .LiveRestoreEnabled}},"Swarm":{{json .Swarm.LocalNodeState}},"SecurityOptions":{{json .SecurityOptions}}}'
-}
-ask | {
+# The engine is asked meanwhile: it takes as long as all of the rest.
+{ has dockerd && engine_info; } | {
 exec 3<&0 </dev/null
 
 say uid "$(id -u)"
@@ -49,20 +44,22 @@ device=$(awk '$2 == "00000000" { print $1; exit }' /proc/net/route)
 
 # The engine's service.
 config=/etc/docker/daemon.json
+value="[\"']\{0,1\}[= ][\"']\{0,1\}\([^ \"']*\)"
 if has systemctl; then
     say units
     systemctl show docker.service docker.socket -p Id -p LoadState -p ActiveState -p UnitFileState -p DropInPaths | lines
     say unit
     unit=$(systemctl cat docker.service)
     printf '%s\n' "$unit" | lines
-    named=$(printf '%s\n' "$unit" | sed -n 's/^[^#]*--config-file[= ]\([^ ]*\).*/\1/p' | tail -n 1)
-    config=${named:-$config}
     environment=$(printf '%s\n' "$unit" | sed -n 's/^EnvironmentFile=-\{0,1\}//p')
 else
     environment=/etc/conf.d/docker
     rc-service docker status >/dev/null && say openrc started
     rc-update show default | grep -q '^ *docker ' && say openrc enabled
 fi
+# shellcheck disable=SC2086  # one word for each file
+named=$({ cat $environment; printf '%s\n' "$unit"; } | sed -n "s/^[^#]*--config-file$value.*/\1/p" | tail -n 1)
+config=${named:-$config}
 # Only what may hold options of dockerd: the rest may hold passwords.
 for path in $environment; do
     [ -f "$path" ] && say environment "$path" && grep -E '^[A-Za-z_]*(OPT|ARG|REGISTRY)' "$path" | lines
@@ -91,9 +88,10 @@ for process in /proc/[0-9]*; do
         tr '\0' ' ' <"$process/cmdline" | sed -n 's/.*-namespace moby .*-id \([0-9a-f]*\).*/@container \1/p' ;;
     esac
 done
-if answers; then
+info=$(cat <&3)
+if [ "$info" ]; then
     say info
-    lines <&3
+    printf '%s\n' "$info" | lines
 elif has dockerd; then
     say version
     dockerd --version | lines
@@ -107,7 +105,7 @@ file "$config"
 for name in ca.pem server.pem server-key.pem environment; do sum "/etc/docker/machinectl/$name"; done
 for name in /etc/systemd/system/docker.service.d/*machinectl.conf; do file "$name"; done
 for ca in $(sed -n 's/.*"tlscacert"[^"]*"\([^"]*\)".*/\1/p' "$config") \
-    $(printf '%s\n' "$unit" | sed -n 's/^[^#]*--tlscacert[= ]\([^ ]*\).*/\1/p'); do sum "$ca"; done
+    $(printf '%s\n' "$unit" | sed -n "s/^[^#]*--tlscacert$value.*/\1/p"); do sum "$ca"; done
 read -r phase </etc/docker/machinectl/transaction/phase && say transaction "$phase"
 
 # Who listens on the engine's port.
