@@ -5,7 +5,8 @@
 # engine must answer that tells nobody when it is ready (or empty); $validate, a command that judges the new files;
 # $live_restore that a reload must lead to (true, false, or empty); $enable the service (or empty);
 # $directories that are removed in the end if they are empty.
-# Ends with 0; 3: put back, the engine runs as before; 4: put back, and it does not run; 5: nothing could be written.
+# Ends with 0; 3: put back, the engine runs as before; 4: put back, and it does not run; 5: nothing could be written;
+# 6: put back, the engine did not take the reload; 7: put back, dockerd refuses the new files. 6 and 7 restart nothing.
 umask 077
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
@@ -32,9 +33,9 @@ act() {
         systemctl reset-failed docker.service 2>/dev/null
         timeout 300 systemctl restart docker.service
         ;;
-    systemd:reload) systemctl reload docker.service ;;
+    systemd:reload) systemctl reload docker.service 2>/dev/null || kill -HUP "$(engine_process)" ;;
     openrc:restart) rc-service docker restart ;;
-    openrc:reload) rc-service docker reload || kill -HUP "$(cat /run/docker.pid)" ;;
+    openrc:reload) rc-service docker reload || kill -HUP "$(engine_process)" ;;
     esac
 }
 
@@ -73,19 +74,20 @@ came_up() {
     done
 }
 
-# A reload answers to nobody: the engine is asked, or its journal where there is no client.
+# A reload answers to nobody: the engine is asked, or its journal where nothing there can ask.
 keeps_containers() {
     [ "$live_restore" ] || return 0
     tries=0
-    while [ $tries -lt 50 ]; do
-        if command -v docker >/dev/null; then
-            docker -H unix:///var/run/docker.sock info -f '{{.LiveRestoreEnabled}}' 2>/dev/null
-        else
-            journal | sed -n 's/.*live-restore-enabled\\*":\([a-z]*\).*/\1/p'
-        fi | grep -q "$live_restore" && return
+    while [ $tries -lt 50 ] && [ $(($(date +%s) - begun)) -lt 60 ]; do
+        said=$(engine_info) || said=$(journal | sed -n 's/.*live-restore-enabled\\*":/"LiveRestoreEnabled":/p' | tail -n 1)
+        case $said in *"\"LiveRestoreEnabled\":$live_restore"*) return ;; esac
         tries=$((tries + 1))
         sleep 0.1
     done
+    case $said in
+    '') echo "The engine answers on no unix socket, and its journal does not name live-restore" ;;
+    *) echo "The engine still says that live-restore is not $live_restore" ;;
+    esac
     return 1
 }
 
@@ -102,6 +104,15 @@ install_file() {
     cp -p "$1" "$2.machinectl-new" && flush "$2.machinectl-new" && mv -f "$2.machinectl-new" "$2" && return
     rm -f "$2.machinectl-new"
     return 1
+}
+
+# Where a file really is: a link stays a link.
+real() { if [ -L "$1" ]; then readlink -f "$1"; else printf '%s\n' "$1"; fi; }
+
+# Whose a file is stays so, but for our own, which are root's.
+keep_owner() {
+    case $1 in $own/*) return ;; esac
+    [ ! -e "$1" ] || chown "$(stat -c %u:%g "$1")" "$2"
 }
 
 put_back() {
@@ -130,13 +141,14 @@ take_back() {
     echo
     put_back
     case $1 in
-    validate) ;;
+    validate) forget; exit 7 ;;
     reload) act reload ;;
     *) act restart ;;
     esac
-    port='' socket='' came_up && { forget; exit 3; }
+    port='' socket='' came_up || { forget; exit 4; }
     forget
-    exit 4
+    [ "$1" = reload ] && exit 6
+    exit 3
 }
 
 if [ "$1" = recover ]; then
@@ -153,7 +165,11 @@ for directory in /etc/docker /etc/systemd/system/docker.service.d; do
     [ -d $directory ] || mkdir -m 755 $directory || failed "$directory cannot be made"
 done
 [ -d $own ] || mkdir -m 700 $own || failed "$own cannot be made"
-{ mkdir $there $there/old && cp manifest job.sh $there; } || failed "$own cannot be written"
+{ mkdir $there $there/old && cp job.sh $there; } || failed "$own cannot be written"
+while read -r mode path; do
+    file=$(real "$path") || failed "$path leads nowhere" >&2
+    echo "$mode $file" || failed "$own cannot be written" >&2
+done <manifest >$there/manifest
 # What is saved is on the disk before anything is changed, and all that is new before any of it takes its place. To flush
 # many files at once takes as long as to flush one.
 set -- $there/manifest $there/job.sh
@@ -164,7 +180,7 @@ while read -r mode path; do
     [ -e "$path" ] || continue
     cp -p "$path" "$there/old/$count" || failed "$path cannot be saved"
     set -- "$@" "$there/old/$count"
-done <manifest
+done <$there/manifest
 flush "$@"
 echo applying >$there/phase || failed "$own cannot be written"
 
@@ -173,13 +189,13 @@ count=0
 while read -r mode path; do
     count=$((count + 1))
     [ "$mode" != - ] || continue
-    cp -p "$count" "$path.machinectl-new" || unwritten "$path"
+    { cp -p "$count" "$path.machinectl-new" && keep_owner "$path" "$path.machinectl-new"; } || unwritten "$path"
     set -- "$@" "$path.machinectl-new"
-done <manifest
+done <$there/manifest
 flush "$@"
 while read -r mode path; do
     if [ "$mode" = - ]; then rm -f "$path"; else mv -f "$path.machinectl-new" "$path"; fi || unwritten "$path"
-done <manifest
+done <$there/manifest
 
 # Two things at once: dockerd's judgement takes half as long as systemd does for its units.
 sh -c "${validate:-:}" >validated 2>&1 &

@@ -67,6 +67,7 @@ def keep_containers(facts: Facts, _: Target, __: Allowed = NOTHING_SPECIAL) -> D
             [*backup(facts), NewFile(facts.config_path, mode(facts), new)],
             init=facts.init,
             action="reload",
+            validate=validate(facts, flags_now(facts)),
             live_restore="true",
             directories=absent(facts),
         ),
@@ -244,7 +245,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
             init=facts.init,
             action="restart",
             port=target.port,
-            validate=validate(facts, wanted) if files else "",
+            validate=validate(facts, wanted.flags) if files else "",
             enable=not facts.service.enabled,
             directories=absent(facts),
         ),
@@ -299,13 +300,13 @@ def news(facts: Facts, wanted: Goal) -> dict[str, Any]:
     return {key: value for key, value in wanted.ours.items() if before.get(key) != value}
 
 
-def validate(facts: Facts, wanted: Goal) -> str:
-    """The command with which dockerd judges its new configuration."""
-    return judge(facts, wanted.flags)
+def flags_now(facts: Facts) -> list[unit.Flag]:
+    """The flags that dockerd is started with as the host is."""
+    return unit.all_flags(facts.unit, facts.environment) if facts.unit else openrc_flags(facts)
 
 
-def judge(facts: Facts, flags: list[unit.Flag]) -> str:
-    """The command with which dockerd judges its daemon.json (Docker 23 and later) beside the flags that it has.
+def validate(facts: Facts, flags: list[unit.Flag]) -> str:
+    """The command with which dockerd judges its new configuration (Docker 23 and later), flags and all.
 
     It does not find everything, but what it finds costs no restart.
     """

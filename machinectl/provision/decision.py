@@ -58,6 +58,17 @@ def not_applied(result: Result) -> MachineError:
             f"The configuration could not be written, and its files are as they were before this step: {said}",
             "Look at the host's disk: df -h /etc /run",
         )
+    if result.status == 6:  # noqa: PLR2004 - apply.sh
+        return EngineDown(
+            f"The engine did not take the new configuration by a reload; the old one is back, and nothing was "
+            f"restarted:\n{said}",
+            "Look on the host: docker info; journalctl -u docker.service",
+        )
+    if result.status == 7:  # noqa: PLR2004 - apply.sh
+        return EngineDown(
+            f"dockerd refuses the new configuration; the old one is back, and nothing was restarted:\n{said}",
+            "Change what it complains of, and try again",
+        )
     return interrupted(result) or MachineError(
         f"The work on the host was ended before it was done: {said}",
         "Run the same command again: it begins with what was left half done",

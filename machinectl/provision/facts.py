@@ -168,7 +168,7 @@ def now() -> datetime:
 
 def command(port: int, *, patience: int = PATIENCE) -> str:
     """The shell script that reads a host; `port` is where its engine listens or shall listen."""
-    return f"port={port:d} patience={patience:d}\n{resource('facts.sh')}"
+    return f"port={port:d} patience={patience:d}\n{resource('engine.sh')}\n{resource('facts.sh')}"
 
 
 class Section(NamedTuple):
@@ -249,7 +249,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
             unit.get("UnitFileState", "").startswith("enabled"),
             unit.get("ControlGroup", ""),
         )
-    info = json.loads(text("info") or "{}")
+    info = engine_info(text("info"))
     return Facts(
         uid=int(word("uid")),
         clock=int(word("clock")),
@@ -303,6 +303,14 @@ def process(section: Section) -> Process:
     pid, uid, *cgroup = section.words
     flag, _, path = section.text.partition("\n")
     return Process(int(pid), int(uid), " ".join(cgroup), flag.partition("=")[2] or path)
+
+
+def engine_info(text: str) -> dict[str, Any]:
+    """What the engine says of itself (GET /info); of Swarm only the node's state."""
+    info: dict[str, Any] = json.loads(text or "{}")
+    if isinstance(info.get("Swarm"), dict):
+        info["Swarm"] = info["Swarm"].get("LocalNodeState", "")
+    return info
 
 
 def each(found: dict[str, list[Section]], name: str) -> list[list[str]]:

@@ -12,8 +12,9 @@ say() {
     printf '\n@%s\n' "$*"
 }
 lines() { sed 's/^/|/'; }
-file() { [ -f "$1" ] && say file "$(stat -c '%a %u %g' "$1")" "$1" && head -c 1048577 <"$1" | base64 | lines; }
-sum() { [ -f "$1" ] && say sum "$(stat -c '%a %u %g' "$1")" "$(sha256sum <"$1" | cut -d' ' -f1)" "$1"; }
+# Of a link, what it leads to counts: links are mode 777.
+file() { [ -f "$1" ] && say file "$(stat -Lc '%a %u %g' "$1")" "$1" && head -c 1048577 <"$1" | base64 | lines; }
+sum() { [ -f "$1" ] && say sum "$(stat -Lc '%a %u %g' "$1")" "$(sha256sum <"$1" | cut -d' ' -f1)" "$1"; }
 has() { command -v "$1" >/dev/null; }
 # Whether a process runs a program: its name is anybody's to choose, also for root's (su under another name).
 runs() { program=$(readlink "$1/exe"); case ${program##*/} in "$2"*) return 0 ;; esac; return 1; }
@@ -26,13 +27,8 @@ while read -r job </run/machinectl/pid && kill -0 "$job"; do
     sleep 0.2
 done
 
-# The engine is asked meanwhile: its client takes as long as all of the rest.
-answers() { has docker && [ -S /var/run/docker.sock ] && has dockerd; }
-ask() {
-    answers && DOCKER_CONTEXT='' DOCKER_HOST=unix:///var/run/docker.sock timeout 10 docker info --format \
-        '{"ServerVersion":{{json .ServerVersion}},"LiveRestoreEnabled":{{json .LiveRestoreEnabled}},"Swarm":{{json .Swarm.LocalNodeState}},"SecurityOptions":{{json .SecurityOptions}},"DockerRootDir":{{json .DockerRootDir}},"Driver":{{json .Driver}},"DriverStatus":{{json .DriverStatus}},"Containers":{{json .Containers}}}'
-}
-ask | {
+# The engine is asked meanwhile: it takes as long as all of the rest.
+{ has dockerd && engine_info; } | {
 exec 3<&0 </dev/null
 
 say uid "$(id -u)"
@@ -54,20 +50,22 @@ device=$(awk '$2 == "00000000" { print $1; exit }' /proc/net/route)
 
 # The engine's service.
 config=/etc/docker/daemon.json
+value="[\"']\{0,1\}[= ][\"']\{0,1\}\([^ \"']*\)"
 if has systemctl; then
     say units
     systemctl show docker.service docker.socket -p Id -p Names -p ControlGroup -p LoadState -p ActiveState -p UnitFileState -p DropInPaths | lines
     say unit
     unit=$(systemctl cat docker.service)
     printf '%s\n' "$unit" | lines
-    named=$(printf '%s\n' "$unit" | sed -n 's/^[^#]*--config-file[= ]\([^ ]*\).*/\1/p' | tail -n 1)
-    config=${named:-$config}
     environment=$(printf '%s\n' "$unit" | sed -n 's/^EnvironmentFile=-\{0,1\}//p')
 else
     environment=/etc/conf.d/docker
     rc-service docker status >/dev/null && say openrc started
     rc-update show default | grep -q '^ *docker ' && say openrc enabled
 fi
+# shellcheck disable=SC2086  # one word for each file
+named=$({ cat $environment; printf '%s\n' "$unit"; } | sed -n "s/^[^#]*--config-file$value.*/\1/p" | tail -n 1)
+config=${named:-$config}
 # Only what may hold options of dockerd: the rest may hold passwords.
 for path in $environment; do
     [ -f "$path" ] && say environment "$path" && grep -E '^[A-Za-z_]*(OPT|ARG|REGISTRY)' "$path" | lines
@@ -99,9 +97,10 @@ for process in /proc/[0-9]*; do
         { tr '\0\n' '  ' <"$process/cmdline"; echo; } | sed -n 's/.*-namespace moby .*-id \([0-9a-f]*\).*/@container \1/p' ;;
     esac
 done
-if answers; then
+info=$(cat <&3)
+if [ "$info" ]; then
     say info
-    lines <&3
+    printf '%s\n' "$info" | lines
 elif has dockerd; then
     say version
     dockerd --version | lines
@@ -115,7 +114,7 @@ file "$config"
 for name in ca.pem server.pem server-key.pem environment; do sum "/etc/docker/machinectl/$name"; done
 for name in /etc/systemd/system/docker.service.d/*machinectl.conf; do file "$name"; done
 for ca in $(sed -n 's/.*"tlscacert"[^"]*"\([^"]*\)".*/\1/p' "$config") \
-    $(printf '%s\n' "$unit" | sed -n 's/^[^#]*--tlscacert[= ]\([^ ]*\).*/\1/p'); do sum "$ca"; done
+    $(printf '%s\n' "$unit" | sed -n "s/^[^#]*--tlscacert$value.*/\1/p"); do sum "$ca"; done
 # The engine says where its data is with links followed.
 for root in /var/lib/docker $(sed -n -e 's/.*"data-root"[^"]*"\([^"]*\)".*/\1/p' -e 's/.*"graph"[^"]*"\([^"]*\)".*/\1/p' "$config") \
     $(printf '%s\n' "$unit" | sed -n 's/^[^#]*--data-root[= ]\([^ ]*\).*/\1/p'); do

@@ -48,6 +48,8 @@ class Job:
     script: str
     variables: Mapping[str, str]
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    # Another script, of functions that this one calls.
+    functions: str = ""
     # Seconds until the answer is given up on; the job itself goes on.
     timeout: float = 600
 
@@ -55,7 +57,8 @@ class Job:
     def text(self) -> str:
         """The script as it runs."""
         assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in self.variables.items())
-        return assignments + resource(self.script)
+        functions = resource(self.functions) + "\n" if self.functions else ""
+        return assignments + functions + resource(self.script)
 
     @property
     def archive(self) -> bytes:
@@ -109,4 +112,4 @@ def apply(
         "enable": "yes" if enable else "",
         "directories": " ".join(directories),
     }
-    return Job("apply.sh", variables, {"manifest": manifest.encode(), **contents})
+    return Job("apply.sh", variables, {"manifest": manifest.encode(), **contents}, "engine.sh")

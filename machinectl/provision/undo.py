@@ -293,7 +293,7 @@ def own_flags(facts: Facts) -> list[unit.Flag]:
 
 def judgement(facts: Facts, config: bytes | None) -> str:
     """The command with which dockerd judges the configuration that it gets back; "" where there is no file to judge."""
-    return "" if config is None else configuration.judge(facts, own_flags(facts))
+    return "" if config is None else configuration.validate(facts, own_flags(facts))
 
 
 def unannounced(facts: Facts, config: bytes | None) -> str:

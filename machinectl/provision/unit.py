@@ -89,8 +89,8 @@ def sources(cat: str) -> list[tuple[str, str]]:
 
 
 def is_ours(path: str) -> bool:
-    directory, _, name = path.rpartition("/")
-    return directory == DROP_INS and bool(OUR_DROP_IN.fullmatch(name))
+    # Where docker.service.d is a link, systemd says where it leads to.
+    return bool(OUR_DROP_IN.fullmatch(path.rpartition("/")[2]))
 
 
 def settings(cat: str, key: str) -> list[str]:

@@ -1,0 +1,110 @@
+"""Engines that are in use and were set up in ways of their own: they are taken on as they are, or left as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.provision.decision import EngineDown
+from tests.hosts.test_setup_lab import Bench, changed, files
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+    from tests.lab.fixtures import FreshHost
+
+pytestmark = pytest.mark.timeout(300)
+
+LINKED = """
+mkdir -p /srv/docker /srv/units && mv /etc/docker/* /srv/docker/ 2>/dev/null; rmdir /etc/docker
+printf '{\\n  "log-driver": "local"\\n}\\n' > /srv/config.json && chown daemon:docker /srv/config.json
+chmod 640 /srv/config.json
+ln -s /srv/docker /etc/docker && ln -s ../config.json /srv/docker/daemon.json
+ln -s /srv/units /etc/systemd/system/docker.service.d && systemctl daemon-reload && systemctl restart docker
+"""
+LINKS = (
+    "readlink /etc/docker /etc/docker/daemon.json /etc/systemd/system/docker.service.d; "
+    "stat -c '%a %U %G' /srv/config.json"
+)
+
+
+def test_links_and_the_owner_of_daemon_json_stay_when_a_host_is_taken_on_and_when_it_is_given_back(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run(LINKED)
+    running = bench.container()
+    links, text = bench.host.output(LINKS), bench.host.output("cat /srv/config.json")
+    assert links.endswith("640 daemon docker")
+    bench.provision()
+    assert bench.is_up
+    assert '"tlsverify": true' in bench.host.output("cat /srv/config.json")
+    assert bench.host.output(LINKS) == links
+    assert changed(bench.provision()) == []
+    bench.purge()
+    assert (bench.host.output(LINKS), bench.host.output("cat /srv/config.json")) == (links, text)
+    assert bench.host.output("ls /srv/units /srv/docker | grep -c machinectl; true") == "0"
+    assert bench.started() == running
+
+
+OVERRIDE = (
+    "mkdir -p /etc/systemd/system/docker.service.d; printf '[Service]\\n{0}\\n' "
+    "> /etc/systemd/system/docker.service.d/override.conf; systemctl daemon-reload; systemctl restart docker; "
+)
+START = "ExecStart=\\nExecStart=/usr/sbin/dockerd -H {} --containerd=/run/containerd/containerd.sock"
+
+
+def process(bench: Bench) -> str:
+    """The container's process, told without the engine's client: its PID and when it started."""
+    return f"awk '{{print $1, $22}}' /proc/{bench.started().split()[0]}/stat"
+
+
+@pytest.mark.parametrize(
+    ("engine", "since"),
+    [
+        (OVERRIDE.format("ExecReload="), "rm $(command -v docker)"),
+        (
+            OVERRIDE.format(START.format("unix:///run/docker.sock -H unix:///run/other.sock") + "\\nExecReload="),
+            "printf '#!/bin/sh\\nexit 1\\n' >$(command -v docker); rm /run/docker.sock",
+        ),
+        (
+            "echo {} >/etc/docker/x.json; " + OVERRIDE.format(START.format('fd:// "--config-file=/etc/docker/x.json"')),
+            "printf 'DOCKER_HOST=tcp://127.0.0.1:9\\nDOCKER_TLS_VERIFY=1\\nDOCKER_CONTEXT=x\\n' >>/etc/environment",
+        ),
+    ],
+    ids=["no client", "another socket and a broken client", "DOCKER_ variables and a quoted --config-file"],
+)
+def test_containers_keep_running_whatever_the_engines_client_and_unit_are_like(
+    fresh_host: FreshHost, store: Store, engine: str, since: str
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run(engine)
+    bench.container()
+    look = process(bench)
+    running = bench.host.output(look)
+    bench.host.run(since)
+    assert len(changed(bench.provision())) == 2
+    assert bench.is_up
+    assert bench.host.output(look) == running
+    assert changed(bench.provision()) == []
+
+
+@pytest.mark.parametrize(
+    ("since", "cause"),
+    [
+        (OVERRIDE.format("ExecReload=\\nExecReload=/bin/true"), "did not take the new configuration by a reload"),
+        ("""echo '{"nosuchkey": 1}' >/etc/docker/daemon.json""", "dockerd refuses (.|\n)*nosuchkey"),
+    ],
+    ids=["a reload that does nothing", "an unknown key"],
+)
+def test_without_live_restore_in_effect_the_engine_is_not_restarted_and_the_reason_is_said(
+    fresh_host: FreshHost, store: Store, since: str, cause: str
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.container()
+    bench.host.run(since)
+    running = bench.started()
+    began, etc = bench.engine_began(), files(bench.host)
+    with pytest.raises(EngineDown, match=cause):
+        bench.provision()
+    assert (bench.engine_began(), bench.started(), files(bench.host)) == (began, running, etc)
