@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def add_registering(app: typer.Typer) -> None:
     """Add the verbs that change what is registered."""
 
-    @verb(app, "rm", help="Forget machines; their hosts stay as they are.")
+    @verb(app, "rm", help="Forget machines; their hosts stay as they are, but for those that a driver made.")
     @with_access
     def rm(
         ctx: typer.Context,

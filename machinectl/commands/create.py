@@ -136,16 +136,23 @@ class Settled:
         if self.given and self.creation.spec.tls is False:
             raise UsageError("--no-tls and certificates exclude each other", "Leave one of them out")
         self.creation.driver.check(self.request)
+        if self.excludes_set_up:
+            there = self.creation.driver.preview(self.request)
+            # Of a host that is yet to be made nothing is known, but that it is made to be set up.
+            if there.ssh or not there.url:
+                raise set_up_excluded()
+
+    @property
+    def excludes_set_up(self) -> bool:
+        """Whether what was given excludes that the host is set up here, which is asked as well."""
+        return self.creation.spec.provision and (bool(self.given) or self.creation.spec.tls is False)
 
     def sets_up(self, ssh: SSHEndpoint | None) -> bool:
         """Whether the host is made an engine host. Raises UsageError where what was given excludes that."""
         if not (self.creation.spec.provision and ssh):
             return False
-        if self.given or self.creation.spec.tls is False:
-            raise UsageError(
-                "A host that is set up here gets certificates of its own",
-                "Leave --tls-dir and --no-tls out, or the host as it is: --no-provision",
-            )
+        if self.excludes_set_up:
+            raise set_up_excluded()
         return True
 
     def place(self, machine: Machine, there: Where) -> None:
@@ -159,12 +166,19 @@ class Settled:
         machine.tls = speaks_tls(machine.url, asked, given=given or (spare and machine.url.startswith("tcp://")))
 
 
+def set_up_excluded() -> UsageError:
+    return UsageError(
+        "A host that is set up here gets certificates of its own",
+        "Leave --tls-dir and --no-tls out, or the host as it is: --no-provision",
+    )
+
+
 def settle(store: Store, creation: Creation) -> Settled:
     """Look at all that is asked. Raises MachineError where the name cannot be used, or a certificate is wrong."""
     record.check_name(creation.name)
     given = creation.certificates.read()
     spare = None if given or creation.spec.tls is False else creation.spare.read_whole()
-    begun = half_made(store, creation.name, creation.spec.driver)
+    begun = half_made(store, creation)
     request = Request(
         creation.name,
         store.directory(creation.name),
@@ -175,8 +189,9 @@ def settle(store: Store, creation: Creation) -> Settled:
     return Settled(creation, given, spare, begun, request)
 
 
-def half_made(store: Store, name: str, driver: str) -> Machine | None:
-    """What an earlier `create` by the same driver left half made. Raises MachineError where the name is taken."""
+def half_made(store: Store, creation: Creation) -> Machine | None:
+    """What an earlier `create` left half made, of the same driver. Raises MachineError where the name is taken."""
+    name, driver = creation.name, creation.spec.driver
     try:
         machine = store.read(name)
     except MachineError:
@@ -184,16 +199,34 @@ def half_made(store: Store, name: str, driver: str) -> Machine | None:
         return None
     if machine.phase is Phase.READY or (machine.driver != driver and machine.driver_state):
         store.check_free(name)
+    if machine.options and (machine.changes or machine.made):
+        check_same(machine, creation)
     return machine
+
+
+def check_same(machine: Machine, creation: Creation) -> None:
+    """Refuse to go on with a host by other options than those it was made with: it would be another host."""
+    asked = kept_of(creation).options
+    other = [f"--{name}" for name, value in machine.spec.options.items() if asked.get(name) != value]
+    if other:
+        purge = " --purge" if machine.changes else ""
+        raise MachineError(
+            f'"{machine.name}" is half made, with another {" and ".join(other)}',
+            f"Go on with what it was made with, or take it back first: machinectl rm{purge} {machine.name}",
+        )
+
+
+def kept_of(creation: Creation) -> MachineSpec:
+    """What a record keeps of what is asked: all but the secrets."""
+    return creation.spec.without({option.name for option in creation.driver.options() if option.secret})
 
 
 def begin(held: Held, settled: Settled) -> None:
     """Have a record of the machine before anything is made: what is made is known from then on."""
     creation = settled.creation
     files = settled.given.present if settled.given else {}
-    # All but the secrets.
-    spec = creation.spec.without({option.name for option in creation.driver.options() if option.secret})
-    if half_made(held.store, creation.name, spec.driver):
+    spec = kept_of(creation)
+    if half_made(held.store, creation):
         held.machine.spec = spec
         held.write_files(files)
         held.write()
@@ -215,6 +248,7 @@ def make(held: Held, settled: Settled) -> SSHEndpoint | None:
 
     request = replace(settled.request, state=machine.driver_state)
     machine.driver_state = driver.create(request, keep)
+    held.write()
     there = driver.where(instance(machine))
     settled.place(machine, there)
     held.write()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.hosts.access import as_root, elevated, logged_in
@@ -37,15 +38,14 @@ def provision(
         machine = held.machine
         # A machine that was registered only may be known by another URL: its engine will be where its driver says.
         there = where(machine)
-        machine.url = there.url or machine.url
+        here = replace(setup, url=there.url)
         machine.engine.check()
         if dry_run:
             with logged_in(machine, console, own, ssh=there.ssh) as session:
-                outcomes = setup.plan(machine, console, elevated(session, console, own), store)
+                outcomes = here.plan(machine, console, elevated(session, console, own), store)
         else:
-            machine.provision = True
             with as_root(held, console, own, ssh=there.ssh) as root:
-                outcomes = setup.carry_out(held, console, root)
+                outcomes = here.carry_out(held, console, root)
         tell(machine.name, console, outcomes)
 
     return each(store, console, names, access, work, on_record=not dry_run)

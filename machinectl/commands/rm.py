@@ -113,8 +113,18 @@ def confirmed(store: Store, console: Console, names: Sequence[str], purge: Purge
         host = "what was set up on the host is undone, and its containers and images stay"
         if purge.engine:
             host += "; its engine is removed, so that containers end"
+    if made := [name for name in names if is_made(store, name)]:
+        host += f"; what its driver made for {', '.join(made)} is given back: that host ends, with all that is on it"
     console.note(f"About to remove {', '.join(names)}: docker is not pointed there any more; {host}.")
     return console.confirm("Are you sure? (y/n): ")
+
+
+def is_made(store: Store, name: str) -> bool:
+    """Whether a machine's host was made by its driver, and ends with it."""
+    try:
+        return store.read(name).made
+    except MachineError:
+        return False
 
 
 def remove(store: Store, console: Console, name: str, *, force: bool, purge: Purge | None, forget: bool) -> None:

@@ -7,6 +7,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from machinectl.driver.finding import close_all
 from machinectl.errors import UsageError
 from machinectl.hosts.access import keep_host_key, known_hosts_path, logged_in
 from machinectl.hosts.driven import ssh_endpoint
@@ -66,6 +67,7 @@ def become_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str]
     path = known_hosts_path(machine)
     pinned = path if os.path.exists(path) else ""
     command = openssh_command(endpoint, known_hosts=pinned, arguments=arguments)
+    close_all()
     sys.stdout.flush()
     sys.stderr.flush()
     os.execvp(command[0], command)  # noqa: S606 - as it is meant: no shell in between

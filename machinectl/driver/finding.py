@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -78,7 +79,10 @@ def search() -> tuple[dict[str, Installed], list[DriverError]]:
                 found.setdefault(driver.name, driver)
         except Exception as exc:  # noqa: BLE001 - somebody else's code
             failed.append(
-                DriverError(f"Drivers cannot be looked for in {finder.__module__}: {first_line(exc)}", "Mend it")
+                DriverError(
+                    f"Drivers cannot be looked for in {finder.__module__}: {first_line(exc)}",
+                    "See what is installed: machinectl drivers",
+                )
             )
     return found, failed
 
@@ -89,12 +93,32 @@ def installed() -> list[Installed]:
     return [found[name] for name in sorted(found)]
 
 
-@functools.cache
+# The drivers in use, by name, and who loads one now: two threads that ask for one at once get the same.
+in_use: dict[str, Driver] = {}
+loading = threading.Lock()
+
+
 def load(name: str) -> Driver:
     """The driver of that name, and no other one; it is closed when the process ends. Raises DriverError.
 
     All who ask in one process get the same one.
     """
+    with loading:
+        if name not in in_use:
+            in_use[name] = found_and_loaded(name)
+        return in_use[name]
+
+
+def close_all() -> None:
+    """Close the drivers in use: the process ends, or becomes another program."""
+    while in_use:
+        close_quietly(in_use.popitem()[1])
+
+
+atexit.register(close_all)
+
+
+def found_and_loaded(name: str) -> Driver:
     found, failed = search()
     if name not in found:
         known = ", ".join(sorted(found)) or "no drivers"
@@ -103,9 +127,7 @@ def load(name: str) -> Driver:
             f'Driver "{name}" not found. Do you have the plugin installed? (installed: {known}{why})',
             "See the installed drivers: machinectl drivers",
         )
-    driver = found[name].load()
-    atexit.register(close_quietly, driver)
-    return driver
+    return found[name].load()
 
 
 def close_quietly(driver: Driver) -> None:

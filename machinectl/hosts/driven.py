@@ -52,8 +52,10 @@ def keep_state(held: Held, driver: Driver, state: str) -> None:
     if state == machine.driver_state:
         return
     machine.driver_state = state
+    # On record before anybody is asked anything more.
+    held.write()
     now = driver.where(instance(machine)).url
     # The host of an engine that is reached over SSH alone says where its engine would be.
-    if now and not machine.url.startswith("ssh://"):
+    if now and now != machine.url and not machine.url.startswith("ssh://"):
         machine.url = now
-    held.write()
+        held.write()

@@ -69,23 +69,25 @@ class World:
 class Setup:
     """How a machine's host is made an engine host that answers over mutual TLS.
 
-    `allowed` is what may be done on it this once; `authority` is a CA to use instead of one of the machine's own.
+    `allowed` is what may be done on it this once; `authority` is a CA to use instead of one of the machine's own. `url`
+    is where its engine will be, where that is not where it is now: the machine is pointed there when it answers.
     """
 
     allowed: Allowed = NOTHING_SPECIAL
     authority: certs.Pair | None = None
     world: World = field(default_factory=World)
+    url: str = ""
 
     def plan(self, machine: Machine, console: Console, remote: Remote, store: Store) -> list[Outcome]:
         """What `carry_out` would do, as far as that can be told now; neither host nor store is changed."""
-        target = target_of(machine, self.identity(machine))
+        target = target_of(machine, self.identity(machine), self.url)
         host = looked_at(remote, target, console)
         if not self.allowed.force:
             check_alone(store, machine, host)
         if removed := predecessor(store, machine, host):
             # It is known by what it was given, and its certificates are where they were kept.
             machine.changes, machine.directory = removed.changes, removed.directory
-            target = target_of(machine, self.identity(machine))
+            target = target_of(machine, self.identity(machine), self.url)
         outcomes = []
         for step in steps(self.world.script):
             decision = step.decide(host, target, self.allowed)
@@ -101,14 +103,14 @@ class Setup:
         """
         held.finish_files()
         identity = self.identity(held.machine)
-        target = target_of(held.machine, identity)
+        target = target_of(held.machine, identity, self.url)
         host = looked_at(remote, target, console)
         if not self.allowed.force:
             check_alone(held.store, held.machine, host)
         if removed := predecessor(held.store, held.machine, host):
             go_on_with(held, console, removed)
             identity = self.identity(held.machine)
-            target = target_of(held.machine, identity)
+            target = target_of(held.machine, identity, self.url)
         outcomes = []
         for step in steps(self.world.script):
             decision = step.decide(host, target, self.allowed)
@@ -123,21 +125,25 @@ class Setup:
                 host = read(remote, target.port) if decision.unforeseen else decision.after
         identity.keep(held)
         drop(held)
-        with console.step(f"Asking the engine for its version at {held.machine.url}"):
-            verify(held.machine, console, host, target, self.world)
-        learn(held, host)
+        url = self.url or held.machine.url
+        with console.step(f"Asking the engine for its version at {url}"):
+            verify(held.machine, url, console, host, target, self.world)
+        learn(held, host, url)
         forget_predecessors(held.store, held.machine)
         return outcomes
 
     def identity(self, machine: Machine) -> Identity:
         """The machine's certificates as they shall be."""
-        sans = [engine_url.parse(machine.url).host, *machine.engine.tls_sans]
+        sans = [engine_url.parse(self.url or machine.url).host, *machine.engine.tls_sans]
         return made_good(machine, Identity.read(machine.directory), sans, self.authority)
 
 
-def target_of(machine: Machine, identity: Identity) -> Target:
-    """What a machine's host shall become, by its record. Raises UsageError where its engine options cannot be."""
-    url = engine_url.parse(machine.url)
+def target_of(machine: Machine, identity: Identity, at: str = "") -> Target:
+    """What a machine's host shall become, by its record; its engine `at` a URL, or where it is.
+
+    Raises UsageError where its engine options cannot be.
+    """
+    url = engine_url.parse(at or machine.url)
     asked = machine.engine
     asked.check()
     return Target(
@@ -214,7 +220,7 @@ def purge_plan(
 def kept(held: Held, identity: Identity) -> Iterator[None]:
     """While a host is changed, what opens it is here, and its machine says that it is being changed.
 
-    One that is ready stays so, with the certificates that it has: the host's are pending until they are there. Another
+    One that is ready stays so, with the certificates that it uses: the host's are pending until they are there. Another
     one has at once those that the host is given, and where that gets its old configuration back, so does the machine.
     """
     machine = held.machine
@@ -230,8 +236,8 @@ def kept(held: Held, identity: Identity) -> Iterator[None]:
         return
     phase, tls, before = machine.phase, machine.tls, Identity.read(held.directory)
     identity.keep(held)
-    machine.phase = Phase.PROVISIONING
-    machine.tls = True
+    if phase is not Phase.READY:
+        machine.phase, machine.tls = Phase.PROVISIONING, True
     try:
         yield
     except EngineDown:
@@ -261,9 +267,9 @@ def run(remote: Remote, decision: Decision) -> None:
         raise decision.failure(result)
 
 
-def verify(machine: Machine, console: Console, host: Facts, target: Target, world: World) -> None:
+def verify(machine: Machine, url: str, console: Console, host: Facts, target: Target, world: World) -> None:
     """The engine answers over TLS from here, nothing less; where SSH works and it does not, something is between."""
-    endpoint = Endpoint(machine.url, tls=True, cert_dir=machine.directory, name=machine.name)
+    endpoint = Endpoint(url, tls=True, cert_dir=machine.directory, name=machine.name)
     end = time.monotonic() + VERIFY_TIMEOUT
     found = world.probe(endpoint, VERIFY_TIMEOUT)
     # OpenRC says that the engine was started, not that it is ready.
@@ -275,17 +281,19 @@ def verify(machine: Machine, console: Console, host: Facts, target: Target, worl
     # A firewall that rejects may also be heard as "no route to host".
     if found.state in {State.TIMEOUT, State.STOPPED} or firewall.blocking(host, target.port):
         raise MachineError(
-            f"The engine runs on the host, but {machine.url} cannot be reached from here: {found.error}",
+            f"The engine runs on the host, but {url} cannot be reached from here: {found.error}",
             firewall.advice(host, target.port),
         )
-    raise MachineError(f"The engine at {machine.url} does not answer as it should: {found.error}", found.hint)
+    raise MachineError(f"The engine at {url} does not answer as it should: {found.error}", found.hint)
 
 
-def learn(held: Held, host: Facts) -> None:
-    """The machine is ready; its host's MAC address is kept, for Wake-on-LAN."""
+def learn(held: Held, host: Facts, url: str) -> None:
+    """The machine is ready, with its engine at a URL; its host's MAC address is kept, for Wake-on-LAN."""
     machine = held.machine
     mac = host.mac or machine.mac
-    if (machine.phase, machine.pending, machine.tls, machine.mac) == (Phase.READY, "", True, mac):
+    known = (machine.phase, machine.pending, machine.tls, machine.url, machine.provision, machine.mac)
+    if known == (Phase.READY, "", True, url, True, mac):
         return
-    machine.phase, machine.pending, machine.tls, machine.mac = Phase.READY, "", True, mac
+    machine.phase, machine.pending, machine.tls, machine.url = Phase.READY, "", True, url
+    machine.provision, machine.mac = True, mac
     held.write()

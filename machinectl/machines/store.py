@@ -30,6 +30,7 @@ from machinectl.machines import record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from typing import ClassVar, Self
 
     # Told what a machine was before (None: it is new) and what it is now (None: it is gone).
@@ -226,7 +227,7 @@ class Store:
             f'Did you mean "{meant}"?' if meant else "List the machines there are: machinectl ls",
         )
 
-    def writing(self, name: str, waiting: Callable[[], None] | None = None) -> Held:
+    def writing(self, name: str, waiting: Callable[[], None] | None = None) -> AbstractContextManager[Held]:
         """Become the only writer of a machine, or of a name that is free: `with store.writing(name) as held:`.
 
         Waits for another process that writes now; `waiting` is called again and again meanwhile, and waits a little
@@ -468,7 +469,9 @@ class Held:
         self._machine, self._now = None, new
 
     def _touch(self) -> None:
-        """Note that the machine is about to be written, and what it is until then."""
+        """Note that the machine is about to be written, and what it is until then. Raises RuntimeError if not held."""
+        if self.holders.get(self._lock.path) is not self:
+            raise RuntimeError(f"{self.name} is not held")
         if self._written or not self.store.followers:
             return
         self._written = True

@@ -3,8 +3,8 @@
 from machinectl.testing import DriverContract
 
 class TestMyDriver(DriverContract):
-name = "mine"
-wishes = ({"mine-address": "10.0.0.1"},)
+    name = "mine"
+    wishes = ({"mine-address": "10.0.0.1"},)
 """
 
 import pytest

@@ -31,7 +31,7 @@ class Driver:
     def check(self, request): pass
     def preview(self, request): return Where()
     def create(self, request, keep):
-        if request.options["cloud-region"] == "moon":
+        if request.options["cloud-region"] == "moon" and not os.environ.get("CLOUD_ROCKET"):
             keep(request.state + "half ")
             raise ValueError("too far away")
         given = {name: value for name, value in request.options.items() if name != "cloud-token"}
@@ -176,7 +176,9 @@ def test_a_secret_comes_from_a_file_or_the_variable_and_is_kept_nowhere(tmp_path
 
 
 @pytest.mark.usefixtures("plugins")
-def test_what_a_create_that_failed_has_made_is_on_record_gone_on_with_and_given_back(tmp_path: Path) -> None:
+def test_what_a_create_that_failed_has_made_is_on_record_gone_on_with_and_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = tmp_path / "store"
     failed = created("--cloud-region", "moon", store=store)
     assert failed.returncode == 1
@@ -186,7 +188,8 @@ def test_what_a_create_that_failed_has_made_is_on_record_gone_on_with_and_given_
     assert "given back: half half" in machinectl("rm", "-y", "box", store=store).stdout
     assert created("--cloud-region", "moon", store=store).returncode == 1
     assert machinectl("create", "-d", "none", "--url", "unix:///x", "box", store=store).returncode == 1
-    assert created(store=store).returncode == 0
+    monkeypatch.setenv("CLOUD_ROCKET", "1")
+    assert created("--cloud-region", "moon", store=store).returncode == 0
     assert "given back: half {" in machinectl("rm", "-y", "box", store=store).stdout
 
 
@@ -197,3 +200,34 @@ def test_a_dry_run_makes_nothing_and_says_what_cannot_be_known_yet(tmp_path: Pat
     assert (shown.returncode, shown.stdout) == (0, "")
     assert 'Driver cloud would make "box"' in shown.stderr
     assert not store.exists()
+
+
+@pytest.mark.usefixtures("plugins")
+def test_rm_says_that_a_host_that_was_made_ends_before_it_does(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    assert created("--cloud-region", "moon", store=store).returncode == 1
+    asked = machinectl("rm", "box", store=store, stdin="n\n")
+    assert "that host ends, with all that is on it" in asked.stderr
+    assert (store / "machines/box").exists()
+
+
+@pytest.mark.usefixtures("plugins")
+def test_what_was_half_made_is_not_gone_on_with_by_other_options(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    assert created("--cloud-region", "moon", store=store).returncode == 1
+    refused = created("--cloud-region", "moon", "--cloud-size", "l", store=store)
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines() == [
+        '"box" is half made, with another --cloud-size',
+        "Go on with what it was made with, or take it back first: machinectl rm box",
+    ]
+
+
+@pytest.mark.usefixtures("plugins")
+def test_what_excludes_a_set_up_is_refused_before_a_host_is_made(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    refused = created("--no-tls", store=store)
+    assert refused.returncode == 2
+    assert "--no-provision" in refused.stderr
+    assert not (store / "machines/box").exists()
+    assert created("--no-tls", "--no-provision", store=store).returncode == 0

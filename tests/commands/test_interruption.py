@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
     from machinectl.machines.store import Store
 
+SHARES = 3
 CREATE = ("create", "-d", "none", "--url", "tcp://127.0.0.1:1")
 
 
-def killed_everywhere(store: Store, *arguments: str | Path) -> Iterator[int]:
-    """Run a command again and again, killed at its first, second … touch of the store, until it comes to its end."""
-    for moment in range(1, 200):
+def killed_everywhere(store: Store, *arguments: str | Path, share: int = 0, of: int = 1) -> Iterator[int]:
+    """Run a command again and again, killed at its first, second … touch of the store, until it comes to its end.
+
+    One of several shares is every so manieth touch: the others are another test's, which runs beside this one.
+    """
+    for moment in range(1 + share, 200, of):
         process = subprocess.run(
             [sys.executable, "-m", "tests.support.dying", str(moment), store.root, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
@@ -69,11 +73,12 @@ def certificates(tmp_path: Path) -> Path:
     return tmp_path / "certs"
 
 
+@pytest.mark.parametrize("share", range(SHARES))
 def test_create_killed_anywhere_makes_a_whole_machine_or_none_and_can_be_run_again(
-    store: Store, certificates: Path
+    store: Store, certificates: Path, share: int
 ) -> None:
     command = (*CREATE, "--tls-dir", certificates, "orionbox")
-    for _ in killed_everywhere(store, *command):
+    for _ in killed_everywhere(store, *command, share=share, of=SHARES):
         if ready(store):
             check_whole(store)
             forget(store)
@@ -116,9 +121,12 @@ def test_set_killed_anywhere_leaves_the_old_record_or_the_new_one(store: Store) 
     assert store.read("orionbox").url == "tcp://127.0.0.1:2"
 
 
-def test_certs_import_killed_anywhere_leaves_no_mix_of_certificates(store: Store, certificates: Path) -> None:
+@pytest.mark.parametrize("share", range(SHARES))
+def test_certs_import_killed_anywhere_leaves_no_mix_of_certificates(
+    store: Store, certificates: Path, share: int
+) -> None:
     assert machinectl(*CREATE, "orionbox", store=store.root).returncode == 0
-    for _ in killed_everywhere(store, "certs", "import", "orionbox", certificates):
+    for _ in killed_everywhere(store, "certs", "import", "orionbox", certificates, share=share, of=SHARES):
         assert ready(store) == ["orionbox"]
         again = machinectl("certs", "import", "orionbox", certificates, store=store.root)
         assert again.returncode == 0, again.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -149,3 +150,21 @@ def test_what_a_driver_raises_is_its_own_error_or_is_blamed_on_it_by_name() -> N
         driver.stop(None)
     with pytest.raises(DriverError, match='Driver "clumsy" fails in kill: AttributeError'):
         driver.kill(None)
+
+
+def test_threads_that_ask_for_a_driver_at_once_get_the_same(site: Path) -> None:
+    package(site, "slow", "class Driver:\n    pass\n", "[machinectl.drivers]\nslow = slow:Driver\n")
+    together = threading.Barrier(8)
+    found: list[object] = []
+
+    def ask() -> None:
+        together.wait()
+        found.append(load("slow"))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len({id(driver) for driver in found}) == 1

@@ -156,3 +156,23 @@ def test_a_ca_that_a_killed_run_of_0_1_left_alone_is_nobody_elses(store: Store, 
         held.write_file("ca.pem", made_good(machine, Identity(), [ADDRESS]).ca)
     carried_out(store, RecordedHost("docker"))
     assert set(files(store)) == set(FILES.values())
+
+
+def test_a_machine_that_docker_reaches_over_ssh_stays_so_until_its_engine_answers_elsewhere(store: Store) -> None:
+    with store.writing("orion") as held:
+        held.machine.url, held.machine.tls, held.machine.phase = f"ssh://root@{ADDRESS}", False, Phase.READY
+        held.machine.provision = False
+        held.write()
+    tcp = f"tcp://{ADDRESS}:2376"
+    for world, host in (
+        (answering(State.RUNNING), RecordedHost("docker", status=3)),
+        (answering(State.TIMEOUT, "silent"), RecordedHost("docker")),
+    ):
+        with store.writing("orion") as held, pytest.raises(MachineError):
+            Setup(world=world, url=tcp).carry_out(held, Quiet(), host)
+        machine = store.read("orion")
+        assert (machine.url, machine.tls, machine.phase) == (f"ssh://root@{ADDRESS}", False, Phase.READY)
+    with store.writing("orion") as held:
+        Setup(world=answering(State.RUNNING), url=tcp).carry_out(held, Quiet(), RecordedHost("docker"))
+    machine = store.read("orion")
+    assert (machine.url, machine.tls, machine.provision) == (tcp, True, True)

@@ -408,3 +408,12 @@ def test_what_a_machine_shall_be_goes_through_its_record(store: Store) -> None:
     machine.spec = spec
     added(store, machine)
     assert store.read("box").spec == spec
+
+
+def test_what_is_not_held_any_more_cannot_be_written(store: Store) -> None:
+    made(store)
+    with store.writing("orionbox") as held:
+        held.machine.url = "tcp://a:1"
+    with pytest.raises(RuntimeError, match="not held"):
+        held.write()
+    assert store.read("orionbox").url == "tcp://192.168.0.29:2376"
