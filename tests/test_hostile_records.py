@@ -25,6 +25,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.driven import ssh_endpoint, where
 from machinectl.hosts.endpoint import endpoint
 from machinectl.machines.docker_machine import config_json
+from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import BrokenRecord, Machine
 from machinectl.machines.store import Store
 from machinectl.ssh.openssh import openssh_command
@@ -157,6 +158,18 @@ def test_what_no_machinectl_has_written_is_a_broken_record_and_draws_nothing(sto
     [_, row] = listed.stdout.splitlines()
     assert row.isprintable()
     assert row.startswith("orion ")
+
+
+def test_a_label_is_no_row_and_no_cell_of_its_own(store: Store) -> None:
+    machine = Machine("orion", "none", url="unix:///x.sock")
+    machine.labels = {f"a{FAKE_ROW}": "b\tc\u2028d\r\n"}
+    machine.engine = EngineOptions(env=(f"A=1{FAKE_ROW}",))
+    added(store, machine)
+    for template in ("{{.Name}} {{.Labels}} {{.EngineOptions}}", "table {{.Name}}\t{{.Labels}}\t{{.URL}}"):
+        listed = machinectl("ls", "-f", template, store=store.root).stdout
+        rows = [line for line in listed.splitlines() if not line.startswith("NAME")]
+        assert len(rows) == 1
+        assert rows[0].startswith("orion ")
 
 
 @pytest.mark.parametrize(

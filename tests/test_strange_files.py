@@ -7,11 +7,14 @@ import fcntl
 import json
 import os
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import platformdirs
 import pytest
 
 from machinectl.atomic import StoreError, read_file
+from machinectl.cli.exits import report_of_bug
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.ls import certs_ls
 from machinectl.driver import Request, SSHEndpoint
@@ -31,7 +34,6 @@ from tests.support.registered import added
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from machinectl.machines.store import Store
 
@@ -64,6 +66,11 @@ def a_socket(path: Path) -> None:
             listening.bind(path.name)
     finally:
         os.chdir(before)
+
+
+def a_link_to_what_is_theirs(path: Path) -> None:
+    path.with_name("theirs").write_text("theirs")
+    path.symlink_to("theirs")
 
 
 STRANGE = [a_pipe, an_endless_device, a_directory, a_gigabyte, a_socket]
@@ -209,3 +216,24 @@ def test_a_file_system_without_locks_is_one_line_and_what_is_there_still_lists(
     monkeypatch.undo()
     with store.writing("orionbox") as held:
         assert held.machine.name == "orionbox"
+
+
+@pytest.mark.parametrize("lay", [a_pipe, a_link_to_what_is_theirs], ids=lambda lay: lay.__name__)
+def test_the_traceback_of_a_bug_is_written_to_no_place_that_somebody_laid_there(
+    tmp_path: Path, lay: Callable[[Path], None]
+) -> None:
+    log = Path(platformdirs.user_log_dir("machinectl", appauthor=False), "bug.log")
+    assert log.is_relative_to(tmp_path)
+    log.parent.mkdir(parents=True)
+    lay(log)
+    said = report_of_bug(ZeroDivisionError("\ud800"))
+    assert f"The traceback is in {log}" in said
+    assert log.read_text().startswith("machinectl ")
+    assert not log.is_symlink()
+    assert not (log.parent / "theirs").exists() or (log.parent / "theirs").read_text() == "theirs"
+
+
+def test_where_the_traceback_of_a_bug_cannot_be_written_that_is_said(tmp_path: Path) -> None:
+    a_directory(tmp_path / "home/.local")
+    (tmp_path / "home/.local/state").write_text("")
+    assert "Its traceback cannot be kept" in report_of_bug(ZeroDivisionError())
