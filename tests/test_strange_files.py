@@ -30,6 +30,7 @@ from machinectl.ssh.settings import read_files
 from machinectl.state import State
 from machinectl_generic import GenericDriver
 from tests.support.program import machinectl
+from tests.support.real import need
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -163,6 +164,18 @@ def test_in_place_of_an_ssh_key_a_pin_or_a_configuration_it_is_one_line(
     with pytest.raises(SSHError) as raised:
         read_files(SSHEndpoint("orion"))
     one_line(raised.value)
+
+
+@pytest.mark.parametrize("file", ["known_hosts", "id_ssh"])
+def test_in_place_of_what_ssh_is_given_it_is_one_line_before_ssh_runs(store: Store, tmp_path: Path, file: str) -> None:
+    need("ssh")
+    machine = Machine("orionbox", "generic", url="tcp://127.0.0.1:1", tls=True)
+    machine.driver_state = json.dumps({"IPAddress": "127.0.0.1", "EnginePort": 1, "SSHPort": 1, "SSHKeyPath": "id_ssh"})
+    added(store, machine)
+    a_pipe(tmp_path / "store/machines/orionbox" / file)
+    answer = machinectl("ssh", "orionbox", "true", store=store.root)
+    assert answer.returncode == 255
+    assert f"{file} is not a regular file" in answer.stderr
 
 
 @strange
