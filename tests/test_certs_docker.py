@@ -211,3 +211,13 @@ def test_an_engines_certificate_that_has_expired_is_not_taken_as_what_is_trusted
     client = by_itself(P256(), "alice")
     with pytest.raises(MachineError, match="expired on"):
         certs.client_bundle(server.certificate, client.certificate, client.key, now=NOW + timedelta(days=10))
+
+
+def test_beside_an_engines_own_certificate_no_other_one_is_trusted(dockerd: Dockerd, tmp_path: Path) -> None:
+    """Also where its names and its subject are the same; and a certificate that says it is a CA signs for no other."""
+    mine, stranger = (by_itself(P256(), "the engine's CA", LOOPBACK) for _ in range(2))
+    for name, trusted in (("mine", mine), ("stranger", stranger)):
+        client = dockerd.client(tmp_path / name, certs.issue_client(dockerd.ca, "alice"), trusted.certificate)
+        found = engine.probe(Endpoint(dockerd.url, tls=True, cert_dir=str(client), name="x"), 20)
+        assert found.state is State.ERROR
+        assert not docker_gets_through(dockerd.url, client)

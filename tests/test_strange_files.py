@@ -7,11 +7,14 @@ import fcntl
 import json
 import os
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import platformdirs
 import pytest
 
 from machinectl.atomic import StoreError, read_file
+from machinectl.cli.exits import report_of_bug
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.ls import certs_ls
 from machinectl.driver import Request, SSHEndpoint
@@ -27,11 +30,11 @@ from machinectl.ssh.settings import read_files
 from machinectl.state import State
 from machinectl_generic import GenericDriver
 from tests.support.program import machinectl
+from tests.support.real import need
 from tests.support.registered import added
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from machinectl.machines.store import Store
 
@@ -64,6 +67,11 @@ def a_socket(path: Path) -> None:
             listening.bind(path.name)
     finally:
         os.chdir(before)
+
+
+def a_link_to_what_is_theirs(path: Path) -> None:
+    path.with_name("theirs").write_text("theirs")
+    path.symlink_to("theirs")
 
 
 STRANGE = [a_pipe, an_endless_device, a_directory, a_gigabyte, a_socket]
@@ -158,6 +166,18 @@ def test_in_place_of_an_ssh_key_a_pin_or_a_configuration_it_is_one_line(
     one_line(raised.value)
 
 
+@pytest.mark.parametrize("file", ["known_hosts", "id_ssh"])
+def test_in_place_of_what_ssh_is_given_it_is_one_line_before_ssh_runs(store: Store, tmp_path: Path, file: str) -> None:
+    need("ssh")
+    machine = Machine("orionbox", "generic", url="tcp://127.0.0.1:1", tls=True)
+    machine.driver_state = json.dumps({"IPAddress": "127.0.0.1", "EnginePort": 1, "SSHPort": 1, "SSHKeyPath": "id_ssh"})
+    added(store, machine)
+    a_pipe(tmp_path / "store/machines/orionbox" / file)
+    answer = machinectl("ssh", "orionbox", "true", store=store.root)
+    assert answer.returncode == 255
+    assert f"{file} is not a regular file" in answer.stderr
+
+
 @strange
 @pytest.mark.parametrize("suffix", ["", ".pub"])
 def test_a_key_to_be_copied_that_is_none_is_refused_before_anything_is_made(
@@ -209,3 +229,24 @@ def test_a_file_system_without_locks_is_one_line_and_what_is_there_still_lists(
     monkeypatch.undo()
     with store.writing("orionbox") as held:
         assert held.machine.name == "orionbox"
+
+
+@pytest.mark.parametrize("lay", [a_pipe, a_link_to_what_is_theirs], ids=lambda lay: lay.__name__)
+def test_the_traceback_of_a_bug_is_written_to_no_place_that_somebody_laid_there(
+    tmp_path: Path, lay: Callable[[Path], None]
+) -> None:
+    log = Path(platformdirs.user_log_dir("machinectl", appauthor=False), "bug.log")
+    assert log.is_relative_to(tmp_path)
+    log.parent.mkdir(parents=True)
+    lay(log)
+    said = report_of_bug(ZeroDivisionError("\ud800"))
+    assert f"The traceback is in {log}" in said
+    assert log.read_text().startswith("machinectl ")
+    assert not log.is_symlink()
+    assert not (log.parent / "theirs").exists() or (log.parent / "theirs").read_text() == "theirs"
+
+
+def test_where_the_traceback_of_a_bug_cannot_be_written_that_is_said(tmp_path: Path) -> None:
+    a_directory(tmp_path / "home/.local")
+    (tmp_path / "home/.local/state").write_text("")
+    assert "Its traceback cannot be kept" in report_of_bug(ZeroDivisionError())

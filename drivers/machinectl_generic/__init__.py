@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 
 # The name of the user's key in the machine's directory: it is copied there, so that the store can be moved.
 KEY_FILE = "id_ssh"
+# What a record holds of a server, and what each is.
+KINDS: dict[str, type] = {
+    **dict.fromkeys(("IPAddress", "SSHHost", "SSHUser", "SSHKeyPath", "MAC"), str),
+    **dict.fromkeys(("SSHPort", "EnginePort"), int),
+}
+START_AGAIN = "Restore it from a backup, or register the server anew: machinectl create -d generic …"
 MAC = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
 HIGHEST_PORT = 65535
 
@@ -124,13 +130,11 @@ class GenericDriver:
 
     def where(self, instance: Instance) -> Where:
         state = known(instance)
-        key = state.get("SSHKeyPath", "")
         ssh = SSHEndpoint(
             state.get("SSHHost") or state["IPAddress"],
             state.get("SSHUser", ""),
             state.get("SSHPort", 0),
-            # A relative path is one in the machine's directory; docker-machine's own records hold absolute ones.
-            os.path.join(instance.directory, key) if key else "",
+            kept_key(instance, state.get("SSHKeyPath", "")),
             bool(state.get("CopyKey")),
         )
         return Where(tcp(state["IPAddress"], state["EnginePort"]), ssh)
@@ -206,8 +210,29 @@ def resolves(name: str) -> bool:
 
 
 def known(instance: Instance) -> dict[str, Any]:
-    state: dict[str, Any] = json.loads(instance.state)
+    """What is on record of a server. Raises DriverError where that is nothing of this driver's."""
+    try:
+        state = json.loads(instance.state)
+    except (ValueError, RecursionError):
+        state = None
+    if not isinstance(state, dict) or not all(isinstance(state.get(key, kind()), kind) for key, kind in KINDS.items()):
+        raise DriverError(f'What the record of "{instance.name}" holds is no server\'s', START_AGAIN)
+    if not state.get("IPAddress") or "EnginePort" not in state:
+        raise DriverError(f'The record of "{instance.name}" says no server\'s address and port', START_AGAIN)
     return state
+
+
+def kept_key(instance: Instance, name: str) -> str:
+    """The path of the key that was copied into a machine's directory. Raises DriverError for any other file's.
+
+    A record that somebody else has made must not have a key of ours used, nor another machine's.
+    """
+    if name != os.path.basename(name) or name in {os.curdir, os.pardir} or not name.isprintable():
+        raise DriverError(
+            f'The record of "{instance.name}" names a key outside of the machine\'s directory: {name!r}',
+            f"Copy it to {os.path.join(instance.directory, KEY_FILE)}, and write {KEY_FILE} there",
+        )
+    return os.path.join(instance.directory, name) if name else ""
 
 
 def tcp(host: str, port: int) -> str:

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 
+from machinectl.atomic import replace_file
 from machinectl.cli.harmless import harmless
 from machinectl.errors import MachineError
 
@@ -84,9 +85,8 @@ def report_of_bug(bug: Exception) -> str:
     path = os.path.join(directory, "bug.log")
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(f"machinectl {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
-            file.write(traceback.format_exc())
-    except OSError as exc:
+        where = f"machinectl {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+        replace_file(path, (where + traceback.format_exc()).encode(errors="backslashreplace"))
+    except (OSError, MachineError) as exc:
         return f"This is a bug in machinectl: {what}\nIts traceback cannot be kept ({exc}): run it again with --debug"
     return f"This is a bug in machinectl: {what}\nThe traceback is in {path}; please report it."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.harmless import harmless
 from machinectl.cli.lines import coloured
@@ -54,6 +54,8 @@ ASKED_NOBODY = {
 }
 
 COLOURS = {State.RUNNING: "32", State.TIMEOUT: "33", State.STOPPED: "33", State.ERROR: "31"}
+# What ends a line or a cell, for a terminal, a shell or Python: a blank instead.
+BREAKS = str.maketrans(dict.fromkeys("\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", " "))
 # ECMA-48: up some lines, and clear from there to the end of the screen.
 BACK = "\x1b[{lines}A\x1b[J"
 
@@ -147,6 +149,15 @@ def one_line(value: object) -> str:
     return harmless(" ".join(str(value).split()))
 
 
+def unbroken(value: Any) -> Any:
+    """A row's fields without what would make two rows, or two cells, of one: a label may hold anything."""
+    if isinstance(value, dict):
+        return {unbroken(key): unbroken(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [unbroken(each) for each in value]
+    return value.translate(BREAKS) if isinstance(value, str) else value
+
+
 def with_colour(line: str, state: State, start: int) -> str:
     end = start + len(state)
     if state not in COLOURS or line[start:end] != state:
@@ -163,7 +174,7 @@ def parse_template(text: str) -> tuple[Template, bool]:
 
 
 def rendered(template: Template, listed: Sequence[Row], *, headed: bool) -> str:
-    texts = [template.render(row.fields()) for row in listed]
+    texts = [template.render(unbroken(row.fields())) for row in listed]
     if headed:
         texts = align([line for text in [template.render(HEADINGS), *texts] for line in text.split("\n")])
     return "".join(f"{text}\n" for text in texts)

@@ -12,6 +12,7 @@ from machinectl.errors import UsageError
 from machinectl.hosts.access import keep_host_key, known_hosts_path, logged_in
 from machinectl.hosts.driven import ssh_endpoint
 from machinectl.machines.chosen import chosen_one, waiting
+from machinectl.machines.fileset import read_pem
 from machinectl.ssh.openssh import openssh_command
 
 if TYPE_CHECKING:
@@ -65,8 +66,11 @@ def is_told(access: Access) -> bool:
 def become_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str]) -> None:
     """Replace this process: the terminal, its signals and its window's size are ssh's own from here on."""
     path = known_hosts_path(machine)
-    pinned = path if os.path.exists(path) else ""
-    command = openssh_command(endpoint, known_hosts=pinned, arguments=arguments)
+    files = [file for file in (path, endpoint.key) if file and os.path.exists(file)]
+    for file in files:
+        # ssh would wait for a pipe for ever.
+        read_pem(file)
+    command = openssh_command(endpoint, known_hosts=path if path in files else "", arguments=arguments)
     close_all()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -29,7 +29,9 @@ def read_pem(path: str) -> bytes:
         if stat.S_ISDIR(os.stat(path).st_mode):
             raise MachineError(f"{path} is a directory, not a file", f"See what it holds: ls {shlex.quote(path)}")
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise MachineError(f"{path} is not a regular file", "Give the PEM file itself.")
+            raise MachineError(
+                f"{path} is not a regular file", f"Name or restore the file itself; see: ls -l {shlex.quote(path)}"
+            )
         return read_file(path)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)

@@ -200,6 +200,10 @@ def parse(name: str, text: bytes, directory: str = "") -> Machine:
             raise broken(name, f'has a "{key}" that is not a {kind.__name__}')
         if key in REQUIRED and key not in data:
             raise broken(name, f'has no "{key}"')
+    for key in ("driver", "url"):
+        # No machinectl has written such a one: whoever did means a terminal, or who reads line by line.
+        if not data[key].isprintable():
+            raise broken(name, f'has a "{key}" with characters that none has')
     machine = Machine(name, data.pop("driver"), url=data.pop("url"), tls=data.pop("tls"), directory=directory)
     machine.driver_state = data.pop("driver_state", "")
     try:

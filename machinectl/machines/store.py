@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import stat
 
 from machinectl.atomic import (
     PRIVATE_DIRECTORY,
@@ -62,6 +63,21 @@ def default_root() -> str:
         return platformdirs.user_data_dir("machinectl", appauthor=False)
     data = os.environ.get("XDG_DATA_HOME", "").strip() or os.path.expanduser("~/.local/share")
     return os.path.join(data, "machinectl")
+
+
+def check_ours(directory: str) -> None:
+    """Refuse to keep keys where another user could put others in their place. Raises StoreError.
+
+    Root may work in anybody's store: with sudo, or in a container.
+    """
+    found = os.stat(directory)
+    open_to_all = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
+    if os.name != "nt" and (open_to_all or os.geteuid() not in {0, found.st_uid}):
+        whose = "everybody may write to it" if open_to_all else "it is another user's"
+        raise StoreError(
+            f"{directory} is no place for keys: {whose}",
+            f"See: ls -ld {quoted(directory)}; or choose another store: machinectl --storage-path DIR …",
+        )
 
 
 class Lock:
@@ -305,6 +321,8 @@ class Store:
         with Translated(path):
             os.makedirs(self.root, PRIVATE_DIRECTORY, exist_ok=True)
             os.makedirs(path, PRIVATE_DIRECTORY, exist_ok=True)
+            for directory in (self.root, path):
+                check_ours(directory)
 
 
 class Held:

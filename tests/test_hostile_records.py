@@ -1,0 +1,247 @@
+"""A record or a whole store that somebody else has made: it is read, shown or refused, and no more comes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.atomic import StoreError
+from machinectl.cli.answers import env, ip, url
+from machinectl.commands.active import active
+from machinectl.commands.certs.ls import certs_ls
+from machinectl.commands.config import config
+from machinectl.commands.inspect import ours
+from machinectl.commands.ls import rows
+from machinectl.driver import DriverError
+from machinectl.errors import MachineError
+from machinectl.hosts.driven import ssh_endpoint, where
+from machinectl.hosts.endpoint import endpoint
+from machinectl.machines.docker_machine import config_json
+from machinectl.machines.engine_options import EngineOptions
+from machinectl.machines.record import BrokenRecord, Machine
+from machinectl.machines.store import Store
+from machinectl.ssh.openssh import openssh_command
+from tests.support.program import machinectl
+from tests.support.quiet import Quiet
+from tests.support.real import need
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CLEAR = "\x1b[2J\x1b]0;pwned\x07\r\x9b2J\u202e"
+FAKE_ROW = "\nother   -   none   Running   tcp://192.0.2.66:2376"
+EVIL = st.sampled_from(
+    [
+        CLEAR,
+        FAKE_ROW,
+        "../../../../etc/shadow",
+        "/etc/shadow",
+        "-oProxyCommand=touch pwned",
+        "$(touch pwned)",
+        "'; touch pwned; '",
+        "`touch pwned`",
+        "%(touch pwned)s",
+        "\x00",
+        "\ud800",
+        "tcp://[::1",
+        "tcp://127.0.0.1:99999",
+        "ssh://-oProxyCommand=touch%20pwned",
+        "ssh://a'$(touch pwned)@h",
+        "unix:///tmp/x\n",
+    ]
+)
+TEXT = EVIL | st.text(max_size=20)
+VALUES = st.recursive(
+    TEXT | st.none() | st.booleans() | st.integers() | st.floats(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+SERVER = {"IPAddress": "127.0.0.1", "SSHUser": "", "SSHPort": 22, "SSHKeyPath": "id_ssh", "EnginePort": 2376}
+STATES = st.dictionaries(st.sampled_from([*SERVER, "SSHHost", "MAC", "URL"]) | TEXT, VALUES, max_size=4).map(
+    lambda changed: json.dumps({**SERVER, **changed})
+)
+RECORDS = st.fixed_dictionaries(
+    {
+        "schema": st.just(1),
+        "driver": st.sampled_from(["generic", "none"]) | TEXT,
+        "url": st.sampled_from(["tcp://127.0.0.1:1", ""]) | TEXT,
+        "tls": st.booleans(),
+    },
+    optional={
+        "driver_state": STATES | TEXT,
+        "phase": st.sampled_from(["ready", "creating", "provisioning"]) | TEXT,
+        "labels": st.dictionaries(TEXT, VALUES, max_size=2),
+        "options": st.dictionaries(TEXT, VALUES, max_size=2),
+        "engine": st.dictionaries(st.sampled_from(["env", "options", "tls_sans", "bind"]) | TEXT, VALUES, max_size=3),
+        "changes": st.lists(VALUES, max_size=3),
+        "mac": TEXT,
+        "made": st.booleans(),
+    },
+)
+
+
+def laid(root: Path, data: dict[str, Any]) -> Store:
+    store = Store(str(root))
+    os.makedirs(store.directory("orion"), 0o700)
+    Path(store.directory("orion"), "machine.json").write_text(json.dumps(data))
+    return store
+
+
+def shell_text(store: Store) -> str:
+    return env(store, {"shell": "bash"}, ["orion"])
+
+
+# What each verb does that only reads, up to what is printed.
+READING: list[Callable[[Store], object]] = [
+    shell_text,
+    lambda store: url(store, {}, ["orion"]),
+    lambda store: ip(store, {}, ["orion"]),
+    lambda store: active(store, {"DOCKER_HOST": "tcp://127.0.0.1:1"}),
+    lambda store: config(store, Quiet(), ["orion"], {}),
+    lambda store: [json.dumps(row.fields()) for row in rows(store, {})],
+    lambda store: json.dumps(ours(store.read("orion"), store.directory("orion"))),
+    lambda store: json.dumps(config_json(store.read("orion"), store.directory("orion"))),
+    lambda store: [row.cells() for row in certs_ls(store)],
+    lambda store: endpoint(store.read("orion")),
+    lambda store: where(store.read("orion")),
+    lambda store: ssh_command(store.read("orion")),
+]
+
+
+def ssh_command(machine: Machine) -> list[str]:
+    return openssh_command(ssh_endpoint(machine), known_hosts="")
+
+
+@given(RECORDS)
+def test_whatever_a_record_says_each_verb_that_reads_answers_or_says_in_one_line_why_not(data: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        store = laid(Path(directory, "store"), data)
+        for read in READING:
+            refusal = None
+            try:
+                read(store)
+            except MachineError as exc:
+                refusal = exc
+            assert refusal is None or (refusal.hint and "\n" not in refusal.cause), refusal
+
+
+@given(RECORDS)
+def test_whatever_a_record_says_ssh_is_given_no_option_of_its_and_no_file_outside_the_machine(
+    data: dict[str, Any],
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        store = laid(Path(directory, "store"), data)
+        with suppress(MachineError):
+            ssh = ssh_endpoint(store.read("orion"))
+            assert not ssh.key or os.path.dirname(ssh.key) == store.directory("orion")
+            command = openssh_command(ssh)
+            assert not any(word.startswith("-") and "ProxyCommand" in word for word in command)
+
+
+@pytest.mark.parametrize("key", ["driver", "url"])
+@pytest.mark.parametrize("text", [CLEAR, FAKE_ROW, "\u2028"], ids=ascii)
+def test_what_no_machinectl_has_written_is_a_broken_record_and_draws_nothing(store: Store, key: str, text: str) -> None:
+    laid(Path(store.root), {"schema": 1, "driver": "none", "url": "tcp://127.0.0.1:1", "tls": True, key: f"x{text}"})
+    with pytest.raises(BrokenRecord, match=key):
+        store.read("orion")
+    listed = machinectl("ls", store=store.root)
+    assert listed.returncode == 0
+    [_, row] = listed.stdout.splitlines()
+    assert row.isprintable()
+    assert row.startswith("orion ")
+
+
+def test_a_label_is_no_row_and_no_cell_of_its_own(store: Store) -> None:
+    machine = Machine("orion", "none", url="unix:///x.sock")
+    machine.labels = {f"a{FAKE_ROW}": "b\tc\u2028d\r\n"}
+    machine.engine = EngineOptions(env=(f"A=1{FAKE_ROW}",))
+    added(store, machine)
+    for template in ("{{.Name}} {{.Labels}} {{.EngineOptions}}", "table {{.Name}}\t{{.Labels}}\t{{.URL}}"):
+        listed = machinectl("ls", "-f", template, store=store.root).stdout
+        rows = [line for line in listed.splitlines() if not line.startswith("NAME")]
+        assert len(rows) == 1
+        assert rows[0].startswith("orion ")
+
+
+@pytest.mark.parametrize(
+    "name", ["../other/id_ssh", "/etc/shadow", "keys/id_ssh", "..", ".", "id\x00ssh", "id\nssh"], ids=ascii
+)
+def test_a_record_names_no_key_outside_of_its_machine(store: Store, name: str) -> None:
+    machine = Machine("orion", "generic", directory=store.directory("orion"))
+    machine.driver_state = json.dumps({**SERVER, "SSHKeyPath": name})
+    with pytest.raises(DriverError, match="a key outside of the machine's directory") as raised:
+        ssh_endpoint(machine)
+    assert raised.value.cause.isprintable()
+    machine.driver_state = json.dumps(SERVER)
+    assert ssh_endpoint(machine).key == os.path.join(store.directory("orion"), "id_ssh")
+
+
+@pytest.mark.parametrize("state", ["", "[]", "null", "{}", json.dumps({**SERVER, "SSHPort": "22"}), "[" * 100_000])
+def test_a_state_that_is_no_servers_is_the_records_fault_and_not_the_drivers(state: str) -> None:
+    machine = Machine("orion", "generic")
+    machine.driver_state = state
+    with pytest.raises(DriverError, match=r'[Tt]he record of "orion"'):
+        where(machine)
+
+
+def test_a_link_in_a_machines_place_or_a_files_is_replaced_and_never_written_through(
+    store: Store, tmp_path: Path
+) -> None:
+    added(store, Machine("orion", "none", url="unix:///x.sock"))
+    outside = tmp_path / "outside"
+    outside.write_text("theirs")
+    for name in ("known_hosts", "machine.json.tmp", ".known_hosts.tmp", ".machine.json.tmp", "ca.pem"):
+        Path(store.directory("orion"), name).symlink_to(outside)
+    with store.writing("orion") as held:
+        held.write_file("known_hosts", b"ours")
+        held.write()
+        held.write_files({"ca.pem": b"ours"})
+    assert outside.read_text() == "theirs"
+    assert Path(store.directory("orion"), "known_hosts").read_text() == "ours"
+    assert not Path(store.directory("orion"), "ca.pem").is_symlink()
+
+
+def test_what_is_on_its_way_in_goes_to_no_place_that_somebody_laid_there(store: Store, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    os.makedirs(store.staging, 0o700)
+    Path(store.staging, "orion").symlink_to(outside)
+    added(store, Machine("orion", "none", url="unix:///x.sock"), {"key.pem": b"secret"})
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("which", ["root", "machines", "locks"])
+def test_no_key_is_kept_where_everybody_may_write(store: Store, which: str) -> None:
+    os.makedirs(store.machines)
+    os.makedirs(store.locks)
+    os.chmod(getattr(store, which), 0o777)
+    with pytest.raises(StoreError, match="everybody may write to it") as raised:
+        added(store, Machine("orion", "none"), {"key.pem": b"secret"})
+    assert raised.value.hint
+    os.chmod(getattr(store, which), 0o1777)
+    added(store, Machine("orion", "none"), {"key.pem": b"secret"})
+
+
+def test_no_key_is_kept_where_another_user_may_replace_it() -> None:
+    need("true", root=True)
+    # Not pytest's directory, which others cannot even pass through.
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        store = Store(directory)
+        os.makedirs(store.locks)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(StoreError, match="it is another user's"):
+                store.make_directory(store.locks)
+        finally:
+            os.seteuid(0)
+        store.make_directory(store.locks)
