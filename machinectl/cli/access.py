@@ -12,13 +12,14 @@ import typer
 
 from machinectl.cli.verbs import keyword, session
 from machinectl.hosts.access import Access
-from machinectl.ssh.credentials import Credentials, read_secret
+from machinectl.ssh.credentials import Credentials, is_exposed, read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from machinectl.certs import Pair
     from machinectl.cli.verbs import Session
+    from machinectl.console import Console
 
 # By the name of the parameter: each is also read from the variable, where one is named.
 SECRETS = {
@@ -56,7 +57,10 @@ def secret_help(text: str, variable: str) -> str:
 
 def taken_access(options: dict[str, Any], here: Session) -> Access:
     """How to log in, by the options of `access_parameters`, which are taken out of all those given."""
-    secrets = {name: secret(options.pop(name), flag, variable) for name, (flag, variable, _) in SECRETS.items()}
+    secrets = {
+        name: secret(options.pop(name), flag, here.passwords.get(variable), here.console)
+        for name, (flag, variable, _) in SECRETS.items()
+    }
     return Access(
         Credentials(
             passphrase=secrets["ssh_passphrase_file"],
@@ -74,9 +78,19 @@ def without_secrets(text: str) -> str:
     return URL_PASSWORD.sub(r"\1…\2", FILE_CONTENT.sub("|…", text))
 
 
-def secret(path: str, flag: str, variable: str) -> str | None:
-    """What a file or else the environment holds; None where nothing was given."""
-    return read_secret(path, flag) if path else os.environ.get(variable) or None
+def take_passwords() -> dict[str, str]:
+    """What the environment holds of SECRETS, by its variable, and no longer: whatever is run would inherit it."""
+    variables = [variable for _, variable, _ in SECRETS.values() if variable in os.environ]
+    return {variable: value for variable in variables if (value := os.environ.pop(variable))}
+
+
+def secret(path: str, flag: str, variable: str | None, console: Console) -> str | None:
+    """What a file holds that was named, or else a variable of the environment; None where nothing was given."""
+    if not path:
+        return variable or None
+    if is_exposed(path):
+        console.warn(f"{flag}: others can read {path}; keep them out: chmod 600 {path}")
+    return read_secret(path, flag)
 
 
 def with_access(function: Callable[..., int | None]) -> Callable[..., int | None]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from machinectl.cli import certs
+from machinectl.cli.access import take_passwords
 from machinectl.cli.create import add_create
 from machinectl.cli.exits import guarded, program_with
 from machinectl.cli.lookahead import SYSTEMDS_VERBS, split_at_verb
@@ -113,6 +114,7 @@ def before_the_verb(
         ca_key=tls_ca_key,
         native_ssh=native_ssh,
         program=program,
+        passwords=take_passwords(),
     )
 
 

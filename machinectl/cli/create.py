@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,6 +27,7 @@ from machinectl.provision.target import Allowed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from machinectl.console import Console
     from machinectl.driver import Option, OptionValue
 
 # Options of `create` that are followed by a value; a driver's own are not known before it is.
@@ -84,7 +86,7 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
             machine,
             MachineSpec(
                 driver=name,
-                options=driver_values(name, driver.options(), others),
+                options=driver_values(name, driver.options(), others, here.console),
                 tls=False if no_tls else None,
                 labels=labels(label or [], "--label"),
                 engine=engine_options.taken(others),
@@ -178,13 +180,15 @@ def help_of(option: Option) -> str:
     return f"{text} [required]" if option.required else text
 
 
-def driver_values(driver_name: str, options: Sequence[Option], given: dict[str, Any]) -> dict[str, OptionValue]:
+def driver_values(
+    driver_name: str, options: Sequence[Option], given: dict[str, Any], console: Console
+) -> dict[str, OptionValue]:
     """What was typed, as the contract has it. Raises UsageError where a value is missing or is none of the choices."""
     values: dict[str, OptionValue] = {}
     for option in options:
         value = given[python_name(option)]
         if option.secret:
-            value = access_options.secret(value, typed(option), option.variable) or ""
+            value = access_options.secret(value, typed(option), os.environ.get(option.variable), console) or ""
         values[option.name] = tuple(value) if isinstance(value, list) else value
     return complete(driver_name, options, values)
 

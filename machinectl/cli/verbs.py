@@ -6,7 +6,7 @@ import functools
 import inspect
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -18,7 +18,7 @@ from machinectl.commands.create import Certificates
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 Function = TypeVar("Function", bound="Callable[..., int | None]")
 
@@ -60,6 +60,8 @@ class Session:
     program: str
     ca_key: str = ""
     native_ssh: bool = False
+    # Those that the environment held, by their variables.
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def new_app(**settings: Any) -> typer.Typer:

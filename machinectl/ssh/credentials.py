@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
@@ -44,6 +45,15 @@ class Credentials:
 def ask(console: Console, question: str) -> str | None:
     """A secret from the person at the terminal; None where there is nobody, or nothing was typed."""
     return (console.ask(question, secret=True) or None) if console.interactive else None
+
+
+def is_exposed(path: str) -> bool:
+    """Whether others than its owner can read a file; a pipe (`<(pass show orion)`) is nobody else's."""
+    try:
+        mode = os.stat(os.path.expanduser(path)).st_mode
+    except OSError:
+        return False
+    return os.name == "posix" and stat.S_ISREG(mode) and bool(mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
 def read_secret(path: str, option: str) -> str:

@@ -11,6 +11,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.access import Access
 from machinectl.ssh.credentials import Credentials
 from tests.support.program import machinectl
+from tests.support.quiet import Quiet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,16 +37,14 @@ def test_nothing_secret_is_in_its_repr() -> None:
     assert "given" not in repr(Access(Credentials(password="given", passphrase="given", sudo_password="given")))
 
 
-def test_a_secret_comes_from_the_file_or_else_from_the_variable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "secret").write_text("from the file\nand no more\n")
-    assert secret("", "--secret-file", "MACHINECTL_SECRET") is None
-    monkeypatch.setenv("MACHINECTL_SECRET", "from the variable")
-    assert secret("", "--secret-file", "MACHINECTL_SECRET") == "from the variable"
-    assert secret(str(tmp_path / "secret"), "--secret-file", "MACHINECTL_SECRET") == "from the file"
+def test_a_secret_comes_from_the_file_or_else_from_the_variable(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("from the file\nand no more\n")
+    assert secret("", "--secret-file", None, Quiet()) is None
+    assert secret("", "--secret-file", "from the variable", Quiet()) == "from the variable"
+    assert secret(str(file), "--secret-file", "from the variable", Quiet()) == "from the file"
     with pytest.raises(MachineError, match=r"--secret-file: .* cannot be read"):
-        secret(str(tmp_path), "--secret-file", "MACHINECTL_SECRET")
+        secret(str(tmp_path), "--secret-file", None, Quiet())
 
 
 @pytest.mark.parametrize("verb", [*VERBS, "create"])
