@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 DAEMON_JSON = "/etc/docker/daemon.json"
 OWN_DIRECTORY = "/etc/docker/machinectl"
 DROP_INS = "/etc/systemd/system/docker.service.d"
+# The last second of the year 9999, the last that a calendar here has.
+END_OF_TIME = 253402300799
+# The kinds of what is read of `docker info`.
+INFO: dict[str, type] = {
+    "ServerVersion": str,
+    "LiveRestoreEnabled": bool,
+    "Swarm": str,
+    "SecurityOptions": list,
+    "DockerRootDir": str,
+    "Driver": str,
+    "DriverStatus": list,
+    "Containers": int,
+}
 # How long a job that an earlier run left at work is waited for: an installation may take minutes.
 PATIENCE = 120
 
@@ -235,10 +248,10 @@ def facts(found: dict[str, list[Section]]) -> Facts:
             unit.get("UnitFileState", "").startswith("enabled"),
             unit.get("ControlGroup", ""),
         )
-    info = json.loads(text("info") or "{}")
+    info = engine_info(text("info"))
     return Facts(
         uid=int(word("uid")),
-        clock=int(word("clock")),
+        clock=clock(word("clock")),
         kernel=word("kernel"),
         arch=word("arch"),
         hostname=word("hostname"),
@@ -284,6 +297,28 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         transaction=word("transaction"),
         firewalls={section.words[0]: section.text for section in found.get("firewall", ())},
     )
+
+
+def clock(text: str) -> int:
+    """Seconds since 1970. Raises MachineError for what is no date to anybody: a clock whose battery is empty."""
+    if not 0 <= int(text) <= END_OF_TIME:
+        raise MachineError(
+            f"The host's clock says {text} seconds since 1970, which is no date", "Set it: timedatectl set-ntp true"
+        )
+    return int(text)
+
+
+def engine_info(text: str) -> dict[str, Any]:
+    """What the engine says of itself; what is not of its kind, it does not say. Raises MachineError."""
+    try:
+        said = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise MachineError(
+            f"The host's engine does not say what it is but {text[:60]!r}", "See it on the host: docker info"
+        )
+    return {key: value for key, value in said.items() if isinstance(value, INFO.get(key, object))}
 
 
 def process(section: Section) -> Process:
