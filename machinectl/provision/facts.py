@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 DAEMON_JSON = "/etc/docker/daemon.json"
 OWN_DIRECTORY = "/etc/docker/machinectl"
 DROP_INS = "/etc/systemd/system/docker.service.d"
+# The last second of the year 9999, the last that a calendar here has.
+END_OF_TIME = 253402300799
+# The kinds of what is read of `docker info`.
+INFO: dict[str, type] = {
+    "ServerVersion": str,
+    "LiveRestoreEnabled": bool,
+    "Swarm": str,
+    "SecurityOptions": list,
+    "DockerRootDir": str,
+    "Driver": str,
+    "DriverStatus": list,
+    "Containers": int,
+}
 # How long a job that an earlier run left at work is waited for: an installation may take minutes.
 PATIENCE = 120
 # What is read of a file, and one byte more where it has more (facts.sh). Nobody's daemon.json has as much; in bytes.
@@ -86,7 +99,8 @@ class Facts:
     """What a host is like at one moment.
 
     `clock` is in seconds since 1970; `free` in KiB, by directory. `dockerd` is its path, "" where there is none;
-    `version` its version. `unit` is docker.service as `systemctl cat` prints it, and `environment` the lines of its
+    `version` its version. `unit` is docker.service as `systemctl cat` prints it, `absent` are programs that it
+    starts and that are not there, and `environment` the lines of its
     environment files that may hold options. `podman_socket` is whether podman answers where an
     engine would. `info` is what the running engine says of itself,
     and `links` where the directories of its data lead.
@@ -109,6 +123,7 @@ class Facts:
     packages: Mapping[str, str] = field(default_factory=dict)
     service: Service = Service()
     unit: str = ""
+    absent: frozenset[str] = frozenset()
     drop_ins: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
@@ -252,7 +267,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
     info = engine_info(text("info"))
     return Facts(
         uid=int(word("uid")),
-        clock=int(word("clock")),
+        clock=clock(word("clock")),
         kernel=word("kernel"),
         arch=word("arch"),
         hostname=word("hostname"),
@@ -268,6 +283,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         packages={line.split()[0]: line.split()[1] for line in text("packages").splitlines()},
         service=service,
         unit=text("unit"),
+        absent=frozenset(" ".join(words) for words in each(found, "absent")),
         drop_ins=tuple(unit.get("DropInPaths", "").split()),
         environment={section.words[0]: section.text for section in found.get("environment", ())},
         info=info,
@@ -299,18 +315,37 @@ def facts(found: dict[str, list[Section]]) -> Facts:
     )
 
 
+def clock(text: str) -> int:
+    """Seconds since 1970. Raises MachineError for what is no date to anybody: a clock whose battery is empty."""
+    if not 0 <= int(text) <= END_OF_TIME:
+        raise MachineError(
+            f"The host's clock says {text} seconds since 1970, which is no date", "Set it: timedatectl set-ntp true"
+        )
+    return int(text)
+
+
+def engine_info(text: str) -> dict[str, Any]:
+    """What the engine says of itself (GET /info), of Swarm the node's state; what is not of its kind, it does not say.
+
+    Raises MachineError.
+    """
+    try:
+        said = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise MachineError(
+            f"The host's engine does not say what it is but {text[:60]!r}", "See it on the host: docker info"
+        )
+    if isinstance(said.get("Swarm"), dict):
+        said["Swarm"] = said["Swarm"].get("LocalNodeState", "")
+    return {key: value for key, value in said.items() if isinstance(value, INFO.get(key, object))}
+
+
 def process(section: Section) -> Process:
     pid, uid, *cgroup = section.words
     flag, _, path = section.text.partition("\n")
     return Process(int(pid), int(uid), " ".join(cgroup), flag.partition("=")[2] or path)
-
-
-def engine_info(text: str) -> dict[str, Any]:
-    """What the engine says of itself (GET /info); of Swarm only the node's state."""
-    info: dict[str, Any] = json.loads(text or "{}")
-    if isinstance(info.get("Swarm"), dict):
-        info["Swarm"] = info["Swarm"].get("LocalNodeState", "")
-    return info
 
 
 def each(found: dict[str, list[Section]], name: str) -> list[list[str]]:

@@ -57,6 +57,10 @@ if has systemctl; then
     say unit
     unit=$(systemctl cat docker.service)
     printf '%s\n' "$unit" | lines
+    # What it starts, by whichever of its files, and is not there.
+    printf '%s\n' "$unit" | sed -n 's/^ExecStart=[-@:+!]*\(\/[^ ]*\).*/\1/p' | sort -u | while read -r program; do
+        [ -x "$program" ] || say absent "$program"
+    done
     environment=$(printf '%s\n' "$unit" | sed -n 's/^EnvironmentFile=-\{0,1\}//p')
 else
     environment=/etc/conf.d/docker
@@ -89,7 +93,7 @@ has dockerd || { [ "$docker" ] && grep -q podman "$docker" && say podman "$docke
 for process in /proc/[0-9]*; do
     read -r name <"$process/comm" || continue
     case $name in
-    dockerd) runs "$process" dockerd &&
+    dockerd*) runs "$process" dockerd &&
         say process "${process#/proc/}" "$(stat -c %u "$process")" "$(tail -n 1 "$process/cgroup")" &&
         tr '\0\n' '\n ' <"$process/cmdline" | grep -A 1 -e '^--config-file' | lines ;;
     containerd-shim*) [ "$(stat -c %u "$process")" = 0 ] && runs "$process" containerd-shim &&

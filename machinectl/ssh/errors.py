@@ -15,7 +15,10 @@ LONGEST = 1000
 
 
 class SSHError(MachineError):
-    """The host cannot be reached, does not let us in, or did not do what it was asked to."""
+    """The host cannot be reached, does not let us in, or did not do what it was asked to.
+
+    Its cause may hold what the server said, which is kept to one line: no line of it passes for one of ours.
+    """
 
     def __init__(self, cause: str, hint: str = "") -> None:
         # What a server said may be in it.
