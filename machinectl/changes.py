@@ -81,6 +81,12 @@ class ServiceEnabled(About):
     KIND = "enabled"
 
 
+class ServiceStarted(About):
+    """The unit `subject` runs, and did not before."""
+
+    KIND = "started"
+
+
 class PackageInstalled(About):
     """The engine's package `subject`; undone where the engine is to go, too."""
 
@@ -195,6 +201,7 @@ KINDS: dict[str, type[Change]] = {
         DirectoryMade,
         CaGiven,
         ServiceEnabled,
+        ServiceStarted,
         PackageInstalled,
         PortOpened,
         ConfigMerged,

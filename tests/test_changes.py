@@ -20,6 +20,7 @@ from machinectl.changes import (
     PackageInstalled,
     PortOpened,
     ServiceEnabled,
+    ServiceStarted,
     Unknown,
     load,
     merged,
@@ -32,6 +33,7 @@ RECORDED = [
     ({"kind": "directory", "path": "/etc/docker"}, DirectoryMade("/etc/docker")),
     ({"kind": "ca", "path": "ab" * 32}, CaGiven("ab" * 32)),
     ({"kind": "enabled", "path": "docker.service"}, ServiceEnabled("docker.service")),
+    ({"kind": "started", "path": "docker.service"}, ServiceStarted("docker.service")),
     ({"kind": "package", "path": "docker.io"}, PackageInstalled("docker.io")),
     (
         {"kind": "firewall", "path": "ufw:2376", "undo": "ufw delete allow 2376/tcp"},

@@ -79,7 +79,8 @@ class Facts:
 
     `clock` is in seconds since 1970; `free` in KiB, by directory. `dockerd` is its path, "" where there is none;
     `version` its version. `unit` is docker.service as `systemctl cat` prints it, and `environment` the lines of its
-    environment files that may hold options. `info` is what the running engine says of itself.
+    environment files that may hold options. Of `socket`, docker.socket, only `active` is known. `info` is what the
+    running engine says of itself.
     """
 
     uid: int
@@ -98,6 +99,7 @@ class Facts:
     version: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
     service: Service = Service()
+    socket: Service = Service()
     unit: str = ""
     drop_ins: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -227,6 +229,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         version=str(info.get("ServerVersion") or version(text("version"))),
         packages={line.split()[0]: line.split()[1] for line in text("packages").splitlines()},
         service=service,
+        socket=Service(active=units.get("docker.socket", {}).get("ActiveState") == "active"),
         unit=text("unit"),
         drop_ins=tuple(unit.get("DropInPaths", "").split()),
         environment={section.words[0]: section.text for section in found.get("environment", ())},

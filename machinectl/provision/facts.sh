@@ -21,7 +21,8 @@ while read -r job </run/machinectl/pid && kill -0 "$job"; do
 done
 
 # The engine is asked meanwhile: its client takes as long as all of the rest.
-answers() { has docker && [ -S /var/run/docker.sock ] && has dockerd; }
+# One that does not run is not asked: docker.socket would start it.
+answers() { has docker && [ -S /var/run/docker.sock ] && has dockerd && grep -qsx dockerd /proc/[0-9]*/comm; }
 ask() {
     answers && DOCKER_CONTEXT='' DOCKER_HOST=unix:///var/run/docker.sock timeout 10 docker info --format \
         '{"ServerVersion":{{json .ServerVersion}},"LiveRestoreEnabled":{{json .LiveRestoreEnabled}},"Swarm":{{json .Swarm.LocalNodeState}},"SecurityOptions":{{json .SecurityOptions}}}'
