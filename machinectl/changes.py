@@ -117,6 +117,32 @@ class PortOpened(Change):
 
 
 @dataclass(frozen=True)
+class KeyLetIn(Change):
+    """A public key (its type and its base64) put into the authorized_keys at `path`.
+
+    `made` is how much of it is ours: the `line`, the `file`, or its `directory`, too.
+    """
+
+    KIND = "key"
+
+    path: str
+    key: str
+    made: str
+
+    @property
+    def about(self) -> str:
+        return f"{self.path} {self.key}"
+
+    def dump(self) -> dict[str, Any]:
+        return {**super().dump(), "made": self.made}
+
+    @classmethod
+    def load(cls, about: str, more: dict[str, Any]) -> Self:
+        path, kind, data = about.rsplit(" ", 2)
+        return cls(path, f"{kind} {data}", text(more.pop("made")), more=more)
+
+
+@dataclass(frozen=True)
 class ConfigMerged(Change):
     """Keys that were put into the daemon.json at `path`.
 
@@ -204,6 +230,7 @@ KINDS: dict[str, type[Change]] = {
         ServiceStarted,
         PackageInstalled,
         PortOpened,
+        KeyLetIn,
         ConfigMerged,
         LiveRestoreHeld,
     )

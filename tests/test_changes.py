@@ -16,6 +16,7 @@ from machinectl.changes import (
     ConfigMerged,
     DirectoryMade,
     FileMade,
+    KeyLetIn,
     LiveRestoreHeld,
     PackageInstalled,
     PortOpened,
@@ -49,6 +50,10 @@ RECORDED = [
             "written": "cd" * 32,
         },
         ConfigMerged("/etc/docker/daemon.json", "{}", "600", {"tlsverify": True}, "cd" * 32),
+    ),
+    (
+        {"kind": "key", "path": "/home/my ops/.ssh/authorized_keys ssh-ed25519 AAAA", "made": "file"},
+        KeyLetIn("/home/my ops/.ssh/authorized_keys", "ssh-ed25519 AAAA", "file"),
     ),
     (
         {"kind": "live-restore", "path": "/etc/docker/daemon.json", "before": None},
