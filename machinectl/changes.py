@@ -81,6 +81,12 @@ class ServiceEnabled(About):
     KIND = "enabled"
 
 
+class ServiceStarted(About):
+    """The unit `subject` runs, and did not before."""
+
+    KIND = "started"
+
+
 class PackageInstalled(About):
     """The engine's package `subject`; undone where the engine is to go, too."""
 
@@ -108,6 +114,32 @@ class PortOpened(Change):
     def load(cls, about: str, more: dict[str, Any]) -> Self:
         firewall, _, port = about.partition(":")
         return cls(firewall, port, text(more.pop("undo")), more=more)
+
+
+@dataclass(frozen=True)
+class KeyLetIn(Change):
+    """A public key (its type and its base64) put into the authorized_keys at `path`.
+
+    `made` is how much of it is ours: the `line`, the `file`, or its `directory`, too.
+    """
+
+    KIND = "key"
+
+    path: str
+    key: str
+    made: str
+
+    @property
+    def about(self) -> str:
+        return f"{self.path} {self.key}"
+
+    def dump(self) -> dict[str, Any]:
+        return {**super().dump(), "made": self.made}
+
+    @classmethod
+    def load(cls, about: str, more: dict[str, Any]) -> Self:
+        path, kind, data = about.rsplit(" ", 2)
+        return cls(path, f"{kind} {data}", text(more.pop("made")), more=more)
 
 
 @dataclass(frozen=True)
@@ -195,8 +227,10 @@ KINDS: dict[str, type[Change]] = {
         DirectoryMade,
         CaGiven,
         ServiceEnabled,
+        ServiceStarted,
         PackageInstalled,
         PortOpened,
+        KeyLetIn,
         ConfigMerged,
         LiveRestoreHeld,
     )

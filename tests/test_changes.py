@@ -16,10 +16,12 @@ from machinectl.changes import (
     ConfigMerged,
     DirectoryMade,
     FileMade,
+    KeyLetIn,
     LiveRestoreHeld,
     PackageInstalled,
     PortOpened,
     ServiceEnabled,
+    ServiceStarted,
     Unknown,
     load,
     merged,
@@ -32,6 +34,7 @@ RECORDED = [
     ({"kind": "directory", "path": "/etc/docker"}, DirectoryMade("/etc/docker")),
     ({"kind": "ca", "path": "ab" * 32}, CaGiven("ab" * 32)),
     ({"kind": "enabled", "path": "docker.service"}, ServiceEnabled("docker.service")),
+    ({"kind": "started", "path": "docker.service"}, ServiceStarted("docker.service")),
     ({"kind": "package", "path": "docker.io"}, PackageInstalled("docker.io")),
     (
         {"kind": "firewall", "path": "ufw:2376", "undo": "ufw delete allow 2376/tcp"},
@@ -47,6 +50,10 @@ RECORDED = [
             "written": "cd" * 32,
         },
         ConfigMerged("/etc/docker/daemon.json", "{}", "600", {"tlsverify": True}, "cd" * 32),
+    ),
+    (
+        {"kind": "key", "path": "/home/my ops/.ssh/authorized_keys ssh-ed25519 AAAA", "made": "file"},
+        KeyLetIn("/home/my ops/.ssh/authorized_keys", "ssh-ed25519 AAAA", "file"),
     ),
     (
         {"kind": "live-restore", "path": "/etc/docker/daemon.json", "before": None},

@@ -95,13 +95,26 @@ def preview(
 
 def planned(machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
     """What would be undone on the host, which is read and not changed."""
+    from machinectl.changes import KeyLetIn, of_kind
     from machinectl.hosts.access import elevated, logged_in
-    from machinectl.hosts.setup import purge_plan
+    from machinectl.hosts.let_in import undoing
+    from machinectl.hosts.setup import Outcome, purge_plan
 
     access = purge.access.for_one_host()
+    outcomes = []
     with logged_in(machine, console, access) as session:
-        root = elevated(session, console, access)
-        return purge_plan(machine, root, purge_engine=purge.engine, allowed=purge.allowed)
+        if for_root(machine):
+            root = elevated(session, console, access)
+            outcomes = purge_plan(machine, root, purge_engine=purge.engine, allowed=purge.allowed)
+    keys = of_kind(machine.changes, KeyLetIn)
+    return [*outcomes, *(Outcome(undoing(key), changed=True, details=(f"remove {key.key}",)) for key in keys)]
+
+
+def for_root(machine: Machine) -> bool:
+    """Whether there is something to undo that takes root."""
+    from machinectl.changes import KeyLetIn
+
+    return any(not isinstance(change, KeyLetIn) for change in machine.changes)
 
 
 def confirmed(store: Store, console: Console, names: Sequence[str], purge: Purge | None, *, forget: bool) -> bool:
@@ -200,12 +213,18 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
     """Undo on the host what was changed there; with `force`, one that cannot be reached is forgotten all the same."""
     if not held.machine.changes:
         return
-    from machinectl.hosts.access import as_root
+    from machinectl.hosts.access import elevated, keep_host_key, logged_in
+    from machinectl.hosts.let_in import take_out
     from machinectl.hosts.setup import purge as undo
 
+    access = purge.access.for_one_host()
     try:
-        with as_root(held, console, purge.access.for_one_host()) as root:
-            undo(held, console, root, purge_engine=purge.engine, allowed=purge.allowed)
+        with logged_in(held.machine, console, access) as session:
+            keep_host_key(held, session)
+            if for_root(held.machine):
+                root = elevated(session, console, access)
+                undo(held, console, root, purge_engine=purge.engine, allowed=purge.allowed)
+            take_out(held, console, session)
     except MachineError as exc:
         if not force:
             raise

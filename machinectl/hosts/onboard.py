@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.access import elevated, keep_host_key, logged_in
 from machinectl.machines.record import Phase
 
@@ -40,15 +40,25 @@ class Onboarding:
         with logged_in(machine, console, self.access, ssh=ssh) as session:
             setup = self._setup()
             keep_host_key(held, session)
-            if ssh.copy_key:
-                self._let_key_in(ssh, session)
-            return setup.carry_out(held, console, elevated(session, console, self.access))
+            root = elevated(session, console, self.access)
+            if not ssh.copy_key:
+                return setup.carry_out(held, console, root)
+            from machinectl.hosts.let_in import let_in, take_out
+
+            let_in(held, console, session, public_key(ssh, self.access.credentials.passphrase))
+            try:
+                return setup.carry_out(held, console, root)
+            except CheckFailed:
+                # A host that is refused stays as it is.
+                take_out(held, console, session)
+                raise
 
     def plan(self, machine: Machine, console: Console, ssh: SSHEndpoint, store: Store) -> list[Outcome]:
         """What `carry_out` would do on the host, which is read and not changed."""
         machine.engine.check()
         with logged_in(machine, console, self.access, ssh=ssh) as session:
-            return self._setup().plan(machine, console, elevated(session, console, self.access), store)
+            outcomes = self._setup().plan(machine, console, elevated(session, console, self.access), store)
+            return [*self._key_outcome(ssh, session), *outcomes]
 
     def _setup(self) -> Setup:
         # Loaded for a host that is set up alone, and while that starts our shells: its first takes 0.1 s.
@@ -56,10 +66,16 @@ class Onboarding:
 
         return Setup(self.allowed, self.authority)
 
-    def _let_key_in(self, ssh: SSHEndpoint, session: Session) -> None:
-        from machinectl.ssh.files import copy_key
+    def _key_outcome(self, ssh: SSHEndpoint, session: Session) -> list[Outcome]:
+        """What is to be done to let the user's key in, where that was asked for."""
+        if not ssh.copy_key:
+            return []
+        from machinectl.hosts.let_in import key_let_in, title
+        from machinectl.hosts.setup import Outcome
 
-        copy_key(session, public_key(ssh, self.access.credentials.passphrase))
+        line = public_key(ssh, self.access.credentials.passphrase)
+        change = key_let_in(session, line)
+        return [Outcome(title(change), changed=True, details=(f"add {line}",))] if change else []
 
 
 def public_key(ssh: SSHEndpoint, passphrase: str | None) -> str:

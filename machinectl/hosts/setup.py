@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs, engine
 from machinectl import url as engine_url
-from machinectl.changes import CaGiven, PackageInstalled, merged, of_kind
+from machinectl.changes import CaGiven, KeyLetIn, PackageInstalled, merged, of_kind
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.hosts.adoption import check_alone, forget_predecessors, go_on_with, predecessor
@@ -201,7 +201,9 @@ def purge(
         if left_out != list(machine.changes):
             machine.changes = left_out
             held.write()
-    machine.changes = () if purge_engine else tuple(of_kind(machine.changes, PackageInstalled))
+    # What is the logged-in user's is undone by that user (let_in).
+    staying = (KeyLetIn,) if purge_engine else (KeyLetIn, PackageInstalled)
+    machine.changes = tuple(change for change in machine.changes if isinstance(change, staying))
     held.write()
     return outcomes
 

@@ -8,7 +8,7 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, ServiceEnabled
+from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, ServiceEnabled, ServiceStarted
 from machinectl.errors import CheckFailed
 from machinectl.provision import daemon_json, hiding, unit
 from machinectl.provision.decision import Decision, not_applied
@@ -360,7 +360,15 @@ def changes(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Change, .
             found.append(CaGiven(hashlib.sha256(file.content).hexdigest()))
     if not facts.service.enabled:
         found.append(ServiceEnabled("docker.service"))
-    return tuple(found)
+    return (*found, *started(facts))
+
+
+def started(facts: Facts) -> list[Change]:
+    """What did not run before us: an engine that has our certificates was started by us once already."""
+    if facts.running or f"{OWN_DIRECTORY}/ca.pem" in facts.sums:
+        return []
+    socket = [] if facts.socket.active or facts.init != "systemd" else [ServiceStarted("docker.socket")]
+    return [*socket, ServiceStarted("docker.service")]
 
 
 def config_change(facts: Facts, ours: dict[str, Any], written: bytes) -> ConfigMerged:

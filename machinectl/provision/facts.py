@@ -99,11 +99,10 @@ class Facts:
     """What a host is like at one moment.
 
     `clock` is in seconds since 1970; `free` in KiB, by directory. `dockerd` is its path, "" where there is none;
-    `version` its version. `unit` is docker.service as `systemctl cat` prints it, `absent` are programs that it
-    starts and that are not there, and `environment` the lines of its
-    environment files that may hold options. `podman_socket` is whether podman answers where an
-    engine would. `info` is what the running engine says of itself,
-    and `links` where the directories of its data lead.
+    `version` its version. `unit` is docker.service as `systemctl cat` prints it, `absent` are programs that it starts
+    and that are not there, and `environment` the lines of its environment files that may hold options. Of `socket`,
+    docker.socket, only `active` is known. `podman_socket` is whether podman answers where an engine would. `info` is
+    what the running engine says of itself, and `links` where the directories of its data lead.
     """
 
     uid: int
@@ -122,6 +121,7 @@ class Facts:
     version: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
     service: Service = Service()
+    socket: Service = Service()
     unit: str = ""
     absent: frozenset[str] = frozenset()
     drop_ins: tuple[str, ...] = ()
@@ -282,6 +282,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         version=str(info.get("ServerVersion") or version(text("version"))),
         packages={line.split()[0]: line.split()[1] for line in text("packages").splitlines()},
         service=service,
+        socket=Service(active=units.get("docker.socket", {}).get("ActiveState") == "active"),
         unit=text("unit"),
         absent=frozenset(" ".join(words) for words in each(found, "absent")),
         drop_ins=tuple(unit.get("DropInPaths", "").split()),

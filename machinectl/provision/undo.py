@@ -19,6 +19,7 @@ from machinectl.changes import (
     PackageInstalled,
     PortOpened,
     ServiceEnabled,
+    ServiceStarted,
     merged,
     of_kind,
 )
@@ -41,6 +42,7 @@ def steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = "
     always: tuple[Undoing, ...] = (
         lambda facts, _: configuration.recover(facts, NO_TARGET),
         lambda facts, changes: checked(facts, changes, allowed),
+        stopped,
         containers_kept,
         taken_out,
         live_restore_off,
@@ -81,6 +83,27 @@ def checked(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
             f"The host's engine does not run, though it has {count(facts)}: without live-restore, its start ends them",
             f"Start it first, on the host: {start}",
         )
+
+
+def stopped(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+    """The engine did not run before us. It goes on where somebody's containers run on it by now."""
+    units = [change.subject for change in of_kind(changes, ServiceStarted)]
+    if not (units and facts.running) or facts.containers:
+        return None
+    command = f"systemctl stop {' '.join(units)}" if facts.init == "systemd" else "rc-service docker stop"
+    return Decision(
+        "Stopping the engine: it did not run before",
+        (command,),
+        single(command),
+        replace(facts, service=replace(facts.service, active=False)),
+        not_stopped,
+    )
+
+
+def not_stopped(result: Result) -> MachineError:
+    return interrupted(result) or MachineError(
+        f"The engine could not be stopped: {tail(result)}", "See on the host: systemctl status docker"
+    )
 
 
 def containers_kept(facts: Facts, changes: Sequence[Change]) -> Decision | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,61 @@ def authorize_command() -> str:
         "printf '%s\\n' \"$key\" >>authorized_keys || exit\n"
         "if command -v restorecon >/dev/null; then restorecon -F . authorized_keys; fi"
     )
+
+
+def authorized_command() -> str:
+    """Prints what is to be made to let the public key on standard input in, and the path of the user's authorized_keys.
+
+    That is the line, the file or its directory, too; nothing where the key is let in already.
+    """
+    return (
+        "IFS= read -r key || exit\n"
+        "set -f; set -- $key\n"
+        "file=$HOME/.ssh/authorized_keys\n"
+        'if grep -qsF -- "$2" "$file"; then echo\n'
+        'elif [ -e "$file" ]; then echo line\n'
+        'elif [ -d "$HOME/.ssh" ]; then echo file\n'
+        "else echo directory; fi\n"
+        "printf '%s\\n' \"$file\""
+    )
+
+
+def take_out_command(path: str, made: str) -> str:
+    """Takes the public key on standard input out of an authorized_keys, which stays whole at every moment.
+
+    What was `made` for it (the file, or its directory, too) goes where nothing else is in it.
+    """
+    quoted = shlex.quote(path)
+    script = (
+        "umask 077\n"
+        "IFS= read -r key || exit\n"
+        "set -f; set -- $key\n"
+        f'file=$(readlink -f {quoted}) && [ -f "$file" ] || exit 0\n'
+        'new=$(mktemp "$file.XXXXXX") || exit\n'
+        "trap 'rm -f \"$new\"' EXIT\n"
+        'cp -p "$file" "$new" || exit\n'
+        'grep -vF -- "$2" "$file" >"$new"\n'
+        "[ $? -le 1 ] || exit\n"
+        'sync "$new"; mv -f "$new" "$file" || exit\n'
+        'if command -v restorecon >/dev/null; then restorecon -F "$file"; fi'
+    )
+    if made in {"file", "directory"}:
+        script += f"\n[ -s {quoted} ] || rm -f {quoted}"
+    if made == "directory":
+        script += f"\nrmdir {shlex.quote(os.path.dirname(path))} 2>/dev/null || :"
+    return script
+
+
+def place_of_key(runner: Runner, public_key: str) -> tuple[str, str]:
+    """What has to be made to let a key in ("" where it is let in already), and the path of authorized_keys."""
+    answer = runner.run(authorized_command(), input=f"{public_key}\n".encode())
+    made, _, path = answer.text.partition("\n")
+    return made, path
+
+
+def take_key_out(runner: Runner, path: str, public_key: str, made: str) -> None:
+    """Let the owner of a key in no longer, by the authorized_keys that it was put into."""
+    runner.run(take_out_command(path, made), input=f"{public_key}\n".encode())
 
 
 def copy_key(runner: Runner, public_key: str) -> None:

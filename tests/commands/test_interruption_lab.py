@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tests.lab.fixtures import FreshHost
     from tests.lab.host import Host
+    from tests.lab.snapshot import Snapshot
     from tests.support.lab_cli import Cli
 
 pytestmark = pytest.mark.timeout(900)
@@ -117,3 +118,31 @@ def test_new_certificates_killed_at_every_touch_lock_nobody_out_and_no_container
     assert cli.is_running()
     assert container(host) == began
     assert not (cli.store / "machines/orion/pending").exists()
+
+
+def etc(host: Host) -> Snapshot:
+    """What the host's configuration is."""
+    return {path: what for path, what in host.snapshot().items() if path.startswith("/etc")}
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_purge_killed_at_every_touch_is_finished_by_the_next_and_no_container_notices(
+    host: Host, cli: Cli, share: int
+) -> None:
+    began, before = container(host), etc(host)
+
+    def check(moment: int) -> None:
+        assert container(host) == began, moment
+        assert etc(host) == before, moment
+        assert host.output("docker info -f '{{.LiveRestoreEnabled}}'") == "false", moment
+
+    cli.ok(*generic(host))
+    last = 0
+    for moment in killed_at_every_touch(cli, share, "rm", "-y", "--purge", "orion"):
+        assert container(host) == began, moment
+        if cli.machines:
+            cli.ok("rm", "-y", "--purge", "orion")
+        check(moment)
+        cli.ok(*generic(host))
+        last = moment
+    check(last + SHARES)

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.container import run_container
+from tests.lab.image import PASSWORD
 from tests.support.lab_cli import generic
+from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.lab.fixtures import FreshHost
+    from tests.lab.host import Host
+    from tests.lab.snapshot import Snapshot
     from tests.support.lab_cli import Cli
 
 pytestmark = pytest.mark.timeout(300)
@@ -66,3 +72,35 @@ def test_a_host_is_one_machines_and_when_that_is_removed_it_is_taken_on_again_or
     assert cli.ok("ls", "--removed", "-q").stdout == ""
     assert host.run(ETC, check=False).stdout == etc
     assert host.output(RUNNING) == running
+
+
+def on_disk(host: Host) -> Snapshot:
+    return {path: what for path, what in host.snapshot().items() if path.startswith(("/etc", "/root", "/home"))}
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_key_that_was_let_in_is_foretold_and_taken_out_again(
+    fresh_host: FreshHost, cli: Cli, tmp_path: Path, *, refused: bool
+) -> None:
+    host = fresh_host("docker", "password")
+    if refused:
+        host.run("echo '{' > /etc/docker/daemon.json")
+    key = keygen(tmp_path / "key")
+    secret = tmp_path / "password"
+    secret.write_text(PASSWORD)
+    sudo = ("--sudo-password-file", secret)
+    create = generic(host, "--ssh-password-file", secret, *sudo, "--generic-copy-key", key=key)
+    before = on_disk(host)
+    if refused:
+        assert "not JSON" in cli.refused(*create)
+        assert on_disk(host) == before
+        assert cli.machines == []
+        return
+    title = "Letting your key in: /home/ops/.ssh/authorized_keys"
+    assert title in cli.ok(*create[:-1], "--dry-run", "orion").stdout
+    assert on_disk(host) == before
+    assert title in cli.ok(*create).stderr
+    undoing = "Taking your key out again: /home/ops/.ssh/authorized_keys"
+    assert undoing in cli.ok("rm", "--dry-run", "--purge", *sudo, "orion").stdout
+    assert undoing in cli.ok("rm", "-y", "--purge", *sudo, "orion").stderr
+    assert on_disk(host) == before

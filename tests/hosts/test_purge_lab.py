@@ -184,3 +184,29 @@ def test_a_rule_of_the_firewall_that_is_gone_already_keeps_nothing_from_being_un
     assert changed(bench.purge()) == [f"Closing the port in {variant}"]
     assert bench.host.snapshot()["firewall"] == before
     assert bench.store.read("orion").changes == ()
+
+
+@pytest.mark.parametrize("units", ["docker.service", "docker.socket docker.service"])
+def test_an_engine_that_did_not_run_before_is_stopped_again(fresh_host: FreshHost, store: Store, units: str) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run(f"systemctl disable {units}; systemctl stop {units}")
+    was = "systemctl is-active docker.socket docker.service; systemctl is-enabled docker.socket docker.service; true"
+    etc, before = files(bench.host), bench.host.output(was)
+    bench.provision(dry_run=True)
+    assert bench.host.output(was) == before
+    bench.provision()
+    bench.host.run("systemctl stop docker")
+    bench.provision()
+    assert bench.is_up
+    bench.purge()
+    assert bench.host.output(was) == before
+    assert files(bench.host) == etc
+
+
+def test_an_engine_on_which_containers_run_by_now_goes_on(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run("systemctl stop docker.service")
+    bench.provision()
+    running = bench.container()
+    bench.purge()
+    assert bench.started() == running

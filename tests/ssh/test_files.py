@@ -9,7 +9,14 @@ import pytest
 
 from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.errors import CommandFailed
-from machinectl.ssh.files import authorize_command, copy_key, send_file, write_file_command
+from machinectl.ssh.files import (
+    authorize_command,
+    authorized_command,
+    copy_key,
+    send_file,
+    take_out_command,
+    write_file_command,
+)
 from tests.support.sshd import keygen, log_in, public
 
 if TYPE_CHECKING:
@@ -118,6 +125,32 @@ def test_keys_that_are_there_stay_and_what_sshd_would_refuse_is_mended(tmp_path:
     assert keys.read_text() == f"ssh-ed25519 AAAA old\n{key}"
     assert stat.S_IMODE(keys.stat().st_mode) == 0o644
     assert stat.S_IMODE(directory.stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize("there", ["directory", "file", "line"])
+def test_a_key_that_is_taken_out_again_leaves_what_was_there(tmp_path: Path, directory: Path, there: str) -> None:
+    key, other = public(keygen(tmp_path / "a")), public(keygen(tmp_path / "b"))
+    keys = directory / ".ssh" / "authorized_keys"
+    if there != "directory":
+        keys.parent.mkdir(mode=0o700)
+    if there == "line":
+        keys.write_text(other)
+        keys.chmod(0o640)
+
+    def asked() -> list[str]:
+        return sh(authorized_command(), key.encode(), HOME=str(directory)).stdout.decode().splitlines()
+
+    assert asked() == [there, str(keys)]
+    assert sh(authorize_command(), key.encode(), HOME=str(directory)).returncode == 0
+    assert asked() == ["", str(keys)]
+    for _ in "once", "again":
+        answer = sh(take_out_command(str(keys), there), key.rpartition(" ")[0].encode() + b"\n")
+        assert (answer.returncode, answer.stderr) == (0, b"")
+    assert keys.parent.exists() == (there != "directory")
+    assert keys.exists() == (there == "line")
+    if there == "line":
+        assert keys.read_text() == other
+        assert stat.S_IMODE(keys.stat().st_mode) == 0o640
 
 
 @pytest.mark.usefixtures("ssh_config")
