@@ -28,11 +28,17 @@ def add_switch(app: typer.Typer, name: str, text: str) -> None:
     @verb(app, name, help=text)
     @with_access
     # A server's firmware may test its memory and its disks for minutes.
-    def run(ctx: typer.Context, access: Access, names: Names = None, timeout: Wait = 600) -> int:
+    def run(
+        ctx: typer.Context,
+        access: Access,
+        names: Names = None,
+        timeout: Wait = 600,
+        yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask where containers run there.")] = False,
+    ) -> int:
         from machinectl.commands.power import Power
 
         here = session(ctx)
         switch = {"start": Power.start, "stop": Power.stop, "restart": Power.restart, "kill": Power.kill}[name]
         return outcome(
-            here, switch(Power(here.store, here.console, access, timeout), names or []), several=several(names)
+            here, switch(Power(here.store, here.console, access, timeout, yes), names or []), several=several(names)
         )

@@ -27,7 +27,7 @@ def add_registering(app: typer.Typer) -> None:
         force: Annotated[
             bool, typer.Option("-f", "--force", help="Do not ask, and forget a machine whatever state it is in.")
         ] = False,
-        yes: Annotated[bool, typer.Option("-y", help="Do not ask.")] = False,
+        yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
         purge: Annotated[
             bool, typer.Option("--purge", help="Undo on the host what was set up there, too; containers stay.")
         ] = False,

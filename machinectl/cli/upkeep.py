@@ -65,7 +65,9 @@ def add_upkeep(app: typer.Typer) -> None:
         ctx: typer.Context,
         access: Access,
         names: Names = None,
-        force: Annotated[bool, typer.Option("-f", "--force", help="Do not ask.")] = False,
+        yes: Annotated[
+            bool, typer.Option("-y", "--yes", "-f", "--force", help="Do not ask (-f as docker-machine has it).")
+        ] = False,
         client_certs: Annotated[
             bool, typer.Option("--client-certs", help="Make a new certificate for the client here, too.")
         ] = False,
@@ -85,7 +87,7 @@ def add_upkeep(app: typer.Typer) -> None:
         allowed = Allowed(restart_swarm=restart_swarm)
         renewal = Renewal(tuple(tls_san or ()), client_certs, new_ca, authority(here), allowed)
         return outcome(
-            here, command(here.store, here.console, names or [], access, renewal, force=force), several=several(names)
+            here, command(here.store, here.console, names or [], access, renewal, force=yes), several=several(names)
         )
 
     @verb(app, "upgrade", help="Upgrade machines' engines by the package manager of their hosts.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from machinectl import certs
 from machinectl import url as engine_url
 from machinectl.changes import CaGiven
+from machinectl.console import agreed
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.hosts.access import as_root
@@ -59,10 +60,11 @@ def regenerate_certs(
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Yield each machine when its engine answers with the new certificates, or with the reason why it does not.
 
-    Nothing is yielded where the question, which `force` answers, was declined.
+    Nothing is yielded where the question, which `force` answers, was declined. It is about machines that there are.
     """
     wanted = list(dict.fromkeys(chosen(store, names)))
-    if not force and not confirmed(console, wanted, renewal):
+    known = [name for name in wanted if store.exists(name)]
+    if known and not force and not confirmed(console, known, renewal):
         return
     yield from each(store, console, wanted, access, lambda held, console, own: regenerate(held, console, own, renewal))
 
@@ -73,7 +75,7 @@ def confirmed(console: Console, names: Sequence[str], renewal: Renewal) -> bool:
     )
     if renewal.new_ca:
         console.note("They are a new CA's: every other client that was given a certificate is locked out.")
-    return console.confirm("Are you sure? (y/n): ")
+    return agreed(console, "Are you sure? (y/n): ", f"machinectl regenerate-certs -y {' '.join(names)}")
 
 
 def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.changes import CaGiven, DirectoryMade, PackageInstalled
+from machinectl.console import agreed
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.driven import instance
@@ -72,7 +73,7 @@ def confirmed(store: Store, console: Console, names: Sequence[str], purge: Purge
         if purge.engine:
             host += "; its engine is removed, so that containers end"
     console.note(f"About to remove {', '.join(names)}: docker is not pointed there any more; {host}.")
-    return console.confirm("Are you sure? (y/n): ")
+    return agreed(console, "Are you sure? (y/n): ", f"machinectl rm -y {' '.join(names)}")
 
 
 def remove(store: Store, console: Console, name: str, *, force: bool, purge: Purge | None, forget: bool) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl import engine
+from machinectl.console import agreed
 from machinectl.errors import MachineError
 from machinectl.hosts.access import as_root
 from machinectl.hosts.each import each
@@ -164,7 +165,7 @@ def ask_about(console: Console, machine: Machine, package: str, before: str, aft
     if not reasons:
         return
     console.note(f'"{machine.name}": {package} {before} would become {after}. {" ".join(reasons)}')
-    if not console.confirm("Upgrade it? (y/n): "):
+    if not agreed(console, "Upgrade it? (y/n): ", f"machinectl upgrade -y {machine.name}"):
         raise MachineError(
             f'"{machine.name}" was not upgraded, it stays at {package} {before}',
             f"Upgrade it all the same: machinectl upgrade --yes {machine.name}",
