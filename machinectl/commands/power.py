@@ -14,6 +14,7 @@ from machinectl.hosts.driven import driver_of, instance, keep_state
 from machinectl.hosts.each import each
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.presence import BOOT_ID, LOOK, Watch
+from machinectl.hosts.setup import Outcome, Plan
 from machinectl.hosts.wake import wake
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ REBOOT = "if [ -d /run/systemd/system ]; then systemctl reboot; else reboot; fi"
 class Power:
     """The verbs, and what they share.
 
-    `timeout` is how long a host may take, in seconds. With `yes` nobody is asked about containers that run there.
+    `timeout` is how long a host may take, in seconds. With `yes` nobody is asked about containers that run there. Where
+    plans are asked for (`planned`), nothing is done.
     """
 
     store: Store
@@ -46,25 +48,32 @@ class Power:
     access: Access
     timeout: float
     yes: bool = False
+    planned: Callable[[str, Plan], None] | None = None
 
     def start(self, names: Sequence[str]) -> Outcomes:
         """Switch hosts on and wait until SSH and the engine answer; what runs is left alone."""
-        return self._each(names, self._start)
+        return self._each(names, self._start, "Switching its host on, and waiting until it answers")
 
     def stop(self, names: Sequence[str]) -> Outcomes:
         """Shut hosts down and wait until nothing answers there any more."""
-        return self._each(names, self._stop)
+        return self._each(names, self._stop, "Shutting its host down, and waiting until it is off")
 
     def restart(self, names: Sequence[str]) -> Outcomes:
         """Reboot hosts and wait until each is back: it has booted again, and SSH and the engine answer."""
-        return self._each(names, self._restart)
+        return self._each(names, self._restart, "Rebooting its host, and waiting until it answers again")
 
     def kill(self, names: Sequence[str]) -> Outcomes:
         """Switch hosts off without asking them."""
-        return self._each(names, self._kill)
+        return self._each(names, self._kill, "Switching its host off without asking it")
 
-    def _each(self, names: Sequence[str], switch: Callable[[Held, Console, Access], None]) -> Outcomes:
-        return each(self.store, self.console, names, self.access, switch)
+    def _each(self, names: Sequence[str], switch: Callable[[Held, Console, Access], None], title: str) -> Outcomes:
+        def work(held: Held, console: Console, access: Access) -> None:
+            if self.planned:
+                self.planned(held.name, foretold(held.machine, title))
+            else:
+                switch(held, console, access)
+
+        return each(self.store, self.console, names, self.access, work, on_record=self.planned is None)
 
     def _start(self, held: Held, console: Console, access: Access) -> None:
         machine, driver = held.machine, driver_of(held.machine)
@@ -127,7 +136,7 @@ class Power:
         count = running_containers(machine)
         if not count:
             return
-        console.note(f'"{machine.name}" runs {count} container{"s" if count > 1 else ""}')
+        console.note(containers(machine, count))
         if self.yes or not console.interactive or console.confirm(f"{verb.capitalize()} it? (y/n): "):
             return
         raise MachineError(
@@ -148,6 +157,16 @@ def running_containers(machine: Machine) -> int:
     except (MachineError, ValueError, KeyError, TypeError):
         return 0
     return count if isinstance(count, int) else 0
+
+
+def containers(machine: Machine, count: int) -> str:
+    return f'"{machine.name}" runs {count} container{"s" if count > 1 else ""}'
+
+
+def foretold(machine: Machine, title: str) -> Plan:
+    """What would be done with a host's power, and what runs there."""
+    count = running_containers(machine)
+    return Plan((containers(machine, count),) if count else (), (Outcome(title, changed=True),))
 
 
 def ask_host(held: Held, console: Console, access: Access, ssh: SSHEndpoint, command: str) -> str:

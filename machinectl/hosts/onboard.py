@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
     from machinectl.hosts.access import Access
-    from machinectl.hosts.setup import Outcome, Setup
+    from machinectl.hosts.setup import Outcome, Plan, Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
@@ -44,11 +44,15 @@ class Onboarding:
                 self._let_key_in(ssh, session)
             return setup.carry_out(held, console, elevated(session, console, self.access))
 
-    def plan(self, machine: Machine, console: Console, ssh: SSHEndpoint, store: Store) -> list[Outcome]:
+    def plan(self, machine: Machine, console: Console, ssh: SSHEndpoint, store: Store) -> Plan:
         """What `carry_out` would do on the host, which is read and not changed."""
         machine.engine.check()
-        with logged_in(machine, console, self.access, ssh=ssh) as session:
-            return self._setup().plan(machine, console, elevated(session, console, self.access), store)
+        with logged_in(machine, console, replace(self.access, lasting=False), ssh=ssh) as session:
+            from machinectl.hosts.plan import way_in
+
+            root = elevated(session, console, self.access)
+            plan = self._setup().plan(machine, console, root, store)
+            return replace(plan, found=(way_in(session, root), *plan.found))
 
     def _setup(self) -> Setup:
         # Loaded for a host that is set up alone, and while that starts our shells: its first takes 0.1 s.
