@@ -6,9 +6,26 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol
 
+from machinectl.errors import MachineError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
+
+
+class NoAnswer(MachineError):
+    """A question was put, and nobody was there to answer it."""
+
+    def __init__(self, hint: str = "Answer the question, or give the option that answers it") -> None:
+        super().__init__("No answer was given", hint)
+
+
+def agreed(console: Console, question: str, unasked: str) -> bool:
+    """Whether the person says yes. Raises NoAnswer where nobody answers; `unasked` is the command that does not ask."""
+    try:
+        return console.confirm(question)
+    except NoAnswer as exc:
+        raise NoAnswer(f"To do it without being asked: {unasked}") from exc
 
 
 class Console(Protocol):
@@ -30,7 +47,7 @@ class Console(Protocol):
     # A line of text; with secret=True it is not echoed.
     def ask(self, question: str, *, secret: bool = False) -> str: ...
 
-    # Yes or no; anything but yes is no.
+    # Yes or no; anything but yes is no. Raises NoAnswer where nobody answers: silence is neither.
     def confirm(self, question: str) -> bool: ...
 
     # Wait for some seconds. KeyboardInterrupt ends it at once where the person wants no more of this work.

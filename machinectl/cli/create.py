@@ -11,7 +11,7 @@ import typer
 from machinectl.cli import access as access_options
 from machinectl.cli import engine_options
 from machinectl.cli.lookahead import named_driver
-from machinectl.cli.outcomes import print_decisions
+from machinectl.cli.outcomes import print_plan
 from machinectl.cli.upkeep import OpenFirewall, RestartSwarm
 from machinectl.cli.verbs import keyword, python_word, session, verb
 from machinectl.commands.create import Certificates, Creation, preview
@@ -100,10 +100,10 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
         engine_options.warn_of_open_files(others, here.console)
         if engine_options.asks_for_swarm(others):
             here.console.warn("the --swarm options belong to a product that no longer exists; they have no effect")
-        make = preview if dry_run else command
-        outcomes = make(here.store, here.console, creation)
         if dry_run:
-            print_decisions(outcomes)
+            print_plan(preview(here.store, here.console, creation))
+        else:
+            command(here.store, here.console, creation)
 
     own = [one for one in inspect.signature(create, eval_str=True).parameters.values() if one.name != "others"]
     added = [

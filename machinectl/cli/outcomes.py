@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from machinectl.cli.verbs import Session
-    from machinectl.hosts.setup import Outcome
+    from machinectl.hosts.setup import Plan
 
 
 def several(names: Sequence[str] | None) -> bool:
@@ -36,19 +36,38 @@ def named(error: MachineError, name: str) -> MachineError:
 
 
 def printing(
-    results: Iterable[tuple[str, MachineError | None]], plans: Mapping[str, Sequence[Outcome]], *, headed: bool
+    results: Iterable[tuple[str, MachineError | None]], plans: Mapping[str, Plan], *, headed: bool
 ) -> Iterator[tuple[str, MachineError | None]]:
     """The same results; what was planned for a machine is printed when it has come, where `headed` under its name."""
     for name, error in results:
-        if plans.get(name):
+        if name in plans:
             if headed:
                 print(f"{name}:")
-            print_decisions(plans[name])
+            print_plan(plans[name])
         yield name, error
 
 
-def print_decisions(decisions: Iterable[Outcome]) -> None:
-    for decision in (each for each in decisions if each.changed):
-        print(harmless(decision.title))
-        for detail in decision.details:
+def told(
+    here: Session,
+    results: Iterable[tuple[str, MachineError | None]],
+    plans: Mapping[str, Plan] | None,
+    names: Sequence[str] | None,
+) -> int:
+    """Report what failed, and print what was only planned (`plans`); the exit code."""
+    if plans is not None:
+        results = printing(results, plans, headed=several(names))
+    return outcome(here, results, several=several(names))
+
+
+def print_plan(plan: Plan) -> None:
+    """Print what was found and what would be done, on stdout; it ends with what was done: nothing."""
+    for line in plan.found:
+        print(harmless(line))
+    changes = [each for each in plan.outcomes if each.changed]
+    for change in changes:
+        print(f"Would be done: {harmless(change.title)}")
+        for detail in change.details:
             print(f"    {harmless(detail)}")
+    if plan.outcomes and not changes:
+        print("All is as it should be: nothing would be done")
+    print("Nothing was changed")

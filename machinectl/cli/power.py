@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from machinectl.cli.access import with_access
-from machinectl.cli.outcomes import outcome, several
-from machinectl.cli.verbs import Names, session, verb
+from machinectl.cli.outcomes import told
+from machinectl.cli.verbs import DryRun, Names, session, verb
 from machinectl.hosts.access import Access
+
+if TYPE_CHECKING:
+    from machinectl.hosts.setup import Plan
 
 Wait = Annotated[
     float, typer.Option("-t", "--timeout", min=1, metavar="SECONDS", help="How long a host may take to come back.")
@@ -28,11 +31,18 @@ def add_switch(app: typer.Typer, name: str, text: str) -> None:
     @verb(app, name, help=text)
     @with_access
     # A server's firmware may test its memory and its disks for minutes.
-    def run(ctx: typer.Context, access: Access, names: Names = None, timeout: Wait = 600) -> int:
+    def run(
+        ctx: typer.Context,
+        access: Access,
+        names: Names = None,
+        timeout: Wait = 600,
+        yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask where containers run there.")] = False,
+        dry_run: DryRun = False,
+    ) -> int:
         from machinectl.commands.power import Power
 
         here = session(ctx)
-        switch = {"start": Power.start, "stop": Power.stop, "restart": Power.restart, "kill": Power.kill}[name]
-        return outcome(
-            here, switch(Power(here.store, here.console, access, timeout), names or []), several=several(names)
-        )
+        plans: dict[str, Plan] | None = {} if dry_run else None
+        power = Power(here.store, here.console, access, timeout, yes, None if plans is None else plans.__setitem__)
+        switch = {"start": power.start, "stop": power.stop, "restart": power.restart, "kill": power.kill}[name]
+        return told(here, switch(names or []), plans, names)

@@ -18,7 +18,7 @@ from machinectl.machines.store import NoSuchMachine
 from machinectl.provision.target import Allowed
 
 if TYPE_CHECKING:
-    from machinectl.hosts.setup import Outcome
+    from machinectl.hosts.setup import Plan
 
 
 def add_registering(app: typer.Typer) -> None:
@@ -33,7 +33,7 @@ def add_registering(app: typer.Typer) -> None:
         force: Annotated[
             bool, typer.Option("-f", "--force", help="Do not ask, and forget a machine whatever state it is in.")
         ] = False,
-        yes: Annotated[bool, typer.Option("-y", help="Do not ask.")] = False,
+        yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
         purge: Annotated[
             bool, typer.Option("--purge", help="Undo on the host what was set up there, too; containers stay.")
         ] = False,
@@ -54,7 +54,7 @@ def add_registering(app: typer.Typer) -> None:
         allowed = Allowed(restart_swarm=restart_swarm)
         wanted = Purge(access, engine=purge_engine, allowed=allowed) if purge or purge_engine else None
         if dry_run:
-            plans: dict[str, list[Outcome]] = {}
+            plans: dict[str, Plan] = {}
             results = preview(here.store, here.console, names or [], plans.__setitem__, purge=wanted)
             return outcome(here, printing(results, plans, headed=several(names)), several=several(names))
         results = command(here.store, here.console, names or [], force=force, yes=yes, purge=wanted, forget=forget)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.harmless import harmless
 from machinectl.cli.lines import shown, timed, warning
-from machinectl.errors import MachineError
+from machinectl.console import NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,16 +54,14 @@ class Terminal:
                 return getpass.getpass(harmless(question), sys.stderr)
             return self.line(question)
         except EOFError as exc:
-            raise MachineError(
-                "No answer was given", "Answer the question, or give the option that answers it"
-            ) from exc
+            raise NoAnswer from exc
 
     def confirm(self, question: str) -> bool:
-        """Yes or no, also from a pipe, as docker-machine takes it; the end of the input is no."""
+        """Yes or no, also from a pipe, as docker-machine takes it."""
         try:
             return self.line(question).strip().lower() in {"y", "yes"}
-        except EOFError:
-            return False
+        except EOFError as exc:
+            raise NoAnswer from exc
 
     def pause(self, seconds: float) -> None:
         time.sleep(seconds)

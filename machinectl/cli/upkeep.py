@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from machinectl.cli.access import authority, with_access
-from machinectl.cli.outcomes import outcome, printing, several
-from machinectl.cli.verbs import Names, session, verb
+from machinectl.cli.outcomes import told
+from machinectl.cli.verbs import DryRun, Names, session, verb
 from machinectl.hosts.access import Access
 from machinectl.provision.target import Allowed
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.hosts.setup import Outcome
+    from machinectl.hosts.setup import Outcome, Plan
 
 RestartSwarm = Annotated[
     bool, typer.Option("--restart-swarm", help="Restart the engine of a Swarm node, too: its tasks stop.")
@@ -33,7 +33,7 @@ def add_upkeep(app: typer.Typer) -> None:
         ctx: typer.Context,
         access: Access,
         names: Names = None,
-        dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
+        dry_run: DryRun = False,
         force: Annotated[
             bool,
             typer.Option("-f", "--force", help="Replace an engine's other certificates; hide containers."),
@@ -48,17 +48,15 @@ def add_upkeep(app: typer.Typer) -> None:
         allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall)
 
         setup = Setup(allowed, authority(here))
-        plans: dict[str, list[Outcome]] = {}
+        plans: dict[str, Plan] | None = {} if dry_run else None
 
         def tell(name: str, console: Console, outcomes: list[Outcome]) -> None:
-            plans[name] = [each for each in outcomes if each.changed]
-            if not plans[name]:
+            if not any(each.changed for each in outcomes):
                 console.note(f'"{name}" is as it should be: nothing to do')
 
-        results = command(here.store, here.console, names or [], access, setup, tell, dry_run=dry_run)
-        if dry_run:
-            results = printing(results, plans, headed=several(names))
-        return outcome(here, results, several=several(names))
+        planned = None if plans is None else plans.__setitem__
+        results = command(here.store, here.console, names or [], access, setup, tell, planned=planned)
+        return told(here, results, plans, names)
 
     @verb(app, "regenerate-certs", help="Make new certificates for machines' engines; containers keep running.")
     @with_access
@@ -66,7 +64,9 @@ def add_upkeep(app: typer.Typer) -> None:
         ctx: typer.Context,
         access: Access,
         names: Names = None,
-        force: Annotated[bool, typer.Option("-f", "--force", help="Do not ask.")] = False,
+        yes: Annotated[
+            bool, typer.Option("-y", "--yes", "-f", "--force", help="Do not ask (-f as docker-machine has it).")
+        ] = False,
         client_certs: Annotated[
             bool, typer.Option("--client-certs", help="Make a new certificate for the client here, too.")
         ] = False,
@@ -78,6 +78,7 @@ def add_upkeep(app: typer.Typer) -> None:
             typer.Option(metavar="NAME|ADDRESS", help="One more name in the server's certificate."),
         ] = None,
         restart_swarm: RestartSwarm = False,
+        dry_run: DryRun = False,
     ) -> int:
         from machinectl.commands.regenerate_certs import Renewal
         from machinectl.commands.regenerate_certs import regenerate_certs as command
@@ -85,9 +86,10 @@ def add_upkeep(app: typer.Typer) -> None:
         here = session(ctx)
         allowed = Allowed(restart_swarm=restart_swarm)
         renewal = Renewal(tuple(tls_san or ()), client_certs, new_ca, authority(here), allowed)
-        return outcome(
-            here, command(here.store, here.console, names or [], access, renewal, force=force), several=several(names)
-        )
+        plans: dict[str, Plan] | None = {} if dry_run else None
+        planned = None if plans is None else plans.__setitem__
+        results = command(here.store, here.console, names or [], access, renewal, force=yes, planned=planned)
+        return told(here, results, plans, names)
 
     @verb(app, "upgrade", help="Upgrade machines' engines by the package manager of their hosts.")
     @with_access
@@ -99,9 +101,13 @@ def add_upkeep(app: typer.Typer) -> None:
             bool, typer.Option("-y", "--yes", help="Do not ask before an upgrade that is more than a patch.")
         ] = False,
         restart_swarm: RestartSwarm = False,
+        dry_run: DryRun = False,
     ) -> int:
         from machinectl.commands.upgrade import upgrade as command
 
         here = session(ctx)
         allowed = Allowed(yes=yes, restart_swarm=restart_swarm)
-        return outcome(here, command(here.store, here.console, names or [], access, allowed), several=several(names))
+        plans: dict[str, Plan] | None = {} if dry_run else None
+        planned = None if plans is None else plans.__setitem__
+        results = command(here.store, here.console, names or [], access, allowed, planned=planned)
+        return told(here, results, plans, names)

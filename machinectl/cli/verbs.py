@@ -24,6 +24,7 @@ Function = TypeVar("Function", bound="Callable[..., int | None]")
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", show_default=False)]
 OneName = Annotated[list[str] | None, typer.Argument(metavar="[NAME]", show_default=False)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Look at the host, print what would be done, and do nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

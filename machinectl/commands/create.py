@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from machinectl.driver import Driver, SSHEndpoint, Where
     from machinectl.hosts.identity import Identity
     from machinectl.hosts.onboard import Onboarding
-    from machinectl.hosts.setup import Outcome
+    from machinectl.hosts.setup import Outcome, Plan
     from machinectl.machines.spec import MachineSpec
     from machinectl.machines.store import Held, Store
 
@@ -106,7 +106,7 @@ def create(store: Store, console: Console, creation: Creation) -> list[Outcome]:
     return outcomes
 
 
-def preview(store: Store, console: Console, creation: Creation) -> list[Outcome]:
+def preview(store: Store, console: Console, creation: Creation) -> Plan:
     """What `create` would do on the host. Nothing is made; neither a host that is there nor the store is changed."""
     settled = settle(store, creation)
     settled.check()
@@ -116,9 +116,11 @@ def preview(store: Store, console: Console, creation: Creation) -> list[Outcome]
     settled.place(machine, there)
     if there.ssh and settled.sets_up(there.ssh):
         return creation.onboarding.plan(machine, console, there.ssh, store)
-    if not there.url:
-        console.note(f'Driver {creation.spec.driver} would make "{creation.name}"; what is to do on it is seen then')
-    return []
+    from machinectl.hosts.setup import Plan
+
+    if there.url:
+        return Plan((f'"{creation.name}" would be registered at {machine.url}; its host is left as it is',))
+    return Plan((f'Driver {creation.spec.driver} would make "{creation.name}"; what is to do on it is seen then',))
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from machinectl import engine
 from machinectl.driver import NoPowerSwitch
 from machinectl.errors import MachineError
 from machinectl.hosts.access import elevated, keep_host_key, logged_in
 from machinectl.hosts.driven import driver_of, instance, keep_state
 from machinectl.hosts.each import each
-from machinectl.hosts.presence import BOOT_ID, Watch
+from machinectl.hosts.endpoint import endpoint
+from machinectl.hosts.presence import BOOT_ID, LOOK, Watch
+from machinectl.hosts.setup import Outcome, Plan
 from machinectl.hosts.wake import wake
 
 if TYPE_CHECKING:
@@ -26,36 +30,50 @@ if TYPE_CHECKING:
     Outcomes = Iterator[tuple[str, MachineError | None]]
 
 POWER_OFF = "if [ -d /run/systemd/system ]; then systemctl poweroff; else poweroff; fi"
+# What an engine says of itself has a few thousand bytes.
+LONGEST_ANSWER = 1 << 20
 REBOOT = "if [ -d /run/systemd/system ]; then systemctl reboot; else reboot; fi"
 
 
 @dataclass(frozen=True)
 class Power:
-    """The verbs, and what they share. `timeout` is how long a host may take, in seconds."""
+    """The verbs, and what they share.
+
+    `timeout` is how long a host may take, in seconds. With `yes` nobody is asked about containers that run there. Where
+    plans are asked for (`planned`), nothing is done.
+    """
 
     store: Store
     console: Console
     access: Access
     timeout: float
+    yes: bool = False
+    planned: Callable[[str, Plan], None] | None = None
 
     def start(self, names: Sequence[str]) -> Outcomes:
         """Switch hosts on and wait until SSH and the engine answer; what runs is left alone."""
-        return self._each(names, self._start)
+        return self._each(names, self._start, "Switching its host on, and waiting until it answers")
 
     def stop(self, names: Sequence[str]) -> Outcomes:
         """Shut hosts down and wait until nothing answers there any more."""
-        return self._each(names, self._stop)
+        return self._each(names, self._stop, "Shutting its host down, and waiting until it is off")
 
     def restart(self, names: Sequence[str]) -> Outcomes:
         """Reboot hosts and wait until each is back: it has booted again, and SSH and the engine answer."""
-        return self._each(names, self._restart)
+        return self._each(names, self._restart, "Rebooting its host, and waiting until it answers again")
 
     def kill(self, names: Sequence[str]) -> Outcomes:
         """Switch hosts off without asking them."""
-        return self._each(names, self._kill)
+        return self._each(names, self._kill, "Switching its host off without asking it")
 
-    def _each(self, names: Sequence[str], switch: Callable[[Held, Console, Access], None]) -> Outcomes:
-        return each(self.store, self.console, names, self.access, switch)
+    def _each(self, names: Sequence[str], switch: Callable[[Held, Console, Access], None], title: str) -> Outcomes:
+        def work(held: Held, console: Console, access: Access) -> None:
+            if self.planned:
+                self.planned(held.name, foretold(held.machine, title))
+            else:
+                switch(held, console, access)
+
+        return each(self.store, self.console, names, self.access, work, on_record=self.planned is None)
 
     def _start(self, held: Held, console: Console, access: Access) -> None:
         machine, driver = held.machine, driver_of(held.machine)
@@ -79,6 +97,7 @@ class Power:
 
     def _stop(self, held: Held, console: Console, access: Access) -> None:
         machine, driver = held.machine, driver_of(held.machine)
+        self._mind_containers(machine, console, "stop")
         watch = self._watch(machine, console, access)
         try:
             keep_state(held, driver, driver.stop(instance(machine)))
@@ -91,6 +110,7 @@ class Power:
 
     def _restart(self, held: Held, console: Console, access: Access) -> None:
         machine, driver = held.machine, driver_of(held.machine)
+        self._mind_containers(machine, console, "restart")
         watch = self._watch(machine, console, access)
         # An engine that cannot be reached now, which a reboot may not mend, is not waited for.
         answered = watch.engine_answers()
@@ -111,9 +131,42 @@ class Power:
         driver = driver_of(held.machine)
         keep_state(held, driver, driver.kill(instance(held.machine)))
 
+    def _mind_containers(self, machine: Machine, console: Console, verb: str) -> None:
+        """Say how many containers end with a host's boot; ask where somebody is there. Raises MachineError for a no."""
+        count = running_containers(machine)
+        if not count:
+            return
+        console.note(containers(machine, count))
+        if self.yes or not console.interactive or console.confirm(f"{verb.capitalize()} it? (y/n): "):
+            return
+        raise MachineError(
+            f'"{machine.name}" was left running', f"Do it all the same: machinectl {verb} -y {machine.name}"
+        )
+
     def _watch(self, machine: Machine, console: Console, access: Access) -> Watch:
         ssh = driver_of(machine).where(instance(machine)).ssh
         return Watch(machine, access, ssh, self.timeout, console.pause)
+
+
+def running_containers(machine: Machine) -> int:
+    """How many containers run on a machine's host, as its engine says; 0 where that cannot be asked."""
+    try:
+        with engine.request(endpoint(machine), "GET", "/info", timeout=LOOK) as answer:
+            told = json.loads(answer.read(LONGEST_ANSWER))
+        count = told["ContainersRunning"]
+    except (MachineError, ValueError, KeyError, TypeError):
+        return 0
+    return count if isinstance(count, int) else 0
+
+
+def containers(machine: Machine, count: int) -> str:
+    return f'"{machine.name}" runs {count} container{"s" if count > 1 else ""}'
+
+
+def foretold(machine: Machine, title: str) -> Plan:
+    """What would be done with a host's power, and what runs there."""
+    count = running_containers(machine)
+    return Plan((containers(machine, count),) if count else (), (Outcome(title, changed=True),))
 
 
 def ask_host(held: Held, console: Console, access: Access, ssh: SSHEndpoint, command: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl.hosts.access import as_root, elevated, logged_in
 from machinectl.hosts.driven import where
 from machinectl.hosts.each import each
+from machinectl.hosts.plan import way_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.errors import MachineError
     from machinectl.hosts.access import Access
-    from machinectl.hosts.setup import Outcome, Setup
+    from machinectl.hosts.setup import Outcome, Plan, Setup
     from machinectl.machines.store import Held, Store
 
 
@@ -27,11 +28,12 @@ def provision(
     setup: Setup,
     tell: Callable[[str, Console, list[Outcome]], None],
     *,
-    dry_run: bool = False,
+    planned: Callable[[str, Plan], None] | None = None,
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Yield each machine when its host is as it should be, or with the reason why not.
 
-    `tell` is given each machine's name, its console and what its steps came to; with `dry_run` nothing is changed.
+    `tell` is given each machine's name, its console and what its steps came to. Where plans are asked for (`planned`),
+    nothing is changed.
     """
 
     def work(held: Held, console: Console, own: Access) -> None:
@@ -40,12 +42,14 @@ def provision(
         there = where(machine)
         here = replace(setup, url=there.url)
         machine.engine.check()
-        if dry_run:
-            with logged_in(machine, console, own, ssh=there.ssh) as session:
-                outcomes = here.plan(machine, console, elevated(session, console, own), store)
-        else:
-            with as_root(held, console, own, ssh=there.ssh) as root:
-                outcomes = here.carry_out(held, console, root)
+        if planned:
+            with logged_in(machine, console, replace(own, lasting=False), ssh=there.ssh) as session:
+                root = elevated(session, console, own)
+                plan = here.plan(machine, console, root, store)
+                planned(machine.name, replace(plan, found=(way_in(session, root), *plan.found)))
+            return
+        with as_root(held, console, own, ssh=there.ssh) as root:
+            outcomes = here.carry_out(held, console, root)
         tell(machine.name, console, outcomes)
 
-    return each(store, console, names, access, work, on_record=not dry_run)
+    return each(store, console, names, access, work, on_record=planned is None)

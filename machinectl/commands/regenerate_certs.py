@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, NoReturn
 from machinectl import certs
 from machinectl import url as engine_url
 from machinectl.changes import CaGiven
+from machinectl.console import agreed
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
-from machinectl.hosts.access import as_root
+from machinectl.hosts.access import as_root, elevated, logged_in
 from machinectl.hosts.each import each
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import drop, propose, settle_held
-from machinectl.hosts.setup import carry_out, run, target_of
+from machinectl.hosts.plan import described, way_in
+from machinectl.hosts.setup import Outcome, Plan, carry_out, read, run, target_of
 from machinectl.hosts.signing import good_client, signed
-from machinectl.hosts.upkeep import check_provisioned, ready_to_restart, until_it_answers
+from machinectl.hosts.upkeep import before_restart, check_provisioned, ready_to_restart, until_it_answers
 from machinectl.machines.chosen import chosen
 from machinectl.provision import checks, configuration
 from machinectl.provision.decision import Decision, EngineDown, not_applied
@@ -27,7 +29,7 @@ from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.engine import Probe
@@ -55,14 +57,30 @@ class Renewal:
 
 
 def regenerate_certs(
-    store: Store, console: Console, names: Sequence[str], access: Access, renewal: Renewal, *, force: bool
+    store: Store,
+    console: Console,
+    names: Sequence[str],
+    access: Access,
+    renewal: Renewal,
+    *,
+    force: bool,
+    planned: Callable[[str, Plan], None] | None = None,
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Yield each machine when its engine answers with the new certificates, or with the reason why it does not.
 
-    Nothing is yielded where the question, which `force` answers, was declined.
+    Nothing is yielded where the question, which `force` answers, was declined. It is about machines that there are.
+    Where plans are asked for (`planned`), nothing is asked or changed.
     """
+    if planned:
+
+        def foretell(held: Held, console: Console, own: Access) -> None:
+            planned(held.name, plan(held, console, own, renewal))
+
+        yield from each(store, console, names, access, foretell, on_record=False)
+        return
     wanted = list(dict.fromkeys(chosen(store, names)))
-    if not force and not confirmed(console, wanted, renewal):
+    known = [name for name in wanted if store.exists(name)]
+    if known and not force and not confirmed(console, known, renewal):
         return
     yield from each(store, console, wanted, access, lambda held, console, own: regenerate(held, console, own, renewal))
 
@@ -73,7 +91,7 @@ def confirmed(console: Console, names: Sequence[str], renewal: Renewal) -> bool:
     )
     if renewal.new_ca:
         console.note("They are a new CA's: every other client that was given a certificate is locked out.")
-    return console.confirm("Are you sure? (y/n): ")
+    return agreed(console, "Are you sure? (y/n): ", f"machinectl regenerate-certs -y {' '.join(names)}")
 
 
 def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -> None:
@@ -104,12 +122,29 @@ def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -
             console.warn(f'"{machine.name}" may have its new certificates already: the next command finds that out')
             raise
         with console.step(f"Asking it for its version at {machine.url}"):
-            found = until_it_answers(Endpoint(machine.url, tls=True, cert_dir=there, name=machine.name), console)
-        if found.state is not State.RUNNING:
-            give_up(held, console, root, host, old, target.port, found)
+            answer = until_it_answers(Endpoint(machine.url, tls=True, cert_dir=there, name=machine.name), console)
+        if answer.state is not State.RUNNING:
+            give_up(held, console, root, host, old, target.port, answer)
     new.keep(held)
     remember(held, renewal.sans)
     drop(held)
+
+
+def plan(held: Held, console: Console, access: Access, renewal: Renewal) -> Plan:
+    """What `regenerate` would do. Raises MachineError as it would."""
+    machine = held.machine
+    check_provisioned(machine)
+    new = renewed(machine, Identity.read(held.directory), renewal)
+    target = target_of(machine, new)
+    with logged_in(machine, console, replace(access, lasting=False)) as session:
+        root = elevated(session, console, access)
+        host = read(root, target.port)
+    outcomes, after = before_restart(machine.name, host, target, renewal.allowed)
+    check(machine, after, target)
+    new_ones = in_place("Giving the engine new certificates, and restarting it", after, new, target.port)
+    locked_out = ("every other client that was given a certificate is locked out",) if renewal.new_ca else ()
+    giving = Outcome(new_ones.title, changed=True, details=(*new_ones.details, *locked_out))
+    return Plan((way_in(session, root), *described(host, target.port)), (*outcomes, giving))
 
 
 def renewed(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
@@ -174,17 +209,17 @@ def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision
 
 
 def give_up(
-    held: Held, console: Console, root: Remote, host: Facts, old: Identity, port: int, found: Probe
+    held: Held, console: Console, root: Remote, host: Facts, old: Identity, port: int, answer: Probe
 ) -> NoReturn:
     """Give the engine its old certificates back, as nobody here can use the new ones, and raise MachineError."""
-    cause = f"The engine has new certificates, and does not answer from here: {found.error}"
+    cause = f"The engine has new certificates, and does not answer from here: {answer.error}"
     if old.ca and old.server and old.server_key:
         back = in_place("Giving the engine its old certificates back", host, old, port)
         with console.step(back.title):
             run(root, back)
         drop(held)
         cause += "; it has its old ones back"
-    raise MachineError(cause, found.hint)
+    raise MachineError(cause, answer.hint)
 
 
 def remember(held: Held, sans: Sequence[str]) -> None:

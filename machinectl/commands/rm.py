@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.changes import CaGiven, DirectoryMade, PackageInstalled
+from machinectl.console import agreed
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.driven import instance
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.access import Access
-    from machinectl.hosts.setup import Outcome
+    from machinectl.hosts.setup import Outcome, Plan
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 
@@ -69,7 +70,7 @@ def preview(
     store: Store,
     console: Console,
     names: Sequence[str],
-    tell: Callable[[str, list[Outcome]], None],
+    tell: Callable[[str, Plan], None],
     *,
     purge: Purge | None = None,
 ) -> Iterator[tuple[str, MachineError | None]]:
@@ -80,7 +81,7 @@ def preview(
         )
 
     def one(name: str, console: Console) -> None:
-        from machinectl.hosts.setup import Outcome
+        from machinectl.hosts.setup import Outcome, Plan
 
         machine = store.read(name)
         outcomes = planned(machine, console, purge) if purge and machine.changes else []
@@ -88,7 +89,7 @@ def preview(
             outcomes.append(Outcome(f"Letting driver {machine.driver} give back what it made", changed=True))
         forgotten = "the certificates here and what is known of the host"
         outcomes.append(Outcome(f"Forgetting {name}", changed=True, details=(forgotten,)))
-        tell(name, outcomes)
+        tell(name, Plan(outcomes=tuple(outcomes)))
 
     yield from at_once(console, names, one)
 
@@ -129,7 +130,7 @@ def confirmed(store: Store, console: Console, names: Sequence[str], purge: Purge
     if made := [name for name in names if is_made(store, name)]:
         host += f"; what its driver made for {', '.join(made)} is given back: that host ends, with all that is on it"
     console.note(f"About to remove {', '.join(names)}: docker is not pointed there any more; {host}.")
-    return console.confirm("Are you sure? (y/n): ")
+    return agreed(console, "Are you sure? (y/n): ", f"machinectl rm -y {' '.join(names)}")
 
 
 def is_made(store: Store, name: str) -> bool:

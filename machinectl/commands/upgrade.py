@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl import engine
+from machinectl.console import agreed
 from machinectl.errors import MachineError
-from machinectl.hosts.access import as_root
+from machinectl.hosts.access import as_root, elevated, logged_in
 from machinectl.hosts.each import each
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.identity import Identity
-from machinectl.hosts.setup import VERIFY_TIMEOUT, read, target_of
-from machinectl.hosts.upkeep import ready_to_restart, until_it_answers
+from machinectl.hosts.plan import described, way_in
+from machinectl.hosts.setup import VERIFY_TIMEOUT, Outcome, Plan, read, target_of
+from machinectl.hosts.upkeep import before_restart, ready_to_restart, until_it_answers
 from machinectl.provision import distributions, installation
 from machinectl.provision.decision import tail
 from machinectl.provision.job import Job
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint
@@ -54,17 +56,45 @@ JOURNALS = {
 
 
 def upgrade(
-    store: Store, console: Console, names: Sequence[str], access: Access, allowed: Allowed
+    store: Store,
+    console: Console,
+    names: Sequence[str],
+    access: Access,
+    allowed: Allowed,
+    *,
+    planned: Callable[[str, Plan], None] | None = None,
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Yield each machine when its engine is up to date and runs, or with the reason why it is not.
 
-    `allowed.yes` goes for more than a patch release, too.
+    `allowed.yes` goes for more than a patch release, too. Where plans are asked for (`planned`), nothing is changed.
     """
 
     def work(held: Held, console: Console, own: Access) -> None:
-        upgrade_one(held, console, own, allowed)
+        if planned:
+            planned(held.name, plan(held, console, own, allowed))
+        else:
+            upgrade_one(held, console, own, allowed)
 
-    return each(store, console, names, access, work)
+    return each(store, console, names, access, work, on_record=planned is None)
+
+
+def plan(held: Held, console: Console, access: Access, allowed: Allowed) -> Plan:
+    """What `upgrade_one` would do, as far as the host knows of newer packages."""
+    machine = held.machine
+    target = target_of(machine, Identity())
+    with logged_in(machine, console, replace(access, lasting=False)) as session:
+        root = elevated(session, console, access)
+        host = read(root, target.port)
+        package = installed(machine, host)
+        packages = PackageManager(distributions.choose(host.os_release, target.os), target.proxies)
+        before = host.packages[package]
+        after = packages.newest(root, package, before, refresh=False)
+    there = (way_in(session, root), *described(host, target.port), f"Package: {package} {before}")
+    if after == before:
+        return Plan(there, (Outcome(f"No newer {package} is known on the host", changed=False),))
+    outcomes, _ = before_restart(machine.name, host, target, allowed)
+    details = tuple(concerns(before, after, machine.engine.version))
+    return Plan(there, (*outcomes, Outcome(f"Upgrading {package} to {after}", changed=True, details=details)))
 
 
 def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) -> None:
@@ -118,12 +148,13 @@ class PackageManager:
     family: Distribution
     proxies: Mapping[str, str]
 
-    def newest(self, remote: Remote, package: str, before: str) -> str:
+    def newest(self, remote: Remote, package: str, before: str, *, refresh: bool = True) -> str:
         """The version of a package that an upgrade would bring; `before` where that is the newest there is.
 
-        Raises MachineError where that cannot be told.
+        Without `refresh` it is the newest that the host knows of, and nothing is changed there. Raises MachineError
+        where it cannot be told.
         """
-        look = [self.family.refresh, self.family.candidate(package)]
+        look = [self.family.refresh if refresh else "", self.family.candidate(package)]
         result = self._job(" && ".join(command for command in look if command)).run(remote)
         said = result.stdout.decode(errors="replace").strip()
         complaints = installation.complaints(said)
@@ -164,7 +195,7 @@ def ask_about(console: Console, machine: Machine, package: str, before: str, aft
     if not reasons:
         return
     console.note(f'"{machine.name}": {package} {before} would become {after}. {" ".join(reasons)}')
-    if not console.confirm("Upgrade it? (y/n): "):
+    if not agreed(console, "Upgrade it? (y/n): ", f"machinectl upgrade -y {machine.name}"):
         raise MachineError(
             f'"{machine.name}" was not upgraded, it stays at {package} {before}',
             f"Upgrade it all the same: machinectl upgrade --yes {machine.name}",

@@ -30,12 +30,14 @@ class Access:
     """How this run logs in at hosts, as far as it was told.
 
     `host_key` is the SHA256 fingerprint that the host's key must have, `strict` refuses a key that nothing is known of.
+    One that is accepted is not kept where this is not to last.
     `trace` is given each remote command and what it printed.
     """
 
     credentials: Credentials = field(default_factory=Credentials)
     host_key: str = ""
     strict: bool = False
+    lasting: bool = True
     trace: Callable[[str], None] | None = field(default=None, compare=False)
 
     def for_one_host(self) -> Access:
@@ -80,7 +82,7 @@ def logged_in(
     from machinectl.ssh.connect import connect
     from machinectl.ssh.hostkeys import HostKeyPolicy
 
-    policy = HostKeyPolicy(pinned(machine), access.host_key, access.strict, machine.name)
+    policy = HostKeyPolicy(pinned(machine), access.host_key, access.strict, machine.name, access.lasting)
     with connect(ssh, access.credentials, policy, console, timeout=timeout, trace=access.trace) as session:
         yield session
 

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
     from machinectl.provision.facts import Facts
 
+# What tells a host's owner.
+CA = f"{OWN_DIRECTORY}/ca.pem"
+
 
 def check_alone(store: Store, machine: Machine, host: Facts) -> None:
     """Refuse a host that another machine has, and not this one. Raises CheckFailed."""
-    if is_host_of(machine, host):
+    if CA not in host.sums or is_host_of(machine, host):
         return
     name = machine.name
     for other in store.names():
@@ -43,7 +46,7 @@ def predecessor(store: Store, machine: Machine, host: Facts) -> Machine | None:
 
 def is_host_of(machine: Machine, host: Facts) -> bool:
     """Whether a machine set a host up: that has its CA, and the machine a record of what was changed."""
-    there = host.sums.get(f"{OWN_DIRECTORY}/ca.pem")
+    there = host.sums.get(CA)
     if there is None or not machine.changes:
         return False
     return there.sha256 in {

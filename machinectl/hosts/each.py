@@ -56,7 +56,8 @@ def each(
     def one(name: str, console: Console) -> None:
         store.check_exists(name)
         with store.writing(name, waiting(console, name)) as held:
-            settle_held(held)
+            if on_record:
+                settle_held(held)
             try:
                 work(held, console, access.for_one_host())
             except MachineError as exc:

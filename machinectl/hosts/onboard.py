@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, MachineError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
     from machinectl.hosts.access import Access
-    from machinectl.hosts.setup import Outcome, Setup
+    from machinectl.hosts.setup import Outcome, Plan, Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
@@ -53,12 +53,16 @@ class Onboarding:
                 take_out(held, console, session)
                 raise
 
-    def plan(self, machine: Machine, console: Console, ssh: SSHEndpoint, store: Store) -> list[Outcome]:
+    def plan(self, machine: Machine, console: Console, ssh: SSHEndpoint, store: Store) -> Plan:
         """What `carry_out` would do on the host, which is read and not changed."""
         machine.engine.check()
-        with logged_in(machine, console, self.access, ssh=ssh) as session:
-            outcomes = self._setup().plan(machine, console, elevated(session, console, self.access), store)
-            return [*self._key_outcome(ssh, session), *outcomes]
+        with logged_in(machine, console, replace(self.access, lasting=False), ssh=ssh) as session:
+            from machinectl.hosts.plan import way_in
+
+            root = elevated(session, console, self.access)
+            plan = self._setup().plan(machine, console, root, store)
+            outcomes = (*self._key_outcome(ssh, session), *plan.outcomes)
+            return replace(plan, found=(way_in(session, root), *plan.found), outcomes=outcomes)
 
     def _setup(self) -> Setup:
         # Loaded for a host that is set up alone, and while that starts our shells: its first takes 0.1 s.

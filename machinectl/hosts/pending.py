@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from machinectl import engine
 from machinectl.atomic import PRIVATE_DIRECTORY, Translated, discard, replace_file, sync_directory
 from machinectl.engine.endpoint import Deadline
+from machinectl.errors import MachineError
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.identity import CLIENT_FILES, Identity
 from machinectl.machines.store import PENDING
@@ -65,9 +66,9 @@ def others(directory: str) -> list[str]:
     pending = os.path.join(directory, PENDING)
     try:
         names = [name for name in os.listdir(pending) if name != UNFINISHED]
-    except OSError:
+        own = name_of(Identity.read(directory))
+    except (OSError, MachineError):
         return []
-    own = name_of(Identity.read(directory))
     found = [os.path.join(pending, name) for name in names if name != own]
     whole = [path for path in found if all(os.path.isfile(os.path.join(path, file)) for file in CLIENT_FILES)]
     return sorted(whole, key=os.path.getmtime, reverse=True)
@@ -93,14 +94,14 @@ def look(machine: Machine, deadline: Deadline) -> tuple[Probe, str]:
 def settle(store: Store, name: str, timeout: float = PATIENCE) -> None:
     """Where sets are pending, have the one as the machine's own that its engine answers to, as far as it can be told.
 
-    Whoever is at work on the machine is not waited for: that settles it.
+    Whoever is at work on the machine is not waited for: that settles it. A store that cannot be written stays as it is.
     """
     if not store.is_unsettled(name):
         return
     try:
         with store.writing(name, busy) as held:
             settle_held(held, timeout)
-    except Busy:
+    except (Busy, MachineError):
         return
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl import certs, engine
@@ -15,6 +15,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.adoption import check_alone, forget_predecessors, go_on_with, predecessor
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import drop, propose, settle_held
+from machinectl.hosts.plan import described, diff
 from machinectl.hosts.signing import made_good
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import checks, facts, firewall, installation, undo
@@ -58,6 +59,14 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What was found on a host, and what its steps would come to."""
+
+    found: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+
+
+@dataclass(frozen=True)
 class World:
     """What provisioning needs of the world besides the host: Docker's script, and the engine seen from here."""
 
@@ -78,7 +87,7 @@ class Setup:
     world: World = field(default_factory=World)
     url: str = ""
 
-    def plan(self, machine: Machine, console: Console, remote: Remote, store: Store) -> list[Outcome]:
+    def plan(self, machine: Machine, console: Console, remote: Remote, store: Store) -> Plan:
         """What `carry_out` would do, as far as that can be told now; neither host nor store is changed."""
         target = target_of(machine, self.identity(machine), self.url)
         host = looked_at(remote, target, console)
@@ -88,12 +97,16 @@ class Setup:
             # It is known by what it was given, and its certificates are where they were kept.
             machine.changes, machine.directory = removed.changes, removed.directory
             target = target_of(machine, self.identity(machine), self.url)
+        there = described(host, target.port)
         outcomes = []
         for step in steps(self.world.script):
             decision = step.decide(host, target, self.allowed)
-            outcomes.append(Outcome.of(step, decision))
-            host = decision.after if decision else host
-        return outcomes
+            outcome = Outcome.of(step, decision)
+            if decision:
+                outcome = replace(outcome, details=(*outcome.details, *diff(host, decision)))
+                host = decision.after
+            outcomes.append(outcome)
+        return Plan(there, tuple(outcomes))
 
     def carry_out(self, held: Held, console: Console, remote: Remote) -> list[Outcome]:
         """Make the machine's host an engine host, or raise MachineError.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.driven import ssh_endpoint
-from machinectl.hosts.setup import VERIFY_TIMEOUT, carry_out, read
+from machinectl.hosts.plan import diff
+from machinectl.hosts.setup import VERIFY_TIMEOUT, Outcome, carry_out, read
 from machinectl.machines.record import Phase
 from machinectl.provision import checks, configuration, hiding
 from machinectl.state import State
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from machinectl.provision.facts import Facts
     from machinectl.provision.job import Remote
     from machinectl.provision.target import Allowed, Target
+
+# What makes an engine ready to be restarted, in this order.
+BEFORE_RESTART = (configuration.recover, configuration.keep_containers)
 
 
 def check_provisioned(machine: Machine) -> None:
@@ -43,8 +47,31 @@ def ready_to_restart(held: Held, console: Console, remote: Remote, target: Targe
     What an interrupted run left half done is put back first. A Swarm node has no live-restore: it is not restarted
     unless that is allowed. Raises MachineError, CheckFailed.
     """
-    name = held.machine.name
     host = read(remote, target.port)
+    check_restart(held.machine.name, host, target, allowed)
+    for decide in BEFORE_RESTART:
+        decision = decide(host, target)
+        if decision is None:
+            continue
+        with console.step(decision.title):
+            carry_out(held, remote, decision)
+        host = read(remote, target.port) if decision.unforeseen else decision.after
+    return host
+
+
+def before_restart(name: str, host: Facts, target: Target, allowed: Allowed) -> tuple[list[Outcome], Facts]:
+    """What `ready_to_restart` would do, and what the host would be like then. Raises CheckFailed."""
+    check_restart(name, host, target, allowed)
+    outcomes = []
+    for decide in BEFORE_RESTART:
+        decision = decide(host, target)
+        if decision:
+            outcomes.append(Outcome(decision.title, changed=True, details=(*decision.details, *diff(host, decision))))
+            host = decision.after
+    return outcomes, host
+
+
+def check_restart(name: str, host: Facts, target: Target, allowed: Allowed) -> None:
     checks.root(host, target)
     checks.files(host, target)
     if not host.dockerd:
@@ -59,14 +86,6 @@ def ready_to_restart(held: Held, console: Console, remote: Remote, target: Targe
     moves = configuration.pending(host)
     if moves:
         raise hiding.refused(host, moves, "or restart it yourself: systemctl restart docker.service")
-    for decide in (configuration.recover, configuration.keep_containers):
-        decision = decide(host, target)
-        if decision is None:
-            continue
-        with console.step(decision.title):
-            carry_out(held, remote, decision)
-        host = read(remote, target.port) if decision.unforeseen else decision.after
-    return host
 
 
 def until_it_answers(where: Endpoint, console: Console) -> Probe:

@@ -406,7 +406,11 @@ class Held:
         replace_file(os.path.join(self.directory, RECORD), self.machine.dump())
 
     def keep_failure(self, cause: str) -> None:
-        """Have on record what failed, and when; nothing else of what `machine` says by now."""
+        """Have on record what failed, and when; nothing else of what `machine` says by now.
+
+        Where even that fails, what failed first is the news.
+        """
+        from contextlib import suppress
         from datetime import UTC, datetime
 
         there = self._read(self.name)
@@ -415,7 +419,8 @@ class Held:
         failure = {"when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "cause": cause[:LONGEST_CAUSE]}
         self.machine.failure = there.failure = failure
         self._touch()
-        replace_file(os.path.join(self.directory, RECORD), there.dump())
+        with suppress(StoreError):
+            replace_file(os.path.join(self.directory, RECORD), there.dump())
 
     def write_file(self, filename: str, data: bytes) -> None:
         """Create or replace one file of the machine, readable by its owner alone."""

@@ -30,13 +30,14 @@ class HostKeyPolicy:
 
     `pinned` is the machine's known_hosts, empty at first contact; `demanded` a SHA256 fingerprint that the key must
     have, whatever is pinned; `strict` refuses a key that nothing is known of. `machine` is the machine's name, for
-    the command that an error tells to type.
+    the command that an error tells to type. A key that is accepted goes for this once, unless it is `lasting`.
     """
 
     pinned: bytes = b""
     demanded: str = ""
     strict: bool = False
     machine: str = ""
+    lasting: bool = True
 
     def __post_init__(self) -> None:
         if self.demanded and not known_hosts.is_fingerprint(self.demanded):
@@ -123,10 +124,11 @@ class HostKeys:
                 f"{settings.address} is not known, and --ssh-strict is given; it shows {key}",
                 f"Compare it with the host's; if it is right: --ssh-host-key {key.fingerprint}",
             )
+        how_long = "from now on" if self._policy.lasting else "this once"
         if not self._console.interactive:
-            self._console.note(f"The key of {settings.address} was not known; {key} is trusted from now on")
+            self._console.note(f"The key of {settings.address} was not known; {key} is trusted {how_long}")
             return
-        if not self._console.confirm(f"{settings.address} is not known. Its key is {key}. Trust it from now on?"):
+        if not self._console.confirm(f"{settings.address} is not known. Its key is {key}. Trust it {how_long}?"):
             raise HostKeyRefused(
                 f"The key of {settings.address} was not accepted",
                 "Compare with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, typed on the host",

@@ -245,13 +245,31 @@ def test_a_record_of_a_newer_version_is_never_rewritten(orionbox: Store) -> None
 
 
 def test_rm_asks_and_takes_the_answer_from_a_pipe(orionbox: Store) -> None:
-    for answer in ("", "n\n", "maybe\n"):
+    for answer in ("n\n", "maybe\n", "\n"):
         declined = machinectl("rm", "orionbox", store=orionbox.root, stdin=answer)
         assert (declined.returncode, declined.stdout) == (0, "")
     assert orionbox.names() == ["orionbox"]
     removed = machinectl("rm", "orionbox", store=orionbox.root, stdin="y\n")
     assert (removed.returncode, removed.stdout) == (0, "Successfully removed orionbox\n")
     assert orionbox.names() == []
+
+
+@pytest.mark.parametrize("verb", ["rm", "regenerate-certs"])
+def test_a_question_that_nobody_answers_is_no_silent_no(orionbox: Store, verb: str) -> None:
+    told = machinectl(verb, "orionbox", store=orionbox.root)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr.endswith(f"No answer was given\nTo do it without being asked: machinectl {verb} -y orionbox\n")
+    assert orionbox.names() == ["orionbox"]
+
+
+@pytest.mark.parametrize("verb", ["rm", "regenerate-certs"])
+def test_nobody_is_asked_about_a_machine_that_is_not_there(orionbox: Store, verb: str) -> None:
+    told = machinectl(verb, "ghost", store=orionbox.root)
+    assert told.returncode == 1
+    assert "does not exist" in told.stderr
+    assert "Are you sure" not in told.stderr
+    mixed = machinectl(verb, "ghost", "orionbox", store=orionbox.root, stdin="n\n")
+    assert (mixed.returncode, "ghost" in mixed.stderr) == (0, False)
 
 
 def test_rm_goes_on_after_a_name_that_does_not_exist(orionbox: Store) -> None:
@@ -418,10 +436,12 @@ def test_set_changes_what_is_asked_of_an_engine_and_nothing_where_it_is_wrong(st
 
     told = set_("--engine-opt", "mtu=1400", "--engine-bind", "", "--engine-label", "rack=a")
     assert "machinectl provision young" in told.stderr
+    assert "stays in the host's daemon.json" in told.stderr
     asked = EngineOptions(options=("mtu=1400",), env=("A=b",))
     assert (store.read("young").engine, store.read("young").pending) == (asked, "provision")
     assert store.read("young").labels == {"rack": "a"}
-    assert set_("--engine-env", "", "--engine-insecure-registry", "r:5000").returncode == 0
+    assert "stays" not in set_("--engine-insecure-registry", "r:5000").stderr
+    assert set_("--engine-env", "").returncode == 0
     assert store.read("young").engine == EngineOptions(options=("mtu=1400",), insecure_registries=("r:5000",))
     before = store.read("young").dump()
     assert set_("--engine-bind", "nowhere", "--engine-opt", "debug").returncode == 2
@@ -491,9 +511,10 @@ def test_output_that_cannot_be_written_is_said_and_no_bug(orionbox: Store, argum
 def test_closed_streams_are_no_bug(orionbox: Store) -> None:
     for redirection in (">&-", "<&-", "2>&-"):
         command = ["sh", "-c", f'"$@" {redirection}', "sh", *COMMAND, "-s", orionbox.root, "rm", "orionbox"]
-        process = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert process.returncode == 0
-        assert "bug" not in process.stderr
+        process = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        # Nobody answers.
+        assert process.returncode == 1
+        assert "bug in machinectl" not in process.stderr
 
 
 def test_a_locale_that_lacks_a_character_is_no_bug(store: Store) -> None:

@@ -14,11 +14,11 @@ from machinectl.cli.board import PlainBoard
 from machinectl.cli.exits import guarded
 from machinectl.cli.harmless import harmless, harmless_json
 from machinectl.cli.listing import one_line
-from machinectl.cli.outcomes import print_decisions
+from machinectl.cli.outcomes import print_plan
 from machinectl.cli.output import print_json
 from machinectl.cli.terminal import Terminal
 from machinectl.errors import MachineError
-from machinectl.hosts.setup import Outcome
+from machinectl.hosts.setup import Outcome, Plan
 from machinectl.ssh.errors import LoginRefused
 from tests.cli.test_terminal import everything, on_a_terminal
 from tests.support import servers
@@ -70,10 +70,10 @@ def test_every_way_to_the_person_is_harmless(capfd: pytest.CaptureFixture[str]) 
         raise MachineError(EVIL, EVIL)
 
     guarded(fails)
-    print_decisions([Outcome(EVIL, changed=True, details=(EVIL,))])
+    print_plan(Plan((EVIL,), (Outcome(EVIL, changed=True, details=(EVIL,)),)))
     print_json({EVIL: EVIL})
     out, err = capfd.readouterr()
-    assert out.count("gnp") == 4
+    assert out.count("gnp") == 5
     assert err.count("gnp") == 8
     assert not CONTROL.search(out + err + one_line(EVIL))
 

@@ -197,8 +197,9 @@ def test_what_a_create_that_failed_has_made_is_on_record_gone_on_with_and_given_
 def test_a_dry_run_makes_nothing_and_says_what_cannot_be_known_yet(tmp_path: Path) -> None:
     store = tmp_path / "store"
     shown = created("--dry-run", "--cloud-region", "moon", store=store)
-    assert (shown.returncode, shown.stdout) == (0, "")
-    assert 'Driver cloud would make "box"' in shown.stderr
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert 'Driver cloud would make "box"' in shown.stdout
+    assert shown.stdout.endswith("Nothing was changed\n")
     assert not store.exists()
 
 

@@ -253,6 +253,32 @@ def test_after_a_wrong_engine_option_set_and_provision_go_on(fresh_host: FreshHo
     assert config["insecure-registries"] == ["registry.lan:5000"]
 
 
+def test_a_plan_is_on_stdout_says_what_was_found_and_changes_nothing(fresh_host: FreshHost, cli: Cli) -> None:
+    host = fresh_host("docker")
+    bare = host.snapshot()
+    told = cli.ok(*generic(host, "--dry-run"))
+    found = told.stdout.splitlines()
+    assert found[0] == "Logged in as ops, who becomes root by sudo"
+    assert found[1].startswith("System: Debian GNU/Linux")
+    assert found[2].startswith("Docker Engine ")
+    assert found[3] == "Firewall: nothing is seen in the way of port 2376"
+    assert '    +    "tlsverify": true,' in found
+    assert found[-1] == "Nothing was changed"
+    assert "from now on" not in told.stderr
+    assert (host.snapshot(), cli.machines) == (bare, [])
+
+    cli.ok(*generic(host))
+    before = host.snapshot()
+    record = (cli.store / "machines/orion/machine.json").read_bytes()
+    for verb in (("provision",), ("regenerate-certs", "--new-ca"), ("upgrade",), ("stop",), ("restart",)):
+        plan = cli.ok(*verb, "--dry-run", "orion").stdout
+        assert plan.endswith("Nothing was changed\n"), verb
+        assert ("nothing would be done" in plan) == (verb in {("provision",), ("upgrade",)}), plan
+    assert host.snapshot() == before
+    assert (cli.store / "machines/orion/machine.json").read_bytes() == record
+    assert not (cli.store / "machines/orion/pending").exists()
+
+
 # Seen on the host: dpkg is at work; the engine's files are being put in place.
 UNPACKING = "[ -e /var/lib/dpkg/info/containerd.list ]"
 APPLYING = "[ -e /etc/docker/machinectl/transaction/phase ]"

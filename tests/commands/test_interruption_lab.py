@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(900)
 
 
+# Seen on the host: its engine's files are being put in place; the engine is restarting with them.
+MOMENTS = ("[ -e /etc/docker/machinectl/transaction/phase ]", "! systemctl is-active -q docker.service")
+# A job goes on to its end when its sender is gone.
+ENDED = "while [ -e /etc/docker/machinectl/transaction ]; do sleep 0.05; done; systemctl is-active -q docker.service"
+
 # Each share is a host of its own, so that they run side by side.
 SHARES = 4
 
@@ -146,3 +151,25 @@ def test_purge_killed_at_every_touch_is_finished_by_the_next_and_no_container_no
         cli.ok(*generic(host))
         last = moment
     check(last + SHARES)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL], ids=lambda each: each.name)
+@pytest.mark.parametrize("moment", MOMENTS, ids=["writing", "restarting"])
+def test_new_certificates_that_are_cut_on_their_host_lock_nobody_out(
+    host: Host, cli: Cli, moment: str, signum: signal.Signals
+) -> None:
+    began = container(host)
+    cli.ok(*generic(host))
+    old = (cli.store / "machines/orion/ca.pem").read_bytes()
+    for verb in (("regenerate-certs", "-f", "--new-ca"), ("regenerate-certs", "-f")):
+        running = cli.start(*verb, "orion")
+        host.run(f"until {moment}; do sleep 0.01; done")
+        running.kill(signum)
+        host.run(ENDED)
+        assert cli.is_running()
+        assert container(host) == began
+    assert (cli.store / "machines/orion/ca.pem").read_bytes() != old
+    # Nothing needs a hand: the next one is as any other.
+    cli.ok("regenerate-certs", "-f", "--new-ca", "orion")
+    assert cli.is_running()
+    assert not (cli.store / "machines/orion/pending").exists()

@@ -18,6 +18,7 @@ from machinectl.hosts import driven, wake
 from machinectl.hosts.access import Access
 from machinectl.hosts.presence import Watch
 from machinectl.machines.record import Machine, Phase
+from tests.support import servers
 from tests.support.driver import StandIn
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
@@ -250,3 +251,33 @@ def test_of_several_machines_each_error_says_whose_it_is(store: Store) -> None:
     assert failed.returncode == 1
     assert all(f'"{name}"' in failed.stderr for name in ("a", "nowhere", "b"))
     assert len(failed.stderr.splitlines()) == 6
+
+
+def with_containers(connection: servers.Connection) -> None:
+    while connection.request():
+        connection.send(servers.answer(b'{"ContainersRunning": 3}'))
+
+
+@pytest.mark.parametrize("verb", ["stop", "restart"])
+@pytest.mark.parametrize(
+    ("console", "yes", "done"),
+    [
+        (Quiet, False, True),
+        (lambda: Quiet("n"), True, True),
+        (lambda: Quiet("y"), False, True),
+        (lambda: Quiet("n"), False, False),
+    ],
+    ids=["nobody is there", "yes was said before", "yes", "no"],
+)
+def test_running_containers_are_told_of_and_asked_about_where_somebody_is_there(
+    store: Store, use: Callable[[StandIn], None], verb: str, console: Callable[[], Quiet], yes: bool, done: bool
+) -> None:
+    use(StandIn())
+    with servers.serving(with_containers) as port:
+        added(store, Machine("a", "fake", url=f"tcp://{HERE}:{port}"))
+        said = console()
+        [(_, error)] = getattr(Power(store, said, Access(), 0.5, yes), verb)(["a"])
+    assert said.notes == ['"a" runs 3 containers']
+    assert StandIn.told == ([f"{verb} a"] if done else [])
+    if not done:
+        assert "was left running" in str(error)

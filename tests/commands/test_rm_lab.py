@@ -33,7 +33,8 @@ def test_a_dry_run_foretells_what_is_undone_and_does_nothing(fresh_host: FreshHo
 
     foretold = cli.ok("rm", "--dry-run", "--purge", "orion")
 
-    titles = [line for line in foretold.stdout.splitlines() if not line.startswith(" ")]
+    would = [line for line in foretold.stdout.splitlines() if line.startswith("Would be done: ")]
+    titles = [line.removeprefix("Would be done: ") for line in would]
     assert titles == [
         "Taking our configuration out of the engine; 1 container kept running",
         "Turning live-restore off, as it was",

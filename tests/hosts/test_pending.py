@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import ssl
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,6 +120,15 @@ def test_who_is_at_work_on_the_machine_is_not_waited_for(store: Store, tmp_path:
         with store.writing("orion"):
             assert machinectl("env", "--shell=sh", "orion", store=store.root).returncode == 0
         assert own(store) == OLD
+
+
+def test_a_store_that_cannot_be_written_is_used_as_it_is(store: Store, tmp_path: Path) -> None:
+    with serving(NEW, tmp_path) as port:
+        orion(store, port)
+        shutil.rmtree(store.locks)
+        Path(store.locks).write_text("")
+        assert machinectl("env", "--shell=sh", "orion", store=store.root).returncode == 0
+    assert own(store) == OLD
 
 
 def test_a_set_is_there_whole_and_private_or_not_at_all(store: Store) -> None:

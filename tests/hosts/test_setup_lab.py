@@ -84,7 +84,7 @@ class Bench:
             self.machine.labels = asked.pop("labels", self.machine.labels)
             self.machine.engine = EngineOptions.load(self.machine.engine.dump() | asked)
             if dry_run:
-                return setup.plan(self.machine, self.log, runner(root), self.store)
+                return list(setup.plan(self.machine, self.log, runner(root), self.store).outcomes)
             return setup.carry_out(held, self.log, runner(root))
 
     def purge(self, *, purge_engine: bool = False, allowed: Allowed = NOTHING_SPECIAL) -> list[Outcome]:

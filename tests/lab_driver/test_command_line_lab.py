@@ -17,7 +17,7 @@ CREATE = ("create", "-d", "lab", "--lab-variants", "docker", "box")
 
 
 def test_a_host_is_made_provisioned_switched_and_taken_away(lab_driver: Lab, cli: Cli) -> None:
-    assert 'Driver lab would make "box"' in cli.ok(*CREATE, "--dry-run").stderr
+    assert 'Driver lab would make "box"' in cli.ok(*CREATE, "--dry-run").stdout
     assert (lab_driver.of_hosts(), cli.machines) == (set(), [])
 
     cli.ok(*CREATE)

@@ -1,0 +1,64 @@
+"""What would be done on a host, told before anything is: what was found there, and what a file would become."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING
+
+from machinectl.provision import firewall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from machinectl.provision.decision import Decision
+    from machinectl.provision.facts import Facts
+    from machinectl.provision.job import Job
+    from machinectl.ssh.runner import Runner
+    from machinectl.ssh.session import Session
+
+PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]*@")
+
+
+def way_in(session: Session, root: Runner) -> str:
+    """Who logs in at a host, and how commands there become root's."""
+    return f"Logged in as {session.user}" + ("" if root is session else ", who becomes root by sudo")
+
+
+def described(host: Facts, port: int) -> tuple[str, ...]:
+    """What a host is like, as far as it matters, a line each."""
+    engine = f"Docker Engine {host.version or 'of a version that it does not tell'} ({host.dockerd})"
+    running = "running" if host.running else "not running"
+    containers = len(host.containers)
+    rule = firewall.blocking(host, port)
+    return (
+        f"System: {host.os_name}, {host.arch}, {host.init or 'no service manager that is known'}",
+        f"{engine}, {running}, {containers} container{'' if containers == 1 else 's'}" if host.dockerd else "No engine",
+        f"Firewall: {rule.firewall} is in the way of port {port}: {rule.allow} (or --open-firewall)"
+        if rule
+        else f"Firewall: nothing is seen in the way of port {port}",
+    )
+
+
+def diff(host: Facts, decision: Decision) -> tuple[str, ...]:
+    """What a decision makes of daemon.json, as `diff -u` has it; empty where that stays."""
+    path = host.config_path
+    new = written(decision.job, path)
+    if new is None:
+        return ()
+    old = host.config.content if host.config else b""
+    before, after = (text.decode(errors="replace").splitlines() for text in (old, new))
+    return tuple(without_passwords(difflib.unified_diff(before, after, path, path, lineterm="")))
+
+
+def written(job: Job, path: str) -> bytes | None:
+    """What a job would put into a file; None where it leaves that alone."""
+    manifest = job.files.get("manifest", b"").decode().splitlines()
+    for number, line in enumerate(manifest, 1):
+        if line.partition(" ")[2] == path:
+            return job.files[str(number)]
+    return None
+
+
+def without_passwords(lines: Iterable[str]) -> Iterable[str]:
+    return (PASSWORD_IN_URL.sub(r"\1:***@", line) for line in lines)

@@ -1,0 +1,56 @@
+"""What a plan tells of a host, and of what a file would become."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.hosts.plan import described, diff
+from machinectl.hosts.setup import Setup, World
+from machinectl.machines.record import Machine
+from machinectl.provision import facts
+from machinectl.provision.decision import Decision, not_applied
+from machinectl.provision.job import NewFile, apply
+from tests.support.quiet import Quiet
+from tests.support.runner import RecordedHost
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+
+
+def recorded(name: str) -> facts.Facts:
+    return facts.parse(RecordedHost(name).facts)
+
+
+def test_system_engine_containers_and_firewall_are_told() -> None:
+    system, engine, firewall = described(recorded("docker"), 2376)
+    assert system.startswith("System: Debian GNU/Linux")
+    assert "systemd" in system
+    assert engine.startswith("Docker Engine ")
+    assert "running" in engine
+    assert firewall == "Firewall: nothing is seen in the way of port 2376"
+    assert described(recorded("bare"), 2376)[1] == "No engine"
+
+
+def test_a_change_of_daemon_json_is_told_as_a_diff_without_passwords() -> None:
+    host = recorded("docker")
+    new = b'{\n    "proxies": "http://ann:secret@proxy:3128",\n    "tlsverify": true\n}\n'
+    files = [NewFile("/etc/docker/machinectl/ca.pem", "644", b"CA"), NewFile(host.config_path, "644", new)]
+    told = diff(host, Decision("t", (), apply(files, init="systemd", action="restart"), host, not_applied))
+    assert '+    "tlsverify": true' in told
+    assert '+    "proxies": "http://ann:***@proxy:3128",' in told
+    assert diff(host, Decision("t", (), apply(files[:1], init="systemd", action="restart"), host, not_applied)) == ()
+
+
+@pytest.mark.parametrize("name", ["docker", "bare"])
+def test_a_plan_changes_nothing_and_says_what_create_would_do(store: Store, name: str) -> None:
+    host = RecordedHost(name)
+    machine = Machine("orion", "generic", url="tcp://192.0.2.1:2376", tls=True, directory=store.directory("orion"))
+    plan = Setup(world=World(script=lambda _: None)).plan(machine, Quiet(), host, store)
+    assert host.jobs == []
+    assert store.names() == []
+    would = [outcome.title for outcome in plan.outcomes if outcome.changed]
+    assert would[-1] == "Configuring the engine and restarting it"
+    assert (len(would) > 1) == (name == "bare")
+    assert any('"tlsverify": true' in line for line in plan.outcomes[-2].details)
