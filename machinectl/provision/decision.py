@@ -32,6 +32,8 @@ class Decision:
     failure: Callable[[Result], MachineError]
     changes: tuple[Change, ...] = field(default=(), repr=False)
     unforeseen: bool = False
+    # What the person is told before it is done.
+    warnings: tuple[str, ...] = ()
 
 
 class EngineDown(MachineError):

@@ -64,6 +64,14 @@ class Process(NamedTuple):
     cgroup: str
 
 
+class Client(NamedTuple):
+    """A docker CLI that is attached to the engine: its command, and the system's unit that started it, or ""."""
+
+    pid: int
+    verb: str
+    unit: str
+
+
 @dataclass(frozen=True)
 class Service:
     """A unit of the host's init system."""
@@ -112,6 +120,7 @@ class Facts:
     sums: Mapping[str, Sum] = field(default_factory=dict)
     backup: str = ""
     listeners: tuple[Listener, ...] = ()
+    clients: tuple[Client, ...] = ()
     locks: tuple[Lock, ...] = ()
     dpkg_interrupted: bool = False
     transaction: str = ""
@@ -250,6 +259,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         sums={" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in each(found, "sum")},
         backup=word("backup"),
         listeners=tuple(Listener(int(w[0]), " ".join(w[1:])) for w in each(found, "listener")),
+        clients=tuple(Client(int(w[0]), w[1], " ".join(w[2:])) for w in each(found, "client")),
         locks=tuple(Lock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in each(found, "lock")),
         dpkg_interrupted="interrupted" in found,
         transaction=word("transaction"),

@@ -117,6 +117,14 @@ awk -v "port=:$(printf %04X "$port")" '$4 == "0A" && substr($2, length($2) - 4) 
     say listener "${owner:-0}" "$(cat "/proc/$owner/comm")"
 done
 
+# Who is attached to the engine, and by what: a restart cuts it off. The unit is said where one of the system started it.
+for process in /proc/[0-9]*; do
+    case $(readlink "$process/exe") in */cli-plugins/*) continue ;; */docker | */docker-compose) ;; *) continue ;; esac
+    verb=$(tr '\0' '\n' <"$process/cmdline" | grep -x -m 1 -E 'run|start|up|compose|attach|exec|logs|build|buildx|pull|push|events|stats|wait')
+    unit=$(tail -n 1 "$process/cgroup" | sed -n 's|^.*:/system\.slice/\(.*/\)\{0,1\}\([^/]*\.service\).*|\2|p')
+    [ "$verb" ] && say client "${process#/proc/}" "$verb" "$unit"
+done
+
 # Who has the package manager's locks, and whether it was cut short.
 stat -c '%i %n' /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock |
     awk 'NR == FNR { lock[$1] = $2; next }
