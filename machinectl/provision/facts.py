@@ -121,6 +121,8 @@ class Facts:
     backup: str = ""
     listeners: tuple[Listener, ...] = ()
     clients: tuple[Client, ...] = ()
+    # Whether containers' shims are in docker.service's control group: its containerd is dockerd's own.
+    own_shims: bool = False
     locks: tuple[Lock, ...] = ()
     dpkg_interrupted: bool = False
     transaction: str = ""
@@ -259,6 +261,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         sums={" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in each(found, "sum")},
         backup=word("backup"),
         listeners=tuple(Listener(int(w[0]), " ".join(w[1:])) for w in each(found, "listener")),
+        own_shims="shims" in found,
         clients=tuple(Client(int(w[0]), w[1], " ".join(w[2:])) for w in each(found, "client")),
         locks=tuple(Lock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in each(found, "lock")),
         dpkg_interrupted="interrupted" in found,

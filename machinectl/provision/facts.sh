@@ -117,6 +117,13 @@ awk -v "port=:$(printf %04X "$port")" '$4 == "0A" && substr($2, length($2) - 4) 
     say listener "${owner:-0}" "$(cat "/proc/$owner/comm")"
 done
 
+# Containers whose shims lie in the engine's own control group end with it, where systemd ends all that is in there.
+for process in /proc/[0-9]*; do
+    read -r name <"$process/comm" && case $name in containerd-shim*)
+        grep -q '/docker\.service\(/\|$\)' "$process/cgroup" && say shims && break ;;
+    esac
+done
+
 # Who is attached to the engine, and by what: a restart cuts it off. The unit is said where one of the system started it.
 for process in /proc/[0-9]*; do
     case $(readlink "$process/exe") in */cli-plugins/*) continue ;; */docker | */docker-compose) ;; *) continue ;; esac

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed
+from machinectl.provision import unit
 
 if TYPE_CHECKING:
     from machinectl.provision.facts import Facts
@@ -24,6 +25,13 @@ def harmless(facts: Facts, allowed: Allowed) -> None:
             f"A restart of the engine ends the docker commands that {', '.join(units)} consist"
             f"{'s' if len(units) == 1 else ''} of, and so restarts their containers",
             "Allow it with --force, or stop them on the host before: systemctl stop " + " ".join(units),
+        )
+    # systemd's own default (systemd.kill(5)) is control-group; packages of Docker say process.
+    kill_mode = (unit.settings(facts.unit, "KillMode") or ["control-group"])[-1]
+    if facts.own_shims and facts.unit and kill_mode not in {"process", "none"}:
+        raise CheckFailed(
+            f"docker.service says KillMode={kill_mode}, and its containerd is its own: a restart ends all containers",
+            "On the host: systemctl edit docker.service, with KillMode=process in [Service]; or allow it: --force",
         )
 
 

@@ -153,3 +153,22 @@ def test_a_unit_that_is_an_attached_docker_run_is_found_before_and_harmed_only_b
     bench.provision(force=True)
     assert bench.is_up
     assert any("cuts off the docker commands" in line and "run" in line for line in bench.log.warnings)
+
+
+def test_a_unit_that_ends_containers_with_the_engine_is_refused_until_it_does_not(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    # Without --containerd, and with the system's stopped, dockerd starts its own.
+    bench.host.run("systemctl disable -q --now containerd; systemctl mask -q containerd")
+    own = "ExecStart=\\nExecStart=/usr/sbin/dockerd -H fd://\\nKillMode="
+    bench.host.run(OVERRIDE.format(f"{own}mixed"))
+    running = bench.container()
+    before = files(bench.host)
+    with pytest.raises(CheckFailed, match="KillMode=mixed"):
+        bench.provision()
+    assert (bench.started(), files(bench.host)) == (running, before)
+    bench.host.run(f"printf '[Service]\\n{own}process\\n' >/etc/systemd/system/docker.service.d/override.conf")
+    bench.provision()
+    assert bench.is_up
+    assert bench.started() == running
