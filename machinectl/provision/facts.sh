@@ -15,7 +15,11 @@ has() { command -v "$1" >/dev/null; }
 
 say begin 1
 tries=0
-while read -r job </run/machinectl/pid && kill -0 "$job"; do
+at_work() {
+    { read -r job; read -r since; } </run/machinectl/pid
+    [ "$job" ] && now=$(sed 's/.*) //' "/proc/$job/stat" | cut -d' ' -f20) && [ "$now" ] && [ "${since:-$now}" = "$now" ]
+}
+while at_work; do
     [ $tries -lt $((patience * 5)) ] || { say job "$job"; break; }
     tries=$((tries + 1))
     sleep 0.2
