@@ -167,7 +167,7 @@ def listeners(
             hosts.append(host)
         elif not target.bind and is_everywhere(host):
             hosts.append(target.listen)
-    secured = [] if was_tls else [host for host in hosts if port_of(host) and host != target.listen]
+    secured = [] if was_tls else [host for host in dict.fromkeys(there) if port_of(host)]
     return list(dict.fromkeys([*hosts, target.listen])), secured
 
 
@@ -245,7 +245,10 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         after=facts,
         failure=not_applied,
         changes=changes(facts, wanted, files),
-        warnings=restart.cut_off(facts),
+        warnings=(
+            *(f"{host} is plain now, and speaks TLS alone from now on" for host in wanted.secured),
+            *restart.cut_off(facts),
+        ),
     )
 
 
