@@ -67,7 +67,11 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
         ] = False,
         force: Annotated[
             bool,
-            typer.Option("-f", "--force", help="Replace an engine's other certificates; hide containers."),
+            typer.Option(
+                "-f",
+                "--force",
+                help="Replace certificates of somebody else's, and restart an engine although that harms.",
+            ),
         ] = False,
         restart_swarm: RestartSwarm = False,
         open_firewall: OpenFirewall = False,

@@ -36,7 +36,11 @@ def add_upkeep(app: typer.Typer) -> None:
         dry_run: DryRun = False,
         force: Annotated[
             bool,
-            typer.Option("-f", "--force", help="Replace an engine's other certificates; hide containers."),
+            typer.Option(
+                "-f",
+                "--force",
+                help="Replace certificates of somebody else's, and restart an engine although that harms.",
+            ),
         ] = False,
         restart_swarm: RestartSwarm = False,
         open_firewall: OpenFirewall = False,

@@ -101,6 +101,7 @@ class Setup:
         outcomes = []
         for step in steps(self.world.script):
             decision = step.decide(host, target, self.allowed)
+            warned(console, decision)
             outcome = Outcome.of(step, decision)
             if decision:
                 outcome = replace(outcome, details=(*outcome.details, *diff(host, decision)))
@@ -127,6 +128,7 @@ class Setup:
         outcomes = []
         for step in steps(self.world.script):
             decision = step.decide(host, target, self.allowed)
+            warned(console, decision)
             outcomes.append(Outcome.of(step, decision))
             if decision is None:
                 continue
@@ -187,6 +189,12 @@ def looked_at(remote: Remote, target: Target, console: Console) -> Facts:
     if host.dockerd and target.version and not host.version.startswith(target.version):
         console.warn(f"The engine that is there, {host.version}, is kept: --engine-version is for one to be installed")
     return host
+
+
+def warned(console: Console, decision: Decision | None) -> None:
+    """Say what a person may want to know before it is done."""
+    for warning in decision.warnings if decision else ():
+        console.warn(warning)
 
 
 def purge(

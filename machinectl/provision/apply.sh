@@ -27,12 +27,26 @@ tidy() { for directory in $directories; do rmdir "$directory" 2>/dev/null; done;
 # What a rename puts in place must be on the disk before.
 flush() { sync "$@" 2>/dev/null || sync; }
 
+# The running units that systemd ends with docker.service: where it fails to start, they end although they are let run.
+dependents() {
+    systemctl show -p RequiredBy -p BoundBy -p ConsistsOf docker.service | sed 's/^[^=]*=//' | tr ' ' '\n' | sort -u |
+        while read -r unit; do [ -n "$unit" ] && systemctl -q is-active "$unit" && echo "$unit"; done
+}
+
+# Units that require docker.service, or are part of it, are let run: they would start their containers anew.
+restart() {
+    systemctl reset-failed docker.service 2>/dev/null
+    case $(systemctl is-active docker.service) in
+    active | reloading) set -- restart --job-mode=ignore-dependencies ;;
+    inactive | failed) set -- start ;;
+    *) set -- restart ;;
+    esac
+    timeout 300 systemctl "$@" docker.service
+}
+
 act() {
     case $init:$1 in
-    systemd:restart)
-        systemctl reset-failed docker.service 2>/dev/null
-        timeout 300 systemctl restart docker.service
-        ;;
+    systemd:restart) restart ;;
     systemd:reload) systemctl reload docker.service 2>/dev/null || kill -HUP "$(engine_process)" ;;
     openrc:restart) rc-service docker restart ;;
     openrc:reload) rc-service docker reload || kill -HUP "$(engine_process)" ;;
@@ -146,11 +160,14 @@ take_back() {
     *) act restart ;;
     esac
     port='' socket='' came_up || { forget; exit 4; }
+    # shellcheck disable=SC2086  # one word for each unit
+    [ -z "$running" ] || systemctl --no-block start $running
     forget
     [ "$1" = reload ] && exit 6
     exit 3
 }
 
+running=''
 if [ "$1" = recover ]; then
     put_back
     active || act restart
@@ -197,6 +214,7 @@ while read -r mode path; do
     if [ "$mode" = - ]; then rm -f "$path"; else mv -f "$path.machinectl-new" "$path"; fi || unwritten "$path"
 done <$there/manifest
 
+[ "$init:$action" != systemd:restart ] || running=$(dependents)
 # Two things at once: dockerd's judgement takes half as long as systemd does for its units.
 sh -c "${validate:-:}" >validated 2>&1 &
 { [ "$action" != restart ] && ! grep -q '\.conf$' manifest; } || reread
@@ -213,5 +231,5 @@ if [ "$action" = none ] || { act "$action" && came_up && keeps_containers; }; th
     exit 0
 fi
 journal
-[ "$action" = restart ] && [ "$init" = systemd ] && systemctl stop docker.service 2>/dev/null
+[ "$action" = restart ] && [ "$init" = systemd ] && systemctl stop --job-mode=ignore-dependencies docker.service 2>/dev/null
 take_back "$action"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, ServiceEnabled, ServiceStarted
 from machinectl.errors import CheckFailed
-from machinectl.provision import daemon_json, hiding, unit
+from machinectl.provision import daemon_json, hiding, restart, unit
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import DROP_INS, OWN_DIRECTORY, File
 from machinectl.provision.job import Job, NewFile, apply
@@ -204,7 +204,7 @@ def listeners(
             hosts.append(host)
         elif not target.bind and is_everywhere(host):
             hosts.append(target.listen)
-    secured = [] if was_tls else [host for host in hosts if port_of(host) and host != target.listen]
+    secured = [] if was_tls else [host for host in dict.fromkeys(there) if port_of(host)]
     return list(dict.fromkeys([*hosts, target.listen])), secured
 
 
@@ -264,6 +264,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     moves = hiding.moves(facts, read(facts), daemon_json.parse(wanted.config, facts.config_path), wanted.flags)
     if moves and not allowed.force:
         raise hiding.refused(facts, moves)
+    restart.harmless(facts, allowed)
     details = [f"write {file.path}" if file.content is not None else f"remove {file.path}" for file in files]
     details += [f'{facts.config_path}: "{key}": {json.dumps(value)}' for key, value in news(facts, wanted).items()]
     details += [f"{host} was plain, and speaks TLS from now on" for host in wanted.secured]
@@ -283,6 +284,10 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         after=facts,
         failure=not_applied,
         changes=changes(facts, wanted, files),
+        warnings=(
+            *(f"{host} is plain now, and speaks TLS alone from now on" for host in wanted.secured),
+            *restart.cut_off(facts),
+        ),
     )
 
 

@@ -34,6 +34,8 @@ class Decision:
     changes: tuple[Change, ...] = field(default=(), repr=False)
     unforeseen: bool = False
     undone: tuple[Change, ...] = field(default=(), repr=False)
+    # What the person is told before it is done.
+    warnings: tuple[str, ...] = ()
 
 
 class EngineDown(MachineError):

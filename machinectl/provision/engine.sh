@@ -21,7 +21,7 @@ engine_process() {
 listens_on() {
     # shellcheck disable=SC2012  # the names are numbers
     ls -l "/proc/$1/fd" 2>/dev/null | awk '
-        NR == FNR { if (match($0, /socket:\[[0-9]+/)) held[substr($0, RSTART + 8, RLENGTH - 8)] = 1; next }
+        NR == FNR { if ($NF ~ /^socket:\[[0-9]+\]$/) held[substr($NF, 9, length($NF) - 9)] = 1; next }
         $4 == "00010000" && $7 in held && $8 ~ "^/" && $8 !~ "/libnetwork/" { print $8 }' - /proc/net/unix
 }
 

@@ -84,6 +84,14 @@ class Process(NamedTuple):
     config: str = ""
 
 
+class Client(NamedTuple):
+    """A docker CLI that is attached to the engine: its command, and the system's unit that started it, or ""."""
+
+    pid: int
+    verb: str
+    unit: str
+
+
 @dataclass(frozen=True)
 class Service:
     """A unit of the host's init system; `cgroup` is the control group of what it runs, "" where that is unknown."""
@@ -139,6 +147,9 @@ class Facts:
     links: Mapping[str, str] = field(default_factory=dict)
     backup: str = ""
     listeners: tuple[Listener, ...] = ()
+    clients: tuple[Client, ...] = ()
+    # Whether containers' shims are in docker.service's control group: its containerd is dockerd's own.
+    own_shims: bool = False
     locks: tuple[Lock, ...] = ()
     dpkg_interrupted: bool = False
     transaction: str = ""
@@ -309,6 +320,8 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         links={w[0]: w[1] for w in each(found, "link")},
         backup=word("backup"),
         listeners=tuple(Listener(int(w[0]), " ".join(w[1:])) for w in each(found, "listener")),
+        own_shims="shims" in found,
+        clients=tuple(Client(int(w[0]), w[1], " ".join(w[2:])) for w in each(found, "client")),
         locks=tuple(Lock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in each(found, "lock")),
         dpkg_interrupted="interrupted" in found,
         transaction=word("transaction"),

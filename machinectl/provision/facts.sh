@@ -21,7 +21,11 @@ runs() { program=$(readlink "$1/exe"); case ${program##*/} in "$2"*) return 0 ;;
 
 say begin 1
 tries=0
-while read -r job </run/machinectl/pid && kill -0 "$job"; do
+at_work() {
+    { read -r job; read -r since; } </run/machinectl/pid
+    [ "$job" ] && now=$(sed 's/.*) //' "/proc/$job/stat" | cut -d' ' -f20) && [ "$now" ] && [ "${since:-$now}" = "$now" ]
+}
+while at_work; do
     [ $tries -lt $((patience * 5)) ] || { say job "$job"; break; }
     tries=$((tries + 1))
     sleep 0.2
@@ -147,6 +151,21 @@ awk -v "port=:$(printf %04X "$port")" '$4 == "0A" && substr($2, length($2) - 4) 
     /proc/net/tcp /proc/net/tcp6 | while read -r inode; do
     owner=$(holder "$inode")
     say listener "${owner:-0}" "$(cat "/proc/$owner/comm")"
+done
+
+# Containers whose shims lie in the engine's own control group end with it, where systemd ends all that is in there.
+for process in /proc/[0-9]*; do
+    read -r name <"$process/comm" && case $name in containerd-shim*)
+        grep -q '/docker\.service\(/\|$\)' "$process/cgroup" && say shims && break ;;
+    esac
+done
+
+# Who is attached to the engine, and by what: a restart cuts it off. The unit is said where one of the system started it.
+for process in /proc/[0-9]*; do
+    case $(readlink "$process/exe") in */cli-plugins/*) continue ;; */docker | */docker-compose) ;; *) continue ;; esac
+    verb=$(tr '\0' '\n' <"$process/cmdline" | grep -x -m 1 -E 'run|start|up|compose|attach|exec|logs|build|buildx|pull|push|events|stats|wait')
+    unit=$(tail -n 1 "$process/cgroup" | sed -n 's|^.*:/system\.slice/\(.*/\)\{0,1\}\([^/]*\.service\).*|\2|p')
+    [ "$verb" ] && say client "${process#/proc/}" "$verb" "$unit"
 done
 
 # Who has the package manager's locks, and whether it was cut short.

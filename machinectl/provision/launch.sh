@@ -4,19 +4,29 @@ umask 077
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin LC_ALL=C
 export PATH LC_ALL
 job=/run/machinectl
-# The directory is the lock: two at once would put each other's files in place.
-if ! mkdir -m 700 $job 2>/dev/null; then
-    read -r running <$job/pid && kill -0 "$running" && { echo "process $running is still at work here" >&2; exit 75; }
-    rm -rf $job
-    mkdir -m 700 $job || exit 74
-fi
-echo $$ >$job/pid
+lock=$job.lock
+command -v flock >/dev/null || { echo "flock (util-linux) is not there" >&2; exit 74; }
+# Two at once would put each other's files in place. The kernel frees the lock when the job has ended, however it did. Who
+# has it removes its file in the end: a lock on a file that is not there any more is none.
+tries=0
+until exec 9>>$lock && [ "$(stat -Lc %i /proc/self/fd/9)" = "$(flock -n 9 && stat -c %i $lock)" ]; do
+    tries=$((tries + 1))
+    flock -n 9 && [ $tries -lt 100 ] && continue
+    { read -r running <$job/pid; } 2>/dev/null
+    echo "process ${running:-?} is still at work here" >&2
+    exit 75
+done
+rm -rf $job
+mkdir -m 700 $job || exit 74
 tar -xmf - -C $job || exit 74
 cd $job || exit 74
-setsid sh job.sh >log 2>&1 </dev/null &
-echo $! >pid
+# What the job starts may outlive it, and must not have the lock.
+setsid sh -c 'sh job.sh 9>&-; exit $?' >log 2>&1 </dev/null &
+# A PID may be another process's by now: the second line says when this one began.
+{ echo $!; sed 's/.*) //' /proc/$!/stat | cut -d' ' -f20; } >pid
 wait $!
 status=$?
 cat log
 rm -rf $job
+rm -f $lock
 exit $status

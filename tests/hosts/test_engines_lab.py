@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.errors import CheckFailed
 from machinectl.provision.decision import EngineDown
 from tests.hosts.test_setup_lab import Bench, changed, files
 
@@ -108,3 +109,66 @@ def test_without_live_restore_in_effect_the_engine_is_not_restarted_and_the_reas
     with pytest.raises(EngineDown, match=cause):
         bench.provision()
     assert (bench.engine_began(), bench.started(), files(bench.host)) == (began, running, etc)
+
+
+UNIT = """printf '[Unit]\\n{0}\\n[Service]\\nRestart=always\\nExecStart={1}\\n' >/etc/systemd/system/{2}.service
+systemctl daemon-reload; systemctl start {2}
+"""
+
+
+@pytest.mark.parametrize("relation", ["Requires", "BindsTo", "PartOf"])
+def test_units_that_hang_on_the_engine_are_not_restarted_with_it(
+    fresh_host: FreshHost, store: Store, relation: str
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run(UNIT.format(f"{relation}=docker.service\\nAfter=docker.service", "/bin/sleep 100000", "web"))
+    look = "systemctl show web -p MainPID -p ActiveState"
+    running = bench.host.output(look)
+    assert "ActiveState=active" in running
+    bench.provision()
+    assert bench.is_up
+    assert bench.host.output(look) == running
+    with pytest.raises(EngineDown):
+        bench.provision(options=["data-root=/proc/nowhere"])
+    assert bench.host.output("systemctl is-active web; true") == "active"
+    running = bench.host.output(look)
+    bench.provision(options=[])
+    assert bench.host.output(look) == running
+
+
+def test_a_unit_that_is_an_attached_docker_run_is_found_before_and_harmed_only_by_force(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.container()
+    run = "/usr/bin/docker run --rm --name web box /usr/bin/busybox sleep 100000"
+    bench.host.run(UNIT.format("After=docker.service", run, "web"))
+    bench.host.run("until docker inspect web 2>/dev/null | grep -q '\"running\"'; do sleep 0.1; done")
+    running = bench.started("web")
+    before = files(bench.host)
+    with pytest.raises(CheckFailed, match=r"web\.service") as raised:
+        bench.provision()
+    assert "systemctl stop web.service" in raised.value.hint
+    assert (bench.started("web"), files(bench.host)) == (running, before)
+    bench.provision(force=True)
+    assert bench.is_up
+    assert any("cuts off the docker commands" in line and "run" in line for line in bench.log.warnings)
+
+
+def test_a_unit_that_ends_containers_with_the_engine_is_refused_until_it_does_not(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    # Without --containerd, and with the system's stopped, dockerd starts its own.
+    bench.host.run("systemctl disable -q --now containerd; systemctl mask -q containerd")
+    own = "ExecStart=\\nExecStart=/usr/sbin/dockerd -H fd://\\nKillMode="
+    bench.host.run(OVERRIDE.format(f"{own}mixed"))
+    running = bench.container()
+    before = files(bench.host)
+    with pytest.raises(CheckFailed, match="KillMode=mixed"):
+        bench.provision()
+    assert (bench.started(), files(bench.host)) == (running, before)
+    bench.host.run(f"printf '[Service]\\n{own}process\\n' >/etc/systemd/system/docker.service.d/override.conf")
+    bench.provision()
+    assert bench.is_up
+    assert bench.started() == running

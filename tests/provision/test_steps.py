@@ -387,9 +387,11 @@ def test_who_listened_on_our_port_makes_room_and_everybody_else_stays(
     assert json.loads(put(job, DAEMON_JSON))["hosts"] == hosts
 
 
-def test_listeners_that_were_plain_are_named() -> None:
-    decision = configured(with_unit("/usr/bin/dockerd -H fd:// -H tcp://127.0.0.1:2375"))
-    assert "tcp://127.0.0.1:2375 was plain, and speaks TLS from now on" in decision.details
+@pytest.mark.parametrize("plain", ["tcp://127.0.0.1:2375", "tcp://0.0.0.0:2376"])
+def test_listeners_that_were_plain_are_named_and_warned_of(plain: str) -> None:
+    decision = configured(with_unit(f"/usr/bin/dockerd -H fd:// -H {plain}"))
+    assert f"{plain} was plain, and speaks TLS from now on" in decision.details
+    assert decision.warnings == (f"{plain} is plain now, and speaks TLS alone from now on",)
 
 
 def test_secrets_of_the_engines_environment_are_readable_by_root_alone() -> None:
