@@ -317,7 +317,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
             for section in found.get("file", ())
         },
         sums={" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in each(found, "sum")},
-        links={w[0]: w[1] for w in each(found, "link")},
+        links={w[0]: " ".join(w[1:]) for w in each(found, "link") if w[1:]},
         backup=word("backup"),
         listeners=tuple(Listener(int(w[0]), " ".join(w[1:])) for w in each(found, "listener")),
         own_shims="shims" in found,
@@ -333,7 +333,8 @@ def clock(text: str) -> int:
     """Seconds since 1970. Raises MachineError for what is no date to anybody: a clock whose battery is empty."""
     if not 0 <= int(text) <= END_OF_TIME:
         raise MachineError(
-            f"The host's clock says {text} seconds since 1970, which is no date", "Set it: timedatectl set-ntp true"
+            f"The host's clock says {text[:30]} seconds since 1970, which is no date",
+            "Set it: timedatectl set-ntp true",
         )
     return int(text)
 

@@ -42,7 +42,8 @@ def moves(facts: Facts, before: Mapping[str, Any], after: Mapping[str, Any], fla
     if not containers(facts):
         return []
     asked = settings(after, flags)
-    if "DockerRootDir" not in facts.info:
+    # The client says nothing for everything where no engine answers it.
+    if not facts.info.get("DockerRootDir"):
         return unasked(settings(before, flags), asked)
     return [move for move in compared(facts, asked) if move.now != move.then]
 

@@ -83,6 +83,7 @@ def test_what_is_asked_of_us_is_refused_too_also_where_the_engine_cannot_be_aske
         ),
         host("docker", info=now(Driver="overlayfs", DriverStatus=CONTAINERDS)),
         host("docker-with-a-container"),
+        host("docker-with-a-container", info=now(DockerRootDir="", Driver="", Containers=0)),
         host("docker-with-a-container", info={}),
     ],
 )
