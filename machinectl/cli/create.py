@@ -64,7 +64,8 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
             bool, typer.Option("--dry-run", help="Look at the host, print what would be done, and do nothing.")
         ] = False,
         force: Annotated[
-            bool, typer.Option("-f", "--force", help="Replace the certificates of an engine that has other ones.")
+            bool,
+            typer.Option("-f", "--force", help="Replace an engine's other certificates; hide containers."),
         ] = False,
         restart_swarm: RestartSwarm = False,
         open_firewall: OpenFirewall = False,

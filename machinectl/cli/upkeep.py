@@ -35,7 +35,8 @@ def add_upkeep(app: typer.Typer) -> None:
         names: Names = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
         force: Annotated[
-            bool, typer.Option("-f", "--force", help="Replace the certificates of an engine that has other ones.")
+            bool,
+            typer.Option("-f", "--force", help="Replace an engine's other certificates; hide containers."),
         ] = False,
         restart_swarm: RestartSwarm = False,
         open_firewall: OpenFirewall = False,

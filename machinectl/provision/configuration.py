@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, ServiceEnabled
 from machinectl.errors import CheckFailed
-from machinectl.provision import daemon_json, unit
+from machinectl.provision import daemon_json, hiding, unit
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import DROP_INS, OWN_DIRECTORY, File
 from machinectl.provision.job import Job, NewFile, apply
@@ -223,9 +223,13 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
             "The host is a Swarm node: to configure its engine is to restart it, which stops the tasks on it",
             "Drain it (docker node update --availability drain), and allow it: --restart-swarm",
         )
+    moves = hiding.moves(facts, read(facts), daemon_json.parse(wanted.config, facts.config_path), wanted.flags)
+    if moves and not allowed.force:
+        raise hiding.refused(facts, moves)
     details = [f"write {file.path}" if file.content is not None else f"remove {file.path}" for file in files]
     details += [f'{facts.config_path}: "{key}": {json.dumps(value)}' for key, value in news(facts, wanted).items()]
     details += [f"{host} was plain, and speaks TLS from now on" for host in wanted.secured]
+    details += [f"containers are hidden: {move}" for move in moves]
     return Decision(
         title="Configuring the engine and restarting it" if files else "Starting the engine",
         details=(*details, "restart docker.service"),

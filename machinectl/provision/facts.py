@@ -80,7 +80,8 @@ class Facts:
 
     `clock` is in seconds since 1970; `free` in KiB, by directory. `dockerd` is its path, "" where there is none;
     `version` its version. `unit` is docker.service as `systemctl cat` prints it, and `environment` the lines of its
-    environment files that may hold options. `info` is what the running engine says of itself.
+    environment files that may hold options. `info` is what the running engine says of itself,
+    and `links` where the directories of its data lead.
     """
 
     uid: int
@@ -111,6 +112,7 @@ class Facts:
     config_path: str = "/etc/docker/daemon.json"
     files: Mapping[str, File] = field(default_factory=dict)
     sums: Mapping[str, Sum] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
     backup: str = ""
     listeners: tuple[Listener, ...] = ()
     locks: tuple[Lock, ...] = ()
@@ -266,6 +268,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
             for section in found.get("file", ())
         },
         sums={" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in each(found, "sum")},
+        links={w[0]: w[1] for w in each(found, "link")},
         backup=word("backup"),
         listeners=tuple(Listener(int(w[0]), " ".join(w[1:])) for w in each(found, "listener")),
         locks=tuple(Lock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in each(found, "lock")),

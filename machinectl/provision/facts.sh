@@ -30,7 +30,7 @@ done
 answers() { has docker && [ -S /var/run/docker.sock ] && has dockerd; }
 ask() {
     answers && DOCKER_CONTEXT='' DOCKER_HOST=unix:///var/run/docker.sock timeout 10 docker info --format \
-        '{"ServerVersion":{{json .ServerVersion}},"LiveRestoreEnabled":{{json .LiveRestoreEnabled}},"Swarm":{{json .Swarm.LocalNodeState}},"SecurityOptions":{{json .SecurityOptions}}}'
+        '{"ServerVersion":{{json .ServerVersion}},"LiveRestoreEnabled":{{json .LiveRestoreEnabled}},"Swarm":{{json .Swarm.LocalNodeState}},"SecurityOptions":{{json .SecurityOptions}},"DockerRootDir":{{json .DockerRootDir}},"Driver":{{json .Driver}},"DriverStatus":{{json .DriverStatus}},"Containers":{{json .Containers}}}'
 }
 ask | {
 exec 3<&0 </dev/null
@@ -114,6 +114,11 @@ for name in ca.pem server.pem server-key.pem environment; do sum "/etc/docker/ma
 for name in /etc/systemd/system/docker.service.d/*machinectl.conf; do file "$name"; done
 for ca in $(sed -n 's/.*"tlscacert"[^"]*"\([^"]*\)".*/\1/p' "$config") \
     $(printf '%s\n' "$unit" | sed -n 's/^[^#]*--tlscacert[= ]\([^ ]*\).*/\1/p'); do sum "$ca"; done
+# The engine says where its data is with links followed.
+for root in /var/lib/docker $(sed -n -e 's/.*"data-root"[^"]*"\([^"]*\)".*/\1/p' -e 's/.*"graph"[^"]*"\([^"]*\)".*/\1/p' "$config") \
+    $(printf '%s\n' "$unit" | sed -n 's/^[^#]*--data-root[= ]\([^ ]*\).*/\1/p'); do
+    followed=$(readlink -f "$root") && [ "$followed" != "${root%/}" ] && say link "${root%/}" "$followed"
+done
 read -r phase </etc/docker/machinectl/transaction/phase && say transaction "$phase"
 
 # The process that holds a socket. What `ls` finds is only where to look: files are named by anybody, also like sockets.

@@ -18,8 +18,8 @@ PROXIES = {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"}
 class Allowed:
     """What may be done on a host this once.
 
-    Replace another CA's TLS (`force`), restart a Swarm node's engine, open its firewall, go on without a question where
-    one would be asked (`yes`).
+    Replace another CA's TLS or hide containers (`force`), restart a Swarm node's engine, open its firewall, go on
+    without a question where one would be asked (`yes`).
     """
 
     force: bool = False

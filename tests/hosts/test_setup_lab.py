@@ -269,7 +269,7 @@ def test_an_engine_that_does_not_come_up_gets_its_old_configuration_back(fresh_h
     running = bench.container()
     etc = files(bench.host)
     with pytest.raises(EngineDown) as raised:
-        bench.provision(options=["data-root=/proc/nowhere"])
+        bench.provision(options=["data-root=/proc/nowhere"], force=True)
     assert "the old one is back" in raised.value.cause
     assert "/proc/nowhere" in raised.value.cause
     assert bench.host.output("systemctl is-active docker") == "active"
@@ -279,7 +279,7 @@ def test_an_engine_that_does_not_come_up_gets_its_old_configuration_back(fresh_h
     assert bench.started() == running
     other_ca = certs.new_ca("another")
     with pytest.raises(EngineDown):
-        bench.provision(options=["data-root=/proc/nowhere"], authority=other_ca)
+        bench.provision(options=["data-root=/proc/nowhere"], force=True, authority=other_ca)
     assert bench.is_up
     assert bench.store.read("orion").phase is Phase.READY
     bench.provision(options=[])
@@ -479,7 +479,7 @@ def test_busybox_is_all_that_the_scripts_need(fresh_host: FreshHost, store: Stor
     bench.host.run("echo '{\"debug\": true}' > /etc/docker/daemon.json; systemctl restart docker")
     running = bench.container()
     with pytest.raises(EngineDown, match="/proc/nowhere"):
-        bench.provision(options=["data-root=/proc/nowhere"], runner=Busybox)
+        bench.provision(options=["data-root=/proc/nowhere"], force=True, runner=Busybox)
     assert len(changed(bench.provision(options=[], runner=Busybox))) == 1
     assert bench.is_up
     assert bench.started() == running
