@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import CheckFailed
-from machinectl.provision import daemon_json, unit
-from machinectl.provision.facts import OWN_DIRECTORY
+from machinectl.provision import cgroups, daemon_json, unit
+from machinectl.provision.facts import DAEMON_JSON, OWN_DIRECTORY
 from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
@@ -65,12 +65,8 @@ def impostors(facts: Facts, target: Target) -> None:
             f"The host's engine is rootless: dockerd runs as user {rootless[0].uid} (process {rootless[0].pid})",
             "Reach it as that user: machinectl create -d none --url ssh://USER@HOST NAME",
         )
-    stray = [p for p in facts.processes if p.uid == 0 and not in_service(p.cgroup) and not in_container(p.cgroup)]
-    if stray and facts.init == "systemd":
-        raise CheckFailed(
-            f"A dockerd runs on the host that docker.service did not start (process {stray[0].pid})",
-            "Stop it, or let docker.service start it; then run this again",
-        )
+    if facts.init == "systemd":
+        second_engine(facts)
     if facts.dockerd and not facts.service.loaded:
         raise CheckFailed(
             f"The host has {facts.dockerd}, but no docker.service that starts it",
@@ -83,13 +79,21 @@ def impostors(facts: Facts, target: Target) -> None:
         )
 
 
-def in_service(cgroup: str) -> bool:
-    return "docker.service" in cgroup
-
-
-def in_container(cgroup: str) -> bool:
-    """Whether a process runs in a container: Docker in Docker, LXC, Kubernetes."""
-    return any(part in cgroup for part in ("/docker/", "docker-", "/lxc/", "kubepods", "libpod"))
+def second_engine(facts: Facts) -> None:
+    """Another engine may live beside docker.service's, with a daemon.json of its own."""
+    for process in facts.processes:
+        if process.uid != 0 or process.pid in facts.engines or cgroups.in_container(process.cgroup):
+            continue
+        if not (facts.running and facts.engines):
+            raise CheckFailed(
+                f"A dockerd runs on the host that docker.service did not start (process {process.pid})",
+                "Stop it, or let docker.service start it; then run this again",
+            )
+        if (process.config or DAEMON_JSON) == facts.config_path:
+            raise CheckFailed(
+                f"Two engines on the host share {facts.config_path}: docker.service's, and process {process.pid}",
+                "Give the second one a configuration of its own, --config-file FILE; then run this again",
+            )
 
 
 def files(facts: Facts, _: Target) -> None:

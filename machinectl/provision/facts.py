@@ -17,6 +17,7 @@ from machinectl.provision import cgroups, resource
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+DAEMON_JSON = "/etc/docker/daemon.json"
 OWN_DIRECTORY = "/etc/docker/machinectl"
 DROP_INS = "/etc/systemd/system/docker.service.d"
 # How long a job that an earlier run left at work is waited for: an installation may take minutes.
@@ -57,11 +58,12 @@ class Listener(NamedTuple):
 
 
 class Process(NamedTuple):
-    """A running dockerd."""
+    """A running dockerd; `config` is the daemon.json that it was told to read, "" for the usual one."""
 
     pid: int
     uid: int
     cgroup: str
+    config: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Facts:
     processes: tuple[Process, ...] = ()
     podman: str = ""
     snap: bool = False
-    config_path: str = "/etc/docker/daemon.json"
+    config_path: str = DAEMON_JSON
     files: Mapping[str, File] = field(default_factory=dict)
     sums: Mapping[str, Sum] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
@@ -254,7 +256,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         swarm=info.get("Swarm", "inactive") not in {"inactive", ""} if info else "swarm" in found,
         containers=frozenset(section.words[0] for section in found.get("container", ()) if section.words),
         # One without a cgroup has ended since it was seen: dockerd forks to run iptables and the like.
-        processes=tuple(Process(int(w[0]), int(w[1]), " ".join(w[2:])) for w in each(found, "process") if w[2:]),
+        processes=tuple(process(section) for section in found.get("process", ()) if section.words[2:]),
         podman=word("podman"),
         snap="snap" in found,
         config_path=word("config"),
@@ -276,6 +278,12 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         transaction=word("transaction"),
         firewalls={section.words[0]: section.text for section in found.get("firewall", ())},
     )
+
+
+def process(section: Section) -> Process:
+    pid, uid, *cgroup = section.words
+    flag, _, path = section.text.partition("\n")
+    return Process(int(pid), int(uid), " ".join(cgroup), flag.partition("=")[2] or path)
 
 
 def each(found: dict[str, list[Section]], name: str) -> list[list[str]]:

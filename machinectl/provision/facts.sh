@@ -91,8 +91,9 @@ has dockerd || { [ "$docker" ] && grep -q podman "$docker" && say podman "$docke
 for process in /proc/[0-9]*; do
     read -r name <"$process/comm" || continue
     case $name in
-    dockerd) runs "$process" dockerd &&
-        say process "${process#/proc/}" "$(stat -c %u "$process")" "$(tail -n 1 "$process/cgroup")" ;;
+    dockerd*) runs "$process" dockerd &&
+        say process "${process#/proc/}" "$(stat -c %u "$process")" "$(tail -n 1 "$process/cgroup")" &&
+        tr '\0\n' '\n ' <"$process/cmdline" | grep -A 1 -e '^--config-file' | lines ;;
     containerd-shim*) [ "$(stat -c %u "$process")" = 0 ] && runs "$process" containerd-shim &&
         tr '\0\n' '  ' <"$process/cmdline" | sed -n 's/.*-namespace moby .*-id \([0-9a-f]*\).*/@container \1/p' ;;
     esac

@@ -23,6 +23,10 @@ OUR_DROP_IN = re.compile(r"z+-machinectl\.conf")
 # A word as systemd splits them: quotes may stand anywhere in it, and a backslash takes the next character along.
 WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[^\s"'\\])+""", re.DOTALL)
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+QUOTES = {'"', "'"}
+SHELL = re.compile(r"(?:^|/)(?:ba|da)?sh$")
+# What makes more of a shell's script than one command; to redirect what it says (2>&1) is none of it.
+NOT_ONE_COMMAND = re.compile(r"[;|()`<\n]|(?<!>)&|\$\(")
 
 # dockerd's one-letter flags that take a value, and all of them by their long name (`dockerd --help`).
 SHORT = {
@@ -127,13 +131,30 @@ def command_line(cat: str) -> list[str]:
             f"docker.service has {len(commands) or 'no'} ExecStart: it cannot be told how dockerd is started",
             "Look at it on the host: systemctl cat docker.service",
         )
-    words = WORD.findall(commands[0])
+    words = opened(WORD.findall(commands[0]))
     if program(words) == len(words):
         raise MachineError(
             f"docker.service does not start dockerd but {commands[0]}",
             "Look at it on the host: systemctl cat docker.service",
         )
     return words
+
+
+def opened(words: list[str]) -> list[str]:
+    """The command line with the script of a shell that only starts dockerd as words of it (`sh -c 'exec dockerd …'`).
+
+    The quotes around the script become words, or parts of one, so that all of them together are the command line again.
+    """
+    match words:
+        case [shell, "-c", given] if SHELL.search(unquoted(shell)) and given[0] in QUOTES:
+            script = WORD.findall(given[1:-1])
+            if program(script) <= 1 and not any(map(is_more_than_one_command, script)):
+                return [shell, "-c", given[0] + script[0], *script[1:], given[0]]
+    return words
+
+
+def is_more_than_one_command(word: str) -> bool:
+    return word[0] not in QUOTES and NOT_ONE_COMMAND.search(word) is not None
 
 
 def program(words: list[str]) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from machinectl.errors import CheckFailed
 from machinectl.machines.store import Store  # noqa: TC001 - a fixture's type
-from tests.hosts.test_setup_lab import Bench, files
+from tests.hosts.test_setup_lab import Bench, changed, files
 from tests.lab.fixtures import FreshHost  # noqa: TC001 - a fixture's type
 
 pytestmark = pytest.mark.timeout(300)
@@ -32,4 +32,47 @@ def test_a_setting_that_hides_containers_is_found_before_anything_is_changed(
         bench.provision(storage_driver="btrfs")
     assert bench.started() == running
     bench.provision(storage_driver="")
+    assert bench.started() == running
+
+
+SECOND = (
+    "echo '{}' > /etc/second.json; systemd-run -q -u docker-second dockerd --config-file /etc/second.json "
+    "-H unix:///run/second.sock --data-root /var/lib/second --exec-root /run/second -p /run/second.pid --bridge=none "
+    "--iptables=false --ip6tables=false; for _ in $(seq 100); do [ ! -S /run/second.sock ] || break; sleep 0.1; done"
+)
+
+
+def test_an_engine_of_another_unit_is_no_container_and_goes_on_beside_ours(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run("systemctl stop docker docker.socket; " + SECOND)
+    with pytest.raises(CheckFailed, match=r"docker\.service did not start"):
+        bench.provision()
+    assert bench.host.run("test -S /run/second.sock").returncode == 0
+    bench.host.run("systemctl start docker")
+    running = bench.container()
+    second = bench.host.output("systemctl show docker-second -p MainPID")
+    bench.provision()
+    assert bench.is_up
+    assert bench.started() == running
+    assert bench.host.output("systemctl show docker-second -p MainPID") == second
+    assert changed(bench.provision()) == []
+
+
+def test_a_service_that_is_another_ones_alias_and_starts_dockerd_by_a_shell_is_taken_on(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run(
+        "systemctl disable --now docker.service docker.socket; cd /usr/lib/systemd/system && "
+        "sed -e \"s|^ExecStart=.*|ExecStart=/bin/sh -c 'exec dockerd -H fd:// --label=who=me'|\" "
+        "-e 's/^\\[Install\\]/&\\nAlias=docker.service/' docker.service > moby.service && rm docker.service && "
+        "systemctl daemon-reload && systemctl enable --now moby.service"
+    )
+    running = bench.container()
+    bench.provision()
+    assert bench.is_up
+    assert bench.started() == running
+    assert bench.host.output("docker info -f '{{.Labels}}'") == "[who=me]"
+    assert changed(bench.provision()) == []
+    bench.purge()
     assert bench.started() == running

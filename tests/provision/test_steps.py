@@ -61,6 +61,12 @@ def with_unit(start: str, **different: Any) -> Facts:
     return host("docker", unit=f"# /etc/systemd/system/docker.service\n[Service]\nExecStart={start}\n", **different)
 
 
+def beside(config: str) -> Facts:
+    """A host where a second engine runs beside docker.service's."""
+    mine = Process(79, 0, "0::/system.slice/docker.service")
+    return host("docker", processes=(mine, Process(7, 0, "0::/system.slice/docker-custom.service", config)))
+
+
 def no_script(_: str) -> bytes | None:
     return None
 
@@ -104,6 +110,13 @@ def put(job: Job, path: str) -> bytes:
             "rootless: dockerd runs as user 1000",
         ),
         (host("bare", processes=(Process(7, 0, "0::/user.slice/x"),)), "docker.service did not start"),
+        (
+            host("bare", processes=(Process(7, 0, "0::/system.slice/docker-custom.service"),)),
+            "docker.service did not start",
+        ),
+        (beside("/etc/docker/daemon.json"), "Two engines on the host share /etc/docker/daemon.json"),
+        (beside(""), "Two engines on the host share"),
+        (replace(beside("/x"), listeners=(Listener(7, "dockerd"),)), r"taken by dockerd \(process 7\)"),
         (host("docker", service=Service()), "no docker.service"),
         (host("docker", etc_writable=False), "read-only"),
         (host("docker", free={"/etc": 3}), "disk is full: /etc has 3 KB left"),
@@ -136,6 +149,8 @@ def test_a_host_that_cannot_be_provisioned_is_refused_with_its_reason(facts: Fac
             processes=(Process(79, 0, "0::/system.slice/docker.service"), Process(9, 0, "0::/docker/ab")),
         ),
         host("docker", processes=(Process(8, 1000, "0::/user.slice"),)),
+        beside("/etc/docker-custom/daemon.json"),
+        host("bare", processes=(Process(7, 0, f"0::/system.slice/docker-{'ab' * 32}.scope/init"),)),
         host("docker", free={"/usr": 1, "/etc": 1 << 20}),
         with_config("docker", {"tls": False}),
     ],

@@ -144,3 +144,30 @@ def test_secrets_of_the_environment_are_in_a_file_of_their_own_and_not_in_the_dr
     text = unit.drop_in(None, environment=True)
     assert text == (unit.HEADER + "[Service]\nEnvironmentFile=/etc/docker/machinectl/environment\n").encode()
     assert unit.environment_file({"A": 'b "c" $d \\e `f`'}) == b'A="b \\"c\\" \\$d \\\\e \\`f\\`"\n'
+
+
+@pytest.mark.parametrize(
+    ("start", "flags", "without"),
+    [
+        (
+            "/bin/sh -c 'exec /usr/bin/dockerd -H fd:// --label=\"a b\" $$MORE >>/var/log/docker.log 2>&1'",
+            [("host", "fd://"), ("label", "a b")],
+            "/bin/sh -c 'exec /usr/bin/dockerd --label=\"a b\" $$MORE >>/var/log/docker.log 2>&1 '",
+        ),
+        ('/bin/bash -c "dockerd --debug -H x"', [("debug", "true"), ("host", "x")], '/bin/bash -c "dockerd --debug "'),
+    ],
+)
+def test_a_shell_that_only_starts_dockerd_is_seen_through(
+    start: str, flags: list[tuple[str, str]], without: str
+) -> None:
+    cat = f"# /etc/systemd/system/docker.service\n[Service]\nExecStart={start}\n"
+    assert [(flag.name, flag.value) for flag in unit.all_flags(cat, {})] == flags
+    assert " ".join(unit.without(unit.command_line(cat), {"host"})) == without
+
+
+@pytest.mark.parametrize(
+    "script", ["sleep 5; exec dockerd -H fd://", "dockerd -H fd:// | logger", "dockerd & wait", "echo $(dockerd)"]
+)
+def test_a_shell_that_does_more_than_that_is_refused(script: str) -> None:
+    with pytest.raises(MachineError, match="does not start dockerd but"):
+        unit.command_line(f"# /etc/x\n[Service]\nExecStart=/bin/sh -c '{script}'\n")
