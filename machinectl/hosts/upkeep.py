@@ -10,7 +10,7 @@ from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.driven import ssh_endpoint
 from machinectl.hosts.setup import VERIFY_TIMEOUT, carry_out, read
 from machinectl.machines.record import Phase
-from machinectl.provision import checks, configuration
+from machinectl.provision import checks, configuration, hiding
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ def ready_to_restart(held: Held, console: Console, remote: Remote, target: Targe
             f'The host of "{name}" is a Swarm node: a restart of its engine stops the tasks on it',
             "Drain it (docker node update --availability drain), and allow it: --restart-swarm",
         )
+    moves = configuration.pending(host)
+    if moves:
+        raise hiding.refused(host, moves, "or restart it yourself: systemctl restart docker.service")
     for decide in (configuration.recover, configuration.keep_containers):
         decision = decide(host, target)
         if decision is None:

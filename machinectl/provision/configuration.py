@@ -140,6 +140,12 @@ def goal(facts: Facts, target: Target) -> Goal:
     return Goal(ours, text, unit.drop_in_path(facts.drop_ins), drop_in, kept, secured)
 
 
+def pending(facts: Facts) -> list[hiding.Move]:
+    """What would hide containers by a restart alone: somebody's changes for which the engine was never restarted."""
+    flags = unit.all_flags(facts.unit, facts.environment) if facts.unit else openrc_flags(facts)
+    return hiding.moves(facts, read(facts), read(facts), flags)
+
+
 def openrc_flags(facts: Facts) -> list[unit.Flag]:
     """OpenRC's script takes dockerd's flags from one variable, which is its owner's to change."""
     values = unit.variables("", facts.environment).values()

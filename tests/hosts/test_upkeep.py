@@ -62,6 +62,17 @@ def test_a_swarm_node_is_not_restarted_without_leave_and_gets_no_live_restore(st
     assert host.jobs == []
 
 
+def test_a_setting_of_somebodys_that_would_hide_containers_is_not_put_into_effect(
+    store: Store, machine: Machine
+) -> None:
+    host = RecordedHost("docker-with-a-container")
+    host.facts = host.facts.replace(b'|{"ServerVersion"', b'|{"DockerRootDir":"/elsewhere","ServerVersion"')
+    with pytest.raises(CheckFailed, match="data-root is /elsewhere now") as raised:
+        ready(store, machine, host)
+    assert "systemctl restart docker" in raised.value.hint
+    assert host.jobs == []
+
+
 def test_a_host_without_an_engine_has_none_to_restart(store: Store, machine: Machine) -> None:
     with pytest.raises(CheckFailed, match="There is no Docker Engine"):
         ready(store, machine, RecordedHost("bare"))
