@@ -59,6 +59,11 @@ def impostors(facts: Facts, target: Target) -> None:
             f"The host's docker command ({facts.podman or 'podman-docker'}) is podman's, which has no Docker Engine",
             "Remove podman-docker on the host, and run this again",
         )
+    if facts.podman_socket:
+        raise CheckFailed(
+            "Podman answers at /run/docker.sock on the host: an engine there would take the socket from it",
+            "Stop that on the host, and run this again: systemctl disable --now podman.socket",
+        )
     rootless = [process for process in facts.processes if process.uid != 0]
     if rootless and not facts.service.loaded:
         raise CheckFailed(

@@ -82,7 +82,8 @@ class Facts:
 
     `clock` is in seconds since 1970; `free` in KiB, by directory. `dockerd` is its path, "" where there is none;
     `version` its version. `unit` is docker.service as `systemctl cat` prints it, and `environment` the lines of its
-    environment files that may hold options. `info` is what the running engine says of itself,
+    environment files that may hold options. `podman_socket` is whether podman answers where an
+    engine would. `info` is what the running engine says of itself,
     and `links` where the directories of its data lead.
     """
 
@@ -110,6 +111,7 @@ class Facts:
     containers: frozenset[str] = frozenset()
     processes: tuple[Process, ...] = ()
     podman: str = ""
+    podman_socket: bool = False
     snap: bool = False
     config_path: str = DAEMON_JSON
     files: Mapping[str, File] = field(default_factory=dict)
@@ -258,6 +260,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         # One without a cgroup has ended since it was seen: dockerd forks to run iptables and the like.
         processes=tuple(process(section) for section in found.get("process", ()) if section.words[2:]),
         podman=word("podman"),
+        podman_socket="podman-socket" in found,
         snap="snap" in found,
         config_path=word("config"),
         files={

@@ -131,6 +131,13 @@ holder() {
     done
 }
 
+# Whether podman has the engine's socket: behind a link, from systemd, or itself.
+case $(readlink -f /run/docker.sock) in *podman*) say podman-socket ;; esac
+has systemctl && systemctl list-sockets --no-legend --full | awk '$1 ~ /\/run\/docker\.sock$/ && $3 ~ /podman/' |
+    grep -q . && say podman-socket
+inode=$(awk '$8 ~ /^(\/var)?\/run\/docker\.sock$/ && $4 == "00010000" { print $7; exit }' /proc/net/unix)
+[ "$inode" ] && has podman && runs "/proc/$(holder "$inode")" podman && say podman-socket
+
 # Who listens on the engine's port.
 awk -v "port=:$(printf %04X "$port")" '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }' \
     /proc/net/tcp /proc/net/tcp6 | while read -r inode; do

@@ -76,3 +76,28 @@ def test_a_service_that_is_another_ones_alias_and_starts_dockerd_by_a_shell_is_t
     assert changed(bench.provision()) == []
     bench.purge()
     assert bench.started() == running
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "systemctl start podman.socket; ln -s /run/podman/podman.sock /run/docker.sock",
+        (
+            "mkdir -p /etc/systemd/system/podman.socket.d; cd /etc/systemd/system/podman.socket.d; "
+            "printf '[Socket]\\nListenStream=\\nListenStream=/run/docker.sock\\n' > a.conf; systemctl daemon-reload; "
+            "systemctl restart podman.socket"
+        ),
+        (
+            "systemd-run -q podman system service -t 0 unix:///var/run/docker.sock; "
+            "for _ in $(seq 100); do [ ! -S /run/docker.sock ] || break; sleep 0.1; done"
+        ),
+    ],
+    ids=["link", "unit", "process"],
+)
+def test_podmans_socket_is_not_taken_from_it(fresh_host: FreshHost, store: Store, place: str) -> None:
+    bench = Bench(fresh_host("podman"), store)
+    bench.host.run("dpkg --force-depends -r podman-docker >/dev/null; rm -f /run/docker.sock; " + place)
+    before = bench.host.output("readlink -f /run/docker.sock; stat -Lc %i /run/docker.sock")
+    with pytest.raises(CheckFailed, match=r"Podman answers at /run/docker\.sock"):
+        bench.provision()
+    assert bench.host.output("readlink -f /run/docker.sock; stat -Lc %i /run/docker.sock") == before

@@ -105,6 +105,8 @@ def put(job: Job, path: str) -> bytes:
         (host("bare", snap=True), "snap"),
         (host("bare", podman="/usr/bin/docker"), "podman"),
         (host("bare", packages={"podman-docker": "4.3"}), "podman"),
+        (host("bare", podman_socket=True), "Podman answers at /run/docker.sock"),
+        (host("docker", podman_socket=True), "Podman answers at /run/docker.sock"),
         (
             host("bare", processes=(Process(7, 1000, "0::/user.slice/x"),)),
             "rootless: dockerd runs as user 1000",
