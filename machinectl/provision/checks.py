@@ -136,7 +136,7 @@ def tls(facts: Facts, target: Target, allowed: Allowed) -> None:
     before = daemon_json.parse(facts.config.content if facts.config else None, facts.config_path)
     said = {key: str(before[key]) for key in TLS_KEYS if before.get(key)}
     if facts.unit:
-        flags = unit.all_flags(facts.unit, facts.environment)
+        flags = unit.all_flags(facts.unit, facts.environment, ours=True)
         said |= {flag.name: flag.value for flag in flags if flag.name in TLS_KEYS and flag.value != "false"}
     if not said or allowed.force:
         return

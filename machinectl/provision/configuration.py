@@ -17,7 +17,8 @@ from machinectl.provision.job import Job, NewFile, apply
 from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
+    from collections.abc import Set as AbstractSet
 
     from machinectl.changes import Change
     from machinectl.provision.facts import Facts
@@ -109,16 +110,8 @@ class Goal(NamedTuple):
 def goal(facts: Facts, target: Target) -> Goal:
     """Decide what the engine's configuration shall be. Raises CheckFailed where two settings would clash."""
     before = read(facts)
-    words: list[str] = []
-    flags: list[unit.Flag] = []
-    drop_in = None
     if facts.unit:
-        words = unit.command_line(facts.unit)
         flags = unit.all_flags(facts.unit, facts.environment)
-        environment = unit.variables(facts.unit, facts.environment)
-        rewritten = unit.without(unit.expanded(words, environment), TAKEN_OVER)
-        if rewritten != words or target.env:
-            drop_in = unit.drop_in(rewritten if rewritten != words else None, environment=bool(target.env))
     else:
         flags = openrc_flags(facts)
         if target.env:
@@ -128,6 +121,11 @@ def goal(facts: Facts, target: Target) -> Goal:
     kept = [flag for flag in flags if flag.name not in TAKEN_OVER]
     hosts, secured = listeners([flag.value for flag in flags if flag.name == "host"], before, target, flags)
     ours = our_keys(facts, target, before, hosts, kept)
+    lists = both_say(kept, before, {**before, **ours}) if facts.unit else {}
+    if lists:
+        ours = lists | our_keys(facts, target, {**before, **lists}, hosts, kept)
+        kept = [flag for flag in kept if flag.name not in daemon_json.LISTS or key_of(flag) not in lists]
+    ours = {key: value for key, value in ours.items() if key in before or not says(kept, key, value)}
     clashes = sorted({flag.name for flag in kept if daemon_json.key_of(flag.name) in ours})
     if clashes:
         raise CheckFailed(
@@ -137,7 +135,40 @@ def goal(facts: Facts, target: Target) -> Goal:
     after = daemon_json.merged(before, ours)
     there = content(facts)
     text = there if there and after == before else daemon_json.dump(after, there)
+    drop_in = drop_in_without(facts, target, {flag.name for flag in flags} - {flag.name for flag in kept})
     return Goal(ours, text, unit.drop_in_path(facts.drop_ins), drop_in, kept, secured)
+
+
+def both_say(kept: list[unit.Flag], before: Mapping[str, Any], keys: Container[str]) -> dict[str, list[Any]]:
+    """The lists that the unit has, and daemon.json among its keys: dockerd refuses both, so daemon.json has all."""
+    found: dict[str, list[Any]] = {}
+    for flag in kept:
+        key = key_of(flag)
+        if flag.name in daemon_json.LISTS and key in keys:
+            found[key] = daemon_json.extended(found.get(key, before.get(key)), [flag.value])
+    return found
+
+
+def says(kept: list[unit.Flag], key: str, value: Any) -> bool:
+    """Whether the unit says a setting already, with the same value."""
+    return any(key_of(flag) == key and daemon_json.typed(flag.value) == value for flag in kept)
+
+
+def key_of(flag: unit.Flag) -> str:
+    return daemon_json.key_of(flag.name)
+
+
+def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> bytes | None:
+    """The drop-in: dockerd's command line without the flags that daemon.json has; None where none is needed."""
+    if not facts.unit:
+        return None
+    there = unit.command_line(facts.unit)
+    words = unit.started(there, facts.absent, facts.dockerd)
+    environment = unit.variables(facts.unit, facts.environment)
+    rewritten = unit.without(unit.expanded(words, environment, taken), taken)
+    if rewritten == there and not target.env:
+        return None
+    return unit.drop_in(rewritten if rewritten != there else None, environment=bool(target.env))
 
 
 def pending(facts: Facts) -> list[hiding.Move]:

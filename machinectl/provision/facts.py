@@ -81,7 +81,8 @@ class Facts:
     """What a host is like at one moment.
 
     `clock` is in seconds since 1970; `free` in KiB, by directory. `dockerd` is its path, "" where there is none;
-    `version` its version. `unit` is docker.service as `systemctl cat` prints it, and `environment` the lines of its
+    `version` its version. `unit` is docker.service as `systemctl cat` prints it, `absent` are programs that it
+    starts and that are not there, and `environment` the lines of its
     environment files that may hold options. `podman_socket` is whether podman answers where an
     engine would. `info` is what the running engine says of itself,
     and `links` where the directories of its data lead.
@@ -104,6 +105,7 @@ class Facts:
     packages: Mapping[str, str] = field(default_factory=dict)
     service: Service = Service()
     unit: str = ""
+    absent: frozenset[str] = frozenset()
     drop_ins: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
@@ -252,6 +254,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         packages={line.split()[0]: line.split()[1] for line in text("packages").splitlines()},
         service=service,
         unit=text("unit"),
+        absent=frozenset(" ".join(words) for words in each(found, "absent")),
         drop_ins=tuple(unit.get("DropInPaths", "").split()),
         environment={section.words[0]: section.text for section in found.get("environment", ())},
         info=info,

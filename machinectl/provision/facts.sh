@@ -60,6 +60,10 @@ if has systemctl; then
     say unit
     unit=$(systemctl cat docker.service)
     printf '%s\n' "$unit" | lines
+    # What it starts, by whichever of its files, and is not there.
+    printf '%s\n' "$unit" | sed -n 's/^ExecStart=[-@:+!]*\(\/[^ ]*\).*/\1/p' | sort -u | while read -r program; do
+        [ -x "$program" ] || say absent "$program"
+    done
     named=$(printf '%s\n' "$unit" | sed -n 's/^[^#]*--config-file[= ]\([^ ]*\).*/\1/p' | tail -n 1)
     config=${named:-$config}
     environment=$(printf '%s\n' "$unit" | sed -n 's/^EnvironmentFile=-\{0,1\}//p')

@@ -23,6 +23,8 @@ OUR_DROP_IN = re.compile(r"z+-machinectl\.conf")
 # A word as systemd splits them: quotes may stand anywhere in it, and a backslash takes the next character along.
 WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[^\s"'\\])+""", re.DOTALL)
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+# What may stand before the program in ExecStart= (systemd.service(5)).
+PREFIXES = "@-:+!"
 QUOTES = {'"', "'"}
 SHELL = re.compile(r"(?:^|/)(?:ba|da)?sh$")
 # What makes more of a shell's script than one command; to redirect what it says (2>&1) is none of it.
@@ -77,15 +79,15 @@ class Flag(NamedTuple):
     words: tuple[str, ...]
 
 
-def sources(cat: str) -> list[tuple[str, str]]:
-    """Each file of `systemctl cat` and its text, in the order in which systemd reads them; ours is left out."""
+def sources(cat: str, *, ours: bool = False) -> list[tuple[str, str]]:
+    """Each file of `systemctl cat` and its text, in the order in which systemd reads them; without `ours`, not ours."""
     found: list[tuple[str, list[str]]] = []
     for line in cat.split("\n"):
         if re.fullmatch(r"# /\S+", line):
             found.append((line[2:], []))
         elif found:
             found[-1][1].append(line)
-    return [(path, "\n".join(lines)) for path, lines in found if not is_ours(path)]
+    return [(path, "\n".join(lines)) for path, lines in found if ours or not is_ours(path)]
 
 
 def is_ours(path: str) -> bool:
@@ -93,10 +95,10 @@ def is_ours(path: str) -> bool:
     return directory == DROP_INS and bool(OUR_DROP_IN.fullmatch(name))
 
 
-def settings(cat: str, key: str) -> list[str]:
+def settings(cat: str, key: str, *, ours: bool = False) -> list[str]:
     """The values of a setting of [Service], in order; an empty one takes back those before it."""
     values: list[str] = []
-    for _, text in sources(cat):
+    for _, text in sources(cat, ours=ours):
         section = ""
         for line in joined(text):
             if line.startswith("["):
@@ -123,9 +125,9 @@ def joined(text: str) -> list[str]:
     return lines
 
 
-def command_line(cat: str) -> list[str]:
+def command_line(cat: str, *, ours: bool = False) -> list[str]:
     """Dockerd's command line in the unit, as words with their quotes. Raises MachineError where there is not one."""
-    commands = settings(cat, "ExecStart")
+    commands = settings(cat, "ExecStart", ours=ours)
     if len(commands) != 1:
         raise MachineError(
             f"docker.service has {len(commands) or 'no'} ExecStart: it cannot be told how dockerd is started",
@@ -162,6 +164,15 @@ def program(words: list[str]) -> int:
     return next((index for index, word in enumerate(words) if unquoted(word).endswith("dockerd")), len(words))
 
 
+def started(words: list[str], absent: AbstractSet[str], dockerd: str) -> list[str]:
+    """The command line with the dockerd that is there, where it starts one that is not."""
+    index = program(words)
+    path = words[index].lstrip(PREFIXES)
+    if path not in absent or not dockerd:
+        return words
+    return [*words[:index], words[index].removesuffix(path) + dockerd, *words[index + 1 :]]
+
+
 def unquoted(word: str) -> str:
     """What dockerd sees of a word: quotes and backslashes undone, `%%` and `$$` halved."""
     text = re.sub(
@@ -194,8 +205,8 @@ def variables(cat: str, files: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def expanded(words: list[str], environment: Mapping[str, str]) -> list[str]:
-    """The command line with a variable replaced by what it holds where that has options for us to take away.
+def expanded(words: list[str], environment: Mapping[str, str], names: AbstractSet[str]) -> list[str]:
+    """The command line with a variable replaced by what it holds where that has flags (`names`) for us to take away.
 
     Any other variable stays a variable, so that what its owner writes into it later still counts.
     """
@@ -204,7 +215,7 @@ def expanded(words: list[str], environment: Mapping[str, str]) -> list[str]:
         variable = VARIABLE.fullmatch(word)
         value = environment.get(variable[1] or variable[2], "") if variable else ""
         held = flags(WORD.findall(value))
-        if any(flag.name == "host" or flag.name.startswith("tls") for flag in held):
+        if any(flag.name in names for flag in held):
             result += [quoted(unquoted(each)) for each in WORD.findall(value)]
         else:
             result.append(word)
@@ -236,11 +247,11 @@ def flags(words: list[str]) -> list[Flag]:
     return found
 
 
-def all_flags(cat: str, files: Mapping[str, str]) -> list[Flag]:
-    """Every flag that dockerd is started with, those in variables included."""
+def all_flags(cat: str, files: Mapping[str, str], *, ours: bool = False) -> list[Flag]:
+    """Every flag that dockerd is started with, those in variables included; with `ours`, by our drop-in too."""
     environment = variables(cat, files)
     words: list[str] = []
-    for word in command_line(cat):
+    for word in command_line(cat, ours=ours):
         variable = VARIABLE.fullmatch(word)
         words += WORD.findall(environment.get(variable[1] or variable[2], "")) if variable else [word]
     return flags(words[program(words) + 1 :])

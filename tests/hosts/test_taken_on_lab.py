@@ -101,3 +101,43 @@ def test_podmans_socket_is_not_taken_from_it(fresh_host: FreshHost, store: Store
     with pytest.raises(CheckFailed, match=r"Podman answers at /run/docker\.sock"):
         bench.provision()
     assert bench.host.output("readlink -f /run/docker.sock; stat -Lc %i /run/docker.sock") == before
+
+
+# What docker-machine 0.16.2 leaves: its certificates, and its drop-in (libmachine/provision/systemd.go).
+DOCKER_MACHINES = (
+    "cd /etc/docker && openssl req -x509 -newkey rsa:2048 -nodes -days 9 -keyout server-key.pem -out server.pem "
+    "-subj /CN=orion 2>/dev/null && cp server.pem ca.pem && mkdir -p /etc/systemd/system/docker.service.d && "
+    "printf '[Service]\\nExecStart=\\nExecStart={0} -H tcp://0.0.0.0:2376 -H unix:///var/run/docker.sock "
+    "--tlsverify --tlscacert /etc/docker/ca.pem --tlscert /etc/docker/server.pem --tlskey /etc/docker/server-key.pem "
+    "--label provider=generic \\nEnvironment=\\n' > /etc/systemd/system/docker.service.d/10-machine.conf; "
+    "systemctl daemon-reload; systemctl restart docker"
+)
+
+
+def test_a_host_of_docker_machines_stays_ours_once_it_was_taken_on(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run(DOCKER_MACHINES.format("/usr/sbin/dockerd"))
+    running = bench.container()
+    with pytest.raises(CheckFailed, match="somebody else's"):
+        bench.provision()
+    bench.provision(force=True, labels={"rack": "7"})
+    assert bench.is_up
+    assert changed(bench.provision()) == []
+    assert bench.host.output("docker info -f '{{.Labels}}'") == "[provider=generic rack=7]"
+    assert bench.started() == running
+    assert len(changed(bench.provision(labels={"rack": "8"}))) == 1
+    assert bench.host.output("docker info -f '{{.Labels}}'") == "[provider=generic rack=8]"
+    bench.purge()
+    assert bench.host.output("docker info -f '{{.Labels}}'") == "[provider=generic]"
+    assert bench.started() == running
+
+
+def test_a_host_whose_docker_machine_drop_in_starts_a_dockerd_that_is_not_there_is_taken_on(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run(DOCKER_MACHINES.format("/usr/bin/dockerd"), check=False)
+    assert bench.host.run("systemctl is-active docker", check=False).returncode != 0
+    bench.provision(force=True)
+    assert bench.is_up
+    assert changed(bench.provision()) == []

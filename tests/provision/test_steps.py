@@ -335,10 +335,25 @@ def test_a_swarm_node_gets_no_live_restore_and_no_restart_unasked() -> None:
 def test_a_clash_of_flag_and_key_is_found_before_anything_restarts() -> None:
     facts = with_unit("/usr/bin/dockerd -H fd:// --label a=b --log-level info")
     configured(facts)
-    with pytest.raises(CheckFailed, match="--label"):
-        configuration.configure(facts, target(labels={"x": "y"}))
     with pytest.raises(CheckFailed, match="--log-level"):
         configuration.configure(facts, target(options=("log-level=debug",)))
+    job = configured(facts, target(options=("log-level=info",))).job
+    assert "log-level" not in json.loads(put(job, DAEMON_JSON))
+
+
+def test_a_list_that_the_unit_has_too_moves_to_daemon_json_as_dockerd_refuses_both() -> None:
+    facts = with_unit("/usr/bin/dockerd -H fd:// --label a=b $MORE --debug", environment={"/etc/x": "MORE=--label c=d"})
+    decision = configured(facts, target(labels={"c": "e"}, registry_mirrors=("https://mirror.example",)))
+    assert json.loads(put(decision.job, DAEMON_JSON))["labels"] == ["a=b", "c=e"]
+    drop_in = next(line.split(" ")[1] for line in manifest(decision.job) if line.endswith("machinectl.conf"))
+    assert b"ExecStart=/usr/bin/dockerd --debug\n" in put(decision.job, drop_in)
+    assert b"--label a=b" in put(configured(facts).job, drop_in)
+
+
+def test_a_dockerd_that_is_not_there_is_replaced_by_the_one_that_is() -> None:
+    job = configured(with_unit("-/usr/bin/dockerd --debug", absent=frozenset({"/usr/bin/dockerd"}))).job
+    drop_in = next(line.split(" ")[1] for line in manifest(job) if line.endswith("machinectl.conf"))
+    assert b"ExecStart=-/usr/sbin/dockerd --debug\n" in put(job, drop_in)
 
 
 def test_live_restore_on_the_command_line_stays_there() -> None:

@@ -37,10 +37,13 @@ ExecStart=/usr/sbin/dockerd --ours
 """
 
 
+TAKEN = {"host", "tlsverify", "tlscacert"}
+
+
 def rewritten(cat: str, environment: str = "") -> str:
     words = unit.command_line(cat)
     variables = unit.variables(cat, {"/etc/default/docker": environment})
-    return " ".join(unit.without(unit.expanded(words, variables), {"host", "tlsverify", "tlscacert"}))
+    return " ".join(unit.without(unit.expanded(words, variables, TAKEN), TAKEN))
 
 
 def test_the_hosts_go_and_everything_else_stays_where_it_was() -> None:
