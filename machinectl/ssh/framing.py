@@ -17,6 +17,8 @@ LOGIN_COMMAND = """exec sh -c 'IFS= read -r line && eval "$line"'"""
 # As root's shell: what comes before this line is a password that sudo did not need.
 BEGIN = "# machinectl: the script follows"
 ROOT_COMMAND = f'while IFS= read -r line && [ "$line" != "{BEGIN}" ]; do :; done; IFS= read -r line && eval "$line"'
+# Where a system keeps sudo: a password is for no program that the user's own PATH leads to (the last is NixOS's).
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin"
 # Messages in English whatever the host's locale; the system's programs also for those who log in without them.
 ENVIRONMENT = 'LC_ALL=C; export LC_ALL; PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"'
 
@@ -63,7 +65,12 @@ def as_root(script: str, mark: str, *, password: str | None, terminal: bool = Fa
     """The same as root through sudo; with a password where it wants one."""
     given = "" if password is None else f"{password}\n"
     sudo = sudo_command(ROOT_COMMAND, password=password is not None, terminal=terminal)
-    return f"LC_ALL=C; export LC_ALL; {sudo}\n{given}{BEGIN}\n{program(script, mark)}\n"
+    return f"LC_ALL=C; export LC_ALL; {system_programs()}; {sudo}\n{given}{BEGIN}\n{program(script, mark)}\n"
+
+
+def system_programs() -> str:
+    """Sets the PATH for sudo."""
+    return f"PATH={SYSTEM_PATH}; export PATH"
 
 
 def sudo_command(script: str, *, password: bool = False, terminal: bool = False) -> str:

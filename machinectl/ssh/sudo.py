@@ -34,6 +34,7 @@ def probe_command(*, terminal: bool = False) -> str:
     """Says how root can be had. `sudo -n` is tried first: with NOPASSWD, a password sent would stay in stdin."""
     makes_one = f"elif ! command -v script >/dev/null; then echo {NO_TERMINAL}\n" if terminal else ""
     return (
+        f"{framing.system_programs()}\n"
         f'if [ "$(id -u)" = 0 ]; then echo {ROOT}\n'
         f"elif ! command -v sudo >/dev/null; then echo {ABSENT}\n"
         f"{makes_one}"
@@ -44,7 +45,7 @@ def probe_command(*, terminal: bool = False) -> str:
 
 def check_password_command(*, terminal: bool = False) -> str:
     """Tries the password on its input, once: at the end of the input sudo asks no second time."""
-    return framing.sudo_command(":", password=True, terminal=terminal)
+    return f"{framing.system_programs()}\n" + framing.sudo_command(":", password=True, terminal=terminal)
 
 
 class Root:

@@ -84,6 +84,18 @@ def test_the_sudoers_line_of_the_error_works(fresh_host: FreshHost) -> None:
         assert as_root(session).run("id -u").text == "0"
 
 
+def test_a_password_goes_to_no_other_sudo_than_the_systems(fresh_host: FreshHost) -> None:
+    host = fresh_host()
+    host.run(
+        "cd /home/dev && mkdir bin && printf '#!/bin/sh\\ncat >/tmp/caught\\n' >bin/sudo && chmod 755 bin/sudo && "
+        "cp bin/sudo bin/script && echo 'PATH=/home/dev/bin:$PATH' | tee .bashrc >.profile"
+    )
+    with log_in(at(host, "dev")) as session:
+        assert session.run("command -v sudo").text == "/home/dev/bin/sudo"
+        assert as_root(session, PASSWORD).run("id -u").text == "0"
+    assert host.run("test -e /tmp/caught", check=False).returncode != 0
+
+
 def test_without_sudo_root_works_and_a_user_is_told_so(fresh_host: FreshHost) -> None:
     host = fresh_host("nosudo")
     with log_in(at(host)) as session:

@@ -112,21 +112,25 @@ def test_no_part_of_the_script_is_in_the_command_of_the_login() -> None:
 
 def test_what_is_sent_for_root_asks_sudo_for_no_password_unless_there_is_one() -> None:
     sent = framing.as_root("id -u", MARK, password=None)
-    assert sent.startswith("LC_ALL=C; export LC_ALL; sudo -H -n -- sh -c ")
+    before = f"LC_ALL=C; export LC_ALL; PATH={framing.SYSTEM_PATH}; export PATH; "
+    assert sent.startswith(f"{before}sudo -H -n -- sh -c ")
     assert sent.splitlines()[1] == framing.BEGIN
     with_password = framing.as_root("id -u", MARK, password="geheim").splitlines()
-    assert with_password[0].startswith("LC_ALL=C; export LC_ALL; sudo -H -S -p '' -- sh -c ")
+    assert with_password[0].startswith(f"{before}sudo -H -S -p '' -- sh -c ")
     assert with_password[1:3] == ["geheim", framing.BEGIN]
 
 
 @pytest.mark.parametrize("asks", [True, False], ids=["sudo reads the password", "sudo needs none and leaves it"])
-def test_a_password_never_becomes_the_data_of_the_script(tmp_path: Path, *, asks: bool) -> None:
+def test_a_password_never_becomes_the_data_of_the_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, asks: bool
+) -> None:
+    monkeypatch.setattr(framing, "SYSTEM_PATH", f"{tmp_path}:{framing.SYSTEM_PATH}")
     fake = tmp_path / "sudo"
     takes = "IFS= read -r password; " if asks else ""
     fake.write_text(f'#!/bin/sh\n{takes}while [ "$1" != -- ]; do shift; done; shift; echo lecture >&2; exec "$@"\n')
     fake.chmod(0o755)
     sent = framing.as_root("cat; echo end >&2", MARK, password="geheim").encode() + b"data"
-    answer = run_login_shell("sh", sent, environment={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    answer = run_login_shell("sh", sent)
     framed = framing.unframe(answer.stdout, answer.stderr, MARK)
     assert (framed.stdout, framed.stderr, framed.status) == (b"data", b"end\n", 0)
     assert framed.noise == b"lecture\n"

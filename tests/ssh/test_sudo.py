@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.ssh import framing
 from machinectl.ssh.credentials import Credentials
 from machinectl.ssh.errors import RootRefused
 from machinectl.ssh.runner import Result
@@ -40,11 +41,12 @@ while [ "$1" != -- ]; do shift; done; shift; LAB_ROOT=yes exec "$@"
 
 
 @pytest.fixture
-def stand_in(sshd: Sshd, ssh_config: object, tmp_path: Path) -> Iterator[Stand]:
+def stand_in(sshd: Sshd, ssh_config: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     """Connect as a user who is not root, to a host whose sudo is the script that is given."""
     del ssh_config
     programs = tmp_path / "programs"
     programs.mkdir()
+    monkeypatch.setattr(framing, "SYSTEM_PATH", f"{programs}:{framing.SYSTEM_PATH}")
     sessions: list[Session] = []
 
     def install(name: str, script: str) -> None:
@@ -66,15 +68,18 @@ def stand_in(sshd: Sshd, ssh_config: object, tmp_path: Path) -> Iterator[Stand]:
 
 
 def test_the_questions_to_sudo_as_they_are_sent() -> None:
+    path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin; export PATH"
     assert probe_command().splitlines() == [
+        path,
         'if [ "$(id -u)" = 0 ]; then echo root',
         "elif ! command -v sudo >/dev/null; then echo absent",
         "elif sudo -H -n -- sh -c :; then echo free",
         "else echo password; fi",
     ]
-    assert check_password_command() == "sudo -H -S -p '' -- sh -c :"
+    assert check_password_command() == f"{path}\nsudo -H -S -p '' -- sh -c :"
     assert "elif ! command -v script >/dev/null; then echo terminal" in probe_command(terminal=True).splitlines()
     assert check_password_command(terminal=True) == (
+        f"{path}\n"
         """SHELL=/bin/sh script -qec 'exec sudo -H -S -p '"'"''"'"' -- sh -c : <&3 >&4 2>&5' /dev/null"""
         " 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1"
     )
