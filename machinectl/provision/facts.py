@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 DAEMON_JSON = "/etc/docker/daemon.json"
 OWN_DIRECTORY = "/etc/docker/machinectl"
 DROP_INS = "/etc/systemd/system/docker.service.d"
+# The last second of the year 9999, the last that a calendar here has.
+END_OF_TIME = 253402300799
+# The kinds of what is read of `docker info`.
+INFO: dict[str, type] = {
+    "ServerVersion": str,
+    "LiveRestoreEnabled": bool,
+    "Swarm": str,
+    "SecurityOptions": list,
+    "DockerRootDir": str,
+    "Driver": str,
+    "DriverStatus": list,
+    "Containers": int,
+}
 # How long a job that an earlier run left at work is waited for: an installation may take minutes.
 PATIENCE = 120
 
@@ -81,10 +94,9 @@ class Facts:
     """What a host is like at one moment.
 
     `clock` is in seconds since 1970; `free` in KiB, by directory. `dockerd` is its path, "" where there is none;
-    `version` its version. `unit` is docker.service as `systemctl cat` prints it, `absent` are programs that it
-    starts and that are not there, and `environment` the lines of its
-    environment files that may hold options. `podman_socket` is whether podman answers where an
-    engine would. `info` is what the running engine says of itself,
+    `version` its version. `unit` is docker.service as `systemctl cat` prints it, `absent` are programs that it starts
+    and that are not there, and `environment` the lines of its environment files that may hold options.
+    `podman_socket` is whether podman answers where an engine would. `info` is what the running engine says of itself,
     and `links` where the directories of its data lead.
     """
 
@@ -235,10 +247,10 @@ def facts(found: dict[str, list[Section]]) -> Facts:
             unit.get("UnitFileState", "").startswith("enabled"),
             unit.get("ControlGroup", ""),
         )
-    info = json.loads(text("info") or "{}")
+    info = engine_info(text("info"))
     return Facts(
         uid=int(word("uid")),
-        clock=int(word("clock")),
+        clock=clock(word("clock")),
         kernel=word("kernel"),
         arch=word("arch"),
         hostname=word("hostname"),
@@ -276,7 +288,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
             for section in found.get("file", ())
         },
         sums={" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in each(found, "sum")},
-        links={w[0]: w[1] for w in each(found, "link")},
+        links={w[0]: " ".join(w[1:]) for w in each(found, "link") if w[1:]},
         backup=word("backup"),
         listeners=tuple(Listener(int(w[0]), " ".join(w[1:])) for w in each(found, "listener")),
         locks=tuple(Lock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in each(found, "lock")),
@@ -284,6 +296,29 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         transaction=word("transaction"),
         firewalls={section.words[0]: section.text for section in found.get("firewall", ())},
     )
+
+
+def clock(text: str) -> int:
+    """Seconds since 1970. Raises MachineError for what is no date to anybody: a clock whose battery is empty."""
+    if not 0 <= int(text) <= END_OF_TIME:
+        raise MachineError(
+            f"The host's clock says {text[:30]} seconds since 1970, which is no date",
+            "Set it: timedatectl set-ntp true",
+        )
+    return int(text)
+
+
+def engine_info(text: str) -> dict[str, Any]:
+    """What the engine says of itself; what is not of its kind, it does not say. Raises MachineError."""
+    try:
+        said = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise MachineError(
+            f"The host's engine does not say what it is but {text[:60]!r}", "See it on the host: docker info"
+        )
+    return {key: value for key, value in said.items() if isinstance(value, INFO.get(key, object))}
 
 
 def process(section: Section) -> Process:

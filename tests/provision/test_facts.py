@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from machinectl.errors import MachineError
-from machinectl.provision import resource
+from machinectl.errors import CheckFailed, MachineError
+from machinectl.provision import hiding, resource
+from machinectl.provision.distributions import choose
 from machinectl.provision.facts import OWN_DIRECTORY, Service, command, os_release, parse
 
 RECORDED = Path(__file__).with_name("facts")
@@ -46,6 +50,45 @@ def test_an_installed_engine_is_seen_with_its_unit() -> None:
 def test_running_containers_and_swarm_are_seen() -> None:
     assert len(parse(recorded("docker-with-a-container")).containers) == 1
     assert parse(recorded("swarm-node")).swarm
+
+
+@pytest.mark.parametrize("clock", ["-1", "253402300800", "9" * 30, "1" * 5000, ""])
+def test_a_clock_that_says_no_date_is_an_error_in_a_line(clock: str) -> None:
+    odd = re.sub(rb"@clock \d+", b"@clock " + clock.encode(), recorded("docker"))
+    with pytest.raises(MachineError) as raised:
+        parse(odd)
+    assert raised.value.hint
+    assert "\n" not in raised.value.cause
+
+
+def with_info(said: bytes) -> bytes:
+    return re.sub(rb"\n\|\{\"ServerVersion.*", lambda _: b"\n|" + said, recorded("docker"))
+
+
+@pytest.mark.parametrize("said", [b"[]", b"null", b"7", b'"x"', b"{", b"[" * 100000, b'{"a": 1}{}', b"\xff\x1b[2J"])
+def test_an_engine_that_says_something_odd_of_itself_is_an_error_in_a_line(said: bytes) -> None:
+    with pytest.raises(MachineError, match="does not say what it is") as raised:
+        parse(with_info(said))
+    assert len(raised.value.cause) < 300
+    assert "\x1b" not in raised.value.cause
+
+
+@pytest.mark.parametrize("odd", ["null", "7", '"x"', "[]", "{}", "[null]", "[[]]", "true"])
+def test_what_the_engine_says_of_an_odd_kind_is_not_said(odd: str) -> None:
+    keys = ("ServerVersion", "LiveRestoreEnabled", "Swarm", "SecurityOptions", "DockerRootDir", "Driver")
+    said = {key: json.loads(odd) for key in (*keys, "DriverStatus", "Containers")}
+    facts = replace(parse(with_info(json.dumps(said).encode())), containers=frozenset({"ab"}))
+    assert isinstance(facts.version, str)
+    assert hiding.moves(facts, {}, {}, []) is not None
+
+
+@pytest.mark.parametrize("os", [b"", b"|ID=\n", b'|ID\n|=\n|"\n'])
+def test_a_host_that_does_not_say_what_system_it_is_is_told_to_be_given_one(os: bytes) -> None:
+    odd = re.sub(rb"@os\n(\|.*\n)*", lambda _: b"@os\n" + os, recorded("bare"))
+    facts = parse(odd)
+    assert facts.os_name == "an unknown system"
+    with pytest.raises(CheckFailed, match="its os-release says nothing"):
+        choose(facts.os_release)
 
 
 def test_a_process_that_ended_while_it_was_looked_at_is_none() -> None:
