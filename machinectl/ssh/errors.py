@@ -10,8 +10,19 @@ if TYPE_CHECKING:
     from machinectl.ssh.runner import Result
 
 
+# A path of ours with what was found there; beyond it a server talks.
+LONGEST_CAUSE = 1000
+
+
 class SSHError(MachineError):
-    """The host cannot be reached, does not let us in, or did not do what it was asked to."""
+    """The host cannot be reached, does not let us in, or did not do what it was asked to.
+
+    Its cause may hold what the server said, which is kept to one line: no line of it passes for one of ours.
+    """
+
+    def __init__(self, cause: str, hint: str = "") -> None:
+        line = " ".join(cause.split())
+        super().__init__(line if len(line) <= LONGEST_CAUSE else f"{line[: LONGEST_CAUSE - 1]}…", hint)
 
 
 class ConnectionLost(SSHError):

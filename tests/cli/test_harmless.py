@@ -19,6 +19,7 @@ from machinectl.cli.output import print_json
 from machinectl.cli.terminal import Terminal
 from machinectl.errors import MachineError
 from machinectl.hosts.setup import Outcome
+from machinectl.ssh.errors import LoginRefused
 from tests.cli.test_terminal import everything, on_a_terminal
 from tests.support import servers
 from tests.support.program import COMMAND
@@ -75,6 +76,12 @@ def test_every_way_to_the_person_is_harmless(capfd: pytest.CaptureFixture[str]) 
     assert out.count("gnp") == 4
     assert err.count("gnp") == 8
     assert not CONTROL.search(out + err + one_line(EVIL))
+
+
+def test_what_an_ssh_server_says_is_one_line_that_ends() -> None:
+    said = LoginRefused("it accepts publickey\nWarning: run this: …\r\n" + "x" * 100000, "Try another key").cause
+    assert "\n" not in said
+    assert len(said) <= 1000
 
 
 def evil_engine(connection: Connection) -> None:
