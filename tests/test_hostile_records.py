@@ -185,6 +185,16 @@ def test_a_record_names_no_key_outside_of_its_machine(store: Store, name: str) -
     assert ssh_endpoint(machine).key == os.path.join(store.directory("orion"), "id_ssh")
 
 
+def test_a_record_that_the_driver_refuses_does_not_lose_the_pin_of_its_host(store: Store) -> None:
+    machine = Machine("orion", "generic", url="ssh://ops@127.0.0.1")
+    machine.driver_state = json.dumps({**SERVER, "SSHKeyPath": "/etc/shadow"})
+    added(store, machine, {"known_hosts": b"machinectl ssh-ed25519 AAAA\n"})
+    options = " ".join(endpoint(machine).ssh_options)
+    assert f'UserKnownHostsFile="{store.directory("orion")}/known_hosts"' in options
+    assert "StrictHostKeyChecking=yes" in options
+    assert "/etc/shadow" not in options
+
+
 @pytest.mark.parametrize("state", ["", "[]", "null", "{}", json.dumps({**SERVER, "SSHPort": "22"}), "[" * 100_000])
 def test_a_state_that_is_no_servers_is_the_records_fault_and_not_the_drivers(state: str) -> None:
     machine = Machine("orion", "generic")

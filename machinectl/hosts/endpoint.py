@@ -19,7 +19,7 @@ def endpoint(machine: Machine) -> engine.Endpoint:
 
 
 def ssh_options(machine: Machine) -> tuple[str, ...]:
-    """What ssh is told beside what the user's own configuration says; nothing where the driver knows no more."""
+    """What ssh is told beside what the user's own configuration says; the pin, also where the driver knows no more."""
     from machinectl.hosts.access import known_hosts_path
     from machinectl.hosts.driven import where
     from machinectl.ssh.openssh import identity
@@ -27,8 +27,10 @@ def ssh_options(machine: Machine) -> tuple[str, ...]:
     try:
         ssh = where(machine).ssh
     except MachineError:
-        return ()
-    if ssh is None:
-        return ()
+        key = ""
+    else:
+        if ssh is None:
+            return ()
+        key = ssh.key
     pinned = known_hosts_path(machine)
-    return tuple(identity(ssh.key, pinned if os.path.exists(pinned) else ""))
+    return tuple(identity(key, pinned if os.path.exists(pinned) else ""))
