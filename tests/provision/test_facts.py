@@ -15,7 +15,7 @@ from machinectl.provision import resource
 from machinectl.provision.facts import OWN_DIRECTORY, Service, command, os_release, parse
 
 RECORDED = Path(__file__).with_name("facts")
-SCRIPTS = ("facts.sh", "launch.sh", "apply.sh", "install.sh", "recover.sh", "command.sh")
+SCRIPTS = ("facts.sh", "launch.sh", "apply.sh", "install.sh", "remove.sh", "recover.sh", "command.sh")
 
 
 def recorded(name: str) -> bytes:
