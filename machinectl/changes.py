@@ -87,10 +87,27 @@ class ServiceStarted(About):
     KIND = "started"
 
 
+@dataclass(frozen=True)
 class PackageInstalled(About):
-    """The engine's package `subject`; undone where the engine is to go, too."""
+    """The engine's package `subject`, and those that came `along`; undone where the engine is to go, too."""
 
     KIND = "package"
+
+    along: tuple[str, ...] = ()
+
+    def dump(self) -> dict[str, Any]:
+        return {**super().dump(), **({"along": list(self.along)} if self.along else {})}
+
+    @classmethod
+    def load(cls, about: str, more: dict[str, Any]) -> Self:
+        along = more.pop("along", [])
+        if not isinstance(along, list):
+            raise TypeError(along)
+        return cls(about, tuple(map(text, along)), more=more)
+
+    def followed_by(self, later: Change) -> Change:
+        more = later.along if isinstance(later, PackageInstalled) else ()
+        return replace(self, along=tuple(dict.fromkeys([*self.along, *more])))
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,10 @@ RECORDED = [
     ({"kind": "started", "path": "docker.service"}, ServiceStarted("docker.service")),
     ({"kind": "package", "path": "docker.io"}, PackageInstalled("docker.io")),
     (
+        {"kind": "package", "path": "docker.io", "along": ["containerd", "runc"]},
+        PackageInstalled("docker.io", ("containerd", "runc")),
+    ),
+    (
         {"kind": "firewall", "path": "ufw:2376", "undo": "ufw delete allow 2376/tcp"},
         PortOpened("ufw", "2376", "ufw delete allow 2376/tcp"),
     ),

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
     from machinectl.provision.decision import Decision
     from machinectl.provision.facts import Facts
-    from machinectl.provision.job import Remote
+    from machinectl.provision.job import Remote, Result
     from machinectl.provision.steps import Step
 
 # The facts are read in 0.2 s; a host that swaps takes longer, and so does one where an earlier run is at work.
@@ -214,9 +214,11 @@ def purge(
         if decision is None:
             continue
         with console.step(decision.title):
-            carry_out(held, remote, decision)
+            result = carry_out(held, remote, decision)
             # Read anew: a container may have been started meanwhile.
             host = read(remote, target.port)
+        if remark := decision.remark(result):
+            console.note(remark)
         outcomes.append(Outcome(decision.title, changed=True, details=decision.details))
         left_out = [change for change in machine.changes if change not in decision.undone]
         if left_out != list(machine.changes):
@@ -277,17 +279,26 @@ def read(remote: Remote, port: int) -> Facts:
     return facts.parse(result.stdout)
 
 
-def carry_out(held: Held, remote: Remote, decision: Decision) -> None:
+def carry_out(held: Held, remote: Remote, decision: Decision) -> Result:
     """Record what will be changed, and change it."""
     held.machine.changes = merged(held.machine.changes, decision.changes)
     held.write()
-    run(remote, decision)
+    result = decision.job.run(remote)
+    learned = decision.learned(result)
+    if learned:
+        held.machine.changes = merged(held.machine.changes, learned)
+        held.write()
+    return well_done(decision, result)
 
 
 def run(remote: Remote, decision: Decision) -> None:
-    result = decision.job.run(remote)
+    well_done(decision, decision.job.run(remote))
+
+
+def well_done(decision: Decision, result: Result) -> Result:
     if result.status != 0:
         raise decision.failure(result)
+    return result
 
 
 def verify(machine: Machine, url: str, console: Console, host: Facts, target: Target, world: World) -> None:

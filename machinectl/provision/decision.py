@@ -23,7 +23,8 @@ class Decision:
 
     `after` is the host as it will be: what later steps go by. Where that cannot be known (`unforeseen`), it is a guess
     that is good enough for --dry-run, and the host is read again. `changes` are recorded before the job runs, and those
-    that are `undone` by it are forgotten when it has.
+    that are `undone` by it are forgotten when it has; what only its result tells of them is `learned`, also where it
+    failed, and `remark` is a word to the person.
     """
 
     title: str
@@ -36,6 +37,8 @@ class Decision:
     undone: tuple[Change, ...] = field(default=(), repr=False)
     # What the person is told before it is done.
     warnings: tuple[str, ...] = ()
+    learned: Callable[[Result], tuple[Change, ...]] = field(default=lambda _: (), repr=False)
+    remark: Callable[[Result], str] = field(default=lambda _: "", repr=False)
 
 
 class EngineDown(MachineError):

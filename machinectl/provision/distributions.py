@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from machinectl.errors import CheckFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class Distribution(ABC):
@@ -36,6 +36,10 @@ class Distribution(ABC):
     @abstractmethod
     def remove(self, package: str) -> str:
         """Remove a package; what it needed and its configuration stay."""
+
+    @abstractmethod
+    def remove_all(self, package: str, along: Sequence[str]) -> str:
+        """Remove a package, and of those that came along with it what nobody else needs."""
 
     @abstractmethod
     def upgrade(self, package: str) -> str:
@@ -73,6 +77,19 @@ class Apt(Distribution):
     def remove(self, package: str) -> str:
         return f"{self.apt} remove {shlex.quote(package)}"
 
+    def remove_all(self, package: str, along: Sequence[str]) -> str:
+        # Docker's script asks for each of Docker's packages by its name, so that none counts as brought by another.
+        own = shlex.join(name for name in along if name.startswith(("docker-", "containerd.")))
+        # autoremove alone would take what others have left, too.
+        unneeded = "apt-get -s autoremove | sed -n 's/^Remv \\([^ :]*\\).*/\\1/p'"
+        ours = shlex.join(word for name in along for word in ("-e", name))
+        return (
+            f"{self.remove(package)} || exit\n"
+            + (f"apt-mark auto {own} >/dev/null\n" if own else "")
+            + f"unneeded=$({unneeded} | grep -Fx {ours})\n"
+            + f'[ -z "$unneeded" ] || {self.apt} remove $unneeded'
+        )
+
     def upgrade(self, package: str) -> str:
         return f"{self.apt} {self.keep} install --only-upgrade {shlex.quote(package)}"
 
@@ -94,6 +111,9 @@ class Dnf(Distribution):
 
     def remove(self, package: str) -> str:
         return f"{self.dnf} remove {shlex.quote(package)}"
+
+    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (dnf knows what came with it)
+        return f"{self.dnf} --setopt=clean_requirements_on_remove=True remove {shlex.quote(package)}"
 
     def upgrade(self, package: str) -> str:
         return f"{self.dnf} upgrade {shlex.quote(package)}"
@@ -133,6 +153,9 @@ class Zypper(Distribution):
     def remove(self, package: str) -> str:
         return f"{self.zypper} remove {shlex.quote(package)}"
 
+    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (zypper knows what came with it)
+        return f"{self.zypper} remove --clean-deps {shlex.quote(package)}"
+
     def upgrade(self, package: str) -> str:
         return f"{self.zypper} update {shlex.quote(package)} {self.skipped}"
 
@@ -156,6 +179,9 @@ class Pacman(Distribution):
     def remove(self, package: str) -> str:
         return f"pacman -R --noconfirm {shlex.quote(package)}"
 
+    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (pacman knows what came with it)
+        return f"pacman -Rs --noconfirm {shlex.quote(package)}"
+
     def upgrade(self, package: str) -> str:
         return f"pacman -S --noconfirm {shlex.quote(package)}"
 
@@ -176,6 +202,9 @@ class Apk(Distribution):
 
     def remove(self, package: str) -> str:
         return f"apk del {shlex.quote(package)}"
+
+    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (apk always does)
+        return self.remove(package)
 
     def upgrade(self, package: str) -> str:
         return f"apk add --wait 300 --upgrade {shlex.quote(package)}"

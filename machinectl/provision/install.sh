@@ -28,10 +28,25 @@ while held=$(holder); do
     sleep 1
 done
 
+# All that are installed: what came along with the engine is known by them.
+packages() {
+    if command -v dpkg-query >/dev/null; then
+        dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' | sed -n 's/^.i *//p'
+    elif command -v rpm >/dev/null; then rpm -qa --qf '%{NAME}\n'
+    elif command -v pacman >/dev/null; then pacman -Qq
+    elif command -v apk >/dev/null; then apk info -q
+    fi 2>/dev/null | sort -u
+}
+packages >before
+
 # Lists that cannot be read anew need not stop an installation from old ones.
 printf '%s\n' "$refresh"
 eval "$refresh"
 printf '%s\n' "$install"
-eval "$install" || exit
+eval "$install"
+status=$?
+came=$(packages | comm -13 before - | tr '\n' ' ')
+[ -z "$came" ] || printf 'came along: %s\n' "$came"
+[ $status -eq 0 ] || exit $status
 command -v dockerd >/dev/null || { echo "dockerd is not on the PATH after the installation"; exit 70; }
 eval "$start"

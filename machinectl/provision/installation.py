@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 LOCK_DEADLINE = 300
 # Hundreds of MB over a slow line. Seconds.
 INSTALL_TIMEOUT = 3600
+# deb-control(5), "Package"; rpm's, pacman's and apk's may have capitals and _, too.
+PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 # What both kinds of package put there, near enough to say what would come next.
 GUESSED_UNIT = "# /usr/lib/systemd/system/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n"
 
@@ -81,7 +84,15 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         failure=failure,
         changes=(PackageInstalled(package),),
         unforeseen=True,
+        learned=lambda result: (PackageInstalled(package, along(result, package)),),
     )
+
+
+def along(result: Result, package: str) -> tuple[str, ...]:
+    """The packages that came with the engine's own, as install.sh names them."""
+    said = re.search(r"^came along: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
+    names = said[1].split() if said else []
+    return tuple(name for name in names if PACKAGE.fullmatch(name) and name != package)
 
 
 def waited_for(facts: Facts) -> str:

@@ -6,6 +6,7 @@ undoing, the next one goes on where it was. What is undone already is nothing to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -28,7 +29,7 @@ from machinectl.provision import checks, configuration, daemon_json, distributio
 from machinectl.provision.configuration import LIVE_RESTORE, TLS_FLAGS, content, count, keeps_running, mode, read
 from machinectl.provision.decision import Decision, interrupted, not_applied, tail
 from machinectl.provision.facts import OWN_DIRECTORY, Facts, File
-from machinectl.provision.installation import failure as package_failure
+from machinectl.provision.installation import complaints
 from machinectl.provision.job import Job, NewFile, Result, apply
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
 
@@ -375,12 +376,51 @@ def ports_closed(facts: Facts, changes: Sequence[Change]) -> Decision | None:
 
 
 def packages_removed(facts: Facts, changes: Sequence[Change], os: str) -> Decision | None:
-    """The engine's package goes; what it wrote below /var/lib/docker stays."""
-    packages = [change.subject for change in of_kind(changes, PackageInstalled) if change.subject in facts.packages]
-    if not packages:
+    """The engine's package goes, and of what came along what nobody else needs; /var/lib/docker stays as it is."""
+    # A package may have been asked for by what another one provides: an engine that is there is what counts, too.
+    installed = [
+        change for change in of_kind(changes, PackageInstalled) if facts.dockerd or change.subject in facts.packages
+    ]
+    if not installed:
         return None
-    command = " && ".join(distributions.choose(facts.os_release, os).remove(package) for package in packages)
-    return Decision(f"Removing the package {' '.join(packages)}", (command,), single(command), facts, package_failure)
+    family = distributions.choose(facts.os_release, os)
+    along = [name for change in installed for name in change.along]
+    details = [family.remove(change.subject) for change in installed]
+    details += [f"remove what came along and nobody else needs: {' '.join(along)}"] if along else []
+    scripts = [
+        family.remove_all(change.subject, change.along) if change.along else family.remove(change.subject)
+        for change in installed
+    ]
+    names = " ".join(change.subject for change in installed)
+    return Decision(
+        f"Removing the package {names}",
+        tuple(details),
+        Job(
+            "remove.sh",
+            {"remove": "\n".join(f"(\n{script}\n) || exit" for script in scripts), "along": " ".join(along)},
+        ),
+        facts,
+        not_removed,
+        undone=tuple(installed),
+        remark=lambda result: what_stays(result, installed),
+    )
+
+
+def not_removed(result: Result) -> MachineError:
+    said = complaints((result.stdout + result.stderr).decode(errors="replace")) or tail(result)
+    return interrupted(result) or MachineError(
+        f"The engine's package could not be removed:\n{said}", "Remove it on the host, and run this again"
+    )
+
+
+def what_stays(result: Result, installed: Sequence[PackageInstalled]) -> str:
+    """A word about what came with the engine and is there still."""
+    said = re.search(r"^stays: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
+    stays = [f"the packages {said[1].strip()}, which came along"] if said else []
+    stays += [f"what came along with {change.subject} and is not on record" for change in installed if not change.along]
+    if any(change.subject == "docker-ce" for change in installed):
+        stays.append("Docker's package repository")
+    return f"What stays on the host: {'; '.join(stays)}" if stays else ""
 
 
 def single(command: str) -> Job:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.changes import FileMade, LiveRestoreHeld, PortOpened
+from machinectl.changes import FileMade, LiveRestoreHeld, PackageInstalled, PortOpened
 from machinectl.errors import CheckFailed
 from machinectl.hosts.setup import carry_out, read
 from machinectl.provision import configuration, firewall, undo
@@ -210,3 +210,37 @@ def test_an_engine_on_which_containers_run_by_now_goes_on(fresh_host: FreshHost,
     running = bench.container()
     bench.purge()
     assert bench.started() == running
+
+
+def packages(host: Host) -> set[str]:
+    listed = host.output("dpkg-query -W -f '${db:Status-Abbrev}${Package}\\n'").splitlines()
+    return {line[3:] for line in listed if line[1] == "i"}
+
+
+def test_what_came_along_with_the_engine_goes_with_it_but_what_somebody_needs(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host(), store)
+    # Somebody's own left-over, which apt-get autoremove would take.
+    bench.host.run(
+        'for package in $(apt-mark showmanual); do apt-mark auto "$package"; '
+        'if apt-get -s autoremove | grep "^Remv $package "; then exit; fi; apt-mark manual "$package"; done; exit 1'
+    )
+    before = packages(bench.host)
+    bench.provision(install="distro")
+    [installed] = [each for each in bench.store.read("orion").changes if isinstance(each, PackageInstalled)]
+    assert {installed.subject, *installed.along} == packages(bench.host) - before
+    bench.host.run("apt-mark manual runc")
+
+    bench.purge(purge_engine=True)
+
+    assert packages(bench.host) == before | {"runc"}
+    assert "What stays on the host: the packages runc, which came along" in bench.log.notes
+
+
+def test_what_came_along_and_is_not_on_record_is_said_to_stay(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    record(store, [PackageInstalled("docker.io")])
+    bench.purge(purge_engine=True)
+    assert "containerd" in packages(bench.host)
+    assert "What stays on the host: what came along with docker.io and is not on record" in bench.log.notes

@@ -19,8 +19,10 @@ from machinectl.changes import ConfigMerged, PackageInstalled, ServiceEnabled, m
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.provision import checks, configuration, firewall, installation, undo
+from machinectl.provision.decision import not_applied
 from machinectl.provision.facts import Facts, File, Listener, Lock, Process, Service, Sum, os_release, parse
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
+from machinectl.ssh.runner import Result
 
 if TYPE_CHECKING:
     from machinectl.provision.decision import Decision
@@ -508,7 +510,24 @@ def test_the_firewall_in_the_way_is_named_with_its_rule(firewalls: dict[str, str
         assert allow in firewall.advice(facts, 2376)
 
 
+def test_what_is_said_of_a_configuration_that_was_not_applied_is_true() -> None:
+    unwritten, killed = (not_applied(Result(status, b"/etc/x cannot be written\n", b"")) for status in (5, 137))
+    assert "its files are as they were before this step" in unwritten.cause
+    assert "was ended before it was done" in killed.cause
+    assert "Run the same command again" in killed.hint
+
+
 # Undoing
+
+
+def test_undoing_says_that_the_containers_of_a_swarm_node_stop_and_asks_before() -> None:
+    decision = configured(host("swarm-node"), allowed=Allowed(restart_swarm=True))
+    config = File("644", 0, 0, put(decision.job, DAEMON_JSON))
+    after = host("swarm-node", files={DAEMON_JSON: config}, containers=frozenset({"a", "b"}))
+    with pytest.raises(CheckFailed, match="Swarm node"):
+        undo.undo(after, decision.changes, purge_engine=False)
+    [taken_out] = undo.undo(after, decision.changes, purge_engine=False, allowed=Allowed(restart_swarm=True))
+    assert taken_out.title.endswith("; 2 containers stopped, as on every Swarm node")
 
 
 def test_undoing_takes_out_what_is_ours_and_leaves_what_others_added_since() -> None:
