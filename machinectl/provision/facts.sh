@@ -153,6 +153,9 @@ awk -v "port=:$(printf %04X "$port")" '$4 == "0A" && substr($2, length($2) - 4) 
     say listener "${owner:-0}" "$(cat "/proc/$owner/comm")"
 done
 
+# Without a userland proxy nobody listens on a container's port: it is led away before.
+{ iptables -t nat -S; nft list ruleset; } | grep -i -q -E "dport $port( .*)? dnat( |$)" && say listener 0
+
 # Containers whose shims lie in the engine's own control group end with it, where systemd ends all that is in there.
 for process in /proc/[0-9]*; do
     read -r name <"$process/comm" && case $name in containerd-shim*)

@@ -172,3 +172,16 @@ def test_a_unit_that_ends_containers_with_the_engine_is_refused_until_it_does_no
     bench.provision()
     assert bench.is_up
     assert bench.started() == running
+
+
+def test_a_container_on_our_port_is_found_also_where_no_proxy_listens_for_it(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run("echo '{\"userland-proxy\": false}' >/etc/docker/daemon.json; systemctl restart docker")
+    bench.container()
+    bench.host.run("docker run -d -p 2376:80 box /usr/bin/busybox sleep 100000")
+    running, before = bench.started(), files(bench.host)
+    with pytest.raises(CheckFailed, match="Port 2376 on the host is taken by something in a container"):
+        bench.provision()
+    assert (bench.started(), files(bench.host)) == (running, before)
