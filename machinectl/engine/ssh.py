@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import socket
 import subprocess
 import tempfile
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 REMOTE_COMMAND = "docker system dial-stdio"
 # How long ssh is waited for once it has closed the connection, or was told to end; it takes milliseconds.
 PATIENCE = 1.0
+# How much of what ssh said is looked at: the end of it, in bytes.
+LONGEST_ERRORS = 1 << 16
 # sh: the program is not there (POSIX, "Exit Status for Commands").
 NOT_FOUND = 127
 START = "Start the engine on the host: sudo systemctl start docker"
@@ -55,8 +58,8 @@ class SSHWire(Wire):
             status = self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             status = None
-        self.errors.seek(0)
-        return explained(self.endpoint, status, self.errors.read().decode(errors="replace"))
+        self.errors.seek(max(0, self.errors.seek(0, os.SEEK_END) - LONGEST_ERRORS))
+        return explained(self.endpoint, status, self.errors.read(LONGEST_ERRORS).decode(errors="replace"))
 
     def close(self) -> None:
         super().close()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
+import threading
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
 from machinectl.atomic import read_file
@@ -13,6 +16,8 @@ from machinectl.engine.wire import Wire
 from machinectl.state import State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from machinectl.engine.endpoint import Deadline, Endpoint
     from machinectl.url import EngineURL
 
@@ -67,17 +72,40 @@ def handshake(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, deadl
         sock.close()
         raise
     wire = TLSWire(secured, endpoint, deadline)
+    late = threading.Event()
     try:
-        secured.settimeout(deadline.remaining())
-        secured.do_handshake()
+        left = deadline.remaining()
+        secured.settimeout(left)
+        with cut_after(left, secured, late):
+            secured.do_handshake()
     except BaseException as exc:
         wire.close()
-        if isinstance(exc, TimeoutError):
+        if isinstance(exc, TimeoutError) or late.is_set():
             raise slow_handshake(wire) from exc
         if isinstance(exc, (*Wire.closed, ssl.SSLEOFError)):
             raise hung_up(endpoint) from exc
         raise
     return wire
+
+
+@contextmanager
+def cut_after(seconds: float | None, sock: socket.socket, late: threading.Event) -> Iterator[None]:
+    """Have a connection cut when the time is over, and `late` set: as long as something comes, OpenSSL reads on."""
+
+    def cut() -> None:
+        late.set()
+        with suppress(OSError):
+            # Not the method of SSLSocket, which would take its state from under the handshake.
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds or 0, cut)
+    timer.daemon = True
+    if seconds is not None:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def client_context(endpoint: Endpoint) -> ssl.SSLContext:

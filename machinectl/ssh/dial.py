@@ -33,6 +33,9 @@ GREETING = "SSH-"
 # How much of somebody else's words is told, in characters, and of what a ProxyCommand wrote is looked at, in bytes.
 LONGEST_SAID = 100
 LONGEST_ERRORS = 1 << 16
+# ^C is for us alone, who let a step end first. The command stays in our process group all the same: in another one it
+# could not ask at the terminal for a password.
+BEARING = 'trap "" INT; exec "$0" -c "$1"'
 UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
 
 
@@ -116,7 +119,7 @@ class ProxyCommand:
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [os.environ.get("SHELL") or "/bin/sh", "-c", f"exec {command}"],
+                    ["/bin/sh", "-c", BEARING, os.environ.get("SHELL") or "/bin/sh", f"exec {command}"],
                     stdin=theirs.fileno(),
                     stdout=theirs.fileno(),
                     stderr=self._errors,

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -293,3 +296,17 @@ def test_a_proxy_command_ends_with_its_connection() -> None:
     assert proxy.socket.recv(4) == b"ping"
     proxy.close()
     assert proxy._process.returncode is not None
+
+
+def test_a_proxy_command_outlives_an_interrupt_that_is_not_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for shell in ("/bin/sh", shutil.which("bash") or "/bin/sh"):
+        monkeypatch.setenv("SHELL", shell)
+        proxy = dial.ProxyCommand("cat")
+        proxy.socket.sendall(b"ping")
+        assert proxy.socket.recv(4) == b"ping"
+        assert os.getpgid(proxy._process.pid) == os.getpgrp()  # a password can be asked for at the terminal
+        proxy._process.send_signal(signal.SIGINT)
+        proxy.socket.sendall(b"pong")
+        assert proxy.socket.recv(4) == b"pong"
+        proxy.close()
+        assert proxy._process.returncode != -signal.SIGINT

@@ -14,6 +14,7 @@ from machinectl.ssh.credentials import Credentials
 from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.errors import SSHError
 from tests.support import hostile_ssh
+from tests.support.hostile_ssh import MEASURED, MEMORY
 from tests.support.servers import serving
 from tests.support.sshd import log_in
 
@@ -26,22 +27,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.usefixtures("ssh_config"), pytest.mark.timeout(60)]
 
-# What a person's run takes at most, in KB.
-MEMORY = 200 * 1024
-# Runs the command line, with less patience, and says how much memory it took.
-MEASURED = """
-import re, sys
-from machinectl.cli.front import main
-from machinectl.ssh import transport
-transport.AUTHENTICATION_TIMEOUT = 1.0
-try:
-    status = main()
-finally:
-    # Not getrusage: its maximum is that of whoever started this, too.
-    with open("/proc/self/status") as status_file, open("memory", "w") as file:
-        file.write(re.search(r"VmHWM:\\s*(\\d+) kB", status_file.read())[1])
-sys.exit(status)
-"""
 WORST = [
     "escapes",
     "a huge line",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def serving(behaviour: Behaviour, tls: ssl.SSLContext | None = None, host: str =
     """Serve every connection in a thread of its own. Yields the port."""
     stopping = threading.Event()
     threads: list[threading.Thread] = []
+    connections: list[socket.socket] = []
 
     def serve(accepted: socket.socket) -> None:
         try:
@@ -68,6 +69,7 @@ def serving(behaviour: Behaviour, tls: ssl.SSLContext | None = None, host: str =
             if stopping.is_set():
                 accepted.close()
                 return
+            connections.append(accepted)
             threads.append(threading.Thread(target=serve, args=(accepted,), daemon=True))
             threads[-1].start()
 
@@ -80,7 +82,10 @@ def serving(behaviour: Behaviour, tls: ssl.SSLContext | None = None, host: str =
             yield port
         finally:
             stopping.set()
-            # Wakes accept().
+            # Whoever still sends to a client that takes nothing more is woken, and so is accept().
+            for connection in connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
             with socket.socket(listener.family) as caller:
                 caller.connect(listener.getsockname())
             for thread in (accepting, *threads):
