@@ -34,4 +34,5 @@ eval "$refresh"
 printf '%s\n' "$install"
 eval "$install" || exit
 command -v dockerd >/dev/null || { echo "dockerd is not on the PATH after the installation"; exit 70; }
-eval "$start"
+# A daemon.json that was left there may keep it from starting: to configure it mends that, or names what is wrong.
+eval "$start" || echo "The engine does not start yet"
