@@ -185,3 +185,17 @@ def test_a_container_on_our_port_is_found_also_where_no_proxy_listens_for_it(
     with pytest.raises(CheckFailed, match="Port 2376 on the host is taken by something in a container"):
         bench.provision()
     assert (bench.started(), files(bench.host)) == (running, before)
+
+
+def test_a_daemon_json_that_was_left_over_is_taken_up_or_what_is_wrong_with_it_named(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host(), store)
+    bench.host.run('mkdir -p /etc/docker; echo \'{"hosts": ["fd://"], "nosuchkey": 1}\' >/etc/docker/daemon.json')
+    with pytest.raises(EngineDown, match=r"dockerd refuses (.|\n)*nosuchkey"):
+        bench.provision()
+    bench.host.run("dpkg --purge --force-depends docker.io")
+    bench.host.run('mkdir -p /etc/docker; echo \'{"hosts": ["fd://"]}\' >/etc/docker/daemon.json')
+    assert changed(bench.provision())[0].startswith("Installing Docker Engine")
+    assert bench.is_up
+    assert bench.json()["hosts"] == ["fd://", "tcp://0.0.0.0:2376"]
