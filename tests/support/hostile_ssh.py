@@ -166,7 +166,8 @@ def agreeing(
         transport.add_server_key(host_key())
         if answer is not None:
             transport.auth_handler = Refusing(transport, answer)
-        with contextlib.suppress(paramiko.SSHException, EOFError):
+        # An IndexError is paramiko's own for a message that is empty.
+        with contextlib.suppress(paramiko.SSHException, EOFError, IndexError):
             transport.start_server(server=Server(run, opening))
             while transport.is_active() and not connection.stopping.wait(0.02):
                 pass
