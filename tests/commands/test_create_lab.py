@@ -305,18 +305,23 @@ def test_a_host_that_is_unplugged_in_each_step_is_finished_when_it_is_back(fresh
     def unplug() -> None:
         host.link(up=False)
 
+    def plug_in() -> None:
+        host.link(up=True)
+        # Who has just asked in vain where it is may be told so once more.
+        host.wait_ssh()
+
     reading = cli.start("--debug", *command)
     reading.until("patience=")
     unplug()
     assert reading.end().returncode == 1
-    host.link(up=True)
+    plug_in()
     assert cli.machines == []
     for point in (UNPACKING, APPLYING):
         striking = when(host, point, unplug)
         failed = cli.start(*command).end()
         assert failed.returncode == 1, failed.stderr
         striking.join()
-        host.link(up=True)
+        plug_in()
         assert "machinectl provision orion" in failed.stderr
         assert cli.machines == ["orion"]
     cli.ok("provision", "orion")
