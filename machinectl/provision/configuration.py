@@ -337,8 +337,10 @@ def news(facts: Facts, wanted: Goal) -> dict[str, Any]:
 
 
 def flags_now(facts: Facts) -> list[unit.Flag]:
-    """The flags that dockerd is started with as the host is."""
-    return unit.all_flags(facts.unit, facts.environment) if facts.unit else openrc_flags(facts)
+    """The flags that dockerd is started with as the host is: without those that our drop-in takes out."""
+    flags = unit.all_flags(facts.unit, facts.environment) if facts.unit else openrc_flags(facts)
+    ours = any(unit.is_ours(path) for path, _ in unit.sources(facts.unit, ours=True))
+    return [flag for flag in flags if not (ours and flag.name in TAKEN_OVER)]
 
 
 def validate(facts: Facts, flags: list[unit.Flag]) -> str:
