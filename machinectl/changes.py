@@ -6,6 +6,7 @@ undoing needs.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -16,26 +17,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Change:
-    """One thing that was done. `more` is what another version of machinectl keeps of it besides."""
-
-    KIND: ClassVar[str] = ""
-
-    more: Mapping[str, Any] = field(default_factory=dict, kw_only=True, compare=False, repr=False)
+class Change(ABC):
+    """One thing that was done."""
 
     @property
+    @abstractmethod
     def about(self) -> str:
         """What was changed: a second change of the same kind and about the same thing is the same one."""
-        raise NotImplementedError
 
-    def dump(self) -> dict[str, Any]:
+    @abstractmethod
+    def dump(self) -> Any:
         """The change as a record holds it."""
-        return {"kind": self.KIND, "path": self.about, **self.more}
-
-    @classmethod
-    def load(cls, about: str, more: dict[str, Any]) -> Self:
-        """The change of a record; it takes out of `more` what it knows. Raises KeyError, TypeError or ValueError."""
-        raise NotImplementedError
 
     def followed_by(self, later: Change) -> Change:  # noqa: ARG002 (those whose undoing grows need it)
         """The change with the same one made again: what was there before us is what was there first."""
@@ -43,7 +35,24 @@ class Change:
 
 
 @dataclass(frozen=True)
-class About(Change):
+class Known(Change):
+    """A change of a kind that this version undoes. `more` is what another version keeps of it besides."""
+
+    KIND: ClassVar[str] = ""
+
+    more: Mapping[str, Any] = field(default_factory=dict, kw_only=True, compare=False, repr=False)
+
+    def dump(self) -> dict[str, Any]:
+        return {"kind": self.KIND, "path": self.about, **self.more}
+
+    @classmethod
+    @abstractmethod
+    def load(cls, about: str, more: dict[str, Any]) -> Self:
+        """The change of a record; it takes out of `more` what it knows. Raises KeyError, TypeError or ValueError."""
+
+
+@dataclass(frozen=True)
+class About(Known):
     """A change of which nothing need be known but what it is about."""
 
     subject: str
@@ -111,7 +120,7 @@ class PackageInstalled(About):
 
 
 @dataclass(frozen=True)
-class PortOpened(Change):
+class PortOpened(Known):
     """A TCP port let through by the host's firewall; `undo` is the command that closes it."""
 
     KIND = "firewall"
@@ -134,7 +143,7 @@ class PortOpened(Change):
 
 
 @dataclass(frozen=True)
-class KeyLetIn(Change):
+class KeyLetIn(Known):
     """A public key (its type and its base64) put into the authorized_keys at `path`.
 
     `made` is how much of it is ours: the `line`, the `file`, or its `directory`, too.
@@ -160,7 +169,7 @@ class KeyLetIn(Change):
 
 
 @dataclass(frozen=True)
-class ConfigMerged(Change):
+class ConfigMerged(Known):
     """Keys that were put into the daemon.json at `path`.
 
     `before` is its text before us, None where there was none, and `mode` its mode in octal; `ours` are our keys, and
@@ -197,7 +206,7 @@ class ConfigMerged(Change):
 
 
 @dataclass(frozen=True)
-class LiveRestoreHeld(Change):
+class LiveRestoreHeld(Known):
     """An undoing turns live-restore on and off in the daemon.json at `path`, for the sake of running containers.
 
     Whatever it finds there, it was the one who wrote it; `before` is what it shall be in the end, None for not there.
@@ -237,7 +246,7 @@ class Unknown(Change):
         return self.data
 
 
-KINDS: dict[str, type[Change]] = {
+KINDS: dict[str, type[Known]] = {
     kind.KIND: kind
     for kind in (
         FileMade,
