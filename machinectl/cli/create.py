@@ -12,7 +12,7 @@ from machinectl.cli import access as access_options
 from machinectl.cli import engine_options
 from machinectl.cli.lookahead import named_driver
 from machinectl.cli.outcomes import print_plan
-from machinectl.cli.upkeep import OpenFirewall, RestartSwarm
+from machinectl.cli.upkeep import Force, OpenFirewall, RestartSwarm
 from machinectl.cli.verbs import keyword, python_word, session, verb
 from machinectl.commands.create import Certificates, Creation, preview
 from machinectl.commands.create import create as command
@@ -65,14 +65,7 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Look at the host, print what would be done, and do nothing.")
         ] = False,
-        force: Annotated[
-            bool,
-            typer.Option(
-                "-f",
-                "--force",
-                help="Replace certificates of somebody else's, and restart an engine although that harms.",
-            ),
-        ] = False,
+        force: Force = False,
         restart_swarm: RestartSwarm = False,
         open_firewall: OpenFirewall = False,
         label: Annotated[list[str] | None, typer.Option("--label", "--engine-label", metavar="KEY=VALUE")] = None,

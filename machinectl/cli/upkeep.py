@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.setup import Outcome, Plan
 
+Force = Annotated[
+    bool,
+    typer.Option(
+        "-f", "--force", help="Replace certificates of somebody else's, and restart an engine although that harms."
+    ),
+]
 RestartSwarm = Annotated[
     bool, typer.Option("--restart-swarm", help="Restart the engine of a Swarm node, too: its tasks stop.")
 ]
@@ -34,14 +40,7 @@ def add_upkeep(app: typer.Typer) -> None:
         access: Access,
         names: Names = None,
         dry_run: DryRun = False,
-        force: Annotated[
-            bool,
-            typer.Option(
-                "-f",
-                "--force",
-                help="Replace certificates of somebody else's, and restart an engine although that harms.",
-            ),
-        ] = False,
+        force: Force = False,
         restart_swarm: RestartSwarm = False,
         open_firewall: OpenFirewall = False,
     ) -> int:
