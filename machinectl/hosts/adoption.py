@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from machinectl.changes import CaGiven, of_kind
+from machinectl.changes import KeyLetIn, merged
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.identity import Identity
+from machinectl.hosts.pending import others
 from machinectl.provision.facts import OWN_DIRECTORY
 
 if TYPE_CHECKING:
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
     from machinectl.provision.facts import Facts
 
-# What tells a host's owner.
-CA = f"{OWN_DIRECTORY}/ca.pem"
+# What tells a host's owner: many hosts may share a CA.
+SERVER = f"{OWN_DIRECTORY}/server.pem"
 
 
 def check_alone(store: Store, machine: Machine, host: Facts) -> None:
     """Refuse a host that another machine has, and not this one. Raises CheckFailed."""
-    if CA not in host.sums or is_host_of(machine, host):
+    if SERVER not in host.sums or is_host_of(machine, host):
         return
     name = machine.name
     for other in store.names():
@@ -38,34 +39,32 @@ def check_alone(store: Store, machine: Machine, host: Facts) -> None:
 
 
 def predecessor(store: Store, machine: Machine, host: Facts) -> Machine | None:
-    """The machine that was removed and whose host this is; None where a machine has a history of its own."""
-    if machine.changes:
-        return None
-    return next((removed for removed in store.removed() if is_host_of(removed, host)), None)
+    """The machine that was removed and whose host this is; None where a machine has a history of its own.
+
+    Its history may have been taken over already, by a run that was cut. A user's key is let in before this is asked.
+    """
+    for removed in store.removed():
+        known = all(isinstance(change, KeyLetIn) or change in removed.changes for change in machine.changes)
+        if known and is_host_of(removed, host):
+            return removed
+    return None
 
 
 def is_host_of(machine: Machine, host: Facts) -> bool:
-    """Whether a machine set a host up: that has its CA, and the machine a record of what was changed."""
-    there = host.sums.get(CA)
+    """Whether a machine set a host up: that has its server's certificate, and the machine a record of changes."""
+    there = host.sums.get(SERVER)
     if there is None or not machine.changes:
         return False
-    return there.sha256 in {
-        *(change.subject for change in of_kind(machine.changes, CaGiven)),
-        hashlib.sha256(Identity.read(machine.directory).ca).hexdigest(),
-    }
+    sets = [Identity.read(directory) for directory in (machine.directory, *others(machine.directory))]
+    # 0.1 kept the key in a file of its own.
+    files = [file for identity in sets for file in (identity.on_host.get("server.pem", b""), identity.server)]
+    return there.sha256 in {hashlib.sha256(file).hexdigest() for file in files}
 
 
 def go_on_with(held: Held, console: Console, removed: Machine) -> None:
-    """Take over what was removed: the record of what was changed on the host, and what opens it."""
+    """Take over what was removed, and keep it here alone: what was changed on the host, and what opens it."""
     console.note(f'The host was set up here before, as "{removed.name}": going on with that')
-    held.machine.changes = removed.changes
+    held.machine.changes = merged(removed.changes, held.machine.changes)
     held.write()
     Identity.read(removed.directory).keep(held)
-
-
-def forget_predecessors(store: Store, machine: Machine) -> None:
-    """Keep nothing of removed machines whose host is a machine's now: it has their history."""
-    own = {change.subject for change in of_kind(machine.changes, CaGiven)}
-    for removed in store.removed():
-        if own & {change.subject for change in of_kind(removed.changes, CaGiven)}:
-            store.forget_removed(removed.name)
+    held.store.forget_removed(removed.name)

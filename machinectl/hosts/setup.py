@@ -12,7 +12,7 @@ from machinectl import url as engine_url
 from machinectl.changes import CaGiven, KeyLetIn, PackageInstalled, merged, of_kind
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
-from machinectl.hosts.adoption import check_alone, forget_predecessors, go_on_with, predecessor
+from machinectl.hosts.adoption import check_alone, go_on_with, predecessor
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import drop, propose, settle_held
 from machinectl.hosts.plan import described, diff
@@ -144,7 +144,6 @@ class Setup:
         with console.step(f"Asking the engine for its version at {url}"):
             verify(held.machine, url, console, host, target, self.world)
         learn(held, host, url)
-        forget_predecessors(held.store, held.machine)
         return outcomes
 
     def identity(self, machine: Machine) -> Identity:

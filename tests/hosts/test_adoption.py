@@ -8,18 +8,30 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.changes import CaGiven, FileMade
+from machinectl.changes import CaGiven, Change, FileMade, KeyLetIn
 from machinectl.errors import CheckFailed
-from machinectl.hosts.adoption import check_alone, forget_predecessors, predecessor
+from machinectl.hosts.adoption import check_alone, go_on_with, is_host_of, predecessor
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.pending import propose
 from machinectl.machines.record import Machine
 from machinectl.provision.facts import OWN_DIRECTORY, Facts, Sum
+from tests.support.quiet import Quiet
 from tests.support.registered import added
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
-CA = b"the CA of orion"
+CA = b"a CA that several hosts share"
 GIVEN = CaGiven(hashlib.sha256(CA).hexdigest())
+CHANGES = (FileMade("/etc/docker/daemon.json"), GIVEN)
+KEY = KeyLetIn("/root/.ssh/authorized_keys", "ssh-ed25519 AAAA", "line")
+
+
+def serving(server: bytes) -> Facts:
+    """A host that has a server's certificate."""
+    return replace(HOST, sums={f"{OWN_DIRECTORY}/server.pem": Sum("600", 0, 0, hashlib.sha256(server).hexdigest())})
+
+
 HOST = Facts(
     uid=0,
     clock=0,
@@ -29,40 +41,82 @@ HOST = Facts(
     machine_id="0",
     os_release={},
     init="systemd",
-    sums={f"{OWN_DIRECTORY}/ca.pem": Sum("644", 0, 0, GIVEN.subject)},
 )
 
 
-def machine(store: Store, name: str, *, changed: bool) -> Machine:
+def machine(store: Store, name: str, *, changed: bool = True) -> Machine:
+    """A machine whose server's certificate is named like it."""
     made = Machine(name, "generic")
-    made.changes = (FileMade("/etc/docker/daemon.json"), GIVEN) if changed else ()
-    return added(store, made, {"ca.pem": CA})
+    made.changes = CHANGES if changed else ()
+    files = {"ca.pem": CA, "server.pem": name.encode(), "server-key.pem": b" and its key"}
+    return added(store, made, files)
 
 
-def test_a_second_name_for_a_host_is_told_the_first(store: Store) -> None:
-    machine(store, "orion", changed=True)
+def remove(store: Store, name: str) -> None:
+    with store.writing(name) as held:
+        held.set_aside()
+
+
+def kept(store: Store) -> list[str]:
+    return [removed.name for removed in store.removed()]
+
+
+@pytest.mark.parametrize("server", [b"orion and its key", b"orion"])
+def test_a_second_name_for_a_host_is_told_the_first(store: Store, server: bytes) -> None:
+    machine(store, "orion")
     with pytest.raises(CheckFailed, match='that of the machine "orion" already') as raised:
-        check_alone(store, Machine("rigel", "generic"), HOST)
+        check_alone(store, Machine("rigel", "generic"), serving(server))
     assert "machinectl rename orion rigel" in raised.value.hint
 
 
 def test_who_set_the_host_up_has_it_beside_those_that_are_only_let_in(store: Store) -> None:
     machine(store, "twin", changed=False)
-    check_alone(store, machine(store, "orion", changed=True), HOST)
-    check_alone(store, Machine("rigel", "generic"), replace(HOST, sums={}))
+    check_alone(store, machine(store, "orion"), serving(b"orion and its key"))
+    check_alone(store, Machine("rigel", "generic"), HOST)
 
 
-def test_a_new_machine_goes_on_with_the_removed_one_and_no_other_does(store: Store) -> None:
-    machine(store, "orion", changed=True)
+def test_a_host_whose_renewal_was_cut_is_known_by_the_pending_certificates(store: Store) -> None:
+    orion = machine(store, "orion")
+    new = Identity(ca=CA, client=b"client", client_key=b"key", server=b"new", server_key=b" key")
     with store.writing("orion") as held:
-        held.set_aside()
-    found = predecessor(store, Machine("rigel", "generic"), HOST)
+        propose(held, new)
+    assert is_host_of(orion, serving(b"new key"))
+
+
+def test_hosts_that_share_a_ca_are_not_taken_for_one_another(store: Store) -> None:
+    for name in ("altair", "orion", "vega"):
+        machine(store, name)
+    remove(store, "altair")
+    remove(store, "vega")
+    check_alone(store, Machine("rigel", "generic"), serving(b"of somebody else under the same CA"))
+    found = predecessor(store, Machine("rigel", "generic"), serving(b"vega and its key"))
     assert found
-    assert (found.name, found.changes) == ("orion", (FileMade("/etc/docker/daemon.json"), GIVEN))
+    assert found.name == "vega"
+
+
+@pytest.mark.parametrize("own", [(), (KEY,), CHANGES, (*CHANGES, KEY)])
+def test_a_new_machine_goes_on_with_the_removed_one_whatever_it_was_cut_at(
+    store: Store, own: tuple[Change, ...]
+) -> None:
+    machine(store, "altair")
+    machine(store, "orion")
+    remove(store, "altair")
+    remove(store, "orion")
+    rigel = Machine("rigel", "generic")
+    rigel.changes = own
+    added(store, rigel)
+    found = predecessor(store, rigel, serving(b"orion and its key"))
+    assert found
+    with store.writing("rigel") as held:
+        go_on_with(held, Quiet(), found)
+        assert held.machine.changes == (*CHANGES, *(change for change in own if change is KEY))
+        assert Identity.read(held.directory).server == b"orion"
+    assert kept(store) == ["altair"]
+
+
+def test_a_machine_with_a_history_of_its_own_goes_on_with_none(store: Store) -> None:
+    machine(store, "orion")
+    remove(store, "orion")
     with_history = Machine("vega", "generic")
     with_history.changes = (FileMade("/etc/docker/other"),)
-    assert predecessor(store, with_history, HOST) is None
-    forget_predecessors(store, with_history)
-    assert [kept.name for kept in store.removed()] == ["orion"]
-    forget_predecessors(store, found)
-    assert store.removed() == []
+    assert predecessor(store, with_history, serving(b"orion and its key")) is None
