@@ -2,10 +2,14 @@
 
 In the record a change is an object with `kind`, `path` (what it is about, told apart within its kind) and what else its
 undoing needs.
+
+Undoing is done as root, and a record may be of somebody else's making: what has not the form that we write is Unknown,
+and nothing is done for it.
 """
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -14,6 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     Kind = TypeVar("Kind", bound="Change")
+
+# Lines and words that a shell script or its manifest is given must stay one each.
+PATH = re.compile(r"/[^\x00-\x1f\x7f]*")
+WORD_PATH = re.compile(r"/[^\s\x00-\x1f\x7f*?\[\\]*")
+NAME = re.compile(r"[A-Za-z0-9][\w.+:~@-]*", re.ASCII)
+SHA256 = re.compile(r"[0-9a-f]{64}")
+PORT = re.compile(r"[0-9]{1,5}")
+MODE = re.compile(r"[0-7]{1,4}")
+AUTHORIZED_KEYS = re.compile(r"/(?:[^\x00-\x1f\x7f]*/)?authorized_keys")
+# Of a key that is shorter, another one's line could hold the text.
+PUBLIC_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]{64,}={0,2}")
 
 
 @dataclass(frozen=True)
@@ -53,7 +68,9 @@ class Known(Change):
 
 @dataclass(frozen=True)
 class About(Known):
-    """A change of which nothing need be known but what it is about."""
+    """A change of which nothing need be known but what it is about, which has the form FORM."""
+
+    FORM: ClassVar[re.Pattern[str]] = PATH
 
     subject: str
 
@@ -63,7 +80,7 @@ class About(Known):
 
     @classmethod
     def load(cls, about: str, more: dict[str, Any]) -> Self:
-        return cls(about, more=more)
+        return cls(formed(about, cls.FORM), more=more)
 
 
 class FileMade(About):
@@ -76,24 +93,28 @@ class DirectoryMade(About):
     """A directory at the path `subject`; undone, it is removed if it is empty."""
 
     KIND = "directory"
+    FORM = WORD_PATH
 
 
 class CaGiven(About):
     """A CA that the engine was told to trust, by the SHA256 of its file: a later run knows by it that it was ours."""
 
     KIND = "ca"
+    FORM = SHA256
 
 
 class ServiceEnabled(About):
     """The unit `subject` is started at boot, and was not before."""
 
     KIND = "enabled"
+    FORM = NAME
 
 
 class ServiceStarted(About):
     """The unit `subject` runs, and did not before."""
 
     KIND = "started"
+    FORM = NAME
 
 
 @dataclass(frozen=True)
@@ -101,6 +122,7 @@ class PackageInstalled(About):
     """The engine's package `subject`, and those that came `along`; undone where the engine is to go, too."""
 
     KIND = "package"
+    FORM = NAME
 
     along: tuple[str, ...] = ()
 
@@ -112,7 +134,7 @@ class PackageInstalled(About):
         along = more.pop("along", [])
         if not isinstance(along, list):
             raise TypeError(along)
-        return cls(about, tuple(map(text, along)), more=more)
+        return cls(formed(about, cls.FORM), tuple(formed(name, NAME) for name in along), more=more)
 
     def followed_by(self, later: Change) -> Change:
         more = later.along if isinstance(later, PackageInstalled) else ()
@@ -139,7 +161,7 @@ class PortOpened(Known):
     @classmethod
     def load(cls, about: str, more: dict[str, Any]) -> Self:
         firewall, _, port = about.partition(":")
-        return cls(firewall, port, text(more.pop("undo")), more=more)
+        return cls(firewall, formed(port, PORT), text(more.pop("undo")), more=more)
 
 
 @dataclass(frozen=True)
@@ -165,7 +187,8 @@ class KeyLetIn(Known):
     @classmethod
     def load(cls, about: str, more: dict[str, Any]) -> Self:
         path, kind, data = about.rsplit(" ", 2)
-        return cls(path, f"{kind} {data}", text(more.pop("made")), more=more)
+        key = formed(f"{kind} {data}", PUBLIC_KEY)
+        return cls(formed(path, AUTHORIZED_KEYS), key, text(more.pop("made")), more=more)
 
 
 @dataclass(frozen=True)
@@ -197,7 +220,8 @@ class ConfigMerged(Known):
         before, ours = more.pop("before"), more.pop("ours")
         if not isinstance(ours, dict) or not (before is None or isinstance(before, str)):
             raise TypeError(ours)
-        return cls(about, before, text(more.pop("mode", "644")), ours, text(more.pop("written", "")), more=more)
+        mode, written = formed(more.pop("mode", "644"), MODE), text(more.pop("written", ""))
+        return cls(formed(about, PATH), before, mode, ours, written, more=more)
 
     def followed_by(self, later: Change) -> Change:
         if not isinstance(later, ConfigMerged):
@@ -229,7 +253,7 @@ class LiveRestoreHeld(Known):
         before = more.pop("before")
         if not (before is None or isinstance(before, bool)):
             raise TypeError(before)
-        return cls(about, before, more=more)
+        return cls(formed(about, PATH), before, more=more)
 
 
 @dataclass(frozen=True)
@@ -276,6 +300,13 @@ def text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
     return value
+
+
+def formed(value: Any, form: re.Pattern[str]) -> str:
+    """A text that has a form, whole. Raises TypeError or ValueError for another one."""
+    if not form.fullmatch(text(value)):
+        raise ValueError(value)
+    return text(value)
 
 
 def merged(recorded: Sequence[Change], new: Iterable[Change]) -> tuple[Change, ...]:

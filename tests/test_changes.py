@@ -28,6 +28,8 @@ from machinectl.changes import (
     of_kind,
 )
 
+KEY = f"ssh-ed25519 {'A' * 68}"
+
 # As 0.1 wrote them, and 0.2 those that are new.
 RECORDED = [
     ({"kind": "file", "path": "/etc/docker/machinectl/ca.pem"}, FileMade("/etc/docker/machinectl/ca.pem")),
@@ -56,8 +58,8 @@ RECORDED = [
         ConfigMerged("/etc/docker/daemon.json", "{}", "600", {"tlsverify": True}, "cd" * 32),
     ),
     (
-        {"kind": "key", "path": "/home/my ops/.ssh/authorized_keys ssh-ed25519 AAAA", "made": "file"},
-        KeyLetIn("/home/my ops/.ssh/authorized_keys", "ssh-ed25519 AAAA", "file"),
+        {"kind": "key", "path": f"/home/my ops/.ssh/authorized_keys {KEY}", "made": "file"},
+        KeyLetIn("/home/my ops/.ssh/authorized_keys", KEY, "file"),
     ),
     (
         {"kind": "live-restore", "path": "/etc/docker/daemon.json", "before": None},
@@ -100,6 +102,26 @@ def test_what_is_not_understood_is_of_no_kind_that_is_undone() -> None:
     changes = [load({"kind": "teleported", "path": "/"}), load({"kind": "config", "path": "/x", "ours": 3}), load(7)]
     assert all(isinstance(change, Unknown) for change in changes)
     assert [found for kind in KINDS.values() for found in of_kind(changes, kind)] == []
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"kind": "started", "path": "docker.service; reboot"},
+        {"kind": "started", "path": "--force"},
+        {"kind": "package", "path": "-o=Dpkg::Pre-Invoke::=reboot"},
+        {"kind": "package", "path": "docker.io", "along": ["$(reboot)"]},
+        {"kind": "directory", "path": "/etc/docker /home/*"},
+        {"kind": "file", "path": "/etc/docker/x\n4755 /etc/y"},
+        {"kind": "config", "path": "/etc/docker/daemon.json", "before": "{}", "ours": {}, "mode": "4755 /etc/x\n-"},
+        {"kind": "firewall", "path": "ufw:2376; reboot", "undo": "ufw delete allow 2376/tcp"},
+        {"kind": "key", "path": "/etc/passwd x :", "made": "directory"},
+        {"kind": "key", "path": f"/etc/passwd {KEY}", "made": "file"},
+        {"kind": "key", "path": "/root/.ssh/authorized_keys ssh-ed25519 A", "made": "line"},
+    ],
+)
+def test_what_we_would_not_have_written_is_kept_and_nothing_is_done_for_it(hostile: dict[str, Any]) -> None:
+    assert load(hostile) == Unknown(hostile)
 
 
 def test_a_change_that_is_made_again_is_recorded_once_and_others_stay_in_their_order() -> None:

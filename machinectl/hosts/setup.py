@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs, engine
 from machinectl import url as engine_url
-from machinectl.changes import CaGiven, KeyLetIn, PackageInstalled, merged, of_kind
+from machinectl.changes import CaGiven, KeyLetIn, PackageInstalled, PortOpened, Unknown, merged, of_kind
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.hosts.adoption import check_alone, go_on_with, predecessor
@@ -26,8 +26,9 @@ from machinectl.provision.target import INSTALL_URL, NOTHING_SPECIAL, Allowed, T
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from machinectl.changes import Change
     from machinectl.console import Console
     from machinectl.engine import Probe
     from machinectl.machines.record import Machine
@@ -223,11 +224,16 @@ def purge(
         if left_out != list(machine.changes):
             machine.changes = left_out
             held.write()
-    # What is the logged-in user's is undone by that user (let_in).
-    staying = (KeyLetIn,) if purge_engine else (KeyLetIn, PackageInstalled)
-    machine.changes = tuple(change for change in machine.changes if isinstance(change, staying))
+    machine.changes = staying(machine.changes, purge_engine=purge_engine)
     held.write()
     return outcomes
+
+
+def staying(changes: Sequence[Change], *, purge_engine: bool) -> tuple[Change, ...]:
+    """What is not undone by `purge`: what is the logged-in user's (see let_in), and what nothing of ours wrote."""
+    kinds = (KeyLetIn, Unknown) if purge_engine else (KeyLetIn, Unknown, PackageInstalled)
+    strange = [change for change in of_kind(changes, PortOpened) if not firewall.is_ours(change)]
+    return tuple(change for change in changes if isinstance(change, kinds) or change in strange)
 
 
 def purge_plan(

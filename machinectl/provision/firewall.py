@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from machinectl.provision.job import Result
     from machinectl.provision.target import Allowed, Target
 
+CHAIN_OF_RULE = re.compile(r"nft delete rule ([a-z0-9]+ [\w./-]+ [\w./-]+) handle ", re.ASCII)
+
 
 class Rule(NamedTuple):
     """A firewall that is in the way: its name, the command that lets the engine's port through, and its undoing."""
@@ -32,12 +34,11 @@ def blocking(facts: Facts, port: int) -> Rule | None:
     if "ufw" in rules:
         if re.search(rf"allow (any|tcp) {port} ", rules["ufw"]):
             return None
-        return Rule("ufw", f"ufw allow {port}/tcp", f"ufw delete allow {port}/tcp")
+        return ufw(port)
     if "firewalld" in rules:
         if f"{port}/tcp" in rules["firewalld"].split():
             return None
-        change = "firewall-cmd -q --permanent --{0}-port={1}/tcp && firewall-cmd -q --{0}-port={1}/tcp"
-        return Rule("firewalld", change.format("add", port), change.format("remove", port))
+        return firewalld(port)
     if "iptables" in rules and is_blocked(rules["iptables"], port):
         return iptables(port)
     for chain, text in chains(rules.get("nftables", "")):
@@ -70,6 +71,15 @@ def is_blocked(rules: str, port: int) -> bool:
     return default
 
 
+def ufw(port: int) -> Rule:
+    return Rule("ufw", f"ufw allow {port}/tcp", f"ufw delete allow {port}/tcp")
+
+
+def firewalld(port: int) -> Rule:
+    change = "firewall-cmd -q --permanent --{0}-port={1}/tcp && firewall-cmd -q --{0}-port={1}/tcp"
+    return Rule("firewalld", change.format("add", port), change.format("remove", port))
+
+
 def iptables(port: int) -> Rule:
     rule = f"INPUT -p tcp --dport {port} -j ACCEPT"
     return Rule("iptables", f"iptables -I {rule}", f"iptables -D {rule}")
@@ -100,6 +110,14 @@ def open_port(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         failure=failure,
         changes=(PortOpened(rule.firewall, str(target.port), rule.undo),),
     )
+
+
+def is_ours(change: PortOpened) -> bool:
+    """Whether a port would be closed by a command of ours: it is run as root, and the record may be somebody else's."""
+    port = int(change.port)
+    chain = CHAIN_OF_RULE.match(change.undo)
+    rules = [ufw(port), firewalld(port), iptables(port), *([nftables(chain[1], port)] if chain else [])]
+    return (change.firewall, change.undo) in {(rule.firewall, rule.undo) for rule in rules}
 
 
 def closed(change: PortOpened) -> str:

@@ -7,6 +7,7 @@ undoing, the next one goes on where it was. What is undone already is nothing to
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -91,7 +92,7 @@ def stopped(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     units = [change.subject for change in of_kind(changes, ServiceStarted)]
     if not (units and facts.running) or facts.containers:
         return None
-    command = f"systemctl stop {' '.join(units)}" if facts.init == "systemd" else "rc-service docker stop"
+    command = f"systemctl stop {shlex.join(units)}" if facts.init == "systemd" else "rc-service docker stop"
     return Decision(
         "Stopping the engine: it did not run before",
         (command,),
@@ -362,7 +363,7 @@ def not_disabled(result: Result) -> MachineError:
 
 def ports_closed(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """The rules of the firewall that let the engine's port through."""
-    opened = of_kind(changes, PortOpened)
+    opened = [change for change in of_kind(changes, PortOpened) if firewall.is_ours(change)]
     if not opened:
         return None
     return Decision(

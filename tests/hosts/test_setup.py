@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade
+from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, PortOpened, Unknown
 from machinectl.engine import Probe
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.identity import FILES, Identity
-from machinectl.hosts.setup import Setup, World
+from machinectl.hosts.setup import Setup, World, purge
 from machinectl.hosts.signing import made_good
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
@@ -176,3 +176,11 @@ def test_a_machine_that_docker_reaches_over_ssh_stays_so_until_its_engine_answer
         Setup(world=answering(State.RUNNING), url=tcp).carry_out(held, Quiet(), RecordedHost("docker"))
     machine = store.read("orion")
     assert (machine.url, machine.tls, machine.provision) == (tcp, True, True)
+
+
+def test_what_is_not_undone_stays_on_record(store: Store) -> None:
+    strange = (Unknown({"kind": "sysctl", "path": "net.ipv4.ip_forward"}), PortOpened("ufw", "2376", "reboot"))
+    with store.writing("orion") as held:
+        held.machine.changes = (CaGiven("ab" * 32), *strange)
+        assert purge(held, Quiet(), RecordedHost("docker")) == []
+    assert store.read("orion").changes == strange

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
-from machinectl.changes import ConfigMerged, PackageInstalled, ServiceEnabled, merged
+from machinectl.changes import ConfigMerged, PackageInstalled, PortOpened, ServiceEnabled, merged
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.provision import checks, configuration, firewall, installation, undo
@@ -508,6 +508,11 @@ def test_the_firewall_in_the_way_is_named_with_its_rule(firewalls: dict[str, str
     assert (decision.details[0] if decision else None) == allow
     if allow:
         assert allow in firewall.advice(facts, 2376)
+    if rule:
+        assert firewall.is_ours(PortOpened(rule.firewall, "2376", rule.undo))
+        strange = PortOpened(rule.firewall, "2376", f"{rule.undo}; reboot")
+        assert not firewall.is_ours(strange)
+        assert undo.undo(facts, [strange], purge_engine=False) == []
 
 
 def test_what_is_said_of_a_configuration_that_was_not_applied_is_true() -> None:
