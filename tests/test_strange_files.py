@@ -124,6 +124,18 @@ def test_in_place_of_a_record_it_is_a_row_and_the_other_machines_still_list(stor
     assert store.names() == ["orionbox"]
 
 
+def test_in_place_of_a_removed_machines_record_it_hangs_nothing(store: Store, tmp_path: Path) -> None:
+    added(store, Machine("orionbox", "none", url="unix:///nowhere.sock"))
+    for lay in STRANGE:
+        directory = tmp_path / "store/removed" / lay.__name__.replace("_", "-")
+        directory.mkdir(parents=True)
+        lay(directory / "machine.json")
+    assert machinectl("ls", "--removed", "-q", store=store.root).stdout == ""
+    answer = machinectl("env", "orion", store=store.root)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert 'machine "orion" does not exist' in answer.stderr
+
+
 @strange
 @pytest.mark.parametrize("file", ["ca.pem", "cert.pem", "key.pem", "server.pem", "ca-key.pem"])
 def test_in_place_of_a_certificate_or_key_it_is_one_line(

@@ -9,7 +9,7 @@ import typer
 from machinectl.cli.access import with_access
 from machinectl.cli.engine_options import changed_ones, with_engine_options
 from machinectl.cli.exits import report
-from machinectl.cli.outcomes import outcome, printing, several
+from machinectl.cli.outcomes import told
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.upkeep import RestartSwarm
 from machinectl.cli.verbs import AsJson, Names, session, verb
@@ -55,8 +55,8 @@ def add_registering(app: typer.Typer) -> None:
         wanted = Purge(access, engine=purge_engine, allowed=allowed) if purge or purge_engine else None
         if dry_run:
             plans: dict[str, Plan] = {}
-            results = preview(here.store, here.console, names or [], plans.__setitem__, purge=wanted)
-            return outcome(here, printing(results, plans, headed=several(names)), several=several(names))
+            results = preview(here.store, here.console, names or [], plans.__setitem__, purge=wanted, forget=forget)
+            return told(here, results, plans, names)
         results = command(here.store, here.console, names or [], force=force, yes=yes, purge=wanted, forget=forget)
         for name, error in results:
             if error:

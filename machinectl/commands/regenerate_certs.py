@@ -55,6 +55,16 @@ class Renewal:
     authority: certs.Pair | None = None
     allowed: Allowed = NOTHING_SPECIAL
 
+    @property
+    def options(self) -> list[str]:
+        """What asks for it on the command line."""
+        flags = {
+            "--client-certs": self.client,
+            "--new-ca": self.new_ca,
+            "--restart-swarm": self.allowed.restart_swarm,
+        }
+        return [*(flag for flag, given in flags.items() if given), *(f"--tls-san {san}" for san in self.sans)]
+
 
 def regenerate_certs(
     store: Store,
@@ -91,7 +101,9 @@ def confirmed(console: Console, names: Sequence[str], renewal: Renewal) -> bool:
     )
     if renewal.new_ca:
         console.note("They are a new CA's: every other client that was given a certificate is locked out.")
-    return agreed(console, "Are you sure? (y/n): ", f"machinectl regenerate-certs -y {' '.join(names)}")
+    return agreed(
+        console, "Are you sure? (y/n): ", " ".join(["machinectl regenerate-certs -y", *renewal.options, *names])
+    )
 
 
 def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -> None:

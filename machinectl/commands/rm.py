@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.changes import CaGiven, DirectoryMade, PackageInstalled
+from machinectl.changes import CaGiven, DirectoryMade, PackageInstalled, Unknown, of_kind
 from machinectl.console import agreed
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError, UsageError
@@ -35,6 +35,12 @@ class Purge:
     access: Access
     engine: bool = False
     allowed: Allowed = NOTHING_SPECIAL
+
+    @property
+    def options(self) -> list[str]:
+        """What asks for it on the command line."""
+        purge = "--purge-engine" if self.engine else "--purge"
+        return [purge, "--restart-swarm"] if self.allowed.restart_swarm else [purge]
 
 
 def rm(
@@ -73,6 +79,7 @@ def preview(
     tell: Callable[[str, Plan], None],
     *,
     purge: Purge | None = None,
+    forget: bool = False,
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Yield each machine's name when `tell` was given what `rm` would do, or with the reason why it would fail."""
     if not names:
@@ -83,20 +90,28 @@ def preview(
     def one(name: str, console: Console) -> None:
         from machinectl.hosts.setup import Outcome, Plan
 
-        machine = store.read(name)
+        machine = asked_about(store, name, removed=bool(purge or forget))
         outcomes = planned(machine, console, purge) if purge and machine.changes else []
         if machine.made:
             outcomes.append(Outcome(f"Letting driver {machine.driver} give back what it made", changed=True))
         forgotten = "the certificates here and what is known of the host"
+        if is_changed(machine) and not (purge or forget):
+            forgotten = "what undoes the set-up of the host is kept: machinectl ls --removed"
         outcomes.append(Outcome(f"Forgetting {name}", changed=True, details=(forgotten,)))
         tell(name, Plan(outcomes=tuple(outcomes)))
 
     yield from at_once(console, names, one)
 
 
+def asked_about(store: Store, name: str, *, removed: bool) -> Machine:
+    """The machine of a name, or with `removed` the one that was removed under it. Raises MachineError."""
+    kept = (machine for machine in store.removed() if machine.name == name)
+    return (next(kept, None) if removed and not store.exists(name) else None) or store.read(name)
+
+
 def planned(machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
     """What would be undone on the host, which is read and not changed."""
-    from machinectl.changes import KeyLetIn, of_kind
+    from machinectl.changes import KeyLetIn
     from machinectl.hosts.access import elevated, logged_in
     from machinectl.hosts.let_in import undoing
     from machinectl.hosts.setup import Outcome, purge_plan
@@ -130,7 +145,8 @@ def confirmed(store: Store, console: Console, names: Sequence[str], purge: Purge
     if made := [name for name in names if is_made(store, name)]:
         host += f"; what its driver made for {', '.join(made)} is given back: that host ends, with all that is on it"
     console.note(f"About to remove {', '.join(names)}: docker is not pointed there any more; {host}.")
-    return agreed(console, "Are you sure? (y/n): ", f"machinectl rm -y {' '.join(names)}")
+    unasked = ["machinectl rm -y", *(["--forget"] if forget else []), *(purge.options if purge else []), *names]
+    return agreed(console, "Are you sure? (y/n): ", " ".join(unasked))
 
 
 def is_made(store: Store, name: str) -> bool:
@@ -181,10 +197,10 @@ def leave(held: Held, console: Console, *, force: bool, purge: Purge | None, for
     if forget or not is_changed(machine):
         held.remove()
         return
-    held.set_aside()
+    kept = held.set_aside()
     console.note(
         f'What was set up on the host of "{name}" stays there: {told(machine)}\n'
-        f"Undo it: machinectl rm --purge {name}; forget how: machinectl rm --forget {name}; "
+        f"Undo it: machinectl rm --purge {kept}; forget how: machinectl rm --forget {kept}; "
         "or take the host on again with create"
     )
 
@@ -199,19 +215,21 @@ def is_changed(machine: Machine) -> bool:
 
 def is_to_be_kept(store: Store, name: str) -> bool:
     try:
-        return is_changed(store.read(name))
+        return is_changed(asked_about(store, name, removed=True))
     except MachineError:
         return False
 
 
 def told(machine: Machine) -> str:
     """What was changed on a machine's host, in a line."""
-    quiet = (CaGiven, DirectoryMade)
-    return ", ".join(change.about for change in machine.changes if not isinstance(change, quiet)) or machine.url
+    quiet = (CaGiven, DirectoryMade, Unknown)
+    found = [change.about for change in machine.changes if not isinstance(change, quiet)]
+    unknown = ["what this version does not know"] if of_kind(machine.changes, Unknown) else []
+    return ", ".join([*found, *unknown]) or machine.url
 
 
 def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None:
-    """Undo on the host what was changed there; with `force`, one that cannot be reached is forgotten all the same."""
+    """Undo on the host what was changed there; with `force`, one that cannot be reached is left as it is."""
     if not held.machine.changes:
         return
     from machinectl.hosts.access import elevated, keep_host_key, logged_in
@@ -229,7 +247,7 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
     except MachineError as exc:
         if not force:
             raise
-        console.warn(f"{exc.cause}; the host stays as it is, and {held.name} is forgotten all the same")
+        console.warn(f"{exc.cause}; the host stays as it is")
 
 
 def give_back(console: Console, machine: Machine, *, force: bool) -> None:

@@ -55,7 +55,10 @@ def is_host_of(machine: Machine, host: Facts) -> bool:
     there = host.sums.get(SERVER)
     if there is None or not machine.changes:
         return False
-    sets = [Identity.read(directory) for directory in (machine.directory, *others(machine.directory))]
+    try:
+        sets = [Identity.read(directory) for directory in (machine.directory, *others(machine.directory))]
+    except MachineError:
+        return False
     # 0.1 kept the key in a file of its own.
     files = [file for identity in sets for file in (identity.on_host.get("server.pem", b""), identity.server)]
     return there.sha256 in {hashlib.sha256(file).hexdigest() for file in files}

@@ -286,8 +286,7 @@ class Store:
         for name in names:
             directory = os.path.join(self.kept, name)
             try:
-                with open(os.path.join(directory, RECORD), "rb") as file:
-                    found.append(record.parse(name, file.read(), directory))
+                found.append(record.parse(name, read_file(os.path.join(directory, RECORD), LONGEST_RECORD), directory))
             except (OSError, record.BrokenRecord):
                 continue
         return found
@@ -455,8 +454,8 @@ class Held:
         discard(leaving)
         self._machine, self._now = None, ""
 
-    def set_aside(self) -> None:
-        """Take the machine out of the store, and keep it among those that were removed; gone at once, and whole."""
+    def set_aside(self) -> str:
+        """Take the machine out of the store, at once and whole; return the name that it has among those removed."""
         store = self.store
         self._touch()
         store.make_directory(store.kept)
@@ -467,6 +466,7 @@ class Held:
             sync_directory(store.kept)
             sync_directory(store.machines)
         self._machine, self._now = None, ""
+        return os.path.basename(path)
 
     def take_back(self) -> None:
         """Have a machine again that was removed under this name, which must be free."""

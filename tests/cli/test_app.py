@@ -262,6 +262,20 @@ def test_a_question_that_nobody_answers_is_no_silent_no(orionbox: Store, verb: s
     assert orionbox.names() == ["orionbox"]
 
 
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("rm", "--purge"),
+        ("rm", "--forget", "--purge-engine", "--restart-swarm"),
+        ("regenerate-certs", "--client-certs", "--new-ca", "--tls-san", "web.lan"),
+    ],
+)
+def test_the_command_that_does_not_ask_does_what_was_asked_for(orionbox: Store, verb: tuple[str, ...]) -> None:
+    told = machinectl(*verb, "orionbox", store=orionbox.root)
+    unasked = " ".join(["machinectl", verb[0], "-y", *verb[1:], "orionbox"])
+    assert told.stderr.endswith(f"To do it without being asked: {unasked}\n")
+
+
 @pytest.mark.parametrize("verb", ["rm", "regenerate-certs"])
 def test_nobody_is_asked_about_a_machine_that_is_not_there(orionbox: Store, verb: str) -> None:
     told = machinectl(verb, "ghost", store=orionbox.root)

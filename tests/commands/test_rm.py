@@ -49,8 +49,15 @@ def test_what_undoing_takes_is_kept_apart_private_listed_and_forgotten_on_reques
     assert "--forget orion" in machinectl("rm", "-y", "orion", store=store.root).stderr
     # The name is free, and what is kept under it is not lost to another host's.
     orion(store, *CHANGES)
-    assert machinectl("rm", "-y", "orion", store=store.root).returncode == 0
+    foretold = machinectl("rm", "--dry-run", "orion", store=store.root).stdout
+    assert "what undoes the set-up of the host is kept" in foretold
+    again = machinectl("rm", "-y", "orion", store=store.root)
+    assert "rm --purge orion-2; forget how: machinectl rm --forget orion-2; " in again.stderr
     assert removed(store) == "orion\norion-2\n"
+    later = machinectl("rm", "--dry-run", "--forget", "orion-2", store=store.root)
+    assert (later.returncode, "Forgetting orion-2" in later.stdout) == (0, True)
+    asked = machinectl("rm", "--forget", "orion-2", store=store.root).stderr
+    assert "nothing is kept to undo it with" in asked
     forgotten = machinectl("rm", "-y", "--forget", "orion", "orion-2", store=store.root)
     # Several are removed at once, and each is told as it ends.
     assert sorted(forgotten.stdout.splitlines()) == ["Successfully removed orion", "Successfully removed orion-2"]
