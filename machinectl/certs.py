@@ -313,7 +313,8 @@ def _subject(name: str) -> x509.Name:
 
 
 def _cut(name: str) -> str:
-    return name.encode()[:COMMON_NAME_BYTES].decode(errors="ignore")
+    # What was no UTF-8 on the command line is no name, and said to be none where it is a SAN.
+    return name.encode(errors="replace")[:COMMON_NAME_BYTES].decode(errors="ignore")
 
 
 def _general_name(san: str) -> x509.GeneralName:

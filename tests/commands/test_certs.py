@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 CREATED = ["ca.pem", "ca-key.pem", "server.pem", "server-key.pem", "cert.pem", "key.pem"]
-NOW = datetime.now(UTC)
+# Certificates have whole seconds (RFC 5280, 4.1.2.5): one made in this second would expire before its last day.
+NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 @pytest.fixture
@@ -812,3 +813,9 @@ def test_fail_under_fails_for_what_expires_sooner_or_cannot_be_read(store: Store
     assert [row.file for row in expiring(certs_ls(store), 1000)] == ["cert.pem", "server.pem"]
     (machine / "cert.pem").write_text("")
     assert [row.file for row in expiring(certs_ls(store), 0)] == ["cert.pem"]
+
+
+def test_a_name_that_is_no_utf_8_is_refused_as_any_wrong_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="neither an IP address nor a DNS name"):
+        certs_create(str(tmp_path / "certs"), ["\udcff"])
+    assert not (tmp_path / "certs").exists()
