@@ -12,6 +12,7 @@ import typer
 
 from machinectl.cli.verbs import keyword, session
 from machinectl.hosts.access import Access
+from machinectl.masking import without_secrets_in_lines
 from machinectl.ssh.credentials import Credentials, is_exposed, read_secret
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ SECRETS = {
 
 TAKE_VALUES = frozenset(flag for flag, *_ in SECRETS.values()) | {"--ssh-host-key"}
 
-# As proxies have it: http://user:password@host. The password may hold an @.
-URL_PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/\"']+(@)")
 # A line of a file that was read on a host (facts.sh): base64 after a bar.
 FILE_CONTENT = re.compile(r"^\|[A-Za-z0-9+/]{16,}={0,2}$", re.MULTILINE)
 
@@ -75,7 +74,7 @@ def taken_access(options: dict[str, Any], here: Session) -> Access:
 
 def without_secrets(text: str) -> str:
     """A remote command, or what it printed, as --debug shows it: a host's own files hold passwords, too."""
-    return URL_PASSWORD.sub(r"\1…\2", FILE_CONTENT.sub("|…", text))
+    return without_secrets_in_lines(FILE_CONTENT.sub("|…", text))
 
 
 def take_passwords() -> dict[str, str]:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from machinectl.machines.docker_machine import driver_state
-from machinectl.machines.masking import without_secrets
+from machinectl.masking import without_secrets
 
 if TYPE_CHECKING:
     from machinectl.machines.record import Machine

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import re
 from typing import TYPE_CHECKING
 
+from machinectl.masking import without_secret
 from machinectl.provision import firewall
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from machinectl.provision.decision import Decision
     from machinectl.provision.facts import Facts
     from machinectl.provision.job import Job
     from machinectl.ssh.runner import Runner
     from machinectl.ssh.session import Session
-
-PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]*@")
 
 
 def way_in(session: Session, root: Runner) -> str:
@@ -47,8 +43,8 @@ def diff(host: Facts, decision: Decision) -> tuple[str, ...]:
     if new is None:
         return ()
     old = host.config.content if host.config else b""
-    before, after = (text.decode(errors="replace").splitlines() for text in (old, new))
-    return tuple(without_passwords(difflib.unified_diff(before, after, path, path, lineterm="")))
+    before, after = (without_secret(text.decode(errors="replace")).splitlines() for text in (old, new))
+    return tuple(difflib.unified_diff(before, after, path, path, lineterm=""))
 
 
 def written(job: Job, path: str) -> bytes | None:
@@ -58,7 +54,3 @@ def written(job: Job, path: str) -> bytes | None:
         if line.partition(" ")[2] == path:
             return job.files[str(number)]
     return None
-
-
-def without_passwords(lines: Iterable[str]) -> Iterable[str]:
-    return (PASSWORD_IN_URL.sub(r"\1:***@", line) for line in lines)

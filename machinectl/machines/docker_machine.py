@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError
-from machinectl.machines.masking import without_secrets
+from machinectl.masking import without_secrets
 
 if TYPE_CHECKING:
     from machinectl.machines.record import Machine

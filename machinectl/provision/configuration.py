@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, ServiceEnabled, ServiceStarted
 from machinectl.errors import CheckFailed
+from machinectl.masking import without_secret_of
 from machinectl.provision import daemon_json, hiding, restart, unit
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import DROP_INS, OWN_DIRECTORY, File
@@ -266,7 +267,10 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         raise hiding.refused(facts, moves)
     restart.harmless(facts, allowed)
     details = [f"write {file.path}" if file.content is not None else f"remove {file.path}" for file in files]
-    details += [f'{facts.config_path}: "{key}": {json.dumps(value)}' for key, value in news(facts, wanted).items()]
+    details += [
+        f'{facts.config_path}: "{key}": {json.dumps(without_secret_of(key, value))}'
+        for key, value in news(facts, wanted).items()
+    ]
     details += [f"{host} was plain, and speaks TLS from now on" for host in wanted.secured]
     details += [f"containers are hidden: {move}" for move in moves]
     return Decision(

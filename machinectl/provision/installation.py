@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.changes import PackageInstalled
 from machinectl.errors import CheckFailed, MachineError
+from machinectl.masking import without_passwords
 from machinectl.provision import distributions
 from machinectl.provision.decision import Decision, interrupted, tail
 from machinectl.provision.facts import Service
@@ -40,16 +41,16 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
             "dpkg was interrupted on the host, and installs nothing until that is mended",
             "Mend it on the host: dpkg --configure -a && apt-get -f install",
         )
-    downloaded = None
+    downloaded, url = None, without_passwords(target.install_url)
     if target.install == "docker" or (target.install == "auto" and distribution.docker_script):
         downloaded = script(target.install_url)
         if downloaded is None and target.install == "docker":
             raise MachineError(
-                f"{target.install_url} does not answer",
+                f"{url} does not answer",
                 "Take the distribution's own package: --engine-install distro",
             )
     if downloaded is not None:
-        how = f"by Docker's script, {target.install_url}"
+        how = f"by Docker's script, {url}"
         pin = f" --version {target.version}" if target.version else ""
         install, refresh, package = f"sh ./script{pin}", "", "docker-ce"
     else:
@@ -57,7 +58,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         if not package:
             raise CheckFailed(
                 f"{facts.os_name} has no package of Docker Engine (its docker is podman's)",
-                f"Use Docker's own: --engine-install docker ({target.install_url} must answer from here)",
+                f"Use Docker's own: --engine-install docker ({url} must answer from here)",
             )
         how = f"the distribution's package {package}{f' {target.version}' if target.version else ''}"
         install, refresh = distribution.install(package, target.version), distribution.refresh

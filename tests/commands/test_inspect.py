@@ -13,8 +13,8 @@ from machinectl.commands.ls import Row
 from machinectl.go.template import parse
 from machinectl.machines.docker_machine import config_json
 from machinectl.machines.engine_options import EngineOptions
-from machinectl.machines.masking import without_secrets
 from machinectl.machines.record import Machine, Phase
+from machinectl.masking import without_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,10 +36,12 @@ def test_system_engine_containers_and_firewall_are_told() -> None:
 
 def test_a_change_of_daemon_json_is_told_as_a_diff_without_passwords() -> None:
     host = recorded("docker")
-    new = b'{\n    "proxies": "http://ann:secret@proxy:3128",\n    "tlsverify": true\n}\n'
+    text = {"proxies": "http://ann:se@cret@proxy:3128", "tlsverify": True, "log-opts": {"splunk-token": "secret"}}
+    new = json.dumps(text, indent=4).encode()
     files = [NewFile("/etc/docker/machinectl/ca.pem", "644", b"CA"), NewFile(host.config_path, "644", new)]
     told = diff(host, Decision("t", (), apply(files, init="systemd", action="restart"), host, not_applied))
-    assert '+    "tlsverify": true' in told
+    assert '+    "tlsverify": true,' in told
+    assert "cret" not in "".join(told)
     assert '+    "proxies": "http://ann:***@proxy:3128",' in told
     assert diff(host, Decision("t", (), apply(files[:1], init="systemd", action="restart"), host, not_applied)) == ()
 

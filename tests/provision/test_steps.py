@@ -567,6 +567,22 @@ def test_what_was_there_first_is_what_is_put_back_after_many_runs() -> None:
     assert change == ConfigMerged(DAEMON_JSON, None, "644", {"a": 1, "b": 2}, "y")
 
 
+def test_what_is_said_of_a_configuration_holds_no_password() -> None:
+    asked = replace(target(), options=("http-proxy=http://u:hunter2@proxy:3128", "log-opt=splunk-token=hunter2"))
+    decision = configured(host("docker"), asked)
+    assert "hunter2" in put(decision.job, DAEMON_JSON).decode()
+    assert "hunter2" not in "".join((decision.title, *decision.details))
+
+
+def test_what_is_said_of_an_installation_holds_no_password() -> None:
+    asked = replace(target(), install="docker", install_url="https://u:hunter2@docker.example")
+    with pytest.raises(MachineError) as raised:
+        installation.decide(host("bare"), asked, lambda _: None)
+    decision = installation.decide(host("bare"), asked, lambda _: b"script")
+    assert decision
+    assert "hunter2" not in "".join((raised.value.cause, raised.value.hint, decision.title, *decision.details))
+
+
 def test_the_engine_itself_goes_only_when_asked() -> None:
     changes = [PackageInstalled("docker.io")]
     assert undo.undo(host("docker"), changes, purge_engine=False) == []

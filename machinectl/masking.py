@@ -6,13 +6,18 @@ import json
 import re
 from typing import Any
 
-SECRET_NAME = re.compile(r"pass(wor|phrase|wd)|secret|token|credential|(api|access|private)[-_]?key", re.IGNORECASE)
+SECRET_NAME = re.compile(
+    r"pass(wor|phrase|wd)|(^|[-_])pass($|[-_])|[-_]pwd$|secret|token|credential|(api|access|private)[-_]?key",
+    re.IGNORECASE,
+)
 # A path to a secret is none.
 NO_SECRET_NAME = re.compile(r"(path|file|dir)$", re.IGNORECASE)
-# As Go reads a URL, a password may hold an @: it ends at the last one before the path.
-PASSWORD_IN_URL = re.compile(r"""(?<=://)([^/@:\s]*):[^/\s"']*@""")
+# As Go reads a URL, user and password may hold an @: they end at the last one before the path.
+PASSWORD_IN_URL = re.compile(r"""(?<=://)([^/:\s"]*):[^/\s"]*@""")
 # A proxy may be named without http://, which is meant then.
-PASSWORD_IN_ADDRESS = re.compile(r"^([^/@:\s]*):[^/\s]*@")
+PASSWORD_IN_ADDRESS = re.compile(r"^([^/:\s]*):[^/\s]*@")
+# A variable in the middle of a line, as a unit has it.
+ASSIGNED = re.compile(r"\b([A-Za-z_][A-Za-z0-9_]*)=(?=.)")
 PROXY_NAME = re.compile(r"(?:^|[-_])proxy$", re.IGNORECASE)
 HIDDEN = "***"
 
@@ -44,11 +49,27 @@ def without_secret(text: str) -> str:
     parts = text.split("=")
     for count, name in enumerate(parts[:-1], start=1):
         if is_secret(name):
-            return "=".join([*parts[:count], HIDDEN])
+            return without_passwords("=".join([*parts[:count], HIDDEN]))
     name, equals, value = text.partition("=")
     if equals and PROXY_NAME.search(name):
         text = name + equals + PASSWORD_IN_ADDRESS.sub(rf"\1:{HIDDEN}@", value)
+    return without_passwords(text)
+
+
+def without_passwords(text: str) -> str:
+    """The same text with *** for the passwords of its URLs."""
     return PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", text)
+
+
+def without_secrets_in_lines(text: str) -> str:
+    """Lines of a script, or of what it printed, with *** for passwords in URLs and variables named like a secret."""
+    return "\n".join(map(without_secrets_in_line, text.split("\n")))
+
+
+def without_secrets_in_line(line: str) -> str:
+    # A value may hold blanks: all that follows is hidden.
+    end = next((found.end() for found in ASSIGNED.finditer(line) if is_secret(found[1])), None)
+    return without_passwords(line) if end is None else without_passwords(line[:end]) + HIDDEN
 
 
 def without_secrets_in_json(text: str) -> str:
@@ -56,7 +77,7 @@ def without_secrets_in_json(text: str) -> str:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
-        return PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", text)
+        return without_passwords(text)
     shown = without_secrets(data)
     return text if shown == data else json.dumps(shown, indent=4)
 
