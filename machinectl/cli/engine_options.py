@@ -6,13 +6,13 @@ import functools
 import inspect
 import os
 import shlex
-import stat
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from machinectl.cli.verbs import keyword, python_word
 from machinectl.machines.engine_options import DECLARED, EngineOptions, read_env_file
+from machinectl.ssh.credentials import is_exposed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -122,8 +122,7 @@ def variables(files: Sequence[str], typed: Sequence[str]) -> list[str]:
 def warn_of_open_files(given: dict[str, Any], console: Console) -> None:
     """Say which of the files that are for passwords others can read."""
     for path in env_files(given):
-        found = os.stat(os.path.expanduser(path))
-        if stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
+        if is_exposed(path):
             console.warn(f"{path} can be read by others; if it holds a password: chmod 600 {shlex.quote(path)}")
 
 

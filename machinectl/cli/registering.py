@@ -96,10 +96,10 @@ def add_registering(app: typer.Typer) -> None:
         **engine: Any,
     ) -> None:
         from machinectl.cli.create import labels
-        from machinectl.commands.set import Change
+        from machinectl.commands.set import Edit
         from machinectl.commands.set import set_machine as command
 
-        change = Change(
+        change = Edit(
             url=url,
             tls=tls,
             labels=labels(label or [], "--label"),

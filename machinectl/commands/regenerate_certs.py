@@ -17,9 +17,9 @@ from machinectl.hosts.each import each
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import drop, propose, settle_held
 from machinectl.hosts.plan import described, way_in
-from machinectl.hosts.setup import Outcome, Plan, carry_out, read, run, target_of
+from machinectl.hosts.setup import Outcome, Plan, make_change, read, run, target_of, until_it_answers
 from machinectl.hosts.signing import good_client, signed
-from machinectl.hosts.upkeep import before_restart, check_provisioned, ready_to_restart, until_it_answers
+from machinectl.hosts.upkeep import before_restart, check_provisioned, ready_to_restart
 from machinectl.machines.chosen import chosen
 from machinectl.provision import checks, configuration
 from machinectl.provision.decision import Decision, EngineDown, not_applied
@@ -126,7 +126,7 @@ def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -
         there = propose(held, new)
         try:
             with console.step(new_ones.title):
-                carry_out(held, root, new_ones)
+                make_change(held, root, new_ones)
         except EngineDown:
             settle_held(held, sure=True)
             raise

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Change:
+class Edit:
     """What to change; what is None or empty stays as it is. `engine` is engine options by their keys."""
 
     url: str | None = None
@@ -34,12 +34,12 @@ class Change:
     @property
     def is_for_the_host(self) -> bool:
         """Whether nothing is changed but what `provision` carries out."""
-        return self == Change(labels=self.labels, unlabel=self.unlabel, engine=self.engine)
+        return self == Edit(labels=self.labels, unlabel=self.unlabel, engine=self.engine)
 
 
-def set_machine(store: Store, console: Console, name: str, change: Change) -> Machine:
+def set_machine(store: Store, console: Console, name: str, change: Edit) -> Machine:
     """Change a machine's record and return it. Nothing is changed where any part of it is wrong."""
-    if change == Change():
+    if change == Edit():
         raise UsageError("Nothing to set", f"machinectl set --url tcp://192.168.0.30:2376 {name}")
     store.check_exists(name)
     with store.writing(name, waiting(console, name)) as held:

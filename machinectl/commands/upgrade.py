@@ -14,8 +14,8 @@ from machinectl.hosts.each import each
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.plan import described, way_in
-from machinectl.hosts.setup import VERIFY_TIMEOUT, Outcome, Plan, read, target_of
-from machinectl.hosts.upkeep import before_restart, ready_to_restart, until_it_answers
+from machinectl.hosts.setup import VERIFY_TIMEOUT, Outcome, Plan, read, target_of, until_it_answers
+from machinectl.hosts.upkeep import before_restart, ready_to_restart
 from machinectl.provision import distributions, installation
 from machinectl.provision.decision import tail
 from machinectl.provision.job import Job

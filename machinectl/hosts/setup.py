@@ -137,7 +137,7 @@ class Setup:
             if holders and decision.job.script == "install.sh":
                 console.note(f"The package manager is busy: waiting for {holders}")
             with console.step(decision.title), kept(held, identity):
-                carry_out(held, remote, decision)
+                make_change(held, remote, decision)
                 host = read(remote, target.port) if decision.unforeseen else decision.after
         identity.keep(held)
         drop(held)
@@ -214,7 +214,7 @@ def purge(
         if decision is None:
             continue
         with console.step(decision.title):
-            result = carry_out(held, remote, decision)
+            result = make_change(held, remote, decision)
             # Read anew: a container may have been started meanwhile.
             host = read(remote, target.port)
         if remark := decision.remark(result):
@@ -284,7 +284,7 @@ def read(remote: Remote, port: int) -> Facts:
     return facts.parse(result.stdout)
 
 
-def carry_out(held: Held, remote: Remote, decision: Decision) -> Result:
+def make_change(held: Held, remote: Remote, decision: Decision) -> Result:
     """Record what will be changed, and change it."""
     held.machine.changes = merged(held.machine.changes, decision.changes)
     held.write()
@@ -309,11 +309,9 @@ def well_done(decision: Decision, result: Result) -> Result:
 def verify(machine: Machine, url: str, console: Console, host: Facts, target: Target, world: World) -> None:
     """The engine answers over TLS from here, nothing less; where SSH works and it does not, something is between."""
     endpoint = Endpoint(url, tls=True, cert_dir=machine.directory, name=machine.name)
-    end = time.monotonic() + VERIFY_TIMEOUT
-    found = world.probe(endpoint, VERIFY_TIMEOUT)
-    # OpenRC says that the engine was started, not that it is ready.
-    while found.state is State.STOPPED and host.init == "openrc" and time.monotonic() < end:
-        console.pause(0.5)
+    if host.init == "openrc":
+        found = until_it_answers(endpoint, console, world.probe)
+    else:
         found = world.probe(endpoint, VERIFY_TIMEOUT)
     if found.state is State.RUNNING:
         return
@@ -324,6 +322,18 @@ def verify(machine: Machine, url: str, console: Console, host: Facts, target: Ta
             firewall.advice(host, target.port),
         )
     raise MachineError(f"The engine at {url} does not answer as it should: {found.error}", found.hint)
+
+
+def until_it_answers(
+    where: Endpoint, console: Console, probe: Callable[[Endpoint, float], Probe] = engine.probe
+) -> Probe:
+    """Ask once more where nothing listens: OpenRC says that the engine was started, not that it is ready."""
+    end = time.monotonic() + VERIFY_TIMEOUT
+    found = probe(where, VERIFY_TIMEOUT)
+    while found.state is State.STOPPED and time.monotonic() < end:
+        console.pause(0.5)
+        found = probe(where, VERIFY_TIMEOUT)
+    return found
 
 
 def learn(held: Held, host: Facts, url: str) -> None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from machinectl import engine
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.driven import ssh_endpoint
 from machinectl.hosts.plan import diff
-from machinectl.hosts.setup import VERIFY_TIMEOUT, Outcome, carry_out, read
+from machinectl.hosts.setup import Outcome, make_change, read
 from machinectl.machines.record import Phase
 from machinectl.provision import checks, configuration, hiding
-from machinectl.state import State
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.engine import Endpoint, Probe
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
     from machinectl.provision.facts import Facts
@@ -54,7 +50,7 @@ def ready_to_restart(held: Held, console: Console, remote: Remote, target: Targe
         if decision is None:
             continue
         with console.step(decision.title):
-            carry_out(held, remote, decision)
+            make_change(held, remote, decision)
         host = read(remote, target.port) if decision.unforeseen else decision.after
     return host
 
@@ -86,13 +82,3 @@ def check_restart(name: str, host: Facts, target: Target, allowed: Allowed) -> N
     moves = configuration.pending(host)
     if moves:
         raise hiding.refused(host, moves, "or restart it yourself: systemctl restart docker.service")
-
-
-def until_it_answers(where: Endpoint, console: Console) -> Probe:
-    """Ask once more where nothing listens: OpenRC says that the engine was started, not that it is ready."""
-    end = time.monotonic() + VERIFY_TIMEOUT
-    found = engine.probe(where, VERIFY_TIMEOUT)
-    while found.state is State.STOPPED and time.monotonic() < end:
-        console.pause(0.5)
-        found = engine.probe(where, VERIFY_TIMEOUT)
-    return found

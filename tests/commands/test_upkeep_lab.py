@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.commands.regenerate_certs import Renewal, regenerate_certs
-from machinectl.hosts import upkeep, wake
+from machinectl.hosts import wake
 from machinectl.hosts.access import Access
 from tests.lab.container import run_container
 from tests.lab.image import PASSWORD
@@ -230,7 +230,7 @@ def test_certificates_that_do_not_work_are_not_kept_on_either_side(
     host.run(f"rm {PICKY}; systemctl daemon-reload")
 
     # One that starts, and cannot be reached from here.
-    monkeypatch.setattr(upkeep, "VERIFY_TIMEOUT", 0.5)
+    monkeypatch.setattr("machinectl.hosts.setup.VERIFY_TIMEOUT", 0.5)
     host.block(2376, "drop")
     [(_, error)] = regenerate_certs(store, Quiet(), [name], Access(), Renewal(new_ca=True), force=True)
     host.block(2376, "off")

@@ -9,7 +9,7 @@ import pytest
 
 from machinectl.changes import FileMade, LiveRestoreHeld, PackageInstalled, PortOpened
 from machinectl.errors import CheckFailed
-from machinectl.hosts.setup import carry_out, read
+from machinectl.hosts.setup import make_change, read
 from machinectl.provision import configuration, firewall, undo
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.target import Allowed
@@ -81,7 +81,7 @@ def test_what_was_cut_after_its_first_step_is_undone_without_a_restart(fresh_hos
     with store.writing("orion") as held, bench.root() as root:
         decision = configuration.keep_containers(read(root, 2376), undo.NO_TARGET)
         assert decision
-        carry_out(held, root, decision)
+        make_change(held, root, decision)
     assert bench.host.output("docker info -f '{{.LiveRestoreEnabled}}'") == "true"
     assert changed(bench.purge()) == [OFF, BACK]
     assert bench.engine_began() == began
