@@ -241,6 +241,14 @@ def test_no_key_is_kept_where_everybody_may_write(store: Store, which: str) -> N
     added(store, Machine("orion", "none"), {"key.pem": b"secret"})
 
 
+@pytest.mark.parametrize("which", ["root", "machines", "locks", "orion"])
+def test_no_machine_is_written_where_everybody_may_write(store: Store, which: str) -> None:
+    added(store, Machine("orion", "none"))
+    os.chmod(store.directory("orion") if which == "orion" else getattr(store, which), 0o777)
+    with pytest.raises(StoreError, match="everybody may write to it"), store.writing("orion"):
+        pass
+
+
 def test_no_key_is_kept_where_another_user_may_replace_it() -> None:
     need("true", root=True)
     # Not pytest's directory, which others cannot even pass through.

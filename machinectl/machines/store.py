@@ -347,6 +347,9 @@ class Held:
     def __enter__(self) -> Self:
         path = self._lock.path
         self.store.make_directory(self.store.locks)
+        for directory in (self.store.machines, self.directory):
+            if os.path.isdir(directory):
+                check_ours(directory)
         # One step for the interpreter, so that of two threads only one comes through.
         if self.holders.setdefault(path, self) is not self:
             raise MachineError(f'"{self.name}" is being worked on by this very command', "Name each machine once")
