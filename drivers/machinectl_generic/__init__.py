@@ -154,12 +154,15 @@ class GenericDriver:
             moved["SSHHost"] = parsed.host
         return json.dumps({**state, **moved})
 
-    def start(self, instance: Instance) -> NoReturn:
-        raise NoPowerSwitch(
+    def no_power(self, instance: Instance, verb: str = "") -> NoPowerSwitch:  # noqa: ARG002 (the contract's)
+        return NoPowerSwitch(
             f'"{instance.name}" is a server of its own: nobody here holds its power switch',
             f"Shut it down: machinectl stop {instance.name}; or switch it off where it stands",
             mac=known(instance).get("MAC", ""),
         )
+
+    def start(self, instance: Instance) -> NoReturn:
+        raise self.no_power(instance)
 
     stop = restart = kill = start
 

@@ -52,17 +52,23 @@ class NoneDriver:
     def move(self, instance: Instance, url: str) -> str:  # noqa: ARG002 (the contract's)
         return state_of(url)
 
+    def no_power(self, instance: Instance, verb: str) -> DriverError:
+        return DriverError(
+            f'Machine "{instance.name}" cannot be told to {verb}: driver "none" only knows its URL',
+            "Do it on the host itself",
+        )
+
     def start(self, instance: Instance) -> NoReturn:
-        cannot("start", instance)
+        raise self.no_power(instance, "start")
 
     def stop(self, instance: Instance) -> NoReturn:
-        cannot("stop", instance)
+        raise self.no_power(instance, "stop")
 
     def restart(self, instance: Instance) -> NoReturn:
-        cannot("restart", instance)
+        raise self.no_power(instance, "restart")
 
     def kill(self, instance: Instance) -> NoReturn:
-        cannot("kill", instance)
+        raise self.no_power(instance, "kill")
 
     close = nothing_to_close
 
@@ -74,10 +80,3 @@ def wanted_url(request: Request) -> str:
 
 def state_of(url: str) -> str:
     return json.dumps({"URL": url})
-
-
-def cannot(verb: str, instance: Instance) -> NoReturn:
-    raise DriverError(
-        f'Machine "{instance.name}" cannot be told to {verb}: driver "none" only knows its URL',
-        "Do it on the host itself",
-    )

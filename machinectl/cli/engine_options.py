@@ -1,4 +1,4 @@
-"""What `create` is told of an engine that is to be set up: docker-machine's flags, ours, and those of its Swarm."""
+"""What `create` and `set` are told of an engine: docker-machine's flags, ours, and those of its Swarm."""
 
 from __future__ import annotations
 
@@ -56,12 +56,13 @@ def parameter(option: Declared) -> inspect.Parameter:
 
 def changes() -> list[inspect.Parameter]:
     """The same options for a machine that is there: each that is given takes the place of what was asked."""
-    return [
+    options = [
         keyword(python_word(option.flag), Annotated[list[str] | None, changed(option)], None)
         if option.many
         else keyword(python_word(option.flag), Annotated[str | None, changed(option)], None)
         for option in DECLARED
     ]
+    return [*options, keyword(python_word(ENV_FILE), Annotated[list[str] | None, env_file()], None)]
 
 
 def with_engine_options(function: Callable[..., int | None]) -> Callable[..., int | None]:
@@ -85,12 +86,11 @@ def changed(option: Declared) -> Any:
 
 def changed_ones(given: dict[str, Any]) -> dict[str, Any]:
     """What was typed of `changes`, by the keys of the record."""
-    typed = {option: given[python_word(option.flag)] for option in DECLARED}
-    return {
-        option.key: tuple(filter(None, value)) if option.many else value
-        for option, value in typed.items()
-        if value is not None and value != []
-    }
+    values = {option.key: given[python_word(option.flag)] for option in DECLARED}
+    if files := env_files(given):
+        values["env"] = variables(files, values["env"] or ())
+    typed = {key: value for key, value in values.items() if value is not None and value != []}
+    return {key: tuple(filter(None, value)) if isinstance(value, list) else value for key, value in typed.items()}
 
 
 def taken(given: dict[str, Any]) -> EngineOptions:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from machinectl.cli.access import with_access
-from machinectl.cli.engine_options import changed_ones, with_engine_options
+from machinectl.cli.engine_options import changed_ones, warn_of_open_files, with_engine_options
 from machinectl.cli.exits import report
 from machinectl.cli.outcomes import told
 from machinectl.cli.output import print_json, write_out
@@ -51,7 +51,7 @@ def add_registering(app: typer.Typer) -> None:
 
         failed = False
         here = session(ctx)
-        allowed = Allowed(restart_swarm=restart_swarm)
+        allowed = Allowed(force=force, restart_swarm=restart_swarm)
         wanted = Purge(access, engine=purge_engine, allowed=allowed) if purge or purge_engine else None
         if dry_run:
             plans: dict[str, Plan] = {}
@@ -99,6 +99,7 @@ def add_registering(app: typer.Typer) -> None:
         from machinectl.commands.set import Edit
         from machinectl.commands.set import set_machine as command
 
+        warn_of_open_files(engine, session(ctx).console)
         change = Edit(
             url=url,
             tls=tls,

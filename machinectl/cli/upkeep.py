@@ -67,8 +67,9 @@ def add_upkeep(app: typer.Typer) -> None:
         ctx: typer.Context,
         access: Access,
         names: Names = None,
-        yes: Annotated[
-            bool, typer.Option("-y", "--yes", "-f", "--force", help="Do not ask (-f as docker-machine has it).")
+        yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+        force: Annotated[
+            bool, typer.Option("-f", "--force", help="Do not ask, and restart an engine although that harms.")
         ] = False,
         client_certs: Annotated[
             bool, typer.Option("--client-certs", help="Make a new certificate for the client here, too.")
@@ -87,11 +88,11 @@ def add_upkeep(app: typer.Typer) -> None:
         from machinectl.commands.regenerate_certs import regenerate_certs as command
 
         here = session(ctx)
-        allowed = Allowed(restart_swarm=restart_swarm)
+        allowed = Allowed(force=force, restart_swarm=restart_swarm)
         renewal = Renewal(tuple(tls_san or ()), client_certs, new_ca, authority(here), allowed)
         plans: dict[str, Plan] | None = {} if dry_run else None
         planned = None if plans is None else plans.__setitem__
-        results = command(here.store, here.console, names or [], access, renewal, force=yes, planned=planned)
+        results = command(here.store, here.console, names or [], access, renewal, unasked=yes or force, planned=planned)
         return told(here, results, plans, names)
 
     @verb(app, "upgrade", help="Upgrade machines' engines by the package manager of their hosts.")
@@ -103,13 +104,16 @@ def add_upkeep(app: typer.Typer) -> None:
         yes: Annotated[
             bool, typer.Option("-y", "--yes", help="Do not ask before an upgrade that is more than a patch.")
         ] = False,
+        force: Annotated[
+            bool, typer.Option("-f", "--force", help="Restart an engine although that harms; it asks all the same.")
+        ] = False,
         restart_swarm: RestartSwarm = False,
         dry_run: DryRun = False,
     ) -> int:
         from machinectl.commands.upgrade import upgrade as command
 
         here = session(ctx)
-        allowed = Allowed(yes=yes, restart_swarm=restart_swarm)
+        allowed = Allowed(force=force, yes=yes, restart_swarm=restart_swarm)
         plans: dict[str, Plan] | None = {} if dry_run else None
         planned = None if plans is None else plans.__setitem__
         results = command(here.store, here.console, names or [], access, allowed, planned=planned)

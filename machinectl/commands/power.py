@@ -10,7 +10,7 @@ from machinectl import engine
 from machinectl.driver import NoPowerSwitch
 from machinectl.errors import MachineError
 from machinectl.hosts.access import elevated, keep_host_key, logged_in
-from machinectl.hosts.driven import driver_of, instance, keep_state
+from machinectl.hosts.driven import driver_of, instance, keep_state, where
 from machinectl.hosts.each import each
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.presence import BOOT_ID, LOOK, Watch
@@ -52,28 +52,43 @@ class Power:
 
     def start(self, names: Sequence[str]) -> Outcomes:
         """Switch hosts on and wait until SSH and the engine answer; what runs is left alone."""
-        return self._each(names, self._start, "Switching its host on, and waiting until it answers")
+        return self._each(names, "start", self._start, "Switching its host on, and waiting until it answers")
 
     def stop(self, names: Sequence[str]) -> Outcomes:
         """Shut hosts down and wait until nothing answers there any more."""
-        return self._each(names, self._stop, "Shutting its host down, and waiting until it is off")
+        return self._each(names, "stop", self._stop, "Shutting its host down, and waiting until it is off")
 
     def restart(self, names: Sequence[str]) -> Outcomes:
         """Reboot hosts and wait until each is back: it has booted again, and SSH and the engine answer."""
-        return self._each(names, self._restart, "Rebooting its host, and waiting until it answers again")
+        return self._each(names, "restart", self._restart, "Rebooting its host, and waiting until it answers again")
 
     def kill(self, names: Sequence[str]) -> Outcomes:
         """Switch hosts off without asking them."""
-        return self._each(names, self._kill, "Switching its host off without asking it")
+        return self._each(names, "kill", self._kill, "Switching its host off without asking it")
 
-    def _each(self, names: Sequence[str], switch: Callable[[Held, Console, Access], None], title: str) -> Outcomes:
+    def _each(
+        self, names: Sequence[str], verb: str, switch: Callable[[Held, Console, Access], None], title: str
+    ) -> Outcomes:
         def work(held: Held, console: Console, access: Access) -> None:
             if self.planned:
-                self.planned(held.name, foretold(held.machine, title))
+                self.planned(held.name, self._foretold(held.machine, console, access, verb, title))
             else:
                 switch(held, console, access)
 
         return each(self.store, self.console, names, self.access, work, on_record=self.planned is None)
+
+    def _foretold(self, machine: Machine, console: Console, access: Access, verb: str, title: str) -> Plan:
+        """What would be done with a host's power, and what runs there. Raises MachineError as the verb would."""
+        if verb == "start":
+            if self._watch(machine, console, access).is_up():
+                return Plan(outcomes=(Outcome(f'"{machine.name}" is running already', changed=False),))
+            waker(machine)
+        elif verb != "kill":
+            without_switch(machine, verb)
+        elif refused := driver_of(machine).no_power(instance(machine), verb):
+            raise refused
+        count = running_containers(machine)
+        return Plan((containers(machine, count),) if count else (), (Outcome(title, changed=True),))
 
     def _start(self, held: Held, console: Console, access: Access) -> None:
         machine, driver = held.machine, driver_of(held.machine)
@@ -81,48 +96,40 @@ class Power:
         if watch.is_up():
             console.note(f'"{machine.name}" is running already')
             return
-        wake_it = None
-        try:
+        wake_it = waker(machine)
+        if wake_it is None:
             keep_state(held, driver, driver.start(instance(machine)))
-        except NoPowerSwitch as exc:
-            if watch.way is None:
-                raise
-            wake_it = waker(machine, exc, watch.way)
-            wake_it()
-        else:
             # Its address may be another one now.
             watch = self._watch(machine, console, access)
+        else:
+            wake_it()
         with console.step(f'Waiting until "{machine.name}" has booted, and its SSH and its engine answer'):
             watch.until_back(wake=wake_it)
 
     def _stop(self, held: Held, console: Console, access: Access) -> None:
         machine, driver = held.machine, driver_of(held.machine)
+        asked = without_switch(machine, "stop")
         self._mind_containers(machine, console, "stop")
-        watch = self._watch(machine, console, access)
-        try:
+        if asked is None:
             keep_state(held, driver, driver.stop(instance(machine)))
-        except NoPowerSwitch:
-            if watch.way is None:
-                raise
-            ask_host(held, console, access, watch.way, POWER_OFF)
-            with console.step(f'Waiting until "{machine.name}" is off'):
-                watch.until_silent()
+            return
+        ask_host(held, console, access, asked[0], POWER_OFF)
+        with console.step(f'Waiting until "{machine.name}" is off'):
+            self._watch(machine, console, access).until_silent()
 
     def _restart(self, held: Held, console: Console, access: Access) -> None:
         machine, driver = held.machine, driver_of(held.machine)
+        asked = without_switch(machine, "restart")
         self._mind_containers(machine, console, "restart")
         watch = self._watch(machine, console, access)
         # An engine that cannot be reached now, which a reboot may not mend, is not waited for.
         answered = watch.engine_answers()
         before = ""
-        try:
+        if asked is None:
             keep_state(held, driver, driver.restart(instance(machine)))
-        except NoPowerSwitch:
-            if watch.way is None:
-                raise
-            before = ask_host(held, console, access, watch.way, REBOOT)
-        else:
             watch = self._watch(machine, console, access)
+        else:
+            before = ask_host(held, console, access, asked[0], REBOOT)
         what = "its SSH and its engine answer" if answered else "its SSH answers"
         with console.step(f'Waiting until "{machine.name}" has booted again, and {what}'):
             watch.until_back(before=before, with_engine=answered)
@@ -163,12 +170,6 @@ def containers(machine: Machine, count: int) -> str:
     return f'"{machine.name}" runs {count} container{"s" if count > 1 else ""}'
 
 
-def foretold(machine: Machine, title: str) -> Plan:
-    """What would be done with a host's power, and what runs there."""
-    count = running_containers(machine)
-    return Plan((containers(machine, count),) if count else (), (Outcome(title, changed=True),))
-
-
 def ask_host(held: Held, console: Console, access: Access, ssh: SSHEndpoint, command: str) -> str:
     """Run a command as root that ends the boot; return that boot's ID."""
     from machinectl.ssh.errors import CommandFailed, CommandTimeout, RootRefused, SSHError
@@ -187,12 +188,32 @@ def ask_host(held: Held, console: Console, access: Access, ssh: SSHEndpoint, com
     return boot
 
 
-def waker(machine: Machine, no_switch: NoPowerSwitch, way: SSHEndpoint) -> Callable[[], None]:
-    """What wakes a host by its network card. Raises MachineError where the card's address is not known."""
-    mac = no_switch.mac or machine.mac
+def without_switch(machine: Machine, verb: str) -> tuple[SSHEndpoint, str] | None:
+    """The SSH of a host whose driver has no power switch, and the address of its network card, "" where it is unknown.
+
+    None where the driver has a switch. Raises what the driver refuses by where the host cannot be asked instead.
+    """
+    refused = driver_of(machine).no_power(instance(machine), verb)
+    if refused is None:
+        return None
+    way = where(machine).ssh
+    if way is None or not isinstance(refused, NoPowerSwitch):
+        raise refused
+    return way, refused.mac or machine.mac
+
+
+def waker(machine: Machine) -> Callable[[], None] | None:
+    """What wakes a host by its network card, where its driver has no switch.
+
+    Raises MachineError where the card's address is not known.
+    """
+    asked = without_switch(machine, "start")
+    if asked is None:
+        return None
+    way, mac = asked
     if not mac:
         raise MachineError(
             f'"{machine.name}" cannot be woken: the address of its network card (MAC) is not known',
             "It is learnt when the machine is provisioned, or given at create: --generic-mac",
-        ) from no_switch
+        )
     return lambda: wake(mac, way.host)

@@ -73,12 +73,12 @@ def regenerate_certs(
     access: Access,
     renewal: Renewal,
     *,
-    force: bool,
+    unasked: bool,
     planned: Callable[[str, Plan], None] | None = None,
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Yield each machine when its engine answers with the new certificates, or with the reason why it does not.
 
-    Nothing is yielded where the question, which `force` answers, was declined. It is about machines that there are.
+    Nothing is yielded where the question, which `unasked` answers, was declined. It is about machines that there are.
     Where plans are asked for (`planned`), nothing is asked or changed.
     """
     if planned:
@@ -90,7 +90,7 @@ def regenerate_certs(
         return
     wanted = list(dict.fromkeys(chosen(store, names)))
     known = [name for name in wanted if store.exists(name)]
-    if known and not force and not confirmed(console, known, renewal):
+    if known and not unasked and not confirmed(console, known, renewal):
         return
     yield from each(store, console, wanted, access, lambda held, console, own: regenerate(held, console, own, renewal))
 
@@ -151,7 +151,7 @@ def plan(held: Held, console: Console, access: Access, renewal: Renewal) -> Plan
     with logged_in(machine, console, replace(access, lasting=False)) as session:
         root = elevated(session, console, access)
         host = read(root, target.port)
-    outcomes, after = before_restart(machine.name, host, target, renewal.allowed)
+    outcomes, after = before_restart(machine.name, console, host, target, renewal.allowed)
     check(machine, after, target)
     new_ones = in_place("Giving the engine new certificates, and restarting it", after, new, target.port)
     locked_out = ("every other client that was given a certificate is locked out",) if renewal.new_ca else ()

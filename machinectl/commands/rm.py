@@ -121,7 +121,7 @@ def planned(machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
     with logged_in(machine, console, access) as session:
         if for_root(machine):
             root = elevated(session, console, access)
-            outcomes = purge_plan(machine, root, purge_engine=purge.engine, allowed=purge.allowed)
+            outcomes = purge_plan(machine, console, root, purge_engine=purge.engine, allowed=purge.allowed)
     keys = of_kind(machine.changes, KeyLetIn)
     return [*outcomes, *(Outcome(undoing(key), changed=True, details=(f"remove {key.key}",)) for key in keys)]
 

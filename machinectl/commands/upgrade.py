@@ -48,7 +48,10 @@ RESTART_OLD = """for program in /proc/[0-9]*/exe; do
     */dockerd' (deleted)') RESTART; break ;;
     esac
 done"""
-RESTARTS = {"systemd": "systemctl restart docker.service", "openrc": "rc-service docker restart"}
+RESTARTS = {
+    "systemd": "systemctl restart --job-mode=ignore-dependencies docker.service",
+    "openrc": "rc-service docker restart",
+}
 JOURNALS = {
     "systemd": "journalctl --no-pager -q -o cat -u docker.service -n 15",
     "openrc": "tail -n 15 /var/log/docker.log",
@@ -92,9 +95,9 @@ def plan(held: Held, console: Console, access: Access, allowed: Allowed) -> Plan
     there = (way_in(session, root), *described(host, target.port), f"Package: {package} {before}")
     if after == before:
         return Plan(there, (Outcome(f"No newer {package} is known on the host", changed=False),))
-    outcomes, _ = before_restart(machine.name, host, target, allowed)
-    details = tuple(concerns(before, after, machine.engine.version))
-    return Plan(there, (*outcomes, Outcome(f"Upgrading {package} to {after}", changed=True, details=details)))
+    outcomes, _ = before_restart(machine.name, console, host, target, allowed)
+    details = concerns(before, after, machine.engine.version, host.dependents)
+    return Plan(there, (*outcomes, Outcome(f"Upgrading {package} to {after}", changed=True, details=tuple(details))))
 
 
 def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) -> None:
@@ -112,7 +115,7 @@ def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) 
             console.note(f'"{machine.name}" is up to date: there is no newer {package} than {before}')
             return
         if not allowed.yes:
-            ask_about(console, machine, package, before, after)
+            ask_about(console, machine, package, (before, after), host.dependents)
         host = ready_to_restart(held, console, root, target, allowed)
         answered = engine.probe(endpoint(machine), VERIFY_TIMEOUT).state is State.RUNNING
         with console.step(f'Upgrading {package} of "{machine.name}" from {before} to {after}'):
@@ -189,9 +192,12 @@ class PackageManager:
         return Job("install.sh", variables, {"environment": proxies.encode()}, timeout=installation.INSTALL_TIMEOUT)
 
 
-def ask_about(console: Console, machine: Machine, package: str, before: str, after: str) -> None:
+def ask_about(
+    console: Console, machine: Machine, package: str, versions: tuple[str, str], dependents: Sequence[str] = ()
+) -> None:
     """Ask before anything that is more than a patch. Raises MachineError where the answer is no."""
-    reasons = concerns(before, after, machine.engine.version)
+    before, after = versions
+    reasons = concerns(before, after, machine.engine.version, dependents)
     if not reasons:
         return
     console.note(f'"{machine.name}": {package} {before} would become {after}. {" ".join(reasons)}')
@@ -202,14 +208,20 @@ def ask_about(console: Console, machine: Machine, package: str, before: str, aft
         )
 
 
-def concerns(before: str, after: str, pin: str) -> list[str]:
-    """Why an upgrade is more than a patch; none where it is none. `pin` is how the wanted version begins, or ""."""
+def concerns(before: str, after: str, pin: str, dependents: Sequence[str] = ()) -> list[str]:
+    """Why an upgrade is more than a patch; none where it is none.
+
+    `pin` is how the wanted version begins, or ""; `dependents` are the units that end with the engine's.
+    """
     found = []
     if release(before)[:2] != release(after)[:2] or not release(after):
         found.append("That is more than a patch: Docker keeps containers running across patch releases only.")
     wanted = [number for number in re.split(r"\D+", pin) if number]
     if wanted != release(after)[: len(wanted)]:
         found.append(f"It was created with --engine-version {pin}.")
+    if dependents:
+        # A package's own script restarts the service, and knows of no job that leaves others alone.
+        found.append(f"The package's restart of docker.service restarts {', '.join(dependents)} too.")
     return found
 
 

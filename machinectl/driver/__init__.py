@@ -21,6 +21,7 @@ from machinectl.driver.contract import (
     Where,
     nothing_to_close,
     nothing_to_give_back,
+    power_at_hand,
     state_unknown,
 )
 from machinectl.errors import CheckFailed, MachineError, UsageError
@@ -52,6 +53,7 @@ __all__ = [
     "nothing_to_close",
     "nothing_to_give_back",
     "parse_url",
+    "power_at_hand",
     "read_file",
     "ssh_settings",
     "state_unknown",

@@ -125,8 +125,11 @@ class Driver(Protocol):
     # The host's engine is at another URL from now on. Returns the new state.
     def move(self, instance: Instance, url: str) -> str: ...
 
-    # The host's power; it has been switched when the call returns the new state. DriverError says why not,
-    # NoPowerSwitch where that is because the driver has none.
+    # Why the driver cannot switch the host's power by one of the four verbs, as far as it knows before, else None: what
+    # that verb raises then; NoPowerSwitch where the driver has no switch. Changes nothing anywhere.
+    def no_power(self, instance: Instance, verb: str) -> DriverError | None: ...
+
+    # The host's power; it has been switched when the call returns the new state. DriverError says why not.
     def start(self, instance: Instance) -> str: ...
     def stop(self, instance: Instance) -> str: ...
     def restart(self, instance: Instance) -> str: ...
@@ -145,6 +148,11 @@ def nothing_to_give_back(_driver: object, _instance: Instance) -> None:
 
 def state_unknown(_driver: object, _instance: Instance) -> State | None:
     """`state` where the engine alone can say."""
+    return None
+
+
+def power_at_hand(_driver: object, _instance: Instance, _verb: str) -> DriverError | None:
+    """`no_power` of a driver that holds the switch of every host."""
     return None
 
 

@@ -213,6 +213,7 @@ def purge(
         decision = step(host, machine.changes)
         if decision is None:
             continue
+        warned(console, decision)
         with console.step(decision.title):
             result = make_change(held, remote, decision)
             # Read anew: a container may have been started meanwhile.
@@ -237,12 +238,19 @@ def staying(changes: Sequence[Change], *, purge_engine: bool) -> tuple[Change, .
 
 
 def purge_plan(
-    machine: Machine, remote: Remote, *, purge_engine: bool = False, allowed: Allowed = NOTHING_SPECIAL
+    machine: Machine,
+    console: Console,
+    remote: Remote,
+    *,
+    purge_engine: bool = False,
+    allowed: Allowed = NOTHING_SPECIAL,
 ) -> list[Outcome]:
     """What `purge` would do, as far as that can be told now; neither host nor store is changed."""
     target = target_of(machine, Identity())
     host = read(remote, target.port)
     decisions = undo.undo(host, machine.changes, purge_engine=purge_engine, allowed=allowed, os=target.os)
+    for decision in decisions:
+        warned(console, decision)
     return [Outcome(decision.title, changed=True, details=decision.details) for decision in decisions]
 
 

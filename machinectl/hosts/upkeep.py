@@ -9,7 +9,7 @@ from machinectl.hosts.driven import ssh_endpoint
 from machinectl.hosts.plan import diff
 from machinectl.hosts.setup import Outcome, make_change, read
 from machinectl.machines.record import Phase
-from machinectl.provision import checks, configuration, hiding
+from machinectl.provision import checks, configuration, hiding, restart
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -44,7 +44,7 @@ def ready_to_restart(held: Held, console: Console, remote: Remote, target: Targe
     unless that is allowed. Raises MachineError, CheckFailed.
     """
     host = read(remote, target.port)
-    check_restart(held.machine.name, host, target, allowed)
+    check_restart(held.machine.name, console, host, target, allowed)
     for decide in BEFORE_RESTART:
         decision = decide(host, target)
         if decision is None:
@@ -55,9 +55,11 @@ def ready_to_restart(held: Held, console: Console, remote: Remote, target: Targe
     return host
 
 
-def before_restart(name: str, host: Facts, target: Target, allowed: Allowed) -> tuple[list[Outcome], Facts]:
+def before_restart(
+    name: str, console: Console, host: Facts, target: Target, allowed: Allowed
+) -> tuple[list[Outcome], Facts]:
     """What `ready_to_restart` would do, and what the host would be like then. Raises CheckFailed."""
-    check_restart(name, host, target, allowed)
+    check_restart(name, console, host, target, allowed)
     outcomes = []
     for decide in BEFORE_RESTART:
         decision = decide(host, target)
@@ -67,7 +69,8 @@ def before_restart(name: str, host: Facts, target: Target, allowed: Allowed) -> 
     return outcomes, host
 
 
-def check_restart(name: str, host: Facts, target: Target, allowed: Allowed) -> None:
+def check_restart(name: str, console: Console, host: Facts, target: Target, allowed: Allowed) -> None:
+    """Refuse a restart that harms more than is allowed, and say what else it cuts off. Raises CheckFailed."""
     checks.root(host, target)
     checks.files(host, target)
     if not host.dockerd:
@@ -80,5 +83,8 @@ def check_restart(name: str, host: Facts, target: Target, allowed: Allowed) -> N
             "Drain it (docker node update --availability drain), and allow it: --restart-swarm",
         )
     moves = configuration.pending(host)
-    if moves:
-        raise hiding.refused(host, moves, "or restart it yourself: systemctl restart docker.service")
+    if moves and not allowed.force:
+        raise hiding.refused(host, moves)
+    restart.harmless(host, allowed)
+    for warning in restart.cut_off(host):
+        console.warn(warning)

@@ -27,12 +27,6 @@ tidy() { for directory in $directories; do rmdir "$directory" 2>/dev/null; done;
 # What a rename puts in place must be on the disk before.
 flush() { sync "$@" 2>/dev/null || sync; }
 
-# The running units that systemd ends with docker.service: where it fails to start, they end although they are let run.
-dependents() {
-    systemctl show -p RequiredBy -p BoundBy -p ConsistsOf docker.service | sed 's/^[^=]*=//' | tr ' ' '\n' | sort -u |
-        while read -r unit; do [ -n "$unit" ] && systemctl -q is-active "$unit" && echo "$unit"; done
-}
-
 # Units that require docker.service, or are part of it, are let run: they would start their containers anew.
 restart() {
     systemctl reset-failed docker.service 2>/dev/null

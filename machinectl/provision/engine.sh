@@ -1,5 +1,6 @@
-# Ask the host's engine what it is: functions that facts.sh and apply.sh begin with. The engine is asked on the sockets that
-# it listens on, by whatever there is that can: its client need not be there, and heeds DOCKER_… and contexts.
+# Ask the host what its engine is, and what hangs on it: functions that facts.sh and apply.sh begin with. The engine is
+# asked on the sockets that it listens on, by whatever there is that can: its client need not be there, and heeds
+# DOCKER_… and contexts.
 
 # The processes that may be the engine: docker.service's, and the one that a PID file names.
 engine_processes() {
@@ -51,4 +52,12 @@ engine_info() {
         done
     done 2>/dev/null
     return 1
+}
+
+# The running units that systemd ends, and restarts, with docker.service, but for its own socket (systemd.unit(5)).
+dependents() {
+    systemctl show -p RequiredBy -p BoundBy -p ConsistsOf docker.service | sed 's/^[^=]*=//' | tr ' ' '\n' | sort -u |
+        while read -r unit; do
+            case $unit in '' | docker.socket) ;; *) systemctl -q is-active "$unit" && echo "$unit" ;; esac
+        done
 }

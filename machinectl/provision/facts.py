@@ -108,9 +108,10 @@ class Facts:
 
     `clock` is in seconds since 1970; `free` in KiB, by directory. `dockerd` is its path, "" where there is none;
     `version` its version. `unit` is docker.service as `systemctl cat` prints it, `absent` are programs that it starts
-    and that are not there, and `environment` the lines of its environment files that may hold options. Of `socket`,
-    docker.socket, only `active` is known. `podman_socket` is whether podman answers where an engine would. `info` is
-    what the running engine says of itself, and `links` where the directories of its data lead.
+    and that are not there, `dependents` the active units that systemd restarts along with it, and `environment` the
+    lines of its environment files that may hold options. Of `socket`, docker.socket, only `active` is known.
+    `podman_socket` is whether podman answers where an engine would. `info` is what the running engine says of itself,
+    and `links` where the directories of its data lead.
     """
 
     uid: int
@@ -133,6 +134,7 @@ class Facts:
     unit: str = ""
     absent: frozenset[str] = frozenset()
     drop_ins: tuple[str, ...] = ()
+    dependents: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
     swarm: bool = False
@@ -297,6 +299,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         unit=text("unit"),
         absent=frozenset(" ".join(words) for words in each(found, "absent")),
         drop_ins=tuple(unit.get("DropInPaths", "").split()),
+        dependents=tuple(sorted({section.words[0] for section in found.get("dependent", ()) if section.words})),
         environment={section.words[0]: section.text for section in found.get("environment", ())},
         info=info,
         swarm=info.get("Swarm", "inactive") not in {"inactive", ""} if info else "swarm" in found,

@@ -66,6 +66,7 @@ if has systemctl; then
         [ -x "$program" ] || say absent "$program"
     done
     environment=$(printf '%s\n' "$unit" | sed -n 's/^EnvironmentFile=-\{0,1\}//p')
+    for dependent in $(dependents); do say dependent "$dependent"; done
 else
     environment=/etc/conf.d/docker
     rc-service docker status >/dev/null && say openrc started

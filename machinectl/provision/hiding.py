@@ -100,11 +100,12 @@ def containers(facts: Facts) -> int:
     return max(said if isinstance(said, int) else 0, len(facts.containers))
 
 
-def refused(facts: Facts, found: Sequence[Move], instead: str = "or have them out of sight: --force") -> CheckFailed:
+def refused(facts: Facts, found: Sequence[Move]) -> CheckFailed:
     """Why the engine is not restarted."""
     number = containers(facts)
     what = f"{number} container{'s' if number != 1 else ''}"
     return CheckFailed(
         f"A restart of the host's engine would hide its {what}: {'; '.join(map(str, found))}",
-        f"Take {found[0].setting} back, in {facts.config_path} or docker.service on the host or here; {instead}",
+        f"Take {found[0].setting} back, in {facts.config_path} or docker.service on the host or here; "
+        "or have them out of sight: --force",
     )

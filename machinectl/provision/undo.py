@@ -26,7 +26,7 @@ from machinectl.changes import (
     of_kind,
 )
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.provision import checks, configuration, daemon_json, distributions, firewall, unit
+from machinectl.provision import checks, configuration, daemon_json, distributions, firewall, hiding, restart, unit
 from machinectl.provision.configuration import LIVE_RESTORE, TLS_FLAGS, content, count, keeps_running, mode, read
 from machinectl.provision.decision import Decision, interrupted, not_applied, tail
 from machinectl.provision.facts import OWN_DIRECTORY, Facts, File
@@ -85,6 +85,12 @@ def checked(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
             f"The host's engine does not run, though it has {count(facts)}: without live-restore, its start ends them",
             f"Start it first, on the host: {start}",
         )
+    moves = hiding.moves(
+        facts, read(facts), daemon_json.parse(config_before(facts, changes), facts.config_path), own_flags(facts)
+    )
+    if moves and not allowed.force:
+        raise hiding.refused(facts, moves)
+    restart.harmless(facts, allowed)
 
 
 def stopped(facts: Facts, changes: Sequence[Change]) -> Decision | None:
@@ -139,6 +145,7 @@ def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         with_files(facts, files),
         not_applied,
         held(facts, changes) if last != original else (),
+        warnings=restart.cut_off(facts) if facts.running else (),
         undone=(*removed(files, changes), *(of_kind(changes, ConfigMerged) if last == original else ())),
     )
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
 GREETING = "SSH-"
+# What OpenSSH says in place of a greeting (sshd-session.c, srclimit.c): PerSourcePenalties, on by default since 9.8.
+TURNED_AWAY = ("Not allowed at this time", "Exceeded MaxStartups")
 # How much of somebody else's words is told, in characters, and of what a ProxyCommand wrote is looked at, in bytes.
 LONGEST_SAID = 100
 LONGEST_ERRORS = 1 << 16
@@ -178,6 +180,12 @@ def not_ssh(
             f"See what ssh says: ssh -v {settings.login_options}",
         )
     line = transport.first_line
+    if line is not None and line.startswith(TURNED_AWAY):
+        return SSHError(
+            f"The SSH server of {where} turns this address away for now: {one_line(line, LONGEST_SAID)!r}. "
+            "It does so after several failed logins, or while many are going on",
+            "Wait a minute, then run it again; on the host: journalctl -u ssh (PerSourcePenalties, MaxStartups)",
+        )
     if line is not None and not (line.startswith(GREETING) or GREETING.startswith(line)):
         return SSHError(
             f"{where} is not an SSH server: it says {one_line(line, LONGEST_SAID)!r}",
@@ -196,7 +204,8 @@ def not_ssh(
         )
     return SSHError(
         f"{where} took the connection and closed it without a greeting: not an SSH server, or one that bars us",
-        "On the host: journalctl -u ssh (MaxStartups, fail2ban, hosts.deny); else give --generic-ssh-port",
+        "After failed logins, wait a minute; on the host: journalctl -u ssh (PerSourcePenalties, MaxStartups, "
+        "fail2ban, hosts.deny); else give --generic-ssh-port",
     )
 
 

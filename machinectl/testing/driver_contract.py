@@ -255,12 +255,15 @@ class DriverContract:
         self, driver: Driver, instances: list[Instance], verb: str
     ) -> None:
         for position, instance in enumerate(instances):
+            foreseen = driver.no_power(instance, verb)
             try:
                 state = getattr(driver, verb)(instance)
             except MachineError as exc:
                 assert exc.cause
                 assert exc.hint
+                assert foreseen is None or (type(exc), exc.cause) == (type(foreseen), foreseen.cause)
                 continue
+            assert foreseen is None
             instances[position] = switched = replace(instance, state=state)
             check_where(driver.where(switched))
             assert driver.state(switched) in {None, *SWITCHED[verb]}

@@ -462,6 +462,17 @@ def test_set_changes_what_is_asked_of_an_engine_and_nothing_where_it_is_wrong(st
     assert store.read("young").dump() == before
 
 
+def test_set_takes_a_proxys_password_from_a_file_and_what_is_typed_wins(store: Store, tmp_path: Path) -> None:
+    added(store, Machine("orion", "generic", url="tcp://192.0.2.29:2376"))
+    file = tmp_path / "proxies"
+    file.write_text("HTTPS_PROXY=http://joe:secret@proxy:3128\nNO_PROXY=a\n")
+    file.chmod(0o644)
+    done = machinectl(*("set", "--engine-env-file", str(file), "--engine-env", "NO_PROXY=b", "orion"), store=store.root)
+    assert done.returncode == 0
+    assert f"chmod 600 {file}" in done.stderr
+    assert store.read("orion").engine.env == ("HTTPS_PROXY=http://joe:secret@proxy:3128", "NO_PROXY=b")
+
+
 def test_ls_says_why_a_machine_is_half_made_and_how_to_go_on(store: Store) -> None:
     machine = Machine("young", "generic")
     machine.phase = Phase.PROVISIONING

@@ -42,7 +42,8 @@ class Driver:
     def where(self, instance): return Where("tcp://192.0.2.1:2376")
     def state(self, instance): return None
     def move(self, instance, url): return instance.state
-    def start(self, instance): raise NoPowerSwitch("none", "nowhere")
+    def no_power(self, instance, verb=""): return NoPowerSwitch("none", "nowhere")
+    def start(self, instance): raise self.no_power(instance)
     stop = restart = kill = start
     def close(self): pass
 """

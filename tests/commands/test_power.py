@@ -85,6 +85,31 @@ def test_kill_without_a_switch_says_that_there_is_none_and_to_use_stop(store: St
     assert "stop orion" in killed.stderr
 
 
+def test_a_dry_run_refuses_what_the_verb_itself_would(store: Store, sshd: Sshd) -> None:
+    register(store, "orion", sshd)
+    machinectl("create", "-d", "none", "--url", "tcp://192.0.2.1:2376", "--no-tls", "url", store=store.root)
+    for verb in ("kill", "start", "stop", "restart"):
+        for name in ("orion", "url"):
+            foretold = machinectl(verb, "--dry-run", name, store=store.root)
+            if name == "orion" and verb != "kill":
+                nothing = "nothing would be done" in foretold.stdout
+                assert (foretold.returncode, nothing) == (0, verb == "start")
+            else:
+                assert (foretold.returncode, foretold.stdout) == (1, "")
+                assert machinectl(verb, name, store=store.root).stderr == foretold.stderr
+
+
+def test_a_dry_run_of_start_refuses_a_host_whose_network_card_nobody_knows(
+    store: Store, use: Callable[[StandIn], None]
+) -> None:
+    use(StandIn(SSHEndpoint(HERE, port=closed_port()), switch=False))
+    add(store, "a")
+    plans: dict[str, object] = {}
+    [(_, error)] = Power(store, Quiet(), Access(), 0, planned=plans.__setitem__).start(["a"])
+    assert "(MAC) is not known" in str(error)
+    assert plans == {}
+
+
 def test_no_name_means_default(store: Store) -> None:
     stopped = machinectl("stop", store=store.root)
     assert stopped.returncode == 1

@@ -175,7 +175,7 @@ def test_the_files_go_to_the_host_with_their_modes_and_none_of_them_in_a_command
 
 
 def run(store: Store, console: Quiet, *names: str, force: bool = False) -> dict[str, MachineError | None]:
-    return dict(regenerate_certs(store, console, names, Access(), Renewal(), force=force))
+    return dict(regenerate_certs(store, console, names, Access(), Renewal(), unasked=force))
 
 
 @pytest.mark.parametrize("answer", ["n", ""])

@@ -51,7 +51,7 @@ def test_dockers_own_numbers_are_found_in_any_packages_version(version: str, num
 )
 def test_a_patch_release_needs_no_question(before: str, after: str) -> None:
     assert concerns(before, after, "") == []
-    ask_about(Quiet(), Machine("orion", "generic"), "docker.io", before, after)
+    ask_about(Quiet(), Machine("orion", "generic"), "docker.io", (before, after))
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_a_patch_release_needs_no_question(before: str, after: str) -> None:
 )
 def test_anything_more_is_asked_for_and_no_answer_is_no(before: str, after: str) -> None:
     machine = Machine("orion", "generic")
-    ask_about(Quiet("y"), machine, "docker.io", before, after)
+    ask_about(Quiet("y"), machine, "docker.io", (before, after))
     for console in (Quiet("n"), Quiet("", interactive=False)):
         with pytest.raises(MachineError) as raised:
-            ask_about(console, machine, "docker.io", before, after)
+            ask_about(console, machine, "docker.io", (before, after))
         assert "stays at docker.io 26.1.5" in raised.value.cause
         assert "upgrade --yes orion" in raised.value.hint
         assert f"{before} would become {after}" in console.said[0]
@@ -72,6 +72,13 @@ def test_a_version_that_was_pinned_at_create_is_not_left_without_a_question() ->
     assert concerns("26.1.5", "26.1.6", "26.1") == []
     assert concerns("26.1.5", "26.1.6", "26.1.*") == []
     assert concerns("26.1.5", "26.1.6", "26.1.5") == ["It was created with --engine-version 26.1.5."]
+
+
+def test_units_that_a_package_restarts_along_with_the_engine_are_asked_about() -> None:
+    console = Quiet("n")
+    with pytest.raises(MachineError, match="was not upgraded"):
+        ask_about(console, Machine("orion", "generic"), "docker.io", ("26.1.5", "26.1.6"), ["web.service"])
+    assert "restarts web.service too" in console.said[0]
 
 
 def facts(dockerd: str, **packages: str) -> Facts:

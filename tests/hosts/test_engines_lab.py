@@ -8,6 +8,7 @@ import pytest
 
 from machinectl.errors import CheckFailed
 from machinectl.provision.decision import EngineDown
+from machinectl.provision.target import Allowed
 from tests.hosts.test_setup_lab import Bench, changed, files
 
 if TYPE_CHECKING:
@@ -153,6 +154,15 @@ def test_a_unit_that_is_an_attached_docker_run_is_found_before_and_harmed_only_b
     bench.provision(force=True)
     assert bench.is_up
     assert any("cuts off the docker commands" in line and "run" in line for line in bench.log.warnings)
+    # The container outlived the command that had started it.
+    bench.host.run("systemctl stop web; docker rm -f web; systemctl reset-failed web; systemctl start web")
+    bench.host.run("until docker inspect web 2>/dev/null | grep -q '\"running\"'; do sleep 0.1; done")
+    running = bench.started("web")
+    with pytest.raises(CheckFailed, match=r"web\.service"):
+        bench.purge()
+    assert bench.started("web") == running
+    bench.purge(allowed=Allowed(force=True))
+    assert files(bench.host) == before
 
 
 def test_a_unit_that_ends_containers_with_the_engine_is_refused_until_it_does_not(

@@ -27,11 +27,11 @@ def machine(store: Store) -> Machine:
     return added(store, machine)
 
 
-def ready(store: Store, machine: Machine, host: RecordedHost, *, restart_swarm: bool = False) -> list[str]:
+def ready(store: Store, machine: Machine, host: RecordedHost, console: Quiet | None = None, **once: bool) -> list[str]:
     """The titles of what was done on the host."""
-    console = Quiet()
+    console = console or Quiet()
     with store.writing(machine.name) as held:
-        allowed = Allowed(restart_swarm=restart_swarm)
+        allowed = Allowed(**once)
         ready_to_restart(held, console, host, target_of(machine, Identity()), allowed)
     return console.said
 
@@ -69,8 +69,23 @@ def test_a_setting_of_somebodys_that_would_hide_containers_is_not_put_into_effec
     host.facts = host.facts.replace(b'|{"ServerVersion"', b'|{"DockerRootDir":"/elsewhere","ServerVersion"')
     with pytest.raises(CheckFailed, match="data-root is /elsewhere now") as raised:
         ready(store, machine, host)
-    assert "systemctl restart docker" in raised.value.hint
+    assert "--force" in raised.value.hint
     assert host.jobs == []
+    ready(store, machine, host, force=True)
+    assert host.jobs
+
+
+def test_commands_that_units_consist_of_and_that_are_attached_are_found_before_the_restart(
+    store: Store, machine: Machine
+) -> None:
+    host = RecordedHost("provisioned")
+    host.facts = host.facts.replace(b"\n@end", b"\n@client 7 exec \n@client 8 run web.service\n@end")
+    with pytest.raises(CheckFailed, match=r"web\.service") as raised:
+        ready(store, machine, host)
+    assert "--force" in raised.value.hint
+    console = Quiet()
+    ready(store, machine, host, console, force=True)
+    assert "attached to it (exec, run)" in console.warnings[0]
 
 
 def test_a_host_without_an_engine_has_none_to_restart(store: Store, machine: Machine) -> None:

@@ -20,6 +20,7 @@ from machinectl.driver import (
     UsageError,
     Where,
     nothing_to_close,
+    power_at_hand,
 )
 from tests.lab.lan import Lab
 from tests.lab.place import KEY, RUN
@@ -106,6 +107,7 @@ class LabDriver:
         host_of(instance).poweroff()
         return instance.state
 
+    no_power = power_at_hand
     close = nothing_to_close
 
 

@@ -535,6 +535,16 @@ def test_undoing_says_that_the_containers_of_a_swarm_node_stop_and_asks_before()
     assert taken_out.title.endswith("; 2 containers stopped, as on every Swarm node")
 
 
+def test_undoing_does_not_hide_containers_that_were_made_under_a_setting_of_ours() -> None:
+    decision = configured(host("docker"), target(options=("data-root=/data",)))
+    config = File("644", 0, 0, put(decision.job, DAEMON_JSON))
+    info = {"DockerRootDir": "/data", "Containers": 1, "LiveRestoreEnabled": True}
+    after = host("docker", files={DAEMON_JSON: config}, info=info)
+    with pytest.raises(CheckFailed, match="data-root is /data now and /var/lib/docker after it"):
+        undo.undo(after, decision.changes, purge_engine=False)
+    assert undo.undo(after, decision.changes, purge_engine=False, allowed=Allowed(force=True))
+
+
 def test_undoing_takes_out_what_is_ours_and_leaves_what_others_added_since() -> None:
     facts = with_config("docker", {"log-driver": "local"})
     decision = configured(facts)

@@ -41,6 +41,10 @@ def as_root(session: Session, password: str | None = None, console: Quiet | None
     return elevate(session, Credentials(sudo_password=password), console or Quiet())
 
 
+def penalties(host: Host, what: str) -> None:
+    host.run(f"echo PerSourcePenalties {what} > /etc/ssh/sshd_config.d/01-penalties.conf; systemctl restart ssh")
+
+
 def in_background(work: Callable[[], object]) -> Future[object]:
     future: Future[object] = Future()
 
@@ -150,6 +154,8 @@ def read(path: Path) -> bytes:
 
 def test_a_password_logs_in_and_a_copied_key_makes_it_the_last_time(fresh_host: FreshHost, tmp_path: Path) -> None:
     host = fresh_host("password")
+    # The wrong logins are the test's: on a busy machine they add up to what OpenSSH bars an address for.
+    penalties(host, "no")
     key = str(keygen(tmp_path / "key"))
     for user in ("root", "joe"):
         with pytest.raises(LoginRefused, match="it accepts publickey, password"):
@@ -163,6 +169,22 @@ def test_a_password_logs_in_and_a_copied_key_makes_it_the_last_time(fresh_host: 
             assert session.run("wc -l < ~/.ssh/authorized_keys; stat -c %a ~/.ssh ~/.ssh/authorized_keys").text == (
                 "1\n700\n600"
             )
+
+
+def test_a_server_that_turns_away_after_failed_logins_is_told_as_one(fresh_host: FreshHost, tmp_path: Path) -> None:
+    host = fresh_host()
+    penalties(host, "authfail:600s min:1s")
+    endpoint = at(host, key=str(keygen(tmp_path / "key")))
+
+    def fail_often() -> None:
+        # The penalty counts from when the server has heard the end of a failed login.
+        for _ in range(20):
+            with pytest.raises(LoginRefused):
+                log_in(endpoint)
+
+    # Its word is lost where it hangs up on what we had to say.
+    with pytest.raises(SSHError, match=r"turns this address away for now: 'Not allowed at this time'|bars us"):
+        fail_often()
 
 
 def test_a_password_is_asked_for_until_it_is_right(fresh_host: FreshHost) -> None:

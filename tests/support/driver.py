@@ -39,6 +39,11 @@ class StandIn:
     def state(self, instance: Instance) -> State | None:
         return self.knows()
 
+    def no_power(self, instance: Instance, verb: str) -> DriverError | None:
+        if not self.switch:
+            return NoPowerSwitch(f'no switch for "{instance.name}"', "go there", mac=self.mac)
+        return None
+
     def start(self, instance: Instance) -> str:
         return self.tell("start", instance)
 
@@ -52,8 +57,8 @@ class StandIn:
         return self.tell("kill", instance)
 
     def tell(self, verb: str, instance: Instance) -> str:
-        if not self.switch:
-            raise NoPowerSwitch(f'no switch for "{instance.name}"', "go there", mac=self.mac)
+        if refused := self.no_power(instance, verb):
+            raise refused
         if instance.name == "broken":
             raise DriverError("its supply is broken", "replace it")
         self.told.append(f"{verb} {instance.name}")

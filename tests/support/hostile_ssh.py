@@ -301,6 +301,8 @@ ENDING: dict[str, tuple[Behaviour, str]] = {
     "closes": (saying(), "closed it without a greeting"),
     "resets": (reset, ""),
     "another protocol": (saying(b"220 mail.example.org ESMTP\r\n"), "is not an SSH server: it says '220 mail."),
+    "a penalty": (saying(b"Not allowed at this time\r\n"), "turns this address away for now"),
+    "MaxStartups": (saying(b"Exceeded MaxStartups\r\n"), "turns this address away for now"),
     "a TLS alert": (saying(b"\x15\x03\x01\0\x02\x02\x46"), "is not an SSH server"),
     "binary": (saying(bytes(range(256)) * 4), "is not an SSH server"),
     "binary without a line's end": (saying(b"\xff\xfe\x80" * 40), "is not an SSH server"),

@@ -22,6 +22,7 @@ from machinectl.driver import (
     Where,
     finding,
     nothing_to_close,
+    power_at_hand,
 )
 from machinectl.driver.finding import Installed
 from machinectl.testing import DriverContract
@@ -82,6 +83,7 @@ class ShelfDriver:
         return self.switch(instance, "off")
 
     kill = stop
+    no_power = power_at_hand
     close = nothing_to_close
 
     def switch(self, instance: Instance, to: str) -> str:

@@ -42,8 +42,11 @@ class CupboardDriver:
     def move(self, instance: Instance, url: str) -> str:
         raise DriverError(f"The address of {instance.name} stands in its list", "Edit the list, and create it again")
 
+    def no_power(self, instance: Instance, verb: str = "") -> NoPowerSwitch:
+        return NoPowerSwitch(f"{instance.name} is in the cupboard", "Press its button")
+
     def start(self, instance: Instance) -> str:
-        raise NoPowerSwitch(f"{instance.name} is in the cupboard", "Press its button")
+        raise self.no_power(instance)
 
     stop = restart = kill = start
     remove = driver.nothing_to_give_back
