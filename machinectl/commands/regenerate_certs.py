@@ -78,7 +78,7 @@ def regenerate_certs(
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Yield each machine when its engine answers with the new certificates, or with the reason why it does not.
 
-    Nothing is yielded where the question, which `unasked` answers, was declined. It is about machines that there are.
+    Nothing is yielded where the question, which `unasked` answers, was declined. It is about machines that can be.
     Where plans are asked for (`planned`), nothing is asked or changed.
     """
     if planned:
@@ -89,10 +89,19 @@ def regenerate_certs(
         yield from each(store, console, names, access, foretell, on_record=False)
         return
     wanted = list(dict.fromkeys(chosen(store, names)))
-    known = [name for name in wanted if store.exists(name)]
-    if known and not unasked and not confirmed(console, known, renewal):
+    able = [name for name in wanted if can_be_renewed(store, name)]
+    if able and not unasked and not confirmed(console, able, renewal):
         return
     yield from each(store, console, wanted, access, lambda held, console, own: regenerate(held, console, own, renewal))
+
+
+def can_be_renewed(store: Store, name: str) -> bool:
+    """Whether there is something to ask about: for other machines, why not is an answer to nobody's question."""
+    try:
+        check_provisioned(store.read(name))
+    except MachineError:
+        return False
+    return True
 
 
 def confirmed(console: Console, names: Sequence[str], renewal: Renewal) -> bool:

@@ -59,7 +59,7 @@ def rm(
     """
     if not names:
         raise UsageError("Error: Expected to get one or more machine names as arguments", "machinectl rm NAME …")
-    known = [name for name in names if store.is_known(name)]
+    known = [name for name in names if can_be_removed(store, name, force=force)]
     if known and not (force or yes) and not confirmed(store, console, known, purge, forget=forget):
         return
 
@@ -70,6 +70,17 @@ def rm(
             raise MachineError(f'Error removing host "{name}": {exc.cause}.', exc.hint) from exc
 
     yield from at_once(console, names, one)
+
+
+def can_be_removed(store: Store, name: str, *, force: bool) -> bool:
+    """Whether there is something to ask about: one that is not ours, or broken and not to be forced, is refused."""
+    if not store.exists(name):
+        return store.is_known(name)
+    try:
+        store.read(name)
+    except MachineError:
+        return force and not store.is_docker_machines(name)
+    return True
 
 
 def preview(

@@ -165,16 +165,27 @@ class Store:
         if name.lower() == besides.lower():
             return
         if os.path.lexists(self.directory(name)):
-            other = f"forget that one: machinectl rm {name}"
-            if not os.path.isdir(self.directory(name)):
-                other = f"move what is there away: mv {quoted(self.directory(name))} …"
-            raise MachineError(f'Docker machine "{name}" already exists', f"Choose another name, or {other}")
+            raise MachineError(f'Docker machine "{name}" already exists', f"Choose another name{self.or_forget(name)}")
         taken = next((other for other in self.names() if other.lower() == name.lower()), None)
         if taken:
             raise MachineError(
                 f'Docker machine "{name}" already exists as "{taken}"; names that differ in case only are the same',
                 "Choose another name",
             )
+
+    def or_forget(self, name: str) -> str:
+        """What frees a name that is taken, as the end of a hint."""
+        if not os.path.isdir(self.directory(name)):
+            return (
+                f", or move what is there away: mv {quoted(self.directory(name))} {quoted(f'{self.root}/{name}.old')}"
+            )
+        if self.is_docker_machines(name):
+            return ": that one is docker-machine's, and stays as it is"
+        try:
+            self.read(name)
+        except MachineError:
+            return f", or forget that one, which is broken: machinectl rm -f {name}"
+        return f", or forget that one: machinectl rm {name}"
 
     def is_docker_machines(self, name: str) -> bool:
         """Whether a machine is docker-machine's: such a directory is read and never written."""

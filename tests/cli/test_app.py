@@ -255,11 +255,12 @@ def test_rm_asks_and_takes_the_answer_from_a_pipe(orionbox: Store) -> None:
 
 
 @pytest.mark.parametrize("verb", ["rm", "regenerate-certs"])
-def test_a_question_that_nobody_answers_is_no_silent_no(orionbox: Store, verb: str) -> None:
-    told = machinectl(verb, "orionbox", store=orionbox.root)
+def test_a_question_that_nobody_answers_is_no_silent_no(store: Store, sshd: Sshd, verb: str) -> None:
+    register(store, "orionbox", sshd)
+    told = machinectl(verb, "orionbox", store=store.root)
     assert (told.returncode, told.stdout) == (1, "")
     assert told.stderr.endswith(f"No answer was given\nTo do it without being asked: machinectl {verb} -y orionbox\n")
-    assert orionbox.names() == ["orionbox"]
+    assert store.names() == ["orionbox"]
 
 
 @pytest.mark.parametrize(
@@ -270,19 +271,21 @@ def test_a_question_that_nobody_answers_is_no_silent_no(orionbox: Store, verb: s
         ("regenerate-certs", "--client-certs", "--new-ca", "--tls-san", "web.lan"),
     ],
 )
-def test_the_command_that_does_not_ask_does_what_was_asked_for(orionbox: Store, verb: tuple[str, ...]) -> None:
-    told = machinectl(*verb, "orionbox", store=orionbox.root)
+def test_the_command_that_does_not_ask_does_what_was_asked_for(store: Store, sshd: Sshd, verb: tuple[str, ...]) -> None:
+    register(store, "orionbox", sshd)
+    told = machinectl(*verb, "orionbox", store=store.root)
     unasked = " ".join(["machinectl", verb[0], "-y", *verb[1:], "orionbox"])
     assert told.stderr.endswith(f"To do it without being asked: {unasked}\n")
 
 
 @pytest.mark.parametrize("verb", ["rm", "regenerate-certs"])
-def test_nobody_is_asked_about_a_machine_that_is_not_there(orionbox: Store, verb: str) -> None:
-    told = machinectl(verb, "ghost", store=orionbox.root)
+def test_nobody_is_asked_about_a_machine_that_is_not_there(store: Store, sshd: Sshd, verb: str) -> None:
+    register(store, "orionbox", sshd)
+    told = machinectl(verb, "ghost", store=store.root)
     assert told.returncode == 1
     assert "does not exist" in told.stderr
     assert "Are you sure" not in told.stderr
-    mixed = machinectl(verb, "ghost", "orionbox", store=orionbox.root, stdin="n\n")
+    mixed = machinectl(verb, "ghost", "orionbox", store=store.root, stdin="n\n")
     assert (mixed.returncode, "ghost" in mixed.stderr) == (0, False)
 
 

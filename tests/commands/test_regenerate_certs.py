@@ -194,6 +194,14 @@ def test_a_declined_question_is_exit_code_0(store: Store, sshd: Sshd) -> None:
     assert "containers keep running" in declined.stderr
 
 
+def test_nobody_is_asked_about_machines_that_it_cannot_be_done_for(store: Store) -> None:
+    machinectl("create", "-d", "none", "--url", "tcp://127.0.0.1:2376", "far", store=store.root)
+    refused = machinectl("regenerate-certs", "far", store=store.root)
+    assert refused.returncode == 1
+    assert "Are you sure" not in refused.stderr
+    assert '"far" has no SSH' in refused.stderr
+
+
 def test_a_new_ca_is_asked_for_with_what_it_means(store: Store, sshd: Sshd) -> None:
     register(store, "orion", sshd)
     declined = machinectl("regenerate-certs", "--new-ca", "orion", store=store.root, stdin="n\n")

@@ -91,3 +91,21 @@ def test_a_host_that_could_not_be_put_back_goes_on_being_kept(store: Store) -> N
     assert (store.names(), removed(store)) == ([], "orion\n")
     assert machinectl("rm", "-y", "--purge", "orion", store=store.root).returncode == 1
     assert (store.names(), removed(store)) == ([], "orion\n")
+
+
+def test_nobody_is_asked_about_what_is_not_to_be_removed_and_the_hint_for_it_works(store: Store) -> None:
+    empty, old = Path(store.root, "machines", "empty"), Path(store.root, "machines", "old")
+    for directory in (empty, old):
+        directory.mkdir(parents=True, mode=0o700)
+    (old / "config.json").write_text("{}")
+    for name in ("empty", "old"):
+        asked = machinectl("rm", name, store=store.root)
+        assert asked.returncode == 1
+        assert "Are you sure" not in asked.stderr
+    create = ("create", "-d", "none", "--url", "tcp://192.0.2.1:2376")
+    assert "docker-machine's, and stays" in machinectl(*create, "old", store=store.root).stderr
+    assert "machinectl rm -f empty\n" in machinectl(*create, "empty", store=store.root).stderr
+    assert machinectl("rm", "-f", "empty", store=store.root).returncode == 0
+    assert machinectl(*create, "empty", store=store.root).returncode == 0
+    assert machinectl("rm", "-f", "old", store=store.root).returncode == 1
+    assert [path.name for path in old.iterdir()] == ["config.json"]
