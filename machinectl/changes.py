@@ -211,6 +211,11 @@ class ConfigMerged(Known):
     def about(self) -> str:
         return self.path
 
+    @property
+    def bytes_before(self) -> bytes | None:
+        """The file before us, byte for byte; None where there was none."""
+        return None if self.before is None else self.before.encode("utf-8", "surrogateescape")
+
     def dump(self) -> dict[str, Any]:
         ours = {"before": self.before, "mode": self.mode, "ours": dict(self.ours), "written": self.written}
         return {**super().dump(), **ours}

@@ -53,7 +53,6 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
             if change.tls and not machine.url.startswith("tcp://"):
                 raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Leave --tls out")
             machine.tls = change.tls
-        before = asked(machine)
         machine.labels = {
             **{key: value for key, value in machine.labels.items() if key not in change.unlabel},
             **change.labels,
@@ -63,18 +62,9 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
         if machine.changes and (change.engine or change.labels or change.unlabel):
             machine.pending = PROVISION
             console.note(f"Its host is not told yet: machinectl provision {name}")
-            if before - asked(machine):
-                console.warn("what is not asked any more stays in the host's daemon.json, where it is there already")
         held.write()
     advise(console, machine)
     return machine
-
-
-def asked(machine: Machine) -> set[tuple[str, str]]:
-    """All that is asked of a machine's engine, each value by itself."""
-    given = {**machine.engine.dump(), "label": list(machine.labels)}
-    lists = {key: values if isinstance(values, list) else [values] for key, values in given.items()}
-    return {(key, str(value)) for key, values in lists.items() for value in values}
 
 
 def move(machine: Machine, url: str, *, tls: bool | None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs, engine
 from machinectl import url as engine_url
-from machinectl.changes import CaGiven, KeyLetIn, PackageInstalled, PortOpened, Unknown, merged, of_kind
+from machinectl.changes import CaGiven, ConfigMerged, KeyLetIn, PackageInstalled, PortOpened, Unknown, merged, of_kind
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.hosts.adoption import check_alone, go_on_with, predecessor
@@ -177,15 +177,16 @@ def target_of(machine: Machine, identity: Identity, at: str = "") -> Target:
         insecure_registries=asked.insecure_registries,
         registry_mirrors=asked.registry_mirrors,
         storage_driver=asked.storage_driver,
+        earlier=next(iter(of_kind(machine.changes, ConfigMerged)), None),
     )
 
 
 def looked_at(remote: Remote, target: Target, console: Console) -> Facts:
     """What the host is like now, and what of it is worth a word."""
     host = read(remote, target.port)
-    warning = checks.wrong_clock(host, facts.now())
-    if warning:
-        console.warn(warning)
+    for warning in (checks.wrong_clock(host, facts.now()), checks.open_configuration(host)):
+        if warning:
+            console.warn(warning)
     if host.dockerd and target.version and not host.version.startswith(target.version):
         console.warn(f"The engine that is there, {host.version}, is kept: --engine-version is for one to be installed")
     return host

@@ -183,6 +183,14 @@ def wrong_clock(facts: Facts, here: datetime) -> str:
     return f"The host's clock is {skew(off)} here; set it: timedatectl set-ntp true" if abs(off) > NOTICEABLE else ""
 
 
+def open_configuration(facts: Facts) -> str:
+    """A warning about a daemon.json that everybody there may write, as machinectl 0.1 left one that was a link."""
+    if facts.config is None or not int(facts.config.mode, 8) & 0o002:
+        return ""
+    path = facts.config_path
+    return f"Everybody on the host may write {path}, and so is root there; on the host: chmod o-w {path}"
+
+
 def skew(off: timedelta) -> str:
     """How far a clock is off, in the largest unit that says something."""
     seconds = abs(off.total_seconds())

@@ -35,6 +35,8 @@ CERTIFICATES = {"ca.pem": "644", "server.pem": "600"}
 # Where 0.1 put the key; an engine that was told so keeps it there until it is configured anew.
 KEY_OF_0_1 = "server-key.pem"
 LIVE_RESTORE = "live-restore"
+# The keys that are not an engine option of anybody's.
+OURS = TLS_FLAGS | {"hosts", LIVE_RESTORE}
 
 
 def recover(facts: Facts, _: Target, __: Allowed = NOTHING_SPECIAL) -> Decision | None:
@@ -111,7 +113,8 @@ class Goal(NamedTuple):
 
 def goal(facts: Facts, target: Target) -> Goal:
     """Decide what the engine's configuration shall be. Raises CheckFailed where two settings would clash."""
-    before = read(facts)
+    there = read(facts)
+    before = without_unasked(facts, target, there)
     if facts.unit:
         flags = unit.all_flags(facts.unit, facts.environment)
     else:
@@ -135,10 +138,20 @@ def goal(facts: Facts, target: Target) -> Goal:
             f"Take --{clashes[0]} out of the unit (systemctl edit docker.service), or leave the option out here",
         )
     after = daemon_json.merged(before, ours)
-    there = content(facts)
-    text = there if there and after == before else daemon_json.dump(after, there)
+    text = content(facts)
+    if not text or after != there:
+        text = daemon_json.dump(daemon_json.ordered(after, there), text)
     drop_in = drop_in_without(facts, target, {flag.name for flag in flags} - {flag.name for flag in kept})
     return Goal(ours, text, unit.drop_in_path(facts.drop_ins), drop_in, kept, secured)
+
+
+def without_unasked(facts: Facts, target: Target, config: dict[str, Any]) -> dict[str, Any]:
+    """daemon.json without the engine options that were put there earlier: those that are asked still come again."""
+    earlier = target.earlier
+    if earlier is None or earlier.path != facts.config_path:
+        return config
+    options = {key: value for key, value in earlier.ours.items() if key not in OURS}
+    return daemon_json.put_back(config, daemon_json.parse(earlier.bytes_before, earlier.path), options)
 
 
 def both_say(kept: list[unit.Flag], before: Mapping[str, Any], keys: Container[str]) -> dict[str, list[Any]]:
@@ -268,7 +281,8 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     restart.harmless(facts, allowed)
     details = [f"write {file.path}" if file.content is not None else f"remove {file.path}" for file in files]
     details += [
-        f'{facts.config_path}: "{key}": {json.dumps(without_secret_of(key, value))}'
+        f'{facts.config_path}: "{key}"'
+        + (f": {json.dumps(without_secret_of(key, value))}" if value is not None else " goes")
         for key, value in news(facts, wanted).items()
     ]
     details += [f"{host} was plain, and speaks TLS from now on" for host in wanted.secured]
@@ -335,9 +349,10 @@ def is_there(facts: Facts, path: str, permissions: str, data: bytes) -> bool:
 
 
 def news(facts: Facts, wanted: Goal) -> dict[str, Any]:
-    """What is new in daemon.json."""
-    before = read(facts)
-    return {key: value for key, value in wanted.ours.items() if before.get(key) != value}
+    """What is new in daemon.json, and with None what goes."""
+    before, after = read(facts), daemon_json.parse(wanted.config, facts.config_path)
+    gone = {key: None for key in before if key not in after}
+    return {key: value for key, value in after.items() if before.get(key) != value} | gone
 
 
 def flags_now(facts: Facts) -> list[unit.Flag]:

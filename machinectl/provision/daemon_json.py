@@ -82,6 +82,11 @@ def put_back(now: Mapping[str, Any], before: Mapping[str, Any], ours: Mapping[st
     return result
 
 
+def ordered(config: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with its keys in the order of another one that has most of them."""
+    return {**{key: config[key] for key in like if key in config}, **config}
+
+
 def extended(there: Any, more: Sequence[str]) -> list[Any]:
     """A list with what it lacks added."""
     values = list(there) if isinstance(there, list) else []

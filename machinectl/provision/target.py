@@ -10,6 +10,8 @@ from machinectl.url import TLS_PORT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from machinectl.changes import ConfigMerged
+
 INSTALL_URL = "https://get.docker.com"
 PROXIES = {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"}
 
@@ -56,6 +58,8 @@ class Target:
     insecure_registries: tuple[str, ...] = ()
     registry_mirrors: tuple[str, ...] = ()
     storage_driver: str = ""
+    # What was put into daemon.json for this machine so far: of it goes what is not asked any more.
+    earlier: ConfigMerged | None = field(default=None, repr=False)
 
     @property
     def variables(self) -> dict[str, str]:

@@ -249,9 +249,7 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
     borrowed = next((each for each in of_kind(changes, LiveRestoreHeld) if each.path == facts.config_path), None)
     if change is None and borrowed is None and not files_made(facts, changes):
         return content(facts)
-    before_bytes = None
-    if change is not None and change.before is not None:
-        before_bytes = change.before.encode("utf-8", "surrogateescape")
+    before_bytes = change.bytes_before if change else None
     before = daemon_json.parse(before_bytes, facts.config_path)
     now = read(facts)
     result = daemon_json.put_back(now, before, change.ours) if change else dict(now)

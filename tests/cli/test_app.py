@@ -453,11 +453,10 @@ def test_set_changes_what_is_asked_of_an_engine_and_nothing_where_it_is_wrong(st
 
     told = set_("--engine-opt", "mtu=1400", "--engine-bind", "", "--engine-label", "rack=a")
     assert "machinectl provision young" in told.stderr
-    assert "stays in the host's daemon.json" in told.stderr
     asked = EngineOptions(options=("mtu=1400",), env=("A=b",))
     assert (store.read("young").engine, store.read("young").pending) == (asked, "provision")
     assert store.read("young").labels == {"rack": "a"}
-    assert "stays" not in set_("--engine-insecure-registry", "r:5000").stderr
+    assert set_("--engine-insecure-registry", "r:5000").returncode == 0
     assert set_("--engine-env", "").returncode == 0
     assert store.read("young").engine == EngineOptions(options=("mtu=1400",), insecure_registries=("r:5000",))
     before = store.read("young").dump()

@@ -139,6 +139,10 @@ def test_a_bare_server_becomes_an_engine_host_and_a_second_run_changes_nothing(
     snapshot = bench.host.snapshot()
     assert changed(bench.provision()) == []
     assert bench.host.snapshot() == snapshot
+    bench.provision(labels={}, env=[])
+    assert bench.is_up
+    assert "labels" not in bench.json()
+    assert bench.host.output("docker info -f '{{.Labels}}'; ls /etc/docker/machinectl") == "[]\nca.pem\nserver.pem"
 
 
 def test_a_lock_of_apt_is_waited_for_and_its_holder_named_also_on_debian_12(

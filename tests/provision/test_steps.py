@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
-from machinectl.changes import ConfigMerged, PackageInstalled, PortOpened, ServiceEnabled, merged
+from machinectl.changes import ConfigMerged, PackageInstalled, PortOpened, ServiceEnabled, merged, of_kind
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.provision import checks, configuration, firewall, installation, undo
@@ -180,6 +180,14 @@ def test_a_clock_that_is_a_little_off_is_a_warning() -> None:
     here = datetime.fromtimestamp(facts.clock, UTC)
     assert checks.wrong_clock(facts, here + timedelta(minutes=3)) == ""
     assert "60 minutes behind the clock here" in checks.wrong_clock(facts, here + timedelta(hours=1))
+
+
+def test_a_daemon_json_that_everybody_may_write_is_warned_of() -> None:
+    for mode, words in (("777", "chmod o-w /etc/docker/daemon.json"), ("666", "is root there"), ("664", ""), ("", "")):
+        files = {DAEMON_JSON: File(mode, 0, 0, b"{}")} if mode else {}
+        warning = checks.open_configuration(host("docker", files=files))
+        assert words in warning
+        assert bool(warning) is bool(words)
 
 
 def test_tls_with_our_own_ca_is_not_somebody_elses() -> None:
@@ -520,6 +528,27 @@ def test_what_is_said_of_a_configuration_that_was_not_applied_is_true() -> None:
     assert "its files are as they were before this step" in unwritten.cause
     assert "was ended before it was done" in killed.cause
     assert "Run the same command again" in killed.hint
+
+
+def test_engine_options_that_are_not_asked_any_more_go_and_what_others_wrote_stays() -> None:
+    facts = with_config("docker", {"mtu": 1300, "labels": ["a=b"], "debug": True})
+    first = configured(facts, target(options=("mtu=1400", "log-level=warn"), labels={"rack": "7"}))
+    config = json.loads(put(first.job, DAEMON_JSON))
+    assert (config["mtu"], config["log-level"], config["labels"]) == (1400, "warn", ["a=b", "rack=7"])
+    [earlier] = of_kind(first.changes, ConfigMerged)
+
+    def then(config: Any, *options: str) -> Any:
+        there = replace(facts, files={DAEMON_JSON: File("644", 0, 0, json.dumps(config).encode())})
+        return json.loads(configuration.goal(there, target(options=options, earlier=earlier)).config)
+
+    assert then(config) == {key: value for key, value in config.items() if key != "log-level"} | {
+        "mtu": 1300,
+        "labels": ["a=b"],
+    }
+    assert list(then(config)) == [key for key in config if key != "log-level"]
+    # Somebody has changed these since: they are theirs.
+    theirs = config | {"log-level": "info", "labels": ["c=d"]}
+    assert then(theirs, "mtu=1400") == theirs
 
 
 # Undoing
