@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from machinectl.cli import access as access_options
 from machinectl.cli import engine_options
+from machinectl.cli.catalogue import VERBS
+from machinectl.cli.helped import CERTIFICATES, DRIVER
 from machinectl.cli.lookahead import named_driver
 from machinectl.cli.outcomes import print_plan
 from machinectl.cli.upkeep import Force, OpenFirewall, RestartSwarm
 from machinectl.cli.verbs import keyword, python_word, session, verb
-from machinectl.commands.create import Certificates, Creation, preview
-from machinectl.commands.create import create as command
 from machinectl.driver import DriverError
 from machinectl.driver.finding import installed, load
 from machinectl.driver.options import complete, typed
 from machinectl.errors import UsageError
-from machinectl.hosts.onboard import Onboarding
-from machinectl.machines.spec import MachineSpec
-from machinectl.provision.target import Allowed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,10 +35,16 @@ TAKE_VALUES = (
     | access_options.TAKE_VALUES
 )
 
+# How a driver's options begin among those of `create`.
+DRIVER_OPTION = "driver_option_"
+# Drivers whose machines are never provisioned, and the options that matter to others alone: they are taken, not shown.
+WITHOUT_HOST = frozenset({"none"})
+FOR_HOSTS = frozenset({"no_provision", "force", "restart_swarm", "open_firewall"})
+
 
 def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add `create`, with the options of the driver that the command line names."""
-    name = named_driver(arguments, TAKE_VALUES)
+    name = driver_asked_for(arguments)
     driver = load(name) if name else None
 
     def create(
@@ -53,12 +57,26 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
             ),
         ] = "",
         tls_dir: Annotated[
-            str, typer.Option(metavar="DIR", help="Certificates to use: ca.pem, cert.pem and key.pem in DIR.")
+            str,
+            typer.Option(
+                metavar="DIR",
+                help="Certificates to use, ca.pem, cert.pem and key.pem in DIR.",
+                rich_help_panel=CERTIFICATES,
+            ),
         ] = "",
-        tls_ca_cert: Annotated[str, typer.Option(metavar="FILE", help="The CA of the engine's certificate.")] = "",
-        tls_client_cert: Annotated[str, typer.Option(metavar="FILE", help="The client's certificate.")] = "",
-        tls_client_key: Annotated[str, typer.Option(metavar="FILE", help="The client's key.")] = "",
-        no_tls: Annotated[bool, typer.Option("--no-tls", help="Speak to the engine without TLS.")] = False,
+        tls_ca_cert: Annotated[
+            str, typer.Option(metavar="FILE", help="The CA of the engine's certificate.", rich_help_panel=CERTIFICATES)
+        ] = "",
+        tls_client_cert: Annotated[
+            str, typer.Option(metavar="FILE", help="The client's certificate.", rich_help_panel=CERTIFICATES)
+        ] = "",
+        tls_client_key: Annotated[
+            str, typer.Option(metavar="FILE", help="The client's key.", rich_help_panel=CERTIFICATES)
+        ] = "",
+        no_tls: Annotated[
+            bool,
+            typer.Option("--no-tls", help="Speak to the engine without TLS.", rich_help_panel=CERTIFICATES),
+        ] = False,
         no_provision: Annotated[
             bool, typer.Option("--no-provision", help="Register the host as it is, and change nothing on it.")
         ] = False,
@@ -68,9 +86,20 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
         force: Force = False,
         restart_swarm: RestartSwarm = False,
         open_firewall: OpenFirewall = False,
-        label: Annotated[list[str] | None, typer.Option("--label", "--engine-label", metavar="KEY=VALUE")] = None,
+        label: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--label", "--engine-label", metavar="KEY=VALUE", help="A label of the machine and of its engine."
+            ),
+        ] = None,
         **others: Any,
     ) -> None:
+        from machinectl.commands.create import Certificates, Creation, preview
+        from machinectl.commands.create import create as command
+        from machinectl.hosts.onboard import Onboarding
+        from machinectl.machines.spec import MachineSpec
+        from machinectl.provision.target import Allowed
+
         if driver is None and names:
             raise no_driver()
         machine = only_name(names)
@@ -92,7 +121,7 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
             driver,
             Onboarding(access, allowed, access_options.authority(here)),
             certificates=Certificates(tls_dir, tls_ca_cert, tls_client_cert, tls_client_key),
-            spare=here.certificates,
+            spare=Certificates("", here.tls.ca, here.tls.certificate, here.tls.key),
         )
         engine_options.warn_of_open_files(others, here.console)
         if engine_options.asks_for_swarm(others):
@@ -106,24 +135,49 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
     added = [
         *engine_options.parameters(),
         *access_options.access_parameters(),
-        *(driver_parameter(o) for o in (driver.options() if driver else ())),
+        *(driver_parameter(name, option) for option in (driver.options() if driver else ())),
     ]
+    if name in WITHOUT_HOST:
+        own = [unseen(one) if one.name in FOR_HOSTS else one for one in own]
+        added = [one if one.name.startswith(DRIVER_OPTION) else unseen(one) for one in added]
     # Typer reads a function's parameters here: the driver's are known at run time only.
     create.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
     # Without a driver its options are unknown: that no driver is named is what to say then, not that they are wrong.
     lenient = {} if driver else {"ignore_unknown_options": True}
-    verb(app, "create", help=help_text(name), context_settings=lenient)(create)
+    verb(app, "create", **shown(name), context_settings=lenient)(create)
 
 
-def help_text(driver_name: str) -> str:
-    if driver_name:
-        return f"Make a machine with driver {driver_name}."
-    return "Make a machine. A driver's own options: machinectl create -d DRIVER --help"
+def unseen(parameter: inspect.Parameter) -> inspect.Parameter:
+    """The same option, which help does not show."""
+    kind, *_ = get_args(parameter.annotation)
+    option = copy.copy(parameter.annotation.__metadata__[0])
+    option.hidden = True
+    return parameter.replace(annotation=Annotated[kind, option])
+
+
+def driver_asked_for(arguments: Sequence[str]) -> str:
+    """The driver that a command line of `create` names, "" where it names none."""
+    return named_driver(arguments, TAKE_VALUES)
+
+
+def shown(driver_name: str) -> dict[str, str]:
+    """What help says of `create`, for one driver or for all."""
+    if not driver_name:
+        return {"more": f"A driver's own options: machinectl create -d DRIVER --help. Drivers: {drivers()}."}
+    examples = [each for each in VERBS["create"].examples if f"-d {driver_name} " in each]
+    return {"help": f"Make a machine with driver {driver_name}.", "epilog": "\n".join(examples)}
+
+
+def drivers() -> str:
+    return ", ".join(found.name for found in installed())
 
 
 def no_driver() -> UsageError:
-    known = ", ".join(found.name for found in installed())
-    return UsageError(f"Error: No driver specified (installed: {known})", "machinectl create --driver DRIVER … NAME")
+    found = [each.name for each in installed()]
+    return UsageError(
+        f"Error: No driver specified (installed: {', '.join(found)})",
+        "\n".join(f"See what one takes: machinectl create -d {name} --help" for name in found[:2]),
+    )
 
 
 def only_name(names: Sequence[str] | None) -> str:
@@ -148,7 +202,7 @@ def labels(given: Sequence[str], option: str) -> dict[str, str]:
     return found
 
 
-def driver_parameter(option: Option) -> inspect.Parameter:
+def driver_parameter(driver_name: str, option: Option) -> inspect.Parameter:
     """A driver's option as Typer takes it: its type is that of its default; a secret is in a file that is named."""
     kind: Any = {str: str, int: int, bool: bool, tuple: list[str]}.get(type(option.default))
     if kind is None:
@@ -162,6 +216,7 @@ def driver_parameter(option: Option) -> inspect.Parameter:
     declaration = typer.Option(
         typed(option),
         help=help_of(option),
+        rich_help_panel=f"{DRIVER}{driver_name}",
         metavar="FILE" if option.secret else metavar,
         # A secret's variable holds the secret itself, not the name of its file.
         envvar=None if option.secret else option.variable or None,
@@ -191,4 +246,4 @@ def driver_values(
 
 
 def python_name(option: Option) -> str:
-    return f"driver_option_{python_word(option.name)}"
+    return f"{DRIVER_OPTION}{python_word(option.name)}"

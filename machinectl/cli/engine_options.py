@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from machinectl.cli.helped import ENGINE
 from machinectl.cli.verbs import keyword, python_word
 from machinectl.machines.engine_options import DECLARED, EngineOptions, read_env_file
 from machinectl.ssh.credentials import is_exposed
@@ -48,7 +49,13 @@ def parameters() -> list[inspect.Parameter]:
 
 
 def parameter(option: Declared) -> inspect.Parameter:
-    declaration = typer.Option(option.flag, metavar=option.metavar, help=option.help, envvar=option.variable or None)
+    declaration = typer.Option(
+        option.flag,
+        metavar=option.metavar,
+        help=option.help,
+        envvar=option.variable or None,
+        rich_help_panel=ENGINE,
+    )
     if option.many:
         return keyword(python_word(option.flag), Annotated[list[str] | None, declaration], None)
     return keyword(python_word(option.flag), Annotated[str, declaration], "")
@@ -81,7 +88,7 @@ def with_engine_options(function: Callable[..., int | None]) -> Callable[..., in
 
 def changed(option: Declared) -> Any:
     # A variable of the environment is for `create`: here nothing is changed that was not typed.
-    return typer.Option(option.flag, metavar=option.metavar, help=option.help)
+    return typer.Option(option.flag, metavar=option.metavar, help=option.help, rich_help_panel=ENGINE)
 
 
 def changed_ones(given: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +111,10 @@ def taken(given: dict[str, Any]) -> EngineOptions:
 
 def env_file() -> Any:
     return typer.Option(
-        ENV_FILE, metavar="FILE", help="A file of such variables, as docker's --env-file: for a proxy's password."
+        ENV_FILE,
+        metavar="FILE",
+        help="A file of such variables, as docker's --env-file: for a proxy's password.",
+        rich_help_panel=ENGINE,
     )
 
 

@@ -13,18 +13,17 @@ from machinectl.cli.outcomes import told
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.upkeep import RestartSwarm
 from machinectl.cli.verbs import AsJson, Names, session, verb
-from machinectl.hosts.access import Access
 from machinectl.machines.store import NoSuchMachine
-from machinectl.provision.target import Allowed
 
 if TYPE_CHECKING:
+    from machinectl.hosts.access import Access
     from machinectl.hosts.setup import Plan
 
 
 def add_registering(app: typer.Typer) -> None:
     """Add the verbs that change what is registered."""
 
-    @verb(app, "rm", help="Forget machines; their hosts stay as they are, but for those that a driver made.")
+    @verb(app, "rm", "Hosts that a driver made end; others stay as they are without it.")
     @with_access
     def rm(
         ctx: typer.Context,
@@ -48,6 +47,7 @@ def add_registering(app: typer.Typer) -> None:
     ) -> int:
         from machinectl.commands.rm import Purge, preview
         from machinectl.commands.rm import rm as command
+        from machinectl.provision.target import Allowed
 
         failed = False
         here = session(ctx)
@@ -67,7 +67,7 @@ def add_registering(app: typer.Typer) -> None:
                 write_out(f"Successfully removed {name}\n")
         return int(failed)
 
-    @verb(app, "rename", help="Give a machine another name; its host is not told.")
+    @verb(app, "rename")
     def rename(
         ctx: typer.Context,
         old: Annotated[str, typer.Argument(metavar="OLD")],
@@ -80,8 +80,8 @@ def add_registering(app: typer.Typer) -> None:
     @verb(
         app,
         "set",
-        help="Change what is known of a machine, or asked of its engine: `provision` carries that out. "
-        "An engine option that is given takes the place of what was asked before; '' is for none of it.",
+        "What is asked of its engine is carried out by `provision`. "
+        "An option that is given takes the place of what was asked before; '' is for none of it.",
     )
     @with_engine_options
     def set_machine(
@@ -109,7 +109,7 @@ def add_registering(app: typer.Typer) -> None:
         )
         command(session(ctx).store, session(ctx).console, name, change)
 
-    @verb(app, "drivers", help="List installed drivers, and which of them fail to load.")
+    @verb(app, "drivers")
     def drivers(ctx: typer.Context, as_json: AsJson = False) -> None:
         from machinectl.commands.drivers import drivers as command
         from machinectl.go.tabwriter import table

@@ -25,7 +25,7 @@ from machinectl.atomic import (
     replace_file,
     sync_directory,
 )
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, meant
 from machinectl.machines import record
 
 TYPE_CHECKING = False
@@ -239,11 +239,7 @@ class Store:
 
     def no_such(self, name: str) -> NoSuchMachine:
         """No such machine; where there is one of nearly that name, it was meant."""
-        import difflib
-
-        by_lower = {other.lower(): other for other in self.names()}
-        near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.75)
-        meant = by_lower[near[0]] if near else None
+        near = meant(name, self.names())
         if any(machine.name == name for machine in self.removed()):
             return NoSuchMachine(
                 f'Docker machine "{name}" does not exist: it was removed, and its host is as it left it',
@@ -251,7 +247,7 @@ class Store:
             )
         return NoSuchMachine(
             f'Docker machine "{name}" does not exist',
-            f'Did you mean "{meant}"?' if meant else "List the machines there are: machinectl ls",
+            f'Did you mean "{near}"?' if near else "List the machines there are: machinectl ls",
         )
 
     def writing(self, name: str, waiting: Callable[[], None] | None = None) -> AbstractContextManager[Held]:
