@@ -111,7 +111,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
 
 
 def add_family(app: typer.Typer, family: str, arguments: Sequence[str]) -> None:
-    """Add the verbs of one module. `arguments` is looked at for the driver whose options `create` gets."""
+    """Add the verbs of one module. `arguments` is looked at for the driver whose options a verb gets."""
     if family == "pointing":
         from machinectl.cli.pointing import add_pointing
 
@@ -124,6 +124,10 @@ def add_family(app: typer.Typer, family: str, arguments: Sequence[str]) -> None:
         from machinectl.cli.registering import add_registering
 
         add_registering(app)
+    elif family == "setting":
+        from machinectl.cli.setting import add_set
+
+        add_set(app, arguments)
     elif family == "create":
         from machinectl.cli.create import add_create
 

@@ -77,7 +77,7 @@ VERBS = {
         "registering", MAKE, "Give a machine another name; its host is not told.", "machinectl rename orionbox orion"
     ),
     "set": Verb(
-        "registering",
+        "setting",
         MAKE,
         "Change what is known of a machine, or asked of its engine.",
         "machinectl set --url tcp://192.168.0.30:2376 orionbox",

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import copy
 import inspect
-import os
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from machinectl.cli import access as access_options
-from machinectl.cli import engine_options
+from machinectl.cli import driver_options, engine_options
 from machinectl.cli.catalogue import VERBS
-from machinectl.cli.helped import CERTIFICATES, DRIVER
+from machinectl.cli.helped import CERTIFICATES
 from machinectl.cli.lookahead import named_driver
 from machinectl.cli.outcomes import print_plan
 from machinectl.cli.upkeep import Force, OpenFirewall, RestartSwarm
-from machinectl.cli.verbs import keyword, python_word, session, verb
-from machinectl.driver import DriverError
+from machinectl.cli.verbs import labels, session, verb
 from machinectl.driver.finding import installed, load
-from machinectl.driver.options import complete, typed
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.console import Console
-    from machinectl.driver import Option, OptionValue
 
 # Options of `create` that are followed by a value; a driver's own are not known before it is.
 TAKE_VALUES = (
@@ -35,8 +30,6 @@ TAKE_VALUES = (
     | access_options.TAKE_VALUES
 )
 
-# How a driver's options begin among those of `create`.
-DRIVER_OPTION = "driver_option_"
 # Drivers whose machines are never provisioned, and the options that matter to others alone: they are taken, not shown.
 WITHOUT_HOST = frozenset({"none"})
 FOR_HOSTS = frozenset({"no_provision", "force", "restart_swarm", "open_firewall"})
@@ -112,7 +105,7 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
             machine,
             MachineSpec(
                 driver=name,
-                options=driver_values(name, driver.options(), others, here.console),
+                options=driver_options.values(name, driver.options(), others, here.console),
                 tls=False if no_tls else None,
                 labels=labels(label or [], "--label"),
                 engine=engine_options.taken(others),
@@ -135,11 +128,11 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
     added = [
         *engine_options.parameters(),
         *access_options.access_parameters(),
-        *(driver_parameter(name, option) for option in (driver.options() if driver else ())),
+        *(driver_options.parameter(name, option) for option in (driver.options() if driver else ())),
     ]
     if name in WITHOUT_HOST:
         own = [unseen(one) if one.name in FOR_HOSTS else one for one in own]
-        added = [one if one.name.startswith(DRIVER_OPTION) else unseen(one) for one in added]
+        added = [one if one.name.startswith(driver_options.PREFIX) else unseen(one) for one in added]
     # Typer reads a function's parameters here: the driver's are known at run time only.
     create.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
     # Without a driver its options are unknown: that no driver is named is what to say then, not that they are wrong.
@@ -189,61 +182,3 @@ def only_name(names: Sequence[str] | None) -> str:
             f"Invalid command line. Found extra arguments [{' '.join(extra)}]", "Quote what belongs together"
         )
     return name
-
-
-def labels(given: Sequence[str], option: str) -> dict[str, str]:
-    """Labels as they are typed, KEY=VALUE; a key alone has an empty value."""
-    found = {}
-    for label in given:
-        key, _, value = label.partition("=")
-        if not key.strip():
-            raise UsageError(f"{option} {label!r} has no key", f"{option} KEY=VALUE")
-        found[key] = value
-    return found
-
-
-def driver_parameter(driver_name: str, option: Option) -> inspect.Parameter:
-    """A driver's option as Typer takes it: its type is that of its default; a secret is in a file that is named."""
-    kind: Any = {str: str, int: int, bool: bool, tuple: list[str]}.get(type(option.default))
-    if kind is None:
-        raise DriverError(
-            f"The driver's option --{option.name} has a default of type {type(option.default).__name__}",
-            "A driver's options are str, int, bool or tuple: tell who made it",
-        )
-    metavar = None if kind is bool else option.name.rpartition("-")[2].upper()
-    if option.choices:
-        metavar = "|".join(option.choices)
-    declaration = typer.Option(
-        typed(option),
-        help=help_of(option),
-        rich_help_panel=f"{DRIVER}{driver_name}",
-        metavar="FILE" if option.secret else metavar,
-        # A secret's variable holds the secret itself, not the name of its file.
-        envvar=None if option.secret else option.variable or None,
-    )
-    default: Any = list(option.default) if isinstance(option.default, tuple) else option.default
-    return keyword(python_name(option), Annotated[kind, declaration], default)
-
-
-def help_of(option: Option) -> str:
-    text = option.help
-    if option.secret:
-        text += f" In a file{f', else in ${option.variable}' if option.variable else ''}."
-    return f"{text} [required]" if option.required else text
-
-
-def driver_values(
-    driver_name: str, options: Sequence[Option], given: dict[str, Any], console: Console
-) -> dict[str, OptionValue]:
-    """What was typed, as the contract has it. Raises UsageError where a value is missing or is none of the choices."""
-    values: dict[str, OptionValue] = {}
-    for option in options:
-        value = given[python_name(option)]
-        if option.secret:
-            value = access_options.secret(value, typed(option), os.environ.get(option.variable), console) or ""
-        values[option.name] = tuple(value) if isinstance(value, list) else value
-    return complete(driver_name, options, values)
-
-
-def python_name(option: Option) -> str:
-    return f"{DRIVER_OPTION}{python_word(option.name)}"

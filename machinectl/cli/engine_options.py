@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
 import shlex
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +14,8 @@ from machinectl.machines.engine_options import DECLARED, EngineOptions, read_env
 from machinectl.ssh.credentials import is_exposed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import inspect
+    from collections.abc import Sequence
 
     from machinectl.console import Console
     from machinectl.machines.engine_options import Declared
@@ -70,20 +69,6 @@ def changes() -> list[inspect.Parameter]:
         for option in DECLARED
     ]
     return [*options, keyword(python_word(ENV_FILE), Annotated[list[str] | None, env_file()], None)]
-
-
-def with_engine_options(function: Callable[..., int | None]) -> Callable[..., int | None]:
-    """Give a verb these options; the function gets them as its keywords."""
-    own = inspect.signature(function, eval_str=True).parameters.values()
-    parameters = [each for each in own if each.kind is not inspect.Parameter.VAR_KEYWORD]
-
-    @functools.wraps(function)
-    def run(*given: Any, **options: Any) -> int | None:
-        return function(*given, **options)
-
-    # Typer reads a function's parameters here.
-    run.__signature__ = inspect.Signature([*parameters, *changes()])  # type: ignore[attr-defined]
-    return run
 
 
 def changed(option: Declared) -> Any:

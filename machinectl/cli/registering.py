@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from machinectl.cli.access import with_access
-from machinectl.cli.engine_options import changed_ones, warn_of_open_files, with_engine_options
 from machinectl.cli.exits import report
 from machinectl.cli.outcomes import told
 from machinectl.cli.output import print_json, write_out
@@ -76,38 +75,6 @@ def add_registering(app: typer.Typer) -> None:
         from machinectl.commands.rename import rename as command
 
         command(session(ctx).store, session(ctx).console, old, new)
-
-    @verb(
-        app,
-        "set",
-        "What is asked of its engine is carried out by `provision`. "
-        "An option that is given takes the place of what was asked before; '' is for none of it.",
-    )
-    @with_engine_options
-    def set_machine(
-        ctx: typer.Context,
-        name: Annotated[str, typer.Argument(metavar="NAME")],
-        url: Annotated[str | None, typer.Option(metavar="URL", help="Where the engine is now.")] = None,
-        label: Annotated[
-            list[str] | None, typer.Option("--label", "--engine-label", metavar="KEY=VALUE", help="Set a label.")
-        ] = None,
-        unlabel: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Remove a label.")] = None,
-        tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="Speak to the engine over TLS.")] = None,
-        **engine: Any,
-    ) -> None:
-        from machinectl.cli.create import labels
-        from machinectl.commands.set import Edit
-        from machinectl.commands.set import set_machine as command
-
-        warn_of_open_files(engine, session(ctx).console)
-        change = Edit(
-            url=url,
-            tls=tls,
-            labels=labels(label or [], "--label"),
-            unlabel=tuple(unlabel or ()),
-            engine=changed_ones(engine),
-        )
-        command(session(ctx).store, session(ctx).console, name, change)
 
     @verb(app, "drivers")
     def drivers(ctx: typer.Context, as_json: AsJson = False) -> None:

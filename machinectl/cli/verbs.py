@@ -17,10 +17,11 @@ from machinectl.cli.exits import guarded
 from machinectl.cli.helped import HelpedCommand, HelpedGroup
 from machinectl.cli.overview import width
 from machinectl.cli.terminal import Terminal
+from machinectl.errors import UsageError
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 Function = TypeVar("Function", bound="Callable[..., int | None]")
 
@@ -126,6 +127,17 @@ def session(ctx: typer.Context) -> Session:
 def keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     """An option that is made at run time, as a parameter of the function whose signature Typer reads."""
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def labels(given: Sequence[str], option: str) -> dict[str, str]:
+    """Labels as they are typed, KEY=VALUE; a key alone has an empty value."""
+    found = {}
+    for label in given:
+        key, _, value = label.partition("=")
+        if not key.strip():
+            raise UsageError(f"{option} {label!r} has no key", f"{option} KEY=VALUE")
+        found[key] = value
+    return found
 
 
 def python_word(flag: str) -> str:

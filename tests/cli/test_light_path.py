@@ -94,7 +94,8 @@ COSTLY = HEAVY - {"dataclasses", "logging", "pathlib", "subprocess", "typer", "t
 }
 PAYS_FOR = [
     (("--help",), set()),
-    *(((verb, "--help"), set()) for verb in VERBS if verb != "create"),
+    *(((verb, "--help"), set()) for verb in VERBS if verb not in {"create", "set"}),
+    (("set", "--help"), {"machinectl.driver"}),
     (("create", "-d", "none", "--help"), {"machinectl.driver"}),
     (("create", "-d", "generic", "--help"), {"machinectl.driver"}),
     (("version",), set()),
