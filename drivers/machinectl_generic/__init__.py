@@ -6,6 +6,7 @@ import getpass
 import json
 import os
 import re
+import shlex
 import socket
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -42,7 +43,7 @@ KINDS: dict[str, type] = {
     **dict.fromkeys(("IPAddress", "SSHHost", "SSHUser", "SSHKeyPath", "MAC"), str),
     **dict.fromkeys(("SSHPort", "EnginePort"), int),
 }
-START_AGAIN = "Restore it from a backup, or register the server anew: machinectl create -d generic …"
+START_AGAIN = "Restore it from a backup, or register the server anew: machinectl create -d generic --help"
 MAC = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
 HIGHEST_PORT = 65535
 
@@ -148,7 +149,7 @@ class GenericDriver:
         if parsed.scheme != "tcp":
             raise DriverError(
                 f'Machine "{instance.name}" has a server\'s engine, which {url} is not',
-                "Register that one by itself: machinectl create -d none --url URL NAME",
+                f"Register that one by itself: machinectl create -d none --url {shlex.quote(url)} <NAME>",
             )
         state = known(instance)
         moved = {"IPAddress": parsed.host, "EnginePort": parsed.port or TLS_PORT}

@@ -63,7 +63,7 @@ VERBS = {
         "create",
         MAKE,
         "Make a machine: register an engine, or set up a server over SSH.",
-        "machinectl create -d none --url tcp://192.168.0.29:2376 --tls-dir DIR orionbox",
+        "machinectl create -d none --url tcp://192.168.0.29:2376 --tls-dir certs orionbox",
         "machinectl create -d generic --generic-ip-address 192.168.0.29 orionbox",
     ),
     "rm": Verb(
@@ -145,19 +145,19 @@ CERTS = {
         "certs",
         MAKE,
         "Make a CA, the certificate of an engine's host and one of a client.",
-        "machinectl certs create --out DIR --san 192.168.0.29 --san orion.lan",
+        "machinectl certs create --out certs --san 192.168.0.29 --san orion.lan",
     ),
     "issue": Verb(
         "certs",
         MAKE,
         "Make another client under a machine's CA, for a team-mate or a CI job.",
-        "machinectl certs issue orionbox --out DIR --client-name alice",
+        "machinectl certs issue orionbox --out certs --client-name alice",
     ),
     "import": Verb(
         "certs",
         MAKE,
         "Check the certificates in a directory, and put them into a machine.",
-        "machinectl certs import orionbox DIR",
+        "machinectl certs import orionbox certs",
     ),
     "ls": Verb(
         "certs",

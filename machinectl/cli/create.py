@@ -156,7 +156,7 @@ def driver_asked_for(arguments: Sequence[str]) -> str:
 def shown(driver_name: str) -> dict[str, str]:
     """What help says of `create`, for one driver or for all."""
     if not driver_name:
-        return {"more": f"A driver's own options: machinectl create -d DRIVER --help. Drivers: {drivers()}."}
+        return {"more": f"A driver's own options: machinectl create -d <DRIVER> --help. Drivers: {drivers()}."}
     examples = [each for each in VERBS["create"].examples if f"-d {driver_name} " in each]
     return {"help": f"Make a machine with driver {driver_name}.", "epilog": "\n".join(examples)}
 
@@ -175,7 +175,7 @@ def no_driver() -> UsageError:
 
 def only_name(names: Sequence[str] | None) -> str:
     if not names:
-        raise UsageError("Error: No machine name specified", "machinectl create --driver DRIVER … NAME")
+        raise UsageError("Error: No machine name specified", "Give it one, as the last word: machinectl create --help")
     name, *extra = names
     if extra:
         raise UsageError(

@@ -134,7 +134,7 @@ def print_answer(store: Store, name: str, request: list[str], body: str, timeout
 
     *method, path = request
     if len(method) > 1:
-        raise UsageError("Too many arguments", "machinectl api NAME [METHOD] PATH")
+        raise UsageError("Too many arguments", "See what it takes: machinectl api --help")
     piece = b""
     with api(store, name, (method or ["GET"])[0], path, read_body(body), timeout) as answer:
         write = on_terminal() if sys.stdout.isatty() else write_bytes

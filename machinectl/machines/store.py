@@ -76,7 +76,7 @@ def check_ours(directory: str) -> None:
         whose = "everybody may write to it" if open_to_all else "it is another user's"
         raise StoreError(
             f"{directory} is no place for keys: {whose}",
-            f"See: ls -ld {quoted(directory)}; or choose another store: machinectl --storage-path DIR …",
+            f"See: ls -ld {quoted(directory)}; or choose another store: machinectl --storage-path <DIR> ls",
         )
 
 
@@ -231,9 +231,11 @@ class Store:
         if not os.path.isdir(self.directory(name)):
             return self.no_such(name)
         if self.is_docker_machines(name):
+            from machinectl.machines.docker_machine_store import registering
+
             return record.BrokenRecord(
                 f'Machine "{name}" is docker-machine\'s; machinectl leaves it as it is',
-                f"Register its host: machinectl create -d none --url URL --tls-dir {quoted(self.directory(name))} NEW",
+                f"Register its engine here: {registering(self.directory(name))}",
             )
         return record.broken(name, "is missing")
 

@@ -425,7 +425,7 @@ def test_suggested_commands_name_the_store_that_was_named(store: Store, tmp_path
         told = machinectl("-s", root, *arguments)
         assert f"machinectl -s '{root}' ls" in told.stderr
     made = machinectl("-s", root, "create", "-d", "none", "--url", URL, "box")
-    assert f"machinectl -s '{root}' certs import box DIR" in made.stderr
+    assert f"machinectl -s '{root}' certs import box <DIR>" in made.stderr
     assert "machinectl ls" in machinectl("url", "ghost", store=store.root).stderr
 
 
