@@ -151,9 +151,9 @@ def test_config_prints_dockers_flags(orionbox: Store) -> None:
     directory = orionbox.directory("orionbox")
     assert lines(machinectl("config", "orionbox", store=orionbox.root).stdout) == [
         "--tlsverify",
-        f'--tlscacert="{directory}/ca.pem"',
-        f'--tlscert="{directory}/cert.pem"',
-        f'--tlskey="{directory}/key.pem"',
+        f"--tlscacert={directory}/ca.pem",
+        f"--tlscert={directory}/cert.pem",
+        f"--tlskey={directory}/key.pem",
         f"-H={URL}",
     ]
 
@@ -509,9 +509,10 @@ def test_config_warns_where_its_flags_would_not_do_what_they_say(orionbox: Store
     here = {"DOCKER_TLS_VERIFY": "1"}
     assert "env -u DOCKER_TLS_VERIFY" in machinectl("config", "local", store=orionbox.root, environment=here).stderr
     assert machinectl("config", "orionbox", store=orionbox.root, environment=here).stderr == ""
-    blank = tmp_path / "two words"
-    machinectl("-s", blank, "create", "-d", "none", "--url", URL, "box")
-    assert "eval $(machinectl -s" in machinectl("-s", blank, "config", "box").stderr
+    for name in ("two words", "what?", "a[bc]", "\tled"):
+        apart = tmp_path / name
+        machinectl("-s", apart, "create", "-d", "none", "--url", URL, "box")
+        assert "eval $(machinectl -s" in machinectl("-s", apart, "config", "box").stderr
 
 
 def test_certs_ls_fails_for_a_machine_that_should_have_certificates_and_has_none(orionbox: Store) -> None:
