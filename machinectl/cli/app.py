@@ -10,9 +10,10 @@ import typer
 
 from machinectl.cli import certs
 from machinectl.cli.access import take_passwords
-from machinectl.cli.create import add_create
+from machinectl.cli.create import add_create, driver_flags
 from machinectl.cli.exits import guarded, program_with
-from machinectl.cli.lookahead import SYSTEMDS_VERBS, split_at_verb
+from machinectl.cli.go_flags import canonical, is_true
+from machinectl.cli.lookahead import SYSTEMDS_VERBS, TAKE_VALUES, split_at_verb
 from machinectl.cli.looking import add_looking
 from machinectl.cli.output import write_out
 from machinectl.cli.pointing import add_pointing
@@ -36,14 +37,17 @@ def run(arguments: list[str]) -> int:
 
 
 def dispatch(arguments: list[str]) -> int:
-    before, verb_and_rest = split_at_verb(arguments)
-    if verb_and_rest[:1] == ["help"]:
+    before, verb_and_rest = split_at_verb(canonical(arguments))
+    if verb_and_rest[:1] in (["help"], ["h"]):
         arguments = [*before, *verb_and_rest[1:], "--help"]
+    elif not verb_and_rest and before[-1:] not in ([option] for option in TAKE_VALUES):
+        arguments = [*before, "--help"]
     elif verb_and_rest and verb_and_rest[0] in SYSTEMDS_VERBS:
         raise UsageError(
             f"'{verb_and_rest[0]}' is a command of systemd's machinectl, not of this one",
             f"/usr/bin/machinectl {verb_and_rest[0]} …",
         )
+    arguments = canonical(arguments, driver_flags(canonical(arguments)))
     code = run_typer(build(arguments), arguments)
     sys.stdout.flush()
     return code
@@ -96,6 +100,9 @@ def before_the_verb(
         bool, typer.Option("-D", "--debug", help="Show tracebacks of bugs (else $MACHINE_DEBUG).")
     ] = False,
     native_ssh: Annotated[bool, typer.Option("--native-ssh", hidden=True)] = False,
+    # For docker-machine's scripts: nothing is fetched from GitHub, and nobody is told of crashes.
+    github_api_token: Annotated[str, typer.Option(hidden=True)] = "",
+    bugsnag_api_token: Annotated[str, typer.Option(hidden=True)] = "",
     tls_ca_cert: Annotated[str, typer.Option(envvar="MACHINE_TLS_CA_CERT", hidden=True)] = "",
     tls_ca_key: Annotated[str, typer.Option(envvar="MACHINE_TLS_CA_KEY", hidden=True)] = "",
     tls_client_cert: Annotated[str, typer.Option(envvar="MACHINE_TLS_CLIENT_CERT", hidden=True)] = "",
@@ -112,7 +119,7 @@ def before_the_verb(
         console=Terminal(program),
         certificates=Certificates(ca=tls_ca_cert, certificate=tls_client_cert, key=tls_client_key),
         ca_key=tls_ca_key,
-        native_ssh=native_ssh,
+        native_ssh=native_ssh or is_true(os.environ.get("MACHINE_NATIVE_SSH", "")),
         program=program,
         passwords=take_passwords(),
     )

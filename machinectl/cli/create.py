@@ -13,7 +13,7 @@ from machinectl.cli import engine_options
 from machinectl.cli.lookahead import named_driver
 from machinectl.cli.outcomes import print_plan
 from machinectl.cli.upkeep import Force, OpenFirewall, RestartSwarm
-from machinectl.cli.verbs import keyword, python_word, session, verb
+from machinectl.cli.verbs import keyword, parted_by_commas, python_word, session, verb
 from machinectl.commands.create import Certificates, Creation, preview
 from machinectl.commands.create import create as command
 from machinectl.driver import DriverError
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.driver import Option, OptionValue
 
-# Options of `create` that are followed by a value; a driver's own are not known before it is.
-TAKE_VALUES = (
-    frozenset({"--tls-dir", "--tls-ca-cert", "--tls-client-cert", "--tls-client-key", "--label", "--engine-label"})
-    | engine_options.TAKE_VALUES
-    | access_options.TAKE_VALUES
-)
+
+def driver_flags(arguments: Sequence[str]) -> dict[str, bool]:
+    """The flags of the driver that a command line names, each with whether a value follows it."""
+    name = named_driver(arguments)
+    options = load(name).options() if name else ()
+    return {typed(option).removeprefix("--"): not isinstance(option.default, bool) for option in options}
 
 
 def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add `create`, with the options of the driver that the command line names."""
-    name = named_driver(arguments, TAKE_VALUES)
+    name = named_driver(arguments)
     driver = load(name) if name else None
 
     def create(
@@ -165,6 +165,7 @@ def driver_parameter(option: Option) -> inspect.Parameter:
         metavar="FILE" if option.secret else metavar,
         # A secret's variable holds the secret itself, not the name of its file.
         envvar=None if option.secret else option.variable or None,
+        callback=parted_by_commas if isinstance(option.default, tuple) else None,
     )
     default: Any = list(option.default) if isinstance(option.default, tuple) else option.default
     return keyword(python_name(option), Annotated[kind, declaration], default)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+from machinectl.cli.go_flags import flags_of
 
-# Options that stand before the verb and take a value; what follows one of them is not the verb.
-TAKE_VALUES = frozenset(
-    {"-s", "--storage-path", "--tls-ca-cert", "--tls-ca-key", "--tls-client-cert", "--tls-client-key"}
-)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Options that stand before the verb and take a value.
+TAKE_VALUES = frozenset(f"--{name}" for name, takes_value in flags_of("").values() if takes_value)
 
 # machinectl(1) of systemd, but for those that we have too (list, start, kill, rename).
 SYSTEMDS_VERBS = frozenset(
@@ -48,35 +48,16 @@ SYSTEMDS_VERBS = frozenset(
 
 
 def split_at_verb(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The options before the verb, and the verb with what follows it."""
-    position = 0
-    while position < len(arguments) and arguments[position].startswith("-"):
-        option = arguments[position]
-        # Of short options in one word, as in -Ds DIR, the last one takes the value.
-        takes_value = option in TAKE_VALUES or (not option.startswith("--") and option.endswith("s"))
-        position += 2 if takes_value else 1
+    """The options before the verb, and the verb with what follows it, of a canonical command line (`go_flags`)."""
+    position = next((at for at, word in enumerate(arguments) if not word.startswith("-")), len(arguments))
     return list(arguments[:position]), list(arguments[position:])
 
 
-def named_driver(arguments: Sequence[str], take_values: Collection[str]) -> str:
-    """The driver that a `create` is about; "" where it names none, or is not a `create`.
-
-    `take_values` are the options of `create` that are followed by a value, which may look like an option.
-    """
+def named_driver(arguments: Sequence[str]) -> str:
+    """The driver that a canonical `create` is about; "" where it names none, or is not a `create`."""
     _, rest = split_at_verb(arguments)
     if rest[:1] != ["create"]:
         return ""
-    name = os.environ.get("MACHINE_DRIVER", "")
-    words = iter(rest[1:])
-    for word in words:
-        if word == "--":
-            break
-        if word in {"-d", "--driver"}:
-            name = next(words, "")
-        elif word.startswith("--driver="):
-            name = word.removeprefix("--driver=")
-        elif word.startswith("-d") and not word.startswith("--"):
-            name = word.removeprefix("-d")
-        elif word in take_values:
-            next(words, "")
-    return name
+    options = rest[: rest.index("--")] if "--" in rest else rest
+    named = [word.removeprefix("--driver=") for word in options if word.startswith("--driver=")]
+    return named[-1] if named else os.environ.get("MACHINE_DRIVER", "")
