@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import warnings
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -31,7 +30,7 @@ from machinectl.url import parse
 from tests.support import servers
 from tests.support.real import need
 from tests.support.registered import added
-from tests.support.servers import answer, saying, serving
+from tests.support.servers import answer, full, saying, serving, unlistened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,26 +97,6 @@ def found(probe: Probe, state: State, *words: str) -> None:
     assert probe.error == one_line(probe.error)
     assert probe.hint
     assert not probe.version
-
-
-@contextmanager
-def unlistened() -> Iterator[int]:
-    """A port that is taken, so that nobody else gets it, and refuses."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        yield sock.getsockname()[1]
-
-
-@contextmanager
-def full(host: str = "127.0.0.1") -> Iterator[int]:
-    """A port whose queue is full: as behind a firewall that drops, nothing comes back."""
-    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
-        listener.bind((host, 0))
-        listener.listen(0)
-        for client in (first, second):
-            client.setblocking(False)
-            client.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
 
 
 class TestAnEngineThatAnswers:

@@ -155,3 +155,23 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
+
+
+@contextmanager
+def full(host: str = "127.0.0.1") -> Iterator[int]:
+    """A port whose queue is full: as behind a firewall that drops, nothing comes back."""
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind((host, 0))
+        listener.listen(0)
+        for client in (first, second):
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+@contextmanager
+def unlistened() -> Iterator[int]:
+    """A port that is taken, so that nobody else gets it, and refuses."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield sock.getsockname()[1]
