@@ -12,6 +12,7 @@ from machinectl.cli import access as access_options
 from machinectl.cli import engine_options
 from machinectl.cli.lookahead import named_driver
 from machinectl.cli.outcomes import print_plan
+from machinectl.cli.output import write_out
 from machinectl.cli.upkeep import Force, OpenFirewall, RestartSwarm
 from machinectl.cli.verbs import keyword, parted_by_commas, python_word, session, verb
 from machinectl.commands.create import Certificates, Creation, preview
@@ -100,7 +101,8 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
         if dry_run:
             print_plan(preview(here.store, here.console, creation))
         else:
-            command(here.store, here.console, creation)
+            outcomes = command(here.store, here.console, creation)
+            write_out(what_next(machine, here.program, is_up=bool(outcomes)))
 
     own = [one for one in inspect.signature(create, eval_str=True).parameters.values() if one.name != "others"]
     added = [
@@ -113,6 +115,16 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
     # Without a driver its options are unknown: that no driver is named is what to say then, not that they are wrong.
     lenient = {} if driver else {"ignore_unknown_options": True}
     verb(app, "create", help=help_text(name), context_settings=lenient)(create)
+
+
+def what_next(machine: str, program: str, *, is_up: bool) -> str:
+    """docker-machine's last words, on stdout as they were there; `is_up` where the host's engine was set up and asked.
+
+    `program` is how this program was called.
+    """
+    connect = "To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run:"
+    up = "Docker is up and running!\n" if is_up else ""
+    return f"{up}{connect} {program} env {machine}\n"
 
 
 def help_text(driver_name: str) -> str:

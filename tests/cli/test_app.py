@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tests.support.sshd import Sshd
 
 URL = "tcp://127.0.0.1:1"
+CONNECT = "To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run:"
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def lines(text: str) -> list[str]:
 
 def test_create_says_where_the_certificates_go_that_the_machine_does_not_have_yet(store: Store) -> None:
     made = machinectl("create", "-d", "none", "--url", "tcp://127.0.0.1:2376", "orionbox", store=store.root)
-    assert (made.returncode, made.stdout) == (0, "")
+    assert (made.returncode, made.stdout) == (0, f"{CONNECT} machinectl env orionbox\n")
     assert store.directory("orionbox") in made.stderr
     assert "certs import orionbox" in made.stderr
 
@@ -56,7 +58,13 @@ def test_a_machine_without_tls_is_made_with_one_warning(store: Store, options: t
 @pytest.mark.parametrize("url", ["unix:///var/run/docker.sock", "ssh://ops@127.0.0.1"])
 def test_a_socket_or_ssh_machine_is_made_without_noise(store: Store, url: str) -> None:
     made = machinectl("create", "-d", "none", "--url", url, "box", store=store.root)
-    assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+    assert (made.returncode, made.stdout, made.stderr) == (0, f"{CONNECT} machinectl env box\n", "")
+
+
+def test_create_ends_with_a_command_that_works_as_it_stands(tmp_path: Path) -> None:
+    made = machinectl("-s", tmp_path / "my store", "create", "-d", "none", "--url", "unix:///x.sock", "box")
+    command = made.stdout.rstrip("\n").removeprefix(f"{CONNECT} machinectl ")
+    assert "DOCKER_HOST" in machinectl(*shlex.split(command)).stdout
 
 
 def test_nothing_listens_at_create_and_no_ssh_is_tried(store: Store, tmp_path: Path) -> None:

@@ -20,6 +20,11 @@ NONE = "create -d none --url tcp://127.0.0.1:1"
 NO_NAME = 'Error: No machine name(s) specified and no "default" machine exists'
 GHOST = 'Docker machine "ghost" does not exist'
 
+NEXT = (
+    "To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run: "
+    "machinectl env new\n"
+)
+
 
 class Line(NamedTuple):
     """What is typed, and what comes of it: all of stdout, or a part of it after "…", a part of stderr, the exit code.
@@ -88,15 +93,16 @@ LINES = [
     Line("config ghost", stderr=GHOST, code=1),
     # create
     Line(f"{NONE} orionbox", stderr='Docker machine "orionbox" already exists', code=1),
-    Line("create -d=none -url=tcp://127.0.0.1:1/ new", stderr="has no certificates yet"),
-    Line("create -driver none -no-tls -url=tcp://127.0.0.1:1 new", stderr="not protected by TLS"),
-    Line("create -d=none --url=tcp://127.0.0.1:1 --no-tls=false new", stderr="has no certificates yet"),
-    Line("create --url tcp://127.0.0.1:1 new", stderr="no certificates", environment={"MACHINE_DRIVER": "none"}),
-    Line(f"{NONE} -swarm -swarm-master=true -swarm-discovery=token://x new", stderr="no longer exists"),
-    Line(f"{NONE} -engine-opt=a=b -engine-label a=b -engine-env=A=b -tls-san=x new", stderr="no certificates"),
+    Line("create -d=none -url=tcp://127.0.0.1:1/ new", NEXT, stderr="has no certificates yet"),
+    Line("create -driver none -no-tls -url=tcp://127.0.0.1:1 new", NEXT, stderr="not protected by TLS"),
+    Line("create -d=none --url=tcp://127.0.0.1:1 --no-tls=false new", NEXT, stderr="has no certificates yet"),
+    Line("create --url tcp://127.0.0.1:1 new", NEXT, stderr="no certificates", environment={"MACHINE_DRIVER": "none"}),
+    Line(f"{NONE} -swarm -swarm-master=true -swarm-discovery=token://x new", NEXT, stderr="no longer exists"),
+    Line(f"{NONE} -engine-opt=a=b -engine-label a=b -engine-env=A=b -tls-san=x new", NEXT, stderr="no certificates"),
     Line(
         f"{NONE} -engine-insecure-registry=x -engine-registry-mirror=y -engine-storage-driver=overlay2 "
         "-engine-install-url=https://get.docker.com new",
+        NEXT,
         stderr="no certificates",
     ),
     Line(NONE, stderr="Error: No machine name specified", code=2),
