@@ -100,6 +100,20 @@ def found(probe: Probe, state: State, *words: str) -> None:
 
 
 class TestAnEngineThatAnswers:
+    @pytest.mark.parametrize("version", servers.ENGINES)
+    def test_is_asked_in_no_version_of_the_api_that_it_might_refuse(self, version: str) -> None:
+        with serving(servers.ENGINES[version]) as port:
+            probe = engine.probe(plain(port), PLENTY)
+        assert (probe.state, probe.version, probe.error) == (State.RUNNING, version, "")
+
+    def test_of_today_says_itself_which_versions_it_takes(self) -> None:
+        with (
+            serving(servers.ENGINES["29.1.3"]) as port,
+            engine.request(plain(port), "GET", "/v1.43/info") as response,
+        ):
+            assert (response.status, response.failed) == (400, True)
+            assert b"client version 1.43 is too old" in response.read(1 << 20)
+
     def test_is_running_and_says_its_versions(self) -> None:
         with serving(servers.engine) as port:
             probe = engine.probe(plain(port), PLENTY)

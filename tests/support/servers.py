@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import select
 import socket
 import threading
@@ -102,6 +104,43 @@ def engine(connection: Connection) -> None:
     """What an engine says to a probe."""
     while request := connection.request():
         connection.send(answer(b"OK" if b" /_ping " in request else VERSION))
+
+
+def engine_of(version: str, *, api: int, least: int, driver: str) -> Behaviour:
+    """An engine of some age, where a real one cannot be had: of versions 1.`least` to 1.`api` of the API.
+
+    What it says, also to a client that asks for another version, is what Docker's says.
+    """
+
+    def reply(path: str) -> bytes:
+        asked = re.match(r"/v1\.(\d+)(/.*)", path)
+        if asked and not least <= int(asked[1]) <= api:
+            old = int(asked[1]) < least
+            why, bound = ("too old. Minimum", least) if old else ("too new. Maximum", api)
+            said = f"client version 1.{asked[1]} is {why} supported API version is 1.{bound}"
+            return answer(json.dumps({"message": said}).encode(), status="400 Bad Request")
+        store = [["driver-type", "io.containerd.snapshotter.v1"]] if driver == "overlayfs" else []
+        known: dict[str, dict[str, object]] = {
+            "/version": {"Version": version, "ApiVersion": f"1.{api}", "MinAPIVersion": f"1.{least}"},
+            "/info": {"ServerVersion": version, "Driver": driver, "DriverStatus": store, "ContainersRunning": 2},
+        }
+        return answer(json.dumps(known[asked[2] if asked else path]).encode())
+
+    def behaviour(connection: Connection) -> None:
+        while request := connection.request():
+            path = request.split()[1].decode()
+            connection.send(answer(b"OK") if path == "/_ping" else reply(path))
+
+    return behaviour
+
+
+# From the oldest to one that takes no API below 1.44 and keeps images in containerd's store.
+ENGINES = {
+    "20.10.24": engine_of("20.10.24", api=41, least=12, driver="overlay2"),
+    "26.1.5": engine_of("26.1.5", api=45, least=24, driver="overlay2"),
+    "28.5.2": engine_of("28.5.2", api=51, least=24, driver="overlay2"),
+    "29.1.3": engine_of("29.1.3", api=52, least=44, driver="overlayfs"),
+}
 
 
 def saying(data: bytes) -> Behaviour:
