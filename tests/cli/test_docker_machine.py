@@ -169,7 +169,7 @@ LINES = [
     Line("regenerate-certs", stderr=NO_NAME, code=1),
     # rm
     Line("rm", stderr="Error: Expected to get one or more machine names as arguments", code=2),
-    Line("rm -y orionbox plain", "Successfully removed orionbox\nSuccessfully removed plain\n"),
+    Line("rm -y plain", "Successfully removed plain\n"),
     Line("rm -fy orionbox", "Successfully removed orionbox\n"),
     Line("rm orionbox", "Successfully removed orionbox\n", stdin="Yep\n"),
     Line("rm orionbox", "", stdin="no\n"),
