@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     # Flags given (with their values) and names given, to what stdout gets.
     Answer = Callable[[Store, dict[str, str], list[str]], str]
 
+# Command lines that ask what there is.
+HELP: tuple[list[str], ...] = ([], ["--help"], ["help"], ["h"])
 STORAGE = "--storage-path="
 
 
@@ -51,6 +53,8 @@ def open_what_is_closed() -> None:
 def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
     """The store that a command line names, and its work where it is understood here."""
     rest = canonical(arguments)
+    if rest in HELP:
+        return "", help_of_all
     root = take_storage(rest)
     if root is None or not rest:
         return "", None
@@ -72,6 +76,13 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
         return 0
 
     return root, work
+
+
+def help_of_all() -> int:
+    from machinectl.cli.overview import overview
+
+    write_out(overview())
+    return 0
 
 
 def take_storage(words: list[str]) -> str | None:

@@ -76,8 +76,8 @@ FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 def canonical(arguments: Sequence[str], of_driver: Mapping[str, bool] | None = None) -> list[str]:
     """The same command line with each flag as `--name`, or `--name=value`; one that is set to false is left out.
 
-    `of_driver` are the options that `create` has of its driver, each with whether a value follows it. What is no flag
-    of its verb, or lacks its value, stays what it is, for Typer to refuse by name.
+    `of_driver` are the options that `create` and `set` have of a driver, each with whether a value follows it. What is
+    no flag of its verb, or lacks its value, stays what it is, for Typer to refuse by name.
     """
     words = list(arguments)
     found = rewritten(words, "", flags_of(""))
@@ -87,7 +87,7 @@ def canonical(arguments: Sequence[str], of_driver: Mapping[str, bool] | None = N
         found.append(words.pop(0))
         if verb in VERBS:
             flags = flags_of(verb)
-            if verb == "create":
+            if verb in {"create", "set"}:
                 flags.update({option: (option, takes_value) for option, takes_value in (of_driver or {}).items()})
             found += rewritten(words, verb, flags)
     return [*found, *words]

@@ -5,13 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from machinectl.cli.go_flags import flags_of
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-# Options that stand before the verb and take a value.
-TAKE_VALUES = frozenset(f"--{name}" for name, takes_value in flags_of("").values() if takes_value)
+    from collections.abc import Callable, Sequence
 
 # machinectl(1) of systemd, but for those that we have too (list, start, kill, rename).
 SYSTEMDS_VERBS = frozenset(
@@ -51,6 +46,22 @@ def split_at_verb(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """The options before the verb, and the verb with what follows it, of a canonical command line (`go_flags`)."""
     position = next((at for at, word in enumerate(arguments) if not word.startswith("-")), len(arguments))
     return list(arguments[:position]), list(arguments[position:])
+
+
+def named_store(arguments: Sequence[str]) -> str:
+    """The store that a canonical command line names before its verb, "" where it names none."""
+    before, _ = split_at_verb(arguments)
+    named = [word.removeprefix("--storage-path=") for word in before if word.startswith("--storage-path=")]
+    return named[-1] if named else ""
+
+
+def named_machine(arguments: Sequence[str], exists: Callable[[str], bool]) -> str:
+    """The machine that a verb with one name is about; "" where none of its words is one.
+
+    A word may be the value of an option that is not known yet: one counts where it `exists`.
+    """
+    _, rest = split_at_verb(arguments)
+    return next((word for word in rest[1:] if not word.startswith("-") and exists(word)), "")
 
 
 def named_driver(arguments: Sequence[str]) -> str:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from machinectl.cli import catalogue
 from machinectl.cli.app import build
 from machinectl.cli.go_flags import GROUPS, VERBS, canonical, flags_of, is_true
+from machinectl.machines.record import Machine
+from tests.support.program import machinectl
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
 
 WORDS = st.text(st.sampled_from("-=fqsty1 xdnoae"), max_size=8)
 EVERY_FLAG = [
@@ -34,9 +44,7 @@ def test_the_flags_of_every_verb_are_those_that_it_takes(verb: str) -> None:
 
 
 def test_every_verb_is_known() -> None:
-    group = typer.main.get_command(build([]))
-    names = set(group.commands)  # type: ignore[attr-defined]  # Typer does not export its groups' type
-    assert {verb.split()[0] for verb in VERBS if verb} == names
+    assert set(VERBS) == {"", *catalogue.VERBS, *(f"certs {verb}" for verb in catalogue.CERTS)}
 
 
 @pytest.mark.parametrize(("verb", "spelling", "name", "takes_value"), EVERY_FLAG)
@@ -116,3 +124,16 @@ def test_names_and_what_follows_two_dashes_are_never_touched(names: list[str], w
 @pytest.mark.parametrize(("text", "on"), [("", False), ("0", False), ("false", False), ("1", True), ("true", True)])
 def test_a_variable_switches_on_what_go_takes_for_true(text: str, on: bool) -> None:
     assert is_true(text) is on
+
+
+def test_the_flags_of_a_machines_own_driver_may_be_written_so_too(store: Store) -> None:
+    machine = Machine("box", "generic", url="tcp://127.0.0.1:1", tls=True)
+    state = {"IPAddress": "127.0.0.1", "SSHHost": "127.0.0.1", "SSHUser": "ops", "SSHPort": 22, "EnginePort": 1}
+    machine.driver_state = json.dumps(state)
+    added(store, machine)
+    done = machinectl("set", "-generic-ssh-port=2222", "-generic-copy-key=true", "box", store=store.root)
+    assert done.returncode == 0, done.stderr
+    changed = json.loads(store.read("box").driver_state)
+    assert (changed["SSHPort"], changed["CopyKey"]) == (2222, True)
+    machinectl("set", "box", "--generic-ssh-port", "2200", "--generic-copy-key=0", store=store.root)
+    assert json.loads(store.read("box").driver_state)["SSHPort"] == 2200

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl import shell as shells
 from machinectl.commands.env import VARIABLES, env
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.record import Machine, Phase
@@ -167,7 +168,9 @@ def test_unset_takes_the_machines_host_alone_out_of_no_proxy(
     assert [line for line in lines[4:] if not line.startswith("#")] == statements
 
 
-def test_the_shell_is_found_where_none_is_named(machines: Store) -> None:
+def test_the_shell_is_found_where_none_is_named(machines: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Whoever runs the tests may do so from a shell.
+    monkeypatch.setattr(shells, "process_names", lambda _: ())
     for shell in (None, ""):
         assert printed(machines, "orionbox", shell=shell, environment={"SHELL": "/usr/bin/fish"}).startswith(
             'set -gx DOCKER_TLS_VERIFY "1";\n'
