@@ -50,7 +50,7 @@ def add_registering(app: typer.Typer) -> None:
 
         failed = False
         here = session(ctx)
-        allowed = Allowed(force=force, restart_swarm=restart_swarm)
+        allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
         wanted = Purge(access, engine=purge_engine, allowed=allowed) if purge or purge_engine else None
         if dry_run:
             plans: dict[str, Plan] = {}

@@ -67,9 +67,8 @@ def add_upkeep(app: typer.Typer) -> None:
         ctx: typer.Context,
         access: Access,
         names: Names = None,
-        yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
-        force: Annotated[
-            bool, typer.Option("-f", "--force", help="Do not ask, and restart an engine although that harms.")
+        yes: Annotated[
+            bool, typer.Option("-y", "--yes", "-f", "--force", help="Do not ask (-f as docker-machine has it).")
         ] = False,
         client_certs: Annotated[
             bool, typer.Option("--client-certs", help="Make a new certificate for the client here, too.")
@@ -89,11 +88,11 @@ def add_upkeep(app: typer.Typer) -> None:
         from machinectl.provision.target import Allowed
 
         here = session(ctx)
-        allowed = Allowed(force=force, restart_swarm=restart_swarm)
+        allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
         renewal = Renewal(tuple(tls_san or ()), client_certs, new_ca, authority(here), allowed)
         plans: dict[str, Plan] | None = {} if dry_run else None
         planned = None if plans is None else plans.__setitem__
-        results = command(here.store, here.console, names or [], access, renewal, unasked=yes or force, planned=planned)
+        results = command(here.store, here.console, names or [], access, renewal, unasked=yes, planned=planned)
         return told(here, results, plans, names)
 
     @verb(app, "upgrade", "More than a patch release is asked about.")
