@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from machinectl.cli.exits import debugging
 from machinectl.cli.harmless import harmless
 from machinectl.cli.lines import shown, timed, warning
 from machinectl.console import NoAnswer
@@ -57,9 +58,9 @@ class Terminal:
             raise NoAnswer from exc
 
     def confirm(self, question: str) -> bool:
-        """Yes or no, also from a pipe, as docker-machine takes it."""
+        """Yes or no, also from a pipe; as with docker-machine yes is whatever begins with y."""
         try:
-            return self.line(question).strip().lower() in {"y", "yes"}
+            return self.line(question).strip().lower().startswith("y")
         except EOFError as exc:
             raise NoAnswer from exc
 
@@ -69,7 +70,7 @@ class Terminal:
     def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:
         """A live one where stderr is a terminal that can be drawn on, else lines that say whose they are."""
         # With --debug much is printed by whoever does it, past any board: it would tear a table.
-        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("MACHINE_DEBUG"):
+        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not debugging():
             from machinectl.cli.live import LiveBoard
 
             return LiveBoard(self, self.program, names)
