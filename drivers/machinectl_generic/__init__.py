@@ -280,8 +280,9 @@ def wants_copy(request: Request) -> bool:
 
 
 def key_files(path: str) -> list[str]:
-    """A key that was named, and its public half where that lies beside it."""
-    return [file for file in (path, f"{path}.pub") if file == path or os.path.exists(file)] if path else []
+    """A key that was named, and its public half and its certificate where they lie beside it."""
+    files = (path, f"{path}.pub", f"{path}-cert.pub")
+    return [file for file in files if file == path or os.path.exists(file)] if path else []
 
 
 def check_key(path: str) -> None:
@@ -295,7 +296,7 @@ def check_key(path: str) -> None:
 
 
 def take_key(request: Request) -> None:
-    """Put the user's key, and its public half where that lies beside it, into the machine's directory."""
+    """Put the user's key, and what belongs to it and lies beside it, into the machine's directory."""
     path = wanted_key(request)
     for file in key_files(path):
         kept = KEY_FILE + file.removeprefix(path)

@@ -12,6 +12,7 @@ from machinectl.ssh import keys
 from machinectl.ssh.credentials import TRIES, ask
 from machinectl.ssh.dial import LONGEST_SAID
 from machinectl.ssh.errors import ConnectionLost, LoginRefused, SSHError
+from machinectl.ssh.keys import KeyFile
 from machinectl.ssh.known_hosts import HostKey
 from machinectl.ssh.transport import NoAnswer
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.ssh.credentials import Credentials
-    from machinectl.ssh.keys import Agent, KeyFile
+    from machinectl.ssh.keys import Agent
     from machinectl.ssh.settings import Settings
     from machinectl.ssh.transport import Authentication, Transport
 
@@ -70,18 +71,30 @@ class Login:
         # For the message when all is in vain: what was tried, and why what is there was not.
         self._tried: list[str] = []
         self._unused: list[str] = []
+        self._asked_for_none = False
 
     def run(self) -> None:
         for candidate in self._candidates():
-            if self._offer(candidate):
+            asks = isinstance(candidate, KeyFile) and candidate.encrypted
+            if (asks and not self._tried and self._granted_without_proof()) or self._offer(candidate):
                 break
         if not self._transport.is_authenticated():
-            if not self._tried:
-                # Nothing to offer: asking for "none" tells what could be.
-                self._attempt(lambda: self._authentication.auth_none(self._settings.user))
-            self._answer_questions()
+            if self._tried or not self._granted_without_proof():
+                self._answer_questions()
+            self._granted_without_proof()
         if not self._transport.is_authenticated():
             raise self._refused()
+
+    def _granted_without_proof(self) -> bool:
+        """Whether the server lets us in as we are (RFC 4252 5.2: "none"); one that does not says what it takes.
+
+        Asked once, and last where there are keys to try: it costs a round trip, and sshd counts it among a few attempts
+        unless it is the first.
+        """
+        if not self._asked_for_none and not self._transport.is_authenticated():
+            self._asked_for_none = True
+            self._attempt(lambda: self._authentication.auth_none(self._settings.user))
+        return self._transport.is_authenticated()
 
     @property
     def _authentication(self) -> Authentication:
@@ -129,20 +142,23 @@ class Login:
 
     def _offer(self, candidate: AgentIdentity | KeyFile) -> bool:
         if isinstance(candidate, AgentIdentity):
-            return self._try_key(candidate.label, candidate.key)
+            return self._try_certificates(candidate.public, candidate.key) or self._try_key(
+                candidate.label, candidate.key
+            )
         pkey = self._open(candidate)
         if pkey is None:
             return False
-        try:
-            certified = keys.with_certificate(candidate, pkey)
-        except SSHError as exc:
-            self._unused.append(exc.cause)
-            certified = False
-        if certified:
-            if self._try_key(f"{candidate.path}-cert.pub", pkey):
+        public = HostKey(pkey.get_name(), pkey.asbytes())
+        return self._try_certificates(public, pkey, f"{candidate.path}-cert.pub") or self._try_key(candidate.path, pkey)
+
+    def _try_certificates(self, public: HostKey, key: paramiko.PKey, *beside: str) -> bool:
+        """Show each certificate of a key in its place."""
+        for certificate in keys.certificates_of(public, (*beside, *self._settings.certificates)):
+            key.public_blob = certificate.shown()
+            if self._try_key(certificate.path, key):
                 return True
-            pkey.public_blob = None
-        return self._try_key(candidate.path, pkey)
+            key.public_blob = None
+        return False
 
     def _try_key(self, label: str, key: paramiko.PKey) -> bool:
         self._tried.append(label)

@@ -19,6 +19,7 @@ from paramiko.common import (
     MSG_CHANNEL_WINDOW_ADJUST,
     cMSG_SERVICE_REQUEST,
 )
+from paramiko.kex_curve25519 import KexCurve25519
 from paramiko.packet import Packetizer
 from paramiko.transport import ServiceRequestingTransport
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 # Without a handler, logging's last resort prints paramiko's tracebacks to stderr.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
+# The name that RFC 8731 gave to what paramiko knows by libssh's alone.
+CURVE25519 = "curve25519-sha256"
 # What may be asked of a server for a key of a type in known_hosts (RFC 8332: an ssh-rsa key signs with SHA-2).
 ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 # What a server ends the connection for when it comes after the channel's end.
@@ -213,6 +216,8 @@ class Transport(ServiceRequestingTransport):
         self._ended: set[int] = set()
         self._sending = threading.Lock()
         super().__init__(sock, packetizer_class=Listener)
+        self._kex_info = {**self._kex_info, CURVE25519: KexCurve25519}  # type: ignore[has-type]  # the stubs leave it out
+        self._preferred_kex = (*self._preferred_kex, CURVE25519)  # type: ignore[has-type]  # as above
         # Ours ends it before (`dial.handshake`): paramiko's begins anew with each part.
         self.handshake_timeout = timeout + SEND_TIMEOUT
         # A host may ask a directory server first, and waits on purpose after a wrong password.

@@ -126,6 +126,33 @@ def test_a_server_whose_algorithms_are_all_unknown(sshd: Sshd) -> None:
     assert "speaks an SSH that this one does not" in refusal(sshd.endpoint).cause
 
 
+@pytest.mark.parametrize(
+    "option", ["KexAlgorithms curve25519-sha256", "KexAlgorithms curve25519-sha256@libssh.org", "KexAlgorithms -mlkem*"]
+)
+def test_curve25519_is_spoken_by_either_of_its_names(sshd: Sshd, option: str) -> None:
+    sshd.configure(option)
+    with log_in(sshd.endpoint) as session:
+        assert session.run("echo in").text == "in"
+
+
+def test_strict_host_key_checking_of_the_configuration_is_obeyed(sshd: Sshd, ssh_config: SSHConfig) -> None:
+    ssh_config.write("Host 127.*\n  StrictHostKeyChecking yes\n")
+    with pytest.raises(HostKeyRefused, match="StrictHostKeyChecking yes"):
+        log_in(sshd.endpoint)
+    ssh_config.write("Host 127.*\n  StrictHostKeyChecking accept-new\n")
+    with log_in(sshd.endpoint, Quiet(interactive=True)) as session:
+        assert session.run("echo in").text == "in"
+
+
+def test_revoked_host_keys_of_the_configuration_are_obeyed(sshd: Sshd, ssh_config: SSHConfig, tmp_path: Path) -> None:
+    revoked = tmp_path / "revoked keys"
+    revoked.write_text(public(sshd.host_keys[0]))
+    ssh_config.write(f'RevokedHostKeys "{revoked}"\n')
+    with pytest.raises(HostKeyRefused, match="is revoked"):
+        log_in(sshd.endpoint)
+    assert "userauth-request" not in sshd.log
+
+
 def test_nothing_of_a_failed_connection_is_printed_or_keeps_the_process_alive() -> None:
     script = (
         "import sys, contextlib\n"

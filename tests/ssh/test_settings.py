@@ -42,6 +42,25 @@ def test_the_users_configuration_says_how_a_host_is_reached(ssh_config: SSHConfi
     assert found.known_hosts == (str(ssh_config.known_hosts),)
 
 
+@pytest.mark.parametrize(
+    ("line", "strictness"),
+    [
+        ("StrictHostKeyChecking yes", "yes"),
+        ("StrictHostKeyChecking no", "no"),
+        ("StrictHostKeyChecking off", "no"),
+        ("StrictHostKeyChecking accept-new", "accept-new"),
+        ("StrictHostKeyChecking ask", "ask"),
+        ("", "ask"),
+    ],
+)
+def test_how_strict_the_configuration_is_about_host_keys(ssh_config: SSHConfig, line: str, strictness: str) -> None:
+    ssh_config.write(f'{line}\nRevokedHostKeys "/revoked keys"\nCertificateFile /a/%r-cert.pub\nCertificateFile /b\n')
+    found = settings(SSHEndpoint("box", "ops"))
+    assert found.strict_host_key_checking == strictness
+    assert found.revoked_host_keys == "/revoked keys"
+    assert found.certificates == ("/a/ops-cert.pub", "/b")
+
+
 def test_what_the_user_says_wins_over_the_configuration(ssh_config: SSHConfig) -> None:
     ssh_config.write("Host box\n  User ops\n  Port 2222\n  IdentityFile /keys/a\n")
     found = settings(SSHEndpoint("box", "joe", 22, "~/key"))
