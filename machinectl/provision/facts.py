@@ -229,7 +229,7 @@ def parse(output: bytes) -> Facts:
     try:
         host = facts(found)
     except (ValueError, IndexError, KeyError, binascii.Error) as exc:
-        raise MachineError(f"The host's answer cannot be understood: {exc!r}", "Try again with --debug") from exc
+        raise MachineError("The host's answer cannot be understood", "See what it answers: --debug") from exc
     for path, file in host.files.items():
         if len(file.content) > LARGEST_FILE:
             raise MachineError(

@@ -10,7 +10,8 @@ import paramiko
 from machinectl.errors import one_line
 from machinectl.ssh import keys
 from machinectl.ssh.credentials import TRIES, ask
-from machinectl.ssh.dial import LONGEST_SAID
+from machinectl.ssh.denials import NEW_PASSWORD, instead_of_login, new_password
+from machinectl.ssh.dial import LONGEST_SAID, reason
 from machinectl.ssh.errors import ConnectionLost, LoginRefused, SSHError
 from machinectl.ssh.keys import KeyFile
 from machinectl.ssh.known_hosts import HostKey
@@ -48,7 +49,7 @@ def log_in(transport: Transport, settings: Settings, credentials: Credentials, c
         how = "gave no answer" if isinstance(exc, NoAnswer) else "ended the connection"
         raise ConnectionLost(f"{settings.address} {how} during the login", retry(settings)) from exc
     except paramiko.SSHException as exc:
-        raise SSHError(f"The login at {settings.address} failed: {exc}", retry(settings)) from exc
+        raise SSHError(f"The login at {settings.address} failed: {reason(exc)}", retry(settings)) from exc
     finally:
         if agent is not None:
             agent.close()
@@ -72,6 +73,8 @@ class Login:
         self._tried: list[str] = []
         self._unused: list[str] = []
         self._asked_for_none = False
+        # The server asked for a new password in place of one that has expired.
+        self._expired = False
 
     def run(self) -> None:
         for candidate in self._candidates():
@@ -168,7 +171,7 @@ class Login:
             # The agent did not sign: it is locked, it is gone, or its owner said no.
             if not self._transport.is_active():
                 raise
-            self._unused.append(f"{label} ({exc})")
+            self._unused.append(f"{label} ({reason(exc)})")
             return False
 
     def _open(self, key: KeyFile) -> paramiko.PKey | None:
@@ -266,7 +269,9 @@ class Login:
             return False
         answers = iter([password])
 
-        def answer(_title: str, _instructions: str, prompts: list[tuple[str, bool]]) -> list[str]:
+        def answer(title: str, instructions: str, prompts: list[tuple[str, bool]]) -> list[str]:
+            asked = " ".join([title, instructions, *(prompt for prompt, _ in prompts)])
+            self._expired = self._expired or NEW_PASSWORD.search(asked) is not None
             return [
                 (None if shown else next(answers, None)) or self._ask_for(prompt) or "" for prompt, shown in prompts
             ]
@@ -281,13 +286,20 @@ class Login:
         return ask(self._console, f"({self._settings.login}) {one_line(prompt.strip().rstrip(':'), LONGEST_SAID)}")
 
     def _cut_off(self) -> LoginRefused:
+        said = self._authentication.said
+        meant = instead_of_login(self._settings, said)
+        if meant is not None:
+            return meant
         return LoginRefused(
             f"{self._settings.address} ended the connection after {len(self._tried)} attempts to log in as "
-            f"{self._settings.user}: {', '.join(self._tried) or 'none of ours'}",
+            f"{self._settings.user}: {', '.join(self._tried) or 'none of ours'}"
+            f"{f'; it said {one_line(said, LONGEST_SAID)!r}' if said.strip() else ''}",
             "It allows a few attempts: name the right key, --generic-ssh-key PATH, or check the password",
         )
 
     def _refused(self) -> LoginRefused:
+        if self._expired:
+            return LoginRefused(*new_password(self._settings))
         methods = self._methods
         tried = f"tried: {', '.join(self._tried)}" if self._tried else "there was no key to try"
         unused = f"; not usable: {', '.join(self._unused)}" if self._unused else ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import paramiko
 
-from machinectl.ssh import framing
+from machinectl.ssh import denials, framing
 from machinectl.ssh.dial import reason
 from machinectl.ssh.errors import CommandFailed, CommandTimeout, ConnectionLost, NoShell, SSHError
 from machinectl.ssh.runner import COMMAND_TIMEOUT, Result
@@ -60,6 +60,8 @@ class Session:
         self._transport = transport
         self._stack = stack
         self._trace = trace
+        # Whether it has run a command of ours.
+        self._obeyed = False
         self._alive = KeepAlive(transport, settings.alive_interval, max(1, settings.alive_count))
         stack.callback(self._alive.stop)
         self._shells = Shells(transport)
@@ -138,12 +140,7 @@ class Session:
         return result
 
     def no_shell(self, framed: Framed) -> NoShell:
-        said = last_line(framed.noise)
-        return NoShell(
-            f"{self.settings.user} can log in at {self.settings.address} but run no commands"
-            f"{f': it says {said!r}' if said else ''}",
-            f"Log in as another user, or give this one a shell: chsh -s /bin/sh {self.settings.user}",
-        )
+        return denials.instead_of_commands(self.settings, framed.noise.decode(errors="replace"))
 
     def _converse(self, sent: bytes, mark: str, timeout: float) -> Framed:
         deadline = time.monotonic() + timeout
@@ -159,6 +156,9 @@ class Session:
                     channel.close()
                 feeding.join(LINGER)
         except TimeoutError as exc:
+            framed = framing.unframe(bytes(stdout), bytes(stderr), mark)
+            if framed.noise and not framed.started and not self._obeyed:
+                raise self.no_shell(framed) from exc
             raise CommandTimeout(
                 f"{self.settings.address} did not finish a command within {timeout:.0f} s",
                 "It may still be running there; see which: --debug",
@@ -169,6 +169,7 @@ class Session:
                 f"See which command: --debug; and what it prints at a login: ssh {self.settings.login_options} true",
             ) from exc
         framed = framing.unframe(bytes(stdout), bytes(stderr), mark)
+        self._obeyed = self._obeyed or framed.started
         if framed.status is None and not self._transport.is_active():
             raise self._lost()
         return framed

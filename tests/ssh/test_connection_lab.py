@@ -284,6 +284,34 @@ def test_a_user_without_a_shell(fresh_host: FreshHost) -> None:
         session.run("true")
 
 
+def test_a_host_that_lets_nobody_in_says_why(fresh_host: FreshHost) -> None:
+    host = fresh_host()
+    host.run("echo 'System is going down. Unprivileged users are not permitted to log in anymore.' > /run/nologin")
+    with pytest.raises(LoginRefused, match=r"lets nobody but root log in at the moment: .System is going down"):
+        log_in(at(host, "joe"))
+    with log_in(at(host)) as session:
+        session.run("rm /run/nologin; chage -d 0 joe; chage -E 0 dev")
+    with log_in(at(host, "joe")) as session, pytest.raises(NoShell, match=r"The password of joe at .* has expired"):
+        session.run("true")
+    with pytest.raises(LoginRefused, match="has come to its end") as caught:
+        log_in(at(host, "dev"))
+    host.run(caught.value.hint.removeprefix("On the host, as root: "))
+    with log_in(at(host, "dev")) as session:
+        assert session.run("id -un").text == "dev"
+
+
+def test_a_password_that_has_expired_is_told_as_one(fresh_host: FreshHost) -> None:
+    host = fresh_host("password")
+    host.run("chage -d 0 joe")
+    given = Credentials(password=PASSWORD)
+    with log_in(at(host, "joe", key=""), credentials=given) as session, pytest.raises(NoShell, match="has expired"):
+        session.run("true")
+    option = "PasswordAuthentication no\nKbdInteractiveAuthentication yes\n"
+    host.run("cat > /etc/ssh/sshd_config.d/01-questions.conf; systemctl restart ssh", option.encode())
+    with pytest.raises(LoginRefused, match="has expired"):
+        log_in(at(host, "joe", key=""), credentials=given)
+
+
 def test_a_host_behind_a_jump_host(fresh_host: FreshHost, ssh_config: SSHConfig) -> None:
     jump, behind = fresh_host(), fresh_host()
     behind.only_from(jump)
