@@ -222,6 +222,22 @@ def ours_to_change(snapshot: dict[str, tuple[str, str, str]], kind: str) -> dict
     return {path: what for path, what in snapshot.items() if path.startswith(("/etc", "unit docker", "unit sshd"))}
 
 
+def test_an_engine_that_nothing_could_start_is_found_before_anything_is_tried(fresh_host: FreshHost, cli: Cli) -> None:
+    host = fresh_host("docker")
+    host.run("systemctl stop docker.service docker.socket; systemctl mask -q --now docker.service")
+    told = cli.refused(*generic(host, *DISTRO))
+    assert "docker.service on the host is masked" in told
+    host.run("systemctl unmask -q docker.service; systemctl mask -q --now containerd.service")
+    assert "needs containerd.service, which is masked" in cli.refused(*generic(host, *DISTRO))
+    host.run("systemctl unmask -q containerd.service; mv /usr/bin/containerd /root; rm -f /run/containerd/*.sock")
+    assert "and no containerd, without which" in cli.refused(*generic(host, *DISTRO))
+    host.run("mv /root/containerd /usr/bin; mv /usr/lib/systemd/system/containerd.service /root")
+    host.run("systemctl daemon-reload")
+    assert "there is no containerd.service that starts it" in cli.refused(*generic(host, *DISTRO))
+    host.run("mv /root/containerd.service /usr/lib/systemd/system; systemctl daemon-reload")
+    cli.ok(*generic(host, *DISTRO))
+
+
 def test_an_archive_that_is_down_is_named_and_the_machine_can_be_taken_back(fresh_host: FreshHost, cli: Cli) -> None:
     host = fresh_host("aptdown")
     failed = cli.start(*generic(host, *DISTRO)).end()
