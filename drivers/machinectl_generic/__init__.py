@@ -50,6 +50,8 @@ class GenericDriver:
 
     def __init__(self) -> None:
         self._ways: dict[tuple[str, str, int], Way] = {}
+        # The keys that were named for the machines made here, by the machine's directory.
+        self._named: dict[str, str] = {}
 
     def options(self) -> Sequence[Option]:
         return [
@@ -112,6 +114,7 @@ class GenericDriver:
     def create(self, request: Request, keep: Callable[[str], None]) -> str:  # noqa: ARG002 (the contract's)
         way = self._way(request)
         take_key(request)
+        self._named[request.directory] = wanted_key(request)
         return json.dumps(
             {
                 # The first five as docker-machine's records have them.
@@ -134,7 +137,8 @@ class GenericDriver:
             state.get("SSHHost") or state["IPAddress"],
             state.get("SSHUser", ""),
             state.get("SSHPort", 0),
-            kept_key(instance, state.get("SSHKeyPath", "")),
+            # What goes wrong while a machine is made is told of the file that was named: its copy may be gone.
+            self._named.get(instance.directory) or kept_key(instance, state.get("SSHKeyPath", "")),
             bool(state.get("CopyKey")),
         )
         return Where(tcp(state["IPAddress"], state["EnginePort"]), ssh)

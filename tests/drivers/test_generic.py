@@ -98,6 +98,18 @@ def test_the_key_is_found_in_the_machines_directory_wherever_that_is_moved(tmp_p
     assert ssh_of(Instance("orion", "/elsewhere", instance.state)).key == "/elsewhere/id_ssh"
 
 
+def test_while_a_machine_is_made_its_key_is_the_one_that_was_named(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("a key")
+    (tmp_path / "machine").mkdir()
+    driver = GenericDriver()
+    request = request_for(tmp_path / "machine", generic_ssh_key=str(tmp_path / "key"))
+    instance = Instance("orion", request.directory, driver.create(request, lambda _: None))
+    here = driver.where(instance).ssh
+    assert here
+    assert here.key == str(tmp_path / "key")
+    assert ssh_of(instance).key == str(tmp_path / "machine/id_ssh")
+
+
 def test_a_preview_logs_in_with_the_users_own_key_which_is_copied_later(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("a key")
     request = request_for(tmp_path / "machine", generic_ssh_key=str(tmp_path / "key"), generic_copy_key=True)
