@@ -17,7 +17,7 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from machinectl.errors import one_line
-from machinectl.ssh.errors import ConnectionLost, SSHError
+from machinectl.ssh.errors import BeyondUs, ConnectionLost, SSHError
 from machinectl.ssh.transport import NothingShared
 
 if TYPE_CHECKING:
@@ -214,17 +214,18 @@ def not_ssh(
     )
 
 
-def nothing_shared(where: str, failure: NothingShared) -> SSHError:
+def nothing_shared(where: str, failure: NothingShared) -> BeyondUs:
     """Which side lacks what the other one speaks."""
     what = f"{where} speaks an SSH that this one does not"
     offered = one_line(", ".join(failure.offered), LONGEST_OFFER)
     if failure.outdated:
-        return SSHError(
+        return BeyondUs(
             f"{what}: all {failure.keyword} that it offers are outdated ({offered})", "Update the host's OpenSSH"
         )
-    return SSHError(
+    return BeyondUs(
         f"{what}: the {failure.keyword} that it offers ({offered or 'none'}) are not known on this side",
-        f"Have it offer one of these, too, in its sshd_config: {failure.keyword} {','.join(failure.ours)}",
+        "Install OpenSSH's ssh here, of a version as new as the host's: it is used then; or have the host offer one of "
+        f"these, too, in its sshd_config: {failure.keyword} {','.join(failure.ours)}",
     )
 
 

@@ -17,7 +17,7 @@ from paramiko.agent import AgentSSH
 from paramiko.pkey import PublicBlob
 
 from machinectl.atomic import read_file
-from machinectl.ssh.errors import SSHError
+from machinectl.ssh.errors import SSHError, TokenNeeded
 from machinectl.ssh.known_hosts import HostKey, parse_key
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ CLASSES: dict[str, Callable[..., paramiko.PKey]] = {
 # The older PEM containers, by the name in their first line (RFC 8017, RFC 5915).
 PEM_TYPES = {"RSA": "ssh-rsa", "EC": "ecdsa-sha2-nistp256"}
 
+# What the types begin with whose private half is on a token (PROTOCOL.u2f).
+SK = "sk-"
 # The first line of a newer one says that it is encrypted, and no type (RFC 5958).
 PKCS8 = "ENCRYPTED"
 
@@ -59,6 +61,11 @@ class KeyFile:
     text: str = field(repr=False)
     # The file holds the public half alone: its private half is in the agent.
     public_only: bool = False
+
+    @property
+    def on_token(self) -> bool:
+        """Whether the file only says which token to ask, and for which of its keys."""
+        return self.type.startswith(SK) and not self.public_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +181,8 @@ def read_openssh(path: str, text: str) -> KeyFile:
         raise unusable(path, "is damaged", "Restore it, or make a new one: ssh-keygen -t ed25519") from exc
     cipher, public = fields
     kind = public.type
-    if kind.startswith("sk-"):
-        raise unusable(path, "needs its security token", f"Let the agent hold it: ssh-add {path}")
+    if kind.startswith(SK):
+        return KeyFile(path, kind, public, cipher != "none", text)
     if kind not in CLASSES:
         raise unusable(path, f"is of the type {kind}", "Make one that hosts still take: ssh-keygen -t ed25519")
     if cipher not in CIPHERS:
@@ -202,6 +209,8 @@ def read_fields(data: bytes) -> tuple[str, HostKey]:
 def unlock(key: KeyFile, passphrase: str | None) -> paramiko.PKey:
     """Open a key. Raises WrongPassphrase, or SSHError for a file that is no key after all."""
     kind, text = key.type, key.text
+    if key.on_token:
+        raise TokenNeeded(f"The key {key.path} needs its security token", f"Let the agent hold it: ssh-add {key.path}")
     try:
         if kind == PKCS8:
             text, passphrase = read_pkcs8(key.path, text, passphrase), None

@@ -78,7 +78,7 @@ class Login:
 
     def run(self) -> None:
         for candidate in self._candidates():
-            asks = isinstance(candidate, KeyFile) and candidate.encrypted
+            asks = isinstance(candidate, KeyFile) and candidate.encrypted and not candidate.on_token
             if (asks and not self._tried and self._granted_without_proof()) or self._offer(candidate):
                 break
         if not self._transport.is_authenticated():
@@ -127,8 +127,7 @@ class Login:
         rest = [key for key in files if key.public is None or key.public not in in_agent]
         if not self._settings.identities_only:
             yield from (identity for identity in held if identity.public not in named)
-        yield from (key for key in rest if not key.encrypted)
-        yield from (key for key in rest if key.encrypted)
+        yield from sorted(rest, key=lambda key: (key.encrypted, key.on_token))
 
     def _read(self, path: str) -> KeyFile | None:
         """A key's file; one that the user named must be there and be a key, any other may be missing."""
@@ -148,11 +147,20 @@ class Login:
             return self._try_certificates(candidate.public, candidate.key) or self._try_key(
                 candidate.label, candidate.key
             )
+        if candidate.on_token:
+            return self._offer_token(candidate)
         pkey = self._open(candidate)
         if pkey is None:
             return False
         public = HostKey(pkey.get_name(), pkey.asbytes())
         return self._try_certificates(public, pkey, f"{candidate.path}-cert.pub") or self._try_key(candidate.path, pkey)
+
+    def _offer_token(self, key: KeyFile) -> bool:
+        """Find out whether a key would do whose private half is on a token. Raises TokenNeeded where it would."""
+        self._tried.append(key.path)
+        if key.public is not None and self._would_accept(key.public):
+            keys.unlock(key, None)
+        return False
 
     def _try_certificates(self, public: HostKey, key: paramiko.PKey, *beside: str) -> bool:
         """Show each certificate of a key in its place."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh import dial
+from machinectl.ssh import dial, system
 from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.errors import HostKeyRefused, SSHError
 from machinectl.ssh.hostkeys import HostKeyPolicy
@@ -133,7 +133,10 @@ def test_a_handshake_that_stops_half_way() -> None:
         ("KexAlgorithms", "sntrup761x25519-sha512"),
     ],
 )
-def test_a_server_that_is_newer_than_this_side_is_not_told_to_be_updated(sshd: Sshd, option: str, offers: str) -> None:
+def test_a_server_that_is_newer_than_this_side_is_not_told_to_be_updated(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch, option: str, offers: str
+) -> None:
+    monkeypatch.setattr(system, "is_there", lambda: False)
     cipher = "Ciphers aes128-ctr"  # one that does without a MAC would need none
     sshd.configure(f"{option} {offers}", *([cipher] if option == "MACs" else []))
     error = refusal(sshd.endpoint)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from machinectl.errors import MachineError
 from machinectl.ssh import keys
 from machinectl.ssh.credentials import Credentials, read_secret
-from machinectl.ssh.errors import SSHError
+from machinectl.ssh.errors import SSHError, TokenNeeded
 from tests.support.sshd import keygen, public
 
 if TYPE_CHECKING:
@@ -116,8 +116,10 @@ def test_a_key_that_needs_its_token_is_left_to_the_agent(tmp_path: Path) -> None
     path = tmp_path / "key"
     encoded = base64.b64encode(container).decode()
     path.write_text(f"-----BEGIN OPENSSH PRIVATE KEY-----\n{encoded}\n-----END OPENSSH PRIVATE KEY-----\n")
-    with pytest.raises(SSHError, match="security token") as caught:
-        keys.read_key(str(path))
+    key = keys.read_key(str(path))
+    assert key.on_token
+    with pytest.raises(TokenNeeded, match="security token") as caught:
+        keys.unlock(key, None)
     assert caught.value.hint == f"Let the agent hold it: ssh-add {path}"
 
 
