@@ -106,7 +106,16 @@ def settings(endpoint: SSHEndpoint) -> Settings:
     """
     check_endpoint(endpoint)
     program = shutil.which("ssh")
-    return choose(endpoint, ask_once(program, endpoint) if program else read_files(endpoint))
+    if program:
+        return choose(endpoint, ask_once(program, endpoint))
+    try:
+        return choose(endpoint, read_files(endpoint))
+    except ValueError as exc:
+        # ssh would have refused it, or made a number of it (ConnectTimeout 1m).
+        raise SSHError(
+            f"The SSH configuration for {endpoint.host} has a word where we know a number alone: a port, or seconds",
+            "Mend ~/.ssh/config, or install OpenSSH's ssh, which reads it then",
+        ) from exc
 
 
 def check_endpoint(endpoint: SSHEndpoint) -> None:

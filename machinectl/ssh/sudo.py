@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.ssh import framing
 from machinectl.ssh.credentials import TRIES, ask
+from machinectl.ssh.denials import new_password
 from machinectl.ssh.errors import RootRefused
 from machinectl.ssh.runner import COMMAND_TIMEOUT, Result
 from machinectl.ssh.session import last_line
@@ -29,6 +30,9 @@ NOT_ALLOWED = re.compile(
 WRONG_PASSWORD = re.compile(
     rb"try again|incorrect password|[Aa]uthentication fail|no password was provided", re.IGNORECASE
 )
+NEW_PASSWORD = re.compile(rb"password (is|has) expired|to change your password", re.IGNORECASE)
+# Neither is mended by a password.
+HOPELESS = (NOT_ALLOWED, NEW_PASSWORD)
 NEEDS_TERMINAL = re.compile(rb"must have a tty")
 DOAS_REFUSES = re.compile(rb"^doas: (.+)$", re.MULTILINE)
 
@@ -100,7 +104,7 @@ def elevate(session: Session, credentials: Credentials, console: Console) -> Run
         return Root(session, framing.doas_command(framing.ROOT_COMMAND), program="doas")
     if probe.text == FREE:
         return Root(session, framing.sudo_command(framing.ROOT_COMMAND, terminal=terminal))
-    if probe.text != WANTS_PASSWORD or NOT_ALLOWED.search(probe.stderr):
+    if probe.text != WANTS_PASSWORD or is_hopeless(probe.stderr):
         raise refused(session, probe)
     return with_password(session, credentials, console, terminal=terminal)
 
@@ -144,9 +148,13 @@ def try_password(session: Session, password: str, *, terminal: bool) -> Root | N
         return Root(session, framing.authenticated_command(framing.ROOT_COMMAND, terminal=terminal), password)
     if result.status == 0:
         return asked_each_time(session, password, terminal=terminal)
-    if NOT_ALLOWED.search(result.stderr) or not WRONG_PASSWORD.search(result.stderr):
+    if is_hopeless(result.stderr) or not WRONG_PASSWORD.search(result.stderr):
         raise refused(session, result)
     return None
+
+
+def is_hopeless(said: bytes) -> bool:
+    return any(words.search(said) for words in HOPELESS)
 
 
 def asked_each_time(session: Session, password: str, *, terminal: bool) -> Root:
@@ -185,6 +193,8 @@ def refused(session: Session, result: Result, program: str = "sudo") -> RootRefu
             f"sudo at {address} wants a terminal (requiretty in its sudoers), and there is no script(1) to make one",
             f"On the host, as root: echo 'Defaults:{user} !requiretty' > /etc/sudoers.d/zz-{file_name(user)}-tty",
         )
+    if NEW_PASSWORD.search(result.stderr):
+        return RootRefused(*new_password(session.settings))
     if NOT_ALLOWED.search(result.stderr):
         return RootRefused(f"{user} may not run sudo at {address}", f"On the host, as root: {sudoers(user)}")
     return RootRefused(

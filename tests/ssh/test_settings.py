@@ -198,6 +198,16 @@ def test_without_ssh_a_broken_file_is_an_error(tmp_path: Path, monkeypatch: pyte
         settings(SSHEndpoint("box"))
 
 
+def test_without_ssh_a_number_that_is_none_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    for line in ("Port ssh", "ConnectTimeout 1m", "ServerAliveInterval often"):
+        (tmp_path / ".ssh" / "config").write_text(f"{line}\n")
+        with pytest.raises(SSHError, match="has a word where we know a number alone"):
+            settings(SSHEndpoint("box"))
+
+
 def test_jump_hosts_are_taken_apart() -> None:
     chain = "a, joe@b:2200,ssh://c@[fd00::1]:44,d@fd00::2,[fd00::3],e@f@g"
     assert jump_targets(chain) == [

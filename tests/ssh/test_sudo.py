@@ -235,6 +235,14 @@ def test_sudo_that_wants_a_terminal_is_told_what_to_set_where_none_can_be_made(s
     assert "'Defaults:ops !requiretty' > /etc/sudoers.d/zz-ops-tty" in error.hint
 
 
+@pytest.mark.parametrize("takes", ["", TAKES_PASSWORD], ids=["at once", "after the password"])
+def test_sudo_that_wants_a_new_password_is_told_as_one_that_has_expired(stand_in: Stand, takes: str) -> None:
+    says = "echo 'sudo: Account or password is expired, reset your password and try again' >&2; exit 1"
+    with pytest.raises(RootRefused, match=r"The password of ops at .* has expired") as caught:
+        elevate(stand_in(takes + says), Credentials(sudo_password="geheim"), Quiet())
+    assert caught.value.hint.startswith("Log in once, and give it one: ssh ")
+
+
 def test_sudo_that_is_broken_is_an_error_in_its_words(stand_in: Stand) -> None:
     says = "echo 'sudo: /etc/sudoers is world writable' >&2; exit 1"
     with pytest.raises(RootRefused, match="/etc/sudoers is world writable"):
