@@ -123,6 +123,20 @@ def test_a_host_that_refuses_root_and_listens_on_another_port(fresh_host: FreshH
     assert cli.ok("ssh", "orion", "hostname").stdout == f"{host.name}\n"
 
 
+def test_a_host_that_speaks_only_what_the_systems_ssh_does(fresh_host: FreshHost, cli: Cli, tmp_path: Path) -> None:
+    host = fresh_host("docker")
+    option = b"Ciphers chacha20-poly1305@openssh.com\n"
+    host.run("cat > /etc/ssh/sshd_config.d/01-ciphers.conf; systemctl restart ssh", option)
+    secret = tmp_path / "password"
+    secret.write_text(f"{PASSWORD}\n")
+    cli.ok(*generic(host, "--sudo-password-file", secret, user="dev"))
+    assert cli.is_running()
+    assert "nothing to do" in cli.ok("provision", "orion", "--sudo-password-file", secret).stderr
+    assert cli.ok("ssh", "orion", "hostname").stdout == f"{host.name}\n"
+    cli.ok("rm", "-y", "--purge", "--sudo-password-file", secret, "orion")
+    assert host.run("ls /etc/docker/machinectl", check=False).returncode != 0
+
+
 def test_a_user_without_a_shell_is_told_so(fresh_host: FreshHost, cli: Cli) -> None:
     host = fresh_host("noshell")
     assert "not available" in cli.refused(*generic(host, user="joe"))
