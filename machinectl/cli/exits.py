@@ -36,6 +36,12 @@ def guarded(work: Callable[[], int | None], *, program: str = "machinectl") -> i
         # The reader has what it wanted (`machinectl ls | head -1`); what is still buffered goes nowhere, quietly.
         silence(sys.stdout.fileno())
         return 0
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").partition(".")[0] in {"", "machinectl"}:
+            print(harmless(report_of_bug(exc)), file=sys.stderr)
+            return BUG
+        report(missing(exc.name or ""), program)
+        return 1
     except Exception as exc:  # noqa: BLE001 (the last line of defence: a bug is told as one)
         if isinstance(exc, OSError) and exc.errno in OUTPUT_ERRORS and exc.filename is None:
             silence(sys.stdout.fileno())
@@ -43,6 +49,14 @@ def guarded(work: Callable[[], int | None], *, program: str = "machinectl") -> i
             return 1
         print(harmless(report_of_bug(exc)), file=sys.stderr)
         return BUG
+
+
+def missing(package: str) -> MachineError:
+    """What to do about a package that is not there."""
+    return MachineError(
+        f"The Python package {package} is missing: this is not a whole installation",
+        "Install machinectl with what it needs: pipx install machinectl; in a checkout: pipx install .",
+    )
 
 
 def report(error: MachineError, program: str = "machinectl") -> None:
@@ -53,7 +67,16 @@ def report(error: MachineError, program: str = "machinectl") -> None:
 
 def as_called(text: str, program: str) -> str:
     """A text whose commands work as this one was called: with the store that it was told to use."""
-    return text if program == "machinectl" else text.replace("machinectl ", f"{program} ")
+    if program == "machinectl":
+        return text
+    from machinectl.cli.catalogue import VERBS
+
+    first, *rest = text.split("machinectl ")
+    # In a sentence it is but a name.
+    return first + "".join(
+        f"{program if part.split(maxsplit=1)[:1] and part.split(maxsplit=1)[0] in VERBS else 'machinectl'} {part}"
+        for part in rest
+    )
 
 
 def program_with(root: str) -> str:

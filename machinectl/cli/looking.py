@@ -12,7 +12,6 @@ import typer
 from machinectl.cli import answers
 from machinectl.cli.exits import report
 from machinectl.cli.harmless import harmless
-from machinectl.cli.listing import print_machines, print_removed
 from machinectl.cli.output import print_json, write_bytes, write_out
 from machinectl.cli.verbs import AsJson, Names, OneName, Timeout, own_version, session, verb
 from machinectl.errors import MachineError, UsageError
@@ -25,19 +24,19 @@ if TYPE_CHECKING:
 def add_looking(app: typer.Typer) -> None:
     """Add the verbs that tell what is known of machines, and what their engines say."""
 
-    @verb(app, "active", help="Print the machine that docker in this shell points at.")
+    @verb(app, "active")
     def active(ctx: typer.Context, timeout: Timeout = 10) -> None:
         write_out(answers.active(session(ctx).store, {}, []))
 
-    @verb(app, "url", help="Print where a machine's engine is.")
+    @verb(app, "url")
     def url(ctx: typer.Context, names: OneName = None) -> None:
         write_out(answers.url(session(ctx).store, {}, names or []))
 
-    @verb(app, "ip", help="Print machines' addresses.")
+    @verb(app, "ip")
     def ip(ctx: typer.Context, names: Names = None) -> None:
         write_out(answers.ip(session(ctx).store, {}, names or []))
 
-    @verb(app, "status", help="Print what a machine is doing.")
+    @verb(app, "status")
     def status(ctx: typer.Context, names: OneName = None, timeout: Timeout = 10, as_json: AsJson = False) -> None:
         from machinectl.commands.status import status as command
 
@@ -49,14 +48,16 @@ def add_looking(app: typer.Typer) -> None:
         if found.error:
             report(MachineError(found.error, found.hint), session(ctx).program)
 
-    @verb(app, "version", help="Print a machine's engine's version; without a name, this program's own.")
+    @verb(app, "version")
     def version(ctx: typer.Context, names: OneName = None, timeout: Timeout = 10) -> None:
+        if not names:
+            write_out(f"{own_version()}\n")
+            return
         from machinectl.commands.status import engine_version
 
-        found = engine_version(session(ctx).store, names, timeout) if names else own_version()
-        write_out(f"{found}\n")
+        write_out(f"{engine_version(session(ctx).store, names, timeout)}\n")
 
-    @verb(app, "inspect", help="Print all that is known of a machine, in docker-machine's shape.")
+    @verb(app, "inspect")
     def inspect(
         ctx: typer.Context,
         names: OneName = None,
@@ -81,7 +82,7 @@ def add_looking(app: typer.Typer) -> None:
         else:
             print_json(config_json(machine, directory))
 
-    @verb(app, "api", help="Ask a machine's engine and print its raw answer: machinectl api NAME /info")
+    @verb(app, "api")
     def api(
         ctx: typer.Context,
         name: Annotated[str, typer.Argument(metavar="NAME")],
@@ -93,12 +94,12 @@ def add_looking(app: typer.Typer) -> None:
     ) -> int:
         return print_answer(session(ctx).store, name, request, body, timeout)
 
-    for name, hidden in (("ls", False), ("list", True)):
-        add_listing(app, name, hidden=hidden)
+    for name in ("ls", "list"):
+        add_listing(app, name)
 
 
-def add_listing(app: typer.Typer, name: str, *, hidden: bool) -> None:
-    @verb(app, name, hidden=hidden, help="List machines, and what each is doing.")
+def add_listing(app: typer.Typer, name: str) -> None:
+    @verb(app, name)
     def ls(
         ctx: typer.Context,
         quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print names only.")] = False,
@@ -117,6 +118,8 @@ def add_listing(app: typer.Typer, name: str, *, hidden: bool) -> None:
             bool, typer.Option("--removed", help="List what is kept of machines that were removed, instead.")
         ] = False,
     ) -> None:
+        from machinectl.cli.listing import print_machines, print_removed
+
         if removed:
             print_removed(session(ctx).store, quiet=quiet, as_json=as_json)
             return
@@ -131,7 +134,7 @@ def print_answer(store: Store, name: str, request: list[str], body: str, timeout
 
     *method, path = request
     if len(method) > 1:
-        raise UsageError("Too many arguments", "machinectl api NAME [METHOD] PATH")
+        raise UsageError("Too many arguments", "See what it takes: machinectl api --help")
     piece = b""
     with api(store, name, (method or ["GET"])[0], path, read_body(body), timeout) as answer:
         write = on_terminal() if sys.stdout.isatty() else write_bytes

@@ -13,7 +13,7 @@ from machinectl.cli.verbs import OneName, session, verb
 
 
 def add_pointing(app: typer.Typer) -> None:
-    @verb(app, "env", help="Print what points a shell's docker at a machine: eval $(machinectl env NAME)")
+    @verb(app, "env")
     def env(
         ctx: typer.Context,
         names: OneName = None,
@@ -29,7 +29,7 @@ def add_pointing(app: typer.Typer) -> None:
         flags.update({"no_proxy": ""} if no_proxy else {})
         write_out(answers.env(session(ctx).store, flags, names or []))
 
-    @verb(app, "config", help="Print docker's flags for a machine: docker $(machinectl config NAME) ps")
+    @verb(app, "config")
     def config(
         ctx: typer.Context,
         names: OneName = None,

@@ -246,7 +246,7 @@ class SystemSession(Session):
     def open_channel(self) -> paramiko.Channel:
         raise SSHError(
             f"A shell at {self.settings.address} is for the system's ssh alone, which takes no password from us",
-            "Give machinectl ssh no --ssh-… options: it becomes that ssh then",
+            "Run it again without --native-ssh, a password or another --ssh option: it becomes that ssh then",
         )
 
     def exit_status(self, channel: paramiko.Channel) -> int:
