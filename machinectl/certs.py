@@ -612,6 +612,18 @@ def _how_to_get_a_key(pem: bytes, file: str) -> str:
     return "A PEM key starts with -----BEGIN PRIVATE KEY-----; copy the file again from its source."
 
 
+def openssh_key(pem: bytes, passphrase: str | None = None) -> bytes:
+    """A private key (PEM, PKCS #8 for one) in OpenSSH's format, not encrypted. Raises ValueError for what is none."""
+    secret = None if passphrase is None else passphrase.encode("utf-8", "surrogateescape")
+    try:
+        key = serialization.load_pem_private_key(pem, secret)
+        return key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        )
+    except (TypeError, UnsupportedAlgorithm) as exc:
+        raise ValueError(exc) from exc
+
+
 def _is_der(data: bytes) -> bool:
     """A DER SEQUENCE, and no text that happens to start with its tag, which is 0."""
     return data.startswith(b"\x30") and not data.isascii()

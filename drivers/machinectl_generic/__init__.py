@@ -53,6 +53,8 @@ class GenericDriver:
 
     def __init__(self) -> None:
         self._ways: dict[tuple[str, str, int], Way] = {}
+        # The keys that were named for the machines made here, by the machine's directory.
+        self._named: dict[str, str] = {}
 
     def options(self) -> Sequence[Option]:
         return [
@@ -115,6 +117,7 @@ class GenericDriver:
     def create(self, request: Request, keep: Callable[[str], None]) -> str:  # noqa: ARG002 (the contract's)
         way = self._way(request)
         take_key(request)
+        self._named[request.directory] = wanted_key(request)
         return json.dumps(
             {
                 # The first five as docker-machine's records have them.
@@ -137,7 +140,8 @@ class GenericDriver:
             state.get("SSHHost") or state["IPAddress"],
             state.get("SSHUser", ""),
             state.get("SSHPort", 0),
-            kept_key(instance, state.get("SSHKeyPath", "")),
+            # What goes wrong while a machine is made is told of the file that was named: its copy may be gone.
+            self._named.get(instance.directory) or kept_key(instance, state.get("SSHKeyPath", "")),
             bool(state.get("CopyKey")),
         )
         return Where(tcp(state["IPAddress"], state["EnginePort"]), ssh)
@@ -311,8 +315,9 @@ def wants_copy(request: Request) -> bool:
 
 
 def key_files(path: str) -> list[str]:
-    """A key that was named, and its public half where that lies beside it."""
-    return [file for file in (path, f"{path}.pub") if file == path or os.path.exists(file)] if path else []
+    """A key that was named, and its public half and its certificate where they lie beside it."""
+    files = (path, f"{path}.pub", f"{path}-cert.pub")
+    return [file for file in files if file == path or os.path.exists(file)] if path else []
 
 
 def check_key(path: str) -> None:
@@ -326,7 +331,7 @@ def check_key(path: str) -> None:
 
 
 def take_key(request: Request) -> None:
-    """Put the user's key, and its public half where that lies beside it, into the machine's directory."""
+    """Put the user's key, and what belongs to it and lies beside it, into the machine's directory."""
     path = wanted_key(request)
     for file in key_files(path):
         kept = KEY_FILE + file.removeprefix(path)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def way_in(session: Session, root: Runner) -> str:
     """Who logs in at a host, and how commands there become root's."""
-    return f"Logged in as {session.user}" + ("" if root is session else ", who becomes root by sudo")
+    from machinectl.ssh.sudo import Root
+
+    return f"Logged in as {session.user}" + (f", who becomes root by {root.program}" if isinstance(root, Root) else "")
 
 
 def described(host: Facts, port: int) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ NOTICEABLE = timedelta(minutes=5)
 
 def check(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> None:
     """Refuse a host that cannot be provisioned. Raises CheckFailed: the first reason, and what to do about it."""
-    for test in (root, init, impostors, files, room, config):
+    for test in (root, init, impostors, startable, files, room, config):
         test(facts, target)
     tls(facts, target, allowed)
     for test in (port, clock):
@@ -88,6 +88,34 @@ def impostors(facts: Facts, target: Target) -> None:
         raise CheckFailed(
             "There is no Docker Engine on the host, and --engine-install none says not to install one",
             "Install it on the host, or use --engine-install auto",
+        )
+
+
+def startable(facts: Facts, _: Target) -> None:
+    """What keeps docker.service from starting, which systemd finds at once, and dockerd after two minutes."""
+    if "docker.service" in facts.masked:
+        raise CheckFailed(
+            "docker.service on the host is masked: systemd refuses to start it",
+            "On the host, as root: systemctl unmask docker.service; then run this again",
+        )
+    if not facts.dockerd or facts.running:
+        return
+    package = "containerd.io" if "docker-ce" in facts.packages else "containerd"
+    if facts.containerd == "":
+        raise CheckFailed(
+            f"The host has {facts.dockerd} and no containerd, without which that does not start",
+            f"Install it anew on the host, the package {package}; then run this again",
+        )
+    named = any(flag.name == "containerd" for flag in unit.all_flags(facts.unit, facts.environment, ours=True))
+    if named and "containerd.service" in facts.masked:
+        raise CheckFailed(
+            "docker.service on the host needs containerd.service, which is masked",
+            "On the host, as root: systemctl unmask containerd.service; then run this again",
+        )
+    if named and not facts.containerd_service:
+        raise CheckFailed(
+            "docker.service on the host needs containerd, and there is no containerd.service that starts it",
+            f"Install it anew on the host, the package {package}; then run this again",
         )
 
 

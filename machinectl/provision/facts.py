@@ -110,6 +110,8 @@ class Facts:
     `version` its version. `unit` is docker.service as `systemctl cat` prints it, `absent` are programs that it starts
     and that are not there, `dependents` the active units that systemd restarts along with it, and `environment` the
     lines of its environment files that may hold options. Of `socket`, docker.socket, only `active` is known.
+    `masked` are the units that systemd refuses to start. `containerd` is the path of that program, "" where it is not
+    there and None where that is not known; `containerd_service` is what systemd would start it by, if it can.
     `podman_socket` is whether podman answers where an engine would. `info` is what the running engine says of itself,
     and `links` where the directories of its data lead.
     """
@@ -131,6 +133,9 @@ class Facts:
     packages: Mapping[str, str] = field(default_factory=dict)
     service: Service = Service()
     socket: Service = Service()
+    masked: frozenset[str] = frozenset()
+    containerd: str | None = None
+    containerd_service: bool = True
     unit: str = ""
     absent: frozenset[str] = frozenset()
     drop_ins: tuple[str, ...] = ()
@@ -236,7 +241,7 @@ def parse(output: bytes) -> Facts:
     try:
         host = facts(found)
     except (ValueError, IndexError, KeyError, binascii.Error) as exc:
-        raise MachineError(f"The host's answer cannot be understood: {exc!r}", "Try again with --debug") from exc
+        raise MachineError("The host's answer cannot be understood", "See what it answers: --debug") from exc
     for path, file in host.files.items():
         if len(file.content) > LARGEST_FILE:
             raise MachineError(
@@ -303,6 +308,10 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         packages={line.split()[0]: line.split()[1] for line in text("packages").splitlines()},
         service=service,
         socket=Service(active=units.get("docker.socket", {}).get("ActiveState") == "active"),
+        masked=frozenset(name for name, unit in units.items() if is_masked(unit)),
+        containerd=word("containerd") if "containerd" in found else None,
+        containerd_service="containerd-socket" in found
+        or units.get("containerd.service", {}).get("LoadState") != "not-found",
         unit=text("unit"),
         absent=frozenset(" ".join(words) for words in each(found, "absent")),
         drop_ins=tuple(unit.get("DropInPaths", "").split()),
@@ -341,6 +350,10 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         transaction=word("transaction"),
         firewalls={section.words[0]: section.text for section in found.get("firewall", ())},
     )
+
+
+def is_masked(unit: Mapping[str, str]) -> bool:
+    return "masked" in {unit.get("LoadState"), unit.get("UnitFileState")}
 
 
 def clock(text: str) -> int:

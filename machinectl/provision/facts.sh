@@ -57,7 +57,7 @@ config=/etc/docker/daemon.json
 value="[\"']\{0,1\}[= ][\"']\{0,1\}\([^ \"']*\)"
 if has systemctl; then
     say units
-    systemctl show docker.service docker.socket -p Id -p Names -p ControlGroup -p LoadState -p ActiveState -p UnitFileState -p DropInPaths -p NeedDaemonReload | lines
+    systemctl show docker.service docker.socket containerd.service -p Id -p Names -p ControlGroup -p LoadState -p ActiveState -p UnitFileState -p DropInPaths -p NeedDaemonReload | lines
     say unit
     unit=$(systemctl cat docker.service)
     printf '%s\n' "$unit" | lines
@@ -82,6 +82,8 @@ done
 
 # The engine itself, and what passes for one.
 has dockerd && say dockerd "$(command -v dockerd)"
+has dockerd && say containerd "$(command -v containerd || command -v docker-containerd)"
+[ -S /run/containerd/containerd.sock ] && say containerd-socket
 say packages
 if has dpkg-query; then
     dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' docker.io docker-ce moby-engine docker-engine \

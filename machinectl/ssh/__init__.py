@@ -7,6 +7,7 @@ takes 80 ms to load.
 `endpoint`: where a host's SSH is. `settings`: what OpenSSH would use for it. `known_hosts`: that format; `hostkeys`:
 which keys are trusted. `credentials`, `keys`, `login`: who we are. `dial`, `transport`: the way there. `connect`: all
 of it, up to a `session` that runs commands, in `shells` started ahead and with `framing` around what they print.
+`system`: the same by the system's ssh, for what paramiko cannot do. `denials`: what hosts say to whom they let in half.
 `sudo`: the same as root. `files`: what is sent. `openssh`, `terminal`: a shell for a person.
 """
 

@@ -6,12 +6,12 @@ import dataclasses
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from machinectl.ssh import dial
-from machinectl.ssh.errors import SSHError
+from machinectl.ssh import dial, system
+from machinectl.ssh.errors import BeyondUs, SSHError
 from machinectl.ssh.hostkeys import HostKeys
 from machinectl.ssh.known_hosts import HostKey
 from machinectl.ssh.login import log_in
-from machinectl.ssh.session import Session
+from machinectl.ssh.session import OwnSession
 from machinectl.ssh.settings import jump_targets, settings
 from machinectl.ssh.transport import Transport
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from machinectl.ssh.credentials import Credentials
     from machinectl.ssh.endpoint import SSHEndpoint
     from machinectl.ssh.hostkeys import HostKeyPolicy
+    from machinectl.ssh.session import Session
     from machinectl.ssh.settings import Settings
 
 # OpenSSH follows a jump host's own ProxyJump without end; a chain of more than this is a loop.
@@ -50,7 +51,9 @@ def connect(
 
     `timeout` in seconds is for each of TCP and the handshake; None leaves it to the user's ConnectTimeout, else 15 s.
     `trace` is given each command and what it printed, never what is sent to it. `Session.known_hosts` is what to keep
-    as the machine's known_hosts. Raises SSHError: HostKeyRefused, LoginRefused and others that say what was found.
+    as the machine's known_hosts. What is beyond us is left to the system's ssh, where there is one.
+
+    Raises SSHError: HostKeyRefused, LoginRefused and others that say what was found.
     """
     chosen = settings(endpoint)
     if timeout is not None:
@@ -59,10 +62,13 @@ def connect(
     journey = Journey(stack, credentials, HostKeys(policy, console), console)
     try:
         transport = journey.reach(chosen)
+    except BeyondUs as exc:
+        stack.close()
+        return system.connect(endpoint, chosen, journey.host_keys, console, instead_of=exc, trace=trace)
     except BaseException:
         stack.close()
         raise
-    return Session(transport, chosen, stack, known_hosts=journey.host_keys.pinned, trace=trace)
+    return OwnSession(transport, chosen, stack, known_hosts=journey.host_keys.pinned, trace=trace)
 
 
 def meet(endpoint: SSHEndpoint, credentials: Credentials, policy: HostKeyPolicy, console: Console) -> bytes:
@@ -70,9 +76,13 @@ def meet(endpoint: SSHEndpoint, credentials: Credentials, policy: HostKeyPolicy,
 
     Jump hosts on the way are logged in at, with `credentials`. Raises what `connect` raises before a login.
     """
+    chosen = settings(endpoint)
     with ExitStack() as stack:
         journey = Journey(stack, credentials, HostKeys(policy, console), console)
-        journey.meet(settings(endpoint))
+        try:
+            journey.meet(chosen)
+        except BeyondUs as exc:
+            system.meet(endpoint, chosen, journey.host_keys, instead_of=exc)
         return journey.host_keys.pinned
 
 

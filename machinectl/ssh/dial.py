@@ -17,7 +17,8 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from machinectl.errors import one_line
-from machinectl.ssh.errors import ConnectionLost, SSHError
+from machinectl.ssh.errors import BeyondUs, ConnectionLost, SSHError
+from machinectl.ssh.transport import NothingShared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,7 @@ TURNED_AWAY = ("Not allowed at this time", "Exceeded MaxStartups")
 # How much of somebody else's words is told, in characters, and of what a ProxyCommand wrote is looked at, in bytes.
 LONGEST_SAID = 100
 LONGEST_ERRORS = 1 << 16
+LONGEST_OFFER = 300
 # ^C is for us alone, who let a step end first. The command stays in our process group all the same: in another one it
 # could not ask at the terminal for a password.
 BEARING = 'trap "" INT; exec "$0" -c "$1"'
@@ -85,8 +87,9 @@ def resolve(settings: Settings) -> Sequence[Address]:
             f"Check the name server: getent hosts {settings.hostname}",
         ) from exc
     if isinstance(answer, OSError | UnicodeError):
+        why = answer.strerror if isinstance(answer, OSError) else "one of its parts is empty, or too long"
         raise SSHError(
-            f"The name {settings.hostname} does not resolve: {getattr(answer, 'strerror', None) or answer}",
+            f"The name {settings.hostname} does not resolve: {why}",
             f"Check its spelling, or give its address: getent hosts {settings.hostname}",
         ) from answer
     return answer
@@ -130,7 +133,7 @@ class ProxyCommand:
             except OSError as exc:
                 self.socket.close()
                 self._errors.close()
-                raise SSHError(f"The ProxyCommand cannot be started: {exc}", f"Try it: {command}") from exc
+                raise SSHError(f"The ProxyCommand cannot be started: {reason(exc)}", f"Try it: {command}") from exc
         self.command = command
 
     def said(self) -> str:
@@ -170,6 +173,8 @@ def not_ssh(
     if proxy is not None and not transport.remote_version:
         said = proxy.said()
         return SSHError(f"The ProxyCommand does not lead to {where}{said and f': {said}'}", f"Try it: {proxy.command}")
+    if isinstance(failure, NothingShared):
+        return nothing_shared(where, failure)
     if isinstance(failure, IncompatiblePeer):
         return SSHError(
             f"{where} speaks an SSH that this one does not: {one_line(reason(failure))}", "Update the host's OpenSSH"
@@ -210,12 +215,31 @@ def not_ssh(
     )
 
 
+def nothing_shared(where: str, failure: NothingShared) -> BeyondUs:
+    """Which side lacks what the other one speaks."""
+    what = f"{where} speaks an SSH that this one does not"
+    offered = one_line(", ".join(failure.offered), LONGEST_OFFER)
+    if failure.outdated:
+        return BeyondUs(
+            f"{what}: all {failure.keyword} that it offers are outdated ({offered})", "Update the host's OpenSSH"
+        )
+    return BeyondUs(
+        f"{what}: the {failure.keyword} that it offers ({offered or 'none'}) are not known on this side",
+        "Install OpenSSH's ssh here, of a version as new as the host's: it is used then; or have the host offer one of "
+        f"these, too, in its sshd_config: {failure.keyword} {','.join(failure.ours)}",
+    )
+
+
 def reason(failure: BaseException | None) -> str:
     """Why a connection ended, in a few words."""
     if isinstance(failure, OSError) and failure.strerror:
         return failure.strerror
     if failure is None or isinstance(failure, EOFError):
         return "it was closed"
+    if isinstance(failure, paramiko.ChannelException):
+        return one_line(str(failure.text), LONGEST_SAID)
+    if isinstance(failure, TimeoutError):
+        return "it gave no answer in time"
     return one_line(str(failure), LONGEST_SAID) or type(failure).__name__
 
 

@@ -37,6 +37,14 @@ class LoginRefused(SSHError):
     """The host takes none of the keys and passwords that there are."""
 
 
+class BeyondUs(SSHError):
+    """What the SSH in here cannot do, and the system's may: an algorithm that it lacks."""
+
+
+class TokenNeeded(BeyondUs):
+    """The key that the host takes is on a security token."""
+
+
 class NoShell(SSHError):
     """The login works and runs no commands: nologin, a forced command, a restricted shell."""
 

@@ -61,11 +61,10 @@ def as_user(script: str, mark: str) -> str:
     return f"{program(script, mark)}\n"
 
 
-def as_root(script: str, mark: str, *, password: str | None, terminal: bool = False) -> str:
-    """The same as root through sudo; with a password where it wants one."""
+def as_root(script: str, mark: str, command: str, password: str | None = None) -> str:
+    """The same as root: `command` is one of those below, of ROOT_COMMAND; `password` is what it takes, if it does."""
     given = "" if password is None else f"{password}\n"
-    sudo = sudo_command(ROOT_COMMAND, password=password is not None, terminal=terminal)
-    return f"LC_ALL=C; export LC_ALL; {system_programs()}; {sudo}\n{given}{BEGIN}\n{program(script, mark)}\n"
+    return f"LC_ALL=C; export LC_ALL; {system_programs()}; {command}\n{given}{BEGIN}\n{program(script, mark)}\n"
 
 
 def system_programs() -> str:
@@ -76,15 +75,38 @@ def system_programs() -> str:
 def sudo_command(script: str, *, password: bool = False, terminal: bool = False) -> str:
     """Runs a script as root. With `password`, sudo takes one from standard input; else it must need none.
 
-    With `terminal`, sudo finds the terminal that requiretty in its sudoers wants: script(1) makes one, and the streams
-    go past it.
+    With `terminal`, sudo finds the terminal that requiretty in its sudoers wants.
     """
     how = "-S -p ''" if password else "-n"
     command = f"sudo -H {how} -- sh -c {shlex.quote(script)}"
-    if not terminal:
-        return command
-    past = shlex.quote(f"exec {command} <&3 >&4 2>&5")
+    return at_terminal(command) if terminal else command
+
+
+def authenticated_command(script: str, *, needed: bool = True, terminal: bool = False) -> str:
+    """Runs a script as root once sudo has taken the password that is the first line of standard input.
+
+    The password is all that sudo sees then: sudo-rs reads ahead, and would swallow what follows. For the script it
+    needs none, where it remembers that one was given by this shell a moment ago. A script that is not `needed` may
+    fail. `printf` is built into the shells of all systems: the password is in no argument list.
+    """
+    # What follows sudo keeps the shell from becoming it: sudo remembers whose child it was.
+    then = f"{sudo_command(script)}{'' if needed else ' || :'}"
+    authenticate = sudo_command(":", password=True)
+    command = (
+        f"unset password; IFS= read -r password; printf '%s\\n' \"$password\" | {authenticate} && {{ {then}; }}; exit"
+    )
+    return at_terminal(command) if terminal else command
+
+
+def at_terminal(command: str) -> str:
+    """Runs a command at a terminal that script(1) makes; the streams go past it."""
+    past = shlex.quote(f"exec <&3 >&4 2>&5; {command}")
     return f"SHELL=/bin/sh script -qec {past} /dev/null 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1"
+
+
+def doas_command(script: str) -> str:
+    """Runs a script as root by OpenBSD's doas, which must need no password: it takes one from a terminal alone."""
+    return f"doas -n -- sh -c {shlex.quote(script)}"
 
 
 def unframe(stdout: bytes, stderr: bytes, mark: str) -> Framed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 PIN = "machinectl"
 # A user's own may hold the hosts of a whole company: this many bytes are some 50,000 keys.
 LONGEST_KNOWN_HOSTS = 16 << 20
+
+# What a key revocation list begins with (PROTOCOL.krl).
+REVOCATION_LIST = b"SSHKRL\n\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,8 @@ class HostKeys:
 
     def check(self, settings: Settings, key: HostKey, *, jump: bool = False) -> None:
         """Accept a key, and pin it where it is new. Raises HostKeyRefused."""
+        if settings.revoked_host_keys:
+            must_not_be_revoked(settings, key)
         known = find_known(settings)
         if any(entry.marker == known_hosts.REVOKED and entry.key == key for entry in known):
             raise HostKeyRefused(
@@ -124,8 +131,14 @@ class HostKeys:
                 f"{settings.address} is not known, and --ssh-strict is given; it shows {key}",
                 f"Compare it with the host's; if it is right: --ssh-host-key {key.fingerprint}",
             )
+        if settings.strict_host_key_checking == "yes":
+            raise HostKeyRefused(
+                f"{settings.address} is not known, and StrictHostKeyChecking yes of your SSH configuration refuses it; "
+                f"it shows {key}",
+                f"Compare it with the host's; if it is right: --ssh-host-key {key.fingerprint}",
+            )
         how_long = "from now on" if self._policy.lasting else "this once"
-        if not self._console.interactive:
+        if not self._console.interactive or settings.strict_host_key_checking in {"accept-new", "no"}:
             self._console.note(f"The key of {settings.address} was not known; {key} is trusted {how_long}")
             return
         if not self._console.confirm(f"{settings.address} is not known. Its key is {key}. Trust it {how_long}?"):
@@ -160,6 +173,47 @@ def find_known(settings: Settings) -> list[Entry]:
                 f"Make it readable: ls -l {path}",
             ) from exc
     return known_hosts.find(entries, known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias))
+
+
+def must_not_be_revoked(settings: Settings, key: HostKey) -> None:
+    """Refuse a key that RevokedHostKeys names, and as OpenSSH does any key where that cannot be read."""
+    path = settings.revoked_host_keys
+    try:
+        text = read_file(path, LONGEST_KNOWN_HOSTS)
+    except OSError as exc:
+        raise HostKeyRefused(
+            f"{path}, RevokedHostKeys of your SSH configuration, cannot be read ({exc.strerror}): no key is trusted",
+            f"See: ls -l {path}",
+        ) from exc
+    if is_in_list(path, key) if text.startswith(REVOCATION_LIST) else known_hosts.holds(text, key):
+        raise HostKeyRefused(
+            f"The key of {settings.address} ({key}) is revoked: {path}, RevokedHostKeys of your SSH configuration, "
+            "names it",
+            "Ask who runs the host for its new key; do not connect until then",
+        )
+
+
+def is_in_list(path: str, key: HostKey) -> bool:
+    """Whether a list in OpenSSH's own format (PROTOCOL.krl) has a key: ssh-keygen knows. Raises HostKeyRefused."""
+    with tempfile.NamedTemporaryFile(suffix=".pub") as file:
+        file.write(f"{key.line}\n".encode())
+        file.flush()
+        query = ["ssh-keygen", "-Q", "-f", path, file.name]
+        try:
+            answer = subprocess.run(query, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        except OSError as exc:
+            raise HostKeyRefused(
+                f"{path}, RevokedHostKeys of your SSH configuration, is read by ssh-keygen alone, which cannot be "
+                f"started ({exc.strerror}): no key is trusted",
+                "Install OpenSSH, or write the keys down in that file as text, one a line",
+            ) from exc
+    revoked = answer.stdout.rstrip().endswith(b"REVOKED")
+    if answer.returncode != 0 and not revoked:
+        raise HostKeyRefused(
+            f"{path}, RevokedHostKeys of your SSH configuration, is no list of keys: no key is trusted",
+            f"See: ssh-keygen -Q -l -f {path}",
+        )
+    return revoked
 
 
 def usable(entries: Iterable[Entry]) -> list[Entry]:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 import paramiko
 from paramiko.agent import AgentSSH
+from paramiko.pkey import PublicBlob
 
 from machinectl.atomic import read_file
-from machinectl.ssh.errors import SSHError
+from machinectl.ssh.errors import SSHError, TokenNeeded
 from machinectl.ssh.known_hosts import HostKey, parse_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 # The container of OpenSSH's private keys: openssh-portable, PROTOCOL.key.
 MAGIC = b"openssh-key-v1\0"
@@ -39,6 +40,11 @@ CLASSES: dict[str, Callable[..., paramiko.PKey]] = {
 # The older PEM containers, by the name in their first line (RFC 8017, RFC 5915).
 PEM_TYPES = {"RSA": "ssh-rsa", "EC": "ecdsa-sha2-nistp256"}
 
+# What the types begin with whose private half is on a token (PROTOCOL.u2f).
+SK = "sk-"
+# The first line of a newer one says that it is encrypted, and no type (RFC 5958).
+PKCS8 = "ENCRYPTED"
+
 
 class WrongPassphrase(Exception):
     """The passphrase does not open the key."""
@@ -55,6 +61,23 @@ class KeyFile:
     text: str = field(repr=False)
     # The file holds the public half alone: its private half is in the agent.
     public_only: bool = False
+
+    @property
+    def on_token(self) -> bool:
+        """Whether the file only says which token to ask, and for which of its keys."""
+        return self.type.startswith(SK) and not self.public_only
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a host's owner signed for a key, so that its servers let it in."""
+
+    path: str
+    blob: HostKey
+
+    def shown(self) -> PublicBlob:
+        """What a key shows in place of its public half (paramiko's `PKey.public_blob`)."""
+        return PublicBlob(self.blob.type, self.blob.blob)
 
 
 class Agent(AgentSSH):
@@ -100,12 +123,26 @@ def read_key(path: str) -> KeyFile:
     match = re.search(r"^-----BEGIN (?:(\w+) )?PRIVATE KEY-----\s*$", text, re.MULTILINE)
     if match is None:
         return read_public(path, text)
+    if match[1] is None:
+        return read_openssh(path, read_pkcs8(path, text, None))
+    if match[1] == PKCS8:
+        return KeyFile(path, PKCS8, public_beside(path), encrypted=True, text=text)
     if match[1] == "OPENSSH":
         return read_openssh(path, text)
     if match[1] in PEM_TYPES:
         encrypted = "Proc-Type: 4,ENCRYPTED" in text
         return KeyFile(path, PEM_TYPES[match[1]], public_beside(path), encrypted, text)
-    raise unusable(path, f"is in the format {match[1] or 'PKCS #8'}", f"Convert it: ssh-keygen -p -f {path}")
+    raise unusable(path, f"is in the format {match[1]}", f"Convert it: ssh-keygen -p -f {path}")
+
+
+def read_pkcs8(path: str, text: str, passphrase: str | None) -> str:
+    """A key in the container that openssl writes, as OpenSSH's, opened. Raises SSHError."""
+    from machinectl.certs import openssh_key
+
+    try:
+        return openssh_key(text.encode("utf-8", "surrogateescape"), passphrase).decode()
+    except ValueError as exc:
+        raise unusable(path, "is damaged, or of a kind that SSH has not", "Make one: ssh-keygen -t ed25519") from exc
 
 
 def read_text(path: str) -> str:
@@ -144,8 +181,8 @@ def read_openssh(path: str, text: str) -> KeyFile:
         raise unusable(path, "is damaged", "Restore it, or make a new one: ssh-keygen -t ed25519") from exc
     cipher, public = fields
     kind = public.type
-    if kind.startswith("sk-"):
-        raise unusable(path, "needs its security token", f"Let the agent hold it: ssh-add {path}")
+    if kind.startswith(SK):
+        return KeyFile(path, kind, public, cipher != "none", text)
     if kind not in CLASSES:
         raise unusable(path, f"is of the type {kind}", "Make one that hosts still take: ssh-keygen -t ed25519")
     if cipher not in CIPHERS:
@@ -171,8 +208,14 @@ def read_fields(data: bytes) -> tuple[str, HostKey]:
 
 def unlock(key: KeyFile, passphrase: str | None) -> paramiko.PKey:
     """Open a key. Raises WrongPassphrase, or SSHError for a file that is no key after all."""
+    kind, text = key.type, key.text
+    if key.on_token:
+        raise TokenNeeded(f"The key {key.path} needs its security token", f"Let the agent hold it: ssh-add {key.path}")
     try:
-        return CLASSES[key.type](file_obj=io.StringIO(key.text), password=passphrase)
+        if kind == PKCS8:
+            text, passphrase = read_pkcs8(key.path, text, passphrase), None
+            kind = read_openssh(key.path, text).type
+        return CLASSES[kind](file_obj=io.StringIO(text), password=passphrase)
     except Exception as exc:
         # paramiko lets cryptography's, struct's and its own exceptions out, and has none for a wrong passphrase.
         if key.encrypted:
@@ -180,17 +223,33 @@ def unlock(key: KeyFile, passphrase: str | None) -> paramiko.PKey:
         raise unusable(key.path, "is damaged", "Restore it, or make a new one: ssh-keygen -t ed25519") from exc
 
 
-def with_certificate(key: KeyFile, pkey: paramiko.PKey) -> bool:
-    """Let a key show the certificate beside it (KEY-cert.pub), as OpenSSH does. False where there is none."""
-    path = f"{key.path}-cert.pub"
-    if not os.path.isfile(path):
+def certificates_of(public: HostKey, paths: Iterable[str]) -> list[Certificate]:
+    """The certificates of a key among files: KEY-cert.pub beside it, and the CertificateFiles of the configuration.
+
+    One that is not there or is somebody else's is passed over, as OpenSSH does.
+    """
+    found = []
+    for path in dict.fromkeys(paths):
+        try:
+            fields = read_text(path).split(None, 2)
+        except OSError:
+            continue
+        certificate = parse_key(fields[0], fields[1]) if len(fields) > 1 else None
+        if certificate is not None and certifies(certificate, public):
+            found.append(Certificate(path, certificate))
+    return found
+
+
+def certifies(certificate: HostKey, public: HostKey) -> bool:
+    """Whether a certificate is that of a public key, which it holds between a nonce and more (PROTOCOL.certkeys)."""
+    if not certificate.type.startswith(f"{public.type.removesuffix('@openssh.com')}-cert-"):
         return False
-    try:
-        pkey.load_certificate(read_text(path))
-    except Exception as exc:
-        # See unlock.
-        raise unusable(path, "is not this key's certificate", f"See: ssh-keygen -Lf {path}") from exc
-    return True
+    message = paramiko.Message(certificate.blob)
+    message.get_string()
+    message.get_string()
+    held = paramiko.Message(public.blob)
+    held.get_string()
+    return message.get_remainder().startswith(held.get_remainder())
 
 
 def public_line(path: str, passphrase: str | None = None) -> str:

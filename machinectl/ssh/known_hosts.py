@@ -98,6 +98,12 @@ def parse_key(kind: str, text: str) -> HostKey | None:
     return HostKey(kind, blob) if blob[4 : 4 + length] == kind.encode() and kind else None
 
 
+def holds(text: bytes, key: HostKey) -> bool:
+    """Whether a list of public keys, one a line (those of KEY.pub, and what may stand before them), has a key."""
+    words = key.line.split()
+    return any(words[1] in line.split() for line in text.decode(errors="replace").splitlines() if line[:1] != "#")
+
+
 def names_of(hostname: str, port: int, alias: str) -> list[str]:
     """What a host is called in known_hosts. A port has its own name; a line without one is good for any port."""
     if alias:

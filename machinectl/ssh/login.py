@@ -10,8 +10,10 @@ import paramiko
 from machinectl.errors import one_line
 from machinectl.ssh import keys
 from machinectl.ssh.credentials import TRIES, ask
-from machinectl.ssh.dial import LONGEST_SAID
+from machinectl.ssh.denials import NEW_PASSWORD, instead_of_login, new_password
+from machinectl.ssh.dial import LONGEST_SAID, reason
 from machinectl.ssh.errors import ConnectionLost, LoginRefused, SSHError
+from machinectl.ssh.keys import KeyFile
 from machinectl.ssh.known_hosts import HostKey
 from machinectl.ssh.transport import NoAnswer
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.ssh.credentials import Credentials
-    from machinectl.ssh.keys import Agent, KeyFile
+    from machinectl.ssh.keys import Agent
     from machinectl.ssh.settings import Settings
     from machinectl.ssh.transport import Authentication, Transport
 
@@ -47,7 +49,7 @@ def log_in(transport: Transport, settings: Settings, credentials: Credentials, c
         how = "gave no answer" if isinstance(exc, NoAnswer) else "ended the connection"
         raise ConnectionLost(f"{settings.address} {how} during the login", retry(settings)) from exc
     except paramiko.SSHException as exc:
-        raise SSHError(f"The login at {settings.address} failed: {exc}", retry(settings)) from exc
+        raise SSHError(f"The login at {settings.address} failed: {reason(exc)}", retry(settings)) from exc
     finally:
         if agent is not None:
             agent.close()
@@ -70,18 +72,32 @@ class Login:
         # For the message when all is in vain: what was tried, and why what is there was not.
         self._tried: list[str] = []
         self._unused: list[str] = []
+        self._asked_for_none = False
+        # The server asked for a new password in place of one that has expired.
+        self._expired = False
 
     def run(self) -> None:
         for candidate in self._candidates():
-            if self._offer(candidate):
+            asks = isinstance(candidate, KeyFile) and candidate.encrypted and not candidate.on_token
+            if (asks and not self._tried and self._granted_without_proof()) or self._offer(candidate):
                 break
         if not self._transport.is_authenticated():
-            if not self._tried:
-                # Nothing to offer: asking for "none" tells what could be.
-                self._attempt(lambda: self._authentication.auth_none(self._settings.user))
-            self._answer_questions()
+            if self._tried or not self._granted_without_proof():
+                self._answer_questions()
+            self._granted_without_proof()
         if not self._transport.is_authenticated():
             raise self._refused()
+
+    def _granted_without_proof(self) -> bool:
+        """Whether the server lets us in as we are (RFC 4252 5.2: "none"); one that does not says what it takes.
+
+        Asked once, and last where there are keys to try: it costs a round trip, and sshd counts it among a few attempts
+        unless it is the first.
+        """
+        if not self._asked_for_none and not self._transport.is_authenticated():
+            self._asked_for_none = True
+            self._attempt(lambda: self._authentication.auth_none(self._settings.user))
+        return self._transport.is_authenticated()
 
     @property
     def _authentication(self) -> Authentication:
@@ -111,8 +127,7 @@ class Login:
         rest = [key for key in files if key.public is None or key.public not in in_agent]
         if not self._settings.identities_only:
             yield from (identity for identity in held if identity.public not in named)
-        yield from (key for key in rest if not key.encrypted)
-        yield from (key for key in rest if key.encrypted)
+        yield from sorted(rest, key=lambda key: (key.encrypted, key.on_token))
 
     def _read(self, path: str) -> KeyFile | None:
         """A key's file; one that the user named must be there and be a key, any other may be missing."""
@@ -129,20 +144,32 @@ class Login:
 
     def _offer(self, candidate: AgentIdentity | KeyFile) -> bool:
         if isinstance(candidate, AgentIdentity):
-            return self._try_key(candidate.label, candidate.key)
+            return self._try_certificates(candidate.public, candidate.key) or self._try_key(
+                candidate.label, candidate.key
+            )
+        if candidate.on_token:
+            return self._offer_token(candidate)
         pkey = self._open(candidate)
         if pkey is None:
             return False
-        try:
-            certified = keys.with_certificate(candidate, pkey)
-        except SSHError as exc:
-            self._unused.append(exc.cause)
-            certified = False
-        if certified:
-            if self._try_key(f"{candidate.path}-cert.pub", pkey):
+        public = HostKey(pkey.get_name(), pkey.asbytes())
+        return self._try_certificates(public, pkey, f"{candidate.path}-cert.pub") or self._try_key(candidate.path, pkey)
+
+    def _offer_token(self, key: KeyFile) -> bool:
+        """Find out whether a key would do whose private half is on a token. Raises TokenNeeded where it would."""
+        self._tried.append(key.path)
+        if key.public is not None and self._would_accept(key.public):
+            keys.unlock(key, None)
+        return False
+
+    def _try_certificates(self, public: HostKey, key: paramiko.PKey, *beside: str) -> bool:
+        """Show each certificate of a key in its place."""
+        for certificate in keys.certificates_of(public, (*beside, *self._settings.certificates)):
+            key.public_blob = certificate.shown()
+            if self._try_key(certificate.path, key):
                 return True
-            pkey.public_blob = None
-        return self._try_key(candidate.path, pkey)
+            key.public_blob = None
+        return False
 
     def _try_key(self, label: str, key: paramiko.PKey) -> bool:
         self._tried.append(label)
@@ -152,7 +179,7 @@ class Login:
             # The agent did not sign: it is locked, it is gone, or its owner said no.
             if not self._transport.is_active():
                 raise
-            self._unused.append(f"{label} ({exc})")
+            self._unused.append(f"{label} ({reason(exc)})")
             return False
 
     def _open(self, key: KeyFile) -> paramiko.PKey | None:
@@ -250,7 +277,9 @@ class Login:
             return False
         answers = iter([password])
 
-        def answer(_title: str, _instructions: str, prompts: list[tuple[str, bool]]) -> list[str]:
+        def answer(title: str, instructions: str, prompts: list[tuple[str, bool]]) -> list[str]:
+            asked = " ".join([title, instructions, *(prompt for prompt, _ in prompts)])
+            self._expired = self._expired or NEW_PASSWORD.search(asked) is not None
             return [
                 (None if shown else next(answers, None)) or self._ask_for(prompt) or "" for prompt, shown in prompts
             ]
@@ -265,13 +294,20 @@ class Login:
         return ask(self._console, f"({self._settings.login}) {one_line(prompt.strip().rstrip(':'), LONGEST_SAID)}")
 
     def _cut_off(self) -> LoginRefused:
+        said = self._authentication.said
+        meant = instead_of_login(self._settings, said)
+        if meant is not None:
+            return meant
         return LoginRefused(
             f"{self._settings.address} ended the connection after {len(self._tried)} attempts to log in as "
-            f"{self._settings.user}: {', '.join(self._tried) or 'none of ours'}",
+            f"{self._settings.user}: {', '.join(self._tried) or 'none of ours'}"
+            f"{f'; it said {one_line(said, LONGEST_SAID)!r}' if said.strip() else ''}",
             "It allows a few attempts: name the right key, --generic-ssh-key PATH, or check the password",
         )
 
     def _refused(self) -> LoginRefused:
+        if self._expired:
+            return LoginRefused(*new_password(self._settings))
         methods = self._methods
         tried = f"tried: {', '.join(self._tried)}" if self._tried else "there was no key to try"
         unused = f"; not usable: {', '.join(self._unused)}" if self._unused else ""

@@ -7,11 +7,12 @@ import secrets
 import selectors
 import threading
 import time
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
 import paramiko
 
-from machinectl.ssh import framing
+from machinectl.ssh import denials, framing
 from machinectl.ssh.dial import reason
 from machinectl.ssh.errors import CommandFailed, CommandTimeout, ConnectionLost, NoShell, SSHError
 from machinectl.ssh.runner import COMMAND_TIMEOUT, Result
@@ -42,12 +43,11 @@ class TooMuch(Exception):
     """A command prints more than MOST_OUTPUT."""
 
 
-class Session:
+class Session(ABC):
     """A host that we are logged in to. Not to be shared between threads."""
 
     def __init__(
         self,
-        transport: Transport,
         settings: Settings,
         stack: ExitStack,
         *,
@@ -57,12 +57,10 @@ class Session:
         self.settings = settings
         # What to keep as the machine's known_hosts.
         self.known_hosts = known_hosts
-        self._transport = transport
         self._stack = stack
         self._trace = trace
-        self._alive = KeepAlive(transport, settings.alive_interval, max(1, settings.alive_count))
-        stack.callback(self._alive.stop)
-        self._shells = Shells(transport)
+        # Whether it has run a command of ours.
+        self._obeyed = False
 
     def __enter__(self) -> Self:
         return self
@@ -95,18 +93,13 @@ class Session:
             raise self.no_shell(framed)
         return self.result(framed, check=check)
 
+    @abstractmethod
     def open_channel(self) -> paramiko.Channel:
         """A channel for a person's shell; see `terminal`."""
-        try:
-            return self._transport.open_session(timeout=COMMAND_TIMEOUT)
-        except (paramiko.SSHException, EOFError, OSError) as exc:
-            raise self._lost() from exc
 
+    @abstractmethod
     def exit_status(self, channel: paramiko.Channel) -> int:
         """What the command on a closed channel ended with; 255, as ssh has it, where a signal ended it."""
-        if not self._transport.is_active():
-            raise self._lost()
-        return channel.exit_status if channel.exit_status >= 0 else 255
 
     def exchange(self, lines: Callable[[str], str], shown: str, data: bytes, timeout: float) -> Framed:
         """Send what starts a script, made by `lines` of a mark, and then its input; return what came back."""
@@ -138,27 +131,16 @@ class Session:
         return result
 
     def no_shell(self, framed: Framed) -> NoShell:
-        said = last_line(framed.noise)
-        return NoShell(
-            f"{self.settings.user} can log in at {self.settings.address} but run no commands"
-            f"{f': it says {said!r}' if said else ''}",
-            f"Log in as another user, or give this one a shell: chsh -s /bin/sh {self.settings.user}",
-        )
+        return denials.instead_of_commands(self.settings, framed.noise.decode(errors="replace"))
 
     def _converse(self, sent: bytes, mark: str, timeout: float) -> Framed:
-        deadline = time.monotonic() + timeout
         stdout, stderr = bytearray(), bytearray()
         try:
-            channel = self._take_shell(deadline)
-            feeding = threading.Thread(target=feed, args=(channel, sent), daemon=True)
-            try:
-                feeding.start()
-                read(channel, stdout, stderr, mark, deadline)
-            finally:
-                with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
-                    channel.close()
-                feeding.join(LINGER)
+            self._carry(sent, mark, time.monotonic() + timeout, stdout, stderr)
         except TimeoutError as exc:
+            framed = framing.unframe(bytes(stdout), bytes(stderr), mark)
+            if framed.noise and not framed.started and not self._obeyed:
+                raise self.no_shell(framed) from exc
             raise CommandTimeout(
                 f"{self.settings.address} did not finish a command within {timeout:.0f} s",
                 "It may still be running there; see which: --debug",
@@ -169,9 +151,68 @@ class Session:
                 f"See which command: --debug; and what it prints at a login: ssh {self.settings.login_options} true",
             ) from exc
         framed = framing.unframe(bytes(stdout), bytes(stderr), mark)
-        if framed.status is None and not self._transport.is_active():
+        self._obeyed = self._obeyed or framed.started
+        if framed.status is None and not self._is_alive():
             raise self._lost()
         return framed
+
+    @abstractmethod
+    def _carry(self, sent: bytes, mark: str, deadline: float, stdout: bytearray, stderr: bytearray) -> None:
+        """Start LOGIN_COMMAND, send all that is for it, and take what it prints until its closing marks or its end.
+
+        Raises TimeoutError when the deadline (time.monotonic) is over, TooMuch, SSHError where nothing is started.
+        """
+
+    @abstractmethod
+    def _is_alive(self) -> bool:
+        """Whether the connection is still there."""
+
+    def _lost(self, why: str = "it was closed") -> ConnectionLost:
+        return ConnectionLost(
+            f"The connection to {self.settings.address} was lost ({why})",
+            f"When it is back, run the same command again; try: ssh {self.settings.login_options} true",
+        )
+
+
+class OwnSession(Session):
+    """A session over paramiko."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        settings: Settings,
+        stack: ExitStack,
+        *,
+        known_hosts: bytes,
+        trace: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__(settings, stack, known_hosts=known_hosts, trace=trace)
+        self._transport = transport
+        self._alive = KeepAlive(transport, settings.alive_interval, max(1, settings.alive_count))
+        stack.callback(self._alive.stop)
+        self._shells = Shells(transport)
+
+    def open_channel(self) -> paramiko.Channel:
+        try:
+            return self._transport.open_session(timeout=COMMAND_TIMEOUT)
+        except (paramiko.SSHException, EOFError, OSError) as exc:
+            raise self._lost() from exc
+
+    def exit_status(self, channel: paramiko.Channel) -> int:
+        if not self._transport.is_active():
+            raise self._lost()
+        return channel.exit_status if channel.exit_status >= 0 else 255
+
+    def _carry(self, sent: bytes, mark: str, deadline: float, stdout: bytearray, stderr: bytearray) -> None:
+        channel = self._take_shell(deadline)
+        feeding = threading.Thread(target=feed, args=(channel, sent), daemon=True)
+        try:
+            feeding.start()
+            read(channel, stdout, stderr, mark, deadline)
+        finally:
+            with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
+                channel.close()
+            feeding.join(LINGER)
 
     def _take_shell(self, deadline: float) -> paramiko.Channel:
         try:
@@ -186,12 +227,11 @@ class Session:
                 "On the host: MaxSessions in sshd_config, and journalctl -u ssh",
             ) from exc
 
-    def _lost(self) -> ConnectionLost:
-        why = self._alive.verdict or reason(self._transport.get_exception())
-        return ConnectionLost(
-            f"The connection to {self.settings.address} was lost ({why})",
-            f"When it is back, run the same command again; try: ssh {self.settings.login_options} true",
-        )
+    def _is_alive(self) -> bool:
+        return self._transport.is_active()
+
+    def _lost(self, why: str = "") -> ConnectionLost:
+        return super()._lost(why or self._alive.verdict or reason(self._transport.get_exception()))
 
 
 class KeepAlive:

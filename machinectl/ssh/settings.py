@@ -41,6 +41,7 @@ NAME = re.compile(r"[^-\s\\'\"`$<>|&;(){}\x00-\x1f\x7f][^\s\\'\"`$<>|&;(){}\x00-
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 # What OpenSSH tries where no IdentityFile is set, in its order; sk keys need their token and only work with an agent.
 DEFAULT_KEYS = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
+STRICTNESS = {"yes": ("true",), "accept-new": (), "no": ("false", "off"), "ask": ()}
 KNOWN_HOSTS = ("~/.ssh/known_hosts ~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2")
 
 # What ssh answered: when (time.monotonic), and what, by the program that was asked and by host, user and port.
@@ -60,6 +61,8 @@ class Settings:
     port: int
     # IdentityFile, in order, whether the file exists or not.
     keys: tuple[str, ...]
+    # CertificateFile, in order, whether the file exists or not.
+    certificates: tuple[str, ...]
     # The user named this one key, and nothing else is tried.
     key_given: bool
     # Only `keys` may be used, wherever they are held: nothing else of the agent's.
@@ -70,6 +73,9 @@ class Settings:
     # UserKnownHostsFile and GlobalKnownHostsFile: those that exist.
     known_hosts: tuple[str, ...]
     host_key_alias: str
+    # StrictHostKeyChecking, one of the keys of STRICTNESS.
+    strict_host_key_checking: str
+    revoked_host_keys: str
     family: socket.AddressFamily
     connect_timeout: float
     alive_interval: float
@@ -100,7 +106,16 @@ def settings(endpoint: SSHEndpoint) -> Settings:
     """
     check_endpoint(endpoint)
     program = shutil.which("ssh")
-    return choose(endpoint, ask_once(program, endpoint) if program else read_files(endpoint))
+    if program:
+        return choose(endpoint, ask_once(program, endpoint))
+    try:
+        return choose(endpoint, read_files(endpoint))
+    except ValueError as exc:
+        # ssh would have refused it, or made a number of it (ConnectTimeout 1m).
+        raise SSHError(
+            f"The SSH configuration for {endpoint.host} has a word where we know a number alone: a port, or seconds",
+            "Mend ~/.ssh/config, or install OpenSSH's ssh, which reads it then",
+        ) from exc
 
 
 def check_endpoint(endpoint: SSHEndpoint) -> None:
@@ -243,6 +258,7 @@ def choose(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]]) -> Setti
         user=user,
         port=port,
         keys=tuple(keys),
+        certificates=tuple(expand(path, tokens) for path in options.get("certificatefile", ()) if path != "none"),
         key_given=bool(endpoint.key),
         identities_only=bool(endpoint.key) or option("identitiesonly") == "yes",
         agent=agent_socket(options, tokens),
@@ -252,11 +268,18 @@ def choose(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]]) -> Setti
             path for name in ("userknownhostsfile", "globalknownhostsfile") for path in existing(option(name), tokens)
         ),
         host_key_alias=option("hostkeyalias"),
+        strict_host_key_checking=strictness(option("stricthostkeychecking")),
+        revoked_host_keys=expand(option("revokedhostkeys"), tokens),
         family=FAMILIES.get(option("addressfamily"), socket.AF_UNSPEC),
         connect_timeout=float(option("connecttimeout") or CONNECT_TIMEOUT),
         alive_interval=interval or ALIVE_INTERVAL,
         alive_count=int(option("serveralivecountmax", str(ALIVE_COUNT))) if interval else ALIVE_COUNT,
     )
+
+
+def strictness(value: str) -> str:
+    """StrictHostKeyChecking by the name that ssh_config(5) has for it: ssh -G says true and false."""
+    return next((name for name, also in STRICTNESS.items() if value.lower() in {name, *also}), "ask")
 
 
 def agent_socket(options: Mapping[str, Sequence[str]], tokens: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Becoming root: as root logged in, by sudo without a password, or by sudo with one, which goes through stdin."""
+"""Becoming root: as root logged in, by sudo, whose password goes through stdin, or by doas where there is no sudo."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.ssh import framing
 from machinectl.ssh.credentials import TRIES, ask
+from machinectl.ssh.denials import new_password
 from machinectl.ssh.errors import RootRefused
 from machinectl.ssh.runner import COMMAND_TIMEOUT, Result
 from machinectl.ssh.session import last_line
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from machinectl.ssh.session import Session
 
 # What probe_command's script prints.
-ROOT, ABSENT, FREE, WANTS_PASSWORD, NO_TERMINAL = "root", "absent", "free", "password", "terminal"
+ROOT, ABSENT, FREE, WANTS_PASSWORD, NO_TERMINAL, DOAS = "root", "absent", "free", "password", "terminal", "doas"
+# What check_password_command's prints where sudo asks no second time.
+REMEMBERED = "remembered"
 
 # sudo's own words and sudo-rs's (Ubuntu's since 25.10), in English as LC_ALL=C makes them.
 NOT_ALLOWED = re.compile(
@@ -27,7 +30,11 @@ NOT_ALLOWED = re.compile(
 WRONG_PASSWORD = re.compile(
     rb"try again|incorrect password|[Aa]uthentication fail|no password was provided", re.IGNORECASE
 )
+NEW_PASSWORD = re.compile(rb"password (is|has) expired|to change your password", re.IGNORECASE)
+# Neither is mended by a password.
+HOPELESS = (NOT_ALLOWED, NEW_PASSWORD)
 NEEDS_TERMINAL = re.compile(rb"must have a tty")
+DOAS_REFUSES = re.compile(rb"^doas: (.+)$", re.MULTILINE)
 
 
 def probe_command(*, terminal: bool = False) -> str:
@@ -36,6 +43,7 @@ def probe_command(*, terminal: bool = False) -> str:
     return (
         f"{framing.system_programs()}\n"
         f'if [ "$(id -u)" = 0 ]; then echo {ROOT}\n'
+        f"elif ! command -v sudo >/dev/null && {framing.doas_command(':')}; then echo {DOAS}\n"
         f"elif ! command -v sudo >/dev/null; then echo {ABSENT}\n"
         f"{makes_one}"
         f"elif {framing.sudo_command(':', terminal=terminal)}; then echo {FREE}\n"
@@ -44,17 +52,19 @@ def probe_command(*, terminal: bool = False) -> str:
 
 
 def check_password_command(*, terminal: bool = False) -> str:
-    """Tries the password on its input, once: at the end of the input sudo asks no second time."""
-    return f"{framing.system_programs()}\n" + framing.sudo_command(":", password=True, terminal=terminal)
+    """Tries the password on its input, once, and says whether sudo remembers it for what comes next."""
+    remembers = framing.authenticated_command(f"echo {REMEMBERED}", needed=False, terminal=terminal)
+    return f"{framing.system_programs()}\n{remembers}"
 
 
 class Root:
-    """Runs commands as root through sudo; see Runner."""
+    """Runs commands as root by `program`, through a command of framing's; see Runner."""
 
-    def __init__(self, session: Session, password: str | None, *, terminal: bool) -> None:
+    def __init__(self, session: Session, command: str, password: str | None = None, *, program: str = "sudo") -> None:
+        self.program = program
         self._session = session
+        self._command = command
         self._password = password
-        self._terminal = terminal
 
     def __repr__(self) -> str:
         return f"Root({self._session.settings.login})"
@@ -68,15 +78,15 @@ class Root:
         check: bool = True,
         shown: str = "",
     ) -> Result:
-        """Run a script as root. Raises RootRefused where sudo does not let it any more."""
+        """Run a script as root. Raises RootRefused where it may not be one any more."""
         framed = self._session.exchange(
-            lambda mark: framing.as_root(script, mark, password=self._password, terminal=self._terminal),
-            f"sudo: {shown or script}",
+            lambda mark: framing.as_root(script, mark, self._command, self._password),
+            f"{self.program}: {shown or script}",
             input,
             timeout,
         )
         if not framed.started:
-            raise refused(self._session, Result(1, b"", framed.noise))
+            raise refused(self._session, Result(1, b"", framed.noise), self.program)
         return self._session.result(framed, check=check)
 
 
@@ -90,18 +100,21 @@ def elevate(session: Session, credentials: Credentials, console: Console) -> Run
         probe = session.run(probe_command(terminal=True))
     if probe.text == ROOT:
         return session
+    if probe.text == DOAS:
+        return Root(session, framing.doas_command(framing.ROOT_COMMAND), program="doas")
     if probe.text == FREE:
-        return Root(session, None, terminal=terminal)
-    if probe.text != WANTS_PASSWORD or NOT_ALLOWED.search(probe.stderr):
+        return Root(session, framing.sudo_command(framing.ROOT_COMMAND, terminal=terminal))
+    if probe.text != WANTS_PASSWORD or is_hopeless(probe.stderr):
         raise refused(session, probe)
-    return Root(session, find_password(session, credentials, console, terminal=terminal), terminal=terminal)
+    return with_password(session, credentials, console, terminal=terminal)
 
 
-def find_password(session: Session, credentials: Credentials, console: Console, *, terminal: bool) -> str:
-    """The password given, or one typed, that sudo takes."""
+def with_password(session: Session, credentials: Credentials, console: Console, *, terminal: bool) -> Root:
+    """Root by sudo with the password given, or one typed. Raises RootRefused."""
     if credentials.sudo_password is not None:
-        if try_password(session, credentials.sudo_password, terminal=terminal):
-            return credentials.sudo_password
+        root = try_password(session, credentials.sudo_password, terminal=terminal)
+        if root is not None:
+            return root
         raise RootRefused(
             f"sudo at {session.settings.address} does not take the password given for {session.user}",
             f"Try it there: sudo -v; or let {session.user} do without one: {sudoers(session.user)}",
@@ -110,9 +123,10 @@ def find_password(session: Session, credentials: Credentials, console: Console, 
         password = ask(console, f"Password of {session.user} for sudo at {session.settings.address}")
         if password is None:
             break
-        if try_password(session, password, terminal=terminal):
+        root = try_password(session, password, terminal=terminal)
+        if root is not None:
             credentials.sudo_password = password
-            return password
+            return root
         console.warn("sudo does not take that password")
     else:
         raise RootRefused(
@@ -126,20 +140,49 @@ def find_password(session: Session, credentials: Credentials, console: Console, 
     )
 
 
-def try_password(session: Session, password: str, *, terminal: bool) -> bool:
-    """Whether sudo takes a password. Raises RootRefused where it isn't the password that is wrong."""
+def try_password(session: Session, password: str, *, terminal: bool) -> Root | None:
+    """Root by sudo, where it takes a password. Raises RootRefused where it isn't the password that is wrong."""
     line = f"{password}\n".encode(errors="surrogateescape")
     result = session.run(check_password_command(terminal=terminal), input=line, check=False)
+    if result.status == 0 and result.text == REMEMBERED:
+        return Root(session, framing.authenticated_command(framing.ROOT_COMMAND, terminal=terminal), password)
     if result.status == 0:
-        return True
-    if NOT_ALLOWED.search(result.stderr) or not WRONG_PASSWORD.search(result.stderr):
+        return asked_each_time(session, password, terminal=terminal)
+    if is_hopeless(result.stderr) or not WRONG_PASSWORD.search(result.stderr):
         raise refused(session, result)
-    return False
+    return None
 
 
-def refused(session: Session, result: Result) -> RootRefused:
+def is_hopeless(said: bytes) -> bool:
+    return any(words.search(said) for words in HOPELESS)
+
+
+def asked_each_time(session: Session, password: str, *, terminal: bool) -> Root:
+    """Root by a sudo that remembers nothing: it reads the password from before the script, and must read no more."""
+    command = framing.sudo_command(framing.ROOT_COMMAND, password=True, terminal=terminal)
+    root = Root(session, command, password)
+    try:
+        root.run(":")
+    except RootRefused as exc:
+        user = session.user
+        raise RootRefused(
+            f"sudo at {session.settings.address} takes the password and lets no command follow it: it is sudo-rs, and "
+            "remembers no password (timestamp_timeout in its sudoers)",
+            f"Let it remember: Defaults:{user} timestamp_timeout=5; or let {user} do without one: {sudoers(user)}",
+        ) from exc
+    return root
+
+
+def refused(session: Session, result: Result, program: str = "sudo") -> RootRefused:
     """Why there is no root, and what to do about it: from what a probe printed, or sudo said."""
     user, address = session.user, session.settings.address
+    doas = DOAS_REFUSES.search(result.stderr)
+    if doas and (result.text == ABSENT or program == "doas"):
+        return RootRefused(
+            f"{user} cannot become root at {address} by doas, which has to need no password; it says: "
+            f"{doas[1].decode(errors='replace')}",
+            f"On the host, as root: echo 'permit nopass {user}' >> /etc/doas.conf",
+        )
     if result.text == ABSENT:
         return RootRefused(
             f"{user} is not root at {address}, and there is no sudo there",
@@ -150,10 +193,12 @@ def refused(session: Session, result: Result) -> RootRefused:
             f"sudo at {address} wants a terminal (requiretty in its sudoers), and there is no script(1) to make one",
             f"On the host, as root: echo 'Defaults:{user} !requiretty' > /etc/sudoers.d/zz-{file_name(user)}-tty",
         )
+    if NEW_PASSWORD.search(result.stderr):
+        return RootRefused(*new_password(session.settings))
     if NOT_ALLOWED.search(result.stderr):
         return RootRefused(f"{user} may not run sudo at {address}", f"On the host, as root: {sudoers(user)}")
     return RootRefused(
-        f"sudo at {address} fails: {last_line(result.stderr) or 'it gives no reason'}",
+        f"{program} at {address} fails: {last_line(result.stderr) or 'it gives no reason'}",
         f"Try it there: sudo -v; what it needs: {sudoers(user)}",
     )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import paramiko
 
+from machinectl.ssh.dial import reason
 from machinectl.ssh.errors import SSHError
 from machinectl.ssh.session import POLL
 
@@ -47,7 +48,9 @@ def run_shell(session: Session, command: Sequence[str] = ()) -> int:
             copy_output(channel)
             return session.exit_status(channel)
     except (paramiko.SSHException, EOFError) as exc:
-        raise SSHError(f"The shell at {session.settings.address} failed: {exc}", "Try again with --debug") from exc
+        raise SSHError(
+            f"The shell at {session.settings.address} failed: {reason(exc)}", "Try again with --debug"
+        ) from exc
 
 
 @contextlib.contextmanager

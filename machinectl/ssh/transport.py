@@ -19,14 +19,16 @@ from paramiko.common import (
     MSG_CHANNEL_WINDOW_ADJUST,
     cMSG_SERVICE_REQUEST,
 )
+from paramiko.kex_curve25519 import KexCurve25519
 from paramiko.packet import Packetizer
+from paramiko.ssh_exception import IncompatiblePeer
 from paramiko.transport import ServiceRequestingTransport
 
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from _typeshed import ReadableBuffer as Buffer
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 # Without a handler, logging's last resort prints paramiko's tracebacks to stderr.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
+# The name that RFC 8731 gave to what paramiko knows by libssh's alone.
+CURVE25519 = "curve25519-sha256"
 # What may be asked of a server for a key of a type in known_hosts (RFC 8332: an ssh-rsa key signs with SHA-2).
 ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 # What a server ends the connection for when it comes after the channel's end.
@@ -54,13 +58,31 @@ SEND_TIMEOUT = 60.0
 # A greeting, with the lines that may come before it (RFC 4253 4.2), and a packet (OpenSSH's PACKET_MAX_SIZE), in bytes.
 LONGEST_GREETING = 1 << 16
 LONGEST_PACKET = 1 << 18
+LONGEST_BANNER = 1 << 12
 # One login asks a few times for a few things; RFC 8308 knows five extensions; an authentication method is a word.
 MOST_QUESTIONS, MOST_PROMPTS, MOST_EXTENSIONS, MOST_METHODS = 16, 16, 64, 16
+# Broken or given up: what nothing but outdated software is limited to.
+OUTDATED = re.compile(r"sha1|md5|dss|^ssh-rsa$|group1-|arcfour|3des|blowfish|cast128|rijndael|-cbc|^none$")
 METHOD = re.compile(r"[!-~]{1,64}")
 
 
 class NoAnswer(Exception):
     """The server did not answer a request for authentication."""
+
+
+class NothingShared(IncompatiblePeer):
+    """The server offers no algorithm of a kind (a keyword of sshd_config) that is spoken here."""
+
+    def __init__(self, keyword: str, offered: Sequence[str], ours: Sequence[str]) -> None:
+        super().__init__(f"none of its {keyword} is spoken here")
+        self.keyword = keyword
+        self.offered = offered
+        self.ours = ours
+
+    @property
+    def outdated(self) -> bool:
+        """Whether all that the server offers is given up elsewhere: it is older than this side, not newer."""
+        return bool(self.offered) and all(OUTDATED.search(name) for name in self.offered)
 
 
 class Listener(Packetizer):
@@ -129,6 +151,8 @@ class Authentication(AuthOnlyHandler):
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
         self.methods: list[str] = []
+        # The last banner since a request was made: why a login that was granted comes to nothing (RFC 4252 5.4).
+        self.said = ""
         self._accepted = False
         self._early = threading.Event()
         self._questions = 0
@@ -158,6 +182,7 @@ class Authentication(AuthOnlyHandler):
     ) -> list[str]:
         # paramiko makes the event that the answer sets after it has sent the question: a quick answer would be lost.
         self._early = self.auth_event = threading.Event()
+        self.said = ""
         answer: list[str] = super().send_auth_request(username, method, finish_message)
         return answer
 
@@ -182,6 +207,9 @@ class Authentication(AuthOnlyHandler):
         self.methods = [word for word in message.get_list()[:MOST_METHODS] if METHOD.fullmatch(word)]
         message.rewind()
         super()._parse_userauth_failure(message)  # type: ignore[misc]  # the stubs leave it out
+
+    def _parse_userauth_banner(self, message: paramiko.Message) -> None:
+        self.said = message.get_string()[:LONGEST_BANNER].decode(errors="replace")
 
     def _parse_userauth_info_request(self, message: paramiko.Message) -> None:
         # The same number, 60, is "this public key would do" after a question about a key.
@@ -213,6 +241,8 @@ class Transport(ServiceRequestingTransport):
         self._ended: set[int] = set()
         self._sending = threading.Lock()
         super().__init__(sock, packetizer_class=Listener)
+        self._kex_info = {**self._kex_info, CURVE25519: KexCurve25519}  # type: ignore[has-type]  # the stubs leave it out
+        self._preferred_kex = (*self._preferred_kex, CURVE25519)  # type: ignore[has-type]  # as above
         # Ours ends it before (`dial.handshake`): paramiko's begins anew with each part.
         self.handshake_timeout = timeout + SEND_TIMEOUT
         # A host may ask a directory server first, and waits on purpose after a wrong password.
@@ -261,6 +291,25 @@ class Transport(ServiceRequestingTransport):
         broken = paramiko.SSHException("it sends broken packets")
         broken.__cause__ = found
         return broken
+
+    def _parse_kex_init(self, message: paramiko.Message) -> None:
+        try:
+            super()._parse_kex_init(message)  # type: ignore[misc]  # the stubs leave it out
+        except IncompatiblePeer:
+            message.rewind()
+            offer = self._really_parse_kex_init(message)  # type: ignore[attr-defined]  # the stubs leave it out
+            for keyword, lists, ours in (
+                ("KexAlgorithms", ("kex",), self.preferred_kex),
+                ("HostKeyAlgorithms", ("server_key",), self.preferred_keys),
+                ("Ciphers", ("client_encrypt", "server_encrypt"), self.preferred_ciphers),
+                ("MACs", ("client_mac", "server_mac"), self.preferred_macs),
+                ("Compression", ("client_compress", "server_compress"), self.preferred_compression),
+            ):
+                for name in lists:
+                    offered = offer[f"{name}_algo_list"]
+                    if not set(offered) & set(ours):
+                        raise NothingShared(keyword, offered, ours) from None
+            raise
 
     def _parse_ext_info(self, message: paramiko.Message) -> None:
         if message.get_int() > MOST_EXTENSIONS:

@@ -125,6 +125,20 @@ def test_a_host_that_refuses_root_and_listens_on_another_port(fresh_host: FreshH
     assert cli.ok("ssh", "orion", "hostname").stdout == f"{host.name}\n"
 
 
+def test_a_host_that_speaks_only_what_the_systems_ssh_does(fresh_host: FreshHost, cli: Cli, tmp_path: Path) -> None:
+    host = fresh_host("docker")
+    option = b"Ciphers chacha20-poly1305@openssh.com\n"
+    host.run("cat > /etc/ssh/sshd_config.d/01-ciphers.conf; systemctl restart ssh", option)
+    secret = tmp_path / "password"
+    secret.write_text(f"{PASSWORD}\n")
+    cli.ok(*generic(host, "--sudo-password-file", secret, user="dev"))
+    assert cli.is_running()
+    assert "nothing to do" in cli.ok("provision", "orion", "--sudo-password-file", secret).stderr
+    assert cli.ok("ssh", "orion", "hostname").stdout == f"{host.name}\n"
+    cli.ok("rm", "-y", "--purge", "--sudo-password-file", secret, "orion")
+    assert host.run("ls /etc/docker/machinectl", check=False).returncode != 0
+
+
 def test_a_user_without_a_shell_is_told_so(fresh_host: FreshHost, cli: Cli) -> None:
     host = fresh_host("noshell")
     assert "not available" in cli.refused(*generic(host, user="joe"))
@@ -222,6 +236,22 @@ def ours_to_change(snapshot: dict[str, tuple[str, str, str]], kind: str) -> dict
     if kind != "swarm":
         return snapshot
     return {path: what for path, what in snapshot.items() if path.startswith(("/etc", "unit docker", "unit sshd"))}
+
+
+def test_an_engine_that_nothing_could_start_is_found_before_anything_is_tried(fresh_host: FreshHost, cli: Cli) -> None:
+    host = fresh_host("docker")
+    host.run("systemctl stop docker.service docker.socket; systemctl mask -q --now docker.service")
+    told = cli.refused(*generic(host, *DISTRO))
+    assert "docker.service on the host is masked" in told
+    host.run("systemctl unmask -q docker.service; systemctl mask -q --now containerd.service")
+    assert "needs containerd.service, which is masked" in cli.refused(*generic(host, *DISTRO))
+    host.run("systemctl unmask -q containerd.service; mv /usr/bin/containerd /root; rm -f /run/containerd/*.sock")
+    assert "and no containerd, without which" in cli.refused(*generic(host, *DISTRO))
+    host.run("mv /root/containerd /usr/bin; mv /usr/lib/systemd/system/containerd.service /root")
+    host.run("systemctl daemon-reload")
+    assert "there is no containerd.service that starts it" in cli.refused(*generic(host, *DISTRO))
+    host.run("mv /root/containerd.service /usr/lib/systemd/system; systemctl daemon-reload")
+    cli.ok(*generic(host, *DISTRO))
 
 
 def test_an_archive_that_is_down_is_named_and_the_machine_can_be_taken_back(fresh_host: FreshHost, cli: Cli) -> None:

@@ -87,13 +87,27 @@ def test_root_at_port_22_is_who_logs_in_where_nothing_else_is_said(tmp_path: Pat
 def test_the_key_is_found_in_the_machines_directory_wherever_that_is_moved(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("a key")
     (tmp_path / "key.pub").write_text("its public half")
+    (tmp_path / "key-cert.pub").write_text("its certificate")
     (tmp_path / "machine").mkdir()
     instance = made(tmp_path / "machine", generic_ssh_key=str(tmp_path / "key"))
     assert str(tmp_path) not in instance.state
     assert (tmp_path / "machine/id_ssh").read_text() == "a key"
     assert (tmp_path / "machine/id_ssh").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "machine/id_ssh.pub").read_text() == "its public half"
+    assert (tmp_path / "machine/id_ssh-cert.pub").read_text() == "its certificate"
     assert ssh_of(Instance("orion", "/elsewhere", instance.state)).key == "/elsewhere/id_ssh"
+
+
+def test_while_a_machine_is_made_its_key_is_the_one_that_was_named(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("a key")
+    (tmp_path / "machine").mkdir()
+    driver = GenericDriver()
+    request = request_for(tmp_path / "machine", generic_ssh_key=str(tmp_path / "key"))
+    instance = Instance("orion", request.directory, driver.create(request, lambda _: None))
+    here = driver.where(instance).ssh
+    assert here
+    assert here.key == str(tmp_path / "key")
+    assert ssh_of(instance).key == str(tmp_path / "machine/id_ssh")
 
 
 def test_a_preview_logs_in_with_the_users_own_key_which_is_copied_later(tmp_path: Path) -> None:

@@ -61,6 +61,17 @@ def test_nosudo(fresh_host: FreshHost) -> None:
     assert ssh(fresh_host("nosudo"), "sudo id", "ops").returncode == 127
 
 
+def test_sudors(fresh_host: FreshHost) -> None:
+    assert "sudo-rs" in ssh(fresh_host("sudors"), "sudo --version", "ops").stderr
+
+
+def test_doas(fresh_host: FreshHost) -> None:
+    host = fresh_host("doas")
+    assert ssh(host, "command -v sudo", "ops").stdout == ""
+    assert ssh(host, "doas -n id -u", "ops").stdout == "0\n"
+    assert ssh(host, "doas -n id -u", "dev").returncode != 0
+
+
 def test_noshell(fresh_host: FreshHost) -> None:
     host = fresh_host("noshell")
     assert "not available" in ssh(host, "true", "joe").stdout

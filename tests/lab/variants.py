@@ -116,6 +116,16 @@ VARIANTS = {
     ),
     "port2222": Variant("sshd on port 2222 only", _sshd("Port 2222"), port=2222),
     "nosudo": Variant("sudo is not installed", "SUDO_FORCE_REMOVE=yes dpkg --purge sudo"),
+    "sudors": Variant(
+        "sudo is sudo-rs, as Ubuntu has it since 25.10",
+        _install("sudo-rs") + "ln -s /usr/bin/sudo-rs /usr/local/bin/sudo",
+    ),
+    "doas": Variant(
+        "doas in sudo's place: ops needs no password, dev one",
+        _install("opendoas")
+        + _file("/etc/doas.conf", "permit nopass ops\npermit dev")
+        + "SUDO_FORCE_REMOVE=yes dpkg --purge sudo",
+    ),
     "noshell": Variant("joe's shell is nologin", "usermod -s /usr/sbin/nologin joe"),
     "noisy": Variant(
         "each login prints lines on both streams, and a banner",

@@ -37,6 +37,17 @@ def test_a_bare_server_has_no_engine() -> None:
     assert facts.free["/var"] > 1 << 20
 
 
+def test_units_that_are_masked_and_a_containerd_that_is_not_there_are_seen() -> None:
+    facts = parse(recorded("docker"))
+    assert (facts.masked, facts.containerd, facts.containerd_service) == (frozenset(), None, True)
+    units = b"@units\n|Id=containerd.service\n|LoadState=not-found\n|\n"
+    broken = recorded("docker").replace(b"@units\n", units).replace(b"LoadState=loaded", b"LoadState=masked", 1)
+    facts = parse(broken.replace(b"@end", b"@containerd\n\n@end"))
+    assert (facts.masked, facts.containerd, facts.containerd_service) == (frozenset({"docker.service"}), "", False)
+    facts = parse(broken.replace(b"@end", b"@containerd /usr/bin/containerd\n\n@containerd-socket\n\n@end"))
+    assert (facts.containerd, facts.containerd_service) == ("/usr/bin/containerd", True)
+
+
 def test_an_installed_engine_is_seen_with_its_unit() -> None:
     facts = parse(recorded("docker"))
     assert facts.dockerd == "/usr/sbin/dockerd"

@@ -62,6 +62,11 @@ def host(name: str, **different: Any) -> Facts:
     return replace(facts, **{"clock": int(datetime.now(UTC).timestamp()), **different})
 
 
+def off(**different: Any) -> Facts:
+    """An engine that is installed and does not run."""
+    return host("docker", service=Service(loaded=True), **different)
+
+
 def with_config(name: str, config: Any, **different: Any) -> Facts:
     text = config if isinstance(config, bytes) else json.dumps(config).encode()
     return host(name, files={DAEMON_JSON: File("600", 0, 0, text)}, **different)
@@ -130,6 +135,11 @@ def put(job: Job, path: str) -> bytes:
         (beside(""), "Two engines on the host share"),
         (replace(beside("/x"), listeners=(Listener(7, "dockerd"),)), r"taken by dockerd \(process 7\)"),
         (host("docker", service=Service()), "no docker.service"),
+        (host("docker", masked=frozenset({"docker.service"})), "docker.service on the host is masked"),
+        (host("bare", masked=frozenset({"docker.service"})), "docker.service on the host is masked"),
+        (off(containerd=""), "has /usr/sbin/dockerd and no containerd"),
+        (off(masked=frozenset({"containerd.service"})), "needs containerd.service, which is masked"),
+        (off(containerd_service=False), "no containerd.service that starts it"),
         (host("docker", etc_writable=False), "read-only"),
         (host("docker", free={"/etc": 3}), "disk is full: /etc has 3 KB left"),
         (host("bare", free={"/etc": 1 << 20, "/usr": 1 << 20, "/var": 99 << 10}), "/var has 99 MB left"),
@@ -147,6 +157,28 @@ def test_a_host_that_cannot_be_provisioned_is_refused_with_its_reason(facts: Fac
     with pytest.raises(CheckFailed, match=cause) as raised:
         checks.check(facts, target())
     assert raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        off(),
+        off(containerd="/usr/bin/containerd"),
+        host("docker", containerd="", containerd_service=False),
+        host("bare", containerd=None, containerd_service=False, masked=frozenset({"docker.socket"})),
+        replace(with_unit("/usr/bin/dockerd -H fd://"), service=Service(loaded=True), containerd_service=False),
+    ],
+    ids=["it is not known", "it is there", "the engine runs", "nothing is installed", "dockerd has its own"],
+)
+def test_containerd_is_missed_only_where_an_engine_has_to_start_with_it(facts: Facts) -> None:
+    checks.startable(facts, target())
+
+
+def test_the_package_that_a_missing_containerd_comes_in_is_named() -> None:
+    for packages, named in (({"docker-ce": "29"}, "the package containerd.io;"), ({}, "the package containerd;")):
+        with pytest.raises(CheckFailed) as raised:
+            checks.startable(off(containerd="", packages=packages), target())
+        assert named in raised.value.hint
 
 
 @pytest.mark.parametrize(

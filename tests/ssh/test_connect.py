@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -12,11 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh import dial
+from machinectl.ssh import dial, system
 from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.errors import HostKeyRefused, SSHError
 from machinectl.ssh.hostkeys import HostKeyPolicy
+from machinectl.ssh.settings import settings
+from tests.support.hostile_ssh import after_greeting, kexinit
 from tests.support.quiet import Quiet
+from tests.support.servers import serving
 from tests.support.sshd import keygen, log_in, public
 
 if TYPE_CHECKING:
@@ -121,9 +125,79 @@ def test_a_handshake_that_stops_half_way() -> None:
     assert "did not finish the handshake within 0 s" in error.cause
 
 
-def test_a_server_whose_algorithms_are_all_unknown(sshd: Sshd) -> None:
-    sshd.configure("Ciphers chacha20-poly1305@openssh.com")
-    assert "speaks an SSH that this one does not" in refusal(sshd.endpoint).cause
+@pytest.mark.parametrize(
+    ("option", "offers"),
+    [
+        ("Ciphers", "chacha20-poly1305@openssh.com"),
+        ("MACs", "umac-64-etm@openssh.com"),
+        ("KexAlgorithms", "sntrup761x25519-sha512"),
+    ],
+)
+def test_a_server_that_is_newer_than_this_side_is_not_told_to_be_updated(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch, option: str, offers: str
+) -> None:
+    monkeypatch.setattr(system, "is_there", lambda: False)
+    cipher = "Ciphers aes128-ctr"  # one that does without a MAC would need none
+    sshd.configure(f"{option} {offers}", *([cipher] if option == "MACs" else []))
+    error = refusal(sshd.endpoint)
+    assert f"speaks an SSH that this one does not: the {option} that it offers ({offers}" in error.cause
+    assert error.cause.endswith("are not known on this side")
+    assert f"sshd_config: {option} " in error.hint
+
+
+def test_a_server_that_is_older_than_this_side_is_told_to_be_updated() -> None:
+    lists = [b"diffie-hellman-group1-sha1,diffie-hellman-group14-sha1", b"ssh-rsa,ssh-dss", *[b"aes128-cbc"] * 8]
+    with serving(after_greeting(kexinit(lists))) as port:
+        error = refusal(SSHEndpoint("127.0.0.1", port=port))
+    assert "all KexAlgorithms that it offers are outdated (diffie-hellman-group1-sha1, diffie-hell" in error.cause
+    assert error.hint == "Update the host's OpenSSH"
+
+
+@pytest.mark.parametrize("name", ["a..b", "x" * 64])
+def test_a_name_that_no_host_can_have_is_told_in_plain_words(name: str) -> None:
+    error = refusal(SSHEndpoint(name))
+    assert f"The name {name} does not resolve: " in error.cause
+    assert "codec" not in error.cause
+
+
+def test_a_proxy_command_that_cannot_be_started_is_told_in_plain_words(
+    ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssh_config.write("Host behind\n  ProxyCommand nc %h %p\n")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    settings(SSHEndpoint("behind"))
+    monkeypatch.setattr(subprocess, "Popen", fail)
+    assert refusal(SSHEndpoint("behind")).cause == "The ProxyCommand cannot be started: Cannot allocate memory"
+
+
+@pytest.mark.parametrize(
+    "option", ["KexAlgorithms curve25519-sha256", "KexAlgorithms curve25519-sha256@libssh.org", "KexAlgorithms -mlkem*"]
+)
+def test_curve25519_is_spoken_by_either_of_its_names(sshd: Sshd, option: str) -> None:
+    sshd.configure(option)
+    with log_in(sshd.endpoint) as session:
+        assert session.run("echo in").text == "in"
+
+
+def test_strict_host_key_checking_of_the_configuration_is_obeyed(sshd: Sshd, ssh_config: SSHConfig) -> None:
+    ssh_config.write("Host 127.*\n  StrictHostKeyChecking yes\n")
+    with pytest.raises(HostKeyRefused, match="StrictHostKeyChecking yes"):
+        log_in(sshd.endpoint)
+    ssh_config.write("Host 127.*\n  StrictHostKeyChecking accept-new\n")
+    with log_in(sshd.endpoint, Quiet(interactive=True)) as session:
+        assert session.run("echo in").text == "in"
+
+
+def test_revoked_host_keys_of_the_configuration_are_obeyed(sshd: Sshd, ssh_config: SSHConfig, tmp_path: Path) -> None:
+    revoked = tmp_path / "revoked keys"
+    revoked.write_text(public(sshd.host_keys[0]))
+    ssh_config.write(f'RevokedHostKeys "{revoked}"\n')
+    with pytest.raises(HostKeyRefused, match="is revoked"):
+        log_in(sshd.endpoint)
+    assert "userauth-request" not in sshd.log
 
 
 def test_nothing_of_a_failed_connection_is_printed_or_keeps_the_process_alive() -> None:

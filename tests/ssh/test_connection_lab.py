@@ -108,6 +108,51 @@ def test_without_sudo_root_works_and_a_user_is_told_so(fresh_host: FreshHost) ->
         as_root(session)
 
 
+def test_sudo_rs_makes_root_of_who_has_to_give_a_password(fresh_host: FreshHost) -> None:
+    host = fresh_host("sudors")
+    data = bytes(range(256)) * 400
+    for user, password in (("ops", None), ("dev", PASSWORD)):
+        with log_in(at(host, user)) as session:
+            root = as_root(session, password)
+            result = root.run("id -u >&2; cat", input=data)
+            assert (result.stdout, result.stderr) == (data, b"0\n"), user
+            assert root.run("readlink -f /proc/$PPID/exe").text.endswith("/sudo")
+    with log_in(at(host, "dev")) as session:
+        assert as_root(session, console=Quiet("falsch", PASSWORD)).run("id -u").text == "0"
+        with pytest.raises(RootRefused, match="does not take the password given for dev"):
+            as_root(session, "falsch")
+    with log_in(at(host, "joe")) as session, pytest.raises(RootRefused, match="joe may not run sudo"):
+        as_root(session, PASSWORD)
+    host.run("echo 'Defaults timestamp_timeout=0' > /etc/sudoers.d/forget")
+    with log_in(at(host, "dev")) as session, pytest.raises(RootRefused, match="remembers no password"):
+        as_root(session, PASSWORD)
+
+
+def test_sudo_that_remembers_nothing_takes_the_password_each_time(fresh_host: FreshHost) -> None:
+    host = fresh_host()
+    host.run("echo 'Defaults timestamp_timeout=0' > /etc/sudoers.d/forget")
+    with log_in(at(host, "dev")) as session:
+        root = as_root(session, PASSWORD)
+        for _ in range(2):
+            assert root.run("id -u; cat", input=b"data").stdout == b"0\ndata"
+
+
+def test_doas_makes_root_where_it_needs_no_password(fresh_host: FreshHost) -> None:
+    host = fresh_host("doas")
+    with log_in(at(host, "ops")) as session:
+        result = as_root(session).run("id -u; echo $HOME; cat; echo oops >&2", input=b"data")
+        assert (result.stdout, result.stderr) == (b"0\n/root\ndata", b"oops\n")
+    for user in ("dev", "joe"):
+        with (
+            log_in(at(host, user)) as session,
+            pytest.raises(RootRefused, match=rf"{user} cannot .* by doas") as caught,
+        ):
+            as_root(session, PASSWORD)
+        host.run(caught.value.hint.removeprefix("On the host, as root: "))
+        with log_in(at(host, user)) as session:
+            assert as_root(session).run("id -u").text == "0"
+
+
 def test_a_password_that_sudo_remembers_is_never_the_data_of_a_command(fresh_host: FreshHost) -> None:
     host = fresh_host()
     host.run("echo 'Defaults timestamp_type=global' > /etc/sudoers.d/remember")
@@ -237,6 +282,34 @@ def test_a_user_without_a_shell(fresh_host: FreshHost) -> None:
     host = fresh_host("noshell")
     with log_in(at(host, "joe")) as session, pytest.raises(NoShell, match="This account is currently not available"):
         session.run("true")
+
+
+def test_a_host_that_lets_nobody_in_says_why(fresh_host: FreshHost) -> None:
+    host = fresh_host()
+    host.run("echo 'System is going down. Unprivileged users are not permitted to log in anymore.' > /run/nologin")
+    with pytest.raises(LoginRefused, match=r"lets nobody but root log in at the moment: .System is going down"):
+        log_in(at(host, "joe"))
+    with log_in(at(host)) as session:
+        session.run("rm /run/nologin; chage -d 0 joe; chage -E 0 dev")
+    with log_in(at(host, "joe")) as session, pytest.raises(NoShell, match=r"The password of joe at .* has expired"):
+        session.run("true")
+    with pytest.raises(LoginRefused, match="has come to its end") as caught:
+        log_in(at(host, "dev"))
+    host.run(caught.value.hint.removeprefix("On the host, as root: "))
+    with log_in(at(host, "dev")) as session:
+        assert session.run("id -un").text == "dev"
+
+
+def test_a_password_that_has_expired_is_told_as_one(fresh_host: FreshHost) -> None:
+    host = fresh_host("password")
+    host.run("chage -d 0 joe")
+    given = Credentials(password=PASSWORD)
+    with log_in(at(host, "joe", key=""), credentials=given) as session, pytest.raises(NoShell, match="has expired"):
+        session.run("true")
+    option = "PasswordAuthentication no\nKbdInteractiveAuthentication yes\n"
+    host.run("cat > /etc/ssh/sshd_config.d/01-questions.conf; systemctl restart ssh", option.encode())
+    with pytest.raises(LoginRefused, match="has expired"):
+        log_in(at(host, "joe", key=""), credentials=given)
 
 
 def test_a_host_behind_a_jump_host(fresh_host: FreshHost, ssh_config: SSHConfig) -> None:

@@ -111,11 +111,12 @@ def test_no_part_of_the_script_is_in_the_command_of_the_login() -> None:
 
 
 def test_what_is_sent_for_root_asks_sudo_for_no_password_unless_there_is_one() -> None:
-    sent = framing.as_root("id -u", MARK, password=None)
+    sent = framing.as_root("id -u", MARK, framing.sudo_command(framing.ROOT_COMMAND))
     before = f"LC_ALL=C; export LC_ALL; PATH={framing.SYSTEM_PATH}; export PATH; "
     assert sent.startswith(f"{before}sudo -H -n -- sh -c ")
     assert sent.splitlines()[1] == framing.BEGIN
-    with_password = framing.as_root("id -u", MARK, password="geheim").splitlines()
+    command = framing.sudo_command(framing.ROOT_COMMAND, password=True)
+    with_password = framing.as_root("id -u", MARK, command, "geheim").splitlines()
     assert with_password[0].startswith(f"{before}sudo -H -S -p '' -- sh -c ")
     assert with_password[1:3] == ["geheim", framing.BEGIN]
 
@@ -129,7 +130,8 @@ def test_a_password_never_becomes_the_data_of_the_script(
     takes = "IFS= read -r password; " if asks else ""
     fake.write_text(f'#!/bin/sh\n{takes}while [ "$1" != -- ]; do shift; done; shift; echo lecture >&2; exec "$@"\n')
     fake.chmod(0o755)
-    sent = framing.as_root("cat; echo end >&2", MARK, password="geheim").encode() + b"data"
+    command = framing.sudo_command(framing.ROOT_COMMAND, password=True)
+    sent = framing.as_root("cat; echo end >&2", MARK, command, "geheim").encode() + b"data"
     answer = run_login_shell("sh", sent)
     framed = framing.unframe(answer.stdout, answer.stderr, MARK)
     assert (framed.stdout, framed.stderr, framed.status) == (b"data", b"end\n", 0)

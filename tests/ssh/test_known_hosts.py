@@ -36,6 +36,7 @@ SETTINGS = Settings(
     user="ops",
     port=22,
     keys=(),
+    certificates=(),
     key_given=False,
     identities_only=False,
     agent="",
@@ -43,6 +44,8 @@ SETTINGS = Settings(
     proxy_command="",
     known_hosts=(),
     host_key_alias="",
+    strict_host_key_checking="ask",
+    revoked_host_keys="",
     family=socket.AF_UNSPEC,
     connect_timeout=10,
     alive_interval=15,
@@ -270,3 +273,70 @@ def test_keys_of_the_types_that_are_known_are_asked_for(tmp_path: Path) -> None:
     chosen = dataclasses.replace(SETTINGS, known_hosts=(str(tmp_path / "known_hosts"),))
     assert host_keys.known_types(chosen) == ["ssh-ed25519"], "once pinned, the pin counts"
     assert HostKeys(HostKeyPolicy(), Quiet()).known_types(chosen) == ["ssh-rsa", "ssh-ed25519"]
+
+
+def meeting(strictness: str, console: Quiet, policy: HostKeyPolicy | None = None) -> HostKeys:
+    """An unknown host, by one who has set StrictHostKeyChecking."""
+    host_keys = HostKeys(policy or HostKeyPolicy(), console)
+    host_keys.check(dataclasses.replace(SETTINGS, strict_host_key_checking=strictness), KEY)
+    return host_keys
+
+
+def test_strict_host_key_checking_yes_refuses_an_unknown_key(tmp_path: Path) -> None:
+    with pytest.raises(HostKeyRefused, match="StrictHostKeyChecking yes") as caught:
+        meeting("yes", Quiet(True))
+    assert f"--ssh-host-key {KEY.fingerprint}" in caught.value.hint
+    assert meeting("yes", Quiet(), HostKeyPolicy(demanded=KEY.fingerprint)).pinned == PINNED
+    assert meeting("yes", Quiet(), HostKeyPolicy(pinned=PINNED)).pinned == PINNED
+    (tmp_path / "known_hosts").write_text(f"192.168.0.29 {KEY.line}")
+    known = dataclasses.replace(SETTINGS, strict_host_key_checking="yes", known_hosts=(str(tmp_path / "known_hosts"),))
+    HostKeys(HostKeyPolicy(), Quiet()).check(known, KEY)
+
+
+@pytest.mark.parametrize("strictness", ["no", "accept-new"])
+def test_who_asks_not_to_be_asked_is_told_which_key_was_accepted(strictness: str) -> None:
+    console = Quiet(interactive=True)
+    assert meeting(strictness, console).pinned == PINNED
+    assert KEY.fingerprint in console.notes[0]
+    with pytest.raises(HostKeyRefused, match="--ssh-strict"):
+        meeting(strictness, Quiet(), HostKeyPolicy(strict=True))
+
+
+def refuse_revoked(path: Path, key: HostKey) -> None:
+    chosen = dataclasses.replace(SETTINGS, revoked_host_keys=str(path))
+    HostKeys(HostKeyPolicy(pinned=f"machinectl {key.line}\n".encode()), Quiet()).check(chosen, key)
+
+
+def test_a_key_that_revoked_host_keys_names_is_refused_though_it_is_pinned(tmp_path: Path) -> None:
+    path = tmp_path / "revoked"
+    path.write_text(f"# gone\n#{KEY.line}\n{OTHER.line} stolen\n")
+    refuse_revoked(path, KEY)
+    with pytest.raises(HostKeyRefused, match=f"is revoked: {path}"):
+        refuse_revoked(path, OTHER)
+
+
+def test_a_key_revocation_list_of_opensshs_own_is_read(tmp_path: Path) -> None:
+    good, stolen = keygen(tmp_path / "good"), keygen(tmp_path / "stolen")
+    path = tmp_path / "revoked"
+    subprocess.run(["ssh-keygen", "-q", "-k", "-f", path, f"{stolen}.pub"], check=True)
+    refuse_revoked(path, HostKey(*of(good)))
+    with pytest.raises(HostKeyRefused, match="is revoked"):
+        refuse_revoked(path, HostKey(*of(stolen)))
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(HostKeyRefused, match="is no list of keys"):
+        refuse_revoked(path, HostKey(*of(good)))
+
+
+def of(path: Path) -> tuple[str, bytes]:
+    kind, text = public(path).split()[:2]
+    return kind, base64.b64decode(text)
+
+
+def test_without_its_revoked_host_keys_no_key_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "revoked"
+    with pytest.raises(HostKeyRefused, match=r"cannot be read .*: no key is trusted"):
+        refuse_revoked(path, KEY)
+    path.write_bytes(b"SSHKRL\n\0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(HostKeyRefused, match="ssh-keygen alone"):
+        refuse_revoked(path, KEY)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -10,8 +11,10 @@ import pytest
 from machinectl.ssh.credentials import Credentials
 from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.errors import LoginRefused, SSHError
+from tests.support.hostile_ssh import agreeing, answering, send
 from tests.support.quiet import Quiet
 from tests.support.real import need
+from tests.support.servers import serving
 from tests.support.sshd import keygen, log_in, public
 
 if TYPE_CHECKING:
@@ -192,6 +195,51 @@ def test_a_key_with_a_certificate_shows_it(sshd: Sshd, tmp_path: Path) -> None:
     )
     sshd.configure(f"TrustedUserCAKeys {authority}.pub")
     with log_in(at(sshd, key)) as session:
+        assert session.run("echo in").text == "in"
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+@pytest.mark.parametrize("held", ["in a file", "by the agent"])
+def test_a_certificate_file_of_the_configuration_is_shown(
+    sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig, kind: str, held: str
+) -> None:
+    authority, key, other = (keygen(tmp_path / name, kind) for name in ("authority", "key", "other"))
+    subprocess.run(
+        ["ssh-keygen", "-q", "-s", authority, "-I", "me", "-n", sshd.user, f"{other}.pub", f"{key}.pub"],
+        check=True,
+        capture_output=True,
+    )
+    certificates = [(tmp_path / f"{name}-cert.pub").rename(tmp_path / f"{name}.signed") for name in ("other", "key")]
+    identity = f"IdentityFile {key}\n"
+    if held == "by the agent":
+        agent.add(key)
+        key.unlink()
+        identity = "IdentityAgent SSH_AUTH_SOCK\n"
+    ssh_config.write(identity + "".join(f"CertificateFile {path}\n" for path in (*certificates, "/nowhere")))
+    sshd.configure(f"TrustedUserCAKeys {authority}.pub")
+    with log_in(at(sshd)) as session:
+        assert session.run("echo in").text == "in"
+
+
+def test_who_is_let_in_without_a_proof_is_let_in_whatever_keys_there_are(tmp_path: Path) -> None:
+    refusals = itertools.chain([bytes([51]) + bytes.fromhex("0000000000")], itertools.repeat(bytes([52])))
+    lets_in_later = agreeing(lambda transport: send(transport, next(refusals)))
+    with serving(lets_in_later) as port:
+        log_in(SSHEndpoint("127.0.0.1", "ops", port, str(keygen(tmp_path / "key")))).close()
+
+
+def test_who_is_let_in_without_a_proof_is_asked_for_none(tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key", passphrase="geheim")
+    lets_in = answering(bytes([52]))  # SSH_MSG_USERAUTH_SUCCESS
+    with serving(lets_in) as port, log_in(SSHEndpoint("127.0.0.1", "ops", port, str(key))) as session:
+        assert session.user == "ops"
+
+
+def test_a_key_as_openssl_writes_it_logs_in(sshd: Sshd, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key", "rsa", passphrase="geheim", options=("-m", "PKCS8"))
+    assert "BEGIN ENCRYPTED PRIVATE KEY" in key.read_text()
+    sshd.authorize(key)
+    with log_in(at(sshd, key), credentials=Credentials(passphrase="geheim")) as session:
         assert session.run("echo in").text == "in"
 
 

@@ -18,6 +18,7 @@ from machinectl.ssh.credentials import Credentials
 from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.errors import CommandFailed, CommandTimeout, ConnectionLost, NoShell, SSHError
 from machinectl.ssh.hostkeys import HostKeyPolicy
+from machinectl.ssh.session import OwnSession
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.sshd import log_in
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from machinectl.ssh.session import Session
+    from machinectl.ssh.shells import Shells
     from tests.support.sshd import SSHConfig, Sshd
 
 pytestmark = pytest.mark.usefixtures("ssh_config")
@@ -223,12 +225,17 @@ def test_a_server_that_allows_no_session_is_an_error(sshd: Sshd) -> None:
         session.run("true")
 
 
+def shells_of(session: Session) -> Shells:
+    assert isinstance(session, OwnSession)
+    return session._shells
+
+
 def test_a_shell_that_gave_up_waiting_is_replaced(sshd: Sshd) -> None:
     sshd.configure("ForceCommand exec bash -c 'export TMOUT=1; eval \"$SSH_ORIGINAL_COMMAND\"'")
     need("bash")
     with log_in(sshd.endpoint) as session:
         assert session.run("echo first").text == "first"
-        waiting = session._shells._starting
+        waiting = shells_of(session)._starting
         for future in waiting:
             future.result().close()
         assert session.run("echo second").text == "second"
@@ -299,7 +306,7 @@ def test_each_command_and_its_output_are_traced_without_the_input(sshd: Sshd) ->
 def test_nothing_is_left_running_on_the_host(sshd: Sshd) -> None:
     with log_in(sshd.endpoint) as session:
         pids = session.run("echo $$; echo $PPID").text.split()
-        waiting = [future.result() for future in session._shells._starting]
+        waiting = [future.result() for future in shells_of(session)._starting]
         assert waiting
     for pid in pids:
         wait_until_gone(int(pid))

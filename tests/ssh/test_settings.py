@@ -42,6 +42,25 @@ def test_the_users_configuration_says_how_a_host_is_reached(ssh_config: SSHConfi
     assert found.known_hosts == (str(ssh_config.known_hosts),)
 
 
+@pytest.mark.parametrize(
+    ("line", "strictness"),
+    [
+        ("StrictHostKeyChecking yes", "yes"),
+        ("StrictHostKeyChecking no", "no"),
+        ("StrictHostKeyChecking off", "no"),
+        ("StrictHostKeyChecking accept-new", "accept-new"),
+        ("StrictHostKeyChecking ask", "ask"),
+        ("", "ask"),
+    ],
+)
+def test_how_strict_the_configuration_is_about_host_keys(ssh_config: SSHConfig, line: str, strictness: str) -> None:
+    ssh_config.write(f'{line}\nRevokedHostKeys "/revoked keys"\nCertificateFile /a/%r-cert.pub\nCertificateFile /b\n')
+    found = settings(SSHEndpoint("box", "ops"))
+    assert found.strict_host_key_checking == strictness
+    assert found.revoked_host_keys == "/revoked keys"
+    assert found.certificates == ("/a/ops-cert.pub", "/b")
+
+
 def test_what_the_user_says_wins_over_the_configuration(ssh_config: SSHConfig) -> None:
     ssh_config.write("Host box\n  User ops\n  Port 2222\n  IdentityFile /keys/a\n")
     found = settings(SSHEndpoint("box", "joe", 22, "~/key"))
@@ -177,6 +196,16 @@ def test_without_ssh_a_broken_file_is_an_error(tmp_path: Path, monkeypatch: pyte
     (tmp_path / ".ssh" / "config").write_text("Nonsense\n")
     with pytest.raises(SSHError, match="cannot be read"):
         settings(SSHEndpoint("box"))
+
+
+def test_without_ssh_a_number_that_is_none_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    for line in ("Port ssh", "ConnectTimeout 1m", "ServerAliveInterval often"):
+        (tmp_path / ".ssh" / "config").write_text(f"{line}\n")
+        with pytest.raises(SSHError, match="has a word where we know a number alone"):
+            settings(SSHEndpoint("box"))
 
 
 def test_jump_hosts_are_taken_apart() -> None:

@@ -12,7 +12,7 @@ from machinectl.ssh import framing
 from machinectl.ssh.credentials import Credentials
 from machinectl.ssh.errors import RootRefused
 from machinectl.ssh.runner import Result
-from machinectl.ssh.sudo import check_password_command, elevate, probe_command, refused, sudoers
+from machinectl.ssh.sudo import Root, check_password_command, elevate, probe_command, refused, sudoers
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.sshd import log_in
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from machinectl.ssh.session import Session
     from tests.support.sshd import Sshd
 
-    Stand = Callable[[str], Session]
+    Stand = Callable[..., Session]
 
 # Takes the password of its caller, `geheim`, as sudo -S does: from standard input, a line, byte by byte.
 TAKES_PASSWORD = """
@@ -53,10 +53,17 @@ def stand_in(sshd: Sshd, ssh_config: object, tmp_path: Path, monkeypatch: pytest
         (programs / name).write_text(f"#!/bin/sh\n{script}")
         (programs / name).chmod(0o755)
 
-    def connect(sudo: str) -> Session:
+    def connect(sudo: str = "", *variables: str, doas: str = "") -> Session:
         install("id", "echo 1000")
-        install("sudo", sudo)
-        sshd.configure(f"SetEnv PATH={programs}:{os.environ['PATH']} SHLVL=2")
+        if doas:
+            install("doas", doas)
+            # No other sudo is to be found.
+            monkeypatch.setattr(framing, "SYSTEM_PATH", str(programs))
+            for name in ("sh", "cat"):
+                (programs / name).symlink_to(f"/bin/{name}")
+        else:
+            install("sudo", sudo)
+        sshd.configure(f"SetEnv PATH={programs}:{os.environ['PATH']} SHLVL=2 {' '.join(variables)}")
         session = log_in(sshd.endpoint)
         session.settings = dataclasses.replace(session.settings, user="ops")
         sessions.append(session)
@@ -72,17 +79,21 @@ def test_the_questions_to_sudo_as_they_are_sent() -> None:
     assert probe_command().splitlines() == [
         path,
         'if [ "$(id -u)" = 0 ]; then echo root',
+        "elif ! command -v sudo >/dev/null && doas -n -- sh -c :; then echo doas",
         "elif ! command -v sudo >/dev/null; then echo absent",
         "elif sudo -H -n -- sh -c :; then echo free",
         "else echo password; fi",
     ]
-    assert check_password_command() == f"{path}\nsudo -H -S -p '' -- sh -c :"
-    assert "elif ! command -v script >/dev/null; then echo terminal" in probe_command(terminal=True).splitlines()
-    assert check_password_command(terminal=True) == (
+    assert check_password_command() == (
         f"{path}\n"
-        """SHELL=/bin/sh script -qec 'exec sudo -H -S -p '"'"''"'"' -- sh -c : <&3 >&4 2>&5' /dev/null"""
-        " 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1"
+        "unset password; IFS= read -r password; printf '%s\\n' \"$password\" | sudo -H -S -p '' -- sh -c : && "
+        "{ sudo -H -n -- sh -c 'echo remembered' || :; }; exit"
     )
+    assert "elif ! command -v script >/dev/null; then echo terminal" in probe_command(terminal=True).splitlines()
+    assert check_password_command(terminal=True).startswith(
+        f"{path}\nSHELL=/bin/sh script -qec 'exec <&3 >&4 2>&5; unset password; IFS= read -r password; "
+    )
+    assert check_password_command(terminal=True).endswith(" /dev/null 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1")
 
 
 def test_the_line_that_an_error_tells_to_add_is_in_a_file_that_sudo_reads() -> None:
@@ -108,6 +119,54 @@ def test_a_password_that_sudo_no_longer_wants_is_not_the_data_of_the_command(sta
     forgets = f"if ! [ -e {asked_before} ]; then {TAKES_PASSWORD} : > {asked_before}; fi\n"
     root = elevate(stand_in(forgets + RUNS), Credentials(sudo_password="geheim"), Quiet())
     assert root.run("cat", input=b"data").stdout == b"data"
+
+
+# Reads its password from standard input in a block, as sudo-rs does, and for a while asks its caller no second time.
+SUDO_RS = """
+given=$(dirname "$0")/given-$PPID
+if [ "$1 $2" = "-H -n" ]; then
+  [ -e "$given" ] || { echo "sudo: interactive authentication is required" >&2; exit 1; }
+else
+  block=$(dd bs=65536 count=1 2>/dev/null)
+  [ "$(echo "$block" | head -n 1)" = geheim ] || { echo "sudo: Authentication failed, try again." >&2; exit 1; }
+  : > "$given"
+fi
+"""
+
+
+def test_a_sudo_that_reads_ahead_swallows_nothing_of_the_script(stand_in: Stand) -> None:
+    root = elevate(stand_in(SUDO_RS + RUNS), Credentials(sudo_password="geheim"), Quiet())
+    for _ in range(3):
+        assert root.run("echo $LAB_ROOT; cat", input=b"geheim\ndata").stdout == b"yes\ngeheim\ndata"
+
+
+def test_a_sudo_that_reads_ahead_and_remembers_nothing_is_told_as_such(stand_in: Stand) -> None:
+    session = stand_in(SUDO_RS.replace(': > "$given"', "") + RUNS)
+    with pytest.raises(RootRefused, match="lets no command follow it: it is sudo-rs") as caught:
+        elevate(session, Credentials(sudo_password="geheim"), Quiet())
+    assert "timestamp_timeout=5" in caught.value.hint
+
+
+def test_a_variable_of_the_user_takes_no_password_along(stand_in: Stand) -> None:
+    shows = 'echo "exported: $password" >&2\n'
+    session = stand_in(shows + SUDO_RS + RUNS, "password=public")
+    root = elevate(session, Credentials(sudo_password="geheim"), Quiet())
+    assert root.run("echo ${password-none}").text == "none"
+
+
+def test_doas_that_needs_no_password_makes_root_where_there_is_no_sudo(stand_in: Stand) -> None:
+    root = elevate(stand_in(doas='[ "$1" = -n ] || exit 1\n' + RUNS), Credentials(), Quiet())
+    result = root.run("echo $LAB_ROOT; cat; echo oops >&2", input=b"data")
+    assert (result.stdout, result.stderr) == (b"yes\ndata", b"oops\n")
+    assert isinstance(root, Root)
+    assert root.program == "doas"
+
+
+def test_doas_that_wants_a_password_is_told_what_to_write(stand_in: Stand) -> None:
+    session = stand_in(doas="echo 'doas: Authentication required' >&2; exit 1")
+    with pytest.raises(RootRefused, match=r"by doas, .* it says: Authentication required") as caught:
+        elevate(session, Credentials(sudo_password="geheim"), Quiet())
+    assert caught.value.hint == "On the host, as root: echo 'permit nopass ops' >> /etc/doas.conf"
 
 
 def test_a_password_is_asked_for_until_it_is_right_and_remembered(stand_in: Stand) -> None:
@@ -174,6 +233,14 @@ def test_sudo_that_wants_a_terminal_is_told_what_to_set_where_none_can_be_made(s
     error = refused(stand_in(RUNS), Result(0, b"terminal\n", b""))
     assert "requiretty" in error.cause
     assert "'Defaults:ops !requiretty' > /etc/sudoers.d/zz-ops-tty" in error.hint
+
+
+@pytest.mark.parametrize("takes", ["", TAKES_PASSWORD], ids=["at once", "after the password"])
+def test_sudo_that_wants_a_new_password_is_told_as_one_that_has_expired(stand_in: Stand, takes: str) -> None:
+    says = "echo 'sudo: Account or password is expired, reset your password and try again' >&2; exit 1"
+    with pytest.raises(RootRefused, match=r"The password of ops at .* has expired") as caught:
+        elevate(stand_in(takes + says), Credentials(sudo_password="geheim"), Quiet())
+    assert caught.value.hint.startswith("Log in once, and give it one: ssh ")
 
 
 def test_sudo_that_is_broken_is_an_error_in_its_words(stand_in: Stand) -> None:

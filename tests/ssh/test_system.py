@@ -1,0 +1,229 @@
+"""The system's ssh does what paramiko cannot: a real sshd that speaks nothing but what that lacks."""
+
+from __future__ import annotations
+
+import base64
+import glob
+import os
+import struct
+import subprocess
+import tempfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.ssh import keys, system
+from machinectl.ssh.connect import connect, meet
+from machinectl.ssh.credentials import Credentials
+from machinectl.ssh.endpoint import SSHEndpoint
+from machinectl.ssh.errors import (
+    BeyondUs,
+    CommandFailed,
+    CommandTimeout,
+    ConnectionLost,
+    HostKeyRefused,
+    LoginRefused,
+    NoShell,
+    SSHError,
+)
+from machinectl.ssh.hostkeys import HostKeyPolicy
+from machinectl.ssh.sudo import elevate
+from tests.support.quiet import Quiet
+from tests.support.sshd import keygen, log_in, public
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.sshd import SSHConfig, Sshd
+
+NEWER = "Ciphers chacha20-poly1305@openssh.com"
+
+pytestmark = pytest.mark.usefixtures("ssh_config")
+
+
+@pytest.fixture
+def newer(sshd: Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sshd]:
+    """A server that has no cipher in common with paramiko; nothing of the connections to it is left in the end."""
+    sshd.configure(NEWER)
+    (tmp_path / "t").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", tempfile.mkdtemp())
+    yield sshd
+    assert tempfile.tempdir is not None
+    assert glob.glob(f"{tempfile.tempdir}/*") == []
+    os.rmdir(tempfile.tempdir)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(NEWER,), ("KexAlgorithms sntrup761x25519-sha512",), ("MACs umac-64-etm@openssh.com", "Ciphers aes128-ctr")],
+    ids=["cipher", "key exchange", "MAC"],
+)
+def test_an_algorithm_that_paramiko_lacks_is_left_to_the_systems_ssh(sshd: Sshd, options: tuple[str, ...]) -> None:
+    sshd.configure(*options)
+    data = bytes(range(256)) * 4000
+    with log_in(sshd.endpoint) as session:
+        assert isinstance(session, system.SystemSession)
+        result = session.run("cat; echo oops >&2; exit 3", input=data, check=False)
+        assert (result.status, result.stdout, result.stderr) == (3, data, b"oops\n")
+        for number in range(3):
+            assert session.run(f"echo {number}").text == str(number)
+        assert session.run("cat").stdout == b""
+
+
+def test_who_is_logged_in_once_stays_so(newer: Sshd) -> None:
+    with log_in(newer.endpoint) as session:
+        for _ in range(5):
+            session.run("true")
+    assert newer.log.count("Accepted publickey") == 1
+
+
+def test_the_hosts_key_is_judged_and_pinned_as_ever(newer: Sshd, tmp_path: Path, ssh_config: SSHConfig) -> None:
+    console = Quiet(True)
+    with log_in(newer.endpoint, console) as session:
+        pinned = session.known_hosts
+    assert console.asked == [
+        f"127.0.0.1:{newer.port} is not known. Its key is ED25519 {newer.fingerprint()}. Trust it from now on?"
+    ]
+    assert pinned == f"machinectl {' '.join(public(newer.host_keys[0]).split()[:2])}\n".encode()
+    with log_in(newer.endpoint, policy=HostKeyPolicy(pinned=pinned, strict=True)) as session:
+        assert session.known_hosts == pinned
+    assert ssh_config.known_hosts.read_text() == ""
+    assert meet(newer.endpoint, Credentials(), HostKeyPolicy(), Quiet()) == pinned
+    newer.log_path.unlink()
+    with pytest.raises(HostKeyRefused, match="--ssh-strict"):
+        log_in(newer.endpoint, policy=HostKeyPolicy(strict=True))
+    newer.host_keys = [keygen(tmp_path / "another_host_key")]
+    with pytest.raises(HostKeyRefused, match="has changed"):
+        log_in(newer.endpoint, policy=HostKeyPolicy(pinned=pinned, machine="orionbox"))
+    assert "userauth-request for user root service ssh-connection method publickey" not in newer.log
+
+
+@pytest.mark.parametrize("number", [0, 1, 2], ids=["ed25519", "ecdsa", "rsa"])
+def test_the_fingerprint_of_any_of_the_hosts_keys_may_be_demanded(newer: Sshd, number: int) -> None:
+    policy = HostKeyPolicy(demanded=newer.fingerprint(number), strict=True)
+    with log_in(newer.endpoint, policy=policy) as session:
+        assert session.run("echo in").text == "in"
+    assert session.known_hosts.split()[2] == newer.known(number).split()[2].encode()
+
+
+def test_a_host_is_recognised_by_the_key_that_is_known(newer: Sshd, ssh_config: SSHConfig) -> None:
+    for number in (1, 2, 0):
+        ssh_config.known_hosts.write_text(newer.known(number))
+        with log_in(newer.endpoint, policy=HostKeyPolicy(strict=True)) as session:
+            assert session.known_hosts.split()[2] == newer.known(number).split()[2].encode()
+
+
+def test_errors_of_commands_are_those_of_every_session(newer: Sshd) -> None:
+    with log_in(newer.endpoint) as session:
+        with pytest.raises(CommandFailed, match=r"last words \(status 4\)"):
+            session.run("echo last words >&2; exit 4")
+        with pytest.raises(CommandTimeout):
+            session.run("sleep 60", timeout=0.5)
+        with pytest.raises(SSHError, match="more than 16 MB"):
+            session.run("cat /dev/zero")
+        with pytest.raises(SSHError, match="before its time"):
+            session.run("kill -9 $$", check=False)
+        daemon = session.run("sleep 600 & echo $!", timeout=60).text
+        session.run(f"kill {daemon}")
+        newer.disconnect()
+        with pytest.raises(ConnectionLost, match="was lost"):
+            session.run("true")
+
+
+def test_what_the_user_configured_for_shells_is_not_for_commands(newer: Sshd, ssh_config: SSHConfig) -> None:
+    ssh_config.write(
+        "RemoteCommand echo mine\nRequestTTY force\nLocalForward 1 localhost:1\nPermitLocalCommand yes\n"
+        "LocalCommand false\nControlMaster auto\nControlPath ~/%C\nHashKnownHosts yes\nStrictHostKeyChecking no\n"
+    )
+    with log_in(newer.endpoint) as session:
+        assert session.run("tty || echo none").text.splitlines()[-1] == "none"
+
+
+def test_a_host_behind_a_jump_host(newer: Sshd, another_sshd: Sshd, ssh_config: SSHConfig) -> None:
+    ssh_config.known_hosts.write_text(another_sshd.known())
+    ssh_config.write(
+        f"Host jump\n  HostName 127.0.0.1\n  Port {another_sshd.port}\n  IdentityFile {another_sshd.key_path}\n"
+        f"Host behind\n  HostName 127.0.0.1\n  Port {newer.port}\n"
+        f"  ProxyCommand ssh -W %h:%p jump\n"
+    )
+    with log_in(SSHEndpoint("behind", key=str(newer.key_path))) as session:
+        assert session.run("echo behind").text == "behind"
+
+
+def test_commands_become_roots_and_are_traced(newer: Sshd) -> None:
+    traced: list[str] = []
+    with connect(newer.endpoint, Credentials(), HostKeyPolicy(), Quiet(), trace=traced.append) as session:
+        elevate(session, Credentials(), Quiet()).run("wc -c", input=b"geheim")
+    assert traced[-2:] == [f"{newer.user}@127.0.0.1:{newer.port}$ wc -c", "6"]
+
+
+def test_a_login_that_is_refused_says_what_was_tried_and_why(newer: Sshd, tmp_path: Path) -> None:
+    endpoint = SSHEndpoint("127.0.0.1", newer.user, newer.port, str(keygen(tmp_path / "other")))
+    with pytest.raises(LoginRefused, match=r"The system's ssh, which may, does not get in either: .*Permission denied"):
+        log_in(endpoint)
+
+
+def test_a_user_without_a_shell_is_a_plain_error(newer: Sshd) -> None:
+    newer.configure(NEWER, "ForceCommand /usr/sbin/nologin")
+    with log_in(newer.endpoint) as session, pytest.raises(NoShell, match="not available"):
+        session.run("true")
+
+
+def test_where_neither_ssh_can_or_there_is_none_the_error_is_our_own(
+    sshd: Sshd, ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sshd.configure(NEWER)
+    ssh_config.write("Ciphers aes128-ctr\n")
+    with pytest.raises(BeyondUs, match="speaks an SSH that this one does not"):
+        log_in(sshd.endpoint)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BeyondUs, match="speaks an SSH that this one does not"):
+        log_in(sshd.endpoint)
+
+
+def text(value: bytes) -> bytes:
+    return struct.pack(">I", len(value)) + value
+
+
+def token_key(path: Path) -> Path:
+    """What ssh-keygen writes of a key on a token, which is not there."""
+    kind = b"sk-ssh-ed25519@openssh.com"
+    blob = text(kind) + text(bytes(range(32))) + text(b"ssh:")
+    private = bytes(8) + blob + b"\1" + text(b"handle") + text(b"") + text(b"comment")
+    private += bytes(range(1, 9 - len(private) % 8)) if len(private) % 8 else b""
+    whole = keys.MAGIC + text(b"none") + text(b"none") + text(b"") + struct.pack(">I", 1) + text(blob) + text(private)
+    encoded = base64.b64encode(whole).decode()
+    lines = "\n".join(encoded[start : start + 70] for start in range(0, len(encoded), 70))
+    path.write_text(f"-----BEGIN OPENSSH PRIVATE KEY-----\n{lines}\n-----END OPENSSH PRIVATE KEY-----\n")
+    path.chmod(0o600)
+    path.with_name(f"{path.name}.pub").write_text(f"{kind.decode()} {base64.b64encode(blob).decode()} mine\n")
+    subprocess.run(["ssh-keygen", "-lf", path], check=True, capture_output=True)
+    return path
+
+
+def test_a_key_on_a_token_is_left_to_the_systems_ssh_where_the_host_takes_it(
+    sshd: Sshd, tmp_path: Path, ssh_config: SSHConfig
+) -> None:
+    key = token_key(tmp_path / "id_ed25519_sk")
+    endpoint = SSHEndpoint(sshd.host, sshd.user, sshd.port, str(key))
+    with pytest.raises(LoginRefused, match=f"tried: {key}"):
+        log_in(endpoint)
+    assert not any("-f -N" in call for call in ssh_config.calls)
+    sshd.authorize(key)
+    # The token is not there: how far ssh comes is all that can be seen.
+    console = Quiet(True)
+    with pytest.raises(LoginRefused, match=rf"The key {key} needs its security token\. The system's ssh, which may"):
+        log_in(endpoint, console)
+    assert console.notes == [
+        f"The system's ssh logs in at 127.0.0.1:{sshd.port}: a token that blinks waits to be touched"
+    ]
+    assert any("-f -N" in call and str(key) in call for call in ssh_config.calls)
+
+
+def test_a_key_on_a_token_leaves_other_keys_their_turn(sshd: Sshd, tmp_path: Path, ssh_config: SSHConfig) -> None:
+    key = token_key(tmp_path / "id_ed25519_sk")
+    sshd.authorize(key)
+    ssh_config.write(f"IdentityFile {key}\nIdentityFile {sshd.key_path}\n")
+    with log_in(SSHEndpoint(sshd.host, sshd.user, sshd.port)) as session:
+        assert not isinstance(session, system.SystemSession)
