@@ -204,8 +204,8 @@ def refused(session: Session, result: Result, program: str = "sudo") -> RootRefu
 
 
 def sudoers(user: str) -> str:
-    """The command that lets a user become root without a password: the sudoers line, and where it goes."""
-    return f"echo '{user} ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/{file_name(user)}"
+    """The command that lets a user become root without a password: a file of its own, whose rule counts last."""
+    return f"echo '{user} ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/zz-machinectl-{file_name(user)}"
 
 
 def file_name(user: str) -> str:

@@ -97,8 +97,8 @@ def test_the_questions_to_sudo_as_they_are_sent() -> None:
 
 
 def test_the_line_that_an_error_tells_to_add_is_in_a_file_that_sudo_reads() -> None:
-    assert sudoers("ops") == "echo 'ops ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/ops"
-    assert sudoers("o.ps~") == "echo 'o.ps~ ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/o_ps_"
+    assert sudoers("ops") == "echo 'ops ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/zz-machinectl-ops"
+    assert sudoers("o.ps~") == "echo 'o.ps~ ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/zz-machinectl-o_ps_"
 
 
 def test_without_a_password_commands_run_through_sudo(stand_in: Stand) -> None:
