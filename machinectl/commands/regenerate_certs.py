@@ -110,9 +110,7 @@ def confirmed(console: Console, names: Sequence[str], renewal: Renewal) -> bool:
     )
     if renewal.new_ca:
         console.note("They are a new CA's: every other client that was given a certificate is locked out.")
-    return agreed(
-        console, "Are you sure? (y/n): ", " ".join(["machinectl regenerate-certs -y", *renewal.options, *names])
-    )
+    return agreed(console, "Are you sure?", " ".join(["machinectl regenerate-certs -y", *renewal.options, *names]))
 
 
 def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -> None:

@@ -201,7 +201,7 @@ def ask_about(
     if not reasons:
         return
     console.note(f'"{machine.name}": {package} {before} would become {after}. {" ".join(reasons)}')
-    if not agreed(console, "Upgrade it? (y/n): ", f"machinectl upgrade -y {machine.name}"):
+    if not agreed(console, "Upgrade it?", f"machinectl upgrade -y {machine.name}"):
         raise MachineError(
             f'"{machine.name}" was not upgraded, it stays at {package} {before}',
             f"Upgrade it all the same: machinectl upgrade --yes {machine.name}",
