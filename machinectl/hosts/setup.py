@@ -183,7 +183,7 @@ def target_of(machine: Machine, identity: Identity, at: str = "") -> Target:
 
 def looked_at(remote: Remote, target: Target, console: Console) -> Facts:
     """What the host is like now, and what of it is worth a word."""
-    host = read(remote, target.port)
+    host = look(remote, target.port, console)
     for warning in (checks.wrong_clock(host, facts.now()), checks.open_configuration(host)):
         if warning:
             console.warn(warning)
@@ -208,7 +208,7 @@ def purge(
     """
     machine = held.machine
     target = target_of(machine, Identity())
-    host = read(remote, target.port)
+    host = look(remote, target.port, console)
     outcomes = []
     for step in undo.steps(purge_engine=purge_engine, allowed=allowed, os=target.os):
         decision = step(host, machine.changes)
@@ -248,7 +248,7 @@ def purge_plan(
 ) -> list[Outcome]:
     """What `purge` would do, as far as that can be told now; neither host nor store is changed."""
     target = target_of(machine, Identity())
-    host = read(remote, target.port)
+    host = look(remote, target.port, console)
     decisions = undo.undo(host, machine.changes, purge_engine=purge_engine, allowed=allowed, os=target.os)
     for decision in decisions:
         warned(console, decision)
@@ -285,6 +285,12 @@ def kept(held: Held, identity: Identity) -> Iterator[None]:
         machine.phase, machine.tls = phase, tls
         held.write()
         raise
+
+
+def look(remote: Remote, port: int, console: Console) -> Facts:
+    """What the host is like now, as a step of its own."""
+    with console.step("Looking at the host"):
+        return read(remote, port)
 
 
 def read(remote: Remote, port: int) -> Facts:
