@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from machinectl.cli import answers
-from machinectl.cli.output import write_out
-from machinectl.cli.verbs import OneName, session, verb
+from machinectl.cli.output import print_json, write_out
+from machinectl.cli.verbs import AsJson, OneName, session, verb
 
 
 def add_pointing(app: typer.Typer) -> None:
@@ -34,8 +34,15 @@ def add_pointing(app: typer.Typer) -> None:
         ctx: typer.Context,
         names: OneName = None,
         swarm: Annotated[bool, typer.Option("--swarm", hidden=True)] = False,
+        as_json: AsJson = False,
     ) -> None:
         from machinectl.commands.config import config as command
+        from machinectl.machines.chosen import chosen_one
 
         here = session(ctx)
-        write_out("".join(f"{line}\n" for line in command(here.store, here.console, names or [], os.environ)))
+        name = chosen_one(here.store, names or [])
+        flags = command(here.store, here.console, [name], os.environ)
+        if as_json:
+            print_json({"Name": name, "Flags": flags})
+        else:
+            write_out("".join(f"{flag}\n" for flag in flags))

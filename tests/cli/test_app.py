@@ -338,8 +338,8 @@ def test_inspect_prints_docker_machines_shape_and_json_ours(orionbox: Store) -> 
     assert theirs["ConfigVersion"] == 3
     assert theirs["Driver"]["IPAddress"] == "127.0.0.1"
     ours = json.loads(machinectl("inspect", "--json", "orionbox", store=orionbox.root).stdout)
-    assert ours["url"] == URL
-    assert ours["labels"] == {"rack": "7"}
+    assert ours["URL"] == URL
+    assert ours["Labels"] == {"rack": "7"}
 
 
 def test_swarm_flags_of_old_scripts_are_taken_with_a_warning(store: Store) -> None:
@@ -555,7 +555,7 @@ def test_a_locale_that_lacks_a_character_is_no_bug(store: Store) -> None:
 
 def test_status_and_version_as_json(store: Store) -> None:
     machinectl("create", "-d", "none", "--url", "unix:///nonexistent", "box", store=store.root)
-    assert json.loads(machinectl("status", "--json", "box", store=store.root).stdout)["state"] == "Error"
+    assert json.loads(machinectl("status", "--json", "box", store=store.root).stdout)["State"] == "Error"
 
 
 def test_a_reader_that_leaves_early_is_no_error(orionbox: Store) -> None:

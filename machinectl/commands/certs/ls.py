@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import MachineError
+from machinectl.go.values import go_names
 from machinectl.machines.fileset import read_pem
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class Row:
 
     def fields(self) -> dict[str, object]:
         """The row as JSON holds it; the time as RFC 3339 has it."""
-        return {**asdict(self), "expires": self.expires.isoformat() if self.expires else None}
+        found = go_names(asdict(self))
+        return {"Name": found.pop("Machine"), **found, "Expires": self.expires.isoformat() if self.expires else None}
 
     def cells(self) -> list[str]:
         """The row as a table shows it: machine, file, subject, SANs, issuer, day of expiry, days left, warning."""
