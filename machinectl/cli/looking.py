@@ -127,6 +127,20 @@ def add_inspecting(app: typer.Typer) -> None:
         else:
             print_json(config_json(machine, directory))
 
+    @verb(app, "changes", help="Print what was done on a machine's host, and what undoing it does.")
+    def changes(ctx: typer.Context, names: OneName = None, as_json: AsJson = False) -> None:
+        from machinectl.commands.changes import changes as command
+        from machinectl.go.tabwriter import table
+
+        here = session(ctx)
+        name, rows = command(here.store, names or [])
+        if as_json:
+            print_json([row.fields() for row in rows])
+            return
+        write_out(table(["WHEN (UTC)", "DONE", "UNDONE"], (row.cells() for row in rows)))
+        undone = f"Undo it, and forget the machine: machinectl rm --purge {name}"
+        here.console.note(undone if rows else f'Nothing was changed on the host of "{name}"')
+
 
 def add_listing(app: typer.Typer, name: str, *, hidden: bool) -> None:
     @verb(app, name, hidden=hidden, help="List machines, and what each is doing.")

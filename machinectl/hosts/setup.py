@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs, engine
 from machinectl import url as engine_url
-from machinectl.changes import CaGiven, ConfigMerged, KeyLetIn, PackageInstalled, PortOpened, Unknown, merged, of_kind
+from machinectl.changes import CaGiven, ConfigMerged, KeyLetIn, PackageInstalled, PortOpened, Unknown, of_kind
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.hosts.adoption import check_alone, go_on_with, predecessor
@@ -301,13 +301,11 @@ def read(remote: Remote, port: int) -> Facts:
 
 def make_change(held: Held, remote: Remote, decision: Decision) -> Result:
     """Record what will be changed, and change it."""
-    held.machine.changes = merged(held.machine.changes, decision.changes)
-    held.write()
+    held.keep_changes(decision.changes)
     result = decision.job.run(remote)
     learned = decision.learned(result)
     if learned:
-        held.machine.changes = merged(held.machine.changes, learned)
-        held.write()
+        held.keep_changes(learned)
     return well_done(decision, result)
 
 

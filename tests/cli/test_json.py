@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import __version__
+from machinectl.changes import FileMade
 from tests.support import servers
 from tests.support.program import machinectl
 
@@ -47,9 +48,11 @@ def printed(store: Store, *arguments: str, docker_host: str = "") -> Any:
 @pytest.mark.parametrize("line", PROMISED)
 def test_a_verb_prints_the_keys_that_the_readme_promises(store: Store, url: str, line: str) -> None:
     row = PROMISED[line]
-    if line in {"certs ls", "changes"}:
-        for name in ("ca.pem", "cert.pem", "key.pem"):
-            Path(store.directory("orion"), name).write_text("none")
+    if line == "certs ls":
+        Path(store.directory("orion"), "ca.pem").write_text("none")
+    if line == "changes":
+        with store.writing("orion") as held:
+            held.keep_changes([FileMade("/x")])
     found = printed(store, *line.split(), *(["orion"] if row[2] else []), docker_host=url)
     assert isinstance(found, list) is (row[3] == "list of objects")
     for each in found if isinstance(found, list) else [found]:
@@ -68,7 +71,20 @@ def keys(found: Any) -> Iterator[str]:
 
 def test_every_verb_that_shows_something_has_json() -> None:
     assert set(PROMISED) >= {
-        *("ls", "ls --removed", "status", "certs ls", "drivers", "inspect", "url", "ip", "config", "version", "active")
+        *(
+            "ls",
+            "ls --removed",
+            "status",
+            "certs ls",
+            "drivers",
+            "inspect",
+            "url",
+            "ip",
+            "config",
+            "version",
+            "active",
+            "changes",
+        )
     }
 
 

@@ -80,6 +80,7 @@ def test_what_will_be_changed_is_on_record_before_it_is(store: Store) -> None:
     [record] = seen
     assert record.phase is Phase.PROVISIONING
     assert {type(change) for change in record.changes} >= {ConfigMerged, FileMade, CaGiven, DirectoryMade}
+    assert all(change.when for change in record.changes)
 
 
 def test_an_engine_that_does_not_answer_leaves_a_machine_that_can_be_resumed(store: Store) -> None:
