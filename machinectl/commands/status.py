@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import MachineError
-from machinectl.go.values import go_names
 from machinectl.hosts.pending import settle
 from machinectl.hosts.states import state_of
 from machinectl.machines.chosen import chosen_one
@@ -30,7 +28,15 @@ def status(store: Store, names: Sequence[str], timeout: float) -> tuple[str, Pro
 
 def fields(name: str, found: Probe) -> dict[str, Any]:
     """What was found of a machine, as JSON holds it."""
-    return {"Name": name, **go_names(asdict(found))}
+    return {
+        "Name": name,
+        "State": str(found.state),
+        "Version": found.version,
+        "APIVersion": found.api_version,
+        "Error": found.error,
+        "Seconds": found.seconds,
+        "Hint": found.hint,
+    }
 
 
 def engine_version(store: Store, names: Sequence[str], timeout: float) -> tuple[str, Probe]:
