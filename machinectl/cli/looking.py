@@ -165,9 +165,15 @@ def add_listing(app: typer.Typer, name: str, *, hidden: bool) -> None:
         if removed:
             print_removed(session(ctx).store, quiet=quiet, as_json=as_json)
             return
+        here = session(ctx)
         print_machines(
-            session(ctx).store, quiet=quiet, filters=filters or [], timeout=timeout, template=template, as_json=as_json
+            here.store, quiet=quiet, filters=filters or [], timeout=timeout, template=template, as_json=as_json
         )
+        # Scripts that keep both streams, as docker-machine's do, get the headings alone.
+        if not (quiet or template or as_json) and sys.stderr.isatty() and not here.store.names():
+            from machinectl.commands.ls import first_steps
+
+            here.console.note(first_steps())
 
 
 def print_own_version(*, as_json: bool) -> None:

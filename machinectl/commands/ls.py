@@ -9,6 +9,7 @@ from machinectl.errors import MachineError
 from machinectl.go.values import go_duration
 from machinectl.hosts.pending import settle
 from machinectl.hosts.states import states_of
+from machinectl.machines import old_store
 from machinectl.machines.docker_machine import SWARM_OPTIONS, engine_options
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import NoSuchMachine
@@ -52,6 +53,23 @@ class Row:
             "DockerVersion": f"v{self.version}" if self.version else UNKNOWN,
             "ResponseTime": go_duration(self.seconds),
         }
+
+
+def first_steps() -> str:
+    """What to type where there is no machine yet; also what registers the hosts of docker-machine, if it was here."""
+    lines = [
+        "There is no machine yet. Make one of a server that you can SSH into, or register an engine that is set up:",
+        "  machinectl create -d generic --generic-ip-address <ADDRESS> --generic-ssh-user <USER> <NAME>",
+        "  machinectl create -d none --url tcp://<ADDRESS>:2376 --tls-dir <DIRECTORY> <NAME>",
+    ]
+    theirs = old_store.default_root()
+    commands = old_store.registrations(theirs)
+    if commands:
+        lines.append(
+            f"docker-machine has machines in {theirs}. Register their hosts here, which changes nothing there:"
+        )
+        lines += [f"  {command}" for command in commands]
+    return "\n".join(lines)
 
 
 def rows(store: Store, environment: Mapping[str, str]) -> list[Row]:

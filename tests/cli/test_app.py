@@ -191,7 +191,8 @@ def test_ls_sorts_names_as_people_count(store: Store) -> None:
 
 
 def test_ls_of_no_machines_is_the_headings_alone(store: Store) -> None:
-    assert len(lines(machinectl("ls", store=store.root).stdout)) == 1
+    listed = machinectl("ls", store=store.root)
+    assert (len(lines(listed.stdout)), listed.stderr) == (1, "")
     assert machinectl("ls", "-q", store=store.root).stdout == ""
     assert machinectl("ls", "--json", store=store.root).stdout == "[]\n"
 

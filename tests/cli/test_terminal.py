@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -27,6 +28,7 @@ from tests.support.quiet import Quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from machinectl.machines.store import Store
 
@@ -107,6 +109,25 @@ def test_a_dumb_terminal_gets_plain_lines(machines: Store) -> None:
         text = everything(terminal)
     assert "\x1b" not in text
     assert str(State.RUNNING) in text
+
+
+def test_ls_of_no_machines_says_how_to_make_one_and_that_docker_machine_has_some(store: Store, tmp_path: Path) -> None:
+    old = tmp_path / "home/.docker/machine/machines/old1"
+    old.mkdir(parents=True)
+    state = {"DriverName": "none", "Driver": {"URL": "tcp://192.168.0.29:2375"}}
+    (old / "config.json").write_text(json.dumps(state))
+    with on_a_terminal(store, "-s", store.root, "ls") as (_, terminal):
+        headings, *told = everything(terminal).splitlines()
+    assert headings.split()[:2] == ["NAME", "ACTIVE"]
+    assert any(line.startswith(f"  machinectl -s {store.root} create -d generic ") for line in told)
+    assert f"docker-machine has machines in {tmp_path}/home/.docker/machine" in "".join(told)
+    assert told[-1] == f"  machinectl -s {store.root} create -d none --url tcp://192.168.0.29:2375 old1"
+
+
+def test_ls_of_no_machines_is_what_was_asked_for_alone_where_a_program_reads_it(store: Store) -> None:
+    for flag in ("-q", "--json"):
+        with on_a_terminal(store, "ls", flag) as (_, terminal):
+            assert everything(terminal).split() in ([], ["[]"])
 
 
 def test_rm_asks_on_the_terminal(machines: Store) -> None:
