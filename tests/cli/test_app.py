@@ -334,6 +334,22 @@ def test_rename_keeps_everything_but_the_name(orionbox: Store) -> None:
     assert taken.returncode == 0
 
 
+def test_set_and_rename_say_what_they_did(orionbox: Store) -> None:
+    words = ["--url", "tcp://127.0.0.2:2375", "--label", "row=a", "--unlabel", "rack", "--engine-opt", "mtu=1400"]
+    words += ["--engine-env", "HTTP_PROXY=http://me:hunter2@proxy", "--engine-storage-driver", ""]
+    done = machinectl("set", *words, "orionbox", store=orionbox.root)
+    assert lines(done.stderr)[0] == (
+        '"orionbox" now: URL tcp://127.0.0.2:2375, TLS off, label row=a, no label rack, --engine-opt mtu=1400, '
+        "--engine-env HTTP_PROXY=http://me:***@proxy, --engine-storage-driver not given"
+    )
+    renamed = machinectl("rename", "orionbox", "saturn", store=orionbox.root)
+    assert (renamed.stdout, renamed.stderr) == (
+        "",
+        '"orionbox" is "saturn" now. Where a shell points at it: eval $(machinectl env saturn)\n',
+    )
+    assert machinectl("rename", "saturn", "saturn", store=orionbox.root).stderr == ""
+
+
 def test_inspect_prints_docker_machines_shape_and_json_ours(orionbox: Store) -> None:
     theirs = json.loads(machinectl("inspect", "orionbox", store=orionbox.root).stdout)
     assert theirs["ConfigVersion"] == 3
