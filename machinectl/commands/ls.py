@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import MachineError
 from machinectl.go.values import go_duration
+from machinectl.hosts.endpoint import takeover
 from machinectl.hosts.pending import settle
 from machinectl.hosts.states import states_of
 from machinectl.machines import old_store
@@ -112,6 +113,8 @@ def ask(store: Store, listed: Iterable[Row], timeout: float) -> Iterator[Row]:
         row = by_name[name]
         row.state, row.version, row.error, row.seconds = found.state, found.version, found.error, found.seconds
         row.settled = True
+        if found.state is State.ERROR and (command := takeover(row.machine)) and command in found.hint:
+            row.error += f"; take its host over: {command}"
         if found.state is State.RUNNING:
             settle(store, name, timeout)
         if row.machine.pending and not row.error and not store.is_locked(name):
