@@ -12,7 +12,6 @@ import typer
 from machinectl import __version__
 from machinectl.cli import answers
 from machinectl.cli.exits import report
-from machinectl.cli.harmless import harmless
 from machinectl.cli.listing import print_machines, print_removed
 from machinectl.cli.output import print_json, write_bytes, write_out
 from machinectl.cli.verbs import OWN_DIRECTORY, AsJson, Names, OneName, Timeout, own_version, session, verb
@@ -200,7 +199,7 @@ def print_answer(store: Store, name: str, request: list[str], body: str, timeout
     if answer.status < 300:  # noqa: PLR2004 (RFC 9110 15: from here on, it is not what was asked for)
         return 0
     where = f", at {answer.headers['Location']}" if "Location" in answer.headers else ""
-    print(harmless(f"The engine answered {answer.status} {answer.reason}{where}"), file=sys.stderr)
+    report(MachineError(f"The engine answered {answer.status} {answer.reason}{where}"))
     return 1
 
 

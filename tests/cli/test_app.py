@@ -260,7 +260,9 @@ def test_a_question_that_nobody_answers_is_no_silent_no(store: Store, sshd: Sshd
     register(store, "orionbox", sshd)
     told = machinectl(verb, "orionbox", store=store.root)
     assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr.endswith(f"No answer was given\nTo do it without being asked: machinectl {verb} -y orionbox\n")
+    assert told.stderr.endswith(
+        f"\nError: No answer was given\n  To do it without being asked: machinectl {verb} -y orionbox\n"
+    )
     assert store.names() == ["orionbox"]
 
 

@@ -48,8 +48,8 @@ def test_piped_each_line_says_whose_it_is() -> None:
         "web2: Installing (1.0 s)",
         "web1: Looking (failed after 1.0 s)",
         # The caller's report.
-        "it broke",
-        "machinectl status web1",
+        "Error: it broke",
+        "  machinectl status web1",
     ]
     assert out.splitlines() == ["web2 it is", "exit code 0, without rich"]
 
@@ -122,8 +122,8 @@ def test_what_is_said_and_what_fails_stands_above_the_board_and_the_results_stay
         terminal.tell("web3", "fail", ERROR)
         terminal.until_text("machinectl status web3", "s  failed")
         assert terminal.lines[:3] == ["web2: hello", "web1: Warning: careful", "web2 it is"]
-        assert "".join(terminal.lines[3:5]) == ERROR
-        assert terminal.lines[5] == "machinectl status web3"
+        assert "".join(terminal.lines[3:5]) == f"Error: {ERROR}"
+        assert terminal.lines[5] == "  machinectl status web3"
         assert [line[:4] for line in terminal.lines[6:]] == ["web1", "web2", "web3"]
         terminal.tell("web1", "end")
         assert terminal.end() == 0

@@ -151,8 +151,13 @@ def test_one_machine_has_a_spinner_and_a_line_a_step_and_no_board() -> None:
         assert terminal.end() == 0
         [step, *rest] = terminal.lines
     assert re.fullmatch(r"Installing \(\d+\.\d s\)", step)
-    assert rest == ["hello", "it broke", "machinectl status web1", "exit code 0, without rich"]
-    assert set(re.findall(r"\x1b\[[^A-Za-z]*[A-Za-z]", terminal.raw.decode())) == {"\x1b[K"}
+    assert rest == ["hello", "Error: it broke", "  machinectl status web1", "exit code 0, without rich"]
+    assert set(re.findall(r"\x1b\[[^A-Za-z]*[A-Za-z]", terminal.raw.decode())) == {
+        "\x1b[K",
+        "\x1b[0m",
+        "\x1b[1m",
+        "\x1b[31m",
+    }
 
 
 def test_one_machine_is_interrupted_at_once() -> None:
@@ -249,4 +254,21 @@ def test_a_prompt_that_is_not_answered_has_its_line_ended(verb: str, typed: str)
     if typed == "\x03":
         assert rest == ["exit code 130, without rich"]
     else:
-        assert rest[0] == "No answer was given"
+        assert rest[0] == "Error: No answer was given"
+
+
+def test_an_error_is_red_on_a_terminal_and_its_commands_stand_apart(store: Store) -> None:
+    with on_a_terminal(store, "-s", store.root, "url", "ghost") as (_, terminal):
+        assert everything(terminal).splitlines() == [
+            '\x1b[31mError: Docker machine "ghost" does not exist\x1b[0m',
+            f"  List the machines there are: \x1b[1mmachinectl -s {store.root} ls\x1b[0m",
+        ]
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+def test_an_error_has_no_colour_where_none_is_wanted(store: Store, variables: dict[str, str]) -> None:
+    with on_a_terminal(store, "set", "ghost", environment=variables) as (_, terminal):
+        assert everything(terminal).splitlines() == [
+            "Error: Nothing to set",
+            "  machinectl set --url tcp://192.168.0.30:2376 ghost",
+        ]
