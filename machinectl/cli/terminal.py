@@ -139,7 +139,7 @@ class Spinner:
         while True:
             with self.lock:
                 if step is self.steps[-1]:
-                    sys.stderr.write(CLEAR_LINE + cut(step.shown(), columns() - ECHO))
+                    sys.stderr.write(CLEAR_LINE + cut(as_encoded(step.shown()), columns() - ECHO))
                     sys.stderr.flush()
             if step.over.wait(SPINNER_SECONDS):
                 return
@@ -156,6 +156,11 @@ class Step:
 
     def shown(self) -> str:
         return f"{next(self.turns)} {int(time.monotonic() - self.begun)} s  {self.title}"
+
+
+def as_encoded(text: str) -> str:
+    """The text with the escapes that stderr writes for what its encoding lacks: they take more columns."""
+    return text.encode(sys.stderr.encoding, sys.stderr.errors or "strict").decode(sys.stderr.encoding)
 
 
 def columns() -> int:

@@ -191,6 +191,16 @@ def test_a_step_is_one_line_however_narrow_the_terminal_with_the_time_that_it_ha
         assert terminal.raw.decode().count("\n") == 3
 
 
+def test_a_step_is_one_line_where_the_locale_lacks_its_characters() -> None:
+    with puppets.on_terminal(
+        "web1", columns=40, environment={"PYTHONIOENCODING": "ascii:backslashreplace"}
+    ) as terminal:
+        terminal.did("web1", "step", "引擎安装" * 5)
+        for second in range(2):
+            terminal.until(lambda second=second: f" {second} s  " in "".join(terminal.lines))  # type: ignore[misc]
+            assert len(terminal.lines) == 1
+
+
 def test_what_is_said_or_asked_within_a_step_has_the_line_for_itself() -> None:
     with puppets.on_terminal("web1") as terminal:
         terminal.did("web1", "step", "Connecting")
