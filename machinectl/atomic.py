@@ -40,7 +40,7 @@ class Translated:
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None) -> None:
         if not isinstance(exc, OSError):
             return
-        hint = "Choose another store: machinectl --storage-path DIR …"
+        hint = "Choose another store: machinectl --storage-path <DIR> ls"
         if exc.errno in NO_LOCKS:
             hint = "Its file system gives no locks (NFS?). " + hint
         if exc.errno in {errno.ENOSPC, errno.EDQUOT}:

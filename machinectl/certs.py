@@ -437,7 +437,7 @@ def _check_dates(path: Iterable[_File], now: datetime) -> None:
         if certificate.not_valid_after_utc < now:
             raise MachineError(
                 f"{what} expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
-                "Make new ones: machinectl certs create --out DIR --san HOST",
+                "Make new ones: machinectl certs create --out <DIR> --san <HOST>",
             )
         if certificate.not_valid_before_utc > now:
             raise MachineError(
@@ -490,7 +490,7 @@ def _check_signature_kind(signed: _File) -> None:
 def _not_taken(certificate: _File, what: str) -> MachineError:
     return MachineError(
         f"{certificate.name} ({_name(certificate.certificate.subject)}) {what}, which docker does not take",
-        "Make one with a P-256 key and SHA-256: machinectl certs create --out DIR --san HOST",
+        "Make one with a P-256 key and SHA-256: machinectl certs create --out <DIR> --san <HOST>",
     )
 
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# How much of two words must be the same for one to be taken for a typing error of the other (difflib's ratio).
+NEAR = 0.75
 LONGEST_LINE = 200
 
 
@@ -30,6 +36,15 @@ class CheckFailed(MachineError):
     """A check before `create` failed; nothing was made or changed (docker-machine's exit code 3)."""
 
     exit_code = 3
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """What a person who typed `word` may have meant among what there is; "" where nothing is near."""
+    import difflib
+
+    by_lower = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=NEAR)
+    return by_lower[near[0]] if near else ""
 
 
 def one_line(text: str, limit: int = LONGEST_LINE) -> str:

@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def light(work: Path) -> Iterator[Sequence[str]]:
-    """`env` and `ls -q` against a Python that does nothing, run in turn so that the machine's moods hit both."""
+    """What asks no host, against a Python that does nothing, run in turn so that the machine's moods hit both."""
     one, thousand = Store(str(work / "one")), Store(str(work / "thousand"))
     add(one, "orionbox", "tcp://192.168.0.29:2376")
     for number in range(1000):
@@ -61,6 +61,9 @@ def light(work: Path) -> Iterator[Sequence[str]]:
     yield row("env NAME, peak memory", memory, "python -c pass", base_memory, "1.5 x", unit="MiB")
     cost, base = paired([*MACHINECTL, "-s", thousand.root, "ls", "-q"], PYTHON)
     yield row("ls -q of 1,000 machines, wall", cost.wall, "python -c pass", base.wall, "3 x")
+    for words in (["--help"], ["create", "-d", "generic", "--help"], ["inspect", "orionbox"], ["certs", "ls"]):
+        cost, base = paired([*MACHINECTL, "-s", one.root, *words], PYTHON)
+        yield row(f"{' '.join(words)}, wall", cost.wall, "python -c pass", base.wall, "6 x")
 
 
 def creating(work: Path) -> Iterator[Sequence[str]]:
@@ -69,8 +72,8 @@ def creating(work: Path) -> Iterator[Sequence[str]]:
     costs, bases = [], []
     for _ in range(RUNS):
         costs.append(measured([*create, f"m{next(counted)}"]))
-        bases.append(measured([*MACHINECTL, "--help"]))
-    yield row("create -d none, wall", median(costs).wall, "machinectl --help", median(bases).wall, "2 x")
+        bases.append(measured([*MACHINECTL, "ls", "--help"]))
+    yield row("create -d none, wall", median(costs).wall, "machinectl ls --help", median(bases).wall, "2 x")
 
 
 def many_answering(work: Path) -> Iterator[Sequence[str]]:

@@ -6,6 +6,7 @@ import getpass
 import json
 import os
 import re
+import shlex
 import socket
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -31,7 +32,9 @@ from machinectl.driver import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from machinectl.driver import OptionValue
 
 # The name of the user's key in the machine's directory: it is copied there, so that the store can be moved.
 KEY_FILE = "id_ssh"
@@ -40,7 +43,7 @@ KINDS: dict[str, type] = {
     **dict.fromkeys(("IPAddress", "SSHHost", "SSHUser", "SSHKeyPath", "MAC"), str),
     **dict.fromkeys(("SSHPort", "EnginePort"), int),
 }
-START_AGAIN = "Restore it from a backup, or register the server anew: machinectl create -d generic …"
+START_AGAIN = "Restore it from a backup, or register the server anew: machinectl create -d generic --help"
 MAC = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
 HIGHEST_PORT = 65535
 
@@ -146,13 +149,28 @@ class GenericDriver:
         if parsed.scheme != "tcp":
             raise DriverError(
                 f'Machine "{instance.name}" has a server\'s engine, which {url} is not',
-                "Register that one by itself: machinectl create -d none --url URL NAME",
+                f"Register that one by itself: machinectl create -d none --url {shlex.quote(url)} <NAME>",
             )
         state = known(instance)
         moved = {"IPAddress": parsed.host, "EnginePort": parsed.port or TLS_PORT}
         if state.get("SSHHost") == state["IPAddress"]:
             moved["SSHHost"] = parsed.host
         return json.dumps({**state, **moved})
+
+    def change(self, instance: Instance, options: Mapping[str, OptionValue]) -> str:
+        state = known(instance)
+        if "generic-engine-port" in options:
+            raise DriverError(
+                f'Where the engine of "{instance.name}" listens is changed on its host',
+                f"When it does: machinectl set --url {tcp(state['IPAddress'], TLS_PORT)} {instance.name}",
+            )
+        request = Request(instance.name, instance.directory, {**as_options(state), **options})
+        self.check(request)
+        new = json.loads(self.create(request, keep=lambda _: None))
+        kept = {} if options.get("generic-ssh-key") else {"SSHKeyPath": state.get("SSHKeyPath", "")}
+        # A name may have another address by now: nobody asked for that.
+        kept |= {} if "generic-ip-address" in options else {"IPAddress": state["IPAddress"]}
+        return json.dumps({**state, **new, **kept})
 
     def no_power(self, instance: Instance, verb: str = "") -> NoPowerSwitch:  # noqa: ARG002 (the contract's)
         return NoPowerSwitch(
@@ -223,6 +241,19 @@ def known(instance: Instance) -> dict[str, Any]:
     if not state.get("IPAddress") or "EnginePort" not in state:
         raise DriverError(f'The record of "{instance.name}" says no server\'s address and port', START_AGAIN)
     return state
+
+
+def as_options(state: Mapping[str, Any]) -> dict[str, OptionValue]:
+    """What is on record of a server, as it would be asked for; its key is in the machine's directory already."""
+    return {
+        "generic-ip-address": state.get("SSHHost") or state["IPAddress"],
+        "generic-ssh-user": state.get("SSHUser", ""),
+        "generic-ssh-key": "",
+        "generic-ssh-port": state.get("SSHPort", 0),
+        "generic-engine-port": state["EnginePort"],
+        "generic-copy-key": bool(state.get("CopyKey")),
+        "generic-mac": state.get("MAC", ""),
+    }
 
 
 def kept_key(instance: Instance, name: str) -> str:

@@ -13,6 +13,7 @@ from machinectl.driver import (
     Where,
     nothing_to_close,
     nothing_to_give_back,
+    options_stay,
     state_unknown,
     url_with_port,
 )
@@ -70,6 +71,7 @@ class NoneDriver:
     def kill(self, instance: Instance) -> NoReturn:
         raise self.no_power(instance, "kill")
 
+    change = options_stay
     close = nothing_to_close
 
 

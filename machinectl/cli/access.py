@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from machinectl.cli.helped import SSH
 from machinectl.cli.verbs import keyword, session
-from machinectl.hosts.access import Access
 from machinectl.masking import without_secrets_in_lines
 from machinectl.ssh.credentials import Credentials, is_exposed, read_secret
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from machinectl.certs import Pair
     from machinectl.cli.verbs import Session
     from machinectl.console import Console
+    from machinectl.hosts.access import Access
 
 # By the name of the parameter: each is also read from the variable, where one is named.
 SECRETS = {
@@ -35,19 +36,30 @@ TAKE_VALUES = frozenset(flag for flag, *_ in SECRETS.values()) | {"--ssh-host-ke
 FILE_CONTENT = re.compile(r"^\|[A-Za-z0-9+/]{16,}={0,2}$", re.MULTILINE)
 
 
-def access_parameters() -> list[inspect.Parameter]:
+def access_parameters(*, hidden: bool = False) -> list[inspect.Parameter]:
     """The options that say how to log in, for any verb that does; `taken_access` reads what they were given."""
     secrets = [
-        keyword(name, Annotated[str, typer.Option(flag, metavar="FILE", help=secret_help(text, variable))], "")
+        keyword(name, Annotated[str, secret_option(flag, secret_help(text, variable), hidden=hidden)], "")
         for name, (flag, variable, text) in SECRETS.items()
     ]
-    host_key = typer.Option(metavar="SHA256:…", help="The fingerprint that the host's SSH key must have.")
-    strict = typer.Option("--ssh-strict", help="Refuse a host whose SSH key is not known.")
+    host_key = typer.Option(
+        metavar="SHA256:…",
+        help="The fingerprint that the host's SSH key must have.",
+        rich_help_panel=SSH,
+        hidden=hidden,
+    )
+    strict = typer.Option(
+        "--ssh-strict", help="Refuse a host whose SSH key is not known.", rich_help_panel=SSH, hidden=hidden
+    )
     return [
         *secrets,
         keyword("ssh_host_key", Annotated[str, host_key], ""),
         keyword("ssh_strict", Annotated[bool, strict], False),
     ]
+
+
+def secret_option(flag: str, text: str, *, hidden: bool) -> Any:
+    return typer.Option(flag, metavar="FILE", help=text, rich_help_panel=SSH, hidden=hidden)
 
 
 def secret_help(text: str, variable: str) -> str:
@@ -56,6 +68,8 @@ def secret_help(text: str, variable: str) -> str:
 
 def taken_access(options: dict[str, Any], here: Session) -> Access:
     """How to log in, by the options of `access_parameters`, which are taken out of all those given."""
+    from machinectl.hosts.access import Access
+
     secrets = {
         name: secret(options.pop(name), flag, here.passwords.get(variable), here.console)
         for name, (flag, variable, _) in SECRETS.items()
@@ -94,6 +108,8 @@ def secret(path: str, flag: str, variable: str | None, console: Console) -> str 
 
 def with_access(function: Callable[..., int | None]) -> Callable[..., int | None]:
     """Give a verb the options that say how to log in; the function gets them as its `access`."""
+    # It is no option, and its type is loaded by those that log in.
+    del function.__annotations__["access"]
     own = inspect.signature(function, eval_str=True).parameters.values()
     parameters = [parameter for parameter in own if parameter.name != "access"]
 
@@ -110,4 +126,4 @@ def authority(here: Session) -> Pair | None:
     """The CA that was named before the verb, with its key; None where none was."""
     from machinectl.commands.certs.create import given_ca
 
-    return given_ca(here.certificates.ca, here.ca_key) if here.ca_key else None
+    return given_ca(here.tls.ca, here.tls.ca_key) if here.tls.ca_key else None

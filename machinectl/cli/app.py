@@ -1,30 +1,26 @@
-"""The command line as Typer knows it: every verb, its flags and what it prints."""
+"""The command line as Typer knows it: the one verb that is asked for, its options and what it prints."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from machinectl.cli import certs
 from machinectl.cli.access import take_passwords
-from machinectl.cli.create import add_create
+from machinectl.cli.catalogue import ABOUT, CERTS, VERBS, Verb
 from machinectl.cli.exits import guarded, program_with
 from machinectl.cli.lookahead import SYSTEMDS_VERBS, split_at_verb
-from machinectl.cli.looking import add_looking
 from machinectl.cli.output import write_out
-from machinectl.cli.pointing import add_pointing
-from machinectl.cli.power import add_power
-from machinectl.cli.registering import add_registering
-from machinectl.cli.ssh import add_ssh
+from machinectl.cli.overview import overview
 from machinectl.cli.terminal import Terminal
-from machinectl.cli.upkeep import add_upkeep
-from machinectl.cli.verbs import Session, new_app, own_version
-from machinectl.commands.create import Certificates
-from machinectl.errors import UsageError
+from machinectl.cli.verbs import GivenTLS, Session, new_app, own_version
+from machinectl.errors import UsageError, meant
 from machinectl.machines.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 # What all of Typer's own errors about a command line are; it exports this one kind of them.
 TYPERS_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
@@ -36,17 +32,41 @@ def run(arguments: list[str]) -> int:
 
 
 def dispatch(arguments: list[str]) -> int:
-    before, verb_and_rest = split_at_verb(arguments)
-    if verb_and_rest[:1] == ["help"]:
-        arguments = [*before, *verb_and_rest[1:], "--help"]
-    elif verb_and_rest and verb_and_rest[0] in SYSTEMDS_VERBS:
-        raise UsageError(
-            f"'{verb_and_rest[0]}' is a command of systemd's machinectl, not of this one",
-            f"/usr/bin/machinectl {verb_and_rest[0]} …",
-        )
+    before, rest = split_at_verb(arguments)
+    if rest[:1] == ["help"]:
+        arguments = [*before, *rest[1:], "--help"]
+        before, rest = split_at_verb(arguments)
+    if not rest and {"-h", "--help"} & set(before):
+        write_out(overview())
+        return 0
+    check_verb(rest)
     code = run_typer(build(arguments), arguments)
     sys.stdout.flush()
     return code
+
+
+def check_verb(words: Sequence[str]) -> None:
+    """Refuse a verb that there is not. Raises UsageError, with the one that was meant."""
+    if words and words[0] in SYSTEMDS_VERBS:
+        raise UsageError(
+            f"'{words[0]}' is a command of systemd's machinectl, not of this one", f"/usr/bin/machinectl {words[0]} …"
+        )
+    if words and words[0] not in VERBS:
+        raise no_such_command(words[0], "machinectl", visible(VERBS))
+    if len(words) > 1 and words[0] == "certs" and not words[1].startswith("-") and words[1] not in CERTS:
+        raise no_such_command(words[1], "machinectl certs", visible(CERTS))
+
+
+def visible(verbs: dict[str, Verb]) -> Iterable[str]:
+    return (name for name, verb in verbs.items() if verb.section)
+
+
+def no_such_command(word: str, program: str, known: Iterable[str]) -> UsageError:
+    near = meant(word, known)
+    return UsageError(
+        f"Error: No such command '{word}'.",
+        f"Did you mean: {program} {near}" if near else f"See those there are: {program} --help",
+    )
 
 
 def run_typer(app: typer.Typer, arguments: list[str]) -> int:
@@ -56,32 +76,78 @@ def run_typer(app: typer.Typer, arguments: list[str]) -> int:
     except typer.Abort as exc:
         raise KeyboardInterrupt from exc
     except TYPERS_USAGE_ERROR as exc:
-        raise told(exc) from exc
+        raise told(exc, arguments) from exc
     return result if isinstance(result, int) else 0
 
 
-def told(error: Any) -> UsageError:
+def told(error: Any, arguments: Sequence[str]) -> UsageError:
     """What Typer found wrong on the command line, as our own error."""
     path = error.ctx.command_path if error.ctx else "machinectl"
-    message = error.format_message()
-    if not error.ctx or message == error.ctx.get_help():
-        return UsageError(message)
-    return UsageError(f"Error: {message}", f"{path} --help")
+    if error.ctx and error.format_message() == error.ctx.get_help():
+        return UsageError(error.format_message())
+    if path == "machinectl create":
+        from machinectl.cli.create import driver_asked_for
+
+        driver = driver_asked_for(arguments)
+        path = f"{path} -d {driver}" if driver else path
+    help_of_it = f"{path} --help"
+    unknown = getattr(error, "option_name", "")
+    if not hasattr(error, "possibilities"):
+        return UsageError(f"Error: {error.format_message()}", help_of_it)
+    options = [name for parameter in error.ctx.command.params for name in (*parameter.opts, *parameter.secondary_opts)]
+    near = meant(unknown, (name for name in options if name.startswith("--")))
+    return UsageError(f"Error: {error.message}", f"Did you mean {near}? See: {help_of_it}" if near else help_of_it)
 
 
-def build(arguments: list[str]) -> typer.Typer:
-    """The application; `arguments` is looked at for the driver whose options `create` gets."""
-    app = new_app(help="Make servers Docker hosts, and point the docker CLI at one of them.", no_args_is_help=True)
+def build(arguments: Sequence[str]) -> typer.Typer:
+    """The application with no more than the verb that is asked for: each pays for itself."""
+    app = new_app(help=ABOUT, invoke_without_command=True)
     app.callback()(before_the_verb)
-    add_pointing(app)
-    add_looking(app)
-    add_registering(app)
-    add_create(app, arguments)
-    add_ssh(app)
-    add_upkeep(app)
-    add_power(app)
-    app.add_typer(certs.app(), name="certs")
+    _, rest = split_at_verb(arguments)
+    if rest:
+        add_family(app, VERBS[rest[0]].family, arguments)
+        app.registered_commands = [each for each in app.registered_commands if each.name == rest[0]]
     return app
+
+
+def add_family(app: typer.Typer, family: str, arguments: Sequence[str]) -> None:
+    """Add the verbs of one module. `arguments` is looked at for the driver whose options a verb gets."""
+    if family == "pointing":
+        from machinectl.cli.pointing import add_pointing
+
+        add_pointing(app)
+    elif family == "looking":
+        from machinectl.cli.looking import add_looking
+
+        add_looking(app)
+    elif family == "registering":
+        from machinectl.cli.registering import add_registering
+
+        add_registering(app)
+    elif family == "setting":
+        from machinectl.cli.setting import add_set
+
+        add_set(app, arguments)
+    elif family == "create":
+        from machinectl.cli.create import add_create
+
+        add_create(app, arguments)
+    elif family == "ssh":
+        from machinectl.cli.ssh import add_ssh
+
+        add_ssh(app)
+    elif family == "upkeep":
+        from machinectl.cli.upkeep import add_upkeep
+
+        add_upkeep(app)
+    elif family == "power":
+        from machinectl.cli.power import add_power
+
+        add_power(app)
+    else:
+        from machinectl.cli.certs import add_certs
+
+        add_certs(app)
 
 
 def before_the_verb(
@@ -92,9 +158,7 @@ def before_the_verb(
             "-s", "--storage-path", metavar="DIR", help="Where machines are kept (else $MACHINE_STORAGE_PATH)."
         ),
     ] = "",
-    debug: Annotated[
-        bool, typer.Option("-D", "--debug", help="Show tracebacks of bugs (else $MACHINE_DEBUG).")
-    ] = False,
+    debug: Annotated[bool, typer.Option("-D", "--debug")] = False,
     native_ssh: Annotated[bool, typer.Option("--native-ssh", hidden=True)] = False,
     tls_ca_cert: Annotated[str, typer.Option(envvar="MACHINE_TLS_CA_CERT", hidden=True)] = "",
     tls_ca_key: Annotated[str, typer.Option(envvar="MACHINE_TLS_CA_KEY", hidden=True)] = "",
@@ -104,16 +168,18 @@ def before_the_verb(
         bool, typer.Option("-v", "--version", help="Print the version.", is_eager=True, callback=print_own_version)
     ] = False,
 ) -> None:
+    if ctx.invoked_subcommand is None:
+        write_out(overview())
+        return
     if debug:
         os.environ["MACHINE_DEBUG"] = "1"
     program = program_with(storage_path)
     ctx.obj = Session(
         store=Store(storage_path),
         console=Terminal(program),
-        certificates=Certificates(ca=tls_ca_cert, certificate=tls_client_cert, key=tls_client_key),
-        ca_key=tls_ca_key,
-        native_ssh=native_ssh,
         program=program,
+        tls=GivenTLS(tls_ca_cert, tls_ca_key, tls_client_cert, tls_client_key),
+        native_ssh=native_ssh,
         passwords=take_passwords(),
     )
 

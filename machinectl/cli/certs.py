@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from machinectl.cli.catalogue import VERBS
 from machinectl.cli.exits import report
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.verbs import AsJson, Names, new_app, session, verb
@@ -16,16 +17,17 @@ Force = Annotated[bool, typer.Option("-f", "--force", help="Replace files that a
 ClientName = Annotated[str, typer.Option("--client-name", metavar="NAME", help="The client's name in its certificate.")]
 
 
-def app() -> typer.Typer:
-    group = new_app(help="Make, import and list certificates.", no_args_is_help=True)
+def add_certs(app: typer.Typer) -> None:
+    """Add `certs`, with its verbs."""
+    group = new_app(help=VERBS["certs"].summary, no_args_is_help=True)
     add_making(group)
     add_import(group)
     add_listing(group)
-    return group
+    app.add_typer(group, name="certs")
 
 
 def add_making(group: typer.Typer) -> None:
-    @verb(group, "create", help="Make a CA, the certificate of an engine's host and one of a client.")
+    @verb(group, "certs create")
     def create(
         ctx: typer.Context,
         out: Out,
@@ -44,7 +46,7 @@ def add_making(group: typer.Typer) -> None:
             "keep ca-key.pem where nobody else reads it: it makes more clients."
         )
 
-    @verb(group, "issue", help="Make another client identity under a machine's CA: for a team-mate, or a CI job.")
+    @verb(group, "certs issue")
     def issue(
         ctx: typer.Context,
         name: Annotated[str, typer.Argument(metavar="NAME")],
@@ -58,7 +60,7 @@ def add_making(group: typer.Typer) -> None:
 
 
 def add_import(group: typer.Typer) -> None:
-    @verb(group, "import", help="Put the certificates in a directory into a machine, checked first.")
+    @verb(group, "certs import")
     def import_(
         ctx: typer.Context,
         name: Annotated[str, typer.Argument(metavar="NAME")],
@@ -72,7 +74,7 @@ def add_import(group: typer.Typer) -> None:
 
 
 def add_listing(group: typer.Typer) -> None:
-    @verb(group, "ls", help="List the certificates of machines, and when they expire.")
+    @verb(group, "certs ls")
     def ls(
         ctx: typer.Context,
         names: Names = None,

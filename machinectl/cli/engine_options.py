@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
 import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from machinectl.cli.helped import ENGINE
 from machinectl.cli.verbs import keyword, python_word
 from machinectl.machines.engine_options import DECLARED, EngineOptions, read_env_file
 from machinectl.ssh.credentials import is_exposed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import inspect
+    from collections.abc import Sequence
 
     from machinectl.console import Console
     from machinectl.machines.engine_options import Declared
@@ -48,7 +48,13 @@ def parameters() -> list[inspect.Parameter]:
 
 
 def parameter(option: Declared) -> inspect.Parameter:
-    declaration = typer.Option(option.flag, metavar=option.metavar, help=option.help, envvar=option.variable or None)
+    declaration = typer.Option(
+        option.flag,
+        metavar=option.metavar,
+        help=option.help,
+        envvar=option.variable or None,
+        rich_help_panel=ENGINE,
+    )
     if option.many:
         return keyword(python_word(option.flag), Annotated[list[str] | None, declaration], None)
     return keyword(python_word(option.flag), Annotated[str, declaration], "")
@@ -65,23 +71,9 @@ def changes() -> list[inspect.Parameter]:
     return [*options, keyword(python_word(ENV_FILE), Annotated[list[str] | None, env_file()], None)]
 
 
-def with_engine_options(function: Callable[..., int | None]) -> Callable[..., int | None]:
-    """Give a verb these options; the function gets them as its keywords."""
-    own = inspect.signature(function, eval_str=True).parameters.values()
-    parameters = [each for each in own if each.kind is not inspect.Parameter.VAR_KEYWORD]
-
-    @functools.wraps(function)
-    def run(*given: Any, **options: Any) -> int | None:
-        return function(*given, **options)
-
-    # Typer reads a function's parameters here.
-    run.__signature__ = inspect.Signature([*parameters, *changes()])  # type: ignore[attr-defined]
-    return run
-
-
 def changed(option: Declared) -> Any:
     # A variable of the environment is for `create`: here nothing is changed that was not typed.
-    return typer.Option(option.flag, metavar=option.metavar, help=option.help)
+    return typer.Option(option.flag, metavar=option.metavar, help=option.help, rich_help_panel=ENGINE)
 
 
 def changed_ones(given: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +96,10 @@ def taken(given: dict[str, Any]) -> EngineOptions:
 
 def env_file() -> Any:
     return typer.Option(
-        ENV_FILE, metavar="FILE", help="A file of such variables, as docker's --env-file: for a proxy's password."
+        ENV_FILE,
+        metavar="FILE",
+        help="A file of such variables, as docker's --env-file: for a proxy's password.",
+        rich_help_panel=ENGINE,
     )
 
 

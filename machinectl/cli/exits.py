@@ -84,7 +84,16 @@ def emphasised(hint: str, program: str) -> str:
 
 def as_called(text: str, program: str) -> str:
     """A text whose commands work as this one was called: with the store that it was told to use."""
-    return text if program == "machinectl" else text.replace("machinectl ", f"{program} ")
+    if program == "machinectl":
+        return text
+    from machinectl.cli.catalogue import VERBS
+
+    first, *rest = text.split("machinectl ")
+    # In a sentence it is but a name.
+    return first + "".join(
+        f"{program if part.split(maxsplit=1)[:1] and part.split(maxsplit=1)[0] in VERBS else 'machinectl'} {part}"
+        for part in rest
+    )
 
 
 def program_with(root: str) -> str:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FLAG = "flag"
 VALUE = "value"
 
+# Command lines that ask what there is.
+HELP: tuple[list[str], ...] = ([], ["-h"], ["--help"], ["help"])
 STORAGE = {"-s": "storage", "--storage-path": "storage"}
 
 
@@ -53,6 +55,8 @@ def open_what_is_closed() -> None:
 def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
     """The store that a command line names, and its work where it is understood here."""
     rest = list(arguments)
+    if rest in HELP:
+        return "", help_of_all
     root = take_storage(rest)
     if root is None or not rest:
         return "", None
@@ -74,6 +78,13 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
         return 0
 
     return root, work
+
+
+def help_of_all() -> int:
+    from machinectl.cli.overview import overview
+
+    write_out(overview())
+    return 0
 
 
 def take_storage(arguments: list[str]) -> str | None:

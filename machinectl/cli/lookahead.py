@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 # Options that stand before the verb and take a value; what follows one of them is not the verb.
 TAKE_VALUES = frozenset(
@@ -56,6 +56,33 @@ def split_at_verb(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         takes_value = option in TAKE_VALUES or (not option.startswith("--") and option.endswith("s"))
         position += 2 if takes_value else 1
     return list(arguments[:position]), list(arguments[position:])
+
+
+def named_store(arguments: Sequence[str]) -> str:
+    """The store that a command line names before its verb, "" where it names none."""
+    before, _ = split_at_verb(arguments)
+    root = ""
+    for position, option in enumerate(before):
+        if option.startswith("--storage-path="):
+            root = option.partition("=")[2]
+        elif option == "--storage-path" or (option.endswith("s") and not option.startswith("--")):
+            root = before[position + 1] if position + 1 < len(before) else root
+    return root
+
+
+def named_machine(arguments: Sequence[str], take_values: Collection[str], exists: Callable[[str], bool]) -> str:
+    """The machine that a verb with one name is about; "" where none of its words is one.
+
+    `take_values` are its options that are followed by a value. Others may be, too: a word counts where it `exists`.
+    """
+    _, rest = split_at_verb(arguments)
+    words = iter(rest[1:])
+    for word in words:
+        if word in take_values:
+            next(words, "")
+        elif not word.startswith("-") and exists(word):
+            return word
+    return ""
 
 
 def named_driver(arguments: Sequence[str], take_values: Collection[str]) -> str:

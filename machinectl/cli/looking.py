@@ -12,7 +12,6 @@ import typer
 from machinectl import __version__
 from machinectl.cli import answers
 from machinectl.cli.exits import report
-from machinectl.cli.listing import print_machines, print_removed
 from machinectl.cli.output import print_json, write_bytes, write_out
 from machinectl.cli.verbs import OWN_DIRECTORY, AsJson, Names, OneName, Timeout, own_version, session, verb
 from machinectl.errors import MachineError, UsageError
@@ -28,12 +27,12 @@ def add_looking(app: typer.Typer) -> None:
     add_where(app)
     add_asking(app)
     add_inspecting(app)
-    for name, hidden in (("ls", False), ("list", True)):
-        add_listing(app, name, hidden=hidden)
+    for name in ("ls", "list"):
+        add_listing(app, name)
 
 
 def add_where(app: typer.Typer) -> None:
-    @verb(app, "active", help="Print the machine that docker in this shell points at.")
+    @verb(app, "active")
     def active(ctx: typer.Context, timeout: Timeout = 10, as_json: AsJson = False) -> None:
         found = answers.active(session(ctx).store, {}, [])
         if as_json:
@@ -41,7 +40,7 @@ def add_where(app: typer.Typer) -> None:
         else:
             write_out(found)
 
-    @verb(app, "url", help="Print where a machine's engine is.")
+    @verb(app, "url")
     def url(ctx: typer.Context, names: OneName = None, as_json: AsJson = False) -> None:
         store = session(ctx).store
         if as_json:
@@ -50,7 +49,7 @@ def add_where(app: typer.Typer) -> None:
         else:
             write_out(answers.url(store, {}, names or []))
 
-    @verb(app, "ip", help="Print machines' addresses.")
+    @verb(app, "ip")
     def ip(ctx: typer.Context, names: Names = None, as_json: AsJson = False) -> None:
         store = session(ctx).store
         if as_json:
@@ -62,7 +61,7 @@ def add_where(app: typer.Typer) -> None:
 
 
 def add_asking(app: typer.Typer) -> None:
-    @verb(app, "status", help="Print what a machine is doing.")
+    @verb(app, "status")
     def status(ctx: typer.Context, names: OneName = None, timeout: Timeout = 10, as_json: AsJson = False) -> None:
         from machinectl.commands.status import fields
         from machinectl.commands.status import status as command
@@ -75,7 +74,7 @@ def add_asking(app: typer.Typer) -> None:
         if found.error:
             report(MachineError(found.error, found.hint), session(ctx).program)
 
-    @verb(app, "version", help="Print a machine's engine's version; without a name, this program's own.")
+    @verb(app, "version")
     def version(ctx: typer.Context, names: OneName = None, timeout: Timeout = 10, as_json: AsJson = False) -> None:
         if not names:
             print_own_version(as_json=as_json)
@@ -88,7 +87,7 @@ def add_asking(app: typer.Typer) -> None:
         else:
             write_out(f"{found.version}\n")
 
-    @verb(app, "api", help="Ask a machine's engine and print its raw answer: machinectl api NAME /info")
+    @verb(app, "api")
     def api(
         ctx: typer.Context,
         name: Annotated[str, typer.Argument(metavar="NAME")],
@@ -102,7 +101,7 @@ def add_asking(app: typer.Typer) -> None:
 
 
 def add_inspecting(app: typer.Typer) -> None:
-    @verb(app, "inspect", help="Print all that is known of a machine, in docker-machine's shape.")
+    @verb(app, "inspect")
     def inspect(
         ctx: typer.Context,
         names: OneName = None,
@@ -126,7 +125,7 @@ def add_inspecting(app: typer.Typer) -> None:
         else:
             print_json(config_json(machine, directory))
 
-    @verb(app, "changes", help="Print what was done on a machine's host, and what undoing it does.")
+    @verb(app, "changes")
     def changes(ctx: typer.Context, names: OneName = None, as_json: AsJson = False) -> None:
         from machinectl.commands.changes import changes as command
         from machinectl.go.tabwriter import table
@@ -141,8 +140,8 @@ def add_inspecting(app: typer.Typer) -> None:
         here.console.note(undone if rows else f'Nothing was changed on the host of "{name}"')
 
 
-def add_listing(app: typer.Typer, name: str, *, hidden: bool) -> None:
-    @verb(app, name, hidden=hidden, help="List machines, and what each is doing.")
+def add_listing(app: typer.Typer, name: str) -> None:
+    @verb(app, name)
     def ls(
         ctx: typer.Context,
         quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print names only.")] = False,
@@ -161,6 +160,8 @@ def add_listing(app: typer.Typer, name: str, *, hidden: bool) -> None:
             bool, typer.Option("--removed", help="List what is kept of machines that were removed, instead.")
         ] = False,
     ) -> None:
+        from machinectl.cli.listing import print_machines, print_removed
+
         if removed:
             print_removed(session(ctx).store, quiet=quiet, as_json=as_json)
             return
@@ -188,7 +189,7 @@ def print_answer(store: Store, name: str, request: list[str], body: str, timeout
 
     *method, path = request
     if len(method) > 1:
-        raise UsageError("Too many arguments", "machinectl api NAME [METHOD] PATH")
+        raise UsageError("Too many arguments", "See what it takes: machinectl api --help")
     piece = b""
     with api(store, name, (method or ["GET"])[0], path, read_body(body), timeout) as answer:
         write = on_terminal() if sys.stdout.isatty() else write_bytes

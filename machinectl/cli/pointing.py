@@ -14,7 +14,7 @@ from machinectl.errors import UsageError
 
 
 def add_pointing(app: typer.Typer) -> None:
-    @verb(app, "env", help="Print what points a shell's docker at a machine: eval $(machinectl env NAME)")
+    @verb(app, "env")
     def env(
         ctx: typer.Context,
         names: OneName = None,
@@ -39,7 +39,7 @@ def add_pointing(app: typer.Typer) -> None:
         text = answers.env(session(ctx).store, {**flags, "format": form}, names or [])
         write_file(text) if form else write_out(text)
 
-    @verb(app, "config", help="Print docker's flags for a machine: docker $(machinectl config NAME) ps")
+    @verb(app, "config")
     def config(
         ctx: typer.Context,
         names: OneName = None,

@@ -9,33 +9,28 @@ import typer
 from machinectl.cli.access import with_access
 from machinectl.cli.outcomes import told
 from machinectl.cli.verbs import DryRun, Names, session, verb
-from machinectl.hosts.access import Access
 
 if TYPE_CHECKING:
+    from machinectl.hosts.access import Access
     from machinectl.hosts.setup import Plan
-
-Wait = Annotated[
-    float, typer.Option("-t", "--timeout", min=1, metavar="SECONDS", help="How long a host may take to come back.")
-]
 
 
 def add_power(app: typer.Typer) -> None:
     """Add the verbs for a host's power."""
-    add_switch(app, "start", "Switch hosts on (by Wake-on-LAN), and wait until they answer.")
-    add_switch(app, "stop", "Shut hosts down, and wait until they are off.")
-    add_switch(app, "restart", "Reboot hosts, and wait until they are back.")
-    add_switch(app, "kill", "Switch hosts off without asking them, where their driver can.")
+    add_switch(app, "start", "How long a host may take until it answers.")
+    add_switch(app, "stop", "How long a host may take until it is off.")
+    add_switch(app, "restart", "How long a host may take to come back.")
+    # Nobody waits for a host that is switched off.
+    add_switch(app, "kill", "", "Only drivers that hold the power switch can; stop asks the host itself.")
 
 
-def add_switch(app: typer.Typer, name: str, text: str) -> None:
-    @verb(app, name, help=text)
-    @with_access
+def add_switch(app: typer.Typer, name: str, patience: str, more: str = "") -> None:
     # A server's firmware may test its memory and its disks for minutes.
     def run(
         ctx: typer.Context,
         access: Access,
         names: Names = None,
-        timeout: Wait = 600,
+        timeout: float = 600,
         yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask where containers run there.")] = False,
         dry_run: DryRun = False,
     ) -> int:
@@ -46,3 +41,7 @@ def add_switch(app: typer.Typer, name: str, text: str) -> None:
         power = Power(here.store, here.console, access, timeout, yes, None if plans is None else plans.__setitem__)
         switch = {"start": power.start, "stop": power.stop, "restart": power.restart, "kill": power.kill}[name]
         return told(here, switch(names or []), plans, names)
+
+    wait = typer.Option("-t", "--timeout", min=1, metavar="SECONDS", help=patience, hidden=not patience)
+    run.__annotations__["timeout"] = Annotated[float, wait]
+    verb(app, name, more)(with_access(run))

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from machinectl.cli.access import with_access
-from machinectl.cli.engine_options import changed_ones, warn_of_open_files, with_engine_options
 from machinectl.cli.exits import report
 from machinectl.cli.outcomes import told
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.upkeep import RestartSwarm
 from machinectl.cli.verbs import AsJson, Names, session, verb
-from machinectl.hosts.access import Access
 from machinectl.machines.store import NoSuchMachine
-from machinectl.provision.target import Allowed
 
 if TYPE_CHECKING:
+    from machinectl.hosts.access import Access
     from machinectl.hosts.setup import Plan
 
 
 def add_registering(app: typer.Typer) -> None:
     """Add the verbs that change what is registered."""
 
-    @verb(app, "rm", help="Forget machines; their hosts stay as they are, but for those that a driver made.")
+    @verb(app, "rm", "Hosts that a driver made end; others stay as they are without it.")
     @with_access
     def rm(
         ctx: typer.Context,
@@ -48,10 +46,11 @@ def add_registering(app: typer.Typer) -> None:
     ) -> int:
         from machinectl.commands.rm import Purge, preview
         from machinectl.commands.rm import rm as command
+        from machinectl.provision.target import Allowed
 
         failed = False
         here = session(ctx)
-        allowed = Allowed(force=force, restart_swarm=restart_swarm)
+        allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
         wanted = Purge(access, engine=purge_engine, allowed=allowed) if purge or purge_engine else None
         if dry_run:
             plans: dict[str, Plan] = {}
@@ -67,7 +66,7 @@ def add_registering(app: typer.Typer) -> None:
                 write_out(f"Successfully removed {name}\n")
         return int(failed)
 
-    @verb(app, "rename", help="Give a machine another name; its host is not told.")
+    @verb(app, "rename")
     def rename(
         ctx: typer.Context,
         old: Annotated[str, typer.Argument(metavar="OLD")],
@@ -77,39 +76,7 @@ def add_registering(app: typer.Typer) -> None:
 
         command(session(ctx).store, session(ctx).console, old, new)
 
-    @verb(
-        app,
-        "set",
-        help="Change what is known of a machine, or asked of its engine: `provision` carries that out. "
-        "An engine option that is given takes the place of what was asked before; '' is for none of it.",
-    )
-    @with_engine_options
-    def set_machine(
-        ctx: typer.Context,
-        name: Annotated[str, typer.Argument(metavar="NAME")],
-        url: Annotated[str | None, typer.Option(metavar="URL", help="Where the engine is now.")] = None,
-        label: Annotated[
-            list[str] | None, typer.Option("--label", "--engine-label", metavar="KEY=VALUE", help="Set a label.")
-        ] = None,
-        unlabel: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Remove a label.")] = None,
-        tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="Speak to the engine over TLS.")] = None,
-        **engine: Any,
-    ) -> None:
-        from machinectl.cli.create import labels
-        from machinectl.commands.set import Edit
-        from machinectl.commands.set import set_machine as command
-
-        warn_of_open_files(engine, session(ctx).console)
-        change = Edit(
-            url=url,
-            tls=tls,
-            labels=labels(label or [], "--label"),
-            unlabel=tuple(unlabel or ()),
-            engine=changed_ones(engine),
-        )
-        command(session(ctx).store, session(ctx).console, name, change)
-
-    @verb(app, "drivers", help="List installed drivers, and which of them fail to load.")
+    @verb(app, "drivers")
     def drivers(ctx: typer.Context, as_json: AsJson = False) -> None:
         from machinectl.commands.drivers import drivers as command
         from machinectl.go.tabwriter import table

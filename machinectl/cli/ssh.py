@@ -11,10 +11,11 @@ from machinectl.cli.access import with_access
 from machinectl.cli.exits import report
 from machinectl.cli.verbs import session, verb
 from machinectl.errors import MachineError
-from machinectl.hosts.access import Access
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from machinectl.hosts.access import Access
 
 # OpenSSH's own, for a failure that is not the remote command's (ssh(1), EXIT STATUS).
 SSH_FAILED = 255
@@ -41,7 +42,7 @@ def add_ssh(app: typer.Typer) -> None:
     @verb(
         app,
         "ssh",
-        help="Log in at a machine's host, or run a command there. What follows the name is ssh's: options, a command.",
+        "What follows the name is ssh's: options, a command.",
         # What follows the name is taken as it is; an unknown option before it is answered by the command.
         context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
     )

@@ -9,11 +9,10 @@ import typer
 from machinectl.cli.access import authority, with_access
 from machinectl.cli.outcomes import told
 from machinectl.cli.verbs import DryRun, Names, session, verb
-from machinectl.hosts.access import Access
-from machinectl.provision.target import Allowed
 
 if TYPE_CHECKING:
     from machinectl.console import Console
+    from machinectl.hosts.access import Access
     from machinectl.hosts.setup import Outcome, Plan
 
 Force = Annotated[
@@ -33,7 +32,7 @@ OpenFirewall = Annotated[
 def add_upkeep(app: typer.Typer) -> None:
     """Add the verbs that work on the engine of a host."""
 
-    @verb(app, "provision", help="Make machines' hosts what their records say; what is right is left alone.")
+    @verb(app, "provision", "What is right there is left alone.")
     @with_access
     def provision(
         ctx: typer.Context,
@@ -46,6 +45,7 @@ def add_upkeep(app: typer.Typer) -> None:
     ) -> int:
         from machinectl.commands.provision import provision as command
         from machinectl.hosts.setup import Setup
+        from machinectl.provision.target import Allowed
 
         here = session(ctx)
         allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall)
@@ -61,15 +61,14 @@ def add_upkeep(app: typer.Typer) -> None:
         results = command(here.store, here.console, names or [], access, setup, tell, planned=planned)
         return told(here, results, plans, names)
 
-    @verb(app, "regenerate-certs", help="Make new certificates for machines' engines; containers keep running.")
+    @verb(app, "regenerate-certs", "Each engine is restarted with live-restore, and nothing else is changed.")
     @with_access
     def regenerate_certs(
         ctx: typer.Context,
         access: Access,
         names: Names = None,
-        yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
-        force: Annotated[
-            bool, typer.Option("-f", "--force", help="Do not ask, and restart an engine although that harms.")
+        yes: Annotated[
+            bool, typer.Option("-y", "--yes", "-f", "--force", help="Do not ask (-f as docker-machine has it).")
         ] = False,
         client_certs: Annotated[
             bool, typer.Option("--client-certs", help="Make a new certificate for the client here, too.")
@@ -86,16 +85,17 @@ def add_upkeep(app: typer.Typer) -> None:
     ) -> int:
         from machinectl.commands.regenerate_certs import Renewal
         from machinectl.commands.regenerate_certs import regenerate_certs as command
+        from machinectl.provision.target import Allowed
 
         here = session(ctx)
-        allowed = Allowed(force=force, restart_swarm=restart_swarm)
+        allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
         renewal = Renewal(tuple(tls_san or ()), client_certs, new_ca, authority(here), allowed)
         plans: dict[str, Plan] | None = {} if dry_run else None
         planned = None if plans is None else plans.__setitem__
-        results = command(here.store, here.console, names or [], access, renewal, unasked=yes or force, planned=planned)
+        results = command(here.store, here.console, names or [], access, renewal, unasked=yes, planned=planned)
         return told(here, results, plans, names)
 
-    @verb(app, "upgrade", help="Upgrade machines' engines by the package manager of their hosts.")
+    @verb(app, "upgrade", "More than a patch release is asked about.")
     @with_access
     def upgrade(
         ctx: typer.Context,
@@ -111,6 +111,7 @@ def add_upkeep(app: typer.Typer) -> None:
         dry_run: DryRun = False,
     ) -> int:
         from machinectl.commands.upgrade import upgrade as command
+        from machinectl.provision.target import Allowed
 
         here = session(ctx)
         allowed = Allowed(force=force, yes=yes, restart_swarm=restart_swarm)

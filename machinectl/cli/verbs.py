@@ -7,18 +7,21 @@ import inspect
 import math
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
 from machinectl import __version__
+from machinectl.cli.catalogue import CERTS, VERBS
 from machinectl.cli.exits import guarded
+from machinectl.cli.helped import HelpedCommand, HelpedGroup
+from machinectl.cli.overview import width
 from machinectl.cli.terminal import Terminal
-from machinectl.commands.create import Certificates
+from machinectl.errors import UsageError
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 OWN_DIRECTORY = os.path.dirname(os.path.dirname(__file__))
 Function = TypeVar("Function", bound="Callable[..., int | None]")
@@ -51,16 +54,24 @@ Timeout = Annotated[
 ]
 
 
+class GivenTLS(NamedTuple):
+    """The files of docker-machine's --tls-… options, "" where one was not given."""
+
+    ca: str = ""
+    ca_key: str = ""
+    certificate: str = ""
+    key: str = ""
+
+
 @dataclass(frozen=True)
 class Session:
     """What stands before the verb: the store, and docker-machine's options for its certificates and its SSH."""
 
     store: Store
     console: Terminal
-    certificates: Certificates
     # How this program was called, as far as the store goes: for commands that are suggested.
     program: str
-    ca_key: str = ""
+    tls: GivenTLS
     native_ssh: bool = False
     # Those that the environment held, by their variables.
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -71,13 +82,19 @@ def new_app(**settings: Any) -> typer.Typer:
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": width()},
+        cls=HelpedGroup,
         **settings,
     )
 
 
-def verb(app: typer.Typer, name: str, **settings: Any) -> Callable[[Function], Function]:
-    """Register a function as a verb; its errors end in their exit codes inside it, before Typer sees them."""
+def verb(app: typer.Typer, name: str, more: str = "", **settings: Any) -> Callable[[Function], Function]:
+    """Register a function as a verb; its errors end in their exit codes inside it, before Typer sees them.
+
+    The catalogue says what it is for, `more` what else its help says. A verb of certs is named with that word in front.
+    """
+    group, _, last = name.rpartition(" ")
+    known = (CERTS if group else VERBS)[last]
 
     def register(function: Function) -> Function:
         @functools.wraps(function)
@@ -85,7 +102,17 @@ def verb(app: typer.Typer, name: str, **settings: Any) -> Callable[[Function], F
             code = guarded(lambda: function(ctx, *given, **options), program=session(ctx).program)
             raise typer.Exit(code)
 
-        app.command(name, short_help=settings["help"].partition(":")[0], **settings)(run)
+        app.command(
+            last,
+            cls=HelpedCommand,
+            **{
+                "help": f"{known.summary} {more}".strip(),
+                "short_help": known.summary,
+                "epilog": "\n".join(known.examples),
+                "hidden": not known.section,
+                **settings,
+            },
+        )(run)
         return function
 
     return register
@@ -101,6 +128,17 @@ def session(ctx: typer.Context) -> Session:
 def keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     """An option that is made at run time, as a parameter of the function whose signature Typer reads."""
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def labels(given: Sequence[str], option: str) -> dict[str, str]:
+    """Labels as they are typed, KEY=VALUE; a key alone has an empty value."""
+    found = {}
+    for label in given:
+        key, _, value = label.partition("=")
+        if not key.strip():
+            raise UsageError(f"{option} {label!r} has no key", f"{option} KEY=VALUE")
+        found[key] = value
+    return found
 
 
 def python_word(flag: str) -> str:

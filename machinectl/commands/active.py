@@ -23,7 +23,7 @@ def active(store: Store, environment: Mapping[str, str]) -> str:
         for name in sorted(names, key=lambda name: name != last):
             if url_of(store, name) == host:
                 return name
-    raise MachineError("No active host found", "Point docker at one: eval $(machinectl env NAME)")
+    raise MachineError("No active host found", "Point docker at one: eval $(machinectl env <NAME>)")
 
 
 def url_of(store: Store, name: str) -> str:

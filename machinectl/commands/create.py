@@ -269,7 +269,7 @@ def give_up(held: Held, console: Console, why: BaseException) -> None:
     back = f"machinectl rm --purge {held.name}" if machine.changes else f"machinectl rm {held.name}"
     console.note(f'"{held.name}" is half made. Go on: {go_on}; or take it back: {back}')
     if isinstance(why, EngineDown) and machine.engine.given:
-        console.note(f"What is asked of its engine can be changed before: machinectl set {held.name} --engine-opt …")
+        console.note(f"What is asked of its engine can be changed before: machinectl set {held.name} --help")
 
 
 def speaks_tls(url: str, asked: bool | None, *, given: bool) -> bool:

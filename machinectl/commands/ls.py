@@ -10,7 +10,7 @@ from machinectl.go.values import go_duration
 from machinectl.hosts.endpoint import takeover
 from machinectl.hosts.pending import settle
 from machinectl.hosts.states import states_of
-from machinectl.machines import old_store
+from machinectl.machines import docker_machine_store
 from machinectl.machines.docker_machine import SWARM_OPTIONS, engine_options
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import NoSuchMachine
@@ -63,8 +63,8 @@ def first_steps() -> str:
         "  machinectl create -d generic --generic-ip-address <ADDRESS> --generic-ssh-user <USER> <NAME>",
         "  machinectl create -d none --url tcp://<ADDRESS>:2376 --tls-dir <DIRECTORY> <NAME>",
     ]
-    theirs = old_store.default_root()
-    commands = old_store.registrations(theirs)
+    theirs = docker_machine_store.default_root()
+    commands = docker_machine_store.registrations(theirs)
     if commands:
         lines.append(
             f"docker-machine has machines in {theirs}. Register their hosts here, which changes nothing there:"

@@ -207,7 +207,7 @@ def check(machine: Machine, host: Facts, target: Target) -> None:
     if config.get("tlscert") != f"{OWN_DIRECTORY}/server.pem":
         raise MachineError(
             f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}',
-            f"Let machinectl set it up: machinectl provision {machine.name}",
+            f"Have it set up: machinectl provision {machine.name}",
         )
     checks.room(host, target)
     checks.clock(host, target)

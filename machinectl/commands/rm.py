@@ -58,7 +58,9 @@ def rm(
     With `forget` nothing is kept of what was changed on a host that stays so.
     """
     if not names:
-        raise UsageError("Error: Expected to get one or more machine names as arguments", "machinectl rm NAME …")
+        raise UsageError(
+            "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm <NAME>"
+        )
     known = [name for name in names if can_be_removed(store, name, force=force)]
     if known and not (force or yes) and not confirmed(store, console, known, purge, forget=forget):
         return
@@ -95,7 +97,7 @@ def preview(
     """Yield each machine's name when `tell` was given what `rm` would do, or with the reason why it would fail."""
     if not names:
         raise UsageError(
-            "Error: Expected to get one or more machine names as arguments", "machinectl rm --dry-run NAME …"
+            "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm --dry-run <NAME>"
         )
 
     def one(name: str, console: Console) -> None:

@@ -19,24 +19,29 @@ if TYPE_CHECKING:
     from typing import Any
 
     from machinectl.console import Console
+    from machinectl.driver import OptionValue
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
 
 @dataclass(frozen=True)
 class Edit:
-    """What to change; what is None or empty stays as it is. `engine` is engine options by their keys."""
+    """What to change; what is None or empty stays as it is.
+
+    `engine` is engine options by their keys, `options` the driver's by their names.
+    """
 
     url: str | None = None
     tls: bool | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     unlabel: Sequence[str] = ()
     engine: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
 
     @property
-    def is_for_the_host(self) -> bool:
-        """Whether nothing is changed but what `provision` carries out."""
-        return self == Edit(labels=self.labels, unlabel=self.unlabel, engine=self.engine)
+    def is_for_provisioning(self) -> bool:
+        """Whether nothing is changed but what `provision` carries out, or the way to the host that it goes."""
+        return self.url is None and self.tls is None
 
 
 def set_machine(store: Store, console: Console, name: str, change: Edit) -> Machine:
@@ -46,11 +51,13 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
     store.check_exists(name)
     with store.writing(name, waiting(console, name)) as held:
         machine = held.machine
-        if not (change.is_for_the_host and machine.phase is Phase.PROVISIONING):
+        if not (change.is_for_provisioning and machine.phase is Phase.PROVISIONING):
             store.ready(machine)
         if change.url is not None:
             tls = machine.tls if change.tls is None else change.tls
             move(machine, engine_url.with_port(change.url, tls=tls), tls=change.tls)
+        if change.options:
+            change_options(machine, change.options)
         if change.tls is not None:
             if change.tls and not machine.url.startswith("tcp://"):
                 raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Leave --tls out")
@@ -75,6 +82,7 @@ def told(machine: Machine, change: Edit) -> list[str]:
     """What a machine's record says now of what was changed."""
     where = [f"URL {without_secrets(machine.url)}"] if change.url is not None else []
     tls = [f"TLS {'on' if machine.tls else 'off'}"] if where or change.tls is not None else []
+    options = [f"--{name} {shown(value) or 'not given'}" for name, value in change.options.items()]
     labels = [f"label {key}={value}" for key, value in change.labels.items()]
     labels += [f"no label {key}" for key in change.unlabel if key not in change.labels]
     engine = [
@@ -82,13 +90,26 @@ def told(machine: Machine, change: Edit) -> list[str]:
         for option in DECLARED
         if option.key in change.engine
     ]
-    return [*where, *tls, *labels, *engine]
+    return [*where, *tls, *options, *labels, *engine]
 
 
-def shown(asked: str | Sequence[str]) -> str:
-    """An engine option's values, without the passwords in them."""
-    values = [asked] if isinstance(asked, str) else list(asked)
+def shown(asked: Any) -> str:
+    """An option's values, without the passwords in them."""
+    values = [str(each) for each in asked] if isinstance(asked, list | tuple) else [str(asked)]
     return " ".join(without_secrets(values))
+
+
+def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None:
+    """Have the driver take other options. Where its host is may be news; the engine's port there stays."""
+    driver = driver_of(machine)
+    before = driver.where(instance(machine))
+    machine.driver_state = driver.change(instance(machine), options)
+    machine.spec = replace(machine.spec, options={**machine.spec.options, **options})
+    now = driver.where(instance(machine))
+    if now.ssh and machine.url.startswith("ssh://"):
+        machine.url = str(engine_url.EngineURL("ssh", user=now.ssh.user, host=now.ssh.host, port=now.ssh.port))
+    elif now.url != before.url:
+        machine.url = now.url
 
 
 def move(machine: Machine, url: str, *, tls: bool | None) -> None:

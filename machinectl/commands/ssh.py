@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -35,7 +36,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
     if words and words[0].startswith("-"):
         raise UsageError(
             f"{words[0]} is no option of machinectl ssh, and those of ssh follow the machine's name",
-            f"machinectl ssh NAME {words[0]} …",
+            f"machinectl ssh <NAME> {shlex.quote(words[0])}",
         )
     machine = store.read(chosen_one(store, words[:1]))
     arguments = words[1:]

@@ -21,6 +21,7 @@ from machinectl.driver.contract import (
     Where,
     nothing_to_close,
     nothing_to_give_back,
+    options_stay,
     power_at_hand,
     state_unknown,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "Where",
     "nothing_to_close",
     "nothing_to_give_back",
+    "options_stay",
     "parse_url",
     "power_at_hand",
     "read_file",

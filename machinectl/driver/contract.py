@@ -125,6 +125,10 @@ class Driver(Protocol):
     # The host's engine is at another URL from now on. Returns the new state.
     def move(self, instance: Instance, url: str) -> str: ...
 
+    # These options of `create` are others from now on. Returns the new state; DriverError where it takes another host.
+    # Nothing is changed but what is known here.
+    def change(self, instance: Instance, options: Mapping[str, OptionValue]) -> str: ...
+
     # Why the driver cannot switch the host's power by one of the four verbs, as far as it knows before, else None: what
     # that verb raises then; NoPowerSwitch where the driver has no switch. Changes nothing anywhere.
     def no_power(self, instance: Instance, verb: str) -> DriverError | None: ...
@@ -149,6 +153,12 @@ def nothing_to_give_back(_driver: object, _instance: Instance) -> None:
 def state_unknown(_driver: object, _instance: Instance) -> State | None:
     """`state` where the engine alone can say."""
     return None
+
+
+def options_stay(_driver: object, instance: Instance, options: Mapping[str, OptionValue]) -> str:
+    """`change` of hosts that are what they were made as."""
+    typed = " and ".join(f"--{name}" for name in options)
+    raise DriverError(f'"{instance.name}" stays what it was made as: not {typed}', "Make another machine")
 
 
 def power_at_hand(_driver: object, _instance: Instance, _verb: str) -> DriverError | None:

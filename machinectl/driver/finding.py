@@ -14,7 +14,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, cast
 
 from machinectl.driver.contract import Driver, DriverError
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, meant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -123,9 +123,10 @@ def found_and_loaded(name: str) -> Driver:
     if name not in found:
         known = ", ".join(sorted(found)) or "no drivers"
         why = "".join(f"; {error.cause}" for error in failed)
+        near = meant(name, found)
         raise DriverError(
             f'Driver "{name}" not found. Do you have the plugin installed? (installed: {known}{why})',
-            "See the installed drivers: machinectl drivers",
+            f"Did you mean: machinectl create -d {near} --help" if near else "See what is there: machinectl drivers",
         )
     return found[name].load()
 

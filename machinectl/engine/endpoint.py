@@ -24,7 +24,7 @@ class Endpoint:
     tls: bool = False
     cert_dir: str = ""
     ssh_options: tuple[str, ...] = ()
-    name: str = "NAME"
+    name: str = "<NAME>"
     takeover: str = ""
 
     @property

@@ -168,7 +168,7 @@ def not_http(endpoint: Endpoint, line: str) -> EngineError:
 def not_docker(endpoint: Endpoint, found: str) -> EngineError:
     return EngineError(
         f"{endpoint.peer} is not a Docker engine: {found}",
-        f"Set the engine's address: machinectl set --url URL {endpoint.name}",
+        f"Set the engine's address: machinectl set --url <URL> {endpoint.name}",
     )
 
 

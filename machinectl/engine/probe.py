@@ -159,7 +159,7 @@ def stranger(endpoint: Endpoint, response: Response) -> EngineError:
     if response.status == PROXY_AUTHENTICATION or response.status in GATEWAYS or "Via" in headers:
         return EngineError(
             f"A proxy answers for {endpoint.peer}: {found}",
-            f"Give the machine an address that leads to the engine itself: machinectl set --url URL {endpoint.name}",
+            f"Give the machine an address that leads to the engine itself: machinectl set --url <URL> {endpoint.name}",
         )
     server = f" from {headers['Server']}" if "Server" in headers else ""
     return not_docker(endpoint, f"it answers {found}{server}")

@@ -76,7 +76,7 @@ def resolve(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> list[Addr
     except (queue.Empty, TimeoutError) as exc:
         raise EngineError(
             f'The name "{url.host}" was not resolved within {deadline}',
-            f"Look at the name server, or use the address: machinectl set --url tcp://ADDRESS:{port} {endpoint.name}",
+            f"Look at the name server, or use the address: machinectl set --url tcp://<ADDRESS>:{port} {endpoint.name}",
             State.TIMEOUT,
         ) from exc
     if isinstance(answer, list):
@@ -85,7 +85,7 @@ def resolve(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> list[Addr
     unknown = isinstance(answer, UnicodeError) or answer.errno != socket.EAI_AGAIN
     raise EngineError(
         f'The name "{url.host}" is not known here' if unknown else f'No name server answers for "{url.host}"',
-        f"Check its spelling, or use the address: machinectl set --url tcp://ADDRESS:{port} {endpoint.name}",
+        f"Check its spelling, or use the address: machinectl set --url tcp://<ADDRESS>:{port} {endpoint.name}",
     ) from answer
 
 
@@ -102,7 +102,7 @@ def unreachable(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> EngineE
         return EngineError(
             f"{peer} refuses the connection: nothing listens there",
             f"Start the engine on its host (sudo systemctl start docker), or set its address: "
-            f"machinectl set --url URL {endpoint.name}",
+            f"machinectl set --url <URL> {endpoint.name}",
             State.STOPPED,
         )
     if exc.errno in NO_WAY:

@@ -181,10 +181,10 @@ def names_shown(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, dea
 def distrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, names: list[str]) -> EngineError:
     """What is wrong with the certificate that the server shows."""
     peer = endpoint.peer
-    renew = f"make a new one for it: machinectl certs create --out DIR --san {host}"
+    renew = f"make a new one for it: machinectl certs create --out <DIR> --san {host}"
     if exc.verify_code in OTHER_NAMES:
         shown = f"for {', '.join(names)}" if names else "for other names"
-        use = f"Use a name that it has (machinectl set --url URL {endpoint.name}), or {renew}"
+        use = f"Use a name that it has (machinectl set --url <URL> {endpoint.name}), or {renew}"
         return EngineError(f"The certificate of {peer} is not for {host}, but {shown}", use)
     if exc.verify_code == EXPIRED:
         return EngineError(
@@ -275,4 +275,4 @@ def unusable(endpoint: Endpoint, file: str, what: str) -> EngineError:
 
 
 def import_hint(endpoint: Endpoint, why: str = "Give the machine its certificates") -> str:
-    return f"{why}: machinectl certs import {endpoint.name} DIR"
+    return f"{why}: machinectl certs import {endpoint.name} <DIR>"

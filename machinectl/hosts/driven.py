@@ -41,7 +41,8 @@ def ssh_endpoint(machine: Machine) -> SSHEndpoint:
     if endpoint is None:
         raise MachineError(
             f'"{machine.name}" has no SSH: driver "{machine.driver}" does not know any',
-            "Register its host with a driver that does: machinectl create -d generic … NEW-NAME",
+            "Register its host with a driver that does: "
+            "machinectl create -d generic --generic-ip-address <ADDRESS> <NAME>",
         )
     return endpoint
 

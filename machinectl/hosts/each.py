@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.console import Undivided
 from machinectl.errors import MachineError
-from machinectl.hosts.pending import settle_held
 from machinectl.machines.chosen import chosen, waiting
 from machinectl.machines.record import natural
 
@@ -56,7 +55,10 @@ def each(
     def one(name: str, console: Console) -> None:
         store.check_exists(name)
         with store.writing(name, waiting(console, name)) as held:
-            if on_record:
+            if on_record and store.is_unsettled(name):
+                # It asks the engine over TLS, which is loaded for those that are in doubt.
+                from machinectl.hosts.pending import settle_held
+
                 settle_held(held)
             try:
                 work(held, console, access.for_one_host())

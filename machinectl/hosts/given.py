@@ -49,7 +49,8 @@ def present_files(directory: str) -> frozenset[str]:
         found = frozenset(os.listdir(directory))
     except FileNotFoundError as exc:
         raise MachineError(
-            f"{directory} does not exist", f"Make certificates there: machinectl certs create --out {quoted} --san HOST"
+            f"{directory} does not exist",
+            f"Make certificates there: machinectl certs create --out {quoted} --san <HOST>",
         ) from exc
     except NotADirectoryError as exc:
         raise MachineError(f"{directory} is not a directory", "Give the directory that holds ca.pem.") from exc

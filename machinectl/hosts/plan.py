@@ -25,7 +25,7 @@ def described(host: Facts, port: int) -> tuple[str, ...]:
     """What a host is like, as far as it matters, a line each."""
     engine = f"Docker Engine {host.version or 'of a version that it does not tell'} ({host.dockerd})"
     running = "running" if host.running else "not running"
-    containers = len(host.containers)
+    containers = len(host.containers) if host.running else host.stored
     rule = firewall.blocking(host, port)
     return (
         f"System: {host.os_name}, {host.arch}, {host.init or 'no service manager that is known'}",

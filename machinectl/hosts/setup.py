@@ -226,6 +226,8 @@ def purge(
         if left_out != list(machine.changes):
             machine.changes = left_out
             held.write()
+    for remark in undo.left(host, machine.changes, purge_engine=purge_engine):
+        console.note(remark)
     machine.changes = staying(machine.changes, purge_engine=purge_engine)
     held.write()
     return outcomes

@@ -84,7 +84,7 @@ def check_restart(name: str, console: Console, host: Facts, target: Target, allo
         )
     moves = configuration.pending(host)
     if moves and not allowed.force:
-        raise hiding.refused(host, moves)
+        raise hiding.refused(host, moves, allowed)
     restart.harmless(host, allowed)
-    for warning in restart.cut_off(host):
+    for warning in restart.said_before(host, target):
         console.warn(warning)

@@ -16,7 +16,7 @@ def advise(console: Console, machine: Machine) -> None:
     if machine.tls and not os.path.lexists(os.path.join(directory, "ca.pem")):
         console.warn(
             f'"{machine.name}" has no certificates yet: put ca.pem, cert.pem and key.pem into {directory},\n'
-            f"or let them be checked and put there: machinectl certs import {machine.name} DIR"
+            f"or let them be checked and put there: machinectl certs import {machine.name} <DIR>"
         )
     if machine.url.startswith("tcp://") and not machine.tls:
         console.warn(f"{machine.url} is not protected by TLS: whoever reaches that port is root on the host")

@@ -31,7 +31,9 @@ def chosen(store: Store, names: Sequence[str]) -> list[str]:
 def chosen_one(store: Store, names: Sequence[str]) -> str:
     """The one machine that a command is about."""
     if len(names) > 1:
-        raise UsageError("Error: Expected one machine name as an argument", f"Ask for one: {names[0]}")
+        raise UsageError(
+            "Error: Expected one machine name as an argument", f"Leave all but one of them out: {' '.join(names)}"
+        )
     return chosen(store, names)[0]
 
 

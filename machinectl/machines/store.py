@@ -25,7 +25,7 @@ from machinectl.atomic import (
     replace_file,
     sync_directory,
 )
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, meant
 from machinectl.machines import record
 
 TYPE_CHECKING = False
@@ -85,7 +85,7 @@ def check_ours(directory: str) -> None:
         whose = "everybody may write to it" if open_to_all else "it is another user's"
         raise StoreError(
             f"{directory} is no place for keys: {whose}",
-            f"See: ls -ld {quoted(directory)}; or choose another store: machinectl --storage-path DIR …",
+            f"See: ls -ld {quoted(directory)}; or choose another store: machinectl --storage-path <DIR> ls",
         )
 
 
@@ -240,19 +240,17 @@ class Store:
         if not os.path.isdir(self.directory(name)):
             return self.no_such(name)
         if self.is_docker_machines(name):
+            from machinectl.machines.docker_machine_store import registering
+
             return record.BrokenRecord(
                 f'Machine "{name}" is docker-machine\'s; machinectl leaves it as it is',
-                f"Register its host: machinectl create -d none --url URL --tls-dir {quoted(self.directory(name))} NEW",
+                f"Register its engine here: {registering(self.directory(name))}",
             )
         return record.broken(name, "is missing")
 
     def no_such(self, name: str) -> NoSuchMachine:
         """No such machine; where there is one of nearly that name, it was meant."""
-        import difflib
-
-        by_lower = {other.lower(): other for other in self.names()}
-        near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.75)
-        meant = by_lower[near[0]] if near else None
+        near = meant(name, self.names())
         if any(machine.name == name for machine in self.removed()):
             return NoSuchMachine(
                 f'Docker machine "{name}" does not exist: it was removed, and its host is as it left it',
@@ -260,7 +258,7 @@ class Store:
             )
         return NoSuchMachine(
             f'Docker machine "{name}" does not exist',
-            f'Did you mean "{meant}"?' if meant else "List the machines there are: machinectl ls",
+            f'Did you mean "{near}"?' if near else "List the machines there are: machinectl ls",
         )
 
     def writing(self, name: str, waiting: Callable[[], None] | None = None) -> AbstractContextManager[Held]:

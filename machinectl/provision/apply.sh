@@ -32,7 +32,11 @@ restart() {
     systemctl reset-failed docker.service 2>/dev/null
     case $(systemctl is-active docker.service) in
     active | reloading) set -- restart --job-mode=ignore-dependencies ;;
-    inactive | failed) set -- start ;;
+    # Units that hang on it may be stopping, by commands that wait for the engine: it does not wait for them.
+    inactive | failed)
+        set -- start
+        ! systemctl is-active -q docker.socket || set -- start --job-mode=ignore-dependencies
+        ;;
     *) set -- restart ;;
     esac
     timeout 300 systemctl "$@" docker.service

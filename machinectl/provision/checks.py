@@ -11,6 +11,7 @@ from machinectl.errors import CheckFailed
 from machinectl.provision import cgroups, daemon_json, unit
 from machinectl.provision.facts import DAEMON_JSON, OWN_DIRECTORY
 from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.url import EngineURL
 
 if TYPE_CHECKING:
     from machinectl.provision.facts import Facts
@@ -39,12 +40,18 @@ def root(facts: Facts, _: Target) -> None:
         raise CheckFailed("Commands on the host do not run as root", "Log in as root, or as a user who may use sudo")
 
 
-def init(facts: Facts, _: Target) -> None:
+def init(facts: Facts, target: Target) -> None:
     if facts.init not in {"systemd", "openrc"}:
         raise CheckFailed(
             f"The host ({facts.os_name}) runs neither systemd nor OpenRC: nothing there could keep an engine running",
-            "Set its engine up by hand, and register it: machinectl create -d none --url URL --tls-dir DIR NAME",
+            f"Set its engine up by hand, and register it: {registering(target)}",
         )
+
+
+def registering(target: Target) -> str:
+    """The command that registers an engine as it is."""
+    url = EngineURL("tcp", host=target.address, port=target.port)
+    return f"machinectl create -d none --url {url} --tls-dir <DIR> <NAME>"
 
 
 def impostors(facts: Facts, target: Target) -> None:
@@ -68,7 +75,7 @@ def impostors(facts: Facts, target: Target) -> None:
     if rootless and not facts.service.loaded:
         raise CheckFailed(
             f"The host's engine is rootless: dockerd runs as user {rootless[0].uid} (process {rootless[0].pid})",
-            "Reach it as that user: machinectl create -d none --url ssh://USER@HOST NAME",
+            f"Reach it as that user: machinectl create -d none --url ssh://<USER>@{target.address} <NAME>",
         )
     if facts.init == "systemd":
         second_engine(facts)
@@ -147,7 +154,7 @@ def tls(facts: Facts, target: Target, allowed: Allowed) -> None:
     which = "of another machinectl" if whose.startswith(OWN_DIRECTORY) else "of somebody else's"
     raise CheckFailed(
         f"The host's engine speaks TLS already, with a CA {which} ({whose})",
-        "Register it as it is: machinectl create -d none --url URL --tls-dir DIR NAME; or replace its CA: --force",
+        f"Register it as it is: {registering(target)}; or replace its CA: --force",
     )
 
 

@@ -63,6 +63,11 @@ def keep_containers(facts: Facts, _: Target, __: Allowed = NOTHING_SPECIAL) -> D
     before = read(facts)
     if not (facts.containers and facts.running) or facts.swarm or keeps_running(facts, before):
         return None
+    if any(flag.name == LIVE_RESTORE and flag.value == "false" for flag in flags_now(facts)):
+        raise CheckFailed(
+            f"dockerd is started with --{LIVE_RESTORE}=false on the host: no reload keeps its containers running",
+            f"Take --{LIVE_RESTORE} out of docker.service or its environment on the host, and restart the engine",
+        )
     new = daemon_json.dump(daemon_json.merged(before, {LIVE_RESTORE: True}), content(facts))
     return Decision(
         title=f"Keeping {count(facts)} running: live-restore, by a reload",
@@ -117,6 +122,7 @@ def goal(facts: Facts, target: Target) -> Goal:
     before = without_unasked(facts, target, there)
     if facts.unit:
         flags = unit.all_flags(facts.unit, facts.environment)
+        check_seen(facts, flags)
     else:
         flags = openrc_flags(facts)
         if target.env:
@@ -143,6 +149,17 @@ def goal(facts: Facts, target: Target) -> Goal:
         text = daemon_json.dump(daemon_json.ordered(after, there), text)
     drop_in = drop_in_without(facts, target, {flag.name for flag in flags} - {flag.name for flag in kept})
     return Goal(ours, text, unit.drop_in_path(facts.drop_ins), drop_in, kept, secured)
+
+
+def check_seen(facts: Facts, flags: list[unit.Flag]) -> None:
+    """Refuse a unit whose own program gives dockerd what daemon.json shall say: no drop-in takes that out."""
+    unseen = sorted((facts.started & TAKEN_OVER) - {flag.name for flag in flags})
+    if unseen and (program := unit.wrapper(facts.unit)):
+        raise CheckFailed(
+            f"docker.service starts dockerd by {program}, which adds --{unseen[0]}; daemon.json shall set that, and "
+            "dockerd refuses both",
+            f"Take it out of {program} on the host, or have docker.service start dockerd itself",
+        )
 
 
 def without_unasked(facts: Facts, target: Target, config: dict[str, Any]) -> dict[str, Any]:
@@ -277,7 +294,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         )
     moves = hiding.moves(facts, read(facts), daemon_json.parse(wanted.config, facts.config_path), wanted.flags)
     if moves and not allowed.force:
-        raise hiding.refused(facts, moves)
+        raise hiding.refused(facts, moves, allowed)
     restart.harmless(facts, allowed)
     details = [f"write {file.path}" if file.content is not None else f"remove {file.path}" for file in files]
     details += [
@@ -304,7 +321,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         changes=changes(facts, wanted, files),
         warnings=(
             *(f"{host} is plain now, and speaks TLS alone from now on" for host in wanted.secured),
-            *restart.cut_off(facts),
+            *restart.said_before(facts, target),
         ),
     )
 

@@ -50,7 +50,7 @@ STRUCTURES = {"add-runtime", "default-address-pool", "default-ulimit"}
 def parse(text: bytes | None, path: str) -> dict[str, Any]:
     """The configuration; an absent or empty file is none. Raises CheckFailed for what dockerd could not read."""
     try:
-        value = json.loads((text or b"").decode("utf-8-sig") or "{}")
+        value = json.loads((text or b"").decode("utf-8-sig").strip() or "{}")
     except (ValueError, RecursionError) as exc:
         raise CheckFailed(f"{path} on the host is not JSON: {exc}", f"Mend it on the host: {path}") from exc
     if not isinstance(value, dict):

@@ -61,7 +61,7 @@ def not_applied(result: Result) -> MachineError:
     if result.status == 5:  # noqa: PLR2004 - apply.sh
         return MachineError(
             f"The configuration could not be written, and its files are as they were before this step: {said}",
-            "Look at the host's disk: df -h /etc /run",
+            "Look on the host: df -h /etc /run; ls -ld /etc/docker; findmnt -T /etc/docker",
         )
     if result.status == 6:  # noqa: PLR2004 - apply.sh
         return EngineDown(

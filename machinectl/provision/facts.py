@@ -134,7 +134,14 @@ class Facts:
     unit: str = ""
     absent: frozenset[str] = frozenset()
     drop_ins: tuple[str, ...] = ()
+    # Whether systemd has yet to read what the unit says.
+    unread: bool = False
     dependents: tuple[str, ...] = ()
+    # The flags for its addresses and TLS that the running engine was started with, by whatever starts it.
+    started: frozenset[str] = frozenset()
+    # Whether daemon.json was changed since then, and how many containers lie there for an engine that does not run.
+    edited: bool = False
+    stored: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
     swarm: bool = False
@@ -299,6 +306,10 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         unit=text("unit"),
         absent=frozenset(" ".join(words) for words in each(found, "absent")),
         drop_ins=tuple(unit.get("DropInPaths", "").split()),
+        unread=unit.get("NeedDaemonReload") == "yes",
+        started=frozenset(words[0] for words in each(found, "started") if words),
+        edited="edited" in found,
+        stored=int(word("stored") or 0),
         dependents=tuple(sorted({section.words[0] for section in found.get("dependent", ()) if section.words})),
         environment={section.words[0]: section.text for section in found.get("environment", ())},
         info=info,

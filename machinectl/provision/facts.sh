@@ -57,7 +57,7 @@ config=/etc/docker/daemon.json
 value="[\"']\{0,1\}[= ][\"']\{0,1\}\([^ \"']*\)"
 if has systemctl; then
     say units
-    systemctl show docker.service docker.socket -p Id -p Names -p ControlGroup -p LoadState -p ActiveState -p UnitFileState -p DropInPaths | lines
+    systemctl show docker.service docker.socket -p Id -p Names -p ControlGroup -p LoadState -p ActiveState -p UnitFileState -p DropInPaths -p NeedDaemonReload | lines
     say unit
     unit=$(systemctl cat docker.service)
     printf '%s\n' "$unit" | lines
@@ -115,6 +115,17 @@ elif has dockerd; then
     dockerd --version | lines
 fi
 [ -s /var/lib/docker/swarm/docker-state.json ] && say swarm
+
+# What the engine was started with of what daemon.json shall say, and whether that was changed since (proc(5)).
+if engine=$(engine_process); then
+    tr '\0' '\n' <"/proc/$engine/cmdline" | sed -n -e 's/^-H.*/host/p' -e 's/^--host.*/host/p' -e 's/^--\(tls[a-z]*\).*/\1/p' |
+        sort -u | while read -r flag; do say started "$flag"; done
+    booted=$(sed -n 's/^btime //p' /proc/stat)
+    ticks=$(sed 's/.*) //' "/proc/$engine/stat" | cut -d' ' -f20)
+    changed=$(stat -Lc %Y "$config") && [ "$changed" -gt $((booted + ticks / $(getconf CLK_TCK || echo 100))) ] && say edited
+else
+    stored=$(find /var/lib/docker/containers -mindepth 1 -maxdepth 1 -type d | wc -l) && say stored "$stored"
+fi
 
 # Its configuration.
 say config "$config"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.provision.facts import Facts
+    from machinectl.provision.target import Allowed
     from machinectl.provision.unit import Flag
 
 DATA_ROOT = "/var/lib/docker"
@@ -100,12 +101,11 @@ def containers(facts: Facts) -> int:
     return max(said if isinstance(said, int) else 0, len(facts.containers))
 
 
-def refused(facts: Facts, found: Sequence[Move]) -> CheckFailed:
+def refused(facts: Facts, found: Sequence[Move], allowed: Allowed) -> CheckFailed:
     """Why the engine is not restarted."""
     number = containers(facts)
     what = f"{number} container{'s' if number != 1 else ''}"
     return CheckFailed(
         f"A restart of the host's engine would hide its {what}: {'; '.join(map(str, found))}",
-        f"Take {found[0].setting} back, in {facts.config_path} or docker.service on the host or here; "
-        "or have them out of sight: --force",
+        f"Take {found[0].setting} back, in {facts.config_path} or docker.service on the host or here{allowed.or_force}",
     )

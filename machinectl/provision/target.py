@@ -20,14 +20,20 @@ PROXIES = {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"}
 class Allowed:
     """What may be done on a host this once.
 
-    Replace another CA's TLS or hide containers (`force`), restart a Swarm node's engine, open its firewall, go on
-    without a question where one would be asked (`yes`).
+    Replace another CA's TLS, hide or harm containers (`force`; `forcible` is whether that can be asked for), restart a
+    Swarm node's engine, open its firewall, go on without a question where one would be asked (`yes`).
     """
 
     force: bool = False
+    forcible: bool = True
     restart_swarm: bool = False
     open_firewall: bool = False
     yes: bool = False
+
+    @property
+    def or_force(self) -> str:
+        """The end of a hint to a refusal: that it can be overridden, where it can."""
+        return "; or allow it all the same: --force" if self.forcible else ""
 
 
 NOTHING_SPECIAL = Allowed()

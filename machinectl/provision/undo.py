@@ -89,7 +89,7 @@ def checked(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
         facts, read(facts), daemon_json.parse(config_before(facts, changes), facts.config_path), own_flags(facts)
     )
     if moves and not allowed.force:
-        raise hiding.refused(facts, moves)
+        raise hiding.refused(facts, moves, allowed)
     restart.harmless(facts, allowed)
 
 
@@ -145,7 +145,7 @@ def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         with_files(facts, files),
         not_applied,
         held(facts, changes) if last != original else (),
-        warnings=restart.cut_off(facts) if facts.running else (),
+        warnings=restart.said_before(facts) if facts.running else (),
         undone=(*removed(files, changes), *(of_kind(changes, ConfigMerged) if last == original else ())),
     )
 
@@ -208,7 +208,10 @@ def outcome_for_containers(facts: Facts) -> str:
     """What becomes of the containers, for a title."""
     if not (facts.containers and facts.running):
         return ""
-    return f"; {count(facts)} stopped, as on every Swarm node" if facts.swarm else f"; {count(facts)} kept running"
+    if facts.swarm:
+        return f"; {count(facts)} stopped, as on every Swarm node"
+    units = " and ".join(restart.attached(facts))
+    return f"; {count(facts)} kept running{units and f', but for those of {units}'}"
 
 
 def files_made(facts: Facts, changes: Sequence[Change]) -> list[NewFile]:
@@ -257,10 +260,10 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
         result.pop(LIVE_RESTORE, None)
         result |= {} if borrowed.before is None else {LIVE_RESTORE: borrowed.before}
     result = without_earlier(result)
-    if result == now:
-        return content(facts)
     if change is not None and result == before:
         return before_bytes
+    if result == now:
+        return content(facts)
     return daemon_json.dump(result, content(facts))
 
 
@@ -427,6 +430,19 @@ def what_stays(result: Result, installed: Sequence[PackageInstalled]) -> str:
     if any(change.subject == "docker-ce" for change in installed):
         stays.append("Docker's package repository")
     return f"What stays on the host: {'; '.join(stays)}" if stays else ""
+
+
+def left(facts: Facts, changes: Sequence[Change], *, purge_engine: bool) -> list[str]:
+    """What a person may think was undone and is not, a sentence each; `changes` are those that are left."""
+    stays = () if purge_engine else of_kind(changes, PackageInstalled)
+    found = [
+        f"The package {one.subject}, which was installed, stays there: --purge-engine is for that" for one in stays
+    ]
+    if purge_engine and facts.dockerd:
+        found.append("The engine stays on the host: it was there before")
+    if of_kind(changes, ServiceStarted) and facts.running and facts.containers:
+        found.append(f"The engine, which did not run before, runs on with {count(facts)}")
+    return found
 
 
 def single(command: str) -> Job:

@@ -142,6 +142,13 @@ def command_line(cat: str, *, ours: bool = False) -> list[str]:
     return words
 
 
+def wrapper(cat: str) -> str:
+    """The program that the unit starts where that is not dockerd itself but named after it, else ""."""
+    words = command_line(cat)
+    name = unquoted(words[program(words)])
+    return "" if name.rpartition("/")[2] == "dockerd" else name
+
+
 def opened(words: list[str]) -> list[str]:
     """The command line with the script of a shell that only starts dockerd as words of it (`sh -c 'exec dockerd …'`).
 

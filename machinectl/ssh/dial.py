@@ -38,6 +38,7 @@ LONGEST_ERRORS = 1 << 16
 # ^C is for us alone, who let a step end first. The command stays in our process group all the same: in another one it
 # could not ask at the terminal for a password.
 BEARING = 'trap "" INT; exec "$0" -c "$1"'
+ANOTHER_PORT = "where SSH listens on another port, create and set take --generic-ssh-port"
 UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
 
 
@@ -97,12 +98,12 @@ def unreachable(settings: Settings, failure: OSError) -> SSHError:
     if isinstance(failure, TimeoutError) or failure.errno == errno.ETIMEDOUT:
         return SSHError(
             f"{where} gave no answer within {settings.connect_timeout:.0f} s: it is off, or a firewall is in between",
-            f"Try: ping {settings.hostname}; where SSH listens on another port, give --generic-ssh-port",
+            f"Try: ping {settings.hostname}; {ANOTHER_PORT}",
         )
     if failure.errno == errno.ECONNREFUSED:
         return SSHError(
             f"{where} refuses the connection: no SSH server listens there",
-            "On the host: systemctl status ssh; where it listens on another port, give --generic-ssh-port",
+            f"On the host: systemctl status ssh; {ANOTHER_PORT}",
         )
     if failure.errno in UNREACHABLE:
         return SSHError(f"There is no route to {where}: {failure.strerror}", f"Try: ping {settings.hostname}")
@@ -189,13 +190,13 @@ def not_ssh(
     if line is not None and not (line.startswith(GREETING) or GREETING.startswith(line)):
         return SSHError(
             f"{where} is not an SSH server: it says {one_line(line, LONGEST_SAID)!r}",
-            "Give the port that SSH listens on, --generic-ssh-port",
+            f"See what listens there; {ANOTHER_PORT}",
         )
     if failure is None:
         greet = "did not greet" if line is None else "did not finish its greeting"
         return SSHError(
             f"{where} took the connection and {greet} {within}, as SSH does",
-            "Give the port that SSH listens on, --generic-ssh-port; or the host hangs: look at its console",
+            f"The host may hang: look at its console; {ANOTHER_PORT}",
         )
     if line is not None:
         return SSHError(
@@ -205,7 +206,7 @@ def not_ssh(
     return SSHError(
         f"{where} took the connection and closed it without a greeting: not an SSH server, or one that bars us",
         "After failed logins, wait a minute; on the host: journalctl -u ssh (PerSourcePenalties, MaxStartups, "
-        "fail2ban, hosts.deny); else give --generic-ssh-port",
+        f"fail2ban, hosts.deny); {ANOTHER_PORT}",
     )
 
 

@@ -250,6 +250,21 @@ class DriverContract:
                 continue
             assert driver.where(replace(instance, state=state)).url == "tcp://192.0.2.7:2376"
 
+    def test_an_option_is_changed_or_stays_with_a_reason(
+        self, driver: Driver, instances: list[Instance], requests: list[Request]
+    ) -> None:
+        for request, instance in zip(requests, instances, strict=True):
+            for option in driver.options():
+                if option.secret:
+                    continue
+                try:
+                    state = driver.change(instance, {option.name: request.options[option.name]})
+                except MachineError as exc:
+                    assert exc.cause
+                    assert exc.hint
+                    continue
+                check_where(driver.where(replace(instance, state=state)))
+
     @pytest.mark.parametrize("verb", SWITCHED)
     def test_power_is_switched_and_leaves_a_state_or_a_reason_why_not(
         self, driver: Driver, instances: list[Instance], verb: str

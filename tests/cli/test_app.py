@@ -444,7 +444,7 @@ def test_suggested_commands_name_the_store_that_was_named(store: Store, tmp_path
         told = machinectl("-s", root, *arguments)
         assert f"machinectl -s '{root}' ls" in told.stderr
     made = machinectl("-s", root, "create", "-d", "none", "--url", URL, "box")
-    assert f"machinectl -s '{root}' certs import box DIR" in made.stderr
+    assert f"machinectl -s '{root}' certs import box <DIR>" in made.stderr
     assert "machinectl ls" in machinectl("url", "ghost", store=store.root).stderr
 
 
@@ -628,3 +628,48 @@ def test_a_machine_removed_while_ls_runs_is_no_error(orionbox: Store, monkeypatc
 
     monkeypatch.setattr(Store, "names", lambda _: ["ghost", "orionbox"])
     assert [row.machine.name for row in rows(orionbox, {})] == ["orionbox"]
+
+
+def test_set_changes_the_way_to_a_host_and_leaves_where_its_engine_is(store: Store, sshd: Sshd, tmp_path: Path) -> None:
+    register(store, "orion", sshd)
+    before = store.read("orion")
+    key = tmp_path / "other"
+    key.write_bytes(b"another key")
+
+    def set_(*words: str) -> subprocess.CompletedProcess[str]:
+        return machinectl("set", *words, store=store.root)
+
+    done = set_("--generic-ssh-port", "2222", "orion", "--generic-ssh-user", "ops", f"--generic-ssh-key={key}")
+    assert done.returncode == 0, done.stderr
+    machine = store.read("orion")
+    state = json.loads(machine.driver_state)
+    assert (state["SSHPort"], state["SSHUser"], state["IPAddress"]) == (2222, "ops", sshd.host)
+    assert (machine.url, machine.tls) == (before.url, before.tls)
+    assert machine.options == {"generic-ssh-port": 2222, "generic-ssh-user": "ops", "generic-ssh-key": str(key)}
+    assert Path(store.directory("orion"), "id_ssh").read_bytes() == b"another key"
+    assert "--generic-ssh-port" in machinectl("set", "orion", "--help", store=store.root).stdout
+    for words, why in (
+        (("--generic-ssh-port", "99999"), "is not a port"),
+        (("--generic-engine-port", "2377"), "machinectl set --url tcp://"),
+        (("--cloud-region", "eu"), "No such option"),
+    ):
+        refused = set_("orion", *words)
+        assert refused.returncode != 0
+        assert why in refused.stderr
+    assert store.read("orion").dump() == machine.dump()
+
+
+def test_set_moves_a_machine_that_is_reached_by_ssh_alone_with_its_way(store: Store) -> None:
+    create = (
+        "create",
+        "-d",
+        "generic",
+        "--no-provision",
+        "--generic-ip-address",
+        "127.0.0.1",
+        "--generic-ssh-port",
+        "1",
+    )
+    assert machinectl(*create, "orion", store=store.root).returncode == 0
+    machinectl("set", "--generic-ssh-port", "2222", "--generic-ssh-user", "ops", "orion", store=store.root)
+    assert store.read("orion").url == "ssh://ops@127.0.0.1:2222"

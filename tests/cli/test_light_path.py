@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.cli.catalogue import VERBS
 from tests.support.program import machinectl
 
 if TYPE_CHECKING:
@@ -81,6 +82,46 @@ def test_a_verb_of_shell_start_up_imports_nothing_heavy(machines: Store, argumen
         loaded = set(file.read().split())
     assert "machinectl.machines.store" in loaded
     assert loaded & HEAVY == bare_modules() & HEAVY
+
+
+# What a verb pays for besides Typer, by what it says: of these modules, what it may load.
+COSTLY = HEAVY - {"dataclasses", "logging", "pathlib", "subprocess", "typer", "typing", "importlib.metadata"} | {
+    "http.client",
+    "machinectl.certs",
+    "machinectl.commands",
+    "machinectl.hosts",
+    "machinectl.provision",
+}
+PAYS_FOR = [
+    (("--help",), set()),
+    *(((verb, "--help"), set()) for verb in VERBS if verb not in {"create", "set"}),
+    (("set", "--help"), {"machinectl.driver"}),
+    (("create", "-d", "none", "--help"), {"machinectl.driver"}),
+    (("create", "-d", "generic", "--help"), {"machinectl.driver"}),
+    (("version",), set()),
+    (("drivers",), {"machinectl.driver", "machinectl.commands"}),
+    (("inspect", "plain"), {"machinectl.commands"}),
+    (("rename", "plain", "other"), {"machinectl.commands"}),
+    (("certs", "ls"), {"machinectl.commands", "machinectl.certs", "cryptography"}),
+    (("status", "ghost"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "http.client", "ssl"}),
+    (
+        ("ls", "--filter", "name=ghost"),
+        {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "http.client", "ssl"},
+    ),
+    (("rm", "-y", "plain"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "machinectl.provision"}),
+]
+
+
+@pytest.mark.parametrize(("arguments", "allowed"), PAYS_FOR, ids=[" ".join(words) for words, _ in PAYS_FOR])
+def test_a_verb_loads_what_it_uses_and_nothing_else(
+    machines: Store, arguments: tuple[str, ...], allowed: set[str]
+) -> None:
+    report = os.path.join(machines.root, "modules")
+    watching = f"import atexit, sys; atexit.register(lambda: print(*sys.modules, file=open({report!r}, 'w')))"
+    assert run(f"{watching}; {FRONT}", machines, *arguments).returncode in {0, 1}
+    with open(report, encoding="utf-8") as file:
+        loaded = set(file.read().split())
+    assert loaded & COSTLY <= allowed | bare_modules()
 
 
 @functools.cache

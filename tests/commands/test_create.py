@@ -42,6 +42,7 @@ class Driver:
     def where(self, instance): return Where("tcp://192.0.2.1:2376")
     def state(self, instance): return None
     def move(self, instance, url): return instance.state
+    def change(self, instance, options): return json.dumps({"changed": list(options)})
     def no_power(self, instance, verb=""): return NoPowerSwitch("none", "nowhere")
     def start(self, instance): raise self.no_power(instance)
     stop = restart = kill = start

@@ -231,7 +231,7 @@ class TestWhatIsNotAnEngine:
             pytest.param(servers.endless_body, [NOT_DOCKER, "more than"], id="a body that never ends"),
             pytest.param(
                 saying(answer(b"<html>", status="404 Not Found", headers="Server: nginx\r\n", api=False)),
-                [NOT_DOCKER, "404 Not Found from nginx", "set --url URL orionbox"],
+                [NOT_DOCKER, "404 Not Found from nginx", "set --url <URL> orionbox"],
                 id="a web server",
             ),
             pytest.param(
@@ -295,7 +295,7 @@ class TestAHostThatCannotBeReached:
 
     @pytest.mark.parametrize("name", ["nowhere.invalid", f"{'a' * 64}.invalid"])
     def test_is_an_error_where_its_name_is_unknown(self, name: str) -> None:
-        found(engine.probe(Endpoint(f"tcp://{name}:2376"), PLENTY), State.ERROR, name, "set --url tcp://ADDRESS:2376")
+        found(engine.probe(Endpoint(f"tcp://{name}:2376"), PLENTY), State.ERROR, name, "set --url tcp://<ADDRESS>:2376")
 
     def test_is_an_error_where_no_name_server_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: Any, **__: Any) -> None:
@@ -389,7 +389,7 @@ class TestAServerCertificate:
 
     def test_for_other_names_is_refused_and_they_are_listed(self, made: Certificates) -> None:
         server = bare(made.ca, ["orion.local", "192.168.0.29"])
-        words = ["is not for 127.0.0.1, but for orion.local, 192.168.0.29", "certs create --out DIR --san 127.0.0.1"]
+        words = ["is not for 127.0.0.1, but for orion.local, 192.168.0.29", "certs create --out <DIR> --san 127.0.0.1"]
         found(self.probe(made, server), State.ERROR, *words)
 
     def test_with_the_name_as_its_common_name_only_is_refused_as_by_docker(self, made: Certificates) -> None:
@@ -398,7 +398,7 @@ class TestAServerCertificate:
 
     def test_from_another_ca_of_the_same_name_is_refused(self, made: Certificates) -> None:
         server = certs.issue_server(made.other_ca, [])
-        found(self.probe(made, server), State.ERROR, "from another CA than ca.pem", "certs import orionbox DIR")
+        found(self.probe(made, server), State.ERROR, "from another CA than ca.pem", "certs import orionbox <DIR>")
 
     def test_that_has_expired_is_refused(self, made: Certificates) -> None:
         server = certs.issue_server(made.ca, [], now=LONG_AGO)
@@ -453,7 +453,7 @@ class TestAClientCertificate:
 
     def test_from_another_ca_is_refused_by_the_engine(self, made: Certificates, server: int) -> None:
         directory = made.machine("stranger", certs.issue_client(bare(None, [], name="stranger"), "client"))
-        words = [f"refuses the client certificate in {directory}: it is from another CA", "certs import orionbox DIR"]
+        words = [f"refuses the client certificate in {directory}: it is from another CA", "certs import orionbox <DIR>"]
         found(engine.probe(over_tls(server, directory), PLENTY), State.ERROR, *words)
 
     def test_that_has_expired_is_refused_by_the_engine(self, made: Certificates, server: int) -> None:
@@ -468,7 +468,7 @@ class TestAClientCertificate:
         directory = made.machine("none")
         (directory / "cert.pem").unlink(missing_ok=True)
         (directory / "key.pem").unlink(missing_ok=True)
-        words = [f"requires a client certificate, and there is none in {directory}", "certs import orionbox DIR"]
+        words = [f"requires a client certificate, and there is none in {directory}", "certs import orionbox <DIR>"]
         found(engine.probe(over_tls(server, directory), PLENTY), State.ERROR, *words)
 
     def test_is_not_needed_where_the_engine_asks_for_none(self, made: Certificates) -> None:
@@ -543,7 +543,7 @@ class TestTheMachinesOwnFiles:
         """Hold that nobody is asked where the files cannot be used."""
         with unlistened() as port:
             probe = engine.probe(over_tls(port, directory), PLENTY)
-        found(probe, State.ERROR, str(directory), "machinectl certs import orionbox DIR", *words)
+        found(probe, State.ERROR, str(directory), "machinectl certs import orionbox <DIR>", *words)
 
     @pytest.fixture
     def directory(self, tmp_path: Path) -> Path:

@@ -74,24 +74,24 @@ class TestARealEngine:
     def test_refuses_a_client_from_another_ca(self, dockerd: Dockerd, tmp_path: Path) -> None:
         stranger = certs.issue_client(certs.new_ca("another CA"), "test")
         directory = dockerd.client(tmp_path / "client", stranger)
-        words = [f"refuses the client certificate in {directory}: it is from another CA", "certs import orionbox DIR"]
+        words = [f"refuses the client certificate in {directory}: it is from another CA", "certs import orionbox <DIR>"]
         found(engine.probe(endpoint(dockerd, directory), PLENTY), State.ERROR, *words)
 
     def test_refuses_a_client_whose_certificate_has_expired(self, dockerd: Dockerd, tmp_path: Path) -> None:
         expired = certs.issue_client(dockerd.ca, "test", now=LONG_AGO)
         directory = dockerd.client(tmp_path / "client", expired)
-        words = [f"refuses the client certificate in {directory}: it has expired", "certs import orionbox DIR"]
+        words = [f"refuses the client certificate in {directory}: it has expired", "certs import orionbox <DIR>"]
         found(engine.probe(endpoint(dockerd, directory), PLENTY), State.ERROR, *words)
 
     def test_refuses_a_client_without_a_certificate(self, dockerd: Dockerd, tmp_path: Path) -> None:
         directory = dockerd.client(tmp_path / "client", None)
-        words = [f"requires a client certificate, and there is none in {directory}", "certs import orionbox DIR"]
+        words = [f"requires a client certificate, and there is none in {directory}", "certs import orionbox <DIR>"]
         found(engine.probe(endpoint(dockerd, directory), PLENTY), State.ERROR, *words)
 
     def test_refuses_a_server_certificate_as_a_clients(self, dockerd: Dockerd, tmp_path: Path) -> None:
         server = certs.issue_server(dockerd.ca, ["orion.local"])
         directory = dockerd.client(tmp_path / "client", server)
-        words = [f"refuses the client certificate in {directory}", "certs import orionbox DIR"]
+        words = [f"refuses the client certificate in {directory}", "certs import orionbox <DIR>"]
         found(engine.probe(endpoint(dockerd, directory), PLENTY), State.ERROR, *words)
 
     def test_is_refused_where_its_certificate_is_for_another_name(self, dockerd: Dockerd) -> None:

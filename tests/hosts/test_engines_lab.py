@@ -165,6 +165,58 @@ def test_a_unit_that_is_an_attached_docker_run_is_found_before_and_harmed_only_b
     assert files(bench.host) == before
 
 
+def test_an_engine_that_a_program_of_somebodys_starts_is_left_as_it_is(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    start = "exec /usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock"
+    bench.host.run(
+        f"printf '#!/bin/sh\\n{start} \"$@\"\\n' >/usr/local/bin/mydockerd; chmod +x /usr/local/bin/mydockerd"
+    )
+    bench.host.run(OVERRIDE.format("ExecStart=\\nExecStart=/usr/local/bin/mydockerd"))
+    bench.container()
+    running, began, before = bench.started(), bench.engine_began(), files(bench.host)
+    with pytest.raises(CheckFailed, match="by /usr/local/bin/mydockerd, which adds --host"):
+        bench.provision()
+    assert (bench.started(), bench.engine_began(), files(bench.host)) == (running, began, before)
+
+
+def test_an_edit_of_the_unit_that_systemd_has_not_read_is_found_and_not_overruled(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.container()
+    where = "/etc/systemd/system/docker.service.d"
+    elsewhere = START.format("fd:// --data-root=/srv/docker")
+    bench.host.run(f"mkdir -p {where}; printf '[Service]\\n{elsewhere}\\n' >{where}/override.conf")
+    running, before = bench.started(), files(bench.host)
+    with pytest.raises(CheckFailed, match="systemd has not read it") as raised:
+        bench.provision()
+    assert "systemctl daemon-reload" in raised.value.hint
+    bench.host.run("systemctl daemon-reload")
+    with pytest.raises(CheckFailed, match="data-root is /var/lib/docker now and /srv/docker after it"):
+        bench.provision()
+    assert (bench.started(), files(bench.host)) == (running, before)
+
+
+def test_a_rollback_waits_for_no_unit_that_waits_for_the_engine(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    running = bench.container()
+    bench.host.run(
+        "printf '[Unit]\\nBindsTo=docker.service\\nAfter=docker.service\\n[Service]\\nType=oneshot\\n"
+        "RemainAfterExit=yes\\nExecStart=/bin/true\\nExecStop=/usr/bin/docker stop nobody\\nSuccessExitStatus=1\\n' "
+        ">/etc/systemd/system/web.service; systemctl daemon-reload; systemctl start web"
+    )
+    bench.provision()
+    with pytest.raises(EngineDown, match="the old one is back and it runs again"):
+        bench.provision(options=["data-root=/proc/nowhere"], force=True)
+    assert bench.started() == running
+    assert bench.is_up
+    assert (
+        bench.host.output("until systemctl is-active -q web; do sleep 0.1; done; systemctl is-active web") == "active"
+    )
+    # Its command for the end did not run into systemd's limit.
+    assert "timed out" not in bench.host.output("journalctl --no-pager -u web")
+
+
 def test_a_unit_that_ends_containers_with_the_engine_is_refused_until_it_does_not(
     fresh_host: FreshHost, store: Store
 ) -> None:

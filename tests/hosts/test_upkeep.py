@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from machinectl.hosts.identity import Identity
 from machinectl.hosts.setup import target_of
 from machinectl.hosts.upkeep import ready_to_restart
 from machinectl.machines.record import Machine
+from machinectl.provision.facts import parse
 from machinectl.provision.target import Allowed
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -86,7 +88,41 @@ def test_commands_that_units_consist_of_and_that_are_attached_are_found_before_t
     assert "--force" in raised.value.hint
     console = Quiet()
     ready(store, machine, host, console, force=True)
-    assert "attached to it (exec, run)" in console.warnings[0]
+    assert "the docker commands of web.service: their containers restart" in console.warnings[0]
+    assert "attached to it (exec, run)" in console.warnings[1]
+
+
+def test_a_build_and_a_unit_that_systemd_has_not_read_are_found_before_the_restart(
+    store: Store, machine: Machine
+) -> None:
+    for fact, cause in ((b"@client 7 build ", "image is being built"), (b"", "not read it")):
+        host = RecordedHost("provisioned")
+        unread = b"" if fact else b"|NeedDaemonReload=yes\n"
+        host.facts = host.facts.replace(b"|LoadState=", unread + b"|LoadState=").replace(
+            b"\n@end", b"\n" + fact + b"\n@end"
+        )
+        with pytest.raises(CheckFailed, match=cause):
+            ready(store, machine, host)
+        ready(store, machine, host, force=True)
+
+
+def test_what_somebody_wrote_since_the_engine_was_started_is_told_and_what_we_wrote_is_not(
+    store: Store, machine: Machine
+) -> None:
+    host = RecordedHost("provisioned")
+    host.facts = host.facts.replace(b"\n@end", b"\n@edited\n@end")
+    console = Quiet()
+    ready(store, machine, host, console)
+    assert "was changed since the engine was started" in console.warnings[0]
+    config = parse(host.facts).config
+    assert config
+    with store.writing(machine.name) as held:
+        written = hashlib.sha256(config.content).hexdigest()
+        held.machine.changes = [ConfigMerged("/etc/docker/daemon.json", None, "644", {}, written)]
+        held.write()
+    console = Quiet()
+    ready(store, store.read(machine.name), host, console)
+    assert console.warnings == []
 
 
 def test_a_host_without_an_engine_has_none_to_restart(store: Store, machine: Machine) -> None:

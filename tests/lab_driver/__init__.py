@@ -20,6 +20,7 @@ from machinectl.driver import (
     UsageError,
     Where,
     nothing_to_close,
+    options_stay,
     power_at_hand,
 )
 from tests.lab.lan import Lab
@@ -108,6 +109,7 @@ class LabDriver:
         return instance.state
 
     no_power = power_at_hand
+    change = options_stay
     close = nothing_to_close
 
 

@@ -15,12 +15,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
-from machinectl.changes import ConfigMerged, PackageInstalled, PortOpened, ServiceEnabled, merged, of_kind
+from machinectl.changes import (
+    ConfigMerged,
+    PackageInstalled,
+    PortOpened,
+    ServiceEnabled,
+    ServiceStarted,
+    merged,
+    of_kind,
+)
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.machines.engine_options import EngineOptions
-from machinectl.provision import checks, configuration, firewall, installation, undo
+from machinectl.provision import checks, configuration, daemon_json, firewall, installation, undo
 from machinectl.provision.decision import not_applied
-from machinectl.provision.facts import Facts, File, Listener, Lock, Process, Service, Sum, os_release, parse
+from machinectl.provision.facts import Client, Facts, File, Listener, Lock, Process, Service, Sum, os_release, parse
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
 from machinectl.ssh.runner import Result
 
@@ -564,6 +572,32 @@ def test_undoing_says_that_the_containers_of_a_swarm_node_stop_and_asks_before()
     assert taken_out.title.endswith("; 2 containers stopped, as on every Swarm node")
 
 
+def test_a_program_that_gives_dockerd_its_addresses_is_refused_and_one_that_does_not_is_not() -> None:
+    wrapped = with_unit("/usr/local/bin/mydockerd", started=frozenset({"host"}))
+    with pytest.raises(CheckFailed, match="starts dockerd by /usr/local/bin/mydockerd, which adds --host"):
+        configuration.configure(wrapped, target())
+    configured(replace(wrapped, started=frozenset()))
+    # Taken out of the unit since the engine was started.
+    configured(with_unit("/usr/sbin/dockerd", started=frozenset({"host"})))
+
+
+def test_an_engine_that_no_reload_makes_keep_its_containers_is_left_alone() -> None:
+    info = {"LiveRestoreEnabled": False, "DockerRootDir": "/var/lib/docker"}
+    flagged = with_unit("/usr/sbin/dockerd -H fd:// --live-restore=false", info=info, containers=frozenset({"a"}))
+    with pytest.raises(CheckFailed, match="started with --live-restore=false"):
+        configuration.keep_containers(flagged, target())
+
+
+def test_an_engine_that_somebody_may_have_stopped_is_started_with_a_word_about_its_containers() -> None:
+    facts = host("docker", service=Service(loaded=True, enabled=True), stored=2)
+    assert "those of its 2 containers that start with it" in configured(facts).warnings[0]
+    assert configured(replace(facts, stored=0)).warnings == ()
+
+
+def test_a_daemon_json_of_blanks_is_an_empty_one() -> None:
+    assert daemon_json.parse(b" \n\t\n", DAEMON_JSON) == {}
+
+
 def test_undoing_does_not_hide_containers_that_were_made_under_a_setting_of_ours() -> None:
     decision = configured(host("docker"), target(options=("data-root=/data",)))
     config = File("644", 0, 0, put(decision.job, DAEMON_JSON))
@@ -572,6 +606,30 @@ def test_undoing_does_not_hide_containers_that_were_made_under_a_setting_of_ours
     with pytest.raises(CheckFailed, match="data-root is /data now and /var/lib/docker after it"):
         undo.undo(after, decision.changes, purge_engine=False)
     assert undo.undo(after, decision.changes, purge_engine=False, allowed=Allowed(force=True))
+
+
+def test_undoing_puts_back_the_very_bytes_also_where_live_restore_was_off() -> None:
+    text = b'{"live-restore":false,"debug":true}'
+    facts = host("docker-with-a-container", files={DAEMON_JSON: File("644", 0, 0, text)})
+    decision = configured(facts)
+    after = replace(facts, files={DAEMON_JSON: File("644", 0, 0, put(decision.job, DAEMON_JSON))})
+    assert undo.config_before(after, decision.changes) == text
+    # Live-restore has been turned off again by now, in our own hand.
+    reformatted = File("644", 0, 0, json.dumps(json.loads(text), indent=4).encode())
+    assert undo.config_before(replace(facts, files={DAEMON_JSON: reformatted}), decision.changes) == text
+
+
+def test_undoing_names_the_units_whose_containers_do_not_run_on() -> None:
+    facts = host("docker-with-a-container")
+    decision = configured(facts)
+    config = File("644", 0, 0, put(decision.job, DAEMON_JSON))
+    after = replace(facts, files={DAEMON_JSON: config}, clients=(Client(7, "run", "web.service"),))
+    with pytest.raises(CheckFailed, match=r"web\.service") as raised:
+        undo.undo(after, decision.changes, purge_engine=False, allowed=Allowed(forcible=False))
+    assert "--force" not in raised.value.hint
+    taken_out = undo.taken_out(after, decision.changes)
+    assert taken_out
+    assert taken_out.title.endswith("kept running, but for those of web.service")
 
 
 def test_undoing_takes_out_what_is_ours_and_leaves_what_others_added_since() -> None:
@@ -591,6 +649,16 @@ def test_undoing_takes_out_what_an_earlier_machine_that_was_forgotten_had_put_th
     left = undo.config_before(forgotten, [change])
     assert left is not None
     assert json.loads(left) == {"log-driver": "local", "live-restore": True, "hosts": ["fd://"]}
+
+
+def test_what_a_person_may_think_was_undone_and_was_not_is_told() -> None:
+    installed, started = PackageInstalled("docker.io"), ServiceStarted("docker.service")
+    idle, used = host("docker"), host("docker-with-a-container")
+    assert undo.left(idle, [started], purge_engine=False) == []
+    assert "docker.io, which was installed, stays" in undo.left(idle, [installed], purge_engine=False)[0]
+    assert "it was there before" in undo.left(idle, [], purge_engine=True)[0]
+    assert undo.left(host("bare"), [], purge_engine=True) == []
+    assert "runs on with 1 container" in undo.left(used, [started], purge_engine=False)[0]
 
 
 def test_undoing_where_nothing_of_ours_is_left_does_nothing() -> None:

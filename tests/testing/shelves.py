@@ -22,6 +22,7 @@ from machinectl.driver import (
     Where,
     finding,
     nothing_to_close,
+    options_stay,
     power_at_hand,
 )
 from machinectl.driver.finding import Installed
@@ -84,6 +85,7 @@ class ShelfDriver:
 
     kill = stop
     no_power = power_at_hand
+    change = options_stay
     close = nothing_to_close
 
     def switch(self, instance: Instance, to: str) -> str:

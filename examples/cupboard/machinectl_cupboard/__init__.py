@@ -51,6 +51,7 @@ class CupboardDriver:
     stop = restart = kill = start
     remove = driver.nothing_to_give_back
     state = driver.state_unknown
+    change = driver.options_stay
     close = driver.nothing_to_close
 
 

@@ -36,7 +36,7 @@ def certs_create(
     if not sans:
         raise UsageError(
             "The host's names and addresses are missing: a certificate is good for what it names",
-            "Give each: machinectl certs create --out DIR --san orion --san 192.168.0.29",
+            "Give each: machinectl certs create --out <DIR> --san orion --san 192.168.0.29",
         )
     if os.path.isdir(out_dir):
         with only_writer(out_dir):

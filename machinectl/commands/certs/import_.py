@@ -30,7 +30,7 @@ def certs_import(store: Store, console: Console, name: str, directory: str, *, f
         if machine.url and not machine.url.startswith("tcp://"):
             raise MachineError(
                 f"{machine.url} does not use certificates",
-                f"If the engine listens on TCP: machinectl set --url tcp://HOST:2376 {name}",
+                f"If the engine listens on TCP: machinectl set --url tcp://<HOST>:2376 {name}",
             )
         held.finish_files()
         stale = outdated(Identity.read(held.directory), new)

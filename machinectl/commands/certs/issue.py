@@ -40,7 +40,7 @@ def signing_ca(name: str, directory: str) -> Pair:
     if not os.path.lexists(key):
         raise MachineError(
             f'The key of the CA of "{name}" is not here ({key}): only who holds it can make more clients',
-            f"Ask who made the CA, or bring its key: machinectl certs import {name} DIR (with ca-key.pem in DIR)",
+            f"Ask who made the CA, or bring its key: machinectl certs import {name} <DIR>, with ca-key.pem in it",
         )
     return certs.ca_pair(read_pem(ca), read_pem(key), ca_file=ca, key_file=key)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from machinectl.machines.old_store import registrations
+from machinectl.machines.docker_machine_store import registrations
 
 if TYPE_CHECKING:
     from pathlib import Path

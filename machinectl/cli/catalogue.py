@@ -1,0 +1,187 @@
+"""The verbs that there are: where each is made, what it is for in a sentence, and how it is typed.
+
+What `--help` shows of all of them is known from here alone, and a command line loads no more than its own verb.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ABOUT = "Make servers Docker hosts, and point the docker CLI at one of them."
+# In the order in which `--help` has them.
+SECTIONS = (
+    "Use a machine",
+    "Make and change machines",
+    "Look after their hosts",
+    "Look closer",
+)
+USE, MAKE, LOOK_AFTER, LOOK_CLOSER = SECTIONS
+
+
+class Verb:
+    """One verb. `family` is the module of `machinectl.cli` that makes it; `section` is "" where `--help` hides it."""
+
+    def __init__(self, family: str, section: str, summary: str, *examples: str) -> None:
+        self.family = family
+        self.section = section
+        self.summary = summary
+        self.examples = examples
+
+
+VERBS = {
+    "env": Verb(
+        "pointing",
+        USE,
+        "Print what points a shell's docker at a machine.",
+        "eval $(machinectl env orionbox)",
+        "eval $(machinectl env -u)",
+    ),
+    "config": Verb(
+        "pointing", USE, "Print docker's own flags for a machine.", "docker $(machinectl config orionbox) ps"
+    ),
+    "active": Verb("looking", USE, "Print the machine that docker in this shell points at.", "machinectl active"),
+    "ls": Verb(
+        "looking",
+        USE,
+        "List machines, and what each is doing.",
+        "machinectl ls",
+        "machinectl ls --filter state=Running --format 'table {{.Name}}\\t{{.URL}}'",
+    ),
+    "list": Verb("looking", "", "List machines, and what each is doing.", "machinectl list"),
+    "ssh": Verb(
+        "ssh",
+        USE,
+        "Log in at a machine's host, or run a command there.",
+        "machinectl ssh orionbox",
+        "machinectl ssh orionbox uname -a",
+    ),
+    "url": Verb("looking", USE, "Print where a machine's engine is.", "machinectl url orionbox"),
+    "ip": Verb("looking", USE, "Print machines' addresses.", "machinectl ip orionbox rigel"),
+    "create": Verb(
+        "create",
+        MAKE,
+        "Make a machine: register an engine, or set up a server over SSH.",
+        "machinectl create -d none --url tcp://192.168.0.29:2376 --tls-dir certs orionbox",
+        "machinectl create -d generic --generic-ip-address 192.168.0.29 orionbox",
+    ),
+    "rm": Verb(
+        "registering",
+        MAKE,
+        "Forget machines; --purge puts their hosts back, too.",
+        "machinectl rm orionbox",
+        "machinectl rm --purge orionbox",
+    ),
+    "rename": Verb(
+        "registering", MAKE, "Give a machine another name; its host is not told.", "machinectl rename orionbox orion"
+    ),
+    "set": Verb(
+        "setting",
+        MAKE,
+        "Change what is known of a machine, or asked of its engine.",
+        "machinectl set --url tcp://192.168.0.30:2376 orionbox",
+        "machinectl set --engine-opt log-level=warn orionbox",
+    ),
+    "drivers": Verb(
+        "registering", MAKE, "List installed drivers, and which of them fail to load.", "machinectl drivers"
+    ),
+    "certs": Verb("certs", MAKE, "Make, import and list certificates.", "machinectl certs ls"),
+    "provision": Verb(
+        "upkeep",
+        LOOK_AFTER,
+        "Make machines' hosts what their records say.",
+        "machinectl provision orionbox",
+    ),
+    "upgrade": Verb(
+        "upkeep",
+        LOOK_AFTER,
+        "Upgrade engines by the package managers of their hosts.",
+        "machinectl upgrade --dry-run orionbox",
+        "machinectl upgrade orionbox",
+    ),
+    "regenerate-certs": Verb(
+        "upkeep",
+        LOOK_AFTER,
+        "Make new certificates; containers keep running.",
+        "machinectl regenerate-certs orionbox",
+    ),
+    "start": Verb(
+        "power", LOOK_AFTER, "Switch hosts on (Wake-on-LAN), and wait until they answer.", "machinectl start orionbox"
+    ),
+    "stop": Verb("power", LOOK_AFTER, "Shut hosts down, and wait until they are off.", "machinectl stop orionbox"),
+    "restart": Verb("power", LOOK_AFTER, "Reboot hosts, and wait until they are back.", "machinectl restart orionbox"),
+    "kill": Verb(
+        "power",
+        LOOK_AFTER,
+        "Switch hosts off without asking them.",
+        "machinectl kill orionbox",
+    ),
+    "status": Verb("looking", LOOK_CLOSER, "Print what a machine is doing.", "machinectl status orionbox"),
+    "version": Verb(
+        "looking",
+        LOOK_CLOSER,
+        "Print an engine's version, or without a name our own.",
+        "machinectl version orionbox",
+    ),
+    "inspect": Verb(
+        "looking",
+        LOOK_CLOSER,
+        "Print all that is known of a machine, in docker-machine's shape.",
+        "machinectl inspect -f '{{.Driver.IPAddress}}' orionbox",
+    ),
+    "changes": Verb(
+        "looking",
+        LOOK_CLOSER,
+        "Print what was done on a machine's host, and what undoing it does.",
+        "machinectl changes orionbox",
+    ),
+    "api": Verb(
+        "looking",
+        LOOK_CLOSER,
+        "Ask a machine's engine, and print its raw answer.",
+        "machinectl api orionbox /info",
+        "machinectl api orionbox POST '/images/prune'",
+    ),
+}
+
+# Of `certs`, in the same form.
+CERTS = {
+    "create": Verb(
+        "certs",
+        MAKE,
+        "Make a CA, the certificate of an engine's host and one of a client.",
+        "machinectl certs create --out certs --san 192.168.0.29 --san orion.lan",
+    ),
+    "issue": Verb(
+        "certs",
+        MAKE,
+        "Make another client under a machine's CA, for a team-mate or a CI job.",
+        "machinectl certs issue orionbox --out certs --client-name alice",
+    ),
+    "import": Verb(
+        "certs",
+        MAKE,
+        "Check the certificates in a directory, and put them into a machine.",
+        "machinectl certs import orionbox certs",
+    ),
+    "ls": Verb(
+        "certs",
+        MAKE,
+        "List the certificates of machines, and when they expire.",
+        "machinectl certs ls",
+        "machinectl certs ls --fail-under 30",
+    ),
+}
+
+OPTIONS = (
+    ("-s, --storage-path DIR", "Where machines are kept (else $MACHINE_STORAGE_PATH)."),
+    ("-D, --debug", "Show each remote command and what it printed, and the traceback of a bug."),
+    ("-v, --version", "Print the version."),
+    ("-h, --help", "Show this, or with a command its help."),
+)
+
+
+def of_section(section: str) -> Iterable[tuple[str, str]]:
+    """The verbs of a section, with what each is for."""
+    return ((name, verb.summary) for name, verb in VERBS.items() if verb.section == section)

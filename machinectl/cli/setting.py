@@ -1,0 +1,76 @@
+"""`set` on the command line: with the options of the driver of the machine that is named."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from machinectl.cli import driver_options, engine_options
+from machinectl.cli.lookahead import named_machine, named_store
+from machinectl.cli.verbs import labels, session, verb
+from machinectl.driver.finding import load
+from machinectl.errors import MachineError
+from machinectl.machines.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.driver import Option
+
+TAKE_VALUES = engine_options.TAKE_VALUES | {"--url", "--label", "--engine-label", "--unlabel"}
+
+
+def add_set(app: typer.Typer, arguments: Sequence[str]) -> None:
+    """Add `set`, with the options of the driver of the machine that the command line names."""
+    driver, options = changeable(arguments)
+
+    def set_machine(
+        ctx: typer.Context,
+        name: Annotated[str, typer.Argument(metavar="NAME")],
+        url: Annotated[str | None, typer.Option(metavar="URL", help="Where the engine is now.")] = None,
+        label: Annotated[
+            list[str] | None, typer.Option("--label", "--engine-label", metavar="KEY=VALUE", help="Set a label.")
+        ] = None,
+        unlabel: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Remove a label.")] = None,
+        tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="Speak to the engine over TLS.")] = None,
+        **others: Any,
+    ) -> None:
+        from machinectl.commands.set import Edit
+        from machinectl.commands.set import set_machine as command
+
+        here = session(ctx)
+        engine_options.warn_of_open_files(others, here.console)
+        change = Edit(
+            url=url,
+            tls=tls,
+            labels=labels(label or [], "--label"),
+            unlabel=tuple(unlabel or ()),
+            options=driver_options.changed_values(driver, options, others),
+            engine=engine_options.changed_ones(others),
+        )
+        command(here.store, here.console, name, change)
+
+    own = [each for each in inspect.signature(set_machine, eval_str=True).parameters.values() if each.name != "others"]
+    added = [*engine_options.changes(), *(driver_options.changed(driver, option) for option in options)]
+    # Typer reads a function's parameters here: the driver's are known at run time only.
+    set_machine.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+    verb(
+        app,
+        "set",
+        "What is asked of its engine is carried out by `provision`. "
+        "An option that is given takes the place of what was asked before; '' is for none of it.",
+    )(set_machine)
+
+
+def changeable(arguments: Sequence[str]) -> tuple[str, list[Option]]:
+    """The driver of the machine that is named, and its options; none where there is no saying. --url is for all."""
+    store = Store(named_store(arguments))
+    try:
+        driver = store.read(named_machine(arguments, TAKE_VALUES, store.exists)).driver
+        options = load(driver).options()
+    except MachineError:
+        # Whoever reads the machine for the change itself says why.
+        return "", []
+    return driver, [option for option in options if option.name != "url" and not option.secret]

@@ -1,0 +1,119 @@
+"""Every hint works as it stands: all commands of ours in the code's texts, collected and typed."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+import typer.main
+
+from machinectl.cli.app import build
+from machinectl.cli.catalogue import CERTS, VERBS
+from tests.support.program import machinectl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.machines.store import Store
+
+ROOT = Path(__file__).parents[1]
+# What a text's own values stand for while it is typed; what the person has to fill in is marked: <DIR>.
+VALUE = "value"
+COMMAND = re.compile(r"machinectl (?!version )((?:--?[a-z]|[a-z])[^;,\n]*)")
+# Where a command ends and the sentence goes on.
+END = re.compile(r"\)( |$)|\)?(?<=\S): |\. |\.$| \((?!with )| or | and |`|, | with ca-key")
+PLACEHOLDER = re.compile(r"(?<!\{\.)\b(NAME|URL|DIR|HOST|ADDRESS|NEW|DRIVER|FILE|KEY|USER|N)\b(?!=)|…")
+
+
+class Hint(NamedTuple):
+    where: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.text[:40]}"
+
+
+def texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """The texts of a module but for its docstrings; their own values are VALUE."""
+    inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield (
+                node.lineno,
+                "".join(
+                    str(getattr(part, "value", VALUE)) if isinstance(part, ast.Constant) else VALUE
+                    for part in node.values
+                ),
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner | documentation:
+            yield node.lineno, node.value
+
+
+def hints() -> Iterator[Hint]:
+    for path in sorted([*(ROOT / "machinectl").rglob("*.py"), *(ROOT / "drivers").rglob("*.py")]):
+        for line, text in texts(ast.parse(path.read_text())):
+            for found in COMMAND.finditer(text):
+                command = END.split(found[1])[0].strip()
+                if command.split()[0] in VERBS or command.startswith("-"):
+                    yield Hint(f"{path.relative_to(ROOT)}:{line}", command)
+
+
+@functools.cache
+def options(driver: str, *verb: str) -> dict[str, Any]:
+    """The options of a verb by the ways to type them, each with whether it is followed by a value."""
+    app = typer.main.get_command(build([*verb, "-d", driver, "box"]))
+    command: Any = app
+    for word in verb:
+        command = command.commands[word]
+    parameters = [each for each in command.params if each.param_type_name == "option"]
+    known = {name: not each.is_flag for each in parameters for name in (*each.opts, *each.secondary_opts)}
+    return {**known, "-h": False, "--help": False}
+
+
+@pytest.mark.parametrize("hint", sorted(set(hints())), ids=str)
+def test_a_command_that_is_suggested_can_be_typed(hint: Hint) -> None:
+    words = shlex.split(hint.text)
+    if words[0] in {"-s", "--storage-path"}:
+        words = words[2:]
+    if not words:
+        return
+    verb = tuple(words[:2]) if words[0] == "certs" and len(words) > 1 and words[1] in CERTS else (words[0],)
+    driver = words[words.index("-d") + 1] if verb == ("create",) and "-d" in words else "generic"
+    known = options(driver if driver in {"none", "generic"} else "generic", *verb)
+    known |= options("generic", "create") if verb == ("set",) else {}
+    rest = iter(words[len(verb) :])
+    for word in rest:
+        if not word.startswith("-") or verb == ("ssh",):
+            continue
+        option, equals, _ = word.partition("=")
+        assert option in known, f"{hint.where}: no option of {' '.join(verb)}"
+        if known[option] and not equals:
+            assert next(rest, None) is not None, f"{hint.where}: {option} lacks its value"
+    assert not PLACEHOLDER.search(re.sub(r"<[^>]*>", "", hint.text)), f"{hint.where}: what is to be filled in is <…>"
+
+
+def test_a_machine_of_docker_machines_is_registered_by_what_its_record_says(store: Store) -> None:
+    machines = Path(store.root, "machines")
+    for name, record in (
+        ("old", {"Driver": {"IPAddress": "192.0.2.7", "SSHUser": "root"}}),
+        ("other", {"Driver": {"URL": "tcp://192.0.2.8:4243", "IPAddress": "192.0.2.8:4243"}}),
+        ("odd", {"Driver": []}),
+    ):
+        (machines / name).mkdir(parents=True)
+        (machines / name / "config.json").write_text(json.dumps(record))
+    for file in ("ca.pem", "cert.pem", "key.pem"):
+        (machines / "old" / file).touch()
+    create = "Register its engine here: machinectl create -d none"
+    for name, command in (
+        ("old", f"--url tcp://192.0.2.7:2376 --tls-dir {machines}/old <NEW-NAME>"),
+        ("other", f"--url tcp://192.0.2.8:4243 --tls-dir {store.root}/certs <NEW-NAME>"),
+        ("odd", f"--url <URL> --tls-dir {store.root}/certs <NEW-NAME>"),
+    ):
+        assert f"{create} {command}\n" in machinectl("env", name, store=store.root).stderr
