@@ -16,8 +16,8 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable . --group test --group check --group dist
 	touch $@
 
-demo: $(VENV)/installed
-	$(BIN)/python examples/demo.py
+demo: $(VENV)-plain/installed
+	$(VENV)-plain/bin/python examples/demo.py
 
 # Some of them, and as many at once as you like: `make test TESTS=tests/ssh JOBS=2`.
 test: $(VENV)/installed
@@ -59,15 +59,16 @@ format: $(VENV)/installed
 dist: $(VENV)/installed
 	.ci/dist $(BIN)/python -n $(JOBS) $(TESTS)
 
-# As a user has it: installed from a wheel. An editable installation makes each Python start, the baseline too, slower.
-$(VENV)-bench/installed: pyproject.toml $(SOURCES)
-	$(PYTHON) -m venv $(VENV)-bench
-	$(VENV)-bench/bin/python -m pip install --quiet --upgrade pip
-	$(VENV)-bench/bin/python -m pip install --quiet --force-reinstall .
+# As a user has it: installed from a wheel, without what develops it. An editable installation makes each Python start,
+# the baseline of the benchmark too, slower.
+$(VENV)-plain/installed: pyproject.toml $(SOURCES)
+	$(PYTHON) -m venv $(VENV)-plain
+	$(VENV)-plain/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)-plain/bin/python -m pip install --quiet --force-reinstall .
 	touch $@
 
-bench: $(VENV)-bench/installed
-	$(VENV)-bench/bin/python -m tests.bench
+bench: $(VENV)-plain/installed
+	$(VENV)-plain/bin/python -m tests.bench
 
 # Real servers on this machine to play with, as root: `make lab`, `make lab LAB="up 2 docker"`, `make lab LAB=down`.
 LAB ?= up 3
@@ -75,4 +76,4 @@ lab: $(VENV)/installed
 	$(BIN)/python -m tests.lab $(LAB)
 
 clean:
-	rm -rf $(VENV) $(VENV)-bench $(VENV)-oldest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-plain $(VENV)-oldest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,8 +1,9 @@
 """The main job from end to end, on this machine: an engine over TLS, registered, listed, and spoken to.
 
 Run it with `make demo`. Where a Docker Engine (dockerd) is installed and may be started (as root), one is started on a
-free port of 127.0.0.1, with everything it writes in a throw-away directory, and stopped at the end. Elsewhere the host
-of the documentation, tcp://192.168.0.29:2376, is registered; nothing needs to answer there.
+free port of 127.0.0.1, with everything it writes in a throw-away directory, and stopped at the end. Elsewhere a port of
+127.0.0.1 is registered where nothing listens. Where this machine can have a lab (root on Debian, see `make lab`), a
+real server is booted in it and set up over SSH, and given back.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MACHINECTL = os.path.join(os.path.dirname(sys.executable), "machinectl")
+CHECKOUT = Path(__file__).parents[1]
 LINE_OF_A_RUNNING_ENGINE = "API listen on 127.0.0.1"
 
 
@@ -32,13 +34,13 @@ def main() -> None:
         run("machinectl", "certs", "create", "--out", str(work / "certs"), "--san", "127.0.0.1")
         reason = why_no_engine()
         if reason:
-            print(
-                f"\nNo engine is started here ({reason}); registering tcp://192.168.0.29:2376, where none may answer."
-            )
-            use("tcp://192.168.0.29:2376", work)
-            return
-        with engine(work) as url:
-            use(url, work)
+            print(f"\nNo engine is started here ({reason}): the one that is registered does not answer.")
+            register(f"tcp://127.0.0.1:{free_port()}", work)
+        else:
+            with engine(work) as url:
+                register(url, work)
+                ask()
+        set_up_a_server()
 
 
 def why_no_engine() -> str:
@@ -90,14 +92,16 @@ def free_port() -> int:
         return port
 
 
-def use(url: str, work: Path) -> None:
-    """What a user does with an engine: register it, see it, and point a client at it."""
+def register(url: str, work: Path) -> None:
+    """What a user does with an engine that is there: register it, and see it."""
     run("machinectl", "create", "--driver", "none", "--url", url, "--tls-dir", str(work / "certs"), "orionbox")
     run("machinectl", "ls", "--timeout", "3")
     run("machinectl", "env", "--shell", "bash", "orionbox")
+
+
+def ask() -> None:
+    """Point a client at the engine."""
     client = "docker version --format 'Engine {{.Server.Version}}'" if shutil.which("docker") else ask_with_curl()
-    if "192.168.0.29" in url:
-        client = 'echo "docker would ask $DOCKER_HOST with the certificates in $DOCKER_CERT_PATH"'
     run("bash", "-c", f'eval "$(machinectl env --shell bash orionbox)" && {client}')
 
 
@@ -106,6 +110,29 @@ def ask_with_curl() -> str:
     files = {"cacert": "ca.pem", "cert": "cert.pem", "key": "key.pem"}
     flags = " ".join(f'--{flag} "$DOCKER_CERT_PATH/{file}"' for flag, file in files.items())
     return f'curl --silent --show-error --fail {flags} "https://${{DOCKER_HOST#tcp://}}/version"'
+
+
+def set_up_a_server() -> None:
+    """What a user does with a server that has SSH and no engine; it is one of the lab's, made for this."""
+    sys.path.insert(0, str(CHECKOUT))
+    from tests.lab.lan import Lab
+    from tests.lab.place import KEY
+    from tests.lab.possible import why_not
+
+    reason = why_not()
+    if reason:
+        print(f"\nNo server is set up over SSH here: hosts for that cannot be made ({reason}).")
+        return
+    print("\nA real server is booted, which takes some minutes when its image is not there yet.", flush=True)
+    lab = Lab.claim()
+    try:
+        (host,) = lab.up()
+        where = ("--generic-ip-address", host.ip, "--generic-ssh-user", "ops", "--generic-ssh-key", str(KEY))
+        run("machinectl", "create", "--driver", "generic", *where, "--engine-install", "distro", "rigel")
+        run("machinectl", "ls")
+        run("machinectl", "rm", "-y", "--purge", "rigel")
+    finally:
+        lab.down()
 
 
 def run(*command: str) -> None:

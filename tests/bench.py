@@ -20,6 +20,7 @@ from machinectl.go.tabwriter import table
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from tests import bench_hosts
+from tests.lab.possible import why_not
 from tests.support.measure import MACHINECTL, Cost, measured, median, row
 from tests.support.registered import added
 
@@ -41,7 +42,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
         rows = [*light(work), *creating(work), *many_answering(work), *many_silent(work)]
-        reason = bench_hosts.why_not()
+        reason = why_not()
         if not reason:
             rows += bench_hosts.hosts(work)
     print(table(["WHAT", "MEASURED", "BASELINE", "RATIO", "PROMISE"], rows), end="")

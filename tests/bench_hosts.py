@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import sys
@@ -19,8 +18,7 @@ from machinectl.provision import facts, resource
 from machinectl.provision.configuration import configure
 from machinectl.provision.target import Target
 from machinectl.url import TLS_PORT
-from tests.lab.command import LabError, sh
-from tests.lab.image import archives
+from tests.lab.command import sh
 from tests.lab.lan import Lab
 from tests.lab.place import KEY
 from tests.support.measure import MACHINECTL, Cost, measured, median, row
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     # Makes ready for a run on a host, with an empty directory for what it needs here; the command that is measured.
     Preparation = Callable[[Host, Path], Sequence[str]]
 
-NEEDS = ("systemd-nspawn", "debootstrap", "ip", "iptables", "ssh", "ssh-keygen", "nsenter", "setpriv", "setsid", "curl")
 # They may become root by sudo without a password.
 USER = "ops"
 NAME = "orionbox"
@@ -67,20 +64,6 @@ apt-get update && apt-get install -y docker.io && systemctl restart docker
 SETTLING = 1
 # Seconds. On a line that takes so much longer there and back, everything takes longer by that for each answer awaited.
 ROUND_TRIP = 0.1
-
-
-def why_not() -> str:
-    """Why there can be no hosts here; "" where there can."""
-    missing = [program for program in NEEDS if shutil.which(program) is None]
-    if os.geteuid() != 0:
-        missing.append("root")
-    if missing:
-        return f"they need {', '.join(missing)}"
-    try:
-        archives()
-    except (LabError, OSError) as error:
-        return str(error)
-    return ""
 
 
 def hosts(work: Path) -> Iterator[Sequence[str]]:

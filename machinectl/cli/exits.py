@@ -45,6 +45,12 @@ def guarded(work: Callable[[], int | None], *, program: str = "machinectl") -> i
         # The reader has what it wanted (`machinectl ls | head -1`); what is still buffered goes nowhere, quietly.
         silence(sys.stdout.fileno())
         return 0
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").partition(".")[0] in {"", "machinectl"}:
+            print(harmless(report_of_bug(exc)), file=sys.stderr)
+            return BUG
+        report(missing(exc.name or ""), program)
+        return 1
     except Exception as exc:  # noqa: BLE001 (the last line of defence: a bug is told as one)
         if isinstance(exc, OSError) and exc.errno in OUTPUT_ERRORS and exc.filename is None:
             silence(sys.stdout.fileno())
@@ -52,6 +58,14 @@ def guarded(work: Callable[[], int | None], *, program: str = "machinectl") -> i
             return 1
         print(harmless(report_of_bug(exc)), file=sys.stderr)
         return BUG
+
+
+def missing(package: str) -> MachineError:
+    """What to do about a package that is not there."""
+    return MachineError(
+        f"The Python package {package} is missing: this is not a whole installation",
+        "Install machinectl with what it needs: pipx install machinectl; in a checkout: pipx install .",
+    )
 
 
 def report(error: MachineError, program: str = "machinectl") -> None:

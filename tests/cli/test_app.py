@@ -554,6 +554,15 @@ def test_output_that_cannot_be_written_is_said_and_no_bug(orionbox: Store, argum
     assert "Cannot write the output: No space left on device" in process.stderr
 
 
+def test_without_its_dependencies_it_says_what_to_install(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise ModuleNotFoundError(\"No module named 'typer'\", name='typer')\n")
+    for words in (("ls",), ("create", "-d", "none", "--help")):
+        done = machinectl(*words, store=store.root, environment={"PYTHONPATH": str(tmp_path)})
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[0] == "The Python package typer is missing: this is not a whole installation"
+        assert "pipx install" in done.stderr
+
+
 def test_closed_streams_are_no_bug(orionbox: Store) -> None:
     for redirection in (">&-", "<&-", "2>&-"):
         command = ["sh", "-c", f'"$@" {redirection}', "sh", *COMMAND, "-s", orionbox.root, "rm", "orionbox"]
