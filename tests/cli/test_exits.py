@@ -36,8 +36,8 @@ def test_errors_begin_alike_and_docker_machines_lines_stay_its_own(
 
 
 def test_what_to_do_stands_beneath_and_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    report(MachineError("No", "Do this: machinectl ls;\nor: machinectl rm b"), "machinectl -s /x")
-    assert capsys.readouterr().err == "Error: No\n  Do this: machinectl -s /x ls;\n  or: machinectl -s /x rm b\n"
+    report(MachineError("No", "Do this: machinectl ls -q;\nor: machinectl rm b"), "machinectl -s /x")
+    assert capsys.readouterr().err == "Error: No\n  Do this: machinectl -s /x ls -q;\n  or: machinectl -s /x rm b\n"
 
 
 def test_of_many_machines_each_error_names_its_own(capsys: pytest.CaptureFixture[str]) -> None:
