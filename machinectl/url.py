@@ -78,6 +78,8 @@ def parse_socket(text: str, path: str) -> EngineURL:
 
 
 def parse_remote(text: str, scheme: str, rest: str) -> EngineURL:
+    # What says nothing may stand there, as docker takes it.
+    rest = rest.removesuffix("/")
     for mark, what in (("/", "a path"), ("?", "a query"), ("#", "a fragment")):
         if mark in rest:
             raise wrong(text, f"it has {what}; it ends after host and port")

@@ -68,7 +68,7 @@ def hints() -> Iterator[Hint]:
 @functools.cache
 def options(driver: str, *verb: str) -> dict[str, Any]:
     """The options of a verb by the ways to type them, each with whether it is followed by a value."""
-    app = typer.main.get_command(build([*verb, "-d", driver, "box"]))
+    app = typer.main.get_command(build([*verb, f"--driver={driver}", "box"]))
     command: Any = app
     for word in verb:
         command = command.commands[word]

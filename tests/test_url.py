@@ -20,6 +20,9 @@ from machinectl.errors import UsageError
         ("unix:///tmp/two words/docker.sock", "unix:///tmp/two words/docker.sock"),
         ("ssh://ops@orion", "ssh://ops@orion"),
         ("ssh://orion:2222", "ssh://orion:2222"),
+        ("tcp://orion/", "tcp://orion:2376"),
+        ("tcp://[fd00::29]:2376/", "tcp://[fd00::29]:2376"),
+        ("ssh://ops@orion:2222/", "ssh://ops@orion:2222"),
     ],
 )
 def test_a_url_that_docker_takes_is_taken_and_a_tcp_url_gets_its_port(text: str, full: str) -> None:
@@ -51,7 +54,8 @@ def test_a_tcp_url_without_tls_gets_the_plain_port() -> None:
         ("tcp://192.168.0.256", "not an IPv4 address"),
         ("tcp://192.168.0", "not an IPv4 address"),
         ("tcp://orion:2376/v1.43", "it has a path"),
-        ("tcp://orion:2376/", "it has a path"),
+        ("tcp://orion:2376//", "it has a path"),
+        ("tcp:///", "names no host"),
         ("tcp://orion?x", "it has a query"),
         ("tcp://orion\n", "cannot be printed"),
         ("tcp://ori on", "not a host's name"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from machinectl.cli.exits import debugging
 from machinectl.cli.helped import SSH
 from machinectl.cli.verbs import keyword, session
 from machinectl.masking import without_secrets_in_lines
@@ -29,8 +30,6 @@ SECRETS = {
     "ssh_password_file": ("--ssh-password-file", "MACHINECTL_SSH_PASSWORD", "A file with the password to log in with"),
     "sudo_password_file": ("--sudo-password-file", "MACHINECTL_SUDO_PASSWORD", "A file with the password for sudo"),
 }
-
-TAKE_VALUES = frozenset(flag for flag, *_ in SECRETS.values()) | {"--ssh-host-key"}
 
 # A line of a file that was read on a host (facts.sh): base64 after a bar.
 FILE_CONTENT = re.compile(r"^\|[A-Za-z0-9+/]{16,}={0,2}$", re.MULTILINE)
@@ -82,7 +81,7 @@ def taken_access(options: dict[str, Any], here: Session) -> Access:
         ),
         host_key=options.pop("ssh_host_key"),
         strict=options.pop("ssh_strict"),
-        trace=(lambda text: here.console.note(without_secrets(text))) if os.environ.get("MACHINE_DEBUG") else None,
+        trace=(lambda text: here.console.note(without_secrets(text))) if debugging() else None,
     )
 
 

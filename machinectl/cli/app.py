@@ -11,7 +11,8 @@ import typer
 from machinectl.cli.access import take_passwords
 from machinectl.cli.catalogue import ABOUT, CERTS, VERBS, Verb
 from machinectl.cli.exits import guarded, program_with
-from machinectl.cli.lookahead import SYSTEMDS_VERBS, split_at_verb
+from machinectl.cli.go_flags import canonical, is_true
+from machinectl.cli.lookahead import SYSTEMDS_VERBS, named_driver, split_at_verb
 from machinectl.cli.output import write_out
 from machinectl.cli.overview import overview
 from machinectl.cli.terminal import Terminal
@@ -21,6 +22,8 @@ from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from machinectl.driver import Option
 
 # What all of Typer's own errors about a command line are; it exports this one kind of them.
 TYPERS_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
@@ -32,17 +35,37 @@ def run(arguments: list[str]) -> int:
 
 
 def dispatch(arguments: list[str]) -> int:
-    before, rest = split_at_verb(arguments)
-    if rest[:1] == ["help"]:
+    before, rest = split_at_verb(canonical(arguments))
+    if rest[:1] in (["help"], ["h"]):
         arguments = [*before, *rest[1:], "--help"]
-        before, rest = split_at_verb(arguments)
-    if not rest and {"-h", "--help"} & set(before):
+        before, rest = split_at_verb(canonical(arguments))
+    if not rest and "--help" in before:
         write_out(overview())
         return 0
     check_verb(rest)
+    arguments = canonical(arguments, driver_flags(canonical(arguments)))
     code = run_typer(build(arguments), arguments)
     sys.stdout.flush()
     return code
+
+
+def driver_flags(arguments: Sequence[str]) -> dict[str, bool]:
+    """The flags that a verb has of the driver that it is about, each with whether a value follows it."""
+    _, rest = split_at_verb(arguments)
+    options: Iterable[Option] = ()
+    if rest[:1] == ["create"] and (name := named_driver(arguments)):
+        from machinectl.driver.finding import load
+
+        options = load(name).options()
+    elif rest[:1] == ["set"]:
+        from machinectl.cli.setting import changeable
+
+        _, options = changeable(arguments)
+    else:
+        return {}
+    from machinectl.driver.options import typed
+
+    return {typed(option).removeprefix("--"): not isinstance(option.default, bool) for option in options}
 
 
 def check_verb(words: Sequence[str]) -> None:
@@ -86,9 +109,7 @@ def told(error: Any, arguments: Sequence[str]) -> UsageError:
     if error.ctx and error.format_message() == error.ctx.get_help():
         return UsageError(error.format_message())
     if path == "machinectl create":
-        from machinectl.cli.create import driver_asked_for
-
-        driver = driver_asked_for(arguments)
+        driver = named_driver(arguments)
         path = f"{path} -d {driver}" if driver else path
     help_of_it = f"{path} --help"
     unknown = getattr(error, "option_name", "")
@@ -100,7 +121,7 @@ def told(error: Any, arguments: Sequence[str]) -> UsageError:
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
-    """The application with no more than the verb that is asked for: each pays for itself."""
+    """The application with no more than the verb that a canonical command line asks for: each pays for itself."""
     app = new_app(help=ABOUT, invoke_without_command=True)
     app.callback()(before_the_verb)
     _, rest = split_at_verb(arguments)
@@ -160,6 +181,9 @@ def before_the_verb(
     ] = "",
     debug: Annotated[bool, typer.Option("-D", "--debug")] = False,
     native_ssh: Annotated[bool, typer.Option("--native-ssh", hidden=True)] = False,
+    # For docker-machine's scripts: nothing is fetched from GitHub, and nobody is told of crashes.
+    github_api_token: Annotated[str, typer.Option(hidden=True)] = "",
+    bugsnag_api_token: Annotated[str, typer.Option(hidden=True)] = "",
     tls_ca_cert: Annotated[str, typer.Option(envvar="MACHINE_TLS_CA_CERT", hidden=True)] = "",
     tls_ca_key: Annotated[str, typer.Option(envvar="MACHINE_TLS_CA_KEY", hidden=True)] = "",
     tls_client_cert: Annotated[str, typer.Option(envvar="MACHINE_TLS_CLIENT_CERT", hidden=True)] = "",
@@ -179,7 +203,7 @@ def before_the_verb(
         console=Terminal(program),
         program=program,
         tls=GivenTLS(tls_ca_cert, tls_ca_key, tls_client_cert, tls_client_key),
-        native_ssh=native_ssh,
+        native_ssh=native_ssh or is_true(os.environ.get("MACHINE_NATIVE_SSH", "")),
         passwords=take_passwords(),
     )
 

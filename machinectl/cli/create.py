@@ -14,6 +14,7 @@ from machinectl.cli.catalogue import VERBS
 from machinectl.cli.helped import CERTIFICATES
 from machinectl.cli.lookahead import named_driver
 from machinectl.cli.outcomes import print_plan
+from machinectl.cli.output import write_out
 from machinectl.cli.upkeep import Force, OpenFirewall, RestartSwarm
 from machinectl.cli.verbs import labels, session, verb
 from machinectl.driver.finding import installed, load
@@ -22,14 +23,6 @@ from machinectl.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-# Options of `create` that are followed by a value; a driver's own are not known before it is.
-TAKE_VALUES = (
-    frozenset({"--tls-dir", "--tls-ca-cert", "--tls-client-cert", "--tls-client-key", "--label", "--engine-label"})
-    | engine_options.TAKE_VALUES
-    | access_options.TAKE_VALUES
-)
-
 # Drivers whose machines are never provisioned, and the options that matter to others alone: they are taken, not shown.
 WITHOUT_HOST = frozenset({"none"})
 FOR_HOSTS = frozenset({"no_provision", "force", "restart_swarm", "open_firewall"})
@@ -37,7 +30,7 @@ FOR_HOSTS = frozenset({"no_provision", "force", "restart_swarm", "open_firewall"
 
 def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add `create`, with the options of the driver that the command line names."""
-    name = driver_asked_for(arguments)
+    name = named_driver(arguments)
     driver = load(name) if name else None
 
     def create(
@@ -122,7 +115,8 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
         if dry_run:
             print_plan(preview(here.store, here.console, creation))
         else:
-            command(here.store, here.console, creation)
+            outcomes = command(here.store, here.console, creation)
+            write_out(what_next(machine, here.program, is_up=bool(outcomes)))
 
     own = [one for one in inspect.signature(create, eval_str=True).parameters.values() if one.name != "others"]
     added = [
@@ -140,17 +134,22 @@ def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
     verb(app, "create", **shown(name), context_settings=lenient)(create)
 
 
+def what_next(machine: str, program: str, *, is_up: bool) -> str:
+    """docker-machine's last words, on stdout as they were there; `is_up` where the host's engine was set up and asked.
+
+    `program` is how this program was called.
+    """
+    connect = "To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run:"
+    up = "Docker is up and running!\n" if is_up else ""
+    return f"{up}{connect} {program} env {machine}\n"
+
+
 def unseen(parameter: inspect.Parameter) -> inspect.Parameter:
     """The same option, which help does not show."""
     kind, *_ = get_args(parameter.annotation)
     option = copy.copy(parameter.annotation.__metadata__[0])
     option.hidden = True
     return parameter.replace(annotation=Annotated[kind, option])
-
-
-def driver_asked_for(arguments: Sequence[str]) -> str:
-    """The driver that a command line of `create` names, "" where it names none."""
-    return named_driver(arguments, TAKE_VALUES)
 
 
 def shown(driver_name: str) -> dict[str, str]:

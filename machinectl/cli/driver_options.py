@@ -10,7 +10,7 @@ import typer
 
 from machinectl.cli.access import secret
 from machinectl.cli.helped import DRIVER
-from machinectl.cli.verbs import keyword, python_word
+from machinectl.cli.verbs import keyword, parted_by_commas, python_word
 from machinectl.driver import DriverError
 from machinectl.driver.options import check, complete, typed
 
@@ -43,6 +43,7 @@ def parameter(driver_name: str, option: Option) -> inspect.Parameter:
         metavar="FILE" if option.secret else metavar,
         # A secret's variable holds the secret itself, not the name of its file.
         envvar=None if option.secret else option.variable or None,
+        callback=parted_by_commas if isinstance(option.default, tuple) else None,
     )
     default: Any = list(option.default) if isinstance(option.default, tuple) else option.default
     return keyword(python_name(option), Annotated[kind, declaration], default)

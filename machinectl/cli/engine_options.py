@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from machinectl.cli.helped import ENGINE
-from machinectl.cli.verbs import keyword, python_word
+from machinectl.cli.verbs import keyword, parted_by_commas, python_word
 from machinectl.machines.engine_options import DECLARED, EngineOptions, read_env_file
 from machinectl.ssh.credentials import is_exposed
 
@@ -31,7 +31,6 @@ SWARM_OPTIONS = (
     "--swarm-join-opt",
 )
 ENV_FILE = "--engine-env-file"
-TAKE_VALUES = frozenset(option.flag for option in DECLARED) | frozenset({ENV_FILE, *SWARM_OPTIONS})
 
 
 def parameters() -> list[inspect.Parameter]:
@@ -53,6 +52,7 @@ def parameter(option: Declared) -> inspect.Parameter:
         metavar=option.metavar,
         help=option.help,
         envvar=option.variable or None,
+        callback=parted_by_commas if option.many else None,
         rich_help_panel=ENGINE,
     )
     if option.many:

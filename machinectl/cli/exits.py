@@ -8,6 +8,7 @@ import sys
 
 from machinectl.atomic import replace_file
 from machinectl.cli.colours import coloured, is_drawn_on
+from machinectl.cli.go_flags import is_true
 from machinectl.cli.harmless import harmless
 from machinectl.errors import MachineError
 
@@ -30,7 +31,7 @@ OUTPUT_ERRORS = {errno.ENOSPC, errno.EIO, errno.EBADF}
 
 
 def guarded(work: Callable[[], int | None], *, program: str = "machinectl") -> int:
-    """Run a command and return its exit code, whatever happens in it; a bug's traceback is shown with MACHINE_DEBUG.
+    """Run a command and return its exit code, whatever happens in it; a bug's traceback is shown with --debug.
 
     `program` is how this program was called as far as the store goes: it stands in the commands that hints suggest.
     """
@@ -123,8 +124,13 @@ def silence(descriptor: int) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
+def debugging() -> bool:
+    """Whether --debug was given, or $MACHINE_DEBUG asks for the same."""
+    return is_true(os.environ.get("MACHINE_DEBUG", ""))
+
+
 def report_of_bug(bug: Exception) -> str:
-    """Show a traceback where MACHINE_DEBUG is set; else keep it where it can be sent from, and say so."""
+    """Show a traceback with --debug; else keep it where it can be sent from, and say so."""
     import platform
     import traceback
 
@@ -132,7 +138,7 @@ def report_of_bug(bug: Exception) -> str:
 
     from machinectl import __version__
 
-    if os.environ.get("MACHINE_DEBUG"):
+    if debugging():
         return traceback.format_exc()
     what = f"{type(bug).__name__}: {str(bug).partition(chr(10))[0]}"
     directory = platformdirs.user_log_dir("machinectl", appauthor=False)

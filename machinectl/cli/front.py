@@ -11,6 +11,7 @@ import sys
 
 from machinectl.cli import answers
 from machinectl.cli.exits import guarded, program_with
+from machinectl.cli.go_flags import canonical, flags_of
 from machinectl.cli.output import write_out
 
 TYPE_CHECKING = False
@@ -22,12 +23,9 @@ if TYPE_CHECKING:
     # Flags given (with their values) and names given, to what stdout gets.
     Answer = Callable[[Store, dict[str, str], list[str]], str]
 
-FLAG = "flag"
-VALUE = "value"
-
 # Command lines that ask what there is.
-HELP: tuple[list[str], ...] = ([], ["-h"], ["--help"], ["help"])
-STORAGE = {"-s": "storage", "--storage-path": "storage"}
+HELP: tuple[list[str], ...] = ([], ["--help"], ["help"], ["h"])
+STORAGE = "--storage-path="
 
 
 def main() -> int:
@@ -54,7 +52,7 @@ def open_what_is_closed() -> None:
 
 def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
     """The store that a command line names, and its work where it is understood here."""
-    rest = list(arguments)
+    rest = canonical(arguments)
     if rest in HELP:
         return "", help_of_all
     root = take_storage(rest)
@@ -64,7 +62,7 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
     if verb not in VERBS:
         return root, None
     known, most, answer = VERBS[verb]
-    read = take_options(rest, known)
+    read = take_options(rest, verb, known)
     if read is None:
         return root, None
     flags, names = read
@@ -87,53 +85,37 @@ def help_of_all() -> int:
     return 0
 
 
-def take_storage(arguments: list[str]) -> str | None:
-    """Take `-s DIR` off the front; "" where it is not given, None where something else stands there."""
+def take_storage(words: list[str]) -> str | None:
+    """Take the store off the front; "" where it is not given, None where something else stands there."""
     root = ""
-    while arguments and arguments[0].startswith("-"):
-        option, equals, value = arguments.pop(0).partition("=")
-        if option not in STORAGE or (equals and option == "-s") or not (equals or arguments):
+    while words and words[0].startswith("-"):
+        if not words[0].startswith(STORAGE):
             return None
-        root = value if equals else arguments.pop(0)
+        root = words.pop(0).removeprefix(STORAGE)
     return root
 
 
-def take_options(arguments: list[str], known: dict[str, tuple[str, str]]) -> tuple[dict[str, str], list[str]] | None:
+def take_options(words: Sequence[str], verb: str, known: frozenset[str]) -> tuple[dict[str, str], list[str]] | None:
     """Split what follows the verb into flags and names; None where anything is not among the known options."""
     flags: dict[str, str] = {}
     names: list[str] = []
-    while arguments:
-        argument = arguments.pop(0)
-        if not argument.startswith("-"):
-            names.append(argument)
+    takes_value = flags_of(verb)
+    for word in words:
+        if not word.startswith("-"):
+            names.append(word)
             continue
-        option, equals, value = argument.partition("=")
-        name, kind = known.get(option, ("", ""))
-        if not name or (kind == FLAG and equals) or (equals and not option.startswith("--")):
+        name, equals, value = word.removeprefix("--").partition("=")
+        if name not in known or takes_value[name][1] != bool(equals):
             return None
-        if kind == VALUE and not equals:
-            if not arguments:
-                return None
-            value = arguments.pop(0)
-        flags[name] = value
+        flags[name.replace("-", "_")] = value
     return flags, names
 
 
 # A verb's options here (what Typer knows beside them is left to it), how many names it takes, and what answers it.
-VERBS: dict[str, tuple[dict[str, tuple[str, str]], int, Answer]] = {
-    "env": (
-        {
-            "--shell": ("shell", VALUE),
-            "-u": ("unset", FLAG),
-            "--unset": ("unset", FLAG),
-            "--no-proxy": ("no_proxy", FLAG),
-            "--swarm": ("swarm", FLAG),
-        },
-        1,
-        answers.env,
-    ),
-    "active": ({}, 0, answers.active),
-    "url": ({}, 1, answers.url),
-    "ip": ({}, sys.maxsize, answers.ip),
-    "ls": ({"-q": ("quiet", FLAG), "--quiet": ("quiet", FLAG)}, 0, answers.ls),
+VERBS: dict[str, tuple[frozenset[str], int, Answer]] = {
+    "env": (frozenset({"shell", "unset", "no-proxy", "swarm"}), 1, answers.env),
+    "active": (frozenset(), 0, answers.active),
+    "url": (frozenset(), 1, answers.url),
+    "ip": (frozenset(), sys.maxsize, answers.ip),
+    "ls": (frozenset({"quiet"}), 0, answers.ls),
 }

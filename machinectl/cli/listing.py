@@ -72,11 +72,14 @@ def print_machines(
     template: str,
     as_json: bool,
 ) -> None:
-    """Print the machines that the filters let through. `timeout` is in seconds, for each host."""
-    if quiet + bool(template) + as_json > 1:
-        raise UsageError("--quiet, --format and --json exclude each other", "Leave all but one out")
+    """Print the machines that the filters let through. `timeout` is in seconds, for each host.
+
+    `quiet` wins over a template, as it does in docker-machine.
+    """
+    if as_json and (quiet or template):
+        raise UsageError("--json, and --quiet or --format, exclude each other", "Leave one of them out")
     wanted = parse_filters(filters)
-    parsed, headed = parse_template(template) if template else (None, False)
+    parsed, headed = parse_template(template) if template and not quiet else (None, False)
     listed = [row for row in rows(store, os.environ) if wanted.before_asking(row.machine)]
     needs_hosts = wanted.needs_state or not (quiet or (parsed and parsed.fields <= ASKED_NOBODY))
     live = needs_hosts and not (quiet or parsed or as_json or wanted.needs_state) and fits_the_screen(listed)

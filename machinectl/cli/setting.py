@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from machinectl.driver import Option
 
-TAKE_VALUES = engine_options.TAKE_VALUES | {"--url", "--label", "--engine-label", "--unlabel"}
-
 
 def add_set(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add `set`, with the options of the driver of the machine that the command line names."""
@@ -68,7 +66,7 @@ def changeable(arguments: Sequence[str]) -> tuple[str, list[Option]]:
     """The driver of the machine that is named, and its options; none where there is no saying. --url is for all."""
     store = Store(named_store(arguments))
     try:
-        driver = store.read(named_machine(arguments, TAKE_VALUES, store.exists)).driver
+        driver = store.read(named_machine(arguments, store.exists)).driver
         options = load(driver).options()
     except MachineError:
         # Whoever reads the machine for the change itself says why.

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.cli.colours import is_drawn_on
+from machinectl.cli.exits import debugging
 from machinectl.cli.harmless import harmless
 from machinectl.cli.lines import cut, shown, timed, warning
 from machinectl.console import NoAnswer
@@ -62,8 +63,8 @@ class Terminal:
         return self.answer(lambda: getpass.getpass(prompt, sys.stderr) if secret else line(prompt))
 
     def confirm(self, question: str) -> bool:
-        """Yes or no, also from a pipe, as docker-machine takes it."""
-        return self.answer(lambda: line(f"{harmless(question)} (y/n): ")).strip().lower() in {"y", "yes"}
+        """Yes or no, also from a pipe; as with docker-machine yes is whatever begins with y."""
+        return self.answer(lambda: line(f"{harmless(question)} (y/n): ")).strip().lower().startswith("y")
 
     def answer(self, ask: Callable[[], str]) -> str:
         """What is typed. A question that gets no answer, at ^C or the end of the input, has its line ended."""
@@ -82,7 +83,7 @@ class Terminal:
     def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:
         """A live one where stderr is a terminal that can be drawn on, else lines that say whose they are."""
         # With --debug much is printed by whoever does it, past any board: it would tear a table.
-        if is_drawn_on(sys.stderr) and not os.environ.get("MACHINE_DEBUG"):
+        if is_drawn_on(sys.stderr) and not debugging():
             from machinectl.cli.live import LiveBoard
 
             return LiveBoard(self, self.program, names)

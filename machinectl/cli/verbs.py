@@ -14,6 +14,7 @@ import typer
 from machinectl import __version__
 from machinectl.cli.catalogue import CERTS, VERBS
 from machinectl.cli.exits import guarded
+from machinectl.cli.go_flags import listed
 from machinectl.cli.helped import HelpedCommand, HelpedGroup
 from machinectl.cli.overview import width
 from machinectl.cli.terminal import Terminal
@@ -45,7 +46,7 @@ Timeout = Annotated[
     typer.Option(
         "-t",
         "--timeout",
-        min=0.1,
+        min=0,
         max=86400,
         callback=seconds,
         metavar="SECONDS",
@@ -128,6 +129,12 @@ def session(ctx: typer.Context) -> Session:
 def keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     """An option that is made at run time, as a parameter of the function whose signature Typer reads."""
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def parted_by_commas(ctx: typer.Context, param: typer.CallbackParam, value: list[str] | None) -> list[str] | None:
+    """What a variable holds for an option that may be repeated, where it was not typed: Typer parts it at blanks."""
+    source = ctx.get_parameter_source(str(param.name))
+    return listed(str(param.envvar)) if source and source.name == "ENVIRONMENT" else value
 
 
 def labels(given: Sequence[str], option: str) -> dict[str, str]:

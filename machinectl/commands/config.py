@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.machines.store import Store
 
+# What makes a word that is not quoted a pattern for files (POSIX shell, 2.14).
+PATTERN = frozenset("*?[\\")
+
 
 def config(store: Store, console: Console, names: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-    """One flag a line. The quotes reach docker as they are, and its flags take them off (docker/cli, QuotedString)."""
+    """One flag a line, without quotes: a shell takes none off what a command printed, nor does docker from 29 on."""
     machine = store.read_ready(chosen_one(store, names))
     if store.is_unsettled(machine.name):
         from machinectl.hosts.pending import settle
@@ -27,10 +30,10 @@ def config(store: Store, console: Console, names: Sequence[str], environment: Ma
         if environment.get("DOCKER_TLS_VERIFY"):
             console.warn("DOCKER_TLS_VERIFY is set here, and no flag turns it off: env -u DOCKER_TLS_VERIFY docker …")
         return [host]
-    if len(directory.split()) > 1 or "[" in machine.url:
+    if any(letter.isspace() or letter in PATTERN for letter in directory + machine.url):
         console.warn(
             "a shell takes these flags apart, or for a pattern, as they hold a blank or a bracket: "
             f"eval $(machinectl env {machine.name})"
         )
     files = {"tlscacert": "ca.pem", "tlscert": "cert.pem", "tlskey": "key.pem"}
-    return ["--tlsverify", *(f'--{flag}="{os.path.join(directory, file)}"' for flag, file in files.items()), host]
+    return ["--tlsverify", *(f"--{flag}={os.path.join(directory, file)}" for flag, file in files.items()), host]

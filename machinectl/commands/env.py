@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from machinectl import url as engine_url
-from machinectl.errors import UsageError
+from machinectl.errors import MachineError, UsageError
 from machinectl.machines.chosen import chosen_one
 from machinectl.shell import detect, script
 
@@ -39,8 +39,12 @@ def env(
     variables = without_machine(names) if unset else of_machine(store, chosen_one(store, names))
     if no_proxy:
         variable = no_proxy_variable(environment)
-        hosts = with_host_of(variables["DOCKER_HOST"], environment.get(variable, ""))
-        if unset or hosts:
+        before = environment.get(variable, "")
+        if unset:
+            hosts = without_host_of(environment.get("DOCKER_HOST", ""), before)
+            if hosts != before or not hosts:
+                variables[variable] = hosts or None
+        elif hosts := with_host_of(variables["DOCKER_HOST"] or "", before):
             variables[variable] = hosts
     if form:
         return in_file(form, variables, unset=unset)
@@ -60,7 +64,7 @@ def in_file(form: str, variables: Mapping[str, str | None], *, unset: bool) -> s
 
 def without_machine(names: Sequence[str]) -> dict[str, str | None]:
     if names:
-        raise UsageError("Error: Expected no machine name when the -u flag is present", "machinectl env -u")
+        raise MachineError("Error: Expected no machine name when the -u flag is present", "machinectl env -u")
     return dict.fromkeys(VARIABLES)
 
 
@@ -87,11 +91,18 @@ def no_proxy_variable(environment: Mapping[str, str]) -> str:
     return "no_proxy" if environment.get("no_proxy") else "NO_PROXY"
 
 
-def with_host_of(url: str | None, hosts: str) -> str | None:
+def with_host_of(url: str, hosts: str) -> str:
     """A list of hosts that are reached without a proxy, and the URL's host once in it; a socket's has none."""
-    if url is None:
-        return None
     host = engine_url.parse(url).host
     if not host or host in [part.strip() for part in hosts.split(",")]:
         return hosts
     return f"{hosts},{host}" if hosts else host
+
+
+def without_host_of(url: str, hosts: str) -> str:
+    """The list without the URL's host: what the user had in it stays."""
+    try:
+        host = engine_url.parse(url).host
+    except MachineError:
+        return hosts
+    return ",".join(part for part in hosts.split(",") if part.strip() != host)

@@ -37,7 +37,12 @@ class Endpoint:
 
 
 class EngineError(MachineError):
-    """An engine could not be reached or understood. `state` is what that says about its machine."""
+    """An engine could not be reached or understood. `state` is what that says about its machine.
+
+    `silent` where nobody answered at its address at all.
+    """
+
+    silent = False
 
     def __init__(self, cause: str, hint: str = "", state: State = State.ERROR) -> None:
         super().__init__(one_line(cause), hint)

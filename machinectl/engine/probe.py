@@ -33,7 +33,8 @@ OK, PROXY_AUTHENTICATION, GATEWAYS = 200, 407, range(502, 505)
 class Probe:
     """What was found where an engine should be.
 
-    `error` is one line, empty where it answered, and `hint` what to do next; `seconds` is how long it took.
+    `error` is one line, empty where it answered, and `hint` what to do next; `seconds` is how long it took. `silent`
+    where nobody answered at its address at all.
     """
 
     state: State
@@ -42,6 +43,7 @@ class Probe:
     error: str = ""
     seconds: float = 0.0
     hint: str = ""
+    silent: bool = False
 
 
 NO_THREAD = Probe(
@@ -61,7 +63,8 @@ def probe_by(endpoint: Endpoint, deadline: Deadline) -> Probe:
         version, api_version = ask(endpoint, deadline)
     except MachineError as exc:
         state = exc.state if isinstance(exc, EngineError) else State.ERROR
-        return Probe(state, error=one_line(exc.cause), seconds=time.monotonic() - begun, hint=exc.hint)
+        silent = isinstance(exc, EngineError) and exc.silent
+        return Probe(state, error=one_line(exc.cause), seconds=time.monotonic() - begun, hint=exc.hint, silent=silent)
     except Exception as exc:  # noqa: BLE001 - one host's surprise must not keep the others from being listed
         error = one_line(f"Unexpected {type(exc).__name__}: {exc}")
         return Probe(State.ERROR, error=error, seconds=time.monotonic() - begun)

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 # What getaddrinfo says of an address: its family and what connect takes.
 Address = tuple[socket.AddressFamily, Any]
 
-NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL}
+# What a host that is off leaves to be found, by its router or by nobody's answering for its address.
+NOBODY_THERE = {errno.EHOSTUNREACH, errno.EHOSTDOWN}
+NO_WAY = NOBODY_THERE | {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 
 
 def connect_tcp(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> socket.socket:
     """Connect to the first of the host's addresses that takes the connection."""
-    failure: OSError | None = None
+    failures: list[OSError] = []
     addresses = resolve(endpoint, url, deadline)
     for done, (family, address) in enumerate(addresses):
         try:
@@ -32,9 +34,17 @@ def connect_tcp(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> socke
             left = deadline.remaining()
             return connected(family, address, left and left / (len(addresses) - done))
         except OSError as exc:
-            # The resolver puts what it holds to be the best address first (RFC 6724).
-            failure = failure or exc
-    raise unreachable(endpoint, failure or TimeoutError(), deadline) from failure
+            failures.append(exc)
+    # The resolver puts what it holds to be the best address first (RFC 6724).
+    first = failures[0] if failures else TimeoutError()
+    error = unreachable(endpoint, first, deadline)
+    error.silent = all(map(is_silence, failures))
+    raise error from first
+
+
+def is_silence(exc: OSError) -> bool:
+    """Whether nobody answered a connection at all: a refusal is an answer, and no network here tells nothing."""
+    return isinstance(exc, TimeoutError) or exc.errno in NOBODY_THERE
 
 
 def connect_unix(endpoint: Endpoint, path: str, deadline: Deadline) -> socket.socket:

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 READ_TIMEOUT = facts.PATIENCE + 60.0
 # The engine answers at once after its restart; what lets a packet through or not takes this long to be sure of.
 VERIFY_TIMEOUT = 10.0
+# What an engine may take from its start until it listens: 16 s and more go by for each port without TLS, of which it
+# warns so. As in apply.sh. Seconds.
+LISTENS_WITHIN = 60.0
 
 
 @dataclass(frozen=True)
@@ -342,8 +345,8 @@ def verify(machine: Machine, url: str, console: Console, host: Facts, target: Ta
 def until_it_answers(
     where: Endpoint, console: Console, probe: Callable[[Endpoint, float], Probe] = engine.probe
 ) -> Probe:
-    """Ask once more where nothing listens: OpenRC says that the engine was started, not that it is ready."""
-    end = time.monotonic() + VERIFY_TIMEOUT
+    """Ask again while nothing listens: OpenRC says that the engine was started, not that it is ready."""
+    end = time.monotonic() + LISTENS_WITHIN
     found = probe(where, VERIFY_TIMEOUT)
     while found.state is State.STOPPED and time.monotonic() < end:
         console.pause(0.5)

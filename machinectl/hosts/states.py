@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,13 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.errors import MachineError
 from machinectl.hosts.driven import driver_of, instance
 from machinectl.hosts.pending import look as look_with_all
+from machinectl.hosts.silence import SSHLook
 from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from machinectl.driver import Driver
+    from machinectl.driver import Driver, SSHEndpoint
     from machinectl.engine import Probe
     from machinectl.machines.record import Machine
 
@@ -39,7 +41,30 @@ def states_of(machines: Iterable[Machine], timeout: float) -> Iterator[tuple[str
 
 def look(machine: Machine, driver: Driver | None, deadline: Deadline) -> Probe:
     known = known_state(machine, driver)
-    return engine.Probe(known) if known in ASLEEP else look_with_all(machine, deadline)[0]
+    if known in ASLEEP:
+        return engine.Probe(known)
+    with SSHLook(way_in(machine, driver), deadline) as ssh:
+        found, _ = look_with_all(machine, deadline)
+        over_ssh = machine.url.startswith("ssh://") and found.state is not State.RUNNING
+        return off(machine, found) if (found.silent or over_ssh) and ssh.is_silent() else found
+
+
+def off(machine: Machine, found: engine.Probe) -> engine.Probe:
+    """What is to be said of a host where nothing answers."""
+    return replace(
+        found,
+        state=State.STOPPED,
+        error=f"Nothing answers at {machine.url.partition('://')[2]}, nor at its SSH: it is off, or out of reach",
+        hint=f"Switch it on: machinectl start {machine.name}",
+    )
+
+
+def way_in(machine: Machine, driver: Driver | None) -> SSHEndpoint | None:
+    """Where a machine's SSH is, None where that is not known."""
+    try:
+        return driver.where(instance(machine)).ssh if driver else None
+    except MachineError:
+        return None
 
 
 def known_state(machine: Machine, driver: Driver | None) -> State | None:

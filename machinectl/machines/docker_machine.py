@@ -61,6 +61,7 @@ def config_json(machine: Machine, directory: str) -> dict[str, Any]:
 
 def driver(machine: Machine, directory: str) -> dict[str, Any]:
     """The fields that every docker-machine driver has (libmachine/drivers/base.go), then what this one's state says."""
+    state = without_secrets(driver_state(machine) or {})
     fields = {
         "IPAddress": address(machine.url),
         "MachineName": machine.name,
@@ -72,11 +73,17 @@ def driver(machine: Machine, directory: str) -> dict[str, Any]:
         "SwarmHost": "",
         "SwarmDiscovery": "",
         "URL": without_secrets(machine.url),
-        **without_secrets(driver_state(machine) or {}),
+        **state,
     }
     key = fields["SSHKeyPath"]
     if key and isinstance(key, str):
         fields["SSHKeyPath"] = os.path.join(directory, key)
+    if "SSHKeyPath" in state:
+        # The key that was given (docker-machine's drivers/generic): here the copy of it, which is what is used.
+        fields.setdefault("SSHKey", fields["SSHKeyPath"])
+    if "MAC" in state:
+        # What nobody has said was learnt from the host.
+        fields["MAC"] = state["MAC"] or machine.mac
     return fields
 
 

@@ -64,6 +64,8 @@ def parse_filters(given: Sequence[str]) -> Filters:
             raise UsageError("Unsupported filter syntax", SYNTAX)
         if key not in KEYS:
             raise UsageError(f"Unsupported filter key {key!r}", SYNTAX)
+        if key == "state" and same(value, ["None"]):
+            value = State.NONE
         if key == "state" and not same(value, State):
             raise UsageError(f"There is no state {value!r}", f"One of: {', '.join(filter(None, State))}")
         found.append((key, value))

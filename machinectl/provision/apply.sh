@@ -76,11 +76,12 @@ answering() {
     fi
 }
 
-# systemd says itself when the engine is ready; OpenRC only that it was started. Who listens is active.
+# systemd says itself when the engine is ready; OpenRC only that it was started. Who listens is active. Of each port without
+# TLS the engine warns for 16 s before it listens anywhere: a minute is enough for three.
 came_up() {
     tries=0
     until { [ "$port" ] || active; } && listening && answering; do
-        [ $tries -lt 300 ] && { active || [ $tries -lt 20 ]; } || return 1
+        [ $tries -lt 600 ] && { active || [ $tries -lt 20 ]; } || return 1
         tries=$((tries + 1))
         sleep 0.1
     done

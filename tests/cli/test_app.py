@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tests.support.sshd import Sshd
 
 URL = "tcp://127.0.0.1:1"
+CONNECT = "To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run:"
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def lines(text: str) -> list[str]:
 
 def test_create_says_where_the_certificates_go_that_the_machine_does_not_have_yet(store: Store) -> None:
     made = machinectl("create", "-d", "none", "--url", "tcp://127.0.0.1:2376", "orionbox", store=store.root)
-    assert (made.returncode, made.stdout) == (0, "")
+    assert (made.returncode, made.stdout) == (0, f"{CONNECT} machinectl env orionbox\n")
     assert store.directory("orionbox") in made.stderr
     assert "certs import orionbox" in made.stderr
 
@@ -56,7 +58,13 @@ def test_a_machine_without_tls_is_made_with_one_warning(store: Store, options: t
 @pytest.mark.parametrize("url", ["unix:///var/run/docker.sock", "ssh://ops@127.0.0.1"])
 def test_a_socket_or_ssh_machine_is_made_without_noise(store: Store, url: str) -> None:
     made = machinectl("create", "-d", "none", "--url", url, "box", store=store.root)
-    assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+    assert (made.returncode, made.stdout, made.stderr) == (0, f"{CONNECT} machinectl env box\n", "")
+
+
+def test_create_ends_with_a_command_that_works_as_it_stands(tmp_path: Path) -> None:
+    made = machinectl("-s", tmp_path / "my store", "create", "-d", "none", "--url", "unix:///x.sock", "box")
+    command = made.stdout.rstrip("\n").removeprefix(f"{CONNECT} machinectl ")
+    assert "DOCKER_HOST" in machinectl(*shlex.split(command)).stdout
 
 
 def test_nothing_listens_at_create_and_no_ssh_is_tried(store: Store, tmp_path: Path) -> None:
@@ -106,7 +114,7 @@ def test_nothing_listens_at_create_and_no_ssh_is_tried(store: Store, tmp_path: P
         (("set", "orionbox"), 2, "Nothing to set"),
         (("set", "--url", "tcp://a:0", "orionbox"), 2, "between 1 and 65535"),
         (("create",), 2, "Error: No machine name specified"),
-        (("create", "-d=none", "--url", URL, "a"), 1, 'Driver "=none" not found'),
+        (("create", "-d=bogus", "--url", URL, "a"), 1, 'Driver "bogus" not found'),
         (("create", "-d", "none", "--driver", "bogus", "--url", URL, "a"), 1, 'Driver "bogus" not found'),
         (("active",), 1, "No active host found"),
         (("url", "orionbx"), 1, 'Did you mean "orionbox"?'),
@@ -115,7 +123,7 @@ def test_nothing_listens_at_create_and_no_ssh_is_tried(store: Store, tmp_path: P
         (("ls", "--filter", "state=runing"), 2, "There is no state 'runing'"),
         (("shell", "orionbox"), 2, "a command of systemd's machinectl"),
         (("certs", "import", "certs-dir", "orionbox"), 1, 'Docker machine "certs-dir" does not exist'),
-        (("env", "-u", "orionbox"), 2, "Error: Expected no machine name when the -u flag is present"),
+        (("env", "-u", "orionbox"), 1, "Error: Expected no machine name when the -u flag is present"),
         (("ls", "--filter", "colour=red"), 2, "Unsupported filter key 'colour'"),
         (("ls", "--format", "{{.Colour}}"), 2, "Colour"),
         (("ls", "--format", "{{upper .Name}}"), 2, "upper"),
@@ -151,9 +159,9 @@ def test_config_prints_dockers_flags(orionbox: Store) -> None:
     directory = orionbox.directory("orionbox")
     assert lines(machinectl("config", "orionbox", store=orionbox.root).stdout) == [
         "--tlsverify",
-        f'--tlscacert="{directory}/ca.pem"',
-        f'--tlscert="{directory}/cert.pem"',
-        f'--tlskey="{directory}/key.pem"',
+        f"--tlscacert={directory}/ca.pem",
+        f"--tlscert={directory}/cert.pem",
+        f"--tlskey={directory}/key.pem",
         f"-H={URL}",
     ]
 
@@ -528,9 +536,10 @@ def test_config_warns_where_its_flags_would_not_do_what_they_say(orionbox: Store
     here = {"DOCKER_TLS_VERIFY": "1"}
     assert "env -u DOCKER_TLS_VERIFY" in machinectl("config", "local", store=orionbox.root, environment=here).stderr
     assert machinectl("config", "orionbox", store=orionbox.root, environment=here).stderr == ""
-    blank = tmp_path / "two words"
-    machinectl("-s", blank, "create", "-d", "none", "--url", URL, "box")
-    assert "eval $(machinectl -s" in machinectl("-s", blank, "config", "box").stderr
+    for name in ("two words", "what?", "a[bc]", "\tled"):
+        apart = tmp_path / name
+        machinectl("-s", apart, "create", "-d", "none", "--url", URL, "box")
+        assert "eval $(machinectl -s" in machinectl("-s", apart, "config", "box").stderr
 
 
 def test_certs_ls_fails_for_a_machine_that_should_have_certificates_and_has_none(orionbox: Store) -> None:
@@ -559,7 +568,9 @@ def test_without_its_dependencies_it_says_what_to_install(store: Store, tmp_path
     for words in (("ls",), ("create", "-d", "none", "--help")):
         done = machinectl(*words, store=store.root, environment={"PYTHONPATH": str(tmp_path)})
         assert done.returncode == 1
-        assert done.stderr.splitlines()[0] == "The Python package typer is missing: this is not a whole installation"
+        assert done.stderr.splitlines()[0] == (
+            "Error: The Python package typer is missing: this is not a whole installation"
+        )
         assert "pipx install" in done.stderr
 
 
@@ -627,9 +638,12 @@ sys.exit(run(sys.argv[1:]))
     assert path.is_relative_to(tmp_path)
     assert "ZeroDivisionError" in path.read_text()
     assert path.stat().st_mode & 0o077 == 0
-    shown = subprocess.run([*command[:3], "--debug", *command[3:]], capture_output=True, text=True, check=False)
-    assert shown.returncode == 3
-    assert shown.stderr.startswith("Traceback")
+    for value, asked in (("", ["--debug"]), ("1", []), ("0", []), ("false", [])):
+        environment = {**os.environ, "MACHINE_DEBUG": value}
+        again = [*command[:3], *asked, *command[3:]]
+        shown = subprocess.run(again, env=environment, capture_output=True, text=True, check=False)
+        assert shown.returncode == 3
+        assert shown.stderr.startswith("Traceback") is (bool(asked) or value == "1")
 
 
 def test_a_machine_removed_while_ls_runs_is_no_error(orionbox: Store, monkeypatch: pytest.MonkeyPatch) -> None:

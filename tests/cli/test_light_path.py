@@ -43,6 +43,8 @@ COMMANDS = [
     ("env", "-u"),
     ("env", "--unset", "--shell", "powershell"),
     ("env", "-u", "orionbox"),
+    ("env", "-shell=fish", "-no-proxy=true", "orionbox"),
+    ("env", "--no-proxy", "--no-proxy=false", "-unset=0", "orionbox"),
     ("env", "ghost"),
     ("env",),
     ("active",),
@@ -52,6 +54,7 @@ COMMANDS = [
     ("ip", "local"),
     ("ls", "-q"),
     ("ls", "--quiet"),
+    ("-storage-path=/nonexistent", "ls", "-q=true"),
 ]
 
 
@@ -160,5 +163,6 @@ def test_what_the_front_door_does_not_know_is_left_to_typer(machines: Store, arg
 
 
 def test_the_store_may_be_named_before_the_verb(machines: Store) -> None:
-    for option in (["-s", machines.root], ["--storage-path", machines.root], [f"--storage-path={machines.root}"]):
+    root = machines.root
+    for option in (["-s", root], [f"-s={root}"], [f"-s{root}"], ["-storage-path", root], [f"--storage-path={root}"]):
         assert machinectl(*option, "ls", "-q").stdout == "local\norionbox\nplain\n"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import shell as shells
-from machinectl.commands.env import env
+from machinectl.commands.env import VARIABLES, env
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import NoSuchMachine, Store
@@ -111,8 +111,9 @@ def test_unset_removes_the_variables_and_needs_no_machine(store: Store) -> None:
 
 
 def test_unset_takes_no_name(machines: Store) -> None:
-    with pytest.raises(UsageError, match=r"^Error: Expected no machine name when the -u flag is present$"):
+    with pytest.raises(MachineError, match=r"^Error: Expected no machine name when the -u flag is present$") as caught:
         printed(machines, "orionbox", unset=True)
+    assert caught.value.exit_code == 1
 
 
 @pytest.mark.parametrize(
@@ -142,12 +143,29 @@ def test_a_socket_needs_no_entry_in_no_proxy(machines: Store) -> None:
     assert 'export NO_PROXY="a";\n' in printed(machines, "local", no_proxy=True, environment={"NO_PROXY": "a"})
 
 
+HERE = {"DOCKER_HOST": "tcp://192.168.0.29:2376"}
+
+
 @pytest.mark.parametrize(
-    ("environment", "variable"), [({}, "NO_PROXY"), ({"NO_PROXY": "a"}, "NO_PROXY"), ({"no_proxy": "a"}, "no_proxy")]
+    ("environment", "statements"),
+    [
+        ({}, ["unset NO_PROXY"]),
+        ({**HERE, "NO_PROXY": "192.168.0.29"}, ["unset NO_PROXY"]),
+        ({**HERE, "no_proxy": "192.168.0.29"}, ["unset no_proxy"]),
+        ({**HERE, "NO_PROXY": "a.example,192.168.0.29"}, ['export NO_PROXY="a.example";']),
+        ({**HERE, "no_proxy": "a.example, 192.168.0.29, b.example"}, ['export no_proxy="a.example, b.example";']),
+        ({**HERE, "NO_PROXY": "a.example,192.168.0.299"}, []),
+        ({"NO_PROXY": "a.example"}, []),
+        ({"DOCKER_HOST": "unix:///x", "no_proxy": "a.example"}, []),
+        ({"DOCKER_HOST": "nonsense", "no_proxy": "a.example"}, []),
+    ],
 )
-def test_unset_removes_no_proxy_too_where_asked(store: Store, environment: dict[str, str], variable: str) -> None:
-    text = printed(store, unset=True, no_proxy=True, environment=environment)
-    assert text.splitlines()[3:5] == ["unset DOCKER_MACHINE_NAME", f"unset {variable}"]
+def test_unset_takes_the_machines_host_alone_out_of_no_proxy(
+    store: Store, environment: dict[str, str], statements: list[str]
+) -> None:
+    lines = printed(store, unset=True, no_proxy=True, environment=environment).splitlines()
+    assert [line.rstrip(";") for line in lines[:4]] == [f"unset {variable}" for variable in VARIABLES]
+    assert [line for line in lines[4:] if not line.startswith("#")] == statements
 
 
 def test_the_shell_is_found_where_none_is_named(machines: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,8 +32,16 @@ def none_machine(url: str = "tcp://192.168.0.29:2376") -> Machine:
 
 def generic_machine() -> Machine:
     machine = Machine("orionbox", "generic", url="tcp://192.168.0.29:2376", tls=True)
-    state = {"IPAddress": "10.0.0.5", "SSHUser": "ops", "SSHPort": 2222, "SSHKeyPath": "id_ed25519", "EnginePort": 2376}
+    state = {
+        "IPAddress": "10.0.0.5",
+        "SSHUser": "ops",
+        "SSHPort": 2222,
+        "SSHKeyPath": "id_ed25519",
+        "EnginePort": 2376,
+        "MAC": "",
+    }
     machine.driver_state = json.dumps(state)
+    machine.mac = "12:34:56:78:9a:bc"
     machine.labels = {"rack": "a"}
     machine.engine = EngineOptions.load(
         {
@@ -128,6 +136,8 @@ def test_a_registered_host_looks_as_docker_machines_config_json() -> None:
         ("{{.Driver.IPAddress}}", "10.0.0.5"),
         ("{{.Driver.SSHUser}} {{.Driver.SSHPort}} {{.Driver.EnginePort}}", "ops 2222 2376"),
         ("{{.Driver.SSHKeyPath}}", "/store/machines/orionbox/id_ed25519"),
+        ("{{.Driver.SSHKey}}", "/store/machines/orionbox/id_ed25519"),
+        ("{{.Driver.MAC}}", "12:34:56:78:9a:bc"),
         ("{{.DriverName}}", "generic"),
         ("{{.HostOptions.AuthOptions.StorePath}}", "/store/machines/orionbox"),
         ("{{.HostOptions.AuthOptions.CaCertPath}}", "/store/machines/orionbox/ca.pem"),

@@ -54,6 +54,12 @@ def switchboard(store: Store, console: Quiet | None = None, timeout: float = 0) 
     return Power(store, console or Quiet(), Access(), timeout)
 
 
+@pytest.mark.parametrize("version", servers.ENGINES)
+def test_the_containers_of_engines_of_any_age_are_counted(version: str) -> None:
+    with servers.serving(servers.ENGINES[version]) as port:
+        assert commands.running_containers(Machine("orion", "none", url=f"tcp://{HERE}:{port}")) == 2
+
+
 @pytest.mark.parametrize("verb", ["start", "stop", "restart", "kill"])
 def test_a_driver_with_a_switch_is_told_for_each_machine_also_where_one_fails(
     store: Store, use: Callable[[StandIn], None], verb: str

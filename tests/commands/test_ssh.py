@@ -105,9 +105,13 @@ def test_a_host_with_another_key_than_the_pinned_one_is_not_logged_in_at(
     assert not (sshd.directory / "was-there").exists()
 
 
-def test_our_own_ssh_pins_the_key_of_a_host_that_it_meets_first(store: Store, sshd: Sshd) -> None:
+@pytest.mark.parametrize(("way", "variable"), [(["--native-ssh"], ""), (["--native-ssh=true"], "0"), ([], "true")])
+def test_our_own_ssh_pins_the_key_of_a_host_that_it_meets_first(
+    store: Store, sshd: Sshd, way: list[str], variable: str
+) -> None:
     register(store, "orion", sshd, pinned=False)
-    done = machinectl("--native-ssh", "ssh", "orion", "true", store=store.root)
+    here = {"MACHINE_NATIVE_SSH": variable}
+    done = machinectl(*way, "ssh", "orion", "true", store=store.root, environment=here)
     assert done.returncode == 0
     assert sshd.fingerprint() in done.stderr
     assert sshd.known().split()[2] in (store_file(store, "orion", "known_hosts"))

@@ -131,8 +131,11 @@ def test_hosts_are_rebooted_shut_down_and_woken_and_answer_when_that_is_said(
 
     assert [host.is_on for host in hosts] == [False, True]
     assert "is running already" in succeeds(store, "start", second.name)
+    stopped = machinectl("ls", "-q", "--filter", "state=Stopped", store=store.root).stdout.split()
+    assert stopped == [first.name]
+    assert machinectl("url", *stopped, store=store.root).stdout == f"tcp://{first.ip}:2376\n"
     with magic_card(lab.network.bridge, first):
-        succeeds(store, "start", first.name)
+        succeeds(store, "start", *stopped)
     assert status(store, first.name) == "Running"
 
     # It takes root: who may not become it is told so, and a password for sudo is enough.

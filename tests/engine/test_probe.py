@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import warnings
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -31,7 +30,7 @@ from machinectl.url import parse
 from tests.support import servers
 from tests.support.real import need
 from tests.support.registered import added
-from tests.support.servers import answer, saying, serving
+from tests.support.servers import answer, full, saying, serving, unlistened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,27 +99,21 @@ def found(probe: Probe, state: State, *words: str) -> None:
     assert not probe.version
 
 
-@contextmanager
-def unlistened() -> Iterator[int]:
-    """A port that is taken, so that nobody else gets it, and refuses."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        yield sock.getsockname()[1]
-
-
-@contextmanager
-def full(host: str = "127.0.0.1") -> Iterator[int]:
-    """A port whose queue is full: as behind a firewall that drops, nothing comes back."""
-    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
-        listener.bind((host, 0))
-        listener.listen(0)
-        for client in (first, second):
-            client.setblocking(False)
-            client.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
-
-
 class TestAnEngineThatAnswers:
+    @pytest.mark.parametrize("version", servers.ENGINES)
+    def test_is_asked_in_no_version_of_the_api_that_it_might_refuse(self, version: str) -> None:
+        with serving(servers.ENGINES[version]) as port:
+            probe = engine.probe(plain(port), PLENTY)
+        assert (probe.state, probe.version, probe.error) == (State.RUNNING, version, "")
+
+    def test_of_today_says_itself_which_versions_it_takes(self) -> None:
+        with (
+            serving(servers.ENGINES["29.1.3"]) as port,
+            engine.request(plain(port), "GET", "/v1.43/info") as response,
+        ):
+            assert (response.status, response.failed) == (400, True)
+            assert b"client version 1.43 is too old" in response.read(1 << 20)
+
     def test_is_running_and_says_its_versions(self) -> None:
         with serving(servers.engine) as port:
             probe = engine.probe(plain(port), PLENTY)

@@ -11,10 +11,10 @@ import pytest
 
 from machinectl import certs
 from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, PortOpened, Unknown
-from machinectl.engine import Probe
+from machinectl.engine import Endpoint, Probe
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.identity import FILES, Identity
-from machinectl.hosts.setup import Setup, World, purge
+from machinectl.hosts.setup import Setup, World, purge, until_it_answers
 from machinectl.hosts.signing import made_good
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
@@ -196,3 +196,32 @@ def test_what_is_not_undone_stays_on_record(store: Store) -> None:
         held.machine.changes = (CaGiven("ab" * 32), *strange)
         assert purge(held, Quiet(), RecordedHost("docker")) == []
     assert store.read("orion").changes == strange
+
+
+@pytest.mark.parametrize("ports", [1, 3])
+def test_an_engine_that_warns_before_it_listens_is_waited_for(monkeypatch: pytest.MonkeyPatch, ports: int) -> None:
+    """17 s go by for each port without TLS, as Docker's dockerd has it; this one is none, and its clock runs fast."""
+    clock = [0.0]
+
+    class Patient(Quiet):
+        def pause(self, seconds: float) -> None:
+            clock[0] += seconds
+
+    monkeypatch.setattr("machinectl.hosts.setup.time.monotonic", lambda: clock[0])
+
+    def probe(*_: object) -> Probe:
+        return Probe(State.RUNNING if clock[0] > 17 * ports else State.STOPPED, error="nothing listens there")
+
+    assert until_it_answers(Endpoint("tcp://192.0.2.1:2375"), Patient(), probe).state is State.RUNNING
+
+
+def test_an_engine_that_never_listens_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+
+    class Patient(Quiet):
+        def pause(self, seconds: float) -> None:
+            clock[0] += seconds
+
+    monkeypatch.setattr("machinectl.hosts.setup.time.monotonic", lambda: clock[0])
+    found = until_it_answers(Endpoint("tcp://192.0.2.1:2375"), Patient(), lambda *_: Probe(State.STOPPED))
+    assert (found.state, clock[0] < 120) == (State.STOPPED, True)

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import socket
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.driver import DriverError
+from machinectl.driver import DriverError, SSHEndpoint
 from machinectl.hosts.states import state_of, states_of
 from machinectl.machines.record import Machine
 from machinectl.state import State
 from tests.support import servers
 from tests.support.driver import StandIn
+from tests.support.program import machinectl
+from tests.support.registered import register
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from machinectl.machines.store import Store
+    from tests.support.servers import Behaviour
+    from tests.support.sshd import SSHConfig, Sshd
 
 
 @pytest.fixture
@@ -69,3 +80,128 @@ def test_a_driver_that_never_answers_keeps_no_other_machine_waiting(use: Callabl
     found = {name: probe.state for name, probe in states_of(machines, timeout=0.5)}
     assert sorted(found.values()) == [State.STOPPED, State.TIMEOUT]
     for_ever.set()
+
+
+HERE = "127.0.0.1"
+# Long enough for a machine under load to answer; where nobody does, it passes.
+WHILE = 2.0
+
+
+def seen(use: Callable[[StandIn], None], engine: int, ssh: int | None, scheme: str = "tcp") -> tuple[State, str]:
+    """What is said of a machine whose engine and SSH are at these ports."""
+    use(StandIn(SSHEndpoint(HERE, "ops", ssh) if ssh else None))
+    found = state_of(Machine("orion", "fake", url=f"{scheme}://{HERE}:{engine}"), WHILE)
+    return found.state, f"{found.error} | {found.hint}"
+
+
+@pytest.mark.usefixtures("ssh_config")
+class TestAHostWhoseEngineIsSilent:
+    def test_is_off_where_its_ssh_is_silent_too(self, use: Callable[[StandIn], None]) -> None:
+        with servers.full() as engine, servers.full() as ssh:
+            state, said = seen(use, engine, ssh)
+        assert state is State.STOPPED
+        assert f"Nothing answers at {HERE}:{engine}, nor at its SSH" in said
+        assert "machinectl start orion" in said
+
+    def test_is_not_where_its_ssh_takes_a_connection(self, use: Callable[[StandIn], None]) -> None:
+        with servers.full() as engine, servers.serving(servers.silent) as ssh:
+            state, said = seen(use, engine, ssh)
+        assert (state, "firewall lets port" in said) == (State.TIMEOUT, True)
+
+    def test_is_not_where_its_ssh_refuses_as_a_host_that_is_up_does(self, use: Callable[[StandIn], None]) -> None:
+        with servers.full() as engine, servers.unlistened() as ssh:
+            assert seen(use, engine, ssh)[0] is State.TIMEOUT
+
+    def test_is_not_where_no_ssh_is_known(self, use: Callable[[StandIn], None]) -> None:
+        with servers.full() as engine:
+            assert seen(use, engine, None)[0] is State.TIMEOUT
+
+    @pytest.mark.parametrize("option", ["ProxyJump gate.invalid", "ProxyCommand false"])
+    def test_is_not_where_a_jump_host_is_on_the_way(
+        self, use: Callable[[StandIn], None], ssh_config: SSHConfig, option: str
+    ) -> None:
+        ssh_config.write(f"Host {HERE}\n  {option}")
+        with servers.full() as engine, servers.full() as ssh:
+            assert seen(use, engine, ssh)[0] is State.TIMEOUT
+
+
+@pytest.mark.usefixtures("ssh_config")
+@pytest.mark.parametrize("behaviour", [servers.silent, servers.closing, servers.saying(b"SMTP ready\r\n")])
+def test_a_host_that_takes_the_engines_connection_is_on(use: Callable[[StandIn], None], behaviour: Behaviour) -> None:
+    with servers.serving(behaviour) as engine, servers.full() as ssh:
+        assert seen(use, engine, ssh)[0] in {State.TIMEOUT, State.ERROR}
+
+
+@pytest.mark.usefixtures("ssh_config")
+def test_a_host_that_refuses_is_as_it_was_whatever_its_ssh_says(use: Callable[[StandIn], None]) -> None:
+    with servers.unlistened() as engine, servers.full() as silent, servers.serving(servers.silent) as open_:
+        for ssh in (silent, open_):
+            state, said = seen(use, engine, ssh)
+            assert (state, "nothing listens there" in said) == (State.STOPPED, True)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (errno.EHOSTUNREACH, State.STOPPED),
+        (errno.EHOSTDOWN, State.STOPPED),
+        # This computer's own network is down.
+        (errno.ENETUNREACH, State.ERROR),
+        (errno.ENETDOWN, State.ERROR),
+    ],
+)
+@pytest.mark.usefixtures("ssh_config")
+def test_a_host_is_off_where_no_way_leads_to_it(
+    use: Callable[[StandIn], None], monkeypatch: pytest.MonkeyPatch, error: int, state: State
+) -> None:
+    def connect(*_: object) -> None:
+        raise OSError(error, "")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    assert seen(use, 1, 2)[0] is state
+
+
+@pytest.mark.usefixtures("ssh_config")
+def test_a_host_that_is_only_reached_by_ssh_is_off_where_that_is_silent(use: Callable[[StandIn], None]) -> None:
+    with servers.full() as ssh:
+        assert seen(use, ssh, ssh, scheme="ssh")[0] is State.STOPPED
+
+
+@pytest.mark.usefixtures("ssh_config")
+def test_an_engine_that_answers_is_all_that_is_asked(use: Callable[[StandIn], None], machine: Machine) -> None:
+    asked = threading.Event()
+    with servers.serving(lambda _: asked.set()) as ssh:
+        use(StandIn(SSHEndpoint(HERE, "ops", ssh)))
+        assert state_of(machine, timeout=60).state is State.RUNNING
+    assert not asked.is_set()
+
+
+@pytest.mark.usefixtures("ssh_config")
+def test_the_machines_that_are_off_are_listed_as_such_and_may_be_started(store: Store, sshd: Sshd) -> None:
+    """`machinectl start $(machinectl ls -q --filter state=Stopped)`."""
+    register(store, "off", sshd)
+    register(store, "on", sshd)
+    with servers.full() as engine, servers.full() as ssh:
+        for name, way in (("off", ssh), ("on", sshd.port)):
+            with store.writing(name) as held:
+                held.machine.url, held.machine.tls = f"tcp://{HERE}:{engine}", False
+                held.machine.driver_state = json.dumps({**json.loads(held.machine.driver_state), "SSHPort": way})
+                held.write()
+        listed = machinectl("ls", "-q", "-t", str(WHILE), "--filter", "state=Stopped", store=store.root)
+        assert (listed.stdout, listed.returncode) == ("off\n", 0)
+        assert machinectl("url", "off", store=store.root).stdout == f"tcp://{HERE}:{engine}\n"
+        started = machinectl("start", "--dry-run", *listed.stdout.split(), store=store.root)
+        assert "running already" not in started.stderr + started.stdout
+
+
+def test_a_look_whether_a_host_is_off_loads_nothing_heavy() -> None:
+    code = """if True:
+        import sys
+        from machinectl.engine.endpoint import Deadline
+        from machinectl.hosts.silence import is_silent
+        from machinectl.driver import SSHEndpoint
+        is_silent(SSHEndpoint("127.0.0.1", "ops", 1), Deadline(5))
+        print(*{"paramiko", "cryptography"} & set(sys.modules))
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "\n"

@@ -55,6 +55,11 @@ def test_a_machine_passes_by_its_record_as_in_docker_machine(given: list[str], p
     assert passes(given, row(rack="a", empty="", odd="x=y")) is passed
 
 
+def test_the_state_none_is_that_of_a_machine_of_which_nothing_is_known() -> None:
+    assert passes(["state=None"], row(state=State.NONE))
+    assert not passes(["state=none"], row(state=State.RUNNING))
+
+
 def test_equal_keys_are_alternatives_and_different_keys_must_all_fit() -> None:
     assert passes(["name=a", "name=orion", "driver=generic", "driver=none"], row())
     assert not passes(["name=a", "name=c", "driver=none"], row())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import select
 import socket
 import threading
@@ -104,6 +106,43 @@ def engine(connection: Connection) -> None:
         connection.send(answer(b"OK" if b" /_ping " in request else VERSION))
 
 
+def engine_of(version: str, *, api: int, least: int, driver: str) -> Behaviour:
+    """An engine of some age, where a real one cannot be had: of versions 1.`least` to 1.`api` of the API.
+
+    What it says, also to a client that asks for another version, is what Docker's says.
+    """
+
+    def reply(path: str) -> bytes:
+        asked = re.match(r"/v1\.(\d+)(/.*)", path)
+        if asked and not least <= int(asked[1]) <= api:
+            old = int(asked[1]) < least
+            why, bound = ("too old. Minimum", least) if old else ("too new. Maximum", api)
+            said = f"client version 1.{asked[1]} is {why} supported API version is 1.{bound}"
+            return answer(json.dumps({"message": said}).encode(), status="400 Bad Request")
+        store = [["driver-type", "io.containerd.snapshotter.v1"]] if driver == "overlayfs" else []
+        known: dict[str, dict[str, object]] = {
+            "/version": {"Version": version, "ApiVersion": f"1.{api}", "MinAPIVersion": f"1.{least}"},
+            "/info": {"ServerVersion": version, "Driver": driver, "DriverStatus": store, "ContainersRunning": 2},
+        }
+        return answer(json.dumps(known[asked[2] if asked else path]).encode())
+
+    def behaviour(connection: Connection) -> None:
+        while request := connection.request():
+            path = request.split()[1].decode()
+            connection.send(answer(b"OK") if path == "/_ping" else reply(path))
+
+    return behaviour
+
+
+# From the oldest to one that takes no API below 1.44 and keeps images in containerd's store.
+ENGINES = {
+    "20.10.24": engine_of("20.10.24", api=41, least=12, driver="overlay2"),
+    "26.1.5": engine_of("26.1.5", api=45, least=24, driver="overlay2"),
+    "28.5.2": engine_of("28.5.2", api=51, least=24, driver="overlay2"),
+    "29.1.3": engine_of("29.1.3", api=52, least=44, driver="overlayfs"),
+}
+
+
 def saying(data: bytes) -> Behaviour:
     """A server that says the same to everybody, after a request, and closes."""
 
@@ -155,3 +194,23 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
+
+
+@contextmanager
+def full(host: str = "127.0.0.1") -> Iterator[int]:
+    """A port whose queue is full: as behind a firewall that drops, nothing comes back."""
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind((host, 0))
+        listener.listen(0)
+        for client in (first, second):
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+@contextmanager
+def unlistened() -> Iterator[int]:
+    """A port that is taken, so that nobody else gets it, and refuses."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield sock.getsockname()[1]

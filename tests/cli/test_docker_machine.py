@@ -1,0 +1,220 @@
+"""What docker-machine's users type: each verb's flags, lines and exit codes, as they know them or better on purpose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from machinectl.machines.record import Machine
+from tests.support.program import machinectl
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from machinectl.machines.store import Store
+
+URL = "tcp://127.0.0.1:1"
+NONE = "create -d none --url tcp://127.0.0.1:1"
+NO_NAME = 'Error: No machine name(s) specified and no "default" machine exists'
+GHOST = 'Docker machine "ghost" does not exist'
+
+NEXT = (
+    "To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run: "
+    "machinectl env new\n"
+)
+
+
+class Line(NamedTuple):
+    """What is typed, and what comes of it: all of stdout, or a part of it after "…", a part of stderr, the exit code.
+
+    `{store}` in a line is the store's directory.
+    """
+
+    typed: str
+    stdout: str = ""
+    stderr: str = ""
+    code: int = 0
+    environment: Mapping[str, str] = {}
+    stdin: str = ""
+
+
+HERE = {"DOCKER_HOST": URL}
+FISH = """\
+set -gx DOCKER_TLS_VERIFY "1";
+set -gx DOCKER_HOST "tcp://127.0.0.1:1";
+set -gx DOCKER_CERT_PATH "{store}/machines/orionbox";
+set -gx DOCKER_MACHINE_NAME "orionbox";
+"""
+UNSET = "unset DOCKER_TLS_VERIFY\nunset DOCKER_HOST\nunset DOCKER_CERT_PATH\nunset DOCKER_MACHINE_NAME\n"
+CONFIG = """\
+--tlsverify
+--tlscacert={store}/machines/orionbox/ca.pem
+--tlscert={store}/machines/orionbox/cert.pem
+--tlskey={store}/machines/orionbox/key.pem
+-H=tcp://127.0.0.1:1
+"""
+
+LINES = [
+    # Before the verb.
+    Line("", "…Usage: machinectl"),
+    Line("-D", "…Usage: machinectl"),
+    Line("h", "…Usage: machinectl"),
+    Line("help", "…Usage: machinectl"),
+    Line("-h", "…Usage: machinectl"),
+    Line("-help", "…Usage: machinectl"),
+    Line("h url", "…Usage: machinectl url"),
+    Line("-v", "…machinectl version "),
+    Line("-version", "…machinectl version "),
+    Line("-s", stderr="requires an argument", code=2),
+    Line("-storage-path", stderr="requires an argument", code=2),
+    Line("-s={store} ls -q", "orionbox\nplain\n", environment={"MACHINE_STORAGE_PATH": "/nonexistent"}),
+    Line("-s {store} ls -q", "orionbox\nplain\n", environment={"MACHINE_STORAGE_PATH": "/nonexistent"}),
+    Line("-storage-path={store} ls -q", "orionbox\nplain\n", environment={"MACHINE_STORAGE_PATH": "/nonexistent"}),
+    Line("-storage-path {store} list -q", "orionbox\nplain\n", environment={"MACHINE_STORAGE_PATH": "/nonexistent"}),
+    Line("-debug ls -q", "orionbox\nplain\n"),
+    Line("-D=false --debug=true ls -q", "orionbox\nplain\n"),
+    Line("-native-ssh url orionbox", f"{URL}\n"),
+    Line("--native-ssh=false url orionbox", f"{URL}\n"),
+    Line("url orionbox", f"{URL}\n", environment={"MACHINE_NATIVE_SSH": "true", "MACHINE_DEBUG": "false"}),
+    Line("--github-api-token x -bugsnag-api-token=y url orionbox", f"{URL}\n"),
+    Line("url orionbox", f"{URL}\n", environment={"MACHINE_GITHUB_API_TOKEN": "x", "MACHINE_BUGSNAG_API_TOKEN": "y"}),
+    Line("-tls-ca-cert=x --tls-ca-key y -tls-client-cert=z -tls-client-key=k url orionbox", f"{URL}\n"),
+    Line("-bogus ls", stderr="No such option: --bogus", code=2),
+    # active
+    Line("active", stderr="No active host found", code=1),
+    Line("active", "orionbox\n", environment=HERE),
+    Line("active -t=2", "orionbox\n", environment=HERE),
+    Line("active -timeout 2", "orionbox\n", environment=HERE),
+    # config
+    Line("config orionbox", CONFIG),
+    Line("config -swarm=false orionbox", CONFIG),
+    Line("config ghost", stderr=GHOST, code=1),
+    # create
+    Line(f"{NONE} orionbox", stderr='Docker machine "orionbox" already exists', code=1),
+    Line("create -d=none -url=tcp://127.0.0.1:1/ new", NEXT, stderr="has no certificates yet"),
+    Line("create -driver none -no-tls -url=tcp://127.0.0.1:1 new", NEXT, stderr="not protected by TLS"),
+    Line("create -d=none --url=tcp://127.0.0.1:1 --no-tls=false new", NEXT, stderr="has no certificates yet"),
+    Line("create --url tcp://127.0.0.1:1 new", NEXT, stderr="no certificates", environment={"MACHINE_DRIVER": "none"}),
+    Line(f"{NONE} -swarm -swarm-master=true -swarm-discovery=token://x new", NEXT, stderr="no longer exists"),
+    Line(f"{NONE} -engine-opt=a=b -engine-label a=b -engine-env=A=b -tls-san=x new", NEXT, stderr="no certificates"),
+    Line(
+        f"{NONE} -engine-insecure-registry=x -engine-registry-mirror=y -engine-storage-driver=overlay2 "
+        "-engine-install-url=https://get.docker.com new",
+        NEXT,
+        stderr="no certificates",
+    ),
+    Line(NONE, stderr="Error: No machine name specified", code=2),
+    Line(f"{NONE} new extra", stderr="Invalid command line. Found extra arguments [extra]", code=2),
+    Line(
+        f"{NONE} a_b", stderr="Error creating machine: Invalid hostname specified. Allowed hostname chars are", code=1
+    ),
+    Line("create -d bogus new", stderr='Driver "bogus" not found. ', code=1),
+    Line("create -d=none new", stderr="needs --url", code=2),
+    Line("create -d=generic new", stderr="needs --generic-ip-address", code=2),
+    Line(
+        "create -d=generic -generic-ip-address=127.0.0.1 -generic-ssh-key=/nonexistent -generic-ssh-user=ops "
+        "-generic-ssh-port=1 -generic-engine-port=2 new",
+        stderr="cannot be read",
+        code=3,
+    ),
+    Line(
+        "create -d generic -generic-ssh-key=/ new", stderr="/", code=3, environment={"GENERIC_IP_ADDRESS": "127.0.0.1"}
+    ),
+    # env
+    Line("env --shell fish orionbox", f"…{FISH}"),
+    Line("env -shell=fish orionbox", f"…{FISH}"),
+    Line("env -shell=bash orionbox", "…# Run this command to configure your shell: \n# eval $("),
+    Line("env -swarm=false -no-proxy=false --shell=fish orionbox", f"…{FISH}"),
+    Line("env -no-proxy -shell=sh orionbox", '…export NO_PROXY="127.0.0.1"\n'),
+    Line("env -u --shell=sh", f"…{UNSET}"),
+    Line("env -unset=true -shell=sh", f"…{UNSET}"),
+    Line("env -u -shell=sh orionbox", stderr="Error: Expected no machine name when the -u flag is present", code=1),
+    Line("env", stderr=NO_NAME, code=1),
+    Line("env ghost", stderr=GHOST, code=1),
+    # inspect
+    Line("inspect orionbox", '…{{\n    "ConfigVersion": 3,\n'),
+    Line("inspect -f={{{{.Driver.IPAddress}}}} orionbox", "127.0.0.1\n"),
+    Line("inspect -format {{{{.DriverName}}}} orionbox", "none\n"),
+    Line("inspect --format={{{{json}} .Name}}}} orionbox", stderr="{{{{", code=2),
+    Line("inspect ghost", stderr=GHOST, code=1),
+    # ip, url, status, version
+    Line("ip orionbox plain", "127.0.0.1\n127.0.0.2\n"),
+    Line("ip", stderr=NO_NAME, code=1),
+    Line("url orionbox", f"{URL}\n"),
+    Line("url", stderr=NO_NAME, code=1),
+    Line("status plain", "Stopped\n"),
+    Line("status", stderr=NO_NAME, code=1),
+    Line("version", "…machinectl version "),
+    Line("version plain", stderr="refuses the connection", code=1),
+    # ls
+    Line("ls", "…NAME       ACTIVE   DRIVER   STATE     URL                 SWARM   DOCKER    ERRORS\n"),
+    Line("ls -quiet", "orionbox\nplain\n"),
+    Line("ls -q=false -f={{{{.Name}}}}", "orionbox\nplain\n"),
+    Line("ls -q -f={{{{.Bogus}}}}", "orionbox\nplain\n"),
+    Line("ls -f={{{{.Bogus}}}}", stderr="Bogus", code=2),
+    Line("ls -format={{{{.Name}}}}:{{{{.DockerVersion}}}} -t=2 -filter=name=plain", "plain:Unknown\n"),
+    Line("ls -timeout 1 --filter state=Stopped -q", "plain\n"),
+    Line("ls -t 0 -q", "orionbox\nplain\n"),
+    Line("ls -t 0 -f {{{{.State}}}} -filter name=plain", "Timeout\n"),
+    Line("ls -q -filter state=None"),
+    Line("ls -q -filter swarm=", "orionbox\nplain\n"),
+    Line("ls -q -filter=driver=none -filter=label=rack=7", "orionbox\n"),
+    Line("ls -filter bogus", stderr="Unsupported filter syntax", code=2),
+    Line("ls -filter colour=red", stderr="Unsupported filter key 'colour'", code=2),
+    # regenerate-certs
+    Line("regenerate-certs ghost -f", stderr=GHOST, code=1),
+    Line("regenerate-certs -force=true -client-certs=false orionbox", stderr="has no SSH", code=1),
+    Line("regenerate-certs", stderr=NO_NAME, code=1),
+    # rm
+    Line("rm", stderr="Error: Expected to get one or more machine names as arguments", code=2),
+    Line("rm -y plain", "Successfully removed plain\n"),
+    Line("rm -fy orionbox", "Successfully removed orionbox\n"),
+    Line("rm orionbox", "Successfully removed orionbox\n", stdin="Yep\n"),
+    Line("rm orionbox", "", stdin="no\n"),
+    Line("rm -f ghost", stderr='Error removing host "ghost": Docker machine "ghost" does not exist.'),
+    Line("rm -y -force=true ghost", stderr=GHOST),
+    Line("rm -y -force=false ghost", stderr='Error removing host "ghost": Docker machine "ghost" does not', code=1),
+    Line("rm -f -force=false -y=true ghost", stderr=GHOST, code=1),
+    # Those for many machines.
+    *(Line(verb, stderr=NO_NAME, code=1) for verb in ("start", "stop", "restart", "kill", "provision", "upgrade")),
+    *(Line(f"{verb} ghost", stderr=GHOST, code=1) for verb in ("start", "stop", "restart", "kill", "provision")),
+    # ssh: what follows the name is ssh's.
+    Line("ssh ghost -s=x --debug", stderr=GHOST, code=255),
+    Line("ssh", stderr=NO_NAME, code=255),
+]
+
+
+@pytest.fixture
+def machines(store: Store) -> Store:
+    machine = Machine("orionbox", "none", url=URL, tls=True)
+    machine.driver_state = '{"URL": "tcp://127.0.0.1:1"}'
+    machine.labels = {"rack": "7"}
+    added(store, machine)
+    added(store, Machine("plain", "none", url="tcp://127.0.0.2:1", tls=False))
+    return store
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.typed)
+def test_a_line_of_docker_machines_does_what_its_users_know(machines: Store, line: Line) -> None:
+    def filled(text: str) -> str:
+        return text.format(store=machines.root) if "{" in text else text
+
+    typed = [filled(word) for word in line.typed.split()]
+    result = machinectl(*typed, store=machines.root, environment=line.environment, stdin=line.stdin)
+    stdout = filled(line.stdout)
+    assert result.returncode == line.code, result.stderr
+    assert stdout.removeprefix("…") in result.stdout if stdout.startswith("…") else result.stdout == stdout
+    assert filled(line.stderr) in result.stderr
+
+
+@pytest.mark.parametrize(("value", "mirrors"), [("https://a,https://b", 2), ("https://a", 1), (" https://a , ", 1)])
+def test_a_variable_for_a_flag_that_may_be_repeated_is_parted_at_commas(store: Store, value: str, mirrors: int) -> None:
+    machinectl(*NONE.split(), "box", store=store.root, environment={"ENGINE_REGISTRY_MIRROR": value})
+    assert store.read("box").engine.registry_mirrors == ("https://a", "https://b")[:mirrors]
+
+
+def test_a_flag_that_was_typed_is_not_parted(store: Store) -> None:
+    machinectl(*NONE.split(), "-engine-registry-mirror=https://a,b", "box", store=store.root)
+    assert store.read("box").engine.registry_mirrors == ("https://a,b",)
