@@ -24,6 +24,7 @@ PATH = re.compile(r"/[^\x00-\x1f\x7f]*")
 WORD_PATH = re.compile(r"/[^\s\x00-\x1f\x7f*?\[\\]*")
 NAME = re.compile(r"[A-Za-z0-9][\w.+:~@-]*", re.ASCII)
 SHA256 = re.compile(r"[0-9a-f]{64}")
+MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 PORT = re.compile(r"[0-9]{1,5}")
 MODE = re.compile(r"[0-7]{1,4}")
 AUTHORIZED_KEYS = re.compile(r"/(?:[^\x00-\x1f\x7f]*/)?authorized_keys")
@@ -40,6 +41,21 @@ class Change(ABC):
     def about(self) -> str:
         """What was changed: a second change of the same kind and about the same thing is the same one."""
 
+    @property
+    @abstractmethod
+    def done(self) -> str:
+        """What was done, for a person."""
+
+    @property
+    @abstractmethod
+    def undoing(self) -> str:
+        """What becomes of it when it is undone, for a person."""
+
+    @property
+    def when(self) -> str:
+        """When it was done, in RFC 3339; "" where the record does not say, as before 0.2."""
+        return ""
+
     @abstractmethod
     def dump(self) -> Any:
         """The change as a record holds it."""
@@ -51,11 +67,16 @@ class Change(ABC):
 
 @dataclass(frozen=True)
 class Known(Change):
-    """A change of a kind that this version undoes. `more` is what another version keeps of it besides."""
+    """A change of a kind that this version undoes. `more` is when, and what another version keeps of it besides."""
 
     KIND: ClassVar[str] = ""
 
     more: Mapping[str, Any] = field(default_factory=dict, kw_only=True, compare=False, repr=False)
+
+    @property
+    def when(self) -> str:
+        value = self.more.get("when")
+        return value if isinstance(value, str) and MOMENT.fullmatch(value) else ""
 
     def dump(self) -> dict[str, Any]:
         return {"kind": self.KIND, "path": self.about, **self.more}
@@ -88,12 +109,28 @@ class FileMade(About):
 
     KIND = "file"
 
+    @property
+    def done(self) -> str:
+        return f"made the file {self.subject}"
+
+    @property
+    def undoing(self) -> str:
+        return "removed"
+
 
 class DirectoryMade(About):
     """A directory at the path `subject`; undone, it is removed if it is empty."""
 
     KIND = "directory"
     FORM = WORD_PATH
+
+    @property
+    def done(self) -> str:
+        return f"made the directory {self.subject}"
+
+    @property
+    def undoing(self) -> str:
+        return "removed, if it is empty"
 
 
 class CaGiven(About):
@@ -102,6 +139,14 @@ class CaGiven(About):
     KIND = "ca"
     FORM = SHA256
 
+    @property
+    def done(self) -> str:
+        return f"let the engine trust the CA with the SHA256 {self.subject[:16]}…"
+
+    @property
+    def undoing(self) -> str:
+        return "trusted no more, when its file is gone"
+
 
 class ServiceEnabled(About):
     """The unit `subject` is started at boot, and was not before."""
@@ -109,12 +154,28 @@ class ServiceEnabled(About):
     KIND = "enabled"
     FORM = NAME
 
+    @property
+    def done(self) -> str:
+        return f"had {self.subject} started at boot"
+
+    @property
+    def undoing(self) -> str:
+        return "not started at boot any more"
+
 
 class ServiceStarted(About):
     """The unit `subject` runs, and did not before."""
 
     KIND = "started"
     FORM = NAME
+
+    @property
+    def done(self) -> str:
+        return f"started {self.subject}"
+
+    @property
+    def undoing(self) -> str:
+        return "stopped, where no containers run on it by then"
 
 
 @dataclass(frozen=True)
@@ -125,6 +186,15 @@ class PackageInstalled(About):
     FORM = NAME
 
     along: tuple[str, ...] = ()
+
+    @property
+    def done(self) -> str:
+        along = f", and with it {' '.join(self.along)}" if self.along else ""
+        return f"installed the package {self.subject}{along}"
+
+    @property
+    def undoing(self) -> str:
+        return "stays, unless --purge-engine is given"
 
     def dump(self) -> dict[str, Any]:
         return {**super().dump(), **({"along": list(self.along)} if self.along else {})}
@@ -155,6 +225,14 @@ class PortOpened(Known):
     def about(self) -> str:
         return f"{self.firewall}:{self.port}"
 
+    @property
+    def done(self) -> str:
+        return f"let port {self.port} through {self.firewall}"
+
+    @property
+    def undoing(self) -> str:
+        return f"closed: {self.undo}"
+
     def dump(self) -> dict[str, Any]:
         return {**super().dump(), "undo": self.undo}
 
@@ -180,6 +258,15 @@ class KeyLetIn(Known):
     @property
     def about(self) -> str:
         return f"{self.path} {self.key}"
+
+    @property
+    def done(self) -> str:
+        return f"let in the key {self.key[:12]}…{self.key[-12:]}, in {self.path}"
+
+    @property
+    def undoing(self) -> str:
+        rest = {"file": ", and the file where nothing else is in it", "directory": ", and what was made for it"}
+        return f"its line is taken out{rest.get(self.made, '')}"
 
     def dump(self) -> dict[str, Any]:
         return {**super().dump(), "made": self.made}
@@ -210,6 +297,15 @@ class ConfigMerged(Known):
     @property
     def about(self) -> str:
         return self.path
+
+    @property
+    def done(self) -> str:
+        return f"set {', '.join(self.ours) or 'nothing'} in {self.path}"
+
+    @property
+    def undoing(self) -> str:
+        was = "there was no such file" if self.before is None else "what else was set since stays"
+        return f"put back as it was: {was}"
 
     @property
     def bytes_before(self) -> bytes | None:
@@ -250,6 +346,14 @@ class LiveRestoreHeld(Known):
     def about(self) -> str:
         return self.path
 
+    @property
+    def done(self) -> str:
+        return f"turned live-restore on or off in {self.path}, for an undoing that was not finished"
+
+    @property
+    def undoing(self) -> str:
+        return f"{'not set' if self.before is None else 'on' if self.before else 'off'} again"
+
     def dump(self) -> dict[str, Any]:
         return {**super().dump(), "before": self.before}
 
@@ -270,6 +374,15 @@ class Unknown(Change):
     @property
     def about(self) -> str:
         return str(self.data)
+
+    @property
+    def done(self) -> str:
+        known = self.data if isinstance(self.data, dict) else {}
+        return f"did what another version knows: {known.get('kind', '?')} {known.get('path', '')}".rstrip()
+
+    @property
+    def undoing(self) -> str:
+        return "stays: the version that did it undoes it"
 
     def dump(self) -> Any:
         return self.data
@@ -314,16 +427,22 @@ def formed(value: Any, form: re.Pattern[str]) -> str:
     return text(value)
 
 
-def merged(recorded: Sequence[Change], new: Iterable[Change]) -> tuple[Change, ...]:
-    """A record's changes with new ones in it, each once."""
+def merged(recorded: Sequence[Change], new: Iterable[Change], when: str = "") -> tuple[Change, ...]:
+    """A record's changes with new ones in it, each once; those that were not there get the time `when`."""
     result = list(recorded)
     for change in new:
         known = next((at for at, each in enumerate(result) if same(each, change)), None)
         if known is None:
-            result.append(change)
+            result.append(dated(change, when))
         else:
             result[known] = result[known].followed_by(change)
     return tuple(result)
+
+
+def dated(change: Change, when: str) -> Change:
+    if not when or not isinstance(change, Known):
+        return change
+    return replace(change, more={"when": when, **change.more})
 
 
 def same(one: Change, other: Change) -> bool:

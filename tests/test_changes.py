@@ -85,6 +85,21 @@ def test_a_change_that_an_earlier_version_recorded_is_understood_and_written_as_
     assert change.dump() == text
 
 
+@pytest.mark.parametrize("change", [change for _, change in RECORDED] + [Unknown(4), Unknown({"kind": "x"})], ids=repr)
+def test_each_is_told_in_a_line_with_what_undoing_does(change: Change) -> None:
+    assert all(text and text.isprintable() and not text[0].isupper() for text in (change.done, change.undoing))
+
+
+def test_a_change_keeps_the_time_when_it_was_made_first_and_an_earlier_version_reads_it() -> None:
+    first, again = "2026-01-02T03:04:05Z", "2026-03-04T05:06:07Z"
+    changes = merged((CaGiven("cd" * 32),), [FileMade("/a"), CaGiven("cd" * 32)], first)
+    changes = merged(changes, [FileMade("/a"), FileMade("/b"), Unknown({"kind": "x"})], again)
+    assert [change.when for change in changes] == ["", first, again, ""]
+    assert changes[1].dump() == {"kind": "file", "path": "/a", "when": first}
+    assert load(changes[1].dump()) == FileMade("/a")
+    assert load({"kind": "file", "path": "/a", "when": "\x1b[2J"}).when == ""
+
+
 @given(
     st.sampled_from([text for text, _ in RECORDED]),
     st.dictionaries(st.text(min_size=1).map("x".__add__), JSON, max_size=3),

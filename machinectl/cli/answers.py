@@ -21,6 +21,7 @@ def env(store: Store, flags: dict[str, str], names: list[str]) -> str:
         no_proxy="no_proxy" in flags,
         typed=sys.argv,
         environment=os.environ,
+        form=flags.get("format", ""),
     )
 
 

@@ -108,11 +108,11 @@ class OneOf:
         return self._board.step(self._name, shown(title, self._board.program))
 
     def ask(self, question: str, *, secret: bool = False) -> str:
-        with self._board.aside(), whole_line():
+        with self._board.aside():
             return self._board.person.ask(f"{self._name}: {question}", secret=secret)
 
     def confirm(self, question: str) -> bool:
-        with self._board.aside(), whole_line():
+        with self._board.aside():
             return self._board.person.confirm(f"{self._name}: {question}")
 
     def pause(self, seconds: float) -> None:
@@ -120,13 +120,3 @@ class OneOf:
 
     def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:  # noqa: ARG002 (the contract's)
         return nullcontext(Undivided(self))
-
-
-@contextmanager
-def whole_line() -> Iterator[None]:
-    """End the line of a question that ^C leaves without an answer, as others have more to say."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        print(file=sys.stderr, flush=True)
-        raise

@@ -130,6 +130,12 @@ VERBS = {
         "Print all that is known of a machine, in docker-machine's shape.",
         "machinectl inspect -f '{{.Driver.IPAddress}}' orionbox",
     ),
+    "changes": Verb(
+        "looking",
+        LOOK_CLOSER,
+        "Print what was done on a machine's host, and what undoing it does.",
+        "machinectl changes orionbox",
+    ),
     "api": Verb(
         "looking",
         LOOK_CLOSER,

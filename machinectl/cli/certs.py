@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from machinectl.cli.catalogue import VERBS
+from machinectl.cli.exits import report
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.verbs import AsJson, Names, new_app, session, verb
 from machinectl.go.tabwriter import table
@@ -82,12 +83,16 @@ def add_listing(group: typer.Typer) -> None:
         ] = None,
         as_json: AsJson = False,
     ) -> int:
-        from machinectl.commands.certs.ls import certs_ls, expiring
+        from machinectl.commands.certs.ls import certs_ls, fallen
 
-        rows = certs_ls(session(ctx).store, names)
+        here = session(ctx)
+        rows = certs_ls(here.store, names)
         if as_json:
             print_json([row.fields() for row in rows])
         else:
             headings = ["MACHINE", "FILE", "SUBJECT", "NAMES", "ISSUER", "EXPIRES", "DAYS", "WARNING"]
             write_out(table(headings, (row.cells() for row in rows)))
-        return int(fail_under is not None and bool(expiring(rows, fail_under)))
+        errors = [] if fail_under is None else fallen(here.store, rows, fail_under)
+        for error in errors:
+            report(error, here.program)
+        return int(bool(errors))

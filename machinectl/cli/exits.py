@@ -7,6 +7,7 @@ import os
 import sys
 
 from machinectl.atomic import replace_file
+from machinectl.cli.colours import coloured, is_drawn_on
 from machinectl.cli.go_flags import is_true
 from machinectl.cli.harmless import harmless
 from machinectl.errors import MachineError
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BUG = 3
+# ECMA-48's SGR.
+RED, BOLD = "31", "1"
+# What is an error's beginning as it is, or no error: the help of a command line that says nothing.
+BEGUN = ("Error", "Usage:")
+# The lines that docker-machine's scripts look for; the others of those begin with Error.
+DOCKER_MACHINES = ('Docker machine "', 'Driver "', "Invalid command line. ", "No active host found")
+# What ends a command within a hint.
+ENDS = ("; ", ", or", " (", ")")
 INTERRUPTED = 130
 # What the operating system says where stdout is full, closed or gone.
 OUTPUT_ERRORS = {errno.ENOSPC, errno.EIO, errno.EBADF}
@@ -61,9 +70,31 @@ def missing(package: str) -> MachineError:
 
 
 def report(error: MachineError, program: str = "machinectl") -> None:
-    """Print what was found and what to do next, on stderr."""
-    lines = [error.cause, as_called(error.hint, program)]
-    sys.stderr.write("".join(f"{harmless(line)}\n" for line in lines if line))
+    """Print what was found, and beneath it, set apart, what to do next, on stderr.
+
+    On a terminal the one is red, and the commands in the other are bold.
+    """
+    first, *more = begun(error.cause, at_terminal=is_drawn_on(sys.stderr)).split("\n")
+    hints = [f"  {emphasised(harmless(line), program)}" for line in as_called(error.hint, program).split("\n") if line]
+    lines = [coloured(harmless(first), RED, sys.stderr), *map(harmless, more), *hints]
+    sys.stderr.write("".join(f"{line}\n" for line in lines if line))
+
+
+def begun(cause: str, *, at_terminal: bool) -> str:
+    """A cause as every error begins; docker-machine's lines stay its own where a program may look for them."""
+    if cause.startswith(BEGUN) or (cause.startswith(DOCKER_MACHINES) and not at_terminal):
+        return cause
+    return f"Error: {cause}"
+
+
+def emphasised(hint: str, program: str) -> str:
+    """A hint's commands in bold on a terminal: each goes on to the end of its clause."""
+    before, command, after = hint.partition(f"{program} ")
+    if not command:
+        return hint
+    ends = [at for end in ENDS if (at := after.find(end)) >= 0]
+    end = min(ends, default=len(after))
+    return before + coloured(command + after[:end], BOLD, sys.stderr) + emphasised(after[end:], program)
 
 
 def as_called(text: str, program: str) -> str:

@@ -33,22 +33,23 @@ VERBS = {
         "s,storage-path= D,debug native-ssh tls-ca-cert= tls-ca-key= tls-client-cert= tls-client-key= "
         "github-api-token= bugsnag-api-token= v,version"
     ),
-    "active": "t,timeout=",
+    "active": "t,timeout= json",
     "api": "d,data= t,timeout=",
     "certs": "",
     "certs create": "out= san= ca-cert= ca-key= client-name= f,force",
     "certs import": "f,force",
     "certs issue": "out= client-name= f,force",
     "certs ls": "fail-under= json",
-    "config": "swarm",
+    "changes": "json",
+    "config": "swarm json",
     "create": (
         "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision dry-run f,force "
         f"restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
     ),
     "drivers": "json",
-    "env": "shell= u,unset no-proxy swarm",
+    "env": "shell= u,unset no-proxy swarm format= json",
     "inspect": "f,format= json",
-    "ip": "",
+    "ip": "json",
     "kill": POWER,
     "list": LS,
     "ls": LS,
@@ -63,8 +64,8 @@ VERBS = {
     "status": "t,timeout= json",
     "stop": POWER,
     "upgrade": f"y,yes f,force restart-swarm dry-run {LOGIN}",
-    "url": "",
-    "version": "t,timeout=",
+    "url": "json",
+    "version": "t,timeout= json",
 }
 # After which another verb comes.
 GROUPS = {"", "certs"}

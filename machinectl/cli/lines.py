@@ -1,13 +1,13 @@
-"""How a line on stderr looks: a warning, and a piece of work that has ended."""
+"""How a line looks: a warning, a piece of work that has ended, and what fits a terminal."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from machinectl.cli.colours import coloured
 from machinectl.cli.exits import as_called
 from machinectl.cli.harmless import harmless
 
@@ -36,9 +36,9 @@ def timed(title: str, tell: Callable[[str], None]) -> Iterator[None]:
         tell(f"{title} ({outcome}{time.monotonic() - started:.1f} s)")
 
 
-def coloured(text: str, colour: str, stream: object) -> str:
-    """The text in an ECMA-48 colour where the stream is a terminal and NO_COLOR (no-color.org) is not set."""
-    is_terminal = getattr(stream, "isatty", lambda: False)()
-    if not text or not is_terminal or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return text
-    return f"\x1b[{colour}m{text}\x1b[0m"
+def cut(text: str, width: int) -> str:
+    """As much of a line as a terminal shows in so many columns: some characters take two, some none."""
+    # Whatever draws need not be loaded for less.
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= width else set_cell_size(text, max(width, 0)).rstrip()

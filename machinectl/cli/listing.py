@@ -7,8 +7,9 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
+from machinectl.cli.colours import coloured, is_drawn_on
 from machinectl.cli.harmless import harmless
-from machinectl.cli.lines import coloured
+from machinectl.cli.lines import cut
 from machinectl.cli.output import draw, print_json, write_out
 from machinectl.commands.ls import Row, ask, rows
 from machinectl.errors import UsageError
@@ -56,6 +57,8 @@ ASKED_NOBODY = {
 COLOURS = {State.RUNNING: "32", State.TIMEOUT: "33", State.STOPPED: "33", State.ERROR: "31"}
 # What ends a line or a cell, for a terminal, a shell or Python: a blank instead.
 BREAKS = str.maketrans(dict.fromkeys("\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", " "))
+# In columns: what no character goes beyond.
+WIDEST = 2
 # ECMA-48: up some lines, and clear from there to the end of the screen.
 BACK = "\x1b[{lines}A\x1b[J"
 
@@ -129,17 +132,15 @@ def take_back(drawn: int) -> None:
 
 def fits_the_screen(listed: Sequence[Row]) -> bool:
     """Whether the table can be drawn again in place: a terminal that is higher than the table."""
-    return (
-        sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and len(listed) + 2 < shutil.get_terminal_size().lines
-    )
+    return is_drawn_on(sys.stdout) and len(listed) + 2 < shutil.get_terminal_size().lines
 
 
 def lines(listed: Sequence[Row], width: int = sys.maxsize) -> list[str]:
     """docker-machine's table; the state is coloured on a terminal."""
     plain = align(["\t".join(HEADINGS[column] for column in COLUMNS), *("\t".join(cells(row)) for row in listed)])
-    cut = [line[:width].rstrip() for line in plain]
+    fitting = [(cut(line, width) if width < len(line) * WIDEST else line).rstrip() for line in plain]
     start = plain[0].index(HEADINGS["State"])
-    return [cut[0], *(with_colour(line, row.state, start) for line, row in zip(cut[1:], listed, strict=True))]
+    return [fitting[0], *(with_colour(line, row.state, start) for line, row in zip(fitting[1:], listed, strict=True))]
 
 
 def cells(row: Row) -> list[str]:

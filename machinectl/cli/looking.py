@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import codecs
+import os
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from machinectl import __version__
 from machinectl.cli import answers
 from machinectl.cli.exits import report
-from machinectl.cli.harmless import harmless
 from machinectl.cli.output import print_json, write_bytes, write_out
-from machinectl.cli.verbs import AsJson, Names, OneName, Timeout, own_version, session, verb
+from machinectl.cli.verbs import OWN_DIRECTORY, AsJson, Names, OneName, Timeout, own_version, session, verb
 from machinectl.errors import MachineError, UsageError
+from machinectl.machines.chosen import chosen, chosen_one
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
@@ -23,50 +24,92 @@ if TYPE_CHECKING:
 
 def add_looking(app: typer.Typer) -> None:
     """Add the verbs that tell what is known of machines, and what their engines say."""
+    add_where(app)
+    add_asking(app)
+    add_inspecting(app)
+    for name in ("ls", "list"):
+        add_listing(app, name)
 
+
+def add_where(app: typer.Typer) -> None:
     @verb(app, "active")
-    def active(ctx: typer.Context, timeout: Timeout = 10) -> None:
-        write_out(answers.active(session(ctx).store, {}, []))
+    def active(ctx: typer.Context, timeout: Timeout = 10, as_json: AsJson = False) -> None:
+        found = answers.active(session(ctx).store, {}, [])
+        if as_json:
+            print_json({"Name": found.rstrip("\n"), "URL": os.environ["DOCKER_HOST"]})
+        else:
+            write_out(found)
 
     @verb(app, "url")
-    def url(ctx: typer.Context, names: OneName = None) -> None:
-        write_out(answers.url(session(ctx).store, {}, names or []))
+    def url(ctx: typer.Context, names: OneName = None, as_json: AsJson = False) -> None:
+        store = session(ctx).store
+        if as_json:
+            name = chosen_one(store, names or [])
+            print_json({"Name": name, "URL": answers.url(store, {}, [name]).rstrip("\n")})
+        else:
+            write_out(answers.url(store, {}, names or []))
 
     @verb(app, "ip")
-    def ip(ctx: typer.Context, names: Names = None) -> None:
-        write_out(answers.ip(session(ctx).store, {}, names or []))
+    def ip(ctx: typer.Context, names: Names = None, as_json: AsJson = False) -> None:
+        store = session(ctx).store
+        if as_json:
+            wanted = chosen(store, names or [])
+            addresses = answers.ip(store, {}, wanted).splitlines()
+            print_json([{"Name": name, "IPAddress": address} for name, address in zip(wanted, addresses, strict=True)])
+        else:
+            write_out(answers.ip(store, {}, names or []))
 
+
+def add_asking(app: typer.Typer) -> None:
     @verb(app, "status")
     def status(ctx: typer.Context, names: OneName = None, timeout: Timeout = 10, as_json: AsJson = False) -> None:
+        from machinectl.commands.status import fields
         from machinectl.commands.status import status as command
 
-        found = command(session(ctx).store, names or [], timeout)
+        name, found = command(session(ctx).store, names or [], timeout)
         if as_json:
-            print_json(asdict(found))
+            print_json(fields(name, found))
             return
         write_out(f"{found.state}\n")
         if found.error:
             report(MachineError(found.error, found.hint), session(ctx).program)
 
     @verb(app, "version")
-    def version(ctx: typer.Context, names: OneName = None, timeout: Timeout = 10) -> None:
+    def version(ctx: typer.Context, names: OneName = None, timeout: Timeout = 10, as_json: AsJson = False) -> None:
         if not names:
-            write_out(f"{own_version()}\n")
+            print_own_version(as_json=as_json)
             return
         from machinectl.commands.status import engine_version
 
-        write_out(f"{engine_version(session(ctx).store, names, timeout)}\n")
+        name, found = engine_version(session(ctx).store, names, timeout)
+        if as_json:
+            print_json({"Name": name, "Version": found.version, "APIVersion": found.api_version})
+        else:
+            write_out(f"{found.version}\n")
 
+    @verb(app, "api")
+    def api(
+        ctx: typer.Context,
+        name: Annotated[str, typer.Argument(metavar="NAME")],
+        request: Annotated[list[str], typer.Argument(metavar="[METHOD] PATH")],
+        body: Annotated[
+            str, typer.Option("-d", "--data", metavar="JSON|@FILE", help="What to send: JSON, @FILE, or @- for stdin.")
+        ] = "",
+        timeout: Timeout = 30,
+    ) -> int:
+        return print_answer(session(ctx).store, name, request, body, timeout)
+
+
+def add_inspecting(app: typer.Typer) -> None:
     @verb(app, "inspect")
     def inspect(
         ctx: typer.Context,
         names: OneName = None,
         template: Annotated[str, typer.Option("-f", "--format", metavar="TEMPLATE", help="A Go template.")] = "",
-        as_json: Annotated[bool, typer.Option("--json", help="Print machinectl's own record.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print machinectl's own record as JSON.")] = False,
     ) -> None:
         from machinectl.commands.inspect import ours
         from machinectl.go import template as gotemplate
-        from machinectl.machines.chosen import chosen_one
         from machinectl.machines.docker_machine import config_json
 
         if template and as_json:
@@ -82,20 +125,19 @@ def add_looking(app: typer.Typer) -> None:
         else:
             print_json(config_json(machine, directory))
 
-    @verb(app, "api")
-    def api(
-        ctx: typer.Context,
-        name: Annotated[str, typer.Argument(metavar="NAME")],
-        request: Annotated[list[str], typer.Argument(metavar="[METHOD] PATH")],
-        body: Annotated[
-            str, typer.Option("-d", "--data", metavar="JSON|@FILE", help="What to send: JSON, @FILE, or @- for stdin.")
-        ] = "",
-        timeout: Timeout = 30,
-    ) -> int:
-        return print_answer(session(ctx).store, name, request, body, timeout)
+    @verb(app, "changes")
+    def changes(ctx: typer.Context, names: OneName = None, as_json: AsJson = False) -> None:
+        from machinectl.commands.changes import changes as command
+        from machinectl.go.tabwriter import table
 
-    for name in ("ls", "list"):
-        add_listing(app, name)
+        here = session(ctx)
+        name, rows = command(here.store, names or [])
+        if as_json:
+            print_json([row.fields() for row in rows])
+            return
+        write_out(table(["WHEN (UTC)", "DONE", "UNDONE"], (row.cells() for row in rows)))
+        undone = f"Undo it, and forget the machine: machinectl rm --purge {name}"
+        here.console.note(undone if rows else f'Nothing was changed on the host of "{name}"')
 
 
 def add_listing(app: typer.Typer, name: str) -> None:
@@ -123,9 +165,22 @@ def add_listing(app: typer.Typer, name: str) -> None:
         if removed:
             print_removed(session(ctx).store, quiet=quiet, as_json=as_json)
             return
+        here = session(ctx)
         print_machines(
-            session(ctx).store, quiet=quiet, filters=filters or [], timeout=timeout, template=template, as_json=as_json
+            here.store, quiet=quiet, filters=filters or [], timeout=timeout, template=template, as_json=as_json
         )
+        # Scripts that keep both streams, as docker-machine's do, get the headings alone.
+        if not (quiet or template or as_json) and sys.stderr.isatty() and not here.store.names():
+            from machinectl.commands.ls import first_steps
+
+            here.console.note(first_steps())
+
+
+def print_own_version(*, as_json: bool) -> None:
+    if as_json:
+        print_json({"Version": __version__, "Directory": OWN_DIRECTORY})
+    else:
+        write_out(f"{own_version()}\n")
 
 
 def print_answer(store: Store, name: str, request: list[str], body: str, timeout: float) -> int:
@@ -145,7 +200,7 @@ def print_answer(store: Store, name: str, request: list[str], body: str, timeout
     if answer.status < 300:  # noqa: PLR2004 (RFC 9110 15: from here on, it is not what was asked for)
         return 0
     where = f", at {answer.headers['Location']}" if "Location" in answer.headers else ""
-    print(harmless(f"The engine answered {answer.status} {answer.reason}{where}"), file=sys.stderr)
+    report(MachineError(f"The engine answered {answer.status} {answer.reason}{where}"))
     return 1
 
 

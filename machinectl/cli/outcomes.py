@@ -32,7 +32,9 @@ def outcome(here: Session, results: Iterable[tuple[str, MachineError | None]], *
 
 def named(error: MachineError, name: str) -> MachineError:
     """The same error, with the machine's name in it."""
-    return error if f'"{name}"' in error.cause else MachineError(f'"{name}": {error.cause}', error.hint)
+    if f'"{name}"' in error.cause:
+        return error
+    return MachineError(f'"{name}": {error.cause.removeprefix("Error: ")}', error.hint)
 
 
 def printing(

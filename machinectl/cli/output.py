@@ -21,6 +21,14 @@ def write_out(text: str) -> None:
     draw(harmless(text) if sys.stdout.isatty() else text)
 
 
+def write_file(text: str) -> None:
+    """Write a text that is to be a file in UTF-8, whatever the locale is."""
+    if sys.stdout.isatty():
+        write_out(text)
+    else:
+        write_bytes(text.encode())
+
+
 def draw(text: str) -> None:
     """Write our own text, control sequences and all."""
     try:

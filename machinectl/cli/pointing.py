@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from machinectl.cli import answers
-from machinectl.cli.output import write_out
-from machinectl.cli.verbs import OneName, session, verb
+from machinectl.cli.output import print_json, write_file, write_out
+from machinectl.cli.verbs import AsJson, OneName, session, verb
+from machinectl.errors import UsageError
 
 
 def add_pointing(app: typer.Typer) -> None:
@@ -23,19 +24,35 @@ def add_pointing(app: typer.Typer) -> None:
         unset: Annotated[bool, typer.Option("-u", "--unset", help="Print what undoes it.")] = False,
         no_proxy: Annotated[bool, typer.Option("--no-proxy", help="Add the machine's address to NO_PROXY.")] = False,
         swarm: Annotated[bool, typer.Option("--swarm", hidden=True)] = False,
+        form: Annotated[
+            str,
+            typer.Option("--format", metavar="FORM", help="A file for tools instead: json, dotenv or properties."),
+        ] = "",
+        as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     ) -> None:
+        if (shell is not None) + bool(form) + as_json > 1:
+            raise UsageError("--shell, --format and --json exclude each other", "Leave all but one out")
         flags = {"shell": shell} if shell is not None else {}
         flags.update({"unset": ""} if unset else {})
         flags.update({"no_proxy": ""} if no_proxy else {})
-        write_out(answers.env(session(ctx).store, flags, names or []))
+        form = "json" if as_json else form
+        text = answers.env(session(ctx).store, {**flags, "format": form}, names or [])
+        write_file(text) if form else write_out(text)
 
     @verb(app, "config")
     def config(
         ctx: typer.Context,
         names: OneName = None,
         swarm: Annotated[bool, typer.Option("--swarm", hidden=True)] = False,
+        as_json: AsJson = False,
     ) -> None:
         from machinectl.commands.config import config as command
+        from machinectl.machines.chosen import chosen_one
 
         here = session(ctx)
-        write_out("".join(f"{line}\n" for line in command(here.store, here.console, names or [], os.environ)))
+        name = chosen_one(here.store, names or [])
+        flags = command(here.store, here.console, [name], os.environ)
+        if as_json:
+            print_json({"Name": name, "Flags": flags})
+        else:
+            write_out("".join(f"{flag}\n" for flag in flags))

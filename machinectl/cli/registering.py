@@ -83,6 +83,7 @@ def add_registering(app: typer.Typer) -> None:
 
         found = command()
         if as_json:
-            print_json(found)
+            print_json([row.fields() for row in found])
         else:
-            write_out(table(["NAME", "PACKAGE", "VERSION", "FROM", "ERROR"], (list(row.values()) for row in found)))
+            headings = ["NAME", "PACKAGE", "VERSION", "FROM", "ERROR"]
+            write_out(table(headings, (list(row.fields().values()) for row in found)))

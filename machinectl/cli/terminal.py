@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import itertools
 import os
 import sys
 import threading
@@ -10,13 +11,14 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from machinectl.cli.colours import is_drawn_on
 from machinectl.cli.exits import debugging
 from machinectl.cli.harmless import harmless
-from machinectl.cli.lines import shown, timed, warning
+from machinectl.cli.lines import cut, shown, timed, warning
 from machinectl.console import NoAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from machinectl.console import Board
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 CLEAR_LINE = "\r\x1b[K"
 SPINNER = "|/-\\"
 SPINNER_SECONDS = 0.1
+# A terminal echoes ^C where the cursor is, at the end of the spinner's line: it must not begin another one there.
+ECHO = len("^C")
 
 
 class Terminal:
@@ -32,37 +36,46 @@ class Terminal:
 
     def __init__(self, program: str) -> None:
         self.program = program
+        self.spinner = Spinner()
 
     @property
     def interactive(self) -> bool:
         return sys.stdin.isatty() and sys.stderr.isatty()
 
     def note(self, text: str) -> None:
-        print(shown(text, self.program), file=sys.stderr, flush=True)
+        self.write(shown(text, self.program))
 
     def warn(self, text: str) -> None:
-        print(warning(shown(text, self.program)), file=sys.stderr, flush=True)
+        self.write(warning(shown(text, self.program)))
+
+    def write(self, text: str) -> None:
+        with self.spinner.aside():
+            print(text, file=sys.stderr, flush=True)
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """One line for a piece of work, with its time in the end; a spinner while it runs on a terminal."""
-        with timed(title, self.note), spinning(harmless(title)):
+        with timed(title, self.note), self.spinner.spinning(shown(title, self.program)):
             yield
 
     def ask(self, question: str, *, secret: bool = False) -> str:
-        try:
-            if secret:
-                return getpass.getpass(harmless(question), sys.stderr)
-            return self.line(question)
-        except EOFError as exc:
-            raise NoAnswer from exc
+        prompt = f"{harmless(question)}: "
+        return self.answer(lambda: getpass.getpass(prompt, sys.stderr) if secret else line(prompt))
 
     def confirm(self, question: str) -> bool:
         """Yes or no, also from a pipe; as with docker-machine yes is whatever begins with y."""
-        try:
-            return self.line(question).strip().lower().startswith("y")
-        except EOFError as exc:
-            raise NoAnswer from exc
+        return self.answer(lambda: line(f"{harmless(question)} (y/n): ")).strip().lower().startswith("y")
+
+    def answer(self, ask: Callable[[], str]) -> str:
+        """What is typed. A question that gets no answer, at ^C or the end of the input, has its line ended."""
+        with self.spinner.aside():
+            try:
+                return ask()
+            except (EOFError, KeyboardInterrupt) as exc:
+                print(file=sys.stderr, flush=True)
+                if isinstance(exc, EOFError):
+                    raise NoAnswer from exc
+                raise
 
     def pause(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -70,7 +83,7 @@ class Terminal:
     def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:
         """A live one where stderr is a terminal that can be drawn on, else lines that say whose they are."""
         # With --debug much is printed by whoever does it, past any board: it would tear a table.
-        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not debugging():
+        if is_drawn_on(sys.stderr) and not debugging():
             from machinectl.cli.live import LiveBoard
 
             return LiveBoard(self, self.program, names)
@@ -78,37 +91,82 @@ class Terminal:
 
         return PlainBoard(self, self.program)
 
-    def line(self, question: str) -> str:
-        print(harmless(question), end="", file=sys.stderr, flush=True)
-        answer = sys.stdin.buffer.readline()
-        if not answer:
-            print(file=sys.stderr)
-            raise EOFError
-        return answer.decode(errors="replace").rstrip("\r\n")
+
+def line(question: str) -> str:
+    """A line of stdin. Raises EOFError where it has ended."""
+    print(question, end="", file=sys.stderr, flush=True)
+    answer = sys.stdin.buffer.readline()
+    if not answer:
+        raise EOFError
+    return answer.decode(errors="replace").rstrip("\r\n")
 
 
-@contextmanager
-def spinning(title: str) -> Iterator[None]:
-    """Show on a terminal that something is at work; the line is empty again in the end."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    done = threading.Event()
-    spinner = threading.Thread(target=spin, args=(title, done), daemon=True)
-    spinner.start()
-    try:
-        yield
-    finally:
-        done.set()
-        spinner.join()
-        sys.stderr.write(CLEAR_LINE)
+class Spinner:
+    """The last line of a terminal that can be drawn on: what is at work, and for how long; empty again in the end."""
 
+    def __init__(self) -> None:
+        # Held by whoever writes: the spinner's threads wait for it.
+        self.lock = threading.RLock()
+        # The steps under way: that which began last is shown.
+        self.steps: list[Step] = []
 
-def spin(title: str, done: threading.Event) -> None:
-    turn = 0
-    while True:
-        sys.stderr.write(f"{CLEAR_LINE}{SPINNER[turn % len(SPINNER)]} {title}")
-        sys.stderr.flush()
-        turn += 1
-        if done.wait(SPINNER_SECONDS):
+    @contextmanager
+    def spinning(self, title: str) -> Iterator[None]:
+        if not is_drawn_on(sys.stderr):
+            yield
             return
+        step = Step(title)
+        self.steps.append(step)
+        thread = threading.Thread(target=self.spin, args=(step,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            step.over.set()
+            thread.join()
+            with self.aside():
+                self.steps.remove(step)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """The screen is the caller's, to print or to ask something."""
+        with self.lock:
+            if self.steps:
+                sys.stderr.write(CLEAR_LINE)
+                sys.stderr.flush()
+            yield
+
+    def spin(self, step: Step) -> None:
+        while True:
+            with self.lock:
+                if step is self.steps[-1]:
+                    sys.stderr.write(CLEAR_LINE + cut(as_encoded(step.shown()), columns() - ECHO))
+                    sys.stderr.flush()
+            if step.over.wait(SPINNER_SECONDS):
+                return
+
+
+class Step:
+    """A piece of work under way, as the spinner shows it."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.begun = time.monotonic()
+        self.turns = itertools.cycle(SPINNER)
+        self.over = threading.Event()
+
+    def shown(self) -> str:
+        return f"{next(self.turns)} {int(time.monotonic() - self.begun)} s  {self.title}"
+
+
+def as_encoded(text: str) -> str:
+    """The text with the escapes that stderr writes for what its encoding lacks: they take more columns."""
+    return text.encode(sys.stderr.encoding, sys.stderr.errors or "strict").decode(sys.stderr.encoding)
+
+
+def columns() -> int:
+    """How wide the terminal is now; one that does not tell is as wide as most."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except OSError:
+        return 80

@@ -24,6 +24,7 @@ from machinectl.machines.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+OWN_DIRECTORY = os.path.dirname(os.path.dirname(__file__))
 Function = TypeVar("Function", bound="Callable[..., int | None]")
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", show_default=False)]
@@ -153,4 +154,4 @@ def python_word(flag: str) -> str:
 
 def own_version() -> str:
     """Which program answers: systemd has a machinectl too, whose first line starts with `systemd`."""
-    return f"machinectl version {__version__} (Docker hosts; {os.path.dirname(os.path.dirname(__file__))})"
+    return f"machinectl version {__version__} (Docker hosts; {OWN_DIRECTORY})"

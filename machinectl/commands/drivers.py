@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.finding import close_quietly, installed
 from machinectl.errors import MachineError
+from machinectl.go.values import go_names
 
 if TYPE_CHECKING:
     from machinectl.driver.finding import Installed
@@ -22,10 +23,14 @@ class Row:
     entry_point: str
     error: str
 
+    def fields(self) -> dict[str, str]:
+        """The row as JSON holds it."""
+        return go_names(asdict(self))
 
-def drivers() -> list[dict[str, str]]:
+
+def drivers() -> list[Row]:
     """Every installed driver, by name. Each is loaded, so that what is broken shows here and not at `create`."""
-    return [asdict(row(found)) for found in installed()]
+    return [row(found) for found in installed()]
 
 
 def row(found: Installed) -> Row:

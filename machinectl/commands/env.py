@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from machinectl import url as engine_url
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, UsageError
 from machinectl.machines.chosen import chosen_one
 from machinectl.shell import detect, script
 
@@ -28,8 +28,9 @@ def env(
     no_proxy: bool,
     typed: Sequence[str],
     environment: Mapping[str, str],
+    form: str = "",
 ) -> str:
-    """The statements for a shell, detected where none is named, as ASCII text.
+    """The statements for a shell, detected where none is named, as ASCII text; or a file for tools, of a `form`.
 
     The engine is asked only where it may be serving other certificates than the machine's: an unreachable host must not
     leave the shell pointed at the machine before. `typed` is the command line, for the hint. Raises MachineError where
@@ -45,7 +46,20 @@ def env(
                 variables[variable] = hosts or None
         elif hosts := with_host_of(variables["DOCKER_HOST"] or "", before):
             variables[variable] = hosts
+    if form:
+        return in_file(form, variables, unset=unset)
     return script(shell or detect(environment, os.getppid()), variables, typed, environment.get("PATH", ""))
+
+
+def in_file(form: str, variables: Mapping[str, str | None], *, unset: bool) -> str:
+    """The variables as a file holds them. Raises UsageError where it cannot say what is to be said."""
+    from machinectl import envfile
+
+    if form not in envfile.FORMS:
+        raise UsageError(f"env --format {form!r} is not known", f"One of: {', '.join(envfile.FORMS)}")
+    if unset and form != "json":
+        raise UsageError(f"A file of {form} unsets nothing", "Delete the file; or ask for: --format json")
+    return envfile.written(form, variables)
 
 
 def without_machine(names: Sequence[str]) -> dict[str, str | None]:

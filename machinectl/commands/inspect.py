@@ -1,10 +1,11 @@
-"""`inspect --json`: all that is known of a machine, as our own record has it."""
+"""`inspect --json`: all that is known of a machine, by the fields of our own record."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
 
+from machinectl.go.values import go_names
 from machinectl.machines.docker_machine import driver_state
 from machinectl.masking import without_secrets
 
@@ -18,20 +19,25 @@ def ours(machine: Machine, directory: str) -> dict[str, Any]:
     The driver's state is what its JSON says, None where it is not a JSON object.
     """
     return {
-        "name": machine.name,
-        "driver": machine.driver,
-        "options": without_secrets(machine.options),
-        "driver_state": without_secrets(driver_state(machine)),
-        "url": without_secrets(machine.url),
-        "tls": machine.tls,
-        "phase": str(machine.phase),
-        "made": machine.made,
-        "provision": machine.provision,
-        "labels": dict(machine.labels),
-        "engine": without_secrets(machine.engine.dump()),
-        "mac": machine.mac,
-        "pending": machine.pending,
-        "failure": without_secrets(machine.failure),
-        "changes": without_secrets([change.dump() for change in machine.changes]),
-        "directory": os.path.abspath(directory),
+        "Name": machine.name,
+        "DriverName": machine.driver,
+        "Options": without_secrets(machine.options),
+        "DriverState": without_secrets(driver_state(machine)),
+        "URL": without_secrets(machine.url),
+        "TLS": machine.tls,
+        "Phase": str(machine.phase),
+        "Made": machine.made,
+        "Provision": machine.provision,
+        "Labels": dict(machine.labels),
+        "Engine": go_names(without_secrets(machine.engine.dump())),
+        "MAC": machine.mac,
+        "Pending": machine.pending,
+        "Failure": go_names(without_secrets(machine.failure)),
+        "Changes": [spelt(without_secrets(change.dump())) for change in machine.changes],
+        "Directory": os.path.abspath(directory),
     }
+
+
+def spelt(change: Any) -> Any:
+    """A change with its keys as the others are; one that this version does not know may be anything."""
+    return go_names(change) if isinstance(change, dict) else change

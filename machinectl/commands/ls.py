@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import MachineError
 from machinectl.go.values import go_duration
+from machinectl.hosts.endpoint import takeover
 from machinectl.hosts.pending import settle
 from machinectl.hosts.states import states_of
+from machinectl.machines import docker_machine_store
 from machinectl.machines.docker_machine import SWARM_OPTIONS, engine_options
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import NoSuchMachine
@@ -54,6 +56,23 @@ class Row:
         }
 
 
+def first_steps() -> str:
+    """What to type where there is no machine yet; also what registers the hosts of docker-machine, if it was here."""
+    lines = [
+        "There is no machine yet. Make one of a server that you can SSH into, or register an engine that is set up:",
+        "  machinectl create -d generic --generic-ip-address <ADDRESS> --generic-ssh-user <USER> <NAME>",
+        "  machinectl create -d none --url tcp://<ADDRESS>:2376 --tls-dir <DIRECTORY> <NAME>",
+    ]
+    theirs = docker_machine_store.default_root()
+    commands = docker_machine_store.registrations(theirs)
+    if commands:
+        lines.append(
+            f"docker-machine has machines in {theirs}. Register their hosts here, which changes nothing there:"
+        )
+        lines += [f"  {command}" for command in commands]
+    return "\n".join(lines)
+
+
 def rows(store: Store, environment: Mapping[str, str]) -> list[Row]:
     """Every machine in the store, by name, with what needs no host to be asked. A broken record is a row too."""
     found = [row for name in store.names() if (row := read(store, name))]
@@ -94,6 +113,8 @@ def ask(store: Store, listed: Iterable[Row], timeout: float) -> Iterator[Row]:
         row = by_name[name]
         row.state, row.version, row.error, row.seconds = found.state, found.version, found.error, found.seconds
         row.settled = True
+        if found.state is State.ERROR and (command := takeover(row.machine)) and command in found.hint:
+            row.error += f"; take its host over: {command}"
         if found.state is State.RUNNING:
             settle(store, name, timeout)
         if row.machine.pending and not row.error and not store.is_locked(name):

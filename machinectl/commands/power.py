@@ -144,7 +144,7 @@ class Power:
         if not count:
             return
         console.note(containers(machine, count))
-        if self.yes or not console.interactive or console.confirm(f"{verb.capitalize()} it? (y/n): "):
+        if self.yes or not console.interactive or console.confirm(f"{verb.capitalize()} it?"):
             return
         raise MachineError(
             f'"{machine.name}" was left running', f"Do it all the same: machinectl {verb} -y {machine.name}"

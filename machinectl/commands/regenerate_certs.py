@@ -17,7 +17,7 @@ from machinectl.hosts.each import each
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import drop, propose, settle_held
 from machinectl.hosts.plan import described, way_in
-from machinectl.hosts.setup import Outcome, Plan, make_change, read, run, target_of, until_it_answers
+from machinectl.hosts.setup import Outcome, Plan, look, make_change, run, target_of, until_it_answers
 from machinectl.hosts.signing import good_client, signed
 from machinectl.hosts.upkeep import before_restart, check_provisioned, ready_to_restart
 from machinectl.machines.chosen import chosen
@@ -110,9 +110,7 @@ def confirmed(console: Console, names: Sequence[str], renewal: Renewal) -> bool:
     )
     if renewal.new_ca:
         console.note("They are a new CA's: every other client that was given a certificate is locked out.")
-    return agreed(
-        console, "Are you sure? (y/n): ", " ".join(["machinectl regenerate-certs -y", *renewal.options, *names])
-    )
+    return agreed(console, "Are you sure?", " ".join(["machinectl regenerate-certs -y", *renewal.options, *names]))
 
 
 def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -> None:
@@ -159,7 +157,7 @@ def plan(held: Held, console: Console, access: Access, renewal: Renewal) -> Plan
     target = target_of(machine, new)
     with logged_in(machine, console, replace(access, lasting=False)) as session:
         root = elevated(session, console, access)
-        host = read(root, target.port)
+        host = look(root, target.port, console)
     outcomes, after = before_restart(machine.name, console, host, target, renewal.allowed)
     check(machine, after, target)
     new_ones = in_place("Giving the engine new certificates, and restarting it", after, new, target.port)

@@ -27,3 +27,5 @@ def rename(store: Store, console: Console, old: str, new: str) -> None:
         store.read(old)
         store.check_free(new, besides=old)
         held[old].rename(new)
+    if new != old:
+        console.note(f'"{old}" is "{new}" now. Where a shell points at it: eval $(machinectl env {new})')

@@ -159,7 +159,7 @@ def confirmed(store: Store, console: Console, names: Sequence[str], purge: Purge
         host += f"; what its driver made for {', '.join(made)} is given back: that host ends, with all that is on it"
     console.note(f"About to remove {', '.join(names)}: docker is not pointed there any more; {host}.")
     unasked = ["machinectl rm -y", *(["--forget"] if forget else []), *(purge.options if purge else []), *names]
-    return agreed(console, "Are you sure? (y/n): ", " ".join(unasked))
+    return agreed(console, "Are you sure?", " ".join(unasked))
 
 
 def is_made(store: Store, name: str) -> bool:

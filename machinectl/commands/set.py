@@ -10,7 +10,9 @@ from machinectl.errors import UsageError
 from machinectl.hosts.driven import driver_of, instance
 from machinectl.machines.advice import advise
 from machinectl.machines.chosen import waiting
+from machinectl.machines.engine_options import DECLARED
 from machinectl.machines.record import PROVISION, Phase
+from machinectl.masking import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,12 +68,35 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
         }
         machine.engine = replace(machine.engine, **change.engine)
         machine.engine.check()
-        if machine.changes and (change.engine or change.labels or change.unlabel):
-            machine.pending = PROVISION
-            console.note(f"Its host is not told yet: machinectl provision {name}")
+        waits = bool(machine.changes and (change.engine or change.labels or change.unlabel))
+        machine.pending = PROVISION if waits else machine.pending
         held.write()
+    console.note(f'"{name}" now: {", ".join(told(machine, change))}')
+    if waits:
+        console.note(f"Its host is not told yet: machinectl provision {name}")
     advise(console, machine)
     return machine
+
+
+def told(machine: Machine, change: Edit) -> list[str]:
+    """What a machine's record says now of what was changed."""
+    where = [f"URL {without_secrets(machine.url)}"] if change.url is not None else []
+    tls = [f"TLS {'on' if machine.tls else 'off'}"] if where or change.tls is not None else []
+    options = [f"--{name} {shown(value) or 'not given'}" for name, value in change.options.items()]
+    labels = [f"label {key}={value}" for key, value in change.labels.items()]
+    labels += [f"no label {key}" for key in change.unlabel if key not in change.labels]
+    engine = [
+        f"{option.flag} {shown(change.engine[option.key]) or 'not given'}"
+        for option in DECLARED
+        if option.key in change.engine
+    ]
+    return [*where, *tls, *options, *labels, *engine]
+
+
+def shown(asked: Any) -> str:
+    """An option's values, without the passwords in them."""
+    values = [str(each) for each in asked] if isinstance(asked, list | tuple) else [str(asked)]
+    return " ".join(without_secrets(values))
 
 
 def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None:

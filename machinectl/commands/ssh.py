@@ -52,7 +52,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
         )
     from machinectl.ssh.terminal import run_shell
 
-    with logged_in(machine, console, access, ssh=endpoint) as session:
+    with logged_in(machine, console, access, ssh=endpoint, quietly=True) as session:
         with store.writing(machine.name, waiting(console, machine.name)) as held:
             keep_host_key(held, session)
         return run_shell(session, arguments)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import MachineError
 from machinectl.hosts.pending import settle
@@ -17,19 +17,31 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 
-def status(store: Store, names: Sequence[str], timeout: float) -> Probe:
-    """Ask a machine's engine how it is; `timeout` in seconds."""
+def status(store: Store, names: Sequence[str], timeout: float) -> tuple[str, Probe]:
+    """Ask a machine's engine how it is; `timeout` in seconds. Return the machine's name, too."""
     machine = store.read_ready(chosen_one(store, names))
     found = state_of(machine, timeout)
     if found.state is State.RUNNING:
         settle(store, machine.name, timeout)
-    return found
+    return machine.name, found
 
 
-def engine_version(store: Store, names: Sequence[str], timeout: float) -> str:
-    """The version of a machine's engine. Raises MachineError where it does not answer."""
-    name = chosen_one(store, names)
-    found = status(store, [name], timeout)
+def fields(name: str, found: Probe) -> dict[str, Any]:
+    """What was found of a machine, as JSON holds it."""
+    return {
+        "Name": name,
+        "State": str(found.state),
+        "Version": found.version,
+        "APIVersion": found.api_version,
+        "Error": found.error,
+        "Seconds": found.seconds,
+        "Hint": found.hint,
+    }
+
+
+def engine_version(store: Store, names: Sequence[str], timeout: float) -> tuple[str, Probe]:
+    """What a machine's engine says that has a version. Raises MachineError where it does not answer."""
+    name, found = status(store, names, timeout)
     if not found.version:
         raise MachineError(found.error or f'The engine of "{name}" does not say its version', found.hint)
-    return found.version
+    return name, found

@@ -14,7 +14,7 @@ from machinectl.hosts.each import each
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.plan import described, way_in
-from machinectl.hosts.setup import VERIFY_TIMEOUT, Outcome, Plan, read, target_of, until_it_answers
+from machinectl.hosts.setup import VERIFY_TIMEOUT, Outcome, Plan, look, read, target_of, until_it_answers
 from machinectl.hosts.upkeep import before_restart, ready_to_restart
 from machinectl.provision import distributions, installation
 from machinectl.provision.decision import tail
@@ -87,7 +87,7 @@ def plan(held: Held, console: Console, access: Access, allowed: Allowed) -> Plan
     target = target_of(machine, Identity())
     with logged_in(machine, console, replace(access, lasting=False)) as session:
         root = elevated(session, console, access)
-        host = read(root, target.port)
+        host = look(root, target.port, console)
         package = installed(machine, host)
         packages = PackageManager(distributions.choose(host.os_release, target.os), target.proxies)
         before = host.packages[package]
@@ -105,7 +105,7 @@ def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) 
     machine = held.machine
     target = target_of(machine, Identity())
     with as_root(held, console, access) as root:
-        host = read(root, target.port)
+        host = look(root, target.port, console)
         package = installed(machine, host)
         packages = PackageManager(distributions.choose(host.os_release, target.os), target.proxies)
         before = host.packages[package]
@@ -201,7 +201,7 @@ def ask_about(
     if not reasons:
         return
     console.note(f'"{machine.name}": {package} {before} would become {after}. {" ".join(reasons)}')
-    if not agreed(console, "Upgrade it? (y/n): ", f"machinectl upgrade -y {machine.name}"):
+    if not agreed(console, "Upgrade it?", f"machinectl upgrade -y {machine.name}"):
         raise MachineError(
             f'"{machine.name}" was not upgraded, it stays at {package} {before}',
             f"Upgrade it all the same: machinectl upgrade --yes {machine.name}",

@@ -16,7 +16,8 @@ class Endpoint:
 
     `cert_dir` is the absolute directory of ca.pem, cert.pem and key.pem; it is used where `tls` is set. `ssh_options`
     are handed to ssh as they are, before the host (`-i KEY`, `-o UserKnownHostsFile=…`). `name` is the machine's: it
-    stands in the commands that errors suggest.
+    stands in the commands that errors suggest. `takeover` is the one that has the engine take our certificates, where
+    it has somebody else's; "" where there is none.
     """
 
     url: str
@@ -24,6 +25,7 @@ class Endpoint:
     cert_dir: str = ""
     ssh_options: tuple[str, ...] = ()
     name: str = "<NAME>"
+    takeover: str = ""
 
     @property
     def peer(self) -> str:

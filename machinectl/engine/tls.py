@@ -201,7 +201,8 @@ def distrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError,
     if exc.verify_code in OTHER_CA:
         return EngineError(
             f"The certificate of {peer} is from another CA than {CA} in {endpoint.cert_dir}",
-            import_hint(endpoint, "Use the certificates that belong to this engine"),
+            import_hint(endpoint, "Use the certificates that belong to this engine")
+            + (f"; or take its host over: {endpoint.takeover}" if endpoint.takeover else ""),
         )
     return EngineError(
         f"The certificate of {peer} cannot be trusted: {exc.verify_message}", renew[0].upper() + renew[1:]

@@ -1,4 +1,4 @@
-"""How Go writes a JSON value: as fmt prints it, and as encoding/json encodes it.
+"""How Go writes a JSON value, as fmt prints it and as encoding/json encodes it, and how it spells names.
 
 An integer is written as it is; Go, which reads every JSON number as a float64, prints 1000000 as 1e+06.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 # Deeper than any record is, and far from Python's own limit on recursion.
 DEEPEST = 60
@@ -131,3 +131,17 @@ def kind(value: Any) -> str:
 def check_depth(depth: int) -> None:
     if depth > DEEPEST:
         raise UsageError(f"A value is nested more than {DEEPEST} deep")
+
+
+# Of those that go.dev/wiki/CodeReviewComments#initialisms is about, the ones that we have.
+INITIALISMS = {"api": "API", "mac": "MAC", "os": "OS", "sans": "SANs", "tls": "TLS", "url": "URL"}
+
+
+def go_name(name: str) -> str:
+    """A name as Go exports it, which is how docker's and docker-machine's JSON spell their keys: APIVersion."""
+    return "".join(INITIALISMS.get(word) or word[:1].upper() + word[1:] for word in name.split("_"))
+
+
+def go_names(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields by their names as Go exports them."""
+    return {go_name(name): value for name, value in fields.items()}

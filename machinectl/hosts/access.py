@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -71,10 +71,12 @@ def logged_in(
     *,
     ssh: SSHEndpoint | None = None,
     timeout: float | None = None,
+    quietly: bool = False,
 ) -> Iterator[Session]:
     """A connection to a machine's host; `keep_host_key` is to follow, where the host's key is to be pinned.
 
     `ssh` is where its SSH is, where that is known already. `timeout` in seconds is for each of TCP and the handshake.
+    Where it is not made `quietly`, it is a step.
     Raises SSHError, and MachineError where there is no SSH.
     """
     ssh = ssh or ssh_endpoint(machine)
@@ -83,7 +85,10 @@ def logged_in(
     from machinectl.ssh.hostkeys import HostKeyPolicy
 
     policy = HostKeyPolicy(pinned(machine), access.host_key, access.strict, machine.name, access.lasting)
-    with connect(ssh, access.credentials, policy, console, timeout=timeout, trace=access.trace) as session:
+    with ExitStack() as connection:
+        with nullcontext() if quietly else console.step(f"Connecting to {ssh.host}"):
+            way = connect(ssh, access.credentials, policy, console, timeout=timeout, trace=access.trace)
+            session = connection.enter_context(way)
         yield session
 
 
@@ -109,7 +114,8 @@ def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint)
 
     policy = HostKeyPolicy(pinned(held.machine), access.host_key, access.strict, held.name)
     try:
-        known_hosts = meet(ssh, access.credentials, policy, console)
+        with console.step(f"Connecting to {ssh.host}"):
+            known_hosts = meet(ssh, access.credentials, policy, console)
     except HostKeyRefused:
         raise
     except SSHError as exc:

@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 def endpoint(machine: Machine) -> engine.Endpoint:
     """Where a machine's engine is, and what opens it: the certificates, or for ssh:// the machine's own key."""
     options = ssh_options(machine) if machine.url.startswith("ssh://") else ()
-    return engine.Endpoint(machine.url, machine.tls, machine.directory, options, machine.name)
+    return engine.Endpoint(machine.url, machine.tls, machine.directory, options, machine.name, takeover(machine))
+
+
+def takeover(machine: Machine) -> str:
+    """The command that gives a machine's host certificates of its own, whoever set it up; "" where it has no SSH."""
+    from machinectl.hosts.driven import where
+
+    try:
+        ssh = where(machine).ssh if machine.tls else None
+    except MachineError:
+        ssh = None
+    return f"machinectl provision --force {machine.name}" if ssh else ""
 
 
 def ssh_options(machine: Machine) -> tuple[str, ...]:

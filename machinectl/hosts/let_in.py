@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.changes import KeyLetIn, merged, of_kind
+from machinectl.changes import KeyLetIn, of_kind
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -31,8 +31,7 @@ def let_in(held: Held, console: Console, runner: Runner, public_key: str) -> Non
     if change is None:
         return
     with console.step(title(change)):
-        held.machine.changes = merged(held.machine.changes, [change])
-        held.write()
+        held.keep_changes([change])
         copy_key(runner, public_key)
 
 

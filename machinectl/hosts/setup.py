@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs, engine
 from machinectl import url as engine_url
-from machinectl.changes import CaGiven, ConfigMerged, KeyLetIn, PackageInstalled, PortOpened, Unknown, merged, of_kind
+from machinectl.changes import CaGiven, ConfigMerged, KeyLetIn, PackageInstalled, PortOpened, Unknown, of_kind
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.hosts.adoption import check_alone, go_on_with, predecessor
@@ -186,7 +186,7 @@ def target_of(machine: Machine, identity: Identity, at: str = "") -> Target:
 
 def looked_at(remote: Remote, target: Target, console: Console) -> Facts:
     """What the host is like now, and what of it is worth a word."""
-    host = read(remote, target.port)
+    host = look(remote, target.port, console)
     for warning in (checks.wrong_clock(host, facts.now()), checks.open_configuration(host)):
         if warning:
             console.warn(warning)
@@ -211,7 +211,7 @@ def purge(
     """
     machine = held.machine
     target = target_of(machine, Identity())
-    host = read(remote, target.port)
+    host = look(remote, target.port, console)
     outcomes = []
     for step in undo.steps(purge_engine=purge_engine, allowed=allowed, os=target.os):
         decision = step(host, machine.changes)
@@ -253,7 +253,7 @@ def purge_plan(
 ) -> list[Outcome]:
     """What `purge` would do, as far as that can be told now; neither host nor store is changed."""
     target = target_of(machine, Identity())
-    host = read(remote, target.port)
+    host = look(remote, target.port, console)
     decisions = undo.undo(host, machine.changes, purge_engine=purge_engine, allowed=allowed, os=target.os)
     for decision in decisions:
         warned(console, decision)
@@ -292,6 +292,12 @@ def kept(held: Held, identity: Identity) -> Iterator[None]:
         raise
 
 
+def look(remote: Remote, port: int, console: Console) -> Facts:
+    """What the host is like now, as a step of its own."""
+    with console.step("Looking at the host"):
+        return read(remote, port)
+
+
 def read(remote: Remote, port: int) -> Facts:
     """What the host is like now."""
     result = remote.run(facts.command(port), timeout=READ_TIMEOUT, check=False)
@@ -300,13 +306,11 @@ def read(remote: Remote, port: int) -> Facts:
 
 def make_change(held: Held, remote: Remote, decision: Decision) -> Result:
     """Record what will be changed, and change it."""
-    held.machine.changes = merged(held.machine.changes, decision.changes)
-    held.write()
+    held.keep_changes(decision.changes)
     result = decision.job.run(remote)
     learned = decision.learned(result)
     if learned:
-        held.machine.changes = merged(held.machine.changes, learned)
-        held.write()
+        held.keep_changes(learned)
     return well_done(decision, result)
 
 

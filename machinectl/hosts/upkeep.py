@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.driven import ssh_endpoint
 from machinectl.hosts.plan import diff
-from machinectl.hosts.setup import Outcome, make_change, read
+from machinectl.hosts.setup import Outcome, look, make_change, read
 from machinectl.machines.record import Phase
 from machinectl.provision import checks, configuration, hiding, restart
 
@@ -43,7 +43,7 @@ def ready_to_restart(held: Held, console: Console, remote: Remote, target: Targe
     What an interrupted run left half done is put back first. A Swarm node has no live-restore: it is not restarted
     unless that is allowed. Raises MachineError, CheckFailed.
     """
-    host = read(remote, target.port)
+    host = look(remote, target.port, console)
     check_restart(held.machine.name, console, host, target, allowed)
     for decide in BEFORE_RESTART:
         decision = decide(host, target)

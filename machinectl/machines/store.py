@@ -30,9 +30,11 @@ from machinectl.machines import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import ClassVar, Self
+
+    from machinectl.changes import Change
 
     # Told what a machine was before (None: it is new) and what it is now (None: it is gone).
     Follower = Callable[[record.Machine | None, record.Machine | None], None]
@@ -63,6 +65,13 @@ def default_root() -> str:
         return platformdirs.user_data_dir("machinectl", appauthor=False)
     data = os.environ.get("XDG_DATA_HOME", "").strip() or os.path.expanduser("~/.local/share")
     return os.path.join(data, "machinectl")
+
+
+def now() -> str:
+    """The time as records have it (RFC 3339)."""
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def check_ours(directory: str) -> None:
@@ -416,18 +425,24 @@ class Held:
         self._touch()
         replace_file(os.path.join(self.directory, RECORD), self.machine.dump())
 
+    def keep_changes(self, changes: Iterable[Change]) -> None:
+        """Have on record what is changed on the machine's host, and when, before it is."""
+        from machinectl.changes import merged
+
+        self.machine.changes = merged(self.machine.changes, changes, now())
+        self.write()
+
     def keep_failure(self, cause: str) -> None:
         """Have on record what failed, and when; nothing else of what `machine` says by now.
 
         Where even that fails, what failed first is the news.
         """
         from contextlib import suppress
-        from datetime import UTC, datetime
 
         there = self._read(self.name)
         if there is None:
             return
-        failure = {"when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "cause": cause[:LONGEST_CAUSE]}
+        failure = {"when": now(), "cause": cause[:LONGEST_CAUSE]}
         self.machine.failure = there.failure = failure
         self._touch()
         with suppress(StoreError):

@@ -199,7 +199,8 @@ def test_ls_sorts_names_as_people_count(store: Store) -> None:
 
 
 def test_ls_of_no_machines_is_the_headings_alone(store: Store) -> None:
-    assert len(lines(machinectl("ls", store=store.root).stdout)) == 1
+    listed = machinectl("ls", store=store.root)
+    assert (len(lines(listed.stdout)), listed.stderr) == (1, "")
     assert machinectl("ls", "-q", store=store.root).stdout == ""
     assert machinectl("ls", "--json", store=store.root).stdout == "[]\n"
 
@@ -267,7 +268,9 @@ def test_a_question_that_nobody_answers_is_no_silent_no(store: Store, sshd: Sshd
     register(store, "orionbox", sshd)
     told = machinectl(verb, "orionbox", store=store.root)
     assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr.endswith(f"No answer was given\nTo do it without being asked: machinectl {verb} -y orionbox\n")
+    assert told.stderr.endswith(
+        f"\nError: No answer was given\n  To do it without being asked: machinectl {verb} -y orionbox\n"
+    )
     assert store.names() == ["orionbox"]
 
 
@@ -341,13 +344,29 @@ def test_rename_keeps_everything_but_the_name(orionbox: Store) -> None:
     assert taken.returncode == 0
 
 
+def test_set_and_rename_say_what_they_did(orionbox: Store) -> None:
+    words = ["--url", "tcp://127.0.0.2:2375", "--label", "row=a", "--unlabel", "rack", "--engine-opt", "mtu=1400"]
+    words += ["--engine-env", "HTTP_PROXY=http://me:hunter2@proxy", "--engine-storage-driver", ""]
+    done = machinectl("set", *words, "orionbox", store=orionbox.root)
+    assert lines(done.stderr)[0] == (
+        '"orionbox" now: URL tcp://127.0.0.2:2375, TLS off, label row=a, no label rack, --engine-opt mtu=1400, '
+        "--engine-env HTTP_PROXY=http://me:***@proxy, --engine-storage-driver not given"
+    )
+    renamed = machinectl("rename", "orionbox", "saturn", store=orionbox.root)
+    assert (renamed.stdout, renamed.stderr) == (
+        "",
+        '"orionbox" is "saturn" now. Where a shell points at it: eval $(machinectl env saturn)\n',
+    )
+    assert machinectl("rename", "saturn", "saturn", store=orionbox.root).stderr == ""
+
+
 def test_inspect_prints_docker_machines_shape_and_json_ours(orionbox: Store) -> None:
     theirs = json.loads(machinectl("inspect", "orionbox", store=orionbox.root).stdout)
     assert theirs["ConfigVersion"] == 3
     assert theirs["Driver"]["IPAddress"] == "127.0.0.1"
     ours = json.loads(machinectl("inspect", "--json", "orionbox", store=orionbox.root).stdout)
-    assert ours["url"] == URL
-    assert ours["labels"] == {"rack": "7"}
+    assert ours["URL"] == URL
+    assert ours["Labels"] == {"rack": "7"}
 
 
 def test_swarm_flags_of_old_scripts_are_taken_with_a_warning(store: Store) -> None:
@@ -549,7 +568,9 @@ def test_without_its_dependencies_it_says_what_to_install(store: Store, tmp_path
     for words in (("ls",), ("create", "-d", "none", "--help")):
         done = machinectl(*words, store=store.root, environment={"PYTHONPATH": str(tmp_path)})
         assert done.returncode == 1
-        assert done.stderr.splitlines()[0] == "The Python package typer is missing: this is not a whole installation"
+        assert done.stderr.splitlines()[0] == (
+            "Error: The Python package typer is missing: this is not a whole installation"
+        )
         assert "pipx install" in done.stderr
 
 
@@ -573,7 +594,7 @@ def test_a_locale_that_lacks_a_character_is_no_bug(store: Store) -> None:
 
 def test_status_and_version_as_json(store: Store) -> None:
     machinectl("create", "-d", "none", "--url", "unix:///nonexistent", "box", store=store.root)
-    assert json.loads(machinectl("status", "--json", "box", store=store.root).stdout)["state"] == "Error"
+    assert json.loads(machinectl("status", "--json", "box", store=store.root).stdout)["State"] == "Error"
 
 
 def test_a_reader_that_leaves_early_is_no_error(orionbox: Store) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.support.puppets import OnTerminal, Puppets
 
 TITLE = "Installing the engine from the packages of the distribution, which takes its time"
+WIDE = "引擎安装" * 15
 ERROR = "The host does not answer, and this is told in so many words that no terminal has them in one line of its own"
 
 
@@ -47,8 +48,8 @@ def test_piped_each_line_says_whose_it_is() -> None:
         "web2: Installing (1.0 s)",
         "web1: Looking (failed after 1.0 s)",
         # The caller's report.
-        "it broke",
-        "machinectl status web1",
+        "Error: it broke",
+        "  machinectl status web1",
     ]
     assert out.splitlines() == ["web2 it is", "exit code 0, without rich"]
 
@@ -57,12 +58,12 @@ def test_piped_a_question_says_whose_it_is_and_what_others_say_comes_after_its_l
     with piped("web1", "web2") as machines:
         assert machines.process.stdin
         assert machines.process.stderr
-        machines.tell("web1", "confirm", "Sure? ")
+        machines.tell("web1", "confirm", "Sure?")
         asked = b""
-        while not asked.endswith(b"Sure? "):
+        while not asked.endswith(b"(y/n): "):
             asked += machines.process.stderr.read(1)
         machines.did("web2", "note", "meanwhile")
-        machines.tell("web2", "confirm", "Really? ")
+        machines.tell("web2", "confirm", "Really?")
         machines.process.stdin.write(b"y\n")
         machines.process.stdin.flush()
         machines.until_obeyed("web1", "confirm")
@@ -72,26 +73,27 @@ def test_piped_a_question_says_whose_it_is_and_what_others_say_comes_after_its_l
         for name in ("web1", "web2"):
             machines.tell(name, "end")
         _, err = machines.end()
-    assert asked == b"web1: Sure? "
+    assert asked == b"web1: Sure? (y/n): "
     assert "web2: meanwhile\n" in err
-    assert "web2: Really? " in err
+    assert "web2: Really? (y/n): " in err
     assert "web1: the answer is True\n" in err
     assert "web2: the answer is False\n" in err
 
 
+@pytest.mark.parametrize("title", [TITLE, WIDE], ids=["long", "wide"])
 @pytest.mark.parametrize("columns", [20, 40, 80, 200])
-def test_a_machine_is_a_line_that_is_cut_and_never_wrapped(columns: int) -> None:
+def test_a_machine_is_a_line_that_is_cut_and_never_wrapped(columns: int, title: str) -> None:
     names = ("web1", "web2", "a-machine-with-a-very-long-name.example.com")
     with on_terminal(*names, columns=columns) as terminal:
         all_begun(terminal, *names)
-        terminal.did("web1", "step", TITLE)
+        terminal.did("web1", "step", title)
         terminal.did("web2", "step", "Short")
-        terminal.until_text("Ins", "Sho")
+        terminal.until_text(title[0], "Sho")
         assert len(terminal.lines) == 3
         assert [line[:4] for line in terminal.lines] == ["a-ma", "web1", "web2"]
         assert all(len(line) <= columns - 2 for line in terminal.lines)
-        assert re.match(r"web1 +\d+ s  Ins", row(terminal, "web1"))
-        assert row(terminal, "web1").endswith(TITLE if columns == 200 else "…")
+        assert re.match(rf"web1 +\d+ s  {title[:1]}", row(terminal, "web1"))
+        assert row(terminal, "web1").endswith(title[-1] if columns == 200 else "…")
         for name in ("web1", "web2", *names):
             terminal.tell(name, "end")
         assert terminal.end() == 0
@@ -120,8 +122,8 @@ def test_what_is_said_and_what_fails_stands_above_the_board_and_the_results_stay
         terminal.tell("web3", "fail", ERROR)
         terminal.until_text("machinectl status web3", "s  failed")
         assert terminal.lines[:3] == ["web2: hello", "web1: Warning: careful", "web2 it is"]
-        assert "".join(terminal.lines[3:5]) == ERROR
-        assert terminal.lines[5] == "machinectl status web3"
+        assert "".join(terminal.lines[3:5]) == f"Error: {ERROR}"
+        assert terminal.lines[5] == "  machinectl status web3"
         assert [line[:4] for line in terminal.lines[6:]] == ["web1", "web2", "web3"]
         terminal.tell("web1", "end")
         assert terminal.end() == 0
@@ -169,9 +171,9 @@ def test_more_machines_than_lines_are_counted_and_the_screen_is_never_overrun(ro
 def test_questions_come_one_at_a_time_and_the_board_waits_for_the_answer() -> None:
     with on_terminal("web1", "web2", "web3") as terminal:
         all_begun(terminal, "web1", "web2", "web3")
-        terminal.tell("web1", "secret", "Password: ")
+        terminal.tell("web1", "secret", "Password")
         terminal.until_text("web1: Password:")
-        terminal.tell("web2", "confirm", "Sure? ")
+        terminal.tell("web2", "confirm", "Sure?")
         terminal.did("web3", "note", "meanwhile")
         terminal.until(lambda: terminal.lines == ["web1: Password:"])
         assert not terminal.echoes()
@@ -219,7 +221,7 @@ def test_a_second_ctrl_c_leaves_the_board_and_the_terminal_in_order() -> None:
 def test_ctrl_c_at_a_question_ends_it_and_what_is_typed_is_seen_again() -> None:
     with on_terminal("web1", "web2") as terminal:
         terminal.did("web2", "step", "Installing")
-        terminal.tell("web1", "secret", "Password: ")
+        terminal.tell("web1", "secret", "Password")
         terminal.until_text("web1: Password:")
         terminal.type("\x03")
         terminal.until_text("The steps under way are being finished", "Installing")
@@ -229,6 +231,7 @@ def test_ctrl_c_at_a_question_ends_it_and_what_is_typed_is_seen_again() -> None:
         assert terminal.end() == 130
         assert re.search(r"s  done$", row(terminal, "web2"))
         assert "the answer" not in terminal.raw.decode()
+        assert "web1: Password:" in terminal.lines
 
 
 def test_a_pause_ends_with_ctrl_c() -> None:

@@ -90,10 +90,10 @@ def test_create_without_a_driver_names_those_that_there_are() -> None:
         (("create", "-d", "none", "--ur", "x", "box"), "machinectl create -d none --help"),
         (("create", "--url", "x", "box"), "machinectl create -d generic --help"),
         (("rm", "--porge", "box"), "Did you mean --purge?"),
-        (("ls", "--zzz"), "\nmachinectl ls --help"),
+        (("ls", "--zzz"), "\n  machinectl ls --help"),
         (("crate",), "Did you mean: machinectl create"),
         (("certs", "lst"), "Did you mean: machinectl certs ls"),
-        (("use", "box"), "\nSee those there are: machinectl --help"),
+        (("use", "box"), "\n  See those there are: machinectl --help"),
         (("create", "-d", "genric", "box"), "machinectl create -d generic"),
     ],
 )

@@ -144,12 +144,22 @@ def test_both_ways_print_the_same_bytes(machines: Store, arguments: tuple[str, .
 
 @pytest.mark.parametrize(
     "arguments",
-    [("env", "--help"), ("url", "a", "b"), ("ls",), ("ls", "-q", "--filter", "name=x"), ("-s",), ("env", "--shell")],
+    [
+        *[
+            ("env", "--help"),
+            ("url", "a", "b"),
+            ("ls",),
+            ("ls", "-q", "--filter", "name=x"),
+            ("-s",),
+            ("env", "--shell"),
+        ],
+        *[("url", "--json", "orionbox"), ("ip", "--json", "plain"), ("env", "--format", "dotenv", "orionbox")],
+    ],
     ids=" ".join,
 )
 def test_what_the_front_door_does_not_know_is_left_to_typer(machines: Store, arguments: tuple[str, ...]) -> None:
     light, full = run(FRONT, machines, *arguments), run(TYPER, machines, *arguments)
-    assert (light.returncode, light.stderr) == (full.returncode, full.stderr)
+    assert (light.returncode, light.stdout, light.stderr) == (full.returncode, full.stdout, full.stderr)
 
 
 def test_the_store_may_be_named_before_the_verb(machines: Store) -> None:

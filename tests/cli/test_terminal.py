@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -27,6 +28,7 @@ from tests.support.quiet import Quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from machinectl.machines.store import Store
 
@@ -109,6 +111,25 @@ def test_a_dumb_terminal_gets_plain_lines(machines: Store) -> None:
     assert str(State.RUNNING) in text
 
 
+def test_ls_of_no_machines_says_how_to_make_one_and_that_docker_machine_has_some(store: Store, tmp_path: Path) -> None:
+    old = tmp_path / "home/.docker/machine/machines/old1"
+    old.mkdir(parents=True)
+    state = {"DriverName": "none", "Driver": {"URL": "tcp://192.168.0.29:2375"}}
+    (old / "config.json").write_text(json.dumps(state))
+    with on_a_terminal(store, "-s", store.root, "ls") as (_, terminal):
+        headings, *told = everything(terminal).splitlines()
+    assert headings.split()[:2] == ["NAME", "ACTIVE"]
+    assert any(line.startswith(f"  machinectl -s {store.root} create -d generic ") for line in told)
+    assert f"docker-machine has machines in {tmp_path}/home/.docker/machine" in "".join(told)
+    assert told[-1] == f"  machinectl -s {store.root} create -d none --url tcp://192.168.0.29:2375 old1"
+
+
+def test_ls_of_no_machines_is_what_was_asked_for_alone_where_a_program_reads_it(store: Store) -> None:
+    for flag in ("-q", "--json"):
+        with on_a_terminal(store, "ls", flag) as (_, terminal):
+            assert everything(terminal).split() in ([], ["[]"])
+
+
 def test_rm_asks_on_the_terminal(machines: Store) -> None:
     with on_a_terminal(machines, "rm", "awake") as (_, terminal):
         asked = b""
@@ -123,15 +144,20 @@ def test_one_machine_has_a_spinner_and_a_line_a_step_and_no_board() -> None:
     with puppets.on_terminal("web1") as terminal:
         terminal.until_obeyed("web1", "begin alone")
         terminal.did("web1", "step", "Installing")
-        terminal.until_text("- Installing")
+        terminal.until(lambda: bool(re.search(r"[-|/\\] 0 s  Installing", "".join(terminal.lines))))
         terminal.did("web1", "end")
         terminal.did("web1", "note", "hello")
         terminal.tell("web1", "fail", "it broke")
         assert terminal.end() == 0
         [step, *rest] = terminal.lines
     assert re.fullmatch(r"Installing \(\d+\.\d s\)", step)
-    assert rest == ["hello", "it broke", "machinectl status web1", "exit code 0, without rich"]
-    assert set(re.findall(r"\x1b\[[^A-Za-z]*[A-Za-z]", terminal.raw.decode())) == {"\x1b[K"}
+    assert rest == ["hello", "Error: it broke", "  machinectl status web1", "exit code 0, without rich"]
+    assert set(re.findall(r"\x1b\[[^A-Za-z]*[A-Za-z]", terminal.raw.decode())) == {
+        "\x1b[K",
+        "\x1b[0m",
+        "\x1b[1m",
+        "\x1b[31m",
+    }
 
 
 def test_one_machine_is_interrupted_at_once() -> None:
@@ -142,3 +168,117 @@ def test_one_machine_is_interrupted_at_once() -> None:
         terminal.type("\x03")
         assert terminal.end() == 130
         assert re.search(r"Installing \(failed after \d+\.\d s\)", "".join(terminal.lines))
+
+
+TITLE = "Installing the engine from the packages of the distribution, which takes its time"
+
+
+@pytest.mark.parametrize("title", [TITLE, "引擎安装" * 20, "x"], ids=["long", "wide", "short"])
+@pytest.mark.parametrize("columns", [20, 40, 80, 200])
+def test_a_step_is_one_line_however_narrow_the_terminal_with_the_time_that_it_has_taken(
+    columns: int, title: str
+) -> None:
+    with puppets.on_terminal("web1", columns=columns) as terminal:
+        terminal.did("web1", "step", title)
+        # Each look is at all that was drawn until then: a line that is too long would have left some behind.
+        for second in range(2):
+            terminal.until(lambda second=second: bool(re.search(rf". {second} s  {title[0]}", "".join(terminal.lines))))  # type: ignore[misc]
+            assert len(terminal.lines) == 1
+        assert terminal.screen.cursor.x <= columns - len("^C")
+        terminal.did("web1", "end")
+        terminal.tell("web1", "end")
+        assert terminal.end() == 0
+        assert terminal.raw.decode().count("\n") == 3
+
+
+def test_a_step_is_one_line_where_the_locale_lacks_its_characters() -> None:
+    with puppets.on_terminal(
+        "web1", columns=40, environment={"PYTHONIOENCODING": "ascii:backslashreplace"}
+    ) as terminal:
+        terminal.did("web1", "step", "引擎安装" * 5)
+        for second in range(2):
+            terminal.until(lambda second=second: f" {second} s  " in "".join(terminal.lines))  # type: ignore[misc]
+            assert len(terminal.lines) == 1
+
+
+def test_what_is_said_or_asked_within_a_step_has_the_line_for_itself() -> None:
+    with puppets.on_terminal("web1") as terminal:
+        terminal.did("web1", "step", "Connecting")
+        terminal.until(lambda: any(line.endswith("Connecting") for line in terminal.lines))
+        terminal.did("web1", "note", "hello")
+        terminal.tell("web1", "secret", "Password of ops")
+        terminal.until_text("Password of ops:")
+        terminal.until(lambda: not terminal.echoes())
+        assert terminal.lines == ["hello", "Password of ops:"]
+        terminal.type("geheim\n")
+        terminal.until_text("the answer has 6 letters")
+        terminal.did("web1", "step", "Within")
+        terminal.until(lambda: terminal.lines[-1].endswith("Within"))
+        terminal.did("web1", "end")
+        terminal.until(lambda: terminal.lines[-1].endswith("Connecting"))
+        for _ in range(2):
+            terminal.tell("web1", "end")
+        assert terminal.end() == 0
+    assert [re.sub(r"[\d.]+ s", "1 s", line) for line in terminal.lines] == [
+        "hello",
+        "Password of ops:",
+        "the answer has 6 letters",
+        "Within (1 s)",
+        "Connecting (1 s)",
+        "web1 it is",
+        "exit code 0, without rich",
+    ]
+
+
+def test_a_dumb_terminal_gets_no_spinner_but_a_line_a_step() -> None:
+    with puppets.on_terminal("web1", environment={"TERM": "dumb"}) as terminal:
+        terminal.did("web1", "step", "Installing")
+        terminal.did("web1", "end")
+        terminal.tell("web1", "end")
+        assert terminal.end() == 0
+        assert re.fullmatch(
+            r"Installing \(\d\.\d s\)\r\nweb1 it is\r\nexit code 0, without rich\r\n", terminal.raw.decode()
+        )
+
+
+def test_without_a_terminal_a_step_is_a_line_when_it_has_ended() -> None:
+    with puppets.piped("web1") as machines:
+        machines.did("web1", "step", "Installing")
+        machines.did("web1", "end")
+        machines.tell("web1", "end")
+        _, err = machines.end()
+    assert re.fullmatch(r"Installing \(\d\.\d s\)\n", err)
+
+
+@pytest.mark.parametrize("verb", ["confirm", "secret"])
+@pytest.mark.parametrize("typed", ["\x03", "\x04"], ids=["^C", "^D"])
+def test_a_prompt_that_is_not_answered_has_its_line_ended(verb: str, typed: str) -> None:
+    with puppets.on_terminal("web1") as terminal:
+        terminal.until_obeyed("web1", "begin alone")
+        terminal.tell("web1", verb, "Password of ops" if verb == "secret" else "Sure?")
+        terminal.until(lambda: any(line.endswith(":") for line in terminal.lines))
+        terminal.type(typed)
+        terminal.end()
+    prompt, *rest = terminal.lines
+    assert prompt.removesuffix("^C").rstrip() == {"secret": "Password of ops:", "confirm": "Sure? (y/n):"}[verb]
+    if typed == "\x03":
+        assert rest == ["exit code 130, without rich"]
+    else:
+        assert rest[0] == "Error: No answer was given"
+
+
+def test_an_error_is_red_on_a_terminal_and_its_commands_stand_apart(store: Store) -> None:
+    with on_a_terminal(store, "-s", store.root, "url", "ghost") as (_, terminal):
+        assert everything(terminal).splitlines() == [
+            '\x1b[31mError: Docker machine "ghost" does not exist\x1b[0m',
+            f"  List the machines there are: \x1b[1mmachinectl -s {store.root} ls\x1b[0m",
+        ]
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+def test_an_error_has_no_colour_where_none_is_wanted(store: Store, variables: dict[str, str]) -> None:
+    with on_a_terminal(store, "set", "ghost", environment=variables) as (_, terminal):
+        assert everything(terminal).splitlines() == [
+            "Error: Nothing to set",
+            "  machinectl set --url tcp://192.168.0.30:2376 ghost",
+        ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import ssl
 import stat
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
+from machinectl.changes import FileMade
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.import_ import certs_import
 from machinectl.commands.certs.issue import certs_issue
@@ -23,6 +25,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.given import read_tls_dir, read_tls_files
 from machinectl.machines import fileset
 from machinectl.machines.record import Machine
+from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added
@@ -732,7 +735,7 @@ def test_every_certificate_of_every_machine_is_a_row(store: Store, made: Path) -
     assert certs_ls(store, ["m10"]) == rows[3:]
     cells = ["m2", "server.pem", "CN=orion", "orion localhost 127.0.0.1", "CN=machinectl CA for orion"]
     assert server.cells() == [*cells, f"{server.expires:%Y-%m-%d}", str(server.days_left), ""]
-    assert server.fields()["expires"] == server.expires.isoformat()
+    assert server.fields()["Expires"] == server.expires.isoformat()
 
 
 def test_a_store_without_machines_has_no_rows(store: Store) -> None:
@@ -813,6 +816,23 @@ def test_fail_under_fails_for_what_expires_sooner_or_cannot_be_read(store: Store
     assert [row.file for row in expiring(certs_ls(store), 1000)] == ["cert.pem", "server.pem"]
     (machine / "cert.pem").write_text("")
     assert [row.file for row in expiring(certs_ls(store), 0)] == ["cert.pem"]
+
+
+def test_fail_under_says_which_machine_fell_under_and_what_renews_it(store: Store, made: Path) -> None:
+    for name in ("ours", "theirs", "fine"):
+        add_machine(store, name=name)
+        certs_import(store, Quiet(), name, str(made))
+    with store.writing("ours") as held:
+        held.keep_changes([FileMade("/etc/docker/machinectl/server.pem")])
+    Path(store.directory("theirs"), "cert.pem").write_text("")
+    done = machinectl("certs", "ls", "ours", "theirs", "--fail-under", "1000", store=store.root)
+    assert done.returncode == 1
+    [first, renewal, second, new_ones] = done.stderr.splitlines()
+    assert re.search(r'"ours": cert.pem has 8\d\d days left; server.pem has 8\d\d days left', first)
+    assert "machinectl regenerate-certs --client-certs ours" in renewal
+    assert re.search('"theirs": cert.pem: .*; server.pem has', second)
+    assert "machinectl certs import theirs" in new_ones
+    assert machinectl("certs", "ls", "fine", "--fail-under", "30", store=store.root).stderr == ""
 
 
 def test_a_name_that_is_no_utf_8_is_refused_as_any_wrong_one(tmp_path: Path) -> None:

@@ -153,7 +153,10 @@ def test_a_choice_is_shown_and_anything_else_is_refused_before_anything_is_made(
     assert "s|m|l" in machinectl("create", "-d", "cloud", "--help").stdout
     refused = created("--cloud-size", "xl", store=store)
     assert refused.returncode == 2
-    assert refused.stderr.splitlines() == ["Error: --cloud-size 'xl' is none of its choices", "Choose one of: s, m, l"]
+    assert refused.stderr.splitlines() == [
+        "Error: --cloud-size 'xl' is none of its choices",
+        "  Choose one of: s, m, l",
+    ]
     assert not (store / "machines/box").exists()
     assert created("--cloud-size", "m", store=store).returncode == 0
 
@@ -221,8 +224,8 @@ def test_what_was_half_made_is_not_gone_on_with_by_other_options(tmp_path: Path)
     refused = created("--cloud-region", "moon", "--cloud-size", "l", store=store)
     assert refused.returncode == 1
     assert refused.stderr.splitlines() == [
-        '"box" is half made, with another --cloud-size',
-        "Go on with what it was made with, or take it back first: machinectl rm box",
+        'Error: "box" is half made, with another --cloud-size',
+        "  Go on with what it was made with, or take it back first: machinectl rm box",
     ]
 
 

@@ -272,7 +272,7 @@ def test_after_a_wrong_engine_option_set_and_provision_go_on(fresh_host: FreshHo
     assert failed.returncode == 1
     assert "machinectl set orion --engine-opt" in failed.stderr
     assert "The engine does not start with the new configuration" in cli.ok("ls").stdout
-    assert "/proc/nowhere" in json.loads(cli.ok("inspect", "--json", "orion").stdout)["failure"]["cause"]
+    assert "/proc/nowhere" in json.loads(cli.ok("inspect", "--json", "orion").stdout)["Failure"]["Cause"]
     cli.ok("set", "orion", "--engine-opt", "log-level=warn")
     cli.ok("provision", "orion")
     assert cli.is_running()

@@ -185,7 +185,7 @@ def test_paths_are_absolute_for_a_store_that_is_named_relatively(
     found = config_json(none_machine(), "store/machines/orionbox")
     assert found["Driver"]["StorePath"] == str(tmp_path / "store")
     assert found["HostOptions"]["AuthOptions"]["ClientKeyPath"] == str(tmp_path / "store/machines/orionbox/key.pem")
-    assert ours(none_machine(), "store/machines/orionbox")["directory"] == str(tmp_path / "store/machines/orionbox")
+    assert ours(none_machine(), "store/machines/orionbox")["Directory"] == str(tmp_path / "store/machines/orionbox")
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_a_drivers_state_that_is_no_json_object_hides_nothing_else(state: str) -
     machine = none_machine()
     machine.driver_state = state
     assert config_json(machine, DIRECTORY)["Driver"]["IPAddress"] == "192.168.0.29"
-    assert ours(machine, DIRECTORY)["driver_state"] is None
+    assert ours(machine, DIRECTORY)["DriverState"] is None
 
 
 def test_engine_options_of_another_type_are_shown_as_none_given() -> None:
@@ -209,27 +209,28 @@ def test_our_own_record_is_shown_field_by_field() -> None:
     machine = none_machine()
     machine.phase = Phase.PROVISIONING
     machine.labels = {"rack": "a"}
-    machine.engine = EngineOptions(options=("mtu=1400",))
-    machine.changes = [Unknown({"step": "daemon.json", "keys": ["hosts"]})]
+    machine.engine = EngineOptions(options=("mtu=1400",), tls_sans=("orion.lan",), install_url="https://get.lan")
+    machine.failure = {"when": "2026-01-02T03:04:05Z", "cause": "no route"}
+    machine.changes = [Unknown({"step": "daemon.json", "keys": ["hosts"]}), Unknown("what is no change")]
     machine.unknown = {"later": "x"}
     machine.options = {"url": "tcp://192.168.0.29:2376"}
     assert ours(machine, DIRECTORY) == {
-        "name": "orionbox",
-        "driver": "none",
-        "options": {"url": "tcp://192.168.0.29:2376"},
-        "driver_state": {"URL": "tcp://192.168.0.29:2376"},
-        "url": "tcp://192.168.0.29:2376",
-        "tls": True,
-        "phase": "provisioning",
-        "made": False,
-        "provision": True,
-        "labels": {"rack": "a"},
-        "engine": {"options": ["mtu=1400"]},
-        "mac": "",
-        "pending": "",
-        "failure": {},
-        "changes": [{"step": "daemon.json", "keys": ["hosts"]}],
-        "directory": DIRECTORY,
+        "Name": "orionbox",
+        "DriverName": "none",
+        "Options": {"url": "tcp://192.168.0.29:2376"},
+        "DriverState": {"URL": "tcp://192.168.0.29:2376"},
+        "URL": "tcp://192.168.0.29:2376",
+        "TLS": True,
+        "Phase": "provisioning",
+        "Made": False,
+        "Provision": True,
+        "Labels": {"rack": "a"},
+        "Engine": {"Options": ["mtu=1400"], "TLSSANs": ["orion.lan"], "InstallURL": "https://get.lan"},
+        "MAC": "",
+        "Pending": "",
+        "Failure": {"When": "2026-01-02T03:04:05Z", "Cause": "no route"},
+        "Changes": [{"Step": "daemon.json", "Keys": ["hosts"]}, "what is no change"],
+        "Directory": DIRECTORY,
     }
 
 
@@ -285,8 +286,8 @@ def test_what_only_sounds_like_a_secret_is_shown() -> None:
     machine.driver_state = json.dumps(state)
     machine.engine = EngineOptions(env=("HTTP_PROXY=http://proxy:3128", "PASSWORD_FILE=/run/secret"))
     shown = ours(machine, DIRECTORY)
-    assert shown["driver_state"] == state
-    assert shown["engine"] == machine.engine.dump()
+    assert shown["DriverState"] == state
+    assert shown["Engine"]["Env"] == machine.engine.dump()["env"]
 
 
 @given(st.text())

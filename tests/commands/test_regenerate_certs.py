@@ -183,7 +183,7 @@ def test_a_question_that_is_not_answered_with_yes_changes_nothing(store: Store, 
     register(store, "orion", sshd)
     console = Quiet(answer, interactive=False)
     assert run(store, console, "orion") == {}
-    assert console.said[-1] == "Are you sure? (y/n): "
+    assert console.said[-1] == "Are you sure?"
     assert sshd.log == ""
 
 

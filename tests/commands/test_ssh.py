@@ -157,7 +157,7 @@ def test_a_computer_without_an_ssh_runs_commands_all_the_same(orion: Store, no_s
 def test_a_computer_without_an_ssh_says_what_takes_its_options(orion: Store, no_ssh: dict[str, str]) -> None:
     done = machinectl("ssh", "orion", "-A", store=orion.root, environment=no_ssh)
     assert done.returncode == 255
-    assert done.stderr.splitlines()[-1] == "Install the OpenSSH client"
+    assert done.stderr.splitlines()[-1] == "  Install the OpenSSH client"
 
 
 @pytest.mark.parametrize(

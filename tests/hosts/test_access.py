@@ -8,15 +8,17 @@ import pytest
 
 from machinectl.cli.access import secret
 from machinectl.errors import MachineError
-from machinectl.hosts.access import Access
+from machinectl.hosts.access import Access, logged_in
 from machinectl.ssh.credentials import Credentials
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
+from tests.support.registered import register
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from machinectl.machines.store import Store
+    from tests.support.sshd import Sshd
 
 VERBS = ["ssh", "provision", "upgrade", "regenerate-certs", "restart", "stop", "start", "kill"]
 OPTIONS = ["--ssh-passphrase-file", "--ssh-password-file", "--ssh-host-key", "--ssh-strict", "--sudo-password-file"]
@@ -31,6 +33,17 @@ def test_a_password_typed_for_one_host_is_not_known_to_the_next() -> None:
     second = access.for_one_host()
     assert (second.credentials.password, second.credentials.sudo_password) == ("given", None)
     assert second.credentials.passphrases == first.credentials.passphrases
+
+
+def test_to_connect_is_a_step_that_ends_with_the_login(store: Store, sshd: Sshd) -> None:
+    console = Quiet()
+    machine = register(store, "orion", sshd, pinned=False)
+    with logged_in(machine, console, Access()):
+        console.note("logged in")
+    assert console.said == [f"Connecting to {sshd.host}", console.notes[0], "logged in"]
+    with logged_in(machine, console, Access(), quietly=True):
+        pass
+    assert console.steps == [f"Connecting to {sshd.host}"]
 
 
 def test_nothing_secret_is_in_its_repr() -> None:

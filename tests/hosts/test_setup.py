@@ -63,12 +63,24 @@ def test_a_machine_is_ready_when_its_engine_has_answered(store: Store) -> None:
     assert set(files(store)) == set(FILES.values())
 
 
+def test_a_person_sees_a_step_for_each_thing_that_takes_its_time(store: Store) -> None:
+    console = Quiet()
+    with store.writing("orion") as held:
+        Setup(world=answering(State.RUNNING)).carry_out(held, console, RecordedHost("docker"))
+    assert console.steps == [
+        "Looking at the host",
+        "Configuring the engine and restarting it",
+        f"Asking the engine for its version at tcp://{ADDRESS}:2376",
+    ]
+
+
 def test_what_will_be_changed_is_on_record_before_it_is(store: Store) -> None:
     seen = []
     carried_out(store, RecordedHost("docker", at_work=lambda: seen.append(store.read("orion"))))
     [record] = seen
     assert record.phase is Phase.PROVISIONING
     assert {type(change) for change in record.changes} >= {ConfigMerged, FileMade, CaGiven, DirectoryMade}
+    assert all(change.when for change in record.changes)
 
 
 def test_an_engine_that_does_not_answer_leaves_a_machine_that_can_be_resumed(store: Store) -> None:

@@ -35,6 +35,7 @@ def ready(store: Store, machine: Machine, host: RecordedHost, console: Quiet | N
     with store.writing(machine.name) as held:
         allowed = Allowed(**once)
         ready_to_restart(held, console, host, target_of(machine, Identity()), allowed)
+    assert console.said.pop(0) == "Looking at the host"
     return console.said
 
 

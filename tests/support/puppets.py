@@ -232,7 +232,7 @@ def main() -> int:
                 print(f"{name} it is", flush=True)
 
     code = guarded(all_of_them)
-    print(f"exit code {code}, {'with' if 'rich' in sys.modules else 'without'} rich", flush=True)
+    print(f"exit code {code}, {'with' if 'rich.live' in sys.modules else 'without'} rich", flush=True)
     return code
 
 

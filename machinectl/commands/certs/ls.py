@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import MachineError
+from machinectl.go.values import go_names
 from machinectl.machines.fileset import read_pem
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class Row:
 
     def fields(self) -> dict[str, object]:
         """The row as JSON holds it; the time as RFC 3339 has it."""
-        return {**asdict(self), "expires": self.expires.isoformat() if self.expires else None}
+        found = go_names(asdict(self))
+        return {"Name": found.pop("Machine"), **found, "Expires": self.expires.isoformat() if self.expires else None}
 
     def cells(self) -> list[str]:
         """The row as a table shows it: machine, file, subject, SANs, issuer, day of expiry, days left, warning."""
@@ -60,6 +62,38 @@ def certs_ls(store: Store, names: Sequence[str] | None = None, *, now: datetime 
 def expiring(rows: Iterable[Row], days: int) -> list[Row]:
     """The rows that `--fail-under DAYS` fails for: less than that left, or unreadable."""
     return [row for row in rows if row.days_left is None or row.days_left < days]
+
+
+def fallen(store: Store, rows: Iterable[Row], days: int) -> list[MachineError]:
+    """What `--fail-under DAYS` says of each machine that it fails for: its certificates, and what renews them."""
+    found: dict[str, list[Row]] = {}
+    for row in expiring(rows, days):
+        found.setdefault(row.machine, []).append(row)
+    return [
+        MachineError(f'"{name}": {"; ".join(map(how_long, under))} (--fail-under {days})', renewal(store, name, under))
+        for name, under in found.items()
+    ]
+
+
+def how_long(row: Row) -> str:
+    if row.days_left is None:
+        return f"{row.file}: {row.warning}"
+    if row.days_left < 0:
+        return f"{row.file} has expired"
+    return f"{row.file} has {row.days_left} day{'' if row.days_left == 1 else 's'} left"
+
+
+def renewal(store: Store, name: str, under: Iterable[Row]) -> str:
+    """The command that renews certificates of a machine."""
+    files = {row.file for row in under}
+    try:
+        ours = bool(store.read(name).changes)
+    except MachineError:
+        return f"See what is wrong: machinectl inspect {name}"
+    if not ours:
+        return f"Get new ones from whoever made them, and put them in: machinectl certs import {name} <DIR>"
+    flags = [flag for file, flag in (("cert.pem", "--client-certs"), ("ca.pem", "--new-ca")) if file in files]
+    return " ".join(["Renew them: machinectl regenerate-certs", *flags, name])
 
 
 def lacking(store: Store, name: str) -> list[Row]:

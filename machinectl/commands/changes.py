@@ -1,0 +1,51 @@
+"""`changes`: what was done on a machine's host, in its order, and what would become of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from machinectl.changes import Known, PortOpened
+from machinectl.machines.chosen import chosen_one
+from machinectl.provision import firewall
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.changes import Change
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+
+@dataclass(frozen=True)
+class Row:
+    """One change; `undoing` is what `rm --purge` does to it."""
+
+    change: Change
+
+    @property
+    def undoing(self) -> str:
+        if isinstance(self.change, PortOpened) and not firewall.is_ours(self.change):
+            return "stays: no machinectl has written that record"
+        return self.change.undoing
+
+    def fields(self) -> dict[str, Any]:
+        """The row as JSON holds it; the time as RFC 3339 has it, None where it is not known."""
+        kind = self.change.KIND if isinstance(self.change, Known) else "unknown"
+        done, about = self.change.done, self.change.about
+        return {"When": self.change.when or None, "Kind": kind, "About": about, "Done": done, "Undo": self.undoing}
+
+    def cells(self) -> list[str]:
+        """The row as a table shows it: when, in UTC, what, and what undoing does."""
+        return [self.change.when.replace("T", " ").removesuffix("Z"), self.change.done, self.undoing]
+
+
+def changes(store: Store, names: Sequence[str]) -> tuple[str, list[Row]]:
+    """A machine's name, and what was done on its host; also one's that was removed. Raises MachineError."""
+    name = names[0] if len(names) == 1 else chosen_one(store, names)
+    return name, [Row(change) for change in known(store, name).changes]
+
+
+def known(store: Store, name: str) -> Machine:
+    removed = {} if store.exists(name) else {machine.name: machine for machine in store.removed()}
+    return removed.get(name) or store.read(name)

@@ -1,0 +1,53 @@
+"""How errors look where programs read them: they begin alike, but for those that docker-machine's scripts look for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.cli.exits import report
+from machinectl.cli.outcomes import named
+from machinectl.errors import MachineError
+from tests.support.program import machinectl
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+
+
+@pytest.mark.parametrize(
+    ("cause", "printed"),
+    [
+        ("It does not answer", "Error: It does not answer\n"),
+        ("Error: No machine name specified", "Error: No machine name specified\n"),
+        ("Error creating machine: no", "Error creating machine: no\n"),
+        ('Docker machine "X" already exists', 'Docker machine "X" already exists\n'),
+        ('Driver "bogus" not found.', 'Driver "bogus" not found.\n'),
+        ("Invalid command line. Found extra arguments [a]", "Invalid command line. Found extra arguments [a]\n"),
+        ("No active host found", "No active host found\n"),
+        ("The engine does not start\njournal: no space", "Error: The engine does not start\njournal: no space\n"),
+    ],
+)
+def test_errors_begin_alike_and_docker_machines_lines_stay_its_own(
+    capsys: pytest.CaptureFixture[str], cause: str, printed: str
+) -> None:
+    report(MachineError(cause))
+    assert capsys.readouterr().err == printed
+
+
+def test_what_to_do_stands_beneath_and_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    report(MachineError("No", "Do this: machinectl ls -q;\nor: machinectl rm b"), "machinectl -s /x")
+    assert capsys.readouterr().err == "Error: No\n  Do this: machinectl -s /x ls -q;\n  or: machinectl -s /x rm b\n"
+
+
+def test_of_many_machines_each_error_names_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    for cause in ("Error: It does not answer", "It does not answer", 'Machine "web1" is half made'):
+        report(named(MachineError(cause), "web1"))
+    assert capsys.readouterr().err.splitlines() == [
+        *['Error: "web1": It does not answer'] * 2,
+        'Error: Machine "web1" is half made',
+    ]
+
+
+def test_the_help_of_a_command_line_that_says_nothing_is_no_error(store: Store) -> None:
+    assert "Error" not in machinectl("certs", store=store.root).stderr.partition("\n")[0]

@@ -1,0 +1,107 @@
+"""What programs read: the same keys everywhere, and those that the README promises."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl import __version__
+from machinectl.changes import FileMade
+from tests.support import servers
+from tests.support.program import machinectl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.machines.store import Store
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+# A row of the README's table: a command line, and the keys that it prints.
+ROW = re.compile(
+    r"^\| `([a-z]+(?: [a-z]+| --removed)?)( NAME…?)?` \| (object|list of objects) \| ([^|]*) \|$", re.MULTILINE
+)
+PROMISED = {match[1]: match for match in ROW.finditer(README)}
+# What holds data of somebody else's by its own names.
+DATA = {"Options", "DriverState", "Labels", "EngineOptions", "SwarmOptions"}
+
+
+@pytest.fixture
+def url(store: Store) -> Iterator[str]:
+    """Where the engine of the machine orion is."""
+    with servers.serving(servers.engine) as port:
+        url = f"tcp://127.0.0.1:{port}"
+        made = machinectl("create", "-d", "none", "--no-tls", "--url", url, "--label", "a=b", "orion", store=store.root)
+        assert made.returncode == 0
+        yield url
+
+
+def printed(store: Store, *arguments: str, docker_host: str = "") -> Any:
+    done = machinectl(*arguments, "--json", store=store.root, environment={"DOCKER_HOST": docker_host})
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("line", PROMISED)
+def test_a_verb_prints_the_keys_that_the_readme_promises(store: Store, url: str, line: str) -> None:
+    row = PROMISED[line]
+    if line == "certs ls":
+        Path(store.directory("orion"), "ca.pem").write_text("none")
+    if line == "changes":
+        with store.writing("orion") as held:
+            held.keep_changes([FileMade("/x")])
+    found = printed(store, *line.split(), *(["orion"] if row[2] else []), docker_host=url)
+    assert isinstance(found, list) is (row[3] == "list of objects")
+    for each in found if isinstance(found, list) else [found]:
+        assert list(each) == re.findall(r"`([A-Za-z]+)`", row[4])
+        assert all(re.fullmatch(r"([A-Z][a-z]*)+", key) for key in keys(each))
+
+
+def keys(found: Any) -> Iterator[str]:
+    if isinstance(found, dict):
+        for key, value in found.items():
+            yield key
+            yield from keys(value if key not in DATA else None)
+    for each in found if isinstance(found, list) else ():
+        yield from keys(each)
+
+
+def test_every_verb_that_shows_something_has_json() -> None:
+    assert set(PROMISED) >= {
+        *(
+            "ls",
+            "ls --removed",
+            "status",
+            "certs ls",
+            "drivers",
+            "inspect",
+            "url",
+            "ip",
+            "config",
+            "version",
+            "active",
+            "changes",
+        )
+    }
+
+
+def test_the_values_are_those_of_the_text(store: Store, url: str) -> None:
+    name = {"Name": "orion"}
+    assert printed(store, "url", "orion") == {**name, "URL": url}
+    assert printed(store, "ip", "orion", "orion") == [{**name, "IPAddress": "127.0.0.1"}] * 2
+    assert printed(store, "active", docker_host=url) == {**name, "URL": url}
+    assert printed(store, "config", "orion") == {**name, "Flags": [f"-H={url}"]}
+    assert printed(store, "version", "orion") == {**name, "Version": "99.1.2", "APIVersion": "1.99"}
+    assert printed(store, "version")["Version"] == __version__
+    status = printed(store, "status", "orion")
+    assert (status["Name"], status["State"], status["Version"]) == ("orion", "Running", "99.1.2")
+
+
+@pytest.mark.parametrize("verb", ["url", "ip", "active", "config", "version"])
+def test_what_fails_prints_no_json(store: Store, verb: str) -> None:
+    done = machinectl(verb, *(["ghost"] if verb != "active" else []), "--json", store=store.root)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr
