@@ -8,7 +8,7 @@ JOBS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 SOURCES = $(shell find machinectl drivers -name '*.py' -o -name '*.sh')
 
-.PHONY: demo test test-lab test-oldest check format dist bench lab clean
+.PHONY: demo test test-lab test-oldest check format man dist bench lab clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -54,6 +54,10 @@ check: $(VENV)/installed
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The man page is written from what --help says; a test holds that it was.
+man: $(VENV)/installed
+	$(BIN)/python -m tests.support.manual > machinectl/machinectl-docker.1
 
 # dist/ holds what a release publishes. TESTS and JOBS say what is run of it, as in `make test`.
 dist: $(VENV)/installed

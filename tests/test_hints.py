@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 import json
 import re
 import shlex
@@ -77,15 +78,47 @@ def options(driver: str, *verb: str) -> dict[str, Any]:
     return {**known, "-h": False, "--help": False}
 
 
+def shown() -> Iterator[Hint]:
+    """The commands of README.md, in its blocks and between the lines."""
+    for line, text in enumerate((ROOT / "README.md").read_text().splitlines(), 1):
+        for found in re.finditer(r"(?:^ *[$#] |`|\$\()machinectl ((?:-|[a-z])[^`#|)$]*)", text):
+            command = found[1].split(" …")[0].strip()
+            if command.split()[0] in VERBS or command.startswith("-"):
+                yield Hint(f"README.md:{line}", command)
+
+
 @pytest.mark.parametrize("hint", sorted(set(hints())), ids=str)
 def test_a_command_that_is_suggested_can_be_typed(hint: Hint) -> None:
+    check(hint)
+    assert not PLACEHOLDER.search(re.sub(r"<[^>]*>", "", hint.text)), f"{hint.where}: what is to be filled in is <…>"
+
+
+@pytest.mark.parametrize("hint", sorted(set(shown())), ids=str)
+def test_a_command_that_the_readme_shows_can_be_typed(hint: Hint) -> None:
+    check(hint)
+
+
+def test_each_link_in_the_readme_leads_somewhere_wherever_it_is_read() -> None:
+    text = (ROOT / "README.md").read_text()
+    anchors = {
+        "#" + re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
+    links = re.findall(r"\]\(([^)]*)\)", text)
+    assert links
+    assert set(links) <= anchors
+
+
+def check(hint: Hint) -> None:
+    """The verb is there, and has the options, each with a value where it takes one."""
     words = shlex.split(hint.text)
     if words[0] in {"-s", "--storage-path"}:
         words = words[2:]
-    if not words:
+    if not words or words[0] == "--help":
         return
     verb = tuple(words[:2]) if words[0] == "certs" and len(words) > 1 and words[1] in CERTS else (words[0],)
-    driver = words[words.index("-d") + 1] if verb == ("create",) and "-d" in words else "generic"
+    named = [following for word, following in itertools.pairwise(words) if word in {"-d", "--driver"}]
+    driver = named[0] if verb == ("create",) and named else "generic"
     known = options(driver if driver in {"none", "generic"} else "generic", *verb)
     known |= options("generic", "create") if verb == ("set",) else {}
     rest = iter(words[len(verb) :])
@@ -96,7 +129,6 @@ def test_a_command_that_is_suggested_can_be_typed(hint: Hint) -> None:
         assert option in known, f"{hint.where}: no option of {' '.join(verb)}"
         if known[option] and not equals:
             assert next(rest, None) is not None, f"{hint.where}: {option} lacks its value"
-    assert not PLACEHOLDER.search(re.sub(r"<[^>]*>", "", hint.text)), f"{hint.where}: what is to be filled in is <…>"
 
 
 def test_a_machine_of_docker_machines_is_registered_by_what_its_record_says(store: Store) -> None:
