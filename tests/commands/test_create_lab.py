@@ -270,7 +270,7 @@ def test_after_a_wrong_engine_option_set_and_provision_go_on(fresh_host: FreshHo
     host = fresh_host("docker")
     failed = cli.start(*generic(host, "--engine-opt", "data-root=/proc/nowhere")).end()
     assert failed.returncode == 1
-    assert "machinectl set orion --engine-opt" in failed.stderr
+    assert "machinectl set orion --help" in failed.stderr
     assert "The engine does not start with the new configuration" in cli.ok("ls").stdout
     assert "/proc/nowhere" in json.loads(cli.ok("inspect", "--json", "orion").stdout)["Failure"]["Cause"]
     cli.ok("set", "orion", "--engine-opt", "log-level=warn")
