@@ -248,6 +248,7 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
     from machinectl.hosts.access import elevated, keep_host_key, logged_in
     from machinectl.hosts.let_in import take_out
     from machinectl.hosts.setup import purge as undo
+    from machinectl.ssh.errors import SSHError
 
     access = purge.access.for_one_host()
     try:
@@ -259,6 +260,9 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
             take_out(held, console, session)
     except MachineError as exc:
         if not force:
+            if isinstance(exc, SSHError):
+                # It may never come back.
+                exc.hint += f"\nOr forget it, with what undoes its set-up kept: machinectl rm {held.name}"
             raise
         console.warn(f"{exc.cause}; the host stays as it is")
 

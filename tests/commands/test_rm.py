@@ -17,6 +17,7 @@ from tests.support.registered import added
 if TYPE_CHECKING:
     from machinectl.changes import Change
     from machinectl.machines.store import Store
+    from tests.support.sshd import SSHConfig
 
 CHANGES = (FileMade("/etc/docker/daemon.json"), CaGiven("0" * 64))
 
@@ -91,6 +92,19 @@ def test_a_host_that_could_not_be_put_back_goes_on_being_kept(store: Store) -> N
     assert (store.names(), removed(store)) == ([], "orion\n")
     assert machinectl("rm", "-y", "--purge", "orion", store=store.root).returncode == 1
     assert (store.names(), removed(store)) == ([], "orion\n")
+
+
+def test_of_a_host_that_may_never_come_back_it_is_said_how_to_forget_it(store: Store, ssh_config: SSHConfig) -> None:
+    ssh_config.write("ConnectTimeout 2")
+    machine = Machine("orion", "generic", url="tcp://127.0.0.1:2376", tls=True)
+    machine.driver_state = '{"IPAddress": "127.0.0.1", "SSHPort": 1, "EnginePort": 2376}'
+    machine.changes = CHANGES
+    added(store, machine)
+    failed = machinectl("rm", "-y", "--purge", "orion", store=store.root)
+    assert failed.returncode == 1
+    assert "with what undoes its set-up kept: machinectl rm orion\n" in failed.stderr
+    assert machinectl("rm", "-y", "orion", store=store.root).returncode == 0
+    assert removed(store) == "orion\n"
 
 
 def test_nobody_is_asked_about_what_is_not_to_be_removed_and_the_hint_for_it_works(store: Store) -> None:
