@@ -105,10 +105,13 @@ def as_called(text: str, program: str) -> str:
 
     first, *rest = text.split("machinectl ")
     # In a sentence it is but a name.
-    return first + "".join(
-        f"{program if part.split(maxsplit=1)[:1] and part.split(maxsplit=1)[0] in VERBS else 'machinectl'} {part}"
-        for part in rest
-    )
+    return first + "".join(f"{program if first_word(part) in VERBS else 'machinectl'} {part}" for part in rest)
+
+
+def first_word(text: str) -> str:
+    """What a verb may be of a text, without the sentence's own signs behind it."""
+    end = next((at for at, letter in enumerate(text) if not (letter.isalpha() or letter == "-")), len(text))
+    return text[:end]
 
 
 def program_with(root: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.exits import report
+from machinectl.cli.exits import as_called, report
 from machinectl.cli.outcomes import named
 from machinectl.errors import MachineError
 from tests.support.program import machinectl
@@ -38,6 +38,13 @@ def test_errors_begin_alike_and_docker_machines_lines_stay_its_own(
 def test_what_to_do_stands_beneath_and_apart(capsys: pytest.CaptureFixture[str]) -> None:
     report(MachineError("No", "Do this: machinectl ls -q;\nor: machinectl rm b"), "machinectl -s /x")
     assert capsys.readouterr().err == "Error: No\n  Do this: machinectl -s /x ls -q;\n  or: machinectl -s /x rm b\n"
+
+
+def test_a_hints_command_names_the_store_that_was_named_and_a_sentence_does_not() -> None:
+    hint = "Look: machinectl ls; have machinectl do it (machinectl rm)."
+    assert as_called(hint, "machinectl -s /x") == (
+        "Look: machinectl -s /x ls; have machinectl do it (machinectl -s /x rm)."
+    )
 
 
 def test_of_many_machines_each_error_names_its_own(capsys: pytest.CaptureFixture[str]) -> None:
