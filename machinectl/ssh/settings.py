@@ -121,9 +121,9 @@ def settings(endpoint: SSHEndpoint) -> Settings:
 def check_endpoint(endpoint: SSHEndpoint) -> None:
     """Refuse what would be read as an option, or as more than a name by the shell of a ProxyCommand."""
     if not NAME.fullmatch(endpoint.host) or "/" in endpoint.host or "@" in endpoint.host:
-        raise UsageError(f"{endpoint.host!r} is not a host's name or address")
+        raise UsageError(f"{endpoint.host!r} is not a host's name or address", "Give it as ssh takes it")
     if endpoint.user and not NAME.fullmatch(endpoint.user):
-        raise UsageError(f"{endpoint.user!r} is not a user's name")
+        raise UsageError(f"{endpoint.user!r} is not a user's name", "Give it as ssh takes it")
 
 
 def openssh_query(endpoint: SSHEndpoint) -> list[str]:
