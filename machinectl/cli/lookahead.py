@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from machinectl.cli.go_flags import flags_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,10 +61,13 @@ def named_store(arguments: Sequence[str]) -> str:
 def named_machine(arguments: Sequence[str], exists: Callable[[str], bool]) -> str:
     """The machine that a verb with one name is about; "" where none of its words is one.
 
-    A word may be the value of an option that is not known yet: one counts where it `exists`.
+    A word may be the value of an option before it that is not known yet: one that surely is none goes first.
     """
     _, rest = split_at_verb(arguments)
-    return next((word for word in rest[1:] if not word.startswith("-") and exists(word)), "")
+    known = flags_of(rest[0]) if rest else {}
+    found = [(word, before) for before, word in pairwise(rest) if not word.startswith("-") and exists(word)]
+    sure = [word for word, before in found if not before.startswith("--") or before.removeprefix("--") in known]
+    return next(iter([*sure, *(word for word, _ in found)]), "")
 
 
 def named_driver(arguments: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# What is wider than that is hard to read; where stdout is no terminal, it is the width that there always was.
+# What is wider than that is hard to read; where stdout is no terminal, it has what most terminals have.
 WIDEST, USUAL = 120, 80
 # Between a name and what it is for, and before a name. Columns.
 GAP, INDENT = 2, 2

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from machinectl.changes import Known, PortOpened
+from machinectl.errors import one_line
 from machinectl.machines.chosen import chosen_one
 from machinectl.provision import firewall
 
@@ -37,7 +38,8 @@ class Row:
 
     def cells(self) -> list[str]:
         """The row as a table shows it: when, in UTC, what, and what undoing does."""
-        return [self.change.when.replace("T", " ").removesuffix("Z"), self.change.done, self.undoing]
+        when = self.change.when.replace("T", " ").removesuffix("Z")
+        return [when, one_line(self.change.done), one_line(self.undoing)]
 
 
 def changes(store: Store, names: Sequence[str]) -> tuple[str, list[Row]]:

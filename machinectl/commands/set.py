@@ -56,8 +56,6 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
         if change.url is not None:
             tls = machine.tls if change.tls is None else change.tls
             move(machine, engine_url.with_port(change.url, tls=tls), tls=change.tls)
-        if change.options:
-            change_options(machine, change.options)
         if change.tls is not None:
             if change.tls and not machine.url.startswith("tcp://"):
                 raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Leave --tls out")
@@ -68,6 +66,9 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
         }
         machine.engine = replace(machine.engine, **change.engine)
         machine.engine.check()
+        if change.options:
+            # Last of all: a key that is taken takes the place of the one that is there.
+            change_options(machine, change.options)
         waits = bool(machine.changes and (change.engine or change.labels or change.unlabel))
         machine.pending = PROVISION if waits else machine.pending
         held.write()

@@ -22,6 +22,8 @@ HEAD_START = 1.0
 SHARE = 4
 # Of the time that is left, so that what was found is there when the engine's time is up.
 IN_TIME = 0.8
+# How many are looked at at the same time: each takes a file descriptor, and 256 are all that a process has on macOS.
+AT_ONCE = threading.BoundedSemaphore(32)
 # How much later than the deadline what was found is still waited for. Seconds.
 GRACE = 0.1
 
@@ -66,8 +68,15 @@ class SSHLook:
 
     def _look(self, way: SSHEndpoint) -> None:
         self._begin.wait(min(HEAD_START, left(self._deadline) / SHARE))
-        if not self._over:
-            self._found.put(is_silent(way, self._deadline))
+        if not AT_ONCE.acquire(timeout=left(self._deadline)):
+            return
+        try:
+            if not self._over:
+                self._found.put(is_silent(way, self._deadline))
+        except Exception:  # noqa: BLE001 (whatever keeps us from looking, as no descriptor left: it cannot be told then)
+            self._found.put(False)
+        finally:
+            AT_ONCE.release()
 
 
 def left(deadline: Deadline) -> float:

@@ -125,8 +125,6 @@ if engine=$(engine_process); then
     booted=$(sed -n 's/^btime //p' /proc/stat)
     ticks=$(sed 's/.*) //' "/proc/$engine/stat" | cut -d' ' -f20)
     changed=$(stat -Lc %Y "$config") && [ "$changed" -gt $((booted + ticks / $(getconf CLK_TCK || echo 100))) ] && say edited
-else
-    stored=$(find /var/lib/docker/containers -mindepth 1 -maxdepth 1 -type d | wc -l) && say stored "$stored"
 fi
 
 # Its configuration.
@@ -141,7 +139,9 @@ for ca in $(sed -n 's/.*"tlscacert"[^"]*"\([^"]*\)".*/\1/p' "$config") \
 for root in /var/lib/docker $(sed -n -e 's/.*"data-root"[^"]*"\([^"]*\)".*/\1/p' -e 's/.*"graph"[^"]*"\([^"]*\)".*/\1/p' "$config") \
     $(printf '%s\n' "$unit" | sed -n 's/^[^#]*--data-root[= ]\([^ ]*\).*/\1/p'); do
     followed=$(readlink -f "$root") && [ "$followed" != "${root%/}" ] && say link "${root%/}" "$followed"
+    stored=$((${stored:-0} + $(find "$root/containers" -mindepth 1 -maxdepth 1 -type d | wc -l)))
 done
+[ "$engine" ] || say stored "$stored"
 read -r phase </etc/docker/machinectl/transaction/phase && say transaction "$phase"
 
 # The process that holds a socket. What `ls` finds is only where to look: files are named by anybody, also like sockets.
@@ -178,11 +178,20 @@ for process in /proc/[0-9]*; do
 done
 
 # Who is attached to the engine, and by what: a restart cuts it off. The unit is said where one of the system started it.
+# Who may not speak to the engine, or is in a container, is not: anybody can name a program docker.
+here=$(readlink /proc/self/ns/pid)
+group=$(stat -Lc %g /run/docker.sock || echo 0)
+may_speak() {
+    [ "$(readlink "$1/ns/pid")" = "$here" ] || return 1
+    awk -v "group=$group" '$1 == "Uid:" && $3 == 0 { found = 1 }
+        $1 == "Gid:" || $1 == "Groups:" { for (i = 2; i <= NF; i++) if ($i == group) found = 1 }
+        END { exit !found }' "$1/status"
+}
 for process in /proc/[0-9]*; do
     case $(readlink "$process/exe") in */cli-plugins/*) continue ;; */docker | */docker-compose) ;; *) continue ;; esac
     verb=$(tr '\0' '\n' <"$process/cmdline" | grep -x -m 1 -E 'run|start|up|compose|attach|exec|logs|build|buildx|pull|push|events|stats|wait')
     unit=$(tail -n 1 "$process/cgroup" | sed -n 's|^.*:/system\.slice/\(.*/\)\{0,1\}\([^/]*\.service\).*|\2|p')
-    [ "$verb" ] && say client "${process#/proc/}" "$verb" "$unit"
+    [ "$verb" ] && may_speak "$process" && say client "${process#/proc/}" "$verb" "$unit"
 done
 
 # Who has the package manager's locks, and whether it was cut short.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import one_line
 from machinectl.ssh.errors import LoginRefused, NoShell
+from machinectl.ssh.settings import NAME
 
 if TYPE_CHECKING:
     from machinectl.ssh.settings import Settings
@@ -46,7 +47,8 @@ def instead_of_commands(settings: Settings, said: str) -> NoShell:
     """Why a host that let us in does not run what it is sent: from what came in place of its output."""
     words = one_line(said.strip()[-LONGEST_SAID:], LONGEST_SAID)
     another = ANOTHER_USER.search(said)
-    if another:
+    # The name goes into a command that a person types: whose it is, is the host's to say.
+    if another and NAME.fullmatch(another[1]):
         return NoShell(
             f"{settings.user} may not log in at {settings.address}: it says {words!r}",
             f"Log in as that user: --generic-ssh-user {another[1]}",

@@ -69,6 +69,10 @@ PERSISTS = 600
 LOGIN_TIMEOUT = 120.0
 # Enough for an ssh that only speaks to the one in the background; in seconds.
 ASK_TIMEOUT = 10.0
+# How much ssh may say while it logs in, in bytes: a server's banner comes that way; and how often it is looked at, in
+# seconds.
+MOST_SAID = 1 << 16
+LOOK_SECONDS = 0.05
 UNKNOWN_TO_BOTH = re.compile(r"Unable to negotiate|no matching|Protocol major versions differ")
 # The keys that a host may have, as they are asked for one kind after the other.
 ALGORITHMS = {
@@ -90,21 +94,29 @@ def connect(
     trace: Callable[[str], None] | None = None,
 ) -> Session:
     """Log in by the system's ssh. Raises `instead_of` where there is none or it cannot do it either, and SSHError."""
+    check_way(settings, instead_of)
     if isinstance(instead_of, TokenNeeded) and console.interactive and is_there():
         console.note(f"The system's ssh logs in at {settings.address}: a token that blinks waits to be touched")
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="machinectl-", ignore_cleanup_errors=True))
         program = OpenSSH(endpoint, settings, Path(directory), instead_of)
         program.meet(host_keys)
-        program.log_in(host_keys.pinned, asks=console.interactive)
         stack.callback(program.leave)
+        program.log_in(host_keys.pinned, asks=console.interactive)
         return SystemSession(program, settings, stack.pop_all(), known_hosts=host_keys.pinned, trace=trace)
 
 
 def meet(endpoint: SSHEndpoint, settings: Settings, host_keys: HostKeys, *, instead_of: BeyondUs) -> None:
     """Find that a host's key is trusted, by the system's ssh, and leave it at that. Raises as `connect`."""
+    check_way(settings, instead_of)
     with tempfile.TemporaryDirectory(prefix="machinectl-") as directory:
         OpenSSH(endpoint, settings, Path(directory), instead_of).meet(host_keys)
+
+
+def check_way(settings: Settings, instead_of: BeyondUs) -> None:
+    """Leave no host behind a jump host to the system's ssh: it judges that one's key by what it knows itself."""
+    if settings.proxy_jump:
+        raise instead_of
 
 
 def is_there() -> bool:
@@ -143,7 +155,7 @@ class OpenSSH:
         options = {**MEETING, "UserKnownHostsFile": quoted(str(seen))}
         if kinds:
             options["HostKeyAlgorithms"] = kinds
-        said = self._run([*given(options), "true"])
+        said = self._run([*given(options), "true"], self._settings.connect_timeout + ASK_TIMEOUT)
         entries = known_hosts.parse(seen.read_bytes()) if seen.exists() else []
         if not entries:
             self._fail(said)
@@ -160,29 +172,29 @@ class OpenSSH:
             "ServerAliveInterval": f"{self._settings.alive_interval:.0f}",
             "ServerAliveCountMax": str(max(1, self._settings.alive_count)),
         }
-        said = self._run([*given(options), "-f", "-N"], trusts=True)
+        patience = self._settings.connect_timeout + LOGIN_TIMEOUT
+        said = self._run([*given(options), "-f", "-N"], patience, trusts=True)
         if not self.is_alive():
             self._fail(said)
 
-    def _run(self, arguments: Sequence[str], *, trusts: bool = False) -> str:
-        """Run ssh to its end, and return what it says."""
+    def _run(self, arguments: Sequence[str], patience: float, *, trusts: bool = False) -> str:
+        """Run ssh to its end, `patience` seconds at most, and return what it says, as far as anybody reads that."""
+        # What it says that is no error is why it came to nothing, too.
+        options = {"ConnectTimeout": f"{self._settings.connect_timeout:.0f}", "LogLevel": "INFO"}
+        command = self.command([*given(options), *arguments], trusts=trusts)
         # A file: the ssh that stays in the background would keep a pipe open.
         with tempfile.TemporaryFile() as errors:
             try:
-                # What it says that is no error is why it came to nothing, too.
-                patience = {"ConnectTimeout": f"{self._settings.connect_timeout:.0f}", "LogLevel": "INFO"}
-                subprocess.run(
-                    self.command([*given(patience), *arguments], trusts=trusts),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=errors,
-                    timeout=self._settings.connect_timeout + LOGIN_TIMEOUT,
-                    check=False,
-                )
-            except (OSError, subprocess.TimeoutExpired) as exc:
+                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
+            except OSError as exc:
                 raise self._instead_of from exc
+            late = (
+                ""
+                if ends(process, errors.fileno(), patience)
+                else f"\nit did not come to an end within {patience:.0f} s"
+            )
             errors.seek(0)
-            return errors.read().decode(errors="replace")
+            return errors.read(MOST_SAID).decode(errors="replace") + late
 
     def _fail(self, said: str) -> NoReturn:
         """Say why ssh came to nothing."""
@@ -203,6 +215,10 @@ class OpenSSH:
     def login_command(self) -> list[str]:
         """What starts LOGIN_COMMAND over the connection that there is, and makes no other one where that has ended."""
         options = {
+            # Both are OpenSSH's since 8.7.
+            "IgnoreUnknown": "StdinNull,SessionType",
+            "StdinNull": "no",
+            "SessionType": "default",
             "ControlMaster": "no",
             "ControlPath": quoted(str(self._control)),
             "ProxyCommand": "false",
@@ -275,6 +291,21 @@ class SystemSession(Session):
 
     def _is_alive(self) -> bool:
         return self._program.is_alive()
+
+
+def ends(process: subprocess.Popen[bytes], errors: int, patience: float) -> bool:
+    """Whether a program ends in time, in seconds, and without flooding the file of its errors; it has ended then."""
+    end = time.monotonic() + patience
+    try:
+        while process.poll() is None:
+            if time.monotonic() > end or os.fstat(errors).st_size > MOST_SAID:
+                return False
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK_SECONDS)
+        return True
+    finally:
+        process.kill()
+        process.wait()
 
 
 def feed(process: subprocess.Popen[bytes], data: bytes) -> None:

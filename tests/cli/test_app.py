@@ -682,6 +682,25 @@ def test_set_changes_the_way_to_a_host_and_leaves_where_its_engine_is(store: Sto
     assert store.read("orion").dump() == machine.dump()
 
 
+def test_a_set_that_is_refused_takes_no_key(store: Store, sshd: Sshd, tmp_path: Path) -> None:
+    register(store, "orion", sshd)
+    key = tmp_path / "other"
+    key.write_bytes(b"another key")
+    before = Path(store.directory("orion"), "id_ssh").read_bytes()
+    for wrong in (("--engine-env", "NOEQ"), ("--url", "unix:///x.sock"), ("--generic-ssh-port", "99999")):
+        assert machinectl("set", "--generic-ssh-key", str(key), *wrong, "orion", store=store.root).returncode != 0
+        assert Path(store.directory("orion"), "id_ssh").read_bytes() == before
+
+
+def test_set_knows_its_machine_from_a_value_that_is_anothers_name(store: Store, sshd: Sshd) -> None:
+    register(store, "orion", sshd)
+    machinectl("create", "-d", "none", "--url", "unix:///x.sock", "rigel", store=store.root)
+    for words in (("--generic-ssh-user", "rigel", "orion"), ("orion", "--generic-ssh-user", "rigel")):
+        done = machinectl("set", *words, store=store.root)
+        assert done.returncode == 0, done.stderr
+        assert store.read("orion").options["generic-ssh-user"] == "rigel"
+
+
 def test_set_moves_a_machine_that_is_reached_by_ssh_alone_with_its_way(store: Store) -> None:
     create = (
         "create",

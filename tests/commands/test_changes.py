@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from machinectl.changes import FileMade, PackageInstalled, PortOpened
+from machinectl.changes import ConfigMerged, FileMade, PackageInstalled, PortOpened
 from machinectl.machines.record import Machine
 from tests.support.program import machinectl
 from tests.support.registered import added
@@ -37,6 +37,16 @@ def test_changes_are_told_in_their_order_with_what_undoes_them(store: Store) -> 
         ["let port 2376 through ufw", "stays: no machinectl has written that record"],
     ]
     assert (done.returncode, done.stderr) == (0, "Undo it, and forget the machine: machinectl rm --purge orion\n")
+
+
+def test_what_a_record_says_draws_no_rows_of_its_own(store: Store) -> None:
+    machine = Machine("orion", "none", url="tcp://192.0.2.29:2376", tls=True)
+    forged = "x\n2026-01-01 00:00:00   made the file /etc/innocent   removed"
+    machine.changes = (ConfigMerged("/etc/docker/daemon.json", None, "644", {forged: 1, "y" * 9999: 2}, "0" * 64),)
+    added(store, machine)
+    shown = machinectl("changes", "orion", store=store.root).stdout
+    assert len(shown.splitlines()) == 2
+    assert max(map(len, shown.splitlines())) < 500
 
 
 def test_a_program_gets_the_same(store: Store) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.driver import DriverError, SSHEndpoint
+from machinectl.hosts import silence
 from machinectl.hosts.states import state_of, states_of
 from machinectl.machines.record import Machine
 from machinectl.state import State
@@ -165,6 +166,18 @@ def test_a_host_is_off_where_no_way_leads_to_it(
 def test_a_host_that_is_only_reached_by_ssh_is_off_where_that_is_silent(use: Callable[[StandIn], None]) -> None:
     with servers.full() as ssh:
         assert seen(use, ssh, ssh, scheme="ssh")[0] is State.STOPPED
+
+
+@pytest.mark.usefixtures("ssh_config")
+def test_whatever_keeps_from_looking_at_ssh_leaves_the_engines_answer(
+    use: Callable[[StandIn], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> bool:
+        raise KeyError("no descriptor left")
+
+    monkeypatch.setattr(silence, "is_silent", fails)
+    with servers.full() as engine, servers.full() as ssh:
+        assert seen(use, engine, ssh)[0] is State.TIMEOUT
 
 
 @pytest.mark.usefixtures("ssh_config")

@@ -26,6 +26,9 @@ BOOTING = (
     b'For technical details, see pam_nologin(8)."\n'
 )
 # The command= that cloud-init writes before root's key.
+NOT_ROOT_BUT_A_SHELLS = (
+    r"""command="echo 'Please login as the user \"x;touch\${IFS}y\" rather than the user \"root\".';echo;exit 142" """
+)
 NOT_ROOT = (
     "no-port-forwarding,no-agent-forwarding,no-X11-forwarding,"
     r"""command="echo 'Please login as the user \"ubuntu\" rather than the user \"root\".';echo;exit 142" """
@@ -88,6 +91,13 @@ def test_a_cloud_image_whose_root_may_not_log_in_says_who_may(sshd: Sshd) -> Non
     error = refusal(sshd)
     assert "may not log in" in error.cause
     assert error.hint == "Log in as that user: --generic-ssh-user ubuntu"
+
+
+def test_a_name_that_a_shell_would_take_for_more_is_in_no_command_that_is_typed(sshd: Sshd) -> None:
+    force(sshd, NOT_ROOT_BUT_A_SHELLS)
+    error = refusal(sshd)
+    assert "touch" in error.cause
+    assert "touch" not in error.hint
 
 
 def test_a_forced_command_is_told_as_one(sshd: Sshd) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import glob
 import os
+import signal
 import struct
 import subprocess
 import tempfile
@@ -43,15 +45,25 @@ pytestmark = pytest.mark.usefixtures("ssh_config")
 
 
 @pytest.fixture
-def newer(sshd: Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sshd]:
+def newer(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
     """A server that has no cipher in common with paramiko; nothing of the connections to it is left in the end."""
     sshd.configure(NEWER)
-    (tmp_path / "t").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", tempfile.mkdtemp())
+    mine = tempfile.mkdtemp()
+    monkeypatch.setattr(tempfile, "tempdir", mine)
     yield sshd
-    assert tempfile.tempdir is not None
-    assert glob.glob(f"{tempfile.tempdir}/*") == []
-    os.rmdir(tempfile.tempdir)
+    assert at_work_with(mine) == []
+    assert glob.glob(f"{mine}/*") == []
+    os.rmdir(mine)
+
+
+def at_work_with(directory: str) -> list[str]:
+    """The command lines of the programs that were told of a directory."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        # It may end meanwhile.
+        with contextlib.suppress(OSError), open(path, "rb") as file:
+            found.append(file.read().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in found if directory in line]
 
 
 @pytest.mark.parametrize(
@@ -135,6 +147,7 @@ def test_what_the_user_configured_for_shells_is_not_for_commands(newer: Sshd, ss
     ssh_config.write(
         "RemoteCommand echo mine\nRequestTTY force\nLocalForward 1 localhost:1\nPermitLocalCommand yes\n"
         "LocalCommand false\nControlMaster auto\nControlPath ~/%C\nHashKnownHosts yes\nStrictHostKeyChecking no\n"
+        "StdinNull yes\nSessionType subsystem\n"
     )
     with log_in(newer.endpoint) as session:
         assert session.run("tty || echo none").text.splitlines()[-1] == "none"
@@ -149,6 +162,44 @@ def test_a_host_behind_a_jump_host(newer: Sshd, another_sshd: Sshd, ssh_config: 
     )
     with log_in(SSHEndpoint("behind", key=str(newer.key_path))) as session:
         assert session.run("echo behind").text == "behind"
+
+
+def test_a_host_behind_a_proxy_jump_is_not_left_to_an_ssh_that_judges_its_keys_by_its_own(
+    newer: Sshd, another_sshd: Sshd, ssh_config: SSHConfig
+) -> None:
+    pinned = another_sshd.known().replace(another_sshd.known().split()[2], newer.known().split()[2])
+    ssh_config.write(
+        f"Host jump\n  HostName 127.0.0.1\n  Port {another_sshd.port}\n  IdentityFile {another_sshd.key_path}\n"
+        f"Host behind\n  HostName 127.0.0.1\n  Port {newer.port}\n  ProxyJump jump\n"
+        "Host *\n  StrictHostKeyChecking no\n"
+    )
+    for beyond_us in (newer, another_sshd):
+        newer.configure(*([NEWER] if beyond_us is newer else []))
+        another_sshd.configure(*([NEWER] if beyond_us is another_sshd else []))
+        with pytest.raises(SSHError):
+            log_in(
+                SSHEndpoint("behind", key=str(newer.key_path)),
+                policy=HostKeyPolicy(pinned=pinned.encode(), strict=True),
+            )
+    assert another_sshd.known().split()[2] not in ssh_config.known_hosts.read_text()
+
+
+def test_a_login_that_is_broken_off_leaves_no_ssh_behind(newer: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(system.OpenSSH, "is_alive", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        log_in(newer.endpoint)
+
+
+@pytest.mark.parametrize("program", ["yes >&2", "read -r never"])
+def test_an_ssh_that_floods_or_never_ends_is_ended(program: str) -> None:
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(["sh", "-c", program], stdin=subprocess.PIPE, stderr=errors)
+        assert not system.ends(process, errors.fileno(), 1 if "read" in program else 60)
+        assert process.returncode == -signal.SIGKILL
+        process.communicate()
 
 
 def test_commands_become_roots_and_are_traced(newer: Sshd) -> None:
