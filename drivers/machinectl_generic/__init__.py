@@ -164,9 +164,11 @@ class GenericDriver:
     def change(self, instance: Instance, options: Mapping[str, OptionValue]) -> str:
         state = known(instance)
         if "generic-engine-port" in options:
+            url = tcp(state["IPAddress"], int(str(options["generic-engine-port"])))
             raise DriverError(
                 f'Where the engine of "{instance.name}" listens is changed on its host',
-                f"When it does: machinectl set --url {tcp(state['IPAddress'], TLS_PORT)} {instance.name}",
+                f"Say where it shall be, and have it moved: machinectl set --url {url} {instance.name}; "
+                f"machinectl provision {instance.name}",
             )
         request = Request(instance.name, instance.directory, {**as_options(state), **options})
         self.check(request)

@@ -11,7 +11,7 @@ import typer
 from machinectl.cli.access import take_passwords
 from machinectl.cli.catalogue import ABOUT, CERTS, VERBS, Verb
 from machinectl.cli.exits import guarded, program_with
-from machinectl.cli.go_flags import canonical, is_true
+from machinectl.cli.go_flags import canonical, flags_of, is_true
 from machinectl.cli.lookahead import SYSTEMDS_VERBS, named_driver, split_at_verb
 from machinectl.cli.output import write_out
 from machinectl.cli.overview import overview
@@ -37,8 +37,10 @@ def run(arguments: list[str]) -> int:
 def dispatch(arguments: list[str]) -> int:
     before, rest = split_at_verb(canonical(arguments))
     if rest[:1] in (["help"], ["h"]):
-        arguments = [*before, *rest[1:], "--help"]
+        arguments = [*before, *(word for word in rest if word not in {"help", "h"}), "--help"]
         before, rest = split_at_verb(canonical(arguments))
+    if rest == ["certs"]:
+        arguments = [*before, *rest, "--help"]
     if not rest and "--help" in before:
         write_out(overview())
         return 0
@@ -116,6 +118,8 @@ def told(error: Any, arguments: Sequence[str]) -> UsageError:
     if not hasattr(error, "possibilities"):
         return UsageError(f"Error: {error.format_message()}", help_of_it)
     options = [name for parameter in error.ctx.command.params for name in (*parameter.opts, *parameter.secondary_opts)]
+    if unknown.removeprefix("--") in flags_of(""):
+        return UsageError(f"Error: {error.message}", f"It goes before the verb: machinectl {unknown} {path.split()[1]}")
     near = meant(unknown, (name for name in options if name.startswith("--")))
     return UsageError(f"Error: {error.message}", f"Did you mean {near}? See: {help_of_it}" if near else help_of_it)
 

@@ -8,11 +8,19 @@ import typer
 
 from machinectl.cli.access import with_access
 from machinectl.cli.outcomes import told
+from machinectl.cli.output import write_out
 from machinectl.cli.verbs import DryRun, Names, session, verb
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from machinectl.errors import MachineError
     from machinectl.hosts.access import Access
     from machinectl.hosts.setup import Plan
+
+    Result = tuple[str, MachineError | None]
+
+DONE = {"start": "started", "stop": "stopped", "restart": "restarted", "kill": "killed"}
 
 
 def add_power(app: typer.Typer) -> None:
@@ -22,6 +30,21 @@ def add_power(app: typer.Typer) -> None:
     add_switch(app, "restart", "How long a host may take to come back.")
     # Nobody waits for a host that is switched off.
     add_switch(app, "kill", "", "Only drivers that hold the power switch can; stop asks the host itself.")
+
+
+def printed(verb: str, results: Iterable[Result]) -> Iterator[Result]:
+    """The same results; docker-machine's line for each machine that it was done for, and its last one."""
+    done = False
+    for name, error in results:
+        if not error:
+            done = True
+            write_out(f'Machine "{name}" was {DONE[verb]}.\n')
+        yield name, error
+    if done and verb in {"start", "restart"}:
+        write_out(
+            f"{DONE[verb].capitalize()} machines may have new IP addresses. "
+            "You may need to re-run the `machinectl env` command.\n"
+        )
 
 
 def add_switch(app: typer.Typer, name: str, patience: str, more: str = "") -> None:
@@ -40,7 +63,8 @@ def add_switch(app: typer.Typer, name: str, patience: str, more: str = "") -> No
         plans: dict[str, Plan] | None = {} if dry_run else None
         power = Power(here.store, here.console, access, timeout, yes, None if plans is None else plans.__setitem__)
         switch = {"start": power.start, "stop": power.stop, "restart": power.restart, "kill": power.kill}[name]
-        return told(here, switch(names or []), plans, names)
+        results = switch(names or [])
+        return told(here, results if dry_run else printed(name, results), plans, names)
 
     wait = typer.Option("-t", "--timeout", min=1, metavar="SECONDS", help=patience, hidden=not patience)
     run.__annotations__["timeout"] = Annotated[float, wait]

@@ -94,7 +94,7 @@ class Power:
         machine, driver = held.machine, driver_of(held.machine)
         watch = self._watch(machine, console, access)
         if watch.is_up():
-            console.note(f'"{machine.name}" is running already')
+            console.note(f'"{machine.name}" is running already{without_engine(machine, watch)}')
             return
         wake_it = waker(machine)
         if wake_it is None:
@@ -109,6 +109,9 @@ class Power:
     def _stop(self, held: Held, console: Console, access: Access) -> None:
         machine, driver = held.machine, driver_of(held.machine)
         asked = without_switch(machine, "stop")
+        if asked and self._watch(machine, console, access).is_off():
+            console.note(f'"{machine.name}" is stopped already: nothing answers there')
+            return
         self._mind_containers(machine, console, "stop")
         if asked is None:
             keep_state(held, driver, driver.stop(instance(machine)))
@@ -153,6 +156,13 @@ class Power:
     def _watch(self, machine: Machine, console: Console, access: Access) -> Watch:
         ssh = driver_of(machine).where(instance(machine)).ssh
         return Watch(machine, access, ssh, self.timeout, console.pause)
+
+
+def without_engine(machine: Machine, watch: Watch) -> str:
+    """What is to be said of a host that is up where its engine is not; "" where it is, or none is known."""
+    if not machine.url or watch.engine_answers():
+        return ""
+    return f", but its engine does not answer: machinectl provision {machine.name}"
 
 
 def running_containers(machine: Machine) -> int:

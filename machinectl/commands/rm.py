@@ -108,7 +108,8 @@ def preview(
         if machine.made:
             outcomes.append(Outcome(f"Letting driver {machine.driver} give back what it made", changed=True))
         forgotten = "the certificates here and what is known of the host"
-        if is_changed(machine) and not (purge or forget):
+        engine_stays = purge and not purge.engine and of_kind(machine.changes, PackageInstalled)
+        if is_changed(machine) and (engine_stays or not (purge or forget)):
             forgotten = "what undoes the set-up of the host is kept: machinectl ls --removed"
         outcomes.append(Outcome(f"Forgetting {name}", changed=True, details=(forgotten,)))
         tell(name, Plan(outcomes=tuple(outcomes)))
@@ -211,19 +212,18 @@ def leave(held: Held, console: Console, *, force: bool, purge: Purge | None, for
         held.remove()
         return
     kept = held.set_aside()
+    # What a purge leaves, as it was told to.
+    engine_alone = all(isinstance(change, PackageInstalled) for change in machine.changes)
     console.note(
         f'What was set up on the host of "{name}" stays there: {told(machine)}\n'
-        f"Undo it: machinectl rm --purge {kept}; forget how: machinectl rm --forget {kept}; "
-        "or take the host on again with create"
+        f"Undo it: machinectl rm {'--purge-engine' if engine_alone else '--purge'} {kept}; "
+        f"forget how: machinectl rm --forget {kept}{'' if engine_alone else '; or take the host on again with create'}"
     )
 
 
 def is_changed(machine: Machine) -> bool:
-    """Whether a machine's host stays changed when it is gone: nothing stays on one that its driver made.
-
-    An engine's package alone is what a purge leaves, as it was told to.
-    """
-    return not machine.made and any(not isinstance(change, PackageInstalled) for change in machine.changes)
+    """Whether a machine's host stays changed when it is gone: nothing stays on one that its driver made."""
+    return not machine.made and bool(machine.changes)
 
 
 def is_to_be_kept(store: Store, name: str) -> bool:

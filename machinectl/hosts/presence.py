@@ -53,6 +53,10 @@ class Watch:
         """Whether SSH answers now."""
         return self.way is not None and not self._silence(refused_is_up=False)
 
+    def is_off(self) -> bool:
+        """Whether nothing answers now."""
+        return self._silence(refused_is_up=True)
+
     def until_silent(self) -> None:
         """Wait until nothing answers there. Raises MachineError where something still does at the end."""
         end = time.monotonic() + self.timeout

@@ -85,7 +85,9 @@ def none(directory: str) -> list[str]:
 
 
 def registering(directory: str) -> str:
-    """The command that registers the engine of one of its machines here; what it does not say is left open."""
+    """The command that registers one of its machines here, by another name; what it does not say is left open."""
+    for command in registration(directory, ""):
+        return f"{command.removesuffix(shlex.quote('')).rstrip()} <NEW-NAME>"
     url = url_of(directory)
     url, files = quoted(url) if url else "<URL>", quoted(certificates(directory))
     return f"machinectl create -d none --url {url} --tls-dir {files} <NEW-NAME>"

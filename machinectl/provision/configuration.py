@@ -130,7 +130,8 @@ def goal(facts: Facts, target: Target) -> Goal:
                 "--engine-env is not supported with OpenRC", "Export it in /etc/conf.d/docker on the host"
             )
     kept = [flag for flag in flags if flag.name not in TAKEN_OVER]
-    hosts, secured = listeners([flag.value for flag in flags if flag.name == "host"], before, target, flags)
+    flagged = [flag.value for flag in flags if flag.name == "host"]
+    hosts, secured = listeners(flagged, without_ours(facts, target, before, flagged), target, flags)
     ours = our_keys(facts, target, before, hosts, kept)
     lists = both_say(kept, before, {**before, **ours}) if facts.unit else {}
     if lists:
@@ -220,6 +221,17 @@ def openrc_flags(facts: Facts) -> list[unit.Flag]:
                 f"Take --{flag.name} out of /etc/conf.d/docker, and run this again",
             )
     return flags
+
+
+def without_ours(facts: Facts, target: Target, config: dict[str, Any], flagged: list[str]) -> dict[str, Any]:
+    """daemon.json without the addresses that an earlier run had the engine listen on for us."""
+    earlier, hosts = target.earlier, config.get("hosts")
+    if earlier is None or earlier.path != facts.config_path or not isinstance(hosts, list):
+        return config
+    theirs = daemon_json.parse(earlier.bytes_before, earlier.path).get("hosts")
+    there = {*flagged, *(map(str, theirs) if isinstance(theirs, list) else ())}
+    ours = {host for host in map(str, earlier.ours.get("hosts") or ()) if port_of(host)} - there
+    return {**config, "hosts": [host for host in hosts if str(host) not in ours]}
 
 
 def listeners(

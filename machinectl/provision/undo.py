@@ -434,10 +434,7 @@ def what_stays(result: Result, installed: Sequence[PackageInstalled]) -> str:
 
 def left(facts: Facts, changes: Sequence[Change], *, purge_engine: bool) -> list[str]:
     """What a person may think was undone and is not, a sentence each; `changes` are those that are left."""
-    stays = () if purge_engine else of_kind(changes, PackageInstalled)
-    found = [
-        f"The package {one.subject}, which was installed, stays there: --purge-engine is for that" for one in stays
-    ]
+    found = []
     if purge_engine and facts.dockerd:
         found.append("The engine stays on the host: it was there before")
     if of_kind(changes, ServiceStarted) and facts.running and facts.containers:

@@ -35,6 +35,11 @@ def test_the_help_of_all_has_every_verb_in_its_section_and_fits_the_terminal(col
     assert all(len(line) <= fits or line.strip() in names or " " not in line.strip() for line in told.splitlines())
 
 
+def test_certs_alone_prints_its_verbs_and_help_of_help_is_the_help_of_all() -> None:
+    assert machinectl("certs", environment={"COLUMNS": "80"}).stdout == helped("certs")
+    assert machinectl("help", "help", environment={"COLUMNS": "80"}).stdout == helped()
+
+
 def test_the_empty_command_line_and_the_store_alone_print_the_help_of_all() -> None:
     text = helped()
     for words in ((), ("help",), ("-h",), ("-s", "nowhere"), ("-s", "nowhere", "--help"), ("-D",)):
@@ -91,6 +96,7 @@ def test_create_without_a_driver_names_those_that_there_are() -> None:
         (("create", "--url", "x", "box"), "machinectl create -d generic --help"),
         (("rm", "--porge", "box"), "Did you mean --purge?"),
         (("ls", "--zzz"), "\n  machinectl ls --help"),
+        (("ls", "--storage-path", "x"), "It goes before the verb: machinectl --storage-path ls"),
         (("crate",), "Did you mean: machinectl create"),
         (("certs", "lst"), "Did you mean: machinectl certs ls"),
         (("use", "box"), "\n  See those there are: machinectl --help"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from machinectl.cli.power import printed
 from machinectl.commands import power as commands
 from machinectl.commands.power import Power
 from machinectl.driver import SSHEndpoint
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from machinectl.machines.store import Store
-    from tests.support.sshd import Sshd
+    from tests.support.sshd import SSHConfig, Sshd
 
 # The configuration of whoever runs the tests is not read.
 pytestmark = pytest.mark.usefixtures("ssh_config")
@@ -114,6 +116,29 @@ def test_a_dry_run_of_start_refuses_a_host_whose_network_card_nobody_knows(
     [(_, error)] = Power(store, Quiet(), Access(), 0, planned=plans.__setitem__).start(["a"])
     assert "(MAC) is not known" in str(error)
     assert plans == {}
+
+
+def test_a_host_that_is_off_already_is_not_asked_to_shut_down(store: Store, ssh_config: SSHConfig) -> None:
+    ssh_config.write("ConnectTimeout 2")
+    with servers.full() as engine, servers.full() as ssh:
+        machine = Machine("orion", "generic", url=f"tcp://127.0.0.1:{engine}", tls=True)
+        machine.driver_state = json.dumps({"IPAddress": "127.0.0.1", "SSHPort": ssh, "EnginePort": engine})
+        added(store, machine)
+        stopped = machinectl("stop", "orion", store=store.root)
+    assert (stopped.returncode, stopped.stdout) == (0, 'Machine "orion" was stopped.\n')
+    assert "is stopped already" in stopped.stderr
+
+
+def test_what_was_done_is_told_as_docker_machine_does(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    results = [("a", None), ("b", MachineError("no")), ("c", None)]
+    assert list(printed("restart", results)) == results
+    assert capfdbinary.readouterr().out.decode().splitlines() == [
+        'Machine "a" was restarted.',
+        'Machine "c" was restarted.',
+        "Restarted machines may have new IP addresses. You may need to re-run the `machinectl env` command.",
+    ]
+    assert list(printed("start", [("b", MachineError("no"))]))
+    assert capfdbinary.readouterr().out == b""
 
 
 def test_no_name_means_default(store: Store) -> None:

@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from machinectl.changes import CaGiven, FileMade, PackageInstalled
 from machinectl.machines.record import Machine
 from tests.support.program import machinectl
@@ -66,9 +64,16 @@ def test_what_undoing_takes_is_kept_apart_private_listed_and_forgotten_on_reques
     assert os.listdir(directory.parent) == []
 
 
-@pytest.mark.parametrize("changes", [(), (PackageInstalled("docker.io"),)])
-def test_of_a_host_that_is_as_it_was_nothing_is_kept(store: Store, changes: tuple[Change, ...]) -> None:
-    orion(store, *changes)
+def test_what_removes_an_engine_that_was_installed_is_kept_also_where_nothing_else_is_left(store: Store) -> None:
+    orion(store, PackageInstalled("docker.io"))
+    told = machinectl("rm", "-y", "orion", store=store.root).stderr
+    assert "stays there: docker.io\n" in told
+    assert "Undo it: machinectl rm --purge-engine orion; forget how: machinectl rm --forget orion\n" in told
+    assert removed(store) == "orion\n"
+
+
+def test_of_a_host_that_is_as_it_was_nothing_is_kept(store: Store) -> None:
+    orion(store)
     assert machinectl("rm", "-y", "orion", store=store.root).stderr == ""
     assert (store.names(), removed(store)) == ([], "")
 

@@ -231,6 +231,7 @@ def test_a_unit_that_ends_containers_with_the_engine_is_refused_until_it_does_no
         bench.provision()
     assert (bench.started(), files(bench.host)) == (running, before)
     bench.host.run(f"printf '[Service]\\n{own}process\\n' >/etc/systemd/system/docker.service.d/override.conf")
+    bench.host.run("systemctl daemon-reload")
     bench.provision()
     assert bench.is_up
     assert bench.started() == running

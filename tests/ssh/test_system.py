@@ -193,7 +193,7 @@ def test_a_login_that_is_broken_off_leaves_no_ssh_behind(newer: Sshd, monkeypatc
         log_in(newer.endpoint)
 
 
-@pytest.mark.parametrize("program", ["yes >&2", "read -r never"])
+@pytest.mark.parametrize("program", ["exec yes >&2", "read -r never"])
 def test_an_ssh_that_floods_or_never_ends_is_ended(program: str) -> None:
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(["sh", "-c", program], stdin=subprocess.PIPE, stderr=errors)
