@@ -107,7 +107,8 @@ def run_typer(app: typer.Typer, arguments: list[str]) -> int:
 
 def told(error: Any, arguments: Sequence[str]) -> UsageError:
     """What Typer found wrong on the command line, as our own error."""
-    path = error.ctx.command_path if error.ctx else "machinectl"
+    _, rest = split_at_verb(arguments)
+    path = error.ctx.command_path if error.ctx else " ".join(["machinectl", *rest[:1]])
     if error.ctx and error.format_message() == error.ctx.get_help():
         return UsageError(error.format_message())
     if path == "machinectl create":

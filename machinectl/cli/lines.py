@@ -26,12 +26,15 @@ def warning(text: str) -> str:
 
 @contextmanager
 def timed(title: str, tell: Callable[[str], None]) -> Iterator[None]:
-    """Tell of a piece of work when it has ended: how long it took, and whether it failed."""
+    """Tell of a piece of work when it has ended: how long it took, and whether it failed or was broken off."""
     started = time.monotonic()
     outcome = "failed after "
     try:
         yield
         outcome = ""
+    except KeyboardInterrupt:
+        outcome = "interrupted after "
+        raise
     finally:
         tell(f"{title} ({outcome}{time.monotonic() - started:.1f} s)")
 

@@ -62,8 +62,10 @@ def parse(text: str, *, fields: Collection[str] | None = None, escapes: bool = F
 
     `fields` are the ones that the root has, as a Go struct does: any other is refused here, before a host is asked.
     Without them the root is a map, in which what is missing is `<no value>`. With `escapes` the two characters \t or \n
-    outside of actions stand for a tab and a newline, as in `docker-machine ls --format`.
+    outside of actions stand for a tab and a newline, as in `docker-machine ls --format`. `json` alone is docker's short
+    form for all of it.
     """
+    text = "{{json .}}" if text == "json" else text
     return Parser(split(text, escapes=escapes), fields).template()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl.atomic import read_file
 from machinectl.errors import MachineError
 from machinectl.hosts.driven import ssh_endpoint
+from machinectl.machines.record import Phase
 from machinectl.ssh.credentials import Credentials
 
 if TYPE_CHECKING:
@@ -85,9 +86,16 @@ def logged_in(
     from machinectl.ssh.hostkeys import HostKeyPolicy
 
     policy = HostKeyPolicy(pinned(machine), access.host_key, access.strict, machine.name, access.lasting)
+    from machinectl.ssh.errors import Unreachable
+
     with ExitStack() as connection:
         with nullcontext() if quietly else console.step(f"Connecting to {ssh.host}"):
-            way = connect(ssh, access.credentials, policy, console, timeout=timeout, trace=access.trace)
+            try:
+                way = connect(ssh, access.credentials, policy, console, timeout=timeout, trace=access.trace)
+            except Unreachable as exc:
+                if machine.phase is Phase.READY:
+                    exc.hint += f"\nIf it is off: machinectl start {machine.name}"
+                raise
             session = connection.enter_context(way)
         yield session
 

@@ -17,7 +17,7 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from machinectl.errors import one_line
-from machinectl.ssh.errors import BeyondUs, ConnectionLost, SSHError
+from machinectl.ssh.errors import BeyondUs, ConnectionLost, SSHError, Unreachable
 from machinectl.ssh.transport import NothingShared
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def unreachable(settings: Settings, failure: OSError) -> SSHError:
     """What a failed connect tells of a host."""
     where = f"{settings.hostname} port {settings.port}"
     if isinstance(failure, TimeoutError) or failure.errno == errno.ETIMEDOUT:
-        return SSHError(
+        return Unreachable(
             f"{where} gave no answer within {settings.connect_timeout:.0f} s: it is off, or a firewall is in between",
             f"Try: ping {settings.hostname}; {ANOTHER_PORT}",
         )
@@ -109,7 +109,7 @@ def unreachable(settings: Settings, failure: OSError) -> SSHError:
             f"On the host: systemctl status ssh; {ANOTHER_PORT}",
         )
     if failure.errno in UNREACHABLE:
-        return SSHError(f"There is no route to {where}: {failure.strerror}", f"Try: ping {settings.hostname}")
+        return Unreachable(f"There is no way to {where}: {failure.strerror}", f"Try: ping {settings.hostname}")
     return SSHError(f"{where} cannot be reached: {failure.strerror or failure}", f"Try: ping {settings.hostname}")
 
 

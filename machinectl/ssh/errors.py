@@ -25,6 +25,10 @@ class SSHError(MachineError):
         super().__init__(one_line(cause, LONGEST), one_line(hint, LONGEST))
 
 
+class Unreachable(SSHError):
+    """No address of the host answers: it is off, or something is in between."""
+
+
 class ConnectionLost(SSHError):
     """The connection ended in the middle; the command may or may not have been carried out."""
 

@@ -574,6 +574,12 @@ def test_without_its_dependencies_it_says_what_to_install(store: Store, tmp_path
         assert "pipx install" in done.stderr
 
 
+def test_json_as_a_template_is_docker_s_short_form(orionbox: Store) -> None:
+    for words in (("ls", "--format", "json"), ("inspect", "-f", "json", "orionbox")):
+        [line] = machinectl(*words, store=orionbox.root).stdout.splitlines()
+        assert json.loads(line)["Name"] == "orionbox"
+
+
 def test_closed_streams_are_no_bug(orionbox: Store) -> None:
     for redirection in (">&-", "<&-", "2>&-"):
         command = ["sh", "-c", f'"$@" {redirection}', "sh", *COMMAND, "-s", orionbox.root, "rm", "orionbox"]

@@ -96,6 +96,7 @@ def test_create_without_a_driver_names_those_that_there_are() -> None:
         (("create", "--url", "x", "box"), "machinectl create -d generic --help"),
         (("rm", "--porge", "box"), "Did you mean --purge?"),
         (("ls", "--zzz"), "\n  machinectl ls --help"),
+        (("env", "--shell"), "\n  machinectl env --help"),
         (("ls", "--storage-path", "x"), "It goes before the verb: machinectl --storage-path ls"),
         (("crate",), "Did you mean: machinectl create"),
         (("certs", "lst"), "Did you mean: machinectl certs ls"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.changes import CaGiven, FileMade, PackageInstalled
 from machinectl.machines.record import Machine
+from tests.support import servers
 from tests.support.program import machinectl
 from tests.support.registered import added
 
@@ -108,6 +109,9 @@ def test_of_a_host_that_may_never_come_back_it_is_said_how_to_forget_it(store: S
     failed = machinectl("rm", "-y", "--purge", "orion", store=store.root)
     assert failed.returncode == 1
     assert "with what undoes its set-up kept: machinectl rm orion\n" in failed.stderr
+    with servers.full() as off:
+        machinectl("set", "--generic-ssh-port", str(off), "orion", store=store.root)
+        assert "If it is off: machinectl start orion\n" in machinectl("provision", "orion", store=store.root).stderr
     assert machinectl("rm", "-y", "orion", store=store.root).returncode == 0
     assert removed(store) == "orion\n"
 
