@@ -167,7 +167,7 @@ def test_one_machine_is_interrupted_at_once() -> None:
         terminal.until_obeyed("web1", "pausing")
         terminal.type("\x03")
         assert terminal.end() == 130
-        assert re.search(r"Installing \(failed after \d+\.\d s\)", "".join(terminal.lines))
+        assert re.search(r"Installing \(interrupted after \d+\.\d s\)", "".join(terminal.lines))
 
 
 TITLE = "Installing the engine from the packages of the distribution, which takes its time"
