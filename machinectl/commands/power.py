@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,7 @@ class Power:
             watch = self._watch(machine, console, access)
         else:
             wake_it()
-        with console.step(f'Waiting until "{machine.name}" has booted, and its SSH and its engine answer'):
+        with self._patiently(console, f'Waiting until "{machine.name}" has booted, and its SSH and its engine answer'):
             watch.until_back(wake=wake_it)
 
     def _stop(self, held: Held, console: Console, access: Access) -> None:
@@ -117,7 +118,7 @@ class Power:
             keep_state(held, driver, driver.stop(instance(machine)))
             return
         ask_host(held, console, access, asked[0], POWER_OFF)
-        with console.step(f'Waiting until "{machine.name}" is off'):
+        with self._patiently(console, f'Waiting until "{machine.name}" is off'):
             self._watch(machine, console, access).until_silent()
 
     def _restart(self, held: Held, console: Console, access: Access) -> None:
@@ -134,7 +135,7 @@ class Power:
         else:
             before = ask_host(held, console, access, asked[0], REBOOT)
         what = "its SSH and its engine answer" if answered else "its SSH answers"
-        with console.step(f'Waiting until "{machine.name}" has booted again, and {what}'):
+        with self._patiently(console, f'Waiting until "{machine.name}" has booted again, and {what}'):
             watch.until_back(before=before, with_engine=answered)
 
     def _kill(self, held: Held, _: Console, __: Access) -> None:
@@ -152,6 +153,14 @@ class Power:
         raise MachineError(
             f'"{machine.name}" was left running', f"Do it all the same: machinectl {verb} -y {machine.name}"
         )
+
+    @contextmanager
+    def _patiently(self, console: Console, title: str) -> Iterator[None]:
+        """A step that takes minutes: where nobody sees it at work, it is said when it begins, too."""
+        if not console.interactive:
+            console.note(f"{title}; {self.timeout:.0f} s at most")
+        with console.step(title):
+            yield
 
     def _watch(self, machine: Machine, console: Console, access: Access) -> Watch:
         ssh = driver_of(machine).where(instance(machine)).ssh

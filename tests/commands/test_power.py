@@ -187,6 +187,17 @@ def test_a_host_whose_address_nobody_knows_is_not_woken(
     assert woken == []
 
 
+def test_where_nobody_sees_a_step_at_work_a_long_wait_is_said_when_it_begins(
+    store: Store, use: Callable[[StandIn], None], woken: list[tuple[str, str]]
+) -> None:
+    use(StandIn(SSHEndpoint(HERE, port=closed_port()), switch=False, mac=MAC))
+    add(store, "a")
+    for console, said in ((Quiet(interactive=False), 1), (Quiet(interactive=True), 0)):
+        list(switchboard(store, console).start(["a"]))
+        assert sum("have booted" in note or "0 s at most" in note for note in console.notes) == said
+    assert len(woken) == 2
+
+
 def test_a_machine_that_was_never_made_has_no_power(store: Store) -> None:
     half = Machine("half", "generic")
     half.phase = Phase.CREATING
@@ -333,7 +344,7 @@ def test_running_containers_are_told_of_and_asked_about_where_somebody_is_there(
         added(store, Machine("a", "fake", url=f"tcp://{HERE}:{port}"))
         said = console()
         [(_, error)] = getattr(Power(store, said, Access(), 0.5, yes), verb)(["a"])
-    assert said.notes == ['"a" runs 3 containers']
+    assert said.notes[0] == '"a" runs 3 containers'
     assert StandIn.told == ([f"{verb} a"] if done else [])
     if not done:
         assert "was left running" in str(error)
