@@ -63,6 +63,7 @@ LONGEST_BANNER = 1 << 12
 MOST_QUESTIONS, MOST_PROMPTS, MOST_EXTENSIONS, MOST_METHODS = 16, 16, 64, 16
 # Broken or given up: what nothing but outdated software is limited to.
 OUTDATED = re.compile(r"sha1|md5|dss|^ssh-rsa$|group1-|arcfour|3des|blowfish|cast128|rijndael|-cbc|^none$")
+RSA_CERTIFICATE, RSA_CERTIFICATE_BY_SHA2 = "ssh-rsa-cert-v01@openssh.com", "rsa-sha2-512-cert-v01@openssh.com"
 METHOD = re.compile(r"[!-~]{1,64}")
 
 
@@ -157,6 +158,20 @@ class Authentication(AuthOnlyHandler):
         self._early = threading.Event()
         self._questions = 0
         self._left = LOGIN_TIMEOUT
+
+    def _choose_fallback_pubkey_algorithm(self, key_type: str, my_algos: Sequence[str]) -> str:
+        """The signature of an RSA key where the server has not said what it takes, or not yet (paramiko before 4).
+
+        paramiko falls back on SHA-1, which servers have refused since OpenSSH 8.8; SHA-2 came with 7.2.
+        """
+        return next((name for name in my_algos if "sha2" in name), key_type)
+
+    def _finalize_pubkey_algorithm(self, key_type: str) -> str:
+        # paramiko 3 takes OpenSSH 10 for OpenSSH 1, which knew SHA-1 alone.
+        if key_type == RSA_CERTIFICATE:
+            return RSA_CERTIFICATE_BY_SHA2
+        algorithm: str = super()._finalize_pubkey_algorithm(key_type)  # type: ignore[misc]  # the stubs leave it out
+        return algorithm
 
     def would_accept(self, user: str, key: HostKey) -> bool:
         """Ask whether a public key would do (RFC 4252 7), before a passphrase is asked for its private half."""
