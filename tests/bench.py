@@ -62,8 +62,14 @@ def light(work: Path) -> Iterator[Sequence[str]]:
     yield row("env NAME, peak memory", memory, "python -c pass", base_memory, "1.5 x", unit="MiB")
     cost, base = paired([*MACHINECTL, "-s", thousand.root, "ls", "-q"], PYTHON)
     yield row("ls -q of 1,000 machines, wall", cost.wall, "python -c pass", base.wall, "3 x")
-    for words in (["--help"], ["create", "-d", "generic", "--help"], ["inspect", "orionbox"], ["certs", "ls"]):
-        cost, base = paired([*MACHINECTL, "-s", one.root, *words], PYTHON)
+    here = ["-s", one.root]
+    for store, words in (
+        ([], ["--help"]),
+        ([], ["create", "-d", "generic", "--help"]),
+        (here, ["inspect", "orionbox"]),
+        (here, ["certs", "ls"]),
+    ):
+        cost, base = paired([*MACHINECTL, *store, *words], PYTHON)
         yield row(f"{' '.join(words)}, wall", cost.wall, "python -c pass", base.wall, "6 x")
 
 
