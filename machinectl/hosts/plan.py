@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from machinectl.errors import CheckFailed
 from machinectl.masking import without_secret
-from machinectl.provision import firewall
+from machinectl.provision import daemon_json, firewall
+from machinectl.provision.configuration import TLS_FLAGS
+from machinectl.provision.decision import tail
 
 if TYPE_CHECKING:
     from machinectl.provision.decision import Decision
     from machinectl.provision.facts import Facts
-    from machinectl.provision.job import Job
+    from machinectl.provision.job import Job, Remote
     from machinectl.ssh.runner import Runner
     from machinectl.ssh.session import Session
 
@@ -47,6 +50,28 @@ def diff(host: Facts, decision: Decision) -> tuple[str, ...]:
     old = host.config.content if host.config else b""
     before, after = (without_secret(text.decode(errors="replace")).splitlines() for text in (old, new))
     return tuple(difflib.unified_diff(before, after, path, path, lineterm=""))
+
+
+def rehearse(remote: Remote, host: Facts, decision: Decision) -> None:
+    """Have dockerd judge what a decision makes of daemon.json, as the job does before anything: nothing is changed.
+
+    But for TLS, whose files are not there yet. Raises CheckFailed with what dockerd complains of.
+    """
+    command, new = decision.job.variables.get("validate", ""), written(decision.job, host.config_path)
+    if not (command and new):
+        return
+    asked = {key: value for key, value in daemon_json.parse(new, host.config_path).items() if key not in TLS_FLAGS}
+    # From 27 on dockerd wants to be told that a TCP address has none.
+    judged = daemon_json.dump({**asked, "tls": False}, None)
+    result = remote.run(
+        command.replace(f"--config-file={host.config_path}", "--config-file=/dev/stdin"), input=judged, check=False
+    )
+    said = tail(result).replace("/dev/stdin", host.config_path)
+    if result.status and "unknown flag: --validate" not in said:
+        raise CheckFailed(
+            f"dockerd would refuse its configuration:\n{said}",
+            f"Change what it complains of: on the host in {host.config_path} or docker.service, or what is asked here",
+        )
 
 
 def written(job: Job, path: str) -> bytes | None:

@@ -15,7 +15,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.adoption import check_alone, go_on_with, predecessor
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import drop, propose, settle_held
-from machinectl.hosts.plan import described, diff
+from machinectl.hosts.plan import described, diff, rehearse
 from machinectl.hosts.signing import made_good
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import checks, facts, firewall, installation, undo
@@ -102,12 +102,15 @@ class Setup:
             machine.changes, machine.directory = removed.changes, removed.directory
             target = target_of(machine, self.identity(machine), self.url)
         there = described(host, target.port)
+        has_engine = bool(host.dockerd)
         outcomes = []
         for step in steps(self.world.script):
             decision = step.decide(host, target, self.allowed)
             warned(console, decision)
             outcome = Outcome.of(step, decision)
             if decision:
+                if has_engine:
+                    rehearse(remote, host, decision)
                 outcome = replace(outcome, details=(*outcome.details, *diff(host, decision)))
                 host = decision.after
             outcomes.append(outcome)

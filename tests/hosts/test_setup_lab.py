@@ -330,6 +330,26 @@ def test_a_dry_run_changes_nothing_here_or_there(fresh_host: FreshHost, store: S
     assert bench.store.read("orion").dump() == record
 
 
+def test_a_dry_run_foretells_what_dockerd_refuses(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.container()
+    assert len(changed(bench.provision(dry_run=True))) == 2
+    running, began = bench.started(), bench.engine_began()
+    for wrong in ('{"debgu": true}', '{"hosts": ["unix:///run/other.sock"]}'):
+        bench.host.run(f"echo '{wrong}' >/etc/docker/daemon.json")
+        before, record = bench.host.snapshot(), bench.store.read("orion").dump()
+        with pytest.raises(CheckFailed, match=r"dockerd would refuse its configuration:(.|\n)*(debgu|hosts)"):
+            bench.provision(dry_run=True)
+        assert bench.host.snapshot() == before
+        assert bench.store.read("orion").dump() == record
+        with pytest.raises(EngineDown, match="dockerd refuses the new configuration"):
+            bench.provision()
+    bench.host.run("echo '{}' >/etc/docker/daemon.json")
+    with pytest.raises(CheckFailed, match="nosuchoption"):
+        bench.provision(dry_run=True, options=["nosuchoption=1"])
+    assert (bench.started(), bench.engine_began()) == (running, began)
+
+
 def test_a_read_only_etc_and_a_full_disk_are_refused(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
     bench.host.readonly_etc()

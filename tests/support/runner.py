@@ -50,6 +50,9 @@ class RecordedHost:
         assert "PRIVATE KEY" not in script
         if not input:
             return Result(0, self.facts, b"")
+        if "--config-file=/dev/stdin" in script:
+            # dockerd judges what is to become of its configuration.
+            return Result(self.status, "".join(f"{line}\n" for line in self.said).encode(), b"")
         with tarfile.open(fileobj=io.BytesIO(input)) as archive:
             job = archive.extractfile("job.sh")
             assert job is not None
