@@ -81,11 +81,11 @@ def taken_access(options: dict[str, Any], here: Session) -> Access:
         ),
         host_key=options.pop("ssh_host_key"),
         strict=options.pop("ssh_strict"),
-        trace=(lambda text: here.console.note(without_secrets(text))) if debugging() else None,
+        trace=(lambda text: here.console.note(traced(text))) if debugging() else None,
     )
 
 
-def without_secrets(text: str) -> str:
+def traced(text: str) -> str:
     """A remote command, or what it printed, as --debug shows it: a host's own files hold passwords, too."""
     return without_secrets_in_lines(FILE_CONTENT.sub("|…", text))
 

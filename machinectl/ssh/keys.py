@@ -206,11 +206,16 @@ def read_fields(data: bytes) -> tuple[str, HostKey]:
     return cipher, HostKey(kind, blob)
 
 
+def token_needed(key: KeyFile) -> TokenNeeded:
+    """What a key is good for that only says which token has its private half."""
+    return TokenNeeded(f"The key {key.path} needs its security token", f"Let the agent hold it: ssh-add {key.path}")
+
+
 def unlock(key: KeyFile, passphrase: str | None) -> paramiko.PKey:
     """Open a key. Raises WrongPassphrase, or SSHError for a file that is no key after all."""
     kind, text = key.type, key.text
     if key.on_token:
-        raise TokenNeeded(f"The key {key.path} needs its security token", f"Let the agent hold it: ssh-add {key.path}")
+        raise token_needed(key)
     try:
         if kind == PKCS8:
             text, passphrase = read_pkcs8(key.path, text, passphrase), None

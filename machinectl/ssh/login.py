@@ -159,7 +159,7 @@ class Login:
         """Find out whether a key would do whose private half is on a token. Raises TokenNeeded where it would."""
         self._tried.append(key.path)
         if key.public is not None and self._would_accept(key.public):
-            keys.unlock(key, None)
+            raise keys.token_needed(key)
         return False
 
     def _try_certificates(self, public: HostKey, key: paramiko.PKey, *beside: str) -> bool:
