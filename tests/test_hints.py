@@ -15,7 +15,7 @@ import pytest
 import typer.main
 
 from machinectl.cli.app import build
-from machinectl.cli.catalogue import CERTS, VERBS
+from machinectl.cli.catalogue import GROUPS, VERBS
 from tests.support.program import machinectl
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def check(hint: Hint) -> None:
         words = words[2:]
     if not words or words[0] == "--help":
         return
-    verb = tuple(words[:2]) if words[0] == "certs" and len(words) > 1 and words[1] in CERTS else (words[0],)
+    verb = tuple(words[:2]) if len(words) > 1 and words[1] in GROUPS.get(words[0], {}) else (words[0],)
     named = [following for word, following in itertools.pairwise(words) if word in {"-d", "--driver"}]
     driver = named[0] if verb == ("create",) and named else "generic"
     known = options(driver if driver in {"none", "generic"} else "generic", *verb)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from machinectl.cli.catalogue import CERTS, VERBS
+from machinectl.cli.catalogue import VERBS, of_groups
 from tests.support import manual
 from tests.support.real import need
 
@@ -23,6 +23,9 @@ def test_each_verb_is_in_it_as_a_person_reads_it() -> None:
     )
     assert shown.stderr == b""
     text = shown.stdout.decode()
-    for name in (*(name for name, verb in VERBS.items() if verb.section), *(f"certs {name}" for name in CERTS)):
+    for name in (
+        *(name for name, verb in VERBS.items() if verb.section),
+        *(" ".join(words) for words in of_groups()),
+    ):
         assert f"machinectl {name}" in text
     assert "--generic-ip-address ADDRESS" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from machinectl.cli.access import take_passwords
-from machinectl.cli.catalogue import ABOUT, CERTS, VERBS, Verb
+from machinectl.cli.catalogue import ABOUT, GROUPS, VERBS, Verb
 from machinectl.cli.exits import guarded, program_with
 from machinectl.cli.go_flags import canonical, flags_of, is_true
 from machinectl.cli.lookahead import SYSTEMDS_VERBS, named_driver, split_at_verb
@@ -39,7 +40,7 @@ def dispatch(arguments: list[str]) -> int:
     if rest[:1] in (["help"], ["h"]):
         arguments = [*before, *(word for word in rest if word not in {"help", "h"}), "--help"]
         before, rest = split_at_verb(canonical(arguments))
-    if rest == ["certs"]:
+    if len(rest) == 1 and rest[0] in GROUPS:
         arguments = [*before, *rest, "--help"]
     if not rest and "--help" in before:
         write_out(overview())
@@ -78,8 +79,9 @@ def check_verb(words: Sequence[str]) -> None:
         )
     if words and words[0] not in VERBS:
         raise no_such_command(words[0], "machinectl", visible(VERBS))
-    if len(words) > 1 and words[0] == "certs" and not words[1].startswith("-") and words[1] not in CERTS:
-        raise no_such_command(words[1], "machinectl certs", visible(CERTS))
+    own = GROUPS.get(words[0]) if len(words) > 1 and not words[1].startswith("-") else None
+    if own and words[1] not in own:
+        raise no_such_command(words[1], f"machinectl {words[0]}", visible(own))
 
 
 def visible(verbs: dict[str, Verb]) -> Iterable[str]:
@@ -131,49 +133,10 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     app.callback()(before_the_verb)
     _, rest = split_at_verb(arguments)
     if rest:
-        add_family(app, VERBS[rest[0]].family, arguments)
+        family = importlib.import_module(f"machinectl.cli.{VERBS[rest[0]].family}")
+        family.add(app, arguments)
         app.registered_commands = [each for each in app.registered_commands if each.name == rest[0]]
     return app
-
-
-def add_family(app: typer.Typer, family: str, arguments: Sequence[str]) -> None:
-    """Add the verbs of one module. `arguments` is looked at for the driver whose options a verb gets."""
-    if family == "pointing":
-        from machinectl.cli.pointing import add_pointing
-
-        add_pointing(app)
-    elif family == "looking":
-        from machinectl.cli.looking import add_looking
-
-        add_looking(app)
-    elif family == "registering":
-        from machinectl.cli.registering import add_registering
-
-        add_registering(app)
-    elif family == "setting":
-        from machinectl.cli.setting import add_set
-
-        add_set(app, arguments)
-    elif family == "create":
-        from machinectl.cli.create import add_create
-
-        add_create(app, arguments)
-    elif family == "ssh":
-        from machinectl.cli.ssh import add_ssh
-
-        add_ssh(app)
-    elif family == "upkeep":
-        from machinectl.cli.upkeep import add_upkeep
-
-        add_upkeep(app)
-    elif family == "power":
-        from machinectl.cli.power import add_power
-
-        add_power(app)
-    else:
-        from machinectl.cli.certs import add_certs
-
-        add_certs(app)
 
 
 def before_the_verb(

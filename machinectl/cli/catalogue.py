@@ -21,7 +21,7 @@ USE, MAKE, LOOK_AFTER, LOOK_CLOSER = SECTIONS
 
 
 class Verb:
-    """One verb. `family` is the module of `machinectl.cli` that makes it; `section` is "" where `--help` hides it."""
+    """One verb. `family` is the module of `machinectl.cli` whose `add` makes it; without a `section` it is hidden."""
 
     def __init__(self, family: str, section: str, summary: str, *examples: str) -> None:
         self.family = family
@@ -174,6 +174,11 @@ CERTS = {
     ),
 }
 
+# The verbs that have verbs of their own.
+GROUPS = {
+    "certs": CERTS,
+}
+
 OPTIONS = (
     ("-s, --storage-path DIR", "Where machines are kept (else $MACHINE_STORAGE_PATH)."),
     ("-D, --debug", "Show each remote command and what it printed, and the traceback of a bug."),
@@ -185,3 +190,8 @@ OPTIONS = (
 def of_section(section: str) -> Iterable[tuple[str, str]]:
     """The verbs of a section, with what each is for."""
     return ((name, verb.summary) for name, verb in VERBS.items() if verb.section == section)
+
+
+def of_groups() -> Iterable[tuple[str, str]]:
+    """The verbs that are verbs of a group's, each after its group's name."""
+    return ((group, name) for group, own in GROUPS.items() for name in own)

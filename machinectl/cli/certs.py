@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,12 +12,15 @@ from machinectl.cli.output import print_json, write_out
 from machinectl.cli.verbs import AsJson, Names, new_app, session, verb
 from machinectl.go.tabwriter import table
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 Out = Annotated[str, typer.Option("--out", metavar="DIR", help="The directory to write to; it is made.")]
 Force = Annotated[bool, typer.Option("-f", "--force", help="Replace files that are there.")]
 ClientName = Annotated[str, typer.Option("--client-name", metavar="NAME", help="The client's name in its certificate.")]
 
 
-def add_certs(app: typer.Typer) -> None:
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add `certs`, with its verbs."""
     group = new_app(help=VERBS["certs"].summary, no_args_is_help=True)
     add_making(group)

@@ -28,7 +28,7 @@ WITHOUT_HOST = frozenset({"none"})
 FOR_HOSTS = frozenset({"no_provision", "force", "restart_swarm", "open_firewall"})
 
 
-def add_create(app: typer.Typer, arguments: Sequence[str]) -> None:
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add `create`, with the options of the driver that the command line names."""
     name = named_driver(arguments)
     driver = load(name) if name else None

@@ -68,7 +68,10 @@ VERBS = {
     "version": "t,timeout= json",
 }
 # After which another verb comes.
-GROUPS = {"", "certs"}
+GROUPS = {
+    "",
+    "certs",
+}
 # strconv.ParseBool's.
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 FALSE = {"0", "f", "F", "false", "FALSE", "False"}

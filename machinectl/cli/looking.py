@@ -19,10 +19,10 @@ from machinectl.machines.chosen import chosen, chosen_one
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
-def add_looking(app: typer.Typer) -> None:
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add the verbs that tell what is known of machines, and what their engines say."""
     add_where(app)
     add_asking(app)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +12,11 @@ from machinectl.cli.output import print_json, write_file, write_out
 from machinectl.cli.verbs import AsJson, OneName, session, verb
 from machinectl.errors import UsageError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def add_pointing(app: typer.Typer) -> None:
+
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     @verb(app, "env")
     def env(
         ctx: typer.Context,

@@ -12,7 +12,7 @@ from machinectl.cli.output import write_out
 from machinectl.cli.verbs import DryRun, Names, session, verb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from machinectl.errors import MachineError
     from machinectl.hosts.access import Access
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DONE = {"start": "started", "stop": "stopped", "restart": "restarted", "kill": "killed"}
 
 
-def add_power(app: typer.Typer) -> None:
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add the verbs for a host's power."""
     add_switch(app, "start", "How long a host may take until it answers.")
     add_switch(app, "stop", "How long a host may take until it is off.")

@@ -15,11 +15,13 @@ from machinectl.cli.verbs import AsJson, Names, session, verb
 from machinectl.machines.store import NoSuchMachine
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.hosts.access import Access
     from machinectl.hosts.setup import Plan
 
 
-def add_registering(app: typer.Typer) -> None:
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add the verbs that change what is registered."""
 
     @verb(app, "rm", "Hosts that a driver made end; others stay as they are without it.")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from machinectl.driver import Option
 
 
-def add_set(app: typer.Typer, arguments: Sequence[str]) -> None:
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add `set`, with the options of the driver of the machine that the command line names."""
     driver, options = changeable(arguments)
 

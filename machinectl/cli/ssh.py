@@ -13,7 +13,7 @@ from machinectl.cli.verbs import session, verb
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from machinectl.hosts.access import Access
 
@@ -38,7 +38,7 @@ def failing_with(code: int) -> Callable[[Callable[..., int | None]], Callable[..
     return change
 
 
-def add_ssh(app: typer.Typer) -> None:
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     @verb(
         app,
         "ssh",

@@ -11,6 +11,8 @@ from machinectl.cli.outcomes import told
 from machinectl.cli.verbs import DryRun, Names, session, verb
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.console import Console
     from machinectl.hosts.access import Access
     from machinectl.hosts.setup import Outcome, Plan
@@ -29,7 +31,7 @@ OpenFirewall = Annotated[
 ]
 
 
-def add_upkeep(app: typer.Typer) -> None:
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add the verbs that work on the engine of a host."""
 
     @verb(app, "provision", "What is right there is left alone.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 import typer
 
 from machinectl import __version__
-from machinectl.cli.catalogue import CERTS, VERBS
+from machinectl.cli.catalogue import GROUPS, VERBS
 from machinectl.cli.exits import guarded
 from machinectl.cli.go_flags import listed
 from machinectl.cli.helped import HelpedCommand, HelpedGroup
@@ -92,10 +92,11 @@ def new_app(**settings: Any) -> typer.Typer:
 def verb(app: typer.Typer, name: str, more: str = "", **settings: Any) -> Callable[[Function], Function]:
     """Register a function as a verb; its errors end in their exit codes inside it, before Typer sees them.
 
-    The catalogue says what it is for, `more` what else its help says. A verb of certs is named with that word in front.
+    The catalogue says what it is for, `more` what else its help says. A verb of a group is named
+    with the group's in front: `certs ls`.
     """
     group, _, last = name.rpartition(" ")
-    known = (CERTS if group else VERBS)[last]
+    known = (GROUPS[group] if group else VERBS)[last]
 
     def register(function: Function) -> Function:
         @functools.wraps(function)

@@ -44,7 +44,8 @@ def test_the_flags_of_every_verb_are_those_that_it_takes(verb: str) -> None:
 
 
 def test_every_verb_is_known() -> None:
-    assert set(VERBS) == {"", *catalogue.VERBS, *(f"certs {verb}" for verb in catalogue.CERTS)}
+    assert set(VERBS) == {"", *catalogue.VERBS, *(" ".join(words) for words in catalogue.of_groups())}
+    assert {"", *catalogue.GROUPS} == GROUPS
 
 
 @pytest.mark.parametrize(("verb", "spelling", "name", "takes_value"), EVERY_FLAG)

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from machinectl.cli.catalogue import CERTS, OPTIONS, SECTIONS, VERBS
+from machinectl.cli.catalogue import GROUPS, OPTIONS, SECTIONS, VERBS, of_groups
 from tests.support.program import machinectl
 
-ALL = [*((name,) for name in VERBS), *(("certs", name) for name in CERTS)]
+ALL = [*((name,) for name in VERBS), *of_groups()]
 
 
 def helped(*words: str, columns: int = 80) -> str:
@@ -49,7 +49,7 @@ def test_the_empty_command_line_and_the_store_alone_print_the_help_of_all() -> N
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
 def test_the_help_of_a_verb_says_what_it_is_for_with_examples_of_it(words: tuple[str, ...]) -> None:
-    verb = (CERTS if len(words) > 1 else VERBS)[words[-1]]
+    verb = (GROUPS[words[0]] if len(words) > 1 else VERBS)[words[-1]]
     text = helped(*words, columns=120)
     assert text.startswith(f"Usage: machinectl {' '.join(words)} ")
     assert verb.summary.endswith(".")

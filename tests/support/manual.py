@@ -9,7 +9,7 @@ import typer.main
 
 from machinectl import __version__
 from machinectl.cli.app import build
-from machinectl.cli.catalogue import ABOUT, CERTS, OPTIONS, SECTIONS, VERBS
+from machinectl.cli.catalogue import ABOUT, GROUPS, OPTIONS, SECTIONS, VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,9 +54,9 @@ def lines() -> Iterator[str]:
 
 def command(name: str) -> Iterator[str]:
     """A verb with its options, or those of its own verbs."""
-    if name == "certs":
-        for own in CERTS:
-            yield from described(f"certs {own}", CERTS[own].examples, ["certs", own])
+    if name in GROUPS:
+        for own, verb in GROUPS[name].items():
+            yield from described(f"{name} {own}", verb.examples, [name, own])
     elif name == "create":
         for driver in DRIVERS:
             examples = tuple(each for each in VERBS[name].examples if f"-d {driver} " in each)
