@@ -13,7 +13,6 @@ import typer
 from machinectl.cli.exits import debugging
 from machinectl.cli.helped import SSH
 from machinectl.cli.verbs import keyword, session
-from machinectl.masking import without_secrets_in_lines
 from machinectl.ssh.credentials import Credentials, is_exposed, read_secret
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ SECRETS = {
 }
 
 # A line of a file that was read on a host (facts.sh): base64 after a bar.
-FILE_CONTENT = re.compile(r"^\|[A-Za-z0-9+/]{16,}={0,2}$", re.MULTILINE)
+FILE_CONTENT = r"(?m)^\|[A-Za-z0-9+/]{16,}={0,2}$"
 
 
 def access_parameters(*, hidden: bool = False) -> list[inspect.Parameter]:
@@ -87,7 +86,9 @@ def taken_access(options: dict[str, Any], here: Session) -> Access:
 
 def traced(text: str) -> str:
     """A remote command, or what it printed, as --debug shows it: a host's own files hold passwords, too."""
-    return without_secrets_in_lines(FILE_CONTENT.sub("|…", text))
+    from machinectl.masking import without_secrets_in_lines
+
+    return without_secrets_in_lines(re.sub(FILE_CONTENT, "|…", text))
 
 
 def take_passwords() -> dict[str, str]:
@@ -118,6 +119,8 @@ def with_access(function: Callable[..., int | None]) -> Callable[..., int | None
 
     # Typer reads a function's parameters here.
     run.__signature__ = inspect.Signature([*parameters, *access_parameters()])  # type: ignore[attr-defined]
+    # Evaluated already, which takes milliseconds.
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 
 

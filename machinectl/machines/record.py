@@ -102,6 +102,8 @@ class Machine:
     @property
     def changes(self) -> tuple[Change, ...]:
         """What was done on the machine's host, in its order."""
+        if not self._changes:
+            return ()
         from machinectl.changes import load
 
         return tuple(load(change) for change in self._changes)
