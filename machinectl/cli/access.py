@@ -12,7 +12,7 @@ import typer
 
 from machinectl.cli.exits import debugging
 from machinectl.cli.helped import SSH
-from machinectl.cli.verbs import keyword, session
+from machinectl.cli.verbs import evaluate, keyword, session
 from machinectl.ssh.credentials import Credentials, is_exposed, read_secret
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def with_access(function: Callable[..., int | None]) -> Callable[..., int | None
     """Give a verb the options that say how to log in; the function gets them as its `access`."""
     # It is no option, and its type is loaded by those that log in.
     del function.__annotations__["access"]
-    own = inspect.signature(function, eval_str=True).parameters.values()
+    evaluate(function)
+    own = inspect.signature(function).parameters.values()
     parameters = [parameter for parameter in own if parameter.name != "access"]
 
     @functools.wraps(function)
@@ -119,8 +120,6 @@ def with_access(function: Callable[..., int | None]) -> Callable[..., int | None
 
     # Typer reads a function's parameters here.
     run.__signature__ = inspect.Signature([*parameters, *access_parameters()])  # type: ignore[attr-defined]
-    # Evaluated already, which takes milliseconds.
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 
 
