@@ -224,6 +224,11 @@ class Contexts:
         found = document.get("currentContext") if isinstance(document, dict) else None
         return found if isinstance(found, str) else ""
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether somebody writes contexts now, or was killed at it: `writing` puts that right."""
+        return os.path.lexists(self.staging)
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Become the only machinectl that writes contexts here; what a killed one left is put right first.
@@ -298,7 +303,7 @@ class Contexts:
 
     def put_right(self) -> None:
         """Finish an exchange that has put something into place, undo any other; forget what was staged."""
-        if not os.path.lexists(self.staging):
+        if not self.is_unfinished:
             return
         new = os.path.join(self.staging, "new")
         for each in listed(os.path.join(new, "meta")):

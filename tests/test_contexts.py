@@ -30,13 +30,14 @@ NEW = {"ca.pem": b"new ca", "cert.pem": b"new cert", "key.pem": b"new key"}
 # Writes, replaces or removes a context, and is killed right before its N-th touch of what docker has.
 DYING = """
 import sys
-from machinectl.contexts import Contexts
+from machinectl.contexts import Context, Contexts, Mark
 from tests.support.dying import die_at
-from tests.test_contexts import NEW, pointed
 contexts = Contexts(sys.argv[1])
+host, files = eval(sys.argv[4])
+context = (contexts.read("orionbox") or Context("orionbox")).pointed(Mark("/home/me/machines", "orionbox"), host, files)
 die_at(int(sys.argv[2]), contexts.root)
 with contexts.writing():
-    contexts.remove("orionbox") if sys.argv[3] == "remove" else contexts.put(pointed("tcp://new:2376", NEW, contexts))
+    contexts.remove("orionbox") if sys.argv[3] == "remove" else contexts.put(context)
 """
 
 
@@ -162,8 +163,9 @@ def test_whatever_moment_it_is_killed_at_a_context_is_whole_or_not_there(
 ) -> None:
     old = None if act == "write" else put(contexts)
     new = None if act == "remove" else pointed("tcp://new:2376", NEW, contexts)
+    command = [sys.executable, "-c", DYING, contexts.config]
     for moment in range(1, 100):
-        process = subprocess.run([sys.executable, "-c", DYING, contexts.config, str(moment), act], check=False)
+        process = subprocess.run([*command, str(moment), act, repr(("tcp://new:2376", NEW))], check=False)
         found = contexts.read("orionbox")
         assert found in (None, old, new)
         if process.returncode == 0:

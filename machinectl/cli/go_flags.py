@@ -42,6 +42,10 @@ VERBS = {
     "certs ls": "fail-under= json",
     "changes": "json",
     "config": "swarm json",
+    "context": "",
+    "context import": "",
+    "context ls": "json",
+    "context sync": "",
     "create": (
         "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision no-context "
         f"dry-run f,force restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
@@ -71,6 +75,7 @@ VERBS = {
 GROUPS = {
     "",
     "certs",
+    "context",
 }
 # strconv.ParseBool's.
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}

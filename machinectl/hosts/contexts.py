@@ -13,12 +13,15 @@ from machinectl.errors import MachineError
 from machinectl.hosts.identity import CLIENT_FILES
 from machinectl.machines.fileset import read_pem
 from machinectl.machines.record import Phase
+from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Store
+
+
+MEND = "Mend it: machinectl context sync"
 
 
 class Step(Enum):
@@ -27,7 +30,7 @@ class Step(Enum):
     NONE = auto()
     WRITE = auto()
     REMOVE = auto()
-    # Nothing: the machine is to have none, or none yet.
+    # Nothing yet: what it takes is not there.
     LEAVE = auto()
     # Nothing of ours: docker does not take the machine's name, or has a context of that name which is not ours.
     RENAME = auto()
@@ -37,8 +40,8 @@ class Step(Enum):
 class Standing:
     """How a machine and its context stand to each other.
 
-    `machine` is the machine's name; `is_there` whether a context of ours has it, too. Where they are not in step, `why`
-    says why not and `hint` what to type. `wanted` is the context as it is to be, where that is known.
+    `machine` is the machine's name; `is_there` whether a context of ours has it, too. Where there is none, or it is not
+    in step, `why` says why and `hint` what to type. `wanted` is the context as it is to be, where that is known.
     """
 
     machine: str
@@ -50,8 +53,23 @@ class Standing:
 
     @property
     def mends(self) -> bool:
-        """Whether something can be done about it."""
+        """Whether something is to be done about it, and can be."""
         return self.step in {Step.WRITE, Step.REMOVE}
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all is as it is to be."""
+        return self.step is Step.NONE
+
+    @property
+    def told(self) -> str:
+        """How they stand, in a few words."""
+        return self.why or "in step"
+
+    @property
+    def outcome(self) -> str:
+        """What was done where it was mended, and why."""
+        return f"{'written' if self.step is Step.WRITE else 'removed'} ({self.why})"
 
 
 def mark_of(store: Store, name: str) -> Mark:
@@ -60,16 +78,16 @@ def mark_of(store: Store, name: str) -> Mark:
 
 
 def standing(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> Standing:
-    """How a machine's context stands. With `adopting`, one of a store that is gone is taken for ours."""
+    """How a machine's context stands. With `adopting`, one of a machine that is gone is taken for ours."""
     name = machine.name
     try:
         found = docker.read(name)
     except ContextError as exc:
         hint = f"Remove it, and have ours: docker context rm {name} && machinectl context sync"
-        return Standing(name, Step.RENAME if machine.context else Step.LEAVE, why=exc.cause, hint=hint)
+        return Standing(name, Step.RENAME if machine.context else Step.NONE, why=exc.cause, hint=hint)
     ours = found is not None and is_ours(found, mark_of(store, name), adopting=adopting)
     if not machine.context:
-        step = Step.REMOVE if ours else Step.LEAVE
+        step = Step.REMOVE if ours else Step.NONE
         return Standing(name, step, ours, "not wanted (--no-context)", f"To have one: machinectl set --context {name}")
     if machine.phase is not Phase.READY:
         return Standing(name, Step.LEAVE, ours, "the machine is half made", f"See: machinectl ls --filter name={name}")
@@ -86,12 +104,17 @@ def standing(docker: Contexts, store: Store, machine: Machine, *, adopting: bool
     wanted = (found or Context(name)).pointed(mark_of(store, name), machine.url, files)
     if found == wanted:
         return Standing(name, Step.NONE, ours, wanted=wanted)
-    return Standing(name, Step.WRITE, ours, difference(found, wanted), "Mend it: machinectl context sync", wanted)
+    return Standing(name, Step.WRITE, ours, difference(found, wanted), MEND, wanted)
 
 
 def is_ours(context: Context, mark: Mark, *, adopting: bool) -> bool:
     """Whether a context is the one of a machine; see `standing`."""
-    return context.mark == mark or bool(adopting and context.mark and not os.path.isdir(context.mark.store))
+    return context.mark == mark or bool(adopting and context.mark and is_gone(context.mark))
+
+
+def is_gone(mark: Mark) -> bool:
+    """Whether the machine that a mark names is not there, for whatever reason."""
+    return not Store(mark.store).exists(mark.machine)
 
 
 def clash(context: Context) -> Standing:
@@ -104,8 +127,8 @@ def clash(context: Context) -> Standing:
     )
     if context.mark:
         why = f'the docker context "{name}" is of the machine in another store, {context.mark.store}'
-        if not os.path.isdir(context.mark.store):
-            why = f'the docker context "{name}" is of a store that is gone, {context.mark.store}'
+        if is_gone(context.mark):
+            why = f'the docker context "{name}" is of a machine that is gone from another store, {context.mark.store}'
             hint = "Take it over: machinectl context sync"
     return Standing(name, Step.RENAME, why=why, hint=hint)
 
@@ -120,7 +143,18 @@ def difference(found: Context | None, wanted: Context) -> str:
         return "its certificates are not the machine's"
     if found.skips_verification:
         return "it takes any certificate of an engine"
-    return "it is of a store that is gone"
+    return "it is of another store, from which its machine is gone"
+
+
+def standings(docker: Contexts, store: Store, *, adopting: bool = False) -> Iterator[Standing]:
+    """How each machine of a store stands, by name, and then the contexts of machines that are gone from it."""
+    for name in store.names():
+        try:
+            yield standing(docker, store, store.read(name), adopting=adopting)
+        except MachineError as exc:
+            yield Standing(name, Step.LEAVE, why=exc.cause, hint=exc.hint)
+    for name in left_over(docker, store):
+        yield Standing(name, Step.REMOVE, True, "its machine is gone", MEND)
 
 
 def mend(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> Standing:
@@ -189,7 +223,7 @@ def is_due(machine: Machine) -> bool:
     return machine.context and machine.phase is Phase.READY
 
 
-def without(docker: Contexts, name: str, renamed: str) -> list[str]:
+def without(docker: Contexts, name: str, renamed: str = "") -> list[str]:
     """What to say to whose docker was pointed at a context that is gone: it does nothing until it is told another."""
     if docker.chosen() == name:
         other = shlex.quote(renamed) if renamed and not why_no_name(renamed) else DEFAULT
