@@ -25,7 +25,6 @@ from machinectl.atomic import (
     quoted,
     read_file,
     replace_file,
-    sync_directory,
     write_new,
 )
 from machinectl.errors import MachineError
@@ -282,23 +281,21 @@ class Contexts:
             make(directory)
             for file, data in files.items():
                 write_new(os.path.join(directory, file), data)
-            sync_directory(directory)
         meta = self.staged("new", "meta", name)
         make(meta)
         write_new(os.path.join(meta, META_FILE), document)
-        sync_directory(meta)
 
     def exchange(self, name: str) -> None:
         """Take away what there is of a context, and put what is staged into its place.
 
         Without its metadata docker does not know it: that goes first and comes last, so that it is there whole or not.
+        The files are on disk by then. Whether the renames outlast a power cut is not waited for: `context sync` mends what
+        they were to bring.
         """
         for kind in reversed(KINDS):
             move(self.place(kind, name), self.staged("old", kind, name))
         for kind in KINDS:
             move(self.staged("new", kind, name), self.place(kind, name))
-            if os.path.isdir(os.path.join(self.root, kind)):
-                sync_directory(os.path.join(self.root, kind))
         discard(os.path.join(self.staging, "old"))
 
     def put_right(self) -> None:
