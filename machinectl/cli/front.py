@@ -81,9 +81,18 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
         return root, None
 
     def work() -> int:
+        from machinectl.cli.following import Following
         from machinectl.machines.store import Store
 
-        answer(Store(root), flags, names, program_with(root))
+        program = program_with(root)
+        following = Following()
+        try:
+            answer(Store(root, [following]), flags, names, program)
+        finally:
+            if following.has_news:
+                from machinectl.cli.terminal import Terminal
+
+                following.report(Terminal(program).warn)
         return 0
 
     return root, work
