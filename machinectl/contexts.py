@@ -289,8 +289,8 @@ class Contexts:
         """Take away what there is of a context, and put what is staged into its place.
 
         Without its metadata docker does not know it: that goes first and comes last, so that it is there whole or not.
-        The files are on disk by then. Whether the renames outlast a power cut is not waited for: `context sync` mends what
-        they were to bring.
+        The files are on disk by then. Whether the renames outlast a power cut is not waited for: `context sync` mends
+        what they were to bring.
         """
         for kind in reversed(KINDS):
             move(self.place(kind, name), self.staged("old", kind, name))
