@@ -237,9 +237,8 @@ class Contexts:
         import fcntl
 
         with self.translated():
-            for directory in (self.config, self.root):
-                if not os.path.isdir(directory):
-                    make(directory)
+            for directory in (self.config, self.root, *(os.path.join(self.root, kind) for kind in KINDS)):
+                make(directory)
                 self.check_ours(directory)
             descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -346,23 +345,22 @@ class Contexts:
 
 
 def make(directory: str) -> None:
-    """Make a directory, and those that it is in, for their owner alone."""
-    parent = os.path.dirname(directory)
-    if not os.path.isdir(parent):
-        make(parent)
+    """Have a directory, and those that it is in; each that is made is for its owner alone."""
+    if os.path.isdir(directory):
+        return
+    make(os.path.dirname(directory))
     try:
         os.mkdir(directory, PRIVATE_DIRECTORY)
-    except FileExistsError:
-        # Another process was faster.
+    except FileExistsError as exc:
+        # Another process was faster, or it is a file.
         if not os.path.isdir(directory):
-            raise
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory) from exc
 
 
 def move(path: str, target: str) -> None:
     """Give what is at a path, if anything, another place, unless that is taken."""
     if os.path.lexists(path) and not os.path.lexists(target):
-        if not os.path.isdir(os.path.dirname(target)):
-            make(os.path.dirname(target))
+        make(os.path.dirname(target))
         os.rename(path, target)
 
 

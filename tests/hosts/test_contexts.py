@@ -288,7 +288,7 @@ def mounts(config: Path) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("how", "cause"),
     [
-        ("file", "File exists"),
+        ("file", "Not a directory"),
         ("open to all", "everybody may write to it"),
         ("another user's", "it is another user's"),
         ("not JSON", "is not JSON"),
