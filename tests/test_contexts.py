@@ -183,6 +183,32 @@ def test_whatever_moment_it_is_killed_at_a_context_is_whole_or_not_there(
     assert contexts.read("orionbox") == new
 
 
+@pytest.mark.parametrize("act", ["replace", "remove"])
+def test_killed_while_it_removes_what_was_replaced_nothing_of_that_comes_back_in_part(
+    contexts: Contexts, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    put(contexts)
+
+    def killed(path: str) -> None:
+        """Remove a part of a directory and end, as rmtree does at a kill."""
+        for root, _, files in os.walk(path):
+            for file in files:
+                os.unlink(os.path.join(root, file))
+                raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr("machinectl.contexts.discard", killed)
+        with pytest.raises(SystemExit), contexts.writing():
+            # The second kill is that of what puts it right.
+            contexts.put(pointed("tcp://new:2376", NEW, contexts)) if act == "replace" else contexts.remove("orionbox")
+    with contexts.writing():
+        pass
+    expected = pointed("tcp://new:2376", NEW, contexts) if act == "replace" else None
+    assert contexts.read("orionbox") == expected
+    assert os.path.exists(contexts.place("tls", "orionbox")) == (act == "replace")
+    assert not contexts.is_unfinished
+
+
 def restore(contexts: Contexts, context: Context | None) -> None:
     with contexts.writing():
         if context:
