@@ -84,8 +84,8 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
         from machinectl.cli.following import Following
         from machinectl.machines.store import Store
 
-        program = program_with(root)
         following = Following()
+        program = program_with(root)
         try:
             answer(Store(root, [following]), flags, names, program)
         finally:
