@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -216,3 +217,20 @@ def test_an_eval_without_quotes_says_so(shell: str, home: Path) -> None:
     found = subprocess.run([*arguments, line], capture_output=True, text=True, check=False)
     assert found.stderr == f'machinectl: quotes are missing: eval "$(machinectl shell-init {shell})"\n'
     assert found.stdout == ""
+
+
+def test_what_powershell_gets_is_there_and_names_the_program() -> None:
+    """No PowerShell is at hand: this much of its text is held."""
+    for arguments in ((), ("--prompt",)):
+        text = machinectl("shell-init", "powershell", *arguments).stdout
+        assert "@PROGRAM@" not in text
+        assert "& '" in text
+        assert ("function global:prompt " in text) == bool(arguments)
+        for opening, closing in ("{}", "()", "[]"):
+            plain = without_texts(text)
+            assert plain.count(opening) == plain.count(closing)
+
+
+def without_texts(script: str) -> str:
+    """A script of PowerShell without comments and without what stands in quotes."""
+    return re.sub(r"(?m)^\s*#.*$|'(?:[^']|'')*'|\"(?:[^\"`]|`.)*\"", "", script)
