@@ -17,6 +17,7 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests.support.at_shell import CONTROL_C, SHELLS, at_shell, ran
 from tests.support.program import machinectl
+from tests.support.real import need
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -154,12 +155,26 @@ SET_TO = {
     "zsh": "setopt err_exit no_unset no_clobber ksh_arrays sh_word_split glob_subst csh_null_glob; IFS=/n",
     "fish": "set -g IFS /n",
 }
-ALIASES = ("cd", "ls", "command", "local", "export", "unset", "printf", "eval", "return", "shift", "read", "mapfile")
+ALIASES = (
+    "machinectl",
+    "cd",
+    "ls",
+    "command",
+    "local",
+    "export",
+    "unset",
+    "printf",
+    "eval",
+    "return",
+    "shift",
+    "read",
+    "mapfile",
+)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_it_works_whatever_the_shell_is_set_to(shell: str, home: Path, machines: Store) -> None:
-    names = ALIASES if shell != "fish" else ("cd", "ls", "env", "grep")
+    names = ALIASES if shell != "fish" else ("machinectl", "cd", "ls", "env", "grep")
     before = "\n".join([SET_TO[shell], *(f"alias {name}='false aliased'" for name in names)])
     script = "machinectl use orionbox\nmachinectl use plain\nmachinectl use -\nmachinectl use --unset\nmachinectl use -"
     found = ran(shell, home, script, before=before)
@@ -185,6 +200,16 @@ def test_it_tells_of_a_docker_context_in_the_environment(shell: str, home: Path,
     found = ran(shell, home, "machinectl use orionbox", environment={"DOCKER_CONTEXT": "desktop"})
     assert "DOCKER_CONTEXT=desktop is set, too" in found.stderr
     assert found.docker() == {**expected(machines, "orionbox"), "DOCKER_CONTEXT": "desktop"}
+
+
+@pytest.mark.usefixtures("machines")
+def test_docker_itself_goes_to_the_machine_whatever_context_is_in_the_environment(home: Path) -> None:
+    need("docker")
+    found = ran("bash", home, "machinectl use orionbox; docker context show", environment={"DOCKER_CONTEXT": "other"})
+    # Its name for what DOCKER_HOST says.
+    assert found.stdout == "default\n"
+    found = ran("bash", home, "machinectl use --unset; docker context show", environment={"DOCKER_CONTEXT": "other"})
+    assert found.stdout == "other\n"
 
 
 @pytest.mark.parametrize("shell", SHELLS)

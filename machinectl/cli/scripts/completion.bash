@@ -372,4 +372,4 @@ __machinectl_table() {
     esac
 }
 # END
-complete -F _machinectl machinectl
+\complete -F _machinectl machinectl

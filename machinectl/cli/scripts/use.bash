@@ -2,7 +2,9 @@
 # every value is quoted, whatever IFS is, and nothing fails on the way that `set -e` or `set -u` would end the shell for.
 # What a record or a variable holds is never evaluated.
 
-machinectl() {
+# An alias, such as led past systemd's machinectl, would hide the function.
+\unalias machinectl 2>/dev/null || \builtin true
+function machinectl {
     case "${1-}" in
         use)
             \shift 1
