@@ -52,7 +52,10 @@ __machinectl_use() {
             __machinectl_set "${__machinectl_before[@]}"
             \printf 'docker: %s\n' "${DOCKER_MACHINE_NAME:-${DOCKER_HOST:-no machine}}" >&2
             ;;
-        *:-h | *:--help) \command @PROGRAM@ use --help ;;
+        *:-h | *:--help)
+            \command @PROGRAM@ use --help
+            \return
+            ;;
         *:-*)
             \printf 'Error: No such option: %s\n  machinectl use --help\n' "$1" >&2
             \return 2
