@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 # What a word stands for; TEXT is anything. A tuple of words stands for one of them.
-MACHINE, DRIVER, DIRECTORY, FILE, VERB, TEXT = "machine", "driver", "directory", "file", "verb", "text"
+MACHINE, DRIVER, SHELL, DIRECTORY, FILE, VERB, TEXT = (
+    "machine",
+    "driver",
+    "shell",
+    "directory",
+    "file",
+    "verb",
+    "text",
+)
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
 # What each verb's arguments are; the last one is repeated where it stands in MANY. The other verbs are about machines.
@@ -26,6 +34,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "certs import": (MACHINE, DIRECTORY),
     "certs issue": (MACHINE,),
     "changes": (MACHINE,),
+    "completion": (SHELL,),
     "config": (MACHINE,),
     "create": (TEXT,),
     "drivers": (),
@@ -36,9 +45,11 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "ls": (),
     "rename": (MACHINE, TEXT),
     "set": (MACHINE,),
+    "shell-init": (SHELL,),
     "ssh": (MACHINE, TEXT),
     "status": (MACHINE,),
     "url": (MACHINE,),
+    "use": (MACHINE,),
     "version": (MACHINE,),
 }
 MANY = (MACHINE,)
@@ -62,8 +73,8 @@ VALUES: Mapping[str, str | tuple[str, ...]] = {
     "tls-client-key": FILE,
     "tls-dir": DIRECTORY,
 }
-# Taken for docker-machine's scripts, and of no use to anybody else: by the flag, or by its verb and the flag (" flag" for
-# one before the verb).
+# Taken for docker-machine's scripts, and of no use to anybody else: by the flag, or by verb and flag (" flag" for one
+# before the verb).
 HIDDEN = frozenset(name.rstrip("=") for name in SWARM.split()) | {
     "native-ssh",
     "github-api-token",
