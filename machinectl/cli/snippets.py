@@ -24,9 +24,10 @@ STARTS: Mapping[str, tuple[str, str]] = {
     "fish": ("~/.config/fish/config.fish", "machinectl shell-init fish | source"),
     "powershell": ("$PROFILE", "machinectl shell-init powershell | Out-String | Invoke-Expression"),
 }
-# An unquoted eval makes one line of all lines. This one then says what is missing, and what follows is a comment.
-WHOLE = "test '\n' != ' ' || echo 'machinectl: quotes are missing: {start}' >&2 #\n"
-LINEWISE = ("bash", "zsh")
+# An eval without quotes, as `env` takes it, makes one line of all lines. This one then says so, and the rest of it is a
+# comment.
+WHOLE = "test '\n' != ' ' || echo 'machinectl: all lines became one; write: {start}' >&2 #\n"
+LINEWISE = ("bash", "zsh", "fish")
 
 
 def shell_init(shell: str, program: Sequence[str], *, prompt: bool) -> str:

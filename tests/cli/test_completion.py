@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.candidates import SHELLS as ALL_SHELLS
+from machinectl.cli.snippets import STARTS
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from tests.support import completions
-from tests.support.at_shell import CONTROL_U, SHELLS, TAB, Person, at_shell, ran
+from tests.support.at_shell import CONTROL_U, PLAIN, SHELLS, TAB, Person, at_shell, ran
 from tests.support.program import machinectl
 from tests.support.registered import added
 
@@ -208,14 +209,12 @@ def test_the_snippet_runs_the_program_that_printed_it(home: Path) -> None:
         assert found.started == []
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_an_eval_without_quotes_says_so(shell: str, home: Path) -> None:
-    arguments = [shell, *(["-f"] if shell == "zsh" else ["--norc"]), "-c"]
-    snippet = machinectl("shell-init", shell).stdout
-    (home / "snippet").write_text(snippet)
-    line = f"eval $(cat {home}/snippet)"
-    found = subprocess.run([*arguments, line], capture_output=True, text=True, check=False)
-    assert found.stderr == f'machinectl: quotes are missing: eval "$(machinectl shell-init {shell})"\n'
+@pytest.mark.parametrize("shell", SHELLS)
+def test_an_eval_that_makes_one_line_of_it_says_so(shell: str, home: Path) -> None:
+    (home / "snippet").write_text(machinectl("shell-init", shell).stdout)
+    line = f"eval (cat {home}/snippet)" if shell == "fish" else f"eval $(cat {home}/snippet)"
+    found = subprocess.run([*PLAIN[shell], "-c", line], capture_output=True, text=True, check=False)
+    assert found.stderr == f"machinectl: all lines became one; write: {STARTS[shell][1]}\n"
     assert found.stdout == ""
 
 

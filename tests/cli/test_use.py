@@ -253,7 +253,7 @@ NAMES = st.from_regex(r"[0-9A-Za-z][0-9A-Za-z.-]{0,20}", fullmatch=True)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(url=URLS, folder=FOLDERS, name=NAMES, tls=st.booleans())
 def test_use_sets_exactly_what_env_says_and_runs_nothing(
     shell: str, url: str, folder: str, name: str, tls: bool
