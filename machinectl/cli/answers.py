@@ -47,12 +47,14 @@ def ls(store: Store, _flags: dict[str, str], _names: list[str]) -> str:
     return "".join(f"{name}\n" for name in store.names())
 
 
-def shell_init(_store: Store, flags: dict[str, str], names: list[str]) -> str:
+def shell_init(store: Store, flags: dict[str, str], names: list[str]) -> str:
     from machinectl.cli.snippets import shell_init as snippet
+    from machinectl.machines.store import Store as UsualStore
     from machinectl.shell import program
 
     words = program(sys.argv[0], os.environ.get("PATH", ""))
-    return snippet("".join(names), words, prompt="prompt" in flags)
+    root = store.root if store.root != UsualStore().root else ""
+    return snippet("".join(names), words, prompt="prompt" in flags, root=root)
 
 
 def completion(_store: Store, _flags: dict[str, str], names: list[str]) -> str:

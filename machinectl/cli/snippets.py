@@ -10,6 +10,7 @@ import os
 
 from machinectl.cli.candidates import SHELLS
 from machinectl.errors import UsageError
+from machinectl.shell import statement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,13 +31,17 @@ WHOLE = "test '\n' != ' ' || echo 'machinectl: all lines became one; write: {sta
 LINEWISE = ("bash", "zsh", "fish")
 
 
-def shell_init(shell: str, program: Sequence[str], *, prompt: bool) -> str:
-    """What a shell evaluates at its start. `program` are the words that run us. Raises UsageError for another shell."""
+def shell_init(shell: str, program: Sequence[str], *, prompt: bool, root: str = "") -> str:
+    """What a shell evaluates at its start. Raises UsageError for another shell.
+
+    `program` are the words that run us, `root` is the store where it is not the usual one: the shell uses that then.
+    """
     ending = ending_of(shell, "shell-init")
     names = [f"completion.{ending}", f"use.{ending}", *([f"prompt.{ending}"] if prompt else [])]
     words = " ".join(map(QUOTED[shell], program))
     guard = WHOLE.format(start=STARTS[shell][1]) if shell in LINEWISE else ""
-    return guard + "\n".join(map(script, names)).replace("@PROGRAM@", words)
+    store = f"{statement(shell, 'MACHINE_STORAGE_PATH', root)}\n" if root else ""
+    return guard + store + "\n".join(map(script, names)).replace("@PROGRAM@", words)
 
 
 def completion(shell: str) -> str:

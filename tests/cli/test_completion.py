@@ -210,6 +210,17 @@ def test_the_snippet_runs_the_program_that_printed_it(home: Path) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_a_store_that_is_named_is_the_shells_from_then_on(shell: str, home: Path) -> None:
+    (home / "it's $HOME").symlink_to("other")
+    snippet = machinectl("-s", home / "it's $HOME", "shell-init", shell).stdout
+    (home / "snippet").write_text(snippet)
+    line = f"source {home}/snippet" if shell == "fish" else f'eval "$(cat {home}/snippet)"'
+    found = ran(shell, home, f"{line}\nmachinectl use sirius\nmachinectl ls -q")
+    assert found.docker() == {"DOCKER_HOST": "unix:///x.sock", "DOCKER_MACHINE_NAME": "sirius"}
+    assert found.stdout == "sirius\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_an_eval_that_makes_one_line_of_it_says_so(shell: str, home: Path) -> None:
     (home / "snippet").write_text(machinectl("shell-init", shell).stdout)
     line = f"eval (cat {home}/snippet)" if shell == "fish" else f"eval $(cat {home}/snippet)"
