@@ -55,7 +55,7 @@ def test_use_sets_what_env_says_without_starting_python(shell: str, home: Path, 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_store_is_the_one_that_machinectl_would_use(shell: str, home: Path, tmp_path: Path) -> None:
-    store = Store(str(tmp_path / "a store"))
+    store = Store(str(tmp_path / "a: store"))
     added(store, Machine("orionbox", "generic", url=TLS, tls=True))
     root = store.root
     for flag in (f"-s '{root}'", f"-s='{root}'", f"-s'{root}'", f"--storage-path '{root}'", f"-storage-path='{root}'"):

@@ -89,7 +89,7 @@ end
 
 # The machines are directories. What cannot be a machine's name is left out, and so is what was typed already.
 function __machinectl_machines --argument-names root
-    set -q root[1] && test -n "$root" || set root $MACHINE_STORAGE_PATH
+    set -q root[1] && test -n "$root" || set root "$MACHINE_STORAGE_PATH"
     test -n "$root" || set root (test -n "$XDG_DATA_HOME" && echo $XDG_DATA_HOME || echo $HOME/.local/share)/machinectl
     set root (string replace -r -- '^~/' "$HOME/" "$root")
     set -l directories "$root"/machines/*/
@@ -112,7 +112,7 @@ function __machinectl_flags_of_driver --argument-names verb driver
     end
     for row in $__machinectl_options
         string match -rq -- '^(?<of>\S+) +(?<option>--\S+) +(?<value>\S+) +(?<about>.*)$' $row || continue
-        test "$verb" = set -o "$of" = "$driver" || continue
+        test "$verb" = set || test "$of" = "$driver" || continue
         test "$value" = - && set value '' || set value "=$value"
         printf '%s%s\t%s\n' $option "$value" "$about"
     end

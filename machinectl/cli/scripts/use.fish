@@ -84,9 +84,9 @@ end
 # it; url, tls and phase follow each other), and a path that says where it is in one way only.
 function __machinectl_read --argument-names root name
     if test -z "$root"
-        set root $MACHINE_STORAGE_PATH
+        set root "$MACHINE_STORAGE_PATH"
     end
-    if test -z "$root" -a -n "$XDG_DATA_HOME"
+    if test -z "$root" && test -n "$XDG_DATA_HOME"
         string match -rq -- '[[:graph:]]$' "$XDG_DATA_HOME" || return 1
         set root "$XDG_DATA_HOME/machinectl"
     end
