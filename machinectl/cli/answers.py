@@ -100,3 +100,19 @@ def print_certs(rows: Iterable[Row]) -> None:
 
     headings = ["MACHINE", "FILE", "SUBJECT", "NAMES", "ISSUER", "EXPIRES", "DAYS", "WARNING"]
     write_out(table(headings, (row.cells() for row in rows)))
+
+
+def shell_init(store: Store, flags: Flags, names: Sequence[str], _program: str) -> None:
+    from machinectl.cli.snippets import shell_init as snippet
+    from machinectl.machines.store import Store as UsualStore
+    from machinectl.shell import program
+
+    words = program(sys.argv[0], os.environ.get("PATH", ""))
+    root = store.root if store.root != UsualStore().root else ""
+    write_out(snippet("".join(names), words, prompt="prompt" in flags, root=root))
+
+
+def completion(_store: Store, _flags: Flags, names: Sequence[str], _program: str) -> None:
+    from machinectl.cli.snippets import completion as text
+
+    write_out(text("".join(names)))

@@ -141,4 +141,6 @@ VERBS: dict[str, tuple[frozenset[str], int, Answer]] = {
     "status": (frozenset(), 1, answers.status),
     "inspect": (frozenset(), 1, answers.inspect),
     "certs ls": (frozenset(), sys.maxsize, answers.certs_ls),
+    "shell-init": (frozenset({"prompt"}), 1, answers.shell_init),
+    "completion": (frozenset(), 1, answers.completion),
 }
