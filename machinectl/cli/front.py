@@ -10,6 +10,7 @@ import os
 import sys
 
 from machinectl.cli import answers
+from machinectl.cli.called import BY_DOCKER
 from machinectl.cli.exits import guarded, program_with
 from machinectl.cli.go_flags import canonical, flags_of
 from machinectl.cli.output import write_out
@@ -32,6 +33,10 @@ def main() -> int:
     """Run the command line and return its exit code."""
     open_what_is_closed()
     arguments = sys.argv[1:]
+    if arguments[:1] == [BY_DOCKER]:
+        from machinectl.cli.as_plugin import own_command_line
+
+        arguments = own_command_line(arguments[1:])
     root, work = light(arguments)
     return guarded(work, program=program_with(root)) if work else guarded(lambda: heavy(arguments))
 

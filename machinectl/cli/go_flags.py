@@ -46,6 +46,9 @@ VERBS = {
         "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision dry-run f,force "
         f"restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
     ),
+    "docker-plugin": "",
+    "docker-plugin install": "no-hooks",
+    "docker-plugin uninstall": "",
     "drivers": "json",
     "env": "shell= u,unset no-proxy swarm format= json",
     "inspect": "f,format= json",
@@ -71,6 +74,7 @@ VERBS = {
 GROUPS = {
     "",
     "certs",
+    "docker-plugin",
 }
 # strconv.ParseBool's.
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}
@@ -108,8 +112,13 @@ def listed(variable: str) -> list[str]:
 
 
 def flags_of(verb: str) -> dict[str, tuple[str, bool]]:
+    return named(VERBS[verb])
+
+
+def named(spellings: str) -> dict[str, tuple[str, bool]]:
+    """Flags by all of their names, from a text of the form that VERBS has."""
     found = {"h": ("help", False), "help": ("help", False)}
-    for spelling in VERBS[verb].split():
+    for spelling in spellings.split():
         names = spelling.rstrip("=").split(",")
         found.update(dict.fromkeys(names, (names[-1], spelling.endswith("="))))
     return found
