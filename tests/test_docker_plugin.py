@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from machinectl.machines.store import Store
-    from tests.support.docker_cli import DockerCLI
+    from tests.support.docker_plugged import PluggedDocker
 
 URL = "tcp://192.0.2.1:2376"
 LOGGED_IN = '{\n\t"auths": {\n\t\t"a": {"auth": "dTpw"}\n\t},\n\t"currentContext": "lab", "n": 1.50\n}'
 
 
 @pytest.fixture
-def machine(store: Store, docker: DockerCLI) -> DockerCLI:
+def machine(store: Store, docker: PluggedDocker) -> PluggedDocker:
     """A docker that has the plugin, and a machine."""
     added(store, Machine("orionbox", "none", url=URL, tls=True))
     assert docker.machinectl("docker-plugin", "install").returncode == 0
     return docker
 
 
-def test_docker_machine_is_machinectl(machine: DockerCLI) -> None:
+def test_docker_machine_is_machinectl(machine: PluggedDocker) -> None:
     assert machine("machine", "ls", "-q").stdout == "orionbox\n"
     assert machine("machine", "url", "orionbox").stdout == f"{URL}\n"
     assert "machine*" in machine("--help").stdout
@@ -46,7 +46,7 @@ def test_docker_machine_is_machinectl(machine: DockerCLI) -> None:
     assert [(each["Vendor"], each.get("Err")) for each in listed if each["Name"] == "machine"] == [("machinectl", None)]
 
 
-def test_env_names_what_was_typed_and_is_for_the_shell_that_started_docker(machine: DockerCLI) -> None:
+def test_env_names_what_was_typed_and_is_for_the_shell_that_started_docker(machine: PluggedDocker) -> None:
     need("fish")
     told = machine("machine", "env", "--shell", "bash", "orionbox").stdout
     assert f'export DOCKER_HOST="{URL}"\n' in told
@@ -58,14 +58,14 @@ def test_env_names_what_was_typed_and_is_for_the_shell_that_started_docker(machi
 
 
 @pytest.mark.parametrize("words", [["machine", "ls", "--help"], ["--help", "machine", "ls"], ["help", "machine", "ls"]])
-def test_the_help_of_a_verb_is_ours_and_for_what_is_typed(machine: DockerCLI, words: list[str]) -> None:
+def test_the_help_of_a_verb_is_ours_and_for_what_is_typed(machine: PluggedDocker, words: list[str]) -> None:
     text = machine(*words).stdout
     assert text.startswith("Usage: docker machine ls [OPTIONS]")
     assert text.endswith("\n  docker machine ls --filter state=Running --format 'table {{.Name}}\\t{{.URL}}'\n")
 
 
 @pytest.mark.parametrize("words", [["machine"], ["machine", "--help"], ["help", "machine"], ["--help", "machine"]])
-def test_the_help_of_all_is_ours_and_for_what_is_typed(machine: DockerCLI, words: list[str]) -> None:
+def test_the_help_of_all_is_ours_and_for_what_is_typed(machine: PluggedDocker, words: list[str]) -> None:
     text = machine(*words).stdout
     assert text.startswith("Usage: docker machine [OPTIONS] COMMAND")
     assert "machinectl " not in text
@@ -86,19 +86,19 @@ def test_the_help_of_all_is_ours_and_for_what_is_typed(machine: DockerCLI, words
     ],
 )
 def test_exit_codes_are_passed_on_and_hints_are_for_what_is_typed(
-    machine: DockerCLI, words: tuple[str, ...], code: int, stderr: str
+    machine: PluggedDocker, words: tuple[str, ...], code: int, stderr: str
 ) -> None:
     done = machine("machine", *words)
     assert done.returncode == code
     assert done.stderr.endswith(stderr)
 
 
-def test_the_store_may_be_named(machine: DockerCLI, tmp_path: Path) -> None:
+def test_the_store_may_be_named(machine: PluggedDocker, tmp_path: Path) -> None:
     done = machine("machine", "-s", str(tmp_path), "url", "ghost")
     assert done.stderr.endswith(f"List the machines there are: docker machine -s {tmp_path} ls\n")
 
 
-def test_what_docker_was_told_before_counts_as_its_variables_do(machine: DockerCLI) -> None:
+def test_what_docker_was_told_before_counts_as_its_variables_do(machine: PluggedDocker) -> None:
     assert machine("-H", URL, "machine", "active").stdout == "orionbox\n"
     assert machine(f"-DH={URL}", "machine", "active").stdout == "orionbox\n"
     assert machine("--context", "x", "machine", "active", DOCKER_HOST=URL).returncode == 1
@@ -108,13 +108,13 @@ def test_what_docker_was_told_before_counts_as_its_variables_do(machine: DockerC
     )
 
 
-def test_the_plugins_file_may_be_started_by_itself(machine: DockerCLI) -> None:
+def test_the_plugins_file_may_be_started_by_itself(machine: PluggedDocker) -> None:
     command = [str(machine.plugin), "ls", "-q"]
     environment = {**os.environ, **machine.environment}
     assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "orionbox\n"
 
 
-def test_two_installs_are_as_good_as_one_and_two_uninstalls_too(docker: DockerCLI) -> None:
+def test_two_installs_are_as_good_as_one_and_two_uninstalls_too(docker: PluggedDocker) -> None:
     before = docker.machinectl("docker-plugin", "install")
     assert before.stdout == f"{docker.plugin}\n"
     contents = docker.plugin.read_bytes(), docker.configuration.read_bytes()
@@ -130,7 +130,7 @@ def test_two_installs_are_as_good_as_one_and_two_uninstalls_too(docker: DockerCL
     assert os.listdir(docker.directory) == ["cli-plugins"]
 
 
-def test_it_can_be_installed_and_taken_away_as_a_plugin(machine: DockerCLI) -> None:
+def test_it_can_be_installed_and_taken_away_as_a_plugin(machine: PluggedDocker) -> None:
     before = machine.plugin.read_bytes()
     assert machine("machine", "docker-plugin", "install").returncode == 0
     assert machine.plugin.read_bytes() == before
@@ -138,7 +138,7 @@ def test_it_can_be_installed_and_taken_away_as_a_plugin(machine: DockerCLI) -> N
     assert not machine.plugin.exists()
 
 
-def test_dockers_configuration_keeps_all_else_its_mode_and_the_link_to_it(docker: DockerCLI, tmp_path: Path) -> None:
+def test_dockers_configuration_keeps_all_else_its_mode_and_the_link_to_it(docker: PluggedDocker, tmp_path: Path) -> None:
     docker.directory.mkdir()
     kept = tmp_path / "dotfiles.json"
     kept.write_text(LOGGED_IN)
@@ -156,7 +156,7 @@ def test_dockers_configuration_keeps_all_else_its_mode_and_the_link_to_it(docker
     assert docker.configuration.is_symlink()
 
 
-def test_hooks_are_asked_for_of_no_command_that_docker_does_not_have(docker: DockerCLI) -> None:
+def test_hooks_are_asked_for_of_no_command_that_docker_does_not_have(docker: PluggedDocker) -> None:
     known = {line.split()[0].rstrip("*") for line in docker("--help").stdout.splitlines() if line.startswith("  ")}
     # bake and buildx come with a plugin; the others are hidden until an engine is seen.
     assert set(docker_plugin.ASKING.split()) - known <= {
@@ -171,13 +171,13 @@ def test_hooks_are_asked_for_of_no_command_that_docker_does_not_have(docker: Doc
     }
 
 
-def test_without_hooks_the_configuration_is_left_alone(docker: DockerCLI) -> None:
+def test_without_hooks_the_configuration_is_left_alone(docker: PluggedDocker) -> None:
     assert docker.machinectl("docker-plugin", "install", "--no-hooks").returncode == 0
     assert os.listdir(docker.directory) == ["cli-plugins"]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"plugins": []}', '{"plugins": {"machine": 1}}', "\xff", "[" * 100_000])
-def test_a_configuration_that_is_none_is_left_as_it_is_and_said(docker: DockerCLI, text: str) -> None:
+def test_a_configuration_that_is_none_is_left_as_it_is_and_said(docker: PluggedDocker, text: str) -> None:
     docker.directory.mkdir()
     docker.configuration.write_text(text, encoding="latin-1")
     done = docker.machinectl("docker-plugin", "install")
@@ -189,7 +189,7 @@ def test_a_configuration_that_is_none_is_left_as_it_is_and_said(docker: DockerCL
     assert not docker.plugin.exists()
 
 
-def test_somebody_elses_plugin_stays(docker: DockerCLI, tmp_path: Path) -> None:
+def test_somebody_elses_plugin_stays(docker: PluggedDocker, tmp_path: Path) -> None:
     docker.plugin.parent.mkdir(parents=True)
     for put, what in (
         (lambda: docker.plugin.write_text("#!/bin/sh\n"), "somebody else's file"),
@@ -216,7 +216,7 @@ def identity(path: Path) -> tuple[int, int, int]:
     return found.st_ino, found.st_mode, found.st_mtime_ns
 
 
-def test_a_docker_directory_that_cannot_be_used_is_one_clear_line(docker: DockerCLI, tmp_path: Path) -> None:
+def test_a_docker_directory_that_cannot_be_used_is_one_clear_line(docker: PluggedDocker, tmp_path: Path) -> None:
     docker.directory.write_text("")
     done = docker.machinectl("docker-plugin", "install")
     assert done.returncode == 1
@@ -254,21 +254,21 @@ def test_what_an_old_docker_lacks_is_said(version: str, told: str) -> None:
     assert console.said == ([told] if told else [])
 
 
-def test_without_a_docker_cli_it_is_installed_all_the_same(docker: DockerCLI, tmp_path: Path) -> None:
+def test_without_a_docker_cli_it_is_installed_all_the_same(docker: PluggedDocker, tmp_path: Path) -> None:
     done = docker.machinectl("docker-plugin", "install", environment={"PATH": str(tmp_path)})
     assert (done.returncode, done.stdout) == (0, f"{docker.plugin}\n")
     assert "There is no docker CLI on the PATH" in done.stderr
 
 
 @pytest.fixture
-def in_process(docker: DockerCLI, monkeypatch: pytest.MonkeyPatch) -> DockerCLI:
+def in_process(docker: PluggedDocker, monkeypatch: pytest.MonkeyPatch) -> PluggedDocker:
     """To install as another user, or on another file system, than the tests' own."""
     need("mount", "umount", root=True)
     monkeypatch.setattr("machinectl.commands.docker_plugin.install.docker_cli", lambda _: "Docker version 29.3.0")
     return docker
 
 
-def test_another_users_directory_is_one_clear_line(in_process: DockerCLI, tmp_path: Path) -> None:
+def test_another_users_directory_is_one_clear_line(in_process: PluggedDocker, tmp_path: Path) -> None:
     in_process.directory.mkdir(mode=0o755)
     for directory in (tmp_path, *tmp_path.parents[:3]):
         directory.chmod(0o755)
@@ -282,7 +282,7 @@ def test_another_users_directory_is_one_clear_line(in_process: DockerCLI, tmp_pa
     assert os.listdir(in_process.directory) == []
 
 
-def test_what_root_puts_into_a_users_directory_is_the_users(in_process: DockerCLI) -> None:
+def test_what_root_puts_into_a_users_directory_is_the_users(in_process: PluggedDocker) -> None:
     in_process.directory.mkdir()
     in_process.configuration.write_text(LOGGED_IN)
     in_process.configuration.chmod(0o600)
@@ -294,14 +294,14 @@ def test_what_root_puts_into_a_users_directory_is_the_users(in_process: DockerCL
 
 
 @pytest.fixture
-def disk(in_process: DockerCLI) -> Iterator[Path]:
+def disk(in_process: PluggedDocker) -> Iterator[Path]:
     in_process.directory.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", in_process.directory], check=True)
     yield in_process.directory
     subprocess.run(["umount", in_process.directory], check=True)
 
 
-def test_on_a_full_disk_nothing_is_lost_and_nothing_half_made_stays(in_process: DockerCLI, disk: Path) -> None:
+def test_on_a_full_disk_nothing_is_lost_and_nothing_half_made_stays(in_process: PluggedDocker, disk: Path) -> None:
     in_process.configuration.write_text(LOGGED_IN)
     in_process.plugin.parent.mkdir()
     disk.joinpath("filler").write_bytes(b"x" * (60 * 1024))
@@ -313,7 +313,7 @@ def test_on_a_full_disk_nothing_is_lost_and_nothing_half_made_stays(in_process: 
     assert os.listdir(in_process.plugin.parent) == []
 
 
-def test_a_read_only_directory_is_one_clear_line(in_process: DockerCLI, disk: Path) -> None:
+def test_a_read_only_directory_is_one_clear_line(in_process: PluggedDocker, disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     with pytest.raises(MachineError, match="Read-only file system"):
         docker_plugin_install(Quiet(), ["/x"], in_process.environment)

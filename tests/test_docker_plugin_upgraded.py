@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.support.docker_cli import DockerCLI
+    from tests.support.docker_plugged import PluggedDocker
 
 METADATA = "docker-cli-plugin-metadata"
 
@@ -32,7 +32,7 @@ def installed(place: Path) -> Path:
 
 
 @pytest.fixture
-def linked(docker: DockerCLI, tmp_path: Path) -> Path:
+def linked(docker: PluggedDocker, tmp_path: Path) -> Path:
     """What pipx puts on the PATH, and installs the plugin."""
     link = Path(os.environ["HOME"], ".local", "bin", "machinectl")
     link.parent.mkdir(parents=True)
@@ -42,13 +42,13 @@ def linked(docker: DockerCLI, tmp_path: Path) -> Path:
     return link
 
 
-def asked(docker: DockerCLI, path: str = "") -> str:
+def asked(docker: PluggedDocker, path: str = "") -> str:
     done = docker("machine", "version", PATH=f"{path}:{os.environ['PATH']}" if path else os.environ["PATH"])
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_an_upgrade_in_place_is_what_answers(docker: DockerCLI, linked: Path, tmp_path: Path) -> None:
+def test_an_upgrade_in_place_is_what_answers(docker: PluggedDocker, linked: Path, tmp_path: Path) -> None:
     assert f"program={linked}\n" in docker.plugin.read_text()
     assert asked(docker).startswith("machinectl version ")
     shutil.rmtree(tmp_path / "venvs")
@@ -57,7 +57,7 @@ def test_an_upgrade_in_place_is_what_answers(docker: DockerCLI, linked: Path, tm
     assert asked(docker).startswith("machinectl version ")
 
 
-def test_one_that_moved_is_found_on_the_path_behind_systemds(docker: DockerCLI, linked: Path, tmp_path: Path) -> None:
+def test_one_that_moved_is_found_on_the_path_behind_systemds(docker: PluggedDocker, linked: Path, tmp_path: Path) -> None:
     linked.unlink()
     systemds = tmp_path / "bin" / "machinectl"
     systemds.parent.mkdir()
@@ -71,7 +71,7 @@ def test_one_that_moved_is_found_on_the_path_behind_systemds(docker: DockerCLI, 
     assert asked(docker, str(systemds.parent)).startswith("machinectl version ")
 
 
-def test_where_none_is_left_it_says_so_and_docker_still_knows_what_it_is(docker: DockerCLI, linked: Path) -> None:
+def test_where_none_is_left_it_says_so_and_docker_still_knows_what_it_is(docker: PluggedDocker, linked: Path) -> None:
     linked.unlink()
     done = docker("machine", "ls", PATH="/usr/bin:/bin:/usr/local/bin")
     assert done.returncode == 1
@@ -83,7 +83,7 @@ def test_where_none_is_left_it_says_so_and_docker_still_knows_what_it_is(docker:
     assert json.loads(told)["SchemaVersion"] == "0.1.0"
 
 
-def test_what_docker_is_told_of_the_plugin_starts_nothing(docker: DockerCLI, linked: Path) -> None:
+def test_what_docker_is_told_of_the_plugin_starts_nothing(docker: PluggedDocker, linked: Path) -> None:
     linked.unlink()
     linked.write_text("#!/bin/sh\nexit 7\n")
     linked.chmod(0o755)
@@ -92,7 +92,7 @@ def test_what_docker_is_told_of_the_plugin_starts_nothing(docker: DockerCLI, lin
 
 
 @pytest.mark.parametrize("name", ["a b", "$(touch x)", "'\"", "-n", "é", "a\nb", "\\"])
-def test_a_path_is_found_whatever_is_in_it(docker: DockerCLI, tmp_path: Path, name: str) -> None:
+def test_a_path_is_found_whatever_is_in_it(docker: PluggedDocker, tmp_path: Path, name: str) -> None:
     script = installed(tmp_path / "venvs")
     other = tmp_path / name / "machinectl"
     other.parent.mkdir()
@@ -103,7 +103,7 @@ def test_a_path_is_found_whatever_is_in_it(docker: DockerCLI, tmp_path: Path, na
 
 
 @pytest.mark.usefixtures("linked")
-def test_each_sh_can_read_it(docker: DockerCLI) -> None:
+def test_each_sh_can_read_it(docker: PluggedDocker) -> None:
     for shell in ("dash", "bash", "busybox", "ksh93", "mksh", "zsh"):
         if program := shutil.which(shell):
             command = [program, *(["sh"] if shell == "busybox" else []), str(docker.plugin), "machine", "version"]

@@ -1,50 +1,47 @@
-"""The real docker CLI, with a directory of its own for what is its user's."""
+"""The real docker CLI, as what machinectl writes for it is judged by."""
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from tests.support.program import machinectl
 from tests.support.real import need
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from machinectl.machines.store import Store
 
+class DockerCli:
+    """docker with a DOCKER_CONFIG of the test's own."""
 
-class DockerCLI:
-    """`docker`, and machinectl as its user calls it."""
+    def __init__(self, config: Path) -> None:
+        need("docker")
+        self.config = config
 
-    def __init__(self, directory: Path, store: Store) -> None:
-        self.directory = directory
-        self.configuration = directory / "config.json"
-        self.plugin = directory / "cli-plugins" / "docker-machine"
-        self.environment = {"DOCKER_CONFIG": str(directory), "MACHINE_STORAGE_PATH": store.root, "SHELL": "/bin/bash"}
-
-    def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["docker", *arguments],
-            env={**os.environ, **self.environment, **environment},
-            stdin=subprocess.DEVNULL,
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/nonexistent", "DOCKER_CONFIG": str(self.config)}
+            | variables,
             capture_output=True,
-            encoding="utf-8",
+            text=True,
             check=False,
             timeout=60,
         )
 
-    def machinectl(
-        self, *arguments: str, environment: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        return machinectl(*arguments, environment={**self.environment, **(environment or {})})
+    def __call__(self, *arguments: str) -> str:
+        """What docker prints. One that fails ends the test."""
+        process = self.run(*arguments)
+        assert process.returncode == 0, process.stderr
+        return process.stdout
 
+    def contexts(self) -> set[str]:
+        """The names of all contexts but docker's own, each of which docker can use."""
+        listed = [json.loads(line) for line in self("context", "ls", "--format", "json").splitlines()]
+        assert not [each for each in listed if each["Error"]]
+        return {each["Name"] for each in listed} - {"default"}
 
-@pytest.fixture
-def docker(tmp_path: Path, store: Store) -> DockerCLI:
-    need("docker")
-    return DockerCLI(tmp_path / "docker", store)
+    def inspect(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self("context", "inspect", name))[0]
+        return found
