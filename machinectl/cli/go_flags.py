@@ -46,6 +46,7 @@ VERBS = {
         "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision dry-run f,force "
         f"restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
     ),
+    "doctor": f"t,timeout= json {LOGIN}",
     "drivers": "json",
     "env": "shell= u,unset no-proxy swarm format= json",
     "inspect": "f,format= json",
