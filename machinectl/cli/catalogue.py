@@ -120,6 +120,13 @@ VERBS = {
         "Switch hosts off without asking them.",
         "machinectl kill orionbox",
     ),
+    "doctor": Verb(
+        "doctor",
+        LOOK_CLOSER,
+        "Find out what is wrong with machines, or with this computer, and what to type.",
+        "machinectl doctor orionbox",
+        "machinectl doctor",
+    ),
     "status": Verb("looking", LOOK_CLOSER, "Print what a machine is doing.", "machinectl status orionbox"),
     "version": Verb(
         "looking",

@@ -49,6 +49,7 @@ VERBS = {
     "docker-plugin": "",
     "docker-plugin install": "no-hooks",
     "docker-plugin uninstall": "",
+    "doctor": f"t,timeout= json {LOGIN}",
     "drivers": "json",
     "env": "shell= u,unset no-proxy swarm format= json",
     "inspect": "f,format= json",

@@ -105,7 +105,7 @@ PAYS_FOR = [
     (("drivers",), {"machinectl.driver", "machinectl.commands"}),
     (("inspect", "plain"), {"machinectl.commands"}),
     (("rename", "plain", "other"), {"machinectl.commands"}),
-    (("certs", "ls"), {"machinectl.commands", "machinectl.certs", "cryptography"}),
+    (("certs", "ls"), {"machinectl.commands", "machinectl.hosts", "machinectl.certs", "cryptography"}),
     (("status", "ghost"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "http.client", "ssl"}),
     (
         ("ls", "--filter", "name=ghost"),
