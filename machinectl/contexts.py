@@ -114,8 +114,10 @@ class Context:
 
     def pointed(self, mark: Mark, host: str, files: Mapping[str, bytes]) -> Context:
         """The same context with our mark, leading to an engine; what others wrote into it stays."""
-        metadata = {"Description": "Kept by machinectl", **self.metadata, MARK: mark._asdict()}
-        endpoints = {**self.endpoints, ENDPOINT: {"Host": host, "SkipTLSVerify": False}}
+        described = {} if self.document else {"Description": "Kept by machinectl"}
+        metadata = {**described, **self.metadata, MARK: mark._asdict()}
+        endpoint = {**part(self.endpoints, ENDPOINT), "Host": host, "SkipTLSVerify": False}
+        endpoints = {**self.endpoints, ENDPOINT: endpoint}
         others = {key: value for key, value in self.document.items() if key not in {"Name", "Metadata", "Endpoints"}}
         document = {"Name": self.name, "Metadata": metadata, "Endpoints": endpoints, **others}
         tls = {endpoint: found for endpoint, found in self.tls.items() if endpoint != ENDPOINT}

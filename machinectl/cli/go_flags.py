@@ -43,8 +43,8 @@ VERBS = {
     "changes": "json",
     "config": "swarm json",
     "create": (
-        "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision dry-run f,force "
-        f"restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
+        "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision no-context "
+        f"dry-run f,force restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
     ),
     "docker-plugin": "",
     "docker-plugin install": "no-hooks",
@@ -62,7 +62,7 @@ VERBS = {
     "rename": "",
     "restart": POWER,
     "rm": f"f,force y,yes purge purge-engine restart-swarm dry-run forget {LOGIN}",
-    "set": f"url= unlabel= tls no-tls {ENGINE}",
+    "set": f"url= unlabel= tls no-tls context no-context {ENGINE}",
     "ssh": LOGIN,
     "start": POWER,
     "status": "t,timeout= json",
