@@ -138,7 +138,9 @@ def test_it_can_be_installed_and_taken_away_as_a_plugin(machine: PluggedDocker) 
     assert not machine.plugin.exists()
 
 
-def test_dockers_configuration_keeps_all_else_its_mode_and_the_link_to_it(docker: PluggedDocker, tmp_path: Path) -> None:
+def test_dockers_configuration_keeps_all_else_its_mode_and_the_link_to_it(
+    docker: PluggedDocker, tmp_path: Path
+) -> None:
     docker.directory.mkdir()
     kept = tmp_path / "dotfiles.json"
     kept.write_text(LOGGED_IN)

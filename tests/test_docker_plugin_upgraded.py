@@ -57,7 +57,9 @@ def test_an_upgrade_in_place_is_what_answers(docker: PluggedDocker, linked: Path
     assert asked(docker).startswith("machinectl version ")
 
 
-def test_one_that_moved_is_found_on_the_path_behind_systemds(docker: PluggedDocker, linked: Path, tmp_path: Path) -> None:
+def test_one_that_moved_is_found_on_the_path_behind_systemds(
+    docker: PluggedDocker, linked: Path, tmp_path: Path
+) -> None:
     linked.unlink()
     systemds = tmp_path / "bin" / "machinectl"
     systemds.parent.mkdir()

@@ -28,6 +28,8 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "changes": (MACHINE,),
     "config": (MACHINE,),
     "create": (TEXT,),
+    "docker-plugin install": (),
+    "docker-plugin uninstall": (),
     "drivers": (),
     "env": (MACHINE,),
     "help": (VERB,),
@@ -62,8 +64,8 @@ VALUES: Mapping[str, str | tuple[str, ...]] = {
     "tls-client-key": FILE,
     "tls-dir": DIRECTORY,
 }
-# Taken for docker-machine's scripts, and of no use to anybody else: by the flag, or by its verb and the flag (" flag" for
-# one before the verb).
+# Taken for docker-machine's scripts, and of no use to anybody else: by the flag, or by verb and flag (" flag" for one
+# before the verb).
 HIDDEN = frozenset(name.rstrip("=") for name in SWARM.split()) | {
     "native-ssh",
     "github-api-token",

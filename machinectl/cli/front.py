@@ -34,9 +34,11 @@ def main() -> int:
     open_what_is_closed()
     arguments = sys.argv[1:]
     if arguments[:1] == [BY_DOCKER]:
-        from machinectl.cli.as_plugin import own_command_line
+        from machinectl.cli import as_plugin
 
-        arguments = own_command_line(arguments[1:])
+        if answer := as_plugin.answer(arguments[1:]):
+            return guarded(answer)
+        arguments = as_plugin.own_command_line(arguments[1:])
     root, work = light(arguments)
     return guarded(work, program=program_with(root)) if work else guarded(lambda: heavy(arguments))
 
