@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from machinectl.cli.access import take_passwords
-from machinectl.cli.called import THIS
+from machinectl.cli.called import NAME, THIS
 from machinectl.cli.catalogue import ABOUT, GROUPS, VERBS, Verb
 from machinectl.cli.exits import guarded, program_with
 from machinectl.cli.following import Following
@@ -75,7 +75,7 @@ def driver_flags(arguments: Sequence[str]) -> dict[str, bool]:
 
 def check_verb(words: Sequence[str]) -> None:
     """Refuse a verb that there is not. Raises UsageError, with the one that was meant."""
-    if words and words[0] in SYSTEMDS_VERBS:
+    if words and words[0] in SYSTEMDS_VERBS and THIS.name == NAME:
         raise UsageError(
             f"'{words[0]}' is a command of systemd's machinectl, not of this one", f"/usr/bin/machinectl {words[0]} …"
         )

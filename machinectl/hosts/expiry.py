@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import MachineError
 from machinectl.go.values import go_names
+from machinectl.machines.advice import renewing
 from machinectl.machines.fileset import read_pem
 
 if TYPE_CHECKING:
@@ -57,15 +58,10 @@ def how_long(row: Row) -> str:
 
 def renewal(store: Store, name: str, under: Iterable[Row]) -> str:
     """The command that renews certificates of a machine."""
-    files = {row.file for row in under}
     try:
-        ours = bool(store.read(name).changes)
+        return renewing(store.read(name), {row.file for row in under})
     except MachineError:
         return f"See what is wrong: machinectl inspect {name}"
-    if not ours:
-        return f"Get new ones from whoever made them, and put them in: machinectl certs import {name} <DIR>"
-    flags = [flag for file, flag in (("cert.pem", "--client-certs"), ("ca.pem", "--new-ca")) if file in files]
-    return " ".join(["Renew them: machinectl regenerate-certs", *flags, name])
 
 
 def rows_of(machine: str, directory: str, now: datetime) -> list[Row]:

@@ -8,15 +8,13 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from machinectl.contexts import ContextError, Contexts
+from machinectl.atomic import read_file
 from machinectl.errors import MachineError
-from machinectl.machines.fileset import read_pem
-from machinectl.shell import POSIX, SHELLS, detect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from machinectl.contexts import Context
+    from machinectl.contexts import Context, Contexts
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
@@ -51,14 +49,13 @@ def docker_plugin_hook(
     """
     if ANSWERED in failure:
         return ""
-    docker = Contexts(environment.get("DOCKER_CONFIG", ""))
-    used = named_in(failure) or pointed_at(docker, environment)
-    machine = meant(store, docker, used, environment)
+    used = named_in(failure) or environment.get("DOCKER_HOST", "") or current(environment)
+    machine = meant(store, used, environment)
     if machine is None:
         return ""
     if machine.url != used:
         return moved(machine, used, environment)
-    return expired(store, machine, failure, now or datetime.now(UTC)) or asleep(machine, failure)
+    return expired(machine, failure, now or datetime.now(UTC)) or asleep(machine, failure)
 
 
 def named_in(failure: str) -> str:
@@ -73,42 +70,54 @@ def named_in(failure: str) -> str:
     return "" if host.startswith(NO_HOSTS) else f"tcp://{host}"
 
 
-def pointed_at(docker: Contexts, environment: Mapping[str, str]) -> str:
-    """The engine that docker asks where its command line names none; "" where that is not known."""
-    if host := environment.get("DOCKER_HOST"):
-        return host
+def current(environment: Mapping[str, str]) -> str:
+    """The engine of docker's current context; "" where that is not known."""
+    docker = contexts(environment)
     context = read(docker, docker.current(environment).name)
     return context.host if context else ""
+
+
+def contexts(environment: Mapping[str, str]) -> Contexts:
+    # 15 ms, which are there only where they are needed.
+    from machinectl.contexts import Contexts
+
+    return Contexts(environment.get("DOCKER_CONFIG", ""))
 
 
 def read(docker: Contexts, name: str) -> Context | None:
     try:
         return docker.read(name)
-    except ContextError:
+    except MachineError:
         return None
 
 
-def meant(store: Store, docker: Contexts, used: str, environment: Mapping[str, str]) -> Machine | None:
+def meant(store: Store, used: str, environment: Mapping[str, str]) -> Machine | None:
     """The machine that was asked for: the one of that URL, else the one that had it when docker was pointed there."""
     if not used:
         return None
-    pointed = list(machines_of(store, pointing(store, docker, used, environment)))
-    # Who is pointed at comes first: a machine of many need not read all the others' records.
-    there = chain(pointed, machines_of(store, store.names()))
-    return next((machine for machine in there if machine.url == used), None) or next(iter(pointed), None)
+    by_shell = list(machines_of(store, of_shell(store, used, environment)))
+    # Who is pointed at comes first: one of a thousand needs no look at all the others' records.
+    there = chain(by_shell, machines_of(store, store.names()))
+    found = next((machine for machine in there if machine.url == used), None)
+    return found or next(chain(by_shell, machines_of(store, of_contexts(store, used, environment))), None)
 
 
-def pointing(store: Store, docker: Contexts, used: str, environment: Mapping[str, str]) -> list[str]:
-    """The names of machines that docker was pointed at by us, at that URL: by `env`, or by their contexts."""
-    if environment.get("DOCKER_HOST") == used:
-        directory, own = os.path.split(environment.get("DOCKER_CERT_PATH", ""))
-        names = [environment.get("DOCKER_MACHINE_NAME", ""), own if directory == store.machines else ""]
-        return [name for name in names if name]
-    here = os.path.realpath(store.root)
-    current = docker.current(environment).name
-    contexts = (read(docker, name) for name in sorted(docker.names(), key=lambda name: name != current))
-    found = (context.mark for context in contexts if context and context.host == used)
-    return [mark.machine for mark in found if mark and mark.store == here]
+def of_shell(store: Store, used: str, environment: Mapping[str, str]) -> list[str]:
+    """The names of machines that `env` has pointed this shell at, at that URL."""
+    if environment.get("DOCKER_HOST") != used:
+        return []
+    directory, own = os.path.split(environment.get("DOCKER_CERT_PATH", ""))
+    names = [environment.get("DOCKER_MACHINE_NAME", ""), own if directory == store.machines else ""]
+    return [name for name in names if name]
+
+
+def of_contexts(store: Store, used: str, environment: Mapping[str, str]) -> Iterator[str]:
+    """The names of machines whose contexts lead to that URL."""
+    docker, here = contexts(environment), os.path.realpath(store.root)
+    for name in docker.names():
+        context = read(docker, name)
+        if context and context.host == used and context.mark and context.mark.store == here:
+            yield context.mark.machine
 
 
 def machines_of(store: Store, names: Iterable[str]) -> Iterator[Machine]:
@@ -125,21 +134,23 @@ def moved(machine: Machine, used: str, environment: Mapping[str, str]) -> str:
     name = machine.name
     again = "machinectl context sync"
     if environment.get("DOCKER_HOST") == used:
+        from machinectl.shell import POSIX, SHELLS, detect
+
         shell = SHELLS.get(detect(environment, os.getppid()), POSIX)
         again = shell.evaluation(f"machinectl env {name}").strip()
     return f'"{name}" is at {machine.url} now, docker looked at {used}. Point it there: {again}'
 
 
-def expired(store: Store, machine: Machine, failure: str, now: datetime) -> str:
+def expired(machine: Machine, failure: str, now: datetime) -> str:
     """That a certificate of a machine has expired, and what renews it."""
     if not machine.tls:
         return ""
     over = {file: end for file in CERTIFICATES if (end := end_of(machine, file)) and end < now}
     if not over and "certificate has expired" not in failure:
         return ""
-    from machinectl.hosts.expiry import Row, renewal
+    from machinectl.machines.advice import renewing
 
-    again = renewal(store, machine.name, [Row(machine.name, file) for file in over or ["server.pem"]])
+    again = renewing(machine, over or ["server.pem"])
     for file, end in over.items():
         return f'{CERTIFICATES[file]} "{machine.name}" expired on {end:%Y-%m-%d}. {again}'
     return f'The engine of "{machine.name}" shows a certificate that has expired. {again}'
@@ -147,16 +158,13 @@ def expired(store: Store, machine: Machine, failure: str, now: datetime) -> str:
 
 def end_of(machine: Machine, file: str) -> datetime | None:
     """When a certificate of a machine expires, the last one of several CAs; None where there is none to be read."""
-    path = os.path.join(machine.directory, file)
-    if not os.path.lexists(path):
-        return None
-    from machinectl import certs
+    from machinectl.validity import ends
 
     try:
-        found = certs.describe_all(read_pem(path), file=file)
-    except MachineError:
+        found = ends(read_file(os.path.join(machine.directory, file)))
+    except OSError:
         return None
-    return max(each.not_after for each in found) if file == "ca.pem" else found[0].not_after
+    return max(found if file == "ca.pem" else found[:1], default=None)
 
 
 def asleep(machine: Machine, failure: str) -> str:
