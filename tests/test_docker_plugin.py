@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from machinectl.commands.docker_plugin.install import docker_plugin_install, tel
 from machinectl.commands.docker_plugin.uninstall import docker_plugin_uninstall
 from machinectl.errors import MachineError
 from machinectl.machines.record import Machine
+from machinectl.machines.store import Store
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from machinectl.machines.store import Store
     from tests.support.docker_plugged import PluggedDocker
 
 URL = "tcp://192.0.2.1:2376"
@@ -323,3 +325,27 @@ def test_a_read_only_directory_is_one_clear_line(in_process: PluggedDocker, disk
     console = Quiet()
     assert docker_plugin_uninstall(console, in_process.environment) == ""
     assert console.said == [f"There is no plugin at {in_process.plugin}"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("group", [False, True])
+def test_a_docker_that_is_told_to_end_ends_us_too_and_once(machine: PluggedDocker, number: int, group: bool) -> None:
+    """Without a terminal docker hands no signal on; where all of its group gets it, it is no ^C twice."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        added(Store(machine.environment["MACHINE_STORAGE_PATH"]), Machine("silent", "none", url=url, tls=False))
+        process = subprocess.Popen(
+            ["docker", "machine", "ls", "--timeout", "50"],
+            env={**os.environ, **machine.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        asked, _ = silent.accept()
+        os.killpg(process.pid, number) if group else os.kill(process.pid, number)
+        output, _ = process.communicate(timeout=30)
+        asked.close()
+    # What a signal has ended has no exit code of its own, and docker makes 255 of that.
+    assert process.returncode == (255 if group and number == signal.SIGTERM else 130)
+    assert output == b""

@@ -10,7 +10,7 @@ import os
 import sys
 
 from machinectl.cli import answers
-from machinectl.cli.called import BY_DOCKER
+from machinectl.cli.called import AS_PLUGIN, BY_DOCKER, THIS
 from machinectl.cli.exits import guarded, program_with
 from machinectl.cli.go_flags import canonical, flags_of
 from machinectl.cli.output import write_out
@@ -45,6 +45,10 @@ def main() -> int:
 
 def heavy(arguments: list[str]) -> int:
     """Leave a command line to Typer."""
+    if THIS.name == AS_PLUGIN:
+        from machinectl.cli.hangup import end_with_docker
+
+        end_with_docker(os.environ)
     from machinectl.cli.app import run
 
     return run(arguments)
