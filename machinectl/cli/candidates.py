@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 # What a word stands for; TEXT is anything. A tuple of words stands for one of them.
-MACHINE, DRIVER, DIRECTORY, FILE, VERB, TEXT = "machine", "driver", "directory", "file", "verb", "text"
+MACHINE, DRIVER, SHELL, DIRECTORY, FILE, VERB, TEXT = (
+    "machine",
+    "driver",
+    "shell",
+    "directory",
+    "file",
+    "verb",
+    "text",
+)
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
 # What each verb's arguments are; the last one is repeated where it stands in MANY. The other verbs are about machines.
@@ -26,6 +34,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "certs import": (MACHINE, DIRECTORY),
     "certs issue": (MACHINE,),
     "changes": (MACHINE,),
+    "completion": (SHELL,),
     "config": (MACHINE,),
     "create": (TEXT,),
     "docker-plugin install": (),
@@ -38,9 +47,11 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "ls": (),
     "rename": (MACHINE, TEXT),
     "set": (MACHINE,),
+    "shell-init": (SHELL,),
     "ssh": (MACHINE, TEXT),
     "status": (MACHINE,),
     "url": (MACHINE,),
+    "use": (MACHINE,),
     "version": (MACHINE,),
 }
 MANY = (MACHINE,)

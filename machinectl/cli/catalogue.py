@@ -38,6 +38,14 @@ VERBS = {
         "eval $(machinectl env orionbox)",
         "eval $(machinectl env -u)",
     ),
+    "use": Verb(
+        "shells",
+        USE,
+        "Point this shell's docker at a machine.",
+        "machinectl use orionbox",
+        "machinectl use -",
+        "machinectl use --unset",
+    ),
     "config": Verb(
         "pointing", USE, "Print docker's own flags for a machine.", "docker $(machinectl config orionbox) ps"
     ),
@@ -62,6 +70,16 @@ VERBS = {
     ),
     "url": Verb("looking", USE, "Print where a machine's engine is.", "machinectl url orionbox"),
     "ip": Verb("looking", USE, "Print machines' addresses.", "machinectl ip orionbox rigel"),
+    "shell-init": Verb(
+        "shells",
+        USE,
+        "Print what a shell's start-up file reads.",
+        'eval "$(machinectl shell-init bash)"',
+        "machinectl shell-init fish | source",
+    ),
+    "completion": Verb(
+        "shells", USE, "Print a shell's completion alone.", "machinectl completion zsh > ~/.zfunc/_machinectl"
+    ),
     "create": Verb(
         "create",
         MAKE,

@@ -137,4 +137,6 @@ VERBS: dict[str, tuple[frozenset[str], int, Answer]] = {
     "url": (frozenset(), 1, answers.url),
     "ip": (frozenset(), sys.maxsize, answers.ip),
     "ls": (frozenset({"quiet"}), 0, answers.ls),
+    "shell-init": (frozenset({"prompt"}), 1, answers.shell_init),
+    "completion": (frozenset(), 1, answers.completion),
 }

@@ -41,6 +41,7 @@ VERBS = {
     "certs issue": "out= client-name= f,force",
     "certs ls": "fail-under= json",
     "changes": "json",
+    "completion": "",
     "config": "swarm json",
     "create": (
         "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision no-context "
@@ -50,7 +51,7 @@ VERBS = {
     "docker-plugin install": "no-hooks",
     "docker-plugin uninstall": "",
     "doctor": f"t,timeout= json {LOGIN}",
-    "drivers": "json",
+    "drivers": "json options",
     "env": "shell= u,unset no-proxy swarm format= json",
     "inspect": "f,format= json",
     "ip": "json",
@@ -63,12 +64,14 @@ VERBS = {
     "restart": POWER,
     "rm": f"f,force y,yes purge purge-engine restart-swarm dry-run forget {LOGIN}",
     "set": f"url= unlabel= tls no-tls context no-context {ENGINE}",
+    "shell-init": "prompt",
     "ssh": LOGIN,
     "start": POWER,
     "status": "t,timeout= json",
     "stop": POWER,
     "upgrade": f"y,yes f,force restart-swarm dry-run {LOGIN}",
     "url": "json",
+    "use": "u,unset",
     "version": "t,timeout= json",
 }
 # After which another verb comes.
