@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from machinectl.cli import candidates
-from machinectl.cli.candidates import DIRECTORY, DRIVER, FILE, MACHINE, VERB
+from machinectl.cli.candidates import DIRECTORY, DRIVER, FILE, MACHINE, SHELL, SHELLS, VERB
 from machinectl.cli.go_flags import GROUPS
 
 TYPE_CHECKING = False
@@ -109,7 +109,7 @@ def values(typed: Typed, kind: str | tuple[str, ...]) -> Offer:
         return named(candidates.drivers()), NOTHING_ELSE
     if kind == VERB:
         return candidates.verbs(), NOTHING_ELSE
-    return named(kind if isinstance(kind, tuple) else ()), NOTHING_ELSE
+    return named(SHELLS if kind == SHELL else kind if isinstance(kind, tuple) else ()), NOTHING_ELSE
 
 
 def named(names: Iterable[str], but: Sequence[str] = ()) -> dict[str, str]:

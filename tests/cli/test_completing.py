@@ -68,6 +68,7 @@ def test_flags_and_what_follows_them() -> None:
     assert offered("env", "--shell", "f") == (["fish"], NOTHING_ELSE)
     assert offered("env", "--shell=f") == (["fish"], NOTHING_ELSE)
     assert offered("env", "-shell=f") == (["fish"], NOTHING_ELSE)
+    assert offered("shell-init", "f") == (["fish"], NOTHING_ELSE)
     assert offered("ls", "--filter", "") == ([], NOTHING_ELSE)
     assert offered("certs", "create", "--out", "") == ([], DIRECTORIES)
     assert offered("certs", "create", "--ca-key", "") == ([], FILES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,11 @@ from machinectl.contexts import Context, Contexts, Mark
 from machinectl.machines.record import Machine
 from tests.support.docker_hooks import hooked, next_steps
 from tests.support.registered import added
+from tests.support.servers import engine, serving
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from machinectl.machines.store import Store
     from tests.support.docker_plugged import PluggedDocker
     from tests.support.dockerd import Dockerd
@@ -97,13 +101,22 @@ def test_a_clients_certificate_that_expired_is_told(plugged: PluggedDocker, stor
     assert said == expected
 
 
-def test_an_engine_whose_certificate_is_told_to_have_expired(plugged: PluggedDocker, store: Store) -> None:
-    machine(store, "orionbox", URL, files={})
-    failure = (
-        'error during connect: Get "https://127.0.0.1:1/v1.50/containers/json": tls: failed to verify certificate: '
-        "x509: certificate has expired or is not yet valid"
-    )
-    (said,) = hooked(plugged.directory, ["ps"], failure, plugged.environment)
+def test_an_engine_that_shows_an_expired_certificate_is_told(
+    plugged: PluggedDocker, store: Store, tmp_path: Path
+) -> None:
+    then = NOW - timedelta(days=1500)
+    ca = certs.new_ca("old", now=then)
+    server, client = certs.issue_server(ca, ["127.0.0.1"], now=then), certs.issue_client(ca, "me")
+    (tmp_path / "server.pem").write_bytes(server.certificate + server.key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    with serving(engine, tls=context) as port:
+        url = f"tcp://127.0.0.1:{port}"
+        files = {"ca.pem": ca.certificate, "cert.pem": client.certificate, "key.pem": client.key}
+        machine(store, "orionbox", url, files=files)
+        directory = store.directory("orionbox")
+        environment = {"DOCKER_HOST": url, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": directory}
+        (said,) = next_steps(plugged, "ps", **environment)
     assert said.startswith('The engine of "orionbox" shows a certificate that has expired. Get new ones')
 
 
