@@ -50,7 +50,7 @@ def content(program: Sequence[str]) -> bytes:
     """The plugin's file: it starts a program of ours, with what comes before docker's own words."""
     with open(os.path.join(os.path.dirname(__file__), "docker_plugin.sh"), encoding="utf-8") as file:
         text = file.read()
-    words = {"@PROGRAM@": quoted(program[0]), "@ARGUMENTS@": " ".join(map(quoted, program[1:]))}
+    words = {"@PROGRAM@": quoted(program[0]), "@ARGUMENTS@": "".join(f"{quoted(word)} " for word in program[1:])}
     for place, value in words.items():
         text = text.replace(place, value)
     return os.fsencode(text)

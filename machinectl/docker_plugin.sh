@@ -10,7 +10,7 @@ fi
 # What it was written by, which an upgrade leaves where it is.
 program=@PROGRAM@
 if [ -x "$program" ]; then
-    exec "$program" @ARGUMENTS@ docker-cli-plugin "$@"
+    exec "$program" @ARGUMENTS@docker-cli-plugin "$@"
 fi
 
 # Else another one of ours; systemd has a machinectl, too.

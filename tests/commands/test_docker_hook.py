@@ -52,7 +52,7 @@ def context(docker: PluggedDocker, store: Store, name: str, host: str, marked: s
 def test_a_machine_that_does_not_answer_is_woken_where_that_can_be(plugged: PluggedDocker, store: Store) -> None:
     machine(store, "plain", "tcp://127.0.0.1:2")
     machine(store, "orionbox", URL, mac="00:11:22:33:44:55")
-    for command in ([f"-H={URL}", "ps"], [f"--host={URL}", "run", "x"], [f"-DH={URL}", "system", "df"]):
+    for command in ([f"-H={URL}", "ps"], [f"--host={URL}", "run", "x"], [f"-H={URL}", "system", "df"]):
         assert next_steps(plugged, *command) == [
             '"orionbox" does not answer. If it is asleep, wake it: machinectl start orionbox'
         ]
