@@ -158,9 +158,9 @@ def make_directory(path: str, mode: int) -> None:
     """Make a directory where there is none; it is its parent's owner's."""
     try:
         os.mkdir(path, mode)
-    except FileExistsError:
+    except FileExistsError as exc:
         if not os.path.isdir(path):
-            raise
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from exc
     else:
         give(path, os.stat(os.path.dirname(path)))
 

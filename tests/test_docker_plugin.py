@@ -226,7 +226,7 @@ def test_a_docker_directory_that_cannot_be_used_is_one_clear_line(docker: Plugge
     done = docker.machinectl("docker-plugin", "install")
     assert done.returncode == 1
     assert done.stderr == (
-        f"Error: Cannot use docker's {docker.plugin}: File exists\n"
+        f"Error: Cannot use docker's {docker.plugin}: Not a directory\n"
         f"  See who may do that: ls -ld {docker.directory}; or name another place in DOCKER_CONFIG\n"
     )
     elsewhere = tmp_path / "no" / "where"
