@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from machinectl.commands.certs.ls import Row
     from machinectl.engine import Probe
+    from machinectl.hosts.expiry import Row
     from machinectl.machines.store import Store
 
     Flags = Mapping[str, str]

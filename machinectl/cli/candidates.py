@@ -40,6 +40,8 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "context ls": (),
     "context sync": (),
     "create": (TEXT,),
+    "docker-plugin install": (),
+    "docker-plugin uninstall": (),
     "drivers": (),
     "env": (MACHINE,),
     "help": (VERB,),

@@ -66,6 +66,9 @@ VERBS = {
         "machinectl ssh orionbox",
         "machinectl ssh orionbox uname -a",
     ),
+    "docker-plugin": Verb(
+        "docker_plugin", USE, "Make all this `docker machine …`, or no longer.", "machinectl docker-plugin install"
+    ),
     "url": Verb("looking", USE, "Print where a machine's engine is.", "machinectl url orionbox"),
     "ip": Verb("looking", USE, "Print machines' addresses.", "machinectl ip orionbox rigel"),
     "shell-init": Verb(
@@ -135,6 +138,13 @@ VERBS = {
         LOOK_AFTER,
         "Switch hosts off without asking them.",
         "machinectl kill orionbox",
+    ),
+    "doctor": Verb(
+        "doctor",
+        LOOK_CLOSER,
+        "Find out what is wrong with machines, or with this computer, and what to type.",
+        "machinectl doctor orionbox",
+        "machinectl doctor",
     ),
     "status": Verb("looking", LOOK_CLOSER, "Print what a machine is doing.", "machinectl status orionbox"),
     "version": Verb(
@@ -216,10 +226,22 @@ CONTEXT = {
     ),
 }
 
+# Of `docker-plugin`.
+DOCKER_PLUGIN = {
+    "install": Verb(
+        "docker_plugin",
+        USE,
+        "Have docker know `docker machine`, and tell of machines when its own commands fail.",
+        "machinectl docker-plugin install",
+    ),
+    "uninstall": Verb("docker_plugin", USE, "Take `docker machine` away again.", "machinectl docker-plugin uninstall"),
+}
+
 # The verbs that have verbs of their own.
 GROUPS = {
     "certs": CERTS,
     "context": CONTEXT,
+    "docker-plugin": DOCKER_PLUGIN,
 }
 
 OPTIONS = (

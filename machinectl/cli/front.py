@@ -11,6 +11,7 @@ import os
 import sys
 
 from machinectl.cli import answers
+from machinectl.cli.called import AS_PLUGIN, BY_DOCKER, THIS
 from machinectl.cli.exits import guarded, program_with
 from machinectl.cli.go_flags import GROUPS, canonical, flags_of
 from machinectl.cli.output import write_out
@@ -35,18 +36,32 @@ MANY_OBJECTS = 100_000
 def main() -> int:
     """Run the command line and return its exit code."""
     open_what_is_closed()
-    arguments = sys.argv[1:]
     # Modules live to the end: looking for garbage in them, now and in the end, is a fifth of a short verb's time.
     gc.set_threshold(MANY_OBJECTS)
     try:
-        root, work = light(arguments)
-        return guarded(work, program=program_with(root)) if work else guarded(lambda: heavy(arguments))
+        return answered(sys.argv[1:])
     finally:
         gc.freeze()
 
 
+def answered(arguments: list[str]) -> int:
+    """Run a command line, docker's for its plugin too, and return its exit code."""
+    if arguments[:1] == [BY_DOCKER]:
+        from machinectl.cli import as_plugin
+
+        if answer := as_plugin.answer(arguments[1:]):
+            return guarded(answer)
+        arguments = as_plugin.own_command_line(arguments[1:])
+    root, work = light(arguments)
+    return guarded(work, program=program_with(root)) if work else guarded(lambda: heavy(arguments))
+
+
 def heavy(arguments: list[str]) -> int:
     """Leave a command line to Typer."""
+    if THIS.name == AS_PLUGIN:
+        from machinectl.cli.hangup import end_with_docker
+
+        end_with_docker(os.environ)
     from machinectl.cli.app import run
 
     return run(arguments)

@@ -51,6 +51,10 @@ VERBS = {
         "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision no-context "
         f"dry-run f,force restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
     ),
+    "docker-plugin": "",
+    "docker-plugin install": "no-hooks",
+    "docker-plugin uninstall": "",
+    "doctor": f"t,timeout= json {LOGIN}",
     "drivers": "json options",
     "env": "shell= u,unset no-proxy swarm format= json",
     "inspect": "f,format= json",
@@ -79,6 +83,7 @@ GROUPS = {
     "",
     "certs",
     "context",
+    "docker-plugin",
 }
 # strconv.ParseBool's.
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}
@@ -116,8 +121,13 @@ def listed(variable: str) -> list[str]:
 
 
 def flags_of(verb: str) -> dict[str, tuple[str, bool]]:
+    return named(VERBS[verb])
+
+
+def named(spellings: str) -> dict[str, tuple[str, bool]]:
+    """Flags by all of their names, from a text of the form that VERBS has."""
     found = {"h": ("help", False), "help": ("help", False)}
-    for spelling in VERBS[verb].split():
+    for spelling in spellings.split():
         names = spelling.rstrip("=").split(",")
         found.update(dict.fromkeys(names, (names[-1], spelling.endswith("="))))
     return found
