@@ -132,9 +132,11 @@ function __machinectl_table
                 'env	Print what points a shell\'s docker at a machine.' \
                 'use	Point this shell\'s docker at a machine.' \
                 'config	Print docker\'s own flags for a machine.' \
+                'context	See, mend and import docker\'s contexts.' \
                 'active	Print the machine that docker in this shell points at.' \
                 'ls	List machines, and what each is doing.' \
                 'ssh	Log in at a machine\'s host, or run a command there.' \
+                'docker-plugin	Make all this `docker machine …`, or no longer.' \
                 'url	Print where a machine\'s engine is.' \
                 'ip	Print machines\' addresses.' \
                 'shell-init	Print what a shell\'s start-up file reads.' \
@@ -152,6 +154,7 @@ function __machinectl_table
                 'stop	Shut hosts down, and wait until they are off.' \
                 'restart	Reboot hosts, and wait until they are back.' \
                 'kill	Switch hosts off without asking them.' \
+                'doctor	Find out what is wrong with machines, or with this computer, and what to type.' \
                 'status	Print what a machine is doing.' \
                 'version	Print an engine\'s version, or without a name our own.' \
                 'inspect	Print all that is known of a machine, in docker-machine\'s shape.' \
@@ -174,6 +177,23 @@ function __machinectl_table
                 'issue	Make another client under a machine\'s CA, for a team-mate or a CI job.' \
                 'import	Check the certificates in a directory, and put them into a machine.' \
                 'ls	List the certificates of machines, and when they expire.'
+            set -g __machinectl_flags \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
+        case 'context'
+            set -g __machinectl_verbs \
+                'import	Make a machine of the engine that a docker context leads to.' \
+                'ls	List machines with their docker contexts, and what is not in step.' \
+                'sync	Mend the docker contexts of machines, whoever changed them.'
+            set -g __machinectl_flags \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
+        case 'docker-plugin'
+            set -g __machinectl_verbs \
+                'install	Have docker know `docker machine`, and tell of machines when its own commands fail.' \
+                'uninstall	Take `docker machine` away again.'
             set -g __machinectl_flags \
                 '-h	Show help.' \
                 '--help	Show help.'
@@ -299,6 +319,7 @@ function __machinectl_table
                 '--tls-client-key=FILE	The client\'s key.' \
                 '--no-tls	Speak to the engine without TLS.' \
                 '--no-provision	Register the host as it is, and change nothing on it.' \
+                '--no-context	Make no docker context of the machine.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
                 '-f	Replace certificates of somebody else\'s, and restart an engine although that harms.' \
                 '--force	Replace certificates of somebody else\'s, and restart an engine although that harms.' \
@@ -359,6 +380,8 @@ function __machinectl_table
                 '--unlabel=TEXT	Remove a label.' \
                 '--tls	Speak to the engine over TLS.' \
                 '--no-tls	Speak to the engine over TLS.' \
+                '--context	Have a docker context of the machine.' \
+                '--no-context	Have a docker context of the machine.' \
                 '--label=TEXT	Set a label.' \
                 '--engine-label=TEXT	Set a label.' \
                 '--engine-opt=TEXT	A flag of dockerd.' \
@@ -499,6 +522,20 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
+        case 'doctor'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-t=TEXT	How long each step may take.' \
+                '--timeout=TEXT	How long each step may take.' \
+                '--json	Print JSON.' \
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
+                '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
+                '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
         case 'status'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
@@ -582,6 +619,38 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
+        case 'context import'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'TEXT' 'TEXT'
+        case 'context ls'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '--json	Print JSON.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
+        case 'context sync'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
+        case 'docker-plugin install'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '--no-hooks	Leave docker\'s config.json alone: it asks for no word of ours.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
+        case 'docker-plugin uninstall'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
         case '*'
             return 1
     end

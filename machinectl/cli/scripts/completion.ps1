@@ -4,8 +4,10 @@
 # By the words before: the words that may follow, the flags with what their values are, and what the arguments are.
 # BEGIN: written by make man
 $__machinectl_table = @{
-    '' = @('env', 'use', 'config', 'active', 'ls', 'ssh', 'url', 'ip', 'shell-init', 'completion', 'create', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'status', 'version', 'inspect', 'changes', 'api', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
+    '' = @('env', 'use', 'config', 'context', 'active', 'ls', 'ssh', 'docker-plugin', 'url', 'ip', 'shell-init', 'completion', 'create', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'doctor', 'status', 'version', 'inspect', 'changes', 'api', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
     'certs' = @('create', 'issue', 'import', 'ls'), @('-h', '--help'), @()
+    'context' = @('import', 'ls', 'sync'), @('-h', '--help'), @()
+    'docker-plugin' = @('install', 'uninstall'), @('-h', '--help'), @()
     'help' = @(), @('-h', '--help'), @('VERB')
     'env' = @(), @('--shell=bash|zsh|sh|fish|tcsh|powershell|cmd|emacs', '-u', '--unset', '--no-proxy', '--format=json|dotenv|properties', '--json', '-h', '--help'), @('MACHINE')
     'use' = @(), @('-u', '--unset', '-h', '--help'), @('MACHINE')
@@ -18,10 +20,10 @@ $__machinectl_table = @{
     'ip' = @(), @('--json', '-h', '--help'), @('MACHINE...')
     'shell-init' = @(), @('--prompt', '-h', '--help'), @('bash|zsh|fish|powershell')
     'completion' = @(), @('-h', '--help'), @('bash|zsh|fish|powershell')
-    'create' = @(), @('-d=DRIVER', '--driver=DRIVER', '--tls-dir=DIRECTORY', '--tls-ca-cert=FILE', '--tls-client-cert=FILE', '--tls-client-key=FILE', '--no-tls', '--no-provision', '--dry-run', '-f', '--force', '--restart-swarm', '--open-firewall', '--label=TEXT', '--engine-label=TEXT', '--engine-opt=TEXT', '--engine-insecure-registry=TEXT', '--engine-registry-mirror=TEXT', '--engine-env=TEXT', '--engine-env-file=FILE', '--tls-san=TEXT', '--engine-install=auto|docker|distro|none', '--engine-install-url=TEXT', '--engine-version=TEXT', '--engine-storage-driver=TEXT', '--engine-bind=TEXT', '--os=TEXT', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('TEXT')
+    'create' = @(), @('-d=DRIVER', '--driver=DRIVER', '--tls-dir=DIRECTORY', '--tls-ca-cert=FILE', '--tls-client-cert=FILE', '--tls-client-key=FILE', '--no-tls', '--no-provision', '--no-context', '--dry-run', '-f', '--force', '--restart-swarm', '--open-firewall', '--label=TEXT', '--engine-label=TEXT', '--engine-opt=TEXT', '--engine-insecure-registry=TEXT', '--engine-registry-mirror=TEXT', '--engine-env=TEXT', '--engine-env-file=FILE', '--tls-san=TEXT', '--engine-install=auto|docker|distro|none', '--engine-install-url=TEXT', '--engine-version=TEXT', '--engine-storage-driver=TEXT', '--engine-bind=TEXT', '--os=TEXT', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('TEXT')
     'rm' = @(), @('-f', '--force', '-y', '--yes', '--purge', '--purge-engine', '--restart-swarm', '--dry-run', '--forget', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
     'rename' = @(), @('-h', '--help'), @('MACHINE', 'TEXT')
-    'set' = @(), @('--url=TEXT', '--unlabel=TEXT', '--tls', '--no-tls', '--label=TEXT', '--engine-label=TEXT', '--engine-opt=TEXT', '--engine-insecure-registry=TEXT', '--engine-registry-mirror=TEXT', '--engine-env=TEXT', '--engine-env-file=FILE', '--tls-san=TEXT', '--engine-install=auto|docker|distro|none', '--engine-install-url=TEXT', '--engine-version=TEXT', '--engine-storage-driver=TEXT', '--engine-bind=TEXT', '--os=TEXT', '-h', '--help'), @('MACHINE')
+    'set' = @(), @('--url=TEXT', '--unlabel=TEXT', '--tls', '--no-tls', '--context', '--no-context', '--label=TEXT', '--engine-label=TEXT', '--engine-opt=TEXT', '--engine-insecure-registry=TEXT', '--engine-registry-mirror=TEXT', '--engine-env=TEXT', '--engine-env-file=FILE', '--tls-san=TEXT', '--engine-install=auto|docker|distro|none', '--engine-install-url=TEXT', '--engine-version=TEXT', '--engine-storage-driver=TEXT', '--engine-bind=TEXT', '--os=TEXT', '-h', '--help'), @('MACHINE')
     'drivers' = @(), @('--json', '--options', '-h', '--help'), @()
     'provision' = @(), @('--dry-run', '-f', '--force', '--restart-swarm', '--open-firewall', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
     'upgrade' = @(), @('-y', '--yes', '-f', '--force', '--restart-swarm', '--dry-run', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
@@ -30,6 +32,7 @@ $__machinectl_table = @{
     'stop' = @(), @('-t=TEXT', '--timeout=TEXT', '-y', '--yes', '--dry-run', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
     'restart' = @(), @('-t=TEXT', '--timeout=TEXT', '-y', '--yes', '--dry-run', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
     'kill' = @(), @('-y', '--yes', '--dry-run', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'doctor' = @(), @('-t=TEXT', '--timeout=TEXT', '--json', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
     'status' = @(), @('-t=TEXT', '--timeout=TEXT', '--json', '-h', '--help'), @('MACHINE')
     'version' = @(), @('-t=TEXT', '--timeout=TEXT', '--json', '-h', '--help'), @('MACHINE')
     'inspect' = @(), @('-f=TEXT', '--format=TEXT', '--json', '-h', '--help'), @('MACHINE')
@@ -39,6 +42,11 @@ $__machinectl_table = @{
     'certs issue' = @(), @('--out=DIRECTORY', '--client-name=TEXT', '-f', '--force', '-h', '--help'), @('MACHINE')
     'certs import' = @(), @('-f', '--force', '-h', '--help'), @('MACHINE', 'DIRECTORY')
     'certs ls' = @(), @('--fail-under=TEXT', '--json', '-h', '--help'), @('MACHINE...')
+    'context import' = @(), @('-h', '--help'), @('TEXT', 'TEXT')
+    'context ls' = @(), @('--json', '-h', '--help'), @()
+    'context sync' = @(), @('-h', '--help'), @()
+    'docker-plugin install' = @(), @('--no-hooks', '-h', '--help'), @()
+    'docker-plugin uninstall' = @(), @('-h', '--help'), @()
 }
 # END
 
