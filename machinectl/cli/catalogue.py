@@ -50,6 +50,14 @@ VERBS = {
         "machinectl ls --filter state=Running --format 'table {{.Name}}\\t{{.URL}}'",
     ),
     "list": Verb("looking", "", "List machines, and what each is doing.", "machinectl list"),
+    "ps": Verb(
+        "engines",
+        USE,
+        "List the containers of all machines, or of some, as docker ps does.",
+        "machinectl ps",
+        "machinectl ps -a --filter status=exited orionbox",
+        "machinectl ps --format 'table {{.Machine}}\\t{{.Names}}\\t{{.Status}}'",
+    ),
     "ssh": Verb(
         "ssh",
         USE,

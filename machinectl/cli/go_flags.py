@@ -55,6 +55,7 @@ VERBS = {
     "ls": LS,
     "provision": f"dry-run f,force restart-swarm open-firewall {LOGIN}",
     "regenerate-certs": f"y,yes f,force client-certs new-ca tls-san= restart-swarm dry-run {LOGIN}",
+    "ps": "a,all f,filter= format= n,last= l,latest no-trunc q,quiet s,size t,timeout= json",
     "rename": "",
     "restart": POWER,
     "rm": f"f,force y,yes purge purge-engine restart-swarm dry-run forget {LOGIN}",

@@ -84,6 +84,7 @@ def test_every_verb_that_shows_something_has_json() -> None:
             "version",
             "active",
             "changes",
+            "ps",
         )
     }
 

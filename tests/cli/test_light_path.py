@@ -111,6 +111,7 @@ PAYS_FOR = [
         ("ls", "--filter", "name=ghost"),
         {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "http.client", "ssl"},
     ),
+    (("ps", "ghost"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "http.client", "ssl"}),
     (("rm", "-y", "plain"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "machinectl.provision"}),
 ]
 
