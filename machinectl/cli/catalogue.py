@@ -132,6 +132,14 @@ VERBS = {
         "Print an engine's version, or without a name our own.",
         "machinectl version orionbox",
     ),
+    "info": Verb(
+        "engines",
+        LOOK_CLOSER,
+        "Print what engines say of themselves and their hosts.",
+        "machinectl info orionbox",
+        "machinectl info --ssh orionbox rigel",
+        "machinectl info -f '{{.OperatingSystem}}' orionbox",
+    ),
     "inspect": Verb(
         "looking",
         LOOK_CLOSER,

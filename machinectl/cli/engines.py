@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from machinectl.cli.access import with_access
 from machinectl.cli.exits import report
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.verbs import AsJson, Names, Timeout, session, verb
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.cli.verbs import Session
-    from machinectl.commands.ps import Containers
+    from machinectl.errors import MachineError
+    from machinectl.hosts.access import Access
 
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add the verbs that ask many engines what there is on them."""
     add_ps(app)
+    add_info(app)
 
 
 def add_ps(app: typer.Typer) -> None:
@@ -69,15 +72,55 @@ def add_ps(app: typer.Typer) -> None:
             print_json([{"Machine": machine, **fields, **unasked} for machine, fields in found.rows(whole=True)])
         else:
             write_out(printed.text(found.rows(whole=no_trunc)))
-        return tell(here, found)
+        first_steps_where_none(here)
+        return told(here, found.failures)
 
 
-def tell(here: Session, found: Containers) -> int:
-    """Tell which machines did not answer, or that there are none; the exit code."""
-    for failure in found.failures:
+def add_info(app: typer.Typer) -> None:
+    @verb(app, "info")
+    @with_access
+    def info(
+        ctx: typer.Context,
+        access: Access,
+        names: Names = None,
+        ssh: Annotated[
+            bool, typer.Option("--ssh", help="Log in there, too: disk, load, memory that is left, uptime.")
+        ] = False,
+        template: Annotated[str, typer.Option("-f", "--format", metavar="TEMPLATE", help="A Go template.")] = "",
+        timeout: Timeout = 10,
+        as_json: AsJson = False,
+    ) -> int:
+        from machinectl.commands.info import FIELDS
+        from machinectl.commands.info import info as command
+        from machinectl.go import template as gotemplate
+        from machinectl.go.functions import DOCKERS
+
+        if template and as_json:
+            raise UsageError("--format and --json exclude each other", "Leave one of them out")
+        parsed = gotemplate.parse(template, fields=FIELDS, escapes=True, functions=DOCKERS) if template else None
+        here = session(ctx)
+        found, failures = command(here.store, here.console, names or [], timeout, access if ssh else None)
+        if as_json:
+            print_json([one.fields() for one in found])
+        elif parsed:
+            write_out("".join(f"{parsed.render(one.fields())}\n" for one in found))
+        else:
+            from machinectl.cli.details import text
+
+            write_out("\n".join(map(text, found)))
+        return told(here, failures)
+
+
+def told(here: Session, failures: Sequence[MachineError]) -> int:
+    """Tell below what was printed what could not be; the exit code."""
+    for failure in failures:
         report(failure, here.program)
+    return int(bool(failures))
+
+
+def first_steps_where_none(here: Session) -> None:
+    """Tell at a terminal how to make a machine, where there is none."""
     if sys.stderr.isatty() and not here.store.names():
         from machinectl.commands.ls import first_steps
 
         here.console.note(first_steps())
-    return int(bool(found.failures))

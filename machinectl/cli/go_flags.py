@@ -48,6 +48,7 @@ VERBS = {
     ),
     "drivers": "json",
     "env": "shell= u,unset no-proxy swarm format= json",
+    "info": f"ssh f,format= t,timeout= json {LOGIN}",
     "inspect": "f,format= json",
     "ip": "json",
     "kill": POWER,

@@ -10,8 +10,7 @@ from machinectl.engine import Question
 from machinectl.errors import MachineError, UsageError
 from machinectl.go.containers import Fields, fields
 from machinectl.go.values import plain_json
-from machinectl.hosts.asked import Asked, ask, known
-from machinectl.machines.record import natural
+from machinectl.hosts.asked import Asked, ask, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,28 +70,11 @@ class Containers:
 
 def ps(store: Store, names: Sequence[str], wanted: Wanted, timeout: float) -> Containers:
     """Ask the machines named, or all, for their containers; `timeout` is in seconds, for all of them."""
-    chosen = sorted({*names} or store.names(), key=lambda name: (natural(name), name))
-    failures: list[MachineError] = []
-    listed = []
-    for name in chosen:
-        one = known(store, name, Asked)
-        if one:
-            listed.append(one)
-        elif names:
-            failures.append(missing(store, name))
-    for _ in ask(store, listed, timeout, wanted.question()):
+    machines, failures = listed(store, names or store.names(), Asked)
+    for _ in ask(store, machines, timeout, wanted.question()):
         pass
-    failures += [refused(failure, wanted) for one in listed if (failure := one.failure)]
-    return Containers([(one.machine.name, each) for one in listed for each in one.told or ()], failures)
-
-
-def missing(store: Store, name: str) -> MachineError:
-    """What is said of a machine that there is not."""
-    try:
-        store.check_exists(name)
-    except MachineError as exc:
-        return exc
-    return MachineError(f'"{name}" was removed just now', "List those that there are: machinectl ls")
+    failures += [refused(failure, wanted) for one in machines if (failure := one.failure)]
+    return Containers([(one.machine.name, each) for one in machines for each in one.told or ()], failures)
 
 
 def refused(failure: MachineError, wanted: Wanted) -> MachineError:

@@ -56,6 +56,8 @@ WHOLE_ID = re.compile("[0-9a-f]{64}")
 FAMILIAR = re.compile(r"^(?:(?:index\.)?docker\.io/)?(?:library/(?=[^/]*$))?")
 ESCAPES = {"\a": r"\a", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\v": r"\v"}
 BMP = 0xFFFF
+# An engine counts in Go's int64.
+LARGEST = 2**63 - 1
 
 
 class Fields(dict[str, Any]):
@@ -96,7 +98,7 @@ def text(value: Any) -> str:
 
 
 def number(value: Any) -> int:
-    return value if type(value) is int else 0
+    return value if type(value) is int and abs(value) <= LARGEST else 0
 
 
 def listed(value: Any) -> list[Any]:

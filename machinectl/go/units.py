@@ -4,6 +4,7 @@ from __future__ import annotations
 
 MINUTE, HOUR, DAY = 60, 3600, 24
 WEEK, MONTH, YEAR = 7 * DAY, 30 * DAY, 365 * DAY
+MEMORY_SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
 # Each a thousand of the one before.
 SIZES = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
 
@@ -28,6 +29,15 @@ def human_hours(rounded: int, whole: int) -> str:
         if rounded < 2 * following:
             return f"{rounded // unit} {name}"
     return f"{whole // YEAR} years"
+
+
+def memory_size(size: float) -> str:
+    """A number of bytes in units of 1024 with four digits (BytesSize): 7.565GiB."""
+    for unit in MEMORY_SIZES[:-1]:
+        if size < 1024:  # noqa: PLR2004  # of a unit, the next one
+            return f"{size:.4g}{unit}"
+        size /= 1024
+    return f"{size:.4g}{MEMORY_SIZES[-1]}"
 
 
 def human_size(size: float) -> str:

@@ -9,7 +9,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.endpoint import takeover
 from machinectl.hosts.pending import settle
 from machinectl.hosts.states import ASLEEP, states_of
-from machinectl.machines.record import Machine, Phase
+from machinectl.machines.record import Machine, Phase, natural
 from machinectl.machines.store import NoSuchMachine
 from machinectl.state import State
 
@@ -67,6 +67,22 @@ def known(store: Store, name: str, make: Callable[[Machine], Each]) -> Each | No
         one.settled = True
         one.state, one.error = half_made(store, one.machine)
     return one
+
+
+def listed(
+    store: Store, names: Iterable[str], make: Callable[[Machine], Each]
+) -> tuple[list[Each], list[MachineError]]:
+    """Those that are named, each once and in natural order, and why others of them cannot be."""
+    found, missing = [], []
+    for name in sorted(set(names), key=lambda name: (natural(name), name)):
+        if one := known(store, name, make):
+            found.append(one)
+            continue
+        try:
+            store.check_exists(name)
+        except MachineError as exc:
+            missing.append(exc)
+    return found, missing
 
 
 def half_made(store: Store, machine: Machine) -> tuple[State, str]:

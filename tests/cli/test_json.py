@@ -85,6 +85,7 @@ def test_every_verb_that_shows_something_has_json() -> None:
             "active",
             "changes",
             "ps",
+            "info",
         )
     }
 

@@ -147,7 +147,7 @@ CONTAINERS = st.fixed_dictionaries(
 
 KEYS = ["Id", "Names", "Ports", "Mounts", "Created", "Labels", "NetworkSettings", "Networks", "Image", "Command", "IP"]
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
 )
 
