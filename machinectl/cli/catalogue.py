@@ -48,6 +48,7 @@ VERBS = {
         "List machines, and what each is doing.",
         "machinectl ls",
         "machinectl ls --filter state=Running --format 'table {{.Name}}\\t{{.URL}}'",
+        "machinectl ls --watch",
     ),
     "list": Verb("looking", "", "List machines, and what each is doing.", "machinectl list"),
     "ps": Verb(

@@ -26,7 +26,7 @@ SWARM = (
     "swarm-opt= swarm-join-opt="
 )
 POWER = f"t,timeout= y,yes dry-run {LOGIN}"
-LS = "q,quiet filter= t,timeout= f,format= json removed"
+LS = "q,quiet filter= t,timeout= f,format= json removed watch interval="
 # What each verb takes beside its names, and "" before the verb: an equals sign marks what a value follows.
 VERBS = {
     "": (
