@@ -16,11 +16,14 @@ from hypothesis import Phase as Phases
 from hypothesis import strategies as st
 
 from machinectl.cli.containers import parse_format
+from machinectl.commands.ps import Wanted
+from machinectl.engine import Endpoint, probe_by
+from machinectl.engine.endpoint import Deadline
 from machinectl.go.containers import ellipsis, fields
 from machinectl.go.units import human_duration, human_size
 from machinectl.machines.record import Machine, Phase
 from tests.support import servers
-from tests.support.hostile_engine import ENDING, IN_JSON
+from tests.support.hostile_engine import ENDING, ENDLESS, IN_JSON
 from tests.support.program import machinectl
 from tests.support.real import need
 from tests.support.registered import added
@@ -383,6 +386,36 @@ class TestStrangeAnswers:
         assert said in done.stderr
         assert "\x1b" not in done.stderr
         assert "Traceback" not in done.stderr
+
+    @pytest.mark.parametrize("name", ENDING)
+    def test_a_broken_server_is_one_line_whatever_it_says(self, name: str) -> None:
+        with servers.serving(ENDING[name]) as port:
+            found = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(20), Wanted().question())
+        assert found.error if found.told is None else isinstance(found.told, list)
+        assert found.error.isprintable()
+
+    @pytest.mark.parametrize("name", ENDLESS)
+    def test_a_server_that_never_ends_is_left_in_time(self, name: str) -> None:
+        with servers.serving(ENDLESS[name]) as port:
+            found = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(0.3), Wanted().question())
+        assert found.told is None
+        assert found.error.isprintable()
+        assert found.error
+
+    def test_an_answer_that_goes_on_after_the_ping_is_left_in_time_too(self) -> None:
+        def behaviour(connection: Connection) -> None:
+            connection.request()
+            connection.send(servers.answer(b"OK"))
+            connection.request()
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n[")
+            while not connection.stopping.is_set():
+                connection.send(b"1," * 10000)
+
+        with servers.serving(behaviour) as port:
+            late = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(0.2), Wanted().question())
+            large = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(20), Wanted().question())
+        assert late.error
+        assert "has more than" in large.error
 
     def test_a_container_stays_one_line_whatever_it_is_called(self, store: Store, engine: tuple[Engine, str]) -> None:
         engine[0].containers = [{"Id": "ab" * 32, "Names": ["/a\nb\tc"], "Status": "\x1b[2J\r\n", "Image": "x\u2028y"}]
