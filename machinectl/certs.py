@@ -171,6 +171,11 @@ def describe_all(pem: bytes, *, file: str = "The certificate") -> list[Descripti
     return [_description(certificate) for certificate in _certificates(pem, file)]
 
 
+def fingerprint(pem: bytes, *, file: str = "The certificate") -> str:
+    """The SHA256 of the first certificate of a PEM file, in hexadecimal. Raises MachineError where there is none."""
+    return _certificates(pem, file)[0].fingerprint(hashes.SHA256()).hex()
+
+
 def ca_pair(
     ca: bytes,
     key: bytes,

@@ -45,3 +45,17 @@ def ip(store: Store, _flags: dict[str, str], names: list[str]) -> str:
 
 def ls(store: Store, _flags: dict[str, str], _names: list[str]) -> str:
     return "".join(f"{name}\n" for name in store.names())
+
+
+def shell_init(_store: Store, flags: dict[str, str], names: list[str]) -> str:
+    from machinectl.cli.snippets import shell_init as snippet
+    from machinectl.shell import program
+
+    words = program(sys.argv[0], os.environ.get("PATH", ""))
+    return snippet("".join(names), words, prompt="prompt" in flags)
+
+
+def completion(_store: Store, _flags: dict[str, str], names: list[str]) -> str:
+    from machinectl.cli.snippets import completion as text
+
+    return text("".join(names))

@@ -38,6 +38,14 @@ VERBS = {
         "eval $(machinectl env orionbox)",
         "eval $(machinectl env -u)",
     ),
+    "use": Verb(
+        "shells",
+        USE,
+        "Point this shell's docker at a machine.",
+        "machinectl use orionbox",
+        "machinectl use -",
+        "machinectl use --unset",
+    ),
     "config": Verb(
         "pointing", USE, "Print docker's own flags for a machine.", "docker $(machinectl config orionbox) ps"
     ),
@@ -66,8 +74,21 @@ VERBS = {
         "machinectl ssh orionbox",
         "machinectl ssh orionbox uname -a",
     ),
+    "docker-plugin": Verb(
+        "docker_plugin", USE, "Make all this `docker machine …`, or no longer.", "machinectl docker-plugin install"
+    ),
     "url": Verb("looking", USE, "Print where a machine's engine is.", "machinectl url orionbox"),
     "ip": Verb("looking", USE, "Print machines' addresses.", "machinectl ip orionbox rigel"),
+    "shell-init": Verb(
+        "shells",
+        USE,
+        "Print what a shell's start-up file reads.",
+        'eval "$(machinectl shell-init bash)"',
+        "machinectl shell-init fish | source",
+    ),
+    "completion": Verb(
+        "shells", USE, "Print a shell's completion alone.", "machinectl completion zsh > ~/.zfunc/_machinectl"
+    ),
     "create": Verb(
         "create",
         MAKE,
@@ -125,6 +146,13 @@ VERBS = {
         LOOK_AFTER,
         "Switch hosts off without asking them.",
         "machinectl kill orionbox",
+    ),
+    "doctor": Verb(
+        "doctor",
+        LOOK_CLOSER,
+        "Find out what is wrong with machines, or with this computer, and what to type.",
+        "machinectl doctor orionbox",
+        "machinectl doctor",
     ),
     "status": Verb("looking", LOOK_CLOSER, "Print what a machine is doing.", "machinectl status orionbox"),
     "version": Verb(
@@ -191,9 +219,21 @@ CERTS = {
     ),
 }
 
+# Of `docker-plugin`.
+DOCKER_PLUGIN = {
+    "install": Verb(
+        "docker_plugin",
+        USE,
+        "Have docker know `docker machine`, and tell of machines when its own commands fail.",
+        "machinectl docker-plugin install",
+    ),
+    "uninstall": Verb("docker_plugin", USE, "Take `docker machine` away again.", "machinectl docker-plugin uninstall"),
+}
+
 # The verbs that have verbs of their own.
 GROUPS = {
     "certs": CERTS,
+    "docker-plugin": DOCKER_PLUGIN,
 }
 
 OPTIONS = (

@@ -10,6 +10,7 @@ import os
 import sys
 
 from machinectl.cli import answers
+from machinectl.cli.called import AS_PLUGIN, BY_DOCKER, THIS
 from machinectl.cli.exits import guarded, program_with
 from machinectl.cli.go_flags import canonical, flags_of
 from machinectl.cli.output import write_out
@@ -32,12 +33,22 @@ def main() -> int:
     """Run the command line and return its exit code."""
     open_what_is_closed()
     arguments = sys.argv[1:]
+    if arguments[:1] == [BY_DOCKER]:
+        from machinectl.cli import as_plugin
+
+        if answer := as_plugin.answer(arguments[1:]):
+            return guarded(answer)
+        arguments = as_plugin.own_command_line(arguments[1:])
     root, work = light(arguments)
     return guarded(work, program=program_with(root)) if work else guarded(lambda: heavy(arguments))
 
 
 def heavy(arguments: list[str]) -> int:
     """Leave a command line to Typer."""
+    if THIS.name == AS_PLUGIN:
+        from machinectl.cli.hangup import end_with_docker
+
+        end_with_docker(os.environ)
     from machinectl.cli.app import run
 
     return run(arguments)
@@ -70,9 +81,17 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
         return root, None
 
     def work() -> int:
+        from machinectl.cli.following import Following
         from machinectl.machines.store import Store
 
-        write_out(answer(Store(root), flags, names))
+        following = Following()
+        try:
+            write_out(answer(Store(root, [following]), flags, names))
+        finally:
+            if following.has_news:
+                from machinectl.cli.terminal import Terminal
+
+                following.report(Terminal(program_with(root)).warn)
         return 0
 
     return root, work
@@ -118,4 +137,6 @@ VERBS: dict[str, tuple[frozenset[str], int, Answer]] = {
     "url": (frozenset(), 1, answers.url),
     "ip": (frozenset(), sys.maxsize, answers.ip),
     "ls": (frozenset({"quiet"}), 0, answers.ls),
+    "shell-init": (frozenset({"prompt"}), 1, answers.shell_init),
+    "completion": (frozenset(), 1, answers.completion),
 }

@@ -79,13 +79,44 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         command(session(ctx).store, session(ctx).console, old, new)
 
     @verb(app, "drivers")
-    def drivers(ctx: typer.Context, as_json: AsJson = False) -> None:
+    def drivers(
+        ctx: typer.Context,
+        as_json: AsJson = False,
+        options: Annotated[
+            bool, typer.Option("--options", help="List what each adds to `create`, and what its values are.")
+        ] = False,
+    ) -> None:
         from machinectl.commands.drivers import drivers as command
         from machinectl.go.tabwriter import table
 
+        if options:
+            print_options(as_json=as_json)
+            return
         found = command()
         if as_json:
             print_json([row.fields() for row in found])
         else:
             headings = ["NAME", "PACKAGE", "VERSION", "FROM", "ERROR"]
             write_out(table(headings, (list(row.fields().values()) for row in found)))
+
+
+def print_options(*, as_json: bool) -> None:
+    """List the drivers' options, a line each, as completion reads them: DRIVER OPTION VALUE ABOUT."""
+    from machinectl.cli import candidates
+    from machinectl.errors import one_line
+    from machinectl.go.tabwriter import table
+
+    rows = [
+        [name, flag.names[0], "|".join(flag.value) if isinstance(flag.value, tuple) else flag.value.upper(), flag.about]
+        for name in candidates.drivers()
+        for flag in candidates.driver_flags(name) or [candidates.Flag(["-"], "")]
+    ]
+    if as_json:
+        print_json([dict(zip(("Driver", "Option", "Value", "About"), row, strict=True)) for row in rows])
+    else:
+        write_out(
+            table(
+                ["DRIVER", "OPTION", "VALUE", "ABOUT"],
+                [[one_line(cell) or "-" for cell in row] for row in rows],
+            )
+        )

@@ -12,7 +12,7 @@ from machinectl.go.values import go_names
 from machinectl.hosts.access import logged_in
 from machinectl.hosts.asked import Asked, ask, listed
 from machinectl.hosts.each import at_once
-from machinectl.machines.certificates import Row, rows_of
+from machinectl.hosts.expiry import Row, rows_of
 from machinectl.machines.chosen import chosen
 from machinectl.machines.record import Machine
 from machinectl.provision.vitals import Vitals, command, vitals

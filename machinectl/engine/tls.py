@@ -178,6 +178,17 @@ def names_shown(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, dea
     return [value for kind, value in names if kind in {"DNS", "IP Address"}]
 
 
+def shown_certificate(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> bytes:
+    """The certificate that a server shows, whoever's it is, in DER; b"" for none.
+
+    Nothing is sent to it, no certificate either: from TLS 1.3 on, it shows its own before it wants one. Raises OSError.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with handshake(context, endpoint, url, deadline) as wire:
+        return wire.sock.getpeercert(binary_form=True) or b""
+
+
 def distrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, names: list[str]) -> EngineError:
     """What is wrong with the certificate that the server shows."""
     peer = endpoint.peer

@@ -6,8 +6,19 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from machinectl.console import Console
     from machinectl.machines.record import Machine
+
+
+def renewing(machine: Machine, files: Container[str]) -> str:
+    """The command that renews certificates of a machine, by their files."""
+    name = machine.name
+    if not machine.changes:
+        return f"Get new ones from whoever made them, and put them in: machinectl certs import {name} <DIR>"
+    flags = [flag for file, flag in (("cert.pem", "--client-certs"), ("ca.pem", "--new-ca")) if file in files]
+    return " ".join(["Renew them: machinectl regenerate-certs", *flags, name])
 
 
 def advise(console: Console, machine: Machine) -> None:

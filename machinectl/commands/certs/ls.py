@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.machines.certificates import Row, rows_of
+from machinectl.hosts.expiry import Row, how_long, renewal, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,27 +40,6 @@ def fallen(store: Store, rows: Iterable[Row], days: int) -> list[MachineError]:
         MachineError(f'"{name}": {"; ".join(map(how_long, under))} (--fail-under {days})', renewal(store, name, under))
         for name, under in found.items()
     ]
-
-
-def how_long(row: Row) -> str:
-    if row.days_left is None:
-        return f"{row.file}: {row.warning}"
-    if row.days_left < 0:
-        return f"{row.file} has expired"
-    return f"{row.file} has {row.days_left} day{'' if row.days_left == 1 else 's'} left"
-
-
-def renewal(store: Store, name: str, under: Iterable[Row]) -> str:
-    """The command that renews certificates of a machine."""
-    files = {row.file for row in under}
-    try:
-        ours = bool(store.read(name).changes)
-    except MachineError:
-        return f"See what is wrong: machinectl inspect {name}"
-    if not ours:
-        return f"Get new ones from whoever made them, and put them in: machinectl certs import {name} <DIR>"
-    flags = [flag for file, flag in (("cert.pem", "--client-certs"), ("ca.pem", "--new-ca")) if file in files]
-    return " ".join(["Renew them: machinectl regenerate-certs", *flags, name])
 
 
 def lacking(store: Store, name: str) -> list[Row]:

@@ -1,4 +1,4 @@
-"""The certificates that lie in a machine's directory: what each says, and what does not work with it."""
+"""What the certificates of a machine say: when they expire, and which do not work."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import MachineError
 from machinectl.go.values import go_names
+from machinectl.machines.advice import renewing
 from machinectl.machines.fileset import read_pem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
+
+    from machinectl.machines.store import Store
 
 # Time for the hosts' owners to find a maintenance window: an engine restarts for a new certificate.
 WARN_DAYS = 30
@@ -43,6 +46,22 @@ class Row:
         left = "" if self.days_left is None else str(self.days_left)
         sans = " ".join(self.sans)
         return [self.machine, self.file, self.subject, sans, self.issuer, day, left, self.warning]
+
+
+def how_long(row: Row) -> str:
+    if row.days_left is None:
+        return f"{row.file}: {row.warning}"
+    if row.days_left < 0:
+        return f"{row.file} has expired"
+    return f"{row.file} has {row.days_left} day{'' if row.days_left == 1 else 's'} left"
+
+
+def renewal(store: Store, name: str, under: Iterable[Row]) -> str:
+    """The command that renews certificates of a machine."""
+    try:
+        return renewing(store.read(name), {row.file for row in under})
+    except MachineError:
+        return f"See what is wrong: machinectl inspect {name}"
 
 
 def rows_of(machine: str, directory: str, now: datetime) -> list[Row]:

@@ -1,0 +1,372 @@
+# Completion of machinectl, which makes servers Docker hosts, for bash, 3.2 and later. systemd's machinectl is another one.
+# Nothing is asked of machinectl itself but what drivers there are, once in a shell.
+
+_machinectl() {
+    \local IFS=$' \t\n' word='' cur='' verb='' root='' driver="${MACHINE_DRIVER-}" flag='' kind='' value='' at=0 joined=''
+    \local verbs='' flags='' arguments=''
+    \local -a words given
+    words=()
+    given=()
+    COMPREPLY=()
+    # bash takes words apart at = and at :, too.
+    for word in "${COMP_WORDS[@]:1:COMP_CWORD}"; do
+        case "${#words[@]}:$joined$word" in
+            0:* | *:[!=:]* | *:) words[${#words[@]}]="$word" ;;
+            *) words[${#words[@]} - 1]+="$word" ;;
+        esac
+        joined=''
+        case "$word" in [=:]*) joined='=' ;; esac
+    done
+    cur="${words[${#words[@]} - 1]-}"
+    at=0
+    __machinectl_table ''
+    while [[ $at -lt $((${#words[@]} - 1)) ]]; do
+        word="${words[at]}"
+        at=$((at + 1))
+        if [[ -n $kind ]]; then
+            value="$word"
+            kind=''
+        else
+            case "$word" in
+                -*=*)
+                    flag="${word%%=*}"
+                    value="${word#*=}"
+                    ;;
+                -*)
+                    flag="$word"
+                    __machinectl_kind
+                    \continue
+                    ;;
+                *)
+                    if [[ -z $verbs ]]; then
+                        given[${#given[@]}]="$word"
+                    elif ! __machinectl_table "${verb:+$verb }$word"; then
+                        \return 0
+                    else
+                        verb="${verb:+$verb }$word"
+                    fi
+                    \continue
+                    ;;
+            esac
+        fi
+        case "$verb $flag" in
+            ' -s' | ' --storage-path') root="$value" ;;
+            'create -d' | 'create --driver') driver="$value" ;;
+        esac
+    done
+    case "$kind:$cur" in
+        :-*=*)
+            flag="${cur%%=*}"
+            value="${cur#*=}"
+            __machinectl_kind
+            # Where = takes words apart, the flag is not the word's beginning.
+            joined="$flag="
+            if [[ ${COMP_WORDS[COMP_CWORD]} != "$cur" ]]; then joined=''; fi
+            __machinectl_offer "$kind" "$value" "$joined"
+            ;;
+        :-*)
+            __machinectl_add_driver
+            for word in $flags; do
+                word="${word%%=*}"
+                if [[ $word == --* && $word == "$cur"* ]]; then COMPREPLY[${#COMPREPLY[@]}]="$word"; fi
+            done
+            ;;
+        :*)
+            if [[ -n $verbs ]]; then
+                __machinectl_offer "${verbs// /|}" "$cur" ''
+            else
+                at=0
+                for word in $arguments; do
+                    if [[ $at -eq ${#given[@]} || ($at -lt ${#given[@]} && $word == *...) ]]; then
+                        __machinectl_offer "${word%...}" "$cur" ''
+                    fi
+                    at=$((at + 1))
+                done
+            fi
+            ;;
+        *) __machinectl_offer "$kind" "$cur" '' ;;
+    esac
+}
+
+# What the value of `flag` is, into `kind`; "" where it takes none.
+__machinectl_kind() {
+    \local word=''
+    kind=''
+    case " $flags " in
+        *" $flag "* | *" $flag="*) ;;
+        *) __machinectl_add_driver ;;
+    esac
+    for word in $flags; do
+        if [[ ${word%%=*} == "$flag" && $word == *=* ]]; then kind="${word#*=}"; fi
+    done
+}
+
+# Offer what is of a kind, and begins so; "BEGINNING" goes in front of each.
+__machinectl_offer() {
+    \local kind="$1" cur="$2" beginning="$3" word=''
+    case "$kind" in
+        TEXT | '') \return 0 ;;
+        MACHINE) __machinectl_machines ;;
+        VERB)
+            __machinectl_table ''
+            __machinectl_offer "${verbs// /|}" "$cur" ''
+            ;;
+        DIRECTORY | FILE)
+            kind="${kind/DIRECTORY/-d}"
+            while IFS= \read -r word; do
+                COMPREPLY[${#COMPREPLY[@]}]="$beginning$word"
+            done < <(\compgen "${kind/FILE/-f}" -- "$cur")
+            \compopt -o filenames 2>/dev/null || \return 0
+            ;;
+        DRIVER)
+            __machinectl_ask
+            while \read -r word _; do
+                case " ${COMPREPLY[*]-} " in *" $beginning$word "*) \continue ;; esac
+                if [[ $word != DRIVER && $word == "$cur"* ]]; then COMPREPLY[${#COMPREPLY[@]}]="$beginning$word"; fi
+            done <<<"$__machinectl_options"
+            ;;
+        *)
+            IFS='|'
+            for word in $kind; do
+                if [[ $word == "$cur"* ]]; then COMPREPLY[${#COMPREPLY[@]}]="$beginning$word"; fi
+            done
+            IFS=$' \t\n'
+            ;;
+    esac
+}
+
+# The machines are directories. What cannot be a machine's name is left out, and so is what was typed already.
+__machinectl_machines() {
+    \local machines="${root:-${MACHINE_STORAGE_PATH:-${XDG_DATA_HOME:-${HOME-}/.local/share}/machinectl}}"
+    case "$cur" in [-.]* | *[!0-9A-Za-z.-]*) \return 0 ;; esac
+    case "$machines" in '~/'*) machines="${HOME-}/${machines#'~/'}" ;; esac
+    machines="${machines//[\"\'\\]/}/machines"
+    COMPREPLY=($(
+        \set +fu
+        \shopt -s nullglob extglob
+        \shopt -u failglob dotglob nocaseglob
+        GLOBIGNORE=''
+        name='*([0-9A-Za-z.-])/'
+        if [[ -z $cur ]]; then name="[0-9A-Za-z]$name"; fi
+        names=("$machines/$cur"$name)
+        names=("${names[@]%/}")
+        names=("${names[@]##*/}")
+        for word in "${given[@]}"; do
+            for at in "${!names[@]}"; do
+                if [[ ${names[at]} == "$word" ]]; then \unset -v "names[at]"; fi
+            done
+        done
+        \printf '%s\n' "${names[@]}"
+    ))
+}
+
+# Add the options of the driver that is named to those of `create`, and those of all drivers to those of `set`.
+__machinectl_add_driver() {
+    \local of='' option='' value='' about=''
+    case "$verb:$driver" in
+        set:* | create:?*) ;;
+        *) \return 0 ;;
+    esac
+    __machinectl_ask
+    while \read -r of option value about; do
+        case "$option" in --*) ;; *) \continue ;; esac
+        if [[ $verb == set || $of == "$driver" ]]; then
+            case "$value" in
+                -) flags+=" $option" ;;
+                *) flags+=" $option=$value" ;;
+            esac
+        fi
+    done <<<"$__machinectl_options"
+}
+
+# The drivers and their options: a line DRIVER OPTION VALUE ABOUT for each.
+__machinectl_ask() {
+    if [[ -z ${__machinectl_options-} ]]; then
+        __machinectl_options="$(machinectl drivers --options 2>/dev/null </dev/null)" || __machinectl_options=' '
+    fi
+}
+
+# The words after a verb, its flags with what their values are, and what its arguments are; it fails for what is none.
+# BEGIN: written by make man
+__machinectl_table() {
+    case "$1" in
+        '')
+            verbs='env use config active ls ssh url ip shell-init completion create rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill status version inspect changes api help'
+            flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
+            arguments=''
+            ;;
+        'certs')
+            verbs='create issue import ls'
+            flags='-h --help'
+            arguments=''
+            ;;
+        'help')
+            verbs=''
+            flags='-h --help'
+            arguments='VERB'
+            ;;
+        'env')
+            verbs=''
+            flags='--shell=bash|zsh|sh|fish|tcsh|powershell|cmd|emacs -u --unset --no-proxy --format=json|dotenv|properties --json -h --help'
+            arguments='MACHINE'
+            ;;
+        'use')
+            verbs=''
+            flags='-u --unset -h --help'
+            arguments='MACHINE'
+            ;;
+        'config')
+            verbs=''
+            flags='--json -h --help'
+            arguments='MACHINE'
+            ;;
+        'active')
+            verbs=''
+            flags='-t=TEXT --timeout=TEXT --json -h --help'
+            arguments=''
+            ;;
+        'ls')
+            verbs=''
+            flags='-q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed -h --help'
+            arguments=''
+            ;;
+        'list')
+            verbs=''
+            flags='-q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed -h --help'
+            arguments=''
+            ;;
+        'ssh')
+            verbs=''
+            flags='--ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE TEXT'
+            ;;
+        'url')
+            verbs=''
+            flags='--json -h --help'
+            arguments='MACHINE'
+            ;;
+        'ip')
+            verbs=''
+            flags='--json -h --help'
+            arguments='MACHINE...'
+            ;;
+        'shell-init')
+            verbs=''
+            flags='--prompt -h --help'
+            arguments='bash|zsh|fish|powershell'
+            ;;
+        'completion')
+            verbs=''
+            flags='-h --help'
+            arguments='bash|zsh|fish|powershell'
+            ;;
+        'create')
+            verbs=''
+            flags='-d=DRIVER --driver=DRIVER --tls-dir=DIRECTORY --tls-ca-cert=FILE --tls-client-cert=FILE --tls-client-key=FILE --no-tls --no-provision --dry-run -f --force --restart-swarm --open-firewall --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --engine-env-file=FILE --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='TEXT'
+            ;;
+        'rm')
+            verbs=''
+            flags='-f --force -y --yes --purge --purge-engine --restart-swarm --dry-run --forget --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'rename')
+            verbs=''
+            flags='-h --help'
+            arguments='MACHINE TEXT'
+            ;;
+        'set')
+            verbs=''
+            flags='--url=TEXT --unlabel=TEXT --tls --no-tls --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --engine-env-file=FILE --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT -h --help'
+            arguments='MACHINE'
+            ;;
+        'drivers')
+            verbs=''
+            flags='--json --options -h --help'
+            arguments=''
+            ;;
+        'provision')
+            verbs=''
+            flags='--dry-run -f --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'upgrade')
+            verbs=''
+            flags='-y --yes -f --force --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'regenerate-certs')
+            verbs=''
+            flags='-y --yes -f --force --client-certs --new-ca --tls-san=TEXT --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'start')
+            verbs=''
+            flags='-t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'stop')
+            verbs=''
+            flags='-t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'restart')
+            verbs=''
+            flags='-t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'kill')
+            verbs=''
+            flags='-y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'status')
+            verbs=''
+            flags='-t=TEXT --timeout=TEXT --json -h --help'
+            arguments='MACHINE'
+            ;;
+        'version')
+            verbs=''
+            flags='-t=TEXT --timeout=TEXT --json -h --help'
+            arguments='MACHINE'
+            ;;
+        'inspect')
+            verbs=''
+            flags='-f=TEXT --format=TEXT --json -h --help'
+            arguments='MACHINE'
+            ;;
+        'changes')
+            verbs=''
+            flags='--json -h --help'
+            arguments='MACHINE'
+            ;;
+        'api')
+            verbs=''
+            flags='-d=TEXT --data=TEXT -t=TEXT --timeout=TEXT -h --help'
+            arguments='MACHINE TEXT'
+            ;;
+        'certs create')
+            verbs=''
+            flags='--out=DIRECTORY --san=TEXT --ca-cert=FILE --ca-key=FILE --client-name=TEXT -f --force -h --help'
+            arguments=''
+            ;;
+        'certs issue')
+            verbs=''
+            flags='--out=DIRECTORY --client-name=TEXT -f --force -h --help'
+            arguments='MACHINE'
+            ;;
+        'certs import')
+            verbs=''
+            flags='-f --force -h --help'
+            arguments='MACHINE DIRECTORY'
+            ;;
+        'certs ls')
+            verbs=''
+            flags='--fail-under=TEXT --json -h --help'
+            arguments='MACHINE...'
+            ;;
+        *) \return 1 ;;
+    esac
+}
+# END
+complete -F _machinectl machinectl

@@ -1,0 +1,176 @@
+"""A docker command failed on one of our machines: the line that follows it, made from what is on disk."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import UTC, datetime
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from machinectl.atomic import read_file
+from machinectl.errors import MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from machinectl.contexts import Context, Contexts
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+# The engine answered: it is not for us to say more.
+ANSWERED = "Error response from daemon"
+# What docker's client says where no engine answered (moby/moby client/errors.go, and Go's net).
+SILENT = (
+    "annot connect to the Docker daemon",
+    "failed to connect to the docker API",
+    "error during connect",
+    "dial tcp",
+    "deadline exceeded",
+)
+# Go's crypto/tls and crypto/x509: something answered.
+TLS_FAILED = ("x509:", "tls:")
+URL = re.compile(r"(?:tcp|unix|ssh|https?)://[^\s\"'`]+")
+# What docker's client calls an engine behind a socket or ssh.
+NO_HOSTS = ("docker.example.com", "api.moby.localhost", "localhost", "%2F")
+CERTIFICATES = {
+    "cert.pem": "Your certificate for",
+    "ca.pem": "The CA of",
+    "server.pem": "The certificate of",
+}
+
+
+def docker_plugin_hook(
+    store: Store, failure: str, environment: Mapping[str, str], *, now: datetime | None = None
+) -> str:
+    """What to say after a docker command that failed, in a line; "" where there is nothing that we know.
+
+    `failure` is what docker said, as far as it tells its plugins: of what a plugin does, only that it failed.
+    """
+    if ANSWERED in failure:
+        return ""
+    used = named_in(failure) or environment.get("DOCKER_HOST", "") or current(environment)
+    machine = meant(store, used, environment)
+    if machine is None:
+        return ""
+    if machine.url != used:
+        return moved(machine, used, environment)
+    return expired(machine, failure, now or datetime.now(UTC)) or asleep(machine, failure)
+
+
+def named_in(failure: str) -> str:
+    """The engine that docker says that it asked, in docker's notation; "" where it does not say."""
+    found = URL.search(failure)
+    if not found:
+        return ""
+    scheme, _, rest = found[0].partition("://")
+    if scheme not in {"http", "https"}:
+        return found[0].rstrip(".,:;")
+    host = rest.partition("/")[0]
+    return "" if host.startswith(NO_HOSTS) else f"tcp://{host}"
+
+
+def current(environment: Mapping[str, str]) -> str:
+    """The engine of docker's current context; "" where that is not known."""
+    docker = contexts(environment)
+    context = read(docker, docker.current(environment).name)
+    return context.host if context else ""
+
+
+def contexts(environment: Mapping[str, str]) -> Contexts:
+    # 15 ms, which are there only where they are needed.
+    from machinectl.contexts import Contexts
+
+    return Contexts(environment.get("DOCKER_CONFIG", ""))
+
+
+def read(docker: Contexts, name: str) -> Context | None:
+    try:
+        return docker.read(name)
+    except MachineError:
+        return None
+
+
+def meant(store: Store, used: str, environment: Mapping[str, str]) -> Machine | None:
+    """The machine that was asked for: the one of that URL, else the one that had it when docker was pointed there."""
+    if not used:
+        return None
+    by_shell = list(machines_of(store, of_shell(store, used, environment)))
+    # Who is pointed at comes first: one of a thousand needs no look at all the others' records.
+    there = chain(by_shell, machines_of(store, store.names()))
+    found = next((machine for machine in there if machine.url == used), None)
+    return found or next(chain(by_shell, machines_of(store, of_contexts(store, used, environment))), None)
+
+
+def of_shell(store: Store, used: str, environment: Mapping[str, str]) -> list[str]:
+    """The names of machines that `env` has pointed this shell at, at that URL."""
+    if environment.get("DOCKER_HOST") != used:
+        return []
+    directory, own = os.path.split(environment.get("DOCKER_CERT_PATH", ""))
+    names = [environment.get("DOCKER_MACHINE_NAME", ""), own if directory == store.machines else ""]
+    return [name for name in names if name]
+
+
+def of_contexts(store: Store, used: str, environment: Mapping[str, str]) -> Iterator[str]:
+    """The names of machines whose contexts lead to that URL."""
+    docker, here = contexts(environment), os.path.realpath(store.root)
+    for name in docker.names():
+        context = read(docker, name)
+        if context and context.host == used and context.mark and context.mark.store == here:
+            yield context.mark.machine
+
+
+def machines_of(store: Store, names: Iterable[str]) -> Iterator[Machine]:
+    """The machines of those names whose records can be read."""
+    for name in names:
+        try:
+            yield store.read(name)
+        except MachineError:
+            continue
+
+
+def moved(machine: Machine, used: str, environment: Mapping[str, str]) -> str:
+    """That a machine is not where docker looks for it."""
+    name = machine.name
+    again = "machinectl context sync"
+    if environment.get("DOCKER_HOST") == used:
+        from machinectl.shell import POSIX, SHELLS, detect
+
+        shell = SHELLS.get(detect(environment, os.getppid()), POSIX)
+        again = shell.evaluation(f"machinectl env {name}").strip()
+    return f'"{name}" is at {machine.url} now, docker looked at {used}. Point it there: {again}'
+
+
+def expired(machine: Machine, failure: str, now: datetime) -> str:
+    """That a certificate of a machine has expired, and what renews it."""
+    if not machine.tls:
+        return ""
+    over = {file: end for file in CERTIFICATES if (end := end_of(machine, file)) and end < now}
+    if not over and "certificate has expired" not in failure:
+        return ""
+    from machinectl.machines.advice import renewing
+
+    again = renewing(machine, over or ["server.pem"])
+    for file, end in over.items():
+        return f'{CERTIFICATES[file]} "{machine.name}" expired on {end:%Y-%m-%d}. {again}'
+    return f'The engine of "{machine.name}" shows a certificate that has expired. {again}'
+
+
+def end_of(machine: Machine, file: str) -> datetime | None:
+    """When a certificate of a machine expires, the last one of several CAs; None where there is none to be read."""
+    from machinectl.validity import ends
+
+    try:
+        found = ends(read_file(os.path.join(machine.directory, file)))
+    except OSError:
+        return None
+    return max(found if file == "ca.pem" else found[:1], default=None)
+
+
+def asleep(machine: Machine, failure: str) -> str:
+    """That a machine does not answer, and what wakes it where that can be known."""
+    if not any(said in failure for said in SILENT) or any(said in failure for said in TLS_FAILED):
+        return ""
+    if machine.mac:
+        return f'"{machine.name}" does not answer. If it is asleep, wake it: machinectl start {machine.name}'
+    return f'"{machine.name}" does not answer. See why: machinectl status {machine.name}'

@@ -1,0 +1,69 @@
+"""`doctor`: what is wrong with machines, or with this computer; it changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from machinectl.doctor.check import Verdict
+from machinectl.hosts.each import at_once
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from machinectl.console import Console
+    from machinectl.doctor.check import Check
+    from machinectl.errors import MachineError
+    from machinectl.hosts.access import Access
+    from machinectl.machines.store import Store
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found of one machine; its `name` is "" for this computer."""
+
+    name: str
+    checks: tuple[Check, ...]
+
+    @property
+    def is_well(self) -> bool:
+        return not self.number(Verdict.BROKEN)
+
+    def number(self, verdict: Verdict) -> int:
+        return sum(check.verdict is verdict for check in self.checks)
+
+    def fields(self) -> dict[str, Any]:
+        """The report as JSON holds it; `Verdict` is ok, broken or unknown."""
+        checks = [
+            {"Title": each.title, "Verdict": str(each.verdict), "Seen": each.seen, "Hint": each.hint}
+            for each in self.checks
+        ]
+        return {"Name": self.name, "Well": self.is_well, "Checks": checks}
+
+
+def examine_machines(
+    store: Store, console: Console, names: Sequence[str], access: Access, timeout: float
+) -> Iterator[tuple[str, Report | MachineError]]:
+    """Each of the machines named, in that order, examined side by side; of one that there is not, that.
+
+    `timeout` in seconds is for each step.
+    """
+    from machinectl.doctor.machine import examine
+
+    found: dict[str, Report | MachineError] = {}
+
+    def work(name: str, own: Console) -> None:
+        found[name] = Report(name, tuple(examine(store, own, name, access.for_one_host(), timeout)))
+
+    found |= {name: error for name, error in at_once(console, names, work) if error}
+    yield from ((name, found[name]) for name in dict.fromkeys(names) if name in found)
+
+
+def examine_here(store: Store, program: str, *, whole: bool) -> Report:
+    """Examine this computer: its docker CLI and this shell, and where it is the `whole` of it, its store.
+
+    `program` is how this one was started (sys.argv[0]).
+    """
+    from machinectl.doctor.here import examine
+
+    return Report("", tuple(examine(store, program, whole=whole)))

@@ -1,0 +1,105 @@
+"""The engine's configuration on a host against what is on record: what was changed by hand since. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from machinectl.changes import ConfigMerged, of_kind
+from machinectl.doctor.check import broken, failed, ok, unknown
+from machinectl.errors import MachineError
+from machinectl.masking import without_secret_of
+from machinectl.provision import configuration, daemon_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.changes import Change
+    from machinectl.doctor.check import Check
+    from machinectl.doctor.host import Shell
+    from machinectl.provision.facts import Facts
+    from machinectl.provision.job import NewFile
+    from machinectl.provision.target import Target
+
+TITLE = "Configuration"
+
+
+def against_record(host: Facts, target: Target, changes: Sequence[Change], shell: Shell) -> Check:
+    """Whether the engine is configured as it was left; what others set beside that is theirs, and told."""
+    if not host.dockerd:
+        return unknown(TITLE, "not looked at: there is no engine")
+    missing = [name for name in configuration.CERTIFICATES if name not in target.certificates]
+    if missing:
+        return unknown(TITLE, f"not looked at: there is no {missing[0]} on record to hold the host's against")
+    try:
+        found = different(host, target)
+        theirs = changed_by_others(host, changes)
+    except MachineError as exc:
+        return failed(TITLE, exc)
+    if found:
+        again = f"machinectl provision {shell.machine}"
+        how = "changed by hand since" if by_hand(host, changes) else "not as it shall be"
+        return broken(TITLE, f"{how}: {'; '.join(found)}", f"Set it up again: {again}")
+    beside = f"; set by others: {', '.join(theirs)}" if theirs else ""
+    if host.edited:
+        restart = shell.service("restart", host.init)
+        return unknown(
+            TITLE,
+            f"as it was left{beside}; {host.config_path} was changed after the engine was started",
+            f"Have all of it in effect: {restart}",
+        )
+    return ok(TITLE, f"as it was left{beside}")
+
+
+def different(host: Facts, target: Target) -> list[str]:
+    """What of the configuration is not as it was left, a piece each."""
+    wanted = configuration.goal(host, target)
+    there = configuration.read(host)
+    news = configuration.news(host, wanted)
+    found = [f"{host.config_path} is gone"] if host.config is None else [key(name, news, there) for name in news]
+    files = [file for file in configuration.changed_files(host, target, wanted) if file.path not in ours_in_there(host)]
+    return [*found, *(f"{file.path} is {state(host, file)}" for file in files)]
+
+
+def ours_in_there(host: Facts) -> set[str]:
+    """The files whose content is told by its keys, or nobody's concern."""
+    return {host.config_path, f"{host.config_path}.before-machinectl"}
+
+
+def state(host: Facts, file: NewFile) -> str:
+    """How a file that is not as it shall be is."""
+    if file.content is None:
+        return "there"
+    return "another one" if file.path in {*host.sums, *host.files} else "gone"
+
+
+def key(name: str, wanted: dict[str, Any], there: dict[str, Any]) -> str:
+    """How a key of daemon.json differs; secrets are masked."""
+    if name not in there:
+        return f'"{name}" is not set'
+    now = json.dumps(without_secret_of(name, there[name]))
+    return f'"{name}" is {now}' + ("" if wanted[name] is not None else ", which is not asked for any more")
+
+
+def by_hand(host: Facts, changes: Sequence[Change]) -> bool:
+    """Whether somebody changed something: not a record that asks for more, or a version that wrote it otherwise."""
+    ours, there = merge_of(host, changes), host.config
+    if ours is None or not ours.written:
+        return False
+    return there is None or hashlib.sha256(there.content).hexdigest() != ours.written
+
+
+def merge_of(host: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
+    """What is on record of our keys in daemon.json."""
+    return next((change for change in of_kind(changes, ConfigMerged) if change.path == host.config_path), None)
+
+
+def changed_by_others(host: Facts, changes: Sequence[Change]) -> list[str]:
+    """The keys of daemon.json that somebody set, changed or took out since we wrote it, beside ours."""
+    ours = merge_of(host, changes)
+    if ours is None:
+        return []
+    written = daemon_json.merged(daemon_json.parse(ours.bytes_before, ours.path), ours.ours)
+    there = configuration.read(host)
+    return sorted(name for name in {*written, *there} - {*ours.ours} if written.get(name) != there.get(name))

@@ -1,0 +1,217 @@
+"""What is judged of this computer: its store as a whole, its docker CLI, this shell, and whose machinectl is typed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from machinectl.atomic import quoted
+from machinectl.doctor import docker, kept, shell
+from machinectl.doctor.check import broken, failed, ok, unknown
+from machinectl.errors import MachineError
+from machinectl.machines import docker_machine_store
+from machinectl.machines.record import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from machinectl.doctor.check import Check
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+STORE, RECORDS, REMOVED, DOCKER_MACHINE = "Store", "Records", "Removed", "docker-machine"
+CLI, PROGRAM = "docker CLI", "machinectl"
+# A program that only says its version does so in milliseconds. Seconds.
+PATIENCE = 5.0
+# Below that, a record and its certificates may not be written any more. KiB.
+ROOM = 1 << 10
+ELF = b"\x7fELF"
+
+
+def examine(store: Store, program: str, *, whole: bool) -> Iterator[Check]:
+    """What there is to say of this computer, without asking any host: the store only where it is the `whole` of it.
+
+    `program` is how this one was started (sys.argv[0]). Never raises MachineError.
+    """
+    if whole:
+        yield directories(store)
+        machines: list[Machine] = []
+        try:
+            yield from records(store, machines)
+        except MachineError as exc:
+            yield failed(RECORDS, exc)
+        yield from certificates(store, machines)
+        yield from removed(store)
+        yield from docker_machines(store)
+    yield from tools(store, program, os.environ)
+
+
+def tools(store: Store, program: str, environment: Mapping[str, str]) -> Iterator[Check]:
+    """What stands between this shell and the machines."""
+    path = environment.get("PATH", os.defpath)
+    yield docker_cli(path)
+    yield from docker.checks(environment)
+    yield from shell.checks(environment, readable(store) if environment.get("DOCKER_HOST") else [])
+    yield which_machinectl(path, program)
+
+
+def readable(store: Store) -> list[Machine]:
+    """The machines whose records can be read."""
+    found: list[Machine] = []
+    with suppress(MachineError):
+        for name in store.names():
+            with suppress(MachineError):
+                found.append(store.read(name))
+    return found
+
+
+def directories(store: Store) -> Check:
+    """Whether the store can be used, and by its owner alone."""
+    root = store.root
+    if not os.path.lexists(root):
+        return ok(STORE, f"{root} is not there yet: there is no machine")
+    try:
+        there = [path for path in (root, store.machines, store.locks) if os.path.isdir(path)]
+        private = kept.private(root, list(map(kept.entry_of, there)), kept.Reader.me())
+        left = shutil.disk_usage(root).free >> 10
+    except OSError as exc:
+        return broken(STORE, f"{exc.filename} cannot be looked at: {exc.strerror}", f"See: ls -ld {quoted(root)}")
+    if private.hint:
+        return broken(STORE, private.seen, private.hint)
+    if not os.path.isdir(root):
+        return broken(STORE, f"{root} is no directory", "Choose another store: machinectl --storage-path <DIR> ls")
+    if not all(os.access(path, os.R_OK | os.W_OK | os.X_OK) for path in there):
+        return broken(STORE, f"{root} cannot be written by you", f"See: ls -ld {quoted(root)}")
+    if left < ROOM:
+        return broken(STORE, f"the disk of {root} is full: {left} KB left", f"Make room: df -h {quoted(root)}")
+    return ok(STORE, f"{root} is its owner's alone, and can be written")
+
+
+def records(store: Store, machines: list[Machine]) -> Iterator[Check]:
+    """Which records cannot be used; those that can are added to `machines`."""
+    wrong, theirs = [], []
+    for name in store.names():
+        if store.is_docker_machines(name):
+            theirs.append(name)
+            continue
+        try:
+            machine = store.read(name)
+        except MachineError as exc:
+            wrong.append(failed(RECORDS, exc))
+            continue
+        machines.append(machine)
+        if machine.phase is not Phase.READY or machine.pending:
+            found = kept.record(store, machine)
+            wrong.append(type(found)(RECORDS, found.verdict, f'"{name}": {found.seen}', found.hint))
+        try:
+            modes = kept.modes(machine.directory)
+        except OSError as exc:
+            wrong.append(unknown(RECORDS, f"{exc.filename} cannot be looked at: {exc.strerror}"))
+            continue
+        if modes.hint:
+            wrong.append(broken(RECORDS, f'"{name}": {modes.seen}', modes.hint))
+    count = f"{len(machines)} machine{'' if len(machines) == 1 else 's'}"
+    yield from wrong or [ok(RECORDS, f"{count}, each whole and its owner's alone")]
+    if theirs:
+        directory = store.directory(theirs[0])
+        yield unknown(
+            RECORDS,
+            f"{', '.join(theirs)}: docker-machine's, and left as they are",
+            f"Register such an engine here: {docker_machine_store.registering(directory)}",
+        )
+
+
+def certificates(store: Store, machines: list[Machine]) -> Iterator[Check]:
+    """Which machines' certificates do not work, or will not for long."""
+    tls = [machine for machine in machines if machine.tls]
+    wrong = list(kept.of_all(store, tls, datetime.now(UTC)))
+    yield from wrong
+    if not wrong:
+        some = f"those of {len(tls)} machine{'' if len(tls) == 1 else 's'} are valid for a month and more"
+        yield ok(kept.CERTIFICATES, some if tls else "no machine has any")
+
+
+def removed(store: Store) -> Iterator[Check]:
+    """What is kept of machines that were removed while their hosts stay changed."""
+    names = [machine.name for machine in store.removed()]
+    if names:
+        name = names[0]
+        put_back = f"Put a host back: machinectl rm --purge {name}; or forget it: machinectl rm --forget {name}"
+        yield unknown(REMOVED, f"{', '.join(names)}: removed here, and their hosts are as they were left", put_back)
+
+
+def docker_machines(store: Store) -> Iterator[Check]:
+    """What docker-machine keeps where it keeps it when nothing else is said."""
+    theirs = docker_machine_store.default_root()
+    if os.path.abspath(theirs) == store.root:
+        return
+    if commands := docker_machine_store.registrations(theirs):
+        count = f"{len(commands)} machine{'' if len(commands) == 1 else 's'} of docker-machine's in {theirs}"
+        yield unknown(DOCKER_MACHINE, count, f"Register one here, which changes nothing there: {commands[0]}")
+
+
+def docker_cli(path: str) -> Check:
+    """Which docker is typed."""
+    program = shutil.which("docker", path=path)
+    if program is None:
+        return broken(
+            CLI, "there is no docker on the PATH", "Install the docker CLI: https://docs.docker.com/engine/install/"
+        )
+    said = version_of(program)
+    if said is None:
+        return broken(CLI, f"{program} does not say its version", f"See why: {quoted(program)} --version")
+    if not said.startswith("Docker version "):
+        return unknown(CLI, f"{program} is not Docker's, but says {said!r}", f"See: {quoted(program)} --version")
+    return ok(CLI, f"{program}, {said.removeprefix('Docker ').partition(',')[0]}")
+
+
+def version_of(program: str) -> str | None:
+    """The first line of what a program says of its version; None where it fails."""
+    try:
+        done = subprocess.run(
+            [program, "--version"], capture_output=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    said = done.stdout.decode(errors="replace").strip().partition("\n")[0]
+    return said if done.returncode == 0 and said else None
+
+
+def which_machinectl(path: str, program: str) -> Check:
+    """Which machinectl is typed: systemd has one, too. `program` is the one that runs."""
+    candidates = (os.path.join(directory or ".", "machinectl") for directory in path.split(os.pathsep))
+    found = [each for each in candidates if os.path.isfile(each) and os.access(each, os.X_OK)]
+    foreign = [each for each in found if is_systemds(each)]
+    mine = own_program(program, found, foreign)
+    if found and found[0] not in foreign:
+        beside = f"; systemd's comes after it: {foreign[0]}" if foreign else ""
+        return ok(PROGRAM, f"{found[0]} is what is typed{beside}")
+    seen = f"{found[0]}, systemd's, is what is typed" if found else "there is none on the PATH"
+    hint = f"Have this one first: export PATH={quoted(os.path.dirname(mine))}:$PATH" if mine else ""
+    return (
+        broken(PROGRAM, seen, hint or "Install it: pipx install machinectl") if found else unknown(PROGRAM, seen, hint)
+    )
+
+
+def own_program(program: str, found: list[str], foreign: list[str]) -> str:
+    """The path of a machinectl that is ours, "" where none is known."""
+    beside_python = os.path.join(sysconfig.get_path("scripts"), "machinectl")
+    known = [each for each in found if each not in foreign]
+    named = [os.path.abspath(program)] if os.path.basename(program) == "machinectl" else []
+    return next((each for each in [*named, *known, beside_python] if os.path.isfile(each)), "")
+
+
+def is_systemds(program: str) -> bool:
+    """Whether a machinectl is systemd's: ours is a script."""
+    try:
+        with open(program, "rb") as file:
+            if file.read(len(ELF)) != ELF:
+                return False
+    except OSError:
+        return False
+    return (version_of(program) or "").startswith("systemd ")

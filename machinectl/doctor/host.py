@@ -1,0 +1,179 @@
+"""What is judged over a host's facts: its clock, its engine, and how it fares. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from machinectl.doctor.check import broken, ok, unknown
+from machinectl.provision import checks
+from machinectl.provision.configuration import LIVE_RESTORE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.doctor.check import Check
+    from machinectl.provision.facts import Facts
+    from machinectl.provision.health import Disk, Health, Memory
+
+CLOCK, SERVICE, LIVE = "Clock", "Service", "Live-restore"
+DISK, MEMORY, RESTART = "Disk", "Memory", "Pending restart"
+# Of a disk: below the one, the engine soon writes nothing any more; below the other, somebody should know. KiB; shares.
+FULL_KIB, FULL, FILLING = 200 << 10, 0.01, 0.1
+# Below the one, the kernel is about to end processes; below the other, somebody should know. KiB; a share.
+NO_MEMORY_KIB, LITTLE_MEMORY = 64 << 10, 0.1
+
+
+@dataclass(frozen=True)
+class Shell:
+    """How commands are typed on a machine's host. `root` is what makes them root's: sudo, doas, or "" for root."""
+
+    machine: str
+    root: str = ""
+
+    def command(self, words: str) -> str:
+        """The command that runs another one there, as root."""
+        return f"machinectl ssh {self.machine} {self.root} {words}" if self.root else self.plain(words)
+
+    def plain(self, words: str) -> str:
+        """The same as the user who logs in."""
+        return f"machinectl ssh {self.machine} {words}"
+
+    def service(self, verb: str, init: str) -> str:
+        """The command that starts, restarts or reloads the engine's service."""
+        return self.command(f"rc-service docker {verb}" if init == "openrc" else f"systemctl {verb} docker")
+
+
+def clock(off: timedelta, shell: Shell | None) -> Check:
+    """`off` is how far the host's clock is ahead of this one's."""
+    if abs(off) <= checks.NOTICEABLE:
+        seconds = abs(off.total_seconds())
+        return ok(CLOCK, f"{seconds:.0f} s from the clock here" if seconds >= 1 else "as the clock here")
+    set_it = shell.command("timedatectl set-ntp true") if shell else "timedatectl set-ntp true, typed on the host"
+    return broken(
+        CLOCK,
+        f"the host's is {checks.skew(off)} here",
+        f"See which one is right: date -u; the host's is set by {set_it}",
+    )
+
+
+def clock_off(host: Facts, here: datetime) -> timedelta:
+    """How far a host's clock is ahead of the time here at which it was read."""
+    return datetime.fromtimestamp(host.clock, UTC) - here
+
+
+def service(host: Facts, shell: Shell, *, ours: bool) -> Check:
+    """Whether the engine's service runs, and will after the next boot; `ours` is a host that machinectl set up."""
+    again = f"machinectl provision {shell.machine}"
+    unit = "docker.service" if host.init == "systemd" else "the docker service"
+    if not host.dockerd:
+        return broken(SERVICE, "there is no Docker Engine on the host", f"Install it: {again}")
+    if "docker.service" in host.masked:
+        return broken(
+            SERVICE,
+            "docker.service is masked: systemd refuses to start it",
+            f"{shell.command('systemctl unmask docker')}; then start it: {shell.service('start', host.init)}",
+        )
+    if not host.running:
+        start = again if ours else shell.service("start", host.init)
+        journal = f"; see why it ended: {shell.command('journalctl -eu docker')}" if host.init == "systemd" else ""
+        return broken(SERVICE, f"{unit} does not run", f"Start it: {start}{journal}")
+    if host.unread:
+        read = shell.command("systemctl daemon-reload")
+        return unknown(SERVICE, f"{unit} was changed on disk, and systemd has not read that", f"Have it read: {read}")
+    if not host.service.enabled and not host.socket.active:
+        enable = "rc-update add docker" if host.init == "openrc" else "systemctl enable docker"
+        return broken(
+            SERVICE,
+            f"{unit} runs, and is not started at boot",
+            f"Have it started: {again if ours else shell.command(enable)}",
+        )
+    return ok(SERVICE, f"{unit} runs" + (", and is started at boot" if host.service.enabled else ""))
+
+
+def live_restore(host: Facts, shell: Shell, *, ours: bool, configured: bool) -> Check:
+    """Whether containers outlive the engine's restart; `configured` is whether daemon.json says so."""
+    if not host.info:
+        return unknown(LIVE, "the engine does not say, as it cannot be asked on the host")
+    if host.info.get("LiveRestoreEnabled"):
+        return ok(LIVE, "in effect: containers outlive a restart of the engine")
+    if host.swarm:
+        return unknown(LIVE, "a Swarm node has none: a restart of its engine stops the tasks on it")
+    off = "not in effect: a restart of the engine ends its containers"
+    if configured:
+        reload = shell.service("reload", host.init)
+        return broken(LIVE, f"{off}, though {host.config_path} asks for it", f"Have that read: {reload}")
+    if ours:
+        return broken(LIVE, off, f"Set it again: machinectl provision {shell.machine}")
+    return unknown(LIVE, off, f'To have it: "{LIVE_RESTORE}": true in {host.config_path}, and a reload')
+
+
+def health(found: Health, shell: Shell, init: str, interrupted: bool) -> Iterator[Check]:
+    """How a host fares: its disks, its memory, and what its packages wait for."""
+    for disk in found.disks:
+        yield room(disk, shell)
+    yield memory(found.memory, shell)
+    yield restart(found, shell, init, interrupted=interrupted)
+
+
+def room(disk: Disk, shell: Shell) -> Check:
+    """Whether there is room on a disk, for bytes and for files."""
+    if not disk.size:
+        return unknown(DISK, f"{disk.directory} does not tell its size")
+    free, inodes = disk.free / disk.size, disk.inodes_free / disk.inodes if disk.inodes else 1.0
+    seen = f"{disk.directory} has {size(disk.free)} of {size(disk.size)} left"
+    if inodes < free:
+        seen += f", and {disk.inodes_free} of {disk.inodes} inodes"
+    fills = shell.command(f"du -xhd1 {disk.directory}")
+    if min(free, inodes) < FULL or disk.free < min(FULL_KIB, disk.size // 4):
+        prune = shell.command("docker system prune")
+        return broken(
+            DISK, f"{seen}: it is full", f"See what fills it: {fills}; or drop what no container uses: {prune}"
+        )
+    if min(free, inodes) < FILLING:
+        return unknown(DISK, seen, f"See what fills it: {fills}")
+    return ok(DISK, seen)
+
+
+def memory(found: Memory, shell: Shell) -> Check:
+    """Whether programs can still have memory."""
+    if not found.total or not found.available:
+        return unknown(MEMORY, "the host does not say")
+    seen = f"{size(found.available)} of {size(found.total)} available"
+    if found.swap:
+        seen += f", {size(found.swap_free)} of {size(found.swap)} of swap left"
+    uses = shell.plain("ps axo pid,rss,comm --sort -rss")
+    if found.available + found.swap_free < NO_MEMORY_KIB:
+        return broken(MEMORY, f"{seen}: it has run out", f"See what uses it: {uses}")
+    if found.available < found.total * LITTLE_MEMORY:
+        return unknown(MEMORY, seen, f"See what uses it: {uses}")
+    return ok(MEMORY, seen)
+
+
+def restart(found: Health, shell: Shell, init: str, *, interrupted: bool) -> Check:
+    """What the host's packages wait for."""
+    if interrupted:
+        return broken(
+            RESTART,
+            "the package manager was cut short",
+            f"Have it finish: {shell.command('dpkg --configure -a')}",
+        )
+    if found.reboot is not None:
+        whose = f": {', '.join(found.reboot)}" if found.reboot else ""
+        return unknown(RESTART, f"packages wait for a reboot{whose}", f"Reboot: machinectl restart {shell.machine}")
+    if found.replaced:
+        names = " and ".join(found.replaced)
+        # containerd is restarted beneath an engine whose containers go on.
+        unit = "docker" if "dockerd" in found.replaced else "containerd"
+        again = shell.service("restart", init) if unit == "docker" else shell.command("systemctl restart containerd")
+        return unknown(RESTART, f"{names}: upgraded on disk, and an older one runs", f"Restart it: {again}")
+    return ok(RESTART, "no upgrade waits for one")
+
+
+def size(kib: int) -> str:
+    """A size for a person, from KiB."""
+    for unit, one in (("TB", 1 << 30), ("GB", 1 << 20), ("MB", 1 << 10)):
+        if kib >= one:
+            return f"{kib / one:.1f} {unit}"
+    return f"{kib} KB"

@@ -1,0 +1,148 @@
+"""What is kept here of machines: their records, their modes, their certificates."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl.atomic import quoted
+from machinectl.doctor.check import broken, ok, unknown
+from machinectl.hosts.expiry import how_long, renewal, rows_of
+from machinectl.machines.record import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from machinectl.doctor.check import Check
+    from machinectl.hosts.expiry import Row
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+RECORD, MODES, CERTIFICATES = "Record", "Modes", "Certificates"
+# Named in a line; how many more there are is said.
+NAMED = 3
+
+
+class Entry(NamedTuple):
+    """A file or directory of the store: its path, its mode with its kind (st_mode), and its owner's ID."""
+
+    path: str
+    mode: int
+    uid: int
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who looks: root may work in anybody's store."""
+
+    uid: int
+
+    @classmethod
+    def me(cls) -> Reader:
+        return cls(os.geteuid() if hasattr(os, "geteuid") else 0)
+
+
+def record(store: Store, machine: Machine) -> Check:
+    """Whether a machine is whole, and nothing is pending."""
+    name = machine.name
+    if store.is_locked(name):
+        return unknown(
+            RECORD, "another machinectl is working on it now", f"When that is done: machinectl doctor {name}"
+        )
+    if machine.phase is Phase.CREATING:
+        again = f"Create it again, or forget it: machinectl rm {name}"
+        return broken(RECORD, f"half made: {machine.why}", again)
+    if machine.phase is not Phase.READY:
+        go_on = f"Go on: machinectl provision {name}; or forget it: machinectl rm {name}"
+        return broken(RECORD, f"half made: {machine.why}", go_on)
+    if machine.pending:
+        not_there = "not all that was asked is on its host"
+        return broken(RECORD, not_there, f"Have it there: machinectl {machine.pending} {name}")
+    if store.is_unsettled(name):
+        return unknown(
+            RECORD,
+            "certificates were made for it that its engine may be serving by now",
+            f"Settle it: machinectl provision {name}",
+        )
+    return ok(RECORD, f"whole, in {store.directory(name)}")
+
+
+def modes(directory: str) -> Check:
+    """Whether a machine's directory is its owner's alone. Raises OSError where it cannot be looked at."""
+    with os.scandir(directory) as entries:
+        found = [directory, *sorted(entry.path for entry in entries)]
+    return private(directory, list(map(entry_of, found)), Reader.me())
+
+
+def entry_of(path: str) -> Entry:
+    there = os.lstat(path)
+    return Entry(path, there.st_mode, there.st_uid)
+
+
+def private(directory: str, entries: Sequence[Entry], reader: Reader) -> Check:
+    """What is wrong with the modes of a directory that holds keys; `entries` has the directory itself first."""
+    if os.name == "nt":
+        return unknown(MODES, "not looked at: Windows has none")
+    foreign = [entry for entry in entries if reader.uid not in {0, entry.uid}]
+    if foreign:
+        take = f"sudo chown -R $(id -u) {quoted(directory)}"
+        return broken(MODES, f"{named(foreign)}: another user's", f"Have it for yourself: {take}")
+    opened = [entry for entry in entries if is_open(entry)]
+    if opened:
+        return broken(MODES, f"others may read {named(opened)}", f"Keep them out: chmod -R go= {quoted(directory)}")
+    return ok(MODES, f"{directory} is its owner's alone")
+
+
+def is_open(entry: Entry) -> bool:
+    """Whether others may get at a directory, or at a private key."""
+    if stat.S_ISLNK(entry.mode):
+        return False
+    file = os.path.basename(entry.path)
+    secret = stat.S_ISDIR(entry.mode) or file.startswith("id_") or file.endswith("key.pem") or file == "machine.json"
+    return secret and bool(entry.mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def named(entries: Sequence[Entry]) -> str:
+    more = f" and {len(entries) - NAMED} more" if len(entries) > NAMED else ""
+    return ", ".join(entry.path for entry in entries[:NAMED]) + more
+
+
+def certificates(store: Store, machine: Machine, now: datetime | None = None) -> Check:
+    """Whether a machine's certificates are valid, and fit each other."""
+    name = machine.name
+    rows = rows_of(name, machine.directory, now or datetime.now(UTC))
+    if not rows:
+        put = f"Put its certificates in: machinectl certs import {name} <DIR>"
+        return broken(CERTIFICATES, "there are none, and the machine is on TLS", put)
+    return judged(rows, renewal(store, name, [row for row in rows if row.warning]))
+
+
+def judged(rows: Iterable[Row], renew: str) -> Check:
+    """What the rows of one machine come to; `renew` is what renews those that need it."""
+    rows = list(rows)
+    wrong = [row for row in rows if row.warning and not is_soon(row)]
+    if wrong:
+        return broken(CERTIFICATES, "; ".join(f"{row.file}: {row.warning}" for row in wrong), renew)
+    soon = [row for row in rows if row.warning]
+    if soon:
+        return unknown(CERTIFICATES, "; ".join(map(how_long, soon)), renew)
+    first = min((row for row in rows if row.expires), key=lambda row: row.expires or datetime.max.replace(tzinfo=UTC))
+    return ok(CERTIFICATES, f"valid until {first.expires:%Y-%m-%d} ({first.file})")
+
+
+def is_soon(row: Row) -> bool:
+    """Whether a certificate is good, and will not be for long."""
+    return row.days_left is not None and row.days_left >= 0 and row.warning == f"expires in {row.days_left} days"
+
+
+def of_all(store: Store, machines: Iterable[Machine], now: datetime) -> Iterator[Check]:
+    """Of all machines, those whose certificates need something."""
+    for machine in machines:
+        if not machine.tls:
+            continue
+        found = certificates(store, machine, now)
+        if found.hint:
+            yield found

@@ -1,0 +1,240 @@
+"""One machine: what is kept of it here, the way to its engine, and its host, looked at side by side."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from machinectl import url as engine_url
+from machinectl.changes import ConfigMerged, of_kind
+from machinectl.doctor import configuration, host, kept, served
+from machinectl.doctor.check import Verdict, broken, failed, ok, unknown, unseen
+from machinectl.doctor.host import Shell
+from machinectl.doctor.way import TCP, TLS, Way, way_to
+from machinectl.errors import MachineError
+from machinectl.hosts.access import elevated, logged_in, pinned
+from machinectl.hosts.driven import where
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.setup import target_of
+from machinectl.provision import facts as host_facts
+from machinectl.provision import firewall
+from machinectl.provision import health as host_health
+from machinectl.provision.configuration import LIVE_RESTORE
+from machinectl.provision.configuration import read as read_configuration
+from machinectl.url import TLS_PORT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.console import Console
+    from machinectl.doctor.check import Check
+    from machinectl.driver import SSHEndpoint
+    from machinectl.hosts.access import Access
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+    from machinectl.provision.facts import Facts
+    from machinectl.provision.health import Health
+    from machinectl.ssh.session import Session
+
+SSH, ROOT, HOST = "SSH and host key", "Root", "Host"
+# What is read on a host is read in 0.3 s; one that swaps takes longer. In deadlines of one step.
+READS = 4
+DATA = "/var/lib/docker"
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What was seen on a machine's host: how far it was come there, and what was read; None is what was not."""
+
+    checks: tuple[Check, ...]
+    shell: Shell
+    facts: Facts | None = None
+    health: Health | None = None
+    off: timedelta | None = None
+
+
+def examine(store: Store, console: Console, name: str, access: Access, timeout: float) -> list[Check]:
+    """All there is to say of one machine; `timeout` in seconds is for each step.
+
+    The person is asked for passwords and passphrases alone. Raises NoSuchMachine.
+    """
+    store.check_exists(name)
+    try:
+        machine = store.read(name)
+    except MachineError as exc:
+        return [failed(kept.RECORD, exc)]
+    with console.step("Examining"):
+        at_engine = Beside(machine, timeout)
+        inside = look_inside(machine, console, access, timeout)
+        way = at_engine.way()
+    return list(judged(store, machine, way, inside))
+
+
+class Beside(threading.Thread):
+    """The way to a machine's engine, gone while its host is looked at."""
+
+    def __init__(self, machine: Machine, timeout: float) -> None:
+        # A daemon: ^C ends it with the process.
+        super().__init__(daemon=True, name=f"engine of {machine.name}")
+        self._machine = machine
+        self._timeout = timeout
+        self._way = Way(())
+        self._bug: Exception | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._way = way_to(self._machine, self._timeout)
+        except Exception as exc:  # noqa: BLE001 - raised again by who waits
+            self._bug = exc
+
+    def way(self) -> Way:
+        self.join()
+        if self._bug:
+            raise self._bug
+        return self._way
+
+
+def judged(store: Store, machine: Machine, way: Way, inside: Inside) -> Iterator[Check]:
+    """What was seen of a machine, as checks in their order."""
+    yield kept.record(store, machine)
+    try:
+        yield kept.modes(machine.directory)
+    except OSError as exc:
+        yield unknown(kept.MODES, f"{exc.filename} cannot be looked at: {exc.strerror}")
+    if machine.tls:
+        yield kept.certificates(store, machine)
+    *before, last = way.checks
+    yield from (through_firewall(check, machine, inside) for check in before)
+    if way.shown:
+        yield served.served(way.shown, read_identity(machine), inside.facts, inside.shell)
+    elif machine.tls and machine.url.startswith("tcp://"):
+        yield from unseen([served.TITLE], f"{TLS} failed")
+    yield through_firewall(last, machine, inside)
+    off = inside.off if inside.off is not None else way.off
+    yield (
+        unknown(host.CLOCK, "not looked at: neither engine nor host was asked")
+        if off is None
+        else host.clock(off, inside.shell if inside.facts else None)
+    )
+    yield from inside.checks
+    if inside.facts:
+        yield from of_host(machine, inside, inside.facts)
+
+
+def of_host(machine: Machine, inside: Inside, found: Facts) -> Iterator[Check]:
+    """What is judged over what was read on a host."""
+    ours = bool(of_kind(machine.changes, ConfigMerged))
+    shell = inside.shell
+    yield host.service(found, shell, ours=ours)
+    if ours:
+        yield against_record(machine, found, shell)
+    if found.running:
+        yield host.live_restore(found, shell, ours=ours, configured=is_configured(found))
+    if inside.health:
+        yield from host.health(inside.health, shell, found.init, interrupted=found.dpkg_interrupted)
+
+
+def against_record(machine: Machine, found: Facts, shell: Shell) -> Check:
+    try:
+        target = target_of(machine, read_identity(machine))
+    except MachineError as exc:
+        return failed(configuration.TITLE, exc)
+    return configuration.against_record(found, target, machine.changes, shell)
+
+
+def is_configured(found: Facts) -> bool:
+    """Whether daemon.json asks for live-restore."""
+    try:
+        return bool(read_configuration(found).get(LIVE_RESTORE))
+    except MachineError:
+        return False
+
+
+def read_identity(machine: Machine) -> Identity:
+    """A machine's certificates; none where they cannot be read, of which another check tells."""
+    try:
+        return Identity.read(machine.directory)
+    except MachineError:
+        return Identity()
+
+
+def through_firewall(check: Check, machine: Machine, inside: Inside) -> Check:
+    """What keeps TCP from the engine, where the host itself shows it."""
+    if (check.title, check.verdict) != (TCP, Verdict.BROKEN) or not (inside.facts and inside.facts.engine_listens):
+        return check
+    rule = firewall.blocking(inside.facts, engine_port(machine))
+    if rule is None:
+        return check
+    seen = f"{check.seen}; the engine listens, and {rule.firewall} on its host is in the way"
+    return broken(TCP, seen, f"Let it through: machinectl provision --open-firewall {machine.name}")
+
+
+def engine_port(machine: Machine) -> int:
+    try:
+        return engine_url.parse(machine.url).port or TLS_PORT
+    except MachineError:
+        return TLS_PORT
+
+
+def look_inside(machine: Machine, console: Console, access: Access, timeout: float) -> Inside:
+    """Log in at a machine's host, and read what it is like. Never raises MachineError."""
+    shell = Shell(machine.name)
+    try:
+        ssh = where(machine).ssh
+    except MachineError as exc:
+        return Inside((failed(SSH, exc), *unseen([ROOT, HOST], f"{SSH} failed")), shell)
+    if ssh is None:
+        known = f'not looked at: driver "{machine.driver}" knows no SSH of it, and so nothing on its host was seen'
+        return Inside((unknown(SSH, known),), shell)
+    from machinectl.ssh.errors import HostKeyRefused
+
+    try:
+        with logged_in(machine, console, cautious(access), ssh=ssh, timeout=timeout, quietly=True) as session:
+            return logged_in_inside(machine, session, console, access, ssh, timeout)
+    except HostKeyRefused as exc:
+        return Inside((refused(machine, ssh, access, exc), *unseen([ROOT, HOST], f"{SSH} failed")), shell)
+    except MachineError as exc:
+        return Inside((failed(SSH, exc), *unseen([ROOT, HOST], f"{SSH} failed")), shell)
+
+
+def cautious(access: Access) -> Access:
+    """The same, which keeps no key, and trusts none that nothing is known of."""
+    return replace(access, strict=True, lasting=False)
+
+
+def refused(machine: Machine, ssh: SSHEndpoint, access: Access, error: MachineError) -> Check:
+    """What it means that a host's key was refused: that it is not known yet is no fault."""
+    if pinned(machine).strip() or access.strict or access.host_key:
+        return failed(SSH, error)
+    seen = f"the key of {ssh.host} is not pinned, nor known to your SSH: nothing was sent to it"
+    return unknown(SSH, seen, f"Compare it, and have it pinned: machinectl ssh {machine.name} true")
+
+
+def logged_in_inside(
+    machine: Machine, session: Session, console: Console, access: Access, ssh: SSHEndpoint, timeout: float
+) -> Inside:
+    """What is seen by who is logged in."""
+    key = "the pinned key" if pinned(machine).strip() else "a key that your SSH knows"
+    entered = ok(SSH, f"{session.user} is let in at {ssh.host}, which shows {key}")
+    try:
+        root = elevated(session, console, access)
+    except MachineError as exc:
+        return Inside((entered, failed(ROOT, exc), *unseen([HOST], f"{ROOT} failed")), Shell(machine.name))
+    program = getattr(root, "program", "")
+    shell = Shell(machine.name, program)
+    checks = (entered, ok(ROOT, f"{session.user} becomes root by {program}" if program else f"{session.user} is root"))
+    try:
+        asked = datetime.now(UTC)
+        # An earlier run that is at work is not waited for.
+        said = root.run(
+            host_facts.command(engine_port(machine), patience=0), timeout=timeout * READS, check=False
+        ).stdout
+        found = host_facts.parse(said)
+        script = host_health.command(str(found.info.get("DockerRootDir") or DATA))
+        fares = host_health.parse(root.run(script, timeout=timeout * READS, check=False).stdout)
+    except MachineError as exc:
+        return Inside((*checks, unknown(HOST, f"not read: {exc.cause}", exc.hint)), shell)
+    return Inside(checks, shell, found, fares, host.clock_off(found, asked))

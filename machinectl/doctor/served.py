@@ -1,0 +1,75 @@
+"""The certificate that an engine serves against the one on record, and the one on disk there. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.doctor.check import broken, ok, unknown
+from machinectl.errors import MachineError
+from machinectl.hosts.adoption import SERVER
+from machinectl.hosts.expiry import WARN_DAYS
+
+if TYPE_CHECKING:
+    from machinectl.doctor.check import Check
+    from machinectl.doctor.host import Shell
+    from machinectl.hosts.identity import Identity
+    from machinectl.provision.facts import Facts
+
+TITLE = "Served certificate"
+
+
+def served(shown: bytes, identity: Identity, host: Facts | None, shell: Shell, now: datetime | None = None) -> Check:
+    """`shown` is what the server shows, as PEM; `host` None where its disk was not looked at."""
+    now = now or datetime.now(UTC)
+    try:
+        description = certs.describe(shown)
+        same = not identity.server or certs.fingerprint(shown) == certs.fingerprint(identity.server, file="server.pem")
+    except MachineError as exc:
+        return unknown(TITLE, f"it cannot be read: {exc.cause}")
+    until = f"{description.subject or 'no name'}, until {description.not_after:%Y-%m-%d}"
+    on_disk = "" if host is None or not identity.server else of_disk(identity, host)
+    renew = f"machinectl regenerate-certs {shell.machine}"
+    if not same:
+        seen = f"another one than on record is served: {until}, by {description.issuer or 'nobody named'}"
+        if on_disk == SAME:
+            init = host.init if host else ""
+            return broken(TITLE, f"{seen}; the host's disk has that on record", restarted(shell, init))
+        whose = f"; on the host's disk is {on_disk}" if on_disk else ""
+        return broken(
+            TITLE, f"{seen}{whose}", f"Have the one on record there: machinectl provision --force {shell.machine}"
+        )
+    if description.not_after < now:
+        return broken(TITLE, f"it has expired: {until}", f"Renew it: {renew}" if identity.server else theirs(shell))
+    if on_disk and on_disk != SAME:
+        back = f"Put the one on record back: machinectl provision {shell.machine}"
+        return broken(TITLE, f"that on record is served ({until}); on the host's disk is {on_disk}", back)
+    if description.days_left(now) < WARN_DAYS:
+        soon = f"expires in {description.days_left(now)} days"
+        return unknown(TITLE, f"{until}: {soon}", f"Renew it: {renew}" if identity.server else theirs(shell))
+    if not identity.server:
+        return ok(TITLE, f"{until}; none is on record to hold it against, as others made it")
+    return ok(TITLE, f"that on record{', and on the host' if on_disk else ''}: {until}")
+
+
+SAME, OTHER, NONE = "the same", "another one", "none"
+
+
+def of_disk(identity: Identity, host: Facts) -> str:
+    """What the host has where its engine is to take its certificate from."""
+    there = host.sums.get(SERVER)
+    if there is None:
+        return NONE
+    # 0.1 kept the key in a file of its own.
+    ours = (identity.on_host.get("server.pem", b""), identity.server)
+    return SAME if there.sha256 in {hashlib.sha256(file).hexdigest() for file in ours} else OTHER
+
+
+def restarted(shell: Shell, init: str) -> str:
+    return f"Have the engine take it: {shell.service('restart', init)}"
+
+
+def theirs(shell: Shell) -> str:
+    return f"Ask who made it for a new one, and for its CA: machinectl certs import {shell.machine} <DIR>"

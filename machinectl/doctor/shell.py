@@ -1,0 +1,70 @@
+"""DOCKER_… in this shell: what docker heeds before what we tell it. Pure.
+
+docker/cli, cli/command/cli.go: DOCKER_CONTEXT beats DOCKER_HOST, and both beat the current context.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from machinectl.doctor.check import broken, ok, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from machinectl.doctor.check import Check
+    from machinectl.machines.record import Machine
+
+TITLE = "This shell"
+AGAIN = "eval $(machinectl env -u)"
+
+
+def checks(environment: Mapping[str, str], machines: Sequence[Machine]) -> Iterator[Check]:
+    """What DOCKER_… in the environment does to docker, and to what points it at a machine."""
+    host, context = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_CONTEXT", "")
+    last = environment.get("DOCKER_MACHINE_NAME", "")
+    at_host = sorted((each for each in machines if host and each.url == host), key=lambda each: each.name != last)
+    if context:
+        over = f", whatever DOCKER_HOST ({host}) says" if host else ", whichever one is current"
+        judge = broken if host else unknown
+        yield judge(
+            TITLE, f"DOCKER_CONTEXT has docker use the context {context}{over}", "Unset it: unset DOCKER_CONTEXT"
+        )
+    elif at_host:
+        yield of_machine(at_host[0], environment)
+    elif host:
+        there = f"DOCKER_HOST has docker use {host}, no machine here, whichever context is current"
+        yield unknown(TITLE, there, f"Unset it: {AGAIN}")
+    elif stray := tls_without_host(environment):
+        yield broken(TITLE, stray, f"Unset it: {AGAIN}")
+    else:
+        yield ok(TITLE, "no DOCKER_HOST, no DOCKER_CONTEXT: docker uses its current context")
+    if version := environment.get("DOCKER_API_VERSION"):
+        fixed = f"DOCKER_API_VERSION has docker speak {version} to every engine"
+        yield unknown(TITLE, fixed, "Unset it: unset DOCKER_API_VERSION")
+
+
+def of_machine(machine: Machine, environment: Mapping[str, str]) -> Check:
+    """Whether what points docker at a machine is whole."""
+    name = machine.name
+    tls, directory = environment.get("DOCKER_TLS_VERIFY", ""), environment.get("DOCKER_CERT_PATH", "")
+    again = f"Set it anew: eval $(machinectl env {name})"
+    if machine.tls and not tls:
+        return broken(TITLE, f'docker is pointed at "{name}" without its TLS', again)
+    if machine.tls and os.path.abspath(directory) != machine.directory:
+        there = directory or "nowhere"
+        return broken(TITLE, f'docker is pointed at "{name}" with certificates from {there}', again)
+    if not machine.tls and tls:
+        return broken(TITLE, f'docker is pointed at "{name}" with TLS, which that does not speak', again)
+    return ok(TITLE, f'docker is pointed at "{name}"')
+
+
+def tls_without_host(environment: Mapping[str, str]) -> str:
+    """What is wrong with TLS that is asked for and no host: docker wants certificates then, for its socket too."""
+    if not environment.get("DOCKER_TLS_VERIFY"):
+        return ""
+    directory = environment.get("DOCKER_CERT_PATH", "") or os.path.join(os.path.expanduser("~"), ".docker")
+    if os.path.isfile(os.path.join(directory, "ca.pem")):
+        return ""
+    return f"DOCKER_TLS_VERIFY is set, and there is no ca.pem in {directory}: docker fails"

@@ -1,0 +1,135 @@
+"""The way to a machine's engine, a step at a time: its name, TCP, TLS, its API. Each has a deadline of its own."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from machinectl import engine
+from machinectl import url as engine_url
+from machinectl.doctor.check import failed, ok, unknown, unseen
+from machinectl.engine.endpoint import Deadline, EngineError
+from machinectl.engine.http import dial, get
+from machinectl.engine.sockets import connect_tcp, connect_unix, resolve
+from machinectl.engine.tls import connect_tls, shown_certificate
+from machinectl.errors import MachineError
+from machinectl.hosts.endpoint import endpoint as endpoint_of
+from machinectl.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.doctor.check import Check
+    from machinectl.engine import Endpoint
+    from machinectl.machines.record import Machine
+    from machinectl.url import EngineURL
+
+Found = TypeVar("Found")
+NAME, TCP, TLS, API, SOCKET, SSH_URL = "Name", "TCP", "TLS", "Engine", "Socket", "Engine over SSH"
+
+
+@dataclass(frozen=True)
+class Way:
+    """How far it was come to an engine.
+
+    `shown` is the certificate that the server shows, as PEM, b"" where none was seen; `off` how far the host's clock is
+    ahead of this one's, None where the engine did not say.
+    """
+
+    checks: tuple[Check, ...]
+    shown: bytes = b""
+    off: timedelta | None = None
+
+
+def way_to(machine: Machine, timeout: float) -> Way:
+    """Go to a machine's engine, `timeout` seconds for each step. Never raises MachineError."""
+    try:
+        url = engine_url.parse(machine.url)
+        endpoint = endpoint_of(machine)
+    except MachineError as exc:
+        return Way((failed("Engine", exc),))
+    if url.scheme == "tcp":
+        return over_tcp(machine, endpoint, url, timeout)
+    if url.scheme == "unix":
+        return over_unix(endpoint, url, timeout)
+    return answered(endpoint, Way(()), timeout, SSH_URL)
+
+
+def over_unix(endpoint: Endpoint, url: EngineURL, timeout: float) -> Way:
+    try:
+        connect_unix(endpoint, url.path, Deadline(timeout)).close()
+    except EngineError as exc:
+        return Way((failed(SOCKET, exc), *unseen([API], "nobody listens")))
+    return answered(endpoint, Way((ok(SOCKET, f"{url.path} takes a connection"),)), timeout)
+
+
+def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: float) -> Way:
+    later = [TCP, *([TLS] if machine.tls else []), API]
+    try:
+        addresses = list(dict.fromkeys(str(address[0]) for _, address in resolve(endpoint, url, Deadline(timeout))))
+    except EngineError as exc:
+        return Way((failed(NAME, exc), *unseen(later, "the name leads nowhere")))
+    way = Way((ok(NAME, named(url, addresses)),))
+    try:
+        connect_tcp(endpoint, url, Deadline(timeout)).close()
+    except EngineError as exc:
+        return ended(way, failed(TCP, exc), later[1:], "TCP failed")
+    way = further(way, ok(TCP, f"{endpoint.peer} takes connections"))
+    if not machine.tls:
+        how = f"machinectl set --tls {machine.name}"
+        plain = "not protected: whoever reaches that port is root on the host"
+        return answered(endpoint, further(way, unknown(TLS, plain, f"When its engine speaks TLS: {how}")), timeout)
+    try:
+        with connect_tls(endpoint, url, Deadline(timeout)) as wire:
+            shown = pem(wire.sock.getpeercert(binary_form=True))
+    except EngineError as exc:
+        way = replace(way, shown=quietly(lambda: pem(shown_certificate(endpoint, url, Deadline(timeout))), b""))
+        return ended(way, failed(TLS, exc), [API], "TLS failed")
+    trusted = ok(TLS, "the server's certificate is of the CA that is kept here, and for its address")
+    return answered(endpoint, further(replace(way, shown=shown), trusted), timeout)
+
+
+def named(url: EngineURL, addresses: list[str]) -> str:
+    if engine_url.is_address(url.host):
+        return f"{url.host} is an address: there is nothing to resolve"
+    return f"{url.host} is {', '.join(addresses)}"
+
+
+def answered(endpoint: Endpoint, way: Way, timeout: float, title: str = API) -> Way:
+    """The way with what the engine says at its end."""
+    found = engine.probe(endpoint, timeout)
+    if found.state is not State.RUNNING:
+        return further(way, failed(title, MachineError(found.error, found.hint)))
+    said = f"Docker {found.version}, API {found.api_version}, in {found.seconds * 1000:.0f} ms"
+    return further(replace(way, off=quietly(lambda: clock_of(endpoint, timeout), None)), ok(title, said))
+
+
+def clock_of(endpoint: Endpoint, timeout: float) -> timedelta | None:
+    """How far the engine's clock is ahead, by the time that its answers carry (RFC 9110 6.6.1, whole seconds)."""
+    with dial(endpoint, Deadline(timeout)) as wire:
+        asked = datetime.now(UTC)
+        date = get(wire, "/_ping").headers.get("Date")
+    return parsedate_to_datetime(date) - asked if date else None
+
+
+def quietly(look: Callable[[], Found], otherwise: Found) -> Found:
+    """What a look finds that nobody is told of where it fails."""
+    try:
+        return look()
+    except (MachineError, OSError, ValueError, TypeError):
+        return otherwise
+
+
+def pem(der: bytes | None) -> bytes:
+    return ssl.DER_cert_to_PEM_cert(der).encode() if der else b""
+
+
+def further(way: Way, *checks: Check) -> Way:
+    return replace(way, checks=(*way.checks, *checks))
+
+
+def ended(way: Way, check: Check, later: list[str], why: str) -> Way:
+    return further(way, check, *unseen(later, why))

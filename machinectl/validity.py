@@ -1,0 +1,64 @@
+"""When a certificate ends, read by itself: what follows a docker command that failed has no time to load cryptography.
+
+Only that is read of it (RFC 5280 4.1), and nothing is checked. PEM in.
+"""
+
+from __future__ import annotations
+
+import binascii
+from datetime import UTC, datetime
+
+BEGIN, END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
+# X.690: identifiers of what stands in a certificate before its validity, and of the two kinds of time.
+SEQUENCE, INTEGER, VERSION, UTC_TIME, GENERALIZED_TIME = 0x30, 0x02, 0xA0, 0x17, 0x18
+# From this number on a length says how many bytes the length has (X.690 8.1.3.5).
+LONG = 0x80
+# Two digits of a year are one of the last century from here on (RFC 5280 4.1.2.5.1).
+LAST_CENTURY = b"50"
+
+
+def ends(pem: bytes) -> list[datetime]:
+    """When each certificate of a PEM file ends; what cannot be read of it is left out."""
+    found = []
+    for part in pem.split(BEGIN)[1:]:
+        try:
+            found.append(end(binascii.a2b_base64(part.partition(END)[0])))
+        except (ValueError, IndexError):
+            continue
+    return found
+
+
+def end(der: bytes) -> datetime:
+    """When a certificate ends. Raises ValueError or IndexError where it is none."""
+    certificate = content(der, 0, SEQUENCE)
+    at = content(der, certificate, SEQUENCE)
+    if der[at] == VERSION:
+        at = behind(der, at)
+    for kind in (INTEGER, SEQUENCE, SEQUENCE):
+        content(der, at, kind)
+        at = behind(der, at)
+    not_after = behind(der, content(der, at, SEQUENCE))
+    text = der[content(der, not_after, der[not_after]) : behind(der, not_after)]
+    if der[not_after] == UTC_TIME:
+        text = (b"19" if text[:2] >= LAST_CENTURY else b"20") + text
+    elif der[not_after] != GENERALIZED_TIME:
+        raise ValueError("that is no time")
+    if len(text) != len("YYYYMMDDhhmmssZ"):
+        raise ValueError("that is no time of a certificate's")
+    # strptime would load the locale's names first, in 5 ms.
+    month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(4, 14, 2))
+    return datetime(int(text[:4]), month, day, hour, minute, second, tzinfo=UTC)
+
+
+def content(der: bytes, at: int, kind: int) -> int:
+    """Where the content begins of a value of that kind."""
+    if der[at] != kind:
+        raise ValueError(f"{der[at]:#x} stands where {kind:#x} should")
+    return at + 2 + (der[at + 1] - LONG if der[at + 1] >= LONG else 0)
+
+
+def behind(der: bytes, at: int) -> int:
+    """Where a value ends."""
+    start = content(der, at, der[at])
+    length = der[at + 1] if der[at + 1] < LONG else int.from_bytes(der[at + 2 : start], "big")
+    return start + length

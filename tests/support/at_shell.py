@@ -1,0 +1,149 @@
+"""A person at a shell: a real bash, zsh or fish in a terminal, keys that are typed there, and what is seen then."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pyte
+
+from machinectl.cli.snippets import shell_init
+from tests.support.program import COMMAND
+from tests.support.real import need
+from tests.support.shells import put_program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+ROWS, COLUMNS = 50, 120
+TAB, CONTROL_C, CONTROL_U = "\t", "\x03", "\x15"
+# How each shell is started with the start-up file in a directory and no other one, and a prompt that is known.
+STARTS = {
+    "bash": (["bash", "--noprofile", "--rcfile", "{home}/.bashrc", "-i"], ".bashrc", "PS1='ready> '\n"),
+    "zsh": (["zsh", "-d", "-i"], ".zshrc", "PROMPT='ready> '\nautoload -Uz compinit && compinit -D -u\n"),
+    "fish": (["fish", "-i"], ".config/fish/config.fish", "function fish_prompt; printf 'ready> '; end\n"),
+}
+SHELLS = tuple(STARTS)
+
+
+class Screen(pyte.Screen):
+    """A terminal that answers when it is asked what it can do: fish waits for that."""
+
+    terminal = -1
+
+    def write_process_input(self, data: str) -> None:
+        os.write(self.terminal, data.encode())
+
+
+class Person:
+    """Who types, and looks at the screen."""
+
+    def __init__(self, terminal: int, log: Path) -> None:
+        self.terminal = terminal
+        self.screen = Screen(COLUMNS, ROWS)
+        self.screen.terminal = terminal
+        self._stream = pyte.ByteStream(self.screen)
+        self.log = log
+        self.ran = 0
+
+    @property
+    def lines(self) -> list[str]:
+        """What is on the screen now, without the empty lines."""
+        return [line.rstrip() for line in self.screen.display if line.strip()]
+
+    def type(self, text: str) -> None:
+        os.write(self.terminal, text.encode())
+
+    def until(self, seen: Callable[[], bool]) -> None:
+        """Look on until something is seen."""
+        while not seen():
+            try:
+                piece = os.read(self.terminal, 65536)
+            except OSError:  # EIO: the shell has ended
+                piece = b""
+            assert piece, f"the shell has ended, and all that is seen is {self.lines}"
+            self._stream.feed(piece)
+
+    def until_text(self, *texts: str) -> None:
+        self.until(lambda: all(any(text in line for line in self.lines) for text in texts))
+
+    def until_line(self, line: str) -> None:
+        """Look on until the last line is this one."""
+        self.until(lambda: bool(self.lines) and self.lines[-1] == line)
+
+    def run(self, line: str) -> list[str]:
+        """Run a command line on a cleared screen, and return what it printed."""
+        self.ran += 1
+        end = f"ran {self.ran}"
+        self.type(f"clear; {line}; echo ran {self.ran}\r")
+        self.until(lambda: end in self.lines and self.lines[-1].endswith("ready>"))
+        found = self.lines
+        return found[: found.index(end)]
+
+    def started(self) -> list[str]:
+        """How machinectl was started, since it was asked last."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        self.log.unlink(missing_ok=True)
+        return lines
+
+
+@contextmanager
+def at_shell(
+    shell: str,
+    home: Path,
+    *,
+    before: str = "",
+    after: str = "",
+    prompt: bool = False,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Person]:
+    """Somebody whose start-up file has our snippet, with lines of their own before and after it."""
+    need(shell)
+    command, file, usual = STARTS[shell]
+    program = home / "bin" / "machinectl"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    put_program(program, f'echo "$*" >>{home}/started\nexec {" ".join(COMMAND)} "$@"')
+    (home / file).parent.mkdir(parents=True, exist_ok=True)
+    (home / file).write_text(f"{usual}{before}\n{shell_init(shell, [str(program)], prompt=prompt)}\n{after}\n")
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    process = subprocess.Popen(
+        [word.format(home=home) for word in command],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=variables(home, environment or {}),
+        cwd=home,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    try:
+        person = Person(ours, home / "started")
+        person.until(lambda: bool(person.lines) and person.lines[-1].endswith("ready>"))
+        yield person
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def variables(home: Path, more: Mapping[str, str]) -> dict[str, Any]:
+    kept = {key: value for key, value in os.environ.items() if key.startswith(("PYTHON", "COVERAGE"))}
+    return {
+        **kept,
+        "PATH": f"{home}/bin:{os.environ['PATH']}",
+        "HOME": str(home),
+        "ZDOTDIR": str(home),
+        "XDG_CONFIG_HOME": f"{home}/.config",
+        "LC_ALL": "C.UTF-8",
+        "TERM": "xterm",
+        **more,
+    }

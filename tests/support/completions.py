@@ -1,0 +1,162 @@
+"""The tables of verbs and flags in the shells' completions, written from what the command line knows (`make man`).
+
+The rest of those files is written by hand, and stays.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typer.main
+
+import machinectl
+from machinectl.cli import candidates
+from machinectl.cli.app import build
+from machinectl.cli.catalogue import GROUPS, OPTIONS, VERBS, of_groups
+from machinectl.cli.snippets import ENDINGS, QUOTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+SCRIPTS = Path(machinectl.__file__).parent / "cli" / "scripts"
+BEGIN, END = "# BEGIN: written by make man\n", "# END\n"
+# Where a driver must be named for create to show all flags that are not a driver's.
+SHOWING_ALL = "--driver=generic"
+
+
+class Entry(NamedTuple):
+    """One place of a command line: which verbs may follow, which flags, each with what it is for, and arguments.
+
+    A flag is NAME, or NAME=VALUE where it takes one: a kind (`FILE`), or `a|b` for one of these words. An argument that
+    may be repeated ends with `...`.
+    """
+
+    path: str
+    verbs: Mapping[str, str]
+    flags: Mapping[str, str]
+    arguments: tuple[str, ...]
+
+
+def entries() -> Iterator[Entry]:
+    yield Entry("", {**candidates.verbs(), "help": "Show what a command is for."}, flags(""), ())
+    for group in GROUPS:
+        yield Entry(group, candidates.verbs(group), flags(group), ())
+    for path in ("help", *(name for name in VERBS if name not in GROUPS), *(" ".join(words) for words in of_groups())):
+        words, many = candidates.arguments(path)
+        kinds = [value(word) for word in words]
+        yield Entry(path, {}, flags(path), (*kinds[:-1], f"{kinds[-1]}...") if many else tuple(kinds))
+
+
+def flags(path: str) -> dict[str, str]:
+    about = told(path)
+    return {
+        name + (f"={value(flag.value)}" if flag.value else ""): about.get(name, "Show help.")
+        for flag in candidates.flags(path)
+        for name in flag.names
+    }
+
+
+def value(kind: str | tuple[str, ...]) -> str:
+    if kind == candidates.SHELL:
+        kind = candidates.SHELLS
+    return kind.upper() if isinstance(kind, str) else "|".join(kind)
+
+
+def told(path: str) -> dict[str, str]:
+    """What each flag is for, as --help says it."""
+    if not path:
+        return {name: about for names, about in OPTIONS for name in re.findall(r"--?[a-z-]+", names)}
+    if path == "help" or path in GROUPS:
+        return {}
+    words = path.split()
+    found: Any = typer.main.get_command(build([*words, *([SHOWING_ALL] if path == "create" else [])]))
+    for word in words:
+        found = found.commands[word]
+    return {
+        name: " ".join((each.help or "").split())
+        for each in found.params
+        if each.param_type_name == "option"
+        for name in (*each.opts, *each.secondary_opts)
+    }
+
+
+def in_bash(found: Iterable[Entry]) -> str:
+    lines = ["__machinectl_table() {\n", '    case "$1" in\n']
+    for entry in found:
+        lines += [
+            f"        {quoted('bash', entry.path)})\n",
+            f"            verbs={quoted('bash', ' '.join(entry.verbs))}\n",
+            f"            flags={quoted('bash', ' '.join(entry.flags))}\n",
+            f"            arguments={quoted('bash', ' '.join(entry.arguments))}\n",
+            "            ;;\n",
+        ]
+    return "".join([*lines, "        *) \\return 1 ;;\n", "    esac\n", "}\n"])
+
+
+def in_zsh(found: Iterable[Entry]) -> str:
+    """The same with what each is for, parted by a tab."""
+    lines = ["__machinectl_table() {\n", '    case "$1" in\n']
+    for entry in found:
+        lines += [
+            f"        ({quoted('zsh', entry.path)})\n",
+            *listed("            verbs=(", "zsh", entry.verbs, ")\n"),
+            *listed("            flags=(", "zsh", entry.flags, ")\n"),
+            f"            arguments=({' '.join(quoted('zsh', each) for each in entry.arguments)})\n",
+            "            ;;\n",
+        ]
+    return "".join([*lines, "        (*) \\return 1 ;;\n", "    esac\n", "}\n"])
+
+
+def in_fish(found: Iterable[Entry]) -> str:
+    lines = ["function __machinectl_table\n", '    switch "$argv[1]"\n']
+    for entry in found:
+        lines += [
+            f"        case {quoted('fish', entry.path)}\n",
+            *listed("            set -g __machinectl_verbs", "fish", entry.verbs, "\n"),
+            *listed("            set -g __machinectl_flags", "fish", entry.flags, "\n"),
+            "            set -g __machinectl_arguments",
+            *(f" {quoted('fish', each)}" for each in entry.arguments),
+            "\n",
+        ]
+    return "".join([*lines, "        case '*'\n", "            return 1\n", "    end\n", "end\n"])
+
+
+def in_powershell(found: Iterable[Entry]) -> str:
+    lines = ["$__machinectl_table = @{\n"]
+    for entry in found:
+        texts = (", ".join(quoted("powershell", each) for each in part) for part in (*entry[1:3], entry.arguments))
+        lines.append(f"    {quoted('powershell', entry.path)} = {', '.join(f'@({text})' for text in texts)}\n")
+    return "".join([*lines, "}\n"])
+
+
+def listed(before: str, shell: str, rows: Mapping[str, str], after: str) -> Iterator[str]:
+    yield before
+    continued = " \\\n" if shell == "fish" else "\n"
+    for name, about in rows.items():
+        row = f"{name}\t{about}"
+        yield f"{continued}                {quoted(shell, row)}"
+    yield after
+
+
+def quoted(shell: str, text: str) -> str:
+    return QUOTED[shell](text)
+
+
+TABLES = {"bash": in_bash, "zsh": in_zsh, "fish": in_fish, "powershell": in_powershell}
+
+
+def path_of(shell: str) -> Path:
+    return SCRIPTS / f"completion.{ENDINGS[shell]}"
+
+
+def renewed(shell: str) -> str:
+    """The file as it should be."""
+    before, _, rest = path_of(shell).read_text().partition(BEGIN)
+    return before + BEGIN + TABLES[shell](entries()) + END + rest.partition(END)[2]
+
+
+if __name__ == "__main__":
+    for each in TABLES:
+        path_of(each).write_text(renewed(each))
