@@ -55,9 +55,10 @@ format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The man page is written from what --help says; a test holds that it was.
+# The man page and the shells' completions are written from what --help says; a test holds that they were.
 man: $(VENV)/installed
 	$(BIN)/python -m tests.support.manual > machinectl/machinectl-docker.1
+	$(BIN)/python -m tests.support.completions
 
 # dist/ holds what a release publishes. TESTS and JOBS say what is run of it, as in `make test`.
 dist: $(VENV)/installed

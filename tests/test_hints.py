@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 VALUE = "value"
 COMMAND = re.compile(r"machinectl (?!version )((?:--?[a-z]|[a-z])[^;,\n]*)")
 # Where a command ends and the sentence goes on.
-END = re.compile(r"\)( |$)|\)?(?<=\S): |\. |\.$| \((?!with )| or | and |`|, | with ca-key")
+END = re.compile(r"\)\"?( |$)|\)?(?<=\S): |\. |\.$| \((?!with )| or | and |`|, | with ca-key")
 PLACEHOLDER = re.compile(r"(?<!\{\.)\b(NAME|URL|DIR|HOST|ADDRESS|NEW|DRIVER|FILE|KEY|USER|N)\b(?!=)|…")
 
 
@@ -123,7 +123,7 @@ def check(hint: Hint) -> None:
     known |= options("generic", "create") if verb == ("set",) else {}
     rest = iter(words[len(verb) :])
     for word in rest:
-        if not word.startswith("-") or verb == ("ssh",):
+        if not word.startswith("-") or word == "-" or verb == ("ssh",):
             continue
         option, equals, _ = word.partition("=")
         assert option in known, f"{hint.where}: no option of {' '.join(verb)}"

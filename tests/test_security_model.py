@@ -123,6 +123,12 @@ HELD_BY: dict[str, tuple[str, ...]] = {
         "test_shell_real.py::test_every_nasty_value_comes_out_as_it_was_and_runs_nothing",
         "test_shell_real.py::test_a_hostile_command_line_in_the_hint_runs_nothing",
     ),
+    "Neither can what `use`, the prompt and a Tab read there.": (
+        "cli/test_use.py::test_use_sets_exactly_what_env_says_and_runs_nothing",
+        "cli/test_use.py::test_a_name_in_the_environment_that_none_has_is_not_in_the_prompt",
+        "cli/test_completion.py::test_tab_adds_nothing_where_nothing_is_known",
+        "cli/test_completion.py::test_all_machines_are_shown_and_nothing_else",
+    ),
     "A record that somebody else has made is only read: it runs nothing, gives `ssh` no option, and names no key "
     "outside of its machine.": (
         "test_hostile_records.py::test_whatever_a_record_says_each_verb_that_reads_answers_or_says_in_one_line_why_not",

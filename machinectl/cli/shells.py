@@ -22,7 +22,9 @@ SHELL = typer.Argument(metavar="SHELL", show_default=False)
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add the verbs for shells."""
 
-    @verb(app, "use", "`use -` goes back to what this shell had before. It is a function of the shell's: see shell-init.")
+    @verb(
+        app, "use", "`use -` goes back to what this shell had before. It is a function of the shell's: see shell-init."
+    )
     def use(
         ctx: typer.Context,
         names: OneName = None,
@@ -53,9 +55,7 @@ def not_a_function(wanted: str) -> MachineError:
     once = SHELLS.get(shell, POSIX).evaluation(f"machinectl env {wanted}")
     start = STARTS.get({"pwsh": "powershell"}.get(shell, shell))
     if start is None:
-        return MachineError(
-            f"use is for {', '.join(STARTS)}: {shell} has no function for it", f"In this shell: {once}"
-        )
+        return MachineError(f"use is for {', '.join(STARTS)}: {shell} has no function for it", f"In this shell: {once}")
     file, line = start
     return MachineError(
         "use is a function of the shell's, which this one does not have yet",

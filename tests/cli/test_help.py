@@ -100,7 +100,7 @@ def test_create_without_a_driver_names_those_that_there_are() -> None:
         (("ls", "--storage-path", "x"), "It goes before the verb: machinectl --storage-path ls"),
         (("crate",), "Did you mean: machinectl create"),
         (("certs", "lst"), "Did you mean: machinectl certs ls"),
-        (("use", "box"), "\n  See those there are: machinectl --help"),
+        (("frobnicate", "box"), "\n  See those there are: machinectl --help"),
         (("create", "-d", "genric", "box"), "machinectl create -d generic"),
     ],
 )

@@ -55,6 +55,11 @@ COMMANDS = [
     ("ls", "-q"),
     ("ls", "--quiet"),
     ("-storage-path=/nonexistent", "ls", "-q=true"),
+    ("shell-init", "bash", "--prompt"),
+    ("shell-init", "fish"),
+    ("shell-init", "ksh"),
+    ("completion", "zsh"),
+    ("completion",),
 ]
 
 

@@ -5,24 +5,27 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import select
 import struct
 import subprocess
 import termios
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyte
 
 from machinectl.cli.snippets import shell_init
 from tests.support.program import COMMAND
 from tests.support.real import need
-from tests.support.shells import put_program
+from tests.support.shells import put_program, variables_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 ROWS, COLUMNS = 50, 120
+# Until a test fails that waits for what does not come. Seconds.
+PATIENCE = 30
 TAB, CONTROL_C, CONTROL_U = "\t", "\x03", "\x15"
 # How each shell is started with the start-up file in a directory and no other one, and a prompt that is known.
 STARTS = {
@@ -31,6 +34,9 @@ STARTS = {
     "fish": (["fish", "-i"], ".config/fish/config.fish", "function fish_prompt; printf 'ready> '; end\n"),
 }
 SHELLS = tuple(STARTS)
+# Each without any start-up file, to run a script.
+ENV = {"bash": "\\env", "zsh": "\\env", "fish": "command env"}
+PLAIN = {"bash": ["bash", "--norc"], "zsh": ["zsh", "-f"], "fish": ["fish", "-N"]}
 
 
 class Screen(pyte.Screen):
@@ -64,11 +70,12 @@ class Person:
     def until(self, seen: Callable[[], bool]) -> None:
         """Look on until something is seen."""
         while not seen():
+            ready, _, _ = select.select([self.terminal], [], [], PATIENCE)
             try:
-                piece = os.read(self.terminal, 65536)
+                piece = os.read(self.terminal, 65536) if ready else b""
             except OSError:  # EIO: the shell has ended
                 piece = b""
-            assert piece, f"the shell has ended, and all that is seen is {self.lines}"
+            assert piece, f"nothing comes any more, and all that is seen is {self.lines}"
             self._stream.feed(piece)
 
     def until_text(self, *texts: str) -> None:
@@ -94,6 +101,53 @@ class Person:
         return lines
 
 
+class Ran(NamedTuple):
+    """What became of a script: the variables that it exported in the end, and what was started of ours."""
+
+    variables: Mapping[str, str]
+    stdout: str
+    stderr: str
+    code: int
+    started: list[str]
+
+    def docker(self) -> dict[str, str]:
+        return {name: value for name, value in self.variables.items() if name.startswith("DOCKER_")}
+
+
+def ran(shell: str, home: Path, script: str, *, before: str = "", environment: Mapping[str, str] | None = None) -> Ran:
+    """Run a script that has our snippet, with lines of its own before it."""
+    need(shell)
+    program = put_machinectl(home)
+    look = home / "variables"
+    file = home / "script"
+    file.write_text(f"{before}\n{shell_init(shell, [str(program)], prompt=False)}\n{script}\n{ENV[shell]} -0 >{look}\n")
+    process = subprocess.run(
+        [*PLAIN[shell], str(file)],
+        env=variables(home, environment or {}),
+        cwd=home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        check=False,
+        timeout=60,
+    )
+    log = home / "started"
+    started = log.read_text().splitlines() if log.exists() else []
+    log.unlink(missing_ok=True)
+    found = variables_in(look)
+    look.unlink(missing_ok=True)
+    return Ran(found, process.stdout, process.stderr, process.returncode, started)
+
+
+def put_machinectl(home: Path) -> Path:
+    """A program that is machinectl, and leaves a trace of how it was started."""
+    program = home / "bin" / "machinectl"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    put_program(program, f'echo "$*" >>{home}/started\nexec {" ".join(COMMAND)} "$@"')
+    return program
+
+
 @contextmanager
 def at_shell(
     shell: str,
@@ -105,24 +159,21 @@ def at_shell(
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Person]:
     """Somebody whose start-up file has our snippet, with lines of their own before and after it."""
-    need(shell)
+    need(shell, "setsid")
     command, file, usual = STARTS[shell]
-    program = home / "bin" / "machinectl"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    put_program(program, f'echo "$*" >>{home}/started\nexec {" ".join(COMMAND)} "$@"')
+    program = put_machinectl(home)
     (home / file).parent.mkdir(parents=True, exist_ok=True)
     (home / file).write_text(f"{usual}{before}\n{shell_init(shell, [str(program)], prompt=prompt)}\n{after}\n")
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     process = subprocess.Popen(
-        [word.format(home=home) for word in command],
+        # A session of its own, whose terminal this is: keys are signals there.
+        ["setsid", "--ctty", *(word.format(home=home) for word in command)],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         env=variables(home, environment or {}),
         cwd=home,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
     os.close(theirs)
     try:
@@ -144,6 +195,9 @@ def variables(home: Path, more: Mapping[str, str]) -> dict[str, Any]:
         "ZDOTDIR": str(home),
         "XDG_CONFIG_HOME": f"{home}/.config",
         "LC_ALL": "C.UTF-8",
+        # pyte does not know how fish asks for keys in another spelling.
+        "fish_features": "no-keyboard-protocols",
+        "fish_greeting": "",
         "TERM": "xterm",
         **more,
     }

@@ -120,7 +120,8 @@ def in_fish(found: Iterable[Entry]) -> str:
             *(f" {quoted('fish', each)}" for each in entry.arguments),
             "\n",
         ]
-    return "".join([*lines, "        case '*'\n", "            return 1\n", "    end\n", "end\n"])
+    # `set` leaves the status that was there.
+    return "".join([*lines, "        case '*'\n", "            return 1\n", "    end\n", "    return 0\n", "end\n"])
 
 
 def in_powershell(found: Iterable[Entry]) -> str:

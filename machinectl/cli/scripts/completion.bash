@@ -148,9 +148,12 @@ __machinectl_machines() {
         GLOBIGNORE=''
         name='*([0-9A-Za-z.-])/'
         if [[ -z $cur ]]; then name="[0-9A-Za-z]$name"; fi
-        names=("$machines/$cur"$name)
+        CDPATH=''
+        # Bytes are compared faster than letters.
+        LC_ALL=C
+        \builtin cd -- "$machines" 2>/dev/null || \exit 0
+        names=("$cur"$name)
         names=("${names[@]%/}")
-        names=("${names[@]##*/}")
         for word in "${given[@]}"; do
             for at in "${!names[@]}"; do
                 if [[ ${names[at]} == "$word" ]]; then \unset -v "names[at]"; fi
@@ -369,4 +372,4 @@ __machinectl_table() {
     esac
 }
 # END
-complete -F _machinectl machinectl
+\complete -F _machinectl machinectl

@@ -93,16 +93,19 @@ function __machinectl_machines --argument-names root
     test -n "$root" || set root (test -n "$XDG_DATA_HOME" && echo $XDG_DATA_HOME || echo $HOME/.local/share)/machinectl
     set root (string replace -r -- '^~/' "$HOME/" "$root")
     set -l directories "$root"/machines/*/
-    set -l found (string match -r -- '[^/]+(?=/$)' $directories | string match -r -- '^[0-9A-Za-z][0-9A-Za-z.-]*$')
-    for name in $found
-        contains -- $name $argv[2..] || echo $name
+    set -l found (string match -r -- '(?<=/)[0-9A-Za-z][0-9A-Za-z.-]*(?=/\z)' $directories)
+    for name in $argv[2..]
+        set -l at (contains -i -- $name $found) && set -e found[$at]
     end
+    string join \n -- $found
 end
 
 # The options of the driver that is named for `create`, and those of all drivers for `set`.
 function __machinectl_flags_of_driver --argument-names verb driver
     switch "$verb:$driver"
-        case 'set:*' 'create:?*'
+        case create:
+            return
+        case 'set:*' 'create:*'
             __machinectl_ask
         case '*'
             return
@@ -582,6 +585,7 @@ function __machinectl_table
         case '*'
             return 1
     end
+    return 0
 end
 # END
 

@@ -2,7 +2,9 @@
 # every value is quoted, whatever IFS is, and nothing fails on the way that `set -e` or `set -u` would end the shell for.
 # What a record or a variable holds is never evaluated.
 
-machinectl() {
+# An alias, such as led past systemd's machinectl, would hide the function.
+\unalias machinectl 2>/dev/null || \builtin true
+function machinectl {
     case "${1-}" in
         use)
             \shift 1
@@ -50,7 +52,10 @@ __machinectl_use() {
             __machinectl_set "${__machinectl_before[@]}"
             \printf 'docker: %s\n' "${DOCKER_MACHINE_NAME:-${DOCKER_HOST:-no machine}}" >&2
             ;;
-        *:-h | *:--help) \command @PROGRAM@ use --help ;;
+        *:-h | *:--help)
+            \command @PROGRAM@ use --help
+            \return
+            ;;
         *:-*)
             \printf 'Error: No such option: %s\n  machinectl use --help\n' "$1" >&2
             \return 2

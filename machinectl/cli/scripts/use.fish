@@ -5,7 +5,7 @@ function machinectl --description 'Make servers Docker hosts, and point docker a
         __machinectl_use '' $argv[2..]
     else if test "$argv[3]" = use && contains -- "$argv[1]" -s -storage-path --storage-path
         __machinectl_use "$argv[2]" $argv[4..]
-    else if test "$argv[2]" = use && string match -rq -- '(?s)^(?:-s=?|--?storage-path=)(?<root>.+)$' "$argv[1]"
+    else if test "$argv[2]" = use && string match -rq -- '(?s)^(?:--?storage-path=|-s=?)(?<root>.+)$' "$argv[1]"
         __machinectl_use "$root" $argv[3..]
     else
         command @PROGRAM@ $argv

@@ -1,7 +1,9 @@
 # `machinectl use` for zsh. Every command has a backslash before it, so that it is not somebody's alias; `emulate -L`
 # has zsh's own options in each function, whatever the shell's are. What a record or a variable holds is never evaluated.
 
-machinectl() {
+# An alias, such as led past systemd's machinectl, would hide the function.
+\unalias machinectl 2>/dev/null || \builtin true
+function machinectl {
     case "${1-}" in
         use)
             \shift 1

@@ -1,0 +1,236 @@
+"""Completion in real shells: Tab is typed in a terminal, and what comes to stand there is read from the screen."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.cli.candidates import SHELLS as ALL_SHELLS
+from machinectl.machines.record import Machine
+from machinectl.machines.store import Store
+from tests.support import completions
+from tests.support.at_shell import CONTROL_U, SHELLS, TAB, Person, at_shell, ran
+from tests.support.program import machinectl
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+# What is typed before Tab, and what the line is then.
+COMPLETED = [
+    ("prov", "provision"),
+    ("use ori", "use orionbox"),
+    ("env pl", "env plain"),
+    ("ssh pl", "ssh plain"),
+    ("restart plain ori", "restart plain orionbox"),
+    ("-s other rm sir", "-s other rm sirius"),
+    ("--storage-path=other rm sir", "--storage-path=other rm sirius"),
+    ("certs imp", "certs import"),
+    ("certs ls ori", "certs ls orionbox"),
+    ("certs import plain oth", "certs import plain other/"),
+    ("help regen", "help regenerate-certs"),
+    ("completion f", "completion fish"),
+    ("ls --fil", "ls --filter"),
+    ("env --sh", "env --shell"),
+    ("env --shell fi", "env --shell fish"),
+    ("env --shell=fi", "env --shell=fish"),
+    ("env --format=pro", "env --format=properties"),
+    ("create --engine-install dis", "create --engine-install distro"),
+    ("create --tls-dir oth", "create --tls-dir other/"),
+    ("certs create --ca-key=a-k", "certs create --ca-key=a-key"),
+    ("--debug use ori", "--debug use orionbox"),
+]
+# What Tab must not add to.
+LEFT = ["env plain or", "restart orionbox orionb", "frob ori", "use .", "use ../", "poweroff ori", "rename plain new"]
+OF_DRIVERS = [
+    ("create -d gen", "create -d generic"),
+    ("create --driver=gen", "create --driver=generic"),
+    ("create -d generic --generic-ssh-k", "create -d generic --generic-ssh-key"),
+    ("create -d generic --generic-ssh-key a-k", "create -d generic --generic-ssh-key a-key"),
+    ("set plain --generic-ma", "set plain --generic-mac"),
+]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    home = tmp_path / "home"
+    (home / "a-key").touch()
+    for root, names in ((".local/share/machinectl", ("orionbox", "plain")), ("other", ("sirius",))):
+        for name in names:
+            added(Store(str(home / root)), Machine(name, "none", url="unix:///x.sock"))
+    hostile = home / ".local/share/machinectl/machines"
+    for name in ("use-me;touch ran", "$(touch ran)", "-x", ".hidden", "or\nion", "a b"):
+        (hostile / name).mkdir()
+    return home
+
+
+@pytest.fixture(params=SHELLS)
+def person(request: pytest.FixtureRequest, home: Path) -> Iterator[Person]:
+    with at_shell(request.param, home) as person:
+        yield person
+
+
+def tab(person: Person, line: str) -> None:
+    """Type a command line of ours and Tab, in place of what stands there."""
+    person.type(CONTROL_U)
+    person.run("true")
+    person.type(f"machinectl {line}{TAB}")
+
+
+def test_tab_completes_without_starting_machinectl(person: Person) -> None:
+    for line, wanted in COMPLETED:
+        tab(person, line)
+        person.until_line(f"ready> machinectl {wanted}")
+    assert person.started() == []
+
+
+def test_tab_adds_nothing_where_nothing_is_known(person: Person, home: Path) -> None:
+    for line in LEFT:
+        tab(person, line)
+        person.type("|")
+        person.until_line(f"ready> machinectl {line}|")
+    assert not (home / "ran").exists()
+
+
+def test_drivers_and_their_options_are_asked_for_once(person: Person) -> None:
+    for line, wanted in OF_DRIVERS:
+        tab(person, line)
+        person.until_line(f"ready> machinectl {wanted}")
+    assert person.started() == ["drivers --options"]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_verbs_and_flags_are_shown_with_what_they_are_for(shell: str, home: Path) -> None:
+    with at_shell(shell, home) as person:
+        tab(person, "re" + TAB)
+        person.until_text("Reboot hosts", "Make new certificates", "Give a machine another name")
+        tab(person, "ls --f" + TAB)
+        person.until_text("By driver, state, name", "A Go template")
+
+
+def test_all_machines_are_shown_and_nothing_else(person: Person) -> None:
+    tab(person, "use " + TAB)
+    person.until_text("orionbox", "plain")
+    words = {word for line in person.lines[1:] for word in line.split()} - {"(machine)", "ready>", "machinectl", "use"}
+    assert words == {"orionbox", "plain"}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_it_works_in_a_shell_with_odd_settings(shell: str, home: Path) -> None:
+    before = {
+        "bash": "set -fuC; shopt -s failglob nocasematch; IFS=/n; alias cd=false ls=false printf=false local=false",
+        "zsh": "setopt no_unset no_clobber no_glob; alias cd=false ls=false print=false local=false",
+        "fish": "alias cd=false; alias ls=false; set -g IFS n",
+    }
+    with at_shell(shell, home, after=before[shell]) as person:
+        for line, wanted in (("use ori", "use orionbox"), ("env --shell=fi", "env --shell=fish")):
+            tab(person, line)
+            person.until_line(f"ready> machinectl {wanted}")
+
+
+def test_where_zsh_starts_its_completion_later_ours_is_there_all_the_same(home: Path) -> None:
+    before = "unfunction compdef compinit; autoload -Uz compinit"
+    with at_shell("zsh", home, before=before, after="compinit -D -u") as person:
+        tab(person, "use ori")
+        person.until_line("ready> machinectl use orionbox")
+
+
+def test_systemds_completion_which_fish_ships_is_replaced(home: Path) -> None:
+    (home / "ships/machinectl.fish").parent.mkdir()
+    (home / "ships/machinectl.fish").write_text("complete -c machinectl -a 'poweroff list-images'")
+    before = f"set -p fish_complete_path {home}/ships"
+    offered = ran("fish", home, "complete -C 'machinectl '", before=before).stdout
+    assert "provision\t" in offered
+    assert "poweroff" not in offered
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_file_that_packages_hold_completes_by_itself(shell: str, home: Path) -> None:
+    """As the shells find it: by the program's name in a directory of theirs, at the first Tab."""
+    found = machinectl("completion", shell)
+    assert found.stdout == completions.path_of(shell).read_text()
+    place = home / "completions"
+    place.mkdir()
+    (place / {"bash": "machinectl", "zsh": "_machinectl", "fish": "machinectl.fish"}[shell]).write_text(found.stdout)
+    forgotten = {
+        "bash": f"complete -r machinectl; unset -f _machinectl; source {place}/machinectl",
+        "zsh": f"unfunction _machinectl; fpath=({place} $fpath); compinit -D -u",
+        "fish": f"functions -e __machinectl_complete; complete -e -c machinectl; source {place}/machinectl.fish",
+    }
+    with at_shell(shell, home, after=forgotten[shell]) as person:
+        tab(person, "env --shell=fi")
+        person.until_line("ready> machinectl env --shell=fish")
+
+
+@pytest.mark.parametrize("shell", ALL_SHELLS)
+def test_the_files_were_written_from_the_help_of_today(shell: str) -> None:
+    assert completions.path_of(shell).read_text() == completions.renewed(shell), "make man"
+
+
+def test_the_wheel_carries_the_files_where_shells_look() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    carried = build["targets"]["wheel"]["shared-data"]
+    for shell, place in (
+        ("bash", "share/bash-completion/completions/machinectl"),
+        ("zsh", "share/zsh/site-functions/_machinectl"),
+        ("fish", "share/fish/vendor_completions.d/machinectl.fish"),
+    ):
+        assert carried[f"machinectl/cli/scripts/{completions.path_of(shell).name}"] == place
+
+
+def test_another_shell_is_refused_with_those_that_there_are() -> None:
+    for verb in ("shell-init", "completion"):
+        found = machinectl(verb, "tcsh")
+        assert found.returncode == 2
+        assert found.stderr.splitlines()[1:] == [f"  machinectl {verb} {shell}" for shell in ALL_SHELLS]
+
+
+def test_the_snippet_runs_the_program_that_printed_it(home: Path) -> None:
+    """Where another machinectl is first on the PATH, ours is named by its path, whatever that holds."""
+    directory = home / "it's $HOME"
+    directory.mkdir()
+    program = directory / "machinectl"
+    program.write_text(f"#!{sys.executable}\nfrom machinectl.cli.front import main\nraise SystemExit(main())\n")
+    program.chmod(0o755)
+    for shell in SHELLS:
+        snippet = subprocess.run([program, "shell-init", shell], capture_output=True, text=True, check=True).stdout
+        (home / "snippet").write_text(snippet)
+        line = f"source {home}/snippet" if shell == "fish" else f'eval "$(cat {home}/snippet)"'
+        found = ran(shell, home, f"{line}\nmachinectl ls -q --filter name=plain\nmachinectl version")
+        assert found.stdout.startswith("plain\nmachinectl version")
+        assert found.started == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_an_eval_without_quotes_says_so(shell: str, home: Path) -> None:
+    arguments = [shell, *(["-f"] if shell == "zsh" else ["--norc"]), "-c"]
+    snippet = machinectl("shell-init", shell).stdout
+    (home / "snippet").write_text(snippet)
+    line = f"eval $(cat {home}/snippet)"
+    found = subprocess.run([*arguments, line], capture_output=True, text=True, check=False)
+    assert found.stderr == f'machinectl: quotes are missing: eval "$(machinectl shell-init {shell})"\n'
+    assert found.stdout == ""
+
+
+def test_what_powershell_gets_is_there_and_names_the_program() -> None:
+    """No PowerShell is at hand: this much of its text is held."""
+    for arguments in ((), ("--prompt",)):
+        text = machinectl("shell-init", "powershell", *arguments).stdout
+        assert "@PROGRAM@" not in text
+        assert "& '" in text
+        assert ("function global:prompt " in text) == bool(arguments)
+        for opening, closing in ("{}", "()", "[]"):
+            plain = without_texts(text)
+            assert plain.count(opening) == plain.count(closing)
+
+
+def without_texts(script: str) -> str:
+    """A script of PowerShell without comments and without what stands in quotes."""
+    return re.sub(r"(?m)^\s*#.*$|'(?:[^']|'')*'|\"(?:[^\"`]|`.)*\"", "", script)
