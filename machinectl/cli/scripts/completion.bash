@@ -194,12 +194,17 @@ __machinectl_ask() {
 __machinectl_table() {
     case "$1" in
         '')
-            verbs='env use config active ls ssh url ip shell-init completion create rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill status version inspect changes api help'
+            verbs='env use config active ls ps ssh docker-plugin url ip shell-init completion create rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api help'
             flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
             arguments=''
             ;;
         'certs')
             verbs='create issue import ls'
+            flags='-h --help'
+            arguments=''
+            ;;
+        'docker-plugin')
+            verbs='install uninstall'
             flags='-h --help'
             arguments=''
             ;;
@@ -230,13 +235,18 @@ __machinectl_table() {
             ;;
         'ls')
             verbs=''
-            flags='-q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed -h --help'
+            flags='-q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
             arguments=''
             ;;
         'list')
             verbs=''
-            flags='-q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed -h --help'
+            flags='-q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
             arguments=''
+            ;;
+        'ps')
+            verbs=''
+            flags='-a --all -f=TEXT --filter=TEXT --format=TEXT -n=TEXT --last=TEXT -l --latest --no-trunc -q --quiet -s --size -t=TEXT --timeout=TEXT --json -h --help'
+            arguments='MACHINE...'
             ;;
         'ssh')
             verbs=''
@@ -265,7 +275,7 @@ __machinectl_table() {
             ;;
         'create')
             verbs=''
-            flags='-d=DRIVER --driver=DRIVER --tls-dir=DIRECTORY --tls-ca-cert=FILE --tls-client-cert=FILE --tls-client-key=FILE --no-tls --no-provision --dry-run -f --force --restart-swarm --open-firewall --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --engine-env-file=FILE --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-d=DRIVER --driver=DRIVER --tls-dir=DIRECTORY --tls-ca-cert=FILE --tls-client-cert=FILE --tls-client-key=FILE --no-tls --no-provision --no-context --dry-run -f --force --restart-swarm --open-firewall --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --engine-env-file=FILE --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='TEXT'
             ;;
         'rm')
@@ -280,7 +290,7 @@ __machinectl_table() {
             ;;
         'set')
             verbs=''
-            flags='--url=TEXT --unlabel=TEXT --tls --no-tls --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --engine-env-file=FILE --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT -h --help'
+            flags='--url=TEXT --unlabel=TEXT --tls --no-tls --context --no-context --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --engine-env-file=FILE --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT -h --help'
             arguments='MACHINE'
             ;;
         'drivers')
@@ -323,6 +333,11 @@ __machinectl_table() {
             flags='-y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
+        'doctor')
+            verbs=''
+            flags='-t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
         'status')
             verbs=''
             flags='-t=TEXT --timeout=TEXT --json -h --help'
@@ -332,6 +347,11 @@ __machinectl_table() {
             verbs=''
             flags='-t=TEXT --timeout=TEXT --json -h --help'
             arguments='MACHINE'
+            ;;
+        'info')
+            verbs=''
+            flags='--ssh -f=TEXT --format=TEXT -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
             ;;
         'inspect')
             verbs=''
@@ -367,6 +387,16 @@ __machinectl_table() {
             verbs=''
             flags='--fail-under=TEXT --json -h --help'
             arguments='MACHINE...'
+            ;;
+        'docker-plugin install')
+            verbs=''
+            flags='--no-hooks -h --help'
+            arguments=''
+            ;;
+        'docker-plugin uninstall')
+            verbs=''
+            flags='-h --help'
+            arguments=''
             ;;
         *) \return 1 ;;
     esac

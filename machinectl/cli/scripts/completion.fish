@@ -134,7 +134,9 @@ function __machinectl_table
                 'config	Print docker\'s own flags for a machine.' \
                 'active	Print the machine that docker in this shell points at.' \
                 'ls	List machines, and what each is doing.' \
+                'ps	List the containers of all machines, or of some, as docker ps does.' \
                 'ssh	Log in at a machine\'s host, or run a command there.' \
+                'docker-plugin	Make all this `docker machine …`, or no longer.' \
                 'url	Print where a machine\'s engine is.' \
                 'ip	Print machines\' addresses.' \
                 'shell-init	Print what a shell\'s start-up file reads.' \
@@ -152,8 +154,10 @@ function __machinectl_table
                 'stop	Shut hosts down, and wait until they are off.' \
                 'restart	Reboot hosts, and wait until they are back.' \
                 'kill	Switch hosts off without asking them.' \
+                'doctor	Find out what is wrong with machines, or with this computer, and what to type.' \
                 'status	Print what a machine is doing.' \
                 'version	Print an engine\'s version, or without a name our own.' \
+                'info	Print what engines say of themselves and their hosts.' \
                 'inspect	Print all that is known of a machine, in docker-machine\'s shape.' \
                 'changes	Print what was done on a machine\'s host, and what undoing it does.' \
                 'api	Ask a machine\'s engine, and print its raw answer.' \
@@ -174,6 +178,14 @@ function __machinectl_table
                 'issue	Make another client under a machine\'s CA, for a team-mate or a CI job.' \
                 'import	Check the certificates in a directory, and put them into a machine.' \
                 'ls	List the certificates of machines, and when they expire.'
+            set -g __machinectl_flags \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
+        case 'docker-plugin'
+            set -g __machinectl_verbs \
+                'install	Have docker know `docker machine`, and tell of machines when its own commands fail.' \
+                'uninstall	Take `docker machine` away again.'
             set -g __machinectl_flags \
                 '-h	Show help.' \
                 '--help	Show help.'
@@ -232,6 +244,8 @@ function __machinectl_table
                 '--format=TEXT	A Go template; `table …` adds headings.' \
                 '--json	Print JSON.' \
                 '--removed	List what is kept of machines that were removed, instead.' \
+                '--watch	Draw the table again and again, until ^C.' \
+                '--interval=TEXT	With --watch, the pause between two rounds. [default: 2]' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments
@@ -247,9 +261,34 @@ function __machinectl_table
                 '--format=TEXT	A Go template; `table …` adds headings.' \
                 '--json	Print JSON.' \
                 '--removed	List what is kept of machines that were removed, instead.' \
+                '--watch	Draw the table again and again, until ^C.' \
+                '--interval=TEXT	With --watch, the pause between two rounds. [default: 2]' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments
+        case 'ps'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-a	Also those that do not run.' \
+                '--all	Also those that do not run.' \
+                '-f=TEXT	Docker\'s: status, name, label, ancestor, …' \
+                '--filter=TEXT	Docker\'s: status, name, label, ancestor, …' \
+                '--format=TEXT	A Go template; `table …` adds headings; raw; json.' \
+                '-n=TEXT	The N newest of each machine, in any state.' \
+                '--last=TEXT	The N newest of each machine, in any state.' \
+                '-l	The newest of each machine, in any state.' \
+                '--latest	The newest of each machine, in any state.' \
+                '--no-trunc	Cut nothing short.' \
+                '-q	Print IDs only.' \
+                '--quiet	Print IDs only.' \
+                '-s	Also what each has written.' \
+                '--size	Also what each has written.' \
+                '-t=TEXT	How long a host may take to answer.' \
+                '--timeout=TEXT	How long a host may take to answer.' \
+                '--json	Print JSON.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
         case 'ssh'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
@@ -299,6 +338,7 @@ function __machinectl_table
                 '--tls-client-key=FILE	The client\'s key.' \
                 '--no-tls	Speak to the engine without TLS.' \
                 '--no-provision	Register the host as it is, and change nothing on it.' \
+                '--no-context	Make no docker context of the machine.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
                 '-f	Replace certificates of somebody else\'s, and restart an engine although that harms.' \
                 '--force	Replace certificates of somebody else\'s, and restart an engine although that harms.' \
@@ -359,6 +399,8 @@ function __machinectl_table
                 '--unlabel=TEXT	Remove a label.' \
                 '--tls	Speak to the engine over TLS.' \
                 '--no-tls	Speak to the engine over TLS.' \
+                '--context	Have a docker context of the machine.' \
+                '--no-context	Have a docker context of the machine.' \
                 '--label=TEXT	Set a label.' \
                 '--engine-label=TEXT	Set a label.' \
                 '--engine-opt=TEXT	A flag of dockerd.' \
@@ -499,6 +541,20 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
+        case 'doctor'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-t=TEXT	How long each step may take.' \
+                '--timeout=TEXT	How long each step may take.' \
+                '--json	Print JSON.' \
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
+                '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
+                '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
         case 'status'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
@@ -517,6 +573,23 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE'
+        case 'info'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '--ssh	Log in there, too: disk, load, memory that is left, uptime.' \
+                '-f=TEXT	A Go template.' \
+                '--format=TEXT	A Go template.' \
+                '-t=TEXT	How long a host may take to answer.' \
+                '--timeout=TEXT	How long a host may take to answer.' \
+                '--json	Print JSON.' \
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
+                '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
+                '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
         case 'inspect'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
@@ -582,6 +655,19 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
+        case 'docker-plugin install'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '--no-hooks	Leave docker\'s config.json alone: it asks for no word of ours.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
+        case 'docker-plugin uninstall'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
         case '*'
             return 1
     end

@@ -146,7 +146,9 @@ __machinectl_table() {
                 'config	Print docker'\''s own flags for a machine.'
                 'active	Print the machine that docker in this shell points at.'
                 'ls	List machines, and what each is doing.'
+                'ps	List the containers of all machines, or of some, as docker ps does.'
                 'ssh	Log in at a machine'\''s host, or run a command there.'
+                'docker-plugin	Make all this `docker machine …`, or no longer.'
                 'url	Print where a machine'\''s engine is.'
                 'ip	Print machines'\'' addresses.'
                 'shell-init	Print what a shell'\''s start-up file reads.'
@@ -164,8 +166,10 @@ __machinectl_table() {
                 'stop	Shut hosts down, and wait until they are off.'
                 'restart	Reboot hosts, and wait until they are back.'
                 'kill	Switch hosts off without asking them.'
+                'doctor	Find out what is wrong with machines, or with this computer, and what to type.'
                 'status	Print what a machine is doing.'
                 'version	Print an engine'\''s version, or without a name our own.'
+                'info	Print what engines say of themselves and their hosts.'
                 'inspect	Print all that is known of a machine, in docker-machine'\''s shape.'
                 'changes	Print what was done on a machine'\''s host, and what undoing it does.'
                 'api	Ask a machine'\''s engine, and print its raw answer.'
@@ -187,6 +191,15 @@ __machinectl_table() {
                 'issue	Make another client under a machine'\''s CA, for a team-mate or a CI job.'
                 'import	Check the certificates in a directory, and put them into a machine.'
                 'ls	List the certificates of machines, and when they expire.')
+            flags=(
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
+            ;;
+        ('docker-plugin')
+            verbs=(
+                'install	Have docker know `docker machine`, and tell of machines when its own commands fail.'
+                'uninstall	Take `docker machine` away again.')
             flags=(
                 '-h	Show help.'
                 '--help	Show help.')
@@ -251,6 +264,8 @@ __machinectl_table() {
                 '--format=TEXT	A Go template; `table …` adds headings.'
                 '--json	Print JSON.'
                 '--removed	List what is kept of machines that were removed, instead.'
+                '--watch	Draw the table again and again, until ^C.'
+                '--interval=TEXT	With --watch, the pause between two rounds. [default: 2]'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
@@ -267,9 +282,35 @@ __machinectl_table() {
                 '--format=TEXT	A Go template; `table …` adds headings.'
                 '--json	Print JSON.'
                 '--removed	List what is kept of machines that were removed, instead.'
+                '--watch	Draw the table again and again, until ^C.'
+                '--interval=TEXT	With --watch, the pause between two rounds. [default: 2]'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
+            ;;
+        ('ps')
+            verbs=()
+            flags=(
+                '-a	Also those that do not run.'
+                '--all	Also those that do not run.'
+                '-f=TEXT	Docker'\''s: status, name, label, ancestor, …'
+                '--filter=TEXT	Docker'\''s: status, name, label, ancestor, …'
+                '--format=TEXT	A Go template; `table …` adds headings; raw; json.'
+                '-n=TEXT	The N newest of each machine, in any state.'
+                '--last=TEXT	The N newest of each machine, in any state.'
+                '-l	The newest of each machine, in any state.'
+                '--latest	The newest of each machine, in any state.'
+                '--no-trunc	Cut nothing short.'
+                '-q	Print IDs only.'
+                '--quiet	Print IDs only.'
+                '-s	Also what each has written.'
+                '--size	Also what each has written.'
+                '-t=TEXT	How long a host may take to answer.'
+                '--timeout=TEXT	How long a host may take to answer.'
+                '--json	Print JSON.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
             ;;
         ('ssh')
             verbs=()
@@ -325,6 +366,7 @@ __machinectl_table() {
                 '--tls-client-key=FILE	The client'\''s key.'
                 '--no-tls	Speak to the engine without TLS.'
                 '--no-provision	Register the host as it is, and change nothing on it.'
+                '--no-context	Make no docker context of the machine.'
                 '--dry-run	Look at the host, print what would be done, and do nothing.'
                 '-f	Replace certificates of somebody else'\''s, and restart an engine although that harms.'
                 '--force	Replace certificates of somebody else'\''s, and restart an engine although that harms.'
@@ -388,6 +430,8 @@ __machinectl_table() {
                 '--unlabel=TEXT	Remove a label.'
                 '--tls	Speak to the engine over TLS.'
                 '--no-tls	Speak to the engine over TLS.'
+                '--context	Have a docker context of the machine.'
+                '--no-context	Have a docker context of the machine.'
                 '--label=TEXT	Set a label.'
                 '--engine-label=TEXT	Set a label.'
                 '--engine-opt=TEXT	A flag of dockerd.'
@@ -537,6 +581,21 @@ __machinectl_table() {
                 '--help	Show help.')
             arguments=('MACHINE...')
             ;;
+        ('doctor')
+            verbs=()
+            flags=(
+                '-t=TEXT	How long each step may take.'
+                '--timeout=TEXT	How long each step may take.'
+                '--json	Print JSON.'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
+            ;;
         ('status')
             verbs=()
             flags=(
@@ -556,6 +615,24 @@ __machinectl_table() {
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE')
+            ;;
+        ('info')
+            verbs=()
+            flags=(
+                '--ssh	Log in there, too: disk, load, memory that is left, uptime.'
+                '-f=TEXT	A Go template.'
+                '--format=TEXT	A Go template.'
+                '-t=TEXT	How long a host may take to answer.'
+                '--timeout=TEXT	How long a host may take to answer.'
+                '--json	Print JSON.'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
             ;;
         ('inspect')
             verbs=()
@@ -628,6 +705,21 @@ __machinectl_table() {
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
+            ;;
+        ('docker-plugin install')
+            verbs=()
+            flags=(
+                '--no-hooks	Leave docker'\''s config.json alone: it asks for no word of ours.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
+            ;;
+        ('docker-plugin uninstall')
+            verbs=()
+            flags=(
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
             ;;
         (*) \return 1 ;;
     esac
