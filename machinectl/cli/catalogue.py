@@ -57,8 +57,17 @@ VERBS = {
         "List machines, and what each is doing.",
         "machinectl ls",
         "machinectl ls --filter state=Running --format 'table {{.Name}}\\t{{.URL}}'",
+        "machinectl ls --watch",
     ),
     "list": Verb("looking", "", "List machines, and what each is doing.", "machinectl list"),
+    "ps": Verb(
+        "engines",
+        USE,
+        "List the containers of all machines, or of some, as docker ps does.",
+        "machinectl ps",
+        "machinectl ps -a --filter status=exited orionbox",
+        "machinectl ps --format 'table {{.Machine}}\\t{{.Names}}\\t{{.Status}}'",
+    ),
     "ssh": Verb(
         "ssh",
         USE,
@@ -152,6 +161,14 @@ VERBS = {
         LOOK_CLOSER,
         "Print an engine's version, or without a name our own.",
         "machinectl version orionbox",
+    ),
+    "info": Verb(
+        "engines",
+        LOOK_CLOSER,
+        "Print what engines say of themselves and their hosts.",
+        "machinectl info orionbox",
+        "machinectl info --ssh orionbox rigel",
+        "machinectl info -f '{{.OperatingSystem}}' orionbox",
     ),
     "inspect": Verb(
         "looking",

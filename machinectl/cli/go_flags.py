@@ -26,7 +26,7 @@ SWARM = (
     "swarm-opt= swarm-join-opt="
 )
 POWER = f"t,timeout= y,yes dry-run {LOGIN}"
-LS = "q,quiet filter= t,timeout= f,format= json removed"
+LS = "q,quiet filter= t,timeout= f,format= json removed watch interval="
 # What each verb takes beside its names, and "" before the verb: an equals sign marks what a value follows.
 VERBS = {
     "": (
@@ -57,6 +57,7 @@ VERBS = {
     "doctor": f"t,timeout= json {LOGIN}",
     "drivers": "json options",
     "env": "shell= u,unset no-proxy swarm format= json",
+    "info": f"ssh f,format= t,timeout= json {LOGIN}",
     "inspect": "f,format= json",
     "ip": "json",
     "kill": POWER,
@@ -64,6 +65,7 @@ VERBS = {
     "ls": LS,
     "provision": f"dry-run f,force restart-swarm open-firewall {LOGIN}",
     "regenerate-certs": f"y,yes f,force client-certs new-ca tls-san= restart-swarm dry-run {LOGIN}",
+    "ps": "a,all f,filter= format= n,last= l,latest no-trunc q,quiet s,size t,timeout= json",
     "rename": "",
     "restart": POWER,
     "rm": f"f,force y,yes purge purge-engine restart-swarm dry-run forget {LOGIN}",

@@ -13,7 +13,7 @@ from machinectl import __version__
 from machinectl.cli import answers
 from machinectl.cli.exits import report
 from machinectl.cli.output import print_json, write_bytes, write_out
-from machinectl.cli.verbs import OWN_DIRECTORY, AsJson, Names, OneName, Timeout, own_version, session, verb
+from machinectl.cli.verbs import OWN_DIRECTORY, AsJson, Names, OneName, Timeout, own_version, seconds, session, verb
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.chosen import chosen, chosen_one
 from machinectl.machines.store import Store
@@ -166,7 +166,26 @@ def add_listing(app: typer.Typer, name: str) -> None:
         removed: Annotated[
             bool, typer.Option("--removed", help="List what is kept of machines that were removed, instead.")
         ] = False,
+        watch: Annotated[bool, typer.Option("--watch", help="Draw the table again and again, until ^C.")] = False,
+        interval: Annotated[
+            float | None,
+            typer.Option(
+                "--interval",
+                min=0.1,
+                max=86400,
+                callback=lambda given: given and seconds(given),
+                metavar="SECONDS",
+                help="With --watch, the pause between two rounds.  [default: 2]",
+            ),
+        ] = None,
     ) -> None:
+        if watch or interval is not None:
+            check_watch(watch=watch, with_others=quiet or as_json or removed)
+            from machinectl.cli.watching import watch as keep_watching
+
+            pause = 2.0 if interval is None else interval
+            keep_watching(session(ctx).store, filters=filters or [], timeout=timeout, template=template, interval=pause)
+            return
         from machinectl.cli.listing import print_machines, print_removed
 
         if removed:
@@ -181,6 +200,15 @@ def add_listing(app: typer.Typer, name: str) -> None:
             from machinectl.commands.ls import first_steps
 
             here.console.note(first_steps())
+
+
+def check_watch(*, watch: bool, with_others: bool) -> None:
+    if not watch:
+        raise UsageError("--interval says how often --watch draws", "machinectl ls --watch --interval 5")
+    if with_others:
+        raise UsageError(
+            "--watch draws a table: it and --quiet, --json, --removed exclude each other", "machinectl ls --watch"
+        )
 
 
 def print_own_version(*, as_json: bool) -> None:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from machinectl.errors import MachineError
 from machinectl.go.values import go_duration
-from machinectl.hosts.endpoint import takeover
-from machinectl.hosts.pending import settle
-from machinectl.hosts.states import states_of
+from machinectl.hosts import asked
+from machinectl.hosts.asked import Asked
 from machinectl.machines import docker_machine_store
 from machinectl.machines.docker_machine import SWARM_OPTIONS, engine_options
-from machinectl.machines.record import Machine, Phase
-from machinectl.machines.store import NoSuchMachine
-from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,16 +20,10 @@ UNKNOWN = "Unknown"
 
 
 @dataclass
-class Row:
-    """One line of `ls`. What only the host can say is empty until it has been asked; `seconds` is how long it took."""
+class Row(Asked):
+    """One line of `ls`."""
 
-    machine: Machine
     active: bool = False
-    state: State = State.NONE
-    version: str = ""
-    error: str = ""
-    seconds: float = 0
-    settled: bool = field(default=False)
 
     def fields(self) -> dict[str, Any]:
         """The row as docker-machine's templates know it."""
@@ -75,7 +64,7 @@ def first_steps() -> str:
 
 def rows(store: Store, environment: Mapping[str, str]) -> list[Row]:
     """Every machine in the store, by name, with what needs no host to be asked. A broken record is a row too."""
-    found = [row for name in store.names() if (row := read(store, name))]
+    found = [row for name in store.names() if (row := asked.known(store, name, Row))]
     host, last = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_MACHINE_NAME", "")
     at_host = [row for row in found if host and row.machine.url == host]
     for row in sorted(at_host, key=lambda row: row.machine.name != last)[:1]:
@@ -83,40 +72,10 @@ def rows(store: Store, environment: Mapping[str, str]) -> list[Row]:
     return found
 
 
-def read(store: Store, name: str) -> Row | None:
-    """A machine's row, or None where it was removed since its name was read."""
-    try:
-        row = Row(store.read(name))
-    except NoSuchMachine:
-        return None
-    except MachineError as exc:
-        return Row(Machine(name, ""), state=State.ERROR, error=exc.cause, settled=True)
-    if row.machine.phase is not Phase.READY:
-        row.settled = True
-        row.state, row.error = half_made(store, row.machine)
-    return row
-
-
-def half_made(store: Store, machine: Machine) -> tuple[State, str]:
-    """Say of a machine that is not ready whether somebody is at it now, or how to go on."""
-    if store.is_locked(machine.name):
-        return State.STARTING, ""
-    if machine.phase is Phase.PROVISIONING:
-        return State.ERROR, f"Half made: {machine.why}; go on with machinectl provision {machine.name}"
-    return State.ERROR, f"Half made: {machine.why}; create it again, or remove it"
-
-
 def ask(store: Store, listed: Iterable[Row], timeout: float) -> Iterator[Row]:
     """Ask all hosts at once and yield each row when it is complete: all within `timeout` seconds and a moment."""
-    by_name = {row.machine.name: row for row in listed if not row.settled}
-    for name, found in states_of((row.machine for row in by_name.values()), timeout):
-        row = by_name[name]
-        row.state, row.version, row.error, row.seconds = found.state, found.version, found.error, found.seconds
-        row.settled = True
-        if found.state is State.ERROR and (command := takeover(row.machine)) and command in found.hint:
-            row.error += f"; take its host over: {command}"
-        if found.state is State.RUNNING:
-            settle(store, name, timeout)
+    for row in asked.ask(store, listed, timeout):
+        name = row.machine.name
         if row.machine.pending and not row.error and not store.is_locked(name):
             row.error = f"Not all that was asked is on its host: machinectl {row.machine.pending} {name}"
         yield row

@@ -2,6 +2,17 @@
 
 from machinectl.engine.endpoint import Endpoint, EngineError
 from machinectl.engine.http import Response, request
-from machinectl.engine.probe import Probe, ask_all, probe, probe_all, probe_by
+from machinectl.engine.probe import Probe, Question, ask_all, probe, probe_all, probe_by
 
-__all__ = ["Endpoint", "EngineError", "Probe", "Response", "ask_all", "probe", "probe_all", "probe_by", "request"]
+__all__ = [
+    "Endpoint",
+    "EngineError",
+    "Probe",
+    "Question",
+    "Response",
+    "ask_all",
+    "probe",
+    "probe_all",
+    "probe_by",
+    "request",
+]

@@ -6,9 +6,9 @@ import json
 import queue
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get, not_docker
@@ -24,9 +24,18 @@ if TYPE_CHECKING:
 # What /_ping and /version answer has a few hundred bytes; dockerd with many components stays below 4 KB.
 LONGEST_ANSWER = 1 << 20
 LONGEST_VERSION = 64
+# What it answers to another question: a container is told in two or three KB, so that thousands of them fit.
+LONGEST_TOLD = 64 << 20
 # How much later than its deadline a probe that gave up may say so: hundreds wake at the same moment.
 GRACE = 0.25
 OK, PROXY_AUTHENTICATION, GATEWAYS = 200, 407, range(502, 505)
+
+
+class Question(NamedTuple):
+    """What an engine is asked in place of its version: a path of its API, and what its JSON must be."""
+
+    path: str
+    kind: type[list[Any] | dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,7 @@ class Probe:
     """What was found where an engine should be.
 
     `error` is one line, empty where it answered, and `hint` what to do next; `seconds` is how long it took. `silent`
-    where nobody answered at its address at all.
+    where nobody answered at its address at all. `told` is its answer to the question, where it was asked one.
     """
 
     state: State
@@ -44,6 +53,7 @@ class Probe:
     seconds: float = 0.0
     hint: str = ""
     silent: bool = False
+    told: Any = field(default=None, repr=False)
 
 
 NO_THREAD = Probe(
@@ -56,11 +66,11 @@ def probe(endpoint: Endpoint, timeout: float) -> Probe:
     return probe_by(endpoint, Deadline(timeout))
 
 
-def probe_by(endpoint: Endpoint, deadline: Deadline) -> Probe:
+def probe_by(endpoint: Endpoint, deadline: Deadline, question: Question | None = None) -> Probe:
     """Ask one engine, by a deadline that it shares with others. Never raises."""
     begun = time.monotonic()
     try:
-        version, api_version = ask(endpoint, deadline)
+        version, api_version, told = ask(endpoint, deadline, question)
     except MachineError as exc:
         state = exc.state if isinstance(exc, EngineError) else State.ERROR
         silent = isinstance(exc, EngineError) and exc.silent
@@ -68,7 +78,7 @@ def probe_by(endpoint: Endpoint, deadline: Deadline) -> Probe:
     except Exception as exc:  # noqa: BLE001 - one host's surprise must not keep the others from being listed
         error = one_line(f"Unexpected {type(exc).__name__}: {exc}")
         return Probe(State.ERROR, error=error, seconds=time.monotonic() - begun)
-    return Probe(State.RUNNING, version, api_version, seconds=time.monotonic() - begun)
+    return Probe(State.RUNNING, version, api_version, seconds=time.monotonic() - begun, told=told)
 
 
 def probe_all(endpoints: Mapping[str, Endpoint], timeout: float) -> Iterator[tuple[str, Probe]]:
@@ -128,8 +138,12 @@ def make_room(sockets: int) -> None:
             pass
 
 
-def ask(endpoint: Endpoint, deadline: Deadline) -> tuple[str, str]:
-    """The versions of the engine and of its API. Raises MachineError where there is no engine that answers."""
+def ask(endpoint: Endpoint, deadline: Deadline, question: Question | None) -> tuple[str, str, Any]:
+    """The versions of the engine and of its API, and its answer to the question, None where there is none.
+
+    Who asks a question gets the versions that the ping's answer has. Raises MachineError where there is no engine that
+    answers.
+    """
     wire = dial(endpoint, deadline)
     try:
         ping = get(wire, "/_ping")
@@ -137,22 +151,44 @@ def ask(endpoint: Endpoint, deadline: Deadline) -> tuple[str, str]:
             raise stranger(endpoint, ping)
         said = ping.read(LONGEST_ANSWER)
         if ping.status != OK:
-            raise EngineError(
-                f"The engine at {endpoint.peer} answers {ping.status}: {message(said) or ping.reason}",
-                "Look at the engine's journal on its host: journalctl -u docker",
-            )
+            raise refused(endpoint, ping, said)
         if ping.raw.will_close:
             wire.close()
             wire = dial(endpoint, deadline)
-        version = get(wire, "/version")
-        known = parsed(version.read(LONGEST_ANSWER))
+        known, told = {}, None
+        if question:
+            told = answered(endpoint, get(wire, question.path), question.kind)
+        else:
+            known = parsed(get(wire, "/version").read(LONGEST_ANSWER))
     finally:
         wire.close()
     # An authorization plugin may allow no more than the ping; it names the engine in its own way.
     by_name = ping.headers.get("Server", "").partition("Docker/")[2].partition(" ")[0]
     engine = str(known.get("Version") or by_name)
     api = str(known.get("ApiVersion") or ping.headers["Api-Version"])
-    return one_line(engine, LONGEST_VERSION), one_line(api, LONGEST_VERSION)
+    return one_line(engine, LONGEST_VERSION), one_line(api, LONGEST_VERSION), told
+
+
+def answered(endpoint: Endpoint, response: Response, kind: type) -> Any:
+    """The JSON that an engine answers to a question. Raises EngineError where it refuses, or says something else."""
+    said = response.read(LONGEST_TOLD)
+    if response.failed:
+        raise refused(endpoint, response, said)
+    try:
+        value = json.loads(said)
+    except (ValueError, RecursionError) as exc:
+        raise not_docker(endpoint, "its answer is not JSON") from exc
+    if not isinstance(value, kind):
+        raise not_docker(endpoint, "its answer is not what an engine's is")
+    return value
+
+
+def refused(endpoint: Endpoint, response: Response, said: bytes) -> EngineError:
+    """What an engine's own word for a failure is told as."""
+    return EngineError(
+        f"The engine at {endpoint.peer} answers {response.status}: {message(said) or response.reason}",
+        "Look at the engine's journal on its host: journalctl -u docker",
+    )
 
 
 def stranger(endpoint: Endpoint, response: Response) -> EngineError:

@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 # docker-machine's tabwriter: tabwriter.NewWriter(os.Stdout, 5, 1, 3, ' ', 0)
 NARROWEST = 5
+# docker's: tabwriter.NewWriter(c.Output, 10, 1, 3, ' ', 0)
+DOCKERS_NARROWEST = 10
 PADDING = 3
 
 
-def align(lines: Sequence[str]) -> list[str]:
-    """Turn the tabs of each line into blanks, so that what ends in a tab stands in columns, as Go's tabwriter does."""
+def align(lines: Sequence[str], narrowest: int = NARROWEST, measure: Callable[[str], int] = len) -> list[str]:
+    """Turn the tabs of each line into blanks, so that what ends in a tab stands in columns, as Go's tabwriter does.
+
+    No column is less than `narrowest` wide; `measure` says how wide a text is.
+    """
     rows = [line.split("\t") for line in lines]
     for column in range(max(map(len, rows), default=1) - 1):
         # A column is as wide as its widest cell among the lines that follow each other and have it.
         for has_it, block in groupby(rows, partial(ends_in_tab, column)):
             if has_it:
                 cells = list(block)
-                width = max(NARROWEST, *(len(row[column]) + PADDING for row in cells))
+                width = max(narrowest, *(measure(row[column]) + PADDING for row in cells))
                 for row in cells:
-                    row[column] = row[column].ljust(width)
+                    row[column] += " " * (width - measure(row[column]))
     return ["".join(row) for row in rows]
 
 
 def ends_in_tab(column: int, row: Sequence[str]) -> bool:
     return len(row) - 1 > column
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal docker takes a text for: two for a wide letter, none for what stands over one."""
+    return len(text) if text.isascii() else sum(map(columns_of, text))
+
+
+def columns_of(letter: str) -> int:
+    if unicodedata.category(letter) in {"Mn", "Me"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -17,6 +17,9 @@ from machinectl.go.values import go_json, go_text, kind, pretty_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    # What each does, and how many arguments it takes at the least and at the most.
+    Functions = Mapping[str, tuple[Callable[..., Any], int, int]]
+
 SUPPORTED = (
     "Write fields as in {{.Name}}, and json, prettyjson, index, if, else, range, end; "
     "for anything else take --json and a program that reads it"
@@ -57,16 +60,24 @@ HALVES = re.compile("[\ud800-\udfff]")
 MISSING: Any = object()
 
 
-def parse(text: str, *, fields: Collection[str] | None = None, escapes: bool = False) -> Template:
+def parse(
+    text: str,
+    *,
+    fields: Collection[str] | None = None,
+    escapes: bool = False,
+    functions: Functions | None = None,
+    methods: Mapping[str, Callable[..., Any]] | None = None,
+) -> Template:
     r"""Read a template. Raises UsageError naming exactly what is not supported or wrong.
 
     `fields` are the ones that the root has, as a Go struct does: any other is refused here, before a host is asked.
     Without them the root is a map, in which what is missing is `<no value>`. With `escapes` the two characters \t or \n
     outside of actions stand for a tab and a newline, as in `docker-machine ls --format`. `json` alone is docker's short
-    form for all of it.
+    form for all of it. `functions` are used in place of FUNCTIONS; `methods` are fields that take an argument, as in
+    {{.Label "rack"}}: each is called with the dot and that.
     """
     text = "{{json .}}" if text == "json" else text
-    return Parser(split(text, escapes=escapes), fields).template()
+    return Parser(split(text, escapes=escapes), fields, functions or FUNCTIONS, methods or {}).template()
 
 
 class Token(NamedTuple):
@@ -268,9 +279,17 @@ class Template(NamedTuple):
 
 
 class Parser:
-    def __init__(self, pieces: Iterator[str | list[Token]], fields: Collection[str] | None) -> None:
+    def __init__(
+        self,
+        pieces: Iterator[str | list[Token]],
+        fields: Collection[str] | None,
+        functions: Functions,
+        methods: Mapping[str, Callable[..., Any]],
+    ) -> None:
         self.pieces = pieces
         self.known = fields
+        self.functions = functions
+        self.methods = methods
         self.used: set[str] = set()
         # Inside a range the dot is an element; its variables live until its end.
         self.ranges = 0
@@ -359,12 +378,24 @@ class Parser:
         first, *rest = command
         if first.kind == "word" and first.text not in {"true", "false"}:
             arguments = [self.operand(token) for token in rest]
-            return call(first.text, arguments if piped is None else [*arguments, piped])
+            return self.call(first.text, arguments if piped is None else [*arguments, piped])
+        if first.kind == "path" and first.text.removeprefix(".") in self.methods and len(rest) == 1 and piped is None:
+            return Call(self.methods[first.text[1:]], (Path("", ()), self.operand(rest[0])))
         if rest:
             raise wrong(f"{shown(first.text)} takes no arguments, and is followed by {shown(rest[0].text)}")
         if piped is not None:
             raise wrong(f"after | stands a function, not {shown(first.text)}")
         return self.operand(first)
+
+    def call(self, name: str, arguments: list[Expression]) -> Call:
+        if name not in self.functions:
+            raise unsupported(f"the function {shown(name)}")
+        function, least, most = self.functions[name]
+        if not least <= len(arguments) <= most:
+            wanted = "one argument" if most == 1 else f"{most} arguments"
+            wanted = wanted if least == most else "a list or a map, and where to look in it"
+            raise wrong(f"the function {name} takes {wanted}; arguments here: {len(arguments)}")
+        return Call(function, tuple(arguments))
 
     def operand(self, token: Token) -> Expression:
         if token.kind == "path":
@@ -429,16 +460,6 @@ def commands(action: list[Token]) -> list[list[Token]]:
     return found
 
 
-def call(name: str, arguments: list[Expression]) -> Call:
-    if name not in FUNCTIONS:
-        raise unsupported(f"the function {shown(name)}")
-    function, least, most = FUNCTIONS[name]
-    if not least <= len(arguments) <= most:
-        wanted = "one argument" if most == 1 else "a list or a map, and where to look in it"
-        raise wrong(f"the function {name} takes {wanted}; arguments here: {len(arguments)}")
-    return Call(function, tuple(arguments))
-
-
 def unquoted(literal: str) -> str:
     """The string that a Go string literal in double quotes stands for."""
 
@@ -493,8 +514,8 @@ def is_true(value: Any) -> bool:
     return value is not MISSING and bool(value)
 
 
-# What a function does, and how many arguments it takes at the least and at the most.
-FUNCTIONS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
+# docker-machine's.
+FUNCTIONS: Functions = {
     "json": (go_json, 1, 1),
     "prettyjson": (pretty_json, 1, 1),
     "index": (index, 2, sys.maxsize),

@@ -49,6 +49,11 @@ def go_json(value: Any) -> str:
     return encoded(value, None)
 
 
+def plain_json(value: Any) -> str:
+    """The same with <, > and & as they are, as an encoder writes it that is told so (SetEscapeHTML)."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
 def pretty_json(value: Any) -> str:
     """The same, indented by docker-machine's four blanks."""
     return encoded(value, "\n")

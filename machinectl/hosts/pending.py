@@ -22,7 +22,7 @@ from machinectl.machines.store import PENDING
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from machinectl.engine import Probe
+    from machinectl.engine import Probe, Question
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 
@@ -74,18 +74,18 @@ def others(directory: str) -> list[str]:
     return sorted(whole, key=os.path.getmtime, reverse=True)
 
 
-def look(machine: Machine, deadline: Deadline) -> tuple[Probe, str]:
+def look(machine: Machine, deadline: Deadline, question: Question | None = None) -> tuple[Probe, str]:
     """What a machine's engine says, and the directory of the set that it answered to: the machine's, or a pending one.
 
     Never raises.
     """
     where = endpoint(machine)
-    found = engine.probe_by(where, deadline)
+    found = engine.probe_by(where, deadline, question)
     # Another set mends nothing where nobody answers.
     if found.state is not State.ERROR or not machine.tls:
         return found, machine.directory
     for directory in others(machine.directory):
-        other = engine.probe_by(replace(where, cert_dir=directory), deadline)
+        other = engine.probe_by(replace(where, cert_dir=directory), deadline, question)
         if other.state is State.RUNNING:
             return other, directory
     return found, machine.directory

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from machinectl.driver import Driver, SSHEndpoint
-    from machinectl.engine import Probe
+    from machinectl.engine import Probe, Question
     from machinectl.machines.record import Machine
 
 # In these no engine runs: who asks one waits for nothing.
@@ -30,21 +30,28 @@ def state_of(machine: Machine, timeout: float) -> Probe:
     return look(machine, driver_or_none(machine), Deadline(timeout))
 
 
-def states_of(machines: Iterable[Machine], timeout: float) -> Iterator[tuple[str, Probe]]:
-    """What many machines are doing, each by its name as it is known: all within `timeout` seconds and a moment."""
+def states_of(
+    machines: Iterable[Machine], timeout: float, question: Question | None = None
+) -> Iterator[tuple[str, Probe]]:
+    """What many machines are doing, each by its name as it is known: all within `timeout` seconds and a moment.
+
+    Engines are asked the question, too.
+    """
     by_name = {machine.name: machine for machine in machines}
     # Loaded here: threads that import at once wait for each other.
     drivers = {machine.driver: driver_or_none(machine) for machine in by_name.values()}
-    questions = {name: partial(look, machine, drivers[machine.driver]) for name, machine in by_name.items()}
-    return engine.ask_all(questions, timeout, lambda name: by_name[name].url)
+    looks = {
+        name: partial(look, machine, drivers[machine.driver], question=question) for name, machine in by_name.items()
+    }
+    return engine.ask_all(looks, timeout, lambda name: by_name[name].url)
 
 
-def look(machine: Machine, driver: Driver | None, deadline: Deadline) -> Probe:
+def look(machine: Machine, driver: Driver | None, deadline: Deadline, question: Question | None = None) -> Probe:
     known = known_state(machine, driver)
     if known in ASLEEP:
         return engine.Probe(known)
     with SSHLook(way_in(machine, driver), deadline) as ssh:
-        found, _ = look_with_all(machine, deadline)
+        found, _ = look_with_all(machine, deadline, question)
         over_ssh = machine.url.startswith("ssh://") and found.state is not State.RUNNING
         return off(machine, found) if (found.silent or over_ssh) and ssh.is_silent() else found
 

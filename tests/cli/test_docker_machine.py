@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -186,18 +187,75 @@ LINES = [
 ]
 
 
+ONE_NAME = "Error: Expected one machine name as an argument"
+NO_SWITCH = 'Machine "{}" cannot be told to {}: driver "none" only knows its URL'
+NO_SSH = '"{}" has no SSH'
+# Where a machine called default is: none named means that one. `server` is a generic one whose SSH refuses.
+DEFAULT_LINES = [
+    Line("config", "-H=tcp://127.0.0.3:1\n"),
+    Line("env -shell=sh", '…export DOCKER_MACHINE_NAME="default"'),
+    Line("inspect -f={{{{.Driver.URL}}}}", "tcp://127.0.0.3:1\n"),
+    Line("ip", "127.0.0.3\n"),
+    Line("status", "Stopped\n", stderr="refuses the connection"),
+    Line("url", "tcp://127.0.0.3:1\n"),
+    Line("version", "…machinectl version "),
+    Line("ps", "…MACHINE   CONTAINER ID ", stderr='"default": 127.0.0.3:1 refuses the connection', code=1),
+    Line("info", "…Name:   default\n", stderr='"default": 127.0.0.3:1 refuses the connection', code=1),
+    *(Line(verb, stderr=NO_SWITCH.format("default", verb), code=1) for verb in ("start", "stop", "restart", "kill")),
+    *(Line(verb, stderr=NO_SSH.format("default"), code=1) for verb in ("provision", "upgrade", "regenerate-certs -f")),
+    Line("ssh", stderr=NO_SSH.format("default"), code=255),
+    Line("rm", stderr="Error: Expected to get one or more machine names as arguments", code=2),
+    # Those for one.
+    *(Line(f"{verb} default plain", stderr=ONE_NAME, code=2) for verb in ("config", "env", "inspect", "status", "url")),
+    Line("version default plain", stderr=ONE_NAME, code=2),
+    # Those for many: each is told, whatever becomes of the others.
+    Line("ip plain default server", "127.0.0.2\n127.0.0.3\n127.0.0.1\n"),
+    Line("ip plain ghost", stderr=GHOST, code=1),
+    *(
+        Line(f"{verb} plain ghost server", stderr=told, code=1)
+        for verb in ("start", "stop", "restart", "kill")
+        for told in (GHOST, NO_SWITCH.format("plain", verb), '"server"')
+    ),
+    *(
+        Line(f"{verb} plain ghost server", stderr=told, code=1)
+        for verb in ("provision", "upgrade", "regenerate-certs -f")
+        for told in (GHOST, NO_SSH.format("plain"), '"server"')
+    ),
+    Line("rm -y plain ghost server", "…Successfully removed plain\n", stderr=GHOST, code=1),
+    Line("rm -f ghost plain default", "…Successfully removed plain\n", stderr=GHOST),
+]
+
+
 @pytest.fixture
 def machines(store: Store) -> Store:
     machine = Machine("orionbox", "none", url=URL, tls=True)
     machine.driver_state = '{"URL": "tcp://127.0.0.1:1"}'
     machine.labels = {"rack": "7"}
     added(store, machine)
-    added(store, Machine("plain", "none", url="tcp://127.0.0.2:1", tls=False))
+    plain = Machine("plain", "none", url="tcp://127.0.0.2:1", tls=False)
+    plain.driver_state = '{"URL": "tcp://127.0.0.2:1"}'
+    added(store, plain)
     return store
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.typed)
 def test_a_line_of_docker_machines_does_what_its_users_know(machines: Store, line: Line) -> None:
+    check(machines, line)
+
+
+@pytest.mark.parametrize("line", DEFAULT_LINES, ids=lambda line: line.typed)
+def test_one_machine_called_default_is_meant_and_many_are_done(machines: Store, line: Line) -> None:
+    for name, driver, state in (
+        ("default", "none", {"URL": "tcp://127.0.0.3:1"}),
+        ("server", "generic", {"IPAddress": "127.0.0.1", "SSHUser": "root", "SSHPort": 1, "EnginePort": 1}),
+    ):
+        machine = Machine(name, driver, url="tcp://127.0.0.3:1" if driver == "none" else URL, tls=driver == "generic")
+        machine.driver_state = json.dumps(state)
+        added(machines, machine)
+    check(machines, line)
+
+
+def check(machines: Store, line: Line) -> None:
     def filled(text: str) -> str:
         return text.format(store=machines.root) if "{" in text else text
 

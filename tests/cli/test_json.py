@@ -84,6 +84,8 @@ def test_every_verb_that_shows_something_has_json() -> None:
             "version",
             "active",
             "changes",
+            "ps",
+            "info",
         )
     }
 

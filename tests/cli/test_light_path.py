@@ -153,6 +153,20 @@ PAYS_FOR = [
         ("ls", "--filter", "name=ghost"),
         {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "http.client", "ssl"},
     ),
+    (("ps", "ghost"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "http.client", "ssl"}),
+    (
+        ("info", "-f", "{{.Bogus}}", "plain"),
+        {
+            "machinectl.commands",
+            "machinectl.certs",
+            "machinectl.driver",
+            "machinectl.hosts",
+            "machinectl.provision",
+            "cryptography",
+            "http.client",
+            "ssl",
+        },
+    ),
     (("rm", "-y", "plain"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
 ]
 

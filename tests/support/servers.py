@@ -18,6 +18,21 @@ if TYPE_CHECKING:
     Behaviour = Callable[["Connection"], None]
 
 VERSION = b'{"Version": "99.1.2", "ApiVersion": "1.99"}'
+# What else an engine is asked.
+TOLD = {
+    b"/_ping": b"OK",
+    b"/containers/json": b"""[{
+        "Id": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "Names": ["/web"], "Image": "nginx:1",
+        "Command": "nginx -g 'daemon off;'", "Created": 1700000000, "State": "running", "Status": "Up 2 hours",
+        "Ports": [{"PrivatePort": 80, "Type": "tcp"}], "Labels": {"a": "b"}, "NetworkSettings": {"Networks": {}}
+    }]""",
+    b"/info": b"""{
+        "Name": "orion", "ServerVersion": "99.1.2", "OperatingSystem": "Debian GNU/Linux 13 (trixie)",
+        "OSType": "linux", "KernelVersion": "6.12.0", "Architecture": "x86_64", "NCPU": 4, "MemTotal": 8123456789,
+        "Containers": 3, "ContainersRunning": 2, "ContainersPaused": 0, "ContainersStopped": 1, "Images": 7,
+        "Driver": "overlay2", "DockerRootDir": "/var/lib/docker", "Labels": ["rack=7"]
+    }""",
+}
 
 
 class Connection:
@@ -103,7 +118,7 @@ def answer(body: bytes, *, status: str = "200 OK", headers: str = "", api: bool 
 def engine(connection: Connection) -> None:
     """What an engine says to a probe."""
     while request := connection.request():
-        connection.send(answer(b"OK" if b" /_ping " in request else VERSION))
+        connection.send(answer(TOLD.get(request.split()[1], VERSION)))
 
 
 def engine_of(version: str, *, api: int, least: int, driver: str) -> Behaviour:

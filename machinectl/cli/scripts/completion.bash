@@ -194,7 +194,7 @@ __machinectl_ask() {
 __machinectl_table() {
     case "$1" in
         '')
-            verbs='env use config context active ls ssh docker-plugin url ip shell-init completion create rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version inspect changes api help'
+            verbs='env use config context active ls ps ssh docker-plugin url ip shell-init completion create rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api help'
             flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
             arguments=''
             ;;
@@ -240,13 +240,18 @@ __machinectl_table() {
             ;;
         'ls')
             verbs=''
-            flags='-q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed -h --help'
+            flags='-q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
             arguments=''
             ;;
         'list')
             verbs=''
-            flags='-q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed -h --help'
+            flags='-q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
             arguments=''
+            ;;
+        'ps')
+            verbs=''
+            flags='-a --all -f=TEXT --filter=TEXT --format=TEXT -n=TEXT --last=TEXT -l --latest --no-trunc -q --quiet -s --size -t=TEXT --timeout=TEXT --json -h --help'
+            arguments='MACHINE...'
             ;;
         'ssh')
             verbs=''
@@ -347,6 +352,11 @@ __machinectl_table() {
             verbs=''
             flags='-t=TEXT --timeout=TEXT --json -h --help'
             arguments='MACHINE'
+            ;;
+        'info')
+            verbs=''
+            flags='--ssh -f=TEXT --format=TEXT -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
             ;;
         'inspect')
             verbs=''

@@ -4,7 +4,7 @@
 # By the words before: the words that may follow, the flags with what their values are, and what the arguments are.
 # BEGIN: written by make man
 $__machinectl_table = @{
-    '' = @('env', 'use', 'config', 'context', 'active', 'ls', 'ssh', 'docker-plugin', 'url', 'ip', 'shell-init', 'completion', 'create', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'doctor', 'status', 'version', 'inspect', 'changes', 'api', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
+    '' = @('env', 'use', 'config', 'context', 'active', 'ls', 'ps', 'ssh', 'docker-plugin', 'url', 'ip', 'shell-init', 'completion', 'create', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'doctor', 'status', 'version', 'info', 'inspect', 'changes', 'api', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
     'certs' = @('create', 'issue', 'import', 'ls'), @('-h', '--help'), @()
     'context' = @('import', 'ls', 'sync'), @('-h', '--help'), @()
     'docker-plugin' = @('install', 'uninstall'), @('-h', '--help'), @()
@@ -13,8 +13,9 @@ $__machinectl_table = @{
     'use' = @(), @('-u', '--unset', '-h', '--help'), @('MACHINE')
     'config' = @(), @('--json', '-h', '--help'), @('MACHINE')
     'active' = @(), @('-t=TEXT', '--timeout=TEXT', '--json', '-h', '--help'), @()
-    'ls' = @(), @('-q', '--quiet', '--filter=TEXT', '-t=TEXT', '--timeout=TEXT', '-f=TEXT', '--format=TEXT', '--json', '--removed', '-h', '--help'), @()
-    'list' = @(), @('-q', '--quiet', '--filter=TEXT', '-t=TEXT', '--timeout=TEXT', '-f=TEXT', '--format=TEXT', '--json', '--removed', '-h', '--help'), @()
+    'ls' = @(), @('-q', '--quiet', '--filter=TEXT', '-t=TEXT', '--timeout=TEXT', '-f=TEXT', '--format=TEXT', '--json', '--removed', '--watch', '--interval=TEXT', '-h', '--help'), @()
+    'list' = @(), @('-q', '--quiet', '--filter=TEXT', '-t=TEXT', '--timeout=TEXT', '-f=TEXT', '--format=TEXT', '--json', '--removed', '--watch', '--interval=TEXT', '-h', '--help'), @()
+    'ps' = @(), @('-a', '--all', '-f=TEXT', '--filter=TEXT', '--format=TEXT', '-n=TEXT', '--last=TEXT', '-l', '--latest', '--no-trunc', '-q', '--quiet', '-s', '--size', '-t=TEXT', '--timeout=TEXT', '--json', '-h', '--help'), @('MACHINE...')
     'ssh' = @(), @('--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE', 'TEXT')
     'url' = @(), @('--json', '-h', '--help'), @('MACHINE')
     'ip' = @(), @('--json', '-h', '--help'), @('MACHINE...')
@@ -35,6 +36,7 @@ $__machinectl_table = @{
     'doctor' = @(), @('-t=TEXT', '--timeout=TEXT', '--json', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
     'status' = @(), @('-t=TEXT', '--timeout=TEXT', '--json', '-h', '--help'), @('MACHINE')
     'version' = @(), @('-t=TEXT', '--timeout=TEXT', '--json', '-h', '--help'), @('MACHINE')
+    'info' = @(), @('--ssh', '-f=TEXT', '--format=TEXT', '-t=TEXT', '--timeout=TEXT', '--json', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
     'inspect' = @(), @('-f=TEXT', '--format=TEXT', '--json', '-h', '--help'), @('MACHINE')
     'changes' = @(), @('--json', '-h', '--help'), @('MACHINE')
     'api' = @(), @('-d=TEXT', '--data=TEXT', '-t=TEXT', '--timeout=TEXT', '-h', '--help'), @('MACHINE', 'TEXT')

@@ -147,6 +147,7 @@ __machinectl_table() {
                 'context	See, mend and import docker'\''s contexts.'
                 'active	Print the machine that docker in this shell points at.'
                 'ls	List machines, and what each is doing.'
+                'ps	List the containers of all machines, or of some, as docker ps does.'
                 'ssh	Log in at a machine'\''s host, or run a command there.'
                 'docker-plugin	Make all this `docker machine …`, or no longer.'
                 'url	Print where a machine'\''s engine is.'
@@ -169,6 +170,7 @@ __machinectl_table() {
                 'doctor	Find out what is wrong with machines, or with this computer, and what to type.'
                 'status	Print what a machine is doing.'
                 'version	Print an engine'\''s version, or without a name our own.'
+                'info	Print what engines say of themselves and their hosts.'
                 'inspect	Print all that is known of a machine, in docker-machine'\''s shape.'
                 'changes	Print what was done on a machine'\''s host, and what undoing it does.'
                 'api	Ask a machine'\''s engine, and print its raw answer.'
@@ -273,6 +275,8 @@ __machinectl_table() {
                 '--format=TEXT	A Go template; `table …` adds headings.'
                 '--json	Print JSON.'
                 '--removed	List what is kept of machines that were removed, instead.'
+                '--watch	Draw the table again and again, until ^C.'
+                '--interval=TEXT	With --watch, the pause between two rounds. [default: 2]'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
@@ -289,9 +293,35 @@ __machinectl_table() {
                 '--format=TEXT	A Go template; `table …` adds headings.'
                 '--json	Print JSON.'
                 '--removed	List what is kept of machines that were removed, instead.'
+                '--watch	Draw the table again and again, until ^C.'
+                '--interval=TEXT	With --watch, the pause between two rounds. [default: 2]'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
+            ;;
+        ('ps')
+            verbs=()
+            flags=(
+                '-a	Also those that do not run.'
+                '--all	Also those that do not run.'
+                '-f=TEXT	Docker'\''s: status, name, label, ancestor, …'
+                '--filter=TEXT	Docker'\''s: status, name, label, ancestor, …'
+                '--format=TEXT	A Go template; `table …` adds headings; raw; json.'
+                '-n=TEXT	The N newest of each machine, in any state.'
+                '--last=TEXT	The N newest of each machine, in any state.'
+                '-l	The newest of each machine, in any state.'
+                '--latest	The newest of each machine, in any state.'
+                '--no-trunc	Cut nothing short.'
+                '-q	Print IDs only.'
+                '--quiet	Print IDs only.'
+                '-s	Also what each has written.'
+                '--size	Also what each has written.'
+                '-t=TEXT	How long a host may take to answer.'
+                '--timeout=TEXT	How long a host may take to answer.'
+                '--json	Print JSON.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
             ;;
         ('ssh')
             verbs=()
@@ -596,6 +626,24 @@ __machinectl_table() {
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE')
+            ;;
+        ('info')
+            verbs=()
+            flags=(
+                '--ssh	Log in there, too: disk, load, memory that is left, uptime.'
+                '-f=TEXT	A Go template.'
+                '--format=TEXT	A Go template.'
+                '-t=TEXT	How long a host may take to answer.'
+                '--timeout=TEXT	How long a host may take to answer.'
+                '--json	Print JSON.'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
             ;;
         ('inspect')
             verbs=()

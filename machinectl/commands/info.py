@@ -1,0 +1,148 @@
+"""`info`: what engines say of themselves, what is known of their certificates, and how their hosts are doing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from machinectl.engine import Question
+from machinectl.errors import MachineError
+from machinectl.go.values import go_names
+from machinectl.hosts.access import logged_in
+from machinectl.hosts.asked import Asked, ask, listed
+from machinectl.hosts.each import at_once
+from machinectl.hosts.expiry import Row, rows_of
+from machinectl.machines.chosen import chosen
+from machinectl.machines.record import Machine
+from machinectl.provision.vitals import Vitals, command, vitals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.access import Access
+    from machinectl.machines.store import Store
+
+INFO = Question("/info", dict)
+# Of what an engine says of itself (the API's SystemInfo), what is shown, by its own names, each with its kind.
+OF_ENGINE: dict[str, type] = {
+    "OperatingSystem": str,
+    "OSType": str,
+    "KernelVersion": str,
+    "Architecture": str,
+    "NCPU": int,
+    "MemTotal": int,
+    "Containers": int,
+    "ContainersRunning": int,
+    "ContainersPaused": int,
+    "ContainersStopped": int,
+    "Images": int,
+    "DockerRootDir": str,
+}
+ROOT = "/var/lib/docker"
+# What a host says of how it is doing has a few lines. Seconds.
+LOOK = 30.0
+# An engine counts in Go's int64.
+LARGEST = 2**63 - 1
+
+
+@dataclass
+class Info(Asked):
+    """What there is to be said of one machine; what could not be asked is empty.
+
+    `certificates` are those on disk here. `host` is how its host is doing, None where that was not looked at; `unseen`
+    why it could not be.
+    """
+
+    certificates: Sequence[Row] = ()
+    host: Vitals | None = None
+    unseen: MachineError | None = None
+
+    @property
+    def engine(self) -> dict[str, Any]:
+        """What the engine said of itself."""
+        return self.told if isinstance(self.told, dict) else {}
+
+    def said(self, key: str, kind: type) -> Any:
+        """One of the engine's own words, None where it has not said it."""
+        value = self.engine.get(key)
+        if type(value) is not kind or (isinstance(value, int) and abs(value) > LARGEST):
+            return None
+        return value
+
+    def fields(self) -> dict[str, Any]:
+        """All of it by docker's names; those of /info where it has one."""
+        host = self.host or Vitals()
+        return {
+            "Name": self.machine.name,
+            "DriverName": self.machine.driver,
+            "URL": self.machine.url,
+            "State": str(self.state),
+            "Error": "; ".join(str(error) for error in (self.failure, self.unseen) if error),
+            "Version": self.said("ServerVersion", str) or self.version,
+            "APIVersion": self.api_version,
+            "HostName": self.said("Name", str),
+            **{key: self.said(key, kind) for key, kind in OF_ENGINE.items()},
+            "StorageDriver": self.said("Driver", str),
+            "EngineLabels": [label for label in self.said("Labels", list) or () if isinstance(label, str)],
+            "Labels": self.machine.labels,
+            "Certificates": [without_name(row) for row in self.certificates],
+            "Disk": go_names(asdict(host.disk)) if host.disk else None,
+            "Load": list(host.load) if host.load else None,
+            "Uptime": host.uptime,
+            "MemAvailable": host.available,
+        }
+
+
+FIELDS = tuple(Info(Machine("", "")).fields())
+
+
+def info(
+    store: Store, console: Console, names: Sequence[str], timeout: float, access: Access | None = None
+) -> tuple[list[Info], list[MachineError]]:
+    """Ask the machines named, or `default`, all at once; `timeout` is in seconds, for all of them.
+
+    With `access`, their hosts are looked at over SSH, too, and nothing is changed there or here. Return what is known,
+    and why the rest is not.
+    """
+    found, failures = listed(store, chosen(store, names), Info)
+    now = datetime.now(UTC)
+    for one in found:
+        one.certificates = rows_of(one.machine.name, store.directory(one.machine.name), now)
+    for _ in ask(store, found, timeout, INFO):
+        pass
+    if access:
+        look_at_hosts(found, console, replace(access, lasting=False))
+    for one in found:
+        failures += [failure for failure in (one.failure, one.unseen) if failure]
+    return found, failures
+
+
+def look_at_hosts(found: Sequence[Info], console: Console, access: Access) -> None:
+    """Log in at the hosts of those that are not broken, at once up to a limit, and see how they are doing."""
+    by_name = {one.machine.name: one for one in found if one.machine.driver}
+
+    def look(name: str, console: Console) -> None:
+        one = by_name[name]
+        root = one.said("DockerRootDir", str) or ROOT
+        one.host = seen(one.machine, console, access.for_one_host(), root)
+
+    for name, error in at_once(console, by_name, look):
+        by_name[name].unseen = error and about(name, error)
+
+
+def seen(machine: Machine, console: Console, access: Access, directory: str) -> Vitals:
+    with logged_in(machine, console, access, quietly=True) as session:
+        return vitals(session.run(command(directory), timeout=LOOK, check=False).text)
+
+
+def about(name: str, error: MachineError) -> MachineError:
+    """The same error, with the machine's name in it."""
+    return error if f'"{name}"' in error.cause else MachineError(f'"{name}": {error.cause}', error.hint)
+
+
+def without_name(row: Row) -> dict[str, Any]:
+    fields = row.fields()
+    del fields["Name"]
+    return fields

@@ -1,0 +1,232 @@
+"""A container as `docker ps` shows it: the fields that docker's command line makes of the API's answer.
+
+The names and their values are those of docker/cli cli/command/formatter/container.go (28.2), the answer is that of
+GET /containers/json. Whatever an engine answers becomes fields: what is not as it should be is empty.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from machinectl.go.tabwriter import columns_of
+from machinectl.go.units import human_duration, human_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+# In the order of the table, with what stands over them; the others are for templates.
+HEADINGS = {
+    "ID": "CONTAINER ID",
+    "Image": "IMAGE",
+    "Command": "COMMAND",
+    "RunningFor": "CREATED",
+    "Status": "STATUS",
+    "Ports": "PORTS",
+    "Names": "NAMES",
+    "Size": "SIZE",
+    "CreatedAt": "CREATED AT",
+    "State": "STATE",
+    "Labels": "LABELS",
+    "Mounts": "MOUNTS",
+    "LocalVolumes": "LOCAL VOLUMES",
+    "Networks": "NETWORKS",
+}
+COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
+RAW = (
+    "container_id: {{.ID}}\\nimage: {{.Image}}\\ncommand: {{.Command}}\\ncreated_at: {{.CreatedAt}}\\n"
+    "state: {{- pad .State 1 0}}\\nstatus: {{- pad .Status 1 0}}\\nnames: {{.Names}}\\n"
+    "labels: {{- pad .Labels 1 0}}\\nports: {{- pad .Ports 1 0}}\\n"
+)
+RAW_SIZE = "size: {{.Size}}\\n"
+
+SHORT_ID = 12
+LONGEST_COMMAND, LONGEST_MOUNT = 20, 15
+# distribution/reference: a name (a registry's host first, maybe), a tag, a digest.
+REFERENCE = re.compile(
+    r"(?P<name>(?:(?:localhost|[\w-]+(?:\.[\w-]+)+|[\w-]+:\d+|\[[0-9a-fA-F:]+\])(?::\d+)?/)?"
+    r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*)"
+    r"(?P<tag>:\w[\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?",
+    re.ASCII,
+)
+WHOLE_ID = re.compile("[0-9a-f]{64}")
+# The registry and the part of it that need not be named.
+FAMILIAR = re.compile(r"^(?:(?:index\.)?docker\.io/)?(?:library/(?=[^/]*$))?")
+ESCAPES = {"\a": r"\a", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\v": r"\v"}
+BMP = 0xFFFF
+# An engine counts in Go's int64.
+LARGEST = 2**63 - 1
+
+
+class Fields(dict[str, Any]):
+    """A container's fields by docker's names; `labels` are what `{{.Label "KEY"}}` looks into."""
+
+    labels: dict[str, str]
+
+
+def fields(told: Any, *, whole: bool, now: float | None = None) -> Fields:
+    """The fields of one container; long ones are cut where they are not to be `whole`, as docker's are."""
+    one = told if isinstance(told, dict) else {}
+    created = number(one.get("Created"))
+    found = Fields(
+        ID=text(one.get("Id")) if whole else short_id(text(one.get("Id"))),
+        Image=image(text(one.get("Image")), text(one.get("ImageID")), whole=whole),
+        Command=quoted(command if whole else ellipsis(command, LONGEST_COMMAND))
+        if isinstance(command := one.get("Command", ""), str)
+        else '""',
+        CreatedAt=moment(created),
+        RunningFor=f"{human_duration((time.time() if now is None else now) - created)} ago",
+        Status=text(one.get("Status")),
+        State=text(one.get("State")),
+        Ports=ports(one.get("Ports")),
+        Names=names([text(name) for name in listed(one.get("Names"))], whole=whole),
+        Size=size(number(one.get("SizeRw")), number(one.get("SizeRootFs"))),
+        Mounts=",".join(mounts(listed(one.get("Mounts")), whole=whole)),
+        LocalVolumes=str(sum(mapped(mount).get("Driver") == "local" for mount in listed(one.get("Mounts")))),
+        Networks=",".join(sorted(mapped(mapped(one.get("NetworkSettings")).get("Networks")))),
+    )
+    found.labels = {key: text(value) for key, value in mapped(one.get("Labels")).items()}
+    # Docker has them in no order; they stay in one here.
+    found["Labels"] = ",".join(f"{key}={value}" for key, value in sorted(found.labels.items()))
+    return found
+
+
+def text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def number(value: Any) -> int:
+    return value if type(value) is int and abs(value) <= LARGEST else 0
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def mapped(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def short_id(identity: str) -> str:
+    return identity.partition(":")[2][:SHORT_ID] if ":" in identity else identity[:SHORT_ID]
+
+
+def image(name: str, identity: str, *, whole: bool) -> str:
+    """What a container was made of; without its digest, and without what every name may go without."""
+    if not name:
+        return "<no image>"
+    if whole:
+        return name
+    if (short := short_id(identity)) == short_id(name):
+        return short
+    known = REFERENCE.fullmatch(name)
+    if known is None or WHOLE_ID.fullmatch(name):
+        return name
+    return FAMILIAR.sub("", known["name"]) + (known["tag"] or "")
+
+
+def moment(seconds: int) -> str:
+    """A time as Go prints one; "" where there is none such."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %z %Z")
+    except (OverflowError, ValueError, OSError):
+        return ""
+
+
+def names(given: Sequence[str], *, whole: bool) -> str:
+    """A container's names: its own, or `whole` those too by which others link to it."""
+    plain = [name.removeprefix("/") for name in given]
+    own = next((name for name in plain if "/" not in name), None)
+    return ",".join(plain) if whole or own is None else own
+
+
+def size(own: int, with_image: int) -> str:
+    return human_size(own) + (f" (virtual {human_size(with_image)})" if with_image > 0 else "")
+
+
+def mounts(given: Sequence[Any], *, whole: bool) -> Iterator[str]:
+    for mount in map(mapped, given):
+        name = text(mount.get("Name")) or text(mount.get("Source"))
+        yield name if whole else ellipsis(name, LONGEST_MOUNT)
+
+
+class Port(NamedTuple):
+    """A port, in the order in which docker sorts them. `public` and `address` are those of the host, if any."""
+
+    private: int
+    address: str
+    public: int
+    kind: str
+
+
+def ports(given: Any) -> str:
+    """Ports as docker puts them: those that follow each other as a range, and apart those that are another outside."""
+    known = sorted(
+        Port(
+            number(port.get("PrivatePort")),
+            text(port.get("IP")),
+            number(port.get("PublicPort")),
+            text(port.get("Type")),
+        )
+        for port in map(mapped, listed(given))
+    )
+    moved = [port for port in known if port.address and port.public != port.private]
+    ended: list[str] = []
+    open_ranges: dict[tuple[str, str], tuple[int, int]] = {}
+    for port in known:
+        if port.address and port.public != port.private:
+            continue
+        key = (port.address, port.kind)
+        first, last = open_ranges.get(key, (port.private, port.private - 1))
+        if port.private != last + 1:
+            ended.append(port_range(key, first, last))
+            first = port.private
+        open_ranges[key] = (first, port.private)
+    ended += [port_range(key, *span) for key, span in open_ranges.items()]
+    ended += [f"{at(port.address, str(port.public))}->{port.private}/{port.kind}" for port in moved]
+    return ", ".join(ended)
+
+
+def port_range(key: tuple[str, str], first: int, last: int) -> str:
+    address, kind = key
+    span = str(first) if first == last else f"{first}-{last}"
+    return f"{at(address, span)}->{span}/{kind}" if address else f"{span}/{kind}"
+
+
+def at(address: str, port: str) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def ellipsis(line: str, width: int) -> str:
+    """A line cut to so many columns of a terminal, as docker cuts it."""
+    if sum(map(at_least_one, line)) <= width:
+        return line
+    line = line[:width]
+    while sum(map(at_least_one, line)) > width - 1:
+        line = line[:-1]
+    return f"{line}…"
+
+
+def at_least_one(letter: str) -> int:
+    """Where it cuts, docker counts what stands over a letter, too."""
+    return columns_of(letter) or 1
+
+
+def quoted(line: str) -> str:
+    """A Go string literal (strconv.Quote)."""
+    return '"' + "".join(map(escaped, line)) + '"'
+
+
+def escaped(letter: str) -> str:
+    if letter in {'"', "\\"}:
+        return f"\\{letter}"
+    if letter.isprintable():
+        return letter
+    if letter in ESCAPES:
+        return ESCAPES[letter]
+    code = ord(letter)
+    if code < ord(" ") or code == 0x7F:  # noqa: PLR2004  # ASCII's DEL
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= BMP else f"\\U{code:08x}"

@@ -1,0 +1,80 @@
+"""The functions that docker's own templates have beside Go's (docker/cli templates/templates.go)."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from machinectl.errors import UsageError
+from machinectl.go.template import index
+from machinectl.go.values import go_json, go_text, kind, plain_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise wrong("string", value)
+
+
+def count(value: Any) -> int:
+    if type(value) is int:
+        return value
+    raise wrong("whole number", value)
+
+
+def wrong(wanted: str, value: Any) -> UsageError:
+    return UsageError(f"The template cannot be used: a {wanted} is wanted where a {kind(value)} is")
+
+
+def json(value: Any) -> str:
+    """Docker's leaves <, > and & as they are, but in a row as a whole."""
+    return go_json(value) if isinstance(value, dict) else plain_json(value)
+
+
+def join(values: Any, separator: Any) -> str:
+    if not isinstance(values, list):
+        raise wrong("list", values)
+    return text(separator).join(go_text(value) for value in values)
+
+
+def split(value: Any, separator: Any) -> list[str]:
+    return text(value).split(separator) if text(separator) else list(text(value))
+
+
+def title(value: Any) -> str:
+    """Each word with a capital; what is in the others stays (strings.Title)."""
+    before = " "
+    letters = []
+    for letter in text(value):
+        inside = before.isalnum() or before in "_'"
+        letters.append(letter if inside else letter.title())
+        before = letter
+    return "".join(letters)
+
+
+def pad(value: Any, before: Any, after: Any) -> str:
+    return text(value) and " " * count(before) + text(value) + " " * count(after)
+
+
+def as_it_is(value: Any, *_: Any) -> Any:
+    """What a heading becomes, whatever is done to what stands beneath it."""
+    return value
+
+
+# As machinectl.go.template.FUNCTIONS has them.
+DOCKERS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
+    "json": (json, 1, 1),
+    "index": (index, 2, sys.maxsize),
+    "join": (join, 2, 2),
+    "lower": (lambda value: text(value).lower(), 1, 1),
+    "pad": (pad, 3, 3),
+    "split": (split, 2, 2),
+    "title": (title, 1, 1),
+    "truncate": (lambda value, length: text(value)[: max(count(length), 0)], 2, 2),
+    "upper": (lambda value: text(value).upper(), 1, 1),
+}
+# For the headings of a table (docker/cli's HeaderFunctions).
+OF_HEADINGS = {name: (as_it_is, least, most) for name, (_, least, most) in DOCKERS.items()}

@@ -1,0 +1,49 @@
+"""Times and sizes as docker's command line puts them for people (github.com/docker/go-units)."""
+
+from __future__ import annotations
+
+MINUTE, HOUR, DAY = 60, 3600, 24
+WEEK, MONTH, YEAR = 7 * DAY, 30 * DAY, 365 * DAY
+MEMORY_SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
+# Each a thousand of the one before.
+SIZES = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
+
+
+def human_duration(seconds: float) -> str:
+    """About how long, in the largest unit of which there are two: "About a minute", "47 hours", "2 weeks"."""
+    whole = int(seconds)
+    if whole < 1:
+        return "Less than a second"
+    if whole < MINUTE:
+        return "1 second" if whole == 1 else f"{whole} seconds"
+    if whole < HOUR:
+        return "About a minute" if whole < 2 * MINUTE else f"{whole // MINUTE} minutes"
+    return human_hours(int(seconds / HOUR + 0.5), int(seconds / HOUR))
+
+
+def human_hours(rounded: int, whole: int) -> str:
+    if rounded == 1:
+        return "About an hour"
+    for unit, name in ((1, "hours"), (DAY, "days"), (WEEK, "weeks"), (MONTH, "months")):
+        following = {1: DAY, DAY: WEEK, WEEK: MONTH, MONTH: YEAR}[unit]
+        if rounded < 2 * following:
+            return f"{rounded // unit} {name}"
+    return f"{whole // YEAR} years"
+
+
+def memory_size(size: float) -> str:
+    """A number of bytes in units of 1024 with four digits (BytesSize): 7.565GiB."""
+    for unit in MEMORY_SIZES[:-1]:
+        if size < 1024:  # noqa: PLR2004  # of a unit, the next one
+            return f"{size:.4g}{unit}"
+        size /= 1024
+    return f"{size:.4g}{MEMORY_SIZES[-1]}"
+
+
+def human_size(size: float) -> str:
+    """A number of bytes with three digits: 12.3kB."""
+    for unit in SIZES[:-1]:
+        if size < 1000:  # noqa: PLR2004  # of a unit, the next one
+            return f"{size:.3g}{unit}"
+        size /= 1000
+    return f"{size:.3g}{SIZES[-1]}"

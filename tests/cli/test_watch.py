@@ -1,0 +1,301 @@
+"""`ls --watch` as a person sees it: on terminals of all sizes, while hosts answer, come and go, and to its end."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import termios
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pyte
+import pytest
+
+from machinectl.machines.record import Machine
+from tests.support import servers
+from tests.support.program import COMMAND, machinectl
+from tests.support.puppets import OnTerminal
+from tests.support.real import need
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.machines.store import Store
+    from tests.support.servers import Connection
+
+FRAME = "\x1b[?2026h"
+QUICK = ("--interval", "0.1")
+
+
+class Engine:
+    """An engine whose version is another one when the test says so."""
+
+    version = "1.0.0"
+
+    def __call__(self, connection: Connection) -> None:
+        while request := connection.request():
+            said = json.dumps({"Version": self.version, "ApiVersion": "1.99"}).encode()
+            connection.send(servers.answer(b"OK" if b" /_ping " in request else said))
+
+
+@pytest.fixture
+def engine(store: Store) -> Iterator[Engine]:
+    """The engine of a machine orion."""
+    engine = Engine()
+    with servers.serving(engine) as port:
+        added(store, Machine("orion", "none", url=f"tcp://127.0.0.1:{port}"))
+        yield engine
+
+
+@contextmanager
+def watching(
+    store: Store, *flags: str, columns: int = 80, rows: int = 24, colours: bool = False
+) -> Iterator[OnTerminal]:
+    ours, theirs = pty.openpty()
+    resize(theirs, columns, rows)
+    plain = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "COLUMNS", "LINES"}}
+    variables = {**plain, "TERM": "xterm", "MACHINE_STORAGE_PATH": store.root, **({} if colours else {"NO_COLOR": "1"})}
+    process = subprocess.Popen(
+        # A session whose terminal this is: its ^C and ^Z are heard.
+        ["setsid", "--ctty", *COMMAND, "ls", "--watch", *flags],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=variables,
+    )
+    os.close(theirs)
+    try:
+        yield OnTerminal(process, io.StringIO(), ours, pyte.Screen(columns, rows))
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def resize(terminal: int, columns: int, rows: int) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+def frames(terminal: OnTerminal) -> list[str]:
+    return terminal.raw.decode().split(FRAME)[1:]
+
+
+def test_what_changes_is_seen_and_what_stays_is_not_cleared(store: Store, engine: Engine) -> None:
+    with watching(store, *QUICK) as terminal:
+        terminal.until_text("v1.0.0")
+        engine.version = "2.0.0"
+        terminal.until_text("v2.0.0")
+        added(store, Machine("rigel", "none", url="tcp://127.0.0.1:1"))
+        terminal.until(lambda: any(line.startswith("rigel ") and "Stopped" in line for line in terminal.lines))
+        assert [line.split()[0] for line in terminal.lines] == ["NAME", "orion", "rigel"]
+        with store.writing("orion") as held:
+            held.remove()
+        terminal.until(lambda: [line.split()[0] for line in terminal.lines] == ["NAME", "rigel"])
+        terminal.type("\x03")
+        assert terminal.end() == 0
+    found = frames(terminal)
+    # Each is one piece that begins at the top, and clears what is behind its letters alone.
+    for frame in found[:-1]:
+        assert re.fullmatch(r"\x1b\[H([^\x1b]*\x1b\[K(\r+\n|))*\x1b\[J\x1b\[\?2026l", frame), frame
+    assert terminal.raw.count(b"\x1b[2J") == 1
+    # A row never goes back to a host that is not asked yet.
+    of_orion = [line for frame in found for line in frame.split("\n") if line.startswith("orion")]
+    assert ["1.0.0" in line or "2.0.0" in line for line in of_orion] == sorted("…" not in line for line in of_orion)
+
+
+def test_it_has_a_screen_of_its_own_and_leaves_what_was_seen_last(store: Store, engine: Engine) -> None:
+    with watching(store, *QUICK) as terminal:
+        assert terminal.echoes() in {True, False}
+        terminal.until_text(f"v{engine.version}")
+        assert not terminal.echoes()
+        terminal.type("rm -rf x\n\x03")
+        assert terminal.end() == 0
+    raw = terminal.raw.decode()
+    begin, end = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
+    assert raw.startswith(begin)
+    _, _, left = raw.partition(end)
+    assert [line.split()[0] for line in left.splitlines()] == ["NAME", "orion"]
+    assert "v1.0.0" in left
+    assert "rm -rf" not in raw
+
+
+def test_what_was_typed_meanwhile_is_no_command_of_the_shell(store: Store, engine: Engine) -> None:
+    need("tmux")
+    with in_tmux(store) as tmux:
+        tmux.type("PS1='$ '; clear", "Enter", " ".join([*COMMAND, "ls", "--watch", *QUICK]), "Enter")
+        tmux.until(f"v{engine.version}")
+        tmux.type("echo oh", "Enter")
+        tmux.type("C-c")
+        tmux.type("echo do''ne $?", "Enter")
+        tmux.until("done 0")
+        assert "oh" not in tmux.seen()
+
+
+@pytest.mark.parametrize("columns", [20, 80, 200])
+def test_it_fits_the_width(store: Store, columns: int) -> None:
+    for number in range(3):
+        added(store, Machine(f"a-machine-with-a-long-name-{number}", "none", url="tcp://127.0.0.1:1"))
+    with watching(store, *QUICK, columns=columns) as terminal:
+        terminal.until(lambda: len(terminal.lines) == 4 and (columns == 20 or "Stopped" in terminal.lines[3]))
+        assert terminal.lines[0].startswith("NAME")
+        assert all(line.startswith("a-machine-with-a") for line in terminal.lines[1:])
+        assert ("nothing listens there" in terminal.lines[1]) == (columns == 200)
+
+
+def test_it_fits_the_height_and_counts_what_is_not_seen(store: Store) -> None:
+    for number in range(30):
+        added(store, Machine(f"m{number}", "none", url="tcp://127.0.0.1:1"))
+    with watching(store, *QUICK, rows=10) as terminal:
+        terminal.until_text("… 22 more: 22 Stopped")
+        assert len(terminal.lines) == 10
+        assert terminal.lines[8].startswith("m7 ")
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(20, 5), (200, 50), (1, 1), (40, 2)])
+def test_when_the_terminal_is_resized_it_is_drawn_anew_at_once(store: Store, columns: int, rows: int) -> None:
+    for number in range(6):
+        added(store, Machine(f"machine{number}", "none", url="tcp://127.0.0.1:1"))
+    # It is not the next round that draws.
+    with watching(store, "--interval", "3600") as terminal:
+        terminal.until(lambda: sum("Stopped" in line for line in terminal.lines) == 6)
+        before = len(frames(terminal))
+        terminal.screen.resize(rows, columns)
+        resize(terminal.terminal, columns, rows)
+        terminal.until(lambda: len(frames(terminal)) > before and frames(terminal)[-1].endswith("\x1b[?2026l"))
+        drawn = [line.split("\x1b[K")[0] for line in frames(terminal)[-1].removeprefix("\x1b[H").split("\r\n")]
+        assert len(drawn) == min(7, rows)
+        assert all(len(line) <= max(columns - 1, 1) for line in drawn)
+        terminal.type("\x03")
+        assert terminal.end() == 0
+
+
+def test_filters_and_a_template_work_as_without(store: Store, engine: Engine) -> None:
+    added(store, Machine("rigel", "none", url="tcp://127.0.0.1:1"))
+    with watching(store, *QUICK, "--filter", "state=Running", "-f", "table {{.Name}}\\t{{.DockerVersion}}") as terminal:
+        terminal.until(lambda: terminal.lines == ["NAME    DOCKER", f"orion   v{engine.version}"])
+    with watching(store, *QUICK, "--filter", "name=rig") as terminal:
+        terminal.until_text("Stopped")
+        assert [line.split()[0] for line in terminal.lines] == ["NAME", "rigel"]
+
+
+def test_a_host_that_says_nothing_keeps_no_other_from_being_seen(store: Store, engine: Engine) -> None:
+    with servers.serving(servers.silent) as port:
+        added(store, Machine("mute", "none", url=f"tcp://127.0.0.1:{port}"))
+        with watching(store, *QUICK, "-t", "60") as terminal:
+            terminal.until_text(f"v{engine.version}")
+            assert any(line.startswith("mute ") and "…" in line for line in terminal.lines)
+            terminal.type("\x03")
+            assert terminal.end() == 0
+
+
+def test_states_are_coloured(store: Store, engine: Engine) -> None:
+    with watching(store, *QUICK, colours=True) as terminal:
+        terminal.until_text(f"v{engine.version}")
+    assert b"\x1b[32mRunning\x1b[0m" in terminal.raw
+
+
+def test_what_ends_it_gives_the_terminal_back(store: Store, engine: Engine) -> None:
+    with watching(store, *QUICK) as terminal:
+        terminal.until_text(f"v{engine.version}")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.end() == 128 + signal.SIGTERM
+        assert terminal.raw.count(b"\x1b[?1049l") == 1
+
+
+def test_a_store_that_goes_bad_ends_it_with_its_error(store: Store, engine: Engine) -> None:
+    with watching(store, *QUICK) as terminal:
+        terminal.until_text(f"v{engine.version}")
+        shutil.rmtree(os.path.join(store.root, "machines"))
+        with open(os.path.join(store.root, "machines"), "w", encoding="utf-8"):
+            pass
+        assert terminal.end() == 1
+    left = terminal.raw.decode().partition("\x1b[?1049l")[2]
+    assert "machines" in left
+    assert "Traceback" not in left
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--watch",), "--watch draws on a terminal"),
+        (("--watch", "-q"), "exclude each other"),
+        (("--watch", "--json"), "exclude each other"),
+        (("--watch", "--removed"), "exclude each other"),
+        (("--interval", "5"), "--interval says how often --watch draws"),
+        (("--watch", "--interval", "0"), "Invalid value"),
+        (("--watch", "--interval", "nan"), "nan"),
+        (("-watch=true", "-interval=5"), "--watch draws on a terminal"),
+        (("--watch", "-f", "{{.Bogus}}"), "--watch draws on a terminal"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(store: Store, flags: tuple[str, ...], said: str) -> None:
+    done = machinectl("ls", *flags, store=store.root)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+class Tmux:
+    """A real terminal with a shell in it."""
+
+    def __init__(self, socket: str) -> None:
+        self.socket = socket
+
+    def run(self, *words: str) -> str:
+        command = ["tmux", "-L", self.socket, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def type(self, *keys: str) -> None:
+        self.run("send-keys", *keys)
+
+    def seen(self) -> str:
+        return self.run("capture-pane", "-p")
+
+    def until(self, text: str) -> None:
+        """Look on until a text is seen; pytest's timeout ends a wait in vain."""
+        while text not in self.seen():
+            time.sleep(0.02)
+
+
+@contextmanager
+def in_tmux(store: Store) -> Iterator[Tmux]:
+    tmux = Tmux(f"watch-{os.getpid()}")
+    environment = {**os.environ, "MACHINE_STORAGE_PATH": store.root, "NO_COLOR": "1"}
+    start = ["tmux", "-L", tmux.socket, "-f", os.devnull, "new-session", "-d", "-x", "100", "-y", "20", "sh"]
+    subprocess.run(start, env=environment, check=True)
+    try:
+        yield tmux
+    finally:
+        tmux.run("kill-server")
+
+
+def test_in_a_real_terminal_what_was_there_before_stays_and_it_can_be_suspended(store: Store, engine: Engine) -> None:
+    need("tmux")
+    with in_tmux(store) as tmux:
+        tmux.type("PS1='$ '; set -m; clear; echo be''fore", "Enter")
+        tmux.until("before")
+        tmux.type(" ".join([*COMMAND, "ls", "--watch", *QUICK]), "Enter")
+        tmux.until(f"v{engine.version}")
+        assert "before" not in tmux.seen()
+        tmux.run("resize-window", "-x", "40", "-y", "10")
+        engine.version = "3.0.0"
+        tmux.run("resize-window", "-x", "90", "-y", "10")
+        tmux.until("v3.0.0")
+        tmux.type("C-z")
+        tmux.until("before")
+        tmux.type("fg", "Enter")
+        tmux.until("NAME    ACTIVE")
+        tmux.type("C-c")
+        tmux.until("before")
+        tmux.type("stty -a | grep -o ' echo '", "Enter")
+        tmux.until(" echo\n")
+        assert "v3.0.0" in tmux.seen()
