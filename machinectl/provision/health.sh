@@ -12,7 +12,7 @@ say() {
 }
 
 say begin 1
-for directory in / /var "$root"; do
+for directory in / /usr /etc /var /tmp "$root"; do
     kib=$(df -P -k "$directory" | awk 'NR > 1 { print $1, $2, $4 }')
     # A file system without inodes of its own (btrfs) has 0 of them.
     inodes=$(df -P -i "$directory" | awk 'NR > 1 { print $2 + 0, $4 + 0 }')
