@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sysconfig
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -107,7 +108,7 @@ def records(store: Store, machines: list[Machine]) -> Iterator[Check]:
         machines.append(machine)
         if machine.phase is not Phase.READY or machine.pending:
             found = kept.record(store, machine)
-            wrong.append(type(found)(RECORDS, found.verdict, f'"{name}": {found.seen}', found.hint))
+            wrong.append(replace(found, title=RECORDS, seen=f'"{name}": {found.seen}'))
         try:
             modes = kept.modes(machine.directory)
         except OSError as exc:

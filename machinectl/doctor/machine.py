@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -65,7 +66,8 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
         machine = store.read(name)
     except MachineError as exc:
         return [failed(kept.RECORD, exc)]
-    with console.step("Examining"):
+    # Who reads a file of it later, needs no line more.
+    with console.step("Examining") if console.interactive else nullcontext():
         at_engine = Beside(machine, timeout)
         inside = look_inside(machine, console, access, timeout)
         way = at_engine.way()
