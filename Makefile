@@ -48,7 +48,7 @@ check: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/shellcheck --shell=sh machinectl/provision/*.sh
+	$(BIN)/shellcheck --shell=sh machinectl/*.sh machinectl/provision/*.sh
 	$(BIN)/shellcheck --shell=bash --exclude=SC1091 tests/lab/*.sh .ci/run .ci/dist
 
 format: $(VENV)/installed

@@ -255,6 +255,10 @@ SHELLS: Mapping[str, Shell] = {
 }
 
 
+# Docker's own program, and what Docker Desktop calls it.
+DOCKER = frozenset({"docker", "com.docker.cli"})
+
+
 def script(shell: str, variables: Mapping[str, str | None], typed: Sequence[str], path: str) -> str:
     """What `env` prints: the statements that set variables, or unset those that are None, and how to evaluate them.
 
@@ -328,9 +332,13 @@ def shortest(file: str, path: str) -> str:
 def detect(environment: Mapping[str, str], process: int) -> str:
     """The shell that asks: the process that started us where it is one that we know, else $SHELL, else sh.
 
-    $SHELL alone is the login shell, whichever shell is running now. Never an error.
+    Where docker started us, as its plugin, it is the one that started docker. $SHELL alone is the login shell,
+    whichever shell is running now. Never an error.
     """
-    for name in (*process_names(process), environment.get("SHELL", "")):
+    names = process_names(process)
+    if DOCKER.intersection(map(plain_name, names)):
+        names = process_names(parent_of(process))
+    for name in (*names, environment.get("SHELL", "")):
         if plain_name(name) in SHELLS:
             return plain_name(name)
     return "sh"
@@ -368,11 +376,22 @@ def comm_of(process: int) -> list[str]:
         return []
 
 
-def answer_of_ps(process: int) -> list[str]:
+def parent_of(process: int) -> int:
+    """The process that started another one; 0 where the system does not tell."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            # proc_pid_stat(5): its name stands in brackets, and may hold any.
+            told = file.read().rpartition(b")")[2].split()[1:2]
+    except OSError:
+        told = [] if os.name == "nt" else [os.fsencode(word) for word in answer_of_ps(process, "ppid=")]
+    return int(told[0]) if told and told[0].isdigit() else 0
+
+
+def answer_of_ps(process: int, column: str = "comm=") -> list[str]:
     """What ps says, where there is no /proc: macOS, BSD."""
     import subprocess
 
-    command = ["ps", "-o", "comm=", "-p", str(process)]
+    command = ["ps", "-o", column, "-p", str(process)]
     try:
         answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=5)
     except (OSError, subprocess.SubprocessError):

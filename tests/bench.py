@@ -19,7 +19,7 @@ from machinectl.commands.certs.create import certs_create
 from machinectl.go.tabwriter import table
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
-from tests import bench_hosts
+from tests import bench_docker, bench_hosts
 from tests.lab.possible import why_not
 from tests.support.measure import MACHINECTL, Cost, measured, median, row
 from tests.support.registered import added
@@ -41,7 +41,7 @@ os.write(2, b"%d" % os.wait4(pid, 0)[2].ru_maxrss)
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
-        rows = [*light(work), *creating(work), *many_answering(work), *many_silent(work)]
+        rows = [*light(work), *bench_docker.as_plugin(work), *creating(work), *many_answering(work), *many_silent(work)]
         reason = why_not()
         if not reason:
             rows += bench_hosts.hosts(work)

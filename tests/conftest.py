@@ -21,6 +21,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 pytest_plugins = [
     "tests.lab.fixtures",
     "tests.lab_driver.fixtures",
+    "tests.support.docker_plugged",
     "tests.support.dockerd",
     "tests.support.driver",
     "tests.support.lab_cli",

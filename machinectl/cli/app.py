@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from machinectl.cli.access import take_passwords
+from machinectl.cli.called import THIS
 from machinectl.cli.catalogue import ABOUT, GROUPS, VERBS, Verb
 from machinectl.cli.exits import guarded, program_with
+from machinectl.cli.following import Following
 from machinectl.cli.go_flags import canonical, flags_of, is_true
 from machinectl.cli.lookahead import SYSTEMDS_VERBS, named_driver, split_at_verb
 from machinectl.cli.output import write_out
@@ -78,10 +80,10 @@ def check_verb(words: Sequence[str]) -> None:
             f"'{words[0]}' is a command of systemd's machinectl, not of this one", f"/usr/bin/machinectl {words[0]} …"
         )
     if words and words[0] not in VERBS:
-        raise no_such_command(words[0], "machinectl", visible(VERBS))
+        raise no_such_command(words[0], THIS.name, visible(VERBS))
     own = GROUPS.get(words[0]) if len(words) > 1 and not words[1].startswith("-") else None
     if own and words[1] not in own:
-        raise no_such_command(words[1], f"machinectl {words[0]}", visible(own))
+        raise no_such_command(words[1], f"{THIS.name} {words[0]}", visible(own))
 
 
 def visible(verbs: dict[str, Verb]) -> Iterable[str]:
@@ -99,7 +101,7 @@ def no_such_command(word: str, program: str, known: Iterable[str]) -> UsageError
 def run_typer(app: typer.Typer, arguments: list[str]) -> int:
     """Run Typer's command line; what it finds wrong is told in our form: the cause, and the next command to type."""
     try:
-        result = app(arguments, prog_name="machinectl", standalone_mode=False)
+        result = app(arguments, prog_name=THIS.name, standalone_mode=False)
     except typer.Abort as exc:
         raise KeyboardInterrupt from exc
     except TYPERS_USAGE_ERROR as exc:
@@ -110,10 +112,10 @@ def run_typer(app: typer.Typer, arguments: list[str]) -> int:
 def told(error: Any, arguments: Sequence[str]) -> UsageError:
     """What Typer found wrong on the command line, as our own error."""
     _, rest = split_at_verb(arguments)
-    path = error.ctx.command_path if error.ctx else " ".join(["machinectl", *rest[:1]])
+    path = error.ctx.command_path if error.ctx else " ".join([THIS.name, *rest[:1]])
     if error.ctx and error.format_message() == error.ctx.get_help():
         return UsageError(error.format_message())
-    if path == "machinectl create":
+    if path == f"{THIS.name} create":
         driver = named_driver(arguments)
         path = f"{path} -d {driver}" if driver else path
     help_of_it = f"{path} --help"
@@ -122,7 +124,7 @@ def told(error: Any, arguments: Sequence[str]) -> UsageError:
         return UsageError(f"Error: {error.format_message()}", help_of_it)
     options = [name for parameter in error.ctx.command.params for name in (*parameter.opts, *parameter.secondary_opts)]
     if unknown.removeprefix("--") in flags_of(""):
-        return UsageError(f"Error: {error.message}", f"It goes before the verb: machinectl {unknown} {path.split()[1]}")
+        return UsageError(f"Error: {error.message}", f"It goes before the verb: {THIS.name} {unknown} {rest[0]}")
     near = meant(unknown, (name for name in options if name.startswith("--")))
     return UsageError(f"Error: {error.message}", f"Did you mean {near}? See: {help_of_it}" if near else help_of_it)
 
@@ -166,8 +168,10 @@ def before_the_verb(
     if debug:
         os.environ["MACHINE_DEBUG"] = "1"
     program = program_with(storage_path)
+    following = Following()
     ctx.obj = Session(
-        store=Store(storage_path),
+        store=Store(storage_path, [following]),
+        following=following,
         console=Terminal(program),
         program=program,
         tls=GivenTLS(tls_ca_cert, tls_ca_key, tls_client_cert, tls_client_key),

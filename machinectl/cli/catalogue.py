@@ -57,6 +57,9 @@ VERBS = {
         "machinectl ssh orionbox",
         "machinectl ssh orionbox uname -a",
     ),
+    "docker-plugin": Verb(
+        "docker_plugin", USE, "Make all this `docker machine …`, or no longer.", "machinectl docker-plugin install"
+    ),
     "url": Verb("looking", USE, "Print where a machine's engine is.", "machinectl url orionbox"),
     "ip": Verb("looking", USE, "Print machines' addresses.", "machinectl ip orionbox rigel"),
     "create": Verb(
@@ -181,9 +184,21 @@ CERTS = {
     ),
 }
 
+# Of `docker-plugin`.
+DOCKER_PLUGIN = {
+    "install": Verb(
+        "docker_plugin",
+        USE,
+        "Have docker know `docker machine`, and tell of machines when its own commands fail.",
+        "machinectl docker-plugin install",
+    ),
+    "uninstall": Verb("docker_plugin", USE, "Take `docker machine` away again.", "machinectl docker-plugin uninstall"),
+}
+
 # The verbs that have verbs of their own.
 GROUPS = {
     "certs": CERTS,
+    "docker-plugin": DOCKER_PLUGIN,
 }
 
 OPTIONS = (

@@ -7,6 +7,7 @@ import os
 import sys
 
 from machinectl.atomic import replace_file
+from machinectl.cli.called import NAME, THIS
 from machinectl.cli.colours import coloured, is_drawn_on
 from machinectl.cli.go_flags import is_true
 from machinectl.cli.harmless import harmless
@@ -30,10 +31,10 @@ INTERRUPTED = 130
 OUTPUT_ERRORS = {errno.ENOSPC, errno.EIO, errno.EBADF}
 
 
-def guarded(work: Callable[[], int | None], *, program: str = "machinectl") -> int:
+def guarded(work: Callable[[], int | None], *, program: str = "") -> int:
     """Run a command and return its exit code, whatever happens in it; a bug's traceback is shown with --debug.
 
-    `program` is how this program was called as far as the store goes: it stands in the commands that hints suggest.
+    `program` is how this program was called, with its store: it stands in the commands that hints suggest.
     """
     try:
         return work() or 0
@@ -69,11 +70,12 @@ def missing(package: str) -> MachineError:
     )
 
 
-def report(error: MachineError, program: str = "machinectl") -> None:
+def report(error: MachineError, program: str = "") -> None:
     """Print what was found, and beneath it, set apart, what to do next, on stderr.
 
     On a terminal the one is red, and the commands in the other are bold.
     """
+    program = program or THIS.name
     first, *more = begun(error.cause, at_terminal=is_drawn_on(sys.stderr)).split("\n")
     hints = [f"  {emphasised(harmless(line), program)}" for line in as_called(error.hint, program).split("\n") if line]
     lines = [coloured(harmless(first), RED, sys.stderr), *map(harmless, more), *hints]
@@ -99,13 +101,13 @@ def emphasised(hint: str, program: str) -> str:
 
 def as_called(text: str, program: str) -> str:
     """A text whose commands work as this one was called: with the store that it was told to use."""
-    if program == "machinectl":
+    if program == NAME:
         return text
     from machinectl.cli.catalogue import VERBS
 
     first, *rest = text.split("machinectl ")
     # In a sentence it is but a name.
-    return first + "".join(f"{program if first_word(part) in VERBS else 'machinectl'} {part}" for part in rest)
+    return first + "".join(f"{program if first_word(part) in VERBS else NAME} {part}" for part in rest)
 
 
 def first_word(text: str) -> str:
@@ -117,10 +119,10 @@ def first_word(text: str) -> str:
 def program_with(root: str) -> str:
     """How this program is called for a store that was named on the command line; "" is none."""
     if not root:
-        return "machinectl"
+        return THIS.name
     import shlex
 
-    return f"machinectl -s {shlex.quote(root)}"
+    return f"{THIS.name} -s {shlex.quote(root)}"
 
 
 def silence(descriptor: int) -> None:

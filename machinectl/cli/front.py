@@ -10,6 +10,7 @@ import os
 import sys
 
 from machinectl.cli import answers
+from machinectl.cli.called import BY_DOCKER
 from machinectl.cli.exits import guarded, program_with
 from machinectl.cli.go_flags import canonical, flags_of
 from machinectl.cli.output import write_out
@@ -32,6 +33,12 @@ def main() -> int:
     """Run the command line and return its exit code."""
     open_what_is_closed()
     arguments = sys.argv[1:]
+    if arguments[:1] == [BY_DOCKER]:
+        from machinectl.cli import as_plugin
+
+        if answer := as_plugin.answer(arguments[1:]):
+            return guarded(answer)
+        arguments = as_plugin.own_command_line(arguments[1:])
     root, work = light(arguments)
     return guarded(work, program=program_with(root)) if work else guarded(lambda: heavy(arguments))
 
@@ -70,9 +77,17 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
         return root, None
 
     def work() -> int:
+        from machinectl.cli.following import Following
         from machinectl.machines.store import Store
 
-        write_out(answer(Store(root), flags, names))
+        following = Following()
+        try:
+            write_out(answer(Store(root, [following]), flags, names))
+        finally:
+            if following.has_news:
+                from machinectl.cli.terminal import Terminal
+
+                following.report(Terminal(program_with(root)).warn)
         return 0
 
     return root, work

@@ -43,9 +43,12 @@ VERBS = {
     "changes": "json",
     "config": "swarm json",
     "create": (
-        "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision dry-run f,force "
-        f"restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
+        "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision no-context "
+        f"dry-run f,force restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
     ),
+    "docker-plugin": "",
+    "docker-plugin install": "no-hooks",
+    "docker-plugin uninstall": "",
     "doctor": f"t,timeout= json {LOGIN}",
     "drivers": "json",
     "env": "shell= u,unset no-proxy swarm format= json",
@@ -59,7 +62,7 @@ VERBS = {
     "rename": "",
     "restart": POWER,
     "rm": f"f,force y,yes purge purge-engine restart-swarm dry-run forget {LOGIN}",
-    "set": f"url= unlabel= tls no-tls {ENGINE}",
+    "set": f"url= unlabel= tls no-tls context no-context {ENGINE}",
     "ssh": LOGIN,
     "start": POWER,
     "status": "t,timeout= json",
@@ -72,6 +75,7 @@ VERBS = {
 GROUPS = {
     "",
     "certs",
+    "docker-plugin",
 }
 # strconv.ParseBool's.
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}
@@ -109,8 +113,13 @@ def listed(variable: str) -> list[str]:
 
 
 def flags_of(verb: str) -> dict[str, tuple[str, bool]]:
+    return named(VERBS[verb])
+
+
+def named(spellings: str) -> dict[str, tuple[str, bool]]:
+    """Flags by all of their names, from a text of the form that VERBS has."""
     found = {"h": ("help", False), "help": ("help", False)}
-    for spelling in VERBS[verb].split():
+    for spelling in spellings.split():
         names = spelling.rstrip("=").split(",")
         found.update(dict.fromkeys(names, (names[-1], spelling.endswith("="))))
     return found

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from machinectl.cli.called import THIS
+from machinectl.cli.exits import as_called
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -68,5 +71,5 @@ def write_examples(examples: str | None, formatter: Any) -> None:
         return
     formatter.write_paragraph()
     formatter.write("Examples:\n")
-    for line in examples.splitlines():
+    for line in as_called(examples, THIS.name).splitlines():
         formatter.write(f"  {line}\n")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
+from machinectl.cli.called import THIS
 from machinectl.cli.catalogue import ABOUT, OPTIONS, SECTIONS, VERBS, of_section
+from machinectl.cli.exits import as_called
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,13 +37,13 @@ def width() -> int:
 
 
 def lines(columns: int) -> Iterator[str]:
-    yield from ("Usage: machinectl [OPTIONS] COMMAND [ARGUMENT]…", "")
+    yield from (f"Usage: {THIS.name} [OPTIONS] COMMAND [ARGUMENT]…", "")
     yield from wrapped(ABOUT, columns)
     for title in SECTIONS:
         yield from ("", f"{title}:", *listed(of_section(title), columns))
     yield from ("", "Options:", *listed(OPTIONS, columns))
-    yield from ("", "Examples:", *(f"{' ' * INDENT}{example}" for example in EXAMPLES))
-    yield from ("", *wrapped("Run machinectl COMMAND --help for more on a command.", columns))
+    yield from ("", "Examples:", *(f"{' ' * INDENT}{as_called(example, THIS.name)}" for example in EXAMPLES))
+    yield from ("", *wrapped(f"Run {THIS.name} COMMAND --help for more on a command.", columns))
 
 
 def listed(rows: Iterable[tuple[str, str]], columns: int) -> Iterator[str]:

@@ -87,6 +87,20 @@ def test_a_verb_of_shell_start_up_imports_nothing_heavy(machines: Store, argumen
     assert loaded & HEAVY == bare_modules() & HEAVY
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("machine", "env", "orionbox"),
+        ("-H", "tcp://[::1]:2376", "machine", "active"),
+        ("machine", "ls", "-q"),
+        ("__complete", "machine", "env", "o"),
+    ],
+    ids=" ".join,
+)
+def test_as_dockers_plugin_it_imports_nothing_heavy_either(machines: Store, arguments: tuple[str, ...]) -> None:
+    test_a_verb_of_shell_start_up_imports_nothing_heavy(machines, ("docker-cli-plugin", *arguments))
+
+
 # What a verb pays for besides Typer, by what it says: of these modules, what it may load.
 COSTLY = HEAVY - {"dataclasses", "logging", "pathlib", "subprocess", "typer", "typing", "importlib.metadata"} | {
     "http.client",
@@ -104,7 +118,8 @@ PAYS_FOR = [
     (("version",), set()),
     (("drivers",), {"machinectl.driver", "machinectl.commands"}),
     (("inspect", "plain"), {"machinectl.commands"}),
-    (("rename", "plain", "other"), {"machinectl.commands"}),
+    # docker's contexts follow.
+    (("rename", "plain", "other"), {"machinectl.commands", "machinectl.hosts"}),
     (("certs", "ls"), {"machinectl.commands", "machinectl.hosts", "machinectl.certs", "cryptography"}),
     (("status", "ghost"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "http.client", "ssl"}),
     (

@@ -1,0 +1,154 @@
+"""What may be typed at each place of a command line: the one source of every completion, of shells and of docker's.
+
+Light, as all that is asked at a Tab: verbs, flags and machines are known without Typer; drivers alone cost what finding
+and loading them does.
+"""
+
+from __future__ import annotations
+
+from machinectl.cli.catalogue import GROUPS, VERBS
+from machinectl.cli.go_flags import SWARM
+from machinectl.cli.go_flags import VERBS as SPELLINGS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# What a word stands for; TEXT is anything. A tuple of words stands for one of them.
+MACHINE, DRIVER, DIRECTORY, FILE, VERB, TEXT = "machine", "driver", "directory", "file", "verb", "text"
+SHELLS = ("bash", "zsh", "fish", "powershell")
+
+# What each verb's arguments are; the last one is repeated where it stands in MANY. The other verbs are about machines.
+ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    "active": (),
+    "api": (MACHINE, TEXT),
+    "certs create": (),
+    "certs import": (MACHINE, DIRECTORY),
+    "certs issue": (MACHINE,),
+    "changes": (MACHINE,),
+    "config": (MACHINE,),
+    "create": (TEXT,),
+    "docker-plugin install": (),
+    "docker-plugin uninstall": (),
+    "drivers": (),
+    "env": (MACHINE,),
+    "help": (VERB,),
+    "inspect": (MACHINE,),
+    "list": (),
+    "ls": (),
+    "rename": (MACHINE, TEXT),
+    "set": (MACHINE,),
+    "ssh": (MACHINE, TEXT),
+    "status": (MACHINE,),
+    "url": (MACHINE,),
+    "version": (MACHINE,),
+}
+MANY = (MACHINE,)
+# What follows a flag that takes a value, by the flag, or by its verb and the flag; else it is TEXT.
+VALUES: Mapping[str, str | tuple[str, ...]] = {
+    "ca-cert": FILE,
+    "ca-key": FILE,
+    "driver": DRIVER,
+    "engine-env-file": FILE,
+    "engine-install": ("auto", "docker", "distro", "none"),
+    "env format": ("json", "dotenv", "properties"),
+    "out": DIRECTORY,
+    "shell": ("bash", "zsh", "sh", "fish", "tcsh", "powershell", "cmd", "emacs"),
+    "ssh-passphrase-file": FILE,
+    "ssh-password-file": FILE,
+    "storage-path": DIRECTORY,
+    "sudo-password-file": FILE,
+    "tls-ca-cert": FILE,
+    "tls-ca-key": FILE,
+    "tls-client-cert": FILE,
+    "tls-client-key": FILE,
+    "tls-dir": DIRECTORY,
+}
+# Taken for docker-machine's scripts, and of no use to anybody else: by the flag, or by verb and flag (" flag" for one
+# before the verb).
+HIDDEN = frozenset(name.rstrip("=") for name in SWARM.split()) | {
+    "native-ssh",
+    "github-api-token",
+    "bugsnag-api-token",
+    " tls-ca-cert",
+    " tls-ca-key",
+    " tls-client-cert",
+    " tls-client-key",
+    "kill timeout",
+}
+
+
+class Flag:
+    """A flag by its names as they are typed (`-t`, `--timeout`), and what its value is: "" where it takes none."""
+
+    def __init__(self, names: Sequence[str], value: str | tuple[str, ...], about: str = "") -> None:
+        self.names = names
+        self.value = value
+        self.about = about
+
+
+def verbs(group: str = "") -> dict[str, str]:
+    """The verbs, or those of a group (`certs`), by their names, with what each is for in a sentence."""
+    return {name: verb.summary for name, verb in (GROUPS[group] if group else VERBS).items() if verb.section}
+
+
+def arguments(verb: str) -> tuple[tuple[str, ...], bool]:
+    """What the words after a verb stand for, one after the other, and whether the last one may be repeated.
+
+    A verb of a group is named with the group in front: `certs ls`.
+    """
+    found = ARGUMENTS.get(verb, MANY)
+    return found, found is MANY
+
+
+def flags(verb: str = "") -> list[Flag]:
+    """The flags of a verb, or those before the verb; without those that only docker-machine's scripts still have."""
+    found = [
+        Flag([("-" if len(name) == 1 else "--") + name for name in names], value_of(verb, names[-1]) if takes else "")
+        for names, takes in spelt(verb)
+        if f"{verb} {names[-1]}" not in HIDDEN and names[-1] not in HIDDEN
+    ]
+    return [*found, Flag(["-h", "--help"], "")]
+
+
+def spelt(verb: str) -> list[tuple[list[str], bool]]:
+    return [(spelling.rstrip("=").split(","), spelling.endswith("=")) for spelling in SPELLINGS.get(verb, "").split()]
+
+
+def value_of(verb: str, name: str) -> str | tuple[str, ...]:
+    return VALUES.get(f"{verb} {name}", VALUES.get(name, TEXT))
+
+
+def machines(root: str = "") -> list[str]:
+    """The machines of a store, of the usual one where none is named; none where it cannot be read."""
+    from machinectl.errors import MachineError
+    from machinectl.machines.store import Store
+
+    try:
+        return Store(root).names()
+    except MachineError:
+        return []
+
+
+def drivers() -> list[str]:
+    """The installed drivers' names; none is loaded."""
+    from machinectl.driver.finding import installed
+
+    return [driver.name for driver in installed()]
+
+
+def driver_flags(driver: str) -> list[Flag]:
+    """The flags that a driver adds to `create`; none where it is not there, or fails to load."""
+    from machinectl.driver.finding import load
+    from machinectl.driver.options import typed
+    from machinectl.errors import MachineError
+
+    try:
+        options = load(driver).options()
+    except MachineError:
+        return []
+    found = []
+    for option in options:
+        takes = FILE if option.secret or option.name.endswith("-key") else option.choices or TEXT
+        found.append(Flag([typed(option)], "" if isinstance(option.default, bool) else takes, option.help))
+    return found

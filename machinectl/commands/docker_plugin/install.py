@@ -1,0 +1,77 @@
+"""`docker-plugin install`: `docker machine …` is us, and docker asks us about commands that fail."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+from machinectl import docker_plugin
+from machinectl.atomic import quoted
+from machinectl.errors import MachineError, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from machinectl.console import Console
+
+# The first docker CLI that has plugins, and the first that calls them for a command that failed.
+PLUGINS, HOOKS = (19, 3), (29, 3)
+# In seconds; it asks no engine.
+VERSION_DEADLINE = 10
+
+
+def docker_plugin_install(
+    console: Console, program: Sequence[str], environment: Mapping[str, str], *, hooks: bool = True
+) -> str:
+    """Put the plugin into docker's directory, also over one of ours; return where.
+
+    `program` is what it is to start: the path of ours, with the arguments that come first. With `hooks` docker's
+    configuration asks for them. Raises MachineError where that cannot be, or somebody else's plugin is there.
+    """
+    if os.name == "nt":
+        raise MachineError("docker's plugins are .exe files on Windows, and machinectl has none", "machinectl --help")
+    path = docker_plugin.plugin_file(environment)
+    if found := docker_plugin.strange(path):
+        raise MachineError(
+            f"{path} is {found}, and stays as it is",
+            f"Move it away, and install again: mv {quoted(path)} {quoted(f'{path}.old')}",
+        )
+    docker_plugin.put(path, program)
+    if hooks:
+        try:
+            docker_plugin.ask_for_hooks(environment)
+        except MachineError as exc:
+            console.warn(f"Nothing is said of docker commands that fail: {exc.cause}\n{exc.hint}")
+    tell_of_docker(console, docker_cli(environment), hooks=hooks)
+    return path
+
+
+def docker_cli(environment: Mapping[str, str]) -> str:
+    """What the docker CLI on the PATH says that it is; "" where there is none that says anything."""
+    command = ["docker", "--version"]
+    try:
+        answer = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=VERSION_DEADLINE,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return one_line(answer.stdout.decode(errors="replace"))
+
+
+def tell_of_docker(console: Console, version: str, *, hooks: bool) -> None:
+    """Say what a docker CLI does not do with the plugin, by what it says that it is."""
+    if not version:
+        console.warn("There is no docker CLI on the PATH: the plugin waits for one")
+    elif not (found := re.match(r"Docker version (\d+)\.(\d+)", version)):
+        console.warn(f"The docker on the PATH is none that has plugins: {version}")
+    elif (number := (int(found[1]), int(found[2]))) < PLUGINS:
+        console.warn(f"docker {found[1]}.{found[2]} has no plugins; 19.03 and later have: the plugin waits for one")
+    elif hooks and number < HOOKS:
+        console.note(f"docker {found[1]}.{found[2]} asks nobody about commands that fail; 29.3 and later do")

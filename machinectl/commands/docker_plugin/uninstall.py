@@ -1,0 +1,27 @@
+"""`docker-plugin uninstall`: the plugin and its hooks are gone; what is not ours stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl import docker_plugin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from machinectl.console import Console
+
+
+def docker_plugin_uninstall(console: Console, environment: Mapping[str, str]) -> str:
+    """Remove the plugin and its hooks; return where it was, "" where it was not there. Raises MachineError."""
+    path = docker_plugin.plugin_file(environment)
+    if found := docker_plugin.strange(path):
+        console.note(f"{path} is {found}, and stays as it is")
+        return ""
+    there = docker_plugin.is_ours(path)
+    if there:
+        docker_plugin.take_away(path)
+    docker_plugin.ask_for_no_hooks(environment)
+    if not there:
+        console.note(f"There is no plugin at {path}")
+    return path if there else ""

@@ -1,0 +1,121 @@
+"""A JSON text with one value changed: everything else in it stays as it is, byte for byte (RFC 8259).
+
+For files that others write, too: what a round trip through Python would change (indents, numbers, duplicate keys,
+escapes) is theirs.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DECODER = json.JSONDecoder()
+BLANKS = " \t\r\n"
+TAB = "\t"
+
+
+class Member(NamedTuple):
+    """A key of an object, and where it and its value stand in the text."""
+
+    key: str
+    start: int
+    value: int
+    end: int
+
+
+def with_value(text: str, path: Sequence[str], value: Any) -> str:
+    """The text of an object with a value under nested keys, which are made where they are not there.
+
+    Raises ValueError where the text is no JSON object, or something else than an object stands under one of the keys.
+    """
+    opening, found, closing = object_at(text, 0)
+    for depth, key in enumerate(path):
+        own = member(found, key)
+        if own is None:
+            for outer in reversed(path[depth + 1 :]):
+                value = {outer: value}
+            return added(text, opening, found, closing, json.dumps(key), value)
+        if depth == len(path) - 1:
+            return text[: own.value] + json.dumps(value) + text[own.end :]
+        opening, found, closing = object_at(text, own.value)
+    return text
+
+
+def without(text: str, path: Sequence[str]) -> str:
+    """The text of an object without what is under nested keys, nor an object that held nothing else.
+
+    Raises ValueError as `with_value` does.
+    """
+    opening, found, closing = object_at(text, 0)
+    levels = []
+    for depth, key in enumerate(path):
+        own = member(found, key)
+        if own is None:
+            return text
+        levels.append((opening, found, closing, found.index(own)))
+        if depth < len(path) - 1:
+            opening, found, closing = object_at(text, own.value)
+    while len(levels) > 1 and len(levels[-1][1]) == 1:
+        levels.pop()
+    opening, found, closing, at = levels[-1]
+    if at:
+        start, end = found[at - 1].end, found[at].end
+    elif len(found) > 1:
+        start, end = found[0].start, found[1].start
+    else:
+        start, end = opening + 1, closing
+    return text[:start] + text[end:]
+
+
+def member(found: Sequence[Member], key: str) -> Member | None:
+    """The member of that key; of several, the last one counts."""
+    return next((each for each in reversed(found) if each.key == key), None)
+
+
+def object_at(text: str, at: int) -> tuple[int, list[Member], int]:
+    """An object that begins there, blanks aside: where its bracket opens, its members, and where it closes."""
+    if at == 0 and not isinstance(json.loads(text), dict):
+        raise ValueError("it is not a JSON object")
+    opening = after_blanks(text, at)
+    if text[opening] != "{":
+        raise ValueError(f"{text[opening : opening + 20]!r} stands where an object should be")
+    found = []
+    at = after_blanks(text, opening + 1)
+    while text[at] != "}":
+        key, colon = DECODER.raw_decode(text, at)
+        value = after_blanks(text, after_blanks(text, colon) + 1)
+        _, end = DECODER.raw_decode(text, value)
+        found.append(Member(key, at, value, end))
+        at = after_blanks(text, end)
+        if text[at] == ",":
+            at = after_blanks(text, at + 1)
+    return opening, found, at
+
+
+def after_blanks(text: str, at: int) -> int:
+    while at < len(text) and text[at] in BLANKS:
+        at += 1
+    return at
+
+
+def added(text: str, opening: int, found: Sequence[Member], closing: int, key: str, value: Any) -> str:
+    """The text with a new member at an object's end, laid out as its others are, else as docker does it: with tabs."""
+    line = text.rfind("\n", 0, opening) + 1
+    outer = text[line : after_blanks(text, line)]
+    if not found:
+        new = f"\n{outer}{TAB}{key}: {laid_out(value, outer + TAB, TAB)}\n{outer}"
+        return text[: opening + 1] + new + text[closing:]
+    start, end = found[-1].start, found[-1].end
+    gap = text[len(text[:start].rstrip(BLANKS)) : start]
+    if "\n" not in gap:
+        return f"{text[:end]},{gap}{key}: {json.dumps(value)}{text[end:]}"
+    indent = gap.rpartition("\n")[2]
+    return f"{text[:end]},{gap}{key}: {laid_out(value, indent, indent.removeprefix(outer) or TAB)}{text[end:]}"
+
+
+def laid_out(value: Any, indent: str, deeper: str) -> str:
+    """A value over several lines, within what is indented so far."""
+    return json.dumps(value, indent=deeper).replace("\n", f"\n{indent}")

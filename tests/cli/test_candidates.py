@@ -1,0 +1,67 @@
+"""What completion offers is what the command line takes: all that --help shows, and nothing that it hides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer.main
+
+from machinectl.cli import candidates
+from machinectl.cli.app import build
+from machinectl.cli.catalogue import GROUPS, VERBS, of_groups
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+
+VERBS_OF_ALL = [*(name for name in VERBS if name not in GROUPS), *(" ".join(words) for words in of_groups())]
+# Once with what each driver adds: some of create's flags are shown for hosts alone.
+DRIVERS = {"create": "generic"}
+
+
+def parameters(verb: str) -> list[Any]:
+    words = verb.split()
+    found: Any = typer.main.get_command(build([*words, *(f"--driver={DRIVERS[verb]}" for _ in range(verb in DRIVERS))]))
+    for word in words:
+        found = found.commands[word]
+    return list(found.params)
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS_OF_ALL])
+def test_the_flags_of_a_verb_are_those_of_its_help(verb: str) -> None:
+    shown = {
+        name: not each.is_flag
+        for each in parameters(verb)
+        if each.param_type_name == "option" and not each.hidden
+        for name in (*each.opts, *each.secondary_opts)
+    }
+    of_driver = {name for each in candidates.driver_flags(DRIVERS.get(verb, "")) for name in each.names}
+    offered = {name: bool(each.value) for each in candidates.flags(verb) for name in each.names}
+    assert offered == {**{name: takes for name, takes in shown.items() if name not in of_driver}, **HELP}
+
+
+HELP = {"-h": False, "--help": False}
+
+
+@pytest.mark.parametrize("verb", VERBS_OF_ALL)
+def test_the_arguments_of_a_verb_are_those_that_it_takes(verb: str) -> None:
+    taken = [each for each in parameters(verb) if each.param_type_name == "argument"]
+    offered, many = candidates.arguments(verb)
+    assert bool(taken) == bool(offered)
+    assert many == any(each.metavar == "[NAME]…" for each in taken)
+
+
+def test_a_drivers_flags_are_its_options_with_what_they_are_for() -> None:
+    (url,) = candidates.driver_flags("none")
+    assert (url.names, url.value) == (["--url"], candidates.TEXT)
+    found = {each.names[0]: each.value for each in candidates.driver_flags("generic")}
+    assert found["--generic-ssh-key"] == candidates.FILE
+    assert found["--generic-copy-key"] == ""
+    assert {"none", "generic"} <= set(candidates.drivers())
+
+
+def test_what_is_not_there_offers_nothing(store: Store) -> None:
+    assert candidates.driver_flags("nonesuch") == []
+    assert candidates.machines(store.root) == []
+    assert "list" not in candidates.verbs()
+    assert set(candidates.verbs("certs")) == {"create", "import", "issue", "ls"}

@@ -1,0 +1,324 @@
+"""`docker machine`, by the real docker CLI: what is installed, found again, taken away, and left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl import docker_plugin
+from machinectl.commands.docker_plugin.install import docker_plugin_install, tell_of_docker
+from machinectl.commands.docker_plugin.uninstall import docker_plugin_uninstall
+from machinectl.errors import MachineError
+from machinectl.machines.record import Machine
+from tests.support.quiet import Quiet
+from tests.support.real import need
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+    from tests.support.docker_plugged import PluggedDocker
+
+URL = "tcp://192.0.2.1:2376"
+LOGGED_IN = '{\n\t"auths": {\n\t\t"a": {"auth": "dTpw"}\n\t},\n\t"currentContext": "lab", "n": 1.50\n}'
+
+
+@pytest.fixture
+def machine(store: Store, docker: PluggedDocker) -> PluggedDocker:
+    """A docker that has the plugin, and a machine."""
+    added(store, Machine("orionbox", "none", url=URL, tls=True))
+    assert docker.machinectl("docker-plugin", "install").returncode == 0
+    return docker
+
+
+def test_docker_machine_is_machinectl(machine: PluggedDocker) -> None:
+    assert machine("machine", "ls", "-q").stdout == "orionbox\n"
+    assert machine("machine", "url", "orionbox").stdout == f"{URL}\n"
+    assert "machine*" in machine("--help").stdout
+    listed = json.loads(machine("info", "--format", "{{json .ClientInfo.Plugins}}").stdout)
+    assert [(each["Vendor"], each.get("Err")) for each in listed if each["Name"] == "machine"] == [("machinectl", None)]
+
+
+def test_env_names_what_was_typed_and_is_for_the_shell_that_started_docker(machine: PluggedDocker) -> None:
+    need("fish")
+    told = machine("machine", "env", "--shell", "bash", "orionbox").stdout
+    assert f'export DOCKER_HOST="{URL}"\n' in told
+    assert told.endswith("# eval $(docker machine env --shell bash orionbox)\n")
+    command = ["fish", "-N", "-c", "docker machine env orionbox; true"]
+    environment = {**os.environ, **machine.environment}
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert told.endswith("# eval (docker machine env orionbox)\n")
+
+
+@pytest.mark.parametrize("words", [["machine", "ls", "--help"], ["--help", "machine", "ls"], ["help", "machine", "ls"]])
+def test_the_help_of_a_verb_is_ours_and_for_what_is_typed(machine: PluggedDocker, words: list[str]) -> None:
+    text = machine(*words).stdout
+    assert text.startswith("Usage: docker machine ls [OPTIONS]")
+    assert text.endswith("\n  docker machine ls --filter state=Running --format 'table {{.Name}}\\t{{.URL}}'\n")
+
+
+@pytest.mark.parametrize("words", [["machine"], ["machine", "--help"], ["help", "machine"], ["--help", "machine"]])
+def test_the_help_of_all_is_ours_and_for_what_is_typed(machine: PluggedDocker, words: list[str]) -> None:
+    text = machine(*words).stdout
+    assert text.startswith("Usage: docker machine [OPTIONS] COMMAND")
+    assert "machinectl " not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "stderr"),
+    [
+        (
+            ("url", "ghost"),
+            1,
+            'Docker machine "ghost" does not exist\n  List the machines there are: docker machine ls\n',
+        ),
+        (("ls", "--zzz"), 2, "Error: No such option: --zzz\n  docker machine ls --help\n"),
+        (("lss",), 2, "Error: No such command 'lss'.\n  Did you mean: docker machine ls\n"),
+        (("create", "-d", "generic", "--generic-ip-address", "::1", "--generic-ssh-key", "nowhere", "a"), 3, ""),
+        (("ls", "--storage-path", "x"), 2, "It goes before the verb: docker machine --storage-path ls\n"),
+    ],
+)
+def test_exit_codes_are_passed_on_and_hints_are_for_what_is_typed(
+    machine: PluggedDocker, words: tuple[str, ...], code: int, stderr: str
+) -> None:
+    done = machine("machine", *words)
+    assert done.returncode == code
+    assert done.stderr.endswith(stderr)
+
+
+def test_the_store_may_be_named(machine: PluggedDocker, tmp_path: Path) -> None:
+    done = machine("machine", "-s", str(tmp_path), "url", "ghost")
+    assert done.stderr.endswith(f"List the machines there are: docker machine -s {tmp_path} ls\n")
+
+
+def test_what_docker_was_told_before_counts_as_its_variables_do(machine: PluggedDocker) -> None:
+    assert machine("-H", URL, "machine", "active").stdout == "orionbox\n"
+    assert machine(f"-DH={URL}", "machine", "active").stdout == "orionbox\n"
+    assert machine("--context", "x", "machine", "active", DOCKER_HOST=URL).returncode == 1
+    assert machine("-l", "error", "--tls", "machine", "ls", "-q").stdout == "orionbox\n"
+    assert machine("-c", "x", "machine", "env", "orionbox").stdout.endswith(
+        "# eval $(docker -c x machine env orionbox)\n"
+    )
+
+
+def test_the_plugins_file_may_be_started_by_itself(machine: PluggedDocker) -> None:
+    command = [str(machine.plugin), "ls", "-q"]
+    environment = {**os.environ, **machine.environment}
+    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "orionbox\n"
+
+
+def test_two_installs_are_as_good_as_one_and_two_uninstalls_too(docker: PluggedDocker) -> None:
+    before = docker.machinectl("docker-plugin", "install")
+    assert before.stdout == f"{docker.plugin}\n"
+    contents = docker.plugin.read_bytes(), docker.configuration.read_bytes()
+    assert docker.machinectl("docker-plugin", "install").stdout == before.stdout
+    assert (docker.plugin.read_bytes(), docker.configuration.read_bytes()) == contents
+    assert docker.plugin.stat().st_mode & 0o777 == 0o755
+    assert docker.configuration.stat().st_mode & 0o777 == 0o600
+    assert docker.machinectl("docker-plugin", "uninstall").stdout == before.stdout
+    assert docker("machine", "ls").returncode
+    again = docker.machinectl("docker-plugin", "uninstall")
+    assert (again.returncode, again.stdout) == (0, "")
+    assert again.stderr == f"There is no plugin at {docker.plugin}\n"
+    assert os.listdir(docker.directory) == ["cli-plugins"]
+
+
+def test_it_can_be_installed_and_taken_away_as_a_plugin(machine: PluggedDocker) -> None:
+    before = machine.plugin.read_bytes()
+    assert machine("machine", "docker-plugin", "install").returncode == 0
+    assert machine.plugin.read_bytes() == before
+    assert machine("machine", "docker-plugin", "uninstall").stdout == f"{machine.plugin}\n"
+    assert not machine.plugin.exists()
+
+
+def test_dockers_configuration_keeps_all_else_its_mode_and_the_link_to_it(
+    docker: PluggedDocker, tmp_path: Path
+) -> None:
+    docker.directory.mkdir()
+    kept = tmp_path / "dotfiles.json"
+    kept.write_text(LOGGED_IN)
+    kept.chmod(0o640)
+    docker.configuration.symlink_to(kept)
+    assert docker.machinectl("docker-plugin", "install").returncode == 0
+    changed = json.loads(kept.read_text())
+    asked = changed.pop("plugins")["machine"]["error-hooks"].split(",")
+    assert {"ps", "run", "compose"} <= set(asked)
+    assert changed == json.loads(LOGGED_IN)
+    assert docker("machine", "ls").stderr == ""
+    assert docker.machinectl("docker-plugin", "uninstall").returncode == 0
+    assert kept.read_text() == LOGGED_IN
+    assert kept.stat().st_mode & 0o777 == 0o640
+    assert docker.configuration.is_symlink()
+
+
+def test_hooks_are_asked_for_of_no_command_that_docker_does_not_have(docker: PluggedDocker) -> None:
+    known = {line.split()[0].rstrip("*") for line in docker("--help").stdout.splitlines() if line.startswith("  ")}
+    # bake and buildx come with a plugin; the others are hidden until an engine is seen.
+    assert set(docker_plugin.ASKING.split()) - known <= {
+        "bake",
+        "buildx",
+        "checkpoint",
+        "config",
+        "node",
+        "secret",
+        "service",
+        "stack",
+    }
+
+
+def test_without_hooks_the_configuration_is_left_alone(docker: PluggedDocker) -> None:
+    assert docker.machinectl("docker-plugin", "install", "--no-hooks").returncode == 0
+    assert os.listdir(docker.directory) == ["cli-plugins"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"plugins": []}', '{"plugins": {"machine": 1}}', "\xff", "[" * 100_000])
+def test_a_configuration_that_is_none_is_left_as_it_is_and_said(docker: PluggedDocker, text: str) -> None:
+    docker.directory.mkdir()
+    docker.configuration.write_text(text, encoding="latin-1")
+    done = docker.machinectl("docker-plugin", "install")
+    assert (done.returncode, done.stdout) == (0, f"{docker.plugin}\n")
+    assert f"Nothing is said of docker commands that fail: docker's {docker.configuration} is not what" in done.stderr
+    assert docker.configuration.read_text(encoding="latin-1") == text
+    assert docker.machinectl("docker-plugin", "uninstall").returncode == 1
+    assert docker.configuration.read_text(encoding="latin-1") == text
+    assert not docker.plugin.exists()
+
+
+def test_somebody_elses_plugin_stays(docker: PluggedDocker, tmp_path: Path) -> None:
+    docker.plugin.parent.mkdir(parents=True)
+    for put, what in (
+        (lambda: docker.plugin.write_text("#!/bin/sh\n"), "somebody else's file"),
+        (docker.plugin.mkdir, "a directory"),
+        (lambda: docker.plugin.symlink_to(tmp_path / "nowhere"), f"a link to {tmp_path}/nowhere"),
+        (lambda: os.mkfifo(docker.plugin), "somebody else's file"),
+    ):
+        put()
+        before = identity(docker.plugin)
+        refused = docker.machinectl("docker-plugin", "install")
+        assert refused.returncode == 1
+        assert refused.stderr == (
+            f"Error: {docker.plugin} is {what}, and stays as it is\n"
+            f"  Move it away, and install again: mv {docker.plugin} {docker.plugin}.old\n"
+        )
+        left = docker.machinectl("docker-plugin", "uninstall")
+        assert (left.returncode, left.stderr) == (0, f"{docker.plugin} is {what}, and stays as it is\n")
+        assert identity(docker.plugin) == before
+        shutil.move(docker.plugin, f"{docker.plugin}.old.{before[0]}")
+
+
+def identity(path: Path) -> tuple[int, int, int]:
+    found = path.lstat()
+    return found.st_ino, found.st_mode, found.st_mtime_ns
+
+
+def test_a_docker_directory_that_cannot_be_used_is_one_clear_line(docker: PluggedDocker, tmp_path: Path) -> None:
+    docker.directory.write_text("")
+    done = docker.machinectl("docker-plugin", "install")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"Error: Cannot use docker's {docker.plugin}: File exists\n"
+        f"  See who may do that: ls -ld {docker.directory}; or name another place in DOCKER_CONFIG\n"
+    )
+    elsewhere = tmp_path / "no" / "where"
+    done = docker.machinectl("docker-plugin", "install", environment={"DOCKER_CONFIG": str(elsewhere)})
+    assert done.stderr.startswith(f"Error: Cannot use docker's {elsewhere}/cli-plugins/docker-machine: No such file")
+    assert f"ls -ld {tmp_path};" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("", "There is no docker CLI on the PATH: the plugin waits for one"),
+        (
+            "Docker version 18.09.1, build 4c52b90",
+            "docker 18.09 has no plugins; 19.03 and later have: the plugin waits for one",
+        ),
+        (
+            "Docker version 19.03.0, build aeac949",
+            "docker 19.03 asks nobody about commands that fail; 29.3 and later do",
+        ),
+        ("Docker version 29.2.1, build a", "docker 29.2 asks nobody about commands that fail; 29.3 and later do"),
+        ("Docker version 29.3.0, build a", ""),
+        ("Docker version 30.0.0-rc.1, build a", ""),
+        ("podman version 4.3.1", "The docker on the PATH is none that has plugins: podman version 4.3.1"),
+    ],
+)
+def test_what_an_old_docker_lacks_is_said(version: str, told: str) -> None:
+    console = Quiet()
+    tell_of_docker(console, version, hooks=True)
+    assert console.said == ([told] if told else [])
+
+
+def test_without_a_docker_cli_it_is_installed_all_the_same(docker: PluggedDocker, tmp_path: Path) -> None:
+    done = docker.machinectl("docker-plugin", "install", environment={"PATH": str(tmp_path)})
+    assert (done.returncode, done.stdout) == (0, f"{docker.plugin}\n")
+    assert "There is no docker CLI on the PATH" in done.stderr
+
+
+@pytest.fixture
+def in_process(docker: PluggedDocker, monkeypatch: pytest.MonkeyPatch) -> PluggedDocker:
+    """To install as another user, or on another file system, than the tests' own."""
+    need("mount", "umount", root=True)
+    monkeypatch.setattr("machinectl.commands.docker_plugin.install.docker_cli", lambda _: "Docker version 29.3.0")
+    return docker
+
+
+def test_another_users_directory_is_one_clear_line(in_process: PluggedDocker, tmp_path: Path) -> None:
+    in_process.directory.mkdir(mode=0o755)
+    for directory in (tmp_path, *tmp_path.parents[:3]):
+        directory.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(MachineError) as raised:
+            docker_plugin_install(Quiet(), ["/x"], in_process.environment)
+    finally:
+        os.seteuid(0)
+    assert raised.value.cause == f"Cannot use docker's {in_process.plugin}: Permission denied"
+    assert os.listdir(in_process.directory) == []
+
+
+def test_what_root_puts_into_a_users_directory_is_the_users(in_process: PluggedDocker) -> None:
+    in_process.directory.mkdir()
+    in_process.configuration.write_text(LOGGED_IN)
+    in_process.configuration.chmod(0o600)
+    for path in (in_process.directory, in_process.configuration):
+        os.chown(path, 65534, 65534)
+    docker_plugin_install(Quiet(), ["/x"], in_process.environment)
+    for path in (in_process.configuration, in_process.plugin.parent, in_process.plugin):
+        assert (path.stat().st_uid, path.stat().st_gid) == (65534, 65534)
+
+
+@pytest.fixture
+def disk(in_process: PluggedDocker) -> Iterator[Path]:
+    in_process.directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", in_process.directory], check=True)
+    yield in_process.directory
+    subprocess.run(["umount", in_process.directory], check=True)
+
+
+def test_on_a_full_disk_nothing_is_lost_and_nothing_half_made_stays(in_process: PluggedDocker, disk: Path) -> None:
+    in_process.configuration.write_text(LOGGED_IN)
+    in_process.plugin.parent.mkdir()
+    disk.joinpath("filler").write_bytes(b"x" * (60 * 1024))
+    with pytest.raises(MachineError) as raised:
+        docker_plugin_install(Quiet(), ["/x"], in_process.environment)
+    assert raised.value.cause == f"Cannot use docker's {in_process.plugin}: No space left on device"
+    assert raised.value.hint.startswith("Make room on the disk that holds it: df -h ")
+    assert in_process.configuration.read_text() == LOGGED_IN
+    assert os.listdir(in_process.plugin.parent) == []
+
+
+def test_a_read_only_directory_is_one_clear_line(in_process: PluggedDocker, disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    with pytest.raises(MachineError, match="Read-only file system"):
+        docker_plugin_install(Quiet(), ["/x"], in_process.environment)
+    console = Quiet()
+    assert docker_plugin_uninstall(console, in_process.environment) == ""
+    assert console.said == [f"There is no plugin at {in_process.plugin}"]
