@@ -10,6 +10,7 @@ import typer
 from machinectl.cli.access import with_access
 from machinectl.cli.colours import coloured
 from machinectl.cli.exits import BOLD, RED, report
+from machinectl.cli.following import switched_off
 from machinectl.cli.lines import shown
 from machinectl.cli.output import draw, print_json
 from machinectl.cli.verbs import AsJson, Names, seconds, session, verb
@@ -56,7 +57,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             reports.append(found)
             if not as_json:
                 print_report(found, name, here.program)
-        reports.append(examine_here(here.store, sys.argv[0], whole=not names))
+        reports.append(examine_here(here.store, names or [], sys.argv[0], following=not switched_off()))
         if as_json:
             print_json([each.fields() for each in reports])
         else:

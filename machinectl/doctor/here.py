@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from machinectl.machines import docker_machine_store
 from machinectl.machines.record import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from machinectl.doctor.check import Check
     from machinectl.machines.record import Machine
@@ -31,43 +32,68 @@ CLI, PROGRAM = "docker CLI", "machinectl"
 PATIENCE = 5.0
 # Below that, a record and its certificates may not be written any more. KiB.
 ROOM = 1 << 10
+# The first docker CLI that has contexts, and plugins.
+WITH_CONTEXTS = (19, 3)
+DOCS = "https://docs.docker.com/engine/install/"
 ELF = b"\x7fELF"
 
 
-def examine(store: Store, program: str, *, whole: bool) -> Iterator[Check]:
-    """What there is to say of this computer, without asking any host: the store only where it is the `whole` of it.
+@dataclass(frozen=True)
+class Seat:
+    """Where the person sits: `program` is how this one was started (sys.argv[0]), `environment` this shell's.
 
-    `program` is how this one was started (sys.argv[0]). Never raises MachineError.
+    `following` is whether machinectl has docker's contexts follow its machines here.
     """
-    if whole:
-        yield directories(store)
-        machines: list[Machine] = []
-        try:
-            yield from records(store, machines)
-        except MachineError as exc:
-            yield failed(RECORDS, exc)
-        yield from certificates(store, machines)
-        yield from removed(store)
-        yield from docker_machines(store)
-    yield from tools(store, program, os.environ)
+
+    program: str
+    environment: Mapping[str, str]
+    following: bool
 
 
-def tools(store: Store, program: str, environment: Mapping[str, str]) -> Iterator[Check]:
-    """What stands between this shell and the machines."""
-    path = environment.get("PATH", os.defpath)
+def examine(store: Store, names: Sequence[str], seat: Seat) -> Iterator[Check]:
+    """What there is to say of this computer, without asking any host; its store only where no machines are named.
+
+    Never raises MachineError.
+    """
+    if not names:
+        yield from of_store(store)
+    path = seat.environment.get("PATH", os.defpath)
     yield docker_cli(path)
-    yield from docker.checks(environment)
-    yield from shell.checks(environment, readable(store) if environment.get("DOCKER_HOST") else [])
-    yield which_machinectl(path, program)
+    yield from docker.checks(
+        store, readable(store, names or all_names(store)), seat.environment, following=seat.following
+    )
+    at_host = readable(store, all_names(store)) if seat.environment.get("DOCKER_HOST") else []
+    yield from shell.checks(seat.environment, at_host)
+    yield which_machinectl(path, seat.program)
 
 
-def readable(store: Store) -> list[Machine]:
-    """The machines whose records can be read."""
+def of_store(store: Store) -> Iterator[Check]:
+    """What there is to say of the store as a whole."""
+    yield directories(store)
+    machines: list[Machine] = []
+    try:
+        yield from records(store, machines)
+    except MachineError as exc:
+        yield failed(RECORDS, exc)
+    yield from certificates(store, machines)
+    yield from removed(store)
+    yield from docker_machines(store)
+
+
+def all_names(store: Store) -> list[str]:
+    """The names of all machines; none where the store cannot be read, of which another check tells."""
+    try:
+        return store.names()
+    except MachineError:
+        return []
+
+
+def readable(store: Store, names: Iterable[str]) -> list[Machine]:
+    """The machines of those names whose records can be read."""
     found: list[Machine] = []
-    with suppress(MachineError):
-        for name in store.names():
-            with suppress(MachineError):
-                found.append(store.read(name))
+    for name in names:
+        with suppress(MachineError):
+            found.append(store.read(name))
     return found
 
 
@@ -160,15 +186,17 @@ def docker_cli(path: str) -> Check:
     """Which docker is typed."""
     program = shutil.which("docker", path=path)
     if program is None:
-        return broken(
-            CLI, "there is no docker on the PATH", "Install the docker CLI: https://docs.docker.com/engine/install/"
-        )
+        return broken(CLI, "there is no docker on the PATH", f"Install the docker CLI: {DOCS}")
     said = version_of(program)
     if said is None:
         return broken(CLI, f"{program} does not say its version", f"See why: {quoted(program)} --version")
     if not said.startswith("Docker version "):
         return unknown(CLI, f"{program} is not Docker's, but says {said!r}", f"See: {quoted(program)} --version")
-    return ok(CLI, f"{program}, {said.removeprefix('Docker ').partition(',')[0]}")
+    seen = f"{program}, {said.removeprefix('Docker ').partition(',')[0]}"
+    numbers = re.match(r"Docker version (\d+)\.(\d+)", said)
+    if numbers and (int(numbers[1]), int(numbers[2])) < WITH_CONTEXTS:
+        return unknown(CLI, f"{seen}: it knows neither contexts nor plugins", f"Install a newer one: {DOCS}")
+    return ok(CLI, seen)
 
 
 def version_of(program: str) -> str | None:

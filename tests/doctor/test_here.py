@@ -90,7 +90,7 @@ def test_records_that_cannot_be_used_are_told_each_with_what_to_type(store: Stor
     assert [line.split()[0] for line in said if " Records " in line] == ["✗", "✗"]
     for hint in ("machinectl rm -f broken", "machinectl provision half"):
         assert any(hint in line and line.startswith("      ") for line in said)
-    assert said[-1] == "  2 broken"
+    assert said[-1].startswith("  2 broken, ")
 
 
 def test_a_store_that_others_can_read_is_closed_by_what_it_says(store: Store) -> None:
@@ -173,7 +173,7 @@ def shell_of(*machines: Machine, **environment: str) -> list[Check]:
         ({}, OK, ""),
         ({"DOCKER_HOST": "tcp://192.0.2.1:2376"}, UNKNOWN, "eval $(machinectl env -u)"),
         ({"DOCKER_CONTEXT": "lab"}, UNKNOWN, "unset DOCKER_CONTEXT"),
-        ({"DOCKER_CONTEXT": "lab", "DOCKER_HOST": "tcp://192.0.2.7:2376"}, BROKEN, "unset DOCKER_CONTEXT"),
+        ({"DOCKER_CONTEXT": "lab", "DOCKER_HOST": "tcp://192.0.2.1:2376"}, UNKNOWN, "eval $(machinectl env -u)"),
         ({"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/nowhere"}, BROKEN, "eval $(machinectl env -u)"),
         ({"DOCKER_HOST": "tcp://192.0.2.7:2376"}, BROKEN, "eval $(machinectl env orion)"),
         (
