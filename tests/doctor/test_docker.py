@@ -87,10 +87,10 @@ def test_a_context_that_is_chosen_and_gone_is_what_docker_fails_on(store: Store,
 
 
 def test_docker_host_beats_docker_context_as_docker_has_it(store: Store, cli: DockerCli) -> None:
-    both = {"DOCKER_HOST": "tcp://192.0.2.7:2375", "DOCKER_CONTEXT": "ghost"}
-    shown = cli.run("context", "show", **both)
+    host, context = "tcp://192.0.2.7:2375", "ghost"
+    shown = cli.run("context", "show", DOCKER_HOST=host, DOCKER_CONTEXT=context)
     assert shown.stdout == "default\n"
-    assert "Current context" not in looked_at(store, cli, **both)
+    assert "Current context" not in looked_at(store, cli, DOCKER_HOST=host, DOCKER_CONTEXT=context)
 
 
 def test_the_plugin(store: Store, cli: DockerCli, tmp_path: Path) -> None:
