@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
 import sysconfig
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl.atomic import quoted
-from machinectl.doctor import docker, kept, shell
+from machinectl.doctor import cli, docker, kept, shell
 from machinectl.doctor.check import broken, failed, ok, unknown
 from machinectl.errors import MachineError
 from machinectl.machines import docker_machine_store
@@ -27,14 +25,9 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 STORE, RECORDS, REMOVED, DOCKER_MACHINE = "Store", "Records", "Removed", "docker-machine"
-CLI, PROGRAM = "docker CLI", "machinectl"
-# A program that only says its version does so in milliseconds. Seconds.
-PATIENCE = 5.0
+PROGRAM = "machinectl"
 # Below that, a record and its certificates may not be written any more. KiB.
 ROOM = 1 << 10
-# The first docker CLI that has contexts, and plugins.
-WITH_CONTEXTS = (19, 3)
-DOCS = "https://docs.docker.com/engine/install/"
 ELF = b"\x7fELF"
 
 
@@ -58,7 +51,7 @@ def examine(store: Store, names: Sequence[str], seat: Seat) -> Iterator[Check]:
     if not names:
         yield from of_store(store)
     path = seat.environment.get("PATH", os.defpath)
-    yield docker_cli(path)
+    yield cli.docker_cli(path)
     yield from docker.checks(
         store, readable(store, names or all_names(store)), seat.environment, following=seat.following
     )
@@ -182,35 +175,6 @@ def docker_machines(store: Store) -> Iterator[Check]:
         yield unknown(DOCKER_MACHINE, count, f"Register one here, which changes nothing there: {commands[0]}")
 
 
-def docker_cli(path: str) -> Check:
-    """Which docker is typed."""
-    program = shutil.which("docker", path=path)
-    if program is None:
-        return broken(CLI, "there is no docker on the PATH", f"Install the docker CLI: {DOCS}")
-    said = version_of(program)
-    if said is None:
-        return broken(CLI, f"{program} does not say its version", f"See why: {quoted(program)} --version")
-    if not said.startswith("Docker version "):
-        return unknown(CLI, f"{program} is not Docker's, but says {said!r}", f"See: {quoted(program)} --version")
-    seen = f"{program}, {said.removeprefix('Docker ').partition(',')[0]}"
-    numbers = re.match(r"Docker version (\d+)\.(\d+)", said)
-    if numbers and (int(numbers[1]), int(numbers[2])) < WITH_CONTEXTS:
-        return unknown(CLI, f"{seen}: it knows neither contexts nor plugins", f"Install a newer one: {DOCS}")
-    return ok(CLI, seen)
-
-
-def version_of(program: str) -> str | None:
-    """The first line of what a program says of its version; None where it fails."""
-    try:
-        done = subprocess.run(
-            [program, "--version"], capture_output=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    said = done.stdout.decode(errors="replace").strip().partition("\n")[0]
-    return said if done.returncode == 0 and said else None
-
-
 def which_machinectl(path: str, program: str) -> Check:
     """Which machinectl is typed: systemd has one, too. `program` is the one that runs."""
     candidates = (os.path.join(directory or ".", "machinectl") for directory in path.split(os.pathsep))
@@ -243,4 +207,4 @@ def is_systemds(program: str) -> bool:
                 return False
     except OSError:
         return False
-    return (version_of(program) or "").startswith("systemd ")
+    return (cli.version_of(program) or "").startswith("systemd ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.changes import ConfigMerged, of_kind
-from machinectl.doctor import configuration, host, kept, served
+from machinectl.doctor import cli, configuration, host, kept, served
 from machinectl.doctor.check import Verdict, broken, failed, ok, unknown, unseen
 from machinectl.doctor.host import Shell
 from machinectl.doctor.way import TCP, TLS, Way, way_to
@@ -115,6 +116,8 @@ def judged(store: Store, machine: Machine, way: Way, inside: Inside) -> Iterator
     elif machine.tls and machine.url.startswith("tcp://"):
         yield from unseen([served.TITLE], f"{TLS} failed")
     yield through_firewall(last, machine, inside)
+    if way.most:
+        yield cli.understood(cli.spoken(os.environ.get("PATH", os.defpath)), way.least, way.most)
     off = inside.off if inside.off is not None else way.off
     yield (
         unknown(host.CLOCK, "not looked at: neither engine nor host was asked")

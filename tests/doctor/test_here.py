@@ -15,7 +15,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.commands.certs.create import certs_create
-from machinectl.doctor import here, kept, shell
+from machinectl.doctor import cli, here, kept, shell
 from machinectl.doctor.check import Verdict
 from machinectl.machines.record import Machine, Phase
 from tests.support.program import COMMAND, machinectl
@@ -138,11 +138,11 @@ def test_a_store_that_is_a_file_or_cannot_be_read_is_told(tmp_path: Path) -> Non
 
 
 def test_a_docker_that_is_not_dockers(tmp_path: Path) -> None:
-    assert here.docker_cli(str(tmp_path)).verdict is BROKEN
+    assert cli.docker_cli(str(tmp_path)).verdict is BROKEN
     docker = program(tmp_path / "docker", "echo podman version 5.4.2")
-    assert here.docker_cli(str(tmp_path)).verdict is UNKNOWN
+    assert cli.docker_cli(str(tmp_path)).verdict is UNKNOWN
     program(docker, "exit 3")
-    assert here.docker_cli(str(tmp_path)).seen == f"{docker} does not say its version"
+    assert cli.docker_cli(str(tmp_path)).seen == f"{docker} does not say its version"
 
 
 def test_systemds_machinectl_is_told_from_ours_by_asking_it(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import ssl
 import subprocess
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
+from machinectl.doctor import cli
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.machine import examine
 from machinectl.doctor.way import way_to
@@ -23,6 +25,7 @@ from machinectl.machines.record import Machine
 from tests.support import hostile_engine, hostile_ssh, servers
 from tests.support.program import COMMAND, machinectl
 from tests.support.quiet import Quiet
+from tests.support.real import need
 from tests.support.registered import added, register
 from tests.support.servers import serving
 
@@ -83,7 +86,18 @@ def test_an_engine_that_is_well_is_seen_step_by_step(store: Store, dockerd: Dock
     checks = looked_at(store)
     assert kept(store) == before
     assert list(checks) == [
-        *("Record", "Modes", "Certificates", "Name", "TCP", "TLS", "Served certificate", "Engine", "Clock"),
+        *(
+            "Record",
+            "Modes",
+            "Certificates",
+            "Name",
+            "TCP",
+            "TLS",
+            "Served certificate",
+            "Engine",
+            "API version",
+            "Clock",
+        ),
         "SSH and host key",
     ]
     assert checks.pop("SSH and host key").verdict is UNKNOWN
@@ -171,6 +185,28 @@ def test_an_engine_without_tls_works_and_is_worth_a_look(store: Store) -> None:
         checks = looked_at(store)
     assert checks["Engine"].verdict is OK
     assert checks["TLS"].verdict is UNKNOWN
+
+
+@pytest.mark.parametrize(("client", "verdict"), [("1.50", OK), ("1.44", OK), ("1.41", BROKEN), ("", UNKNOWN)])
+def test_an_engine_that_no_longer_understands_the_docker_cli_here_is_told(
+    store: Store, monkeypatch: pytest.MonkeyPatch, client: str, verdict: Verdict
+) -> None:
+    docker = Path("docker")
+    docker.write_text(f"#!/bin/sh\necho {client}; exit 1\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{Path.cwd()}:{os.environ['PATH']}")
+    with serving(servers.ENGINES["29.1.3"]) as port:
+        machine_at(store, f"tcp://127.0.0.1:{port}")
+        found = looked_at(store)["API version"]
+    assert found.verdict is verdict
+    assert "the engine speaks 1.44 to 1.52" in found.seen
+
+
+def test_the_docker_cli_says_what_it_speaks_without_an_engine() -> None:
+    need("docker")
+    assert re.fullmatch(r"1\.\d+", cli.spoken(os.environ["PATH"]))
+    assert cli.understood("1.50", "", "strange").verdict is OK
+    assert cli.understood("1.9", "1.12", "1.41").verdict is BROKEN
 
 
 def test_a_clock_is_read_off_the_engines_answers(store: Store) -> None:
