@@ -31,7 +31,7 @@ HERE = "This computer"
 Deadline = Annotated[
     float,
     typer.Option(
-        "-t", "--timeout", min=0, max=86400, callback=seconds, metavar="SECONDS", help="How long each step may take."
+        "-t", "--timeout", min=0.1, max=86400, callback=seconds, metavar="SECONDS", help="How long each step may take."
     ),
 ]
 
@@ -57,11 +57,12 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             reports.append(found)
             if not as_json:
                 print_report(found, name, here.program)
-        reports.append(examine_here(here.store, names or [], sys.argv[0], following=not switched_off()))
-        if as_json:
+        if reports or not failed:
+            reports.append(examine_here(here.store, names or [], sys.argv[0], following=not switched_off()))
+            if not as_json:
+                print_report(reports[-1], HERE, here.program)
+        if as_json and reports:
             print_json([each.fields() for each in reports])
-        else:
-            print_report(reports[-1], HERE, here.program)
         return int(failed or not all(each.is_well for each in reports))
 
 

@@ -222,14 +222,20 @@ def logged_in_inside(
     machine: Machine, session: Session, console: Console, access: Access, ssh: SSHEndpoint, timeout: float
 ) -> Inside:
     """What is seen by who is logged in."""
+    from machinectl.ssh.errors import PasswordWanted
+
+    shell = Shell(machine.name)
     key = "the pinned key" if pinned(machine).strip() else "a key that your SSH knows"
     entered = ok(SSH, f"{session.user} is let in at {ssh.host}, which shows {key}")
     try:
         root = elevated(session, console, access)
+    except PasswordWanted as exc:
+        give = f"Give it: machinectl doctor --sudo-password-file <FILE> {machine.name}"
+        return Inside((entered, unknown(ROOT, exc.cause, give), *unseen([HOST], "nobody gave a password")), shell)
     except MachineError as exc:
-        return Inside((entered, failed(ROOT, exc), *unseen([HOST], f"{ROOT} failed")), Shell(machine.name))
+        return Inside((entered, failed(ROOT, exc), *unseen([HOST], f"{ROOT} failed")), shell)
     program = getattr(root, "program", "")
-    shell = Shell(machine.name, program)
+    shell = replace(shell, root=program)
     checks = (entered, ok(ROOT, f"{session.user} becomes root by {program}" if program else f"{session.user} is root"))
     try:
         asked = datetime.now(UTC)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from machinectl.hosts.identity import Identity
+from tests.lab.image import PASSWORD
 from tests.lab.snapshot import changed_files
 from tests.support.lab_cli import Cli, generic, plain
 from tests.support.program import COMMAND, machinectl
@@ -64,8 +65,8 @@ class Patient:
     def broken(self) -> dict[str, Any]:
         return {title: each for title, each in self.report().items() if each["Verdict"] == "broken"}
 
-    def is_well(self) -> bool:
-        found = {title: each for title, each in self.report().items() if each["Verdict"] != "ok"}
+    def is_well(self, *options: str) -> bool:
+        found = {title: each for title, each in self.report(*options).items() if each["Verdict"] != "ok"}
         assert not found, found
         return True
 
@@ -263,6 +264,20 @@ def test_a_clock_that_is_off_is_told_by_host_and_by_engine(fresh_host: FreshHost
     found = Patient(cli, host).broken()
     assert found["Clock"]["Seen"] == "the host's is 730 days ahead of the clock here"
     assert "timedatectl set-ntp true" in found["Clock"]["Hint"]
+
+
+def test_a_password_that_nobody_gave_is_no_fault(fresh_host: FreshHost, cli: Cli, tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text(PASSWORD)
+    password.chmod(0o600)
+    host = fresh_host("docker")
+    cli.ok(*generic(host, "--sudo-password-file", password, user="dev"))
+    patient = Patient(cli, host)
+    found = patient.report()
+    assert (found["Root"]["Verdict"], found["Host"]["Verdict"]) == ("unknown", "unknown")
+    assert found["Root"]["Hint"] == f"Give it: machinectl doctor --sudo-password-file <FILE> {NAME}"
+    assert "Host" not in patient.report("--sudo-password-file", str(password))
+    assert patient.is_well("--sudo-password-file", str(password))
 
 
 def test_several_at_once_are_told_in_the_order_in_which_they_were_named(patient: Patient) -> None:

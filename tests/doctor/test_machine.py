@@ -6,8 +6,10 @@ import json
 import os
 import pty
 import re
+import signal
 import ssl
 import subprocess
+import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -289,6 +291,35 @@ def test_many_are_told_under_their_names_in_the_order_given(store: Store) -> Non
     assert done.returncode == 1
     assert [line for line in done.stdout.splitlines() if not line.startswith(" ")] == ["m10", "m2", "This computer"]
     assert 'Docker machine "ghost" does not exist' in done.stderr
+
+
+def test_where_no_name_is_a_machines_nothing_is_looked_at(store: Store) -> None:
+    done = machinectl("doctor", "ghost", "--json", store=store.root)
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_an_interrupt_ends_it_at_once(store: Store, dockerd: Dockerd) -> None:
+    asked = threading.Event()
+
+    def behaviour(connection: servers.Connection) -> None:
+        asked.set()
+        connection.hold()
+
+    with serving(behaviour) as port:
+        machine_at(store, f"tcp://127.0.0.1:{port}", directory=dockerd.directory)
+        with subprocess.Popen(
+            [*COMMAND, "doctor", "-t", "3600", "orion"],
+            env={**os.environ, "MACHINE_STORAGE_PATH": store.root},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert asked.wait(30)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+            assert process.stderr
+            assert "Traceback" not in process.stderr.read()
 
 
 def test_a_machine_is_json_for_programs(store: Store) -> None:
