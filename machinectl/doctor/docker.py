@@ -77,7 +77,7 @@ def contexts(found: Sequence[Standing]) -> Iterator[Check]:
     """How machines and their contexts stand to each other: those that are not in step, else one line for all."""
     wrong: dict[Check, list[str]] = {}
     for each in found:
-        if each.step is not Step.NONE:
+        if each.why:
             wrong.setdefault(out_of_step(each), []).append(each.machine)
     for check, names in wrong.items():
         more = f" and {len(names) - kept.NAMED} more" if len(names) > kept.NAMED else ""
@@ -93,6 +93,8 @@ def contexts(found: Sequence[Standing]) -> Iterator[Check]:
 
 def out_of_step(found: Standing) -> Check:
     """What is wrong with one; a context that leads elsewhere is worse than none."""
+    if found.step is Step.REMOVE:
+        return broken(CONTEXTS, f"there, and {found.why}", "Remove it: machinectl context sync")
     judge = broken if found.is_there and found.mends else unknown
     return judge(CONTEXTS, found.why, found.hint)
 

@@ -61,6 +61,18 @@ def test_contexts_that_are_in_step_and_one_that_leads_elsewhere(store: Store, cl
     assert (found.verdict, found.seen) == (BROKEN, "orion: it leads to tcp://192.0.2.9:2375")
 
 
+def test_a_machine_that_is_to_have_no_context_is_no_fault_unless_it_has_one(store: Store, cli: DockerCli) -> None:
+    machine(store, cli)
+    with store.writing("orion") as held:
+        held.machine.context = False
+        held.write()
+    found = looked_at(store, cli)["docker contexts"]
+    assert (found.verdict, found.hint) == (BROKEN, "Remove it: machinectl context sync")
+    mend(Contexts(str(cli.config)), store, store.read("orion"))
+    found = looked_at(store, cli)["docker contexts"]
+    assert (found.verdict, found.hint) == (UNKNOWN, "To have one: machinectl set --context orion")
+
+
 def test_many_that_are_missing_are_one_line(store: Store, cli: DockerCli) -> None:
     for number in range(9):
         added(store, Machine(f"m{number}", "none", url="tcp://192.0.2.7:2375"))
