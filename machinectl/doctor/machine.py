@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from machinectl import url as engine_url
 from machinectl.changes import ConfigMerged, of_kind
 from machinectl.doctor import cli, configuration, host, kept, served
+from machinectl.doctor.beside import Beside
 from machinectl.doctor.check import Verdict, broken, failed, ok, unknown, unseen
 from machinectl.doctor.host import Shell
 from machinectl.doctor.way import TCP, TLS, Way, way_to
@@ -20,6 +20,8 @@ from machinectl.hosts.access import elevated, logged_in, pinned
 from machinectl.hosts.driven import where
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.setup import target_of
+from machinectl.hosts.states import ASLEEP, driver_or_none, known_state
+from machinectl.machines.record import Phase
 from machinectl.provision import facts as host_facts
 from machinectl.provision import firewall
 from machinectl.provision import health as host_health
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from machinectl.provision.health import Health
     from machinectl.ssh.session import Session
 
-SSH, ROOT, HOST = "SSH and host key", "Root", "Host"
+STATE, SSH, ROOT, HOST = "State", "SSH and host key", "Root", "Host"
 # What is read on a host is read in 0.3 s; one that swaps takes longer. In deadlines of one step.
 READS = 4
 DATA = "/var/lib/docker"
@@ -66,42 +68,26 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
     try:
         machine = store.read(name)
     except MachineError as exc:
-        return [failed(kept.RECORD, exc)]
+        theirs = store.is_docker_machines(name)
+        return [unknown(kept.RECORD, exc.cause, exc.hint) if theirs else failed(kept.RECORD, exc)]
+    here = list(of_store(store, machine))
+    if machine.phase is Phase.CREATING:
+        return here
+    # Who makes hosts asks somebody far away.
+    asleep = Beside(lambda: known_state(machine, driver_or_none(machine))).found(timeout)
+    if asleep in ASLEEP:
+        off = broken(STATE, f'driver "{machine.driver}" says: {asleep}', f"Switch it on: machinectl start {name}")
+        return [*here, off, *unseen(["Engine", SSH, HOST], f"it is {asleep}")]
     # Who reads a file of it later, needs no line more.
     with console.step("Examining") if console.interactive else nullcontext():
-        at_engine = Beside(machine, timeout)
+        engine = Beside(lambda: way_to(machine, timeout))
         inside = look_inside(machine, console, access, timeout)
-        way = at_engine.way()
-    return list(judged(store, machine, way, inside))
+        way = engine.found() or Way(())
+    return [*here, *judged(machine, way, inside)]
 
 
-class Beside(threading.Thread):
-    """The way to a machine's engine, gone while its host is looked at."""
-
-    def __init__(self, machine: Machine, timeout: float) -> None:
-        # A daemon: ^C ends it with the process.
-        super().__init__(daemon=True, name=f"engine of {machine.name}")
-        self._machine = machine
-        self._timeout = timeout
-        self._way = Way(())
-        self._bug: Exception | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self._way = way_to(self._machine, self._timeout)
-        except Exception as exc:  # noqa: BLE001 - raised again by who waits
-            self._bug = exc
-
-    def way(self) -> Way:
-        self.join()
-        if self._bug:
-            raise self._bug
-        return self._way
-
-
-def judged(store: Store, machine: Machine, way: Way, inside: Inside) -> Iterator[Check]:
-    """What was seen of a machine, as checks in their order."""
+def of_store(store: Store, machine: Machine) -> Iterator[Check]:
+    """What is kept of a machine here."""
     yield kept.record(store, machine)
     try:
         yield kept.modes(machine.directory)
@@ -109,6 +95,10 @@ def judged(store: Store, machine: Machine, way: Way, inside: Inside) -> Iterator
         yield unknown(kept.MODES, f"{exc.filename} cannot be looked at: {exc.strerror}")
     if machine.tls:
         yield kept.certificates(store, machine)
+
+
+def judged(machine: Machine, way: Way, inside: Inside) -> Iterator[Check]:
+    """What was seen of a machine, as checks in their order."""
     *before, last = way.checks
     yield from (through_firewall(check, machine, inside) for check in before)
     if way.shown:

@@ -23,8 +23,10 @@ from machinectl.doctor.check import Verdict
 from machinectl.doctor.machine import examine
 from machinectl.doctor.way import way_to
 from machinectl.hosts.access import Access
-from machinectl.machines.record import Machine
+from machinectl.machines.record import Machine, Phase
+from machinectl.state import State
 from tests.support import hostile_engine, hostile_ssh, servers
+from tests.support.driver import StandIn
 from tests.support.program import COMMAND, machinectl
 from tests.support.quiet import Quiet
 from tests.support.real import need
@@ -32,7 +34,7 @@ from tests.support.registered import added, register
 from tests.support.servers import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from machinectl.doctor.check import Check
     from machinectl.machines.store import Store
@@ -274,6 +276,47 @@ def test_a_record_that_is_none_is_all_there_is_to_say(store: Store) -> None:
     [check] = looked_at(store).values()
     assert (check.title, check.verdict) == ("Record", BROKEN)
     assert check.hint.endswith("machinectl rm -f orion")
+
+
+def test_a_machine_whose_creation_was_cut_is_no_more_than_that(store: Store) -> None:
+    half = Machine("orion", "generic")
+    half.phase = Phase.CREATING
+    added(store, half)
+    checks = looked_at(store)
+    assert list(checks) == ["Record", "Modes"]
+    assert checks["Record"].hint == "Create it again, or forget it: machinectl rm orion"
+
+
+def test_a_machine_of_docker_machines_is_named_as_that(store: Store) -> None:
+    theirs = Path(store.directory("old"))
+    theirs.mkdir(parents=True)
+    (theirs / "config.json").write_text("{}")
+    [check] = looked_at(store, name="old").values()
+    assert check.verdict is UNKNOWN
+    assert "machinectl create -d none" in check.hint
+
+
+def test_a_host_that_its_driver_knows_to_be_off_is_switched_on(store: Store, use: Callable[[StandIn], None]) -> None:
+    use(StandIn(knows=lambda: State.STOPPED))
+    added(store, Machine("orion", "fake", url="tcp://192.0.2.7:2376"))
+    checks = looked_at(store)
+    assert (checks["State"].verdict, checks["State"].hint) == (BROKEN, "Switch it on: machinectl start orion")
+    assert verdicts(checks)["Engine"] is verdicts(checks)["Host"] is UNKNOWN
+
+
+def test_a_driver_that_never_answers_is_not_waited_for(store: Store, use: Callable[[StandIn], None]) -> None:
+    over = threading.Event()
+
+    def never() -> State | None:
+        over.wait()
+        return None
+
+    use(StandIn(knows=never))
+    added(store, Machine("orion", "fake", url="tcp://127.0.0.1:1"))
+    try:
+        assert looked_at(store, timeout=0.1)["TCP"].verdict is BROKEN
+    finally:
+        over.set()
 
 
 def test_a_machine_that_somebody_is_working_on_is_not_called_broken(store: Store) -> None:
