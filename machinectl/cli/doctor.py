@@ -71,10 +71,15 @@ def print_report(found: Report, heading: str, program: str) -> None:
     width = max(len(check.title) for check in found.checks)
     lines = [coloured(heading, BOLD, sys.stdout)]
     for check in found.checks:
-        lines.append(f"  {mark(check.verdict)} {check.title:{width}}  {shown(check.seen, program)}")
+        lines.append(f"  {mark(check.verdict)} {check.title:{width}}  {in_a_line(shown(check.seen, program))}")
         lines += [f"      {shown(line, program)}" for line in check.hint.split("\n") if line]
     lines.append(f"  {summed_up(found.checks)}")
     draw("".join(f"{line}\n" for line in lines))
+
+
+def in_a_line(text: str) -> str:
+    """A text with no line of its own that could pass for one of ours."""
+    return text.replace("\n", " ").replace("\t", " ")
 
 
 def mark(verdict: str) -> str:

@@ -101,6 +101,11 @@ def changed_by_others(host: Facts, changes: Sequence[Change]) -> list[str]:
     ours = merge_of(host, changes)
     if ours is None:
         return []
-    written = daemon_json.merged(daemon_json.parse(ours.bytes_before, ours.path), ours.ours)
+    try:
+        before = daemon_json.parse(ours.bytes_before, ours.path)
+    except MachineError:
+        # It is the record's copy that cannot be read, and nothing is known of what was there.
+        return []
+    written = daemon_json.merged(before, ours.ours)
     there = configuration.read(host)
     return sorted(name for name in {*written, *there} - {*ours.ours} if written.get(name) != there.get(name))

@@ -97,6 +97,11 @@ def test_what_others_set_is_theirs_and_told() -> None:
     assert (found.verdict, found.seen) == (OK, "as it was left; set by others: debug")
 
 
+def test_a_record_of_what_was_there_that_is_none_claims_nothing_of_the_host() -> None:
+    facts, change = left()
+    assert against_record(edited(facts, debug=True), replace(change, before="{")).verdict is OK
+
+
 def test_what_is_asked_and_not_there_yet_was_not_changed_by_hand() -> None:
     facts, change = left()
     found = against_record(facts, change, target(labels={"rack": "7"}))

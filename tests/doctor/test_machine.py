@@ -9,21 +9,31 @@ import re
 import signal
 import ssl
 import subprocess
+import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from machinectl import certs
 from machinectl.doctor import cli
 from machinectl.doctor.check import Verdict
-from machinectl.doctor.machine import examine
+from machinectl.doctor.here import of_store
+from machinectl.doctor.host import Shell
+from machinectl.doctor.machine import Inside, examine, judged
+from machinectl.doctor.machine import of_store as kept_of
 from machinectl.doctor.way import way_to
+from machinectl.errors import MachineError
 from machinectl.hosts.access import Access
-from machinectl.machines.record import Machine, Phase
+from machinectl.machines.record import OPTIONAL, REQUIRED, Machine, Phase
+from machinectl.machines.store import Store
+from machinectl.provision.facts import parse
+from machinectl.provision.health import Health, Memory
 from machinectl.state import State
 from tests.support import hostile_engine, hostile_ssh, servers
 from tests.support.driver import StandIn
@@ -37,12 +47,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from machinectl.doctor.check import Check
-    from machinectl.machines.store import Store
     from tests.support.dockerd import Dockerd
     from tests.support.servers import Behaviour
     from tests.support.sshd import Sshd
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("ssh_config")]
+FACTS = Path(__file__).parents[1] / "provision" / "facts"
 OK, BROKEN, UNKNOWN = Verdict.OK, Verdict.BROKEN, Verdict.UNKNOWN
 
 
@@ -400,6 +410,48 @@ def test_a_terminal_shows_ticks_in_colour_and_an_encoding_without_them_letters(s
                 pass
     assert "\x1b[32m✓\x1b[0m Record".encode() in shown
     assert "\x1b[31m✗\x1b[0m TCP".encode() in shown
+
+
+EVIL = "\x1b[2J\x1b]0;pwned\x07\r\x9b2J\u202e\n  \u2713 Record  whole"
+
+
+@pytest.mark.parametrize("arguments", [("doctor",), ("doctor", "orion"), ("doctor", "orion", "--json")])
+def test_a_record_of_somebody_elses_making_moves_no_cursor_and_passes_for_no_check(
+    store: Store, arguments: tuple[str, ...]
+) -> None:
+    machine = machine_at(store, "tcp://127.0.0.1:1")
+    with store.writing("orion") as held:
+        held.machine.phase = Phase.PROVISIONING
+        held.machine.failure = {"cause": EVIL.replace("\n", "\t")}
+        held.machine.labels = {EVIL: EVIL}
+        held.write()
+    Path(machine.directory, EVIL.replace("/", "")).touch()
+    done = machinectl(*arguments, store=store.root)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stdout.replace("\n", "").isprintable()
+    assert "\n  ✓ Record  whole" not in done.stdout
+
+
+@given(st.dictionaries(st.sampled_from([*REQUIRED, *OPTIONAL]), st.sampled_from([0, "", EVIL, [], {}, [EVIL], None])))
+def test_whatever_a_record_holds_the_store_is_judged(record: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        store = Store(root)
+        added(store, Machine("well", "none", url="tcp://192.0.2.7:2375"))
+        whole = {"schema": 1, "driver": "none", "url": "tcp://127.0.0.1:1", "tls": False, **record}
+        Path(root, "machines", "odd").mkdir()
+        Path(root, "machines", "odd", "machine.json").write_text(json.dumps(whole))
+        assert [check for check in of_store(store) if check.title == "Records"]
+        with suppress(MachineError):
+            assert of_host_and_store(store.read("odd"), store)
+
+
+def of_host_and_store(machine: Machine, store: Store) -> list[Check]:
+    """What is judged of a machine where the host is one that answers."""
+    facts = parse((FACTS / "provisioned").read_bytes())
+    health = Health((), Memory(0, 0, 0, 0))
+    inside = Inside((), Shell(machine.name), facts, health, timedelta())
+    return [*kept_of(store, machine), *judged(machine, way_to(machine, 0.2), inside)]
 
 
 def test_the_commands_are_those_of_the_store_that_was_named(store: Store) -> None:
