@@ -212,16 +212,11 @@ def logged_in_inside(
     machine: Machine, session: Session, console: Console, access: Access, ssh: SSHEndpoint, timeout: float
 ) -> Inside:
     """What is seen by who is logged in."""
-    from machinectl.ssh.errors import PasswordWanted
-
     shell = Shell(machine.name)
     key = "the pinned key" if pinned(machine).strip() else "a key that your SSH knows"
     entered = ok(SSH, f"{session.user} is let in at {ssh.host}, which shows {key}")
     try:
         root = elevated(session, console, access)
-    except PasswordWanted as exc:
-        give = f"Give it: machinectl doctor --sudo-password-file <FILE> {machine.name}"
-        return Inside((entered, unknown(ROOT, exc.cause, give), *unseen([HOST], "nobody gave a password")), shell)
     except MachineError as exc:
         return Inside((entered, failed(ROOT, exc), *unseen([HOST], f"{ROOT} failed")), shell)
     program = getattr(root, "program", "")
@@ -230,12 +225,13 @@ def logged_in_inside(
     try:
         asked = datetime.now(UTC)
         # An earlier run that is at work is not waited for.
-        said = root.run(
-            host_facts.command(engine_port(machine), patience=0), timeout=timeout * READS, check=False
-        ).stdout
-        found = host_facts.parse(said)
-        script = host_health.command(str(found.info.get("DockerRootDir") or DATA))
-        fares = host_health.parse(root.run(script, timeout=timeout * READS, check=False).stdout)
+        script = host_facts.command(engine_port(machine), patience=0)
+        found = host_facts.parse(root.run(script, timeout=timeout * READS, check=False).stdout)
     except MachineError as exc:
         return Inside((*checks, unknown(HOST, f"not read: {exc.cause}", exc.hint)), shell)
-    return Inside(checks, shell, found, fares, host.clock_off(found, asked))
+    seen = Inside(checks, shell, found, off=host.clock_off(found, asked))
+    try:
+        script = host_health.command(str(found.info.get("DockerRootDir") or DATA))
+        return replace(seen, health=host_health.parse(root.run(script, timeout=timeout * READS, check=False).stdout))
+    except MachineError as exc:
+        return replace(seen, checks=(*checks, unknown(HOST, f"how it fares was not read: {exc.cause}", exc.hint)))

@@ -67,7 +67,3 @@ class CommandFailed(SSHError):
 
 class RootRefused(SSHError):
     """The user cannot become root; the message holds the sudoers line that would allow it."""
-
-
-class PasswordWanted(RootRefused):
-    """The user may become root with a password, and nobody gave one."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl.ssh import framing
 from machinectl.ssh.credentials import TRIES, ask
 from machinectl.ssh.denials import new_password
-from machinectl.ssh.errors import PasswordWanted, RootRefused
+from machinectl.ssh.errors import RootRefused
 from machinectl.ssh.runner import COMMAND_TIMEOUT, Result
 from machinectl.ssh.session import last_line
 
@@ -133,7 +133,7 @@ def with_password(session: Session, credentials: Credentials, console: Console, 
             f"The password for sudo at {session.settings.address} was wrong {TRIES} times",
             f"Let {session.user} do without one: {sudoers(session.user)}",
         )
-    raise PasswordWanted(
+    raise RootRefused(
         f"sudo at {session.settings.address} wants the password of {session.user}",
         f"Give --sudo-password-file FILE or MACHINECTL_SUDO_PASSWORD, or let {session.user} do without: "
         f"{sudoers(session.user)}",
