@@ -102,7 +102,7 @@ def judged(machine: Machine, way: Way, inside: Inside) -> Iterator[Check]:
     *before, last = way.checks
     yield from (through_firewall(check, machine, inside) for check in before)
     if way.shown:
-        yield served.served(way.shown, read_identity(machine), inside.facts, inside.shell)
+        yield served.served(way.shown, read_identity(way.directory), inside.facts, inside.shell)
     elif machine.tls and machine.url.startswith("tcp://"):
         yield from unseen([served.TITLE], f"{TLS} failed")
     yield through_firewall(last, machine, inside)
@@ -116,25 +116,25 @@ def judged(machine: Machine, way: Way, inside: Inside) -> Iterator[Check]:
     )
     yield from inside.checks
     if inside.facts:
-        yield from of_host(machine, inside, inside.facts)
+        yield from of_host(machine, way.directory or machine.directory, inside, inside.facts)
 
 
-def of_host(machine: Machine, inside: Inside, found: Facts) -> Iterator[Check]:
-    """What is judged over what was read on a host."""
+def of_host(machine: Machine, directory: str, inside: Inside, found: Facts) -> Iterator[Check]:
+    """What is judged over what was read on a host; `directory` holds the certificates that its engine should have."""
     ours = bool(of_kind(machine.changes, ConfigMerged))
     shell = inside.shell
     yield host.service(found, shell, ours=ours)
     if ours:
-        yield against_record(machine, found, shell)
+        yield against_record(machine, directory, found, shell)
     if found.running:
         yield host.live_restore(found, shell, ours=ours, configured=is_configured(found))
     if inside.health:
         yield from host.health(inside.health, shell, found.init, interrupted=found.dpkg_interrupted)
 
 
-def against_record(machine: Machine, found: Facts, shell: Shell) -> Check:
+def against_record(machine: Machine, directory: str, found: Facts, shell: Shell) -> Check:
     try:
-        target = target_of(machine, read_identity(machine))
+        target = target_of(machine, read_identity(directory))
     except MachineError as exc:
         return failed(configuration.TITLE, exc)
     return configuration.against_record(found, target, machine.changes, shell)
@@ -148,10 +148,10 @@ def is_configured(found: Facts) -> bool:
         return False
 
 
-def read_identity(machine: Machine) -> Identity:
-    """A machine's certificates; none where they cannot be read, of which another check tells."""
+def read_identity(directory: str) -> Identity:
+    """The certificates in a directory; none where they cannot be read, of which another check tells."""
     try:
-        return Identity.read(machine.directory)
+        return Identity.read(directory)
     except MachineError:
         return Identity()
 

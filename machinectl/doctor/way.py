@@ -18,6 +18,7 @@ from machinectl.engine.sockets import connect_tcp, connect_unix, resolve
 from machinectl.engine.tls import connect_tls, shown_certificate
 from machinectl.errors import MachineError, one_line
 from machinectl.hosts.endpoint import endpoint as endpoint_of
+from machinectl.hosts.pending import look, others
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class Way:
     """How far it was come to an engine.
 
     `shown` is the certificate that the server shows, as PEM, b"" where none was seen; `off` how far the host's clock is
-    ahead of this one's, None where the engine did not say. `least` and `most` are the versions of its API.
+    ahead of this one's, None where the engine did not say. `least` and `most` are the versions of its API. `directory`
+    holds the certificates that it was asked with: the machine's, or those that are pending.
     """
 
     checks: tuple[Check, ...]
@@ -45,6 +47,7 @@ class Way:
     off: timedelta | None = None
     least: str = ""
     most: str = ""
+    directory: str = ""
 
 
 def way_to(machine: Machine, timeout: float) -> Way:
@@ -55,10 +58,19 @@ def way_to(machine: Machine, timeout: float) -> Way:
     except MachineError as exc:
         return Way((failed("Engine", exc),))
     if url.scheme == "tcp":
-        return over_tcp(machine, endpoint, url, timeout)
+        directory = asked_with(machine, timeout)
+        way = over_tcp(machine, replace(endpoint, cert_dir=directory), url, timeout)
+        return replace(way, directory=directory)
     if url.scheme == "unix":
         return over_unix(endpoint, url, timeout)
     return answered(endpoint, Way(()), timeout, SSH_URL)
+
+
+def asked_with(machine: Machine, timeout: float) -> str:
+    """The directory of the certificates that a machine's engine answers to, the machine's own where it does not."""
+    if not others(machine.directory):
+        return machine.directory
+    return look(machine, Deadline(timeout))[1]
 
 
 def over_unix(endpoint: Endpoint, url: EngineURL, timeout: float) -> Way:

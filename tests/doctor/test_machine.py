@@ -30,6 +30,8 @@ from machinectl.doctor.machine import of_store as kept_of
 from machinectl.doctor.way import way_to
 from machinectl.errors import MachineError
 from machinectl.hosts.access import Access
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.pending import propose
 from machinectl.machines.record import OPTIONAL, REQUIRED, Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.provision.facts import parse
@@ -182,6 +184,18 @@ def test_a_client_that_the_engine_refuses_is_told_where_it_is_refused(store: Sto
     checks = looked_at(store)
     assert checks["TLS"].verdict is OK
     assert "refuses the client certificate" in checks["Engine"].seen
+
+
+def test_certificates_that_are_pending_are_those_that_the_engine_may_be_serving(store: Store, dockerd: Dockerd) -> None:
+    stranger = certs.issue_client(certs.new_ca("other"), "me")
+    machine_at(store, dockerd.url, directory=dockerd.client(Path("stranger"), stranger))
+    with store.writing("orion") as held:
+        propose(held, Identity.read(str(dockerd.directory)))
+    before = kept(store)
+    checks = looked_at(store)
+    assert kept(store) == before
+    assert verdicts(checks)["TLS"] is verdicts(checks)["Engine"] is verdicts(checks)["Served certificate"] is OK
+    assert (checks["Record"].verdict, checks["Record"].hint) == (UNKNOWN, "Settle it: machinectl provision orion")
 
 
 def test_what_is_told_of_a_socket(store: Store, dockerd: Dockerd) -> None:
