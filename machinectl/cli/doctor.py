@@ -44,9 +44,10 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     def doctor(
         ctx: typer.Context, access: Access, names: Names = None, timeout: Deadline = 5, as_json: AsJson = False
     ) -> int:
-        from machinectl.commands.doctor import examine_here, examine_machines
+        from machinectl.commands.doctor import begin_here, examine_machines
 
         here = session(ctx)
+        computer = begin_here(here.store, names or [], sys.argv[0], following=not switched_off())
         reports: list[Report] = []
         failed = False
         for name, found in examine_machines(here.store, here.console, names or [], access, timeout):
@@ -57,8 +58,8 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             reports.append(found)
             if not as_json:
                 print_report(found, name, here.program)
-        if reports or not failed:
-            reports.append(examine_here(here.store, names or [], sys.argv[0], following=not switched_off()))
+        if (reports or not failed) and (own := computer.found()):
+            reports.append(own)
             if not as_json:
                 print_report(reports[-1], HERE, here.program)
         if as_json and reports:

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from machinectl.doctor.beside import Beside
 from machinectl.doctor.check import Verdict
 from machinectl.hosts.each import at_once
 
@@ -58,6 +59,11 @@ def examine_machines(
 
     found |= {name: error for name, error in at_once(console, names, work) if error}
     yield from ((name, found[name]) for name in dict.fromkeys(names) if name in found)
+
+
+def begin_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> Beside[Report]:
+    """The same as `examine_here`, done beside what else there is to do."""
+    return Beside(lambda: examine_here(store, names, program, following=following))
 
 
 def examine_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> Report:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 STATE, SSH, ROOT, HOST = "State", "SSH and host key", "Root", "Host"
 # What is read on a host is read in 0.3 s; one that swaps takes longer. In deadlines of one step.
 READS = 4
+# Where the engine has its data where nothing else is said.
 DATA = "/var/lib/docker"
 
 
@@ -81,9 +82,10 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
     # Who reads a file of it later, needs no line more.
     with console.step("Examining") if console.interactive else nullcontext():
         engine = Beside(lambda: way_to(machine, timeout))
+        client = Beside(lambda: cli.spoken(os.environ.get("PATH", os.defpath)))
         inside = look_inside(machine, console, access, timeout)
         way = engine.found() or Way(())
-    return [*here, *judged(machine, way, inside)]
+    return [*here, *judged(machine, way, inside, client.found() or "")]
 
 
 def of_store(store: Store, machine: Machine) -> Iterator[Check]:
@@ -97,8 +99,8 @@ def of_store(store: Store, machine: Machine) -> Iterator[Check]:
         yield kept.certificates(store, machine)
 
 
-def judged(machine: Machine, way: Way, inside: Inside) -> Iterator[Check]:
-    """What was seen of a machine, as checks in their order."""
+def judged(machine: Machine, way: Way, inside: Inside, client: str) -> Iterator[Check]:
+    """What was seen of a machine, as checks in their order; `client` is the API that the docker CLI here speaks."""
     *before, last = way.checks
     yield from (through_firewall(check, machine, inside) for check in before)
     if way.shown:
@@ -107,7 +109,7 @@ def judged(machine: Machine, way: Way, inside: Inside) -> Iterator[Check]:
         yield from unseen([served.TITLE], f"{TLS} failed")
     yield through_firewall(last, machine, inside)
     if way.most:
-        yield cli.understood(cli.spoken(os.environ.get("PATH", os.defpath)), way.least, way.most)
+        yield cli.understood(client, way.least, way.most)
     off = inside.off if inside.off is not None else way.off
     yield (
         unknown(host.CLOCK, "not looked at: neither engine nor host was asked")
@@ -225,13 +227,16 @@ def logged_in_inside(
     try:
         asked = datetime.now(UTC)
         # An earlier run that is at work is not waited for.
-        script = host_facts.command(engine_port(machine), patience=0)
-        found = host_facts.parse(root.run(script, timeout=timeout * READS, check=False).stdout)
+        script = host_health.after(host_facts.command(engine_port(machine), patience=0), DATA)
+        said, fares = host_health.split(root.run(script, timeout=timeout * READS, check=False).stdout)
+        found = host_facts.parse(said)
     except MachineError as exc:
         return Inside((*checks, unknown(HOST, f"not read: {exc.cause}", exc.hint)), shell)
     seen = Inside(checks, shell, found, off=host.clock_off(found, asked))
     try:
-        script = host_health.command(str(found.info.get("DockerRootDir") or DATA))
-        return replace(seen, health=host_health.parse(root.run(script, timeout=timeout * READS, check=False).stdout))
+        data = str(found.info.get("DockerRootDir") or DATA)
+        if data != DATA:
+            fares = root.run(host_health.command(data), timeout=timeout * READS, check=False).stdout
+        return replace(seen, health=host_health.parse(fares))
     except MachineError as exc:
         return replace(seen, checks=(*checks, unknown(HOST, f"how it fares was not read: {exc.cause}", exc.hint)))

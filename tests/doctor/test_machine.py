@@ -465,7 +465,7 @@ def of_host_and_store(machine: Machine, store: Store) -> list[Check]:
     facts = parse((FACTS / "provisioned").read_bytes())
     health = Health((), Memory(0, 0, 0, 0))
     inside = Inside((), Shell(machine.name), facts, health, timedelta())
-    return [*kept_of(store, machine), *judged(machine, way_to(machine, 0.2), inside)]
+    return [*kept_of(store, machine), *judged(machine, way_to(machine, 0.2), inside, "1.50")]
 
 
 def test_the_commands_are_those_of_the_store_that_was_named(store: Store) -> None:

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
-from machinectl.provision.health import Disk, Memory, command, parse
+from machinectl.provision.health import Disk, Memory, after, command, parse, split
 from tests.support.real import need
 
 ANSWER = b"""Welcome!
-@begin 1
+@begin health
 
 @disk 1000 500 64 32 /dev/sda1 /
 
@@ -58,7 +58,15 @@ def test_what_is_no_answer_is_refused_in_a_line(said: bytes) -> None:
 @given(st.lists(st.sampled_from([b"1", b"-1", b"x", b"\xff", b"/", b""]), max_size=8))
 def test_numbers_that_are_none_are_no_bug(words: list[bytes]) -> None:
     with suppress(MachineError):
-        parse(b"@begin 1\n@memory 1 1 1 1\n@disk " + b" ".join(words) + b"\n@end\n")
+        parse(b"@begin health\n@memory 1 1 1 1\n@disk " + b" ".join(words) + b"\n@end\n")
+
+
+def test_what_two_scripts_say_is_taken_apart() -> None:
+    done = subprocess.run(["sh", "-c", after("exec 2>&1; echo one; exit 3", "/")], capture_output=True, check=True)
+    before, said = split(done.stdout)
+    assert before == b"one\n"
+    assert parse(said).memory.total
+    assert split(b"cut") == (b"cut", b"")
 
 
 @pytest.mark.parametrize("shell", [("dash",), ("bash",), ("busybox", "sh")], ids=lambda it: it[0])
