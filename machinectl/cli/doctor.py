@@ -10,6 +10,7 @@ import typer
 from machinectl.cli.access import with_access
 from machinectl.cli.colours import coloured
 from machinectl.cli.exits import BOLD, RED, report
+from machinectl.cli.following import switched_off
 from machinectl.cli.lines import shown
 from machinectl.cli.output import draw, print_json
 from machinectl.cli.verbs import AsJson, Names, seconds, session, verb
@@ -30,7 +31,7 @@ HERE = "This computer"
 Deadline = Annotated[
     float,
     typer.Option(
-        "-t", "--timeout", min=0, max=86400, callback=seconds, metavar="SECONDS", help="How long each step may take."
+        "-t", "--timeout", min=0.1, max=86400, callback=seconds, metavar="SECONDS", help="How long each step may take."
     ),
 ]
 
@@ -43,9 +44,10 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     def doctor(
         ctx: typer.Context, access: Access, names: Names = None, timeout: Deadline = 5, as_json: AsJson = False
     ) -> int:
-        from machinectl.commands.doctor import examine_here, examine_machines
+        from machinectl.commands.doctor import begin_here, examine_machines
 
         here = session(ctx)
+        computer = begin_here(here.store, names or [], sys.argv[0], following=not switched_off())
         reports: list[Report] = []
         failed = False
         for name, found in examine_machines(here.store, here.console, names or [], access, timeout):
@@ -56,11 +58,12 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             reports.append(found)
             if not as_json:
                 print_report(found, name, here.program)
-        reports.append(examine_here(here.store, sys.argv[0], whole=not names))
-        if as_json:
+        if (reports or not failed) and (own := computer.found()):
+            reports.append(own)
+            if not as_json:
+                print_report(reports[-1], HERE, here.program)
+        if as_json and reports:
             print_json([each.fields() for each in reports])
-        else:
-            print_report(reports[-1], HERE, here.program)
         return int(failed or not all(each.is_well for each in reports))
 
 
@@ -69,10 +72,15 @@ def print_report(found: Report, heading: str, program: str) -> None:
     width = max(len(check.title) for check in found.checks)
     lines = [coloured(heading, BOLD, sys.stdout)]
     for check in found.checks:
-        lines.append(f"  {mark(check.verdict)} {check.title:{width}}  {shown(check.seen, program)}")
+        lines.append(f"  {mark(check.verdict)} {check.title:{width}}  {in_a_line(shown(check.seen, program))}")
         lines += [f"      {shown(line, program)}" for line in check.hint.split("\n") if line]
     lines.append(f"  {summed_up(found.checks)}")
     draw("".join(f"{line}\n" for line in lines))
+
+
+def in_a_line(text: str) -> str:
+    """A text with no line of its own that could pass for one of ours."""
+    return text.replace("\n", " ").replace("\t", " ")
 
 
 def mark(verdict: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from machinectl.doctor.beside import Beside
 from machinectl.doctor.check import Verdict
 from machinectl.hosts.each import at_once
 
@@ -59,11 +61,16 @@ def examine_machines(
     yield from ((name, found[name]) for name in dict.fromkeys(names) if name in found)
 
 
-def examine_here(store: Store, program: str, *, whole: bool) -> Report:
-    """Examine this computer: its docker CLI and this shell, and where it is the `whole` of it, its store.
+def begin_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> Beside[Report]:
+    """The same as `examine_here`, done beside what else there is to do."""
+    return Beside(lambda: examine_here(store, names, program, following=following))
 
-    `program` is how this one was started (sys.argv[0]).
+
+def examine_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> Report:
+    """Examine this computer: its docker CLI and this shell, and where no machines are named, its store.
+
+    `program` is how this one was started (sys.argv[0]), `following` whether docker's contexts follow machines here.
     """
-    from machinectl.doctor.here import examine
+    from machinectl.doctor.here import Seat, examine
 
-    return Report("", tuple(examine(store, program, whole=whole)))
+    return Report("", tuple(examine(store, names, Seat(program, os.environ, following))))

@@ -38,9 +38,10 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
     except MachineError as exc:
         return failed(TITLE, exc)
     if found:
-        again = f"machinectl provision {shell.machine}"
+        # A restart would bring in what systemd has not read, which provision refuses.
+        read = f"Have the unit read: {shell.command('systemctl daemon-reload')}\nThen set" if host.unread else "Set"
         how = "changed by hand since" if by_hand(host, changes) else "not as it shall be"
-        return broken(TITLE, f"{how}: {'; '.join(found)}", f"Set it up again: {again}")
+        return broken(TITLE, f"{how}: {'; '.join(found)}", f"{read} it up again: machinectl provision {shell.machine}")
     beside = f"; set by others: {', '.join(theirs)}" if theirs else ""
     if host.edited:
         restart = shell.service("restart", host.init)
@@ -100,6 +101,11 @@ def changed_by_others(host: Facts, changes: Sequence[Change]) -> list[str]:
     ours = merge_of(host, changes)
     if ours is None:
         return []
-    written = daemon_json.merged(daemon_json.parse(ours.bytes_before, ours.path), ours.ours)
+    try:
+        before = daemon_json.parse(ours.bytes_before, ours.path)
+    except MachineError:
+        # It is the record's copy that cannot be read, and nothing is known of what was there.
+        return []
+    written = daemon_json.merged(before, ours.ours)
     there = configuration.read(host)
     return sorted(name for name in {*written, *there} - {*ours.ours} if written.get(name) != there.get(name))

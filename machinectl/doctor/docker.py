@@ -1,15 +1,120 @@
-"""docker's own doors to the machines on this computer: our plugin, and its contexts."""
+"""docker's own doors to the machines on this computer: our plugin, and its contexts. None of it is needed."""
 
 from __future__ import annotations
 
+import os
+import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from machinectl import docker_plugin
+from machinectl.atomic import quoted, read_file
+from machinectl.contexts import DEFAULT, ContextError, Contexts
+from machinectl.doctor import kept
+from machinectl.doctor.check import broken, failed, ok, unknown
+from machinectl.hosts.contexts import Step, standing
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from machinectl.doctor.check import Check
+    from machinectl.hosts.contexts import Standing
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+PLUGIN, CONTEXTS, CURRENT = "docker plugin", "docker contexts", "Current context"
+INSTALL = "machinectl docker-plugin install"
 
 
-def checks(_: Mapping[str, str]) -> Iterator[Check]:
-    """What is to be said of them; none of it is needed."""
-    yield from ()
+def checks(
+    store: Store, machines: Sequence[Machine], environment: Mapping[str, str], *, following: bool
+) -> Iterator[Check]:
+    """What is to be said of the plugin, and of the contexts of some machines.
+
+    `following` is whether machinectl has contexts follow its machines here.
+    """
+    config = docker_plugin.directory(environment)
+    if os.path.lexists(config) and not os.path.isdir(config):
+        yield broken(CONTEXTS, f"{config}, docker's own directory, is none", f"See: ls -ld {quoted(config)}")
+        return
+    yield plugin(docker_plugin.plugin_file(environment))
+    docker = Contexts(config)
+    if following:
+        yield from contexts([standing(docker, store, machine) for machine in machines])
+    else:
+        yield unknown(
+            CONTEXTS, "machinectl leaves them alone (MACHINECTL_CONTEXTS)", "To have them: unset MACHINECTL_CONTEXTS"
+        )
+    yield from current(docker, environment)
+
+
+def plugin(path: str) -> Check:
+    """Whether `docker machine …` is us."""
+    if there := docker_plugin.strange(path):
+        away = f"mv {quoted(path)} {quoted(f'{path}.old')}"
+        return unknown(PLUGIN, f"{path} is {there}", f"To have ours: {away}; {INSTALL}")
+    if not docker_plugin.is_ours(path):
+        return unknown(PLUGIN, "`docker machine` is not installed", f"To have it: {INSTALL}")
+    if not os.access(path, os.X_OK):
+        return broken(PLUGIN, f"{path} is none that docker could run", f"Install it anew: {INSTALL}")
+    program = started_by(path)
+    if not os.access(program, os.X_OK):
+        gone = f"{path} was written by {program or 'what it does not say'}, which is gone"
+        return unknown(PLUGIN, gone, f"Install it anew: {INSTALL}")
+    return ok(PLUGIN, f"`docker machine` is {program}")
+
+
+def started_by(path: str) -> str:
+    """The program that the plugin's file starts; "" where it cannot be told."""
+    try:
+        lines = os.fsdecode(read_file(path)).splitlines()
+        return next(shlex.split(line.partition("=")[2])[0] for line in lines if line.startswith("program="))
+    except (OSError, StopIteration, ValueError, IndexError):
+        return ""
+
+
+def contexts(found: Sequence[Standing]) -> Iterator[Check]:
+    """How machines and their contexts stand to each other: those that are not in step, else one line for all."""
+    wrong: dict[Check, list[str]] = {}
+    for each in found:
+        if each.why:
+            wrong.setdefault(out_of_step(each), []).append(each.machine)
+    for check, names in wrong.items():
+        more = f" and {len(names) - kept.NAMED} more" if len(names) > kept.NAMED else ""
+        yield replace(check, seen=f"{', '.join(names[: kept.NAMED])}{more}: {check.seen}")
+    if found and not wrong:
+        one = (
+            f"that of {found[0].machine} is in step"
+            if len(found) == 1
+            else f"those of {len(found)} machines are in step"
+        )
+        yield ok(CONTEXTS, one)
+
+
+def out_of_step(found: Standing) -> Check:
+    """What is wrong with one; a context that leads elsewhere is worse than none."""
+    if found.step is Step.REMOVE:
+        return broken(CONTEXTS, f"there, and {found.why}", "Remove it: machinectl context sync")
+    judge = broken if found.is_there and found.mends else unknown
+    return judge(CONTEXTS, found.why, found.hint)
+
+
+def current(docker: Contexts, environment: Mapping[str, str]) -> Iterator[Check]:
+    """Whether the context is there that docker takes."""
+    chosen = docker.current(environment)
+    if chosen.name == DEFAULT:
+        return
+    try:
+        there = docker.read(chosen.name)
+    except ContextError as exc:
+        yield failed(CURRENT, exc)
+        return
+    if there is None:
+        other = "unset DOCKER_CONTEXT" if chosen.by == "DOCKER_CONTEXT" else "docker context use default"
+        yield broken(
+            CURRENT,
+            f'docker is pointed at the context "{chosen.name}", which is not there',
+            f"Point it elsewhere: {other}",
+        )
+    else:
+        yield ok(CURRENT, f'"{chosen.name}", which leads to {there.host or "nowhere"}')

@@ -4,69 +4,89 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sysconfig
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl.atomic import quoted
-from machinectl.doctor import docker, kept, shell
+from machinectl.doctor import cli, docker, kept, shell
 from machinectl.doctor.check import broken, failed, ok, unknown
 from machinectl.errors import MachineError
 from machinectl.machines import docker_machine_store
 from machinectl.machines.record import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from machinectl.doctor.check import Check
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
 STORE, RECORDS, REMOVED, DOCKER_MACHINE = "Store", "Records", "Removed", "docker-machine"
-CLI, PROGRAM = "docker CLI", "machinectl"
-# A program that only says its version does so in milliseconds. Seconds.
-PATIENCE = 5.0
+PROGRAM = "machinectl"
 # Below that, a record and its certificates may not be written any more. KiB.
 ROOM = 1 << 10
 ELF = b"\x7fELF"
 
 
-def examine(store: Store, program: str, *, whole: bool) -> Iterator[Check]:
-    """What there is to say of this computer, without asking any host: the store only where it is the `whole` of it.
+@dataclass(frozen=True)
+class Seat:
+    """Where the person sits: `program` is how this one was started (sys.argv[0]), `environment` this shell's.
 
-    `program` is how this one was started (sys.argv[0]). Never raises MachineError.
+    `following` is whether machinectl has docker's contexts follow its machines here.
     """
-    if whole:
-        yield directories(store)
-        machines: list[Machine] = []
-        try:
-            yield from records(store, machines)
-        except MachineError as exc:
-            yield failed(RECORDS, exc)
-        yield from certificates(store, machines)
-        yield from removed(store)
-        yield from docker_machines(store)
-    yield from tools(store, program, os.environ)
+
+    program: str
+    environment: Mapping[str, str]
+    following: bool
 
 
-def tools(store: Store, program: str, environment: Mapping[str, str]) -> Iterator[Check]:
-    """What stands between this shell and the machines."""
-    path = environment.get("PATH", os.defpath)
-    yield docker_cli(path)
-    yield from docker.checks(environment)
-    yield from shell.checks(environment, readable(store) if environment.get("DOCKER_HOST") else [])
-    yield which_machinectl(path, program)
+def examine(store: Store, names: Sequence[str], seat: Seat) -> Iterator[Check]:
+    """What there is to say of this computer, without asking any host; its store only where no machines are named.
+
+    Never raises MachineError.
+    """
+    if not names:
+        yield from of_store(store)
+    path = seat.environment.get("PATH", os.defpath)
+    yield cli.docker_cli(path)
+    yield from docker.checks(
+        store, readable(store, names or all_names(store)), seat.environment, following=seat.following
+    )
+    at_host = readable(store, all_names(store)) if seat.environment.get("DOCKER_HOST") else []
+    yield from shell.checks(seat.environment, at_host)
+    yield which_machinectl(path, seat.program)
 
 
-def readable(store: Store) -> list[Machine]:
-    """The machines whose records can be read."""
+def of_store(store: Store) -> Iterator[Check]:
+    """What there is to say of the store as a whole."""
+    yield directories(store)
+    machines: list[Machine] = []
+    try:
+        yield from records(store, machines)
+    except MachineError as exc:
+        yield failed(RECORDS, exc)
+    yield from certificates(store, machines)
+    yield from removed(store)
+    yield from docker_machines(store)
+
+
+def all_names(store: Store) -> list[str]:
+    """The names of all machines; none where the store cannot be read, of which another check tells."""
+    try:
+        return store.names()
+    except MachineError:
+        return []
+
+
+def readable(store: Store, names: Iterable[str]) -> list[Machine]:
+    """The machines of those names whose records can be read."""
     found: list[Machine] = []
-    with suppress(MachineError):
-        for name in store.names():
-            with suppress(MachineError):
-                found.append(store.read(name))
+    for name in names:
+        with suppress(MachineError):
+            found.append(store.read(name))
     return found
 
 
@@ -107,7 +127,7 @@ def records(store: Store, machines: list[Machine]) -> Iterator[Check]:
         machines.append(machine)
         if machine.phase is not Phase.READY or machine.pending:
             found = kept.record(store, machine)
-            wrong.append(type(found)(RECORDS, found.verdict, f'"{name}": {found.seen}', found.hint))
+            wrong.append(replace(found, title=RECORDS, seen=f'"{name}": {found.seen}'))
         try:
             modes = kept.modes(machine.directory)
         except OSError as exc:
@@ -155,33 +175,6 @@ def docker_machines(store: Store) -> Iterator[Check]:
         yield unknown(DOCKER_MACHINE, count, f"Register one here, which changes nothing there: {commands[0]}")
 
 
-def docker_cli(path: str) -> Check:
-    """Which docker is typed."""
-    program = shutil.which("docker", path=path)
-    if program is None:
-        return broken(
-            CLI, "there is no docker on the PATH", "Install the docker CLI: https://docs.docker.com/engine/install/"
-        )
-    said = version_of(program)
-    if said is None:
-        return broken(CLI, f"{program} does not say its version", f"See why: {quoted(program)} --version")
-    if not said.startswith("Docker version "):
-        return unknown(CLI, f"{program} is not Docker's, but says {said!r}", f"See: {quoted(program)} --version")
-    return ok(CLI, f"{program}, {said.removeprefix('Docker ').partition(',')[0]}")
-
-
-def version_of(program: str) -> str | None:
-    """The first line of what a program says of its version; None where it fails."""
-    try:
-        done = subprocess.run(
-            [program, "--version"], capture_output=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    said = done.stdout.decode(errors="replace").strip().partition("\n")[0]
-    return said if done.returncode == 0 and said else None
-
-
 def which_machinectl(path: str, program: str) -> Check:
     """Which machinectl is typed: systemd has one, too. `program` is the one that runs."""
     candidates = (os.path.join(directory or ".", "machinectl") for directory in path.split(os.pathsep))
@@ -214,4 +207,4 @@ def is_systemds(program: str) -> bool:
                 return False
     except OSError:
         return False
-    return (version_of(program) or "").startswith("systemd ")
+    return (cli.version_of(program) or "").startswith("systemd ")

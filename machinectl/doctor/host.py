@@ -69,11 +69,12 @@ def service(host: Facts, shell: Shell, *, ours: bool) -> Check:
     unit = "docker.service" if host.init == "systemd" else "the docker service"
     if not host.dockerd:
         return broken(SERVICE, "there is no Docker Engine on the host", f"Install it: {again}")
-    if "docker.service" in host.masked:
+    if masked := sorted(host.masked & {"docker.service", "docker.socket"}):
+        unmask = f"Unmask it: {shell.command('systemctl unmask ' + ' '.join(masked))}"
         return broken(
             SERVICE,
-            "docker.service is masked: systemd refuses to start it",
-            f"{shell.command('systemctl unmask docker')}; then start it: {shell.service('start', host.init)}",
+            f"{' and '.join(masked)}: masked, so that systemd refuses to start the engine",
+            f"{unmask}\nThen start it: {shell.service('start', host.init)}",
         )
     if not host.running:
         start = again if ours else shell.service("start", host.init)
@@ -82,7 +83,7 @@ def service(host: Facts, shell: Shell, *, ours: bool) -> Check:
     if host.unread:
         read = shell.command("systemctl daemon-reload")
         return unknown(SERVICE, f"{unit} was changed on disk, and systemd has not read that", f"Have it read: {read}")
-    if not host.service.enabled and not host.socket.active:
+    if not host.service.enabled and (ours or not host.socket.active):
         enable = "rc-update add docker" if host.init == "openrc" else "systemctl enable docker"
         return broken(
             SERVICE,
@@ -119,21 +120,22 @@ def health(found: Health, shell: Shell, init: str, interrupted: bool) -> Iterato
 
 def room(disk: Disk, shell: Shell) -> Check:
     """Whether there is room on a disk, for bytes and for files."""
+    title = f"{DISK} {disk.directory}"
     if not disk.size:
-        return unknown(DISK, f"{disk.directory} does not tell its size")
+        return unknown(title, "it does not tell its size")
     free, inodes = disk.free / disk.size, disk.inodes_free / disk.inodes if disk.inodes else 1.0
-    seen = f"{disk.directory} has {size(disk.free)} of {size(disk.size)} left"
+    seen = f"{size(disk.free)} of {size(disk.size)} left"
     if inodes < free:
         seen += f", and {disk.inodes_free} of {disk.inodes} inodes"
     fills = shell.command(f"du -xhd1 {disk.directory}")
     if min(free, inodes) < FULL or disk.free < min(FULL_KIB, disk.size // 4):
         prune = shell.command("docker system prune")
         return broken(
-            DISK, f"{seen}: it is full", f"See what fills it: {fills}; or drop what no container uses: {prune}"
+            title, f"{seen}: it is full", f"See what fills it: {fills}; or drop what no container uses: {prune}"
         )
     if min(free, inodes) < FILLING:
-        return unknown(DISK, seen, f"See what fills it: {fills}")
-    return ok(DISK, seen)
+        return unknown(title, seen, f"See what fills it: {fills}")
+    return ok(title, seen)
 
 
 def memory(found: Memory, shell: Shell) -> Check:

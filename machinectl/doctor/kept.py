@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -145,4 +145,4 @@ def of_all(store: Store, machines: Iterable[Machine], now: datetime) -> Iterator
             continue
         found = certificates(store, machine, now)
         if found.hint:
-            yield found
+            yield replace(found, seen=f'"{machine.name}": {found.seen}')

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import threading
+import os
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.changes import ConfigMerged, of_kind
-from machinectl.doctor import configuration, host, kept, served
+from machinectl.doctor import cli, configuration, host, kept, served
+from machinectl.doctor.beside import Beside
 from machinectl.doctor.check import Verdict, broken, failed, ok, unknown, unseen
 from machinectl.doctor.host import Shell
 from machinectl.doctor.way import TCP, TLS, Way, way_to
@@ -18,6 +20,8 @@ from machinectl.hosts.access import elevated, logged_in, pinned
 from machinectl.hosts.driven import where
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.setup import target_of
+from machinectl.hosts.states import ASLEEP, driver_or_none, known_state
+from machinectl.machines.record import Phase
 from machinectl.provision import facts as host_facts
 from machinectl.provision import firewall
 from machinectl.provision import health as host_health
@@ -38,9 +42,10 @@ if TYPE_CHECKING:
     from machinectl.provision.health import Health
     from machinectl.ssh.session import Session
 
-SSH, ROOT, HOST = "SSH and host key", "Root", "Host"
+STATE, SSH, ROOT, HOST = "State", "SSH and host key", "Root", "Host"
 # What is read on a host is read in 0.3 s; one that swaps takes longer. In deadlines of one step.
 READS = 4
+# Where the engine has its data where nothing else is said.
 DATA = "/var/lib/docker"
 
 
@@ -64,41 +69,27 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
     try:
         machine = store.read(name)
     except MachineError as exc:
-        return [failed(kept.RECORD, exc)]
-    with console.step("Examining"):
-        at_engine = Beside(machine, timeout)
+        theirs = store.is_docker_machines(name)
+        return [unknown(kept.RECORD, exc.cause, exc.hint) if theirs else failed(kept.RECORD, exc)]
+    here = list(of_store(store, machine))
+    if machine.phase is Phase.CREATING:
+        return here
+    # Who makes hosts asks somebody far away.
+    asleep = Beside(lambda: known_state(machine, driver_or_none(machine))).found(timeout)
+    if asleep in ASLEEP:
+        off = broken(STATE, f'driver "{machine.driver}" says: {asleep}', f"Switch it on: machinectl start {name}")
+        return [*here, off, *unseen(["Engine", SSH, HOST], f"it is {asleep}")]
+    # Who reads a file of it later, needs no line more.
+    with console.step("Examining") if console.interactive else nullcontext():
+        engine = Beside(lambda: way_to(machine, timeout))
+        client = Beside(lambda: cli.spoken(os.environ.get("PATH", os.defpath)))
         inside = look_inside(machine, console, access, timeout)
-        way = at_engine.way()
-    return list(judged(store, machine, way, inside))
+        way = engine.found() or Way(())
+    return [*here, *judged(machine, way, inside, client.found() or "")]
 
 
-class Beside(threading.Thread):
-    """The way to a machine's engine, gone while its host is looked at."""
-
-    def __init__(self, machine: Machine, timeout: float) -> None:
-        # A daemon: ^C ends it with the process.
-        super().__init__(daemon=True, name=f"engine of {machine.name}")
-        self._machine = machine
-        self._timeout = timeout
-        self._way = Way(())
-        self._bug: Exception | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self._way = way_to(self._machine, self._timeout)
-        except Exception as exc:  # noqa: BLE001 - raised again by who waits
-            self._bug = exc
-
-    def way(self) -> Way:
-        self.join()
-        if self._bug:
-            raise self._bug
-        return self._way
-
-
-def judged(store: Store, machine: Machine, way: Way, inside: Inside) -> Iterator[Check]:
-    """What was seen of a machine, as checks in their order."""
+def of_store(store: Store, machine: Machine) -> Iterator[Check]:
+    """What is kept of a machine here."""
     yield kept.record(store, machine)
     try:
         yield kept.modes(machine.directory)
@@ -106,13 +97,19 @@ def judged(store: Store, machine: Machine, way: Way, inside: Inside) -> Iterator
         yield unknown(kept.MODES, f"{exc.filename} cannot be looked at: {exc.strerror}")
     if machine.tls:
         yield kept.certificates(store, machine)
+
+
+def judged(machine: Machine, way: Way, inside: Inside, client: str) -> Iterator[Check]:
+    """What was seen of a machine, as checks in their order; `client` is the API that the docker CLI here speaks."""
     *before, last = way.checks
     yield from (through_firewall(check, machine, inside) for check in before)
     if way.shown:
-        yield served.served(way.shown, read_identity(machine), inside.facts, inside.shell)
+        yield served.served(way.shown, read_identity(way.directory), inside.facts, inside.shell)
     elif machine.tls and machine.url.startswith("tcp://"):
         yield from unseen([served.TITLE], f"{TLS} failed")
     yield through_firewall(last, machine, inside)
+    if way.most:
+        yield cli.understood(client, way.least, way.most)
     off = inside.off if inside.off is not None else way.off
     yield (
         unknown(host.CLOCK, "not looked at: neither engine nor host was asked")
@@ -121,25 +118,25 @@ def judged(store: Store, machine: Machine, way: Way, inside: Inside) -> Iterator
     )
     yield from inside.checks
     if inside.facts:
-        yield from of_host(machine, inside, inside.facts)
+        yield from of_host(machine, way.directory or machine.directory, inside, inside.facts)
 
 
-def of_host(machine: Machine, inside: Inside, found: Facts) -> Iterator[Check]:
-    """What is judged over what was read on a host."""
+def of_host(machine: Machine, directory: str, inside: Inside, found: Facts) -> Iterator[Check]:
+    """What is judged over what was read on a host; `directory` holds the certificates that its engine should have."""
     ours = bool(of_kind(machine.changes, ConfigMerged))
     shell = inside.shell
     yield host.service(found, shell, ours=ours)
     if ours:
-        yield against_record(machine, found, shell)
+        yield against_record(machine, directory, found, shell)
     if found.running:
         yield host.live_restore(found, shell, ours=ours, configured=is_configured(found))
     if inside.health:
         yield from host.health(inside.health, shell, found.init, interrupted=found.dpkg_interrupted)
 
 
-def against_record(machine: Machine, found: Facts, shell: Shell) -> Check:
+def against_record(machine: Machine, directory: str, found: Facts, shell: Shell) -> Check:
     try:
-        target = target_of(machine, read_identity(machine))
+        target = target_of(machine, read_identity(directory))
     except MachineError as exc:
         return failed(configuration.TITLE, exc)
     return configuration.against_record(found, target, machine.changes, shell)
@@ -153,10 +150,10 @@ def is_configured(found: Facts) -> bool:
         return False
 
 
-def read_identity(machine: Machine) -> Identity:
-    """A machine's certificates; none where they cannot be read, of which another check tells."""
+def read_identity(directory: str) -> Identity:
+    """The certificates in a directory; none where they cannot be read, of which another check tells."""
     try:
-        return Identity.read(machine.directory)
+        return Identity.read(directory)
     except MachineError:
         return Identity()
 
@@ -217,24 +214,29 @@ def logged_in_inside(
     machine: Machine, session: Session, console: Console, access: Access, ssh: SSHEndpoint, timeout: float
 ) -> Inside:
     """What is seen by who is logged in."""
+    shell = Shell(machine.name)
     key = "the pinned key" if pinned(machine).strip() else "a key that your SSH knows"
     entered = ok(SSH, f"{session.user} is let in at {ssh.host}, which shows {key}")
     try:
         root = elevated(session, console, access)
     except MachineError as exc:
-        return Inside((entered, failed(ROOT, exc), *unseen([HOST], f"{ROOT} failed")), Shell(machine.name))
+        return Inside((entered, failed(ROOT, exc), *unseen([HOST], f"{ROOT} failed")), shell)
     program = getattr(root, "program", "")
-    shell = Shell(machine.name, program)
+    shell = replace(shell, root=program)
     checks = (entered, ok(ROOT, f"{session.user} becomes root by {program}" if program else f"{session.user} is root"))
     try:
         asked = datetime.now(UTC)
         # An earlier run that is at work is not waited for.
-        said = root.run(
-            host_facts.command(engine_port(machine), patience=0), timeout=timeout * READS, check=False
-        ).stdout
+        script = host_health.after(host_facts.command(engine_port(machine), patience=0), DATA)
+        said, fares = host_health.split(root.run(script, timeout=timeout * READS, check=False).stdout)
         found = host_facts.parse(said)
-        script = host_health.command(str(found.info.get("DockerRootDir") or DATA))
-        fares = host_health.parse(root.run(script, timeout=timeout * READS, check=False).stdout)
     except MachineError as exc:
         return Inside((*checks, unknown(HOST, f"not read: {exc.cause}", exc.hint)), shell)
-    return Inside(checks, shell, found, fares, host.clock_off(found, asked))
+    seen = Inside(checks, shell, found, off=host.clock_off(found, asked))
+    try:
+        data = str(found.info.get("DockerRootDir") or DATA)
+        if data != DATA:
+            fares = root.run(host_health.command(data), timeout=timeout * READS, check=False).stdout
+        return replace(seen, health=host_health.parse(fares))
+    except MachineError as exc:
+        return replace(seen, checks=(*checks, unknown(HOST, f"how it fares was not read: {exc.cause}", exc.hint)))

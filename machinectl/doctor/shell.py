@@ -1,6 +1,7 @@
 """DOCKER_… in this shell: what docker heeds before what we tell it. Pure.
 
-docker/cli, cli/command/cli.go: DOCKER_CONTEXT beats DOCKER_HOST, and both beat the current context.
+docker/cli, cli/command/cli.go, resolveContextName: DOCKER_HOST beats DOCKER_CONTEXT, and both beat what
+`docker context use` chose.
 """
 
 from __future__ import annotations
@@ -25,17 +26,14 @@ def checks(environment: Mapping[str, str], machines: Sequence[Machine]) -> Itera
     host, context = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_CONTEXT", "")
     last = environment.get("DOCKER_MACHINE_NAME", "")
     at_host = sorted((each for each in machines if host and each.url == host), key=lambda each: each.name != last)
-    if context:
-        over = f", whatever DOCKER_HOST ({host}) says" if host else ", whichever one is current"
-        judge = broken if host else unknown
-        yield judge(
-            TITLE, f"DOCKER_CONTEXT has docker use the context {context}{over}", "Unset it: unset DOCKER_CONTEXT"
-        )
-    elif at_host:
+    if at_host:
         yield of_machine(at_host[0], environment)
     elif host:
-        there = f"DOCKER_HOST has docker use {host}, no machine here, whichever context is current"
+        there = f"DOCKER_HOST has docker use {host}, which is no machine here, and beats its contexts"
         yield unknown(TITLE, there, f"Unset it: {AGAIN}")
+    elif context:
+        there = f"DOCKER_CONTEXT has docker use the context {context}, whatever `docker context use` chose"
+        yield unknown(TITLE, there, "Unset it: unset DOCKER_CONTEXT")
     elif stray := tls_without_host(environment):
         yield broken(TITLE, stray, f"Unset it: {AGAIN}")
     else:

@@ -13,10 +13,12 @@ from machinectl import url as engine_url
 from machinectl.doctor.check import failed, ok, unknown, unseen
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get
+from machinectl.engine.probe import LONGEST_ANSWER, LONGEST_VERSION, parsed
 from machinectl.engine.sockets import connect_tcp, connect_unix, resolve
 from machinectl.engine.tls import connect_tls, shown_certificate
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, one_line
 from machinectl.hosts.endpoint import endpoint as endpoint_of
+from machinectl.hosts.pending import look, others
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -36,12 +38,16 @@ class Way:
     """How far it was come to an engine.
 
     `shown` is the certificate that the server shows, as PEM, b"" where none was seen; `off` how far the host's clock is
-    ahead of this one's, None where the engine did not say.
+    ahead of this one's, None where the engine did not say. `least` and `most` are the versions of its API. `directory`
+    holds the certificates that it was asked with: the machine's, or those that are pending.
     """
 
     checks: tuple[Check, ...]
     shown: bytes = b""
     off: timedelta | None = None
+    least: str = ""
+    most: str = ""
+    directory: str = ""
 
 
 def way_to(machine: Machine, timeout: float) -> Way:
@@ -52,10 +58,19 @@ def way_to(machine: Machine, timeout: float) -> Way:
     except MachineError as exc:
         return Way((failed("Engine", exc),))
     if url.scheme == "tcp":
-        return over_tcp(machine, endpoint, url, timeout)
+        directory = asked_with(machine, timeout)
+        way = over_tcp(machine, replace(endpoint, cert_dir=directory), url, timeout)
+        return replace(way, directory=directory)
     if url.scheme == "unix":
         return over_unix(endpoint, url, timeout)
     return answered(endpoint, Way(()), timeout, SSH_URL)
+
+
+def asked_with(machine: Machine, timeout: float) -> str:
+    """The directory of the certificates that a machine's engine answers to, the machine's own where it does not."""
+    if not others(machine.directory):
+        return machine.directory
+    return look(machine, Deadline(timeout))[1]
 
 
 def over_unix(endpoint: Endpoint, url: EngineURL, timeout: float) -> Way:
@@ -103,16 +118,19 @@ def answered(endpoint: Endpoint, way: Way, timeout: float, title: str = API) -> 
     found = engine.probe(endpoint, timeout)
     if found.state is not State.RUNNING:
         return further(way, failed(title, MachineError(found.error, found.hint)))
-    said = f"Docker {found.version}, API {found.api_version}, in {found.seconds * 1000:.0f} ms"
-    return further(replace(way, off=quietly(lambda: clock_of(endpoint, timeout), None)), ok(title, said))
+    way = further(way, ok(title, f"Docker {found.version} answers in {found.seconds * 1000:.0f} ms"))
+    return quietly(lambda: with_details(way, endpoint, timeout), replace(way, most=found.api_version))
 
 
-def clock_of(endpoint: Endpoint, timeout: float) -> timedelta | None:
-    """How far the engine's clock is ahead, by the time that its answers carry (RFC 9110 6.6.1, whole seconds)."""
+def with_details(way: Way, endpoint: Endpoint, timeout: float) -> Way:
+    """The way with the versions of the API, and the clock: answers carry it (RFC 9110 6.6.1, whole seconds)."""
     with dial(endpoint, Deadline(timeout)) as wire:
         asked = datetime.now(UTC)
-        date = get(wire, "/_ping").headers.get("Date")
-    return parsedate_to_datetime(date) - asked if date else None
+        answer = get(wire, "/version")
+        known = parsed(answer.read(LONGEST_ANSWER))
+    date = answer.headers.get("Date")
+    least, most = (one_line(str(known.get(key, "")), LONGEST_VERSION) for key in ("MinAPIVersion", "ApiVersion"))
+    return replace(way, off=parsedate_to_datetime(date) - asked if date else None, least=least, most=most)
 
 
 def quietly(look: Callable[[], Found], otherwise: Found) -> Found:

@@ -45,6 +45,21 @@ class Health:
     replaced: tuple[str, ...] = ()
 
 
+# Where it begins in the output of several scripts.
+BEGIN = b"\n@begin health\n"
+
+
+def after(other: str, root: str) -> str:
+    """A script that reads how a host fares after another one that reads it; `split` takes what they say apart."""
+    return f"(\n{other}\n)\n{command(root)}"
+
+
+def split(output: bytes) -> tuple[bytes, bytes]:
+    """What the other script said, and what this one did."""
+    before, begin, rest = output.rpartition(BEGIN)
+    return (before, begin + rest) if begin else (output, b"")
+
+
 def command(root: str) -> str:
     """The shell script that reads how a host fares; `root` is the directory of its engine's data."""
     return f"root={shlex.quote(root)}\n{resource('health.sh')}"

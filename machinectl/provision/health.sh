@@ -1,5 +1,5 @@
 # How a host fares: read, and nothing changed. Needs a POSIX shell; busybox will do, and its user may be anybody.
-# Prints what facts.sh prints: "@name words"; "@end" ends it. $root is the directory of the engine's data.
+# Prints what facts.sh prints: "@name words", from "@begin health" on; "@end" ends it. $root is the directory of the engine's data.
 : "${root?}"
 exec 2>/dev/null </dev/null
 LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
@@ -11,8 +11,8 @@ say() {
     printf '\n@%s\n' "$*"
 }
 
-say begin 1
-for directory in / /var "$root"; do
+say begin health
+for directory in / /usr /etc /var /tmp "$root"; do
     kib=$(df -P -k "$directory" | awk 'NR > 1 { print $1, $2, $4 }')
     # A file system without inodes of its own (btrfs) has 0 of them.
     inodes=$(df -P -i "$directory" | awk 'NR > 1 { print $2 + 0, $4 + 0 }')

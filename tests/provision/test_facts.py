@@ -20,7 +20,17 @@ from machinectl.provision.distributions import choose
 from machinectl.provision.facts import OWN_DIRECTORY, Service, command, os_release, parse
 
 RECORDED = Path(__file__).with_name("facts")
-SCRIPTS = ("engine.sh", "facts.sh", "launch.sh", "apply.sh", "install.sh", "remove.sh", "recover.sh", "command.sh")
+SCRIPTS = (
+    "engine.sh",
+    "facts.sh",
+    "health.sh",
+    "launch.sh",
+    "apply.sh",
+    "install.sh",
+    "remove.sh",
+    "recover.sh",
+    "command.sh",
+)
 
 
 def recorded(name: str) -> bytes:

@@ -1,0 +1,98 @@
+"""The docker CLI on this computer: which it is, and whether an engine understands it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from functools import cache
+from typing import TYPE_CHECKING
+
+from machinectl.atomic import quoted
+from machinectl.doctor.check import broken, ok, unknown
+
+if TYPE_CHECKING:
+    from machinectl.doctor.check import Check
+
+CLI, API = "docker CLI", "API version"
+# A program that only says its version does so in milliseconds. Seconds.
+PATIENCE = 5.0
+# The first docker CLI that has contexts, and plugins.
+WITH_CONTEXTS = (19, 3)
+DOCS = "https://docs.docker.com/engine/install/"
+# An engine that nobody has: the client is asked for what it says of itself alone.
+NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
+NUMBERS = re.compile(r"(\d{1,5})\.(\d{1,5})")
+
+
+def docker_cli(path: str) -> Check:
+    """Which docker is typed."""
+    program = shutil.which("docker", path=path)
+    if program is None:
+        return broken(CLI, "there is no docker on the PATH", f"Install the docker CLI: {DOCS}")
+    said = version_of(program)
+    if said is None:
+        return broken(CLI, f"{program} does not say its version", f"See why: {quoted(program)} --version")
+    if not said.startswith("Docker version "):
+        return unknown(CLI, f"{program} is not Docker's, but says {said!r}", f"See: {quoted(program)} --version")
+    seen = f"{program}, {said.removeprefix('Docker ').partition(',')[0]}"
+    numbers = re.match(r"Docker version (\d+)\.(\d+)", said)
+    if numbers and (int(numbers[1]), int(numbers[2])) < WITH_CONTEXTS:
+        return unknown(CLI, f"{seen}: it knows neither contexts nor plugins", f"Install a newer one: {DOCS}")
+    return ok(CLI, seen)
+
+
+def version_of(program: str) -> str | None:
+    """The first line of what a program says of its version; None where it fails."""
+    try:
+        done = subprocess.run(
+            [program, "--version"], capture_output=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    said = done.stdout.decode(errors="replace").strip().partition("\n")[0]
+    return said if done.returncode == 0 and said else None
+
+
+def spoken(path: str) -> str:
+    """The newest API that the docker CLI on a PATH speaks (1.50); "" where there is none that says."""
+    program = shutil.which("docker", path=path)
+    return said_by(program) if program else ""
+
+
+@cache
+def said_by(program: str) -> str:
+    """What a docker CLI says that it speaks, asked once for all machines."""
+    command = [program, "version", "--format", "{{.Client.DefaultAPIVersion}}"]
+    environment = {**os.environ, **NO_ENGINE}
+    for variable in ("DOCKER_CONTEXT", "DOCKER_API_VERSION", "DOCKER_TLS_VERIFY"):
+        environment.pop(variable, None)
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    found = NUMBERS.match(done.stdout.decode(errors="replace"))
+    return found[0] if found else ""
+
+
+def understood(client: str, least: str, most: str) -> Check:
+    """Whether an engine that speaks from `least` to `most` understands a docker CLI that speaks up to `client`.
+
+    A newer CLI speaks what an engine does, an older engine's API; an older CLI is refused below `least`.
+    """
+    engine = f"the engine speaks {least} to {most}" if least else f"the engine speaks {most}"
+    if not client:
+        return unknown(API, f"{engine}; the docker CLI here does not say what it speaks")
+    seen = f"the docker CLI here speaks up to {client}, {engine}"
+    if least and number(client) < number(least):
+        return broken(API, f"{seen}: it is too old for that engine", f"Install a newer docker CLI: {DOCS}")
+    return ok(API, seen)
+
+
+def number(version: str) -> tuple[int, ...]:
+    """An API's version, to be compared; what is none is below all."""
+    found = NUMBERS.fullmatch(version)
+    return (int(found[1]), int(found[2])) if found else ()

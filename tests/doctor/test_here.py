@@ -1,0 +1,233 @@
+"""What doctor says of this computer: its store, this shell, its docker CLI, and whose machinectl is typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl import certs
+from machinectl.commands.certs.create import certs_create
+from machinectl.doctor import cli, here, kept, shell
+from machinectl.doctor.check import Verdict
+from machinectl.machines.record import Machine, Phase
+from tests.support.program import COMMAND, machinectl
+from tests.support.real import need
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from machinectl.doctor.check import Check
+    from machinectl.machines.store import Store
+
+OK, BROKEN, UNKNOWN = Verdict.OK, Verdict.BROKEN, Verdict.UNKNOWN
+CLIENT = ("ca.pem", "cert.pem", "key.pem")
+
+
+@pytest.fixture(autouse=True)
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory that is first on the PATH, with a machinectl and a docker that are well."""
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    program(directory / "machinectl", f'exec {" ".join(COMMAND)} "$@"')
+    program(directory / "docker", "echo 'Docker version 28.2.2, build e6534b4'")
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+    return directory
+
+
+def program(path: Path, script: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def certified(store: Store, name: str, *, days_ago: int = 0) -> Machine:
+    """A machine with certificates that were made some days ago."""
+    made = datetime.now(UTC) - timedelta(days=days_ago)
+    ca = certs.new_ca("test", now=made)
+    client = certs.issue_client(ca, "me", now=made)
+    files = dict(zip(CLIENT, (ca.certificate, client.certificate, client.key), strict=True))
+    return added(store, Machine(name, "none", url="tcp://192.0.2.7:2376", tls=True), files)
+
+
+def report(store: Store, *, status: int = 0, **environment: str) -> dict[str, Any]:
+    """What is found of this computer, by the first check of each title that is not well, else the first."""
+    done = machinectl("doctor", "--json", store=store.root, environment=environment)
+    assert (done.returncode, done.stderr) == (status, "")
+    [found] = json.loads(done.stdout)
+    assert (found["Name"], found["Well"]) == ("", not status)
+    checks: dict[str, Any] = {}
+    for check in found["Checks"]:
+        if check["Title"] not in checks or checks[check["Title"]]["Verdict"] == "ok":
+            checks[check["Title"]] = check
+    return checks
+
+
+def test_a_computer_that_is_well_is_told_so_and_nothing_is_made(store: Store, programs: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    found = report(store)
+    assert {each["Verdict"] for each in found.values()} <= {"ok", "unknown"}
+    assert found["docker CLI"]["Seen"] == f"{programs}/docker, version 28.2.2"
+    assert found["machinectl"]["Seen"].startswith(f"{programs}/machinectl is what is typed")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_records_that_cannot_be_used_are_told_each_with_what_to_type(store: Store) -> None:
+    certified(store, "well")
+    Path(certified(store, "broken").directory, "machine.json").write_text("{")
+    half = Machine("half", "none", url="tcp://192.0.2.7:2376")
+    half.phase = Phase.PROVISIONING
+    added(store, half)
+    done = machinectl("doctor", store=store.root)
+    assert done.returncode == 1
+    said = done.stdout.splitlines()
+    assert [line.split()[0] for line in said if " Records " in line] == ["✗", "✗"]
+    for hint in ("machinectl rm -f broken", "machinectl provision half"):
+        assert any(hint in line and line.startswith("      ") for line in said)
+    assert said[-1].startswith("  2 broken, ")
+
+
+def test_a_store_that_others_can_read_is_closed_by_what_it_says(store: Store) -> None:
+    directory = Path(certified(store, "open").directory)
+    directory.chmod(0o755)
+    (directory / "key.pem").chmod(0o644)
+    found = report(store, status=1)["Records"]
+    assert found["Seen"] == f'"open": others may read {directory}, {directory}/key.pem'
+    subprocess.run(["sh", "-c", found["Hint"].partition(": ")[2]], check=True)
+    assert report(store)["Records"]["Verdict"] == "ok"
+    Path(store.root).chmod(0o777)
+    found = report(store, status=1)["Store"]
+    subprocess.run(["sh", "-c", found["Hint"].partition(": ")[2]], check=True)
+    assert report(store)["Store"]["Verdict"] == "ok"
+
+
+def test_certificates_of_all_machines_are_looked_at_on_disk(store: Store) -> None:
+    certified(store, "fresh")
+    certified(store, "soon", days_ago=certs.CLIENT_DAYS - 9)
+    found = report(store)["Certificates"]
+    assert (found["Verdict"], found["Seen"]) == ("unknown", '"soon": cert.pem has 8 days left')
+    assert "machinectl certs import soon <DIR>" in found["Hint"]
+    certified(store, "late", days_ago=certs.CLIENT_DAYS + 9)
+    found = report(store, status=1)["Certificates"]
+    assert (found["Verdict"], found["Seen"]) == ("broken", '"late": cert.pem: expired')
+
+
+def test_what_was_removed_and_what_is_docker_machines_is_worth_a_look(store: Store) -> None:
+    theirs = Path(os.environ["HOME"], ".docker/machine/machines/old")
+    theirs.mkdir(parents=True)
+    (theirs / "config.json").write_text('{"DriverName": "none", "Driver": {"IPAddress": "192.0.2.9"}}')
+    with store.writing(certified(store, "gone").name) as held:
+        held.set_aside()
+    found = report(store)
+    assert "machinectl rm --purge gone" in found["Removed"]["Hint"]
+    assert "machinectl create -d none --url tcp://192.0.2.9:2376" in found["docker-machine"]["Hint"]
+
+
+def test_a_store_that_is_a_file_or_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch(mode=0o600)
+    done = machinectl("doctor", "--json", store=tmp_path / "file")
+    assert done.returncode == 1
+    assert "is no directory" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_docker_that_is_not_dockers(tmp_path: Path) -> None:
+    assert cli.docker_cli(str(tmp_path)).verdict is BROKEN
+    docker = program(tmp_path / "docker", "echo podman version 5.4.2")
+    assert cli.docker_cli(str(tmp_path)).verdict is UNKNOWN
+    program(docker, "exit 3")
+    assert cli.docker_cli(str(tmp_path)).seen == f"{docker} does not say its version"
+
+
+def test_systemds_machinectl_is_told_from_ours_by_asking_it(tmp_path: Path) -> None:
+    theirs = shutil.which("machinectl", path="/usr/bin:/bin")
+    if not theirs:
+        need("machinectl")
+    mine = program(tmp_path / "machinectl", "echo ours")
+    system = os.path.dirname(theirs or "")
+    found = here.which_machinectl(f"{tmp_path}:{system}", "")
+    assert found.verdict is OK
+    assert found.seen.endswith(f"systemd's comes after it: {theirs}")
+    found = here.which_machinectl(f"{system}:{tmp_path}", str(mine))
+    assert found.verdict is BROKEN
+    assert found.hint == f"Have this one first: export PATH={tmp_path}:$PATH"
+    first = ["sh", "-c", f"{found.hint.partition(': ')[2]}; command -v machinectl"]
+    typed = subprocess.run(first, env={"PATH": f"{system}:/bin"}, capture_output=True, text=True, check=True)
+    assert typed.stdout.strip() == str(mine)
+    assert here.which_machinectl(str(tmp_path / "empty"), "").verdict is UNKNOWN
+
+
+def shell_of(*machines: Machine, **environment: str) -> list[Check]:
+    return list(shell.checks(environment, machines))
+
+
+@pytest.mark.parametrize(
+    ("environment", "verdict", "hint"),
+    [
+        ({}, OK, ""),
+        ({"DOCKER_HOST": "tcp://192.0.2.1:2376"}, UNKNOWN, "eval $(machinectl env -u)"),
+        ({"DOCKER_CONTEXT": "lab"}, UNKNOWN, "unset DOCKER_CONTEXT"),
+        ({"DOCKER_CONTEXT": "lab", "DOCKER_HOST": "tcp://192.0.2.1:2376"}, UNKNOWN, "eval $(machinectl env -u)"),
+        ({"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/nowhere"}, BROKEN, "eval $(machinectl env -u)"),
+        ({"DOCKER_HOST": "tcp://192.0.2.7:2376"}, BROKEN, "eval $(machinectl env orion)"),
+        (
+            {"DOCKER_HOST": "tcp://192.0.2.7:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/other"},
+            BROKEN,
+            "eval $(machinectl env orion)",
+        ),
+        ({"DOCKER_HOST": "tcp://192.0.2.7:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/m"}, OK, ""),
+        ({"DOCKER_HOST": "tcp://192.0.2.8:2375", "DOCKER_TLS_VERIFY": "1"}, BROKEN, "eval $(machinectl env plain)"),
+    ],
+)
+def test_what_beats_us_in_this_shell(environment: dict[str, str], verdict: Verdict, hint: str) -> None:
+    orion = Machine("orion", "none", url="tcp://192.0.2.7:2376", tls=True, directory="/m")
+    plain = Machine("plain", "none", url="tcp://192.0.2.8:2375")
+    [found] = shell_of(orion, plain, **environment)
+    assert found.verdict is verdict
+    assert found.hint.endswith(hint)
+
+
+def test_a_version_of_the_api_that_is_fixed_is_worth_a_look() -> None:
+    _, found = shell_of(DOCKER_API_VERSION="1.20")
+    assert (found.verdict, found.hint) == (UNKNOWN, "Unset it: unset DOCKER_API_VERSION")
+
+
+def test_what_env_sets_is_well_and_what_it_unsets_too(store: Store) -> None:
+    machine = certified(store, "orion")
+    script = f'eval "$({" ".join(COMMAND)} env orion)"; exec {" ".join(COMMAND)} doctor --json'
+    environment = {**os.environ, "MACHINE_STORAGE_PATH": store.root, "SHELL": "/bin/sh"}
+    done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert '"Seen": "docker is pointed at \\"orion\\""' in done.stdout
+    found = report(store, status=1, DOCKER_HOST=machine.url)["This shell"]
+    assert found["Seen"] == 'docker is pointed at "orion" without its TLS'
+
+
+def entry(path: str, mode: int, uid: int = 1000) -> kept.Entry:
+    return kept.Entry(path, mode, uid)
+
+
+def test_modes_are_judged_by_who_reads_and_what_is_secret() -> None:
+    me, root = kept.Reader(1000), kept.Reader(0)
+    directory, secret = entry("/s", stat.S_IFDIR | 0o700), entry("/s/key.pem", stat.S_IFREG | 0o600)
+    public = entry("/s/ca.pem", stat.S_IFREG | 0o644)
+    assert kept.private("/s", [directory, secret, public], me).verdict is OK
+    assert kept.private("/s", [directory, secret._replace(uid=7)], me).hint.endswith("sudo chown -R $(id -u) /s")
+    assert kept.private("/s", [directory, secret._replace(uid=7)], root).verdict is OK
+    found = kept.private("/s", [directory, *[secret._replace(mode=stat.S_IFREG | 0o640)] * 5], me)
+    assert found.verdict is BROKEN
+    assert found.seen.endswith("/s/key.pem and 2 more")
+
+
+def test_a_machine_without_the_certificates_that_it_needs_is_told(store: Store) -> None:
+    bare = added(store, Machine("bare", "none", url="tcp://192.0.2.7:2376", tls=True))
+    assert kept.certificates(store, bare).hint.endswith("machinectl certs import bare <DIR>")
+    certs_create(bare.directory, ["192.0.2.7"])
+    assert kept.certificates(store, bare).verdict is OK
+    shutil.copy(Path(certified(store, "other").directory, "key.pem"), bare.directory)
+    assert kept.certificates(store, bare).verdict is BROKEN

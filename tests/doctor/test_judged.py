@@ -1,0 +1,296 @@
+"""What is judged over facts: pure functions, over hosts that were recorded in the lab and made worse."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl import certs
+from machinectl.doctor import configuration, host, served
+from machinectl.doctor.check import Verdict
+from machinectl.doctor.host import Shell
+from machinectl.hosts.identity import Identity
+from machinectl.provision.configuration import CERTIFICATES, config_change, goal
+from machinectl.provision.facts import OWN_DIRECTORY, Facts, File, Service, Sum, parse
+from machinectl.provision.health import Disk, Health, Memory
+from machinectl.provision.target import Target
+
+if TYPE_CHECKING:
+    from machinectl.changes import ConfigMerged
+    from machinectl.doctor.check import Check
+
+FACTS = Path(__file__).parents[1] / "provision" / "facts"
+DAEMON_JSON = "/etc/docker/daemon.json"
+SUDO, ROOT = Shell("orion", "sudo"), Shell("orion")
+GB = 1 << 20
+OK, BROKEN, UNKNOWN = Verdict.OK, Verdict.BROKEN, Verdict.UNKNOWN
+
+
+@cache
+def identity() -> Identity:
+    ca = certs.new_ca("test")
+    server, client = certs.issue_server(ca, ["192.168.0.29"]), certs.issue_client(ca, "test")
+    return Identity(ca.certificate, client.certificate, client.key, ca.key, server.certificate, server.key)
+
+
+def recorded(name: str, **different: Any) -> Facts:
+    return replace(parse((FACTS / name).read_bytes()), **different)
+
+
+def target(**asked: Any) -> Target:
+    return Target("192.168.0.29", certificates=identity().on_host, **asked)
+
+
+def left(asked: Target | None = None) -> tuple[Facts, ConfigMerged]:
+    """A host as it was left by machinectl, and what is on record of its daemon.json."""
+    bare = recorded("docker")
+    wanted = goal(bare, asked or target())
+    assert wanted.drop_in is not None
+    files = {DAEMON_JSON: File("644", 0, 0, wanted.config), wanted.drop_in_path: File("644", 0, 0, wanted.drop_in)}
+    sums = {
+        f"{OWN_DIRECTORY}/{name}": Sum(mode, 0, 0, hashlib.sha256(identity().on_host[name]).hexdigest())
+        for name, mode in CERTIFICATES.items()
+    }
+    return replace(bare, files=files, sums=sums), config_change(bare, wanted.ours, wanted.config)
+
+
+def edited(facts: Facts, **keys: Any) -> Facts:
+    """A host whose daemon.json somebody has edited; None takes a key out."""
+    config = {**json.loads(facts.files[DAEMON_JSON].content), **keys}
+    text = json.dumps({key: value for key, value in config.items() if value is not None}).encode()
+    return replace(facts, files={**facts.files, DAEMON_JSON: File("644", 0, 0, text)})
+
+
+def against_record(facts: Facts, change: ConfigMerged, asked: Target | None = None) -> Check:
+    return configuration.against_record(facts, asked or target(), [change], SUDO)
+
+
+def test_a_configuration_that_is_as_it_was_left_is_well() -> None:
+    assert against_record(*left()).verdict is OK
+
+
+@pytest.mark.parametrize(
+    ("keys", "seen"),
+    [
+        ({"tlsverify": False}, '"tlsverify" is false'),
+        ({"live-restore": None}, '"live-restore" is not set'),
+        ({"hosts": ["fd://"]}, '"hosts" is ["fd://"]'),
+    ],
+)
+def test_a_key_of_ours_that_somebody_changed_is_told_with_what_it_is_now(keys: dict[str, Any], seen: str) -> None:
+    facts, change = left()
+    found = against_record(edited(facts, **keys), change)
+    assert (found.verdict, found.seen) == (BROKEN, f"changed by hand since: {seen}")
+    assert found.hint == "Set it up again: machinectl provision orion"
+
+
+def test_what_others_set_is_theirs_and_told() -> None:
+    facts, change = left()
+    found = against_record(edited(facts, debug=True), change)
+    assert (found.verdict, found.seen) == (OK, "as it was left; set by others: debug")
+
+
+def test_a_record_of_what_was_there_that_is_none_claims_nothing_of_the_host() -> None:
+    facts, change = left()
+    assert against_record(edited(facts, debug=True), replace(change, before="{")).verdict is OK
+
+
+def test_what_is_asked_and_not_there_yet_was_not_changed_by_hand() -> None:
+    facts, change = left()
+    found = against_record(facts, change, target(labels={"rack": "7"}))
+    assert (found.verdict, found.seen) == (BROKEN, 'not as it shall be: "labels" is not set')
+
+
+def test_a_secret_in_a_key_is_masked() -> None:
+    facts, change = left(target(registry_mirrors=("https://u:geheim@mirror",)))
+    wrong = edited(facts, **{"registry-mirrors": ["https://u:geheim2@mirror"]})
+    found = against_record(wrong, change, target(registry_mirrors=("https://u:geheim@mirror",)))
+    assert "registry-mirrors" in found.seen
+    assert "geheim" not in found.seen
+
+
+def test_files_that_are_gone_or_others_are_told() -> None:
+    facts, change = left()
+    own = f"{OWN_DIRECTORY}/server.pem"
+    drop_in = next(path for path in facts.files if path != DAEMON_JSON)
+    wrong = replace(
+        facts,
+        sums={**facts.sums, own: Sum("600", 0, 0, "0" * 64)},
+        files={DAEMON_JSON: facts.files[DAEMON_JSON]},
+    )
+    assert against_record(wrong, change).seen == f"not as it shall be: {own} is another one; {drop_in} is gone"
+    gone = replace(facts, files={drop_in: facts.files[drop_in]})
+    assert against_record(gone, change).seen == f"changed by hand since: {DAEMON_JSON} is gone"
+
+
+def test_a_daemon_json_that_is_none_is_told_as_it_is() -> None:
+    facts, change = left()
+    wrong = replace(facts, files={**facts.files, DAEMON_JSON: File("644", 0, 0, b"{")})
+    found = against_record(wrong, change)
+    assert found.verdict is BROKEN
+    assert "is not JSON" in found.seen
+
+
+def test_what_was_changed_after_the_engine_was_started_may_not_be_in_effect() -> None:
+    facts, change = left()
+    found = against_record(replace(facts, edited=True), change)
+    assert found.verdict is UNKNOWN
+    assert found.hint.endswith(": machinectl ssh orion sudo systemctl restart docker")
+
+
+def test_a_unit_that_systemd_has_not_read_is_read_before_it_is_set_up_again() -> None:
+    facts, change = left()
+    found = against_record(edited(replace(facts, unread=True), tlsverify=None), change)
+    assert found.hint.splitlines() == [
+        "Have the unit read: machinectl ssh orion sudo systemctl daemon-reload",
+        "Then set it up again: machinectl provision orion",
+    ]
+
+
+def test_without_certificates_on_record_nothing_is_said_of_the_configuration() -> None:
+    facts, change = left()
+    found = configuration.against_record(facts, replace(target(), certificates={}), [change], SUDO)
+    assert found.verdict is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("different", "verdict", "seen", "hint"),
+    [
+        ({}, OK, "docker.service runs, and is started at boot", ""),
+        ({"dockerd": ""}, BROKEN, "there is no Docker Engine", "machinectl provision orion"),
+        ({"service": Service(loaded=True)}, BROKEN, "does not run", "Start it: machinectl provision orion"),
+        ({"service": Service(loaded=True, active=True)}, BROKEN, "not started at boot", "machinectl provision orion"),
+        ({"unread": True}, UNKNOWN, "systemd has not read that", "sudo systemctl daemon-reload"),
+        ({"masked": frozenset({"docker.socket"})}, BROKEN, "docker.socket: masked", "systemctl unmask docker.socket\n"),
+    ],
+    ids=["well", "no engine", "stopped", "not at boot", "unread", "masked"],
+)
+def test_the_service_of_an_engine(different: dict[str, Any], verdict: Verdict, seen: str, hint: str) -> None:
+    found = host.service(recorded("docker", **different), SUDO, ours=True)
+    assert found.verdict is verdict
+    assert seen in found.seen
+    assert hint in found.hint
+
+
+def test_of_a_host_that_others_set_up_nothing_is_provisioned() -> None:
+    stopped = recorded("docker", service=Service(loaded=True))
+    assert "machinectl ssh orion systemctl start docker" in host.service(stopped, ROOT, ours=False).hint
+    alpine = replace(stopped, init="openrc")
+    assert host.service(alpine, ROOT, ours=False).hint == "Start it: machinectl ssh orion rc-service docker start"
+
+
+@pytest.mark.parametrize(
+    ("info", "configured", "ours", "verdict", "hint"),
+    [
+        ({"LiveRestoreEnabled": True}, True, True, OK, ""),
+        ({"LiveRestoreEnabled": False}, True, True, BROKEN, "machinectl ssh orion sudo systemctl reload docker"),
+        ({"LiveRestoreEnabled": False}, False, True, BROKEN, "machinectl provision orion"),
+        ({"LiveRestoreEnabled": False}, False, False, UNKNOWN, DAEMON_JSON),
+        ({}, True, True, UNKNOWN, ""),
+    ],
+)
+def test_live_restore(info: dict[str, Any], configured: bool, ours: bool, verdict: Verdict, hint: str) -> None:
+    found = host.live_restore(recorded("docker", info=info), SUDO, ours=ours, configured=configured)
+    assert found.verdict is verdict
+    assert hint in found.hint
+
+
+def test_a_swarm_node_has_no_live_restore_and_is_not_broken_by_that() -> None:
+    node = recorded("swarm-node", info={"LiveRestoreEnabled": False})
+    assert host.live_restore(replace(node, swarm=True), SUDO, ours=True, configured=True).verdict is UNKNOWN
+
+
+def test_a_clock_that_is_off_by_more_than_it_drifts_is_broken() -> None:
+    assert host.clock(timedelta(seconds=0.4), SUDO).seen == "as the clock here"
+    assert host.clock(timedelta(seconds=-100), SUDO).verdict is OK
+    for off, seen in ((timedelta(minutes=6), "6 minutes ahead of"), (timedelta(days=-3), "3 days behind")):
+        found = host.clock(off, SUDO)
+        assert found.verdict is BROKEN
+        assert seen in found.seen
+        assert "machinectl ssh orion sudo timedatectl set-ntp true" in found.hint
+    assert "typed on the host" in host.clock(timedelta(days=9), None).hint
+
+
+@pytest.mark.parametrize(
+    ("free", "inodes", "inodes_free", "verdict"),
+    [
+        (50 * GB, 1000, 900, OK),
+        (50 * GB, 0, 0, OK),
+        (9 * GB, 1000, 900, UNKNOWN),
+        (0, 1000, 900, BROKEN),
+        (50 * GB, 1000, 90, UNKNOWN),
+        (50 * GB, 1000, 0, BROKEN),
+    ],
+)
+def test_a_disk_is_full_of_bytes_or_of_files(free: int, inodes: int, inodes_free: int, verdict: Verdict) -> None:
+    found = host.room(Disk(100 * GB, free, inodes, inodes_free, "/dev/sda1", "/"), SUDO)
+    assert found.verdict is verdict
+    assert ("sudo du -xhd1 /" in found.hint) is (verdict is not OK)
+
+
+def test_memory_that_has_run_out() -> None:
+    assert host.memory(Memory(8 * GB, 4 * GB, 0, 0), SUDO).verdict is OK
+    assert host.memory(Memory(8 * GB, GB // 2, 2 * GB, 2 * GB), SUDO).verdict is UNKNOWN
+    assert host.memory(Memory(8 * GB, GB // 50, 2 * GB, 0), SUDO).verdict is BROKEN
+    assert host.memory(Memory(0, 0, 0, 0), SUDO).verdict is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("reboot", "replaced", "interrupted", "verdict", "hint"),
+    [
+        (None, (), False, OK, ""),
+        ((), (), False, UNKNOWN, "machinectl restart orion"),
+        (("linux-image",), ("dockerd",), False, UNKNOWN, "machinectl restart orion"),
+        (None, ("containerd", "dockerd"), False, UNKNOWN, "machinectl ssh orion sudo systemctl restart docker"),
+        (None, ("containerd",), False, UNKNOWN, "machinectl ssh orion sudo systemctl restart containerd"),
+        (None, (), True, BROKEN, "machinectl ssh orion sudo dpkg --configure -a"),
+    ],
+)
+def test_what_packages_wait_for(
+    reboot: tuple[str, ...] | None, replaced: tuple[str, ...], interrupted: bool, verdict: Verdict, hint: str
+) -> None:
+    found = host.restart(Health((), Memory(0, 0, 0, 0), reboot, replaced), SUDO, "systemd", interrupted=interrupted)
+    assert found.verdict is verdict
+    assert found.hint.endswith(hint)
+
+
+def on_disk(*files: bytes) -> Facts:
+    there = Sum("600", 0, 0, hashlib.sha256(b"".join(files)).hexdigest())
+    return recorded("docker", sums={f"{OWN_DIRECTORY}/server.pem": there} if files else {})
+
+
+def test_a_certificate_is_the_same_on_record_on_the_wire_and_on_the_disk() -> None:
+    mine = identity()
+    ours = on_disk(mine.server, mine.server_key)
+    other = certs.issue_server(certs.new_ca("other"), ["192.168.0.29"])
+    found = served.served(mine.server, mine, ours, SUDO)
+    assert (found.verdict, found.seen.partition(":")[0]) == (OK, "that on record, and on the host")
+    assert served.served(mine.server, mine, None, SUDO).seen.startswith("that on record: ")
+    found = served.served(mine.server, mine, on_disk(other.certificate), SUDO)
+    assert (found.verdict, found.hint) == (BROKEN, "Put the one on record back: machinectl provision orion")
+    found = served.served(other.certificate, mine, ours, SUDO)
+    assert found.verdict is BROKEN
+    assert found.hint == "Have the engine take it: machinectl ssh orion sudo systemctl restart docker"
+    found = served.served(other.certificate, mine, on_disk(other.certificate), SUDO)
+    assert found.hint == "Have the one on record there: machinectl provision --force orion"
+    assert "on the host's disk is none" in served.served(mine.server, mine, on_disk(), SUDO).seen
+
+
+def test_a_certificate_that_is_served_runs_out() -> None:
+    mine = identity()
+    later = datetime.now(UTC) + timedelta(days=certs.SERVER_DAYS - 9)
+    found = served.served(mine.server, mine, None, SUDO, later)
+    assert (found.verdict, found.hint) == (UNKNOWN, "Renew it: machinectl regenerate-certs orion")
+    found = served.served(mine.server, mine, None, SUDO, later + timedelta(days=20))
+    assert found.verdict is BROKEN
+    theirs = replace(mine, server=b"", server_key=b"")
+    assert "certs import orion" in served.served(mine.server, theirs, None, SUDO, later).hint
+    assert served.served(mine.server, theirs, None, SUDO).verdict is OK
+    assert served.served(b"none", mine, None, SUDO).verdict is UNKNOWN

@@ -1,0 +1,474 @@
+"""What doctor says of one machine: the way to its engine a step at a time, and what of its host was not seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import ssl
+import subprocess
+import tempfile
+import threading
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl import certs
+from machinectl.doctor import cli
+from machinectl.doctor.check import Verdict
+from machinectl.doctor.here import of_store
+from machinectl.doctor.host import Shell
+from machinectl.doctor.machine import Inside, examine, judged
+from machinectl.doctor.machine import of_store as kept_of
+from machinectl.doctor.way import way_to
+from machinectl.errors import MachineError
+from machinectl.hosts.access import Access
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.pending import propose
+from machinectl.machines.record import OPTIONAL, REQUIRED, Machine, Phase
+from machinectl.machines.store import Store
+from machinectl.provision.facts import parse
+from machinectl.provision.health import Health, Memory
+from machinectl.state import State
+from tests.support import hostile_engine, hostile_ssh, servers
+from tests.support.driver import StandIn
+from tests.support.program import COMMAND, machinectl
+from tests.support.quiet import Quiet
+from tests.support.real import need
+from tests.support.registered import added, register
+from tests.support.servers import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from machinectl.doctor.check import Check
+    from tests.support.dockerd import Dockerd
+    from tests.support.servers import Behaviour
+    from tests.support.sshd import Sshd
+
+pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("ssh_config")]
+FACTS = Path(__file__).parents[1] / "provision" / "facts"
+OK, BROKEN, UNKNOWN = Verdict.OK, Verdict.BROKEN, Verdict.UNKNOWN
+
+
+def machine_at(store: Store, url: str, *, directory: Path | None = None, ca: bytes = b"") -> Machine:
+    """A machine of driver none; on TLS where a directory has its certificates."""
+    files = {path.name: path.read_bytes() for path in directory.iterdir()} if directory else {}
+    if ca:
+        files["ca.pem"] = ca
+    machine = Machine("orion", "none", url=url, tls=bool(files))
+    machine.driver_state = json.dumps({"URL": url})
+    return added(store, machine, files)
+
+
+def looked_at(store: Store, timeout: float = 5, name: str = "orion") -> dict[str, Check]:
+    return {check.title: check for check in examine(store, Quiet(), name, Access(), timeout)}
+
+
+def verdicts(checks: dict[str, Check]) -> dict[str, Verdict]:
+    return {title: check.verdict for title, check in checks.items()}
+
+
+def of_ca(ca: certs.Pair, days_ago: int = 0) -> ssl.SSLContext:
+    """A server's TLS with a certificate of some age."""
+    pair = certs.issue_server(ca, ["127.0.0.1"], now=datetime.now(UTC) - timedelta(days=days_ago))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    Path("pair.pem").write_bytes(pair.certificate + pair.key)
+    context.load_cert_chain("pair.pem")
+    return context
+
+
+@contextmanager
+def engine_of(ca: certs.Pair, days_ago: int = 0) -> Iterator[str]:
+    with serving(servers.engine, of_ca(ca, days_ago)) as port:
+        yield f"tcp://127.0.0.1:{port}"
+
+
+@pytest.fixture(autouse=True)
+def in_a_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_an_engine_that_is_well_is_seen_step_by_step(store: Store, dockerd: Dockerd) -> None:
+    machine_at(store, dockerd.url, directory=dockerd.directory)
+    before = kept(store)
+    checks = looked_at(store)
+    assert kept(store) == before
+    assert list(checks) == [
+        *(
+            "Record",
+            "Modes",
+            "Certificates",
+            "Name",
+            "TCP",
+            "TLS",
+            "Served certificate",
+            "Engine",
+            "API version",
+            "Clock",
+        ),
+        "SSH and host key",
+    ]
+    assert checks.pop("SSH and host key").verdict is UNKNOWN
+    assert set(verdicts(checks).values()) == {OK}
+    assert "none is on record to hold it against" in checks["Served certificate"].seen
+
+
+def kept(store: Store) -> dict[str, tuple[int, int, int]]:
+    """All there is in a store, with when it was written."""
+    return {
+        str(path): (path.lstat().st_mode, path.lstat().st_mtime_ns, path.lstat().st_ctime_ns)
+        for path in sorted(Path(store.root).rglob("*"))
+    }
+
+
+def test_what_depends_on_what_failed_is_not_claimed(store: Store, dockerd: Dockerd) -> None:
+    with servers.unlistened() as port:
+        machine_at(store, f"tcp://127.0.0.1:{port}", directory=dockerd.directory)
+        checks = looked_at(store)
+    assert checks["TCP"].verdict is BROKEN
+    for title in ("TLS", "Served certificate", "Engine", "Clock"):
+        assert checks[title].verdict is UNKNOWN
+        assert checks[title].seen.startswith("not looked at: ")
+
+
+def test_a_name_that_leads_nowhere(store: Store) -> None:
+    machine_at(store, "tcp://nowhere.invalid:2375")
+    checks = looked_at(store)
+    assert checks["Name"].verdict is BROKEN
+    assert verdicts(checks)["TCP"] is verdicts(checks)["Engine"] is UNKNOWN
+
+
+def test_each_step_has_a_deadline(store: Store) -> None:
+    with servers.full() as port:
+        machine_at(store, f"tcp://127.0.0.1:{port}")
+        assert looked_at(store, timeout=0.2)["TCP"].seen.endswith("does not answer within 0.2 s")
+
+
+def test_tls_that_never_answers_ends_in_time(store: Store, dockerd: Dockerd) -> None:
+    with serving(servers.silent) as port:
+        machine_at(store, f"tcp://127.0.0.1:{port}", directory=dockerd.directory)
+        checks = looked_at(store, timeout=0.2)
+    assert checks["TCP"].verdict is OK
+    assert "has not answered in TLS within 0.2 s" in checks["TLS"].seen
+    assert checks["Served certificate"].verdict is UNKNOWN
+
+
+def test_a_certificate_of_another_ca_is_shown_as_what_it_is(store: Store, dockerd: Dockerd) -> None:
+    with engine_of(certs.new_ca("somebody's CA")) as url:
+        machine_at(store, url, directory=dockerd.directory)
+        checks = looked_at(store)
+    assert "another CA" in checks["TLS"].seen
+    assert "CN=127.0.0.1" in checks["Served certificate"].seen
+
+
+def test_a_certificate_that_has_expired_is_shown_as_what_it_is(store: Store, dockerd: Dockerd) -> None:
+    with engine_of(dockerd.ca, certs.SERVER_DAYS + 5) as url:
+        machine_at(store, url, directory=dockerd.directory)
+        checks = looked_at(store)
+    assert "has expired" in checks["TLS"].seen
+    assert checks["Served certificate"].verdict is BROKEN
+    assert "it has expired" in checks["Served certificate"].seen
+
+
+def test_a_client_that_the_engine_refuses_is_told_where_it_is_refused(store: Store, dockerd: Dockerd) -> None:
+    stranger = certs.issue_client(certs.new_ca("other"), "me")
+    machine_at(store, dockerd.url, directory=dockerd.client(Path("stranger"), stranger))
+    checks = looked_at(store)
+    assert checks["TLS"].verdict is OK
+    assert "refuses the client certificate" in checks["Engine"].seen
+
+
+def test_certificates_that_are_pending_are_those_that_the_engine_may_be_serving(store: Store, dockerd: Dockerd) -> None:
+    stranger = certs.issue_client(certs.new_ca("other"), "me")
+    machine_at(store, dockerd.url, directory=dockerd.client(Path("stranger"), stranger))
+    with store.writing("orion") as held:
+        propose(held, Identity.read(str(dockerd.directory)))
+    before = kept(store)
+    checks = looked_at(store)
+    assert kept(store) == before
+    assert verdicts(checks)["TLS"] is verdicts(checks)["Engine"] is verdicts(checks)["Served certificate"] is OK
+    assert (checks["Record"].verdict, checks["Record"].hint) == (UNKNOWN, "Settle it: machinectl provision orion")
+
+
+def test_what_is_told_of_a_socket(store: Store, dockerd: Dockerd) -> None:
+    machine_at(store, f"unix://{dockerd.socket}")
+    checks = looked_at(store)
+    assert verdicts(checks)["Socket"] is verdicts(checks)["Engine"] is OK
+    assert "Certificates" not in checks
+    added(store, Machine("gone", "none", url="unix:///nowhere.sock"))
+    assert looked_at(store, name="gone")["Socket"].hint == "Start the engine: sudo systemctl start docker"
+
+
+def test_an_engine_without_tls_works_and_is_worth_a_look(store: Store) -> None:
+    with serving(servers.engine) as port:
+        machine_at(store, f"tcp://127.0.0.1:{port}")
+        checks = looked_at(store)
+    assert checks["Engine"].verdict is OK
+    assert checks["TLS"].verdict is UNKNOWN
+
+
+@pytest.mark.parametrize(("client", "verdict"), [("1.50", OK), ("1.44", OK), ("1.41", BROKEN), ("", UNKNOWN)])
+def test_an_engine_that_no_longer_understands_the_docker_cli_here_is_told(
+    store: Store, monkeypatch: pytest.MonkeyPatch, client: str, verdict: Verdict
+) -> None:
+    docker = Path("docker")
+    docker.write_text(f"#!/bin/sh\necho {client}; exit 1\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{Path.cwd()}:{os.environ['PATH']}")
+    with serving(servers.ENGINES["29.1.3"]) as port:
+        machine_at(store, f"tcp://127.0.0.1:{port}")
+        found = looked_at(store)["API version"]
+    assert found.verdict is verdict
+    assert "the engine speaks 1.44 to 1.52" in found.seen
+
+
+def test_the_docker_cli_says_what_it_speaks_without_an_engine() -> None:
+    need("docker")
+    assert re.fullmatch(r"1\.\d+", cli.spoken(os.environ["PATH"]))
+    assert cli.understood("1.50", "", "strange").verdict is OK
+    assert cli.understood("1.9", "1.12", "1.41").verdict is BROKEN
+
+
+def test_a_clock_is_read_off_the_engines_answers(store: Store) -> None:
+    ahead = "Date: Fri, 01 Jan 2100 00:00:00 GMT\r\n"
+
+    def behaviour(connection: servers.Connection) -> None:
+        while request := connection.request():
+            connection.send(servers.answer(b"OK" if b" /_ping " in request else servers.VERSION, headers=ahead))
+
+    with serving(behaviour) as port:
+        machine_at(store, f"tcp://127.0.0.1:{port}")
+        clock = looked_at(store)["Clock"]
+    assert clock.verdict is BROKEN
+    assert "ahead of the clock here" in clock.seen
+
+
+@pytest.mark.parametrize("name", [*hostile_engine.ENDING, *hostile_engine.ENDLESS])
+def test_an_engine_that_means_harm_keeps_nobody_and_moves_no_cursor(name: str) -> None:
+    behaviour: Behaviour = {**hostile_engine.ENDING, **hostile_engine.ENDLESS}[name]
+    with serving(behaviour) as port:
+        way = way_to(Machine("orion", "none", url=f"tcp://127.0.0.1:{port}"), 0.5)
+    for check in way.checks:
+        assert (check.seen + check.hint).isprintable()
+    assert [check.title for check in way.checks] == ["Name", "TCP", "TLS", "Engine"]
+
+
+@pytest.mark.parametrize("name", [*hostile_ssh.ENDING][::4])
+def test_a_host_that_means_harm_is_told_as_what_it_is(
+    store: Store, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("machinectl.ssh.transport.AUTHENTICATION_TIMEOUT", 1.0)
+    behaviour, _ = hostile_ssh.ENDING[name]
+    with serving(behaviour) as port:
+        monkeypatch.setattr(sshd, "port", port)
+        register(store, "orion", sshd, pinned=False)
+        checks = looked_at(store, timeout=2)
+    assert checks["SSH and host key"].verdict is not OK
+    assert checks["SSH and host key"].seen.isprintable()
+    assert verdicts(checks)["Root"] is verdicts(checks)["Host"] is UNKNOWN
+
+
+def test_a_host_key_that_nothing_is_known_of_is_neither_trusted_nor_kept(store: Store, sshd: Sshd) -> None:
+    register(store, "orion", sshd, pinned=False)
+    before = kept(store)
+    checks = looked_at(store)
+    assert checks["SSH and host key"].verdict is UNKNOWN
+    assert "nothing was sent to it" in checks["SSH and host key"].seen
+    assert checks["SSH and host key"].hint.endswith("machinectl ssh orion true")
+    assert kept(store) == before
+    assert not Path(os.environ["HOME"], ".ssh", "known_hosts").exists()
+
+
+def test_a_pinned_host_is_logged_in_at(store: Store, sshd: Sshd) -> None:
+    register(store, "orion", sshd)
+    checks = looked_at(store)
+    assert checks["SSH and host key"].verdict is OK
+    assert checks["SSH and host key"].seen.endswith("which shows the pinned key")
+
+
+def test_a_record_that_is_none_is_all_there_is_to_say(store: Store) -> None:
+    machine = machine_at(store, "tcp://192.0.2.7:2375")
+    Path(machine.directory, "machine.json").write_text("[]")
+    [check] = looked_at(store).values()
+    assert (check.title, check.verdict) == ("Record", BROKEN)
+    assert check.hint.endswith("machinectl rm -f orion")
+
+
+def test_a_machine_whose_creation_was_cut_is_no_more_than_that(store: Store) -> None:
+    half = Machine("orion", "generic")
+    half.phase = Phase.CREATING
+    added(store, half)
+    checks = looked_at(store)
+    assert list(checks) == ["Record", "Modes"]
+    assert checks["Record"].hint == "Create it again, or forget it: machinectl rm orion"
+
+
+def test_a_machine_of_docker_machines_is_named_as_that(store: Store) -> None:
+    theirs = Path(store.directory("old"))
+    theirs.mkdir(parents=True)
+    (theirs / "config.json").write_text("{}")
+    [check] = looked_at(store, name="old").values()
+    assert check.verdict is UNKNOWN
+    assert "machinectl create -d none" in check.hint
+
+
+def test_a_host_that_its_driver_knows_to_be_off_is_switched_on(store: Store, use: Callable[[StandIn], None]) -> None:
+    use(StandIn(knows=lambda: State.STOPPED))
+    added(store, Machine("orion", "fake", url="tcp://192.0.2.7:2376"))
+    checks = looked_at(store)
+    assert (checks["State"].verdict, checks["State"].hint) == (BROKEN, "Switch it on: machinectl start orion")
+    assert verdicts(checks)["Engine"] is verdicts(checks)["Host"] is UNKNOWN
+
+
+def test_a_driver_that_never_answers_is_not_waited_for(store: Store, use: Callable[[StandIn], None]) -> None:
+    over = threading.Event()
+
+    def never() -> State | None:
+        over.wait()
+        return None
+
+    use(StandIn(knows=never))
+    added(store, Machine("orion", "fake", url="tcp://127.0.0.1:1"))
+    try:
+        assert looked_at(store, timeout=0.1)["TCP"].verdict is BROKEN
+    finally:
+        over.set()
+
+
+def test_a_machine_that_somebody_is_working_on_is_not_called_broken(store: Store) -> None:
+    machine_at(store, "tcp://127.0.0.1:1")
+    with store.writing("orion"):
+        record = looked_at(store)["Record"]
+    assert record.verdict is UNKNOWN
+    assert "another machinectl" in record.seen
+
+
+def test_many_are_told_under_their_names_in_the_order_given(store: Store) -> None:
+    for name in ("m10", "m2"):
+        added(store, Machine(name, "none", url="tcp://127.0.0.1:1"))
+    done = machinectl("doctor", "m10", "ghost", "m2", store=store.root)
+    assert done.returncode == 1
+    assert [line for line in done.stdout.splitlines() if not line.startswith(" ")] == ["m10", "m2", "This computer"]
+    assert 'Docker machine "ghost" does not exist' in done.stderr
+
+
+def test_where_no_name_is_a_machines_nothing_is_looked_at(store: Store) -> None:
+    done = machinectl("doctor", "ghost", "--json", store=store.root)
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_an_interrupt_ends_it_at_once(store: Store, dockerd: Dockerd) -> None:
+    asked = threading.Event()
+
+    def behaviour(connection: servers.Connection) -> None:
+        asked.set()
+        connection.hold()
+
+    with serving(behaviour) as port:
+        machine_at(store, f"tcp://127.0.0.1:{port}", directory=dockerd.directory)
+        with subprocess.Popen(
+            [*COMMAND, "doctor", "-t", "3600", "orion"],
+            env={**os.environ, "MACHINE_STORAGE_PATH": store.root},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert asked.wait(30)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+            assert process.stderr
+            assert "Traceback" not in process.stderr.read()
+
+
+def test_a_machine_is_json_for_programs(store: Store) -> None:
+    machine_at(store, "tcp://127.0.0.1:1")
+    done = machinectl("doctor", "orion", "--json", store=store.root)
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    assert [each["Name"] for each in found] == ["orion", ""]
+    for each in found:
+        assert list(each) == ["Name", "Well", "Checks"]
+        for check in each["Checks"]:
+            assert list(check) == ["Title", "Verdict", "Seen", "Hint"]
+            assert check["Verdict"] in set(Verdict)
+
+
+def test_a_terminal_shows_ticks_in_colour_and_an_encoding_without_them_letters(store: Store) -> None:
+    machine_at(store, "tcp://127.0.0.1:1")
+    plain = machinectl("doctor", "orion", store=store.root, environment={"PYTHONIOENCODING": "ascii"})
+    assert plain.stdout.startswith("orion\n  v Record ")
+    assert "\n  x TCP " in plain.stdout
+    main, side = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, "doctor", "orion"],
+        env={**os.environ, "MACHINE_STORAGE_PATH": store.root, "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=side,
+        stderr=subprocess.DEVNULL,
+    ):
+        os.close(side)
+        shown = b""
+        with open(main, "rb", buffering=0) as screen:
+            try:
+                while piece := screen.read(4096):
+                    shown += piece
+            except OSError:  # the end of a terminal, on Linux
+                pass
+    assert "\x1b[32m✓\x1b[0m Record".encode() in shown
+    assert "\x1b[31m✗\x1b[0m TCP".encode() in shown
+
+
+EVIL = "\x1b[2J\x1b]0;pwned\x07\r\x9b2J\u202e\n  \u2713 Record  whole"
+
+
+@pytest.mark.parametrize("arguments", [("doctor",), ("doctor", "orion"), ("doctor", "orion", "--json")])
+def test_a_record_of_somebody_elses_making_moves_no_cursor_and_passes_for_no_check(
+    store: Store, arguments: tuple[str, ...]
+) -> None:
+    machine = machine_at(store, "tcp://127.0.0.1:1")
+    with store.writing("orion") as held:
+        held.machine.phase = Phase.PROVISIONING
+        held.machine.failure = {"cause": EVIL.replace("\n", "\t")}
+        held.machine.labels = {EVIL: EVIL}
+        held.write()
+    Path(machine.directory, EVIL.replace("/", "")).touch()
+    done = machinectl(*arguments, store=store.root)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stdout.replace("\n", "").isprintable()
+    assert "\n  ✓ Record  whole" not in done.stdout
+
+
+@given(st.dictionaries(st.sampled_from([*REQUIRED, *OPTIONAL]), st.sampled_from([0, "", EVIL, [], {}, [EVIL], None])))
+def test_whatever_a_record_holds_the_store_is_judged(record: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        store = Store(root)
+        added(store, Machine("well", "none", url="tcp://192.0.2.7:2375"))
+        whole = {"schema": 1, "driver": "none", "url": "tcp://127.0.0.1:1", "tls": False, **record}
+        Path(root, "machines", "odd").mkdir()
+        Path(root, "machines", "odd", "machine.json").write_text(json.dumps(whole))
+        assert [check for check in of_store(store) if check.title == "Records"]
+        with suppress(MachineError):
+            assert of_host_and_store(store.read("odd"), store)
+
+
+def of_host_and_store(machine: Machine, store: Store) -> list[Check]:
+    """What is judged of a machine where the host is one that answers."""
+    facts = parse((FACTS / "provisioned").read_bytes())
+    health = Health((), Memory(0, 0, 0, 0))
+    inside = Inside((), Shell(machine.name), facts, health, timedelta())
+    return [*kept_of(store, machine), *judged(machine, way_to(machine, 0.2), inside, "1.50")]
+
+
+def test_the_commands_are_those_of_the_store_that_was_named(store: Store) -> None:
+    machine_at(store, "tcp://127.0.0.1:1")
+    done = machinectl("-s", store.root, "doctor", "orion")
+    assert f"machinectl -s {store.root} set --url <URL> orion" in done.stdout

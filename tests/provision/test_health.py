@@ -1,0 +1,81 @@
+"""How a host fares: what its answer means, and what the script says of this machine."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.errors import MachineError
+from machinectl.provision.health import Disk, Memory, after, command, parse, split
+from tests.support.real import need
+
+ANSWER = b"""Welcome!
+@begin health
+
+@disk 1000 500 64 32 /dev/sda1 /
+
+@disk 1000 500 64 32 /dev/sda1 /var
+
+@disk 9000 1 0 0 /dev/sdb1 /srv/my data
+
+@memory 8000 4000 0 0
+
+@replaced dockerd 12
+
+@replaced containerd 9
+
+@replaced containerd 8
+
+@end
+"""
+
+
+def test_an_answer_is_read_and_a_disk_told_once() -> None:
+    found = parse(ANSWER)
+    assert found.disks == (
+        Disk(1000, 500, 64, 32, "/dev/sda1", "/"),
+        Disk(9000, 1, 0, 0, "/dev/sdb1", "/srv/my data"),
+    )
+    assert found.memory == Memory(8000, 4000, 0, 0)
+    assert found.replaced == ("containerd", "dockerd")
+    assert found.reboot is None
+    assert parse(ANSWER.replace(b"@end", b"@reboot linux-image dbus\n\n@end")).reboot == ("linux-image", "dbus")
+    assert parse(ANSWER.replace(b"@end", b"@reboot\n\n@end")).reboot == ()
+
+
+@given(st.binary() | st.integers(0, len(ANSWER) - 6).map(lambda end: ANSWER[:end]))
+def test_what_is_no_answer_is_refused_in_a_line(said: bytes) -> None:
+    with pytest.raises(MachineError) as caught:
+        parse(said)
+    assert "\n" not in caught.value.cause
+
+
+@given(st.lists(st.sampled_from([b"1", b"-1", b"x", b"\xff", b"/", b""]), max_size=8))
+def test_numbers_that_are_none_are_no_bug(words: list[bytes]) -> None:
+    with suppress(MachineError):
+        parse(b"@begin health\n@memory 1 1 1 1\n@disk " + b" ".join(words) + b"\n@end\n")
+
+
+def test_what_two_scripts_say_is_taken_apart() -> None:
+    done = subprocess.run(["sh", "-c", after("exec 2>&1; echo one; exit 3", "/")], capture_output=True, check=True)
+    before, said = split(done.stdout)
+    assert before == b"one\n"
+    assert parse(said).memory.total
+    assert split(b"cut") == (b"cut", b"")
+
+
+@pytest.mark.parametrize("shell", [("dash",), ("bash",), ("busybox", "sh")], ids=lambda it: it[0])
+def test_any_shell_reads_this_machine(shell: tuple[str, ...]) -> None:
+    need(shell[0])
+    done = subprocess.run([*shell, "-c", command("/")], capture_output=True, check=True)
+    found = parse(done.stdout)
+    total, _, free = shutil.disk_usage("/")
+    root = next(disk for disk in found.disks if disk.directory == "/")
+    assert root.size == total >> 10
+    assert abs(root.free - (free >> 10)) < total >> 13
+    assert found.memory.total > found.memory.available > 0
