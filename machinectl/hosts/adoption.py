@@ -91,10 +91,9 @@ def take_over(console: Console, machine: Machine, allowed: Allowed) -> None:
 
 def told_of_takeover(console: Console, machine: Machine) -> None:
     console.note(
-        f'docker-machine set up the host of "{machine.name}". Its engine is to take clients of a CA of its own: '
-        "docker-machine, here and wherever its files are used, is locked out. Containers keep running. "
-        f"All that docker-machine made on the host is left there, and in use again after machinectl rm --purge "
-        f"{machine.name}"
+        f'docker-machine set up the host of "{machine.name}". Its engine gets a CA of its own: whoever comes with '
+        "docker-machine's certificates is locked out; containers keep running. What docker-machine made there stays, "
+        f"and is in use again after machinectl rm --purge {machine.name}"
     )
 
 
