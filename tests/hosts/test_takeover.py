@@ -12,7 +12,7 @@ from machinectl.engine import Probe
 from machinectl.errors import CheckFailed
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.setup import Setup, World
-from machinectl.machines.moving import Origin
+from machinectl.machines.origin import Origin
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.facts import DROP_INS
 from machinectl.provision.target import Allowed
