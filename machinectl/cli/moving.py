@@ -36,6 +36,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         from_docker_machine: Annotated[
             bool, typer.Option("--from-docker-machine", help="Take over the machines of docker-machine.")
         ] = False,
+        no_context: Annotated[bool, typer.Option("--no-context", help="Make no docker contexts of them.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
     ) -> int:
         from machinectl.commands.import_ import import_ as command
@@ -47,7 +48,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         here = session(ctx)
         became: dict[str, Moved] = {}
         failed = False
-        for name, moved in command(here.store, here.console, directory, dry_run=dry_run):
+        for name, moved in command(here.store, here.console, directory, context=not no_context, dry_run=dry_run):
             if isinstance(moved, MachineError):
                 report(moved, here.program)
                 failed = True

@@ -54,17 +54,19 @@ def import_(
     console: Console,
     directory: str,
     *,
+    context: bool = True,
     dry_run: bool = False,
     probe: Callable[[Endpoint, float], Probe] = engine.probe,
 ) -> Iterator[tuple[str, Moved | MachineError]]:
     """Yield what becomes of each machine of the docker-machine store in a directory ("": where its user has it).
 
     That is an error where its record is broken, or its name is taken. Each is here whole or not at all, whatever ends
-    this, and those that are here are left alone. With `dry_run` nothing is written.
+    this, and those that are here are left alone. `context` is whether docker is to have contexts of them; with
+    `dry_run` nothing is written.
     """
     root = os.path.abspath(os.path.expanduser(directory)) if directory else old_store.usual_root()
     check_apart(store, root)
-    mover = Mover(store, console, root, probe, dry_run=dry_run)
+    mover = Mover(store, console, root, probe, context=context, dry_run=dry_run)
     for name in old_store.machines(root):
         try:
             became: Moved | MachineError = mover.move(name)
@@ -96,12 +98,14 @@ class Mover:
         root: str,
         probe: Callable[[Endpoint, float], Probe],
         *,
+        context: bool,
         dry_run: bool,
     ) -> None:
         self.store = store
         self.console = console
         self.root = root
         self.probe = probe
+        self.context = context
         self.dry_run = dry_run
         self.path = os.path.realpath(root)
         # Those that would be here by now.
@@ -157,6 +161,7 @@ class Mover:
             new = becoming(old, Origin(self.path, old.name, old.driver))
         except UsageError as exc:
             raise old_store.broken(old.name, f"says no address that can be used: {exc.cause}") from exc
+        new.machine.context = self.context
         files: dict[str, bytes] = {}
         if new.machine.driver == "generic":
             new, files = self.with_key(old, new)

@@ -728,3 +728,18 @@ def test_what_only_the_driver_of_a_cloud_could_do_is_told_not_to_be_there(store:
     removed = machinectl("rm", "web", store=store.root, stdin="y\n")
     assert "what docker-machine made for web (by amazonec2) goes on there, and is yours to end" in removed.stderr
     assert removed.returncode == 0
+
+
+def test_docker_has_contexts_of_them_unless_that_is_not_wanted(old: OldStore, tmp_path: Path) -> None:
+    need("docker")
+    old.add_host("web", KEY)
+    words = ("import", "--from-docker-machine", old.root)
+    assert machinectl("-s", tmp_path / "without", *words, "--no-context").returncode == 0
+    assert contexts() == ["default"]
+    assert machinectl("-s", tmp_path / "with", *words).returncode == 0
+    assert contexts() == ["default", "web"]
+
+
+def contexts() -> list[str]:
+    listed = ["docker", "context", "ls", "-q"]
+    return subprocess.run(listed, capture_output=True, check=True, text=True).stdout.split()
