@@ -34,6 +34,8 @@ PRIVATE_KEY = re.compile(
 PUBLIC_KEY = re.compile(rb"(?:ssh-|ecdsa-|sk-)[\w@.-]+ [A-Za-z0-9+/]+={0,2}(?: [^\n]*)?\n?")
 # Where a key is when the record does not say (libmachine/drivers/base.go; the first ones had it nowhere else).
 USUAL_KEY = "id_rsa"
+# What nothing in a record comes near: a text that ends up on a terminal ends. Characters.
+LONGEST_TEXT = 4096
 # In bytes: no file has a longer name.
 LONGEST_FILE_NAME = 255
 
@@ -205,16 +207,20 @@ def text(data: Mapping[str, Any], key: str) -> str:
     value = data.get(key)
     if value is None:
         return ""
-    if not isinstance(value, str) or not value.isprintable():
+    if not is_line(value):
         raise Odd(f'has a "{key}" that is no text of one line')
-    return value
+    return str(value)
+
+
+def is_line(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_TEXT
 
 
 def texts(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
     value = data.get(key)
     if value is None:
         return ()
-    if not isinstance(value, list) or not all(isinstance(each, str) and each.isprintable() for each in value):
+    if not isinstance(value, list) or not all(map(is_line, value)):
         raise Odd(f'has a "{key}" that is no list of texts')
     return tuple(value)
 

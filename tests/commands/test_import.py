@@ -226,6 +226,7 @@ def test_a_second_run_changes_nothing_whatever_was_done_since(store: Store, old:
         ({"Driver": {"IPAddress": "192.0.2.7", "SSHPort": "22"}}, 'has a "SSHPort" that is no port'),
         ({"HostOptions": {"EngineOptions": {"Labels": "x"}}}, 'has a "Labels" that is no list of texts'),
         ({"HostOptions": {"EngineOptions": {"Env": ["a\nb"]}}}, 'has a "Env" that is no list of texts'),
+        ({"DriverName": "x" * 5000}, 'has a "DriverName" that is no text of one line'),
         ({"HostOptions": ["x"]}, "has a HostOptions that is no JSON object"),
     ],
 )

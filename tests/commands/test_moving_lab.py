@@ -87,6 +87,12 @@ class DockerMachine:
         return self.docker("ps", "--format", "{{.Names}}").stdout == "web\n"
 
 
+def by_context(*words: str) -> str:
+    """What the docker CLI prints with the context of the machine."""
+    command = ["docker", "--context", "web", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
 def test_a_host_is_used_at_once_then_taken_over_and_given_back(fresh_host: FreshHost, cli: Cli, tmp_path: Path) -> None:
     host = fresh_host("docker")
     machine = DockerMachine(tmp_path / "old", host)
@@ -100,6 +106,7 @@ def test_a_host_is_used_at_once_then_taken_over_and_given_back(fresh_host: Fresh
     assert cli.is_running("web")
     assert cli.shell("web", "docker ps --format '{{.Names}}'") == "web"
     assert cli.ok("ssh", "web", "hostname").stdout == "web\n"
+    assert by_context("ps", "--format", "{{.Names}}") == "web\n"
 
     foretold = cli.ok("provision", "--dry-run", "web")
     assert "is locked out" in foretold.stderr
@@ -114,6 +121,7 @@ def test_a_host_is_used_at_once_then_taken_over_and_given_back(fresh_host: Fresh
     assert "is locked out" in taken.stderr
     assert cli.is_running("web")
     assert cli.shell("web", "docker ps --format '{{.Names}}'") == "web"
+    assert by_context("ps", "--format", "{{.Names}}") == "web\n"
     assert host.output(RUNNING) == running
     assert host.output(LABELS) in {"[rack=7 provider=generic]", "[provider=generic rack=7]"}
     assert host.output(ASKED) == asked
