@@ -327,7 +327,7 @@ def test_a_key_of_another_user_is_not_taken(store: Store, old: OldStore, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "path", ["../../../etc/shadow", "/..", "..", ".", "x" * 5000, "C:\\Users\\me\\machines\\web\\id_rsa"]
+    "path", ["../../../etc/shadow", "/..", "..", ".", "x" * 4000, "C:\\Users\\me\\machines\\web\\id_rsa"]
 )
 def test_a_key_is_looked_for_by_its_name_alone(store: Store, old: OldStore, path: str) -> None:
     old.add_host("web", KEY, state={"SSHKeyPath": path})
