@@ -291,7 +291,8 @@ def read_own(path: str, owners: Container[int]) -> bytes:
     check_own(os.stat(path), path, owners)
     with open(path, "rb", opener=without_waiting) as file:
         check_own(os.fstat(file.fileno()), path, owners)
-        data = file.read(LONGEST_KEY + 1)
+        # None where it would have to be waited for, as for some of /proc's.
+        data = file.read(LONGEST_KEY + 1) or b""
     if len(data) > LONGEST_KEY:
         raise OSError(errno.EFBIG, f"It has more than {LONGEST_KEY >> 10} KB", path)
     return data

@@ -317,6 +317,12 @@ def test_a_key_path_that_leads_to_something_else_copies_nothing_of_it(
     assert not any(b"secret" in data for data in whole(store).values())
 
 
+@pytest.mark.parametrize("path", ["/proc/kmsg", "/proc/self/mem", "/proc/self/environ", "/dev/stdin"])
+def test_a_key_path_that_leads_into_the_system_is_not_waited_for(store: Store, old: OldStore, path: str) -> None:
+    (old.add_host("web", KEY, state={"SSHKeyPath": path}) / "id_rsa").unlink()
+    assert f"its SSH key {path} " in Run(store, old).remarks("web")
+
+
 def test_a_key_of_another_user_is_not_taken(store: Store, old: OldStore, tmp_path: Path) -> None:
     need(root=True)
     theirs = tmp_path / "id_theirs"
