@@ -49,7 +49,7 @@ VERBS = {
     "context sync": "",
     "create": (
         "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision no-context "
-        f"dry-run f,force restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
+        f"dry-run y,yes f,force restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
     ),
     "docker-plugin": "",
     "docker-plugin install": "no-hooks",
@@ -57,13 +57,14 @@ VERBS = {
     "doctor": f"t,timeout= json {LOGIN}",
     "drivers": "json options",
     "env": "shell= u,unset no-proxy swarm format= json",
+    "import": "from-docker-machine no-context dry-run",
     "info": f"ssh f,format= t,timeout= json {LOGIN}",
     "inspect": "f,format= json",
     "ip": "json",
     "kill": POWER,
     "list": LS,
     "ls": LS,
-    "provision": f"dry-run f,force restart-swarm open-firewall {LOGIN}",
+    "provision": f"y,yes dry-run f,force restart-swarm open-firewall {LOGIN}",
     "regenerate-certs": f"y,yes f,force client-certs new-ca tls-san= restart-swarm dry-run {LOGIN}",
     "ps": "a,all f,filter= format= n,last= l,latest no-trunc q,quiet s,size t,timeout= json",
     "rename": "",

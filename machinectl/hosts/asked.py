@@ -61,7 +61,8 @@ def known(store: Store, name: str, make: Callable[[Machine], Each]) -> Each | No
         return None
     except MachineError as exc:
         one = make(Machine(name, ""))
-        one.state, one.error, one.hint, one.settled = State.ERROR, exc.cause, exc.hint, True
+        take_over = "; take it over: machinectl import --from-docker-machine" if store.is_docker_machines(name) else ""
+        one.state, one.error, one.hint, one.settled = State.ERROR, exc.cause + take_over, exc.hint, True
         return one
     if one.machine.phase is not Phase.READY:
         one.settled = True

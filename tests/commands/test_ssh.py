@@ -105,8 +105,10 @@ def test_a_host_with_another_key_than_the_pinned_one_is_not_logged_in_at(
     assert not (sshd.directory / "was-there").exists()
 
 
-@pytest.mark.parametrize(("way", "variable"), [(["--native-ssh"], ""), (["--native-ssh=true"], "0"), ([], "true")])
-def test_our_own_ssh_pins_the_key_of_a_host_that_it_meets_first(
+@pytest.mark.parametrize(
+    ("way", "variable"), [([], ""), (["--native-ssh"], ""), (["--native-ssh=true"], "0"), ([], "true")]
+)
+def test_the_key_of_a_host_that_is_met_first_is_pinned_by_the_systems_ssh_and_by_our_own(
     store: Store, sshd: Sshd, way: list[str], variable: str
 ) -> None:
     register(store, "orion", sshd, pinned=False)

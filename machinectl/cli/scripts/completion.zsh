@@ -155,6 +155,7 @@ __machinectl_table() {
                 'shell-init	Print what a shell'\''s start-up file reads.'
                 'completion	Print a shell'\''s completion alone.'
                 'create	Make a machine: register an engine, or set up a server over SSH.'
+                'import	Take over the machines that docker-machine keeps.'
                 'rm	Forget machines; --purge puts their hosts back, too.'
                 'rename	Give a machine another name; its host is not told.'
                 'set	Change what is known of a machine, or asked of its engine.'
@@ -379,6 +380,8 @@ __machinectl_table() {
                 '--no-provision	Register the host as it is, and change nothing on it.'
                 '--no-context	Make no docker context of the machine.'
                 '--dry-run	Look at the host, print what would be done, and do nothing.'
+                '-y	Do not ask before a host is taken over from docker-machine.'
+                '--yes	Do not ask before a host is taken over from docker-machine.'
                 '-f	Replace certificates of somebody else'\''s, and restart an engine although that harms.'
                 '--force	Replace certificates of somebody else'\''s, and restart an engine although that harms.'
                 '--restart-swarm	Restart the engine of a Swarm node, too: its tasks stop.'
@@ -405,6 +408,16 @@ __machinectl_table() {
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('TEXT')
+            ;;
+        ('import')
+            verbs=()
+            flags=(
+                '--from-docker-machine	Take over the machines of docker-machine.'
+                '--no-context	Make no docker contexts of them.'
+                '--dry-run	Print what would be done, and do nothing.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('DIRECTORY')
             ;;
         ('rm')
             verbs=()
@@ -473,6 +486,8 @@ __machinectl_table() {
         ('provision')
             verbs=()
             flags=(
+                '-y	Do not ask before a host is taken over from docker-machine.'
+                '--yes	Do not ask before a host is taken over from docker-machine.'
                 '--dry-run	Look at the host, print what would be done, and do nothing.'
                 '-f	Replace certificates of somebody else'\''s, and restart an engine although that harms.'
                 '--force	Replace certificates of somebody else'\''s, and restart an engine although that harms.'
