@@ -8,7 +8,7 @@ JOBS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 SOURCES = $(shell find machinectl drivers -name '*.py' -o -name '*.sh')
 
-.PHONY: demo test test-lab test-oldest check format man dist bench lab clean
+.PHONY: demo test test-lab test-oldest check format reference dist bench lab clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -55,9 +55,9 @@ format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The man page is written from what --help says; a test holds that it was.
-man: $(VENV)/installed
-	$(BIN)/python -m tests.support.manual > machinectl/machinectl-docker.1
+# The man page and the command reference are written from what --help says; a test holds that they were.
+reference: $(VENV)/installed
+	$(BIN)/python -m tests.support.manual
 
 # dist/ holds what a release publishes. TESTS and JOBS say what is run of it, as in `make test`.
 dist: $(VENV)/installed

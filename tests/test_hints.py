@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 ROOT = Path(__file__).parents[1]
+SOURCES = "https://github.com/machinectl/machinectl/blob/main/"
 # What a text's own values stand for while it is typed; what the person has to fill in is marked: <DIR>.
 VALUE = "value"
 COMMAND = re.compile(r"machinectl (?!version )((?:--?[a-z]|[a-z])[^;,\n]*)")
@@ -107,6 +108,9 @@ def test_each_link_in_the_readme_leads_somewhere_wherever_it_is_read() -> None:
     links = re.findall(r"\]\(([^)]*)\)", text)
     assert links
     assert set(links) <= anchors
+    places = dict(re.findall(rf"^\[([a-z-]+)\]: {re.escape(SOURCES)}(\S+)$", text, re.MULTILINE))
+    assert set(re.findall(r"\]\[([^]]*)\]", text)) == places.keys()
+    assert all((ROOT / place).exists() for place in places.values())
 
 
 def check(hint: Hint) -> None:
