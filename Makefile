@@ -42,13 +42,13 @@ $(VENV)-oldest/installed: pyproject.toml $(SOURCES)
 test-oldest: $(VENV)-oldest/installed
 	$(VENV)-oldest/bin/python -m pytest -n $(JOBS) -m "not lab" tests/ssh tests/test_certs.py tests/machines
 
-# Scripts for hosts run under any sh, the lab's under bash. What they source (SC1091) is the host's.
+# Scripts for hosts and examples run under any sh, the lab's under bash. What they source (SC1091) is the host's.
 check: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/shellcheck --shell=sh machinectl/provision/*.sh
+	$(BIN)/shellcheck --shell=sh machinectl/provision/*.sh $$(find examples -name '*.sh')
 	$(BIN)/shellcheck --shell=bash --exclude=SC1091 tests/lab/*.sh .ci/run .ci/dist
 
 format: $(VENV)/installed

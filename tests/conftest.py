@@ -23,6 +23,7 @@ pytest_plugins = [
     "tests.lab_driver.fixtures",
     "tests.support.dockerd",
     "tests.support.driver",
+    "tests.support.example",
     "tests.support.lab_cli",
     "tests.support.sshd",
 ]

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Compose on a machine: the project is read here, its containers run there.
+#
+#   up.sh NAME
+set -eu
+name=$1
+project=$(dirname "$0")/compose.yaml
+
+# Compose is docker's: what points docker at a machine is all it needs. The subshell leaves your own shell as it is.
+(
+    eval "$(machinectl env --shell sh "$name")"
+    docker compose --file "$project" up --detach --wait
+    docker compose --file "$project" ps
+)
+
+# Published ports are the machine's.
+echo "See http://$(machinectl ip "$name"):8080"
+
+# It takes the containers away:
+#   eval $(machinectl env NAME) && docker compose --file compose.yaml down
