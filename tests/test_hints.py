@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import functools
 import itertools
-import json
 import re
 import shlex
 from pathlib import Path
@@ -16,12 +15,10 @@ import typer.main
 
 from machinectl.cli.app import build
 from machinectl.cli.catalogue import GROUPS, VERBS
-from tests.support.program import machinectl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.machines.store import Store
 
 ROOT = Path(__file__).parents[1]
 SOURCES = "https://github.com/machinectl/machinectl/blob/main/"
@@ -133,23 +130,3 @@ def check(hint: Hint) -> None:
         assert option in known, f"{hint.where}: no option of {' '.join(verb)}"
         if known[option] and not equals:
             assert next(rest, None) is not None, f"{hint.where}: {option} lacks its value"
-
-
-def test_a_machine_of_docker_machines_is_registered_by_what_its_record_says(store: Store) -> None:
-    machines = Path(store.root, "machines")
-    for name, record in (
-        ("old", {"Driver": {"IPAddress": "192.0.2.7", "SSHUser": "root"}}),
-        ("other", {"Driver": {"URL": "tcp://192.0.2.8:4243", "IPAddress": "192.0.2.8:4243"}}),
-        ("odd", {"Driver": []}),
-    ):
-        (machines / name).mkdir(parents=True)
-        (machines / name / "config.json").write_text(json.dumps(record))
-    for file in ("ca.pem", "cert.pem", "key.pem"):
-        (machines / "old" / file).touch()
-    create = "Register its engine here: machinectl create -d none"
-    for name, command in (
-        ("old", f"--url tcp://192.0.2.7:2376 --tls-dir {machines}/old <NEW-NAME>"),
-        ("other", "--url tcp://192.0.2.8:4243 <NEW-NAME>"),
-        ("odd", f"--url <URL> --tls-dir {store.root}/certs <NEW-NAME>"),
-    ):
-        assert f"{create} {command}\n" in machinectl("env", name, store=store.root).stderr

@@ -66,6 +66,13 @@ VERBS = {
         "machinectl create -d none --url tcp://192.168.0.29:2376 --tls-dir certs orionbox",
         "machinectl create -d generic --generic-ip-address 192.168.0.29 orionbox",
     ),
+    "import": Verb(
+        "moving",
+        MAKE,
+        "Take over the machines that docker-machine keeps.",
+        "machinectl import --from-docker-machine --dry-run",
+        "machinectl import --from-docker-machine",
+    ),
     "rm": Verb(
         "registering",
         MAKE,

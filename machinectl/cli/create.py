@@ -15,7 +15,7 @@ from machinectl.cli.helped import CERTIFICATES
 from machinectl.cli.lookahead import named_driver
 from machinectl.cli.outcomes import print_plan
 from machinectl.cli.output import write_out
-from machinectl.cli.upkeep import Force, OpenFirewall, RestartSwarm
+from machinectl.cli.upkeep import Force, OpenFirewall, RestartSwarm, TakeOver
 from machinectl.cli.verbs import labels, session, verb
 from machinectl.driver.finding import installed, load
 from machinectl.errors import UsageError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Drivers whose machines are never provisioned, and the options that matter to others alone: they are taken, not shown.
 WITHOUT_HOST = frozenset({"none"})
-FOR_HOSTS = frozenset({"no_provision", "force", "restart_swarm", "open_firewall"})
+FOR_HOSTS = frozenset({"no_provision", "yes", "force", "restart_swarm", "open_firewall"})
 
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
@@ -69,6 +69,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Look at the host, print what would be done, and do nothing.")
         ] = False,
+        yes: TakeOver = False,
         force: Force = False,
         restart_swarm: RestartSwarm = False,
         open_firewall: OpenFirewall = False,
@@ -93,7 +94,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             raise UsageError(f"Error: Is the driver {name!r} or {driver_name!r}?", "Name it once: --driver DRIVER")
         here = session(ctx)
         access = access_options.taken_access(others, here)
-        allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall)
+        allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes)
         creation = Creation(
             machine,
             MachineSpec(

@@ -103,9 +103,12 @@ def as_called(text: str, program: str) -> str:
         return text
     from machinectl.cli.catalogue import VERBS
 
-    first, *rest = text.split("machinectl ")
-    # In a sentence it is but a name.
-    return first + "".join(f"{program if first_word(part) in VERBS else 'machinectl'} {part}" for part in rest)
+    found, *rest = text.split("machinectl ")
+    for part in rest:
+        # In a sentence it is but a name, and at the end of a path a directory.
+        is_command = first_word(part) in VERBS and not found.endswith("/")
+        found += f"{program if is_command else 'machinectl'} {part}"
+    return found
 
 
 def first_word(text: str) -> str:

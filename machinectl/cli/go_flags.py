@@ -43,17 +43,18 @@ VERBS = {
     "changes": "json",
     "config": "swarm json",
     "create": (
-        "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision dry-run f,force "
-        f"restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
+        "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision dry-run y,yes "
+        f"f,force restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
     ),
     "drivers": "json",
     "env": "shell= u,unset no-proxy swarm format= json",
+    "import": "from-docker-machine dry-run",
     "inspect": "f,format= json",
     "ip": "json",
     "kill": POWER,
     "list": LS,
     "ls": LS,
-    "provision": f"dry-run f,force restart-swarm open-firewall {LOGIN}",
+    "provision": f"y,yes dry-run f,force restart-swarm open-firewall {LOGIN}",
     "regenerate-certs": f"y,yes f,force client-certs new-ca tls-san= restart-swarm dry-run {LOGIN}",
     "rename": "",
     "restart": POWER,

@@ -30,6 +30,10 @@ OpenFirewall = Annotated[
     bool, typer.Option("--open-firewall", help="Let the engine's port through the host's firewall.")
 ]
 
+TakeOver = Annotated[
+    bool, typer.Option("-y", "--yes", help="Do not ask before a host is taken over from docker-machine.")
+]
+
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add the verbs that work on the engine of a host."""
@@ -40,6 +44,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         ctx: typer.Context,
         access: Access,
         names: Names = None,
+        yes: TakeOver = False,
         dry_run: DryRun = False,
         force: Force = False,
         restart_swarm: RestartSwarm = False,
@@ -50,7 +55,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         from machinectl.provision.target import Allowed
 
         here = session(ctx)
-        allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall)
+        allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes)
 
         setup = Setup(allowed, authority(here))
         plans: dict[str, Plan] | None = {} if dry_run else None

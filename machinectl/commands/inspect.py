@@ -31,6 +31,7 @@ def ours(machine: Machine, directory: str) -> dict[str, Any]:
         "Labels": dict(machine.labels),
         "Engine": go_names(without_secrets(machine.engine.dump())),
         "MAC": machine.mac,
+        "Origin": go_names(without_secrets(machine.origin)),
         "Pending": machine.pending,
         "Failure": go_names(without_secrets(machine.failure)),
         "Changes": [spelt(without_secrets(change.dump())) for change in machine.changes],

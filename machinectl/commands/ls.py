@@ -57,19 +57,17 @@ class Row:
 
 
 def first_steps() -> str:
-    """What to type where there is no machine yet; also what registers the hosts of docker-machine, if it was here."""
+    """What to type where there is no machine yet; also what takes over those of docker-machine, if it was here."""
     lines = [
         "There is no machine yet. Make one of a server that you can SSH into, or register an engine that is set up:",
         "  machinectl create -d generic --generic-ip-address <ADDRESS> --generic-ssh-user <USER> <NAME>",
         "  machinectl create -d none --url tcp://<ADDRESS>:2376 --tls-dir <DIRECTORY> <NAME>",
     ]
-    theirs = docker_machine_store.default_root()
-    commands = docker_machine_store.registrations(theirs)
-    if commands:
-        lines.append(
-            f"docker-machine has machines in {theirs}. Register their hosts here, which changes nothing there:"
-        )
-        lines += [f"  {command}" for command in commands]
+    if docker_machine_store.is_store(docker_machine_store.usual_root()):
+        lines += [
+            f"docker-machine has machines in {docker_machine_store.usual_root()}. Have them here, too:",
+            "  machinectl import --from-docker-machine",
+        ]
     return "\n".join(lines)
 
 
@@ -90,7 +88,8 @@ def read(store: Store, name: str) -> Row | None:
     except NoSuchMachine:
         return None
     except MachineError as exc:
-        return Row(Machine(name, ""), state=State.ERROR, error=exc.cause, settled=True)
+        take_over = "; take it over: machinectl import --from-docker-machine" if store.is_docker_machines(name) else ""
+        return Row(Machine(name, ""), state=State.ERROR, error=exc.cause + take_over, settled=True)
     if row.machine.phase is not Phase.READY:
         row.settled = True
         row.state, row.error = half_made(store, row.machine)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.finding import close_all
 from machinectl.errors import UsageError
-from machinectl.hosts.access import keep_host_key, known_hosts_path, logged_in
+from machinectl.hosts.access import keep_host_key, known_hosts_path, logged_in, pin_host_key
 from machinectl.hosts.driven import ssh_endpoint
 from machinectl.machines.chosen import chosen_one, waiting
 from machinectl.machines.fileset import read_pem
@@ -32,6 +32,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
     `words` are the machine's name (`default` where there is none) and what ssh gets after the host, as it is: its own
     options, a command. Where this computer has an `ssh`, this process becomes it and nothing is returned; our own is
     used where there is none, where it is asked for (`native`), and where something was given that ssh cannot be told.
+    The key of a host that is met for the first time is pinned.
     """
     if words and words[0].startswith("-"):
         raise UsageError(
@@ -44,6 +45,9 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
     options = bool(arguments) and arguments[0].startswith("-")
     installed = shutil.which("ssh")
     if installed and (options or not (native or is_told(access))):
+        if not os.path.lexists(known_hosts_path(machine)):
+            with store.writing(machine.name, waiting(console, machine.name)) as held:
+                pin_host_key(held, console, access, endpoint)
         become_ssh(machine, endpoint, arguments)
     if options:
         raise UsageError(

@@ -1,4 +1,7 @@
-"""Whose host this is already: another machine's, or that of one that was removed, with whom its set-up goes on."""
+"""Whose host this is already: another machine's, that of one that was removed, or docker-machine's.
+
+With the one that was removed, its set-up goes on.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from machinectl.changes import KeyLetIn, merged
+from machinectl.console import NoAnswer, agreed
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import others
+from machinectl.machines.record import Phase
 from machinectl.provision.facts import OWN_DIRECTORY
 
 if TYPE_CHECKING:
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.facts import Facts
+    from machinectl.provision.target import Allowed
 
 # What tells a host's owner: many hosts may share a CA.
 SERVER = f"{OWN_DIRECTORY}/server.pem"
@@ -62,6 +68,33 @@ def is_host_of(machine: Machine, host: Facts) -> bool:
     # 0.1 kept the key in a file of its own.
     files = [file for identity in sets for file in (identity.on_host.get("server.pem", b""), identity.server)]
     return there.sha256 in {hashlib.sha256(file).hexdigest() for file in files}
+
+
+def take_over(console: Console, machine: Machine, allowed: Allowed) -> None:
+    """Say what becomes of a host that docker-machine set up, and ask whether that is meant. Raises CheckFailed."""
+    told_of_takeover(console, machine)
+    if allowed.force or allowed.yes:
+        return
+    # A machine that is being made is not there any more when this fails.
+    there = machine.phase is Phase.READY
+    unasked = f"machinectl provision --yes {machine.name}" if there else "give the same command --yes, too"
+    try:
+        is_meant = agreed(console, "Take the host over?", unasked)
+    except NoAnswer as exc:
+        raise CheckFailed(exc.cause, exc.hint) from exc
+    if not is_meant:
+        raise CheckFailed(
+            f'The host of "{machine.name}" was not taken over from docker-machine, and stays as it is',
+            f"Take it over all the same: {unasked}",
+        )
+
+
+def told_of_takeover(console: Console, machine: Machine) -> None:
+    console.note(
+        f'docker-machine set up the host of "{machine.name}". Its engine gets a CA of its own: whoever comes with '
+        "docker-machine's certificates is locked out; containers keep running. What docker-machine made there stays, "
+        f"and is in use again after machinectl rm --purge {machine.name}"
+    )
 
 
 def go_on_with(held: Held, console: Console, removed: Machine) -> None:

@@ -26,7 +26,9 @@ def takeover(machine: Machine) -> str:
         ssh = where(machine).ssh if machine.tls else None
     except MachineError:
         ssh = None
-    return f"machinectl provision --force {machine.name}" if ssh else ""
+    # docker-machine's set-up is taken over without force.
+    force = "" if machine.origin else "--force "
+    return f"machinectl provision {force}{machine.name}" if ssh else ""
 
 
 def ssh_options(machine: Machine) -> tuple[str, ...]:

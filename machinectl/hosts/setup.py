@@ -12,13 +12,13 @@ from machinectl import url as engine_url
 from machinectl.changes import CaGiven, ConfigMerged, KeyLetIn, PackageInstalled, PortOpened, Unknown, of_kind
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
-from machinectl.hosts.adoption import check_alone, go_on_with, predecessor
+from machinectl.hosts.adoption import check_alone, go_on_with, predecessor, take_over, told_of_takeover
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import drop, propose, settle_held
 from machinectl.hosts.plan import described, diff, rehearse
 from machinectl.hosts.signing import made_good
 from machinectl.machines.record import PROVISION, Phase
-from machinectl.provision import checks, facts, firewall, installation, undo
+from machinectl.provision import checks, docker_machine, facts, firewall, installation, undo
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.download import script
 from machinectl.provision.steps import steps
@@ -93,14 +93,15 @@ class Setup:
 
     def plan(self, machine: Machine, console: Console, remote: Remote, store: Store) -> Plan:
         """What `carry_out` would do, as far as that can be told now; neither host nor store is changed."""
-        target = target_of(machine, self.identity(machine), self.url)
-        host = looked_at(remote, target, console)
+        host = looked_at(remote, target_of(machine, Identity(), self.url), console)
         if not self.allowed.force:
             check_alone(store, machine, host)
         if removed := predecessor(store, machine, host):
             # It is known by what it was given, and its certificates are where they were kept.
             machine.changes, machine.directory = removed.changes, removed.directory
-            target = target_of(machine, self.identity(machine), self.url)
+        target = target_of(machine, self.identity(machine, host), self.url)
+        if docker_machine.set_up(host):
+            told_of_takeover(console, machine)
         there = described(host, target.port)
         has_engine = bool(host.dockerd)
         outcomes = []
@@ -123,15 +124,17 @@ class Setup:
         whatever ends the run, the next one resumes and `purge` undoes it.
         """
         held.finish_files()
-        identity = self.identity(held.machine)
-        target = target_of(held.machine, identity, self.url)
-        host = looked_at(remote, target, console)
+        host = looked_at(remote, target_of(held.machine, Identity(), self.url), console)
         if not self.allowed.force:
             check_alone(held.store, held.machine, host)
         if removed := predecessor(held.store, held.machine, host):
             go_on_with(held, console, removed)
-            identity = self.identity(held.machine)
-            target = target_of(held.machine, identity, self.url)
+        identity = self.identity(held.machine, host)
+        target = target_of(held.machine, identity, self.url)
+        if docker_machine.set_up(host):
+            # What cannot be done is said before it is asked about.
+            checks.check(host, target, self.allowed)
+            take_over(console, held.machine, self.allowed)
         outcomes = []
         for step in steps(self.world.script):
             decision = step.decide(host, target, self.allowed)
@@ -153,10 +156,16 @@ class Setup:
         learn(held, host, url)
         return outcomes
 
-    def identity(self, machine: Machine) -> Identity:
-        """The machine's certificates as they shall be."""
+    def identity(self, machine: Machine, host: Facts) -> Identity:
+        """The machine's certificates as they shall be.
+
+        docker-machine's are of a CA for all its machines, whose key is not ours: none of them stays.
+        """
         sans = [engine_url.parse(self.url or machine.url).host, *machine.engine.tls_sans]
-        return made_good(machine, Identity.read(machine.directory), sans, self.authority)
+        have = Identity.read(machine.directory)
+        if not have.ca_key and (machine.origin or docker_machine.set_up(host)):
+            have = Identity()
+        return made_good(machine, have, sans, self.authority)
 
 
 def target_of(machine: Machine, identity: Identity, at: str = "") -> Target:

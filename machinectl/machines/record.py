@@ -44,8 +44,8 @@ class Machine:
     needs. `driver_state` is the driver's own text, kept byte for byte, and `made` whether the driver has made a host
     that it must give back. `spec` is what the machine shall be, `changes` what was done on its host, `pending` the verb
     that was begun there and not finished, `failure` what failed last and when, `mac` the address of its network card
-    where that is known. Keys that this version does not know are kept in `unknown`. `directory` is the machine's,
-    absolute, where it was read from a store.
+    where that is known, `origin` whose it was before (`moving.Origin`). Keys that this version does not know are kept
+    in `unknown`. `directory` is the machine's, absolute, where it was read from a store.
     """
 
     __slots__ = (
@@ -60,6 +60,7 @@ class Machine:
         "made",
         "name",
         "options",
+        "origin",
         "pending",
         "phase",
         "provision",
@@ -83,6 +84,7 @@ class Machine:
         self.mac = ""
         self.pending = ""
         self.failure: dict[str, Any] = {}
+        self.origin: dict[str, Any] = {}
         self.unknown: dict[str, Any] = {}
         # As the record has them: few need them as values, and the light path does without what makes these.
         self._engine: dict[str, Any] = {}
@@ -157,6 +159,7 @@ class Machine:
             "pending": self.pending,
             "failure": self.failure,
             "changes": self._changes,
+            **({"origin": self.origin} if self.origin else {}),
         }
         return (json.dumps({**known, **self.unknown}, indent=4) + "\n").encode()
 
@@ -175,6 +178,7 @@ OPTIONAL: Mapping[str, type] = {
     "labels": dict,
     "engine": dict,
     "changes": list,
+    "origin": dict,
 }
 
 
@@ -216,6 +220,7 @@ def parse(name: str, text: bytes, directory: str = "") -> Machine:
     machine.made = data.pop("made", False)
     machine.pending = data.pop("pending", "")
     machine.failure = data.pop("failure", {})
+    machine.origin = data.pop("origin", {})
     engine = data.pop("engine", {})
     # 0.1 kept it among what was asked of the engine.
     machine.mac = data.pop("mac", "") or str(engine.pop("mac", ""))

@@ -67,6 +67,13 @@ def default_root() -> str:
     return os.path.join(data, "machinectl")
 
 
+def into_own_store(root: str) -> str:
+    """The command that takes a docker-machine store over that is used as ours, too: into one of our own."""
+    if os.path.abspath(os.environ.get("MACHINE_STORAGE_PATH", "") or os.sep) == root:
+        return f"unset MACHINE_STORAGE_PATH; machinectl import --from-docker-machine {quoted(root)}"
+    return f"machinectl -s {quoted(default_root())} import --from-docker-machine {quoted(root)}"
+
+
 def now() -> str:
     """The time as records have it (RFC 3339)."""
     from datetime import UTC, datetime
@@ -240,11 +247,9 @@ class Store:
         if not os.path.isdir(self.directory(name)):
             return self.no_such(name)
         if self.is_docker_machines(name):
-            from machinectl.machines.docker_machine_store import registering
-
             return record.BrokenRecord(
                 f'Machine "{name}" is docker-machine\'s; machinectl leaves it as it is',
-                f"Register its engine here: {registering(self.directory(name))}",
+                f"Take it over into a store of machinectl's own: {into_own_store(self.root)}",
             )
         return record.broken(name, "is missing")
 

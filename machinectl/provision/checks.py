@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import CheckFailed
-from machinectl.provision import cgroups, daemon_json, unit
+from machinectl.provision import cgroups, daemon_json, docker_machine, unit
 from machinectl.provision.facts import DAEMON_JSON, OWN_DIRECTORY
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.url import EngineURL
@@ -167,13 +167,13 @@ def config(facts: Facts, target: Target) -> None:
 
 
 def tls(facts: Facts, target: Target, allowed: Allowed) -> None:
-    """An engine that speaks TLS already, with another CA, belongs to somebody."""
+    """An engine that speaks TLS already, with another CA, belongs to somebody: not docker-machine's, which has gone."""
     before = daemon_json.parse(facts.config.content if facts.config else None, facts.config_path)
     said = {key: str(before[key]) for key in TLS_KEYS if before.get(key)}
     if facts.unit:
         flags = unit.all_flags(facts.unit, facts.environment, ours=True)
         said |= {flag.name: flag.value for flag in flags if flag.name in TLS_KEYS and flag.value != "false"}
-    if not said or allowed.force:
+    if not said or allowed.force or docker_machine.set_up(facts):
         return
     ca = facts.sums.get(said.get("tlscacert", ""))
     if ca and ca.sha256 in {hashlib.sha256(target.certificates.get("ca.pem", b"")).hexdigest(), *target.own_cas}:

@@ -213,6 +213,7 @@ def test_our_own_record_is_shown_field_by_field() -> None:
     machine.failure = {"when": "2026-01-02T03:04:05Z", "cause": "no route"}
     machine.changes = [Unknown({"step": "daemon.json", "keys": ["hosts"]}), Unknown("what is no change")]
     machine.unknown = {"later": "x"}
+    machine.origin = {"store": "/old", "name": "orion", "driver": "generic"}
     machine.options = {"url": "tcp://192.168.0.29:2376"}
     assert ours(machine, DIRECTORY) == {
         "Name": "orionbox",
@@ -227,6 +228,7 @@ def test_our_own_record_is_shown_field_by_field() -> None:
         "Labels": {"rack": "a"},
         "Engine": {"Options": ["mtu=1400"], "TLSSANs": ["orion.lan"], "InstallURL": "https://get.lan"},
         "MAC": "",
+        "Origin": {"Store": "/old", "Name": "orion", "Driver": "generic"},
         "Pending": "",
         "Failure": {"When": "2026-01-02T03:04:05Z", "Cause": "no route"},
         "Changes": [{"Step": "daemon.json", "Keys": ["hosts"]}, "what is no change"],

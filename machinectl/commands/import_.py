@@ -1,0 +1,266 @@
+"""`import`: take over the machines of a docker-machine store, which is read and never written."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from machinectl import certs, engine
+from machinectl.atomic import StoreError, quoted
+from machinectl.driver import Instance
+from machinectl.driver.finding import load
+from machinectl.engine import Endpoint
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.each import at_once
+from machinectl.hosts.identity import CLIENT_FILES, SERVER_FILES
+from machinectl.machines import docker_machine_store as old_store
+from machinectl.machines.chosen import waiting
+from machinectl.machines.fileset import read_pem
+from machinectl.machines.moving import KEY_FILE, LeftOut, Origin, becoming, with_remarks, without_key
+from machinectl.machines.record import is_name
+from machinectl.machines.store import into_own_store
+from machinectl.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from machinectl.console import Console
+    from machinectl.engine import Probe
+    from machinectl.machines.docker_machine_store import OldMachine
+    from machinectl.machines.moving import Becoming
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+# How long an engine is waited for that is asked whether certificates open it. Seconds.
+PATIENCE = 5.0
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What became of one machine: what it is here by now (`here`), or would be, else why not; and what is to be known.
+
+    `new` is whether this run took it over.
+    """
+
+    here: Machine | None
+    new: bool = False
+    why_not: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+def import_(
+    store: Store,
+    console: Console,
+    directory: str,
+    tell: Callable[[str, Moved], None],
+    *,
+    dry_run: bool = False,
+    probe: Callable[[Endpoint, float], Probe] = engine.probe,
+) -> Iterator[tuple[str, MachineError | None]]:
+    """Yield each machine of the docker-machine store in a directory ("": where its user has it) when it is dealt with.
+
+    `tell` is given what became of it; where it is broken, or its name is taken, the reason is yielded. Each is there
+    whole or not at all, whatever ends this, and those that are there are left alone. With `dry_run` nothing is written.
+    """
+    root = os.path.abspath(os.path.expanduser(directory)) if directory else old_store.usual_root()
+    check_apart(store, root)
+    names = old_store.machines(root)
+    mover = Mover(store, root, probe, dry_run=dry_run)
+
+    def one(name: str, console: Console) -> None:
+        tell(name, mover.move(name, console))
+
+    for name in names:
+        if not is_name(name):
+            yield name, failure_to_read(root, name)
+    yield from at_once(console, filter(is_name, names), one)
+    if not dry_run:
+        store.sweep()
+
+
+def check_apart(store: Store, root: str) -> None:
+    """Refuse to take a store over into itself: it is to stay as it is. Raises UsageError."""
+    theirs, ours = os.path.realpath(root), os.path.realpath(store.root)
+    if ours == theirs or ours.startswith(f"{theirs}{os.sep}"):
+        raise UsageError(
+            f"{root} is docker-machine's store, and machinectl is told to keep its machines there, too; it needs one "
+            "of its own, as that one stays as it is",
+            f"Take them over into it: {into_own_store(root)}",
+        )
+
+
+def failure_to_read(root: str, name: str) -> MachineError:
+    try:
+        old_store.read(root, name)
+    except MachineError as exc:
+        return exc
+    raise RuntimeError(name)
+
+
+class Mover:
+    """Takes machines over from one docker-machine store."""
+
+    def __init__(self, store: Store, root: str, probe: Callable[[Endpoint, float], Probe], *, dry_run: bool) -> None:
+        self.store = store
+        self.root = root
+        self.probe = probe
+        self.dry_run = dry_run
+        self.path = os.path.realpath(root)
+        self.here = {origin.name: machine for machine in readable(store) if (origin := self.origin_of(machine))}
+
+    def origin_of(self, machine: Machine) -> Origin | None:
+        """Whose machine it was, where it is one of this store's."""
+        origin = Origin.load(machine.origin)
+        return origin if origin and origin.store == self.path else None
+
+    def move(self, name: str, console: Console) -> Moved:
+        """Take one machine over, unless it is here already. Raises MachineError."""
+        if name in self.here:
+            return Moved(self.here[name])
+        old = old_store.read(self.root, name)
+        try:
+            new, files = self.made(old)
+        except LeftOut as exc:
+            return Moved(None, why_not=exc.cause)
+        if self.dry_run:
+            there = self.in_its_place(new.machine)
+        else:
+            with self.store.writing(name, waiting(console, name)) as held:
+                there = self.in_its_place(new.machine)
+                if there is None:
+                    held.add(new.machine, files)
+        return Moved(there) if there else Moved(new.machine, new=True, remarks=new.remarks)
+
+    def in_its_place(self, new: Machine) -> Machine | None:
+        """The same machine, where it is here already; None where its name is free. Raises MachineError for another."""
+        name = new.name
+        taken = next((other for other in self.store.names() if other.lower() == name.lower()), "")
+        if not taken:
+            self.store.check_free(name)
+            return None
+        try:
+            there = self.store.read(taken)
+        except MachineError:
+            there = None
+        # A copy of a store that was taken over tells of the same machines.
+        if there and taken == name and (self.origin_of(there) or there.url == new.url):
+            return there
+        raise MachineError(
+            f'"{name}" is not taken over: there is another machine "{taken}" here',
+            f"Give that one another name, and run this again: machinectl rename {taken} <NEW-NAME>",
+        )
+
+    def made(self, old: OldMachine) -> tuple[Becoming, dict[str, bytes]]:
+        """What a machine becomes, and its files. Raises LeftOut, or MachineError where its record is broken."""
+        try:
+            new = becoming(old, Origin(self.path, old.name, old.driver))
+        except UsageError as exc:
+            raise old_store.broken(old.name, f"says no address that can be used: {exc.cause}") from exc
+        files: dict[str, bytes] = {}
+        if new.machine.driver == "generic":
+            new, files = self.with_key(old, new)
+        if new.machine.tls:
+            new, certificates = self.with_certificates(old, new)
+            files |= certificates
+        where = load(new.machine.driver).where
+        where(Instance(old.name, self.store.directory(old.name), new.machine.driver_state))
+        return new, files
+
+    def with_key(self, old: OldMachine, new: Becoming) -> tuple[Becoming, dict[str, bytes]]:
+        """The machine with its SSH key. Raises LeftOut where it cannot do without one."""
+        try:
+            found = old_store.key_of(self.root, old)
+        except StoreError as exc:
+            if old.driver != "generic":
+                directory = old_store.directory_of(self.root, old.name)
+                raise LeftOut(
+                    f"{exc.cause}. Without SSH, its engine alone can be registered: machinectl create -d none "
+                    f"--url {new.machine.url} --tls-dir {quoted(directory)} {old.name}"
+                ) from exc
+            say_it = f"machinectl set --generic-ssh-key <FILE> {old.name}"
+            return with_remarks(without_key(new), f"{exc.cause}; name the right one: {say_it}"), {}
+        if not found:
+            return without_key(new), {}
+        return new, {f"{KEY_FILE}{end}": data for end, data in found.items()}
+
+    def with_certificates(self, old: OldMachine, new: Becoming) -> tuple[Becoming, dict[str, bytes]]:
+        """The machine with what opens its engine: of its own directory, else of its store where the engine takes it."""
+        name = old.name
+        directory = old_store.directory_of(self.root, name)
+        if any(os.path.lexists(os.path.join(directory, file)) for file in CLIENT_FILES):
+            try:
+                files = read_files(directory)
+            except MachineError as exc:
+                cause = f"its certificates are not taken over: {exc.cause}"
+                return with_remarks(new, f"{cause}; {other_ones(new.machine)}"), {}
+            return with_remarks(new, *expired(files, new.machine)), files
+        shared = os.path.join(self.root, "certs")
+        try:
+            files = read_files(shared)
+        except MachineError:
+            why = "there are none for it"
+        else:
+            found = self.probe(Endpoint(new.machine.url, tls=True, cert_dir=shared, name=name), PATIENCE)
+            if found.state is State.RUNNING:
+                return new, files
+            why = f"those in {shared} do not open its engine ({found.error})"
+        return with_remarks(new, f"it has no certificates here: {why}; {other_ones(new.machine)}"), {}
+
+
+def readable(store: Store) -> Iterator[Machine]:
+    for name in store.names():
+        try:
+            yield store.read(name)
+        except MachineError:
+            continue
+
+
+def other_ones(machine: Machine) -> str:
+    """What gives a machine certificates that it has not."""
+    given = f"give it those that open it: machinectl certs import {machine.name} <DIR>"
+    return given if machine.driver == "none" else f"{given}; or new ones, and its host too: {renewal(machine)}"
+
+
+def renewal(machine: Machine) -> str:
+    return f"machinectl provision {machine.name}"
+
+
+def read_files(directory: str) -> dict[str, bytes]:
+    """A client's certificates, and the server's where they are there and belong to the same CA, whatever their dates.
+
+    docker-machine's are good for three years, and most of them over by now: they still tell which engine is meant, and
+    are shown for what they are. Its CA's key stays where it is: it opens every machine of the store.
+    """
+    ca, certificate, key = (read_pem(os.path.join(directory, file)) for file in CLIENT_FILES)
+    names = dict(zip(("ca_file", "cert_file", "key_file"), paths(directory, CLIENT_FILES), strict=True))
+    files = certs.client_bundle(ca, certificate, key, **names, now=moment(ca, certificate))
+    try:
+        server, server_key = (read_pem(path) for path in paths(directory, SERVER_FILES))
+        files |= certs.server_bundle(ca, server, server_key, now=moment(ca, server))
+    except MachineError:
+        return files
+    return files
+
+
+def paths(directory: str, files: Iterable[str]) -> list[str]:
+    return [os.path.join(directory, file) for file in files]
+
+
+def moment(*certificates: bytes) -> datetime:
+    """A time at which all of these were good already."""
+    return max(each.not_before for pem in certificates for each in certs.describe_all(pem))
+
+
+def expired(files: Mapping[str, bytes], machine: Machine) -> Iterator[str]:
+    """What is to be said of certificates that no engine, or no client, takes any more."""
+    now = datetime.now(UTC)
+    for file in sorted(files):
+        if file.endswith("key.pem"):
+            continue
+        until = certs.describe(files[file]).not_after
+        if until < now:
+            what = renewal(machine) if machine.driver == "generic" else f"machinectl certs import {machine.name} <DIR>"
+            yield f"its {file} expired on {until:%Y-%m-%d}; have new ones: {what}"
+            return

@@ -1,0 +1,716 @@
+"""Taking over docker-machine's store: what each machine in it becomes, and that the store stays as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from machinectl.commands.import_ import Moved, import_
+from machinectl.engine import Endpoint, Probe
+from machinectl.errors import UsageError
+from machinectl.hosts.driven import ssh_endpoint
+from machinectl.machines.record import Machine
+from machinectl.machines.store import Store
+from machinectl.state import State
+from machinectl.url import parse
+from tests.support.docker_machine import OldStore
+from tests.support.program import COMMAND, machinectl
+from tests.support.quiet import Quiet
+from tests.support.real import need
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.dockerd import Dockerd
+
+KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaA==\n-----END OPENSSH PRIVATE KEY-----\n"
+CERTIFICATES = ["ca.pem", "cert.pem", "key.pem"]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> OldStore:
+    """A store that nobody changes: RSA keys take their time."""
+    return OldStore(tmp_path_factory.mktemp("kept") / "machine")
+
+
+@pytest.fixture
+def old(kept: OldStore, tmp_path: Path) -> OldStore:
+    """A store to put machines into."""
+    return kept.copied(tmp_path / "old")
+
+
+def closed(endpoint: Endpoint, _: float) -> Probe:
+    return Probe(State.STOPPED, error=f"{endpoint.peer} refuses the connection")
+
+
+class Run:
+    """A run of the verb: what became of each machine, and what failed."""
+
+    def __init__(self, store: Store, old: OldStore, **options: Any) -> None:
+        self.became: dict[str, Moved] = {}
+        options = {"probe": closed, **options}
+        results = dict(import_(store, Quiet(), str(old.root), self.became.__setitem__, **options))
+        self.errors = {name: str(error) for name, error in results.items() if error}
+
+    def remarks(self, name: str) -> str:
+        return "\n".join(self.became[name].remarks)
+
+
+def whole(store: Store) -> dict[str, bytes]:
+    root = Path(store.root)
+    return {str(path): path.read_bytes() for path in root.rglob("*") if path.is_file()} if root.exists() else {}
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_generic_machine_becomes_ours_with_all_that_opens_it(store: Store, old: OldStore, version: int) -> None:
+    engine: dict[str, Any] = {
+        "Labels": ["rack=7"],
+        "ArbitraryFlags": ["log-level=warn"],
+        "Env": ["HTTP_PROXY=http://p:3128"],
+    }
+    engine |= {"InsecureRegistry": ["r:5000"], "RegistryMirror": ["https://m"], "StorageDriver": "overlay2"}
+    directory = old.add_host("web", KEY, version=version, state={"SSHPort": 2222}, **engine)
+    before = old.snapshot()
+    run = Run(store, old)
+    assert not run.errors
+    assert run.became["web"].new
+    assert run.became["web"].remarks == ()
+    machine = store.read_ready("web")
+    assert (machine.driver, machine.url, machine.tls) == ("generic", "tcp://192.0.2.7:2376", True)
+    assert machine.labels == {"rack": "7"}
+    assert machine.engine.options == ("log-level=warn",)
+    assert machine.engine.env == ("HTTP_PROXY=http://p:3128",)
+    assert machine.engine.insecure_registries == ("r:5000",)
+    assert machine.engine.registry_mirrors == ("https://m",)
+    assert (machine.engine.storage_driver, machine.engine.install_url) == ("overlay2", "")
+    ssh = ssh_endpoint(machine)
+    assert (ssh.host, ssh.user, ssh.port) == ("192.0.2.7", "ops", 2222)
+    assert Path(ssh.key).read_bytes() == KEY
+    ours = Path(machine.directory)
+    for file in [*CERTIFICATES, "server.pem", "server-key.pem"]:
+        assert describe(ours / file) == describe(directory / file)
+    assert {path.name for path in ours.iterdir()} == {
+        *CERTIFICATES,
+        "server.pem",
+        "server-key.pem",
+        "id_ssh",
+        "machine.json",
+    }
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in ours.iterdir())
+    assert old.snapshot() == before
+
+
+def describe(file: Path) -> str:
+    """A certificate or a key, however it is written down."""
+    words = ["x509"] if file.name[:-4] in {"ca", "cert", "server"} else ["pkey"]
+    done = subprocess.run(["openssl", *words, "-in", str(file), "-outform", "DER"], capture_output=True, check=True)
+    return done.stdout.hex()
+
+
+def test_names_of_the_servers_certificate_are_taken_along(store: Store, old: OldStore) -> None:
+    old.add_host("web", KEY, ServerCertSANs=["web.lan"])
+    Run(store, old)
+    assert store.read("web").engine.tls_sans == ("web.lan",)
+
+
+@pytest.mark.parametrize(
+    ("driver", "state", "expected"),
+    [
+        ("amazonec2", {"SSHUser": "ubuntu", "SSHPort": 0}, ("192.0.2.7", "ubuntu", 22)),
+        ("azure", {"SSHUser": "", "DockerPort": 4243, "EnginePort": None}, ("192.0.2.7", "root", 22)),
+        # That port is one of the computer that runs it.
+        ("virtualbox", {"SSHUser": "docker", "SSHPort": 64477}, ("192.0.2.7", "docker", 22)),
+    ],
+)
+def test_another_drivers_machine_becomes_a_server_and_is_told_what_goes(
+    store: Store, old: OldStore, driver: str, state: dict[str, Any], expected: tuple[str, str, int]
+) -> None:
+    old.add_host("web", KEY, driver=driver, state=state)
+    run = Run(store, old)
+    machine = store.read_ready("web")
+    ssh = ssh_endpoint(machine)
+    assert machine.driver == "generic"
+    assert machine.url == f"tcp://192.0.2.7:{state.get('DockerPort', 2376)}"
+    assert (ssh.host, ssh.user, ssh.port) == expected
+    assert f"it was {driver}'s" in run.remarks("web")
+
+
+def test_what_cannot_be_taken_over_is_listed_with_why_not_and_what_can_be_done(store: Store, old: OldStore) -> None:
+    old.add("gce", "google", {"SSHUser": "docker-user"})
+    (old.add_host("lost", KEY, driver="amazonec2") / "id_rsa").unlink()
+    old.add("nowhere", "none", {"URL": ""})
+    run = Run(store, old)
+    assert not run.errors
+    assert store.names() == []
+    why = {name: moved.why_not for name, moved in run.became.items()}
+    assert (
+        "machinectl create -d generic --generic-ip-address <ADDRESS> --generic-ssh-user docker-user gce" in why["gce"]
+    )
+    assert "No such file or directory" in why["lost"]
+    alone = f"machinectl create -d none --url tcp://192.0.2.7:2376 --tls-dir {old.root}/machines/lost lost"
+    assert why["lost"].endswith(alone)
+    assert machinectl(*alone.split()[1:], store=store.root).returncode == 0
+    assert "has no URL" in why["nowhere"]
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(store: Store, old: OldStore) -> None:
+    old.add_host("web", KEY)
+    old.add("gce", "google", {})
+    (old.add("bad", "generic", {}) / "config.json").write_text("{")
+    before = old.snapshot()
+    dry, real = Run(store, old, dry_run=True), None
+    assert not os.path.exists(store.root)
+    real = Run(store, old)
+    assert dry.errors == real.errors
+    assert {name: moved.why_not for name, moved in dry.became.items()} == {
+        name: moved.why_not for name, moved in real.became.items()
+    }
+    assert old.snapshot() == before
+
+
+def test_a_second_run_changes_nothing_whatever_was_done_since(store: Store, old: OldStore, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        old.add_host(name, KEY)
+    Run(store, old)
+    assert machinectl("rename", "b", "bee", store=store.root).returncode == 0
+    assert machinectl("set", "--url", "tcp://192.0.2.9:2376", "c", store=store.root).returncode == 0
+    before = whole(store)
+    again = Run(store, old)
+    assert not again.errors
+    assert {name: moved.here.name for name, moved in again.became.items() if moved.here} == {
+        "a": "a",
+        "b": "bee",
+        "c": "c",
+    }
+    assert not any(moved.new for moved in again.became.values())
+    assert whole(store) == before
+    # A copy of the store tells of the same host, where that is where it was.
+    elsewhere = old.copied(tmp_path / "copy")
+    shutil.rmtree(elsewhere.root / "machines" / "b")
+    shutil.rmtree(elsewhere.root / "machines" / "c")
+    assert not Run(store, elsewhere).became["a"].new
+
+
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        ("", "is not JSON"),
+        ('{"ConfigVersion": 3, "Dri', "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ('{"ConfigVersion": ' + "9" * 5000 + "}", "is not JSON"),
+        ("[]", "is no JSON object"),
+        ("{}", "has the ConfigVersion null"),
+        ('{"ConfigVersion": 0}', "has the ConfigVersion 0"),
+        ('{"ConfigVersion": 4}', "has the ConfigVersion 4"),
+        ('{"ConfigVersion": true}', "has the ConfigVersion true"),
+        ('{"ConfigVersion": 3, "Driver": "x"}', "has a Driver that is no JSON object"),
+        ('{"ConfigVersion": 3, "Driver": {}}', 'has no "DriverName"'),
+        ({"Driver": {"MachineName": "other"}}, 'is that of the machine "other"'),
+        ({"Driver": {"IPAddress": ["x"]}}, 'has a "IPAddress" that is no text of one line'),
+        ({"Driver": {"IPAddress": "a\x1b[2J"}}, 'has a "IPAddress" that is no text of one line'),
+        ({"Driver": {"IPAddress": "$(touch x)"}}, "says no address that can be used"),
+        ({"Driver": {"IPAddress": "-oProxyCommand=x"}}, "says no address that can be used"),
+        ({"Driver": {"IPAddress": "192.0.2.7", "SSHUser": "-oProxyCommand=x"}}, "says no address that can be used"),
+        ({"Driver": {"IPAddress": "192.0.2.7", "SSHPort": 65536}}, 'has a "SSHPort" that is no port'),
+        ({"Driver": {"IPAddress": "192.0.2.7", "SSHPort": "22"}}, 'has a "SSHPort" that is no port'),
+        ({"HostOptions": {"EngineOptions": {"Labels": "x"}}}, 'has a "Labels" that is no list of texts'),
+        ({"HostOptions": {"EngineOptions": {"Env": ["a\nb"]}}}, 'has a "Env" that is no list of texts'),
+        ({"HostOptions": ["x"]}, "has a HostOptions that is no JSON object"),
+    ],
+)
+def test_a_broken_record_is_told_in_a_line_and_stops_nobody(
+    store: Store, old: OldStore, record: str | dict[str, Any], why: str
+) -> None:
+    directory = old.add("bad", "generic", {})
+    text = (
+        record
+        if isinstance(record, str)
+        else json.dumps({"ConfigVersion": 3, "Driver": {}, "DriverName": "generic"} | record)
+    )
+    (directory / "config.json").write_text(text)
+    for name in ("a", "z"):
+        old.add_host(name, KEY)
+    run = Run(store, old)
+    assert list(run.errors) == ["bad"]
+    assert why in run.errors["bad"]
+    assert run.errors["bad"].isprintable()
+    assert store.names() == ["a", "z"]
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def an_endless_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def a_directory(path: Path) -> None:
+    path.mkdir()
+
+
+def a_link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def a_gigabyte(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+
+
+def nothing(_: Path) -> None:
+    pass
+
+
+STRANGE = [a_pipe, an_endless_device, a_directory, a_link_to_itself, a_gigabyte, nothing]
+
+
+@pytest.mark.parametrize("strange", STRANGE)
+def test_what_lies_in_a_records_place_is_told_and_stops_nobody(
+    store: Store, old: OldStore, strange: Callable[[Path], None]
+) -> None:
+    path = old.add("bad", "generic", {}) / "config.json"
+    path.unlink()
+    strange(path)
+    old.add_host("web", KEY)
+    run = Run(store, old)
+    assert list(run.errors) == ["bad"]
+    assert store.names() == ["web"]
+
+
+@pytest.mark.parametrize("strange", STRANGE)
+def test_what_lies_in_a_keys_place_is_not_read(store: Store, old: OldStore, strange: Callable[[Path], None]) -> None:
+    for name, driver in (("ours", "generic"), ("clouds", "amazonec2")):
+        key = old.add_host(name, KEY, driver=driver) / "id_rsa"
+        key.unlink()
+        strange(key)
+    run = Run(store, old)
+    assert not run.errors
+    assert "its SSH key" in run.became["clouds"].why_not
+    assert store.names() == ["ours"]
+    assert "machinectl set --generic-ssh-key <FILE> ours" in run.remarks("ours")
+    assert ssh_endpoint(store.read_ready("ours")).key == ""
+    assert not os.path.lexists(os.path.join(store.directory("ours"), "id_ssh"))
+
+
+@pytest.mark.parametrize("content", [b"root:$y$j9T$secret:19000:0:99999:7:::\n", b"", b"-----BEGIN PRIVATE KEY-----\n"])
+def test_a_key_path_that_leads_to_something_else_copies_nothing_of_it(
+    store: Store, old: OldStore, tmp_path: Path, content: bytes
+) -> None:
+    shadow = tmp_path / "shadow"
+    shadow.write_bytes(content)
+    (old.add_host("web", KEY, state={"SSHKeyPath": str(shadow)}) / "id_rsa").unlink()
+    run = Run(store, old)
+    assert f"its SSH key {shadow} is no private key" in run.remarks("web")
+    assert not any(b"secret" in data for data in whole(store).values())
+
+
+def test_a_key_of_another_user_is_not_taken(store: Store, old: OldStore, tmp_path: Path) -> None:
+    need(root=True)
+    theirs = tmp_path / "id_theirs"
+    theirs.write_bytes(KEY)
+    os.chown(theirs, 1234, 1234)
+    old.add_host("web", KEY, state={"SSHKeyPath": str(theirs)})
+    assert "It is another user's" in Run(store, old).remarks("web")
+
+
+@pytest.mark.parametrize(
+    "path", ["../../../etc/shadow", "/..", "..", ".", "x" * 5000, "C:\\Users\\me\\machines\\web\\id_rsa"]
+)
+def test_a_key_is_looked_for_by_its_name_alone(store: Store, old: OldStore, path: str) -> None:
+    old.add_host("web", KEY, state={"SSHKeyPath": path})
+    run = Run(store, old)
+    found = path.endswith("id_rsa")
+    assert (ssh_endpoint(store.read_ready("web")).key != "") is found
+    assert bool(run.remarks("web")) is not found
+
+
+def test_a_key_that_others_may_read_is_private_here_and_has_its_public_half(store: Store, old: OldStore) -> None:
+    directory = old.add_host("web", KEY)
+    (directory / "id_rsa").chmod(0o644)
+    (directory / "id_rsa.pub").write_bytes(b"ssh-ed25519 AAAA me\n")
+    Run(store, old)
+    ours = Path(store.directory("web"))
+    assert stat.S_IMODE((ours / "id_ssh").stat().st_mode) == 0o600
+    assert (ours / "id_ssh.pub").read_bytes() == b"ssh-ed25519 AAAA me\n"
+
+
+def test_a_server_that_its_users_own_keys_open_needs_none_here(store: Store, old: OldStore) -> None:
+    (old.add_host("web", KEY, state={"SSHKeyPath": ""}) / "id_rsa").unlink()
+    run = Run(store, old)
+    assert run.remarks("web") == ""
+    assert ssh_endpoint(store.read_ready("web")).key == ""
+
+
+def test_certificates_that_do_not_belong_together_are_left_and_the_machine_is_taken(
+    store: Store, old: OldStore
+) -> None:
+    directory = old.add_host("web", KEY)
+    shutil.copy(directory / "server-key.pem", directory / "key.pem")
+    os.mkfifo(old.add_host("pipe", KEY) / "ca2.pem")
+    (old.root / "machines/pipe/ca2.pem").replace(old.root / "machines/pipe/ca.pem")
+    run = Run(store, old)
+    for name in ("web", "pipe"):
+        assert f"machinectl provision {name}" in run.remarks(name)
+        assert not (Path(store.directory(name)) / "cert.pem").exists()
+    assert "key.pem" in run.remarks("web")
+
+
+def test_a_servers_certificate_of_another_ca_stays_behind(store: Store, old: OldStore) -> None:
+    directory = old.add_host("web", KEY)
+    shutil.copy(directory / "key.pem", directory / "server-key.pem")
+    Run(store, old)
+    assert sorted(os.listdir(store.directory("web"))) == sorted([*CERTIFICATES, "id_ssh", "machine.json"])
+
+
+def test_certificates_that_expired_are_taken_over_and_told_of(store: Store, tmp_path: Path) -> None:
+    old = OldStore(tmp_path / "old", ago=1500)
+    old.add_host("web", KEY)
+    run = Run(store, old)
+    assert (Path(store.directory("web")) / "cert.pem").exists()
+    assert "expired on " in run.remarks("web")
+    assert "machinectl provision web" in run.remarks("web")
+
+
+def test_a_none_machine_has_the_certificates_beside_it_or_those_of_its_store_that_open_it(
+    store: Store, old: OldStore
+) -> None:
+    url = {"URL": "tcp://192.0.2.8:2376", "IPAddress": "192.0.2.8:2376"}
+    own = old.add("own", "none", {**url, "SSHKeyPath": ""})
+    for file in CERTIFICATES:
+        shutil.copy(old.root / "certs" / file, own)
+    for name in ("open", "shut"):
+        old.add(name, "none", url | {"URL": f"tcp://{name}.lan"})
+    old.add("plain", "none", {"URL": "tcp://192.0.2.8:2375"})
+    old.add("socket", "none", {"URL": "unix:///var/run/docker.sock"})
+    asked = []
+
+    def probe(endpoint: Endpoint, _: float) -> Probe:
+        asked.append((endpoint.url, endpoint.cert_dir))
+        return Probe(State.RUNNING) if "open" in endpoint.url else Probe(State.ERROR, error="it wants another client")
+
+    run = Run(store, old, probe=probe)
+    certs = str(old.root / "certs")
+    assert sorted(asked) == [("tcp://open.lan:2376", certs), ("tcp://shut.lan:2376", certs)]
+    has = {name for name in store.names() if os.path.exists(os.path.join(store.directory(name), "cert.pem"))}
+    assert has == {"own", "open"}
+    assert "it wants another client" in run.remarks("shut")
+    assert "machinectl certs import shut <DIR>" in run.remarks("shut")
+    assert {name: store.read_ready(name).tls for name in store.names()} == {
+        "own": True,
+        "open": True,
+        "shut": True,
+        "plain": False,
+        "socket": False,
+    }
+    assert all(store.read(name).driver == "none" for name in store.names())
+
+
+def test_a_real_engine_is_asked_and_then_answers(store: Store, tmp_path: Path, dockerd: Dockerd) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(dockerd.directory, old / "certs")
+    (old / "machines/orion").mkdir(parents=True)
+    record = {"ConfigVersion": 3, "DriverName": "none", "Driver": {"URL": dockerd.url}}
+    (old / "machines/orion/config.json").write_text(json.dumps(record))
+    done = machinectl("import", "--from-docker-machine", old, store=store.root)
+    assert (done.returncode, done.stdout) == (0, f"orion: taken over, none at {dockerd.url}\n")
+    listed = machinectl("ls", "--format", "{{.Name}} {{.State}}", store=store.root)
+    assert listed.stdout == "orion Running\n"
+
+
+def test_the_cas_key_stays_where_it_is(store: Store, old: OldStore) -> None:
+    shutil.copy(old.root / "certs/ca-key.pem", old.add_host("web", KEY))
+    Run(store, old)
+    assert old.ca.key not in whole(store).values()
+    assert not (Path(store.directory("web")) / "ca-key.pem").exists()
+
+
+def test_names_that_are_taken_are_told_also_by_case_and_nothing_is_lost(store: Store, old: OldStore) -> None:
+    added(store, Machine("web", "none", url="tcp://192.0.2.99:2376"))
+    added(store, Machine("DB", "none", url="tcp://192.0.2.98:2376"))
+    for name in ("web", "db", "free"):
+        old.add_host(name, KEY)
+    before = whole(store)
+    run = Run(store, old)
+    assert set(run.errors) == {"web", "db"}
+    assert 'there is another machine "DB" here' in run.errors["db"]
+    assert store.names() == ["DB", "free", "web"]
+    assert {path: data for path, data in whole(store).items() if path in before} == before
+    assert machinectl("rename", "DB", "other", store=store.root).returncode == 0
+    assert list(Run(store, old).errors) == ["web"]
+
+
+def test_two_that_differ_in_case_only_are_not_both_taken(store: Store, old: OldStore) -> None:
+    old.add_host("web", KEY)
+    old.add_host("Web", KEY, "192.0.2.8")
+    run = Run(store, old)
+    assert len(run.errors) == 1
+    assert len(store.names()) == 1
+
+
+def test_names_that_no_machine_has_are_told(store: Store, old: OldStore) -> None:
+    old.add_host("web", KEY)
+    for name in ("-rf", "a b", "x\x1b[2J", "ä"):
+        (old.root / "machines" / name).mkdir()
+    (old.root / "machines/.DS_Store").touch()
+    (old.root / "machines/.hidden").mkdir()
+    (old.root / "machines/file").touch()
+    run = Run(store, old)
+    assert set(run.errors) == {"-rf", "a b", "x\x1b[2J", "ä"}
+    assert all(error.isprintable() for error in run.errors.values())
+    assert store.names() == ["web"]
+
+
+def test_what_the_engine_could_not_be_asked_is_told_without_its_secrets(store: Store, old: OldStore) -> None:
+    engine: dict[str, Any] = {
+        "ArbitraryFlags": ["host=tcp://0.0.0.0:1", "debug"],
+        "Env": ["A=b", "not a name=hunter2"],
+        "IsSwarm": True,
+    }
+    old.add_host("web", KEY, LogLevel="debug", **engine)
+    run = Run(store, old)
+    machine = store.read("web")
+    assert machine.engine.options == ("debug",)
+    assert machine.engine.env == ("A=b",)
+    machine.engine.check()
+    said = run.remarks("web")
+    assert "--engine-opt host=tcp://0.0.0.0:1, --engine-env not a name, LogLevel" in said
+    assert "Swarm" in said
+    assert "hunter2" not in said
+
+
+def test_a_store_cannot_be_taken_over_into_itself(old: OldStore, tmp_path: Path) -> None:
+    old.add_host("web", KEY)
+    before = old.snapshot()
+    link = tmp_path / "link"
+    link.symlink_to(old.root)
+    for ours in (old.root, old.root / "machinectl", link):
+        with pytest.raises(UsageError, match="stays as it is"):
+            list(import_(Store(str(ours)), Quiet(), str(old.root), lambda *_: None))
+    assert old.snapshot() == before
+
+
+def test_who_has_docker_machines_variable_set_is_told_what_to_type(old: OldStore, tmp_path: Path) -> None:
+    old.add_host("web", KEY)
+    before = old.snapshot()
+    environment = {"MACHINE_STORAGE_PATH": str(old.root), "HOME": str(tmp_path / "home")}
+    listed = machinectl("ls", environment=environment)
+    assert "take it over: machinectl import --from-docker-machine" in listed.stdout
+    for words in (("import", "--from-docker-machine"), ("env", "web")):
+        refused = machinectl(*words, environment=environment)
+        assert refused.returncode in {1, 2}
+        command = f"unset MACHINE_STORAGE_PATH; machinectl import --from-docker-machine {old.root}"
+        assert command in refused.stderr
+    typed = command.replace("machinectl", " ".join(COMMAND), 1)
+    done = subprocess.run(
+        ["sh", "-c", typed], env={**os.environ, **environment}, capture_output=True, check=False, text=True
+    )
+    assert done.stdout == "web: taken over, generic at tcp://192.0.2.7:2376\n"
+    assert (tmp_path / "home/.local/share/machinectl/machines/web/machine.json").exists()
+    # The same where the store was named on the command line.
+    refused = machinectl("-s", old.root, "env", "web")
+    hint = f"machinectl -s {tmp_path}/home/.local/share/machinectl import --from-docker-machine {old.root}\n"
+    assert refused.stderr.endswith(hint)
+    again = machinectl(*hint.split()[1:])
+    assert (again.returncode, again.stdout) == (0, "web: here already\n")
+    assert old.snapshot() == before
+
+
+def test_the_store_that_nobody_names_is_docker_machines_own_or_that_of_its_variable(
+    old: OldStore, tmp_path: Path
+) -> None:
+    old.add_host("web", KEY)
+    usual = tmp_path / "home/.docker/machine"
+    first_steps = machinectl("import", "--from-docker-machine")
+    assert f"{usual} is no store of docker-machine's" in first_steps.stderr
+    usual.parent.mkdir()
+    usual.symlink_to(old.root)
+    assert machinectl("import", "--from-docker-machine").stdout.startswith("web: taken over")
+    variable = {"MACHINE_STORAGE_PATH": str(old.root)}
+    other = machinectl(
+        "-s", tmp_path / "other", "import", "-from-docker-machine=true", "-dry-run", environment=variable
+    )
+    assert other.stdout == "web: would be taken over, generic at tcp://192.0.2.7:2376\n"
+    assert other.stderr == "Nothing was changed\n"
+
+
+def test_a_wrong_turn_is_told_with_the_right_one(store: Store, old: OldStore, tmp_path: Path) -> None:
+    old.add_host("web", KEY)
+    right = f"machinectl import --from-docker-machine {old.root}"
+    for wrong in (old.root / "machines", old.root / "machines/web"):
+        done = machinectl("import", "--from-docker-machine", wrong, store=store.root)
+        assert done.returncode == 1
+        assert right in done.stderr
+    for wrong in (tmp_path / "nowhere", old.root / "certs", old.root / "certs/ca.pem"):
+        assert machinectl("import", "--from-docker-machine", wrong, store=store.root).returncode == 1
+    nothing_said = machinectl("import", old.root, store=store.root)
+    assert nothing_said.returncode == 2
+    assert "machinectl import --from-docker-machine" in nothing_said.stderr
+
+
+def test_exit_codes_tell_whether_all_that_can_be_was_taken_over(store: Store, old: OldStore) -> None:
+    old.add("gce", "google", {})
+    old.add_host("web", KEY)
+    for _ in range(2):
+        assert machinectl("import", "--from-docker-machine", old.root, store=store.root).returncode == 0
+    (old.add("bad", "generic", {}) / "config.json").write_text("{")
+    assert machinectl("import", "--from-docker-machine", old.root, store=store.root).returncode == 1
+
+
+def test_machines_of_ours_in_that_store_are_passed_over(store: Store, old: OldStore) -> None:
+    added(Store(str(old.root)), Machine("ours", "none", url="tcp://192.0.2.1:2376"))
+    old.add_host("web", KEY)
+    run = Run(store, old)
+    assert set(run.became) == {"web"}
+
+
+def test_a_run_that_is_killed_anywhere_leaves_whole_machines_and_the_next_one_finishes(
+    old: OldStore, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        old.add_host(name, KEY)
+    before = old.snapshot()
+    number, died = 1, True
+    while died:
+        root = tmp_path / f"store{number}"
+        words = [str(number), str(root), "import", "--from-docker-machine", str(old.root)]
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.support.dying", *words], capture_output=True, check=False, text=True
+        )
+        died = done.returncode == -signal.SIGKILL
+        store = Store(str(root))
+        for name in store.names():
+            assert_whole(store, name)
+        assert not Run(store, old).errors
+        assert store.names() == ["a", "b"]
+        assert not os.path.exists(store.staging) or os.listdir(store.staging) == []
+        number += 7
+    assert number > 20
+    assert old.snapshot() == before
+
+
+def assert_whole(store: Store, name: str) -> None:
+    machine = store.read_ready(name)
+    assert Path(ssh_endpoint(machine).key).read_bytes() == KEY
+    assert all(os.path.getsize(os.path.join(machine.directory, file)) for file in CERTIFICATES)
+
+
+def test_two_at_once_take_each_machine_over_once(store: Store, old: OldStore) -> None:
+    for number in range(6):
+        old.add_host(f"h{number}", KEY)
+    command = [*COMMAND, "-s", store.root, "import", "--from-docker-machine", str(old.root)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum(out.count(": taken over") for out, _ in said) == 6
+    assert sum(out.count(": here already") for out, _ in said) == 6
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_store_that_cannot_be_written_is_told_and_nothing_is_half_there(
+    old: OldStore, tmp_path: Path, full: bool
+) -> None:
+    old.add_host("web", KEY)
+    place = tmp_path / "place"
+    place.mkdir()
+    if full:
+        need("mount", root=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k,nr_inodes=12", "tmpfs", str(place)], check=True)
+    else:
+        (place / "s").touch()
+    try:
+        done = machinectl("-s", place / "s", "import", "--from-docker-machine", old.root)
+        assert done.returncode == 1
+        assert "Cannot use" in done.stderr
+        assert not (place / "s/machines/web").exists()
+    finally:
+        if full:
+            subprocess.run(["umount", str(place)], check=True)
+
+
+EVIL = st.sampled_from(
+    [
+        "../../etc/shadow",
+        "/etc/shadow",
+        "/dev/zero",
+        "$(touch pwned)",
+        "\x1b[2J",
+        "\ud800",
+        "\x00",
+        "-oProxyCommand=x",
+        "",
+    ]
+)
+TEXT = EVIL | st.text(max_size=12)
+VALUES = st.recursive(
+    TEXT | st.none() | st.booleans() | st.integers() | st.floats(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=5,
+)
+DRIVER = st.dictionaries(
+    st.sampled_from(["IPAddress", "SSHUser", "SSHPort", "SSHKeyPath", "EnginePort", "URL", "MachineName"]),
+    VALUES,
+    max_size=3,
+)
+ENGINE = st.dictionaries(
+    st.sampled_from(["Labels", "ArbitraryFlags", "Env", "StorageDriver", "InstallURL"]),
+    VALUES | st.lists(TEXT),
+    max_size=3,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(
+    driver=DRIVER,
+    engine=ENGINE,
+    name=st.sampled_from(["generic", "none", "amazonec2"]) | TEXT,
+    version=st.sampled_from([1, 2, 3]) | VALUES,
+    cut=st.none() | st.integers(0, 400),
+)
+def test_whatever_a_record_says_it_becomes_a_machine_that_can_be_used_or_one_line(
+    tmp_path_factory: pytest.TempPathFactory,
+    driver: dict[str, Any],
+    engine: dict[str, Any],
+    name: str,
+    version: Any,
+    cut: int | None,
+) -> None:
+    root = tmp_path_factory.mktemp("evil")
+    directory = root / "old/machines/web"
+    directory.mkdir(parents=True)
+    state = {"IPAddress": "192.0.2.7", "SSHUser": "ops", "SSHKeyPath": "id_rsa", "URL": "tcp://192.0.2.7"} | driver
+    record = {"ConfigVersion": version, "Driver": state, "DriverName": name, "HostOptions": {"EngineOptions": engine}}
+    (directory / "config.json").write_text(json.dumps(record)[:cut])
+    (directory / "id_rsa").write_bytes(KEY)
+    store = Store(str(root / "store"))
+    became: dict[str, Moved] = {}
+    results = dict(import_(store, Quiet(), str(root / "old"), became.__setitem__, probe=closed))
+    error = results["web"]
+    if error:
+        assert error.cause.isprintable()
+        assert error.hint.isprintable()
+        assert store.names() == []
+    elif moved := became["web"].here:
+        machine = store.read_ready("web")
+        assert machine.url == moved.url
+        parse(machine.url)
+        machine.engine.check()
+        assert all(remark.isprintable() for remark in became["web"].remarks)
+        if machine.driver == "generic":
+            assert not ssh_endpoint(machine).host.startswith("-")
+            key = ssh_endpoint(machine).key
+            assert not key or Path(key).read_bytes() == KEY
+    else:
+        assert became["web"].why_not.isprintable()
