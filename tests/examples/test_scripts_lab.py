@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.commands.test_moving_lab import DockerMachine
+from tests.lab.container import run_container
 from tests.lab.place import KEY
 from tests.support.example import need_compose
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.lab.fixtures import FreshHost
     from tests.lab.host import Host
     from tests.support.example import Example
@@ -44,3 +48,19 @@ def test_compose_runs_a_project_on_a_machine(fresh_host: FreshHost, example: Exa
     assert f"See {url}\n" in told
     with urllib.request.urlopen(url) as page:
         assert page.read() == b"It works, and it is not on this computer.\n"
+
+
+def test_a_host_of_docker_machines_is_used_then_taken_over(
+    fresh_host: FreshHost, example: Example, tmp_path: Path
+) -> None:
+    host = fresh_host("docker")
+    old = DockerMachine(tmp_path / "old", host)
+    run_container(host, "web")
+    move = ("move-from-docker-machine.sh", old.store.root)
+    assert re.search(r"^web .* Running ", example.run(*move), re.MULTILINE)
+    assert old.is_let_in()
+    told = example.run(*move, "web")
+    assert "web: here already" in told
+    assert re.search(r"^\w+ +lab/busybox .* Up .* web$", told, re.MULTILINE)
+    assert not old.is_let_in()
+    assert old.store.snapshot() == old.before
