@@ -77,12 +77,16 @@ def options(driver: str, *verb: str) -> dict[str, Any]:
 
 
 def shown() -> Iterator[Hint]:
-    """The commands of README.md, in its blocks and between the lines."""
-    for line, text in enumerate((ROOT / "README.md").read_text().splitlines(), 1):
-        for found in re.finditer(r"(?:^ *[$#] |`|\$\()machinectl ((?:-|[a-z])[^`#|)$]*)", text):
-            command = found[1].split(" …")[0].strip()
-            if command.split()[0] in VERBS or command.startswith("-"):
-                yield Hint(f"README.md:{line}", command)
+    """The commands of README.md, in its blocks and between the lines, and those in the comments of the examples."""
+    readme = ROOT / "README.md"
+    for path in (readme, *(ROOT / "examples").rglob("*.sh"), *(ROOT / "examples").rglob("*.yml")):
+        for line, text in enumerate(path.read_text().splitlines(), 1):
+            if path != readme and not text.lstrip().startswith("#"):
+                continue
+            for found in re.finditer(r"(?:^ *[$#] +|`|\$\()machinectl ((?:-|[a-z])[^`#|)$]*)", text):
+                command = found[1].split(" …")[0].strip()
+                if command.split()[0] in VERBS or command.startswith("-"):
+                    yield Hint(f"{path.relative_to(ROOT)}:{line}", command)
 
 
 @pytest.mark.parametrize("hint", sorted(set(hints())), ids=str)
@@ -92,7 +96,7 @@ def test_a_command_that_is_suggested_can_be_typed(hint: Hint) -> None:
 
 
 @pytest.mark.parametrize("hint", sorted(set(shown())), ids=str)
-def test_a_command_that_the_readme_shows_can_be_typed(hint: Hint) -> None:
+def test_a_command_that_the_readme_or_an_example_shows_can_be_typed(hint: Hint) -> None:
     check(hint)
 
 

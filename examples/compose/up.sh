@@ -6,7 +6,8 @@ set -eu
 name=$1
 project=$(dirname "$0")/compose.yaml
 
-# Compose is docker's: what points docker at a machine is all it needs. The subshell leaves your own shell as it is.
+# Compose is docker's: what points docker at a machine is all it needs. The subshell leaves the rest of the script as it
+# is. (By hand, `docker --context NAME compose up` does the same: a machine is a docker context, too.)
 (
     eval "$(machinectl env --shell sh "$name")"
     docker compose --file "$project" up --detach --wait
