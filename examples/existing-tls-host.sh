@@ -5,8 +5,8 @@
 #   existing-tls-host.sh URL DIRECTORY NAME
 #   existing-tls-host.sh tcp://192.168.0.29:2376 ~/.docker orionbox
 #
-# DIRECTORY has the client's three files, ca.pem, cert.pem and key.pem. Where there are none yet, `machinectl certs
-# create` makes them and the host's, without a script.
+# DIRECTORY has the client's three files, ca.pem, cert.pem and key.pem. Where there are none yet, no script is needed:
+# `machinectl certs create --out DIRECTORY --san NAME --san ADDRESS` makes them, and the host's.
 set -eu
 url=$1 directory=$2 name=$3
 
