@@ -18,7 +18,8 @@ from machinectl.hosts.identity import CLIENT_FILES, SERVER_FILES
 from machinectl.machines import docker_machine_store as old_store
 from machinectl.machines.chosen import waiting
 from machinectl.machines.fileset import read_pem
-from machinectl.machines.moving import KEY_FILE, LeftOut, Origin, becoming, with_remarks, without_key
+from machinectl.machines.moving import KEY_FILE, LeftOut, becoming, with_remarks, without_key
+from machinectl.machines.origin import Origin
 from machinectl.machines.record import is_name
 from machinectl.machines.store import into_own_store
 from machinectl.state import State

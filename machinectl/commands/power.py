@@ -17,6 +17,7 @@ from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.presence import BOOT_ID, LOOK, Watch
 from machinectl.hosts.setup import Outcome, Plan
 from machinectl.hosts.wake import wake
+from machinectl.machines.origin import maker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -86,8 +87,10 @@ class Power:
             waker(machine)
         elif verb != "kill":
             without_switch(machine, verb)
-        elif refused := driver_of(machine).no_power(instance(machine), verb):
-            raise refused
+        else:
+            check_not_made_elsewhere(machine, verb)
+            if refused := driver_of(machine).no_power(instance(machine), verb):
+                raise refused
         count = running_containers(machine)
         return Plan((containers(machine, count),) if count else (), (Outcome(title, changed=True),))
 
@@ -139,6 +142,7 @@ class Power:
             watch.until_back(before=before, with_engine=answered)
 
     def _kill(self, held: Held, _: Console, __: Access) -> None:
+        check_not_made_elsewhere(held.machine, "kill")
         driver = driver_of(held.machine)
         keep_state(held, driver, driver.kill(instance(held.machine)))
 
@@ -221,6 +225,15 @@ def without_switch(machine: Machine, verb: str) -> tuple[SSHEndpoint, str] | Non
     return way, refused.mac or machine.mac
 
 
+def check_not_made_elsewhere(machine: Machine, verb: str) -> None:
+    """Refuse what docker-machine did by a driver of a cloud or a hypervisor that we have not. Raises MachineError."""
+    if driver := maker(machine.origin):
+        raise MachineError(
+            f'"{machine.name}" was made by docker-machine\'s driver {driver}: machinectl cannot {verb} it there',
+            f"Do that where {driver} made it; from inside: machinectl stop {machine.name}",
+        )
+
+
 def waker(machine: Machine) -> Callable[[], None] | None:
     """What wakes a host by its network card, where its driver has no switch.
 
@@ -231,6 +244,7 @@ def waker(machine: Machine) -> Callable[[], None] | None:
         return None
     way, mac = asked
     if not mac:
+        check_not_made_elsewhere(machine, "start")
         raise MachineError(
             f'"{machine.name}" cannot be woken: the address of its network card (MAC) is not known',
             "It is learnt when the machine is provisioned, or given at create: --generic-mac",

@@ -15,6 +15,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.driven import instance
 from machinectl.hosts.each import at_once
 from machinectl.machines.chosen import waiting
+from machinectl.machines.origin import maker
 from machinectl.machines.record import BrokenRecord
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 
@@ -158,9 +159,19 @@ def confirmed(store: Store, console: Console, names: Sequence[str], purge: Purge
             host += "; its engine is removed, so that containers end"
     if made := [name for name in names if is_made(store, name)]:
         host += f"; what its driver made for {', '.join(made)} is given back: that host ends, with all that is on it"
+    if theirs := [f"{name} (by {driver})" for name in names if (driver := maker_of(store, name))]:
+        host += f"; what docker-machine made for {', '.join(theirs)} goes on there, and is yours to end"
     console.note(f"About to remove {', '.join(names)}: docker is not pointed there any more; {host}.")
     unasked = ["machinectl rm -y", *(["--forget"] if forget else []), *(purge.options if purge else []), *names]
     return agreed(console, "Are you sure?", " ".join(unasked))
+
+
+def maker_of(store: Store, name: str) -> str:
+    """docker-machine's driver that made a machine's host, "" where none did."""
+    try:
+        return maker(store.read(name).origin)
+    except MachineError:
+        return ""
 
 
 def is_made(store: Store, name: str) -> bool:

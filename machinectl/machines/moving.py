@@ -10,6 +10,7 @@ from machinectl import url as engine_url
 from machinectl.atomic import quoted
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.engine_options import EngineOptions, is_variable
+from machinectl.machines.origin import MAKE_NOTHING
 from machinectl.machines.record import Machine
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision import daemon_json
@@ -17,10 +18,11 @@ from machinectl.provision.target import INSTALL_URL
 from machinectl.url import TLS_PORT, EngineURL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from machinectl.driver import OptionValue
     from machinectl.machines.docker_machine_store import OldMachine
+    from machinectl.machines.origin import Origin
 
 # docker-machine's own for a host whose record names none (libmachine/drivers/base.go).
 USER, SSH_PORT = "root", 22
@@ -33,24 +35,6 @@ KEY_FILE = "id_ssh"
 
 class LeftOut(MachineError):
     """A machine that cannot be one of ours, though nothing is wrong with it."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Whose machine one of ours was: docker-machine's, of that name, by that driver, in the store at that path."""
-
-    store: str
-    name: str
-    driver: str
-
-    @classmethod
-    def load(cls, data: Mapping[str, Any]) -> Origin | None:
-        """The origin in a record; None where there is none that can be understood."""
-        parts = [each for key in ("store", "name", "driver") if isinstance(each := data.get(key), str)]
-        return cls(*parts) if len(parts) == 3 else None  # noqa: PLR2004 - all of them
-
-    def dump(self) -> dict[str, Any]:
-        return {"store": self.store, "name": self.name, "driver": self.driver}
 
 
 @dataclass(frozen=True)
@@ -158,10 +142,10 @@ def farewell(old: OldMachine) -> Iterator[str]:
     """What a person knew of the machine that is not so any more."""
     if old.in_swarm:
         yield "it was in a Swarm of docker-machine's --swarm, a product that no longer exists: not taken over"
-    if old.driver not in {"none", "generic"}:
+    if old.driver not in MAKE_NOTHING:
         yield (
-            f"it was {old.driver}'s, and is a server of its own here: what only {old.driver} can do, start and stop it "
-            "there or end it with rm, machinectl does not"
+            f"it was made by docker-machine's driver {old.driver}, and is a server of its own here: machinectl cannot "
+            "switch it on, nor end it with rm, where that made it"
         )
 
 

@@ -44,7 +44,7 @@ class Machine:
     needs. `driver_state` is the driver's own text, kept byte for byte, and `made` whether the driver has made a host
     that it must give back. `spec` is what the machine shall be, `changes` what was done on its host, `pending` the verb
     that was begun there and not finished, `failure` what failed last and when, `mac` the address of its network card
-    where that is known, `origin` whose it was before (`moving.Origin`). Keys that this version does not know are kept
+    where that is known, `origin` whose it was before (`origin.Origin`). Keys that this version does not know are kept
     in `unknown`. `directory` is the machine's, absolute, where it was read from a store.
     """
 

@@ -144,7 +144,7 @@ def test_another_drivers_machine_becomes_a_server_and_is_told_what_goes(
     assert machine.driver == "generic"
     assert machine.url == f"tcp://192.0.2.7:{state.get('DockerPort', 2376)}"
     assert (ssh.host, ssh.user, ssh.port) == expected
-    assert f"it was {driver}'s" in run.remarks("web")
+    assert f"driver {driver}, and is a server of its own here" in run.remarks("web")
 
 
 def test_what_cannot_be_taken_over_is_listed_with_why_not_and_what_can_be_done(store: Store, old: OldStore) -> None:
@@ -714,3 +714,15 @@ def test_whatever_a_record_says_it_becomes_a_machine_that_can_be_used_or_one_lin
             assert not key or Path(key).read_bytes() == KEY
     else:
         assert became["web"].why_not.isprintable()
+
+
+def test_what_only_the_driver_of_a_cloud_could_do_is_told_not_to_be_there(store: Store, old: OldStore) -> None:
+    old.add_host("web", KEY, "127.0.0.1", driver="amazonec2", state={"SSHPort": 1, "EnginePort": 1})
+    Run(store, old)
+    for words in (("start",), ("kill",), ("start", "--dry-run"), ("kill", "--dry-run")):
+        done = machinectl(*words, "web", store=store.root)
+        assert done.returncode == 1
+        assert f'"web" was made by docker-machine\'s driver amazonec2: machinectl cannot {words[0]} it' in done.stderr
+    removed = machinectl("rm", "web", store=store.root, stdin="y\n")
+    assert "what docker-machine made for web (by amazonec2) goes on there, and is yours to end" in removed.stderr
+    assert removed.returncode == 0

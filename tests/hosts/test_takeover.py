@@ -1,0 +1,145 @@
+"""A host that docker-machine set up: it is asked before that is taken over, and the machine gets a CA of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl import certs
+from machinectl.engine import Probe
+from machinectl.errors import CheckFailed
+from machinectl.hosts.endpoint import endpoint
+from machinectl.hosts.setup import Setup, World
+from machinectl.machines.origin import Origin
+from machinectl.machines.record import Machine, Phase
+from machinectl.provision.facts import DROP_INS
+from machinectl.provision.target import Allowed
+from machinectl.state import State
+from tests.support.docker_machine import DROP_IN, OldStore
+from tests.support.quiet import Quiet
+from tests.support.registered import added
+from tests.support.runner import RecordedHost
+
+if TYPE_CHECKING:
+    from machinectl.hosts.setup import Outcome
+    from machinectl.machines.store import Store
+
+QUESTION = "Take the host over?"
+
+
+class DockerMachines(RecordedHost):
+    """A recorded host with docker-machine's drop-in."""
+
+    def __init__(self) -> None:
+        super().__init__("docker")
+        text = DROP_IN.format(dockerd="/usr/sbin/dockerd", storage="overlay2", labels="--label provider=generic ")
+        lines = "".join(f"|{line}\n" for line in ["", f"# {DROP_INS}/10-machine.conf", *text.splitlines()])
+        head, _, rest = self.facts.partition(b"@unit\n")
+        unit, _, tail = rest.partition(b"\n\n@")
+        self.facts = head + b"@unit\n" + unit + b"\n" + lines.encode() + b"\n@" + tail
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> OldStore:
+    return OldStore(tmp_path / "old")
+
+
+@pytest.fixture(autouse=True)
+def machine(store: Store, old: OldStore) -> Machine:
+    """A machine as `import` leaves it."""
+    new = Machine("web", "generic", url="tcp://192.168.0.29:2376", tls=True)
+    new.origin = Origin("/old", "web", "generic").dump()
+    files = {"ca.pem": old.ca.certificate, "cert.pem": old.client.certificate, "key.pem": old.client.key}
+    return added(store, new, files)
+
+
+def carried_out(store: Store, host: RecordedHost, console: Quiet, allowed: Allowed = Allowed()) -> list[Outcome]:  # noqa: B008 - it is frozen
+    world = World(script=lambda _: None, probe=lambda _, __: Probe(State.RUNNING))
+    with store.writing("web") as held:
+        return Setup(allowed, world=world).carry_out(held, console, host)
+
+
+def contents(store: Store) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path(store.directory("web")).iterdir() if path.is_file()}
+
+
+def test_who_agrees_has_a_machine_with_a_ca_of_its_own(store: Store, old: OldStore) -> None:
+    console, host = Quiet("yes"), DockerMachines()
+    carried_out(store, host, console)
+    assert console.asked == [QUESTION]
+    assert "locked out" in console.notes[0]
+    assert len(host.jobs) == 1
+    files = contents(store)
+    certs.ca_pair(files["ca.pem"], files["ca-key.pem"])
+    certs.client_bundle(files["ca.pem"], files["cert.pem"], files["key.pem"])
+    assert old.ca.certificate not in files["ca.pem"]
+    assert store.read_ready("web").changes
+
+
+@pytest.mark.parametrize("console", [Quiet("no"), Quiet(False, interactive=False)])
+def test_who_does_not_agree_has_nothing_changed(store: Store, console: Quiet) -> None:
+    before, host = contents(store), DockerMachines()
+    with pytest.raises(CheckFailed, match="was not taken over from docker-machine") as raised:
+        carried_out(store, host, console)
+    assert "machinectl provision --yes web" in raised.value.hint
+    assert host.jobs == []
+    assert contents(store) == before
+
+
+@pytest.mark.parametrize("allowed", [Allowed(yes=True), Allowed(force=True)])
+def test_who_said_so_before_is_told_and_not_asked(store: Store, allowed: Allowed) -> None:
+    console = Quiet()
+    carried_out(store, DockerMachines(), console, allowed)
+    assert console.asked == []
+    assert "locked out" in console.notes[0]
+
+
+def test_a_plan_tells_of_it_and_asks_nobody(store: Store) -> None:
+    console, host = Quiet(), DockerMachines()
+    plan = Setup(world=World(script=lambda _: None)).plan(store.read("web"), console, host, store)
+    assert [outcome.title for outcome in plan.outcomes if outcome.changed] == [
+        "Configuring the engine and restarting it"
+    ]
+    assert "locked out" in console.notes[0]
+    assert host.jobs == []
+
+
+def test_what_cannot_be_done_is_said_before_it_is_asked_about(store: Store) -> None:
+    console, host = Quiet(), DockerMachines()
+    host.facts = host.facts.replace(b"@uid 0", b"@uid 1000")
+    with pytest.raises(CheckFailed, match="do not run as root"):
+        carried_out(store, host, console)
+    assert console.notes == []
+
+
+def test_a_host_that_was_made_anew_since_is_set_up_without_a_question(store: Store) -> None:
+    console = Quiet()
+    carried_out(store, RecordedHost("docker"), console)
+    assert "ca-key.pem" in contents(store)
+
+
+def test_one_that_was_registered_by_hand_with_docker_machines_certificates_is_taken_over_too(store: Store) -> None:
+    with store.writing("web") as held:
+        held.machine.origin = {}
+        held.write()
+    carried_out(store, DockerMachines(), Quiet("yes"))
+    assert "ca-key.pem" in contents(store)
+
+
+def test_who_is_making_a_machine_is_told_to_say_so_on_the_same_command_line(store: Store) -> None:
+    with store.writing("web") as held:
+        held.machine.phase = Phase.PROVISIONING
+        held.write()
+    with pytest.raises(CheckFailed) as raised:
+        carried_out(store, DockerMachines(), Quiet("no"))
+    assert raised.value.hint.endswith("give the same command --yes, too")
+
+
+def test_a_machine_that_was_docker_machines_is_taken_over_without_force(store: Store) -> None:
+    assert endpoint(store.read("web")).takeover == ""
+    with store.writing("web") as held:
+        held.machine.driver_state = '{"IPAddress": "192.168.0.29", "EnginePort": 2376}'
+        held.write()
+    assert endpoint(store.read("web")).takeover == "machinectl provision web"
