@@ -12,7 +12,7 @@ from tests.support.program import on_the_path
 from tests.support.real import need
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-MINUTES = 300
+PATIENCE = 300
 
 
 def need_compose() -> None:
@@ -35,25 +35,18 @@ class Example:
 
     def run(self, script: str, *arguments: str | Path) -> str:
         """What an example prints that comes to its end."""
-        return self.type(str(EXAMPLES / script), *map(str, arguments))
-
-    def type(self, *command: str) -> str:
-        done = self.end(*command)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout
-
-    def end(self, *command: str) -> subprocess.CompletedProcess[str]:
         need("docker")
-        return subprocess.run(
-            command,
+        done = subprocess.run(
+            [EXAMPLES / script, *arguments],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
-            timeout=MINUTES,
+            timeout=PATIENCE,
         )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
 
 @pytest.fixture
