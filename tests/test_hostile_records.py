@@ -84,6 +84,7 @@ RECORDS = st.fixed_dictionaries(
         "engine": st.dictionaries(st.sampled_from(["env", "options", "tls_sans", "bind"]) | TEXT, VALUES, max_size=3),
         "changes": st.lists(VALUES, max_size=3),
         "mac": TEXT,
+        "origin": st.dictionaries(st.sampled_from(["store", "name", "driver"]) | TEXT, VALUES, max_size=3),
         "made": st.booleans(),
     },
 )

@@ -181,8 +181,10 @@ def signer(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
         return certs.new_ca(f"machinectl {machine.name}")
     another = f"Make a new CA, which locks out its other clients: machinectl regenerate-certs --new-ca {machine.name}"
     if not old.ca_key:
+        take_over = f"Have its host taken over from docker-machine: machinectl provision {machine.name}"
         raise MachineError(
-            f'The key of the CA of "{machine.name}" is not here: only who holds it can renew under it', another
+            f'The key of the CA of "{machine.name}" is not here: only who holds it can renew under it',
+            take_over if machine.origin else another,
         )
     try:
         return certs.ca_pair(old.ca, old.ca_key)

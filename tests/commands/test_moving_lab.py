@@ -6,13 +6,13 @@ import base64
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.lab.container import run_container
 from tests.lab.place import KEY
-from tests.support.docker_machine import DROP_IN, OldStore
+from tests.support.docker_machine import OldStore, drop_in
 from tests.support.lab_cli import generic
 from tests.support.real import need
 
@@ -28,6 +28,18 @@ pytestmark = pytest.mark.timeout(300)
 ETC = "find /etc/docker /etc/systemd/system/docker.service.d -type f -exec stat -c '%n %a %u' {} + -exec sha256sum {} +"
 RUNNING = "docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' web"
 LABELS = "docker info -f '{{.Labels}}'"
+# What it was created with: all of it is in its record and in the host's drop-in.
+ENGINE: dict[str, Any] = {
+    "Labels": ["rack=7"],
+    "ArbitraryFlags": ["log-level=warn"],
+    "Env": ["FOO=bar"],
+    "InsecureRegistry": ["registry.lan:5000"],
+    "RegistryMirror": ["https://mirror.lan/"],
+}
+ASKED = (
+    "docker info -f '{{.RegistryConfig.Mirrors}} {{.Driver}}' && "
+    "tr '\\0' '\\n' < /proc/$(pidof dockerd)/environ | grep FOO"
+)
 
 
 class DockerMachine:
@@ -37,7 +49,8 @@ class DockerMachine:
         need("docker")
         self.host = host
         self.store = OldStore(root)
-        self.directory = self.store.add_host("web", KEY.read_bytes(), host.ip, Labels=["rack=7"])
+        self.engine = {**ENGINE, "StorageDriver": host.output("docker info -f '{{.Driver}}'")}
+        self.directory = self.store.add_host("web", KEY.read_bytes(), host.ip, **self.engine)
         self.set_up()
         self.before = self.store.snapshot()
 
@@ -45,12 +58,10 @@ class DockerMachine:
         """What libmachine/provision/utils.go does on the host, after the engine is installed."""
         for name in ("ca.pem", "server.pem", "server-key.pem"):
             self.send(f"/etc/docker/{name}", (self.directory / name).read_bytes())
-        storage = self.host.output("docker info -f '{{.Driver}}'")
-        labels = "--label rack=7 --label provider=generic "
-        drop_in = DROP_IN.format(dockerd="/usr/bin/dockerd", storage=storage, labels=labels)
+        text = drop_in("generic", self.engine["StorageDriver"], self.engine)
         self.host.run("hostnamectl set-hostname web; ln -sf /usr/sbin/dockerd /usr/bin/dockerd")
         self.host.run("mkdir -p /etc/systemd/system/docker.service.d")
-        self.send("/etc/systemd/system/docker.service.d/10-machine.conf", drop_in.encode())
+        self.send("/etc/systemd/system/docker.service.d/10-machine.conf", text.encode())
         self.host.run("systemctl daemon-reload; systemctl -f restart docker")
 
     def send(self, path: str, data: bytes) -> None:
@@ -81,7 +92,7 @@ def test_a_host_is_used_at_once_then_taken_over_and_given_back(fresh_host: Fresh
     machine = DockerMachine(tmp_path / "old", host)
     run_container(host, "web")
     assert machine.is_let_in()
-    etc, running = host.output(ETC), host.output(RUNNING)
+    etc, running, asked = host.output(ETC), host.output(RUNNING), host.output(ASKED)
 
     cli.ok("import", "--from-docker-machine", machine.store.root)
 
@@ -105,6 +116,7 @@ def test_a_host_is_used_at_once_then_taken_over_and_given_back(fresh_host: Fresh
     assert cli.shell("web", "docker ps --format '{{.Names}}'") == "web"
     assert host.output(RUNNING) == running
     assert host.output(LABELS) in {"[rack=7 provider=generic]", "[provider=generic rack=7]"}
+    assert host.output(ASKED) == asked
     refused = machine.docker("ps")
     assert refused.returncode != 0
     assert "certificate" in refused.stderr
@@ -117,6 +129,7 @@ def test_a_host_is_used_at_once_then_taken_over_and_given_back(fresh_host: Fresh
 
     assert host.output(ETC) == etc
     assert host.output(RUNNING) == running
+    assert host.output(ASKED) == asked
     assert machine.is_let_in()
     assert machine.store.snapshot() == machine.before
 
@@ -154,3 +167,30 @@ def test_a_host_is_created_anew_only_when_that_is_meant(fresh_host: FreshHost, c
     assert cli.is_running()
     assert not machine.is_let_in()
     assert host.output(RUNNING) == running
+
+
+def test_one_that_was_forgotten_and_taken_over_again_goes_on_where_it_was(
+    fresh_host: FreshHost, cli: Cli, tmp_path: Path
+) -> None:
+    host = fresh_host("docker")
+    machine = DockerMachine(tmp_path / "old", host)
+    etc = host.output(ETC)
+    cli.ok("import", "--from-docker-machine", machine.store.root)
+    cli.ok("provision", "--yes", "web")
+    cli.ok("rm", "-y", "web")
+    assert cli.ok("import", "--from-docker-machine", machine.store.root).stdout.startswith("web: taken over")
+    assert 'set up here before, as "web"' in cli.ok("provision", "web").stderr
+    assert cli.is_running("web")
+    cli.ok("rm", "--purge", "-y", "web")
+    assert host.output(ETC) == etc
+    assert machine.docker("version").returncode == 0
+
+
+def test_who_renews_certificates_as_with_docker_machine_is_told_what_does_it(
+    fresh_host: FreshHost, cli: Cli, tmp_path: Path
+) -> None:
+    host = fresh_host("docker")
+    machine = DockerMachine(tmp_path / "old", host)
+    cli.ok("import", "--from-docker-machine", machine.store.root)
+    refused = cli.refused("regenerate-certs", "-y", "web")
+    assert refused.endswith("machinectl provision web")

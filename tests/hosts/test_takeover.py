@@ -17,7 +17,7 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.provision.facts import DROP_INS
 from machinectl.provision.target import Allowed
 from machinectl.state import State
-from tests.support.docker_machine import DROP_IN, OldStore
+from tests.support.docker_machine import OldStore, drop_in
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.runner import RecordedHost
@@ -34,7 +34,7 @@ class DockerMachines(RecordedHost):
 
     def __init__(self) -> None:
         super().__init__("docker")
-        text = DROP_IN.format(dockerd="/usr/sbin/dockerd", storage="overlay2", labels="--label provider=generic ")
+        text = drop_in("generic", "overlay2", {}, dockerd="/usr/sbin/dockerd")
         lines = "".join(f"|{line}\n" for line in ["", f"# {DROP_INS}/10-machine.conf", *text.splitlines()])
         head, _, rest = self.facts.partition(b"@unit\n")
         unit, _, tail = rest.partition(b"\n\n@")

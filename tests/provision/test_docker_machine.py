@@ -9,10 +9,10 @@ from machinectl.provision import checks, configuration, docker_machine, unit
 from machinectl.provision.facts import DROP_INS, Facts
 from machinectl.provision.target import Allowed
 from tests.provision.test_steps import host, target
-from tests.support.docker_machine import DROP_IN
+from tests.support.docker_machine import drop_in
 
 PATH = f"{DROP_INS}/10-machine.conf"
-TEXT = DROP_IN.format(dockerd="/usr/bin/dockerd", storage="overlay2", labels="--label rack=7 --label provider=generic ")
+TEXT = drop_in("generic", "overlay2", {"Labels": ["rack=7"]})
 
 
 def started_by(text: str, path: str = PATH) -> Facts:
@@ -56,9 +56,9 @@ def test_what_somebody_else_made_like_it_is_refused_as_before(text: str) -> None
 
 def test_once_it_is_ours_it_is_docker_machines_no_more() -> None:
     there = started_by(TEXT)
-    drop_in = configuration.goal(there, target()).drop_in
-    assert drop_in is not None
-    taken = f"{there.unit}\n\n# {unit.drop_in_path((PATH,))}\n{drop_in.decode()}"
+    ours = configuration.goal(there, target()).drop_in
+    assert ours is not None
+    taken = f"{there.unit}\n\n# {unit.drop_in_path((PATH,))}\n{ours.decode()}"
     assert not docker_machine.set_up(host("docker", unit=taken))
 
 

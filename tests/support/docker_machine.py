@@ -21,6 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from machinectl.certs import Pair
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 DAYS = 1080
@@ -29,8 +30,19 @@ ELSEWHERE = "/Users/catbug/.docker/machine"
 DROP_IN = (
     "[Service]\nExecStart=\nExecStart={dockerd} -H tcp://0.0.0.0:2376 -H unix:///var/run/docker.sock "
     "--storage-driver {storage} --tlsverify --tlscacert /etc/docker/ca.pem --tlscert /etc/docker/server.pem "
-    "--tlskey /etc/docker/server-key.pem {labels}\nEnvironment=\n"
+    "--tlskey /etc/docker/server-key.pem {flags}\nEnvironment={env}\n"
 )
+
+
+def drop_in(driver: str, storage: str, engine: Mapping[str, Any], dockerd: str = "/usr/bin/dockerd") -> str:
+    """The drop-in for the engine options of a record."""
+    flags = [f"--label {label} " for label in (*engine.get("Labels", ()), f"provider={driver}")]
+    flags += [f"--insecure-registry {registry} " for registry in engine.get("InsecureRegistry", ())]
+    flags += [f"--registry-mirror {mirror} " for mirror in engine.get("RegistryMirror", ())]
+    flags += [f"--{flag} " for flag in engine.get("ArbitraryFlags", ())]
+    # Its quotes are taken off by the shell that it is sent through.
+    env = "".join(f"{variable} " for variable in engine.get("Env", ()))
+    return DROP_IN.format(dockerd=dockerd, storage=storage, flags="".join(flags), env=env)
 
 
 def pair(name: str, issuer: tuple[x509.Name, rsa.RSAPrivateKey] | None, *extensions: Any, ago: int = 1) -> Pair:
