@@ -8,6 +8,7 @@
 # DIRECTORY is docker-machine's store. Nothing is written there, so that docker-machine goes on working, and this can be
 # run again for what it makes later.
 set -eu
+: "${1:?usage: move-from-docker-machine.sh DIRECTORY [NAME...]}"
 directory=$1
 shift
 

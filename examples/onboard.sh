@@ -6,6 +6,7 @@
 #
 # Each OPTION is one of `machinectl create -d generic --help`.
 set -eu
+: "${2:?usage: onboard.sh ADDRESS NAME [OPTION...]}"
 address=$1 name=$2
 shift 2
 set -- --driver generic --generic-ip-address "$address" "$@" "$name"

@@ -3,6 +3,7 @@
 #
 #   up.sh NAME
 set -eu
+: "${1:?usage: up.sh NAME}"
 name=$1
 project=$(dirname "$0")/compose.yaml
 
