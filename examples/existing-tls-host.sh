@@ -24,7 +24,8 @@ machinectl certs ls --fail-under 30 "$name"
 # The engine's own words, where people took netcat on its socket, or curl with three files.
 machinectl api "$name" /info
 
-# From here on docker is on that host. A script says which shell reads the lines: without --shell they are for the one
-# that it was started from, which may be a fish.
-eval "$(machinectl env --shell sh "$name")"
+# From here on docker is on that host. In a script that takes two lines, as `eval "$(...)"` goes on when there is no such
+# machine, with the engine of this computer; and --shell, as the shell that it was started from may be a fish.
+lines=$(machinectl env --shell sh "$name")
+eval "$lines"
 docker ps

@@ -27,8 +27,9 @@ for name; do
     machinectl provision --dry-run "$name"
     machinectl provision --yes "$name"
     (
-        # A script says which shell reads the lines.
-        eval "$(machinectl env --shell sh "$name")"
+        # Two lines: `eval "$(...)"` goes on when there is no such machine, with the engine of this computer.
+        lines=$(machinectl env --shell sh "$name")
+        eval "$lines"
         docker ps
     )
 done

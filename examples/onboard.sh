@@ -23,9 +23,10 @@ machinectl create "$@"
 # What was done there is on record, and what undoes each of it.
 machinectl changes "$name"
 
-# From here on docker is on that host. A script says which shell reads the lines: without --shell they are for the one
-# that it was started from, which may be a fish.
-eval "$(machinectl env --shell sh "$name")"
+# From here on docker is on that host. In a script that takes two lines, as `eval "$(...)"` goes on when there is no such
+# machine, with the engine of this computer; and --shell, as the shell that it was started from may be a fish.
+lines=$(machinectl env --shell sh "$name")
+eval "$lines"
 docker version --format 'The engine of {{.Server.Os}}/{{.Server.Arch}} is {{.Server.Version}}'
 
 # It takes everything back, and leaves containers and images:

@@ -10,7 +10,9 @@ project=$(dirname "$0")/compose.yaml
 # Compose is docker's: what points docker at a machine is all it needs. The subshell leaves the rest of the script as it
 # is. (By hand, `docker --context NAME compose up` does the same: a machine is a docker context, too.)
 (
-    eval "$(machinectl env --shell sh "$name")"
+    # Two lines: `eval "$(...)"` goes on when there is no such machine, with the engine of this computer.
+    lines=$(machinectl env --shell sh "$name")
+    eval "$lines"
     docker compose --file "$project" up --detach --wait
     docker compose --file "$project" ps
 )

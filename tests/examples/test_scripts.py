@@ -50,5 +50,11 @@ def test_each_script_says_how_it_is_called(script: Path) -> None:
     assert f"\n#   {usage}\n" in script.read_text()
 
 
+def test_no_project_starts_on_this_computer_where_there_is_no_such_machine(example: Example) -> None:
+    done = example.end("compose/up.sh", "nosuch")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == 'Docker machine "nosuch" does not exist\n  List the machines there are: machinectl ls\n'
+
+
 def text(name: str) -> str:
     return (EXAMPLES / name).read_text()

@@ -35,8 +35,13 @@ class Example:
 
     def run(self, script: str, *arguments: str | Path) -> str:
         """What an example prints that comes to its end."""
+        done = self.end(script, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def end(self, script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         need("docker")
-        done = subprocess.run(
+        return subprocess.run(
             [EXAMPLES / script, *arguments],
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -45,8 +50,6 @@ class Example:
             check=False,
             timeout=PATIENCE,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 @pytest.fixture
