@@ -42,13 +42,17 @@ VERBS = {
     "certs ls": "fail-under= json",
     "changes": "json",
     "config": "swarm json",
+    "context": "",
+    "context import": "",
+    "context ls": "json",
+    "context sync": "",
     "create": (
-        "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision dry-run y,yes "
-        f"f,force restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
+        "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision no-context "
+        f"dry-run y,yes f,force restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
     ),
     "drivers": "json",
     "env": "shell= u,unset no-proxy swarm format= json",
-    "import": "from-docker-machine dry-run",
+    "import": "from-docker-machine no-context dry-run",
     "inspect": "f,format= json",
     "ip": "json",
     "kill": POWER,
@@ -59,7 +63,7 @@ VERBS = {
     "rename": "",
     "restart": POWER,
     "rm": f"f,force y,yes purge purge-engine restart-swarm dry-run forget {LOGIN}",
-    "set": f"url= unlabel= tls no-tls {ENGINE}",
+    "set": f"url= unlabel= tls no-tls context no-context {ENGINE}",
     "ssh": LOGIN,
     "start": POWER,
     "status": "t,timeout= json",
@@ -72,6 +76,7 @@ VERBS = {
 GROUPS = {
     "",
     "certs",
+    "context",
 }
 # strconv.ParseBool's.
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}

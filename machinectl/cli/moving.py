@@ -9,7 +9,7 @@ import typer
 from machinectl.cli.exits import as_called, report
 from machinectl.cli.output import write_out
 from machinectl.cli.verbs import session, verb
-from machinectl.errors import UsageError
+from machinectl.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         from_docker_machine: Annotated[
             bool, typer.Option("--from-docker-machine", help="Take over the machines of docker-machine.")
         ] = False,
+        no_context: Annotated[bool, typer.Option("--no-context", help="Make no docker contexts of them.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
     ) -> int:
         from machinectl.commands.import_ import import_ as command
@@ -46,18 +47,18 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             )
         here = session(ctx)
         became: dict[str, Moved] = {}
-        code = 0
-        for name, error in command(here.store, here.console, directory, became.__setitem__, dry_run=dry_run):
-            if error:
-                report(error, here.program)
-                code = 1
+        failed = False
+        for name, moved in command(here.store, here.console, directory, context=not no_context, dry_run=dry_run):
+            if isinstance(moved, MachineError):
+                report(moved, here.program)
+                failed = True
                 continue
-            moved = became[name]
+            became[name] = moved
             write_out(as_called(line(name, moved, dry_run=dry_run), here.program) + "\n")
             for remark in moved.remarks:
                 here.console.warn(f'"{name}": {as_called(remark, here.program)}')
-        here.console.note(ending(became, here.program, dry_run=dry_run))
-        return code
+        here.console.note(ending(became, here.program, failed=failed, dry_run=dry_run))
+        return int(failed)
 
 
 def line(name: str, moved: Moved, *, dry_run: bool) -> str:
@@ -69,8 +70,10 @@ def line(name: str, moved: Moved, *, dry_run: bool) -> str:
     return f"{name}: {'would be taken' if dry_run else 'taken'} over, {moved.here.driver} at {moved.here.url}"
 
 
-def ending(became: dict[str, Moved], program: str, *, dry_run: bool) -> str:
+def ending(became: dict[str, Moved], program: str, *, failed: bool, dry_run: bool) -> str:
     """What is to be known of all of them."""
+    if not became and not failed:
+        return "docker-machine has no machines there"
     if dry_run:
         return "Nothing was changed"
     hosts = [moved.here.name for moved in became.values() if moved.here and moved.new and moved.here.driver != "none"]

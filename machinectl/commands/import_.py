@@ -13,14 +13,12 @@ from machinectl.driver import Instance
 from machinectl.driver.finding import load
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.each import at_once
 from machinectl.hosts.identity import CLIENT_FILES, SERVER_FILES
 from machinectl.machines import docker_machine_store as old_store
 from machinectl.machines.chosen import waiting
 from machinectl.machines.fileset import read_pem
 from machinectl.machines.moving import KEY_FILE, LeftOut, becoming, with_remarks, without_key
 from machinectl.machines.origin import Origin
-from machinectl.machines.record import is_name
 from machinectl.machines.store import into_own_store
 from machinectl.state import State
 
@@ -55,28 +53,26 @@ def import_(
     store: Store,
     console: Console,
     directory: str,
-    tell: Callable[[str, Moved], None],
     *,
+    context: bool = True,
     dry_run: bool = False,
     probe: Callable[[Endpoint, float], Probe] = engine.probe,
-) -> Iterator[tuple[str, MachineError | None]]:
-    """Yield each machine of the docker-machine store in a directory ("": where its user has it) when it is dealt with.
+) -> Iterator[tuple[str, Moved | MachineError]]:
+    """Yield what becomes of each machine of the docker-machine store in a directory ("": where its user has it).
 
-    `tell` is given what became of it; where it is broken, or its name is taken, the reason is yielded. Each is there
-    whole or not at all, whatever ends this, and those that are there are left alone. With `dry_run` nothing is written.
+    That is an error where its record is broken, or its name is taken. Each is here whole or not at all, whatever ends
+    this, and those that are here are left alone. `context` is whether docker is to have contexts of them; with
+    `dry_run` nothing is written.
     """
     root = os.path.abspath(os.path.expanduser(directory)) if directory else old_store.usual_root()
     check_apart(store, root)
-    names = old_store.machines(root)
-    mover = Mover(store, root, probe, dry_run=dry_run)
-
-    def one(name: str, console: Console) -> None:
-        tell(name, mover.move(name, console))
-
-    for name in names:
-        if not is_name(name):
-            yield name, failure_to_read(root, name)
-    yield from at_once(console, filter(is_name, names), one)
+    mover = Mover(store, console, root, probe, context=context, dry_run=dry_run)
+    for name in old_store.machines(root):
+        try:
+            became: Moved | MachineError = mover.move(name)
+        except MachineError as exc:
+            became = exc
+        yield name, became
     if not dry_run:
         store.sweep()
 
@@ -84,7 +80,7 @@ def import_(
 def check_apart(store: Store, root: str) -> None:
     """Refuse to take a store over into itself: it is to stay as it is. Raises UsageError."""
     theirs, ours = os.path.realpath(root), os.path.realpath(store.root)
-    if ours == theirs or ours.startswith(f"{theirs}{os.sep}"):
+    if old_store.is_store(root) and (ours == theirs or ours.startswith(f"{theirs}{os.sep}")):
         raise UsageError(
             f"{root} is docker-machine's store, and machinectl is told to keep its machines there, too; it needs one "
             "of its own, as that one stays as it is",
@@ -92,23 +88,28 @@ def check_apart(store: Store, root: str) -> None:
         )
 
 
-def failure_to_read(root: str, name: str) -> MachineError:
-    try:
-        old_store.read(root, name)
-    except MachineError as exc:
-        return exc
-    raise RuntimeError(name)
-
-
 class Mover:
     """Takes machines over from one docker-machine store."""
 
-    def __init__(self, store: Store, root: str, probe: Callable[[Endpoint, float], Probe], *, dry_run: bool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        console: Console,
+        root: str,
+        probe: Callable[[Endpoint, float], Probe],
+        *,
+        context: bool,
+        dry_run: bool,
+    ) -> None:
         self.store = store
+        self.console = console
         self.root = root
         self.probe = probe
+        self.context = context
         self.dry_run = dry_run
         self.path = os.path.realpath(root)
+        # Those that would be here by now.
+        self.foretold: list[str] = []
         self.here = {origin.name: machine for machine in readable(store) if (origin := self.origin_of(machine))}
 
     def origin_of(self, machine: Machine) -> Origin | None:
@@ -116,7 +117,7 @@ class Mover:
         origin = Origin.load(machine.origin)
         return origin if origin and origin.store == self.path else None
 
-    def move(self, name: str, console: Console) -> Moved:
+    def move(self, name: str) -> Moved:
         """Take one machine over, unless it is here already. Raises MachineError."""
         if name in self.here:
             return Moved(self.here[name])
@@ -127,8 +128,9 @@ class Mover:
             return Moved(None, why_not=exc.cause)
         if self.dry_run:
             there = self.in_its_place(new.machine)
+            self.foretold.append(name)
         else:
-            with self.store.writing(name, waiting(console, name)) as held:
+            with self.store.writing(name, waiting(self.console, name)) as held:
                 there = self.in_its_place(new.machine)
                 if there is None:
                     held.add(new.machine, files)
@@ -137,7 +139,7 @@ class Mover:
     def in_its_place(self, new: Machine) -> Machine | None:
         """The same machine, where it is here already; None where its name is free. Raises MachineError for another."""
         name = new.name
-        taken = next((other for other in self.store.names() if other.lower() == name.lower()), "")
+        taken = next((other for other in [*self.store.names(), *self.foretold] if other.lower() == name.lower()), "")
         if not taken:
             self.store.check_free(name)
             return None
@@ -159,6 +161,7 @@ class Mover:
             new = becoming(old, Origin(self.path, old.name, old.driver))
         except UsageError as exc:
             raise old_store.broken(old.name, f"says no address that can be used: {exc.cause}") from exc
+        new.machine.context = self.context
         files: dict[str, bytes] = {}
         if new.machine.driver == "generic":
             new, files = self.with_key(old, new)
@@ -203,7 +206,8 @@ class Mover:
         except MachineError:
             why = "there are none for it"
         else:
-            found = self.probe(Endpoint(new.machine.url, tls=True, cert_dir=shared, name=name), PATIENCE)
+            with self.console.step(f"Asking the engine at {new.machine.url} whether it takes those in {shared}"):
+                found = self.probe(Endpoint(new.machine.url, tls=True, cert_dir=shared, name=name), PATIENCE)
             if found.state is State.RUNNING:
                 return new, files
             why = f"those in {shared} do not open its engine ({found.error})"

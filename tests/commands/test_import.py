@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from machinectl.commands.import_ import Moved, import_
 from machinectl.engine import Endpoint, Probe
-from machinectl.errors import UsageError
+from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.driven import ssh_endpoint
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
@@ -59,10 +59,9 @@ class Run:
     """A run of the verb: what became of each machine, and what failed."""
 
     def __init__(self, store: Store, old: OldStore, **options: Any) -> None:
-        self.became: dict[str, Moved] = {}
-        options = {"probe": closed, **options}
-        results = dict(import_(store, Quiet(), str(old.root), self.became.__setitem__, **options))
-        self.errors = {name: str(error) for name, error in results.items() if error}
+        results = dict(import_(store, Quiet(), str(old.root), **{"probe": closed, **options}))
+        self.became = {name: moved for name, moved in results.items() if isinstance(moved, Moved)}
+        self.errors = {name: str(error) for name, error in results.items() if isinstance(error, MachineError)}
 
     def remarks(self, name: str) -> str:
         return "\n".join(self.became[name].remarks)
@@ -455,6 +454,7 @@ def test_names_that_are_taken_are_told_also_by_case_and_nothing_is_lost(store: S
 def test_two_that_differ_in_case_only_are_not_both_taken(store: Store, old: OldStore) -> None:
     old.add_host("web", KEY)
     old.add_host("Web", KEY, "192.0.2.8")
+    assert len(Run(store, old, dry_run=True).errors) == 1
     run = Run(store, old)
     assert len(run.errors) == 1
     assert len(store.names()) == 1
@@ -498,7 +498,7 @@ def test_a_store_cannot_be_taken_over_into_itself(old: OldStore, tmp_path: Path)
     link.symlink_to(old.root)
     for ours in (old.root, old.root / "machinectl", link):
         with pytest.raises(UsageError, match="stays as it is"):
-            list(import_(Store(str(ours)), Quiet(), str(old.root), lambda *_: None))
+            list(import_(Store(str(ours)), Quiet(), str(old.root)))
     assert old.snapshot() == before
 
 
@@ -555,6 +555,10 @@ def test_a_wrong_turn_is_told_with_the_right_one(store: Store, old: OldStore, tm
         assert right in done.stderr
     for wrong in (tmp_path / "nowhere", old.root / "certs", old.root / "certs/ca.pem"):
         assert machinectl("import", "--from-docker-machine", wrong, store=store.root).returncode == 1
+    for empty in (store.root, tmp_path / "empty"):
+        Path(empty, "machines").mkdir(parents=True, exist_ok=True)
+        done = machinectl("import", "--from-docker-machine", empty, store=store.root)
+        assert (done.returncode, done.stderr) == (0, "docker-machine has no machines there\n")
     nothing_said = machinectl("import", old.root, store=store.root)
     assert nothing_said.returncode == 2
     assert "machinectl import --from-docker-machine" in nothing_said.stderr
@@ -695,25 +699,23 @@ def test_whatever_a_record_says_it_becomes_a_machine_that_can_be_used_or_one_lin
     (directory / "config.json").write_text(json.dumps(record)[:cut])
     (directory / "id_rsa").write_bytes(KEY)
     store = Store(str(root / "store"))
-    became: dict[str, Moved] = {}
-    results = dict(import_(store, Quiet(), str(root / "old"), became.__setitem__, probe=closed))
-    error = results["web"]
-    if error:
-        assert error.cause.isprintable()
-        assert error.hint.isprintable()
+    [(_, moved)] = import_(store, Quiet(), str(root / "old"), probe=closed)
+    if isinstance(moved, MachineError):
+        assert moved.cause.isprintable()
+        assert moved.hint.isprintable()
         assert store.names() == []
-    elif moved := became["web"].here:
+    elif moved.here:
         machine = store.read_ready("web")
-        assert machine.url == moved.url
+        assert machine.url == moved.here.url
         parse(machine.url)
         machine.engine.check()
-        assert all(remark.isprintable() for remark in became["web"].remarks)
+        assert all(remark.isprintable() for remark in moved.remarks)
         if machine.driver == "generic":
             assert not ssh_endpoint(machine).host.startswith("-")
             key = ssh_endpoint(machine).key
             assert not key or Path(key).read_bytes() == KEY
     else:
-        assert became["web"].why_not.isprintable()
+        assert moved.why_not.isprintable()
 
 
 def test_what_only_the_driver_of_a_cloud_could_do_is_told_not_to_be_there(store: Store, old: OldStore) -> None:
@@ -726,3 +728,18 @@ def test_what_only_the_driver_of_a_cloud_could_do_is_told_not_to_be_there(store:
     removed = machinectl("rm", "web", store=store.root, stdin="y\n")
     assert "what docker-machine made for web (by amazonec2) goes on there, and is yours to end" in removed.stderr
     assert removed.returncode == 0
+
+
+def test_docker_has_contexts_of_them_unless_that_is_not_wanted(old: OldStore, tmp_path: Path) -> None:
+    need("docker")
+    old.add_host("web", KEY)
+    words = ("import", "--from-docker-machine", old.root)
+    assert machinectl("-s", tmp_path / "without", *words, "--no-context").returncode == 0
+    assert contexts() == ["default"]
+    assert machinectl("-s", tmp_path / "with", *words).returncode == 0
+    assert contexts() == ["default", "web"]
+
+
+def contexts() -> list[str]:
+    listed = ["docker", "context", "ls", "-q"]
+    return subprocess.run(listed, capture_output=True, check=True, text=True).stdout.split()
