@@ -8,7 +8,7 @@ JOBS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 SOURCES = $(shell find machinectl drivers -name '*.py' -o -name '*.sh')
 
-.PHONY: demo test test-lab test-oldest check format man dist bench lab clean
+.PHONY: demo test test-lab test-oldest check format reference dist bench lab clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -42,7 +42,7 @@ $(VENV)-oldest/installed: pyproject.toml $(SOURCES)
 test-oldest: $(VENV)-oldest/installed
 	$(VENV)-oldest/bin/python -m pytest -n $(JOBS) -m "not lab" tests/ssh tests/test_certs.py tests/machines
 
-# Scripts for hosts run under any sh, the lab's under bash. What they source (SC1091) is the host's.
+# Scripts for hosts and examples run under any sh, the lab's under bash. What they source (SC1091) is the host's.
 check: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,14 +50,16 @@ check: $(VENV)/installed
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/shellcheck --shell=sh machinectl/*.sh machinectl/provision/*.sh
 	$(BIN)/shellcheck --shell=bash --exclude=SC1091 tests/lab/*.sh .ci/run .ci/dist
+	$(BIN)/shellcheck --shell=sh $$(find examples -name '*.sh')
 
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The man page and the shells' completions are written from what --help says; a test holds that they were.
-man: $(VENV)/installed
-	$(BIN)/python -m tests.support.manual > machinectl/machinectl-docker.1
+# The man page, the command reference and the shells' completions are written from what --help says; a test holds that
+# they were.
+reference: $(VENV)/installed
+	$(BIN)/python -m tests.support.manual
 	$(BIN)/python -m tests.support.completions
 
 # dist/ holds what a release publishes. TESTS and JOBS say what is run of it, as in `make test`.

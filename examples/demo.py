@@ -30,6 +30,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="machinectl-demo-") as directory:
         work = Path(directory)
         os.environ["MACHINE_STORAGE_PATH"] = str(work / "store")
+        # Nothing of it stays among your docker contexts.
+        os.environ["MACHINECTL_CONTEXTS"] = "off"
         os.environ["PATH"] = os.path.dirname(MACHINECTL) + os.pathsep + os.environ["PATH"]
         run("machinectl", "certs", "create", "--out", str(work / "certs"), "--san", "127.0.0.1")
         reason = why_no_engine()

@@ -24,6 +24,7 @@ pytest_plugins = [
     "tests.support.docker_plugged",
     "tests.support.dockerd",
     "tests.support.driver",
+    "tests.support.example",
     "tests.support.lab_cli",
     "tests.support.sshd",
 ]

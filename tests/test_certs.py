@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from machinectl import certs
 from machinectl.certs import Pair
 from machinectl.errors import MachineError, UsageError
+from tests.support.openssl import openssl, scripts_certificates
 from tests.support.real import need
 
 if TYPE_CHECKING:
@@ -396,37 +397,6 @@ def test_a_certificate_that_moves_the_cursor_is_described_without_doing_so(tmp_p
     subject = "/CN=evil\x1b[2J"
     openssl(tmp_path, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "k", "-out", "c", "-subj", subject)
     assert certs.describe((tmp_path / "c").read_bytes()).subject == "CN=evil\N{REPLACEMENT CHARACTER}[2J"
-
-
-# Other people's certificates, made by the real openssl.
-
-
-def openssl(directory: Path, *arguments: str) -> None:
-    need("openssl")
-    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
-
-
-def scripts_certificates(
-    directory: Path, *, key: tuple[str, ...] = ("genrsa", "-out"), usage: str = "clientAuth"
-) -> None:
-    """What gen-docker-certs.sh and its likes make: RSA 2048, SAN = the IP alone, no authority key identifier."""
-    openssl(directory, *key, "ca-key.pem")
-    openssl(
-        directory, "req", "-new", "-x509", "-days", "365", "-key", "ca-key.pem", "-out", "ca.pem", "-subj", "/CN=orion"
-    )
-    for name, extensions in (
-        ("server", "subjectAltName = IP:192.168.0.29\n"),
-        ("cert", f"extendedKeyUsage = {usage}\n"),
-    ):
-        key_file = "key.pem" if name == "cert" else "server-key.pem"
-        (directory / "ext.cnf").write_text(f"authorityKeyIdentifier = none\n{extensions}")
-        openssl(directory, *key, key_file)
-        openssl(directory, "req", "-new", "-subj", f"/CN={name}", "-key", key_file, "-out", "csr")
-        openssl(
-            directory,
-            *("x509", "-req", "-days", "365", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca-key.pem"),
-            *("-CAcreateserial", "-out", f"{name}.pem", "-extfile", "ext.cnf"),
-        )
 
 
 @pytest.mark.parametrize(

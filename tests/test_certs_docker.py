@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-import shutil
 import subprocess
-import tempfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,11 +17,12 @@ from machinectl import certs, engine
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.state import State
-from tests.support.dockerd import running_with, unmount
+from tests.support.dockerd import running_with
 from tests.support.real import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes as Key
 
@@ -170,24 +168,17 @@ def test_a_ca_that_docker_cannot_read_signs_nothing() -> None:
 def test_an_engines_self_signed_certificate_is_taken_as_what_is_trusted(
     tmp_path: Path, kind: list[x509.ExtensionType]
 ) -> None:
-    need("dockerd", "containerd", "setpriv", root=True)
     server = by_itself(P256(), "orion", LOOPBACK, *kind)
     ca = certs.new_ca("the CA of clients, which none of them holds")
     alone = by_itself(P256(), "alice", x509.ExtendedKeyUsage([CLIENT]))
     both = certs.Pair(ca.certificate + alone.certificate, ca.key)
-    # Not pytest's directory: the path of a socket has at most 107 bytes.
-    home = Path(tempfile.mkdtemp(prefix="dockerd-"))
-    try:
-        with running_with(home, both, server) as running:
-            for name, client in (("of-the-ca", certs.issue_client(ca, "alice")), ("alone", alone)):
-                directory = running.client(tmp_path / name, client, server.certificate)
-                assert docker_gets_through(running.url, directory)
-                assert refusal(server.certificate, client) == ""
-                found = engine.probe(Endpoint(running.url, tls=True, cert_dir=str(directory), name="x"), 20)
-                assert found.state is State.RUNNING
-    finally:
-        unmount(home)
-        shutil.rmtree(home)
+    with running_with(both, server) as running:
+        for name, client in (("of-the-ca", certs.issue_client(ca, "alice")), ("alone", alone)):
+            directory = running.client(tmp_path / name, client, server.certificate)
+            assert docker_gets_through(running.url, directory)
+            assert refusal(server.certificate, client) == ""
+            found = engine.probe(Endpoint(running.url, tls=True, cert_dir=str(directory), name="x"), 20)
+            assert found.state is State.RUNNING
     assert certs.server_bundle(server.certificate, server.certificate, server.key)["server.pem"]
 
 

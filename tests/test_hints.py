@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 ROOT = Path(__file__).parents[1]
+SOURCES = "https://github.com/machinectl/machinectl/blob/main/"
 # What a text's own values stand for while it is typed; what the person has to fill in is marked: <DIR>.
 VALUE = "value"
 COMMAND = re.compile(r"machinectl (?!version )((?:--?[a-z]|[a-z])[^;,\n]*)")
@@ -76,12 +77,16 @@ def options(driver: str, *verb: str) -> dict[str, Any]:
 
 
 def shown() -> Iterator[Hint]:
-    """The commands of README.md, in its blocks and between the lines."""
-    for line, text in enumerate((ROOT / "README.md").read_text().splitlines(), 1):
-        for found in re.finditer(r"(?:^ *[$#] |`|\$\()machinectl ((?:-|[a-z])[^`#|)$]*)", text):
-            command = found[1].split(" …")[0].strip()
-            if command.split()[0] in VERBS or command.startswith("-"):
-                yield Hint(f"README.md:{line}", command)
+    """The commands of README.md, in its blocks and between the lines, and those in the comments of the examples."""
+    readme = ROOT / "README.md"
+    for path in (readme, *(ROOT / "examples").rglob("*.sh"), *(ROOT / "examples").rglob("*.yml")):
+        for line, text in enumerate(path.read_text().splitlines(), 1):
+            if path != readme and not text.lstrip().startswith("#"):
+                continue
+            for found in re.finditer(r"(?:^ *[$#] +|`|\$\()machinectl ((?:-|[a-z])[^`#|)$]*)", text):
+                command = found[1].split(" …")[0].strip()
+                if command.split()[0] in VERBS or command.startswith("-"):
+                    yield Hint(f"{path.relative_to(ROOT)}:{line}", command)
 
 
 @pytest.mark.parametrize("hint", sorted(set(hints())), ids=str)
@@ -91,7 +96,7 @@ def test_a_command_that_is_suggested_can_be_typed(hint: Hint) -> None:
 
 
 @pytest.mark.parametrize("hint", sorted(set(shown())), ids=str)
-def test_a_command_that_the_readme_shows_can_be_typed(hint: Hint) -> None:
+def test_a_command_that_the_readme_or_an_example_shows_can_be_typed(hint: Hint) -> None:
     check(hint)
 
 
@@ -104,6 +109,9 @@ def test_each_link_in_the_readme_leads_somewhere_wherever_it_is_read() -> None:
     links = re.findall(r"\]\(([^)]*)\)", text)
     assert links
     assert set(links) <= anchors
+    places = dict(re.findall(rf"^\[([a-z-]+)\]: {re.escape(SOURCES)}(\S+)$", text, re.MULTILINE))
+    assert set(re.findall(r"\]\[([^]]*)\]", text)) == places.keys()
+    assert all((ROOT / place).exists() for place in places.values())
 
 
 def check(hint: Hint) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.program import COMMAND, machinectl
+from tests.support.program import machinectl, on_the_path
 from tests.support.real import need
 
 if TYPE_CHECKING:
@@ -41,11 +41,7 @@ def orionbox(dockerd: Dockerd, certificates: Path, store: Store) -> Store:
 def in_bash(script: str, store: Store, directory: Path) -> subprocess.CompletedProcess[str]:
     """Run a script in bash, where `machinectl` is a program on the PATH, as it is for a user."""
     need("bash", "docker")
-    program = directory / "bin" / "machinectl"
-    program.parent.mkdir(exist_ok=True)
-    program.write_text(f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@"\n')
-    program.chmod(0o755)
-    path = f"{program.parent}:{os.environ['PATH']}"
+    path = on_the_path(directory / "bin")
     environment = {**os.environ, "PATH": path, "MACHINE_STORAGE_PATH": store.root, "PYTHONPATH": os.getcwd()}
     return subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=False)
 

@@ -16,6 +16,7 @@ from machinectl.doctor.check import broken, failed, ok, unknown
 from machinectl.errors import MachineError
 from machinectl.machines import docker_machine_store
 from machinectl.machines.record import Phase
+from machinectl.machines.store import into_own_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -138,11 +139,10 @@ def records(store: Store, machines: list[Machine]) -> Iterator[Check]:
     count = f"{len(machines)} machine{'' if len(machines) == 1 else 's'}"
     yield from wrong or [ok(RECORDS, f"{count}, each whole and its owner's alone")]
     if theirs:
-        directory = store.directory(theirs[0])
         yield unknown(
             RECORDS,
             f"{', '.join(theirs)}: docker-machine's, and left as they are",
-            f"Register such an engine here: {docker_machine_store.registering(directory)}",
+            f"Have them in a store of your own: {into_own_store(store.root)}",
         )
 
 
@@ -170,9 +170,11 @@ def docker_machines(store: Store) -> Iterator[Check]:
     theirs = docker_machine_store.default_root()
     if os.path.abspath(theirs) == store.root:
         return
-    if commands := docker_machine_store.registrations(theirs):
-        count = f"{len(commands)} machine{'' if len(commands) == 1 else 's'} of docker-machine's in {theirs}"
-        yield unknown(DOCKER_MACHINE, count, f"Register one here, which changes nothing there: {commands[0]}")
+    names = [name for name in docker_machine_store.entries(theirs) if docker_machine_store.is_its_own(theirs, name)]
+    if names:
+        count = f"{len(names)} machine{'' if len(names) == 1 else 's'} of docker-machine's in {theirs}"
+        again = "Have them here, too, which changes nothing there: machinectl import --from-docker-machine"
+        yield unknown(DOCKER_MACHINE, count, again)
 
 
 def which_machinectl(path: str, program: str) -> Check:

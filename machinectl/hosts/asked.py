@@ -10,7 +10,7 @@ from machinectl.hosts.endpoint import takeover
 from machinectl.hosts.pending import settle
 from machinectl.hosts.states import ASLEEP, states_of
 from machinectl.machines.record import Machine, Phase, natural
-from machinectl.machines.store import NoSuchMachine
+from machinectl.machines.store import NoSuchMachine, into_own_store
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def known(store: Store, name: str, make: Callable[[Machine], Each]) -> Each | No
         return None
     except MachineError as exc:
         one = make(Machine(name, ""))
-        take_over = "; take it over: machinectl import --from-docker-machine" if store.is_docker_machines(name) else ""
+        take_over = f"; take it over: {into_own_store(store.root)}" if store.is_docker_machines(name) else ""
         one.state, one.error, one.hint, one.settled = State.ERROR, exc.cause + take_over, exc.hint, True
         return one
     if one.machine.phase is not Phase.READY:

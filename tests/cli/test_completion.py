@@ -172,7 +172,7 @@ def test_the_file_that_packages_hold_completes_by_itself(shell: str, home: Path)
 
 @pytest.mark.parametrize("shell", ALL_SHELLS)
 def test_the_files_were_written_from_the_help_of_today(shell: str) -> None:
-    assert completions.path_of(shell).read_text() == completions.renewed(shell), "make man"
+    assert completions.path_of(shell).read_text() == completions.renewed(shell), "make reference"
 
 
 def test_the_wheel_carries_the_files_where_shells_look() -> None:

@@ -1,4 +1,4 @@
-"""The tables of verbs and flags in the shells' completions, written from what the command line knows (`make man`).
+"""The tables of verbs and flags in the shells' completions, written from what the command line knows (`make reference`).
 
 The rest of those files is written by hand, and stays.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 SCRIPTS = Path(machinectl.__file__).parent / "cli" / "scripts"
-BEGIN, END = "# BEGIN: written by make man\n", "# END\n"
+BEGIN, END = "# BEGIN: written by make reference\n", "# END\n"
 # Where a driver must be named for create to show all flags that are not a driver's.
 SHOWING_ALL = "--driver=generic"
 

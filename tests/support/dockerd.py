@@ -58,38 +58,36 @@ class Dockerd:
 @pytest.fixture(scope="session")
 def dockerd() -> Iterator[Dockerd]:
     """An engine for the whole session (one a worker): tests leave it as they found it."""
-    need("dockerd", "containerd", "setpriv", root=True)
-    # Not pytest's directory: the path of a socket has at most 107 bytes.
-    home = Path(tempfile.mkdtemp(prefix="dockerd-"))
-    try:
-        with running(home) as engine:
-            yield engine
-    finally:
-        unmount(home)
-        shutil.rmtree(home)
-
-
-@contextmanager
-def running(home: Path) -> Iterator[Dockerd]:
     # Old enough to have signed what has expired since.
     ca = certs.new_ca("the engine's CA", now=datetime.now(UTC) - timedelta(days=2000))
-    with running_with(home, ca, certs.issue_server(ca, ["orion.local"])) as engine:
+    with running_with(ca, certs.issue_server(ca, ["orion.local"])) as engine:
         engine.client(engine.directory, certs.issue_client(ca, "test"))
         yield engine
 
 
 @contextmanager
-def running_with(home: Path, ca: certs.Pair, server: certs.Pair) -> Iterator[Dockerd]:
+def running_with(ca: certs.Pair, server: certs.Pair) -> Iterator[Dockerd]:
     """An engine with a certificate of the test's own, which takes the clients of a CA."""
-    for name, data in (("ca.pem", ca.certificate), ("server.pem", server.certificate), ("server-key.pem", server.key)):
-        (home / name).write_bytes(data)
-    engine = Dockerd(free_port(), home / "docker.sock", ca, home / "client")
-    (home / "daemon.json").write_text("{}")
-    with (
-        process(containerd_command(home), home / "containerd.log"),
-        process(command(home, engine), home / "dockerd.log"),
-    ):
-        yield engine
+    need("dockerd", "containerd", "setpriv", root=True)
+    # Not pytest's directory: the path of a socket has at most 107 bytes.
+    home = Path(tempfile.mkdtemp(prefix="dockerd-"))
+    try:
+        for name, data in (
+            ("ca.pem", ca.certificate),
+            ("server.pem", server.certificate),
+            ("server-key.pem", server.key),
+            ("daemon.json", b"{}"),
+        ):
+            (home / name).write_bytes(data)
+        engine = Dockerd(free_port(), home / "docker.sock", ca, home / "client")
+        with (
+            process(containerd_command(home), home / "containerd.log"),
+            process(command(home, engine), home / "dockerd.log"),
+        ):
+            yield engine
+    finally:
+        unmount(home)
+        shutil.rmtree(home)
 
 
 def containerd_command(home: Path) -> list[str]:

@@ -1,8 +1,14 @@
-"""The man page, written from what `--help` says (`make man`). It is named so because machinectl(1) is systemd's."""
+"""The command reference, written from what `--help` says (`make reference`): a man page, and Markdown for the web.
+
+They are called machinectl-docker because machinectl(1) is systemd's.
+"""
 
 from __future__ import annotations
 
-import sys
+import itertools
+import operator
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer.main
@@ -14,6 +20,10 @@ from machinectl.cli.catalogue import ABOUT, GROUPS, OPTIONS, SECTIONS, VERBS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    # What a piece of the reference is ("section", "verb", "option", "text", "example"), and its texts.
+    Piece = tuple[str, ...]
+
+ROOT = Path(__file__).parents[2]
 ENVIRONMENT = (
     ("MACHINE_STORAGE_PATH", "Where machines are kept."),
     ("MACHINE_DEBUG", "As --debug."),
@@ -32,27 +42,22 @@ EXITS = (
 DRIVERS = ("generic", "none")
 
 
-def page() -> str:
-    """The whole page, in man(7)."""
-    return "".join(f"{line}\n" for line in lines())
-
-
-def lines() -> Iterator[str]:
-    yield f'.TH MACHINECTL-DOCKER 1 "" "machinectl {__version__}" "Docker hosts"'
-    yield from (".SH NAME", f"machinectl-docker \\- {plain(ABOUT[0].lower() + ABOUT[1:].rstrip('.'))}")
-    yield from (".SH SYNOPSIS", ".B machinectl", "[OPTIONS] COMMAND [ARGUMENT]...")
-    yield from (".SH DESCRIPTION", "The command is machinectl; so is systemd's, whose page is machinectl(1).")
-    yield from (".SH OPTIONS", *listed(OPTIONS))
+def pieces() -> Iterator[Piece]:
+    """The reference as both forms have it, between its head and its end."""
+    yield ("section", "Options")
+    yield from listed(OPTIONS)
     for section in SECTIONS:
-        yield f".SH {section.upper()}"
+        yield ("section", section)
         for name, verb in VERBS.items():
             if verb.section == section:
                 yield from command(name)
-    yield from (".SH ENVIRONMENT", *listed(ENVIRONMENT), ".SH EXIT STATUS", *listed(EXITS))
-    yield from (".SH SEE ALSO", "docker(1), ssh(1), machinectl(1)")
+    yield ("section", "Environment")
+    yield from listed(ENVIRONMENT)
+    yield ("section", "Exit status")
+    yield from listed(EXITS)
 
 
-def command(name: str) -> Iterator[str]:
+def command(name: str) -> Iterator[Piece]:
     """A verb with its options, or those of its own verbs."""
     if name in GROUPS:
         for own, verb in GROUPS[name].items():
@@ -60,33 +65,92 @@ def command(name: str) -> Iterator[str]:
     elif name == "create":
         for driver in DRIVERS:
             examples = tuple(each for each in VERBS[name].examples if f"-d {driver} " in each)
-            yield from described(f"create \\-d {driver}", examples, [name, f"--driver={driver}"])
+            yield from described(f"create -d {driver}", examples, [name, f"--driver={driver}"])
     else:
         yield from described(name, VERBS[name].examples, [name])
 
 
-def described(title: str, examples: tuple[str, ...], words: list[str]) -> Iterator[str]:
+def described(title: str, examples: tuple[str, ...], words: list[str]) -> Iterator[Piece]:
     found: Any = typer.main.get_command(build(words))
     for word in words:
         found = found.commands[word] if not word.startswith("-") else found
     context = typer.Context(found)
     usage = " ".join(piece for each in found.params for piece in each.get_usage_pieces(context))
-    yield from (f".SS {title} {plain(usage)}".rstrip(), plain(found.help or ""))
+    yield ("verb", title, usage)
+    yield ("text", found.help or "")
     yield from listed(record for each in found.params if (record := each.get_help_record(context)) and record[1])
-    for example in examples:
-        yield from (".PP", f".B {plain(example)}")
+    yield from (("example", example) for example in examples)
 
 
-def listed(rows: Any) -> Iterator[str]:
-    for name, text in rows:
-        yield from (".TP", f".B {plain(name)}", plain(" ".join(text.split())))
+def listed(rows: Any) -> Iterator[Piece]:
+    yield from (("option", name, " ".join(text.split())) for name, text in rows)
 
 
-def plain(text: str) -> str:
+def man() -> str:
+    """The whole page, in man(7)."""
+    name = f"machinectl-docker \\- {in_roff(ABOUT[0].lower() + ABOUT[1:].rstrip('.'))}"
+    head = (
+        f'.TH MACHINECTL-DOCKER 1 "" "machinectl {__version__}" "Docker hosts"',
+        *(".SH NAME", name),
+        *(".SH SYNOPSIS", ".B machinectl", "[OPTIONS] COMMAND [ARGUMENT]..."),
+        *(".SH DESCRIPTION", "The command is machinectl; so is systemd's, whose page is machinectl(1)."),
+    )
+    end = (".SH SEE ALSO", "docker(1), ssh(1), machinectl(1)")
+    return "".join(f"{line}\n" for line in (*head, *(line for piece in pieces() for line in roff(*piece)), *end))
+
+
+def roff(kind: str, *texts: str) -> tuple[str, ...]:
+    first, *rest = (in_roff(text) for text in texts)
+    match kind:
+        case "section":
+            return (f".SH {first.upper()}",)
+        case "verb":
+            return (" ".join((".SS", first, *rest)).rstrip(),)
+        case "option":
+            return (".TP", f".B {first}", *rest)
+        case "example":
+            return (".PP", f".B {first}")
+    return (first,)
+
+
+def in_roff(text: str) -> str:
     """A text that roff takes as it is."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("…", "...").replace("'", "\\(aq")
     return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
 
 
+def markdown() -> str:
+    """The same in GitHub's Markdown."""
+    blocks = [f"# Command reference\n\n{ABOUT}\n\n`machinectl [OPTIONS] COMMAND [ARGUMENT]...`"]
+    for kind, together in itertools.groupby(pieces(), key=operator.itemgetter(0)):
+        lines = [marked(*piece) for piece in together]
+        blocks.append("\n".join(("```console", *lines, "```")) if kind == "example" else "\n".join(lines))
+    return "\n\n".join(blocks) + "\n"
+
+
+def marked(kind: str, first: str, *rest: str) -> str:
+    match kind:
+        case "section":
+            return f"## {first}"
+        case "verb":
+            return f"### {first}\n\n`{' '.join(('machinectl', first, *rest)).rstrip()}`"
+        case "option":
+            return f"- `{first}`: {in_markdown(*rest)}"
+        case "example":
+            return f"$ {first}"
+    return in_markdown(first)
+
+
+def in_markdown(text: str) -> str:
+    """A text of which Markdown takes nothing for its own but what is between backquotes."""
+    return re.sub(r"[\\*_<]", r"\\\g<0>", text)
+
+
+FORMS = {
+    ROOT / "machinectl" / "machinectl-docker.1": man,
+    ROOT / "machinectl" / "machinectl-docker.md": markdown,
+}
+
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    for path, form in FORMS.items():
+        path.write_text(form())

@@ -34,3 +34,12 @@ def machinectl(
         timeout=60,
         cwd=cwd,
     )
+
+
+def on_the_path(directory: Path) -> str:
+    """A PATH on which `machinectl` is a program in that directory, as it is for a user."""
+    directory.mkdir(exist_ok=True)
+    program = directory / "machinectl"
+    program.write_text(f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@"\n')
+    program.chmod(0o755)
+    return f"{directory}{os.pathsep}{os.environ['PATH']}"

@@ -190,7 +190,7 @@ __machinectl_ask() {
 }
 
 # The words after a verb, its flags with what their values are, and what its arguments are; it fails for what is none.
-# BEGIN: written by make man
+# BEGIN: written by make reference
 __machinectl_table() {
     case "$1" in
         '')

@@ -124,7 +124,7 @@ function __machinectl_ask
 end
 
 # The words after a verb, its flags with what their values are, and what its arguments are; it fails for what is none.
-# BEGIN: written by make man
+# BEGIN: written by make reference
 function __machinectl_table
     switch "$argv[1]"
         case ''

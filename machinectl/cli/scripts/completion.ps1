@@ -2,7 +2,7 @@
 # Nothing is asked of machinectl itself but what drivers there are, once in a shell.
 
 # By the words before: the words that may follow, the flags with what their values are, and what the arguments are.
-# BEGIN: written by make man
+# BEGIN: written by make reference
 $__machinectl_table = @{
     '' = @('env', 'use', 'config', 'context', 'active', 'ls', 'ps', 'ssh', 'docker-plugin', 'url', 'ip', 'shell-init', 'completion', 'create', 'import', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'doctor', 'status', 'version', 'info', 'inspect', 'changes', 'api', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
     'certs' = @('create', 'issue', 'import', 'ls'), @('-h', '--help'), @()
