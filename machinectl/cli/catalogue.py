@@ -57,6 +57,13 @@ VERBS = {
         "machinectl ssh orionbox",
         "machinectl ssh orionbox uname -a",
     ),
+    "scp": Verb(
+        "copying",
+        USE,
+        "Copy files to a machine's host, from there, or between two.",
+        "machinectl scp notes.txt orionbox:",
+        "machinectl scp -r orionbox:/etc/docker rigel:/root",
+    ),
     "url": Verb("looking", USE, "Print where a machine's engine is.", "machinectl url orionbox"),
     "ip": Verb("looking", USE, "Print machines' addresses.", "machinectl ip orionbox rigel"),
     "create": Verb(

@@ -58,6 +58,7 @@ VERBS = {
     "rename": "",
     "restart": POWER,
     "rm": f"f,force y,yes purge purge-engine restart-swarm dry-run forget {LOGIN}",
+    "scp": f"r,recursive d,delta q,quiet p,preserve {LOGIN}",
     "set": f"url= unlabel= tls no-tls {ENGINE}",
     "ssh": LOGIN,
     "start": POWER,

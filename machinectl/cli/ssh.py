@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 SSH_FAILED = 255
 
 
-def failing_with(code: int) -> Callable[[Callable[..., int | None]], Callable[..., int | None]]:
-    """Have a verb's own failures end in one exit code, whatever they are."""
+def failing_with(
+    code: int, kind: type[MachineError] = MachineError
+) -> Callable[[Callable[..., int | None]], Callable[..., int | None]]:
+    """Have a verb's own failures of a kind end in one exit code, whatever they are."""
 
     def change(function: Callable[..., int | None]) -> Callable[..., int | None]:
         @functools.wraps(function)
         def run(ctx: typer.Context, *given: Any, **options: Any) -> int | None:
             try:
                 return function(ctx, *given, **options)
-            except MachineError as exc:
+            except kind as exc:
                 report(exc, session(ctx).program)
                 return code
 
