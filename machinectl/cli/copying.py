@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,7 @@ SOURCE = "[[USER@]NAME:]PATH"
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add `scp` and `mount`."""
     add_scp(app)
+    add_mount(app)
 
 
 def add_scp(app: typer.Typer) -> None:
@@ -52,7 +54,9 @@ def add_scp(app: typer.Typer) -> None:
 
         here = session(ctx)
         if len(words) < 2:  # noqa: PLR2004 - from somewhere to somewhere
-            raise UsageError("Where it is to be copied to is missing", f"machinectl scp {words[0]} <NAME>:<PATH>")
+            raise UsageError(
+                "Where it is to be copied to is missing", f"machinectl scp {shlex.quote(words[0])} <NAME>:<PATH>"
+            )
         wishes = Wishes(recursive, preserve, quiet)
         progress = unseen
         if is_drawn_on(sys.stdout):
@@ -67,3 +71,23 @@ def add_scp(app: typer.Typer) -> None:
             native=here.native_ssh,
             progress=progress,
         )
+
+
+def add_mount(app: typer.Typer) -> None:
+    @verb(
+        app, "mount", "By sshfs. Without DIR it is on the directory of the same path. With -u, DIR alone will do, too."
+    )
+    @failing_with(SSH_FAILED, SSHError)
+    def mount(
+        ctx: typer.Context,
+        source: Annotated[str, typer.Argument(metavar="[USER@]NAME:PATH", show_default=False)],
+        target: Annotated[str, typer.Argument(metavar="[DIR]", show_default=False)] = "",
+        unmount: Annotated[bool, typer.Option("-u", "--unmount", help="End it.")] = False,
+    ) -> None:
+        from machinectl.commands import mount as commands
+
+        here = session(ctx)
+        if unmount:
+            commands.unmount(here.store, source, target)
+        else:
+            commands.mount(here.store, here.console, source, target)

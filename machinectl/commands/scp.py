@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # What a shell ends with where there is no such program, and rsync where there is none on the other side.
 NOT_FOUND = 127
+# What rsync says of a directory without -r, and takes for success.
+SKIPPED = "skipping directory"
 # SFTP's word for what it has no other one for, a full disk above all (SSH_FX_FAILURE).
 FAILURE = ": Failure"
 
@@ -106,6 +108,8 @@ def by_rsync(
         progress = sys.stdout.isatty() and not wishes.quiet
         command = rsync_command(config, [each.spot for each in sources], target.spot, wishes, progress=progress)
         ended = attended(command, machines, console, access)
+    if SKIPPED in ended.said and not wishes.recursive:
+        raise MachineError("A directory was left out", "With all that is in it, it is copied by -r")
     if ended.status == NOT_FOUND:
         raise MachineError(
             f'There is no rsync on the host of "{machines[0].name}"', "Install its package rsync there, or leave -d out"

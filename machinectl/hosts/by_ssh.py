@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import tempfile
+import threading
+from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +20,7 @@ from machinectl.ssh.host_block import host_block, with_the_users
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import IO
 
     from machinectl.console import Console
     from machinectl.hosts.access import Access
@@ -28,8 +31,9 @@ USERS_OWN = ("~/.ssh/config", "/etc/ssh/ssh_config")
 # The first line of ssh's own banner about a host key that has changed; what it says to type mends nothing here.
 BANNER = "@@@@@@@@@@"
 CHANGED = "IDENTIFICATION HAS CHANGED"
-# How much of what a program says is kept, in lines.
+# How much of what a program says is kept, in lines; and how long it is listened to once it has ended, in seconds.
 MOST_KEPT = 100
+LINGER = 1.0
 
 
 class Ended(NamedTuple):
@@ -66,36 +70,48 @@ def attended(command: Sequence[str], machines: Sequence[Machine], console: Conso
 
     Raises HostKeyRefused where that is what ssh came to nothing for, MachineError where it cannot be started.
     """
+    if access.trace:
+        access.trace(shlex.join(command))
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     except OSError as exc:
         raise MachineError(f"{command[0]} cannot be started: {exc.strerror}", f"Try: {command[0]} -V") from exc
-    said: list[str] = []
-    held: list[str] = []
+    heard = Heard(console)
+    listening = threading.Thread(target=heard.listen, args=(process.stderr,), daemon=True)
+    listening.start()
     try:
-        for raw in process.stderr or ():
-            line = raw.decode(errors="replace").rstrip("\r\n")
-            said.append(line)
-            if held or line.startswith(BANNER):
-                held.append(line)
-            else:
-                console.note(line)
-            del said[:-MOST_KEPT]
         status = process.wait()
     except KeyboardInterrupt:
         # A terminal has told it, too; whoever told us alone means it as well.
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
         process.wait()
         raise
     finally:
-        if process.stderr:
-            process.stderr.close()
-    if any(CHANGED in line for line in held):
+        # What it left in the background, as an ssh that keeps a connection for the next one, may hold its stderr.
+        listening.join(LINGER)
+    if any(CHANGED in line for line in heard.held):
         refuse_changed(machines, console, access)
-    for line in held:
+    for line in heard.held:
         console.note(line)
-    return Ended(status if status >= 0 else 128 - status, "\n".join(said))
+    return Ended(status if status >= 0 else 128 - status, "\n".join(heard.said))
+
+
+class Heard:
+    """What a program says on stderr: it is passed on, but for ssh's banner and what follows that, which is held."""
+
+    def __init__(self, console: Console) -> None:
+        self.said: deque[str] = deque(maxlen=MOST_KEPT)
+        self.held: list[str] = []
+        self._console = console
+
+    def listen(self, stream: IO[bytes]) -> None:
+        for raw in stream:
+            line = raw.decode(errors="replace").rstrip("\r\n")
+            self.said.append(line)
+            if self.held or line.startswith(BANNER):
+                self.held.append(line)
+            else:
+                self._console.note(line)
 
 
 def refuse_changed(machines: Iterable[Machine], console: Console, access: Access) -> None:

@@ -261,21 +261,17 @@ class Copier:
 
     def copy(self, source: bytes, target: bytes) -> None:
         """Copy a file or a directory, into a directory where that is what the target is."""
+        found: list[bytes] = []
         with self._telling(source):
             found = self.matching(source)
+        there = self._to.look(target or b".")
+        into = there is not None and there.is_directory
+        if len(found) > 1 and not into:
+            self._fail(f"{shown(source)} are several, and {shown(target)} is no directory")
+            return
         for path in found:
-            with self._telling(path):
-                seen = self._from.look(path)
-                if seen is None:
-                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-                there = self._to.look(target or b".")
-                into = there is not None and there.is_directory
-                name = os.path.basename(path.rstrip(b"/"))
-                if not into and len(found) > 1:
-                    raise NotADirectoryError(errno.ENOTDIR, f"{shown(target)}: {os.strerror(errno.ENOTDIR)}")
-                if name in {b"", b".", b".."}:
-                    name = b"."
-                self._copy(path, seen, os.path.join(target, name) if into else target, 0)
+            name = os.path.basename(path.rstrip(b"/"))
+            self._try(path, os.path.join(target, name if name.strip(b".") else b".") if into else target, 0)
 
     def matching(self, source: bytes) -> list[bytes]:
         """What a path may mean: itself, else what is in its directory and has the name that is a pattern."""
@@ -285,13 +281,24 @@ class Copier:
         names = sorted(name for name in self._from.names(directory or b".") if fnmatch.fnmatchcase(name, pattern))
         return [os.path.join(directory, name) for name in names if name[:1] != b"." or pattern[:1] == b"."] or [source]
 
+    def _try(self, source: bytes, target: bytes, depth: int) -> None:
+        """Copy what is at a path, or tell why that cannot be."""
+        seen = None
+        with self._telling(source):
+            seen = self._from.look(source)
+            if seen is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        if seen is not None:
+            with self._telling(source, target):
+                self._copy(source, seen, target, depth)
+
     @contextlib.contextmanager
-    def _telling(self, path: bytes) -> Iterator[None]:
-        """Tell of what fails about a path, and go on."""
+    def _telling(self, *paths: bytes) -> Iterator[None]:
+        """Tell of what fails about a path, or on the way from one to another, and go on."""
         try:
             yield
         except OSError as exc:
-            self._fail(f"{shown(path)}: {exc.strerror or exc}")
+            self._fail(f"{' to '.join(map(shown, paths))}: {exc.strerror or exc}")
 
     def _copy(self, source: bytes, seen: Seen, target: bytes, depth: int) -> None:
         if seen.is_directory:
@@ -311,14 +318,9 @@ class Copier:
             # Its owner has to write in it meanwhile.
             self._to.make_directory(target, seen.permissions | stat.S_IRWXU)
         elif not there.is_directory:
-            raise NotADirectoryError(errno.ENOTDIR, f"{shown(target)} is there, and no directory")
+            raise NotADirectoryError(errno.ENOTDIR, "that is there, and no directory")
         for name in self._from.names(source):
-            path = os.path.join(source, name)
-            with self._telling(path):
-                within = self._from.look(path)
-                if within is None:
-                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-                self._copy(path, within, os.path.join(target, name), depth + 1)
+            self._try(os.path.join(source, name), os.path.join(target, name), depth + 1)
         if self._wishes.preserve:
             self._keep(seen, target)
         elif there is None and seen.mode & stat.S_IRWXU != stat.S_IRWXU:
@@ -329,7 +331,7 @@ class Copier:
         if there is None:
             self._grow(source, seen, target, None)
         elif there.is_directory:
-            raise IsADirectoryError(errno.EISDIR, f"{shown(target)} is a directory")
+            raise IsADirectoryError(errno.EISDIR, "that is a directory")
         elif not there.is_file or not self._grow(source, seen, self._to.real(target), there):
             self._write_into(source, seen, target)
 
