@@ -77,16 +77,21 @@ def replace_file(path: str, data: bytes) -> None:
     with Translated(path):
         try:
             forget(temporary)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-            with open(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(descriptor)
+            write_new(temporary, data)
             os.replace(temporary, path)
         except BaseException:
             forget(temporary)
             raise
         sync_directory(directory)
+
+
+def write_new(path: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+    """Write a file that is not there yet, and have it outlast a power cut."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with open(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
 
 
 def forget(path: str) -> None:

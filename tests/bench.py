@@ -5,6 +5,7 @@ Run as a module: python -m tests.bench. Nothing here asserts a time; the promise
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import socket
@@ -41,7 +42,7 @@ os.write(2, b"%d" % os.wait4(pid, 0)[2].ru_maxrss)
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
-        rows = [*light(work), *creating(work), *many_answering(work), *many_silent(work)]
+        rows = [*light(work), *creating(work), *contexts(work), *many_answering(work), *many_silent(work)]
         reason = why_not()
         if not reason:
             rows += bench_hosts.hosts(work)
@@ -81,6 +82,21 @@ def creating(work: Path) -> Iterator[Sequence[str]]:
         costs.append(measured([*create, f"m{next(counted)}"]))
         bases.append(measured([*MACHINECTL, "ls", "--help"]))
     yield row("create -d none, wall", median(costs).wall, "machinectl ls --help", median(bases).wall, "2 x")
+
+
+def contexts(work: Path) -> Iterator[Sequence[str]]:
+    """What docker's context adds to a `create` that has certificates, as each takes its turn with one that has none."""
+    certs_create(str(work / "tls"), ["127.0.0.1"])
+    counted = iter(range(10_000))
+    create = [*MACHINECTL, "-s", str(work / "made"), "create", "-d", "none", "--url", "tcp://127.0.0.1:1"]
+    create += ["--tls-dir", str(work / "tls")]
+    costs, bases = [], []
+    os.environ["DOCKER_CONFIG"] = str(work / "docker")
+    for _ in range(2 * RUNS):
+        costs.append(measured([*create, f"c{next(counted)}"]))
+        bases.append(measured([*create, "--no-context", f"c{next(counted)}"]))
+    took, without = median(costs).wall, median(bases).wall
+    yield ["create with a context, wall", f"{took:.3f} s", f"--no-context: {without:.3f} s", "-", "10 ms more"]
 
 
 def many_answering(work: Path) -> Iterator[Sequence[str]]:

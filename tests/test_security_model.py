@@ -63,6 +63,11 @@ HELD_BY: dict[str, tuple[str, ...]] = {
         "provision/test_steps.py::test_secrets_of_the_engines_environment_are_readable_by_root_alone",
         "provision/test_unit.py::test_secrets_of_the_environment_are_in_a_file_of_their_own_and_not_in_the_drop_in",
     ),
+    "A docker context holds a copy of its machine's client key, in files and directories of yours alone: where another "
+    "user could write there, none is made.": (
+        "test_contexts.py::test_only_the_owner_can_read_what_is_written_whatever_the_umask_is",
+        "test_contexts.py::test_a_config_that_is_a_file_another_user_s_or_open_to_all_is_refused",
+    ),
     "Passwords and keys are in no argument of a program that is started for you, here or on a host: they go through "
     "stdin.": (
         "ssh/test_session.py::test_nothing_secret_is_in_an_argument_on_either_side",

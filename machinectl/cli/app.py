@@ -12,6 +12,7 @@ import typer
 from machinectl.cli.access import take_passwords
 from machinectl.cli.catalogue import ABOUT, GROUPS, VERBS, Verb
 from machinectl.cli.exits import guarded, program_with
+from machinectl.cli.following import Following
 from machinectl.cli.go_flags import canonical, flags_of, is_true
 from machinectl.cli.lookahead import SYSTEMDS_VERBS, named_driver, split_at_verb
 from machinectl.cli.output import write_out
@@ -166,8 +167,10 @@ def before_the_verb(
     if debug:
         os.environ["MACHINE_DEBUG"] = "1"
     program = program_with(storage_path)
+    following = Following()
     ctx.obj = Session(
-        store=Store(storage_path),
+        store=Store(storage_path, [following]),
+        following=following,
         console=Terminal(program),
         program=program,
         tls=GivenTLS(tls_ca_cert, tls_ca_key, tls_client_cert, tls_client_key),

@@ -41,6 +41,7 @@ VERBS = {
     "config": Verb(
         "pointing", USE, "Print docker's own flags for a machine.", "docker $(machinectl config orionbox) ps"
     ),
+    "context": Verb("contexts", USE, "See, mend and import docker's contexts.", "machinectl context ls"),
     "active": Verb("looking", USE, "Print the machine that docker in this shell points at.", "machinectl active"),
     "ls": Verb(
         "looking",
@@ -195,9 +196,33 @@ CERTS = {
     ),
 }
 
+# Of `context`.
+CONTEXT = {
+    "import": Verb(
+        "contexts",
+        USE,
+        "Make a machine of the engine that a docker context leads to.",
+        "machinectl context import theirs",
+        "machinectl context import their_engine orionbox",
+    ),
+    "ls": Verb(
+        "contexts",
+        USE,
+        "List machines with their docker contexts, and what is not in step.",
+        "machinectl context ls",
+    ),
+    "sync": Verb(
+        "contexts",
+        USE,
+        "Mend the docker contexts of machines, whoever changed them.",
+        "machinectl context sync",
+    ),
+}
+
 # The verbs that have verbs of their own.
 GROUPS = {
     "certs": CERTS,
+    "context": CONTEXT,
 }
 
 OPTIONS = (

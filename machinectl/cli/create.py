@@ -66,6 +66,9 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         no_provision: Annotated[
             bool, typer.Option("--no-provision", help="Register the host as it is, and change nothing on it.")
         ] = False,
+        no_context: Annotated[
+            bool, typer.Option("--no-context", help="Make no docker context of the machine.")
+        ] = False,
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Look at the host, print what would be done, and do nothing.")
         ] = False,
@@ -103,6 +106,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
                 labels=labels(label or [], "--label"),
                 engine=engine_options.taken(others),
                 provision=not no_provision,
+                context=not no_context,
             ),
             driver,
             Onboarding(access, allowed, access_options.authority(here)),

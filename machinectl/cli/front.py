@@ -70,9 +70,17 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
         return root, None
 
     def work() -> int:
+        from machinectl.cli.following import Following
         from machinectl.machines.store import Store
 
-        write_out(answer(Store(root), flags, names))
+        following = Following()
+        try:
+            write_out(answer(Store(root, [following]), flags, names))
+        finally:
+            if following.has_news:
+                from machinectl.cli.terminal import Terminal
+
+                following.report(Terminal(program_with(root)).warn)
         return 0
 
     return root, work

@@ -42,9 +42,13 @@ VERBS = {
     "certs ls": "fail-under= json",
     "changes": "json",
     "config": "swarm json",
+    "context": "",
+    "context import": "",
+    "context ls": "json",
+    "context sync": "",
     "create": (
-        "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision dry-run f,force "
-        f"restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
+        "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision no-context "
+        f"dry-run f,force restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
     ),
     "drivers": "json",
     "env": "shell= u,unset no-proxy swarm format= json",
@@ -60,7 +64,7 @@ VERBS = {
     "restart": POWER,
     "rm": f"f,force y,yes purge purge-engine restart-swarm dry-run forget {LOGIN}",
     "scp": f"r,recursive d,delta q,quiet p,preserve {LOGIN}",
-    "set": f"url= unlabel= tls no-tls {ENGINE}",
+    "set": f"url= unlabel= tls no-tls context no-context {ENGINE}",
     "ssh": LOGIN,
     "ssh-config": "write",
     "start": POWER,
@@ -74,6 +78,7 @@ VERBS = {
 GROUPS = {
     "",
     "certs",
+    "context",
 }
 # strconv.ParseBool's.
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}

@@ -33,6 +33,9 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         ] = None,
         unlabel: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Remove a label.")] = None,
         tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="Speak to the engine over TLS.")] = None,
+        context: Annotated[
+            bool | None, typer.Option("--context/--no-context", help="Have a docker context of the machine.")
+        ] = None,
         **others: Any,
     ) -> None:
         from machinectl.commands.set import Edit
@@ -43,6 +46,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         change = Edit(
             url=url,
             tls=tls,
+            context=context,
             labels=labels(label or [], "--label"),
             unlabel=tuple(unlabel or ()),
             options=driver_options.changed_values(driver, options, others),

@@ -14,6 +14,7 @@ import typer
 from machinectl import __version__
 from machinectl.cli.catalogue import GROUPS, VERBS
 from machinectl.cli.exits import guarded
+from machinectl.cli.following import Following
 from machinectl.cli.go_flags import listed
 from machinectl.cli.helped import HelpedCommand, HelpedGroup
 from machinectl.cli.overview import width
@@ -69,6 +70,7 @@ class Session:
     """What stands before the verb: the store, and docker-machine's options for its certificates and its SSH."""
 
     store: Store
+    following: Following
     console: Terminal
     # How this program was called, as far as the store goes: for commands that are suggested.
     program: str
@@ -101,7 +103,9 @@ def verb(app: typer.Typer, name: str, more: str = "", **settings: Any) -> Callab
     def register(function: Function) -> Function:
         @functools.wraps(function)
         def run(ctx: typer.Context, *given: Any, **options: Any) -> None:
-            code = guarded(lambda: function(ctx, *given, **options), program=session(ctx).program)
+            here = session(ctx)
+            code = guarded(lambda: function(ctx, *given, **options), program=here.program)
+            here.following.report(here.console.warn)
             raise typer.Exit(code)
 
         app.command(

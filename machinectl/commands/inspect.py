@@ -28,6 +28,7 @@ def ours(machine: Machine, directory: str) -> dict[str, Any]:
         "Phase": str(machine.phase),
         "Made": machine.made,
         "Provision": machine.provision,
+        "Context": machine.context,
         "Labels": dict(machine.labels),
         "Engine": go_names(without_secrets(machine.engine.dump())),
         "MAC": machine.mac,

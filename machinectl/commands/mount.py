@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError, one_line
 from machinectl.hosts.access import Access
-from machinectl.hosts.by_ssh import attended, configured
+from machinectl.hosts.by_ssh import attended, configured, look_at
 from machinectl.hosts.places import place
 from machinectl.ssh.copying import sshfs_command
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 # What ends a mount without root: of FUSE 3, of FUSE 2, and where there is neither, as on macOS.
 UNMOUNTS = (("fusermount3", "-u"), ("fusermount", "-u"), ("umount",))
+
+# All that sshfs says where its ssh comes to nothing, whose own words it keeps.
+RESET = "Connection reset by peer"
 
 
 def mount(store: Store, console: Console, source: str, target: str = "") -> str:
@@ -50,6 +53,8 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
         )
     with configured([there.machine]) as config:
         ended = attended(sshfs_command(config, there.spot, here), [there.machine], console, Access())
+    if RESET in ended.said:
+        look_at(there.machine, console, Access())
     if ended.status:
         raise MachineError(
             f"sshfs does not mount {there} on {here}: {last(ended.said)}",

@@ -33,6 +33,7 @@ class Edit:
 
     url: str | None = None
     tls: bool | None = None
+    context: bool | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     unlabel: Sequence[str] = ()
     engine: Mapping[str, Any] = field(default_factory=dict)
@@ -56,6 +57,8 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
         if change.url is not None:
             tls = machine.tls if change.tls is None else change.tls
             move(machine, engine_url.with_port(change.url, tls=tls), tls=change.tls)
+        if change.context is not None:
+            machine.context = change.context
         if change.tls is not None:
             if change.tls and not machine.url.startswith("tcp://"):
                 raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Leave --tls out")
@@ -91,7 +94,8 @@ def told(machine: Machine, change: Edit) -> list[str]:
         for option in DECLARED
         if option.key in change.engine
     ]
-    return [*where, *tls, *options, *labels, *engine]
+    context = [] if change.context is None else [f"docker context {'wanted' if change.context else 'not wanted'}"]
+    return [*where, *tls, *context, *options, *labels, *engine]
 
 
 def shown(asked: Any) -> str:

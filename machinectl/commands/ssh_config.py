@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl.atomic import read_file
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.by_ssh import block
-from machinectl.hosts.ssh_config import block_of, path_in, write
+from machinectl.hosts.ssh_config import block_of, is_known, path_in, write
 from machinectl.ssh.host_block import included
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str
     """
     if names:
         raise UsageError("The file that is kept is about all machines", "machinectl ssh-config --write")
-    write(store, all_blocks(store, console))
+    write(store, lambda: all_blocks(store, console))
     line = f"Include {included(path_in(store))}"
     if not is_included(line):
         console.note(f"At the top of {USERS_OWN}, this line has ssh know the machines by their names:")
@@ -48,7 +48,8 @@ def all_blocks(store: Store, console: Console) -> dict[str, str]:
     found = {}
     for name in store.names():
         try:
-            found[name] = block_of(store.read(name))
+            machine = store.read(name)
+            found[name] = block_of(machine) if is_known(machine) else ""
         except MachineError as exc:
             if not store.is_docker_machines(name):
                 console.warn(f"{name} is left out: {exc.cause}")

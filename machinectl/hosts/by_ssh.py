@@ -116,15 +116,21 @@ class Heard:
 
 def refuse_changed(machines: Iterable[Machine], console: Console, access: Access) -> None:
     """Say which host's key has changed, by a look at it. Raises HostKeyRefused."""
-    from machinectl.ssh.connect import meet
     from machinectl.ssh.errors import HostKeyRefused, SSHError
-    from machinectl.ssh.hostkeys import HostKeyPolicy
 
     for machine in machines:
-        policy = HostKeyPolicy(pinned(machine), machine=machine.name)
         try:
-            meet(ssh_endpoint(machine), access.credentials, policy, console)
+            look_at(machine, console, access)
         except HostKeyRefused:
             raise
         except SSHError:
             continue
+
+
+def look_at(machine: Machine, console: Console, access: Access) -> None:
+    """See whether a machine's host is there, with its key. Raises SSHError."""
+    from machinectl.ssh.connect import meet
+    from machinectl.ssh.hostkeys import HostKeyPolicy
+
+    policy = HostKeyPolicy(pinned(machine), machine=machine.name)
+    meet(ssh_endpoint(machine), access.credentials, policy, console)

@@ -9,7 +9,7 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from machinectl.atomic import NO_LOCKS, PRIVATE_DIRECTORY, PRIVATE_FILE, discard, read_file, sync_directory
+from machinectl.atomic import NO_LOCKS, PRIVATE_DIRECTORY, PRIVATE_FILE, discard, read_file, sync_directory, write_new
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
@@ -105,14 +105,6 @@ def differs(path: str, data: bytes) -> bool:
 
 def is_key(name: str) -> bool:
     return name.endswith("key.pem")
-
-
-def write_new(path: str, data: bytes, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with open(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
 
 
 def finish_interrupted(directory: str) -> None:

@@ -42,15 +42,16 @@ class Machine:
 
     `url` is where the engine is (docker's notation) and `tls` whether it is spoken to over TLS: together what `env`
     needs. `driver_state` is the driver's own text, kept byte for byte, and `made` whether the driver has made a host
-    that it must give back. `spec` is what the machine shall be, `changes` what was done on its host, `pending` the verb
-    that was begun there and not finished, `failure` what failed last and when, `mac` the address of its network card
-    where that is known. Keys that this version does not know are kept in `unknown`. `directory` is the machine's,
-    absolute, where it was read from a store.
+    that it must give back. `spec` is what the machine shall be (`provision` and `context` are of it), `changes` what
+    was done on its host, `pending` the verb that was begun there and not finished, `failure` what failed last and when,
+    `mac` the address of its network card where that is known. Keys that this version does not know are kept in
+    `unknown`. `directory` is the machine's, absolute, where it was read from a store.
     """
 
     __slots__ = (
         "_changes",
         "_engine",
+        "context",
         "directory",
         "driver",
         "driver_state",
@@ -79,6 +80,7 @@ class Machine:
         self.labels: dict[str, str] = {}
         self.options: dict[str, Any] = {}
         self.provision = True
+        self.context = True
         self.made = False
         self.mac = ""
         self.pending = ""
@@ -116,7 +118,7 @@ class Machine:
         from machinectl.machines.spec import MachineSpec
 
         options = {name: tuple(value) if isinstance(value, list) else value for name, value in self.options.items()}
-        return MachineSpec(self.driver, options, self.tls, self.labels, self.engine, self.provision)
+        return MachineSpec(self.driver, options, self.tls, self.labels, self.engine, self.provision, self.context)
 
     @spec.setter
     def spec(self, spec: MachineSpec) -> None:
@@ -128,6 +130,7 @@ class Machine:
         self.labels = dict(spec.labels)
         self.engine = spec.engine
         self.provision = spec.provision
+        self.context = spec.context
 
     @property
     def why(self) -> str:
@@ -151,6 +154,7 @@ class Machine:
             "phase": self.phase,
             "made": self.made,
             "provision": self.provision,
+            "context": self.context,
             "labels": self.labels,
             "engine": self._engine,
             "mac": self.mac,
@@ -169,6 +173,7 @@ OPTIONAL: Mapping[str, type] = {
     "phase": str,
     "made": bool,
     "provision": bool,
+    "context": bool,
     "mac": str,
     "pending": str,
     "failure": dict,
@@ -213,6 +218,7 @@ def parse(name: str, text: bytes, directory: str = "") -> Machine:
     machine.labels = {str(key): str(value) for key, value in data.pop("labels", {}).items()}
     machine.options = data.pop("options", {})
     machine.provision = data.pop("provision", True)
+    machine.context = data.pop("context", True)
     machine.made = data.pop("made", False)
     machine.pending = data.pop("pending", "")
     machine.failure = data.pop("failure", {})

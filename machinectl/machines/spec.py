@@ -18,7 +18,8 @@ class MachineSpec:
     """What a machine shall be.
 
     `options` are the driver's. `tls` is whether its engine is spoken to over TLS (None: its URL decides). `provision`
-    is whether its host is made an engine host, where there is a way to it; if not, the host is left as it is.
+    is whether its host is made an engine host, where there is a way to it; if not, the host is left as it is. `context`
+    is whether docker has a context of it.
     """
 
     driver: str
@@ -27,6 +28,7 @@ class MachineSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     engine: EngineOptions = field(default_factory=EngineOptions)
     provision: bool = True
+    context: bool = True
 
     def without(self, secrets: Collection[str]) -> MachineSpec:
         """The same as a record may hold it: without the driver's options that are secret."""

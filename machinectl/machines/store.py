@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
     from machinectl.changes import Change
 
-    # Told what a machine was before (None: it is new) and what it is now (None: it is gone).
-    Follower = Callable[[record.Machine | None, record.Machine | None], None]
+    # Told of the store, the name under which a machine was held, what it was before (None: it is new, or cannot be
+    # read) and what it is now (None: it is gone, or cannot be read).
+    Follower = Callable[["Store", str, record.Machine | None, record.Machine | None], None]
 
 RECORD = "machine.json"
 # In bytes. It holds a copy of the host's daemon.json, as a text in JSON, and of what else was changed there.
@@ -530,7 +531,7 @@ class Held:
     def _tell(self) -> None:
         after = self._read(self._now)
         for follow in self.store.followers:
-            follow(self._before, after)
+            follow(self.store, self.name, self._before, after)
 
     def _read(self, name: str) -> record.Machine | None:
         try:

@@ -48,6 +48,11 @@ def test_every_verb_is_known() -> None:
     assert {"", *catalogue.GROUPS} == GROUPS
 
 
+OPPOSITES = {name: ["--no-" + name] for name in ("tls", "context")} | {
+    "no-" + name: ["--" + name] for name in ("tls", "context")
+}
+
+
 @pytest.mark.parametrize(("verb", "spelling", "name", "takes_value"), EVERY_FLAG)
 def test_a_flag_may_be_written_as_in_go(verb: str, spelling: str, name: str, takes_value: bool) -> None:
     rest = [] if verb in GROUPS else ["orionbox"]
@@ -64,7 +69,7 @@ def test_a_flag_may_be_written_as_in_go(verb: str, spelling: str, name: str, tak
         else:
             on = [*verb.split(), f"--{name}", *rest]
             assert words(flag) == words(f"{flag}=true") == words(f"{flag}=T") == words(f"{flag}=1") == on
-            opposite = {"tls": ["--no-tls"], "no-tls": ["--tls"]}.get(name, []) if verb == "set" else []
+            opposite = OPPOSITES.get(name, []) if verb == "set" else []
             off = [*verb.split(), *opposite, *rest]
             assert words(f"{flag}=false") == words(flag, f"{flag}=0") == words(f"{flag}=F") == off
             assert words(f"{flag}=false", flag) == [*verb.split(), *opposite, f"--{name}", *rest]

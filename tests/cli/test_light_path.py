@@ -104,7 +104,8 @@ PAYS_FOR = [
     (("version",), set()),
     (("drivers",), {"machinectl.driver", "machinectl.commands"}),
     (("inspect", "plain"), {"machinectl.commands"}),
-    (("rename", "plain", "other"), {"machinectl.commands"}),
+    # docker's contexts follow.
+    (("rename", "plain", "other"), {"machinectl.commands", "machinectl.hosts"}),
     (("certs", "ls"), {"machinectl.commands", "machinectl.certs", "cryptography"}),
     (("status", "ghost"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "http.client", "ssl"}),
     (

@@ -224,6 +224,7 @@ def test_our_own_record_is_shown_field_by_field() -> None:
         "Phase": "provisioning",
         "Made": False,
         "Provision": True,
+        "Context": True,
         "Labels": {"rack": "a"},
         "Engine": {"Options": ["mtu=1400"], "TLSSANs": ["orion.lan"], "InstallURL": "https://get.lan"},
         "MAC": "",

@@ -346,13 +346,13 @@ def test_of_two_threads_that_want_one_machine_one_is_told(store: Store) -> None:
 
 
 def test_who_follows_a_machine_is_told_once_of_what_was_and_what_is(store: Store) -> None:
-    told: list[tuple[str, str]] = []
+    told: list[tuple[str, str, str]] = []
 
     def shown(machine: Machine | None) -> str:
         return f"{machine.name} {machine.url}" if machine else ""
 
-    def follow(before: Machine | None, after: Machine | None) -> None:
-        told.append((shown(before), shown(after)))
+    def follow(_: Store, name: str, before: Machine | None, after: Machine | None) -> None:
+        told.append((name, shown(before), shown(after)))
 
     followed = Store(store.root, [follow])
     made(followed)
@@ -372,17 +372,21 @@ def test_who_follows_a_machine_is_told_once_of_what_was_and_what_is(store: Store
         held.remove()
     first = "orionbox tcp://192.168.0.29:2376"
     assert told == [
-        ("", first),
-        (first, "orionbox tcp://b:1"),
-        ("orionbox tcp://b:1", "crate tcp://b:1"),
-        ("crate tcp://b:1", "crate tcp://b:1"),
-        ("crate tcp://b:1", ""),
+        ("orionbox", "", first),
+        ("orionbox", first, "orionbox tcp://b:1"),
+        ("orionbox", "orionbox tcp://b:1", "crate tcp://b:1"),
+        ("crate", "crate tcp://b:1", "crate tcp://b:1"),
+        ("crate", "crate tcp://b:1", ""),
     ]
 
 
 def test_what_was_written_before_a_failure_is_told_too(store: Store) -> None:
-    urls = []
-    followed = Store(store.root, [lambda _, after: urls.append(after and after.url)])
+    urls: list[str] = []
+
+    def follow(_store: Store, _name: str, _before: Machine | None, after: Machine | None) -> None:
+        urls.append(after.url if after else "")
+
+    followed = Store(store.root, [follow])
     made(followed)
 
     def fail() -> None:

@@ -1,0 +1,82 @@
+"""Who is told of what becomes of machines: docker's contexts, and the file for ssh. Part of the light path.
+
+What goes wrong there is told once, when the verb has ended: it never ends one.
+"""
+
+from __future__ import annotations
+
+import os
+
+from machinectl.errors import MachineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+SWITCH = "MACHINECTL_CONTEXTS"
+OFF = {"off", "no", "false", "f", "0"}
+
+
+def switched_off() -> bool:
+    """Whether docker's contexts are to be left alone."""
+    return os.environ.get(SWITCH, "").lower() in OFF
+
+
+# Where the file for ssh is, in a store that has one (hosts.ssh_config).
+SSH_CONFIG = "ssh_config"
+# What follows, as it is called, and what brings it into step again.
+CONTEXT = ("docker's context", f"machinectl context sync; or do without contexts: export {SWITCH}=off")
+SSH = ("ssh's configuration", "machinectl ssh-config --write")
+
+
+class Following:
+    """A follower of a store; machines are worked on in threads."""
+
+    def __init__(self) -> None:
+        # What there is to say; and by what is not in step, what went wrong and what to do, the machines it is about.
+        self.said: list[str] = []
+        self.failed: dict[tuple[tuple[str, str], str, str], list[str]] = {}
+
+    def __call__(self, store: Store, name: str, before: Machine | None, after: Machine | None) -> None:
+        known_as = after.name if after else name
+
+        def contexts() -> None:
+            from machinectl.hosts.contexts import follow
+
+            self.said += follow(store, name, before, after)
+
+        def ssh_config() -> None:
+            from machinectl.hosts.ssh_config import follow
+
+            follow(store, name, after)
+
+        if not switched_off():
+            self.attempt(CONTEXT, known_as, contexts)
+        if os.path.lexists(os.path.join(store.root, SSH_CONFIG)):
+            self.attempt(SSH, known_as, ssh_config)
+
+    def attempt(self, what: tuple[str, str], name: str, follow: Callable[[], None]) -> None:
+        """Have something follow, and keep what went wrong with it."""
+        try:
+            follow()
+        except MachineError as exc:
+            self.fail(what, name, exc.cause, exc.hint)
+        except Exception as exc:  # noqa: BLE001 (the machine was changed: whatever is wrong here must not hide that)
+            self.fail(what, name, f"{type(exc).__name__}: {exc}", "This is a bug; please report it")
+
+    def fail(self, what: tuple[str, str], name: str, cause: str, hint: str) -> None:
+        self.failed.setdefault((what, cause, hint), []).append(name)
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self.said or self.failed)
+
+    def report(self, warn: Callable[[str], None]) -> None:
+        """Say what there is to say, each once."""
+        for text in self.said:
+            warn(text)
+        for ((what, mend), cause, hint), names in self.failed.items():
+            warn(f"{', '.join(sorted(names))}: {what} is not in step: {cause}\n{hint}; then: {mend}")

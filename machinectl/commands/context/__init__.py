@@ -1,0 +1,1 @@
+"""The verbs of `context`, one a file."""

@@ -1,0 +1,61 @@
+"""`context import`: what a machine is made of that a docker context leads to."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl.contexts import DEFAULT, ENDPOINT, Contexts
+from machinectl.errors import MachineError, UsageError, meant
+from machinectl.hosts.contexts import mark_of
+from machinectl.machines.record import is_name
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a context leads: the engine's URL, and the directory of what opens it, "" where it is not over TLS.
+
+    `is_ours` is whether the context is kept by this store, for a machine of that name.
+    """
+
+    url: str
+    directory: str
+    is_ours: bool
+
+
+def origin(store: Store, context: str, machine: str) -> Origin:
+    """What a context says, to make a machine of. Raises MachineError where none can be made of it."""
+    if context == DEFAULT:
+        raise MachineError(
+            f'"{DEFAULT}" is no context that is kept: it is what DOCKER_HOST says',
+            "Register that engine: machinectl create -d none --url <URL> <NAME>",
+        )
+    if not is_name(machine):
+        raise UsageError(
+            f'"{machine}" cannot be the name of a machine, which is of 0-9a-zA-Z . -',
+            f"Give it another: machinectl context import {shlex.quote(context)} <NAME>",
+        )
+    docker = Contexts()
+    found = docker.read(context)
+    if found is None:
+        near = meant(context, docker.names())
+        raise MachineError(
+            f'There is no docker context "{context}" in {docker.config}',
+            f'Did you mean "{near}"?' if near else "List those there are: docker context ls",
+        )
+    if not found.host:
+        raise MachineError(
+            f'The docker context "{context}" says no host', f"See what it says: docker context inspect {context}"
+        )
+    if found.skips_verification:
+        raise MachineError(
+            f'The docker context "{context}" takes any certificate for its engine\'s; machinectl takes those of one CA',
+            f"Register it with that CA: machinectl create -d none --url {found.host} --tls-dir <DIR> {machine}",
+        )
+    directory = os.path.join(docker.place("tls", context), ENDPOINT) if found.files else ""
+    return Origin(found.host, directory, found.mark == mark_of(store, machine))

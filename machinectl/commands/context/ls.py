@@ -1,0 +1,46 @@
+"""`context ls`: the machines, the docker context of each, and where the two are not in step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl.contexts import Contexts
+from machinectl.hosts.contexts import standings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from machinectl.hosts.contexts import Standing
+    from machinectl.machines.store import Store
+
+
+@dataclass(frozen=True)
+class Row:
+    """A machine or a context that a machine of this store has left; `current` where docker in this shell takes it."""
+
+    standing: Standing
+    current: bool
+
+    def fields(self) -> dict[str, object]:
+        """The row as JSON holds it; `Context` is null where there is none of ours."""
+        found = self.standing
+        return {
+            "Name": found.machine,
+            "Context": found.machine if found.is_there else None,
+            "Current": self.current,
+            "InStep": found.is_settled,
+            "Why": found.why,
+        }
+
+    def cells(self) -> list[str]:
+        """The row as a table shows it: machine, context, whether it is the current one, and how they stand."""
+        found = self.standing
+        return [found.machine, found.machine if found.is_there else "-", "*" if self.current else "-", found.told]
+
+
+def context_ls(store: Store, environment: Mapping[str, str]) -> list[Row]:
+    """All machines of the store by name, and what is left over of those that are gone."""
+    docker = Contexts()
+    current = docker.current(environment).name
+    return [Row(found, found.is_there and found.machine == current) for found in standings(docker, store)]

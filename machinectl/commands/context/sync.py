@@ -1,0 +1,49 @@
+"""`context sync`: mend what was changed in docker's contexts, or in the store, while nobody was told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.contexts import Contexts
+from machinectl.errors import MachineError
+from machinectl.hosts.contexts import Step, drop, mend, standings, without
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.console import Console
+    from machinectl.hosts.contexts import Standing
+    from machinectl.machines.store import Store
+
+
+def context_sync(store: Store, console: Console) -> Iterator[tuple[Standing, MachineError | None]]:
+    """Yield each context when it is mended, with how it stood, or with the reason why it could not be.
+
+    What a killed machinectl left half done is put right first. The context of a machine that is gone from another store
+    is taken over: this one may be where that was moved to.
+    """
+    docker = Contexts()
+    if docker.is_unfinished:
+        with docker.writing():
+            pass
+    for found in standings(docker, store, adopting=True):
+        if found.step is Step.RENAME:
+            console.warn(f'"{found.machine}" gets no docker context: {found.why}\n{found.hint}')
+        if not found.mends:
+            continue
+        try:
+            bring_into_step(docker, store, console, found)
+        except MachineError as exc:
+            yield found, exc
+        else:
+            yield found, None
+
+
+def bring_into_step(docker: Contexts, store: Store, console: Console, found: Standing) -> None:
+    if store.exists(found.machine):
+        mend(docker, store, store.read(found.machine), adopting=True)
+    else:
+        drop(docker, store, found.machine)
+    if found.step is Step.REMOVE:
+        for text in without(docker, found.machine):
+            console.warn(text)

@@ -1,0 +1,239 @@
+"""`context ls`, `sync` and `import`, as they are typed, with the docker CLI to judge them by."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl.commands.certs.create import certs_create
+from machinectl.contexts import Contexts
+from machinectl.machines.store import Store
+from tests.support.docker_cli import DockerCli
+from tests.support.program import machinectl
+
+if TYPE_CHECKING:
+    from tests.support.dockerd import Dockerd
+
+SSH = ("create", "-d", "none", "--url", "ssh://ops@orion")
+# Runs a command line, and is killed right before its N-th touch of docker's contexts.
+DYING = """
+import sys
+from machinectl.cli.app import run
+from tests.support.dying import die_at
+die_at(int(sys.argv[1]), sys.argv[2])
+sys.exit(run(sys.argv[3:]))
+"""
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> DockerCli:
+    return DockerCli(tmp_path / "home" / ".docker")
+
+
+def run(
+    store: Store, *arguments: str | Path, code: int = 0, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    process = machinectl(*arguments, store=store.root, environment=environment)
+    assert process.returncode == code, process.stderr
+    return process
+
+
+def rows(store: Store, **environment: str) -> dict[str, dict[str, Any]]:
+    listed = run(store, "context", "ls", "--json", environment=environment).stdout
+    return {row["Name"]: row for row in json.loads(listed)}
+
+
+def test_ls_shows_each_machine_with_its_context_and_what_is_not_in_step(store: Store, docker: DockerCli) -> None:
+    for name in ("orionbox", "default", "changed", "gone"):
+        run(store, *SSH, name)
+    run(store, *SSH, "--no-context", "hidden")
+    docker("context", "create", "theirs", "--docker", "host=tcp://10.0.0.1:2375")
+    run(store, *SSH, "theirs")
+    docker("context", "update", "changed", "--docker", "host=tcp://10.0.0.1:2375")
+    docker("context", "rm", "gone")
+    docker("context", "use", "orionbox")
+    shown = run(store, "context", "ls")
+    assert [line.split(maxsplit=3) for line in shown.stdout.splitlines()] == [
+        ["NAME", "CONTEXT", "CURRENT", "STATE"],
+        ["changed", "changed", "-", "it leads to tcp://10.0.0.1:2375"],
+        ["default", "-", "-", 'docker keeps the name "default" for itself'],
+        ["gone", "-", "-", "it is missing"],
+        ["hidden", "-", "-", "not wanted (--no-context)"],
+        ["orionbox", "orionbox", "*", "in step"],
+        ["theirs", "-", "-", 'docker has a context "theirs" that is not machinectl\'s'],
+    ]
+    assert shown.stderr.count("machinectl context sync\n") == 2
+    assert rows(store)["orionbox"] == {
+        "Name": "orionbox",
+        "Context": "orionbox",
+        "Current": True,
+        "InStep": True,
+        "Why": "",
+    }
+    assert not rows(store, DOCKER_HOST="tcp://x:1")["orionbox"]["Current"]
+
+
+def test_sync_mends_what_was_changed_behind_our_back_and_then_has_nothing_to_do(
+    store: Store, docker: DockerCli, tmp_path: Path
+) -> None:
+    certs_create(str(tmp_path / "certs"), ["10.0.0.1"])
+    run(store, "create", "-d", "none", "--url", "tcp://10.0.0.1:2376", "--tls-dir", tmp_path / "certs", "secured")
+    for name in ("changed", "missing", "left"):
+        run(store, *SSH, name)
+    contexts = Contexts(str(docker.config))
+    docker("context", "update", "changed", "--docker", "host=tcp://10.0.0.9:2375")
+    docker("context", "rm", "missing")
+    shutil.rmtree(store.directory("left"))
+    os.unlink(os.path.join(contexts.place("tls", "secured"), "docker", "key.pem"))
+    mended = run(store, "context", "sync")
+    assert mended.stdout.splitlines() == [
+        "changed: written (it leads to tcp://10.0.0.9:2375)",
+        "missing: written (it is missing)",
+        "secured: written (its certificates are not the machine's)",
+        "left: removed (its machine is gone)",
+    ]
+    assert docker.contexts() == {"changed", "missing", "secured"}
+    assert all(row["InStep"] for row in rows(store).values())
+    again = run(store, "context", "sync")
+    assert (again.stdout, again.stderr) == ("", "There is nothing to mend\n")
+
+
+def test_sync_tells_of_a_clash_and_leaves_it(store: Store, docker: DockerCli) -> None:
+    docker("context", "create", "theirs", "--docker", "host=tcp://10.0.0.1:2375")
+    run(store, *SSH, "theirs")
+    said = run(store, "context", "sync").stderr
+    assert "machinectl rename theirs <NEW>" in said
+    assert docker.inspect("theirs")["Endpoints"]["docker"]["Host"] == "tcp://10.0.0.1:2375"
+    docker("context", "rm", "theirs")
+    run(store, "context", "sync")
+    assert docker.inspect("theirs")["Endpoints"]["docker"]["Host"] == "ssh://ops@orion"
+
+
+def test_metadata_that_is_not_json_is_told_and_what_the_hint_says_mends_it(store: Store, docker: DockerCli) -> None:
+    run(store, *SSH, "orionbox")
+    meta = Path(Contexts(str(docker.config)).place("meta", "orionbox"), "meta.json")
+    meta.write_text("{")
+    assert "is not JSON" in rows(store)["orionbox"]["Why"]
+    assert "docker context rm orionbox && machinectl context sync" in run(store, "context", "sync").stderr
+    docker("context", "rm", "orionbox")
+    run(store, "context", "sync")
+    assert docker.contexts() == {"orionbox"}
+
+
+def test_a_store_that_was_moved_takes_its_contexts_over(store: Store, docker: DockerCli, tmp_path: Path) -> None:
+    run(store, *SSH, "orionbox")
+    moved = Store(str(tmp_path / "moved"))
+    os.rename(store.root, moved.root)
+    assert "gone from another store" in rows(moved)["orionbox"]["Why"]
+    run(moved, "context", "sync")
+    assert rows(moved)["orionbox"]["InStep"]
+    assert docker.contexts() == {"orionbox"}
+
+
+def test_sync_says_who_cannot_be_mended_and_mends_the_others(store: Store, docker: DockerCli) -> None:
+    for name in ("orionbox", "rigel"):
+        run(store, *SSH, name)
+        docker("context", "rm", name)
+    # What cannot be moved out of the way.
+    place = Path(Contexts(str(docker.config)).place("meta", "orionbox"))
+    place.write_text("in the way")
+    (docker.config / "contexts" / "meta").chmod(0o700)
+    done = run(store, "context", "sync")
+    assert docker.contexts() == {"orionbox", "rigel"}, done.stderr
+    (docker.config / "contexts").chmod(0o777)
+    docker("context", "rm", "rigel")
+    assert "everybody may write to it" in run(store, "context", "sync", code=1).stderr
+
+
+def test_switched_off_ls_says_so_and_sync_refuses(store: Store) -> None:
+    off = {"MACHINECTL_CONTEXTS": "off"}
+    run(store, *SSH, "orionbox", environment=off)
+    assert "MACHINECTL_CONTEXTS=off" in run(store, "context", "ls", environment=off).stderr
+    assert "unset MACHINECTL_CONTEXTS" in run(store, "context", "sync", code=1, environment=off).stderr
+
+
+def test_a_machine_is_made_of_a_context_which_stays_as_it_is(store: Store, docker: DockerCli, dockerd: Dockerd) -> None:
+    files = ",".join(f"{name}={dockerd.directory}/{name}.pem" for name in ("ca", "cert", "key"))
+    docker("context", "create", "their_engine", "--docker", f"host={dockerd.url},{files}")
+    docker("context", "create", "local", "--docker", f"host=unix://{dockerd.socket}")
+    before = {path: path.read_bytes() for path in docker.config.rglob("*") if path.is_file()}
+    run(store, "context", "import", "their_engine", "theirs")
+    run(store, "context", "import", "local")
+    for name in ("theirs", "local"):
+        assert run(store, "status", name).stdout == "Running\n"
+        run(store, "set", "--label", "rack=a", name)
+    assert docker.contexts() == {"their_engine", "local"}
+    run(store, "rm", "-y", "theirs", "local")
+    assert {path: path.read_bytes() for path in docker.config.rglob("*") if path.is_file()} == before
+
+
+def test_of_a_context_of_ours_its_machine_is_made_again(store: Store, docker: DockerCli) -> None:
+    run(store, *SSH, "orionbox")
+    shutil.rmtree(store.directory("orionbox"))
+    run(store, "context", "import", "orionbox")
+    assert rows(store)["orionbox"]["InStep"]
+    run(store, "rm", "-y", "orionbox")
+    assert docker.contexts() == set()
+
+
+@pytest.mark.parametrize(
+    ("context", "cause", "hint"),
+    [
+        ("default", "is no context that is kept", "create -d none --url <URL> <NAME>"),
+        ("theirz", "There is no docker context", 'Did you mean "theirs"?'),
+        ("_x", "cannot be the name of a machine", "machinectl context import _x <NAME>"),
+        ("loose", "takes any certificate", "--tls-dir <DIR> loose"),
+        ("pipe", "npipe", "Write for example"),
+        ("taken", "already exists", "Choose another name"),
+    ],
+)
+def test_a_context_that_no_machine_can_be_made_of_is_refused(
+    store: Store, docker: DockerCli, context: str, cause: str, hint: str
+) -> None:
+    for name, host in (
+        ("theirs", "tcp://10.0.0.1:2375"),
+        ("taken", "tcp://10.0.0.1:2375"),
+        ("loose", "tcp://10.0.0.1:2376,skip-tls-verify=true"),
+        ("pipe", "tcp://10.0.0.1:2375"),
+    ):
+        docker("context", "create", name, "--docker", f"host={host}")
+    meta = Path(Contexts(str(docker.config)).place("meta", "pipe"), "meta.json")
+    meta.write_text(meta.read_text().replace("tcp://10.0.0.1:2375", "npipe:////./pipe/docker"))
+    run(store, *SSH, "taken")
+    process = machinectl("context", "import", context, store=store.root)
+    assert process.returncode in {1, 2}
+    assert cause in process.stderr
+    assert hint in process.stderr
+    assert store.names() == ["taken"]
+
+
+def test_killed_while_contexts_are_written_a_verb_leaves_them_whole_and_sync_mends_them(
+    store: Store, docker: DockerCli
+) -> None:
+    contexts = Contexts(str(docker.config))
+    verb, old, new = "rename", "orionbox", "rigel"
+    run(store, *SSH, old)
+    for moment in range(1, 100, 2):
+        process = subprocess.run(
+            [sys.executable, "-c", DYING, str(moment), contexts.root, verb, old, new],
+            env={**os.environ, "MACHINE_STORAGE_PATH": store.root},
+            capture_output=True,
+            check=False,
+        )
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL, process.stderr
+        assert docker.contexts() <= {old, new}
+        run(store, "context", "sync")
+        assert contexts.names() == [new] == store.names()
+        assert not contexts.is_unfinished
+        old, new = new, old
+    assert moment > 10

@@ -1,0 +1,363 @@
+"""docker's contexts follow the machines, whatever becomes of them, and nobody else's is touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl import certs
+from machinectl.commands.certs.create import certs_create
+from machinectl.contexts import Contexts
+from machinectl.hosts.contexts import follow
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.pending import propose
+from machinectl.machines.record import Machine, Phase
+from machinectl.machines.store import Store
+from tests.support.docker_cli import DockerCli
+from tests.support.program import COMMAND, machinectl
+from tests.support.real import need
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.dockerd import Dockerd
+
+CREATE = ("create", "-d", "none", "--url")
+URL = "tcp://192.168.0.29:2376"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Where the docker CLI of the test's user keeps its things."""
+    return tmp_path / "home" / ".docker"
+
+
+@pytest.fixture
+def docker(config: Path) -> DockerCli:
+    return DockerCli(config)
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    certs_create(str(tmp_path / "certs"), ["192.168.0.29"])
+    return tmp_path / "certs"
+
+
+@pytest.fixture
+def followed(store: Store, config: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The store as the command line has it, in this process."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(config))
+
+    def told(store: Store, name: str, before: Machine | None, after: Machine | None) -> None:
+        follow(store, name, before, after)
+
+    return Store(store.root, [told])
+
+
+def run(store: Store, *arguments: str | Path, code: int = 0, **variables: str) -> str:
+    """Run a command line as a user does; return what it says on stderr."""
+    process = machinectl(*arguments, store=store.root, environment=variables)
+    assert process.returncode == code, process.stderr
+    return process.stderr
+
+
+def host(docker: DockerCli, name: str) -> str:
+    found: str = docker.inspect(name)["Endpoints"]["docker"]["Host"]
+    return found
+
+
+def files(config: Path, name: str) -> dict[str, bytes]:
+    found = Contexts(str(config)).read(name)
+    assert found
+    return found.files
+
+
+def of_machine(store: Store, name: str) -> dict[str, bytes]:
+    return {file: Path(store.directory(name), file).read_bytes() for file in ("ca.pem", "cert.pem", "key.pem")}
+
+
+def test_a_machine_is_a_context_from_its_creation_to_its_end(
+    store: Store, docker: DockerCli, config: Path, certificates: Path, tmp_path: Path
+) -> None:
+    assert run(store, *CREATE, URL, "--tls-dir", certificates, "orionbox") == ""
+    assert host(docker, "orionbox") == URL
+    assert files(config, "orionbox") == of_machine(store, "orionbox")
+    run(store, "set", "--url", "tcp://192.168.0.30:2376", "orionbox")
+    assert host(docker, "orionbox") == "tcp://192.168.0.30:2376"
+    certs_create(str(tmp_path / "others"), ["192.168.0.30"])
+    run(store, "certs", "import", "--force", "orionbox", tmp_path / "others")
+    assert files(config, "orionbox")["key.pem"] == (tmp_path / "others" / "key.pem").read_bytes()
+    run(store, "rename", "orionbox", "rigel")
+    assert docker.contexts() == {"rigel"}
+    assert files(config, "rigel") == of_machine(store, "rigel")
+    run(store, "rm", "-y", "rigel")
+    assert docker.contexts() == set()
+    assert not [file for _, _, found in os.walk(config) for file in found]
+
+
+def test_docker_reaches_a_real_engine_by_the_context(store: Store, docker: DockerCli, dockerd: Dockerd) -> None:
+    run(store, *CREATE, dockerd.url, "--tls-dir", dockerd.directory, "orionbox")
+    run(store, *CREATE, f"unix://{dockerd.socket}", "local")
+    for name in ("orionbox", "local"):
+        assert docker("--context", name, "version", "--format", "{{.Server.Version}}").strip()
+    run(store, "rename", "orionbox", "rigel")
+    assert docker("--context", "rigel", "ps", "-q") == ""
+
+
+@pytest.mark.parametrize("url", ["ssh://ops@orion.lan:2222", "unix:///x.sock", "tcp://[fd00::29]:2375"])
+def test_a_machine_without_tls_is_a_context_too(store: Store, docker: DockerCli, url: str) -> None:
+    run(store, *CREATE, url, "orionbox")
+    assert host(docker, "orionbox") == url
+    assert docker.inspect("orionbox")["TLSMaterial"] == {}
+
+
+def test_certificates_that_come_later_make_the_context(store: Store, docker: DockerCli, certificates: Path) -> None:
+    said = run(store, *CREATE, URL, "orionbox")
+    assert "has no certificates yet" in said
+    assert "context" not in said
+    assert docker.contexts() == set()
+    run(store, "certs", "import", "orionbox", certificates)
+    assert docker.contexts() == {"orionbox"}
+
+
+def test_a_machine_that_is_to_have_none_has_none_whatever_is_changed(store: Store, docker: DockerCli) -> None:
+    assert "context" not in run(store, *CREATE, "ssh://orion", "--no-context", "orionbox")
+    run(store, "set", "--label", "rack=a", "orionbox")
+    assert docker.contexts() == set()
+    run(store, "set", "--context", "orionbox")
+    assert docker.contexts() == {"orionbox"}
+    run(store, "set", "--no-context", "orionbox")
+    assert docker.contexts() == set()
+    assert not store.read("orionbox").context
+
+
+@pytest.mark.parametrize("switch", ["off", "0", "false", "No"])
+def test_switched_off_nothing_is_written(store: Store, config: Path, switch: str) -> None:
+    run(store, *CREATE, "ssh://orion", "orionbox", MACHINECTL_CONTEXTS=switch)
+    assert not config.exists()
+
+
+def test_a_context_of_somebody_else_s_is_never_touched(store: Store, docker: DockerCli, config: Path) -> None:
+    docker("context", "create", "orionbox", "--description", "mine", "--docker", "host=tcp://10.0.0.1:2375")
+    before = snapshot(config)
+    said = run(store, *CREATE, "ssh://orion", "orionbox")
+    assert said.count("Warning:") == 1
+    assert '"orionbox" gets no docker context: docker has a context "orionbox" that is not machinectl\'s' in said
+    assert run(store, "set", "--label", "rack=a", "orionbox").count("Warning") == 0
+    run(store, "rename", "orionbox", "rigel")
+    run(store, "rename", "rigel", "orionbox")
+    run(store, "rm", "-y", "orionbox")
+    assert snapshot(config) == before
+
+
+def snapshot(directory: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_of_two_stores_with_a_machine_of_one_name_the_first_has_the_context(
+    store: Store, docker: DockerCli, tmp_path: Path
+) -> None:
+    other = Store(str(tmp_path / "other"))
+    run(store, *CREATE, "ssh://first", "orionbox")
+    said = run(other, *CREATE, "ssh://second", "orionbox")
+    assert f"of the machine in another store, {store.root}" in said
+    run(other, "rm", "-y", "orionbox")
+    assert host(docker, "orionbox") == "ssh://first"
+
+
+def test_a_store_that_is_called_by_another_path_is_the_same_one(
+    store: Store, docker: DockerCli, tmp_path: Path
+) -> None:
+    run(store, *CREATE, "ssh://first", "orionbox")
+    link = tmp_path / "link"
+    link.symlink_to(store.root)
+    assert "Warning" not in run(Store(str(link)), "set", "--url", "ssh://second", "orionbox")
+    assert host(docker, "orionbox") == "ssh://second"
+
+
+@pytest.mark.parametrize(("name", "why"), [("default", "keeps the name"), ("a", "no name of one letter")])
+def test_a_name_that_docker_does_not_take_is_told_once_and_the_machine_is_made(
+    store: Store, docker: DockerCli, name: str, why: str
+) -> None:
+    said = run(store, *CREATE, "ssh://orion", name)
+    assert why in said
+    assert f"machinectl rename {name} <NEW>" in said
+    assert run(store, "set", "--label", "rack=a", name).count("Warning") == 0
+    assert docker.contexts() == set()
+    assert "context" not in run(store, "rename", name, "orionbox")
+    assert docker.contexts() == {"orionbox"}
+
+
+def test_a_machine_that_is_half_made_has_no_context_yet(followed: Store, docker: DockerCli) -> None:
+    machine = Machine("orionbox", "none", url="ssh://orion")
+    machine.phase = Phase.PROVISIONING
+    with followed.writing("orionbox") as held:
+        held.add(machine, {})
+    assert docker.contexts() == set()
+    with followed.writing("orionbox") as held:
+        held.machine.phase = Phase.READY
+        held.write()
+    assert docker.contexts() == {"orionbox"}
+    with followed.writing("orionbox") as held:
+        held.machine.phase = Phase.PROVISIONING
+        held.write()
+    assert docker.contexts() == {"orionbox"}
+
+
+def test_a_broken_machine_that_is_removed_takes_its_context_with_it(store: Store, docker: DockerCli) -> None:
+    run(store, *CREATE, "ssh://orion", "orionbox")
+    Path(store.directory("orionbox"), "machine.json").write_text("{")
+    run(store, "rm", "-f", "orionbox")
+    assert docker.contexts() == set()
+
+
+def test_whose_docker_was_pointed_at_a_machine_that_goes_is_told_what_to_type(store: Store, docker: DockerCli) -> None:
+    for name in ("orionbox", "rigel"):
+        run(store, *CREATE, "ssh://orion", name)
+    docker("context", "use", "orionbox")
+    said = run(store, "rename", "orionbox", "vega")
+    assert 'docker was pointed at the context "orionbox", which is gone: docker context use vega' in said
+    assert docker.run("ps").returncode
+    docker("context", "use", "vega")
+    assert "context" not in run(store, "rm", "-y", "rigel")
+    said = run(store, "rm", "-y", "vega")
+    assert "docker context use default" in said
+    docker("context", "use", "default")
+    run(store, *CREATE, "ssh://orion", "orionbox")
+    assert "unset DOCKER_CONTEXT" in run(store, "rm", "-y", "orionbox", DOCKER_CONTEXT="orionbox")
+
+
+def test_the_current_context_is_never_switched(store: Store, docker: DockerCli) -> None:
+    run(store, *CREATE, "ssh://orion", "orionbox")
+    assert docker("context", "show").strip() == "default"
+    docker("context", "use", "orionbox")
+    run(store, "set", "--url", "ssh://rigel", "orionbox")
+    run(store, "rename", "orionbox", "rigel")
+    assert docker("context", "show").strip() == "orionbox"
+
+
+def test_certificates_that_are_settled_on_the_way_of_env_are_followed(
+    store: Store, config: Path, dockerd: Dockerd, tmp_path: Path
+) -> None:
+    unknown = certs.new_ca("another")
+    stale = dockerd.client(tmp_path / "stale", certs.issue_client(unknown, "stale"), unknown.certificate)
+    run(store, *CREATE, dockerd.url, "--tls-dir", stale, "orionbox")
+    assert files(config, "orionbox")["ca.pem"] == unknown.certificate
+    with store.writing("orionbox") as held:
+        propose(held, Identity.read(str(dockerd.directory)))
+    machinectl("env", "orionbox", store=store.root)
+    assert files(config, "orionbox")["ca.pem"] == dockerd.ca.certificate
+    assert files(config, "orionbox") == of_machine(store, "orionbox")
+
+
+def broken(config: Path, how: str) -> None:
+    match how:
+        case "file":
+            config.touch()
+        case "open to all":
+            config.mkdir()
+            config.chmod(0o777)
+        case "another user's":
+            config.mkdir()
+            os.chown(config, 1234, 1234)
+        case "not JSON":
+            put = Contexts(str(config)).place("meta", "orionbox")
+            os.makedirs(put)
+            Path(put, "meta.json").write_text("{")
+            config.chmod(0o700)
+        case _:
+            config.mkdir()
+            options = {"full": "size=4k,nr_inodes=5,mode=700", "read-only": "ro,mode=700"}[how]
+            subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", config], check=True)
+
+
+@pytest.fixture
+def mounts(config: Path) -> Iterator[None]:
+    yield
+    subprocess.run(["umount", "-q", config], check=False)
+
+
+@pytest.mark.usefixtures("mounts")
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [
+        ("file", "File exists"),
+        ("open to all", "everybody may write to it"),
+        ("another user's", "it is another user's"),
+        ("not JSON", "is not JSON"),
+        ("full", "No space left on device"),
+        ("read-only", "Read-only file system"),
+    ],
+)
+def test_where_contexts_cannot_be_written_the_machine_is_made_and_changed_all_the_same(
+    store: Store, config: Path, how: str, cause: str
+) -> None:
+    need("mount", root=True)
+    broken(config, how)
+    said = run(store, *CREATE, "ssh://orion", "orionbox")
+    assert said.count("Warning:") == 1
+    assert cause in said
+    assert store.read("orionbox").url == "ssh://orion"
+    run(store, "set", "--url", "ssh://rigel", "orionbox")
+    assert store.read("orionbox").url == "ssh://rigel"
+    run(store, "rename", "orionbox", "rigel")
+    run(store, "rm", "-y", "rigel")
+    assert store.names() == []
+
+
+def test_what_goes_wrong_for_many_machines_is_told_once(store: Store, config: Path) -> None:
+    for name in ("orionbox", "rigel", "vega"):
+        run(store, *CREATE, "ssh://orion", name)
+    (config / "contexts").chmod(0o777)
+    said = run(store, "rm", "-y", "orionbox", "rigel", "vega")
+    assert said.count("everybody may write to it") == 1
+    assert "orionbox, rigel, vega: docker's context is not in step" in said
+
+
+def test_contexts_are_kept_where_there_is_no_docker_cli(store: Store, config: Path, tmp_path: Path) -> None:
+    assert run(store, *CREATE, "ssh://orion", "orionbox", PATH=str(tmp_path)) == ""
+    assert Contexts(str(config)).names() == ["orionbox"]
+
+
+def test_machines_of_an_older_store_get_their_contexts_with_their_next_change(store: Store, docker: DockerCli) -> None:
+    added(store, Machine("orionbox", "none", url="ssh://orion"))
+    path = Path(store.directory("orionbox"), "machine.json")
+    document = json.loads(path.read_text())
+    del document["context"]
+    path.write_text(json.dumps({**document, "driver_state": '{"URL": "ssh://orion"}'}))
+    run(store, "set", "--label", "rack=a", "orionbox")
+    assert docker.contexts() == {"orionbox"}
+
+
+def test_a_machine_s_context_is_written_within_its_creation_by_two_processes_at_once(
+    store: Store, docker: DockerCli
+) -> None:
+    names = [f"m{number}" for number in range(8)]
+    command = [*CREATE, "ssh://orion"]
+    processes = [
+        subprocess.Popen([*COMMAND, *command, name], env={**os.environ, "MACHINE_STORAGE_PATH": store.root})
+        for name in names
+    ]
+    assert [process.wait(60) for process in processes] == [0] * len(names)
+    assert docker.contexts() == set(names)
+
+
+def test_a_client_s_renewal_is_followed(store: Store, followed: Store, config: Path, certificates: Path) -> None:
+    run(store, *CREATE, URL, "--tls-dir", certificates, "orionbox")
+    before = files(config, "orionbox")
+    now = datetime.now(UTC)
+    identity = Identity.read(store.directory("orionbox"))
+    ca = certs.ca_pair(identity.ca, identity.ca_key)
+    client = certs.issue_client(ca, "anew", now=now)
+    with followed.writing("orionbox") as held:
+        Identity(ca.certificate, client.certificate, client.key, ca.key).keep(held)
+    after = files(config, "orionbox")
+    assert after["cert.pem"] == client.certificate
+    assert after["cert.pem"] != before["cert.pem"]

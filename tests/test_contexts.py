@@ -1,0 +1,322 @@
+"""docker's contexts, judged by the docker CLI: what is written is whole or not there, and what is read is docker's."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl import certs
+from machinectl.contexts import Context, ContextError, Contexts, Current, Mark, why_no_name
+from tests.support.docker_cli import DockerCli
+from tests.support.real import need
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+MARK = Mark("/home/me/machines", "orionbox")
+OLD = {"ca.pem": b"old ca", "cert.pem": b"old cert", "key.pem": b"old key"}
+NEW = {"ca.pem": b"new ca", "cert.pem": b"new cert", "key.pem": b"new key"}
+# Writes, replaces or removes a context, and is killed right before its N-th touch of what docker has.
+DYING = """
+import sys
+from machinectl.contexts import Context, Contexts, Mark
+from tests.support.dying import die_at
+contexts = Contexts(sys.argv[1])
+host, files = eval(sys.argv[4])
+context = (contexts.read("orionbox") or Context("orionbox")).pointed(Mark("/home/me/machines", "orionbox"), host, files)
+die_at(int(sys.argv[2]), contexts.root)
+with contexts.writing():
+    contexts.remove("orionbox") if sys.argv[3] == "remove" else contexts.put(context)
+"""
+
+
+def pointed(host: str, files: dict[str, bytes], contexts: Contexts, name: str = "orionbox") -> Context:
+    found = contexts.read(name) or Context(name)
+    return found.pointed(Mark(MARK.store, name), host, files)
+
+
+def put(contexts: Contexts, host: str = "tcp://old:2376", files: dict[str, bytes] | None = None) -> Context:
+    with contexts.writing():
+        context = pointed(host, OLD if files is None else files, contexts)
+        contexts.put(context)
+    return context
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> DockerCli:
+    return DockerCli(tmp_path / "docker")
+
+
+@pytest.fixture
+def contexts(tmp_path: Path) -> Contexts:
+    return Contexts(str(tmp_path / "docker"))
+
+
+def test_docker_finds_what_is_written_and_reads_what_it_holds(contexts: Contexts, docker: DockerCli) -> None:
+    put(contexts)
+    found = docker.inspect("orionbox")
+    assert found["Endpoints"]["docker"] == {"Host": "tcp://old:2376", "SkipTLSVerify": False}
+    assert sorted(found["TLSMaterial"]["docker"]) == ["ca.pem", "cert.pem", "key.pem"]
+    assert docker.contexts() == {"orionbox"}
+
+
+def test_what_docker_writes_is_read_as_docker_means_it(contexts: Contexts, docker: DockerCli, tmp_path: Path) -> None:
+    ca = certs.new_ca("theirs")
+    client = certs.issue_client(ca, "client")
+    pem = {"ca": ca.certificate, "cert": client.certificate, "key": client.key}
+    for name, data in pem.items():
+        (tmp_path / name).write_bytes(data)
+    files = ",".join(f"{name}={tmp_path / name}" for name in pem)
+    docker("context", "create", "theirs_1", "--docker", f"host=tcp://orion:2376,{files}")
+    docker("context", "create", "loose", "--docker", "host=tcp://orion:2376,skip-tls-verify=true")
+    found = contexts.read("theirs_1")
+    assert found
+    assert (found.host, found.files) == ("tcp://orion:2376", {f"{name}.pem": data for name, data in pem.items()})
+    assert found.mark is None
+    assert not found.skips_verification
+    assert sorted(contexts.names()) == ["loose", "theirs_1"]
+    loose = contexts.read("loose")
+    assert loose
+    assert loose.skips_verification
+
+
+def test_what_others_wrote_into_a_context_stays_when_it_is_written_again(contexts: Contexts, docker: DockerCli) -> None:
+    put(contexts)
+    meta = os.path.join(contexts.place("meta", "orionbox"), "meta.json")
+    with open(meta, encoding="utf-8") as file:
+        document = json.load(file)
+    document["Metadata"]["theirs"] = {"a": [1]}
+    document["Endpoints"]["kubernetes"] = {"Host": "https://k8s"}
+    with open(meta, "w", encoding="utf-8") as file:
+        json.dump(document, file)
+    docker("context", "update", "orionbox", "--description", "production")
+    kubernetes = os.path.join(contexts.place("tls", "orionbox"), "kubernetes")
+    os.mkdir(kubernetes)
+    with open(os.path.join(kubernetes, "ca.pem"), "w", encoding="utf-8") as file:
+        file.write("theirs")
+    put(contexts, "tcp://new:2376", NEW)
+    found = docker.inspect("orionbox")
+    assert found["Metadata"]["Description"] == "production"
+    assert found["Metadata"]["theirs"] == {"a": [1]}
+    assert found["Endpoints"]["kubernetes"] == {"Host": "https://k8s"}
+    assert found["TLSMaterial"]["kubernetes"] == ["ca.pem"]
+    assert found["Endpoints"]["docker"]["Host"] == "tcp://new:2376"
+    assert contexts.read("orionbox") == pointed("tcp://new:2376", NEW, contexts)
+
+
+def test_a_copy_that_docker_makes_of_a_context_does_not_bear_our_mark(contexts: Contexts, docker: DockerCli) -> None:
+    put(contexts)
+    docker("context", "create", "copy", "--from", "orionbox")
+    ours, copy = contexts.read("orionbox"), contexts.read("copy")
+    assert ours
+    assert copy
+    assert ours.mark == MARK
+    assert copy.mark is None
+    assert copy.files == OLD
+
+
+def test_only_the_owner_can_read_what_is_written_whatever_the_umask_is(contexts: Contexts) -> None:
+    before = os.umask(0)
+    try:
+        put(contexts)
+    finally:
+        os.umask(before)
+    for root, _, files in os.walk(contexts.config):
+        assert stat.S_IMODE(os.stat(root).st_mode) == 0o700
+        assert all(stat.S_IMODE(os.stat(os.path.join(root, file)).st_mode) == 0o600 for file in files)
+
+
+def test_a_context_without_tls_takes_the_place_of_one_with_it_and_back(contexts: Contexts, docker: DockerCli) -> None:
+    put(contexts)
+    put(contexts, "ssh://ops@orion", {})
+    assert docker.inspect("orionbox")["TLSMaterial"] == {}
+    put(contexts, files=NEW)
+    found = contexts.read("orionbox")
+    assert found
+    assert found.files == NEW
+
+
+def test_what_is_removed_leaves_nothing_and_nobody_else_s_goes(contexts: Contexts, docker: DockerCli) -> None:
+    docker("context", "create", "theirs", "--docker", "host=tcp://orion:2375")
+    put(contexts)
+    with contexts.writing():
+        contexts.remove("orionbox")
+    assert docker.contexts() == {"theirs"}
+    assert not os.path.exists(contexts.place("tls", "orionbox"))
+    assert not os.path.exists(contexts.staging)
+
+
+@pytest.mark.parametrize("act", ["write", "replace", "remove"])
+def test_whatever_moment_it_is_killed_at_a_context_is_whole_or_not_there(
+    contexts: Contexts, docker: DockerCli, act: str
+) -> None:
+    old = None if act == "write" else put(contexts)
+    new = None if act == "remove" else pointed("tcp://new:2376", NEW, contexts)
+    command = [sys.executable, "-c", DYING, contexts.config]
+    for moment in range(1, 100):
+        process = subprocess.run([*command, str(moment), act, repr(("tcp://new:2376", NEW))], check=False)
+        found = contexts.read("orionbox")
+        assert found in (None, old, new)
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+        assert docker.contexts() <= {"orionbox"}
+        # The next writer finds what there was, or what there is to be, and leaves nothing about.
+        with contexts.writing():
+            pass
+        assert contexts.read("orionbox") in (old, new)
+        assert not os.path.exists(contexts.staging)
+        restore(contexts, old)
+    assert moment > 5
+    assert contexts.read("orionbox") == new
+
+
+def restore(contexts: Contexts, context: Context | None) -> None:
+    with contexts.writing():
+        if context:
+            contexts.put(context)
+        else:
+            contexts.remove("orionbox")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    need("mount", "umount", root=True)
+    disk = tmp_path / "docker"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k,mode=700", "tmpfs", disk], check=True)
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_on_a_full_disk_the_context_stays_what_it_was(small_disk: Path, docker: DockerCli) -> None:
+    contexts = Contexts(str(small_disk))
+    old = put(contexts)
+    (small_disk / "filler").write_bytes(b"x" * (60 << 10))
+    with pytest.raises(ContextError) as raised:
+        put(contexts, "tcp://new:2376", {"ca.pem": b"x" * (64 << 10)})
+    assert "No space left" in raised.value.cause
+    assert raised.value.hint.startswith("Make room")
+    assert contexts.read("orionbox") == old
+    assert docker.contexts() == {"orionbox"}
+    assert not os.path.exists(contexts.staging)
+
+
+def test_a_read_only_config_is_one_clear_error(small_disk: Path) -> None:
+    contexts = Contexts(str(small_disk))
+    old = put(contexts)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(ContextError, match="Read-only file system"):
+        put(contexts, "tcp://new:2376", NEW)
+    assert contexts.read("orionbox") == old
+
+
+def test_a_config_that_is_a_file_another_user_s_or_open_to_all_is_refused(tmp_path: Path) -> None:
+    file, open_to_all, foreign = tmp_path / "file", tmp_path / "open", tmp_path / "foreign"
+    file.touch()
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    for path, cause in ((file, "File exists"), (open_to_all, "everybody may write to it")):
+        with pytest.raises(ContextError, match=cause):
+            put(Contexts(str(path)))
+    need(root=True)
+    foreign.mkdir()
+    os.chown(foreign, 1234, 1234)
+    with pytest.raises(ContextError, match="another user's"):
+        put(Contexts(str(foreign)))
+    assert list(foreign.iterdir()) == []
+
+
+def test_of_two_that_write_at_once_each_is_whole(contexts: Contexts) -> None:
+    def write(files: dict[str, bytes], host: str) -> None:
+        for _ in range(20):
+            put(contexts, host, files)
+
+    threads = [threading.Thread(target=write, args=given) for given in ((OLD, "tcp://old:1"), (NEW, "tcp://new:1"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = contexts.read("orionbox")
+    assert found
+    assert (found.host, found.files) in [("tcp://old:1", OLD), ("tcp://new:1", NEW)]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'"x"', b"[" * 100_000])
+def test_metadata_that_is_no_context_is_told_by_its_path(contexts: Contexts, content: bytes) -> None:
+    put(contexts)
+    meta = os.path.join(contexts.place("meta", "orionbox"), "meta.json")
+    with open(meta, "wb") as file:
+        file.write(content)
+    with pytest.raises(ContextError) as raised:
+        contexts.read("orionbox")
+    assert meta in raised.value.cause
+    assert contexts.names() == []
+
+
+@pytest.mark.parametrize("lay", [os.mkdir, os.mkfifo, lambda path: os.symlink("/dev/zero", path)])
+def test_what_stands_in_for_metadata_has_nobody_wait(contexts: Contexts, lay: Callable[[str], Any]) -> None:
+    put(contexts)
+    meta = os.path.join(contexts.place("meta", "orionbox"), "meta.json")
+    os.unlink(meta)
+    lay(meta)
+    with pytest.raises(ContextError, match="cannot be read"):
+        contexts.read("orionbox")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["Host", "machinectl", "store", "x"]), inner),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["Name", "Metadata", "Endpoints", "x"]), json_values))
+def test_whatever_a_document_holds_it_can_be_looked_at_and_pointed_anew(document: dict[str, Any]) -> None:
+    found = Context("orionbox", document)
+    assert isinstance(found.host, str)
+    assert found.mark is None or found.mark.machine == "orionbox"
+    anew = found.pointed(MARK, "tcp://new:2376", NEW)
+    assert (anew.host, anew.files, anew.mark) == ("tcp://new:2376", NEW, MARK)
+
+
+@pytest.mark.parametrize(
+    "name", ["default", "a", "-ab", ".ab", "_ab", "a b", "a/b", "", "ä1", "ab\n", "ok", "a.b", "A-1", "a+_b"]
+)
+def test_docker_takes_for_a_name_what_we_take_for_one(docker: DockerCli, name: str) -> None:
+    process = docker.run("context", "create", "--docker", "host=tcp://orion:2375", "--", name)
+    assert bool(why_no_name(name)) == bool(process.returncode), process.stderr
+
+
+def test_the_current_context_is_what_docker_takes(contexts: Contexts, docker: DockerCli) -> None:
+    put(contexts)
+    assert contexts.current({}) == Current("default")
+    docker("context", "use", "orionbox")
+    for variables, found in (
+        ({}, Current("orionbox", "config.json")),
+        ({"DOCKER_CONTEXT": "rigel"}, Current("rigel", "DOCKER_CONTEXT")),
+        ({"DOCKER_HOST": "tcp://x:1"}, Current("default", "DOCKER_HOST")),
+        ({"DOCKER_HOST": "tcp://x:1", "DOCKER_CONTEXT": "rigel"}, Current("default", "DOCKER_HOST")),
+        ({"DOCKER_HOST": "", "DOCKER_CONTEXT": ""}, Current("orionbox", "config.json")),
+    ):
+        assert docker.run("context", "show", **variables).stdout.strip() == found.name
+        assert contexts.current(variables) == found
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"currentContext": 1}', b"\xff"])
+def test_a_configuration_that_docker_cannot_read_chooses_nothing(contexts: Contexts, content: bytes) -> None:
+    put(contexts)
+    with open(os.path.join(contexts.config, "config.json"), "wb") as file:
+        file.write(content)
+    assert contexts.current({}) == Current("default")
