@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.by_sftp import copy, tell_of_failure
 from machinectl.hosts.by_ssh import attended, configured
 from machinectl.hosts.places import place
 from machinectl.ssh.copying import rsync_command, scp_command, scp_is_there, unseen
@@ -17,18 +18,15 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.access import Access
-    from machinectl.hosts.by_ssh import Ended
     from machinectl.hosts.places import Place
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.ssh.copying import Following, Wishes
 
-# What a shell ends with where there is no such program, and rsync where there is none on the other side.
-NOT_FOUND = 127
+# rsync's status where no rsync answers it (RERR_STREAMIO, RERR_CMD_NOTFOUND). The shell there has said why by then.
+NOT_STARTED = {12, 127}
 # What rsync says of a directory without -r, and takes for success.
 SKIPPED = "skipping directory"
-# SFTP's word for what it has no other one for, a full disk above all (SSH_FX_FAILURE).
-FAILURE = ": Failure"
 
 
 def scp(
@@ -61,23 +59,13 @@ def scp(
     if delta:
         return by_rsync(sources, target, machines, wishes, console, access, own=own)
     if own or not scp_is_there():
-        from machinectl.hosts.by_sftp import copy
-
         return copy(store, console, sources, target, wishes, access, progress)
     with configured(machines) as config:
         command = scp_command(config, [source.spot for source in sources], target.spot, wishes)
         ended = attended(command, machines, console, access)
-    tell_of_failure(ended, target, console)
+    if ended.status:
+        tell_of_failure(ended.said, target, console)
     return ended.status
-
-
-def tell_of_failure(ended: Ended, target: Place, console: Console) -> None:
-    """Add to SFTP's word for a disk that is full, among others, where to look."""
-    if not ended.status or FAILURE not in ended.said:
-        return
-    path = shlex.quote(target.path or ".")
-    command = f"machinectl ssh {target.machine.name} df -h {path}" if target.machine else f"df -h {path}"
-    console.note(f"Failure is SFTP's word for whatever it has no other one for: a full disk? See: {command}")
 
 
 def by_rsync(
@@ -110,7 +98,8 @@ def by_rsync(
         ended = attended(command, machines, console, access)
     if SKIPPED in ended.said and not wishes.recursive:
         raise MachineError("A directory was left out", "With all that is in it, it is copied by -r")
-    if ended.status == NOT_FOUND:
+    shells = [line for line in ended.said.splitlines() if not line.startswith("rsync")]
+    if ended.status in NOT_STARTED and any("rsync" in line for line in shells):
         raise MachineError(
             f'There is no rsync on the host of "{machines[0].name}"', "Install its package rsync there, or leave -d out"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # As scp has it.
 DONE, FAILED = 0, 1
+# SFTP's word for what it has no other one for, a full disk above all (SSH_FX_FAILURE).
+FAILURE = ": Failure"
 
 
 def copy(
@@ -56,6 +59,7 @@ def copy(
                 sides[key] = side(store, console, source, access, connections)
             copier = Copier(sides[key], to, wishes, progress=unseen if wishes.quiet else progress, fail=fail)
             copier.copy(path_of(source), path_of(target))
+    tell_of_failure("\n".join(failures), target, console)
     return FAILED if failures else DONE
 
 
@@ -88,3 +92,12 @@ def path_of(place: Place) -> bytes:
 def is_directory(to: Side, path: bytes) -> bool:
     there = to.look(path)
     return there is not None and there.is_directory
+
+
+def tell_of_failure(said: str, target: Place, console: Console) -> None:
+    """Add to SFTP's word for a disk that is full, among others, where to look."""
+    if FAILURE not in said:
+        return
+    path = shlex.quote(target.path or ".")
+    command = f"machinectl ssh {target.machine.name} df -h {path}" if target.machine else f"df -h {path}"
+    console.note(f"Failure is SFTP's word for whatever it has no other one for: a full disk? See: {command}")

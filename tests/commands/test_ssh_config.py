@@ -76,15 +76,8 @@ def test_what_the_users_configuration_says_of_the_host_under_its_own_name_holds(
     assert "Compression" not in (tmp_path / "printed").read_text()
     orion, rigel = (said_by_ssh(tmp_path / "printed", name) for name in ("orion", "rigel"))
     assert (orion["hostname"], orion["user"], orion["port"]) == ("192.0.2.7", "ops", "2222")
-    assert (
-        orion["proxyjump"].translate({ord("["): "", ord("]"): ""}),
-        orion["identityfile"],
-        orion["connecttimeout"],
-    ) == (
-        "joe@192.0.2.1",
-        "~/.ssh/my key",
-        "7",
-    )
+    assert orion["proxyjump"].translate({ord("["): "", ord("]"): ""}) == "joe@192.0.2.1"
+    assert (orion["identityfile"], orion["connecttimeout"]) == ("~/.ssh/my key", "7")
     assert (rigel["hostname"], rigel["proxycommand"]) == ("192.0.2.9", "nc -n box %%n %h %p")
 
 
