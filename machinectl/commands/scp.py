@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import sys
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 # rsync's status where no rsync answers it (RERR_STREAMIO, RERR_CMD_NOTFOUND). The shell there has said why by then.
 NOT_STARTED = {12, 127}
-# What rsync says of a directory without -r, and takes for success.
-SKIPPED = "skipping directory"
 
 
 def scp(
@@ -90,14 +89,16 @@ def by_rsync(
             "-d is rsync, which goes by the system's ssh: that takes no password, passphrase or fingerprint from us",
             "Leave -d out, or let ssh ask for them itself",
         )
+    for source in sources:
+        # It would skip that, and take it for success.
+        if source.machine is None and os.path.isdir(source.path) and not wishes.recursive:
+            raise MachineError(f"{source} is a directory", "With all that is in it, it is copied by -r")
     if not shutil.which("rsync"):
         raise MachineError("There is no rsync on this computer", "Install the package rsync, or leave -d out")
     with configured(machines) as config:
         progress = sys.stdout.isatty() and not wishes.quiet
         command = rsync_command(config, [each.spot for each in sources], target.spot, wishes, progress=progress)
         ended = attended(command, machines, console, access)
-    if SKIPPED in ended.said and not wishes.recursive:
-        raise MachineError("A directory was left out", "With all that is in it, it is copied by -r")
     shells = [line for line in ended.said.splitlines() if not line.startswith("rsync")]
     if ended.status in NOT_STARTED and any("rsync" in line for line in shells):
         raise MachineError(

@@ -112,6 +112,10 @@ PAYS_FOR = [
         ("ls", "--filter", "name=ghost"),
         {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "http.client", "ssl"},
     ),
+    *(
+        (words, {"machinectl.commands", "machinectl.driver", "machinectl.hosts"})
+        for words in (("ssh-config",), ("scp", "-q", "here", "plain:there"), ("mount", "plain:/srv", "/"))
+    ),
     (("rm", "-y", "plain"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "machinectl.provision"}),
 ]
 

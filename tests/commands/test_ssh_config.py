@@ -147,11 +147,14 @@ def test_a_file_that_cannot_be_written_is_told_and_ends_no_verb(store: Store) ->
 
 def test_of_all_machines_those_without_ssh_are_left_out_and_broken_ones_told(store: Store) -> None:
     server(store, "orion")
-    added(store, Machine("local", "none", url="unix:///x.sock")).driver_state = ""
+    local = Machine("local", "none", url="unix:///x.sock")
+    local.driver_state = '{"URL": "unix:///x.sock"}'
+    added(store, local)
     server(store, "odd", SSHKeyPath="../../id")
     done = machinectl("ssh-config", store=store.root)
     assert [line for line in done.stdout.splitlines() if line.startswith("Host ")] == ["Host orion"]
     assert "odd is left out" in done.stderr
+    assert "local" not in done.stderr
     assert machinectl("ssh-config", "odd", store=store.root).returncode == 1
 
 
