@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import shlex
-from contextlib import ExitStack
+import signal
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.hosts.access import keep_host_key, logged_in
@@ -14,7 +15,7 @@ from machinectl.machines.chosen import waiting
 from machinectl.ssh.copying import unseen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.hosts.access import Access
@@ -48,19 +49,63 @@ def copy(
         console.warn(text)
 
     with ExitStack() as connections:
-        sides: dict[tuple[str, str], Side] = {}
         to = side(store, console, target, access, connections)
+        sides: dict[tuple[str, str], Side] = {}
+        for source in sources:
+            if source.login not in sides:
+                sides[source.login] = side(store, console, source, access, connections)
         if len(sources) > 1 and not is_directory(to, path_of(target)):
             fail(f"{target}: several things are copied into a directory, which this is not")
             return FAILED
-        for source in sources:
-            key = (source.machine.name if source.machine else "", source.user)
-            if key not in sides:
-                sides[key] = side(store, console, source, access, connections)
-            copier = Copier(sides[key], to, wishes, progress=unseen if wishes.quiet else progress, fail=fail)
-            copier.copy(path_of(source), path_of(target))
+        with interruptions() as check:
+            followed = stopping(unseen if wishes.quiet else progress, check)
+            for source in sources:
+                copier = Copier(sides[source.login], to, wishes, progress=followed, fail=fail)
+                copier.copy(path_of(source), path_of(target))
     tell_of_failure("\n".join(failures), target, console)
     return FAILED if failures else DONE
+
+
+@contextmanager
+def interruptions() -> Iterator[Callable[[], None]]:
+    """Have ^C wait until the function that is yielded is called: within a message to a host, it would tear that.
+
+    A second one does not wait.
+    """
+    come = False
+
+    def note(*_: object) -> None:
+        nonlocal come
+        if come:
+            raise KeyboardInterrupt
+        come = True
+
+    def check() -> None:
+        if come:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def stopping(progress: Following, check: Callable[[], None]) -> Following:
+    """The same, which calls a function before each file and after each piece of one."""
+
+    @contextmanager
+    def following(name: str, size: int) -> Iterator[Callable[[int], None]]:
+        check()
+        with progress(name, size) as tell:
+
+            def told(count: int) -> None:
+                check()
+                tell(count)
+
+            yield told
+
+    return following
 
 
 def side(store: Store, console: Console, place: Place, access: Access, connections: ExitStack) -> Side:

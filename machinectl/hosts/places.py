@@ -32,6 +32,11 @@ class Place:
         """It as the system's programs are told."""
         return Spot(self.path, self.machine.name, self.user) if self.machine else Spot(self.path)
 
+    @property
+    def login(self) -> tuple[str, str]:
+        """Which machine is logged in at, and as whom; "" for here, and for the machine's own user."""
+        return (self.machine.name if self.machine else "", self.user)
+
     def __str__(self) -> str:
         return self.spot.word if self.machine else self.path
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import pty
+import select
 import sys
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
@@ -17,7 +19,7 @@ from machinectl.machines.record import Machine
 from machinectl.ssh.copying import Wishes, unseen
 from machinectl.ssh.errors import SSHError
 from machinectl.ssh.sftp import Copier, Here
-from tests.support.program import machinectl
+from tests.support.program import COMMAND, machinectl
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added, register
@@ -373,3 +375,57 @@ while head := read(4):
     elif kind == 12: send(101, number + struct.pack(">I", 1) + text(b"end") + text(b""))
     else: send(101, number + struct.pack(">I", 0) + text(b"") + text(b""))
 """
+
+
+class OnTerminal:
+    """A machinectl on a terminal, of which all that is shown is kept."""
+
+    def __init__(self, *words: str | Path, store: Store) -> None:
+        self.pid, self._terminal = pty.fork()
+        if self.pid == 0:
+            os.environ.update(MACHINE_STORAGE_PATH=store.root, TERM="xterm")
+            os.execv(COMMAND[0], [*COMMAND, *map(str, words)])
+        self.shown = ""
+
+    def until(self, text: str) -> None:
+        while text not in self.shown:
+            assert select.select([self._terminal], [], [], 30)[0], self.shown
+            self.shown += os.read(self._terminal, 1 << 16).decode(errors="replace")
+
+    def type(self, text: str) -> None:
+        os.write(self._terminal, text.encode())
+
+    def end(self) -> int:
+        with suppress(OSError):  # Linux: EIO, once all that is shown was read
+            while piece := os.read(self._terminal, 1 << 16):
+                self.shown += piece.decode(errors="replace")
+        os.close(self._terminal)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_progress_is_shown_on_a_terminal_and_an_interruption_ends_it_with_nothing_left_behind(
+    orion: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: tuple[str, ...]
+) -> None:
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(16 << 30)
+    there, temporary = tmp_path / "there", tmp_path / "temporary"
+    there.mkdir()
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    terminal = OnTerminal(*way, "scp", tmp_path / "big", f"orion:{there}", store=orion)
+    terminal.until("MB/s")
+    terminal.type("\x03")
+    assert terminal.end() == 130, terminal.shown
+    assert "Traceback" not in terminal.shown
+    assert list(temporary.iterdir()) == []
+    if way:
+        assert list(there.iterdir()) == []
+
+
+def test_with_q_nothing_is_shown_on_a_terminal(orion: Store, tmp_path: Path) -> None:
+    need("rsync")
+    (tmp_path / "file").write_text("a text\n")
+    for words in (["scp", "-q"], ["scp", "-q", "-d"], ["--native-ssh", "scp", "-q"]):
+        terminal = OnTerminal(*words, tmp_path / "file", f"orion:{tmp_path}/x", store=orion)
+        assert (terminal.end(), terminal.shown) == (0, "")
