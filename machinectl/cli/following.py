@@ -59,5 +59,5 @@ class Following:
         for (cause, hint), names in self.failed.items():
             warn(
                 f"{', '.join(sorted(names))}: docker's context is not in step: {cause}\n{hint}; "
-                f"then: machinectl context sync\nOr do without contexts: export {SWITCH}=off"
+                f"then: machinectl context sync; or do without contexts: export {SWITCH}=off"
             )
