@@ -4,7 +4,7 @@ The format is docker/cli's, cli/context/store (doc.go, metadatastore.go, tlsstor
 
 DOCKER_CONFIG/contexts/meta/ID/meta.json  the name, free metadata, and the endpoints, {"docker": {"Host": …}}
 DOCKER_CONFIG/contexts/tls/ID/docker/     ca.pem, cert.pem and key.pem for that endpoint; ID is the SHA-256 of the name
-DOCKER_CONFIG/contexts/.machinectl/       what is on its way in (new) or out (old); docker never looks there
+DOCKER_CONFIG/contexts/.machinectl/       what is on its way in (new), out (old) or gone; docker never looks there
 DOCKER_CONFIG/config.json                 among others the current context
 """
 
@@ -25,7 +25,6 @@ from machinectl.atomic import (
     quoted,
     read_file,
     replace_file,
-    sync_directory,
     write_new,
 )
 from machinectl.errors import MachineError
@@ -238,9 +237,8 @@ class Contexts:
         import fcntl
 
         with self.translated():
-            for directory in (self.config, self.root):
-                if not os.path.isdir(directory):
-                    make(directory)
+            for directory in (self.config, self.root, *(os.path.join(self.root, kind) for kind in KINDS)):
+                make(directory)
                 self.check_ours(directory)
             descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -282,38 +280,44 @@ class Contexts:
             make(directory)
             for file, data in files.items():
                 write_new(os.path.join(directory, file), data)
-            sync_directory(directory)
         meta = self.staged("new", "meta", name)
         make(meta)
         write_new(os.path.join(meta, META_FILE), document)
-        sync_directory(meta)
 
     def exchange(self, name: str) -> None:
         """Take away what there is of a context, and put what is staged into its place.
 
         Without its metadata docker does not know it: that goes first and comes last, so that it is there whole or not.
+        The files are on disk by then. Whether the renames outlast a power cut is not waited for: `context sync` mends
+        what they were to bring.
         """
         for kind in reversed(KINDS):
             move(self.place(kind, name), self.staged("old", kind, name))
         for kind in KINDS:
             move(self.staged("new", kind, name), self.place(kind, name))
-            if os.path.isdir(os.path.join(self.root, kind)):
-                sync_directory(os.path.join(self.root, kind))
-        discard(os.path.join(self.staging, "old"))
+        self.throw_away("old")
 
     def put_right(self) -> None:
         """Finish an exchange that has put something into place, undo any other; forget what was staged."""
         if not self.is_unfinished:
             return
-        new = os.path.join(self.staging, "new")
+        new, old = (os.path.join(self.staging, age) for age in ("new", "old"))
         for each in listed(os.path.join(new, "meta")):
             if not os.path.lexists(os.path.join(new, "tls", each)):
                 move(os.path.join(new, "meta", each), os.path.join(self.root, "meta", each))
-        for kind in KINDS:
-            old = os.path.join(self.staging, "old", kind)
-            for each in listed(old):
-                move(os.path.join(old, each), os.path.join(self.root, kind, each))
+        for each in listed(os.path.join(old, "meta")):
+            for kind in KINDS:
+                move(os.path.join(old, kind, each), os.path.join(self.root, kind, each))
+        for age in ("new", "old"):
+            self.throw_away(age)
         discard(self.staging)
+
+    def throw_away(self, age: str) -> None:
+        """Remove what is staged, in one step: what is left of it by a kill is never taken for the whole."""
+        gone = os.path.join(self.staging, "gone")
+        discard(gone)
+        move(os.path.join(self.staging, age), gone)
+        discard(gone)
 
     def staged(self, age: str, kind: str, name: str) -> str:
         """Where a context's `meta` or `tls` is on its way in (`new`) or out (`old`)."""
@@ -349,23 +353,22 @@ class Contexts:
 
 
 def make(directory: str) -> None:
-    """Make a directory, and those that it is in, for their owner alone."""
-    parent = os.path.dirname(directory)
-    if not os.path.isdir(parent):
-        make(parent)
+    """Have a directory, and those that it is in; each that is made is for its owner alone."""
+    if os.path.isdir(directory):
+        return
+    make(os.path.dirname(directory))
     try:
         os.mkdir(directory, PRIVATE_DIRECTORY)
-    except FileExistsError:
-        # Another process was faster.
+    except FileExistsError as exc:
+        # Another process was faster, or it is a file.
         if not os.path.isdir(directory):
-            raise
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory) from exc
 
 
 def move(path: str, target: str) -> None:
     """Give what is at a path, if anything, another place, unless that is taken."""
     if os.path.lexists(path) and not os.path.lexists(target):
-        if not os.path.isdir(os.path.dirname(target)):
-            make(os.path.dirname(target))
+        make(os.path.dirname(target))
         os.rename(path, target)
 
 

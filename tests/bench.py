@@ -63,11 +63,18 @@ def light(work: Path) -> Iterator[Sequence[str]]:
     yield row("env NAME, peak memory", memory, "python -c pass", base_memory, "1.5 x", unit="MiB")
     cost, base = paired([*MACHINECTL, "-s", thousand.root, "ls", "-q"], PYTHON)
     yield row("ls -q of 1,000 machines, wall", cost.wall, "python -c pass", base.wall, "3 x")
-    here = ["-s", one.root]
+    certs_create(str(work / "shown"), ["192.168.0.29"])
+    files = {name: (work / "shown" / name).read_bytes() for name in ("ca.pem", "cert.pem", "key.pem")}
+    known = Store(str(work / "known"))
+    add(known, "orionbox", "tcp://192.168.0.29:2376", files)
+    add(known, "asleep", f"unix://{work}/asleep.sock", tls=False)
+    here = ["-s", known.root]
     for store, words in (
         ([], ["--help"]),
+        ([], ["ls", "--help"]),
         ([], ["create", "-d", "generic", "--help"]),
         (here, ["inspect", "orionbox"]),
+        (here, ["status", "asleep"]),
         (here, ["certs", "ls"]),
     ):
         cost, base = paired([*MACHINECTL, *store, *words], PYTHON)
@@ -82,6 +89,10 @@ def creating(work: Path) -> Iterator[Sequence[str]]:
         costs.append(measured([*create, f"m{next(counted)}"]))
         bases.append(measured([*MACHINECTL, "ls", "--help"]))
     yield row("create -d none, wall", median(costs).wall, "machinectl ls --help", median(bases).wall, "2 x")
+    remove = [*MACHINECTL, "-s", str(work / "made"), "rm", "-y"]
+    pairs = [(measured([*remove, f"m{number}"]), measured(PYTHON)) for number in range(RUNS)]
+    costs, bases = [cost for cost, _ in pairs], [base for _, base in pairs]
+    yield row("rm -y NAME, wall", median(costs).wall, "python -c pass", median(bases).wall, "6 x")
 
 
 def contexts(work: Path) -> Iterator[Sequence[str]]:

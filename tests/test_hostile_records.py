@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.atomic import StoreError
-from machinectl.cli.answers import env, ip, url
 from machinectl.commands.active import active
 from machinectl.commands.certs.ls import certs_ls
 from machinectl.commands.config import config
+from machinectl.commands.env import env
 from machinectl.commands.inspect import ours
 from machinectl.commands.ls import rows
+from machinectl.commands.url import ip, url
 from machinectl.driver import DriverError
 from machinectl.errors import MachineError
 from machinectl.hosts.by_ssh import block
@@ -98,14 +99,16 @@ def laid(root: Path, data: dict[str, Any]) -> Store:
 
 
 def shell_text(store: Store) -> str:
-    return env(store, {"shell": "bash"}, ["orion"])
+    return env(
+        store, ["orion"], shell="bash", unset=False, no_proxy=False, typed=["machinectl"], environment=os.environ
+    )
 
 
 # What each verb does that only reads, up to what is printed.
 READING: list[Callable[[Store], object]] = [
     shell_text,
-    lambda store: url(store, {}, ["orion"]),
-    lambda store: ip(store, {}, ["orion"]),
+    lambda store: url(store, ["orion"]),
+    lambda store: ip(store, ["orion"]),
     lambda store: active(store, {"DOCKER_HOST": "tcp://127.0.0.1:1"}),
     lambda store: config(store, Quiet(), ["orion"], {}),
     lambda store: [json.dumps(row.fields()) for row in rows(store, {})],

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shlex
-import socket
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from machinectl.driver import (
@@ -229,6 +228,8 @@ def look_up(host: str, user: str, ssh_port: int) -> Way:
 
 
 def resolves(name: str) -> bool:
+    import socket
+
     try:
         socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):

@@ -12,8 +12,7 @@ import typer
 
 from machinectl.cli.exits import debugging
 from machinectl.cli.helped import SSH
-from machinectl.cli.verbs import keyword, session
-from machinectl.masking import without_secrets_in_lines
+from machinectl.cli.verbs import evaluate, keyword, session
 from machinectl.ssh.credentials import Credentials, is_exposed, read_secret
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ SECRETS = {
 }
 
 # A line of a file that was read on a host (facts.sh): base64 after a bar.
-FILE_CONTENT = re.compile(r"^\|[A-Za-z0-9+/]{16,}={0,2}$", re.MULTILINE)
+FILE_CONTENT = r"(?m)^\|[A-Za-z0-9+/]{16,}={0,2}$"
 
 
 def access_parameters(*, hidden: bool = False) -> list[inspect.Parameter]:
@@ -87,7 +86,9 @@ def taken_access(options: dict[str, Any], here: Session) -> Access:
 
 def traced(text: str) -> str:
     """A remote command, or what it printed, as --debug shows it: a host's own files hold passwords, too."""
-    return without_secrets_in_lines(FILE_CONTENT.sub("|…", text))
+    from machinectl.masking import without_secrets_in_lines
+
+    return without_secrets_in_lines(re.sub(FILE_CONTENT, "|…", text))
 
 
 def take_passwords() -> dict[str, str]:
@@ -109,7 +110,8 @@ def with_access(function: Callable[..., int | None]) -> Callable[..., int | None
     """Give a verb the options that say how to log in; the function gets them as its `access`."""
     # It is no option, and its type is loaded by those that log in.
     del function.__annotations__["access"]
-    own = inspect.signature(function, eval_str=True).parameters.values()
+    evaluate(function)
+    own = inspect.signature(function).parameters.values()
     parameters = [parameter for parameter in own if parameter.name != "access"]
 
     @functools.wraps(function)

@@ -1,19 +1,34 @@
-"""What the light verbs print: the same bytes by the front door and by Typer, as both come here."""
+"""What the light verbs do and print: the same bytes by the front door and by Typer, as both come here.
+
+Each takes the store, the flags given (with their values), the names given, and how this program was called.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 
+from machinectl.cli.output import print_json, write_file, write_out
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from machinectl.commands.certs.ls import Row
+    from machinectl.engine import Probe
     from machinectl.machines.store import Store
 
+    Flags = Mapping[str, str]
 
-def env(store: Store, flags: dict[str, str], names: list[str]) -> str:
+# How long a host may take to answer where nothing else is said. Seconds, docker-machine's.
+USUAL_TIMEOUT = 10
+
+
+def env(store: Store, flags: Flags, names: Sequence[str], _program: str) -> None:
     from machinectl.commands.env import env as command
 
-    return command(
+    form = flags.get("format", "")
+    text = command(
         store,
         names,
         shell=flags.get("shell"),
@@ -21,27 +36,67 @@ def env(store: Store, flags: dict[str, str], names: list[str]) -> str:
         no_proxy="no_proxy" in flags,
         typed=sys.argv,
         environment=os.environ,
-        form=flags.get("format", ""),
+        form=form,
     )
+    write_file(text) if form else write_out(text)
 
 
-def active(store: Store, _flags: dict[str, str], _names: list[str]) -> str:
+def active(store: Store, _flags: Flags, _names: Sequence[str], _program: str) -> None:
     from machinectl.commands.active import active as command
 
-    return command(store, os.environ) + "\n"
+    write_out(command(store, os.environ) + "\n")
 
 
-def url(store: Store, _flags: dict[str, str], names: list[str]) -> str:
+def url(store: Store, _flags: Flags, names: Sequence[str], _program: str) -> None:
     from machinectl.commands.url import url as command
 
-    return command(store, names) + "\n"
+    write_out(command(store, names) + "\n")
 
 
-def ip(store: Store, _flags: dict[str, str], names: list[str]) -> str:
+def ip(store: Store, _flags: Flags, names: Sequence[str], _program: str) -> None:
     from machinectl.commands.url import ip as command
 
-    return "".join(f"{address}\n" for address in command(store, names))
+    write_out("".join(f"{address}\n" for address in command(store, names)))
 
 
-def ls(store: Store, _flags: dict[str, str], _names: list[str]) -> str:
-    return "".join(f"{name}\n" for name in store.names())
+def ls(store: Store, _flags: Flags, _names: Sequence[str], _program: str) -> None:
+    write_out("".join(f"{name}\n" for name in store.names()))
+
+
+def status(store: Store, _flags: Flags, names: Sequence[str], program: str) -> None:
+    from machinectl.commands.status import status as command
+
+    _, found = command(store, names, USUAL_TIMEOUT)
+    tell_status(found, program)
+
+
+def tell_status(found: Probe, program: str) -> None:
+    """Print the state of a machine; what keeps its engine from answering goes to stderr."""
+    from machinectl.cli.exits import report
+    from machinectl.errors import MachineError
+
+    write_out(f"{found.state}\n")
+    if found.error:
+        report(MachineError(found.error, found.hint), program)
+
+
+def inspect(store: Store, _flags: Flags, names: Sequence[str], _program: str) -> None:
+    from machinectl.machines.chosen import chosen_one
+    from machinectl.machines.docker_machine import config_json
+
+    machine = store.read(chosen_one(store, names))
+    print_json(config_json(machine, machine.directory))
+
+
+def certs_ls(store: Store, _flags: Flags, names: Sequence[str], _program: str) -> None:
+    from machinectl.commands.certs.ls import certs_ls as command
+
+    print_certs(command(store, names))
+
+
+def print_certs(rows: Iterable[Row]) -> None:
+    """Print certificates as people read them."""
+    from machinectl.go.tabwriter import table
+
+    headings = ["MACHINE", "FILE", "SUBJECT", "NAMES", "ISSUER", "EXPIRES", "DAYS", "WARNING"]
+    write_out(table(headings, (row.cells() for row in rows)))

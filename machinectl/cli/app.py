@@ -18,7 +18,7 @@ from machinectl.cli.lookahead import SYSTEMDS_VERBS, named_driver, split_at_verb
 from machinectl.cli.output import write_out
 from machinectl.cli.overview import overview
 from machinectl.cli.terminal import Terminal
-from machinectl.cli.verbs import GivenTLS, Session, new_app, own_version
+from machinectl.cli.verbs import GivenTLS, Session, evaluate, new_app, own_version
 from machinectl.errors import UsageError, meant
 from machinectl.machines.store import Store
 
@@ -131,6 +131,7 @@ def told(error: Any, arguments: Sequence[str]) -> UsageError:
 def build(arguments: Sequence[str]) -> typer.Typer:
     """The application with no more than the verb that a canonical command line asks for: each pays for itself."""
     app = new_app(help=ABOUT, invoke_without_command=True)
+    evaluate(before_the_verb)
     app.callback()(before_the_verb)
     _, rest = split_at_verb(arguments)
     if rest:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from machinectl.cli.answers import print_certs
 from machinectl.cli.catalogue import VERBS
 from machinectl.cli.exits import report
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.verbs import AsJson, Names, new_app, session, verb
-from machinectl.go.tabwriter import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,8 +93,7 @@ def add_listing(group: typer.Typer) -> None:
         if as_json:
             print_json([row.fields() for row in rows])
         else:
-            headings = ["MACHINE", "FILE", "SUBJECT", "NAMES", "ISSUER", "EXPIRES", "DAYS", "WARNING"]
-            write_out(table(headings, (row.cells() for row in rows)))
+            print_certs(rows)
         errors = [] if fail_under is None else fallen(here.store, rows, fail_under)
         for error in errors:
             report(error, here.program)

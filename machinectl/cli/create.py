@@ -16,7 +16,7 @@ from machinectl.cli.lookahead import named_driver
 from machinectl.cli.outcomes import print_plan
 from machinectl.cli.output import write_out
 from machinectl.cli.upkeep import Force, OpenFirewall, RestartSwarm
-from machinectl.cli.verbs import labels, session, verb
+from machinectl.cli.verbs import evaluate, labels, session, verb
 from machinectl.driver.finding import installed, load
 from machinectl.errors import UsageError
 
@@ -122,7 +122,8 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             outcomes = command(here.store, here.console, creation)
             write_out(what_next(machine, here.program, is_up=bool(outcomes)))
 
-    own = [one for one in inspect.signature(create, eval_str=True).parameters.values() if one.name != "others"]
+    evaluate(create)
+    own = [one for one in inspect.signature(create).parameters.values() if one.name != "others"]
     added = [
         *engine_options.parameters(),
         *access_options.access_parameters(),

@@ -33,46 +33,52 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
 
 def add_where(app: typer.Typer) -> None:
     @verb(app, "active")
-    def active(ctx: typer.Context, timeout: Timeout = 10, as_json: AsJson = False) -> None:
-        found = answers.active(session(ctx).store, {}, [])
+    def active(ctx: typer.Context, timeout: Timeout = answers.USUAL_TIMEOUT, as_json: AsJson = False) -> None:
+        here = session(ctx)
         if as_json:
-            print_json({"Name": found.rstrip("\n"), "URL": os.environ["DOCKER_HOST"]})
+            from machinectl.commands.active import active as command
+
+            print_json({"Name": command(here.store, os.environ), "URL": os.environ["DOCKER_HOST"]})
         else:
-            write_out(found)
+            answers.active(here.store, {}, [], here.program)
 
     @verb(app, "url")
     def url(ctx: typer.Context, names: OneName = None, as_json: AsJson = False) -> None:
-        store = session(ctx).store
+        here = session(ctx)
         if as_json:
-            name = chosen_one(store, names or [])
-            print_json({"Name": name, "URL": answers.url(store, {}, [name]).rstrip("\n")})
+            from machinectl.commands.url import url as command
+
+            name = chosen_one(here.store, names or [])
+            print_json({"Name": name, "URL": command(here.store, [name])})
         else:
-            write_out(answers.url(store, {}, names or []))
+            answers.url(here.store, {}, names or [], here.program)
 
     @verb(app, "ip")
     def ip(ctx: typer.Context, names: Names = None, as_json: AsJson = False) -> None:
-        store = session(ctx).store
+        here = session(ctx)
         if as_json:
-            wanted = chosen(store, names or [])
-            addresses = answers.ip(store, {}, wanted).splitlines()
+            from machinectl.commands.url import ip as command
+
+            wanted = chosen(here.store, names or [])
+            addresses = command(here.store, wanted)
             print_json([{"Name": name, "IPAddress": address} for name, address in zip(wanted, addresses, strict=True)])
         else:
-            write_out(answers.ip(store, {}, names or []))
+            answers.ip(here.store, {}, names or [], here.program)
 
 
 def add_asking(app: typer.Typer) -> None:
     @verb(app, "status")
-    def status(ctx: typer.Context, names: OneName = None, timeout: Timeout = 10, as_json: AsJson = False) -> None:
+    def status(
+        ctx: typer.Context, names: OneName = None, timeout: Timeout = answers.USUAL_TIMEOUT, as_json: AsJson = False
+    ) -> None:
         from machinectl.commands.status import fields
         from machinectl.commands.status import status as command
 
         name, found = command(session(ctx).store, names or [], timeout)
         if as_json:
             print_json(fields(name, found))
-            return
-        write_out(f"{found.state}\n")
-        if found.error:
-            report(MachineError(found.error, found.hint), session(ctx).program)
+        else:
+            answers.tell_status(found, session(ctx).program)
 
     @verb(app, "version")
     def version(ctx: typer.Context, names: OneName = None, timeout: Timeout = 10, as_json: AsJson = False) -> None:
@@ -108,22 +114,23 @@ def add_inspecting(app: typer.Typer) -> None:
         template: Annotated[str, typer.Option("-f", "--format", metavar="TEMPLATE", help="A Go template.")] = "",
         as_json: Annotated[bool, typer.Option("--json", help="Print machinectl's own record as JSON.")] = False,
     ) -> None:
-        from machinectl.commands.inspect import ours
-        from machinectl.go import template as gotemplate
-        from machinectl.machines.docker_machine import config_json
-
+        here = session(ctx)
         if template and as_json:
             raise UsageError("--format and --json exclude each other", "Leave one of them out")
-        parsed = gotemplate.parse(template) if template else None
-        store = session(ctx).store
-        machine = store.read(chosen_one(store, names or []))
-        directory = store.directory(machine.name)
         if as_json:
-            print_json(ours(machine, directory))
-        elif parsed:
-            write_out(parsed.render(config_json(machine, directory)) + "\n")
+            from machinectl.commands.inspect import ours
+
+            machine = here.store.read(chosen_one(here.store, names or []))
+            print_json(ours(machine, machine.directory))
+        elif template:
+            from machinectl.go import template as gotemplate
+            from machinectl.machines.docker_machine import config_json
+
+            parsed = gotemplate.parse(template)
+            machine = here.store.read(chosen_one(here.store, names or []))
+            write_out(parsed.render(config_json(machine, machine.directory)) + "\n")
         else:
-            print_json(config_json(machine, directory))
+            answers.inspect(here.store, {}, names or [], here.program)
 
     @verb(app, "changes")
     def changes(ctx: typer.Context, names: OneName = None, as_json: AsJson = False) -> None:

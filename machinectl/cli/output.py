@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -45,4 +44,6 @@ def write_bytes(data: bytes) -> None:
 
 def print_json(data: Any) -> None:
     """Print JSON in UTF-8; what is not printable, or half a surrogate pair, as the escape that JSON has for it."""
+    import json
+
     write_bytes(harmless_json(json.dumps(data, indent=4, ensure_ascii=False) + "\n").encode())

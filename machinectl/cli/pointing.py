@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from machinectl.cli import answers
-from machinectl.cli.output import print_json, write_file, write_out
+from machinectl.cli.output import print_json, write_out
 from machinectl.cli.verbs import AsJson, OneName, session, verb
 from machinectl.errors import UsageError
 
@@ -39,8 +39,8 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         flags.update({"unset": ""} if unset else {})
         flags.update({"no_proxy": ""} if no_proxy else {})
         form = "json" if as_json else form
-        text = answers.env(session(ctx).store, {**flags, "format": form}, names or [])
-        write_file(text) if form else write_out(text)
+        here = session(ctx)
+        answers.env(here.store, {**flags, "format": form}, names or [], here.program)
 
     @verb(app, "config")
     def config(

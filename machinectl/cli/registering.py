@@ -48,12 +48,14 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     ) -> int:
         from machinectl.commands.rm import Purge, preview
         from machinectl.commands.rm import rm as command
-        from machinectl.provision.target import Allowed
 
         failed = False
         here = session(ctx)
-        allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
-        wanted = Purge(access, engine=purge_engine, allowed=allowed) if purge or purge_engine else None
+        wanted = None
+        if purge or purge_engine:
+            from machinectl.provision.target import Allowed
+
+            wanted = Purge(access, Allowed(forcible=False, restart_swarm=restart_swarm), engine=purge_engine)
         if dry_run:
             plans: dict[str, Plan] = {}
             results = preview(here.store, here.console, names or [], plans.__setitem__, purge=wanted, forget=forget)

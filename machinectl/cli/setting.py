@@ -9,7 +9,7 @@ import typer
 
 from machinectl.cli import driver_options, engine_options
 from machinectl.cli.lookahead import named_machine, named_store
-from machinectl.cli.verbs import labels, session, verb
+from machinectl.cli.verbs import evaluate, labels, session, verb
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError
 from machinectl.machines.store import Store
@@ -54,7 +54,8 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         )
         command(here.store, here.console, name, change)
 
-    own = [each for each in inspect.signature(set_machine, eval_str=True).parameters.values() if each.name != "others"]
+    evaluate(set_machine)
+    own = [each for each in inspect.signature(set_machine).parameters.values() if each.name != "others"]
     added = [*engine_options.changes(), *(driver_options.changed(driver, option) for option in options)]
     # Typer reads a function's parameters here: the driver's are known at run time only.
     set_machine.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]

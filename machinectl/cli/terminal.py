@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import itertools
 import os
 import sys
@@ -60,7 +59,7 @@ class Terminal:
 
     def ask(self, question: str, *, secret: bool = False) -> str:
         prompt = f"{harmless(question)}: "
-        return self.answer(lambda: getpass.getpass(prompt, sys.stderr) if secret else line(prompt))
+        return self.answer(lambda: unseen(prompt) if secret else line(prompt))
 
     def confirm(self, question: str) -> bool:
         """Yes or no, also from a pipe; as with docker-machine yes is whatever begins with y."""
@@ -90,6 +89,13 @@ class Terminal:
         from machinectl.cli.board import PlainBoard
 
         return PlainBoard(self, self.program)
+
+
+def unseen(prompt: str) -> str:
+    """A line that is typed without being shown."""
+    import getpass
+
+    return getpass.getpass(prompt, sys.stderr)
 
 
 def line(question: str) -> str:

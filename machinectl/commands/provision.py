@@ -50,6 +50,8 @@ def provision(
             return
         with as_root(held, console, own, ssh=there.ssh) as root:
             outcomes = here.carry_out(held, console, root)
+        # Who follows the machine may have lost it while its host needed nothing.
+        held.touch()
         tell(machine.name, console, outcomes)
 
     return each(store, console, names, access, work, on_record=planned is None)

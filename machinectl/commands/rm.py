@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.changes import CaGiven, DirectoryMade, PackageInstalled, Unknown, of_kind
 from machinectl.console import agreed
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError, UsageError
@@ -16,7 +15,6 @@ from machinectl.hosts.driven import instance
 from machinectl.hosts.each import at_once
 from machinectl.machines.chosen import waiting
 from machinectl.machines.record import BrokenRecord
-from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.setup import Outcome, Plan
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
+    from machinectl.provision.target import Allowed
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,8 @@ class Purge:
     """Undo on the hosts what provisioning changed, too; with `engine` the engine's package goes as well."""
 
     access: Access
+    allowed: Allowed
     engine: bool = False
-    allowed: Allowed = NOTHING_SPECIAL
 
     @property
     def options(self) -> list[str]:
@@ -101,6 +100,7 @@ def preview(
         )
 
     def one(name: str, console: Console) -> None:
+        from machinectl.changes import PackageInstalled, of_kind
         from machinectl.hosts.setup import Outcome, Plan
 
         machine = asked_about(store, name, removed=bool(purge or forget))
@@ -125,7 +125,7 @@ def asked_about(store: Store, name: str, *, removed: bool) -> Machine:
 
 def planned(machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
     """What would be undone on the host, which is read and not changed."""
-    from machinectl.changes import KeyLetIn
+    from machinectl.changes import KeyLetIn, of_kind
     from machinectl.hosts.access import elevated, logged_in
     from machinectl.hosts.let_in import undoing
     from machinectl.hosts.setup import Outcome, purge_plan
@@ -211,6 +211,8 @@ def leave(held: Held, console: Console, *, force: bool, purge: Purge | None, for
     if forget or not is_changed(machine):
         held.remove()
         return
+    from machinectl.changes import PackageInstalled
+
     kept = held.set_aside()
     # What a purge leaves, as it was told to.
     engine_alone = all(isinstance(change, PackageInstalled) for change in machine.changes)
@@ -235,6 +237,8 @@ def is_to_be_kept(store: Store, name: str) -> bool:
 
 def told(machine: Machine) -> str:
     """What was changed on a machine's host, in a line."""
+    from machinectl.changes import CaGiven, DirectoryMade, Unknown, of_kind
+
     quiet = (CaGiven, DirectoryMade, Unknown)
     found = [change.about for change in machine.changes if not isinstance(change, quiet)]
     unknown = ["what this version does not know"] if of_kind(machine.changes, Unknown) else []

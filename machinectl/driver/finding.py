@@ -10,9 +10,10 @@ import functools
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib import metadata
-from typing import TYPE_CHECKING, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
+from machinectl.driver import entry_points
 from machinectl.driver.contract import Driver, DriverError
 from machinectl.errors import MachineError, meant
 
@@ -50,22 +51,25 @@ class Installed:
 
 def packaged() -> Iterator[Installed]:
     """The drivers that are entry points of installed packages: ours are, as anybody's."""
+    from importlib import metadata
+
     for package in metadata.distributions():
         try:
-            entry_points = package.entry_points.select(group=GROUP)
+            found = package.entry_points.select(group=GROUP)
         except Exception:  # noqa: BLE001, S112 - whatever is wrong with one package's list, the others have theirs
             continue
-        for entry_point in entry_points:
-            yield Installed(
-                entry_point.name, package.name, package.version, entry_point.value, functools.partial(made, entry_point)
-            )
+        for each in found:
+            yield Installed(each.name, package.name, package.version, each.value, functools.partial(made, each.value))
 
 
-def made(entry_point: metadata.EntryPoint) -> object:
-    return entry_point.load()()
+def made(origin: str) -> object:
+    """A driver by its entry point, `module:attribute`."""
+    module, _, attribute = origin.partition("[")[0].replace(" ", "").partition(":")
+    found: Any = import_module(module)
+    return functools.reduce(getattr, attribute.split("."), found)()
 
 
-# The ways to find drivers; of two drivers of one name the first one counts. A way raises what it likes.
+# The ways to find drivers, all of them; of two drivers of one name the first one counts. A way raises what it likes.
 FINDERS: list[Callable[[], Iterable[Installed]]] = [packaged]
 
 
@@ -119,6 +123,9 @@ atexit.register(close_all)
 
 
 def found_and_loaded(name: str) -> Driver:
+    # Nearly all are found so, and need nothing of the other ways.
+    if origin := entry_points.origin(GROUP, name):
+        return Installed(name, "", "", origin, functools.partial(made, origin)).load()
     found, failed = search()
     if name not in found:
         known = ", ".join(sorted(found)) or "no drivers"

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from machinectl.contexts import DEFAULT, Context, ContextError, Contexts, Mark, why_no_name
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, one_line
 from machinectl.hosts.identity import CLIENT_FILES
 from machinectl.machines.fileset import read_pem
 from machinectl.machines.record import Phase
@@ -126,9 +126,10 @@ def clash(context: Context) -> Standing:
         f"docker context rm {name} && machinectl context sync"
     )
     if context.mark:
-        why = f'the docker context "{name}" is of the machine in another store, {context.mark.store}'
+        other = one_line(context.mark.store)
+        why = f'the docker context "{name}" is of the machine in another store, {other}'
         if is_gone(context.mark):
-            why = f'the docker context "{name}" is of a machine that is gone from another store, {context.mark.store}'
+            why = f'the docker context "{name}" is of a machine that is gone from another store, {other}'
             hint = "Take it over: machinectl context sync"
     return Standing(name, Step.RENAME, why=why, hint=hint)
 
@@ -138,7 +139,7 @@ def difference(found: Context | None, wanted: Context) -> str:
     if found is None:
         return "it is missing"
     if found.host != wanted.host:
-        return f"it leads to {found.host or 'nowhere'}"
+        return f"it leads to {one_line(found.host) or 'nowhere'}"
     if found.files != wanted.files:
         return "its certificates are not the machine's"
     if found.skips_verification:
@@ -152,7 +153,7 @@ def standings(docker: Contexts, store: Store, *, adopting: bool = False) -> Iter
         try:
             yield standing(docker, store, store.read(name), adopting=adopting)
         except MachineError as exc:
-            yield Standing(name, Step.LEAVE, why=exc.cause, hint=exc.hint)
+            yield Standing(name, Step.LEAVE, is_kept(docker, store, name), exc.cause, exc.hint)
     for name in left_over(docker, store):
         yield Standing(name, Step.REMOVE, True, "its machine is gone", MEND)
 
@@ -174,42 +175,39 @@ def mend(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = F
 
 def drop(docker: Contexts, store: Store, name: str) -> bool:
     """Remove the context of a machine that is gone; return whether it was there. Raises ContextError."""
-    try:
-        if not is_left_over(docker.read(name), store):
-            return False
-    except ContextError:
-        # What cannot be read does not say that it is ours.
+    if not is_kept(docker, store, name):
         return False
     with docker.writing():
-        found = is_left_over(docker.read(name), store)
-        if found:
+        # In a store that cannot tell a from A, names that differ in case only are told apart by what is listed.
+        gone = is_kept(docker, store, name) and name not in store.names()
+        if gone:
             docker.remove(name)
-    return found
+    return gone
 
 
-def is_left_over(context: Context | None, store: Store) -> bool:
-    """Whether a context is of a machine of this store that is not there any more."""
-    return context is not None and context.mark == mark_of(store, context.name) and not store.exists(context.name)
+def is_kept(docker: Contexts, store: Store, name: str) -> bool:
+    """Whether there is a context of that name which this store has made; what cannot be read does not say so."""
+    try:
+        found = docker.read(name)
+    except ContextError:
+        return False
+    return found is not None and found.mark == mark_of(store, name)
 
 
 def left_over(docker: Contexts, store: Store) -> Iterator[str]:
     """The names of contexts whose machines are gone from this store."""
-    for name in docker.names():
-        try:
-            if is_left_over(docker.read(name), store):
-                yield name
-        except ContextError:
-            continue
+    there = set(store.names())
+    return (name for name in sorted(docker.names()) if name not in there and is_kept(docker, store, name))
 
 
 def follow(store: Store, name: str, before: Machine | None, after: Machine | None) -> list[str]:
     """Have docker's contexts follow what became of a machine (`Store`'s Follower); return what is to be said of it.
 
-    Raises MachineError where they cannot be written.
+    `name` is what it was called. Raises MachineError where they cannot be written.
     """
     docker = Contexts()
     said = []
-    if not store.exists(name) and drop(docker, store, name):
+    if (not after or after.name != name) and drop(docker, store, name):
         said += without(docker, name, after.name if after else "")
     if after:
         found = mend(docker, store, after)

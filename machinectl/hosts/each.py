@@ -6,7 +6,6 @@ import signal
 import sys
 import threading
 from collections import deque
-from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,7 @@ from machinectl.machines.record import natural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
     from contextlib import AbstractContextManager
 
     from machinectl.console import Board, Console
@@ -238,6 +238,8 @@ class Crew:
 
     def answered(self, ask: Callable[[], Answer]) -> Answer:
         """Have a machine's question put by the caller's thread, and wait for the answer."""
+        from concurrent.futures import Future
+
         answer: Future[Answer] = Future()
         self.events.put(partial(self.put, ask, answer))
         return answer.result()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 
 from machinectl.errors import MachineError
@@ -104,6 +103,8 @@ class Machine:
     @property
     def changes(self) -> tuple[Change, ...]:
         """What was done on the machine's host, in its order."""
+        if not self._changes:
+            return ()
         from machinectl.changes import load
 
         return tuple(load(change) for change in self._changes)
@@ -144,6 +145,8 @@ class Machine:
 
     def dump(self) -> bytes:
         """The record as machine.json holds it: JSON in UTF-8, keys in a fixed order."""
+        import json
+
         known = {
             "schema": SCHEMA,
             "driver": self.driver,
@@ -185,6 +188,8 @@ OPTIONAL: Mapping[str, type] = {
 
 def parse(name: str, text: bytes, directory: str = "") -> Machine:
     """Read a machine.json of the machine in `directory`. Raises BrokenRecord saying what is wrong with it."""
+    import json
+
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as exc:

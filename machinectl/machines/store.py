@@ -360,7 +360,7 @@ class Held:
         self._machine: record.Machine | None = None
         # What the record said when it was first written here; None where there was none.
         self._before: record.Machine | None = None
-        self._written = False
+        self._touched = False
         # Its name in the store when it was written last, "" once it is gone.
         self._now = name
 
@@ -382,7 +382,7 @@ class Held:
 
     def __exit__(self, *_: object) -> None:
         try:
-            if self._written:
+            if self._touched:
                 self._tell()
         finally:
             self._lock.release()
@@ -400,10 +400,22 @@ class Held:
             self._machine = self.store.read(self.name)
         return self._machine
 
+    def touch(self) -> None:
+        """Have its followers told in the end, written or not; what it is until then is noted before each write.
+
+        Raises RuntimeError where the machine is not held.
+        """
+        if self.holders.get(self._lock.path) is not self:
+            raise RuntimeError(f"{self.name} is not held")
+        if self._touched or not self.store.followers:
+            return
+        self._touched = True
+        self._before = self._read(self.name)
+
     def add(self, machine: record.Machine, files: Mapping[str, bytes]) -> None:
         """Put a new machine into place, whole; the name must be free."""
         store = self.store
-        self._touch()
+        self.touch()
         store.make_directory(store.machines)
         store.make_directory(store.staging)
         staged = os.path.join(store.staging, self.name)
@@ -424,7 +436,7 @@ class Held:
 
     def write(self) -> None:
         """Replace the machine's record by what `machine` says now."""
-        self._touch()
+        self.touch()
         replace_file(os.path.join(self.directory, RECORD), self.machine.dump())
 
     def keep_changes(self, changes: Iterable[Change]) -> None:
@@ -446,20 +458,20 @@ class Held:
             return
         failure = {"when": now(), "cause": cause[:LONGEST_CAUSE]}
         self.machine.failure = there.failure = failure
-        self._touch()
+        self.touch()
         with suppress(StoreError):
             replace_file(os.path.join(self.directory, RECORD), there.dump())
 
     def write_file(self, filename: str, data: bytes) -> None:
         """Create or replace one file of the machine, readable by its owner alone."""
-        self._touch()
+        self.touch()
         replace_file(os.path.join(self.directory, filename), data)
 
     def write_files(self, files: Mapping[str, bytes], *, force: bool = True, hint: str = "") -> None:
         """Replace files that belong together, all of them or none; an empty one is removed. See `fileset`."""
         from machinectl.machines.fileset import only_writer, replace_together
 
-        self._touch()
+        self.touch()
         with only_writer(self.directory):
             replace_together(self.directory, files, force=force, hint=hint)
 
@@ -473,7 +485,7 @@ class Held:
     def remove(self) -> None:
         """Take the machine out of the store; it is gone at once, whenever the process ends."""
         store = self.store
-        self._touch()
+        self.touch()
         store.make_directory(store.staging)
         leaving = os.path.join(store.staging, self.name)
         discard(leaving)
@@ -486,7 +498,7 @@ class Held:
     def set_aside(self) -> str:
         """Take the machine out of the store, at once and whole; return the name that it has among those removed."""
         store = self.store
-        self._touch()
+        self.touch()
         store.make_directory(store.kept)
         names = (self.name if not number else f"{self.name}-{number + 1}" for number in itertools.count())
         path = next(path for name in names if not os.path.lexists(path := os.path.join(store.kept, name)))
@@ -501,7 +513,7 @@ class Held:
         """Have a machine again that was removed under this name, which must be free."""
         store = self.store
         store.check_free(self.name)
-        self._touch()
+        self.touch()
         store.make_directory(store.machines)
         with Translated(self.directory):
             os.rename(os.path.join(store.kept, self.name), self.directory)
@@ -513,21 +525,12 @@ class Held:
         """Give the machine another name, which must be held too: one rename, as its name stands nowhere else."""
         if self.store.lock_path(new) not in self.holders:
             raise RuntimeError(f"{new} is not held")
-        self._touch()
+        self.touch()
         target = self.store.directory(new)
         with Translated(target):
             os.rename(self.directory, target)
             sync_directory(self.store.machines)
         self._machine, self._now = None, new
-
-    def _touch(self) -> None:
-        """Note that the machine is about to be written, and what it is until then. Raises RuntimeError if not held."""
-        if self.holders.get(self._lock.path) is not self:
-            raise RuntimeError(f"{self.name} is not held")
-        if self._written or not self.store.followers:
-            return
-        self._written = True
-        self._before = self._read(self.name)
 
     def _tell(self) -> None:
         after = self._read(self._now)

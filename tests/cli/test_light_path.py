@@ -56,6 +56,18 @@ COMMANDS = [
     ("ls", "--quiet"),
     ("-storage-path=/nonexistent", "ls", "-q=true"),
 ]
+# What is left to no Typer, and may load what it takes.
+PLAIN = [
+    ("status", "plain"),
+    ("status", "ghost"),
+    ("status",),
+    ("-s=/nonexistent", "status", "ghost"),
+    ("inspect", "orionbox"),
+    ("inspect", "ghost"),
+    ("certs", "ls"),
+    ("certs", "ls", "local", "plain"),
+    ("certs", "ls", "ghost"),
+]
 
 
 @pytest.fixture
@@ -76,15 +88,25 @@ def run(code: str, store: Store, *arguments: str) -> subprocess.CompletedProcess
     )
 
 
+def loaded_by(store: Store, *arguments: str) -> set[str]:
+    """The modules that a command line has loaded when it ends."""
+    report = os.path.join(store.root, "modules")
+    watching = f"import atexit, sys; atexit.register(lambda: print(*sys.modules, file=open({report!r}, 'w')))"
+    assert run(f"{watching}; {FRONT}", store, *arguments).returncode in {0, 1}
+    with open(report, encoding="utf-8") as file:
+        return set(file.read().split())
+
+
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_a_verb_of_shell_start_up_imports_nothing_heavy(machines: Store, arguments: tuple[str, ...]) -> None:
-    report = os.path.join(machines.root, "modules")
-    watching = f"import atexit, sys; atexit.register(lambda: print(*sys.modules, file=open({report!r}, 'w')))"
-    run(f"{watching}; {FRONT}", machines, *arguments)
-    with open(report, encoding="utf-8") as file:
-        loaded = set(file.read().split())
+    loaded = loaded_by(machines, *arguments)
     assert "machinectl.machines.store" in loaded
     assert loaded & HEAVY == bare_modules() & HEAVY
+
+
+@pytest.mark.parametrize("arguments", PLAIN, ids=" ".join)
+def test_a_verb_that_scripts_call_often_loads_no_typer(machines: Store, arguments: tuple[str, ...]) -> None:
+    assert not loaded_by(machines, *arguments) & {"typer", "rich", "paramiko", "importlib.metadata"} - bare_modules()
 
 
 # What a verb pays for besides Typer, by what it says: of these modules, what it may load.
@@ -116,7 +138,7 @@ PAYS_FOR = [
         (words, {"machinectl.commands", "machinectl.driver", "machinectl.hosts"})
         for words in (("ssh-config",), ("scp", "-q", "here", "plain:there"), ("mount", "plain:/srv", "/"))
     ),
-    (("rm", "-y", "plain"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "machinectl.provision"}),
+    (("rm", "-y", "plain"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
 ]
 
 
@@ -124,12 +146,7 @@ PAYS_FOR = [
 def test_a_verb_loads_what_it_uses_and_nothing_else(
     machines: Store, arguments: tuple[str, ...], allowed: set[str]
 ) -> None:
-    report = os.path.join(machines.root, "modules")
-    watching = f"import atexit, sys; atexit.register(lambda: print(*sys.modules, file=open({report!r}, 'w')))"
-    assert run(f"{watching}; {FRONT}", machines, *arguments).returncode in {0, 1}
-    with open(report, encoding="utf-8") as file:
-        loaded = set(file.read().split())
-    assert loaded & COSTLY <= allowed | bare_modules()
+    assert loaded_by(machines, *arguments) & COSTLY <= allowed | bare_modules()
 
 
 @functools.cache
@@ -139,7 +156,7 @@ def bare_modules() -> set[str]:
     return set(process.stdout.decode().split())
 
 
-@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("arguments", [*COMMANDS, *PLAIN], ids=" ".join)
 def test_both_ways_print_the_same_bytes(machines: Store, arguments: tuple[str, ...]) -> None:
     light, full = run(FRONT, machines, *arguments), run(TYPER, machines, *arguments)
     assert light.stdout == full.stdout

@@ -218,6 +218,12 @@ def test_a_broken_machine_that_is_removed_takes_its_context_with_it(store: Store
     assert docker.contexts() == set()
 
 
+def test_a_name_that_changes_in_case_only_changes_the_context_s_too(store: Store, docker: DockerCli) -> None:
+    run(store, *CREATE, "ssh://orion", "OrionBox")
+    run(store, "rename", "OrionBox", "orionbox")
+    assert docker.contexts() == {"orionbox"}
+
+
 def test_whose_docker_was_pointed_at_a_machine_that_goes_is_told_what_to_type(store: Store, docker: DockerCli) -> None:
     for name in ("orionbox", "rigel"):
         run(store, *CREATE, "ssh://orion", name)
@@ -252,7 +258,15 @@ def test_certificates_that_are_settled_on_the_way_of_env_are_followed(
     assert files(config, "orionbox")["ca.pem"] == unknown.certificate
     with store.writing("orionbox") as held:
         propose(held, Identity.read(str(dockerd.directory)))
-    machinectl("env", "orionbox", store=store.root)
+    # It tells of what went wrong there as any verb does, and prints what it is asked for.
+    (config / "contexts").chmod(0o777)
+    pointed = machinectl("env", "orionbox", store=store.root)
+    assert (pointed.returncode, pointed.stdout.count("export ")) == (0, 4)
+    assert pointed.stderr.count("everybody may write to it") == 1
+    (config / "contexts").chmod(0o700)
+    with store.writing("orionbox") as held:
+        Identity.read(str(stale)).keep(held)
+    assert machinectl("env", "orionbox", store=store.root).stderr == ""
     assert files(config, "orionbox")["ca.pem"] == dockerd.ca.certificate
     assert files(config, "orionbox") == of_machine(store, "orionbox")
 
@@ -288,7 +302,7 @@ def mounts(config: Path) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("how", "cause"),
     [
-        ("file", "File exists"),
+        ("file", "Not a directory"),
         ("open to all", "everybody may write to it"),
         ("another user's", "it is another user's"),
         ("not JSON", "is not JSON"),

@@ -1,0 +1,47 @@
+"""Entry points read from their files: the same as importlib.metadata finds, and no file breaks it."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.driver import entry_points
+from machinectl.driver.finding import GROUP
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_they_are_those_that_importlib_finds() -> None:
+    for found in metadata.entry_points(group=GROUP):
+        assert entry_points.origin(GROUP, found.name) == found.value
+
+
+def test_the_first_package_on_the_import_path_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for directory in ("later", "earlier"):
+        info = tmp_path / directory / "x-1.dist-info"
+        info.mkdir(parents=True)
+        (info / "entry_points.txt").write_text(
+            f"[console_scripts]\nmine = x:no\n\n[{GROUP}]\n# none = x:No\nmine = {directory}:A.b\n[other]\nmine=x:no\n"
+        )
+        monkeypatch.syspath_prepend(str(tmp_path / directory))
+    assert entry_points.origin(GROUP, "mine") == "earlier:A.b"
+    assert entry_points.origin(GROUP, "nobodys") == ""
+
+
+@given(st.text())
+def test_whatever_a_file_holds_breaks_nothing(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.mktemp("info") / "entry_points.txt"
+    path.write_text(f"[{GROUP}]\n{text}", encoding="utf-8", errors="surrogatepass")
+    assert all(isinstance(name, str) for name, _ in entry_points.entries(str(path), GROUP))
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe[machinectl.drivers]", b"[machinectl.drivers]"])
+def test_what_is_no_list_has_no_entries(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "entry_points.txt").write_bytes(content)
+    assert list(entry_points.entries(str(tmp_path / "entry_points.txt"), GROUP)) == []
+    assert list(entry_points.entries(str(tmp_path), GROUP)) == []
