@@ -23,6 +23,7 @@ from machinectl.commands.ls import rows
 from machinectl.commands.url import ip, url
 from machinectl.driver import DriverError
 from machinectl.errors import MachineError
+from machinectl.hosts.by_ssh import block
 from machinectl.hosts.driven import ssh_endpoint, where
 from machinectl.hosts.endpoint import endpoint
 from machinectl.machines.docker_machine import config_json
@@ -118,6 +119,7 @@ READING: list[Callable[[Store], object]] = [
     lambda store: endpoint(store.read("orion")),
     lambda store: where(store.read("orion")),
     lambda store: ssh_command(store.read("orion")),
+    lambda store: block(store.read("orion")),
 ]
 
 

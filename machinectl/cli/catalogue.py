@@ -78,6 +78,27 @@ VERBS = {
     "docker-plugin": Verb(
         "docker_plugin", USE, "Make all this `docker machine …`, or no longer.", "machinectl docker-plugin install"
     ),
+    "ssh-config": Verb(
+        "ssh",
+        USE,
+        "Print what ~/.ssh/config can include, so that ssh knows machines.",
+        "machinectl ssh-config orionbox",
+        "machinectl ssh-config --write",
+    ),
+    "scp": Verb(
+        "copying",
+        USE,
+        "Copy files to a machine's host, from there, or between two.",
+        "machinectl scp notes.txt orionbox:",
+        "machinectl scp -r orionbox:/etc/docker rigel:/root",
+    ),
+    "mount": Verb(
+        "copying",
+        USE,
+        "Mount a directory of a machine's host here, or end that (-u).",
+        "machinectl mount orionbox:/srv/www www",
+        "machinectl mount -u www",
+    ),
     "url": Verb("looking", USE, "Print where a machine's engine is.", "machinectl url orionbox"),
     "ip": Verb("looking", USE, "Print machines' addresses.", "machinectl ip orionbox rigel"),
     "shell-init": Verb(

@@ -1,4 +1,4 @@
-"""Who is told of what becomes of machines, for docker's contexts to follow; part of the light path.
+"""Who is told of what becomes of machines: docker's contexts, and the file for ssh. Part of the light path.
 
 What goes wrong there is told once, when the verb has ended: it never ends one.
 """
@@ -25,28 +25,50 @@ def switched_off() -> bool:
     return os.environ.get(SWITCH, "").lower() in OFF
 
 
+# Where the file for ssh is, in a store that has one (hosts.ssh_config).
+SSH_CONFIG = "ssh_config"
+# What follows, as it is called, and what brings it into step again.
+CONTEXT = ("docker's context", f"machinectl context sync; or do without contexts: export {SWITCH}=off")
+SSH = ("ssh's configuration", "machinectl ssh-config --write")
+
+
 class Following:
     """A follower of a store; machines are worked on in threads."""
 
     def __init__(self) -> None:
-        # What there is to say, and by what went wrong, and what to do, the machines that it went wrong for.
+        # What there is to say; and by what is not in step, what went wrong and what to do, the machines it is about.
         self.said: list[str] = []
-        self.failed: dict[tuple[str, str], list[str]] = {}
+        self.failed: dict[tuple[tuple[str, str], str, str], list[str]] = {}
 
     def __call__(self, store: Store, name: str, before: Machine | None, after: Machine | None) -> None:
-        if switched_off():
-            return
-        try:
+        known_as = after.name if after else name
+
+        def contexts() -> None:
             from machinectl.hosts.contexts import follow
 
             self.said += follow(store, name, before, after)
-        except MachineError as exc:
-            self.fail(after.name if after else name, exc.cause, exc.hint)
-        except Exception as exc:  # noqa: BLE001 (the machine was changed: whatever is wrong here must not hide that)
-            self.fail(after.name if after else name, f"{type(exc).__name__}: {exc}", "This is a bug; please report it")
 
-    def fail(self, name: str, cause: str, hint: str) -> None:
-        self.failed.setdefault((cause, hint), []).append(name)
+        def ssh_config() -> None:
+            from machinectl.hosts.ssh_config import follow
+
+            follow(store, name, after)
+
+        if not switched_off():
+            self.attempt(CONTEXT, known_as, contexts)
+        if os.path.lexists(os.path.join(store.root, SSH_CONFIG)):
+            self.attempt(SSH, known_as, ssh_config)
+
+    def attempt(self, what: tuple[str, str], name: str, follow: Callable[[], None]) -> None:
+        """Have something follow, and keep what went wrong with it."""
+        try:
+            follow()
+        except MachineError as exc:
+            self.fail(what, name, exc.cause, exc.hint)
+        except Exception as exc:  # noqa: BLE001 (the machine was changed: whatever is wrong here must not hide that)
+            self.fail(what, name, f"{type(exc).__name__}: {exc}", "This is a bug; please report it")
+
+    def fail(self, what: tuple[str, str], name: str, cause: str, hint: str) -> None:
+        self.failed.setdefault((what, cause, hint), []).append(name)
 
     @property
     def has_news(self) -> bool:
@@ -56,8 +78,5 @@ class Following:
         """Say what there is to say, each once."""
         for text in self.said:
             warn(text)
-        for (cause, hint), names in self.failed.items():
-            warn(
-                f"{', '.join(sorted(names))}: docker's context is not in step: {cause}\n{hint}; "
-                f"then: machinectl context sync\nOr do without contexts: export {SWITCH}=off"
-            )
+        for ((what, mend), cause, hint), names in self.failed.items():
+            warn(f"{', '.join(sorted(names))}: {what} is not in step: {cause}\n{hint}; then: {mend}")

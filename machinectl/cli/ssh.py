@@ -1,4 +1,4 @@
-"""`ssh` on the command line."""
+"""`ssh` and `ssh-config` on the command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import typer
 
 from machinectl.cli.access import with_access
 from machinectl.cli.exits import report
-from machinectl.cli.verbs import session, verb
+from machinectl.cli.output import write_out
+from machinectl.cli.verbs import Names, session, verb
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
@@ -21,15 +22,17 @@ if TYPE_CHECKING:
 SSH_FAILED = 255
 
 
-def failing_with(code: int) -> Callable[[Callable[..., int | None]], Callable[..., int | None]]:
-    """Have a verb's own failures end in one exit code, whatever they are."""
+def failing_with(
+    code: int, kind: type[MachineError] = MachineError
+) -> Callable[[Callable[..., int | None]], Callable[..., int | None]]:
+    """Have a verb's own failures of a kind end in one exit code, whatever they are."""
 
     def change(function: Callable[..., int | None]) -> Callable[..., int | None]:
         @functools.wraps(function)
         def run(ctx: typer.Context, *given: Any, **options: Any) -> int | None:
             try:
                 return function(ctx, *given, **options)
-            except MachineError as exc:
+            except kind as exc:
                 report(exc, session(ctx).program)
                 return code
 
@@ -57,3 +60,22 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
 
         here = session(ctx)
         return command(here.store, here.console, words or [], access, native=here.native_ssh)
+
+    @verb(app, "ssh-config", "Without names, of all that have SSH.")
+    def ssh_config(
+        ctx: typer.Context,
+        names: Names = None,
+        write: Annotated[
+            bool,
+            typer.Option(
+                "--write", help="Keep it in a file that follows the machines, and print the line that includes it."
+            ),
+        ] = False,
+    ) -> None:
+        from machinectl.commands import ssh_config as commands
+
+        here = session(ctx)
+        if write:
+            write_out(commands.keep_ssh_config(here.store, here.console, names or []) + "\n")
+        else:
+            write_out(commands.ssh_config(here.store, here.console, names or []))

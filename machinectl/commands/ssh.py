@@ -44,7 +44,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
     endpoint = ssh_endpoint(machine)
     options = bool(arguments) and arguments[0].startswith("-")
     installed = shutil.which("ssh")
-    if installed and (options or not (native or is_told(access))):
+    if installed and (options or not (native or access.is_told)):
         if not os.path.lexists(known_hosts_path(machine)):
             with store.writing(machine.name, waiting(console, machine.name)) as held:
                 pin_host_key(held, console, access, endpoint)
@@ -60,12 +60,6 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
         with store.writing(machine.name, waiting(console, machine.name)) as held:
             keep_host_key(held, session)
         return run_shell(session, arguments)
-
-
-def is_told(access: Access) -> bool:
-    """Whether this run was given what the system's ssh has no way to be handed: it asks for secrets itself."""
-    given = access.credentials
-    return bool(given.password or given.passphrase or access.host_key or access.strict)
 
 
 def become_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str]) -> None:

@@ -41,6 +41,12 @@ class Access:
     lasting: bool = True
     trace: Callable[[str], None] | None = field(default=None, compare=False)
 
+    @property
+    def is_told(self) -> bool:
+        """Whether it holds what the system's ssh has no way to be handed: that asks for secrets itself."""
+        given = self.credentials
+        return bool(given.password or given.passphrase or self.host_key or self.strict)
+
     def for_one_host(self) -> Access:
         """The same for one of several hosts: a password that is typed for it is not sent to the others."""
         given = self.credentials

@@ -5,6 +5,7 @@ STORE/staging/NAME    a machine on its way in or out; what a killed process leav
 STORE/machines/NAME/  machine.json and the certificates; DOCKER_CERT_PATH points here
   pending/            certificates that the engine may be serving instead (hosts.pending)
 STORE/removed/NAME/   a machine that was removed while its host stays changed: what undoing that takes
+STORE/ssh_config      what ssh may include, where that was asked for (hosts.ssh_config)
 """
 
 from __future__ import annotations

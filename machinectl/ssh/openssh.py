@@ -30,27 +30,33 @@ def openssh_command(endpoint: SSHEndpoint, *, known_hosts: str = "", arguments: 
 
 
 def identity(key: str, known_hosts: str) -> list[str]:
-    """The options that make a host prove its pinned key, and us show ours; empty paths leave it to the user's ssh."""
-    command = []
+    """`proof`, as options of a command line."""
+    return [word for name, value in proof(key, known_hosts) for word in ("-o", f"{name}={value}")]
+
+
+def proof(key: str, known_hosts: str) -> list[tuple[str, str]]:
+    """What makes a host prove its pinned key, and us show ours, as ssh_config(5) has it.
+
+    Each keyword with its value, quoted where it has to be. Empty paths leave it to the user's ssh.
+    """
+    options = []
     if known_hosts:
-        options = {
-            "UserKnownHostsFile": quoted(known_hosts),
-            "GlobalKnownHostsFile": os.devnull,
-            "HostKeyAlias": PIN,
-            "StrictHostKeyChecking": "yes",
+        options += [
+            ("UserKnownHostsFile", quoted(known_hosts)),
+            ("GlobalKnownHostsFile", os.devnull),
+            ("HostKeyAlias", PIN),
+            ("StrictHostKeyChecking", "yes"),
             # The file is the machine's: ssh must not add to it.
-            "UpdateHostKeys": "no",
+            ("UpdateHostKeys", "no"),
             # Each of these would accept a key that is not pinned.
-            "KnownHostsCommand": "none",
-            "VerifyHostKeyDNS": "no",
-            "NoHostAuthenticationForLocalhost": "no",
-        }
-        for name, value in options.items():
-            command += ["-o", f"{name}={value}"]
+            ("KnownHostsCommand", "none"),
+            ("VerifyHostKeyDNS", "no"),
+            ("NoHostAuthenticationForLocalhost", "no"),
+        ]
     if key:
         # Not -i: it wants the path as it is and then replaces its %-tokens all the same.
-        command += ["-o", "IdentitiesOnly=yes", "-o", f"IdentityFile={quoted(key)}"]
-    return command
+        options += [("IdentitiesOnly", "yes"), ("IdentityFile", quoted(key))]
+    return options
 
 
 def quoted(path: str) -> str:

@@ -122,8 +122,14 @@ def check_endpoint(endpoint: SSHEndpoint) -> None:
     """Refuse what would be read as an option, or as more than a name by the shell of a ProxyCommand."""
     if not NAME.fullmatch(endpoint.host) or "/" in endpoint.host or "@" in endpoint.host:
         raise UsageError(f"{endpoint.host!r} is not a host's name or address", "Give it as ssh takes it")
-    if endpoint.user and not NAME.fullmatch(endpoint.user):
-        raise UsageError(f"{endpoint.user!r} is not a user's name", "Give it as ssh takes it")
+    if endpoint.user:
+        check_user(endpoint.user)
+
+
+def check_user(user: str) -> None:
+    """Refuse what would be read as an option, or as more than a name."""
+    if not NAME.fullmatch(user):
+        raise UsageError(f"{user!r} is not a user's name", "Give it as ssh takes it")
 
 
 def openssh_query(endpoint: SSHEndpoint) -> list[str]:

@@ -184,6 +184,13 @@ LINES = [
     # ssh: what follows the name is ssh's.
     Line("ssh ghost -s=x --debug", stderr=GHOST, code=255),
     Line("ssh", stderr=NO_NAME, code=255),
+    # scp and mount.
+    *(
+        Line(f"scp {flags} ghost:a localhost:b", stderr=GHOST, code=1)
+        for flags in ("-r -d -q", "-recursive -delta=true")
+    ),
+    Line("scp -q=false -r a joe@ghost:b", stderr=GHOST, code=1),
+    *(Line(f"mount {flag} ghost:/srv", stderr=GHOST, code=1) for flag in ("", "-u", "-unmount")),
 ]
 
 

@@ -167,6 +167,10 @@ PAYS_FOR = [
             "ssl",
         },
     ),
+    *(
+        (words, {"machinectl.commands", "machinectl.driver", "machinectl.hosts"})
+        for words in (("ssh-config",), ("scp", "-q", "here", "plain:there"), ("mount", "plain:/srv", "/"))
+    ),
     (("rm", "-y", "plain"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
 ]
 

@@ -142,6 +142,7 @@ VARIANTS = {
         + "echo de_DE.UTF-8 UTF-8 > /etc/locale.gen; locale-gen\n"
         + _file("/etc/default/locale", "LANG=de_DE.UTF-8"),
     ),
+    "rsync": Variant("rsync is installed", _install("rsync")),
     # The engine
     "docker": Variant("docker.io is installed and runs", "apt-get -q -y install docker.io"),
     "dockerhosts": Variant(

@@ -1,4 +1,4 @@
-"""The tables of verbs and flags in the shells' completions, written from what the command line knows (`make reference`).
+"""The tables of verbs and flags in the shells' completions, from what the command line knows (`make reference`).
 
 The rest of those files is written by hand, and stays.
 """

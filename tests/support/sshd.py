@@ -126,6 +126,7 @@ class Sshd:
                 "PasswordAuthentication no",
                 "KbdInteractiveAuthentication no",
                 "PermitRootLogin yes",
+                "Subsystem sftp internal-sftp",
                 # bash then takes itself for a child and leaves the .bashrc of whoever runs the tests alone.
                 "SetEnv SHLVL=2",
                 "LogLevel DEBUG1",

@@ -194,7 +194,7 @@ __machinectl_ask() {
 __machinectl_table() {
     case "$1" in
         '')
-            verbs='env use config context active ls ps ssh docker-plugin url ip shell-init completion create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api help'
+            verbs='env use config context active ls ps ssh docker-plugin ssh-config scp mount url ip shell-init completion create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api help'
             flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
             arguments=''
             ;;
@@ -257,6 +257,21 @@ __machinectl_table() {
             verbs=''
             flags='--ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE TEXT'
+            ;;
+        'ssh-config')
+            verbs=''
+            flags='--write -h --help'
+            arguments='MACHINE...'
+            ;;
+        'scp')
+            verbs=''
+            flags='-r --recursive -d --delta -q --quiet -p --preserve --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='FILE FILE'
+            ;;
+        'mount')
+            verbs=''
+            flags='-u --unmount -h --help'
+            arguments='TEXT DIRECTORY'
             ;;
         'url')
             verbs=''

@@ -138,6 +138,9 @@ function __machinectl_table
                 'ps	List the containers of all machines, or of some, as docker ps does.' \
                 'ssh	Log in at a machine\'s host, or run a command there.' \
                 'docker-plugin	Make all this `docker machine …`, or no longer.' \
+                'ssh-config	Print what ~/.ssh/config can include, so that ssh knows machines.' \
+                'scp	Copy files to a machine\'s host, from there, or between two.' \
+                'mount	Mount a directory of a machine\'s host here, or end that (-u).' \
                 'url	Print where a machine\'s engine is.' \
                 'ip	Print machines\' addresses.' \
                 'shell-init	Print what a shell\'s start-up file reads.' \
@@ -311,6 +314,40 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE' 'TEXT'
+        case 'ssh-config'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '--write	Keep it in a file that follows the machines, and print the line that includes it.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
+        case 'scp'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-r	Directories, with all in them.' \
+                '--recursive	Directories, with all in them.' \
+                '-d	By rsync: what has changed alone, and links as links.' \
+                '--delta	By rsync: what has changed alone, and links as links.' \
+                '-q	Show no progress.' \
+                '--quiet	Show no progress.' \
+                '-p	Keep modes and times.' \
+                '--preserve	Keep modes and times.' \
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
+                '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
+                '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'FILE' 'FILE'
+        case 'mount'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-u	End it.' \
+                '--unmount	End it.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'TEXT' 'DIRECTORY'
         case 'url'
             set -g __machinectl_verbs
             set -g __machinectl_flags \

@@ -4,7 +4,7 @@
 # By the words before: the words that may follow, the flags with what their values are, and what the arguments are.
 # BEGIN: written by make reference
 $__machinectl_table = @{
-    '' = @('env', 'use', 'config', 'context', 'active', 'ls', 'ps', 'ssh', 'docker-plugin', 'url', 'ip', 'shell-init', 'completion', 'create', 'import', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'doctor', 'status', 'version', 'info', 'inspect', 'changes', 'api', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
+    '' = @('env', 'use', 'config', 'context', 'active', 'ls', 'ps', 'ssh', 'docker-plugin', 'ssh-config', 'scp', 'mount', 'url', 'ip', 'shell-init', 'completion', 'create', 'import', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'doctor', 'status', 'version', 'info', 'inspect', 'changes', 'api', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
     'certs' = @('create', 'issue', 'import', 'ls'), @('-h', '--help'), @()
     'context' = @('import', 'ls', 'sync'), @('-h', '--help'), @()
     'docker-plugin' = @('install', 'uninstall'), @('-h', '--help'), @()
@@ -17,6 +17,9 @@ $__machinectl_table = @{
     'list' = @(), @('-q', '--quiet', '--filter=TEXT', '-t=TEXT', '--timeout=TEXT', '-f=TEXT', '--format=TEXT', '--json', '--removed', '--watch', '--interval=TEXT', '-h', '--help'), @()
     'ps' = @(), @('-a', '--all', '-f=TEXT', '--filter=TEXT', '--format=TEXT', '-n=TEXT', '--last=TEXT', '-l', '--latest', '--no-trunc', '-q', '--quiet', '-s', '--size', '-t=TEXT', '--timeout=TEXT', '--json', '-h', '--help'), @('MACHINE...')
     'ssh' = @(), @('--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE', 'TEXT')
+    'ssh-config' = @(), @('--write', '-h', '--help'), @('MACHINE...')
+    'scp' = @(), @('-r', '--recursive', '-d', '--delta', '-q', '--quiet', '-p', '--preserve', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('FILE', 'FILE')
+    'mount' = @(), @('-u', '--unmount', '-h', '--help'), @('TEXT', 'DIRECTORY')
     'url' = @(), @('--json', '-h', '--help'), @('MACHINE')
     'ip' = @(), @('--json', '-h', '--help'), @('MACHINE...')
     'shell-init' = @(), @('--prompt', '-h', '--help'), @('bash|zsh|fish|powershell')

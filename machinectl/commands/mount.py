@@ -1,0 +1,100 @@
+"""`mount`: a directory of a machine's host as one of this computer's, by sshfs; and `mount -u`, its end."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError, UsageError, one_line
+from machinectl.hosts.access import Access
+from machinectl.hosts.by_ssh import attended, configured, look_at
+from machinectl.hosts.places import place
+from machinectl.ssh.copying import sshfs_command
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.hosts.places import Place
+    from machinectl.machines.store import Store
+
+# What ends a mount without root: of FUSE 3, of FUSE 2, and where there is neither, as on macOS.
+UNMOUNTS = (("fusermount3", "-u"), ("fusermount", "-u"), ("umount",))
+
+# All that sshfs says where its ssh comes to nothing, whose own words it keeps.
+RESET = "Connection reset by peer"
+
+
+def mount(store: Store, console: Console, source: str, target: str = "") -> str:
+    """Mount `source` ([user@]machine:path) on a directory that is here, and return that directory.
+
+    Without a target it is the one of the same path, as docker-machine has it.
+    Raises SSHError where the host is not logged in at, MachineError for all else that is in the way.
+    """
+    there = place(store, source)
+    if there.machine is None:
+        raise UsageError(
+            f"{source} is not on a machine: that is written <NAME>:<PATH>",
+            f"machinectl mount <NAME>:{shlex.quote(source)} <DIR>",
+        )
+    here = directory(there, target)
+    if not shutil.which("sshfs"):
+        raise MachineError(
+            "There is no sshfs on this computer, by which a host's directory is mounted",
+            "Install its package: sshfs; of Fedora and RHEL fuse-sshfs; on macOS macFUSE and sshfs",
+        )
+    if not os.path.isdir(here):
+        what = "is not a directory" if os.path.lexists(here) else "is not there"
+        raise MachineError(f"{here}, to mount on, {what}", f"Make it: mkdir -p {shlex.quote(here)}")
+    if os.path.ismount(here):
+        raise MachineError(
+            f"Something is mounted on {here} already", f"End that: machinectl mount -u {shlex.quote(here)}"
+        )
+    with configured([there.machine]) as config:
+        ended = attended(sshfs_command(config, there.spot, here), [there.machine], console, Access())
+    if RESET in ended.said:
+        look_at(there.machine, console, Access())
+    if ended.status:
+        raise MachineError(
+            f"sshfs does not mount {there} on {here}: {last(ended.said)}",
+            f"See whether the host lets you in: machinectl ssh {there.machine.name} true",
+        )
+    return here
+
+
+def unmount(store: Store, source: str, target: str = "") -> str:
+    """End what `mount` of the same words has begun, and return the directory. `source` may be that directory itself."""
+    before, colon, _ = source.partition(":")
+    named = not colon or "/" in before
+    here = source if named and not target else directory(place(store, source) if not target else None, target)
+    program = next((words for words in UNMOUNTS if shutil.which(words[0])), None)
+    if program is None:
+        raise MachineError("There is neither fusermount nor umount on this computer", "Install the package fuse3")
+    done = subprocess.run(
+        [*program, "--", here] if program[0] != "umount" else [*program, here],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        raise MachineError(
+            f"{here} stays mounted, if it was: {last(done.stderr)}",
+            f"See what is mounted, and what uses it: mount -t fuse.sshfs; fuser -vm {shlex.quote(here)}",
+        )
+    return here
+
+
+def directory(there: Place | None, target: str) -> str:
+    """Where to mount here, absolute: sshfs leaves the directory that it was started in."""
+    path = target or (there.path if there else "")
+    if not path:
+        raise UsageError("Where to mount it is missing", f"machinectl mount {there} <DIR>")
+    return os.path.abspath(path)
+
+
+def last(said: str) -> str:
+    lines = [line for line in said.splitlines() if line.strip()]
+    return one_line(lines[-1]) if lines else "it gives no reason"

@@ -1,0 +1,107 @@
+"""`scp`: files to a machine's host, from there, and from one to another, through the system's programs or our own."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.by_sftp import copy, tell_of_failure
+from machinectl.hosts.by_ssh import attended, configured
+from machinectl.hosts.places import place
+from machinectl.ssh.copying import rsync_command, scp_command, scp_is_there, unseen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.access import Access
+    from machinectl.hosts.places import Place
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+    from machinectl.ssh.copying import Following, Wishes
+
+# rsync's status where no rsync answers it (RERR_STREAMIO, RERR_CMD_NOTFOUND). The shell there has said why by then.
+NOT_STARTED = {12, 127}
+
+
+def scp(
+    store: Store,
+    console: Console,
+    words: Sequence[str],
+    wishes: Wishes,
+    access: Access,
+    *,
+    delta: bool = False,
+    native: bool = False,
+    progress: Following = unseen,
+) -> int:
+    """Copy files, and return the status of what did it; `words` are the sources and then the target.
+
+    scp follows links. With `delta` it is rsync, which keeps them and sends what has changed. Our own SFTP is used where
+    there is no scp that speaks it, where it is asked for (`native`), and where something was given that the system's
+    ssh cannot be told; `progress` follows that one.
+
+    Raises SSHError, MachineError for a machine that is not there or has no SSH, UsageError where none is named.
+    """
+    *sources, target = [place(store, word) for word in words]
+    machines = list({each.machine.name: each.machine for each in (*sources, target) if each.machine}.values())
+    if not machines:
+        raise UsageError(
+            f"None of them is on a machine: {shlex.join(words)}",
+            "One is written <NAME>:<PATH>; within this computer: cp",
+        )
+    own = native or access.is_told
+    if delta:
+        return by_rsync(sources, target, machines, wishes, console, access, own=own)
+    if own or not scp_is_there():
+        return copy(store, console, sources, target, wishes, access, progress)
+    with configured(machines) as config:
+        command = scp_command(config, [source.spot for source in sources], target.spot, wishes)
+        ended = attended(command, machines, console, access)
+    if ended.status:
+        tell_of_failure(ended.said, target, console)
+    return ended.status
+
+
+def by_rsync(
+    sources: Sequence[Place],
+    target: Place,
+    machines: Sequence[Machine],
+    wishes: Wishes,
+    console: Console,
+    access: Access,
+    *,
+    own: bool,
+) -> int:
+    """Copy by rsync, and return its status."""
+    from_machines = {source.machine.name if source.machine else "" for source in sources}
+    if len(from_machines) > 1 or ("" in from_machines) == (target.machine is None):
+        raise UsageError(
+            "rsync, which -d is, copies between this computer and one machine",
+            "Leave -d out: scp copies between any of them",
+        )
+    if own:
+        raise MachineError(
+            "-d is rsync, which goes by the system's ssh: that takes no password, passphrase or fingerprint from us",
+            "Leave -d out, or let ssh ask for them itself",
+        )
+    for source in sources:
+        # It would skip that, and take it for success.
+        if source.machine is None and os.path.isdir(source.path) and not wishes.recursive:
+            raise MachineError(f"{source} is a directory", "With all that is in it, it is copied by -r")
+    if not shutil.which("rsync"):
+        raise MachineError("There is no rsync on this computer", "Install the package rsync, or leave -d out")
+    with configured(machines) as config:
+        progress = sys.stdout.isatty() and not wishes.quiet
+        command = rsync_command(config, [each.spot for each in sources], target.spot, wishes, progress=progress)
+        ended = attended(command, machines, console, access)
+    shells = [line for line in ended.said.splitlines() if not line.startswith("rsync")]
+    if ended.status in NOT_STARTED and any("rsync" in line for line in shells):
+        raise MachineError(
+            f'There is no rsync on the host of "{machines[0].name}"', "Install its package rsync there, or leave -d out"
+        )
+    return ended.status

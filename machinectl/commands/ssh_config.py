@@ -1,0 +1,65 @@
+"""`ssh-config`: what ssh's own configuration can say of machines, printed, or kept in a file that follows them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from machinectl.atomic import read_file
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.by_ssh import block
+from machinectl.hosts.ssh_config import block_of, is_known, path_in, write
+from machinectl.ssh.host_block import included
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.console import Console
+    from machinectl.machines.store import Store
+
+USERS_OWN = "~/.ssh/config"
+
+
+def ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
+    """What the configuration of ssh can say of machines; without names, of all that have SSH.
+
+    Raises MachineError for one that is named and has none. Of all, one that there is no saying of is warned of.
+    """
+    if names:
+        return "".join(block(store.read(name)) for name in dict.fromkeys(names))
+    return "".join(all_blocks(store, console).values())
+
+
+def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
+    """Write the blocks of all machines into a file of the store, which follows them from then on.
+
+    Returns the line that includes it. `names` are to be none: UsageError.
+    """
+    if names:
+        raise UsageError("The file that is kept is about all machines", "machinectl ssh-config --write")
+    write(store, lambda: all_blocks(store, console))
+    line = f"Include {included(path_in(store))}"
+    if not is_included(line):
+        console.note(f"At the top of {USERS_OWN}, this line has ssh know the machines by their names:")
+    return line
+
+
+def all_blocks(store: Store, console: Console) -> dict[str, str]:
+    found = {}
+    for name in store.names():
+        try:
+            machine = store.read(name)
+            found[name] = block_of(machine) if is_known(machine) else ""
+        except MachineError as exc:
+            if not store.is_docker_machines(name):
+                console.warn(f"{name} is left out: {exc.cause}")
+    return {name: text for name, text in found.items() if text}
+
+
+def is_included(line: str) -> bool:
+    """Whether the user's configuration has a line, as far as can be seen."""
+    try:
+        text = read_file(os.path.expanduser(USERS_OWN)).decode(errors="replace")
+    except OSError:
+        return False
+    return line in (each.strip() for each in text.splitlines())

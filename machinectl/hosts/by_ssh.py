@@ -1,0 +1,136 @@
+"""Programs that go by the system's ssh: what it is told of machines, and what is said where it comes to nothing."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+import threading
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl.errors import MachineError
+from machinectl.hosts.access import known_hosts_path, pinned
+from machinectl.hosts.driven import ssh_endpoint
+from machinectl.machines.fileset import read_pem
+from machinectl.ssh.host_block import host_block, with_the_users
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import IO
+
+    from machinectl.console import Console
+    from machinectl.hosts.access import Access
+    from machinectl.machines.record import Machine
+
+# What OpenSSH itself reads, in its order (ssh_config(5)).
+USERS_OWN = ("~/.ssh/config", "/etc/ssh/ssh_config")
+# The first line of ssh's own banner about a host key that has changed; what it says to type mends nothing here.
+BANNER = "@@@@@@@@@@"
+CHANGED = "IDENTIFICATION HAS CHANGED"
+# How much of what a program says is kept, in lines; and how long it is listened to once it has ended, in seconds.
+MOST_KEPT = 100
+LINGER = 1.0
+
+
+class Ended(NamedTuple):
+    """How a program ended: its exit status as a shell has it, and the last lines that it said."""
+
+    status: int
+    said: str
+
+
+def block(machine: Machine) -> str:
+    """What ssh's configuration is to say of a machine. Raises MachineError where it has no SSH; see `host_block`."""
+    endpoint = ssh_endpoint(machine)
+    path = known_hosts_path(machine)
+    files = [file for file in (path, endpoint.key) if file and os.path.exists(file)]
+    for file in files:
+        # ssh would wait for a pipe for ever.
+        read_pem(file)
+    return host_block(machine.name, endpoint, known_hosts=path if path in files else "")
+
+
+@contextmanager
+def configured(machines: Iterable[Machine]) -> Iterator[str]:
+    """The path of a configuration for `ssh -F` in which machines' names are hosts; the user's own holds beside it."""
+    blocks = [block(machine) for machine in machines]
+    with tempfile.TemporaryDirectory(prefix="machinectl-", ignore_cleanup_errors=True) as directory:
+        path = os.path.join(directory, "ssh_config")
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(with_the_users(blocks, [os.path.expanduser(own) for own in USERS_OWN]))
+        yield path
+
+
+def attended(command: Sequence[str], machines: Sequence[Machine], console: Console, access: Access) -> Ended:
+    """Run a program that logs in at machines' hosts, to its end; what it says is passed on, and its progress its own.
+
+    Raises HostKeyRefused where that is what ssh came to nothing for, MachineError where it cannot be started.
+    """
+    if access.trace:
+        access.trace(shlex.join(command))
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    except OSError as exc:
+        raise MachineError(f"{command[0]} cannot be started: {exc.strerror}", f"Try: {command[0]} -V") from exc
+    heard = Heard(console)
+    listening = threading.Thread(target=heard.listen, args=(process.stderr,), daemon=True)
+    listening.start()
+    try:
+        status = process.wait()
+    except KeyboardInterrupt:
+        # A terminal has told it, too; whoever told us alone means it as well.
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        raise
+    finally:
+        # What it left in the background, as an ssh that keeps a connection for the next one, may hold its stderr.
+        listening.join(LINGER)
+    if any(CHANGED in line for line in heard.held):
+        refuse_changed(machines, console, access)
+    for line in heard.held:
+        console.note(line)
+    return Ended(status if status >= 0 else 128 - status, "\n".join(heard.said))
+
+
+class Heard:
+    """What a program says on stderr: it is passed on, but for ssh's banner and what follows that, which is held."""
+
+    def __init__(self, console: Console) -> None:
+        self.said: deque[str] = deque(maxlen=MOST_KEPT)
+        self.held: list[str] = []
+        self._console = console
+
+    def listen(self, stream: IO[bytes]) -> None:
+        for raw in stream:
+            line = raw.decode(errors="replace").rstrip("\r\n")
+            self.said.append(line)
+            if self.held or line.startswith(BANNER):
+                self.held.append(line)
+            else:
+                self._console.note(line)
+
+
+def refuse_changed(machines: Iterable[Machine], console: Console, access: Access) -> None:
+    """Say which host's key has changed, by a look at it. Raises HostKeyRefused."""
+    from machinectl.ssh.errors import HostKeyRefused, SSHError
+
+    for machine in machines:
+        try:
+            look_at(machine, console, access)
+        except HostKeyRefused:
+            raise
+        except SSHError:
+            continue
+
+
+def look_at(machine: Machine, console: Console, access: Access) -> None:
+    """See whether a machine's host is there, with its key. Raises SSHError."""
+    from machinectl.ssh.connect import meet
+    from machinectl.ssh.hostkeys import HostKeyPolicy
+
+    policy = HostKeyPolicy(pinned(machine), machine=machine.name)
+    meet(ssh_endpoint(machine), access.credentials, policy, console)

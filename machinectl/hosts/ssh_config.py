@@ -1,0 +1,84 @@
+"""STORE/ssh_config: what `~/.ssh/config` can include, so that whatever runs ssh knows the machines by their names.
+
+It is there once it was asked for, and a machine's block in it follows the machine from then on.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from machinectl.atomic import Translated, read_file, replace_file
+from machinectl.hosts.by_ssh import block
+from machinectl.hosts.driven import where
+from machinectl.machines.record import Phase
+from machinectl.machines.store import Lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+FILE = "ssh_config"
+# No machine's: those begin with a letter or a digit.
+LOCK = ".ssh_config"
+HEADER = "# machinectl's, kept in step with its machines. What is changed here is lost: ~/.ssh/config is the place.\n"
+HOST = "Host "
+# In bytes: what some 20,000 machines take.
+LONGEST = 16 << 20
+
+
+def path_in(store: Store) -> str:
+    return os.path.join(store.root, FILE)
+
+
+def block_of(machine: Machine) -> str:
+    """A machine's lines; none where it has no SSH. Raises MachineError where there is no saying."""
+    return block(machine) if where(machine).ssh else ""
+
+
+def write(store: Store, blocks: Callable[[], dict[str, str]]) -> None:
+    """Keep the blocks of machines, by their names, and no others; a machine that changes meanwhile waits."""
+    store.make_directory(store.locks)
+    with Lock(os.path.join(store.locks, LOCK)):
+        replace_file(path_in(store), dump(blocks()))
+
+
+def follow(store: Store, name: str, after: Machine | None) -> None:
+    """Have the file say what became of a machine, which was held under a name (`Store`'s Follower).
+
+    Raises MachineError where there is no saying, or no writing it.
+    """
+    with Lock(os.path.join(store.locks, LOCK)):
+        with Translated(path_in(store)):
+            blocks = parse(read_file(path_in(store), LONGEST))
+        kept = {each: text for each, text in blocks.items() if each != name or store.exists(name)}
+        if after and is_known(after):
+            kept[after.name] = block_of(after)
+        if kept != blocks:
+            replace_file(path_in(store), dump(kept))
+
+
+def is_known(machine: Machine) -> bool:
+    """Whether there is any saying where a machine is yet."""
+    return machine.phase is not Phase.CREATING
+
+
+def parse(text: bytes) -> dict[str, str]:
+    """The blocks by the names of their machines, as `dump` has written them."""
+    blocks: dict[str, str] = {}
+    name = ""
+    for line in text.decode(errors="surrogateescape").splitlines(keepends=True):
+        if line.startswith(HOST):
+            name = line.removeprefix(HOST).strip()
+            blocks[name] = ""
+        if name:
+            blocks[name] += line
+    return blocks
+
+
+def dump(blocks: dict[str, str]) -> bytes:
+    return "".join([HEADER, *(blocks[name] for name in sorted(blocks) if blocks[name])]).encode(
+        errors="surrogateescape"
+    )

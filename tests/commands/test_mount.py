@@ -1,0 +1,137 @@
+"""`machinectl mount` with a real sshd and, where the kernel lets it, a real sshfs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.program import machinectl
+from tests.support.real import need
+from tests.support.registered import register
+from tests.support.sshd import keygen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+    from tests.support.sshd import Sshd
+
+# The configuration of whoever runs the tests is not read.
+pytestmark = pytest.mark.usefixtures("ssh_config")
+
+
+@pytest.fixture
+def orion(store: Store, sshd: Sshd) -> Store:
+    register(store, "orion", sshd)
+    return store
+
+
+@pytest.fixture
+def mounting(tmp_path: Path) -> Iterator[Path]:
+    """An empty directory that is no mount point in the end; there, and here, FUSE works."""
+    need("sshfs", "fusermount3", root=True)
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("needs /dev/fuse")
+    directory = tmp_path / "mounted here"
+    directory.mkdir()
+    yield directory
+    machinectl("mount", "-u", directory)
+
+
+def test_a_directory_of_a_host_is_mounted_until_that_is_ended(orion: Store, tmp_path: Path, mounting: Path) -> None:
+    there = tmp_path / "ünï ✓ dir"
+    there.mkdir()
+    (there / "file").write_text("a text\n")
+    done = machinectl("mount", f"orion:{there}", mounting.name, store=orion.root, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (mounting / "file").read_text() == "a text\n"
+    (mounting / "back").write_text("from here\n")
+    assert (there / "back").read_text() == "from here\n"
+    again = machinectl("mount", f"orion:{there}", mounting, store=orion.root)
+    assert again.returncode == 1
+    assert f"machinectl mount -u '{mounting}'" in again.stderr
+    done = machinectl("mount", "-u", f"orion:{there}", mounting, store=orion.root)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert list(mounting.iterdir()) == []
+    done = machinectl("mount", "-u", mounting, store=orion.root)
+    assert done.returncode == 1
+    assert "stays mounted, if it was" in done.stderr
+
+
+def test_a_mount_that_is_in_use_stays_and_says_what_tells_by_whom(orion: Store, tmp_path: Path, mounting: Path) -> None:
+    (tmp_path / "there").mkdir()
+    assert machinectl("mount", f"orion:{tmp_path}/there", mounting, store=orion.root).returncode == 0
+    here = os.open(mounting, os.O_RDONLY)
+    done = machinectl("mount", "-u", mounting, store=orion.root)
+    os.close(here)
+    assert done.returncode == 1
+    assert "fuser -vm" in done.stderr
+    assert machinectl("mount", "-u", mounting, store=orion.root).returncode == 0
+
+
+def test_without_a_target_it_is_the_directory_of_the_same_path(orion: Store) -> None:
+    need("sshfs")
+    done = machinectl("mount", "orion:/nowhere/at/all", store=orion.root)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Error: /nowhere/at/all, to mount on, is not there\n  Make it: mkdir -p /nowhere/at/all\n",
+    )
+    done = machinectl("mount", "orion:", store=orion.root)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "Error: Where to mount it is missing\n  machinectl mount orion: <DIR>\n",
+    )
+
+
+def test_a_computer_without_sshfs_is_told_its_package(orion: Store, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = machinectl("mount", "orion:/srv", tmp_path, store=orion.root, environment={"PATH": str(tmp_path / "empty")})
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "  Install its package: sshfs; of Fedora and RHEL fuse-sshfs; on macOS macFUSE and sshfs"
+    )
+
+
+def test_a_host_whose_key_has_changed_is_not_mounted(orion: Store, sshd: Sshd, mounting: Path) -> None:
+    sshd.host_keys = [keygen(sshd.directory / "another_host_key")]
+    done = machinectl("mount", "orion:/srv", mounting, store=orion.root)
+    assert done.returncode == 255
+    assert "machinectl provision orion --ssh-host-key" in done.stderr
+
+
+def test_what_is_not_there_on_the_host_is_not_mounted(orion: Store, mounting: Path) -> None:
+    done = machinectl("mount", "orion:/nowhere", mounting, store=orion.root)
+    assert done.returncode == 1
+    assert "No such file or directory" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["/srv", "www"], "machinectl mount <NAME>:/srv <DIR>"),
+        (["localhost:/srv", "www"], "is not on a machine"),
+        (["ghost:/srv", "www"], 'Docker machine "ghost" does not exist'),
+    ],
+)
+def test_what_is_on_no_machine_is_not_mounted(orion: Store, words: list[str], said: str) -> None:
+    done = machinectl("mount", *words, store=orion.root)
+    assert done.returncode in {1, 2}
+    assert said in done.stderr
+
+
+def test_where_fuse_does_not_work_sshfs_own_reason_is_given(orion: Store, tmp_path: Path) -> None:
+    """A stand-in: this kernel has FUSE."""
+    fake = tmp_path / "bin"
+    fake.mkdir()
+    (fake / "sshfs").write_text("#!/bin/sh\necho 'fuse: device not found, try modprobe fuse first' >&2\nexit 1\n")
+    (fake / "sshfs").chmod(0o755)
+    shutil.copy(str(shutil.which("ssh")), fake / "ssh")
+    path = f"{fake}:{os.environ['PATH']}"
+    done = machinectl("mount", "orion:/srv", tmp_path, store=orion.root, environment={"PATH": path})
+    assert done.returncode == 1
+    assert "sshfs does not mount orion:/srv" in done.stderr
+    assert "try modprobe fuse first" in done.stderr.splitlines()[-2]

@@ -1,0 +1,431 @@
+"""`machinectl scp` with a real sshd: what arrives, what it is told of the host, and how it ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pty
+import select
+import sys
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING
+
+import pytest
+
+from machinectl.hosts.access import Access
+from machinectl.hosts.by_sftp import copy
+from machinectl.hosts.places import place
+from machinectl.machines.record import Machine
+from machinectl.ssh.copying import Wishes, unseen
+from machinectl.ssh.errors import SSHError
+from machinectl.ssh.sftp import Copier, Here
+from tests.support.program import COMMAND, machinectl
+from tests.support.quiet import Quiet
+from tests.support.real import need
+from tests.support.registered import added, register
+from tests.support.sshd import keygen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+    from tests.support.sshd import Sshd
+
+# The configuration of whoever runs the tests is not read.
+pytestmark = pytest.mark.usefixtures("ssh_config")
+
+# The system's scp, and our own SFTP.
+WAYS = [(), ("--native-ssh",)]
+# Blanks, quotes, what a shell would read, a pattern's letters, other scripts.
+NAMES = [
+    "plain",
+    "with blank",
+    "a 'quote' \"double\"",
+    "$(touch oops)`;&",
+    "ünï-日本 ✓",
+    "-r",
+    "a[1]*?.txt",
+    "a:b",
+    "~x",
+]
+
+
+@pytest.fixture
+def orion(store: Store, sshd: Sshd) -> Store:
+    register(store, "orion", sshd)
+    return store
+
+
+def tree(top: Path) -> Path:
+    """A directory with what is awkward to copy."""
+    (top / "sub" / "empty").mkdir(parents=True)
+    for number, name in enumerate(NAMES):
+        (top / "sub" / name).write_text(f"file {number}\n")
+    (top / "big").write_bytes(os.urandom(300_000))
+    (top / "none").touch()
+    (top / "script").write_text("#!/bin/sh\n")
+    (top / "script").chmod(0o750)
+    os.utime(top / "script", (1_000_000_000, 1_100_000_000))
+    (top / "link").symlink_to("script")
+    (top / "linked").symlink_to("sub")
+    return top
+
+
+def contents(top: Path, *, follow: bool = True) -> dict[str, bytes | None]:
+    """All files below a directory with what they hold, and its directories."""
+    found: dict[str, bytes | None] = {}
+    for directory, _, files in os.walk(top, followlinks=follow):
+        found[os.path.relpath(directory, top)] = None
+        for name in files:
+            with open(os.path.join(directory, name), "rb") as file:
+                found[os.path.relpath(file.name, top)] = file.read()
+    return found
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_goes_there_and_comes_back_whatever_it_is_called(
+    orion: Store, tmp_path: Path, name: str, way: tuple[str, ...]
+) -> None:
+    here, there, back = (tmp_path / part for part in ("here", "there", "back"))
+    for directory in (here, there, back):
+        directory.mkdir()
+    (here / name).write_text("a text\n")
+    source = "./a:b" if name == "a:b" else name
+    done = machinectl(*way, "scp", "--", source, f"orion:{there}/{name}", store=orion.root, cwd=here)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert [path.name for path in there.iterdir()] == [name]
+    done = machinectl(*way, "scp", f"orion:{there}/{name}", "localhost:", store=orion.root, cwd=back)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (back / name).read_text() == "a text\n"
+    assert not any((part / "oops").exists() for part in (here, there, back))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_directory_goes_there_and_back_with_links_followed_and_modes_and_times_where_they_are_asked_for(
+    orion: Store, tmp_path: Path, way: tuple[str, ...]
+) -> None:
+    here = tree(tmp_path / "here")
+    for wishes, kept in (("-rq", False), ("-rpq", True)):
+        there, back = tmp_path / f"there{kept}", tmp_path / f"back{kept}"
+        done = machinectl(*way, "scp", wishes, here, f"orion:{there}", store=orion.root)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        done = machinectl(*way, "scp", wishes, f"orion:{there}", back, store=orion.root)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert contents(here) == contents(there) == contents(back)
+        assert not (back / "link").is_symlink()
+        assert (back / "script").stat().st_mode & 0o777 == 0o750
+        assert ((back / "script").stat().st_mtime == 1_100_000_000) is kept
+        # A directory that is there gets it within.
+        machinectl(*way, "scp", wishes, here, f"orion:{there}", store=orion.root)
+        assert (there / "here" / "sub").is_dir()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_from_machine_to_machine_all_goes_through_here(
+    orion: Store, another_sshd: Sshd, tmp_path: Path, way: tuple[str, ...]
+) -> None:
+    register(orion, "rigel", another_sshd)
+    source, target = tree(tmp_path / "source"), tmp_path / "target"
+    done = machinectl(*way, "scp", "-rp", f"orion:{source}", f"rigel:{target}", store=orion.root)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert contents(source) == contents(target)
+    assert "sftp" in another_sshd.log
+
+
+def test_rsync_keeps_links_and_sends_what_has_changed(orion: Store, tmp_path: Path) -> None:
+    need("rsync")
+    here, there, back = tree(tmp_path / "here"), tmp_path / "there", tmp_path / "back"
+    for source, target in ((f"{here}/", f"orion:{there}"), (f"orion:{there}/", str(back))):
+        done = machinectl("scp", "-d", "-r", source, target, store=orion.root)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert contents(here, follow=False) == contents(back, follow=False)
+    assert os.readlink(back / "link") == "script"
+    assert (back / "script").stat().st_mtime == 1_100_000_000
+    (here / "none").write_text("now there is\n")
+    inode = (there / "big").stat().st_ino
+    assert machinectl("scp", "-dr", f"{here}/", f"orion:{there}", store=orion.root).returncode == 0
+    assert (there / "none").read_text() == "now there is\n"
+    assert (there / "big").stat().st_ino == inode
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("delta", [(), ("-d",)])
+def test_a_host_with_another_key_than_the_pinned_one_gets_nothing_and_the_error_says_what_accepts_it(
+    orion: Store, sshd: Sshd, tmp_path: Path, way: tuple[str, ...], delta: tuple[str, ...]
+) -> None:
+    if way and delta:
+        pytest.skip("rsync goes by the system's ssh")
+    need("rsync")
+    sshd.host_keys = [keygen(sshd.directory / "another_host_key")]
+    (tmp_path / "file").write_text("secret")
+    done = machinectl(*way, "scp", *delta, tmp_path / "file", f"orion:{tmp_path}/there", store=orion.root)
+    assert done.returncode == 255
+    assert "The host key of" in done.stderr
+    assert "machinectl provision orion --ssh-host-key " + sshd.fingerprint() in done.stderr
+    assert "@@@" not in done.stderr
+    assert not (tmp_path / "there").exists()
+
+
+@pytest.fixture
+def no_ssh(tmp_path: Path) -> dict[str, str]:
+    """An environment in which there is neither ssh nor scp."""
+    (tmp_path / "empty").mkdir()
+    return {"PATH": str(tmp_path / "empty")}
+
+
+def test_a_computer_without_ssh_copies_all_the_same(orion: Store, tmp_path: Path, no_ssh: dict[str, str]) -> None:
+    (tmp_path / "file").write_text("a text\n")
+    done = machinectl("scp", tmp_path / "file", f"orion:{tmp_path}/there", store=orion.root, environment=no_ssh)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "there").read_text() == "a text\n"
+
+
+def test_a_file_that_is_there_is_replaced_and_stays_what_it_is_otherwise(orion: Store, tmp_path: Path) -> None:
+    (tmp_path / "new").write_text("new\n")
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old\n")
+    target.chmod(0o604)
+    link.symlink_to("target")
+    if os.geteuid() == 0:
+        os.chown(target, 1, 2)
+    before = target.stat()
+    done = machinectl("--native-ssh", "scp", tmp_path / "new", f"orion:{link}", store=orion.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    after = target.stat()
+    assert (target.read_text(), link.is_symlink()) == ("new\n", True)
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    # A device is written to, and stays one.
+    done = machinectl("--native-ssh", "scp", tmp_path / "new", "orion:/dev/full", store=orion.root)
+    assert done.returncode == 1
+    assert os.path.exists("/dev/full")
+
+
+def test_where_no_file_can_be_made_beside_it_the_one_that_is_there_is_written_to(tmp_path: Path) -> None:
+    directory = tmp_path / "fixed"
+    directory.mkdir()
+    (directory / "file").write_text("old\n")
+    (tmp_path / "new").write_text("new\n")
+    source, target = Here(), NoNewFiles()
+    failures: list[str] = []
+    copier = Copier(source, target, Wishes(), progress=unseen, fail=failures.append)
+    copier.copy(os.fsencode(tmp_path / "new"), os.fsencode(directory / "file"))
+    assert (failures, (directory / "file").read_text()) == ([], "new\n")
+    copier.copy(os.fsencode(tmp_path / "new"), os.fsencode(directory / "another"))
+    assert len(failures) == 1
+    assert "Permission denied" in failures[0]
+
+
+class NoNewFiles(Here):
+    """Stands in for a directory that is another user's: whoever runs the tests may be root."""
+
+    def writer(self, path: bytes, mode: int | None) -> IO[bytes]:
+        if mode is not None:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return super().writer(path, mode)
+
+
+@pytest.mark.parametrize("which", ["source", "target"])
+def test_what_fails_in_the_middle_leaves_what_was_there_and_no_other_file(tmp_path: Path, which: str) -> None:
+    (tmp_path / "new").write_bytes(b"x" * (1 << 20))
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "old").write_text("old\n")
+
+    @contextmanager
+    def interrupted(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
+        def stop(count: int) -> None:
+            if count > 1 << 17:
+                raise KeyboardInterrupt if which == "source" else OSError(errno.ENOSPC, "No space left on device")
+
+        yield stop
+
+    failures: list[str] = []
+    copier = Copier(Here(), Here(), Wishes(), progress=interrupted, fail=failures.append)
+    for name in ("old", "another"):
+        with suppress(KeyboardInterrupt):
+            copier.copy(os.fsencode(tmp_path / "new"), os.fsencode(there / name))
+    assert len(failures) == (2 if which == "target" else 0)
+    assert [(path.name, path.read_text()) for path in there.iterdir()] == [("old", "old\n")]
+
+
+def test_links_in_a_circle_come_to_an_end(orion: Store, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "up").symlink_to("..")
+    (tmp_path / "here" / "dangling").symlink_to("nowhere")
+    done = machinectl("--native-ssh", "scp", "-r", tmp_path / "here" / "dangling", "orion:x", store=orion.root)
+    assert done.returncode == 1
+    assert "dangling: No such file or directory" in done.stderr
+    failures: list[str] = []
+    copier = Copier(Here(), Here(), Wishes(recursive=True), progress=unseen, fail=failures.append)
+    (tmp_path / "loop").mkdir()
+    (tmp_path / "loop" / "self").symlink_to(".")
+    copier.copy(os.fsencode(tmp_path / "loop"), os.fsencode(tmp_path / "there"))
+    assert len(failures) == 1
+
+
+def test_a_source_on_a_machine_may_be_a_pattern(orion: Store, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for name in ("a.txt", "b.txt", ".c.txt", "d"):
+        (tmp_path / "there" / name).write_text(name)
+    for way in WAYS:
+        back = tmp_path / f"back{len(way)}"
+        back.mkdir()
+        done = machinectl(*way, "scp", f"orion:{tmp_path}/there/*.txt", back, store=orion.root)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert sorted(path.name for path in back.iterdir()) == ["a.txt", "b.txt"]
+        done = machinectl(*way, "scp", f"orion:{tmp_path}/there/*.txt", back / "a.txt", store=orion.root)
+        assert done.returncode == 1
+        assert (back / "a.txt").read_text() == "a.txt"
+
+
+def test_a_directory_without_r_is_one_line_and_no_success(orion: Store, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    for way, flags in ((("--native-ssh",), ()), ((), ()), ((), ("-d",))):
+        done = machinectl(*way, "scp", *flags, tmp_path / "here", f"orion:{tmp_path}/there", store=orion.root)
+        assert done.returncode == 1
+        assert not (tmp_path / "there").exists()
+
+
+def test_rsync_between_two_machines_is_refused_with_what_does_it(orion: Store, another_sshd: Sshd) -> None:
+    register(orion, "rigel", another_sshd)
+    done = machinectl("scp", "-d", "orion:a", "rigel:b", store=orion.root)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "  Leave -d out: scp copies between any of them")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("a", "b"), "None of them is on a machine"),
+        (("a",), "machinectl scp a <NAME>:<PATH>"),
+        (("localhost:a", "./orion:b"), "None of them is on a machine"),
+        (("ghost:a", "b"), 'Docker machine "ghost" does not exist'),
+        (("a", "-x@orion:b"), "'-x' is not a user's name"),
+        (("a", "local:b"), '"local" has no SSH'),
+    ],
+)
+def test_what_cannot_be_meant_is_told(orion: Store, words: tuple[str, ...], said: str) -> None:
+    local = Machine("local", "none", url="unix:///x.sock")
+    local.driver_state = '{"URL": "unix:///x.sock"}'
+    added(orion, local)
+    done = machinectl("scp", "--", *words, store=orion.root)
+    assert done.returncode in {1, 2}
+    assert said in done.stderr
+
+
+def test_a_file_here_whose_name_looks_like_a_machines_is_told_how_to_write_it(orion: Store, tmp_path: Path) -> None:
+    (tmp_path / "a:b").touch()
+    done = machinectl("scp", "a:b", "orion:", store=orion.root, cwd=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "  If the file here is meant: ./a:b")
+
+
+def test_a_host_that_is_not_there_ends_as_ssh_does(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
+    sshd.close()
+    (tmp_path / "file").touch()
+    for way in WAYS:
+        assert machinectl(*way, "scp", tmp_path / "file", "orion:", store=orion.root).returncode == 255
+
+
+def test_the_connection_that_breaks_in_the_middle_of_our_own_is_told(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(b"x" * (4 << 20))
+
+    @contextmanager
+    def cut(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
+        yield lambda count: sshd.disconnect() if count > 1 << 20 else None
+
+    places = [place(orion, word) for word in (str(tmp_path / "big"), f"orion:{tmp_path}/there")]
+    with pytest.raises(SSHError, match="was lost"):
+        copy(orion, Quiet(), places[:1], places[1], Wishes(), Access(), cut)
+    assert not (tmp_path / "there").exists()
+
+
+def test_a_server_that_names_files_outside_of_the_directory_is_not_obeyed(
+    orion: Store, sshd: Sshd, tmp_path: Path
+) -> None:
+    """A stand-in: no real server gives such names (CVE-2019-6111)."""
+    server = tmp_path / "server.py"
+    server.write_text(HOSTILE)
+    sshd.configure(f"Subsystem sftp {sys.executable} {server}")
+    (tmp_path / "back").mkdir()
+    done = machinectl("--native-ssh", "scp", "-r", "orion:dir", tmp_path / "back" / "x", store=orion.root)
+    assert (done.returncode, "gives names that no file has" in done.stderr) == (1, True), done.stderr
+    assert not (tmp_path / "back" / "evil").exists()
+
+
+# Answers INIT, STAT (a directory), OPENDIR, READDIR (../evil, then the end) and CLOSE (draft-ietf-secsh-filexfer-02).
+HOSTILE = """
+import struct, sys
+def send(kind, body):
+    data = bytes([kind]) + body
+    sys.stdout.buffer.write(struct.pack(">I", len(data)) + data); sys.stdout.buffer.flush()
+def text(value): return struct.pack(">I", len(value)) + value
+directory = struct.pack(">II", 4, 0o040755)
+read = sys.stdin.buffer.read
+listed = False
+while head := read(4):
+    data = read(struct.unpack(">I", head)[0])
+    kind, number = data[0], data[1:5]
+    if kind == 1: send(2, struct.pack(">I", 3))
+    elif kind in (7, 17): send(105, number + directory)
+    elif kind == 11: send(102, number + text(b"h"))
+    elif kind == 12 and not listed:
+        listed = True
+        send(104, number + struct.pack(">I", 1) + text(b"../evil") + text(b"../evil") + struct.pack(">II", 4, 0o100644))
+    elif kind == 12: send(101, number + struct.pack(">I", 1) + text(b"end") + text(b""))
+    else: send(101, number + struct.pack(">I", 0) + text(b"") + text(b""))
+"""
+
+
+class OnTerminal:
+    """A machinectl on a terminal, of which all that is shown is kept."""
+
+    def __init__(self, *words: str | Path, store: Store) -> None:
+        self.pid, self._terminal = pty.fork()
+        if self.pid == 0:
+            os.environ.update(MACHINE_STORAGE_PATH=store.root, TERM="xterm")
+            os.execv(COMMAND[0], [*COMMAND, *map(str, words)])
+        self.shown = ""
+
+    def until(self, text: str) -> None:
+        while text not in self.shown:
+            assert select.select([self._terminal], [], [], 30)[0], self.shown
+            self.shown += os.read(self._terminal, 1 << 16).decode(errors="replace")
+
+    def type(self, text: str) -> None:
+        os.write(self._terminal, text.encode())
+
+    def end(self) -> int:
+        with suppress(OSError):  # Linux: EIO, once all that is shown was read
+            while piece := os.read(self._terminal, 1 << 16):
+                self.shown += piece.decode(errors="replace")
+        os.close(self._terminal)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_progress_is_shown_on_a_terminal_and_an_interruption_ends_it_with_nothing_left_behind(
+    orion: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: tuple[str, ...]
+) -> None:
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(16 << 30)
+    there, temporary = tmp_path / "there", tmp_path / "temporary"
+    there.mkdir()
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    terminal = OnTerminal(*way, "scp", tmp_path / "big", f"orion:{there}", store=orion)
+    terminal.until("MB/s")
+    terminal.type("\x03")
+    assert terminal.end() == 130, terminal.shown
+    assert "Traceback" not in terminal.shown
+    assert list(temporary.iterdir()) == []
+    if way:
+        assert list(there.iterdir()) == []
+
+
+def test_with_q_nothing_is_shown_on_a_terminal(orion: Store, tmp_path: Path) -> None:
+    need("rsync")
+    (tmp_path / "file").write_text("a text\n")
+    for words in (["scp", "-q"], ["scp", "-q", "-d"], ["--native-ssh", "scp", "-q"]):
+        terminal = OnTerminal(*words, tmp_path / "file", f"orion:{tmp_path}/x", store=orion)
+        assert (terminal.end(), terminal.shown) == (0, "")
