@@ -179,6 +179,8 @@ def test_what_it_says_to_type_mends_what_is_broken(patient: Patient, script: str
 
 def test_live_restore_that_is_asked_for_and_not_in_effect_is_by_a_reload(patient: Patient) -> None:
     patient.breaks(f'sed -i \'s/"live-restore": true/"live-restore": false/\' {CONFIG}; systemctl restart docker')
+    # Files and processes are dated in seconds.
+    patient.breaks("until [ $(date +%s) -gt $(($(stat -c %Y /run/docker.pid) + 1)) ]; do sleep 0.1; done")
     patient.breaks(f'sed -i \'s/"live-restore": false/"live-restore": true/\' {CONFIG}')
     found = patient.broken()
     assert list(found) == ["Live-restore"]
