@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import shlex
 import shutil
 import sys
@@ -54,6 +55,8 @@ def scp(
             f"None of them is on a machine: {shlex.join(words)}",
             "One is written <NAME>:<PATH>; within this computer: cp",
         )
+    for source in sources:
+        check_not_itself(source, target)
     own = native or access.is_told
     if delta:
         return by_rsync(sources, target, machines, wishes, console, access, own=own)
@@ -65,6 +68,15 @@ def scp(
     if ended.status:
         tell_of_failure(ended.said, target, console)
     return ended.status
+
+
+def check_not_itself(source: Place, target: Place) -> None:
+    """Refuse to copy what is on a machine over itself, as far as paths tell: scp would empty it first."""
+    if source.machine is None or target.machine is None or source.login != target.login:
+        return
+    path = posixpath.normpath(source.path)
+    if posixpath.normpath(target.path) in {path, posixpath.dirname(path) or posixpath.curdir}:
+        raise UsageError(f"{source} and {target} are the same", "Name another target")
 
 
 def by_rsync(

@@ -288,6 +288,15 @@ def test_a_directory_without_r_is_one_line_and_no_success(orion: Store, tmp_path
         assert not (tmp_path / "there").exists()
 
 
+@pytest.mark.parametrize("target", ["dir/file", "dir", "dir/", "./dir/../dir//file"])
+def test_what_is_on_a_machine_is_not_copied_over_itself(orion: Store, tmp_path: Path, target: str) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "file").write_text("a text\n")
+    done = machinectl("scp", f"orion:{tmp_path}/dir/file", f"orion:{tmp_path}/{target}", store=orion.root)
+    assert (done.returncode, "are the same" in done.stderr) == (2, True)
+    assert (tmp_path / "dir" / "file").read_text() == "a text\n"
+
+
 def test_rsync_between_two_machines_is_refused_with_what_does_it(orion: Store, another_sshd: Sshd) -> None:
     register(orion, "rigel", another_sshd)
     done = machinectl("scp", "-d", "orion:a", "rigel:b", store=orion.root)
