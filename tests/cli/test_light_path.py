@@ -128,6 +128,7 @@ PAYS_FOR = [
     (("inspect", "plain"), {"machinectl.commands"}),
     # docker's contexts follow.
     (("rename", "plain", "other"), {"machinectl.commands", "machinectl.hosts"}),
+    (("context", "ls"), {"machinectl.commands", "machinectl.hosts"}),
     (("certs", "ls"), {"machinectl.commands", "machinectl.certs", "cryptography"}),
     (("status", "ghost"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "http.client", "ssl"}),
     (
