@@ -62,7 +62,7 @@ INSTALL = """export DEBIAN_FRONTEND=noninteractive
 apt-get update && apt-get install -y docker.io && systemctl restart docker
 """
 # What is copied, in bytes.
-BIG, MANY, SMALL = 256 << 20, 5000, 4096
+BIG, MANY, SMALL = 1 << 30, 5000, 4096
 # Seconds. What has just been started keeps a host busy for as long as that.
 SETTLING = 1
 # Seconds. On a line that takes so much longer there and back, everything takes longer by that for each answer awaited.
@@ -143,21 +143,22 @@ def copying(lab: Lab, work: Path) -> Iterator[Sequence[str]]:
         options = ["-P" if word == "-p" else word for word in ssh[1:-1]]
         login, ours = ssh[-1], [*MACHINECTL, "-s", str(directory), "scp", "-q"]
         for what, flags, source, theirs in (
-            ("256 MB", [], big, ["scp", "-q", *options]),
+            ("1 GB", [], big, ["scp", "-q", *options]),
             (f"{MANY} files of 4 kB", ["-r"], many, ["scp", "-q", *options]),
-            ("256 MB", ["-d"], big, ["rsync", "-lt", "-e", shlex.join(ssh[:-1])]),
+            ("1 GB", ["-d"], big, ["rsync", "-lt", "-e", shlex.join(ssh[:-1])]),
             (f"{MANY} files of 4 kB", ["-d", "-r"], many, ["rsync", "-lt", "-e", shlex.join(ssh[:-1])]),
         ):
             own = [flag for flag in flags if flag == "-r"]
             pairs = []
             for run in range(3):
-                pairs.append(
-                    (
-                        measured([*ours, *flags, str(source), f"{NAME}:ours{run}"]),
-                        measured([*theirs, *own, str(source), f"{login}:theirs{run}"]),
-                    )
-                )
-                host.run(f"rm -rf /home/{USER}/ours* /home/{USER}/theirs*")
+                # The host is still writing down what came before: each goes first at times.
+                commands = [
+                    [*ours, *flags, str(source), f"{NAME}:ours{run}"],
+                    [*theirs, *own, str(source), f"{login}:theirs{run}"],
+                ]
+                costs = {at: measured(commands[at]) for at in ((0, 1) if run % 2 else (1, 0))}
+                pairs.append((costs[0], costs[1]))
+            host.run(f"rm -rf /home/{USER}/*; sync")
             cost, base = (median(costs) for costs in zip(*pairs, strict=True))
             yield row(f"scp {' '.join(flags)} of {what}".replace("  ", " "), cost.wall, theirs[0], base.wall, "1.1 x")
 
