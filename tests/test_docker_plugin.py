@@ -63,7 +63,7 @@ def test_env_names_what_was_typed_and_is_for_the_shell_that_started_docker(machi
 def test_the_help_of_a_verb_is_ours_and_for_what_is_typed(machine: PluggedDocker, words: list[str]) -> None:
     text = machine(*words).stdout
     assert text.startswith("Usage: docker machine ls [OPTIONS]")
-    assert text.endswith("\n  docker machine ls --filter state=Running --format 'table {{.Name}}\\t{{.URL}}'\n")
+    assert text.endswith("\n  docker machine ls --watch\n")
 
 
 @pytest.mark.parametrize("words", [["machine"], ["machine", "--help"], ["help", "machine"], ["--help", "machine"]])

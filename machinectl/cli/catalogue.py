@@ -75,9 +75,6 @@ VERBS = {
         "machinectl ssh orionbox",
         "machinectl ssh orionbox uname -a",
     ),
-    "docker-plugin": Verb(
-        "docker_plugin", USE, "Make all this `docker machine …`, or no longer.", "machinectl docker-plugin install"
-    ),
     "ssh-config": Verb(
         "ssh",
         USE,
@@ -110,6 +107,9 @@ VERBS = {
     ),
     "completion": Verb(
         "shells", USE, "Print a shell's completion alone.", "machinectl completion zsh > ~/.zfunc/_machinectl"
+    ),
+    "docker-plugin": Verb(
+        "docker_plugin", USE, "Make all this `docker machine …`, or no longer.", "machinectl docker-plugin install"
     ),
     "create": Verb(
         "create",

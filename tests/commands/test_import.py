@@ -514,7 +514,9 @@ def test_who_has_docker_machines_variable_set_is_told_what_to_type(old: OldStore
     before = old.snapshot()
     environment = {"MACHINE_STORAGE_PATH": str(old.root), "HOME": str(tmp_path / "home")}
     listed = machinectl("ls", environment=environment)
-    assert "take it over: machinectl import --from-docker-machine" in listed.stdout
+    assert (
+        f"take it over: unset MACHINE_STORAGE_PATH; machinectl import --from-docker-machine {old.root}" in listed.stdout
+    )
     for words in (("import", "--from-docker-machine"), ("env", "web")):
         refused = machinectl(*words, environment=environment)
         assert refused.returncode in {1, 2}

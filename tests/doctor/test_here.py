@@ -126,7 +126,7 @@ def test_what_was_removed_and_what_is_docker_machines_is_worth_a_look(store: Sto
         held.set_aside()
     found = report(store)
     assert "machinectl rm --purge gone" in found["Removed"]["Hint"]
-    assert "machinectl create -d none --url tcp://192.0.2.9:2376" in found["docker-machine"]["Hint"]
+    assert "machinectl import --from-docker-machine" in found["docker-machine"]["Hint"]
 
 
 def test_a_store_that_is_a_file_or_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -317,7 +317,7 @@ def test_a_machine_of_docker_machines_is_named_as_that(store: Store) -> None:
     (theirs / "config.json").write_text("{}")
     [check] = looked_at(store, name="old").values()
     assert check.verdict is UNKNOWN
-    assert "machinectl create -d none" in check.hint
+    assert "import --from-docker-machine" in check.hint
 
 
 def test_a_host_that_its_driver_knows_to_be_off_is_switched_on(store: Store, use: Callable[[StandIn], None]) -> None:

@@ -194,7 +194,7 @@ __machinectl_ask() {
 __machinectl_table() {
     case "$1" in
         '')
-            verbs='env use config context active ls ps ssh docker-plugin ssh-config scp mount url ip shell-init completion create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api help'
+            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api help'
             flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
             arguments=''
             ;;

@@ -137,7 +137,6 @@ function __machinectl_table
                 'ls	List machines, and what each is doing.' \
                 'ps	List the containers of all machines, or of some, as docker ps does.' \
                 'ssh	Log in at a machine\'s host, or run a command there.' \
-                'docker-plugin	Make all this `docker machine …`, or no longer.' \
                 'ssh-config	Print what ~/.ssh/config can include, so that ssh knows machines.' \
                 'scp	Copy files to a machine\'s host, from there, or between two.' \
                 'mount	Mount a directory of a machine\'s host here, or end that (-u).' \
@@ -145,6 +144,7 @@ function __machinectl_table
                 'ip	Print machines\' addresses.' \
                 'shell-init	Print what a shell\'s start-up file reads.' \
                 'completion	Print a shell\'s completion alone.' \
+                'docker-plugin	Make all this `docker machine …`, or no longer.' \
                 'create	Make a machine: register an engine, or set up a server over SSH.' \
                 'import	Take over the machines that docker-machine keeps.' \
                 'rm	Forget machines; --purge puts their hosts back, too.' \
