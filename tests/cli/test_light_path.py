@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.catalogue import VERBS
+from machinectl.machines.record import Machine
 from tests.support.program import machinectl
+from tests.support.registered import added
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
@@ -78,7 +81,9 @@ PLAIN = [
 @pytest.fixture
 def machines(store: Store) -> Store:
     for name, url in (("orionbox", "tcp://[::1]:2376"), ("plain", "tcp://127.0.0.1:2375"), ("local", "unix:///x.sock")):
-        assert machinectl("create", "-d", "none", "--url", url, name, store=store.root).returncode == 0
+        machine = Machine(name, "none", url=url, tls=url.endswith("2376"))
+        machine.driver_state = json.dumps({"URL": url})
+        added(store, machine)
     return store
 
 
