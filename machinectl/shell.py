@@ -18,7 +18,7 @@ from machinectl.errors import MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from typing import Protocol
 
@@ -315,18 +315,26 @@ def program(path_of_script: str, path: str) -> list[str]:
     `python -m machinectl` shows as the path of __main__.py, which must not be run by itself.
     """
     if os.path.basename(path_of_script) == "__main__.py":
-        return [shortest(sys.executable or "python3", path), "-m", "machinectl"]
+        # The Python of an environment is a link to the one that it was made by, which has none of its packages.
+        return [shortest(sys.executable or "python3", path, same=directory_of), "-m", "machinectl"]
     return [shortest(path_of_script, path)]
 
 
-def shortest(file: str, path: str) -> str:
-    """A program's bare name where a shell that looks it up on the PATH comes to the same file."""
+def shortest(file: str, path: str, same: Callable[[str], str] = str) -> str:
+    """A program's bare name where a shell that looks it up on the PATH comes to the same file.
+
+    `same` gives what of both paths is to be one and the same.
+    """
     name = os.path.basename(file)
     for directory in path.split(os.pathsep):
         candidate = os.path.join(directory, name)
         if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
-            return name if os.path.exists(file) and os.path.samefile(candidate, file) else file
+            return name if os.path.exists(file) and os.path.samefile(same(candidate), same(file)) else file
     return file
+
+
+def directory_of(file: str) -> str:
+    return os.path.dirname(os.path.abspath(file))
 
 
 def detect(environment: Mapping[str, str], process: int) -> str:

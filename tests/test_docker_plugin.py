@@ -59,6 +59,21 @@ def test_env_names_what_was_typed_and_is_for_the_shell_that_started_docker(machi
     assert told.endswith("# eval (docker machine env orionbox)\n")
 
 
+def test_what_it_prints_for_a_start_up_file_runs_us_and_not_docker(machine: PluggedDocker) -> None:
+    line = machine("machine", "use", "orionbox").stderr.splitlines()[1].partition(": ")[2]
+    assert line == 'eval "$(docker machine shell-init bash)"'
+    environment = {**os.environ, **machine.environment}
+    for words, told in (("url orionbox", f"{URL}\n"), ('use orionbox && echo "$DOCKER_HOST"', f"{URL}\n")):
+        command = ["bash", "--norc", "-c", f"{line}; machinectl {words}"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, told), done.stderr
+
+
+def test_use_is_suggested_as_the_function_that_it_is(machine: PluggedDocker) -> None:
+    assert "\n  Then: machinectl use orionbox\n" in machine("machine", "use", "orionbox").stderr
+    assert machine("machine", "use", "--help").stdout.endswith("\n  machinectl use --unset\n")
+
+
 @pytest.mark.parametrize("words", [["machine", "ls", "--help"], ["--help", "machine", "ls"], ["help", "machine", "ls"]])
 def test_the_help_of_a_verb_is_ours_and_for_what_is_typed(machine: PluggedDocker, words: list[str]) -> None:
     text = machine(*words).stdout

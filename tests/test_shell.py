@@ -304,6 +304,21 @@ def test_a_module_is_run_by_the_python_that_runs_it() -> None:
     assert shell.program(main, "/nowhere") == [sys.executable, "-m", "machinectl"]
 
 
+def test_the_python_of_an_environment_is_not_taken_for_the_one_that_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, target in (("usr", sys.executable), ("venv", tmp_path / "usr" / "python3")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "python3").symlink_to(target)
+    own = str(tmp_path / "venv" / "python3")
+    monkeypatch.setattr(sys, "executable", own)
+    main = "/x/machinectl/__main__.py"
+    assert shell.program(main, f"{tmp_path}/usr:{tmp_path}/venv") == [own, "-m", "machinectl"]
+    monkeypatch.chdir(tmp_path / "usr")
+    assert shell.program(main, f":{tmp_path}/venv") == [own, "-m", "machinectl"]
+    assert shell.program(main, f"{tmp_path}/venv:{tmp_path}/usr") == ["python3", "-m", "machinectl"]
+
+
 NO_PROCESS = 2**31 - 1
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from machinectl.cli.called import THIS
 from machinectl.cli.output import print_json, write_file, write_out
 
 TYPE_CHECKING = False
@@ -107,7 +108,7 @@ def shell_init(store: Store, flags: Flags, names: Sequence[str], _program: str) 
     from machinectl.machines.store import Store as UsualStore
     from machinectl.shell import program
 
-    words = program(sys.argv[0], os.environ.get("PATH", ""))
+    words = program(THIS.script, os.environ.get("PATH", ""))
     root = store.root if store.root != UsualStore().root else ""
     write_out(snippet("".join(names), words, prompt="prompt" in flags, root=root))
 

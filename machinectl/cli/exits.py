@@ -7,7 +7,7 @@ import os
 import sys
 
 from machinectl.atomic import replace_file
-from machinectl.cli.called import NAME, THIS
+from machinectl.cli.called import AS_PLUGIN, NAME, THIS
 from machinectl.cli.colours import coloured, is_drawn_on
 from machinectl.cli.go_flags import is_true
 from machinectl.cli.harmless import harmless
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 BUG = 3
 # ECMA-48's SGR.
 RED, BOLD = "31", "1"
+# The verb that is a function of the shell's.
+USE = "use"
 # What is an error's beginning as it is, or no error: the help of a command line that says nothing.
 BEGUN = ("Error", "Usage:")
 # The lines that docker-machine's scripts look for; the others of those begin with Error.
@@ -107,9 +109,12 @@ def as_called(text: str, program: str) -> str:
 
     found, *rest = text.split("machinectl ")
     for part in rest:
+        verb = first_word(part)
         # In a sentence it is but a name, and at the end of a path a directory.
-        is_command = first_word(part) in VERBS and not found.endswith("/")
-        found += f"{program if is_command else NAME} {part}"
+        is_command = verb in VERBS and not found.endswith("/")
+        # docker does not run the functions of a shell.
+        is_function = verb == USE and program.startswith(AS_PLUGIN)
+        found += f"{program if is_command and not is_function else NAME} {part}"
     return found
 
 

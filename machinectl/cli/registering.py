@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +16,7 @@ from machinectl.cli.verbs import AsJson, Names, session, verb
 from machinectl.machines.store import NoSuchMachine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from machinectl.hosts.access import Access
     from machinectl.hosts.setup import Plan
@@ -68,6 +69,8 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
                 failed = failed or not (force and isinstance(error.__cause__, NoSuchMachine))
             else:
                 write_out(f"Successfully removed {name}\n")
+                if points_at(name, os.environ):
+                    here.console.note(f'This shell points at "{name}", which is gone: eval $(machinectl env -u)')
         return int(failed)
 
     @verb(app, "rename")
@@ -122,3 +125,8 @@ def print_options(*, as_json: bool) -> None:
                 [[one_line(cell) or "-" for cell in row] for row in rows],
             )
         )
+
+
+def points_at(name: str, environment: Mapping[str, str]) -> bool:
+    """Whether docker's variables are those that `env` and `use` set for a machine."""
+    return bool(environment.get("DOCKER_HOST")) and environment.get("DOCKER_MACHINE_NAME") == name

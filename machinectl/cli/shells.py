@@ -60,5 +60,5 @@ def not_a_function(wanted: str) -> MachineError:
     file, line = start
     return MachineError(
         "use is a function of the shell's, which this one does not have yet",
-        f"From now on, in {file} too: {line}\nFor this once: {once}",
+        f"From now on, in {file} too: {line}\nThen: machinectl use {wanted}\nFor this once: {once}",
     )

@@ -24,6 +24,8 @@ UNMOUNTS = (("fusermount3", "-u"), ("fusermount", "-u"), ("umount",))
 
 # All that sshfs says where its ssh comes to nothing, whose own words it keeps.
 RESET = "Connection reset by peer"
+# Its last word on a directory that the host does not have.
+NOT_THERE = ": No such file or directory"
 
 
 def mount(store: Store, console: Console, source: str, target: str = "") -> str:
@@ -56,10 +58,13 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
     if RESET in ended.said:
         look_at(there.machine, console, Access())
     if ended.status:
-        raise MachineError(
-            f"sshfs does not mount {there} on {here}: {last(ended.said)}",
-            f"See whether the host lets you in: machinectl ssh {there.machine.name} true",
-        )
+        why = last(ended.said)
+        hint = f"See whether the host lets you in: machinectl ssh {there.machine.name} true"
+        if why.endswith(NOT_THERE):
+            # For the shell here, and for the one there.
+            path = shlex.quote(shlex.quote(there.path))
+            hint = f"Make it there: machinectl ssh {there.machine.name} mkdir -p {path}"
+        raise MachineError(f"sshfs does not mount {there} on {here}: {why}", hint)
     return here
 
 
@@ -79,12 +84,27 @@ def unmount(store: Store, source: str, target: str = "") -> str:
         errors="replace",
         check=False,
     )
+    if done.returncode and is_free(here):
+        raise MachineError(
+            f"Nothing is mounted on {here}", "See what is mounted by sshfs, and where: mount -t fuse.sshfs"
+        )
     if done.returncode:
         raise MachineError(
             f"{here} stays mounted, if it was: {last(done.stderr)}",
             f"See what is mounted, and what uses it: mount -t fuse.sshfs; fuser -vm {shlex.quote(here)}",
         )
     return here
+
+
+def is_free(here: str) -> bool:
+    """Whether nothing is mounted there. A mount whose host is gone cannot even be looked at."""
+    try:
+        os.lstat(here)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return not os.path.ismount(here)
 
 
 def directory(there: Place | None, target: str) -> str:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # rsync's status where no rsync answers it (RERR_STREAMIO, RERR_CMD_NOTFOUND). The shell there has said why by then.
 NOT_STARTED = {12, 127}
+# openssh-portable sshconnect.c, ssh_connect_direct: refused, not routed, no answer in time.
+UNREACHED = "ssh: connect to host "
 
 
 def scp(
@@ -67,7 +69,14 @@ def scp(
         ended = attended(command, machines, console, access)
     if ended.status:
         tell_of_failure(ended.said, target, console)
+    tell_of_silence(ended.said, machines, console)
     return ended.status
+
+
+def tell_of_silence(said: str, machines: Sequence[Machine], console: Console) -> None:
+    """Add what to type to ssh's word on a host that there is no connection to."""
+    if UNREACHED in said:
+        console.note(f"See why: machinectl doctor {' '.join(machine.name for machine in machines)}")
 
 
 def check_not_itself(source: Place, target: Place) -> None:
@@ -111,6 +120,7 @@ def by_rsync(
         progress = sys.stdout.isatty() and not wishes.quiet
         command = rsync_command(config, [each.spot for each in sources], target.spot, wishes, progress=progress)
         ended = attended(command, machines, console, access)
+    tell_of_silence(ended.said, machines, console)
     shells = [line for line in ended.said.splitlines() if not line.startswith("rsync")]
     if ended.status in NOT_STARTED and any("rsync" in line for line in shells):
         raise MachineError(

@@ -57,9 +57,16 @@ def all_blocks(store: Store, console: Console) -> dict[str, str]:
 
 
 def is_included(line: str) -> bool:
-    """Whether the user's configuration has a line, as far as can be seen."""
+    """Whether the user's configuration has a line where it counts for each host, as far as can be seen."""
     try:
         text = read_file(os.path.expanduser(USERS_OWN)).decode(errors="replace")
     except OSError:
         return False
-    return line in (each.strip() for each in text.splitlines())
+    for each in map(str.strip, text.splitlines()):
+        if each == line:
+            return True
+        # ssh_config(5): what follows these is for those hosts alone, an Include, too.
+        keyword, *words = each.replace("=", " ").split() or [""]
+        if keyword.lower() in ("host", "match") and words not in (["*"], ["all"]):
+            return False
+    return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from dataclasses import replace
@@ -12,6 +13,7 @@ from machinectl.atomic import quoted, read_file
 from machinectl.contexts import DEFAULT, ContextError, Contexts
 from machinectl.doctor import kept
 from machinectl.doctor.check import broken, failed, ok, unknown
+from machinectl.errors import MachineError
 from machinectl.hosts.contexts import Step, standing
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
-PLUGIN, CONTEXTS, CURRENT = "docker plugin", "docker contexts", "Current context"
+CONFIGURATION, PLUGIN = "docker config", "docker plugin"
+CONTEXTS, CURRENT = "docker contexts", "Current context"
 INSTALL = "machinectl docker-plugin install"
 
 
@@ -37,6 +40,7 @@ def checks(
     if os.path.lexists(config) and not os.path.isdir(config):
         yield broken(CONTEXTS, f"{config}, docker's own directory, is none", f"See: ls -ld {quoted(config)}")
         return
+    yield from configuration(os.path.join(config, "config.json"))
     yield plugin(docker_plugin.plugin_file(environment))
     docker = Contexts(config)
     if following:
@@ -46,6 +50,16 @@ def checks(
             CONTEXTS, "machinectl leaves them alone (MACHINECTL_CONTEXTS)", "To have them: unset MACHINECTL_CONTEXTS"
         )
     yield from current(docker, environment)
+
+
+def configuration(path: str) -> Iterator[Check]:
+    """That docker goes without its configuration, where it cannot read that: it has then no login and no context."""
+    try:
+        text = docker_plugin.configuration(path)
+        with docker_plugin.understood(path):
+            json.loads(text or "{}")
+    except MachineError as exc:
+        yield failed(CONFIGURATION, exc)
 
 
 def plugin(path: str) -> Check:

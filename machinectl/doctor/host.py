@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl.doctor.check import broken, ok, unknown
+from machinectl.go.units import memory_size
 from machinectl.provision import checks
 from machinectl.provision.configuration import LIVE_RESTORE
 
@@ -174,8 +175,5 @@ def restart(found: Health, shell: Shell, init: str, *, interrupted: bool) -> Che
 
 
 def size(kib: int) -> str:
-    """A size for a person, from KiB."""
-    for unit, one in (("TB", 1 << 30), ("GB", 1 << 20), ("MB", 1 << 10)):
-        if kib >= one:
-            return f"{kib / one:.1f} {unit}"
-    return f"{kib} KB"
+    """A size for a person, from KiB, as `info` says it."""
+    return memory_size(kib * 1024)

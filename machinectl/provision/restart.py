@@ -79,7 +79,10 @@ def starting(facts: Facts) -> tuple[str, ...]:
 
 
 def edited(facts: Facts, target: Target) -> bool:
-    """Whether somebody else has changed daemon.json since the engine was started."""
+    """Whether somebody else has changed daemon.json since the engine was started.
+
+    The host's clocks tell both to a second or two, so that what we wrote just before the restart may seem later.
+    """
     if not (facts.edited and facts.config):
         return False
     written = target.earlier.written if target.earlier else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,21 @@ def test_a_directory_of_a_host_is_mounted_until_that_is_ended(orion: Store, tmp_
     assert list(mounting.iterdir()) == []
     done = machinectl("mount", "-u", mounting, store=orion.root)
     assert done.returncode == 1
-    assert "stays mounted, if it was" in done.stderr
+    assert done.stderr == (
+        f"Error: Nothing is mounted on {mounting}\n  See what is mounted by sshfs, and where: mount -t fuse.sshfs\n"
+    )
+
+
+def test_a_directory_that_the_host_does_not_have_can_be_made_as_the_hint_says(
+    orion: Store, tmp_path: Path, mounting: Path
+) -> None:
+    there = tmp_path / "not there"
+    done = machinectl("mount", f"orion:{there}", mounting, store=orion.root)
+    assert done.returncode == 1
+    hint = done.stderr.splitlines()[-1].partition(": machinectl ")[2]
+    assert hint.startswith("ssh orion mkdir -p ")
+    assert machinectl(*shlex.split(hint), store=orion.root).returncode == 0
+    assert machinectl("mount", f"orion:{there}", mounting, store=orion.root).returncode == 0
 
 
 def test_a_mount_that_is_in_use_stays_and_says_what_tells_by_whom(orion: Store, tmp_path: Path, mounting: Path) -> None:

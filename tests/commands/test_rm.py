@@ -32,6 +32,15 @@ def removed(store: Store) -> str:
     return machinectl("ls", "--removed", "-q", store=store.root).stdout
 
 
+def test_a_shell_that_points_at_what_is_gone_is_told_what_unsets_it(store: Store) -> None:
+    there = {"DOCKER_HOST": "tcp://192.0.2.1:2376", "DOCKER_MACHINE_NAME": "orion"}
+    for environment, told in ((there, True), ({"DOCKER_MACHINE_NAME": "orion"}, False), ({}, False)):
+        orion(store)
+        done = machinectl("rm", "-y", "orion", store=store.root, environment=environment)
+        assert done.stdout == "Successfully removed orion\n"
+        assert ('This shell points at "orion", which is gone: eval $(machinectl env -u)\n' in done.stderr) is told
+
+
 def test_what_undoing_takes_is_kept_apart_private_listed_and_forgotten_on_request(store: Store) -> None:
     orion(store, *CHANGES)
     told = machinectl("rm", "-y", "orion", store=store.root)

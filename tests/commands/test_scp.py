@@ -332,6 +332,8 @@ def test_a_host_that_is_not_there_ends_as_ssh_does(orion: Store, sshd: Sshd, tmp
     (tmp_path / "file").touch()
     for way in WAYS:
         assert machinectl(*way, "scp", tmp_path / "file", "orion:", store=orion.root).returncode == 255
+    done = machinectl("scp", tmp_path / "file", "orion:", store=orion.root)
+    assert done.stderr.endswith("\nSee why: machinectl doctor orion\n")
 
 
 def test_the_connection_that_breaks_in_the_middle_of_our_own_is_told(orion: Store, sshd: Sshd, tmp_path: Path) -> None:

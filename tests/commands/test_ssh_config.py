@@ -109,6 +109,29 @@ def test_the_line_that_is_printed_includes_the_file_wherever_the_store_is(tmp_pa
     assert [path.name for path in home.iterdir()] == ["config"]
 
 
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        ("Host other\n  User ops\n", True),
+        ("match user=ops\n", True),
+        ("User ops\n\n# Host x\n", False),
+        ("Host *\n", False),
+        ("Match all\n", False),
+    ],
+)
+def test_a_line_that_holds_for_other_hosts_alone_does_not_count(
+    store: Store, tmp_path: Path, before: str, told: bool
+) -> None:
+    server(store, "orion")
+    line = machinectl("ssh-config", "--write", store=store.root).stdout
+    home = tmp_path / "home" / ".ssh"
+    home.mkdir()
+    (home / "config").write_text(before + line)
+    assert ("At the top of ~/.ssh/config" in machinectl("ssh-config", "--write", store=store.root).stderr) is told
+    known = said_by_ssh(home / "config", "orion")["hostname"] == "192.0.2.7"
+    assert known is not told
+
+
 def test_the_file_follows_what_becomes_of_machines(store: Store, sshd: Sshd) -> None:
     server(store, "orion")
     config = Path(store.root, "ssh_config")

@@ -53,6 +53,19 @@ def test_what_is_missing_is_not_needed(store: Store, cli: DockerCli) -> None:
     assert found["docker contexts"].hint == "Mend it: machinectl context sync"
 
 
+def test_a_configuration_that_docker_goes_without_is_told(store: Store, cli: DockerCli) -> None:
+    machine(store, cli)
+    file = cli.config / "config.json"
+    for text, verdict in (('{"auths": {', BROKEN), ("\udcff", BROKEN), ("{}", None), ("", None)):
+        file.write_text(text, errors="surrogateescape")
+        found = looked_at(store, cli).get("docker config")
+        assert (found and found.verdict) == verdict
+        assert found is None or found.hint == f"See: python3 -m json.tool {file}"
+    file.unlink()
+    file.mkdir()
+    assert looked_at(store, cli)["docker config"].verdict is BROKEN
+
+
 def test_contexts_that_are_in_step_and_one_that_leads_elsewhere(store: Store, cli: DockerCli) -> None:
     machine(store, cli)
     assert looked_at(store, cli)["docker contexts"].verdict is OK
