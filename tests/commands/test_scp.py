@@ -6,6 +6,9 @@ import errno
 import os
 import pty
 import select
+import shlex
+import stat
+import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
@@ -382,6 +385,53 @@ while head := read(4):
         listed = True
         send(104, number + struct.pack(">I", 1) + text(b"../evil") + text(b"../evil") + struct.pack(">II", 4, 0o100644))
     elif kind == 12: send(101, number + struct.pack(">I", 1) + text(b"end") + text(b""))
+    else: send(101, number + struct.pack(">I", 0) + text(b"") + text(b""))
+"""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nobodys_file_has_the_copy_run_as_who_copies_it(orion: Store, tmp_path: Path, way: tuple[str, ...]) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "program").write_text("#!/bin/sh\n")
+    (there / "program").chmod(0o6755)
+    there.chmod(0o2755)
+    done = machinectl(*way, "scp", "-rpq", f"orion:{there}", tmp_path / "back", store=orion.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [stat.S_IMODE((tmp_path / "back" / part).stat().st_mode) for part in ("", "program")] == [0o755, 0o755]
+
+
+def test_a_size_that_is_only_claimed_takes_no_memory(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
+    """A stand-in: no real server claims 4 EB; a file that is mostly hole comes near."""
+    server = tmp_path / "server.py"
+    server.write_text(CLAIMING)
+    sshd.configure(f"Subsystem sftp {sys.executable} {server}")
+    words = [*COMMAND, "-s", orion.root, "--native-ssh", "scp", "orion:file", str(tmp_path / "back")]
+    # In KB; what paramiko and its libraries map is a fifth of that.
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -v {2 << 20}; exec {shlex.join(words)}"], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "back").read_bytes() == b"a text\n"
+
+
+# Answers INIT, STAT and FSTAT (a file of 4 EB), OPEN, READ (a few bytes, then the end) and CLOSE.
+CLAIMING = """
+import struct, sys
+def send(kind, body):
+    data = bytes([kind]) + body
+    sys.stdout.buffer.write(struct.pack(">I", len(data)) + data); sys.stdout.buffer.flush()
+def text(value): return struct.pack(">I", len(value)) + value
+file = struct.pack(">IQI", 5, 1 << 62, 0o100644)
+read = sys.stdin.buffer.read
+while head := read(4):
+    data = read(struct.unpack(">I", head)[0])
+    kind, number = data[0], data[1:5]
+    if kind == 1: send(2, struct.pack(">I", 3))
+    elif kind in (7, 8, 17): send(105, number + file)
+    elif kind == 3: send(102, number + text(b"h"))
+    elif kind == 5 and data[-12:-4] == bytes(8): send(103, number + text(b"a text\\n"))
+    elif kind == 5: send(101, number + struct.pack(">I", 1) + text(b"end") + text(b""))
     else: send(101, number + struct.pack(">I", 0) + text(b"") + text(b""))
 """
 
