@@ -141,6 +141,7 @@ HELD_BY: dict[str, tuple[str, ...]] = {
             "test_hostile_records.py::test_whatever_a_record_says_ssh_is_given_no_option_of_its_and_no_file_outside"
             "_the_machine"
         ),
+        "test_hostile_records.py::test_what_reads_dockers_variables_and_contexts_is_handed_no_option_of_sshs",
         "test_hostile_records.py::test_a_record_names_no_key_outside_of_its_machine",
     ),
     "A link in the place of a machine's file is replaced, never written through.": (

@@ -121,6 +121,16 @@ def test_what_cannot_be_used_changes_nothing_and_is_told(shell: str, home: Path,
         assert "machine.json" in found.stderr or "newer machinectl" in found.stderr
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("url", ["ssh://-oProxyCommand=touch,x", "ssh://-oProxyCommand=x@orion", "ssh://ops@-oX=x:22"])
+def test_no_url_that_ssh_could_take_for_an_option_is_used(shell: str, url: str, home: Path, machines: Store) -> None:
+    record = Path(machines.directory("plain"), "machine.json")
+    record.write_text(record.read_text().replace(PLAIN, url))
+    found = ran(shell, home, "machinectl use plain")
+    assert found.docker() == {}
+    assert "could take for an option" in found.stderr
+
+
 def half_made() -> Machine:
     machine = Machine("half", "generic", url=TLS, tls=True)
     machine.phase = Phase.PROVISIONING

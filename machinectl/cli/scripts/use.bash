@@ -150,7 +150,7 @@ __machinectl_read() {
     url="${lines[at]#'    "url": "'}"
     case "$url" in *'",') url="${url%'",'}" ;; *) \return 1 ;; esac
     case "$url" in
-        '' | *[!0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:/@._%~+,=\[\]-]*) \return 1 ;;
+        '' | *://-* | *@-* | *[!0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:/@._%~+,=\[\]-]*) \return 1 ;;
     esac
 }
 

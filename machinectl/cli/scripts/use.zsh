@@ -150,7 +150,7 @@ __machinectl_read() {
     if [[ "${lines[at + 2]}" != '    "phase": "ready",' || "${lines[at]}" != *'",' ]]; then \return 1; fi
     url=${${lines[at]#'    "url": "'}%'",'}
     case "$url" in
-        (''|*[^0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:/@._%~+,=\[\]-]*) \return 1 ;;
+        (''|*://-*|*@-*|*[^0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:/@._%~+,=\[\]-]*) \return 1 ;;
     esac
 }
 
