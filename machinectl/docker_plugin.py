@@ -166,9 +166,13 @@ def make_directory(path: str, mode: int) -> None:
 
 
 def give(what: int | str, like: os.stat_result) -> None:
-    """Have something that root made be whose it would be: with sudo, root works in somebody's home."""
+    """Have something that root made be whose it would be: with sudo, root works in somebody's home.
+
+    Of a path, the name itself: whose directory it is in may have put a link in its place by now.
+    """
     if os.geteuid() == 0 and like.st_uid:
-        os.chown(what, like.st_uid, like.st_gid)
+        change = os.chown if isinstance(what, int) else os.lchown
+        change(what, like.st_uid, like.st_gid)  # type: ignore[arg-type]  # lchown is for the path alone
 
 
 @contextmanager

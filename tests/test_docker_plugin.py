@@ -298,6 +298,25 @@ def test_what_root_puts_into_a_users_directory_is_the_users(in_process: PluggedD
         assert (path.stat().st_uid, path.stat().st_gid) == (65534, 65534)
 
 
+def test_what_is_swapped_under_roots_hands_is_not_given_away(
+    in_process: PluggedDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_process.directory.mkdir()
+    os.chown(in_process.directory, 65534, 65534)
+    roots = tmp_path / "roots"
+    roots.mkdir()
+    make = os.mkdir
+
+    def swapped(path: str, mode: int) -> None:
+        make(path, mode)
+        os.rmdir(path)
+        os.symlink(roots, path)
+
+    monkeypatch.setattr(os, "mkdir", swapped)
+    docker_plugin_install(Quiet(), ["/x"], in_process.environment)
+    assert roots.stat().st_uid == 0
+
+
 @pytest.fixture
 def disk(in_process: PluggedDocker) -> Iterator[Path]:
     in_process.directory.mkdir()
