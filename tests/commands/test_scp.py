@@ -17,6 +17,7 @@ import pytest
 
 from machinectl.hosts.access import Access
 from machinectl.hosts.by_sftp import copy
+from machinectl.hosts.by_ssh import LONGEST_LINE, MOST_KEPT, attended
 from machinectl.hosts.places import place
 from machinectl.machines.record import Machine
 from machinectl.ssh.copying import Wishes, unseen
@@ -480,6 +481,18 @@ def test_progress_is_shown_on_a_terminal_and_an_interruption_ends_it_with_nothin
     assert list(temporary.iterdir()) == []
     if way:
         assert list(there.iterdir()) == []
+
+
+def test_of_what_a_host_says_without_end_little_is_kept() -> None:
+    """A stand-in for an ssh that passes on what its host says."""
+    console = Quiet()
+    said = "'x' * (1 << 20) + '\\n' + '@' * 59 + '\\n' + 'y\\n' * 5000"
+    ended = attended([sys.executable, "-c", f"import sys; sys.exit({said})"], [], console, Access())
+    assert (ended.status, ended.said.count("\n")) == (1, MOST_KEPT - 1)
+    assert max(map(len, console.notes)) == LONGEST_LINE
+    # Held until it ends is as much as ssh's banner could be.
+    assert console.notes.index("@" * 59) == len(console.notes) - MOST_KEPT
+    assert console.notes.count("y") == 5000
 
 
 def test_with_q_nothing_is_shown_on_a_terminal(orion: Store, tmp_path: Path) -> None:
