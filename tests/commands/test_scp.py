@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 import pytest
 
 from machinectl.hosts.access import Access
-from machinectl.hosts.by_sftp import copy
+from machinectl.hosts.by_sftp import copy, tell_of_failure
 from machinectl.hosts.by_ssh import LONGEST_LINE, MOST_KEPT, attended
 from machinectl.hosts.places import place
 from machinectl.machines.record import Machine
@@ -252,6 +252,16 @@ def test_what_fails_in_the_middle_leaves_what_was_there_and_no_other_file(tmp_pa
             copier.copy(os.fsencode(tmp_path / "new"), os.fsencode(there / name))
     assert len(failures) == (2 if which == "target" else 0)
     assert [(path.name, path.read_text()) for path in there.iterdir()] == [("old", "old\n")]
+
+
+def test_where_to_look_for_a_full_disk_is_one_word_to_both_shells(orion: Store) -> None:
+    for word, shells in (("orion:/my data", 2), ("./my data", 1)):
+        console = Quiet()
+        tell_of_failure("my data: Failure", place(orion, word), console)
+        words = console.notes[0].partition("See: ")[2]
+        for _ in range(shells):
+            [*_, words] = shlex.split(words)
+        assert words == place(orion, word).path
 
 
 def test_links_in_a_circle_come_to_an_end(orion: Store, tmp_path: Path) -> None:
