@@ -111,6 +111,17 @@ def test_what_docker_was_told_before_counts_as_its_variables_do(machine: Plugged
     )
 
 
+def test_nothing_is_run_of_the_directory_that_docker_is_called_in(
+    machine: PluggedDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("machinectl", "json", "sysconfig", "typing"):
+        (tmp_path / f"{module}.py").write_text("raise SystemExit('theirs')\n")
+    monkeypatch.chdir(tmp_path)
+    done = machine("machine", "ls", "-q")
+    assert (done.stdout, done.stderr) == ("orionbox\n", "")
+    assert machine("__complete", "machine", "url", "").stdout.startswith("orionbox\n")
+
+
 def test_the_plugins_file_may_be_started_by_itself(machine: PluggedDocker) -> None:
     command = [str(machine.plugin), "ls", "-q"]
     environment = {**os.environ, **machine.environment}

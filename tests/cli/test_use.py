@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ from machinectl.errors import MachineError
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests.support.at_shell import CONTROL_C, SHELLS, at_shell, ran
-from tests.support.program import machinectl
+from tests.support.program import COMMAND, machinectl
 from tests.support.real import need
 from tests.support.registered import added
 
@@ -129,6 +131,14 @@ def test_no_url_that_ssh_could_take_for_an_option_is_used(shell: str, url: str, 
     found = ran(shell, home, "machinectl use plain")
     assert found.docker() == {}
     assert "could take for an option" in found.stderr
+
+
+def test_nothing_is_run_of_the_directory_that_a_shell_is_in(machines: Store, tmp_path: Path) -> None:
+    (tmp_path / "machinectl.py").write_text("raise SystemExit('theirs')\n")
+    start = shlex.join([*COMMAND, "-s", machines.root, "shell-init", "bash"])
+    script = f'eval "$({start})"; cd {shlex.quote(str(tmp_path))}; machinectl ls -q'
+    found = subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True, check=False)
+    assert (found.stdout, found.stderr) == ("orionbox\nplain\n", "")
 
 
 def half_made() -> Machine:
