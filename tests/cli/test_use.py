@@ -141,6 +141,18 @@ def test_nothing_is_run_of_the_directory_that_a_shell_is_in(machines: Store, tmp
     assert (found.stdout, found.stderr) == ("orionbox\nplain\n", "")
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_record_that_is_nearly_all_hole_takes_no_memory(shell: str, home: Path, machines: Store) -> None:
+    record = Path(machines.directory("orionbox"), "machine.json")
+    with record.open("r+b") as file:
+        file.truncate(8 << 30)
+    # In KB.
+    found = ran(shell, home, "ulimit -v 1000000; machinectl use orionbox")
+    assert found.docker() == {}
+    assert "machine.json" in found.stderr
+    assert found.started == [f"env --shell {shell} orionbox"]
+
+
 def half_made() -> Machine:
     machine = Machine("half", "generic", url=TLS, tls=True)
     machine.phase = Phase.PROVISIONING
