@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from machinectl import docker_plugin
 from machinectl.commands.docker_plugin.install import docker_plugin_install, tell_of_docker
 from machinectl.commands.docker_plugin.uninstall import docker_plugin_uninstall
+from machinectl.docker_plugin import plugin_file
 from machinectl.errors import MachineError
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
@@ -324,8 +326,25 @@ def test_what_is_swapped_under_roots_hands_is_not_given_away(
         os.symlink(roots, path)
 
     monkeypatch.setattr(os, "mkdir", swapped)
-    docker_plugin_install(Quiet(), ["/x"], in_process.environment)
-    assert roots.stat().st_uid == 0
+    with pytest.raises(MachineError, match="not its owner's"):
+        docker_plugin_install(Quiet(), ["/x"], in_process.environment)
+    assert (roots.stat().st_uid, os.listdir(roots)) == (0, [])
+
+
+@pytest.mark.parametrize("link", ["config.json", "cli-plugins"])
+def test_nobodys_link_leads_root_to_what_is_another_users(in_process: PluggedDocker, tmp_path: Path, link: str) -> None:
+    roots = tmp_path / "roots"
+    roots.mkdir()
+    (roots / "daemon.json").write_text("{}\n")
+    in_process.directory.mkdir()
+    (in_process.directory / link).symlink_to(roots / "daemon.json" if link == "config.json" else roots)
+    for path in (in_process.directory, in_process.directory / link):
+        os.lchown(path, 65534, 65534)
+    for write in (docker_plugin.ask_for_hooks, lambda environment: docker_plugin.put(plugin_file(environment), ["/x"])):
+        with suppress(MachineError):
+            write(in_process.environment)
+    assert [path.name for path in roots.iterdir()] == ["daemon.json"]
+    assert (roots / "daemon.json").read_text() == "{}\n"
 
 
 @pytest.fixture
