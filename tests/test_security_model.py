@@ -67,6 +67,7 @@ HELD_BY: dict[str, tuple[str, ...]] = {
     "user could write there, none is made.": (
         "test_contexts.py::test_only_the_owner_can_read_what_is_written_whatever_the_umask_is",
         "test_contexts.py::test_a_config_that_is_a_file_another_user_s_or_open_to_all_is_refused",
+        "test_contexts.py::test_no_key_is_kept_where_a_group_of_several_may_write",
     ),
     "Passwords and keys are in no argument of a program that is started for you, here or on a host: they go through "
     "stdin.": (
