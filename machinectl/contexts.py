@@ -325,11 +325,9 @@ class Contexts:
 
     def check_ours(self, directory: str) -> None:
         """Refuse to keep keys where another user could change them, or would find what he cannot change himself."""
-        found = os.stat(directory)
-        if os.name != "nt" and (found.st_uid != os.geteuid() or found.st_mode & stat.S_IWOTH):
-            whose = "everybody may write to it" if found.st_uid == os.geteuid() else "it is another user's"
+        if why := why_not_ours(os.stat(directory)):
             raise ContextError(
-                f"{directory} is no place for keys: {whose}",
+                f"{directory} is no place for keys: {why}",
                 f"See: ls -ld {quoted(directory)}; or keep docker's contexts elsewhere: export DOCKER_CONFIG=<DIR>",
             )
 
@@ -350,6 +348,17 @@ class Contexts:
         if why.errno in {errno.ENOSPC, errno.EDQUOT}:
             hint = f"Make room on the disk that holds it: df -h {quoted(self.config)}"
         return ContextError(f"Cannot write docker's contexts in {self.config}: {why.strerror or why}", hint)
+
+
+def why_not_ours(found: os.stat_result) -> str:
+    """Who else could change what is in a directory; "" where nobody could. A user's own group is the user."""
+    if os.name == "nt":
+        return ""
+    if found.st_uid != os.geteuid():
+        return "it is another user's"
+    if found.st_mode & stat.S_IWOTH:
+        return "everybody may write to it"
+    return "its group may write to it" if found.st_mode & stat.S_IWGRP and found.st_gid != os.getegid() else ""
 
 
 def make(directory: str) -> None:

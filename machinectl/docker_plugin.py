@@ -124,10 +124,12 @@ def configuration(path: str) -> str:
 
 def replace(path: str, data: bytes, mode: int) -> None:
     """Write a file of docker's, whole or not at all, through a link to it; it keeps its mode and its owner."""
+    whose = os.path.dirname(path)
     path = os.path.realpath(path)
     place = os.path.dirname(path)
     temporary = os.path.join(place, f".{os.path.basename(path)}.machinectl")
     with usable(path):
+        check_led_by(whose, place)
         try:
             forget(temporary)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
@@ -141,6 +143,13 @@ def replace(path: str, data: bytes, mode: int) -> None:
             forget(temporary)
             raise
         sync_directory(place)
+
+
+def check_led_by(directory: str, place: str) -> None:
+    """Have nobody's link lead root to a place of somebody else's. Raises PermissionError."""
+    owner = os.lstat(directory).st_uid
+    if os.geteuid() == 0 and owner not in {0, os.stat(place).st_uid}:
+        raise PermissionError(errno.EPERM, "A link there leads to what is not its owner's", place)
 
 
 def keep_as_it_was(descriptor: int, path: str, mode: int) -> None:
@@ -166,9 +175,13 @@ def make_directory(path: str, mode: int) -> None:
 
 
 def give(what: int | str, like: os.stat_result) -> None:
-    """Have something that root made be whose it would be: with sudo, root works in somebody's home."""
+    """Have something that root made be whose it would be: with sudo, root works in somebody's home.
+
+    Of a path, the name itself: whose directory it is in may have put a link in its place by now.
+    """
     if os.geteuid() == 0 and like.st_uid:
-        os.chown(what, like.st_uid, like.st_gid)
+        change = os.chown if isinstance(what, int) else os.lchown
+        change(what, like.st_uid, like.st_gid)  # type: ignore[arg-type]  # lchown is for the path alone
 
 
 @contextmanager

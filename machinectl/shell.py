@@ -312,11 +312,13 @@ def reason(exc: ValueError) -> str:
 def program(path_of_script: str, path: str) -> list[str]:
     """What to type to run us: an installed script's name where the PATH leads to it, else its path.
 
-    `python -m machinectl` shows as the path of __main__.py, which must not be run by itself.
+    `python -m machinectl` shows as the path of __main__.py, which must not be run by itself. -P has Python look
+    for modules in no directory where it happens to be started.
     """
     if os.path.basename(path_of_script) == "__main__.py":
         # The Python of an environment is a link to the one that it was made by, which has none of its packages.
-        return [shortest(sys.executable or "python3", path, same=directory_of), "-m", "machinectl"]
+        python = shortest(sys.executable or "python3", path, same=directory_of)
+        return [python, "-P", "-m", "machinectl"]
     return [shortest(path_of_script, path)]
 
 

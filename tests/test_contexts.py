@@ -249,6 +249,20 @@ def test_a_read_only_config_is_one_clear_error(small_disk: Path) -> None:
     assert contexts.read("orionbox") == old
 
 
+def test_no_key_is_kept_where_a_group_of_several_may_write(tmp_path: Path) -> None:
+    need(root=True)
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o770)
+    # As with a umask of 002, where everybody has a group of his own.
+    put(Contexts(str(shared)))
+    os.chown(shared, -1, 65534)
+    with pytest.raises(ContextError, match="its group may write to it"):
+        put(Contexts(str(shared)))
+    shared.chmod(0o750)
+    put(Contexts(str(shared)))
+
+
 def test_a_config_that_is_a_file_another_user_s_or_open_to_all_is_refused(tmp_path: Path) -> None:
     file, open_to_all, foreign = tmp_path / "file", tmp_path / "open", tmp_path / "foreign"
     file.touch()

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from machinectl import docker_plugin
 from machinectl.commands.docker_plugin.install import docker_plugin_install, tell_of_docker
 from machinectl.commands.docker_plugin.uninstall import docker_plugin_uninstall
+from machinectl.docker_plugin import plugin_file
 from machinectl.errors import MachineError
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
@@ -124,6 +126,17 @@ def test_what_docker_was_told_before_counts_as_its_variables_do(machine: Plugged
     assert machine("-c", "x", "machine", "env", "orionbox").stdout.endswith(
         "# eval $(docker -c x machine env orionbox)\n"
     )
+
+
+def test_nothing_is_run_of_the_directory_that_docker_is_called_in(
+    machine: PluggedDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("machinectl", "json", "sysconfig", "typing"):
+        (tmp_path / f"{module}.py").write_text("raise SystemExit('theirs')\n")
+    monkeypatch.chdir(tmp_path)
+    done = machine("machine", "ls", "-q")
+    assert (done.stdout, done.stderr) == ("orionbox\n", "")
+    assert machine("__complete", "machine", "url", "").stdout.startswith("orionbox\n")
 
 
 def test_the_plugins_file_may_be_started_by_itself(machine: PluggedDocker) -> None:
@@ -311,6 +324,42 @@ def test_what_root_puts_into_a_users_directory_is_the_users(in_process: PluggedD
     docker_plugin_install(Quiet(), ["/x"], in_process.environment)
     for path in (in_process.configuration, in_process.plugin.parent, in_process.plugin):
         assert (path.stat().st_uid, path.stat().st_gid) == (65534, 65534)
+
+
+def test_what_is_swapped_under_roots_hands_is_not_given_away(
+    in_process: PluggedDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_process.directory.mkdir()
+    os.chown(in_process.directory, 65534, 65534)
+    roots = tmp_path / "roots"
+    roots.mkdir()
+    make = os.mkdir
+
+    def swapped(path: str, mode: int) -> None:
+        make(path, mode)
+        os.rmdir(path)
+        os.symlink(roots, path)
+
+    monkeypatch.setattr(os, "mkdir", swapped)
+    with pytest.raises(MachineError, match="not its owner's"):
+        docker_plugin_install(Quiet(), ["/x"], in_process.environment)
+    assert (roots.stat().st_uid, os.listdir(roots)) == (0, [])
+
+
+@pytest.mark.parametrize("link", ["config.json", "cli-plugins"])
+def test_nobodys_link_leads_root_to_what_is_another_users(in_process: PluggedDocker, tmp_path: Path, link: str) -> None:
+    roots = tmp_path / "roots"
+    roots.mkdir()
+    (roots / "daemon.json").write_text("{}\n")
+    in_process.directory.mkdir()
+    (in_process.directory / link).symlink_to(roots / "daemon.json" if link == "config.json" else roots)
+    for path in (in_process.directory, in_process.directory / link):
+        os.lchown(path, 65534, 65534)
+    for write in (docker_plugin.ask_for_hooks, lambda environment: docker_plugin.put(plugin_file(environment), ["/x"])):
+        with suppress(MachineError):
+            write(in_process.environment)
+    assert [path.name for path in roots.iterdir()] == ["daemon.json"]
+    assert (roots / "daemon.json").read_text() == "{}\n"
 
 
 @pytest.fixture

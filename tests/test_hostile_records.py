@@ -17,10 +17,12 @@ from machinectl.atomic import StoreError
 from machinectl.commands.active import active
 from machinectl.commands.certs.ls import certs_ls
 from machinectl.commands.config import config
+from machinectl.commands.context.sync import context_sync
 from machinectl.commands.env import env
 from machinectl.commands.inspect import ours
 from machinectl.commands.ls import rows
 from machinectl.commands.url import ip, url
+from machinectl.contexts import Contexts
 from machinectl.driver import DriverError
 from machinectl.errors import MachineError
 from machinectl.hosts.by_ssh import block
@@ -151,6 +153,18 @@ def test_whatever_a_record_says_ssh_is_given_no_option_of_its_and_no_file_outsid
             assert not ssh.key or os.path.dirname(ssh.key) == store.directory("orion")
             command = openssh_command(ssh)
             assert not any(word.startswith("-") and "ProxyCommand" in word for word in command)
+
+
+@pytest.mark.parametrize(
+    "said", ["ssh://-oProxyCommand=x", "ssh://-oProxyCommand=x@h", "ssh://ops@-oX=x", "tcp://-h:1"]
+)
+def test_what_reads_dockers_variables_and_contexts_is_handed_no_option_of_sshs(store: Store, said: str) -> None:
+    laid(Path(store.root), {"schema": 1, "driver": "none", "url": said, "tls": False})
+    for handing_out in (shell_text, lambda store: url(store, ["orion"])):
+        with pytest.raises(BrokenRecord, match="option"):
+            handing_out(store)
+    assert [*context_sync(store, Quiet())] == []
+    assert Contexts().names() == []
 
 
 @pytest.mark.parametrize("key", ["driver", "url"])

@@ -67,6 +67,7 @@ HELD_BY: dict[str, tuple[str, ...]] = {
     "user could write there, none is made.": (
         "test_contexts.py::test_only_the_owner_can_read_what_is_written_whatever_the_umask_is",
         "test_contexts.py::test_a_config_that_is_a_file_another_user_s_or_open_to_all_is_refused",
+        "test_contexts.py::test_no_key_is_kept_where_a_group_of_several_may_write",
     ),
     "Passwords and keys are in no argument of a program that is started for you, here or on a host: they go through "
     "stdin.": (
@@ -141,6 +142,7 @@ HELD_BY: dict[str, tuple[str, ...]] = {
             "test_hostile_records.py::test_whatever_a_record_says_ssh_is_given_no_option_of_its_and_no_file_outside"
             "_the_machine"
         ),
+        "test_hostile_records.py::test_what_reads_dockers_variables_and_contexts_is_handed_no_option_of_sshs",
         "test_hostile_records.py::test_a_record_names_no_key_outside_of_its_machine",
     ),
     "A link in the place of a machine's file is replaced, never written through.": (

@@ -300,8 +300,8 @@ def test_what_the_path_leads_to_must_be_executable(installed: Path, tmp_path: Pa
 def test_a_module_is_run_by_the_python_that_runs_it() -> None:
     directory, name = os.path.split(sys.executable)
     main = "/x/machinectl/__main__.py"
-    assert shell.program(main, directory) == [name, "-m", "machinectl"]
-    assert shell.program(main, "/nowhere") == [sys.executable, "-m", "machinectl"]
+    assert shell.program(main, directory) == [name, "-P", "-m", "machinectl"]
+    assert shell.program(main, "/nowhere") == [sys.executable, "-P", "-m", "machinectl"]
 
 
 def test_the_python_of_an_environment_is_not_taken_for_the_one_that_made_it(

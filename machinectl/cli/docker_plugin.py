@@ -49,8 +49,9 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
 def program_of(script: str) -> list[str]:
     """What starts this program from anywhere: the path that it was started by, not what a link of pipx's leads to.
 
-    `python -m machinectl` shows as the path of __main__.py, which must not be run by itself.
+    `python -m machinectl` shows as the path of __main__.py, which must not be run by itself. -P has Python look
+    for modules in no directory where it happens to be started.
     """
     if os.path.basename(script) == "__main__.py":
-        return [sys.executable, "-m", "machinectl"]
+        return [sys.executable, "-P", "-m", "machinectl"]
     return [os.path.abspath(shutil.which(script) or script)]

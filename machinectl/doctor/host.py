@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from machinectl.atomic import quoted
 from machinectl.doctor.check import broken, ok, unknown
 from machinectl.go.units import memory_size
 from machinectl.provision import checks
@@ -128,7 +129,8 @@ def room(disk: Disk, shell: Shell) -> Check:
     seen = f"{size(disk.free)} of {size(disk.size)} left"
     if inodes < free:
         seen += f", and {disk.inodes_free} of {disk.inodes} inodes"
-    fills = shell.command(f"du -xhd1 {disk.directory}")
+    # The host's own word, for two shells: the one here, and the one there.
+    fills = shell.command(f"du -xhd1 {quoted(quoted(disk.directory))}")
     if min(free, inodes) < FULL or disk.free < min(FULL_KIB, disk.size // 4):
         prune = shell.command("docker system prune")
         return broken(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from machinectl.atomic import quoted
 from machinectl.doctor.check import broken, ok, unknown
 from machinectl.hosts.expiry import how_long, renewal, rows_of
-from machinectl.machines.record import Phase
+from machinectl.machines.record import PROVISION, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -60,7 +60,7 @@ def record(store: Store, machine: Machine) -> Check:
         return broken(RECORD, f"half made: {machine.why}", go_on)
     if machine.pending:
         not_there = "not all that was asked is on its host"
-        return broken(RECORD, not_there, f"Have it there: machinectl {machine.pending} {name}")
+        return broken(RECORD, not_there, f"Have it there: machinectl {PROVISION} {name}")
     if store.is_unsettled(name):
         return unknown(
             RECORD,

@@ -144,5 +144,6 @@ def tell_of_failure(said: str, target: Place, console: Console) -> None:
     if FAILURE not in said:
         return
     path = shlex.quote(target.path or ".")
-    command = f"machinectl ssh {target.machine.name} df -h {path}" if target.machine else f"df -h {path}"
+    # For two shells where it is on a machine: the one here, and the one there.
+    command = f"machinectl ssh {target.machine.name} df -h {shlex.quote(path)}" if target.machine else f"df -h {path}"
     console.note(f"Failure is SFTP's word for whatever it has no other one for: a full disk? See: {command}")

@@ -31,8 +31,9 @@ USERS_OWN = ("~/.ssh/config", "/etc/ssh/ssh_config")
 # The first line of ssh's own banner about a host key that has changed; what it says to type mends nothing here.
 BANNER = "@@@@@@@@@@"
 CHANGED = "IDENTIFICATION HAS CHANGED"
-# How much of what a program says is kept, in lines; and how long it is listened to once it has ended, in seconds.
-MOST_KEPT = 100
+# How much of what a program says is kept, in lines, and how long one may be, in bytes: a host may say what it likes.
+MOST_KEPT, LONGEST_LINE = 100, 1 << 16
+# How long it is listened to once it has ended. Seconds.
 LINGER = 1.0
 
 
@@ -105,13 +106,14 @@ class Heard:
         self._console = console
 
     def listen(self, stream: IO[bytes]) -> None:
-        for raw in stream:
-            line = raw.decode(errors="replace").rstrip("\r\n")
-            self.said.append(line)
-            if self.held or line.startswith(BANNER):
-                self.held.append(line)
-            else:
-                self._console.note(line)
+        with stream:
+            while raw := stream.readline(LONGEST_LINE):
+                line = raw.decode(errors="replace").rstrip("\r\n")
+                self.said.append(line)
+                if (self.held or line.startswith(BANNER)) and len(self.held) < MOST_KEPT:
+                    self.held.append(line)
+                else:
+                    self._console.note(line)
 
 
 def refuse_changed(machines: Iterable[Machine], console: Console, access: Access) -> None:

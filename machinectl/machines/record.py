@@ -219,6 +219,9 @@ def parse(name: str, text: bytes, directory: str = "") -> Machine:
         # No machinectl has written such a one: whoever did means a terminal, or who reads line by line.
         if not data[key].isprintable():
             raise broken(name, f'has a "{key}" with characters that none has')
+    if "://-" in data["url"] or "@-" in data["url"]:
+        # Not all that docker's variables and contexts are read by tells ssh where its options end.
+        raise broken(name, 'has a "url" that ssh could take for an option')
     machine = Machine(name, data.pop("driver"), url=data.pop("url"), tls=data.pop("tls"), directory=directory)
     machine.driver_state = data.pop("driver_state", "")
     try:

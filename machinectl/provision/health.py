@@ -45,6 +45,8 @@ class Health:
     replaced: tuple[str, ...] = ()
 
 
+# A kernel counts in 64 bits.
+LARGEST = 2**63 - 1
 # Where it begins in the output of several scripts.
 BEGIN = b"\n@begin health\n"
 
@@ -65,8 +67,15 @@ def command(root: str) -> str:
     return f"root={shlex.quote(root)}\n{resource('health.sh')}"
 
 
+def number(word: str) -> int:
+    value = int(word)
+    if abs(value) > LARGEST:
+        raise ValueError("no host has that many")
+    return value
+
+
 def disk(words: list[str]) -> Disk:
-    size, free, inodes, inodes_free = map(int, words[:4])
+    size, free, inodes, inodes_free = map(number, words[:4])
     return Disk(size, free, inodes, inodes_free, words[4], " ".join(words[5:]))
 
 
@@ -77,7 +86,7 @@ def parse(output: bytes) -> Health:
         raise MachineError("How the host fares could not be read: the answer is incomplete", "Try again with --debug")
     try:
         disks = [disk(words) for words in each(found, "disk")]
-        memory = Memory(*map(int, found["memory"][0].words))
+        memory = Memory(*map(number, found["memory"][0].words))
     except (ValueError, IndexError, KeyError, TypeError) as exc:
         raise MachineError("The host's answer cannot be understood", "See what it answers: --debug") from exc
     # Of several directories on one file system the first speaks for it.

@@ -6,7 +6,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
-# $1 is a directory whose disk counts; where it is not there, or not to be seen, the root's does.
+# `place` is a directory whose disk counts; where it is not there, or not to be seen, the root's does.
 SCRIPT = """\
 LC_ALL=C PATH=$PATH:/usr/sbin:/sbin:/usr/bin:/bin
 export LC_ALL PATH

@@ -70,6 +70,11 @@ class Seen:
     def permissions(self) -> int:
         return stat.S_IMODE(self.mode)
 
+    @property
+    def handed_on(self) -> int:
+        """Of the permissions what a copy gets, as scp has it: who made the file does not say as whom the copy runs."""
+        return self.permissions & (0o1777 if self.is_directory else 0o777)
+
 
 class Side(Protocol):
     """One side of a copy. Raises OSError, and SSHError where the connection is lost."""
@@ -192,7 +197,10 @@ class There:
     @contextlib.contextmanager
     def reader(self, path: bytes) -> Iterator[IO[bytes]]:
         with self._translated(), self._sftp.open(path, "rb") as file:
-            file.prefetch(file.stat().st_size, AHEAD)
+            if size := file.stat().st_size:
+                # Its own `prefetch` lists all pieces first, and the size is the server's word: more than memory holds.
+                inner: Any = file
+                inner._start_prefetch(pieces(file, size), AHEAD)  # noqa: SLF001 (that `prefetch` ends in it)
             yield file  # type: ignore[misc]  # it reads as one
 
     @contextlib.contextmanager
@@ -316,7 +324,7 @@ class Copier:
         there = self._to.look(target)
         if there is None:
             # Its owner has to write in it meanwhile.
-            self._to.make_directory(target, seen.permissions | stat.S_IRWXU)
+            self._to.make_directory(target, seen.handed_on | stat.S_IRWXU)
         elif not there.is_directory:
             raise NotADirectoryError(errno.ENOTDIR, "that is there, and no directory")
         for name in self._from.names(source):
@@ -324,7 +332,7 @@ class Copier:
         if self._wishes.preserve:
             self._keep(seen, target)
         elif there is None and seen.mode & stat.S_IRWXU != stat.S_IRWXU:
-            self._to.set_mode(target, seen.permissions)
+            self._to.set_mode(target, seen.handed_on)
 
     def _copy_file(self, source: bytes, seen: Seen, target: bytes) -> None:
         there = self._to.look(target)
@@ -401,8 +409,16 @@ class Copier:
 
     def _keep(self, seen: Seen, target: bytes) -> None:
         """Give what was copied the mode and the times of what it was copied from."""
-        self._to.set_mode(target, seen.permissions)
+        self._to.set_mode(target, seen.handed_on)
         self._to.set_times(target, seen.times)
+
+
+def pieces(file: paramiko.SFTPFile, size: int) -> Iterator[tuple[int, int]]:
+    """Where the pieces of a file of that size begin, and how long each is, for as long as the file is open."""
+    for start in range(0, size, CHUNK):
+        if file.closed:
+            return
+        yield start, min(CHUNK, size - start)
 
 
 def shown(path: bytes) -> str:

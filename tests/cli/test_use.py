@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ from machinectl.errors import MachineError
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests.support.at_shell import CONTROL_C, SHELLS, at_shell, ran
-from tests.support.program import machinectl
+from tests.support.program import COMMAND, machinectl
 from tests.support.real import need
 from tests.support.registered import added
 
@@ -119,6 +121,36 @@ def test_what_cannot_be_used_changes_nothing_and_is_told(shell: str, home: Path,
         found = ran(shell, home, "machinectl use orionbox", environment=own)
         assert found.docker() == own
         assert "machine.json" in found.stderr or "newer machinectl" in found.stderr
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("url", ["ssh://-oProxyCommand=touch,x", "ssh://-oProxyCommand=x@orion", "ssh://ops@-oX=x:22"])
+def test_no_url_that_ssh_could_take_for_an_option_is_used(shell: str, url: str, home: Path, machines: Store) -> None:
+    record = Path(machines.directory("plain"), "machine.json")
+    record.write_text(record.read_text().replace(PLAIN, url))
+    found = ran(shell, home, "machinectl use plain")
+    assert found.docker() == {}
+    assert "could take for an option" in found.stderr
+
+
+def test_nothing_is_run_of_the_directory_that_a_shell_is_in(machines: Store, tmp_path: Path) -> None:
+    (tmp_path / "machinectl.py").write_text("raise SystemExit('theirs')\n")
+    start = shlex.join([*COMMAND, "-s", machines.root, "shell-init", "bash"])
+    script = f'eval "$({start})"; cd {shlex.quote(str(tmp_path))}; machinectl ls -q'
+    found = subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True, check=False)
+    assert (found.stdout, found.stderr) == ("orionbox\nplain\n", "")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_record_that_is_nearly_all_hole_takes_no_memory(shell: str, home: Path, machines: Store) -> None:
+    record = Path(machines.directory("orionbox"), "machine.json")
+    with record.open("r+b") as file:
+        file.truncate(8 << 30)
+    # In KB.
+    found = ran(shell, home, "ulimit -v 1000000; machinectl use orionbox")
+    assert found.docker() == {}
+    assert "machine.json" in found.stderr
+    assert found.started == [f"env --shell {shell} orionbox"]
 
 
 def half_made() -> Machine:

@@ -190,7 +190,7 @@ def test_of_a_context_of_ours_its_machine_is_made_again(store: Store, docker: Do
         ("default", "is no context that is kept", "create -d none --url <URL> <NAME>"),
         ("theirz", "There is no docker context", 'Did you mean "theirs"?'),
         ("_x", "cannot be the name of a machine", "machinectl context import _x <NAME>"),
-        ("loose", "takes any certificate", "--tls-dir <DIR> loose"),
+        ("loose", "takes any certificate", "--url 'tcp://x; touch ran' --tls-dir <DIR> loose"),
         ("pipe", "npipe", "Write for example"),
         ("taken", "already exists", "Choose another name"),
     ],
@@ -207,6 +207,9 @@ def test_a_context_that_no_machine_can_be_made_of_is_refused(
         docker("context", "create", name, "--docker", f"host={host}")
     meta = Path(Contexts(str(docker.config)).place("meta", "pipe"), "meta.json")
     meta.write_text(meta.read_text().replace("tcp://10.0.0.1:2375", "npipe:////./pipe/docker"))
+    # A context is a file that may come from anybody.
+    meta = Path(Contexts(str(docker.config)).place("meta", "loose"), "meta.json")
+    meta.write_text(meta.read_text().replace("tcp://10.0.0.1:2376", "tcp://x; touch ran"))
     run(store, *SSH, "taken")
     process = machinectl("context", "import", context, store=store.root)
     assert process.returncode in {1, 2}

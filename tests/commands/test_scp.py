@@ -6,6 +6,9 @@ import errno
 import os
 import pty
 import select
+import shlex
+import stat
+import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
@@ -13,7 +16,8 @@ from typing import IO, TYPE_CHECKING
 import pytest
 
 from machinectl.hosts.access import Access
-from machinectl.hosts.by_sftp import copy
+from machinectl.hosts.by_sftp import copy, tell_of_failure
+from machinectl.hosts.by_ssh import LONGEST_LINE, MOST_KEPT, attended
 from machinectl.hosts.places import place
 from machinectl.machines.record import Machine
 from machinectl.ssh.copying import Wishes, unseen
@@ -248,6 +252,16 @@ def test_what_fails_in_the_middle_leaves_what_was_there_and_no_other_file(tmp_pa
     assert [(path.name, path.read_text()) for path in there.iterdir()] == [("old", "old\n")]
 
 
+def test_where_to_look_for_a_full_disk_is_one_word_to_both_shells(orion: Store) -> None:
+    for word, shells in (("orion:/my data", 2), ("./my data", 1)):
+        console = Quiet()
+        tell_of_failure("my data: Failure", place(orion, word), console)
+        words = console.notes[0].partition("See: ")[2]
+        for _ in range(shells):
+            [*_, words] = shlex.split(words)
+        assert words == place(orion, word).path
+
+
 def test_links_in_a_circle_come_to_an_end(orion: Store, tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "up").symlink_to("..")
@@ -386,6 +400,53 @@ while head := read(4):
 """
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_nobodys_file_has_the_copy_run_as_who_copies_it(orion: Store, tmp_path: Path, way: tuple[str, ...]) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "program").write_text("#!/bin/sh\n")
+    (there / "program").chmod(0o6755)
+    there.chmod(0o2755)
+    done = machinectl(*way, "scp", "-rpq", f"orion:{there}", tmp_path / "back", store=orion.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [stat.S_IMODE((tmp_path / "back" / part).stat().st_mode) for part in ("", "program")] == [0o755, 0o755]
+
+
+def test_a_size_that_is_only_claimed_takes_no_memory(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
+    """A stand-in: no real server claims 4 EB; a file that is mostly hole comes near."""
+    server = tmp_path / "server.py"
+    server.write_text(CLAIMING)
+    sshd.configure(f"Subsystem sftp {sys.executable} {server}")
+    words = [*COMMAND, "-s", orion.root, "--native-ssh", "scp", "orion:file", str(tmp_path / "back")]
+    # In KB; what paramiko and its libraries map is a fifth of that.
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -v {2 << 20}; exec {shlex.join(words)}"], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "back").read_bytes() == b"a text\n"
+
+
+# Answers INIT, STAT and FSTAT (a file of 4 EB), OPEN, READ (a few bytes, then the end) and CLOSE.
+CLAIMING = """
+import struct, sys
+def send(kind, body):
+    data = bytes([kind]) + body
+    sys.stdout.buffer.write(struct.pack(">I", len(data)) + data); sys.stdout.buffer.flush()
+def text(value): return struct.pack(">I", len(value)) + value
+file = struct.pack(">IQI", 5, 1 << 62, 0o100644)
+read = sys.stdin.buffer.read
+while head := read(4):
+    data = read(struct.unpack(">I", head)[0])
+    kind, number = data[0], data[1:5]
+    if kind == 1: send(2, struct.pack(">I", 3))
+    elif kind in (7, 8, 17): send(105, number + file)
+    elif kind == 3: send(102, number + text(b"h"))
+    elif kind == 5 and data[-12:-4] == bytes(8): send(103, number + text(b"a text\\n"))
+    elif kind == 5: send(101, number + struct.pack(">I", 1) + text(b"end") + text(b""))
+    else: send(101, number + struct.pack(">I", 0) + text(b"") + text(b""))
+"""
+
+
 class OnTerminal:
     """A machinectl on a terminal, of which all that is shown is kept."""
 
@@ -430,6 +491,18 @@ def test_progress_is_shown_on_a_terminal_and_an_interruption_ends_it_with_nothin
     assert list(temporary.iterdir()) == []
     if way:
         assert list(there.iterdir()) == []
+
+
+def test_of_what_a_host_says_without_end_little_is_kept() -> None:
+    """A stand-in for an ssh that passes on what its host says."""
+    console = Quiet()
+    said = "'x' * (1 << 20) + '\\n' + '@' * 59 + '\\n' + 'y\\n' * 5000"
+    ended = attended([sys.executable, "-c", f"import sys; sys.exit({said})"], [], console, Access())
+    assert (ended.status, ended.said.count("\n")) == (1, MOST_KEPT - 1)
+    assert max(map(len, console.notes)) == LONGEST_LINE
+    # Held until it ends is as much as ssh's banner could be.
+    assert console.notes.index("@" * 59) == len(console.notes) - MOST_KEPT
+    assert console.notes.count("y") == 5000
 
 
 def test_with_q_nothing_is_shown_on_a_terminal(orion: Store, tmp_path: Path) -> None:

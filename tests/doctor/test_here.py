@@ -231,3 +231,9 @@ def test_a_machine_without_the_certificates_that_it_needs_is_told(store: Store) 
     assert kept.certificates(store, bare).verdict is OK
     shutil.copy(Path(certified(store, "other").directory, "key.pem"), bare.directory)
     assert kept.certificates(store, bare).verdict is BROKEN
+
+
+def test_what_a_record_says_is_pending_is_typed_by_nobody(store: Store) -> None:
+    machine = added(store, Machine("orion", "none", url="unix:///x.sock"))
+    machine.pending = "provision x; rm -rf ~;"
+    assert kept.record(store, machine).hint == "Have it there: machinectl provision orion"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -238,6 +239,14 @@ def test_a_disk_is_full_of_bytes_or_of_files(free: int, inodes: int, inodes_free
     found = host.room(Disk(100 * GB, free, inodes, inodes_free, "/dev/sda1", "/"), SUDO)
     assert found.verdict is verdict
     assert ("sudo du -xhd1 /" in found.hint) is (verdict is not OK)
+
+
+@pytest.mark.parametrize("directory", ["/srv/my data", "/; rm -rf ~", "/'`id`$(id)", "/x\\"])
+def test_what_a_host_calls_a_directory_is_one_word_to_both_shells(directory: str) -> None:
+    found = host.room(Disk(100 * GB, 9 * GB, 0, 0, "/dev/sda1", directory), SUDO)
+    here = shlex.split(found.hint.removeprefix("See what fills it: "))
+    assert here[:3] == ["machinectl", "ssh", "orion"]
+    assert shlex.split(" ".join(here[3:])) == ["sudo", "du", "-xhd1", directory]
 
 
 def test_memory_that_has_run_out() -> None:

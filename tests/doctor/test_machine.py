@@ -258,7 +258,8 @@ def test_an_engine_that_means_harm_keeps_nobody_and_moves_no_cursor(name: str) -
         way = way_to(Machine("orion", "none", url=f"tcp://127.0.0.1:{port}"), 0.5)
     for check in way.checks:
         assert (check.seen + check.hint).isprintable()
-    assert [check.title for check in way.checks] == ["Name", "TCP", "TLS", "Engine"]
+    # One that resets may do so while it is being reached: then nothing is said of TLS.
+    assert [check.title for check in way.checks if check.title != "TLS"] == ["Name", "TCP", "Engine"]
 
 
 @pytest.mark.parametrize("name", [*hostile_ssh.ENDING][::4])

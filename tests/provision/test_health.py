@@ -61,6 +61,14 @@ def test_numbers_that_are_none_are_no_bug(words: list[bytes]) -> None:
         parse(b"@begin health\n@memory 1 1 1 1\n@disk " + b" ".join(words) + b"\n@end\n")
 
 
+@pytest.mark.parametrize("count", [b"9" * 20, b"-" + b"9" * 20, b"9" * 400])
+@pytest.mark.parametrize("place", [b"1000 500", b"8000 4000"])
+def test_what_no_host_has_is_no_number(place: bytes, count: bytes) -> None:
+    assert place in ANSWER
+    with pytest.raises(MachineError, match="cannot be understood"):
+        parse(ANSWER.replace(place, count + b" 1"))
+
+
 def test_what_two_scripts_say_is_taken_apart() -> None:
     done = subprocess.run(["sh", "-c", after("exec 2>&1; echo one; exit 3", "/")], capture_output=True, check=True)
     before, said = split(done.stdout)

@@ -133,6 +133,8 @@ __machinectl_read() {
     then
         \return 1
     fi
+    # It ends before there is a NUL in it, or more than any machine's has: a hole of many GB would be kept in memory.
+    if IFS= \read -r -d '' -n 1000000 line 2>/dev/null <"$directory/machine.json"; then \return 1; fi
     if [[ ${BASH_VERSINFO[0]} -ge 4 ]]; then
         \mapfile -t lines 2>/dev/null <"$directory/machine.json" || \return 1
     else
@@ -150,7 +152,7 @@ __machinectl_read() {
     url="${lines[at]#'    "url": "'}"
     case "$url" in *'",') url="${url%'",'}" ;; *) \return 1 ;; esac
     case "$url" in
-        '' | *[!0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:/@._%~+,=\[\]-]*) \return 1 ;;
+        '' | *://-* | *@-* | *[!0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:/@._%~+,=\[\]-]*) \return 1 ;;
     esac
 }
 

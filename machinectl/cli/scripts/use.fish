@@ -99,9 +99,13 @@ function __machinectl_read --argument-names root name
     set -l directory "$root/machines/$name"
     test -f "$directory/machine.json" -a -r "$directory/machine.json" || return 1
     test -e "$directory/pending" -o -L "$directory/pending" && return 1
-    read -lz record <"$directory/machine.json" || return 1
+    # Up to a NUL, which none has: it is read to its end then.
+    set -l record
+    begin
+        read -z record && not read -lz rest
+    end <"$directory/machine.json" || return 1
     string match -rq -- '(?xs) ^\{\n \ {4}"schema":\ 1,\n \ {4}"driver":\ "[\ 0-9A-Za-z,:._-]*",\n .*?
-        (?<=\n)\ {4}"url":\ "(?<url> [0-9A-Za-z:/@._%~+,=\[\]-]+ )",\n \ {4}"tls":\ (?<tls> true | false ),\n
+        (?<=\n)\ {4}"url":\ "(?!\S*(?:://|@)-)(?<url> [0-9A-Za-z:/@._%~+,=\[\]-]+ )",\n \ {4}"tls":\ (?<tls> true | false ),\n
         \ {4}"phase":\ "ready",\n .* \n\}\n?$' "$record" || return 1
     set -g __machinectl_found '' "=$url" '' "=$name"
     if test $tls = true

@@ -90,7 +90,7 @@ function global:__machinectl_read($root, $name) {
     if (-not [IO.File]::Exists($record) -or (Test-Path -LiteralPath ([IO.Path]::Combine($directory, 'pending')))) { return }
     try { $machine = [IO.File]::ReadAllText($record) | ConvertFrom-Json } catch { return }
     if ($machine.schema -ne 1 -or $machine.phase -cne 'ready' -or $machine.tls -isnot [bool]) { return }
-    if ("$($machine.url)" -cnotmatch '^[0-9A-Za-z:/@._%~+,=\[\]-]+\z') { return }
+    if ("$($machine.url)" -cnotmatch '^(?!.*(://|@)-)[0-9A-Za-z:/@._%~+,=\[\]-]+\z') { return }
     if ($machine.tls) { , @('1', $machine.url, $directory, $name) } else { , @($null, $machine.url, $null, $name) }
 }
 

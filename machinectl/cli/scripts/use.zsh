@@ -132,6 +132,9 @@ __machinectl_read() {
     directory="$root/machines/$name"
     if [[ ! -f "$directory/machine.json" || ! -r "$directory/machine.json" ]]; then \return 1; fi
     if [[ -e "$directory/pending" || -L "$directory/pending" ]]; then \return 1; fi
+    # No machine's has more: a hole of many GB would be kept in memory.
+    lines=("$directory"/machine.json(N-L-1000000))
+    if (( ! ${#lines} )); then \return 1; fi
     lines=("${(@f)$(<"$directory/machine.json")}")
     if [[ "${lines[1]}${lines[2]}${lines[3]}" != '{    "schema": 1,    "driver": "'*'",' ]]; then \return 1; fi
     case "${lines[3]}" in
@@ -150,7 +153,7 @@ __machinectl_read() {
     if [[ "${lines[at + 2]}" != '    "phase": "ready",' || "${lines[at]}" != *'",' ]]; then \return 1; fi
     url=${${lines[at]#'    "url": "'}%'",'}
     case "$url" in
-        (''|*[^0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:/@._%~+,=\[\]-]*) \return 1 ;;
+        (''|*://-*|*@-*|*[^0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:/@._%~+,=\[\]-]*) \return 1 ;;
     esac
 }
 

@@ -50,12 +50,14 @@ def origin(store: Store, context: str, machine: str) -> Origin:
         )
     if not found.host:
         raise MachineError(
-            f'The docker context "{context}" says no host', f"See what it says: docker context inspect {context}"
+            f'The docker context "{context}" says no host',
+            f"See what it says: docker context inspect {shlex.quote(context)}",
         )
     if found.skips_verification:
         raise MachineError(
             f'The docker context "{context}" takes any certificate for its engine\'s; machinectl takes those of one CA',
-            f"Register it with that CA: machinectl create -d none --url {found.host} --tls-dir <DIR> {machine}",
+            "Register it with that CA: machinectl create -d none "
+            f"--url {shlex.quote(found.host)} --tls-dir <DIR> {machine}",
         )
     directory = os.path.join(docker.place("tls", context), ENDPOINT) if found.files else ""
     return Origin(found.host, directory, found.mark == mark_of(store, machine))
