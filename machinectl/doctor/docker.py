@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from dataclasses import replace
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 PLUGIN, CONTEXTS, CURRENT = "docker plugin", "docker contexts", "Current context"
+CONFIG = "docker config"
 INSTALL = "machinectl docker-plugin install"
 
 
@@ -37,6 +39,7 @@ def checks(
     if os.path.lexists(config) and not os.path.isdir(config):
         yield broken(CONTEXTS, f"{config}, docker's own directory, is none", f"See: ls -ld {quoted(config)}")
         return
+    yield from configuration(os.path.join(config, "config.json"))
     yield plugin(docker_plugin.plugin_file(environment))
     docker = Contexts(config)
     if following:
@@ -46,6 +49,24 @@ def checks(
             CONTEXTS, "machinectl leaves them alone (MACHINECTL_CONTEXTS)", "To have them: unset MACHINECTL_CONTEXTS"
         )
     yield from current(docker, environment)
+
+
+def configuration(path: str) -> Iterator[Check]:
+    """What docker cannot read of its own configuration: it goes on without, on another context."""
+    try:
+        text = read_file(path).decode(errors="replace").lstrip()
+        # As docker reads it (cli/config/configfile): nothing is well, and what follows the first value is not read.
+        found = json.JSONDecoder().raw_decode(text)[0] if text else {}
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        yield broken(CONFIG, f"{path} cannot be read: {exc.strerror or exc}", f"See: ls -ld {quoted(path)}")
+    except (ValueError, RecursionError) as exc:
+        seen = f"{path} is not JSON: {exc}; docker goes on as if there were none"
+        yield broken(CONFIG, seen, f"See where: python3 -m json.tool {quoted(path)}")
+    else:
+        if not isinstance(found, dict | None):
+            yield broken(CONFIG, f"{path} is no JSON object, and docker goes on without", f"See: less {quoted(path)}")
 
 
 def plugin(path: str) -> Check:

@@ -73,6 +73,20 @@ def test_a_machine_that_is_to_have_no_context_is_no_fault_unless_it_has_one(stor
     assert (found.verdict, found.hint) == (UNKNOWN, "To have one: machinectl set --context orion")
 
 
+@pytest.mark.parametrize("text", ["", "{}", "null", ' {"a": 1} }', "{bad", '{"currentContext": "a"', "[]", "7"])
+def test_a_configuration_that_docker_cannot_read_is_told_as_docker_tells_it(
+    store: Store, cli: DockerCli, text: str
+) -> None:
+    cli.config.mkdir(exist_ok=True)
+    (cli.config / "config.json").write_text(text)
+    warned = "WARNING" in cli.run("context", "show").stderr
+    found = looked_at(store, cli).get("docker config")
+    assert (found is not None) == warned
+    if found:
+        assert found.verdict is BROKEN
+        assert str(cli.config / "config.json") in found.seen
+
+
 def test_many_that_are_missing_are_one_line(store: Store, cli: DockerCli) -> None:
     for number in range(9):
         added(store, Machine(f"m{number}", "none", url="tcp://192.0.2.7:2375"))
