@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # What tells a host's owner: many hosts may share a CA.
 SERVER = f"{OWN_DIRECTORY}/server.pem"
 CA = f"{OWN_DIRECTORY}/ca.pem"
+GIVE_UP = "Forget this one, and leave the host to its owner"
 
 
 def check_alone(store: Store, machine: Machine, host: Facts) -> None:
@@ -42,14 +43,18 @@ def check_not_lost(store: Store, machine: Machine, host: Facts) -> None:
 
     What is there is what they come by. Who put other certificates there by hand has left its CA, or none.
     """
-    other = owner(store, machine, host)
-    if not other and not is_anothers(machine, host):
-        return
-    whose = f'the machine "{other}" has' if other else "another machinectl has"
-    raise CheckFailed(
-        f"It is not this machine's any more: {whose} set the host up since, and would be locked out",
-        f"Forget this one, and leave the host to its owner: machinectl rm --forget {machine.name}",
-    )
+    if whose := lost_to(store, machine, host):
+        raise CheckFailed(
+            f"It is not this machine's any more: {whose} has set the host up since, and would be locked out",
+            f"{GIVE_UP}: machinectl rm --forget {machine.name}",
+        )
+
+
+def lost_to(store: Store, machine: Machine, host: Facts) -> str:
+    """Who has set a machine's host up since, in words; "" where that is still the machine's."""
+    if other := owner(store, machine, host):
+        return f'the machine "{other}"'
+    return "another machinectl" if is_anothers(machine, host) else ""
 
 
 def owner(store: Store, machine: Machine, host: Facts) -> str:
