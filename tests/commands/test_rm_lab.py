@@ -126,3 +126,6 @@ def test_who_has_lost_a_host_to_another_machine_takes_nothing_from_it(fresh_host
     assert cli.machines == ["rigel"]
     assert cli.is_running("rigel")
     assert (host.output(ETC), host.output(RUNNING)) == (etc, running)
+    cli.ok("rm", "--purge", "-y", "rigel")
+    assert "tls" not in host.output("cat /etc/docker/daemon.json")
+    assert host.output(RUNNING) == running
