@@ -204,6 +204,14 @@ def test_a_host_that_can_be_provisioned_is_not_refused(facts: Facts) -> None:
     checks.check(facts, target())
 
 
+def test_a_host_whose_ca_of_ours_was_lost_is_not_taken_for_somebody_else_s() -> None:
+    facts = with_config("docker", {"tlscacert": "/etc/docker/machinectl/ca.pem"})
+    checks.check(facts, target(own_cas=frozenset({"ab"})))
+    other = replace(facts, sums={"/etc/docker/machinectl/ca.pem": Sum("644", 0, 0, "cd")})
+    with pytest.raises(CheckFailed, match="another machinectl"):
+        checks.check(other, target(own_cas=frozenset({"ab"})))
+
+
 def test_without_an_engine_and_without_leave_to_install_one_there_is_nothing_to_do() -> None:
     with pytest.raises(CheckFailed, match="no Docker Engine on the host"):
         checks.check(host("bare"), target(install="none"))
