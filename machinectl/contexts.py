@@ -237,6 +237,7 @@ class Contexts:
         import fcntl
 
         with self.translated():
+            self.check_home()
             for directory in (self.config, self.root, *(os.path.join(self.root, kind) for kind in KINDS)):
                 make(directory)
                 self.check_ours(directory)
@@ -323,13 +324,18 @@ class Contexts:
         """Where a context's `meta` or `tls` is on its way in (`new`) or out (`old`)."""
         return os.path.join(self.staging, age, kind, os.path.basename(self.place(kind, name)))
 
+    def check_home(self) -> None:
+        """Refuse to make docker's directory in another user's home, who could not use it: sudo may keep HOME."""
+        above = self.config
+        while not os.path.lexists(above):
+            above = os.path.dirname(above)
+        if os.name != "nt" and os.stat(above).st_uid not in {0, os.geteuid()}:
+            raise no_place(above, "it is another user's")
+
     def check_ours(self, directory: str) -> None:
         """Refuse to keep keys where another user could change them, or would find what he cannot change himself."""
         if why := why_not_ours(os.stat(directory)):
-            raise ContextError(
-                f"{directory} is no place for keys: {why}",
-                f"See: ls -ld {quoted(directory)}; or keep docker's contexts elsewhere: export DOCKER_CONFIG=<DIR>",
-            )
+            raise no_place(directory, why)
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -359,6 +365,13 @@ def why_not_ours(found: os.stat_result) -> str:
     if found.st_mode & stat.S_IWOTH:
         return "everybody may write to it"
     return "its group may write to it" if found.st_mode & stat.S_IWGRP and found.st_gid != os.getegid() else ""
+
+
+def no_place(directory: str, why: str) -> ContextError:
+    return ContextError(
+        f"{directory} is no place for keys: {why}",
+        f"See: ls -ld {quoted(directory)}; or keep docker's contexts elsewhere: export DOCKER_CONFIG=<DIR>",
+    )
 
 
 def make(directory: str) -> None:

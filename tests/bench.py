@@ -42,6 +42,7 @@ os.write(2, b"%d" % os.wait4(pid, 0)[2].ru_maxrss)
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
+        os.environ["DOCKER_CONFIG"] = str(work / "docker")
         rows = [
             *light(work),
             *bench_docker.as_plugin(work),
@@ -110,7 +111,6 @@ def contexts(work: Path) -> Iterator[Sequence[str]]:
     create = [*MACHINECTL, "-s", str(work / "made"), "create", "-d", "none", "--url", "tcp://127.0.0.1:1"]
     create += ["--tls-dir", str(work / "tls")]
     costs, bases = [], []
-    os.environ["DOCKER_CONFIG"] = str(work / "docker")
     for _ in range(2 * RUNS):
         costs.append(measured([*create, f"c{next(counted)}"]))
         bases.append(measured([*create, "--no-context", f"c{next(counted)}"]))

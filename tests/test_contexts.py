@@ -284,6 +284,16 @@ def test_a_config_that_is_a_file_another_user_s_or_open_to_all_is_refused(tmp_pa
         put(Contexts(str(tmp_path / "part")))
 
 
+def test_in_another_user_s_home_docker_s_directory_is_not_made(tmp_path: Path) -> None:
+    need(root=True)
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, 1234, 1234)
+    with pytest.raises(ContextError, match="another user's"):
+        put(Contexts(str(theirs / ".docker")))
+    assert list(theirs.iterdir()) == []
+
+
 def test_of_two_that_write_at_once_each_is_whole(contexts: Contexts) -> None:
     def write(files: dict[str, bytes], host: str) -> None:
         for _ in range(20):

@@ -105,7 +105,7 @@ def preview(
         from machinectl.hosts.setup import Outcome, Plan
 
         machine = asked_about(store, name, removed=bool(purge or forget))
-        outcomes = planned(machine, console, purge) if purge and machine.changes else []
+        outcomes = planned(store, machine, console, purge) if purge and machine.changes else []
         if machine.made:
             outcomes.append(Outcome(f"Letting driver {machine.driver} give back what it made", changed=True))
         forgotten = "the certificates here and what is known of the host"
@@ -124,7 +124,7 @@ def asked_about(store: Store, name: str, *, removed: bool) -> Machine:
     return (next(kept, None) if removed and not store.exists(name) else None) or store.read(name)
 
 
-def planned(machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
+def planned(store: Store, machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
     """What would be undone on the host, which is read and not changed."""
     from machinectl.changes import KeyLetIn, of_kind
     from machinectl.hosts.access import elevated, logged_in
@@ -136,7 +136,7 @@ def planned(machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
     with logged_in(machine, console, access) as session:
         if for_root(machine):
             root = elevated(session, console, access)
-            outcomes = purge_plan(machine, console, root, purge_engine=purge.engine, allowed=purge.allowed)
+            outcomes = purge_plan(machine, console, root, store, purge_engine=purge.engine, allowed=purge.allowed)
     keys = of_kind(machine.changes, KeyLetIn)
     return [*outcomes, *(Outcome(undoing(key), changed=True, details=(f"remove {key.key}",)) for key in keys)]
 

@@ -13,7 +13,6 @@ from machinectl.atomic import quoted, read_file
 from machinectl.contexts import DEFAULT, ContextError, Contexts
 from machinectl.doctor import kept
 from machinectl.doctor.check import broken, failed, ok, unknown
-from machinectl.errors import MachineError
 from machinectl.hosts.contexts import Step, standing
 
 if TYPE_CHECKING:
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
-CONFIGURATION, PLUGIN = "docker config", "docker plugin"
-CONTEXTS, CURRENT = "docker contexts", "Current context"
+PLUGIN, CONTEXTS, CURRENT = "docker plugin", "docker contexts", "Current context"
+CONFIG = "docker config"
 INSTALL = "machinectl docker-plugin install"
 
 
@@ -53,13 +52,21 @@ def checks(
 
 
 def configuration(path: str) -> Iterator[Check]:
-    """That docker goes without its configuration, where it cannot read that: it has then no login and no context."""
+    """What docker cannot read of its own configuration: it goes on without, on another context."""
     try:
-        text = docker_plugin.configuration(path)
-        with docker_plugin.understood(path):
-            json.loads(text or "{}")
-    except MachineError as exc:
-        yield failed(CONFIGURATION, exc)
+        text = read_file(path).decode(errors="replace").lstrip()
+        # As docker reads it (cli/config/configfile): nothing is well, and what follows the first value is not read.
+        found = json.JSONDecoder().raw_decode(text)[0] if text else {}
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        yield broken(CONFIG, f"{path} cannot be read: {exc.strerror or exc}", f"See: ls -ld {quoted(path)}")
+    except (ValueError, RecursionError) as exc:
+        seen = f"{path} is not JSON: {exc}; docker goes on as if there were none"
+        yield broken(CONFIG, seen, f"See where: python3 -m json.tool {quoted(path)}")
+    else:
+        if not isinstance(found, dict | None):
+            yield broken(CONFIG, f"{path} is no JSON object, and docker goes on without", f"See: less {quoted(path)}")
 
 
 def plugin(path: str) -> Check:

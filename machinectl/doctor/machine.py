@@ -17,6 +17,7 @@ from machinectl.doctor.host import Shell
 from machinectl.doctor.way import TCP, TLS, Way, way_to
 from machinectl.errors import MachineError
 from machinectl.hosts.access import elevated, logged_in, pinned
+from machinectl.hosts.adoption import GIVE_UP, lost_to
 from machinectl.hosts.driven import where
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.setup import target_of
@@ -58,6 +59,8 @@ class Inside:
     facts: Facts | None = None
     health: Health | None = None
     off: timedelta | None = None
+    # Who has set the host up since, "" where it is the machine's.
+    lost_to: str = ""
 
 
 def examine(store: Store, console: Console, name: str, access: Access, timeout: float) -> list[Check]:
@@ -84,6 +87,8 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
         engine = Beside(lambda: way_to(machine, timeout))
         client = Beside(lambda: cli.spoken(os.environ.get("PATH", os.defpath)))
         inside = look_inside(machine, console, access, timeout)
+        if inside.facts:
+            inside = replace(inside, lost_to=lost_to(store, machine, inside.facts))
         way = engine.found() or Way(())
     return [*here, *judged(machine, way, inside, client.found() or "")]
 
@@ -104,7 +109,8 @@ def judged(machine: Machine, way: Way, inside: Inside, client: str) -> Iterator[
     *before, last = way.checks
     yield from (through_firewall(check, machine, inside) for check in before)
     if way.shown:
-        yield served.served(way.shown, read_identity(way.directory), inside.facts, inside.shell)
+        identity = read_identity(way.directory)
+        yield served.served(way.shown, identity, inside.facts, inside.shell, lost_to=inside.lost_to)
     elif machine.tls and machine.url.startswith("tcp://"):
         yield from unseen([served.TITLE], f"{TLS} failed")
     yield through_firewall(last, machine, inside)
@@ -126,7 +132,10 @@ def of_host(machine: Machine, directory: str, inside: Inside, found: Facts) -> I
     ours = bool(of_kind(machine.changes, ConfigMerged))
     shell = inside.shell
     yield host.service(found, shell, ours=ours)
-    if ours:
+    if inside.lost_to:
+        seen = f"not looked at: {inside.lost_to} has set the host up since"
+        yield unknown(configuration.TITLE, seen, f"{GIVE_UP}: machinectl rm --forget {machine.name}")
+    elif ours:
         yield against_record(machine, directory, found, shell)
     if found.running:
         yield host.live_restore(found, shell, ours=ours, configured=is_configured(found))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.doctor.check import broken, ok, unknown
 from machinectl.errors import MachineError
-from machinectl.hosts.adoption import SERVER
+from machinectl.hosts.adoption import GIVE_UP, SERVER
 from machinectl.hosts.expiry import WARN_DAYS
 
 if TYPE_CHECKING:
@@ -21,8 +21,19 @@ if TYPE_CHECKING:
 TITLE = "Served certificate"
 
 
-def served(shown: bytes, identity: Identity, host: Facts | None, shell: Shell, now: datetime | None = None) -> Check:
-    """`shown` is what the server shows, as PEM; `host` None where its disk was not looked at."""
+def served(
+    shown: bytes,
+    identity: Identity,
+    host: Facts | None,
+    shell: Shell,
+    now: datetime | None = None,
+    *,
+    lost_to: str = "",
+) -> Check:
+    """`shown` is what the server shows, as PEM; `host` None where its disk was not looked at.
+
+    `lost_to` is who has set the host up since.
+    """
     now = now or datetime.now(UTC)
     try:
         description = certs.describe(shown)
@@ -37,10 +48,16 @@ def served(shown: bytes, identity: Identity, host: Facts | None, shell: Shell, n
         if on_disk == SAME:
             init = host.init if host else ""
             return broken(TITLE, f"{seen}; the host's disk has that on record", restarted(shell, init))
+        again = f"machinectl provision --force {shell.machine}"
+        if lost_to:
+            forget = f"machinectl rm --forget {shell.machine}"
+            hint = f"{GIVE_UP}: {forget}; or take it back, which locks that one out: {again}"
+            return broken(TITLE, f"{seen}; {lost_to} has set the host up since", hint)
+        if not on_disk:
+            # Whose the host is by now is seen there alone: that asks before it takes it.
+            again = f"machinectl provision {shell.machine}"
         whose = f"; on the host's disk is {on_disk}" if on_disk else ""
-        return broken(
-            TITLE, f"{seen}{whose}", f"Have the one on record there: machinectl provision --force {shell.machine}"
-        )
+        return broken(TITLE, f"{seen}{whose}", f"Have the one on record there: {again}")
     if description.not_after < now:
         return broken(TITLE, f"it has expired: {until}", f"Renew it: {renew}" if identity.server else theirs(shell))
     if on_disk and on_disk != SAME:

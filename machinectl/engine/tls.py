@@ -192,7 +192,9 @@ def shown_certificate(endpoint: Endpoint, url: EngineURL, deadline: Deadline) ->
 def distrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, names: list[str]) -> EngineError:
     """What is wrong with the certificate that the server shows."""
     peer = endpoint.peer
-    renew = f"make a new one for it: machinectl certs create --out <DIR> --san {host}"
+    # What sets its host up gives it one, too.
+    makes = f"provision {endpoint.name}" if endpoint.takeover else f"certs create --out <DIR> --san {host}"
+    renew = f"make a new one for it: machinectl {makes}"
     if exc.verify_code in OTHER_NAMES:
         shown = f"for {', '.join(names)}" if names else "for other names"
         use = f"Use a name that it has (machinectl set --url <URL> {endpoint.name}), or {renew}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from machinectl.changes import KeyLetIn, merged
+from machinectl.changes import CaGiven, KeyLetIn, merged, of_kind
 from machinectl.console import NoAnswer, agreed
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.identity import Identity
@@ -25,23 +25,56 @@ if TYPE_CHECKING:
 
 # What tells a host's owner: many hosts may share a CA.
 SERVER = f"{OWN_DIRECTORY}/server.pem"
+CA = f"{OWN_DIRECTORY}/ca.pem"
+GIVE_UP = "Forget this one, and leave the host to its owner"
 
 
 def check_alone(store: Store, machine: Machine, host: Facts) -> None:
     """Refuse a host that another machine has, and not this one. Raises CheckFailed."""
+    if other := owner(store, machine, host):
+        raise CheckFailed(
+            f'The host is that of the machine "{other}" already',
+            f"Use that one, or give it another name: machinectl rename {other} {machine.name}",
+        )
+
+
+def check_not_lost(store: Store, machine: Machine, host: Facts) -> None:
+    """Refuse to undo a machine's set-up where somebody else has set the host up since. Raises CheckFailed.
+
+    What is there is what they come by. Who put other certificates there by hand has left its CA, or none.
+    """
+    if whose := lost_to(store, machine, host):
+        raise CheckFailed(
+            f"It is not this machine's any more: {whose} has set the host up since, and would be locked out",
+            f"{GIVE_UP}: machinectl rm --forget {machine.name}",
+        )
+
+
+def lost_to(store: Store, machine: Machine, host: Facts) -> str:
+    """Who has set a machine's host up since, in words; "" where that is still the machine's."""
+    if other := owner(store, machine, host):
+        return f'the machine "{other}"'
+    return "another machinectl" if is_anothers(machine, host) else ""
+
+
+def owner(store: Store, machine: Machine, host: Facts) -> str:
+    """The name of the other machine that has a host, "" where none has, or this one."""
     if SERVER not in host.sums or is_host_of(machine, host):
-        return
-    name = machine.name
+        return ""
     for other in store.names():
         try:
-            there = is_host_of(store.read(other), host)
+            if is_host_of(store.read(other), host):
+                return other
         except MachineError:
             continue
-        if there:
-            raise CheckFailed(
-                f'The host is that of the machine "{other}" already',
-                f"Use that one, or give it another name: machinectl rename {other} {name}",
-            )
+    return ""
+
+
+def is_anothers(machine: Machine, host: Facts) -> bool:
+    """Whether both the certificate and the CA that a host was given are others than a machine has ever given it."""
+    given = {change.subject for change in of_kind(machine.changes, CaGiven)}
+    there = host.sums.get(CA)
+    return bool(SERVER in host.sums and there and given and there.sha256 not in given and not is_host_of(machine, host))
 
 
 def predecessor(store: Store, machine: Machine, host: Facts) -> Machine | None:

@@ -211,6 +211,8 @@ def follow(store: Store, name: str, before: Machine | None, after: Machine | Non
         said += without(docker, name, after.name if after else "")
     if after:
         found = mend(docker, store, after)
+        if found.step is Step.REMOVE:
+            said += without(docker, after.name)
         if found.step is Step.RENAME and not (before and before.name == after.name and is_due(before)):
             said.append(f'"{after.name}" gets no docker context: {found.why}\n{found.hint}')
     return said

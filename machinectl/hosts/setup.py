@@ -12,7 +12,7 @@ from machinectl import url as engine_url
 from machinectl.changes import CaGiven, ConfigMerged, KeyLetIn, PackageInstalled, PortOpened, Unknown, of_kind
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
-from machinectl.hosts.adoption import check_alone, go_on_with, predecessor, take_over, told_of_takeover
+from machinectl.hosts.adoption import check_alone, check_not_lost, go_on_with, predecessor, take_over, told_of_takeover
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import drop, propose, settle_held
 from machinectl.hosts.plan import described, diff, rehearse
@@ -224,6 +224,7 @@ def purge(
     machine = held.machine
     target = target_of(machine, Identity())
     host = look(remote, target.port, console)
+    check_not_lost(held.store, machine, host)
     outcomes = []
     for step in undo.steps(purge_engine=purge_engine, allowed=allowed, os=target.os):
         decision = step(host, machine.changes)
@@ -259,6 +260,7 @@ def purge_plan(
     machine: Machine,
     console: Console,
     remote: Remote,
+    store: Store,
     *,
     purge_engine: bool = False,
     allowed: Allowed = NOTHING_SPECIAL,
@@ -266,6 +268,7 @@ def purge_plan(
     """What `purge` would do, as far as that can be told now; neither host nor store is changed."""
     target = target_of(machine, Identity())
     host = look(remote, target.port, console)
+    check_not_lost(store, machine, host)
     decisions = undo.undo(host, machine.changes, purge_engine=purge_engine, allowed=allowed, os=target.os)
     for decision in decisions:
         warned(console, decision)

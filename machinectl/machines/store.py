@@ -371,6 +371,9 @@ class Held:
 
     def __enter__(self) -> Self:
         path = self._lock.path
+        if self.store.is_docker_machines(self.name):
+            # Its store gets no directory of ours.
+            raise self.store.without_record(self.name)
         self.store.make_directory(self.store.locks)
         for directory in (self.store.machines, self.directory):
             if os.path.isdir(directory):

@@ -93,10 +93,17 @@ def extended(there: Any, more: Sequence[str]) -> list[Any]:
     return [*values, *(each for each in dict.fromkeys(more) if each not in values)]
 
 
-def labelled(there: Any, labels: Mapping[str, str]) -> list[str]:
-    """The engine's labels: ours over those of the same key, which dockerd would refuse beside each other."""
-    kept = [each for each in there if str(each).partition("=")[0] not in labels] if isinstance(there, list) else []
-    return [*kept, *(f"{key}={value}" for key, value in labels.items())]
+def labelled(there: Any, labels: Mapping[str, str]) -> list[Any]:
+    """The engine's labels: ours in the place of those of the same key, which dockerd would refuse beside each other."""
+    left = dict(labels)
+    found: list[Any] = []
+    for each in there if isinstance(there, list) else ():
+        key = str(each).partition("=")[0]
+        if key not in labels:
+            found.append(each)
+        elif key in left:
+            found.append(f"{key}={left.pop(key)}")
+    return [*found, *(f"{key}={value}" for key, value in left.items())]
 
 
 def key_of(flag: str) -> str:

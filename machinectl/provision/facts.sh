@@ -122,9 +122,15 @@ fi
 if engine=$(engine_process); then
     tr '\0' '\n' <"/proc/$engine/cmdline" | sed -n -e 's/^-H.*/host/p' -e 's/^--host.*/host/p' -e 's/^--\(tls[a-z]*\).*/\1/p' |
         sort -u | while read -r flag; do say started "$flag"; done
-    booted=$(sed -n 's/^btime //p' /proc/stat)
-    ticks=$(sed 's/.*) //' "/proc/$engine/stat" | cut -d' ' -f20)
-    changed=$(stat -Lc %Y "$config") && [ "$changed" -gt $((booted + ticks / $(getconf CLK_TCK || echo 100))) ] && say edited
+    # It writes its PID when it starts. Without that file, what /proc says may be two seconds early.
+    if [ "$(cat /run/docker.pid)" = "$engine" ]; then
+        [ "$(find -L "$config" -newer /run/docker.pid)" ] && say edited
+    else
+        booted=$(sed -n 's/^btime //p' /proc/stat)
+        ticks=$(sed 's/.*) //' "/proc/$engine/stat" | cut -d' ' -f20)
+        started=$((booted + ticks / $(getconf CLK_TCK || echo 100)))
+        changed=$(stat -Lc %Y "$config") && [ "$changed" -gt $((started + 1)) ] && say edited
+    fi
 fi
 
 # Its configuration.

@@ -86,7 +86,10 @@ def checked(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
             f"Start it first, on the host: {start}",
         )
     moves = hiding.moves(
-        facts, read(facts), daemon_json.parse(config_before(facts, changes), facts.config_path), own_flags(facts)
+        facts,
+        read(facts),
+        daemon_json.parse(config_before(facts, changes), facts.config_path),
+        own_flags(facts, changes),
     )
     if moves and not allowed.force:
         raise hiding.refused(facts, moves, allowed)
@@ -125,7 +128,7 @@ def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     if not restarts(facts, changes):
         return None
     last = original = config_before(facts, changes)
-    if keeping(facts) and original_live_restore(facts, changes) is not True:
+    if keeping(facts, changes) and original_live_restore(facts, changes) is not True:
         last = with_live_restore(original)
     files = files_made(facts, changes)
     if last != content(facts):
@@ -138,8 +141,8 @@ def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
             files,
             init=facts.init,
             action="restart" if facts.running else "none",
-            socket=unannounced(facts, original),
-            validate=judgement(facts, last),
+            socket=unannounced(facts, original, changes),
+            validate=judgement(facts, last, changes),
             directories=deepest_first(changes),
         ),
         with_files(facts, files),
@@ -198,9 +201,9 @@ def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
     return without_live_restore(config_before(facts, changes)) != without_live_restore(content(facts))
 
 
-def keeping(facts: Facts) -> bool:
+def keeping(facts: Facts, changes: Sequence[Change]) -> bool:
     """Whether there are containers that daemon.json keeps: Swarm excludes it, and a flag says it for itself."""
-    flagged = any(flag.name == LIVE_RESTORE for flag in own_flags(facts))
+    flagged = any(flag.name == LIVE_RESTORE for flag in own_flags(facts, changes))
     return bool(facts.containers and facts.running and not facts.swarm and not flagged)
 
 
@@ -316,20 +319,24 @@ def deepest_first(changes: Sequence[Change]) -> tuple[str, ...]:
     return tuple(sorted(paths, key=lambda path: -path.count("/")))
 
 
-def own_flags(facts: Facts) -> list[unit.Flag]:
-    """The flags that dockerd has without our drop-in; none where the unit starts it in a way of its own."""
+def own_flags(facts: Facts, changes: Sequence[Change]) -> list[unit.Flag]:
+    """The flags that dockerd has without our drop-in; none where the unit starts it in a way of its own.
+
+    One that an earlier machine made, forgotten since, is not on record and stays.
+    """
+    stays = not any(unit.is_ours(change.subject) for change in of_kind(changes, FileMade))
     try:
-        return unit.all_flags(facts.unit, facts.environment) if facts.unit else []
+        return unit.all_flags(facts.unit, facts.environment, ours=stays) if facts.unit else []
     except MachineError:
         return []
 
 
-def judgement(facts: Facts, config: bytes | None) -> str:
+def judgement(facts: Facts, config: bytes | None, changes: Sequence[Change]) -> str:
     """The command with which dockerd judges the configuration that it gets back; "" where there is no file to judge."""
-    return "" if config is None else configuration.validate(facts, own_flags(facts))
+    return "" if config is None else configuration.validate(facts, own_flags(facts, changes))
 
 
-def unannounced(facts: Facts, config: bytes | None) -> str:
+def unannounced(facts: Facts, config: bytes | None, changes: Sequence[Change]) -> str:
     """The socket on which to ask an engine that does not tell when it is ready (Type=simple, OpenRC); "" for others.
 
     Before it is, a reload would end it.
@@ -337,7 +344,7 @@ def unannounced(facts: Facts, config: bytes | None) -> str:
     if facts.unit and unit.settings(facts.unit, "Type")[-1:] in (["notify"], ["notify-reload"]):
         return ""
     hosts = daemon_json.parse(config, facts.config_path).get("hosts")
-    given = [flag.value for flag in own_flags(facts) if flag.name == "host"]
+    given = [flag.value for flag in own_flags(facts, changes) if flag.name == "host"]
     for host in hosts if isinstance(hosts, list) and hosts else given or [configuration.DEFAULT_HOST]:
         scheme, _, path = str(host).partition("://")
         if scheme == "unix":

@@ -105,3 +105,27 @@ def test_a_key_that_was_let_in_is_foretold_and_taken_out_again(
     assert undoing in cli.ok("rm", "--dry-run", "--purge", *sudo, "orion").stdout
     assert undoing in cli.ok("rm", "-y", "--purge", *sudo, "orion").stderr
     assert on_disk(host) == before
+
+
+def test_who_has_lost_a_host_to_another_machine_takes_nothing_from_it(fresh_host: FreshHost, cli: Cli) -> None:
+    host = fresh_host("docker")
+    run_container(host, "web")
+    cli.ok(*generic(host))
+    cli.ok(*generic(host, "--force", name="rigel"))
+    etc, running = host.output(ETC), host.output(RUNNING)
+
+    told = cli.run("doctor", "orion").stdout
+    assert 'the machine "rigel" has set the host up since' in told
+    assert "machinectl rm --forget orion" in told
+    for options in (["--dry-run"], ["-y"]):
+        refused = cli.refused("rm", "--purge", *options, "orion")
+        assert 'the machine "rigel" has set the host up since, and would be locked out' in refused
+        assert refused.endswith("machinectl rm --forget orion")
+    cli.ok("rm", "--forget", "-y", "orion")
+
+    assert cli.machines == ["rigel"]
+    assert cli.is_running("rigel")
+    assert (host.output(ETC), host.output(RUNNING)) == (etc, running)
+    cli.ok("rm", "--purge", "-y", "rigel")
+    assert "tls" not in host.output("cat /etc/docker/daemon.json")
+    assert host.output(RUNNING) == running

@@ -60,7 +60,7 @@ def test_a_configuration_that_docker_goes_without_is_told(store: Store, cli: Doc
         file.write_text(text, errors="surrogateescape")
         found = looked_at(store, cli).get("docker config")
         assert (found and found.verdict) == verdict
-        assert found is None or found.hint == f"See: python3 -m json.tool {file}"
+        assert found is None or found.hint == f"See where: python3 -m json.tool {file}"
     file.unlink()
     file.mkdir()
     assert looked_at(store, cli)["docker config"].verdict is BROKEN
@@ -84,6 +84,20 @@ def test_a_machine_that_is_to_have_no_context_is_no_fault_unless_it_has_one(stor
     mend(Contexts(str(cli.config)), store, store.read("orion"))
     found = looked_at(store, cli)["docker contexts"]
     assert (found.verdict, found.hint) == (UNKNOWN, "To have one: machinectl set --context orion")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "null", ' {"a": 1} }', "{bad", '{"currentContext": "a"', "[]", "7"])
+def test_a_configuration_that_docker_cannot_read_is_told_as_docker_tells_it(
+    store: Store, cli: DockerCli, text: str
+) -> None:
+    cli.config.mkdir(exist_ok=True)
+    (cli.config / "config.json").write_text(text)
+    warned = "WARNING" in cli.run("context", "show").stderr
+    found = looked_at(store, cli).get("docker config")
+    assert (found is not None) == warned
+    if found:
+        assert found.verdict is BROKEN
+        assert str(cli.config / "config.json") in found.seen
 
 
 def test_many_that_are_missing_are_one_line(store: Store, cli: DockerCli) -> None:

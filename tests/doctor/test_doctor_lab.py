@@ -177,10 +177,17 @@ def test_what_it_says_to_type_mends_what_is_broken(patient: Patient, script: str
     assert patient.is_well()
 
 
+@pytest.mark.parametrize(("when", "verdict"), [("-0.001", "ok"), ("+0.001", "unknown")])
+def test_a_configuration_that_was_written_right_before_the_engine_s_start_is_in_effect(
+    patient: Patient, when: str, verdict: str
+) -> None:
+    patient.breaks(f"touch -r /run/docker.pid -d '{when} seconds' {CONFIG}")
+    assert patient.report()["Configuration"]["Verdict"] == verdict
+    patient.breaks(f"touch -r /run/docker.pid -d '-9 seconds' {CONFIG}")
+
+
 def test_live_restore_that_is_asked_for_and_not_in_effect_is_by_a_reload(patient: Patient) -> None:
     patient.breaks(f'sed -i \'s/"live-restore": true/"live-restore": false/\' {CONFIG}; systemctl restart docker')
-    # Files and processes are dated in seconds.
-    patient.breaks("until [ $(date +%s) -gt $(($(stat -c %Y /run/docker.pid) + 1)) ]; do sleep 0.1; done")
     patient.breaks(f'sed -i \'s/"live-restore": false/"live-restore": true/\' {CONFIG}')
     found = patient.broken()
     assert list(found) == ["Live-restore"]

@@ -298,6 +298,15 @@ def test_a_certificate_is_the_same_on_record_on_the_wire_and_on_the_disk() -> No
     assert "on the host's disk is none" in served.served(mine.server, mine, on_disk(), SUDO).seen
 
 
+def test_nobody_is_told_to_take_a_host_from_its_owner_without_a_word() -> None:
+    mine = identity()
+    other = certs.issue_server(certs.new_ca("other"), ["192.168.0.29"]).certificate
+    found = served.served(other, mine, on_disk(other), SUDO, lost_to='the machine "rigel"')
+    assert found.seen.endswith('the machine "rigel" has set the host up since')
+    assert found.hint.startswith("Forget this one, and leave the host to its owner: machinectl rm --forget orion;")
+    assert served.served(other, mine, None, SUDO).hint.endswith(": machinectl provision orion")
+
+
 def test_a_certificate_that_is_served_runs_out() -> None:
     mine = identity()
     later = datetime.now(UTC) + timedelta(days=certs.SERVER_DAYS - 9)

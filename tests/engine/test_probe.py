@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -384,6 +385,11 @@ class TestAServerCertificate:
         server = bare(made.ca, ["orion.local", "192.168.0.29"])
         words = ["is not for 127.0.0.1, but for orion.local, 192.168.0.29", "certs create --out <DIR> --san 127.0.0.1"]
         found(self.probe(made, server), State.ERROR, *words)
+
+    def test_of_a_host_that_is_set_up_from_here_is_made_there(self, made: Certificates) -> None:
+        with serving(servers.engine, made.context(bare(made.ca, ["orion.local"]))) as port:
+            endpoint = replace(over_tls(port, made.machine("good")), takeover="machinectl provision --force orionbox")
+            found(engine.probe(endpoint, PLENTY), State.ERROR, "make a new one for it: machinectl provision orionbox")
 
     def test_with_the_name_as_its_common_name_only_is_refused_as_by_docker(self, made: Certificates) -> None:
         server = bare(made.ca, ["192.168.0.29"], name="localhost")

@@ -10,7 +10,7 @@ import pytest
 
 from machinectl.changes import CaGiven, Change, FileMade, KeyLetIn
 from machinectl.errors import CheckFailed
-from machinectl.hosts.adoption import check_alone, go_on_with, is_host_of, predecessor
+from machinectl.hosts.adoption import check_alone, check_not_lost, go_on_with, is_host_of, predecessor
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import propose
 from machinectl.machines.record import Machine
@@ -27,9 +27,13 @@ CHANGES = (FileMade("/etc/docker/daemon.json"), GIVEN)
 KEY = KeyLetIn("/root/.ssh/authorized_keys", f"ssh-ed25519 {'A' * 68}", "line")
 
 
-def serving(server: bytes) -> Facts:
-    """A host that has a server's certificate."""
-    return replace(HOST, sums={f"{OWN_DIRECTORY}/server.pem": Sum("600", 0, 0, hashlib.sha256(server).hexdigest())})
+def serving(server: bytes, ca: bytes = CA) -> Facts:
+    """A host that has a server's certificate, and a CA."""
+    files = {"server.pem": server, "ca.pem": ca}
+    sums = {
+        f"{OWN_DIRECTORY}/{name}": Sum("600", 0, 0, hashlib.sha256(data).hexdigest()) for name, data in files.items()
+    }
+    return replace(HOST, sums=sums)
 
 
 HOST = Facts(
@@ -120,3 +124,22 @@ def test_a_machine_with_a_history_of_its_own_goes_on_with_none(store: Store) -> 
     with_history = Machine("vega", "generic")
     with_history.changes = (FileMade("/etc/docker/other"),)
     assert predecessor(store, with_history, serving(b"orion and its key")) is None
+
+
+def test_what_another_machine_came_to_own_is_not_undone_from_under_it(store: Store) -> None:
+    orion, rigel = machine(store, "orion"), machine(store, "rigel")
+    with pytest.raises(CheckFailed, match='the machine "rigel" has set the host up since') as raised:
+        check_not_lost(store, orion, serving(b"rigel and its key"))
+    assert "machinectl rm --forget orion" in raised.value.hint
+    check_not_lost(store, rigel, serving(b"rigel and its key"))
+
+
+def test_what_a_machine_of_another_store_came_to_own_is_not_undone_either(store: Store) -> None:
+    theirs = serving(b"of another store", b"and its CA")
+    with pytest.raises(CheckFailed, match="another machinectl has set the host up since"):
+        check_not_lost(store, machine(store, "orion"), theirs)
+
+
+@pytest.mark.parametrize("host", [HOST, serving(b"put there by hand"), serving(b"orion and its key", b"by hand")])
+def test_a_host_whose_certificates_were_replaced_by_hand_is_put_back_all_the_same(store: Store, host: Facts) -> None:
+    check_not_lost(store, machine(store, "orion"), host)

@@ -240,6 +240,16 @@ def test_whose_docker_was_pointed_at_a_machine_that_goes_is_told_what_to_type(st
     assert "unset DOCKER_CONTEXT" in run(store, "rm", "-y", "orionbox", DOCKER_CONTEXT="orionbox")
 
 
+def test_whose_docker_was_pointed_at_a_machine_that_has_no_context_any_more_is_told(
+    store: Store, docker: DockerCli
+) -> None:
+    run(store, *CREATE, "ssh://orion", "orionbox")
+    docker("context", "use", "orionbox")
+    said = run(store, "set", "--no-context", "orionbox")
+    assert 'docker was pointed at the context "orionbox", which is gone: docker context use default' in said
+    assert "gone" not in run(store, "set", "--label", "rack=7", "orionbox")
+
+
 def test_the_current_context_is_never_switched(store: Store, docker: DockerCli) -> None:
     run(store, *CREATE, "ssh://orion", "orionbox")
     assert docker("context", "show").strip() == "default"

@@ -215,6 +215,9 @@ def test_a_machine_of_docker_machine_is_told_apart(store: Store) -> None:
     Path(store.directory("old"), "config.json").write_text("{}")
     with pytest.raises(BrokenRecord, match="docker-machine's"):
         store.read("old")
+    with pytest.raises(BrokenRecord, match="docker-machine's"), store.writing("old"):
+        pass
+    assert os.listdir(store.root) == ["machines"]
 
 
 def test_files_beside_the_machines_are_no_machines(store: Store) -> None:

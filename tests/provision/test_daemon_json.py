@@ -104,6 +104,12 @@ def test_a_label_takes_the_place_of_one_with_its_key() -> None:
     assert daemon_json.labelled(["a=1", "b=2"], {"b": "x=y", "c": ""}) == ["a=1", "b=x=y", "c="]
 
 
+def test_a_label_that_somebody_put_after_ours_is_no_change() -> None:
+    there = ["provider=generic", "rack=7", "after=1"]
+    assert daemon_json.labelled(there, {"rack": "7"}) == there
+    assert daemon_json.labelled(["rack=1", "a=1", "rack=2"], {"rack": "7"}) == ["rack=7", "a=1"]
+
+
 @given(st.text(max_size=30))
 @settings(max_examples=60)
 def test_a_value_is_json_whatever_it_holds(text: str) -> None:

@@ -17,6 +17,7 @@ import pytest
 from machinectl import certs
 from machinectl.changes import (
     ConfigMerged,
+    FileMade,
     PackageInstalled,
     PortOpened,
     ServiceEnabled,
@@ -26,7 +27,7 @@ from machinectl.changes import (
 )
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.machines.engine_options import EngineOptions
-from machinectl.provision import checks, configuration, daemon_json, firewall, installation, undo
+from machinectl.provision import checks, configuration, daemon_json, firewall, installation, undo, unit
 from machinectl.provision.decision import not_applied
 from machinectl.provision.facts import Client, Facts, File, Listener, Lock, Process, Service, Sum, os_release, parse
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
@@ -201,6 +202,14 @@ def test_the_package_that_a_missing_containerd_comes_in_is_named() -> None:
 )
 def test_a_host_that_can_be_provisioned_is_not_refused(facts: Facts) -> None:
     checks.check(facts, target())
+
+
+def test_a_host_whose_ca_of_ours_was_lost_is_not_taken_for_somebody_else_s() -> None:
+    facts = with_config("docker", {"tlscacert": "/etc/docker/machinectl/ca.pem"})
+    checks.check(facts, target(own_cas=frozenset({"ab"})))
+    other = replace(facts, sums={"/etc/docker/machinectl/ca.pem": Sum("644", 0, 0, "cd")})
+    with pytest.raises(CheckFailed, match="another machinectl"):
+        checks.check(other, target(own_cas=frozenset({"ab"})))
 
 
 def test_without_an_engine_and_without_leave_to_install_one_there_is_nothing_to_do() -> None:
@@ -692,6 +701,14 @@ def test_undoing_takes_out_what_an_earlier_machine_that_was_forgotten_had_put_th
     left = undo.config_before(forgotten, [change])
     assert left is not None
     assert json.loads(left) == {"log-driver": "local", "live-restore": True, "hosts": ["fd://"]}
+
+
+def test_undoing_reckons_with_the_drop_in_of_an_earlier_machine_that_was_forgotten() -> None:
+    there = host("provisioned")
+    [ours] = [path for path in there.files if unit.is_ours(path)]
+    alone = {flag.name for flag in undo.own_flags(there, [FileMade(ours)])}
+    assert "host" in alone
+    assert {flag.name for flag in undo.own_flags(there, [])} == alone - {"host"}
 
 
 def test_what_a_person_may_think_was_undone_and_was_not_is_told() -> None:
