@@ -58,7 +58,12 @@ def follow_up(request: str) -> int:
     from machinectl.commands.docker_plugin.hook import docker_plugin_hook
     from machinectl.machines.store import Store
 
-    said = docker_plugin_hook(Store(), json.loads(request).get("CommandError") or "", os.environ)
+    try:
+        told = json.loads(request).get("CommandError")
+    except (ValueError, RecursionError, AttributeError):
+        # Another docker's way of asking: whoever reads its error reads nothing of ours beneath.
+        return 0
+    said = docker_plugin_hook(Store(), told or "", os.environ)
     if said:
         # A template of Go's, which the line is to come through as it is.
         template = one_line(said, LONGEST_LINE).replace("{{", '{{"{{"}}')
