@@ -15,6 +15,7 @@ from machinectl.hosts.driven import ssh_endpoint
 from machinectl.machines.chosen import chosen_one, waiting
 from machinectl.machines.fileset import read_pem
 from machinectl.ssh.openssh import openssh_command
+from machinectl.ssh.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
             f"machinectl ssh <NAME> {shlex.quote(words[0])}",
         )
     machine = store.read(chosen_one(store, words[:1]))
-    arguments = words[1:]
+    arguments = list(words[1:])
     endpoint = ssh_endpoint(machine)
     options = bool(arguments) and arguments[0].startswith("-")
     installed = shutil.which("ssh")
@@ -48,6 +49,9 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
         if not os.path.lexists(known_hosts_path(machine)):
             with store.writing(machine.name, waiting(console, machine.name)) as held:
                 pin_host_key(held, console, access, endpoint)
+            if not options and not os.path.lexists(known_hosts_path(machine)):
+                # It did not answer as a host does: ssh on its own would wait for a greeting for ever.
+                arguments = ["-o", f"ConnectTimeout={settings(endpoint).connect_timeout:.0f}", *arguments]
         become_ssh(machine, endpoint, arguments)
     if options:
         raise UsageError(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.atomic import StoreError, quoted, read_file, without_waiting
 from machinectl.machines.record import BrokenRecord, is_name, natural
+from machinectl.machines.store import DOCKER_MACHINE_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -42,7 +43,7 @@ LONGEST_FILE_NAME = 255
 
 def default_root() -> str:
     """Where docker-machine keeps its machines where nothing else is said."""
-    return os.path.expanduser("~/.docker/machine")
+    return os.path.expanduser(DOCKER_MACHINE_ROOT)
 
 
 def usual_root() -> str:

@@ -47,6 +47,8 @@ LONGEST_RECORD = 16 << 20
 # What stands in a record's place is none: a directory, a link to itself, a pipe or device, a socket, too much.
 NO_RECORD = {errno.EISDIR, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EFBIG}
 DOCKER_MACHINE_RECORD = "config.json"
+# Where docker-machine keeps its machines where nothing else is said.
+DOCKER_MACHINE_ROOT = "~/.docker/machine"
 PENDING = "pending"
 # A cause ends with lines of a journal at times. Characters.
 LONGEST_CAUSE = 4000
@@ -262,6 +264,12 @@ class Store:
             return NoSuchMachine(
                 f'Docker machine "{name}" does not exist: it was removed, and its host is as it left it',
                 f"Put that back: machinectl rm --purge {name}; or forget it: machinectl rm --forget {name}",
+            )
+        old = os.path.expanduser(DOCKER_MACHINE_ROOT)
+        if record.is_name(name) and Store(old).is_docker_machines(name):
+            return NoSuchMachine(
+                f'Docker machine "{name}" does not exist',
+                f"docker-machine has it; take it over: machinectl import --from-docker-machine {quoted(old)}",
             )
         return NoSuchMachine(
             f'Docker machine "{name}" does not exist',

@@ -244,3 +244,11 @@ def test_what_powershell_gets_is_there_and_names_the_program() -> None:
 def without_texts(script: str) -> str:
     """A script of PowerShell without comments and without what stands in quotes."""
     return re.sub(r"(?m)^\s*#.*$|'(?:[^']|'')*'|\"(?:[^\"`]|`.)*\"", "", script)
+
+
+def test_bash_completes_an_alias_as_readme_says(home: Path) -> None:
+    with at_shell("bash", home) as person:
+        person.run("alias docker-machine=machinectl; complete -F _machinectl docker-machine")
+        person.type(f"docker-machine env ori{TAB}")
+        person.until_line("ready> docker-machine env orionbox")
+        assert person.started() == []

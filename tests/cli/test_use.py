@@ -231,6 +231,7 @@ def test_a_readers_own_record_may_be_in_another_form(home: Path, machines: Store
 def test_it_tells_of_a_docker_context_in_the_environment(shell: str, home: Path, machines: Store) -> None:
     found = ran(shell, home, "machinectl use orionbox", environment={"DOCKER_CONTEXT": "desktop"})
     assert "DOCKER_CONTEXT=desktop is set, too" in found.stderr
+    assert not any(line.endswith(" ") for line in found.stderr.splitlines())
     assert found.docker() == {**expected(machines, "orionbox"), "DOCKER_CONTEXT": "desktop"}
 
 

@@ -555,6 +555,22 @@ def test_the_store_that_nobody_names_is_docker_machines_own_or_that_of_its_varia
     assert other.stderr == "Nothing was changed\n"
 
 
+def test_a_machine_that_only_docker_machine_has_yet_is_told_with_what_takes_it_over(
+    old: OldStore, tmp_path: Path
+) -> None:
+    old.add_host("web", KEY)
+    usual = tmp_path / "home/.docker/machine"
+    usual.parent.mkdir()
+    usual.symlink_to(old.root)
+    done = machinectl("env", "web")
+    assert (done.returncode, done.stdout) == (1, "")
+    missing, hint = done.stderr.splitlines()
+    assert missing == 'Docker machine "web" does not exist'
+    assert machinectl(*hint.partition("machinectl ")[2].split()).stdout.startswith("web: taken over")
+    assert machinectl("url", "web").stdout == "tcp://192.0.2.7:2376\n"
+    assert "docker-machine has it" not in machinectl("env", "other").stderr
+
+
 def test_a_wrong_turn_is_told_with_the_right_one(store: Store, old: OldStore, tmp_path: Path) -> None:
     old.add_host("web", KEY)
     right = f"machinectl import --from-docker-machine {old.root}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import socket
 import subprocess
 import termios
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from machinectl.machines.store import Store
-    from tests.support.sshd import Sshd
+    from tests.support.sshd import SSHConfig, Sshd
 
 # The configuration of whoever runs the tests is not read.
 pytestmark = pytest.mark.usefixtures("ssh_config")
@@ -194,3 +195,18 @@ def test_a_host_that_cannot_be_reached_is_255(orion: Store, sshd: Sshd, way: tup
     done = machinectl(*way, "ssh", "orion", "true", store=orion.root)
     assert done.returncode == 255
     assert "refuse" in done.stderr
+
+
+def test_what_takes_the_connection_and_is_no_ssh_server_is_not_waited_for_for_ever(
+    store: Store, sshd: Sshd, ssh_config: SSHConfig
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        sshd.port = server.getsockname()[1]
+        register(store, "box", sshd, pinned=False)
+        ssh_config.write("ConnectTimeout 1")
+        # It keeps each connection open, and says nothing.
+        done = machinectl("ssh", "box", "true", store=store.root)
+    assert done.returncode == 255
+    assert "is not pinned before the first login" in done.stderr
+    assert "timed out" in done.stderr
+    assert "ConnectTimeout=1" in ssh_config.calls[-1]

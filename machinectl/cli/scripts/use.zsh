@@ -70,8 +70,8 @@ __machinectl_use() {
                 \builtin eval "$text"
             fi
             if [[ -n "${DOCKER_CONTEXT-}" ]]; then
-                \builtin print -ru2 "Warning: DOCKER_CONTEXT=$DOCKER_CONTEXT is set, too, and some tools put it first" \
-                    $'\n''  Take it away: unset DOCKER_CONTEXT'
+                \builtin print -rlu2 "Warning: DOCKER_CONTEXT=$DOCKER_CONTEXT is set, too, and some tools put it first" \
+                    '  Take it away: unset DOCKER_CONTEXT'
             fi
             ;;
     esac
