@@ -313,10 +313,10 @@ def test_the_python_of_an_environment_is_not_taken_for_the_one_that_made_it(
     own = str(tmp_path / "venv" / "python3")
     monkeypatch.setattr(sys, "executable", own)
     main = "/x/machinectl/__main__.py"
-    assert shell.program(main, f"{tmp_path}/usr:{tmp_path}/venv") == [own, "-m", "machinectl"]
+    assert shell.program(main, f"{tmp_path}/usr:{tmp_path}/venv") == [own, "-P", "-m", "machinectl"]
     monkeypatch.chdir(tmp_path / "usr")
-    assert shell.program(main, f":{tmp_path}/venv") == [own, "-m", "machinectl"]
-    assert shell.program(main, f"{tmp_path}/venv:{tmp_path}/usr") == ["python3", "-m", "machinectl"]
+    assert shell.program(main, f":{tmp_path}/venv") == [own, "-P", "-m", "machinectl"]
+    assert shell.program(main, f"{tmp_path}/venv:{tmp_path}/usr") == ["python3", "-P", "-m", "machinectl"]
 
 
 NO_PROCESS = 2**31 - 1
