@@ -92,7 +92,10 @@ def standing(docker: Contexts, store: Store, machine: Machine, *, adopting: bool
     if machine.phase is not Phase.READY:
         return Standing(name, Step.LEAVE, ours, "the machine is half made", f"See: machinectl ls --filter name={name}")
     if no_name := why_no_name(name):
-        hint = f"Give the machine another name: machinectl rename {name} <NEW>"
+        hint = (
+            f"Do without one: machinectl set --no-context {name}; or give the machine another name: "
+            f"machinectl rename {name} <NEW>"
+        )
         return Standing(name, Step.RENAME, why=no_name, hint=hint)
     if found and not ours:
         return clash(found)

@@ -72,6 +72,12 @@ def whole(store: Store) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in root.rglob("*") if path.is_file()} if root.exists() else {}
 
 
+def test_a_script_that_installs_engines_is_named_where_it_is_not_dockers_own(store: Store, old: OldStore) -> None:
+    old.add_host("web", KEY, InstallURL="https://get.example/engine.sh")
+    said = "where its host has no engine, provision installs one by https://get.example/engine.sh"
+    assert Run(store, old).became["web"].remarks == (said,)
+
+
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_generic_machine_becomes_ours_with_all_that_opens_it(store: Store, old: OldStore, version: int) -> None:
     engine: dict[str, Any] = {

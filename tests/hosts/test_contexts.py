@@ -189,6 +189,7 @@ def test_a_name_that_docker_does_not_take_is_told_once_and_the_machine_is_made(
     said = run(store, *CREATE, "ssh://orion", name)
     assert why in said
     assert f"machinectl rename {name} <NEW>" in said
+    assert f"machinectl set --no-context {name};" in said
     assert run(store, "set", "--label", "rack=a", name).count("Warning") == 0
     assert docker.contexts() == set()
     assert "context" not in run(store, "rename", name, "orionbox")
