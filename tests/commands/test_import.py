@@ -460,6 +460,9 @@ def test_names_that_are_taken_are_told_also_by_case_and_nothing_is_lost(store: S
     assert 'there is another machine "DB" here' in run.errors["db"]
     assert store.names() == ["DB", "free", "web"]
     assert {path: data for path, data in whole(store).items() if path in before} == before
+    again = machinectl("import", "--from-docker-machine", old.root, store=store.root)
+    assert again.returncode == 1
+    assert again.stderr.endswith("\nNothing was taken over\n")
     assert machinectl("rename", "DB", "other", store=store.root).returncode == 0
     assert list(Run(store, old).errors) == ["web"]
 
