@@ -8,7 +8,14 @@
 # DIRECTORY has the client's three files, ca.pem, cert.pem and key.pem. Where there are none yet, no script is needed:
 # `machinectl certs create --out DIRECTORY --san NAME --san ADDRESS` makes them, and the host's.
 set -eu
-: "${3:?usage: existing-tls-host.sh URL DIRECTORY NAME}"
+for word in "${1-}" "${2-}" "${3-}"; do
+    case $word in
+        '' | -*)
+            echo "usage: existing-tls-host.sh URL DIRECTORY NAME" >&2
+            exit 2
+            ;;
+    esac
+done
 url=$1 directory=$2 name=$3
 
 # The files are looked at first (do they belong together, are they a client's, are they in time), then copied to where

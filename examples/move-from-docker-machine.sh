@@ -8,7 +8,14 @@
 # DIRECTORY is docker-machine's store. Nothing is written there, so that docker-machine goes on working, and this can be
 # run again for what it makes later.
 set -eu
-: "${1:?usage: move-from-docker-machine.sh DIRECTORY [NAME...]}"
+for word in "${1-}" "$@"; do
+    case $word in
+        '' | -*)
+            echo "usage: move-from-docker-machine.sh DIRECTORY [NAME...]" >&2
+            exit 2
+            ;;
+    esac
+done
 directory=$1
 shift
 

@@ -6,7 +6,14 @@
 #
 # Each OPTION is one of `machinectl create -d generic --help`.
 set -eu
-: "${2:?usage: onboard.sh ADDRESS NAME [OPTION...]}"
+for word in "${1-}" "${2-}"; do
+    case $word in
+        '' | -*)
+            echo "usage: onboard.sh ADDRESS NAME [OPTION...]" >&2
+            exit 2
+            ;;
+    esac
+done
 address=$1 name=$2
 shift 2
 set -- --driver generic --generic-ip-address "$address" "$@" "$name"

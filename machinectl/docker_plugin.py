@@ -34,6 +34,7 @@ ASKING = (
     "restart rm rmi run save search secret service stack start stats stop swarm system tag top unpause update version "
     "volume wait"
 )
+WANTED = ASKING.replace(" ", ",")
 
 
 def directory(environment: Mapping[str, str]) -> str:
@@ -93,9 +94,17 @@ def ask_for_hooks(environment: Mapping[str, str]) -> None:
     path = os.path.join(directory(environment), CONFIGURATION)
     text = configuration(path)
     with understood(path):
-        wanted = with_value(text or "{}\n", HOOKS, ASKING.replace(" ", ","))
+        wanted = with_value(text or "{}\n", HOOKS, WANTED)
     if wanted != text:
         replace(path, wanted.encode(), PRIVATE)
+
+
+def asks_for_hooks(environment: Mapping[str, str]) -> bool:
+    """Whether docker's configuration asks for hooks as we have written them. Raises MachineError."""
+    path = os.path.join(directory(environment), CONFIGURATION)
+    text = configuration(path)
+    with understood(path):
+        return bool(text) and with_value(text, HOOKS, WANTED) == text
 
 
 def ask_for_no_hooks(environment: Mapping[str, str]) -> None:

@@ -244,6 +244,22 @@ def test_somebody_elses_plugin_stays(docker: PluggedDocker, tmp_path: Path) -> N
         shutil.move(docker.plugin, f"{docker.plugin}.old.{before[0]}")
 
 
+def test_our_hooks_go_where_somebody_elses_plugin_has_taken_our_place(docker: PluggedDocker) -> None:
+    docker.directory.mkdir()
+    docker.configuration.write_text(LOGGED_IN)
+    assert docker.machinectl("docker-plugin", "install").returncode == 0
+    docker.plugin.write_text("#!/bin/sh\n")
+    left = docker.machinectl("docker-plugin", "uninstall")
+    stays = f"{docker.plugin} is somebody else's file, and stays as it is\n"
+    assert (left.returncode, left.stdout) == (0, "")
+    assert left.stderr == f"{stays}docker's config.json no longer asks for the hooks of ours\n"
+    assert (docker.plugin.read_text(), docker.configuration.read_text()) == ("#!/bin/sh\n", LOGGED_IN)
+    theirs = '{"plugins": {"machine": {"error-hooks": "ps"}}}'
+    docker.configuration.write_text(theirs)
+    assert docker.machinectl("docker-plugin", "uninstall").stderr == stays
+    assert docker.configuration.read_text() == theirs
+
+
 def identity(path: Path) -> tuple[int, int, int]:
     found = path.lstat()
     return found.st_ino, found.st_mode, found.st_mtime_ns

@@ -3,7 +3,12 @@
 #
 #   up.sh NAME
 set -eu
-: "${1:?usage: up.sh NAME}"
+case ${1-} in
+    '' | -*)
+        echo "usage: up.sh NAME" >&2
+        exit 2
+        ;;
+esac
 name=$1
 project=$(dirname "$0")/compose.yaml
 

@@ -78,7 +78,7 @@ def ending(became: dict[str, Moved], program: str, *, failed: bool, dry_run: boo
         return "Nothing was changed"
     hosts = [moved.here.name for moved in became.values() if moved.here and moved.new and moved.here.driver != "none"]
     if not any(moved.new for moved in became.values()):
-        return "There is nothing more to take over"
+        return "Nothing was taken over" if failed else "There is nothing more to take over"
     if not hosts:
         return UNTOUCHED
     example = hosts[0] if len(hosts) == 1 else "<NAME>"

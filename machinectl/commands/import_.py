@@ -110,7 +110,10 @@ class Mover:
         self.path = os.path.realpath(root)
         # Those that would be here by now.
         self.foretold: list[str] = []
-        self.here = {origin.name: machine for machine in readable(store) if (origin := self.origin_of(machine))}
+        machines = list(readable(store))
+        self.here = {origin.name: machine for machine in machines if (origin := self.origin_of(machine))}
+        # Whose engine is at a URL, here or by now.
+        self.at = {machine.url: machine.name for machine in machines}
 
     def origin_of(self, machine: Machine) -> Origin | None:
         """Whose machine it was, where it is one of this store's."""
@@ -134,7 +137,9 @@ class Mover:
                 there = self.in_its_place(new.machine)
                 if there is None:
                     held.add(new.machine, files)
-        return Moved(there) if there else Moved(new.machine, new=True, remarks=new.remarks)
+        if there:
+            return Moved(there)
+        return Moved(new.machine, new=True, remarks=(*new.remarks, *self.same_host(new.machine)))
 
     def in_its_place(self, new: Machine) -> Machine | None:
         """The same machine, where it is here already; None where its name is free. Raises MachineError for another."""
@@ -154,6 +159,12 @@ class Mover:
             f'"{name}" is not taken over: there is another machine "{taken}" here',
             f"Give that one another name, and run this again: machinectl rename {taken} <NEW-NAME>",
         )
+
+    def same_host(self, new: Machine) -> Iterator[str]:
+        """What is to be said of a machine whose engine another one has: a host is set up for one of them."""
+        other = self.at.setdefault(new.url, new.name)
+        if other != new.name:
+            yield f'"{other}" is the same host, at {new.url}; where one name will do: machinectl rm {new.name}'
 
     def made(self, old: OldMachine) -> tuple[Becoming, dict[str, bytes]]:
         """What a machine becomes, and its files. Raises LeftOut, or MachineError where its record is broken."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from machinectl.atomic import read_file
@@ -12,7 +13,7 @@ from machinectl.hosts.ssh_config import block_of, is_known, path_in, write
 from machinectl.ssh.host_block import included
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from machinectl.console import Console
     from machinectl.machines.store import Store
@@ -37,22 +38,25 @@ def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str
     """
     if names:
         raise UsageError("The file that is kept is about all machines", "machinectl ssh-config --write")
-    write(store, lambda: all_blocks(store, console))
+    write(store, lambda before: all_blocks(store, console, before))
     line = f"Include {included(path_in(store))}"
     if not is_included(line):
         console.note(f"At the top of {USERS_OWN}, this line has ssh know the machines by their names:")
     return line
 
 
-def all_blocks(store: Store, console: Console) -> dict[str, str]:
+def all_blocks(store: Store, console: Console, before: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """The blocks of machines by their names; of one that there is no saying of now, what was said `before`."""
     found = {}
     for name in store.names():
         try:
             machine = store.read(name)
             found[name] = block_of(machine) if is_known(machine) else ""
         except MachineError as exc:
-            if not store.is_docker_machines(name):
-                console.warn(f"{name} is left out: {exc.cause}")
+            if store.is_docker_machines(name):
+                continue
+            found[name] = before.get(name, "")
+            console.warn(f"{name} {'stays as it was' if found[name] else 'is left out'}: {exc.cause}")
     return {name: text for name, text in found.items() if text}
 
 

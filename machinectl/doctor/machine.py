@@ -31,7 +31,7 @@ from machinectl.provision.configuration import read as read_configuration
 from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from machinectl.console import Console
     from machinectl.doctor.check import Check
@@ -90,7 +90,14 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
         if inside.facts:
             inside = replace(inside, lost_to=lost_to(store, machine, inside.facts))
         way = engine.found() or Way(())
-    return [*here, *judged(machine, way, inside, client.found() or "")]
+    return [*here, *(renewed(check, machine, here) for check in judged(machine, way, inside, client.found() or ""))]
+
+
+def renewed(check: Check, machine: Machine, here: Iterable[Check]) -> Check:
+    """A check with what renews certificates of ours that are broken here: nobody else has any to put in."""
+    renew = next((each.hint for each in here if (each.title, each.verdict) == (kept.CERTIFICATES, Verdict.BROKEN)), "")
+    from_others = check.hint.endswith(f"machinectl certs import {machine.name} <DIR>")
+    return replace(check, hint=renew) if renew and from_others and machine.changes else check
 
 
 def of_store(store: Store, machine: Machine) -> Iterator[Check]:

@@ -38,11 +38,18 @@ def block_of(machine: Machine) -> str:
     return block(machine) if where(machine).ssh else ""
 
 
-def write(store: Store, blocks: Callable[[], dict[str, str]]) -> None:
-    """Keep the blocks of machines, by their names, and no others; a machine that changes meanwhile waits."""
+def write(store: Store, blocks: Callable[[dict[str, str]], dict[str, str]]) -> None:
+    """Keep the blocks of machines, by their names, and no others; a machine that changes meanwhile waits.
+
+    `blocks` is given those that the file has, none where it cannot be read.
+    """
     store.make_directory(store.locks)
     with Lock(os.path.join(store.locks, LOCK)):
-        replace_file(path_in(store), dump(blocks()))
+        try:
+            before = parse(read_file(path_in(store), LONGEST))
+        except OSError:
+            before = {}
+        replace_file(path_in(store), dump(blocks(before)))
 
 
 def follow(store: Store, name: str, after: Machine | None) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import CheckFailed, UsageError
@@ -49,12 +50,13 @@ STRUCTURES = {"add-runtime", "default-address-pool", "default-ulimit"}
 
 def parse(text: bytes | None, path: str) -> dict[str, Any]:
     """The configuration; an absent or empty file is none. Raises CheckFailed for what dockerd could not read."""
+    see = f"Mend it on the host; as root, this says what is left: dockerd --validate --config-file {shlex.quote(path)}"
     try:
         value = json.loads((text or b"").decode("utf-8-sig").strip() or "{}")
     except (ValueError, RecursionError) as exc:
-        raise CheckFailed(f"{path} on the host is not JSON: {exc}", f"Mend it on the host: {path}") from exc
+        raise CheckFailed(f"{path} on the host is not JSON: {exc}", see) from exc
     if not isinstance(value, dict):
-        raise CheckFailed(f"{path} on the host is not a JSON object", f"Mend it on the host: {path}")
+        raise CheckFailed(f"{path} on the host is not a JSON object", see)
     return value
 
 

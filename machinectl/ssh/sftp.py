@@ -1,6 +1,7 @@
 """Files by SFTP over a session of our own, as scp copies them: links are followed, and one that fails stops no other.
 
-A file gets its name when it is whole, also where another one has it: a full disk and ^C leave what was there. Paths are
+A file gets its name when it is whole, also where another one has it: a full disk and ^C leave what was there. Only one
+that is somebody else's, or in a directory that takes no new file, is written to as it stands, as by scp. Paths are
 bytes, with slashes, on either side; where they are relative, on a host, they are so to the user's home.
 """
 
@@ -16,7 +17,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
 import paramiko
-from paramiko.sftp import CMD_HANDLE, CMD_OPEN, SFTP_FLAG_CREATE, SFTP_FLAG_EXCL, SFTP_FLAG_WRITE
+from paramiko.sftp import (
+    CMD_CLOSE,
+    CMD_HANDLE,
+    CMD_OPEN,
+    CMD_OPENDIR,
+    CMD_READDIR,
+    CMD_REALPATH,
+    SFTP_FLAG_CREATE,
+    SFTP_FLAG_EXCL,
+    SFTP_FLAG_WRITE,
+)
 
 from machinectl.ssh.dial import reason
 from machinectl.ssh.errors import ConnectionLost, SSHError
@@ -180,19 +191,32 @@ class There:
                 return None
 
     def real(self, path: bytes) -> bytes:
+        inner: Any = self._sftp
         with self._translated():
-            return (self._sftp.normalize(path) or "").encode() or path
+            _, answer = inner._request(CMD_REALPATH, path)  # noqa: SLF001 (its `normalize`, which decodes it)
+            answer.get_int()
+            return answer.get_binary() or path
 
     def names(self, path: bytes) -> list[bytes]:
         with self._translated():
-            try:
-                names = [name.encode() for name in self._sftp.listdir(path)]  # type: ignore[arg-type]
-            except UnicodeDecodeError as exc:
-                raise OSError(errno.EILSEQ, "it holds a name that is not UTF-8: the system's scp can copy it") from exc
+            names = [name for name in self._listed(path) if name not in {b".", b".."}]
         if any(b"/" in name or b"\0" in name for name in names):
             # It would lead out of the directory that is copied to.
             raise OSError(errno.EINVAL, "the server gives names that no file has")
         return names
+
+    def _listed(self, path: bytes) -> Iterator[bytes]:
+        """What its `listdir` finds, in bytes: that one ends where a name is not UTF-8."""
+        inner: Any = self._sftp
+        handle = inner._request(CMD_OPENDIR, path)[1].get_binary()  # noqa: SLF001 (what `listdir` does)
+        with contextlib.suppress(EOFError):  # the end
+            while True:
+                _, answer = inner._request(CMD_READDIR, handle)  # noqa: SLF001 (the same)
+                for _ in range(answer.get_int()):
+                    yield answer.get_binary()
+                    answer.get_binary()  # the line that `ls -l` would have of it
+                    paramiko.SFTPAttributes._from_msg(answer)  # type: ignore[attr-defined]  # noqa: SLF001
+        inner._request(CMD_CLOSE, handle)  # noqa: SLF001 (the same)
 
     @contextlib.contextmanager
     def reader(self, path: bytes) -> Iterator[IO[bytes]]:

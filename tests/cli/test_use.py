@@ -97,6 +97,16 @@ STATUS = {"bash": "$?", "zsh": "$?", "fish": "$status"}
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_it_does_not_go_back_to_a_machine_that_is_gone(shell: str, home: Path, machines: Store) -> None:
+    gone = shlex.quote(machines.directory("orionbox"))
+    script = f"machinectl use orionbox; machinectl use plain; command rm -r {gone}; machinectl use -"
+    found = ran(shell, home, f"{script}\necho {STATUS[shell]}")
+    assert found.docker() == expected(machines, "plain")
+    assert found.stderr.startswith('Error: Docker machine "orionbox" does not exist any more\n  Name one: ')
+    assert (found.stdout.strip(), found.started) == ("1", [])
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_what_cannot_be_used_changes_nothing_and_is_told(shell: str, home: Path, machines: Store) -> None:
     own = {"DOCKER_HOST": "tcp://192.0.2.1:2375"}
     added(machines, half_made())

@@ -460,8 +460,24 @@ def test_names_that_are_taken_are_told_also_by_case_and_nothing_is_lost(store: S
     assert 'there is another machine "DB" here' in run.errors["db"]
     assert store.names() == ["DB", "free", "web"]
     assert {path: data for path, data in whole(store).items() if path in before} == before
+    again = machinectl("import", "--from-docker-machine", old.root, store=store.root)
+    assert again.returncode == 1
+    assert again.stderr.endswith("\nNothing was taken over\n")
     assert machinectl("rename", "DB", "other", store=store.root).returncode == 0
     assert list(Run(store, old).errors) == ["web"]
+
+
+def test_two_names_of_one_host_are_both_taken_and_told(store: Store, old: OldStore) -> None:
+    added(store, Machine("ours", "none", url="tcp://192.0.2.9:2376"))
+    for name, address in (("db", "192.0.2.7"), ("other", "192.0.2.8"), ("second", "192.0.2.9"), ("web", "192.0.2.7")):
+        old.add_host(name, KEY, address)
+    for dry_run in (True, False):
+        run = Run(store, old, dry_run=dry_run)
+        assert not run.errors
+        assert '"db" is the same host, at tcp://192.0.2.7:2376' in run.remarks("web")
+        assert '"ours" is the same host' in run.remarks("second")
+        assert not any("the same host" in run.remarks(name) for name in ("db", "other"))
+    assert "machinectl rm web" in Run(Store(f"{store.root}-new"), old).remarks("web")
 
 
 def test_two_that_differ_in_case_only_are_not_both_taken(store: Store, old: OldStore) -> None:

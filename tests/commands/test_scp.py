@@ -252,6 +252,29 @@ def test_what_fails_in_the_middle_leaves_what_was_there_and_no_other_file(tmp_pa
     assert [(path.name, path.read_text()) for path in there.iterdir()] == [("old", "old\n")]
 
 
+def test_names_that_are_not_utf_8_come_and_go_as_they_are(orion: Store, tmp_path: Path) -> None:
+    there, back = (os.fsencode(tmp_path / name) for name in ("there", "back"))
+    os.makedirs(there + b"/sub\xe9")
+    for name in (b"/plain", b"/caf\xe9", b"/sub\xe9/b\xff"):
+        with open(there + name, "wb") as file:
+            file.write(name)
+    for source, target in (("orion:there", "back"), ("back", "orion:again"), ("orion:there", "again")):
+        words = [f"orion:{tmp_path}/{word[6:]}" if ":" in word else str(tmp_path / word) for word in (source, target)]
+        done = machinectl("--native-ssh", "scp", "-r", *words, store=orion.root)
+        assert (done.returncode, done.stderr) == (0, "")
+    for copy_ in (back, os.fsencode(tmp_path / "again"), os.fsencode(tmp_path / "again/there")):
+        assert sorted(os.listdir(copy_))[:2] == [b"caf\xe9", b"plain"]
+        with open(copy_ + b"/sub\xe9/b\xff", "rb") as file:
+            assert file.read() == b"/sub\xe9/b\xff"
+    # One that is there is replaced, wherever a link leads.
+    os.symlink(b"caf\xe9", tmp_path / "again" / "link")
+    words = [str(tmp_path / "back" / "plain"), f"orion:{tmp_path}/again/link"]
+    done = machinectl("--native-ssh", "scp", *words, store=orion.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "again" / "link").is_symlink()
+    assert (tmp_path / "again" / "link").read_bytes() == b"/plain"
+
+
 def test_where_to_look_for_a_full_disk_is_one_word_to_both_shells(orion: Store) -> None:
     for word, shells in (("orion:/my data", 2), ("./my data", 1)):
         console = Quiet()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import string
 import subprocess
 import sys
@@ -154,6 +155,22 @@ def test_the_file_follows_what_becomes_of_machines(store: Store, sshd: Sshd) -> 
     run("create", "-d", "none", "--url", "unix:///x.sock", "local")
     run("rm", "-y", "orion")
     assert [line for line in config.read_text().splitlines() if line.startswith("Host ")] == ["Host rigel"]
+
+
+def test_a_machine_whose_record_is_broken_for_a_while_stays_in_the_file(store: Store) -> None:
+    for name in ("orion", "rigel"):
+        server(store, name)
+    machinectl("ssh-config", "--write", store=store.root)
+    config = Path(store.root, "ssh_config")
+    before = config.read_text()
+    record = Path(store.directory("orion"), "machine.json")
+    record.write_text(record.read_text()[:-5])
+    done = machinectl("ssh-config", "--write", store=store.root)
+    assert (done.returncode, config.read_text()) == (0, before)
+    assert "Warning: orion stays as it was: " in done.stderr
+    shutil.rmtree(store.directory("orion"))
+    machinectl("ssh-config", "--write", store=store.root)
+    assert "Host orion" not in config.read_text()
 
 
 def test_a_file_that_cannot_be_written_is_told_and_ends_no_verb(store: Store) -> None:

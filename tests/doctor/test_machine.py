@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl import certs
+from machinectl.changes import FileMade
 from machinectl.doctor import cli
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.here import of_store
@@ -127,6 +128,17 @@ def kept(store: Store) -> dict[str, tuple[int, int, int]]:
         str(path): (path.lstat().st_mode, path.lstat().st_mtime_ns, path.lstat().st_ctime_ns)
         for path in sorted(Path(store.root).rglob("*"))
     }
+
+
+def test_certificates_of_ours_that_are_missing_are_renewed_and_not_asked_for(store: Store, dockerd: Dockerd) -> None:
+    machine_at(store, dockerd.url, directory=dockerd.directory)
+    Path(store.directory("orion"), "cert.pem").unlink()
+    asked = {check.hint for check in looked_at(store).values() if "certs" in check.hint}
+    assert all("certs import" in hint for hint in asked)
+    with store.writing("orion") as held:
+        held.keep_changes([FileMade("/etc/x")])
+    told = {check.hint for check in looked_at(store).values() if "certs" in check.hint}
+    assert told == {"Renew them: machinectl regenerate-certs --client-certs orion"}
 
 
 def test_what_depends_on_what_failed_is_not_claimed(store: Store, dockerd: Dockerd) -> None:

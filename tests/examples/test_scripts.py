@@ -44,10 +44,11 @@ def test_each_example_is_in_the_list_and_each_in_the_list_is_there() -> None:
 
 @pytest.mark.parametrize("script", sorted(EXAMPLES.rglob("*.sh")), ids=lambda path: path.name)
 def test_each_script_says_how_it_is_called(script: Path) -> None:
-    done = subprocess.run([script], capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    usage = done.stderr.strip().partition("usage: ")[2]
-    assert f"\n#   {usage}\n" in script.read_text()
+    for words in ([], ["--help"], ["-h"], [""]):
+        done = subprocess.run([script, *words], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (2, "")
+        usage = done.stderr.removeprefix("usage: ")
+        assert f"\n#   {usage}" in script.read_text()
 
 
 def test_no_project_starts_on_this_computer_where_there_is_no_such_machine(example: Example) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import shlex
+import subprocess
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,10 @@ from hypothesis import strategies as st
 
 from machinectl.errors import CheckFailed, UsageError
 from machinectl.provision import daemon_json
+from tests.support.real import need
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
@@ -63,6 +69,17 @@ def test_what_dockerd_takes_for_no_configuration_is_none(text: bytes | None) -> 
 def test_what_is_not_a_json_object_is_refused_by_its_name(text: bytes) -> None:
     with pytest.raises(CheckFailed, match=r"/etc/docker/daemon\.json"):
         daemon_json.parse(text, "/etc/docker/daemon.json")
+
+
+def test_what_says_where_it_is_broken_can_be_typed_on_the_host(tmp_path: Path) -> None:
+    need("dockerd")
+    path = tmp_path / "daemon json"
+    path.write_text('{"a": }')
+    with pytest.raises(CheckFailed) as refused:
+        daemon_json.parse(path.read_bytes(), str(path))
+    command = shlex.split(refused.value.hint.rpartition(": ")[2])
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "invalid character" in done.stderr) == (1, True)
 
 
 def test_engine_options_become_keys_of_the_type_that_dockerd_wants() -> None:

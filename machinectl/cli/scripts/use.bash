@@ -49,6 +49,13 @@ __machinectl_use() {
                 \printf 'Error: No machine was used before in this shell\n  Name one: machinectl use <NAME>\n' >&2
                 \return 1
             fi
+            # A machine's certificates are beside its record.
+            directory="${__machinectl_before[2]#=}"
+            if [[ -n $directory && ! -e $directory && ${__machinectl_before[3]} == =?* ]]; then
+                \printf 'Error: Docker machine "%s" does not exist any more\n  Name one: machinectl use <NAME>\n' \
+                    "${__machinectl_before[3]#=}" >&2
+                \return 1
+            fi
             __machinectl_set "${__machinectl_before[@]}"
             \printf 'docker: %s\n' "${DOCKER_MACHINE_NAME:-${DOCKER_HOST:-no machine}}" >&2
             ;;

@@ -26,6 +26,12 @@ function __machinectl_use
                 printf 'Error: No machine was used before in this shell\n  Name one: machinectl use <NAME>\n' >&2
                 return 1
             end
+            # A machine's certificates are beside its record.
+            if string match -rq -- '(?s)^=(?<directory>.+)' "$__machinectl_before[3]" && not test -e "$directory"
+                and string match -rq -- '(?s)^=(?<name>.+)' "$__machinectl_before[4]"
+                printf 'Error: Docker machine "%s" does not exist any more\n  Name one: machinectl use <NAME>\n' "$name" >&2
+                return 1
+            end
             __machinectl_set $__machinectl_before
             set -l now $DOCKER_MACHINE_NAME $DOCKER_HOST 'no machine'
             printf 'docker: %s\n' "$now[1]" >&2

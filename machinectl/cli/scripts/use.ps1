@@ -32,6 +32,14 @@ function global:__machinectl_use($root, $words) {
             $global:LASTEXITCODE = 1
             return
         }
+        $directory, $name = $global:__machinectl_before[2, 3]
+        # A machine's certificates are beside its record.
+        if ($directory -and $name -and -not (Test-Path -LiteralPath $directory)) {
+            [Console]::Error.WriteLine("Error: Docker machine ""$name"" does not exist any more`n" +
+                "  Name one: machinectl use <NAME>")
+            $global:LASTEXITCODE = 1
+            return
+        }
         __machinectl_set $global:__machinectl_before
     } elseif ($first -cin '-h', '--help') {
         & @PROGRAM@ use --help

@@ -47,6 +47,13 @@ __machinectl_use() {
                 \builtin print -u2 'Error: No machine was used before in this shell\n  Name one: machinectl use <NAME>'
                 \return 1
             fi
+            # A machine's certificates are beside its record.
+            directory="${__machinectl_before[3]#=}"
+            if [[ -n "$directory" && ! -e "$directory" && "${__machinectl_before[4]}" == '='?* ]]; then
+                \builtin print -rlu2 "Error: Docker machine \"${__machinectl_before[4]#=}\" does not exist any more" \
+                    '  Name one: machinectl use <NAME>'
+                \return 1
+            fi
             __machinectl_set "${__machinectl_before[@]}"
             \builtin print -ru2 "docker: ${DOCKER_MACHINE_NAME:-${DOCKER_HOST:-no machine}}"
             ;;

@@ -17,6 +17,9 @@ def docker_plugin_uninstall(console: Console, environment: Mapping[str, str]) ->
     path = docker_plugin.plugin_file(environment)
     if found := docker_plugin.strange(path):
         console.note(f"{path} is {found}, and stays as it is")
+        if docker_plugin.asks_for_hooks(environment):
+            docker_plugin.ask_for_no_hooks(environment)
+            console.note("docker's config.json no longer asks for the hooks of ours")
         return ""
     there = docker_plugin.is_ours(path)
     if there:
