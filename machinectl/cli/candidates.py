@@ -14,19 +14,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# What a word stands for; TEXT is anything. A tuple of words stands for one of them.
-MACHINE, DRIVER, SHELL, DIRECTORY, FILE, VERB, TEXT = (
+# What a word stands for; TEXT is anything, REMOTE is MACHINE:PATH, PLACE that or a file here. A tuple of words stands
+# for one of them.
+MACHINE, DRIVER, SHELL, DIRECTORY, FILE, PLACE, REMOTE, VERB, TEXT = (
     "machine",
     "driver",
     "shell",
     "directory",
     "file",
+    "place",
+    "remote",
     "verb",
     "text",
 )
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
-# What each verb's arguments are; the last one is repeated where it stands in MANY. The other verbs are about machines.
+# What each verb's arguments are. The other verbs are about machines, as many as one likes.
 ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "active": (),
     "api": (MACHINE, TEXT),
@@ -49,9 +52,9 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "inspect": (MACHINE,),
     "list": (),
     "ls": (),
-    "mount": (TEXT, DIRECTORY),
+    "mount": (REMOTE, DIRECTORY),
     "rename": (MACHINE, TEXT),
-    "scp": (FILE, FILE),
+    "scp": (PLACE,),
     "set": (MACHINE,),
     "shell-init": (SHELL,),
     "ssh": (MACHINE, TEXT),
@@ -60,7 +63,8 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "use": (MACHINE,),
     "version": (MACHINE,),
 }
-MANY = (MACHINE,)
+# The verbs of these whose last argument may be repeated.
+REPEATING = frozenset({"scp"})
 # What follows a flag that takes a value, by the flag, or by its verb and the flag; else it is TEXT.
 VALUES: Mapping[str, str | tuple[str, ...]] = {
     "ca-cert": FILE,
@@ -114,8 +118,7 @@ def arguments(verb: str) -> tuple[tuple[str, ...], bool]:
 
     A verb of a group is named with the group in front: `certs ls`.
     """
-    found = ARGUMENTS.get(verb, MANY)
-    return found, found is MANY
+    return ARGUMENTS.get(verb, (MACHINE,)), verb not in ARGUMENTS or verb in REPEATING
 
 
 def flags(verb: str = "") -> list[Flag]:

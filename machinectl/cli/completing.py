@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from machinectl.cli import candidates
-from machinectl.cli.candidates import DIRECTORY, DRIVER, FILE, MACHINE, SHELL, SHELLS, VERB
+from machinectl.cli.candidates import DIRECTORY, DRIVER, FILE, MACHINE, PLACE, REMOTE, SHELL, SHELLS, VERB
 from machinectl.cli.go_flags import GROUPS
 
 TYPE_CHECKING = False
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     # What may be typed, each with what it is for; and cobra's ShellCompDirective.
     Offer = tuple[Mapping[str, str], int]
 
-# cobra's ShellCompDirective: files are offered, none are, directories alone.
+# cobra's ShellCompDirective: files are offered where nothing else is, none are, directories alone; no blank behind it.
 FILES, NOTHING_ELSE, DIRECTORIES = 0, 4, 16
+NO_BLANK = 2
 
 
 class Typed:
@@ -86,7 +87,7 @@ def completion(words: Sequence[str]) -> str:
 def offer(typed: Typed, word: str) -> Offer:
     """What may come next, whatever of it has been typed."""
     if typed.open:
-        return values(typed, typed.open.value)
+        return values(typed, typed.open.value, word)
     # What follows the machine's name is for the host's own ears.
     if word.startswith("-") and not typed.only_words and not (typed.verb == "ssh" and typed.words):
         return {name: flag.about for flag in typed.flags() for name in flag.names}, NOTHING_ELSE
@@ -95,21 +96,40 @@ def offer(typed: Typed, word: str) -> Offer:
     kinds, many = candidates.arguments(typed.verb)
     place = len(typed.words)
     if place < len(kinds):
-        return values(typed, kinds[place])
-    return values(typed, kinds[-1]) if many else ({}, NOTHING_ELSE)
+        return values(typed, kinds[place], word)
+    return values(typed, kinds[-1], word) if many else ({}, NOTHING_ELSE)
 
 
-def values(typed: Typed, kind: str | tuple[str, ...]) -> Offer:
+def values(typed: Typed, kind: str | tuple[str, ...], word: str) -> Offer:
     """What may stand for a flag's value or a verb's argument."""
     if kind in {FILE, DIRECTORY}:
         return {}, FILES if kind == FILE else DIRECTORIES
+    if kind in {PLACE, REMOTE}:
+        return places(typed, word, NOTHING_ELSE if kind == REMOTE else FILES)
     if kind == MACHINE:
-        return named(candidates.machines(typed.values.get("--storage-path", "")), typed.words), NOTHING_ELSE
+        return named(machines(typed), typed.words), NOTHING_ELSE
     if kind == DRIVER:
         return named(candidates.drivers()), NOTHING_ELSE
     if kind == VERB:
         return candidates.verbs(), NOTHING_ELSE
     return named(SHELLS if kind == SHELL else kind if isinstance(kind, tuple) else ()), NOTHING_ELSE
+
+
+def places(typed: Typed, word: str, otherwise: int) -> Offer:
+    """`[USER@]MACHINE:` of each machine that fits; or what `otherwise` says, where none does.
+
+    No path on a host is known here. A colon behind a slash is a path's own.
+    """
+    before, colon, _ = word.partition(":")
+    if colon and "/" not in before:
+        return {}, NOTHING_ELSE
+    user = word[: word.rfind("@") + 1]
+    found = named(f"{user}{name}:" for name in machines(typed))
+    return (found, NO_BLANK | NOTHING_ELSE) if any(name.startswith(word) for name in found) else ({}, otherwise)
+
+
+def machines(typed: Typed) -> list[str]:
+    return candidates.machines(typed.values.get("--storage-path", ""))
 
 
 def named(names: Iterable[str], but: Sequence[str] = ()) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tests.support.docker_plugged import PluggedDocker
 
 FILES, NOTHING_ELSE, DIRECTORIES = 0, 4, 16
+NO_BLANK = 2
 
 
 def offered(*words: str) -> tuple[list[str], int]:
@@ -61,6 +63,21 @@ def test_machines_of_the_store_that_is_named(machines: Store) -> None:
     assert offered("-s", "/nowhere", "url", "") == ([], NOTHING_ELSE)
 
 
+@pytest.mark.usefixtures("machines")
+def test_places_are_machines_with_a_colon_or_files() -> None:
+    both = ["orionbox:", "rigel:"]
+    assert offered("scp", "") == (both, NO_BLANK | NOTHING_ELSE)
+    assert offered("scp", "-r", "notes", "orionbox:", "ri") == (["rigel:"], NO_BLANK | NOTHING_ELSE)
+    assert offered("scp", "root@") == ([f"root@{each}" for each in both], NO_BLANK | NOTHING_ELSE)
+    assert offered("scp", "notes") == ([], FILES)
+    assert offered("scp", "./a:b") == ([], FILES)
+    for there in ("rigel:", "rigel:/etc", "root@rigel:www"):
+        assert offered("scp", there) == ([], NOTHING_ELSE)
+    assert offered("mount", "") == (both, NO_BLANK | NOTHING_ELSE)
+    assert offered("mount", "notes") == offered("mount", "rigel:www") == ([], NOTHING_ELSE)
+    assert offered("mount", "rigel:www", "") == ([], DIRECTORIES)
+
+
 def test_flags_and_what_follows_them() -> None:
     assert offered("ls", "--fi") == (["--filter"], NOTHING_ELSE)
     assert {"-q", "--quiet"} <= set(offered("ls", "-")[0])
@@ -86,7 +103,7 @@ def test_drivers_and_their_flags(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(st.lists(st.sampled_from([*VERBS, *GROUPS["certs"], "-", "--", "-s", "--out", "=", "--driver=none", "", "x"])))
 def test_whatever_was_typed_is_answered(words: list[str]) -> None:
-    assert completion(words).splitlines()[-1] in {":0", ":4", ":16"}
+    assert completion(words).splitlines()[-1] in {":0", ":4", ":6", ":16"}
 
 
 @pytest.mark.usefixtures("machines")
@@ -109,6 +126,7 @@ def test_docker_completes_with_it(docker: PluggedDocker) -> None:
         ("docker machine stat", ["status"]),
         ("docker machine env --she", ["--shell"]),
         ("docker machine env --shell=f", ["fish"]),
+        ("docker machine scp notes ri", ["rigel:"]),
         ("docker mach", ["machine"]),
     ],
 )
@@ -125,7 +143,7 @@ COMP_WORDS=({" ".join(words)}) COMP_CWORD={len(words) - 1} COMP_LINE='{typed}' C
 __start_docker
 printf '%s\\n' "${{COMPREPLY[@]% }}"
 """
-    environment = {**docker.environment, "PATH": "/usr/local/bin:/usr/bin:/bin"}
+    environment = {**os.environ, **docker.environment, "PATH": "/usr/local/bin:/usr/bin:/bin"}
     done = subprocess.run(
         ["bash", "--norc", "-c", f"{script}\n{ask}"], env=environment, capture_output=True, text=True, check=False
     )

@@ -47,9 +47,35 @@ COMPLETED = [
     ("create --tls-dir oth", "create --tls-dir other/"),
     ("certs create --ca-key=a-k", "certs create --ca-key=a-key"),
     ("--debug use ori", "--debug use orionbox"),
+    ("scp a-k", "scp a-key"),
+    ("scp oth", "scp other/"),
+    ("scp a-key ori", "scp a-key orionbox:"),
+    ("scp a-key other plain: ori", "scp a-key other plain: orionbox:"),
+    ("scp orionbox:www a-k", "scp orionbox:www a-key"),
+    ("scp root@ori", "scp root@orionbox:"),
+    ("scp ./c:l", "scp ./c:lock"),
+    ("-s other scp a-key sir", "-s other scp a-key sirius:"),
+    ("mount -u pl", "mount -u plain:"),
+    ("mount root@pl", "mount root@plain:"),
+    ("mount plain:www oth", "mount plain:www other/"),
 ]
 # What Tab must not add to.
-LEFT = ["env plain or", "restart orionbox orionb", "frob ori", "use .", "use ../", "poweroff ori", "rename plain new"]
+LEFT = [
+    "env plain or",
+    "restart orionbox orionb",
+    "frob ori",
+    "use .",
+    "use ../",
+    "poweroff ori",
+    "rename plain new",
+    # A path on a machine is none of this computer's, and mount's source is always one.
+    "scp orionbox:",
+    "scp orionbox:a-k",
+    "scp a-key orionbox:oth",
+    "scp root@orionbox:a-k",
+    "mount a-k",
+    "mount oth",
+]
 OF_DRIVERS = [
     ("create -d gen", "create -d generic"),
     ("create --driver=gen", "create --driver=generic"),
@@ -63,6 +89,7 @@ OF_DRIVERS = [
 def home(tmp_path: Path) -> Path:
     home = tmp_path / "home"
     (home / "a-key").touch()
+    (home / "c:lock").touch()
     for root, names in ((".local/share/machinectl", ("orionbox", "plain")), ("other", ("sirius",))):
         for name in names:
             added(Store(str(home / root)), Machine(name, "none", url="unix:///x.sock"))
@@ -123,6 +150,30 @@ def test_all_machines_are_shown_and_nothing_else(person: Person) -> None:
     assert words == {"orionbox", "plain"}
 
 
+def test_no_blank_is_put_behind_a_machines_colon(person: Person) -> None:
+    for line in ("scp ori", "scp root@ori", "mount ori"):
+        tab(person, line)
+        person.type("www|")
+        person.until_line(f"ready> machinectl {line.removesuffix('ori')}orionbox:www|")
+
+
+def test_files_and_machines_that_begin_alike_are_shown_beside_one_another(person: Person, home: Path) -> None:
+    (home / "orion's plan;touch ran").touch()
+    (home / "orion").mkdir()
+    tab(person, f"scp or{TAB}{TAB}")
+    person.until_text("orionbox", "orion/", "plan")
+    tab(person, "scp orionb")
+    person.until_line("ready> machinectl scp orionbox:")
+    assert not (home / "ran").exists()
+
+
+def test_where_bash_takes_no_words_apart_at_colons_places_are_completed_too(home: Path) -> None:
+    with at_shell("bash", home, after="COMP_WORDBREAKS=${COMP_WORDBREAKS//[:=]}") as person:
+        for line, wanted in (("scp root@ori", "scp root@orionbox:"), ("scp ./c:l", "scp ./c:lock")):
+            tab(person, line)
+            person.until_line(f"ready> machinectl {wanted}")
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_it_works_in_a_shell_with_odd_settings(shell: str, home: Path) -> None:
     before = {
@@ -131,7 +182,12 @@ def test_it_works_in_a_shell_with_odd_settings(shell: str, home: Path) -> None:
         "fish": "alias cd=false; alias ls=false; set -g IFS n",
     }
     with at_shell(shell, home, after=before[shell]) as person:
-        for line, wanted in (("use ori", "use orionbox"), ("env --shell=fi", "env --shell=fish")):
+        for line, wanted in [
+            ("use ori", "use orionbox"),
+            ("env --shell=fi", "env --shell=fish"),
+            ("scp a-k", "scp a-key"),
+            ("scp root@ori", "scp root@orionbox:"),
+        ]:
             tab(person, line)
             person.until_line(f"ready> machinectl {wanted}")
 

@@ -3,19 +3,20 @@
 
 _machinectl() {
     \local IFS=$' \t\n' word='' cur='' verb='' root='' driver="${MACHINE_DRIVER-}" flag='' kind='' value='' at=0 joined=''
-    \local verbs='' flags='' arguments=''
+    \local verbs='' flags='' arguments='' line='' piece="${2-}"
     \local -a words given
     words=()
     given=()
     COMPREPLY=()
-    # bash takes words apart at = and at :, too.
+    # bash takes words apart at = and at : and at @, too: those between which there is no blank are one.
+    line="${COMP_LINE#*"${COMP_WORDS[0]}"}"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD}"; do
-        case "${#words[@]}:$joined$word" in
-            0:* | *:[!=:]* | *:) words[${#words[@]}]="$word" ;;
-            *) words[${#words[@]} - 1]+="$word" ;;
-        esac
-        joined=''
-        case "$word" in [=:]*) joined='=' ;; esac
+        if [[ -n $word && ${#words[@]} -gt 0 && $line == "$word"* ]]; then
+            words[${#words[@]} - 1]+="$word"
+        else
+            words[${#words[@]}]="$word"
+        fi
+        line="${line#*"$word"}"
     done
     cur="${words[${#words[@]} - 1]-}"
     at=0
@@ -107,6 +108,7 @@ __machinectl_offer() {
     case "$kind" in
         TEXT | '') \return 0 ;;
         MACHINE) __machinectl_machines ;;
+        PLACE | REMOTE) __machinectl_places ;;
         VERB)
             __machinectl_table ''
             __machinectl_offer "${verbs// /|}" "$cur" ''
@@ -133,6 +135,34 @@ __machinectl_offer() {
             IFS=$' \t\n'
             ;;
     esac
+}
+
+# Offer the machines with a colon behind and no blank, as a path comes there; where a PLACE is meant, files beside them.
+__machinectl_places() {
+    \local whole="$cur" user=''
+    \local -a given found
+    given=()
+    # Paths on a machine are not known here. A colon behind a slash is a path's own.
+    if [[ $whole == *:* && ${whole%%:*} != */* ]]; then \return 0; fi
+    case "$whole" in *@*) user="${whole%@*}@" ;; esac
+    cur="${whole#"$user"}"
+    __machinectl_machines
+    found=()
+    for word in ${COMPREPLY[@]+"${COMPREPLY[@]}"}; do found[${#found[@]}]="$user$word:"; done
+    COMPREPLY=()
+    if [[ $kind == PLACE ]]; then __machinectl_offer FILE "$whole" ''; fi
+    if [[ ${#found[@]} -gt 0 ]]; then
+        # Beside what bash is not to quote, files are quoted here.
+        \compopt +o filenames -o nospace 2>/dev/null || \:
+        for word in ${COMPREPLY[@]+"${COMPREPLY[@]}"}; do
+            if [[ -d $word ]]; then word+=/; fi
+            \printf -v word %q "$word"
+            case "$word" in '$'*) ;; *) found[${#found[@]}]="$word" ;; esac
+        done
+        COMPREPLY=("${found[@]}")
+    fi
+    # What is offered takes the place of `piece` alone, the last that bash took the word apart to.
+    COMPREPLY=(${COMPREPLY[@]+"${COMPREPLY[@]#"${whole%"$piece"}"}"})
 }
 
 # The machines are directories. What cannot be a machine's name is left out, and so is what was typed already.
@@ -266,12 +296,12 @@ __machinectl_table() {
         'scp')
             verbs=''
             flags='-r --recursive -d --delta -q --quiet -p --preserve --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
-            arguments='FILE FILE'
+            arguments='PLACE...'
             ;;
         'mount')
             verbs=''
             flags='-u --unmount -h --help'
-            arguments='TEXT DIRECTORY'
+            arguments='REMOTE DIRECTORY'
             ;;
         'url')
             verbs=''

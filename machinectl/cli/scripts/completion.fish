@@ -70,6 +70,8 @@ function __machinectl_offer --argument-names kind cur beginning root
             return
         case MACHINE
             string replace -r -- '$' \tmachine (__machinectl_machines "$root" $argv[5..])
+        case PLACE REMOTE
+            __machinectl_places $kind "$cur" "$root"
         case DIRECTORY
             string replace -r -- '^' "$beginning" (__fish_complete_directories "$cur" '')
         case FILE
@@ -84,6 +86,18 @@ function __machinectl_offer --argument-names kind cur beginning root
             end
         case '*'
             string replace -r -- '^' "$beginning" (string split -- '|' $kind)
+    end
+end
+
+# Offer the machines with a colon behind, after which fish puts no blank, as a path comes there; where a PLACE is meant,
+# files beside them.
+function __machinectl_places --argument-names kind cur root
+    # Paths on a machine are not known here. A colon behind a slash is a path's own.
+    string match -rq -- '^[^/:]*:' "$cur" && return
+    test $kind = PLACE && __fish_complete_path "$cur" ''
+    set -l user (string match -r -- '^.*@' "$cur" | string collect -a)
+    for name in (__machinectl_machines "$root")
+        printf '%s%s:\tmachine\n' "$user" $name
     end
 end
 
@@ -339,7 +353,7 @@ function __machinectl_table
                 '--ssh-strict	Refuse a host whose SSH key is not known.' \
                 '-h	Show help.' \
                 '--help	Show help.'
-            set -g __machinectl_arguments 'FILE' 'FILE'
+            set -g __machinectl_arguments 'PLACE...'
         case 'mount'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
@@ -347,7 +361,7 @@ function __machinectl_table
                 '--unmount	End it.' \
                 '-h	Show help.' \
                 '--help	Show help.'
-            set -g __machinectl_arguments 'TEXT' 'DIRECTORY'
+            set -g __machinectl_arguments 'REMOTE' 'DIRECTORY'
         case 'url'
             set -g __machinectl_verbs
             set -g __machinectl_flags \

@@ -18,8 +18,8 @@ $__machinectl_table = @{
     'ps' = @(), @('-a', '--all', '-f=TEXT', '--filter=TEXT', '--format=TEXT', '-n=TEXT', '--last=TEXT', '-l', '--latest', '--no-trunc', '-q', '--quiet', '-s', '--size', '-t=TEXT', '--timeout=TEXT', '--json', '-h', '--help'), @('MACHINE...')
     'ssh' = @(), @('--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE', 'TEXT')
     'ssh-config' = @(), @('--write', '-h', '--help'), @('MACHINE...')
-    'scp' = @(), @('-r', '--recursive', '-d', '--delta', '-q', '--quiet', '-p', '--preserve', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('FILE', 'FILE')
-    'mount' = @(), @('-u', '--unmount', '-h', '--help'), @('TEXT', 'DIRECTORY')
+    'scp' = @(), @('-r', '--recursive', '-d', '--delta', '-q', '--quiet', '-p', '--preserve', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('PLACE...')
+    'mount' = @(), @('-u', '--unmount', '-h', '--help'), @('REMOTE', 'DIRECTORY')
     'url' = @(), @('--json', '-h', '--help'), @('MACHINE')
     'ip' = @(), @('--json', '-h', '--help'), @('MACHINE...')
     'shell-init' = @(), @('--prompt', '-h', '--help'), @('bash|zsh|fish|powershell')
@@ -82,7 +82,7 @@ Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
     $words = @($commandAst.CommandElements | Select-Object -Skip 1 |
         Where-Object { $_.Extent.EndOffset -lt $cursorPosition } | ForEach-Object { $_.Extent.Text })
-    $verb = ''; $root = ''; $driver = "$Env:MACHINE_DRIVER"; $flag = ''; $kind = ''; $given = @()
+    $verb = ''; $root = ''; $driver = "$Env:MACHINE_DRIVER"; $flag = ''; $kind = ''; $argument = ''; $given = @()
     $verbs, $flags, $arguments = $__machinectl_table['']
     $flags = @($flags)
     foreach ($word in $words) {
@@ -129,11 +129,20 @@ Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
         $argument = @($arguments)[[Math]::Min($given.Count, [Math]::Max(@($arguments).Count - 1, 0))]
         if ($given.Count -lt @($arguments).Count -or $argument -clike '*...') {
             switch -Wildcard -CaseSensitive ($argument) {
+                { $_ -clike 'PLACE*' -or $_ -ceq 'REMOTE' } {
+                    if ($wordToComplete -notlike '*:*') {
+                        $user = $wordToComplete -replace '[^@]*\z'
+                        __machinectl_machines $root | ForEach-Object { $user + $_ + ':' }
+                    }
+                }
                 'MACHINE*' { __machinectl_machines $root | Where-Object { $_ -notin $given } }
                 'VERB' { $__machinectl_table[''][0] }
                 '*|*' { $argument -split '\|' }
             }
         }
+    }
+    if ($argument -clike 'PLACE*' -and $wordToComplete -notlike '*:*') {
+        [Management.Automation.CompletionCompleters]::CompleteFilename($wordToComplete)
     }
     $candidates | Where-Object { $_ -and $_.StartsWith($wordToComplete) } | ForEach-Object {
         [Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)

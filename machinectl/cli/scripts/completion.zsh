@@ -84,6 +84,7 @@ __machinectl_offer() {
     case "$1" in
         (TEXT|'') \return 1 ;;
         (MACHINE) __machinectl_machines ;;
+        (PLACE|REMOTE) __machinectl_places "$1" ;;
         (DIRECTORY) _files -/ ;;
         (FILE) _files ;;
         (VERB) __machinectl_table '' && __machinectl_describe commands command "${verbs[@]}" ;;
@@ -102,6 +103,18 @@ __machinectl_offer() {
     esac
 }
 
+# Offer the machines with a colon behind and no blank, as a path comes there; where a PLACE is meant, files beside them.
+__machinectl_places() {
+    \local -a given
+    \local offered=1
+    # Paths on a machine are not known here. A colon behind a slash is a path's own.
+    if [[ "$PREFIX" == *:* && "${PREFIX%%:*}" != */* ]]; then \return 1; fi
+    if [[ "$1" == PLACE ]] && _files; then offered=0; fi
+    \compset -P '*@'
+    if __machinectl_machines -S :; then offered=0; fi
+    \return offered
+}
+
 # The machines are directories. What cannot be a machine's name is left out, and so is what was typed already.
 __machinectl_machines() {
     \builtin setopt localoptions extendedglob
@@ -112,7 +125,7 @@ __machinectl_machines() {
     found=("$machines"/[0-9A-Za-z]*(N-/:t))
     found=(${(M)found:#[0-9A-Za-z.-]##})
     found=(${found:|given})
-    _wanted machines expl machine compadd -a found
+    _wanted machines expl machine compadd "$@" -a found
 }
 
 # Add the options of the driver that is named to those of `create`, and those of all drivers to those of `set`.
@@ -365,7 +378,7 @@ __machinectl_table() {
                 '--ssh-strict	Refuse a host whose SSH key is not known.'
                 '-h	Show help.'
                 '--help	Show help.')
-            arguments=('FILE' 'FILE')
+            arguments=('PLACE...')
             ;;
         ('mount')
             verbs=()
@@ -374,7 +387,7 @@ __machinectl_table() {
                 '--unmount	End it.'
                 '-h	Show help.'
                 '--help	Show help.')
-            arguments=('TEXT' 'DIRECTORY')
+            arguments=('REMOTE' 'DIRECTORY')
             ;;
         ('url')
             verbs=()
