@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Found = TypeVar("Found")
+
+# ^C that comes while a thread is on its way into waiting does not end the wait: how late it is heard then.
+HEARD_SECONDS = 0.2
 
 
 class Beside(Generic[Found]):
@@ -29,7 +33,9 @@ class Beside(Generic[Found]):
 
     def found(self, timeout: float | None = None) -> Found | None:
         """What was found, None where it is not by then; `timeout` in seconds."""
-        self._thread.join(timeout)
+        end = time.monotonic() + (timeout if timeout is not None else float("inf"))
+        while self._thread.is_alive() and (left := end - time.monotonic()) > 0:
+            self._thread.join(min(left, HEARD_SECONDS))
         if self._bug:
             raise self._bug
         return self._found

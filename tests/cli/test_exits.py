@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,3 +60,19 @@ def test_of_many_machines_each_error_names_its_own(capsys: pytest.CaptureFixture
 
 def test_the_help_of_a_command_line_that_says_nothing_is_no_error(store: Store) -> None:
     assert "Error" not in machinectl("certs", store=store.root).stderr.partition("\n")[0]
+
+
+@pytest.mark.parametrize(("daemon", "torn_down"), [("daemon=True", ""), ("daemon=False", "torn down\n")])
+def test_the_interpreter_is_not_taken_away_beneath_threads_that_nobody_waits_for(daemon: str, torn_down: str) -> None:
+    code = (
+        "import atexit, sys, threading\n"
+        "from machinectl.cli import front\n"
+        "atexit.register(print, 'torn down')\n"
+        "over = threading.Event()\n"
+        f"threading.Thread(target=over.wait, args=(0.5,), {daemon}).start()\n"
+        "sys.argv[1:] = ['ls', '-q', '--json', '--no-such-option']\n"
+        "sys.exit(front.main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (2, torn_down)
+    assert "No such option" in done.stderr
