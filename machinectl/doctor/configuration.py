@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from machinectl.changes import ConfigMerged, of_kind
@@ -12,7 +11,6 @@ from machinectl.doctor.check import broken, failed, ok, unknown
 from machinectl.errors import MachineError
 from machinectl.masking import without_secret_of
 from machinectl.provision import configuration, daemon_json
-from machinectl.provision.restart import edited
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +43,7 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
         how = "changed by hand since" if by_hand(host, changes) else "not as it shall be"
         return broken(TITLE, f"{how}: {'; '.join(found)}", f"{read} it up again: machinectl provision {shell.machine}")
     beside = f"; set by others: {', '.join(theirs)}" if theirs else ""
-    if edited(host, replace(target, earlier=next(iter(of_kind(changes, ConfigMerged)), None))):
+    if host.edited:
         restart = shell.service("restart", host.init)
         return unknown(
             TITLE,

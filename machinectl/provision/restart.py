@@ -79,10 +79,7 @@ def starting(facts: Facts) -> tuple[str, ...]:
 
 
 def edited(facts: Facts, target: Target) -> bool:
-    """Whether somebody else has changed daemon.json since the engine was started.
-
-    The host's clocks tell both to a second or two, so that what we wrote just before the restart may seem later.
-    """
+    """Whether somebody else has changed daemon.json since the engine was started."""
     if not (facts.edited and facts.config):
         return False
     written = target.earlier.written if target.earlier else ""
