@@ -55,8 +55,9 @@ def leave_threads(code: int) -> None:
     others = [each for each in threading.enumerate() if each is not threading.main_thread()] if threading else []
     if not others or not all(each.daemon for each in others):
         return
-    if finding := sys.modules.get("machinectl.driver.finding"):
-        finding.close_all()
+    import atexit
+
+    atexit._run_exitfuncs()  # noqa: SLF001 (what the interpreter's end calls; it has no other name)
     try:
         sys.stdout.flush()
         sys.stderr.flush()
