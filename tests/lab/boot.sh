@@ -5,7 +5,7 @@ for cgroup in $CGROUPS; do echo $$ > "$cgroup/cgroup.procs"; done
 # shellcheck disable=SC2016  # the variables are for the shell in there
 exec unshare --mount --propagation slave bash -c '
 mkdir -p /run/systemd && mount -t tmpfs tmpfs /run/systemd || exit 1
-rm -rf "$D/work/work"
+rm -rf "$D/work"/*
 mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$D/up,workdir=$D/work" "$D/root" || exit 1
 # cgroup v2 inside, whatever this machine has. Of /proc/sys only net is writable: the rest is this machine, too.
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
