@@ -75,7 +75,7 @@ def add_import(group: typer.Typer) -> None:
         context: Annotated[str, typer.Argument(metavar="CONTEXT")],
         name: Annotated[str, typer.Argument(metavar="[NAME]", show_default=False)] = "",
     ) -> None:
-        from machinectl.commands.context.import_ import origin
+        from machinectl.commands.context.import_ import source
         from machinectl.commands.create import Certificates, Creation, create
         from machinectl.driver.finding import load
         from machinectl.hosts.access import Access
@@ -85,7 +85,7 @@ def add_import(group: typer.Typer) -> None:
 
         here = session(ctx)
         machine = name or context
-        found = origin(here.store, context, machine)
+        found = source(here.store, context, machine)
         plain = False if found.url.startswith("tcp://") and not found.directory else None
         spec = MachineSpec("none", {"url": found.url}, plain, provision=False, context=found.is_ours)
         onboarding = Onboarding(Access(), NOTHING_SPECIAL)

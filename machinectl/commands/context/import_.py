@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Origin:
+class Source:
     """Where a context leads: the engine's URL, and the directory of what opens it, "" where it is not over TLS.
 
     `is_ours` is whether the context is kept by this store, for a machine of that name.
@@ -28,7 +28,7 @@ class Origin:
     is_ours: bool
 
 
-def origin(store: Store, context: str, machine: str) -> Origin:
+def source(store: Store, context: str, machine: str) -> Source:
     """What a context says, to make a machine of. Raises MachineError where none can be made of it."""
     if context == DEFAULT:
         raise MachineError(
@@ -60,4 +60,4 @@ def origin(store: Store, context: str, machine: str) -> Origin:
             f"--url {shlex.quote(found.host)} --tls-dir <DIR> {machine}",
         )
     directory = os.path.join(docker.place("tls", context), ENDPOINT) if found.files else ""
-    return Origin(found.host, directory, found.mark == mark_of(store, machine))
+    return Source(found.host, directory, found.mark == mark_of(store, machine))
