@@ -6,6 +6,7 @@ import base64
 import contextlib
 import glob
 import os
+import select
 import signal
 import struct
 import subprocess
@@ -51,19 +52,31 @@ def newer(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
     mine = tempfile.mkdtemp()
     monkeypatch.setattr(tempfile, "tempdir", mine)
     yield sshd
-    assert at_work_with(mine) == []
+    for process in at_work_with(mine):
+        ended(process)
     assert glob.glob(f"{mine}/*") == []
     os.rmdir(mine)
 
 
-def at_work_with(directory: str) -> list[str]:
-    """The command lines of the programs that were told of a directory."""
+def at_work_with(directory: str) -> list[int]:
+    """The programs that were told of a directory."""
     found = []
     for path in glob.glob("/proc/[0-9]*/cmdline"):
         # It may end meanwhile.
         with contextlib.suppress(OSError), open(path, "rb") as file:
-            found.append(file.read().replace(b"\0", b" ").decode(errors="replace"))
-    return [line for line in found if directory in line]
+            if directory.encode() in file.read():
+                found.append(int(path.split("/")[2]))
+    return found
+
+
+def ended(process: int) -> None:
+    """Wait for the end of a program that was told to end: an ssh in the background answers first."""
+    with contextlib.suppress(ProcessLookupError):
+        watched = os.pidfd_open(process)
+        try:
+            assert select.select([watched], [], [], 10)[0], f"process {process} goes on"
+        finally:
+            os.close(watched)
 
 
 @pytest.mark.parametrize(
