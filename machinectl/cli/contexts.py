@@ -76,11 +76,12 @@ def add_import(group: typer.Typer) -> None:
         name: Annotated[str, typer.Argument(metavar="[NAME]", show_default=False)] = "",
     ) -> None:
         from machinectl.commands.context.import_ import source
-        from machinectl.commands.create import Certificates, Creation, create
+        from machinectl.commands.create import create
         from machinectl.driver.finding import load
         from machinectl.hosts.access import Access
+        from machinectl.hosts.creation import Creation
         from machinectl.hosts.onboard import Onboarding
-        from machinectl.machines.spec import MachineSpec
+        from machinectl.machines.spec import CertificateFiles, MachineSpec
         from machinectl.provision.target import NOTHING_SPECIAL
 
         here = session(ctx)
@@ -92,7 +93,7 @@ def add_import(group: typer.Typer) -> None:
         create(
             here.store,
             here.console,
-            Creation(machine, spec, load("none"), onboarding, Certificates(found.directory)),
+            Creation(machine, spec, load("none"), onboarding, CertificateFiles(found.directory)),
         )
         here.console.note(f'"{machine}" is the engine of the docker context "{context}" now: {found.url}')
 

@@ -84,10 +84,11 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         ] = None,
         **others: Any,
     ) -> None:
-        from machinectl.commands.create import Certificates, Creation, preview
         from machinectl.commands.create import create as command
+        from machinectl.commands.create import preview
+        from machinectl.hosts.creation import Creation
         from machinectl.hosts.onboard import Onboarding
-        from machinectl.machines.spec import MachineSpec
+        from machinectl.machines.spec import CertificateFiles, MachineSpec
         from machinectl.provision.target import Allowed
 
         if driver is None and names:
@@ -111,8 +112,8 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             ),
             driver,
             Onboarding(access, allowed, access_options.authority(here)),
-            certificates=Certificates(tls_dir, tls_ca_cert, tls_client_cert, tls_client_key),
-            spare=Certificates("", here.tls.ca, here.tls.certificate, here.tls.key),
+            certificates=CertificateFiles(tls_dir, tls_ca_cert, tls_client_cert, tls_client_key),
+            spare=CertificateFiles("", here.tls.ca, here.tls.certificate, here.tls.key),
         )
         engine_options.warn_of_open_files(others, here.console)
         if engine_options.asks_for_swarm(others):

@@ -38,8 +38,8 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         ] = None,
         **others: Any,
     ) -> None:
-        from machinectl.commands.set import Edit
         from machinectl.commands.set import set_machine as command
+        from machinectl.hosts.editing import Edit
 
         here = session(ctx)
         engine_options.warn_of_open_files(others, here.console)

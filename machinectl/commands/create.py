@@ -1,284 +1,29 @@
-"""`create`: register a host with a driver, and make it a Docker host where its driver knows the way to its SSH."""
+"""`create`: make one machine."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from machinectl import url as engine_url
-from machinectl.driver import Request
-from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.access import pin_host_key
-from machinectl.hosts.driven import instance
-from machinectl.machines import record
 from machinectl.machines.advice import advise
-from machinectl.machines.chosen import waiting
-from machinectl.machines.record import Machine, Phase
-from machinectl.provision.decision import EngineDown
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.driver import Driver, SSHEndpoint, Where
-    from machinectl.hosts.identity import Identity
-    from machinectl.hosts.onboard import Onboarding
+    from machinectl.hosts.creation import Creation
     from machinectl.hosts.setup import Outcome, Plan
-    from machinectl.machines.spec import MachineSpec
-    from machinectl.machines.store import Held, Store
+    from machinectl.machines.store import Store
 
 
-@dataclass(frozen=True)
-class Certificates:
-    """Where a new machine's certificates come from: a directory, or the three files that a client needs."""
-
-    directory: str = ""
-    ca: str = ""
-    certificate: str = ""
-    key: str = ""
-
-    def read_whole(self) -> Identity | None:
-        """The certificates, where all that a client needs is given."""
-        return self.read() if self.directory or (self.ca and self.certificate and self.key) else None
-
-    def read(self) -> Identity | None:
-        """The certificates, checked; None where none was given."""
-        if self == Certificates():
-            return None
-        from machinectl.hosts.given import read_tls_dir, read_tls_files
-
-        if self.directory and (self.ca or self.certificate or self.key):
-            raise UsageError("--tls-dir and the --tls-… files exclude each other", "Give the directory alone")
-        if self.directory:
-            return read_tls_dir(self.directory)
-        if self.ca and self.certificate and self.key:
-            return read_tls_files(self.ca, self.certificate, self.key)
-        raise UsageError(
-            "A client needs its certificate, its key and the CA of the engine",
-            "Give all of --tls-ca-cert, --tls-client-cert and --tls-client-key, or --tls-dir",
-        )
-
-
-@dataclass(frozen=True)
-class Creation:
-    """A machine to be made: what it shall be, the driver that makes it, and what is at hand for that.
-
-    `certificates` are for it, `spare` ones for where no others are given or made. `onboarding` is how its host is made
-    an engine host, where there is a way to it and `spec.provision` asks for that.
-    """
-
-    name: str
-    spec: MachineSpec
-    driver: Driver
-    onboarding: Onboarding
-    certificates: Certificates = Certificates()
-    spare: Certificates = Certificates()
-
-
-def create(store: Store, console: Console, creation: Creation) -> list[Outcome]:
-    """Make a machine, or finish what an earlier `create` has begun; return what was done on its host.
-
-    Nothing is made where the name, a certificate or the driver's check is wrong. What ends it in the middle leaves a
-    machine that the next `create` goes on with and `rm` gives back, or none where nothing was made or changed.
-    """
-    settled = settle(store, creation)
-    settled.check()
-    with store.writing(creation.name, waiting(console, creation.name)) as held:
-        begin(held, settled)
-        outcomes: list[Outcome] = []
-        try:
-            ssh = make(held, settled)
-            onboarded = settled.sets_up(ssh)
-            if ssh and onboarded:
-                outcomes = creation.onboarding.carry_out(held, console, ssh)
-            elif settled.spare and held.machine.tls:
-                held.write_files(settled.spare.present)
-            if ssh and not onboarded:
-                pin_host_key(held, console, creation.onboarding.access, ssh)
-            held.machine.phase = Phase.READY
-            held.write()
-        except BaseException as exc:
-            give_up(held, console, exc)
-            raise
+def create(store: Store, console: Console, creation: Creation) -> tuple[Outcome, ...]:
+    """Make a machine, or finish what an earlier `create` has begun; return what was done on its host."""
+    made = creation.carry_out(store, console)
     store.sweep()
-    if not onboarded:
+    if not made.set_up:
         if creation.spec.engine.given:
             console.warn("the --engine-… and --tls-san options are noted only: no engine was set up")
-        advise(console, held.machine)
-    return outcomes
+        advise(console, made.machine)
+    return made.outcomes
 
 
 def preview(store: Store, console: Console, creation: Creation) -> Plan:
     """What `create` would do on the host. Nothing is made; neither a host that is there nor the store is changed."""
-    settled = settle(store, creation)
-    settled.check()
-    there = creation.driver.preview(settled.request)
-    machine = settled.begun or Machine(creation.name, creation.spec.driver, directory=store.directory(creation.name))
-    machine.spec = creation.spec
-    settled.place(machine, there)
-    if there.ssh and settled.sets_up(there.ssh):
-        return creation.onboarding.plan(machine, console, there.ssh, store)
-    from machinectl.hosts.setup import Plan
-
-    if there.url:
-        return Plan((f'"{creation.name}" would be registered at {machine.url}; its host is left as it is',))
-    return Plan((f'Driver {creation.spec.driver} would make "{creation.name}"; what is to do on it is seen then',))
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A creation whose parts were looked at: its certificates were read, and what an earlier one has begun is known."""
-
-    creation: Creation
-    given: Identity | None
-    spare: Identity | None
-    begun: Machine | None
-    request: Request
-
-    def check(self) -> None:
-        """Refuse what cannot become a machine. Raises MachineError; nothing has been made."""
-        if self.given and self.creation.spec.tls is False:
-            raise UsageError("--no-tls and certificates exclude each other", "Leave one of them out")
-        self.creation.driver.check(self.request)
-        if self.excludes_set_up:
-            there = self.creation.driver.preview(self.request)
-            # Of a host that is yet to be made nothing is known, but that it is made to be set up.
-            if there.ssh or not there.url:
-                raise set_up_excluded()
-
-    @property
-    def excludes_set_up(self) -> bool:
-        """Whether what was given excludes that the host is set up here, which is asked as well."""
-        return self.creation.spec.provision and (bool(self.given) or self.creation.spec.tls is False)
-
-    def sets_up(self, ssh: SSHEndpoint | None) -> bool:
-        """Whether the host is made an engine host. Raises UsageError where what was given excludes that."""
-        if not (self.creation.spec.provision and ssh):
-            return False
-        if self.excludes_set_up:
-            raise set_up_excluded()
-        return True
-
-    def place(self, machine: Machine, there: Where) -> None:
-        """Fill in where the machine's engine is, and whether it is spoken to over TLS."""
-        asked, given, spare = self.creation.spec.tls, bool(self.given), bool(self.spare)
-        machine.url = there.url
-        if there.ssh and not self.sets_up(there.ssh) and not (given or spare) and asked is None:
-            # Nothing on the host is known to listen but its SSH.
-            ssh = there.ssh
-            machine.url = str(engine_url.EngineURL("ssh", user=ssh.user, host=ssh.host, port=ssh.port))
-        machine.tls = speaks_tls(machine.url, asked, given=given or (spare and machine.url.startswith("tcp://")))
-
-
-def set_up_excluded() -> UsageError:
-    return UsageError(
-        "A host that is set up here gets certificates of its own",
-        "Leave --tls-dir and --no-tls out, or the host as it is: --no-provision",
-    )
-
-
-def settle(store: Store, creation: Creation) -> Settled:
-    """Look at all that is asked. Raises MachineError where the name cannot be used, or a certificate is wrong."""
-    record.check_name(creation.name)
-    given = creation.certificates.read()
-    spare = None if given or creation.spec.tls is False else creation.spare.read_whole()
-    begun = half_made(store, creation)
-    request = Request(
-        creation.name,
-        store.directory(creation.name),
-        creation.spec.options,
-        True if given else creation.spec.tls,
-        begun.driver_state if begun else "",
-    )
-    return Settled(creation, given, spare, begun, request)
-
-
-def half_made(store: Store, creation: Creation) -> Machine | None:
-    """What an earlier `create` left half made, of the same driver. Raises MachineError where the name is taken."""
-    name, driver = creation.name, creation.spec.driver
-    try:
-        machine = store.read(name)
-    except MachineError:
-        store.check_free(name)
-        return None
-    if machine.phase is Phase.READY or (machine.driver != driver and machine.driver_state):
-        store.check_free(name)
-    if machine.options and (machine.changes or machine.made):
-        check_same(machine, creation)
-    return machine
-
-
-def check_same(machine: Machine, creation: Creation) -> None:
-    """Refuse to go on with a host by other options than those it was made with: it would be another host."""
-    asked = kept_of(creation).options
-    other = [f"--{name}" for name, value in machine.spec.options.items() if asked.get(name) != value]
-    if other:
-        purge = " --purge" if machine.changes else ""
-        raise MachineError(
-            f'"{machine.name}" is half made, with another {" and ".join(other)}',
-            f"Go on with what it was made with, or take it back first: machinectl rm{purge} {machine.name}",
-        )
-
-
-def kept_of(creation: Creation) -> MachineSpec:
-    """What a record keeps of what is asked: all but the secrets."""
-    return creation.spec.without({option.name for option in creation.driver.options() if option.secret})
-
-
-def begin(held: Held, settled: Settled) -> None:
-    """Have a record of the machine before anything is made: what is made is known from then on."""
-    creation = settled.creation
-    files = settled.given.present if settled.given else {}
-    spec = kept_of(creation)
-    if half_made(held.store, creation):
-        held.machine.spec = spec
-        held.write_files(files)
-        held.write()
-        return
-    machine = Machine(creation.name, spec.driver)
-    machine.phase = Phase.CREATING
-    machine.spec = spec
-    held.add(machine, files)
-
-
-def make(held: Held, settled: Settled) -> SSHEndpoint | None:
-    """Let the driver make the host, and return where its SSH is; what it says on the way is on record at once."""
-    driver, machine = settled.creation.driver, held.machine
-
-    def keep(state: str) -> None:
-        machine.driver_state = state
-        machine.made = True
-        held.write()
-
-    request = replace(settled.request, state=machine.driver_state)
-    machine.driver_state = driver.create(request, keep)
-    held.write()
-    there = driver.where(instance(machine))
-    settled.place(machine, there)
-    held.write()
-    return there.ssh
-
-
-def give_up(held: Held, console: Console, why: BaseException) -> None:
-    """Forget a machine of which nothing was made, and whose host is as it was; of another one say how to go on."""
-    machine = held.machine
-    if not machine.changes and not machine.made:
-        held.remove()
-        return
-    if isinstance(why, MachineError):
-        held.keep_failure(why.cause)
-    go_on = f"machinectl provision {held.name}" if machine.phase is Phase.PROVISIONING else "the same command again"
-    back = f"machinectl rm --purge {held.name}" if machine.changes else f"machinectl rm {held.name}"
-    console.note(f'"{held.name}" is half made. Go on: {go_on}; or take it back: {back}')
-    if isinstance(why, EngineDown) and machine.engine.given:
-        console.note(f"What is asked of its engine can be changed before: machinectl set {held.name} --help")
-
-
-def speaks_tls(url: str, asked: bool | None, *, given: bool) -> bool:
-    """Whether the engine is spoken to over TLS: as asked for, else as its URL says."""
-    if given and url and not url.startswith("tcp://"):
-        raise UsageError(f"Certificates are for tcp:// URLs; {url} does not use them", "Leave the --tls-… options out")
-    if asked is not None:
-        return asked and url.startswith("tcp://")
-    if not url:
-        # What is set up here will.
-        return True
-    return given or engine_url.uses_tls(url)
+    return creation.plan(store, console)

@@ -6,9 +6,26 @@ import os
 import shlex
 
 from machinectl import certs
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.identity import CLIENT_FILES, SERVER_FILES, Identity
 from machinectl.machines.fileset import read_pem
+from machinectl.machines.spec import NO_CERTIFICATES, CertificateFiles
+
+
+def read_given(files: CertificateFiles) -> Identity | None:
+    """The certificates that were named, checked; None where none was. Raises MachineError."""
+    if files == NO_CERTIFICATES:
+        return None
+    if files.directory and (files.ca or files.certificate or files.key):
+        raise UsageError("--tls-dir and the --tls-… files exclude each other", "Give the directory alone")
+    if files.directory:
+        return read_tls_dir(files.directory)
+    if files.whole:
+        return read_tls_files(files.ca, files.certificate, files.key)
+    raise UsageError(
+        "A client needs its certificate, its key and the CA of the engine",
+        "Give all of --tls-ca-cert, --tls-client-cert and --tls-client-key, or --tls-dir",
+    )
 
 
 def read_tls_dir(directory: str) -> Identity:

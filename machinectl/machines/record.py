@@ -41,11 +41,11 @@ class Machine:
 
     `url` is where the engine is (docker's notation) and `tls` whether it is spoken to over TLS: together what `env`
     needs. `driver_state` is the driver's own text, kept byte for byte, and `made` whether the driver has made a host
-    that it must give back. `spec` is what the machine shall be (`provision` and `context` are of it), `changes` what
-    was done on its host, `pending` the verb that was begun there and not finished, `failure` what failed last and when,
-    `mac` the address of its network card where that is known, `origin` whose it was before (`origin.Origin`). Keys that
-    this version does not know are kept in `unknown`. `directory` is the machine's, absolute, where it was read from a
-    store.
+    that it must give back. `spec` is what the machine shall be (`provision`, `context` and `jump` are of it), `fleet`
+    the file that says so, an absolute path, where one does. `changes` is what was done on its host, `pending` the verb
+    that was begun there and not finished, `failure` what failed last and when, `mac` the address of its network card
+    where that is known, `origin` whose it was before (`origin.Origin`). Keys that this version does not know are kept
+    in `unknown`. `directory` is the machine's, absolute, where it was read from a store.
     """
 
     __slots__ = (
@@ -56,6 +56,8 @@ class Machine:
         "driver",
         "driver_state",
         "failure",
+        "fleet",
+        "jump",
         "labels",
         "mac",
         "made",
@@ -82,6 +84,8 @@ class Machine:
         self.options: dict[str, Any] = {}
         self.provision = True
         self.context = True
+        self.jump = ""
+        self.fleet = ""
         self.made = False
         self.mac = ""
         self.pending = ""
@@ -122,7 +126,9 @@ class Machine:
         from machinectl.machines.spec import MachineSpec
 
         options = {name: tuple(value) if isinstance(value, list) else value for name, value in self.options.items()}
-        return MachineSpec(self.driver, options, self.tls, self.labels, self.engine, self.provision, self.context)
+        return MachineSpec(
+            self.driver, options, self.tls, self.labels, self.engine, self.provision, self.context, self.jump
+        )
 
     @spec.setter
     def spec(self, spec: MachineSpec) -> None:
@@ -135,6 +141,7 @@ class Machine:
         self.engine = spec.engine
         self.provision = spec.provision
         self.context = spec.context
+        self.jump = spec.jump
 
     @property
     def why(self) -> str:
@@ -167,6 +174,8 @@ class Machine:
             "pending": self.pending,
             "failure": self.failure,
             "changes": self._changes,
+            **({"jump": self.jump} if self.jump else {}),
+            **({"fleet": self.fleet} if self.fleet else {}),
             **({"origin": self.origin} if self.origin else {}),
         }
         return (json.dumps({**known, **self.unknown}, indent=4) + "\n").encode()
@@ -187,6 +196,8 @@ OPTIONAL: Mapping[str, type] = {
     "labels": dict,
     "engine": dict,
     "changes": list,
+    "jump": str,
+    "fleet": str,
     "origin": dict,
 }
 
@@ -232,6 +243,8 @@ def parse(name: str, text: bytes, directory: str = "") -> Machine:
     machine.options = data.pop("options", {})
     machine.provision = data.pop("provision", True)
     machine.context = data.pop("context", True)
+    machine.jump = data.pop("jump", "")
+    machine.fleet = data.pop("fleet", "")
     machine.made = data.pop("made", False)
     machine.pending = data.pop("pending", "")
     machine.failure = data.pop("failure", {})

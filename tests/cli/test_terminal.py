@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.create import Creation, create
+from machinectl.commands.create import create
 from machinectl.driver.finding import load
 from machinectl.hosts.access import Access
+from machinectl.hosts.creation import Creation
 from machinectl.hosts.onboard import Onboarding
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.target import NOTHING_SPECIAL

@@ -1,0 +1,108 @@
+"""The values that a fleet is spoken of in: the file as it was understood, and the plan that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl.machines.spec import NO_CERTIFICATES
+
+if TYPE_CHECKING:
+    from machinectl.machines.spec import CertificateFiles, MachineSpec
+
+
+class Place(NamedTuple):
+    """Where something stands in the file; both count from 1."""
+
+    line: int = 1
+    column: int = 1
+
+
+START = Place()
+
+
+@dataclass(frozen=True)
+class Login:
+    """How a host is logged in at, as `create` is told: the names of files with secrets, and the host's key."""
+
+    passphrase_file: str = ""
+    password_file: str = ""
+    sudo_password_file: str = ""
+    host_key: str = ""
+    strict: bool = False
+
+
+NO_LOGIN = Login()
+
+
+@dataclass(frozen=True)
+class FleetHost:
+    """A host of the file: its machine's name, what that shall be, and where the file begins to say so.
+
+    Paths are absolute. `swarm` is its role in the fleet's Swarm: "", "manager" or "worker".
+    """
+
+    name: str
+    spec: MachineSpec
+    place: Place = START
+    certificates: CertificateFiles = NO_CERTIFICATES
+    login: Login = NO_LOGIN
+    swarm: str = ""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A file that is right, by its absolute path; its hosts in its order."""
+
+    path: str
+    hosts: tuple[FleetHost, ...]
+
+
+class Action(StrEnum):
+    """What is done with a machine: `RESUME` goes on with one that is half made, or whose host was not told all."""
+
+    CREATE = "create"
+    RESUME = "resume"
+    CHANGE = "change"
+    REMOVE = "remove"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An option that shall be another one, under its key in the file; values as texts, without secrets.
+
+    `restarts` is whether the engine restarts for it.
+    """
+
+    key: str
+    old: str
+    new: str
+    restarts: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to be done with one machine; `host` is as the file has it, None where it is in it no more."""
+
+    name: str
+    action: Action
+    host: FleetHost | None = None
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def restarts(self) -> bool:
+        """Whether an engine that is in use restarts."""
+        return any(each.restarts for each in self.differences)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done with each machine that is of the fleet, or was."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def has_work(self) -> bool:
+        return any(step.action is not Action.LEAVE for step in self.steps)
