@@ -75,6 +75,7 @@ VALUES: Mapping[str, str | tuple[str, ...]] = {
     "env format": ("json", "dotenv", "properties"),
     "out": DIRECTORY,
     "shell": ("bash", "zsh", "sh", "fish", "tcsh", "powershell", "cmd", "emacs"),
+    "ssh-jump": MACHINE,
     "ssh-passphrase-file": FILE,
     "ssh-password-file": FILE,
     "storage-path": DIRECTORY,

@@ -11,7 +11,7 @@ import typer
 from machinectl.cli import access as access_options
 from machinectl.cli import driver_options, engine_options
 from machinectl.cli.catalogue import VERBS
-from machinectl.cli.helped import CERTIFICATES
+from machinectl.cli.helped import CERTIFICATES, SSH
 from machinectl.cli.lookahead import named_driver
 from machinectl.cli.outcomes import print_plan
 from machinectl.cli.output import write_out
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Drivers whose machines are never provisioned, and the options that matter to others alone: they are taken, not shown.
 WITHOUT_HOST = frozenset({"none"})
-FOR_HOSTS = frozenset({"no_provision", "yes", "force", "restart_swarm", "open_firewall"})
+FOR_HOSTS = frozenset({"no_provision", "yes", "force", "restart_swarm", "open_firewall", "ssh_jump"})
 
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
@@ -69,6 +69,14 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         no_context: Annotated[
             bool, typer.Option("--no-context", help="Make no docker context of the machine.")
         ] = False,
+        ssh_jump: Annotated[
+            str,
+            typer.Option(
+                metavar=access_options.JUMP,
+                help="What its SSH goes through: a machine, or a host as ssh's -J takes it.",
+                rich_help_panel=SSH,
+            ),
+        ] = "",
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Look at the host, print what would be done, and do nothing.")
         ] = False,
@@ -109,6 +117,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
                 engine=engine_options.taken(others),
                 provision=not no_provision,
                 context=not no_context,
+                jump=access_options.taken_jump(ssh_jump) or "",
             ),
             driver,
             Onboarding(access, allowed, access_options.authority(here)),

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from machinectl.cli import access as access_options
 from machinectl.cli import driver_options, engine_options
+from machinectl.cli.helped import SSH
 from machinectl.cli.lookahead import named_machine, named_store
 from machinectl.cli.verbs import evaluate, labels, session, verb
 from machinectl.driver.finding import load
@@ -36,6 +38,14 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         context: Annotated[
             bool | None, typer.Option("--context/--no-context", help="Have a docker context of the machine.")
         ] = None,
+        ssh_jump: Annotated[
+            str | None,
+            typer.Option(
+                metavar=access_options.JUMP,
+                help="What its SSH goes through: a machine, or a host as ssh's -J takes it; none ends that.",
+                rich_help_panel=SSH,
+            ),
+        ] = None,
         **others: Any,
     ) -> None:
         from machinectl.commands.set import set_machine as command
@@ -47,6 +57,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             url=url,
             tls=tls,
             context=context,
+            jump=access_options.taken_jump(ssh_jump),
             labels=labels(label or [], "--label"),
             unlabel=tuple(unlabel or ()),
             options=driver_options.changed_values(driver, options, others),
