@@ -14,6 +14,7 @@ from machinectl.cli.lookahead import named_machine, named_store
 from machinectl.cli.verbs import evaluate, labels, session, verb
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError
+from machinectl.machines.create_options import JUMP
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
@@ -41,9 +42,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         ssh_jump: Annotated[
             str | None,
             typer.Option(
-                metavar=access_options.JUMP,
-                help="What its SSH goes through: a machine, or a host as ssh's -J takes it; none ends that.",
-                rich_help_panel=SSH,
+                JUMP.flag, metavar=JUMP.metavar, help=f"{JUMP.help.rstrip('.')}; none ends that.", rich_help_panel=SSH
             ),
         ] = None,
         **others: Any,
