@@ -42,5 +42,5 @@ def test_certificates_that_are_not_there_are_named(store: Store, tmp_path: Path)
     machine = added(store, Machine("nas", "none", url="tcp://192.168.0.40:2376", tls=True))
     gone = files(tmp_path / "gone")
     shutil.rmtree(gone.directory)
-    with pytest.raises(MachineError, match="ca.pem"):
+    with pytest.raises(MachineError, match=r"ca\.pem"):
         has_given(machine, gone)
