@@ -16,8 +16,9 @@ SECTIONS = (
     "Make and change machines",
     "Look after their hosts",
     "Look closer",
+    "Many machines at once",
 )
-USE, MAKE, LOOK_AFTER, LOOK_CLOSER = SECTIONS
+USE, MAKE, LOOK_AFTER, LOOK_CLOSER, MANY = SECTIONS
 
 
 class Verb:
@@ -217,6 +218,7 @@ VERBS = {
         "machinectl api orionbox /info",
         "machinectl api orionbox POST '/images/prune'",
     ),
+    "fleet": Verb("fleet", MANY, "Write a fleet's file, and have editors know it.", "machinectl fleet schema"),
 }
 
 # Of `certs`, in the same form.
@@ -282,11 +284,22 @@ DOCKER_PLUGIN = {
     "uninstall": Verb("docker_plugin", USE, "Take `docker machine` away again.", "machinectl docker-plugin uninstall"),
 }
 
+# Of `fleet`.
+FLEET = {
+    "schema": Verb(
+        "fleet",
+        MANY,
+        "Print a JSON Schema of fleet.yaml, from which editors complete it.",
+        "machinectl fleet schema > fleet.schema.json",
+    ),
+}
+
 # The verbs that have verbs of their own.
 GROUPS = {
     "certs": CERTS,
     "context": CONTEXT,
     "docker-plugin": DOCKER_PLUGIN,
+    "fleet": FLEET,
 }
 
 OPTIONS = (
