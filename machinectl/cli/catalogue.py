@@ -16,8 +16,9 @@ SECTIONS = (
     "Make and change machines",
     "Look after their hosts",
     "Look closer",
+    "Many machines at once",
 )
-USE, MAKE, LOOK_AFTER, LOOK_CLOSER = SECTIONS
+USE, MAKE, LOOK_AFTER, LOOK_CLOSER, MANY = SECTIONS
 
 
 class Verb:
@@ -217,6 +218,7 @@ VERBS = {
         "machinectl api orionbox /info",
         "machinectl api orionbox POST '/images/prune'",
     ),
+    "swarm": Verb("swarm", MANY, "Make machines one Docker Swarm, and look after it.", "machinectl swarm status"),
 }
 
 # Of `certs`, in the same form.
@@ -282,11 +284,40 @@ DOCKER_PLUGIN = {
     "uninstall": Verb("docker_plugin", USE, "Take `docker machine` away again.", "machinectl docker-plugin uninstall"),
 }
 
+# Of `swarm`.
+SWARM = {
+    "init": Verb(
+        "swarm", MANY, "Have a machine begin a swarm, as its first manager.", "machinectl swarm init orionbox"
+    ),
+    "join": Verb(
+        "swarm",
+        MANY,
+        "Have machines join the swarm of a manager.",
+        "machinectl swarm join orionbox rigel saiph",
+        "machinectl swarm join --manager orionbox bellatrix mintaka",
+    ),
+    "leave": Verb(
+        "swarm",
+        MANY,
+        "Have machines leave their swarm.",
+        "machinectl swarm leave rigel",
+        "machinectl swarm leave --force orionbox",
+    ),
+    "status": Verb(
+        "swarm",
+        MANY,
+        "Show the nodes of swarms, and what is lost if one more manager goes.",
+        "machinectl swarm status",
+        "machinectl swarm status --json orionbox",
+    ),
+}
+
 # The verbs that have verbs of their own.
 GROUPS = {
     "certs": CERTS,
     "context": CONTEXT,
     "docker-plugin": DOCKER_PLUGIN,
+    "swarm": SWARM,
 }
 
 OPTIONS = (

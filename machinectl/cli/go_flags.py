@@ -79,6 +79,11 @@ VERBS = {
     "start": POWER,
     "status": "t,timeout= json",
     "stop": POWER,
+    "swarm": "",
+    "swarm init": f"advertise-addr= {LOGIN}",
+    "swarm join": f"manager advertise-addr= {LOGIN}",
+    "swarm leave": f"f,force {LOGIN}",
+    "swarm status": "t,timeout= json",
     "upgrade": f"y,yes f,force restart-swarm dry-run {LOGIN}",
     "url": "json",
     "use": "u,unset",
@@ -90,6 +95,7 @@ GROUPS = {
     "certs",
     "context",
     "docker-plugin",
+    "swarm",
 }
 # strconv.ParseBool's.
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.contexts import Contexts
 from machinectl.errors import MachineError
+from machinectl.hosts import swarm_contexts
 from machinectl.hosts.contexts import Step, drop, mend, standings, without
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def context_sync(store: Store, console: Console) -> Iterator[tuple[Standing, Mac
     """Yield each context when it is mended, with how it stood, or with the reason why it could not be.
 
     What a killed machinectl left half done is put right first. The context of a machine that is gone from another store
-    is taken over: this one may be where that was moved to.
+    is taken over: this one may be where that was moved to. A swarm's leads to a manager that answers from now on.
     """
     docker = Contexts()
     if docker.is_unfinished:
@@ -37,6 +38,7 @@ def context_sync(store: Store, console: Console) -> Iterator[tuple[Standing, Mac
             yield found, exc
         else:
             yield found, None
+    yield from swarm_contexts.sync(docker, store)
 
 
 def bring_into_step(docker: Contexts, store: Store, console: Console, found: Standing) -> None:
