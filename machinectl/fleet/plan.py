@@ -12,6 +12,7 @@ from machinectl.fleet.faults import Faults
 from machinectl.fleet.model import Action, Difference, Plan, Step
 from machinectl.machines.engine_options import DECLARED
 from machinectl.machines.record import PROVISION, Phase
+from machinectl.machines.swarm_node import node_of
 from machinectl.masking import without_secret_of, without_secrets
 
 if TYPE_CHECKING:
@@ -140,6 +141,15 @@ def differences(host: FleetHost, machine: Machine, has_certificates: HasCertific
         yield switched("no-context", old=not machine.context, new=not spec.context)
     if machine.jump != spec.jump:
         yield Difference("ssh-jump", machine.jump, spec.jump)
+    yield from of_swarm(host, machine)
+
+
+def of_swarm(host: FleetHost, machine: Machine) -> Iterator[Difference]:
+    """A role in the fleet's swarm; a machine that the file gives none stays in the swarm that it is in."""
+    node = node_of(machine)
+    role = node.role if node else ""
+    if host.swarm and role != host.swarm:
+        yield Difference("swarm", role, host.swarm)
 
 
 def switched(key: str, *, old: bool, new: bool, restarts: bool = False) -> Difference:

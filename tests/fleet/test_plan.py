@@ -20,6 +20,7 @@ from machinectl.hosts.signing import made_good
 from machinectl.machines.engine_options import DECLARED, EngineOptions
 from machinectl.machines.record import Machine, Phase, broken, parse
 from machinectl.machines.spec import CertificateFiles, MachineSpec
+from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision import configuration
 from tests.provision.test_steps import host as recorded
 
@@ -207,6 +208,16 @@ def test_certificates_are_compared_with_those_that_the_machine_has() -> None:
     assert one(given, made(given), has=False).differences == (Difference("tls-dir", "others", "/certs/nas"),)
     three = replace(given, certificates=CertificateFiles("", "/ca.pem", "/cert.pem", "/key.pem"))
     assert one(three, made(three), has=False).differences == (Difference("tls-client-cert", "others", "/cert.pem"),)
+
+
+def test_a_role_in_the_swarm_is_compared_where_the_file_gives_one() -> None:
+    there = machine()
+    manager = replace(host(), swarm="manager")
+    assert one(manager, there).differences == (Difference("swarm", "", "manager"),)
+    there.swarm = SwarmNode("orion", "cluster", "node", "worker").dump()
+    assert one(manager, there).differences == (Difference("swarm", "worker", "manager"),)
+    assert one(replace(host(), swarm="worker"), there).action is Action.LEAVE
+    assert one(host(), there).action is Action.LEAVE
 
 
 @pytest.mark.parametrize("how", ["phase", "pending"])
