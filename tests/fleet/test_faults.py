@@ -168,9 +168,12 @@ def test_jump_hosts_are_of_the_file_or_machines_or_anywhere_and_never_in_a_circl
         ]
     assert faults(text.format(a="c")) == [
         "3:40: ssh-jump: a through c through b through a: who goes in a circle never gets there",
-        "4:40: ssh-jump: b through a through c through b: who goes in a circle never gets there",
-        "5:40: ssh-jump: c through b through a through c: who goes in a circle never gets there",
     ]
+
+
+def test_a_jump_host_is_for_hosts_with_ssh() -> None:
+    text = "hosts: {nas: {driver: none, url: tcp://nas, ssh-jump: ops@gate}}"
+    assert fault(text) == "1:55: ssh-jump is for SSH, and driver none knows of none"
 
 
 @pytest.mark.parametrize(
