@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
 
-    # Whether a machine has the certificates that files hold. Raises MachineError where those are wrong.
-    HasCertificates = Callable[[Machine, CertificateFiles], bool]
+    # Whether a machine (None: it is yet to be made) has the certificates that files hold. Raises MachineError where
+    # those are wrong.
+    HasCertificates = Callable[[Machine | None, CertificateFiles], bool]
 
 # The engine options that an engine takes in its restart alone; the others are for installing one, and it stays. So does
 # its certificate where it has names that are not asked for any more.
@@ -94,8 +95,10 @@ def usable(
 
 
 def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificates: HasCertificates) -> Step:
-    """What is to be done with one host of the file."""
+    """What is to be done with one host of the file. Raises MachineError where its certificates cannot be had."""
     if machine is None:
+        if host.certificates.whole:
+            has_certificates(None, host.certificates)
         return Step(host.name, Action.CREATE, host)
     found = tuple(differences(host, machine, has_certificates))
     if found and machine.fleet != fleet.path:
