@@ -23,16 +23,19 @@ if TYPE_CHECKING:
 class Edit:
     """What to change; what is None or empty stays as it is.
 
-    `engine` is engine options by their keys, `options` the driver's by their names.
+    `engine` is engine options by their keys, `options` the driver's by their names. `provision` is whether the host is
+    an engine host of ours, which `provision` makes it.
     """
 
     url: str | None = None
     tls: bool | None = None
     context: bool | None = None
+    jump: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     unlabel: Sequence[str] = ()
     engine: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, OptionValue] = field(default_factory=dict)
+    provision: bool | None = None
 
     @property
     def is_for_provisioning(self) -> bool:
@@ -52,6 +55,10 @@ class Edit:
             move(machine, engine_url.with_port(self.url, tls=tls), tls=self.tls)
         if self.context is not None:
             machine.context = self.context
+        if self.provision is not None:
+            machine.provision = self.provision
+        if self.jump is not None:
+            machine.jump = self.jump
         if self.tls is not None:
             if self.tls and not machine.url.startswith("tcp://"):
                 raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Leave --tls out")
