@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.access import elevated, logged_in
-from machinectl.hosts.driven import where
 from machinectl.hosts.each import each
-from machinectl.hosts.plan import way_in
+from machinectl.hosts.provisioning import foretold
 from machinectl.hosts.provisioning import provision as carry_out
 
 if TYPE_CHECKING:
@@ -41,12 +38,6 @@ def provision(
         if not planned:
             tell(held.name, console, carry_out(held, console, own, setup))
             return
-        machine = held.machine
-        there = where(machine)
-        machine.engine.check()
-        with logged_in(machine, console, replace(own, lasting=False), ssh=there.ssh) as session:
-            root = elevated(session, console, own)
-            plan = replace(setup, url=there.url).plan(machine, console, root, store)
-            planned(machine.name, replace(plan, found=(way_in(session, root), *plan.found)))
+        planned(held.name, foretold(held.machine, console, own, setup, store))
 
     return each(store, console, names, access, work, on_record=planned is None)

@@ -1,4 +1,4 @@
-"""What a machine's record asks of its host is carried out there, over one connection."""
+"""What a machine's record asks of its host: carried out there, or foretold, over one connection."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.hosts.access import as_root
+from machinectl.hosts.access import as_root, elevated, logged_in
 from machinectl.hosts.driven import where
+from machinectl.hosts.plan import way_in
 from machinectl.machines.record import PROVISION
 from machinectl.provision.decision import EngineDown
 
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.access import Access
     from machinectl.hosts.editing import Edit
-    from machinectl.hosts.setup import Outcome, Setup
+    from machinectl.hosts.setup import Outcome, Plan, Setup
     from machinectl.machines.engine_options import EngineOptions
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held
+    from machinectl.machines.store import Held, Store
 
 
 def provision(held: Held, console: Console, access: Access, setup: Setup) -> list[Outcome]:
@@ -84,3 +85,13 @@ class Asked(NamedTuple):
         machine.engine, machine.labels, machine.provision = self.engine, dict(self.labels), self.provision
         machine.pending = PROVISION if edit.options else self.pending
         held.write()
+
+
+def foretold(machine: Machine, console: Console, access: Access, setup: Setup, store: Store) -> Plan:
+    """What `provision` would find and do; neither host nor store is changed. Raises MachineError."""
+    there = where(machine)
+    machine.engine.check()
+    with logged_in(machine, console, replace(access, lasting=False), ssh=there.ssh) as session:
+        root = elevated(session, console, access)
+        plan = replace(setup, url=there.url).plan(machine, console, root, store)
+        return replace(plan, found=(way_in(session, root), *plan.found))
