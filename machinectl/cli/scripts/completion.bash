@@ -270,17 +270,17 @@ __machinectl_table() {
             ;;
         'ls')
             verbs=''
-            flags='-q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
+            flags='-l=TEXT --selector=TEXT -q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
             arguments=''
             ;;
         'list')
             verbs=''
-            flags='-q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
+            flags='-l=TEXT --selector=TEXT -q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
             arguments=''
             ;;
         'ps')
             verbs=''
-            flags='-a --all -f=TEXT --filter=TEXT --format=TEXT -n=TEXT --last=TEXT -l --latest --no-trunc -q --quiet -s --size -t=TEXT --timeout=TEXT --json -h --help'
+            flags='--selector=TEXT -a --all -f=TEXT --filter=TEXT --format=TEXT -n=TEXT --last=TEXT -l --latest --no-trunc -q --quiet -s --size -t=TEXT --timeout=TEXT --json -h --help'
             arguments='MACHINE...'
             ;;
         'ssh')
@@ -290,7 +290,7 @@ __machinectl_table() {
             ;;
         'ssh-config')
             verbs=''
-            flags='--write -h --help'
+            flags='-l=TEXT --selector=TEXT --write -h --help'
             arguments='MACHINE...'
             ;;
         'scp')
@@ -310,7 +310,7 @@ __machinectl_table() {
             ;;
         'ip')
             verbs=''
-            flags='--json -h --help'
+            flags='-l=TEXT --selector=TEXT --json -h --help'
             arguments='MACHINE...'
             ;;
         'shell-init')
@@ -335,7 +335,7 @@ __machinectl_table() {
             ;;
         'rm')
             verbs=''
-            flags='-f --force -y --yes --purge --purge-engine --restart-swarm --dry-run --forget --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -f --force -y --yes --purge --purge-engine --restart-swarm --dry-run --forget --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'rename')
@@ -355,42 +355,42 @@ __machinectl_table() {
             ;;
         'provision')
             verbs=''
-            flags='-y --yes --dry-run -f --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -y --yes --dry-run -f --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'upgrade')
             verbs=''
-            flags='-y --yes -f --force --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -y --yes -f --force --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'regenerate-certs')
             verbs=''
-            flags='-y --yes -f --force --client-certs --new-ca --tls-san=TEXT --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -y --yes -f --force --client-certs --new-ca --tls-san=TEXT --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'start')
             verbs=''
-            flags='-t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'stop')
             verbs=''
-            flags='-t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'restart')
             verbs=''
-            flags='-t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'kill')
             verbs=''
-            flags='-y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'doctor')
             verbs=''
-            flags='-t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'status')
@@ -405,7 +405,7 @@ __machinectl_table() {
             ;;
         'info')
             verbs=''
-            flags='--ssh -f=TEXT --format=TEXT -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT --ssh -f=TEXT --format=TEXT -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'inspect')
@@ -440,7 +440,7 @@ __machinectl_table() {
             ;;
         'certs ls')
             verbs=''
-            flags='--fail-under=TEXT --json -h --help'
+            flags='-l=TEXT --selector=TEXT --fail-under=TEXT --json -h --help'
             arguments='MACHINE...'
             ;;
         'context import')
@@ -455,7 +455,7 @@ __machinectl_table() {
             ;;
         'context sync')
             verbs=''
-            flags='-h --help'
+            flags='-l=TEXT --selector=TEXT -h --help'
             arguments=''
             ;;
         'docker-plugin install')

@@ -263,6 +263,8 @@ function __machinectl_table
         case 'ls'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-q	Print names only.' \
                 '--quiet	Print names only.' \
                 '--filter=TEXT	By driver, state, name (a regular expression) or label.' \
@@ -280,6 +282,8 @@ function __machinectl_table
         case 'list'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-q	Print names only.' \
                 '--quiet	Print names only.' \
                 '--filter=TEXT	By driver, state, name (a regular expression) or label.' \
@@ -297,6 +301,7 @@ function __machinectl_table
         case 'ps'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-a	Also those that do not run.' \
                 '--all	Also those that do not run.' \
                 '-f=TEXT	Docker\'s: status, name, label, ancestor, …' \
@@ -331,6 +336,8 @@ function __machinectl_table
         case 'ssh-config'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--write	Keep it in a file that follows the machines, and print the line that includes it.' \
                 '-h	Show help.' \
                 '--help	Show help.'
@@ -372,6 +379,8 @@ function __machinectl_table
         case 'ip'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--json	Print JSON.' \
                 '-h	Show help.' \
                 '--help	Show help.'
@@ -442,6 +451,8 @@ function __machinectl_table
         case 'rm'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-f	Do not ask, and forget a machine whatever state it is in.' \
                 '--force	Do not ask, and forget a machine whatever state it is in.' \
                 '-y	Do not ask.' \
@@ -502,6 +513,8 @@ function __machinectl_table
         case 'provision'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask before a host is taken over from docker-machine.' \
                 '--yes	Do not ask before a host is taken over from docker-machine.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
@@ -520,6 +533,8 @@ function __machinectl_table
         case 'upgrade'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask before an upgrade that is more than a patch.' \
                 '--yes	Do not ask before an upgrade that is more than a patch.' \
                 '-f	Restart an engine although that harms; it asks all the same.' \
@@ -537,6 +552,8 @@ function __machinectl_table
         case 'regenerate-certs'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask (-f as docker-machine has it).' \
                 '--yes	Do not ask (-f as docker-machine has it).' \
                 '-f	Do not ask (-f as docker-machine has it).' \
@@ -557,6 +574,8 @@ function __machinectl_table
         case 'start'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long a host may take until it answers.' \
                 '--timeout=TEXT	How long a host may take until it answers.' \
                 '-y	Do not ask where containers run there.' \
@@ -573,6 +592,8 @@ function __machinectl_table
         case 'stop'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long a host may take until it is off.' \
                 '--timeout=TEXT	How long a host may take until it is off.' \
                 '-y	Do not ask where containers run there.' \
@@ -589,6 +610,8 @@ function __machinectl_table
         case 'restart'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long a host may take to come back.' \
                 '--timeout=TEXT	How long a host may take to come back.' \
                 '-y	Do not ask where containers run there.' \
@@ -605,6 +628,8 @@ function __machinectl_table
         case 'kill'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask where containers run there.' \
                 '--yes	Do not ask where containers run there.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
@@ -619,6 +644,8 @@ function __machinectl_table
         case 'doctor'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long each step may take.' \
                 '--timeout=TEXT	How long each step may take.' \
                 '--json	Print JSON.' \
@@ -651,6 +678,8 @@ function __machinectl_table
         case 'info'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--ssh	Log in there, too: disk, load, memory that is left, uptime.' \
                 '-f=TEXT	A Go template.' \
                 '--format=TEXT	A Go template.' \
@@ -725,6 +754,8 @@ function __machinectl_table
         case 'certs ls'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--fail-under=TEXT	Exit 1 if one has fewer days left.' \
                 '--json	Print JSON.' \
                 '-h	Show help.' \
@@ -746,6 +777,8 @@ function __machinectl_table
         case 'context sync'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments

@@ -283,6 +283,8 @@ __machinectl_table() {
         ('ls')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-q	Print names only.'
                 '--quiet	Print names only.'
                 '--filter=TEXT	By driver, state, name (a regular expression) or label.'
@@ -301,6 +303,8 @@ __machinectl_table() {
         ('list')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-q	Print names only.'
                 '--quiet	Print names only.'
                 '--filter=TEXT	By driver, state, name (a regular expression) or label.'
@@ -319,6 +323,7 @@ __machinectl_table() {
         ('ps')
             verbs=()
             flags=(
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-a	Also those that do not run.'
                 '--all	Also those that do not run.'
                 '-f=TEXT	Docker'\''s: status, name, label, ancestor, …'
@@ -355,6 +360,8 @@ __machinectl_table() {
         ('ssh-config')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--write	Keep it in a file that follows the machines, and print the line that includes it.'
                 '-h	Show help.'
                 '--help	Show help.')
@@ -400,6 +407,8 @@ __machinectl_table() {
         ('ip')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--json	Print JSON.'
                 '-h	Show help.'
                 '--help	Show help.')
@@ -475,6 +484,8 @@ __machinectl_table() {
         ('rm')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-f	Do not ask, and forget a machine whatever state it is in.'
                 '--force	Do not ask, and forget a machine whatever state it is in.'
                 '-y	Do not ask.'
@@ -539,6 +550,8 @@ __machinectl_table() {
         ('provision')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask before a host is taken over from docker-machine.'
                 '--yes	Do not ask before a host is taken over from docker-machine.'
                 '--dry-run	Look at the host, print what would be done, and do nothing.'
@@ -558,6 +571,8 @@ __machinectl_table() {
         ('upgrade')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask before an upgrade that is more than a patch.'
                 '--yes	Do not ask before an upgrade that is more than a patch.'
                 '-f	Restart an engine although that harms; it asks all the same.'
@@ -576,6 +591,8 @@ __machinectl_table() {
         ('regenerate-certs')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask (-f as docker-machine has it).'
                 '--yes	Do not ask (-f as docker-machine has it).'
                 '-f	Do not ask (-f as docker-machine has it).'
@@ -597,6 +614,8 @@ __machinectl_table() {
         ('start')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long a host may take until it answers.'
                 '--timeout=TEXT	How long a host may take until it answers.'
                 '-y	Do not ask where containers run there.'
@@ -614,6 +633,8 @@ __machinectl_table() {
         ('stop')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long a host may take until it is off.'
                 '--timeout=TEXT	How long a host may take until it is off.'
                 '-y	Do not ask where containers run there.'
@@ -631,6 +652,8 @@ __machinectl_table() {
         ('restart')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long a host may take to come back.'
                 '--timeout=TEXT	How long a host may take to come back.'
                 '-y	Do not ask where containers run there.'
@@ -648,6 +671,8 @@ __machinectl_table() {
         ('kill')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask where containers run there.'
                 '--yes	Do not ask where containers run there.'
                 '--dry-run	Look at the host, print what would be done, and do nothing.'
@@ -663,6 +688,8 @@ __machinectl_table() {
         ('doctor')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long each step may take.'
                 '--timeout=TEXT	How long each step may take.'
                 '--json	Print JSON.'
@@ -698,6 +725,8 @@ __machinectl_table() {
         ('info')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--ssh	Log in there, too: disk, load, memory that is left, uptime.'
                 '-f=TEXT	A Go template.'
                 '--format=TEXT	A Go template.'
@@ -779,6 +808,8 @@ __machinectl_table() {
         ('certs ls')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--fail-under=TEXT	Exit 1 if one has fewer days left.'
                 '--json	Print JSON.'
                 '-h	Show help.'
@@ -803,6 +834,8 @@ __machinectl_table() {
         ('context sync')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
