@@ -73,6 +73,7 @@ VALUES: Mapping[str, str | tuple[str, ...]] = {
     "engine-env-file": FILE,
     "engine-install": ("auto", "docker", "distro", "none"),
     "env format": ("json", "dotenv", "properties"),
+    "file": FILE,
     "out": DIRECTORY,
     "shell": ("bash", "zsh", "sh", "fish", "tcsh", "powershell", "cmd", "emacs"),
     "ssh-passphrase-file": FILE,

@@ -16,8 +16,9 @@ SECTIONS = (
     "Make and change machines",
     "Look after their hosts",
     "Look closer",
+    "Many machines at once",
 )
-USE, MAKE, LOOK_AFTER, LOOK_CLOSER = SECTIONS
+USE, MAKE, LOOK_AFTER, LOOK_CLOSER, MANY = SECTIONS
 
 
 class Verb:
@@ -216,6 +217,13 @@ VERBS = {
         "Ask a machine's engine, and print its raw answer.",
         "machinectl api orionbox /info",
         "machinectl api orionbox POST '/images/prune'",
+    ),
+    "plan": Verb(
+        "planning",
+        MANY,
+        "Show what is to be done so that machines are as a fleet's file says.",
+        "machinectl plan",
+        "machinectl plan -f fleet.yaml --refresh",
     ),
 }
 

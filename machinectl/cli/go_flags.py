@@ -65,6 +65,7 @@ VERBS = {
     "kill": POWER,
     "list": LS,
     "ls": LS,
+    "plan": f"{MANY} f,file= refresh prune detailed-exitcode parallel= json {LOGIN}",
     "provision": f"{MANY} y,yes dry-run f,force restart-swarm open-firewall {LOGIN}",
     "mount": "u,unmount",
     "regenerate-certs": f"{MANY} y,yes f,force client-certs new-ca tls-san= restart-swarm dry-run {LOGIN}",

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 from machinectl import url as engine_url
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError, UsageError
+from machinectl.fleet.faults import Faults
 from machinectl.fleet.model import Action, Difference, Plan, Step
 from machinectl.machines.engine_options import DECLARED
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.masking import without_secret_of, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from machinectl.driver import Option, OptionValue
-    from machinectl.fleet.model import Fleet, FleetHost, Place
+    from machinectl.fleet.model import Fleet, FleetHost
     from machinectl.machines.engine_options import Declared
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
@@ -35,14 +36,6 @@ UNORDERED = frozenset({"insecure_registries", "env", NAMES})
 URL = "url"
 
 
-class Excluded(MachineError):
-    """A fleet that is not possible beside the machines that there are. The cause has a line for each such host."""
-
-    def __init__(self, called: str, wrong: Sequence[tuple[Place, MachineError]]) -> None:
-        lines = [f"{called}:{place.line}:{place.column}: {why.cause}. {why.hint}" for place, why in wrong]
-        super().__init__("\n".join(lines), "Nothing was changed")
-
-
 def plan(
     fleet: Fleet,
     records: Mapping[str, Machine | MachineError],
@@ -53,19 +46,19 @@ def plan(
 
     `records` is what the store has under each of its names: a machine, or why its record cannot be read. Steps are in
     the file's order, but jump hosts before those that are behind them; at the end come the machines to be removed,
-    those that are behind others first. `called` is the file as the user called it. Raises Excluded.
+    those that are behind others first. `called` is the file as the user called it. Raises WrongFile with all that the
+    machines which there are exclude.
     """
     by_lower = {name.lower(): name for name in records}
     steps: dict[str, Step] = {}
-    wrong = []
+    faults = Faults(called or fleet.path)
     for host in fleet.hosts:
         try:
             machine = usable(host, records, by_lower)
             steps[host.name] = step(fleet, host, machine, has_certificates)
         except MachineError as exc:
-            wrong.append((host.place, exc))
-    if wrong:
-        raise Excluded(called or fleet.path, wrong)
+            faults.add(host.place, f"{exc.cause}. {exc.hint}")
+    faults.tell()
     gone = {name: machine for name, machine in read(records).items() if machine.fleet == fleet.path}
     removed = in_order({name: machine.jump for name, machine in gone.items() if name not in steps})
     order = in_order({host.name: host.spec.jump for host in fleet.hosts})

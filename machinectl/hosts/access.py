@@ -11,7 +11,8 @@ from machinectl.atomic import read_file
 from machinectl.errors import MachineError
 from machinectl.hosts.driven import ssh_endpoint
 from machinectl.machines.record import Phase
-from machinectl.ssh.credentials import Credentials, read_secret
+from machinectl.secret_files import read_secret
+from machinectl.ssh.credentials import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -180,6 +180,7 @@ function __machinectl_table
                 'inspect	Print all that is known of a machine, in docker-machine\'s shape.' \
                 'changes	Print what was done on a machine\'s host, and what undoing it does.' \
                 'api	Ask a machine\'s engine, and print its raw answer.' \
+                'plan	Show what is to be done so that machines are as a fleet\'s file says.' \
                 'help	Show what a command is for.'
             set -g __machinectl_flags \
                 '-s=DIRECTORY	Where machines are kept (else $MACHINE_STORAGE_PATH).' \
@@ -720,6 +721,26 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE' 'TEXT'
+        case 'plan'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-f=FILE	The fleet\'s file (else ./fleet.yaml).' \
+                '--file=FILE	The fleet\'s file (else ./fleet.yaml).' \
+                '--refresh	Look at the hosts, too: what was changed there by hand.' \
+                '--prune	Machines that are in the file no more are to be removed.' \
+                '--detailed-exitcode	Exit with 4 where there is something to do.' \
+                '--parallel=TEXT	How many hosts are worked on at once.' \
+                '--json	Print JSON.' \
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
+                '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
+                '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
         case 'certs create'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
