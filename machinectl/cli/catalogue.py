@@ -225,6 +225,13 @@ VERBS = {
         "machinectl plan",
         "machinectl plan -f fleet.yaml --refresh",
     ),
+    "apply": Verb(
+        "applying",
+        MANY,
+        "Make machines what a fleet's file says, and their hosts with them.",
+        "machinectl apply",
+        "machinectl apply -f fleet.yaml --prune",
+    ),
 }
 
 # Of `certs`, in the same form.
