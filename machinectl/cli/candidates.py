@@ -76,6 +76,7 @@ VALUES: Mapping[str, str | tuple[str, ...]] = {
     "file": FILE,
     "out": DIRECTORY,
     "shell": ("bash", "zsh", "sh", "fish", "tcsh", "powershell", "cmd", "emacs"),
+    "ssh-jump": MACHINE,
     "ssh-passphrase-file": FILE,
     "ssh-password-file": FILE,
     "storage-path": DIRECTORY,

@@ -380,8 +380,11 @@ class Run:
         return bool(told or machine.pending or name in self.rolled)
 
     def remove(self, name: str, console: Console) -> Did:
-        from machinectl.hosts.removal import remove
+        from machinectl.hosts.removal import check_nobody_behind, remove
+        from machinectl.machines.behind import behind
 
+        others = behind(self.store).get(name, ())
+        check_nobody_behind(self.store, console, name, others, force=False)
         remove(self.store, console, name, purge=self.manner.purge)
         return Did.REMOVED
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.each import at_once
-from machinectl.hosts.removal import asked_about, confirmed, for_root, is_changed, remove
+from machinectl.hosts.removal import asked_about, check_nobody_behind, confirmed, for_root, is_changed, remove
+from machinectl.machines.behind import behind, outermost_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +37,10 @@ def rm(
         raise UsageError(
             "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm <NAME>"
         )
+    others = behind(store)
     known = [name for name in names if can_be_removed(store, name, force=force)]
+    if not force:
+        known = [name for name in known if set(names).issuperset(others.get(name, ()))]
     if known and not (force or yes):
         options = [*(["--forget"] if forget else []), *(purge.options if purge else [])]
         unasked = " ".join(["machinectl rm -y", *options, *known])
@@ -45,11 +49,14 @@ def rm(
 
     def one(name: str, console: Console) -> None:
         try:
+            check_nobody_behind(store, console, name, others.get(name, ()), force=force)
             remove(store, console, name, force=force, purge=purge, forget=forget)
         except MachineError as exc:
             raise MachineError(f'Error removing host "{name}": {exc.cause}.', exc.hint) from exc
 
-    yield from at_once(console, names, one)
+    # What is undone on a host behind another one goes through that.
+    for group in outermost_first(names, others):
+        yield from at_once(console, group, one)
 
 
 def can_be_removed(store: Store, name: str, *, force: bool) -> bool:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.errors import UsageError
-from machinectl.hosts.driven import driver_of, instance
+from machinectl.hosts.creation import without_ssh
+from machinectl.hosts.driven import driver_of, instance, where
 from machinectl.machines.record import PROVISION, Phase
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 class Edit:
     """What to change; what is None or empty stays as it is.
 
-    `engine` is engine options by their keys, `options` the driver's by their names. `provision` is whether the host is
-    an engine host of ours, which `provision` makes it.
+    `jump` is "" for no jump host. `engine` is engine options by their keys, `options` the driver's by their names.
+    `provision` is whether the host shall be an engine host of ours, which `provision` makes it.
     """
 
     url: str | None = None
@@ -59,6 +60,8 @@ class Edit:
             machine.provision = self.provision
         if self.jump is not None:
             machine.jump = self.jump
+            if self.jump and where(machine).ssh is None:
+                raise without_ssh(machine)
         if self.tls is not None:
             if self.tls and not machine.url.startswith("tcp://"):
                 raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Leave --tls out")

@@ -12,12 +12,13 @@ from machinectl.console import agreed
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError
 from machinectl.hosts.driven import instance
+from machinectl.machines.behind import jump_of
 from machinectl.machines.chosen import waiting
 from machinectl.machines.origin import maker
 from machinectl.machines.record import BrokenRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from machinectl.console import Console
     from machinectl.hosts.access import Access
@@ -142,6 +143,18 @@ def leave(held: Held, console: Console, *, force: bool, purge: Purge | None, for
         f"Undo it: machinectl rm {'--purge-engine' if engine_alone else '--purge'} {kept}; "
         f"forget how: machinectl rm --forget {kept}{'' if engine_alone else '; or take the host on again with create'}"
     )
+
+
+def check_nobody_behind(store: Store, console: Console, name: str, others: Iterable[str], *, force: bool) -> None:
+    """Refuse to forget the jump host of those of `others` that are there yet; with `force` say whose it was."""
+    others = [other for other in others if jump_of(store, other) == name]
+    if not others:
+        return
+    cause = f"the SSH of {', '.join(others)} goes through it"
+    hint = f"Have it go another way: {'; '.join(f'machinectl set --ssh-jump none {other}' for other in others)}"
+    if not force:
+        raise MachineError(cause, f"{hint}\nOr remove it all the same: machinectl rm -f {name}")
+    console.warn(f'"{name}" is to go, and {cause}\n{hint}')
 
 
 def is_changed(machine: Machine) -> bool:
