@@ -47,6 +47,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "docker-plugin uninstall": (),
     "drivers": (),
     "env": (MACHINE,),
+    "fleet schema": (),
     "help": (VERB,),
     "import": (DIRECTORY,),
     "inspect": (MACHINE,),

@@ -232,6 +232,7 @@ VERBS = {
         "machinectl apply",
         "machinectl apply -f fleet.yaml --prune",
     ),
+    "fleet": Verb("fleet", MANY, "Write a fleet's file, and have editors know it.", "machinectl fleet schema"),
 }
 
 # Of `certs`, in the same form.
@@ -297,11 +298,22 @@ DOCKER_PLUGIN = {
     "uninstall": Verb("docker_plugin", USE, "Take `docker machine` away again.", "machinectl docker-plugin uninstall"),
 }
 
+# Of `fleet`.
+FLEET = {
+    "schema": Verb(
+        "fleet",
+        MANY,
+        "Print a JSON Schema of fleet.yaml, from which editors complete it.",
+        "machinectl fleet schema > fleet.schema.json",
+    ),
+}
+
 # The verbs that have verbs of their own.
 GROUPS = {
     "certs": CERTS,
     "context": CONTEXT,
     "docker-plugin": DOCKER_PLUGIN,
+    "fleet": FLEET,
 }
 
 OPTIONS = (

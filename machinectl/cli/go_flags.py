@@ -62,6 +62,8 @@ VERBS = {
     "doctor": f"{MANY} t,timeout= json {LOGIN}",
     "drivers": "json options",
     "env": "shell= u,unset no-proxy swarm format= json",
+    "fleet": "",
+    "fleet schema": "",
     "import": "from-docker-machine no-context dry-run",
     "info": f"{MANY} ssh f,format= t,timeout= json {LOGIN}",
     "inspect": "f,format= json",
@@ -96,6 +98,7 @@ GROUPS = {
     "certs",
     "context",
     "docker-plugin",
+    "fleet",
 }
 # strconv.ParseBool's.
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}

@@ -143,13 +143,12 @@ def told(step: Step, machine: Machine | None, *, prune: bool) -> list[str]:
         return [f"create ({', '.join(filter(None, (step.host.spec.driver, address(step))))})"]
     if step.action is Action.REMOVE:
         return ["remove" if prune else "remove (with --prune)"]
-    what = "change"
-    if step.action is Action.RESUME:
-        what = f"go on, as {why(machine)}"
     differences = [difference_told(each) for each in step.differences]
+    if step.action is Action.RESUME:
+        return [f"go on: {why(machine)}", *differences]
     if len(differences) == 1:
-        return [f"{what}: {differences[0]}"]
-    return [f"{what}:" if differences else what, *differences]
+        return [f"change: {differences[0]}"]
+    return ["change:", *differences]
 
 
 def why(machine: Machine | None) -> str:

@@ -110,7 +110,7 @@ def check_jumps(hosts: Sequence[Said], machines: Collection[str], faults: Faults
                 + (f": did you mean {near}?" if near else "; another host is written user@host[:port]"),
             )
         elif circle := circle_from(each.host.name, by_name):
-            faults.add(each.place(jump), f"{jump}: {' goes through '.join(circle)}, and is never reached")
+            faults.add(each.place(jump), f"{jump}: {' through '.join(circle)}: who goes in a circle never gets there")
 
 
 def circle_from(name: str, hosts: Mapping[str, Said]) -> list[str]:

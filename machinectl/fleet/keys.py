@@ -175,6 +175,10 @@ class Drivers:
             raise found
         return found
 
+    def broken(self) -> list[MachineError]:
+        """Why some of those that were asked for do not work."""
+        return [each for each in self._asked.values() if isinstance(each, MachineError)]
+
     def known(self) -> list[DriverKeys]:
         """Those that were asked for, as far as they work."""
         return [each for each in self._asked.values() if isinstance(each, DriverKeys)]

@@ -57,7 +57,7 @@ def plan(
             machine = usable(host, records, by_lower)
             steps[host.name] = step(fleet, host, machine, has_certificates)
         except MachineError as exc:
-            faults.add(host.place, f"{exc.cause}. {exc.hint}")
+            faults.add(host.place, exc.cause, exc.hint)
     faults.tell()
     gone = {name: machine for name, machine in read(records).items() if machine.fleet == fleet.path}
     removed = in_order({name: machine.jump for name, machine in gone.items() if name not in steps})
@@ -78,7 +78,7 @@ def usable(
     if name != host.name:
         raise MachineError(
             f'Machine "{name}" is there already, and a name that differs in case only is the same',
-            f"Call the host {name} in the file, or the machine otherwise: machinectl rename {name} <NEW-NAME>",
+            f"Call the host {name} in the file, or give the machine another name: machinectl rename {name} <NEW-NAME>",
         )
     machine = records.get(name)
     if isinstance(machine, MachineError):
@@ -87,8 +87,7 @@ def usable(
         raise MachineError(
             f'Machine "{name}" is there already, of driver "{machine.driver}"; the file asks for one of driver '
             f'"{host.spec.driver}"',
-            f"Call the host otherwise in the file, or the machine: machinectl rename {name} <NEW-NAME>; "
-            f"or forget the machine: machinectl rm {name}",
+            f"Give the machine another name: machinectl rename {name} <NEW-NAME>; or forget it: machinectl rm {name}",
         )
     return machine
 

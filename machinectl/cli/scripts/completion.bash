@@ -224,7 +224,7 @@ __machinectl_ask() {
 __machinectl_table() {
     case "$1" in
         '')
-            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api plan apply help'
+            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api plan apply fleet help'
             flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
             arguments=''
             ;;
@@ -240,6 +240,11 @@ __machinectl_table() {
             ;;
         'docker-plugin')
             verbs='install uninstall'
+            flags='-h --help'
+            arguments=''
+            ;;
+        'fleet')
+            verbs='schema'
             flags='-h --help'
             arguments=''
             ;;
@@ -474,6 +479,11 @@ __machinectl_table() {
             arguments=''
             ;;
         'docker-plugin uninstall')
+            verbs=''
+            flags='-h --help'
+            arguments=''
+            ;;
+        'fleet schema')
             verbs=''
             flags='-h --help'
             arguments=''

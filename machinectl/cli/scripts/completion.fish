@@ -182,6 +182,7 @@ function __machinectl_table
                 'api	Ask a machine\'s engine, and print its raw answer.' \
                 'plan	Show what is to be done so that machines are as a fleet\'s file says.' \
                 'apply	Make machines what a fleet\'s file says, and their hosts with them.' \
+                'fleet	Write a fleet\'s file, and have editors know it.' \
                 'help	Show what a command is for.'
             set -g __machinectl_flags \
                 '-s=DIRECTORY	Where machines are kept (else $MACHINE_STORAGE_PATH).' \
@@ -216,6 +217,13 @@ function __machinectl_table
             set -g __machinectl_verbs \
                 'install	Have docker know `docker machine`, and tell of machines when its own commands fail.' \
                 'uninstall	Take `docker machine` away again.'
+            set -g __machinectl_flags \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
+        case 'fleet'
+            set -g __machinectl_verbs \
+                'schema	Print a JSON Schema of fleet.yaml, from which editors complete it.'
             set -g __machinectl_flags \
                 '-h	Show help.' \
                 '--help	Show help.'
@@ -840,6 +848,12 @@ function __machinectl_table
                 '--help	Show help.'
             set -g __machinectl_arguments
         case 'docker-plugin uninstall'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
+        case 'fleet schema'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
                 '-h	Show help.' \

@@ -4,10 +4,11 @@
 # By the words before: the words that may follow, the flags with what their values are, and what the arguments are.
 # BEGIN: written by make reference
 $__machinectl_table = @{
-    '' = @('env', 'use', 'config', 'context', 'active', 'ls', 'ps', 'ssh', 'ssh-config', 'scp', 'mount', 'url', 'ip', 'shell-init', 'completion', 'docker-plugin', 'create', 'import', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'doctor', 'status', 'version', 'info', 'inspect', 'changes', 'api', 'plan', 'apply', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
+    '' = @('env', 'use', 'config', 'context', 'active', 'ls', 'ps', 'ssh', 'ssh-config', 'scp', 'mount', 'url', 'ip', 'shell-init', 'completion', 'docker-plugin', 'create', 'import', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'doctor', 'status', 'version', 'info', 'inspect', 'changes', 'api', 'plan', 'apply', 'fleet', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
     'certs' = @('create', 'issue', 'import', 'ls'), @('-h', '--help'), @()
     'context' = @('import', 'ls', 'sync'), @('-h', '--help'), @()
     'docker-plugin' = @('install', 'uninstall'), @('-h', '--help'), @()
+    'fleet' = @('schema'), @('-h', '--help'), @()
     'help' = @(), @('-h', '--help'), @('VERB')
     'env' = @(), @('--shell=bash|zsh|sh|fish|tcsh|powershell|cmd|emacs', '-u', '--unset', '--no-proxy', '--format=json|dotenv|properties', '--json', '-h', '--help'), @('MACHINE')
     'use' = @(), @('-u', '--unset', '-h', '--help'), @('MACHINE')
@@ -55,6 +56,7 @@ $__machinectl_table = @{
     'context sync' = @(), @('-l=TEXT', '--selector=TEXT', '-h', '--help'), @()
     'docker-plugin install' = @(), @('--no-hooks', '-h', '--help'), @()
     'docker-plugin uninstall' = @(), @('-h', '--help'), @()
+    'fleet schema' = @(), @('-h', '--help'), @()
 }
 # END
 

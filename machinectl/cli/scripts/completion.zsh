@@ -193,6 +193,7 @@ __machinectl_table() {
                 'api	Ask a machine'\''s engine, and print its raw answer.'
                 'plan	Show what is to be done so that machines are as a fleet'\''s file says.'
                 'apply	Make machines what a fleet'\''s file says, and their hosts with them.'
+                'fleet	Write a fleet'\''s file, and have editors know it.'
                 'help	Show what a command is for.')
             flags=(
                 '-s=DIRECTORY	Where machines are kept (else $MACHINE_STORAGE_PATH).'
@@ -230,6 +231,14 @@ __machinectl_table() {
             verbs=(
                 'install	Have docker know `docker machine`, and tell of machines when its own commands fail.'
                 'uninstall	Take `docker machine` away again.')
+            flags=(
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
+            ;;
+        ('fleet')
+            verbs=(
+                'schema	Print a JSON Schema of fleet.yaml, from which editors complete it.')
             flags=(
                 '-h	Show help.'
                 '--help	Show help.')
@@ -901,6 +910,13 @@ __machinectl_table() {
             arguments=()
             ;;
         ('docker-plugin uninstall')
+            verbs=()
+            flags=(
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
+            ;;
+        ('fleet schema')
             verbs=()
             flags=(
                 '-h	Show help.'
