@@ -60,6 +60,8 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "shell-init": (SHELL,),
     "ssh": (MACHINE, TEXT),
     "status": (MACHINE,),
+    "swarm init": (MACHINE,),
+    "swarm status": (MACHINE,),
     "url": (MACHINE,),
     "use": (MACHINE,),
     "version": (MACHINE,),
