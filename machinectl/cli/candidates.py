@@ -174,6 +174,6 @@ def driver_flags(driver: str) -> list[Flag]:
         return []
     found = []
     for option in options:
-        takes = FILE if option.secret or option.name.endswith("-key") else option.choices or TEXT
+        takes = FILE if option.secret or option.path else option.choices or TEXT
         found.append(Flag([typed(option)], "" if isinstance(option.default, bool) else takes, option.help))
     return found
