@@ -16,6 +16,7 @@ from machinectl.hosts.each import at_once
 from machinectl.machines.chosen import waiting
 from machinectl.machines.origin import maker
 from machinectl.machines.record import BrokenRecord
+from machinectl.machines.swarm_node import node_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -62,6 +63,8 @@ def rm(
             "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm <NAME>"
         )
     known = [name for name in names if can_be_removed(store, name, force=force)]
+    for name in known:
+        told_of_swarm(store, console, name)
     if known and not (force or yes) and not confirmed(store, console, known, purge, forget=forget):
         return
 
@@ -164,6 +167,19 @@ def confirmed(store: Store, console: Console, names: Sequence[str], purge: Purge
     console.note(f"About to remove {', '.join(names)}: docker is not pointed there any more; {host}.")
     unasked = ["machinectl rm -y", *(["--forget"] if forget else []), *(purge.options if purge else []), *names]
     return agreed(console, "Are you sure?", " ".join(unasked))
+
+
+def told_of_swarm(store: Store, console: Console, name: str) -> None:
+    """Say of a machine that is a node of a swarm that it stays one, and what to type first."""
+    try:
+        node = node_of(store.read(name))
+    except MachineError:
+        node = None
+    if node:
+        console.warn(
+            f'"{name}" is a {node.role} of the swarm "{node.swarm}" and stays one: it is not drained, and still listed '
+            f"there\nHave it leave first: machinectl swarm leave {name}"
+        )
 
 
 def maker_of(store: Store, name: str) -> str:
