@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,8 +13,10 @@ from machinectl.changes import ConfigMerged, merged, of_kind
 from machinectl.engine.swarm import PORTS
 from machinectl.errors import CheckFailed
 from machinectl.provision import configuration, swarm, undo
-from machinectl.provision.decision import Decision
 from machinectl.provision.facts import Facts, File, parse
+
+if TYPE_CHECKING:
+    from machinectl.provision.decision import Decision
 
 DAEMON_JSON = "/etc/docker/daemon.json"
 
