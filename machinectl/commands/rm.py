@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.each import at_once
-from machinectl.hosts.removal import asked_about, check_nobody_behind, confirmed, for_root, is_changed, remove
+from machinectl.hosts.removal import (
+    asked_about,
+    check_nobody_behind,
+    confirmed,
+    for_root,
+    is_changed,
+    remove,
+    told_of_swarm,
+)
 from machinectl.machines.behind import behind, outermost_first
 
 if TYPE_CHECKING:
@@ -41,6 +49,8 @@ def rm(
     known = [name for name in names if can_be_removed(store, name, force=force)]
     if not force:
         known = [name for name in known if set(names).issuperset(others.get(name, ()))]
+    for name in known:
+        told_of_swarm(store, console, name)
     if known and not (force or yes):
         options = [*(["--forget"] if forget else []), *(purge.options if purge else [])]
         unasked = " ".join(["machinectl rm -y", *options, *known])

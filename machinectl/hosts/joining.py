@@ -130,6 +130,10 @@ class Leaving:
         if other is None:
             self._leave_alone(held, console, node)
             return
+        if other.node(node.node) is None:
+            # Its swarm has forgotten it already.
+            swarm.leave(endpoint(machine), force=True)
+            return
         if node.manages:
             self._check_quorum(held, other)
         way = draining.Way(other, node.node)
@@ -191,7 +195,10 @@ class Leaving:
         other = another_manager(held, node)
         if other is None:
             raise why_not_alone(held, node) from why
-        console.warn(f"{why.cause}; the others forget it")
+        console.warn(
+            f"{why.cause}; the others forget it\n"
+            f"When it is back, it still takes itself for a node: machinectl swarm leave --force {name}"
+        )
         if node.manages:
             swarm.update(other.endpoint, node.node, Role="worker")
         forget_node(console, other, node, name)
@@ -238,8 +245,8 @@ def why_not_alone(held: Held, node: SwarmNode) -> MachineError:
     try:
         nodes = swarm.nodes(endpoint(held.machine))
     except MachineError:
-        nodes = []
-    if Quorum.of(nodes).managers > 1:
+        nodes = None
+    if nodes is None or Quorum.of(nodes).managers > 1:
         return MachineError(
             f'No other manager of its swarm is a machine here that answers: "{name}" would leave as a manager',
             f"See: machinectl swarm status {name}; {all_the_same}",
@@ -305,14 +312,9 @@ def change_role(held: Held, console: Console, to: Manager, state: Membership, ro
 
 
 def forget_node(console: Console, other: Manager, node: SwarmNode, name: str) -> None:
-    """Have the managers forget a node that has left, which they know to be down in a moment."""
-
-    def is_down() -> bool:
-        return swarm.node(other.endpoint, node.node).state == "down"
-
+    """Have the managers forget a node that has left; they hear of that in ten seconds only, which nobody waits for."""
     with console.step(f'Having the swarm forget "{name}"'):
-        down = until(console, is_down, HEARD_WITHIN)
-        swarm.remove(other.endpoint, node.node, force=not down)
+        swarm.remove(other.endpoint, node.node, force=True)
 
 
 @contextmanager
