@@ -6,6 +6,7 @@ import os
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.atomic import read_file
@@ -24,7 +25,7 @@ from machinectl.machines.spec import NO_CERTIFICATES
 from machinectl.machines.store import Lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from machinectl.certs import Pair
     from machinectl.console import Console
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.access import Access
     from machinectl.hosts.editing import Edit
     from machinectl.hosts.removal import Purge
+    from machinectl.hosts.roles import Roles
     from machinectl.hosts.setup import Setup
     from machinectl.hosts.turns import Turns
     from machinectl.machines.record import Machine
@@ -62,6 +64,7 @@ class Did(StrEnum):
     GONE = "in the file no more"
 
 
+DONE = frozenset({Did.CREATED, Did.CHANGED})
 LEFT = {Action.LEAVE: Did.LEFT, Action.REMOVE: Did.GONE}
 
 
@@ -166,6 +169,14 @@ def process(path: str) -> str:
     return f" (process {number})" if number.isascii() and number.isdigit() else ""
 
 
+def not_begun(turns: Rolling) -> Iterator[Result]:
+    """Those who had no turn. It is known in the end."""
+    for name, way in turns.barred.items():
+        yield Result(name, Did.NOT_BEGUN, MachineError(f'"{name}" is reached through "{way}", which failed'))
+    for name in turns.stopped:
+        yield Result(name, Did.NOT_BEGUN)
+
+
 def edit_of(host: FleetHost, machine: Machine, keys: Collection[str]) -> Edit:
     """What is to be asked otherwise of a machine, by the keys of what is different."""
     from machinectl.hosts.editing import Edit
@@ -220,7 +231,8 @@ class Run:
 
     def unmarked(self) -> list[str]:
         """Machines that are as the file says, whose records do not say that they are of it."""
-        return [name for name in self.of(Action.LEAVE) if self.machines[name].fleet != self.manner.path]
+        right = [*self.of(Action.LEAVE), *filter(self.is_to_join_alone, self.of(Action.CHANGE))]
+        return [name for name in right if self.machines[name].fleet != self.manner.path]
 
     def to_look_at(self) -> list[str]:
         """Machines that need nothing by their records, and whose hosts are looked at."""
@@ -249,18 +261,78 @@ class Run:
                 changed_by_hand.append(result.name)
             elif result.did is not Did.LEFT:
                 yield result
-        names = [*self.of(*WORK), *changed_by_hand]
-        self.rolled = {*filter(self.may_restart, self.of(*WORK)), *changed_by_hand}
+        to_become = [name for name in self.of(*WORK) if not self.is_to_join_alone(name)]
+        names = [*to_become, *changed_by_hand]
+        self.rolled = {*filter(self.may_restart, to_become), *changed_by_hand}
         after = {name: [jump] for name in names if (jump := self.host(name).spec.jump)}
         turns = Rolling(names, after, self.rolled, self.manner.batch, self.manner.max_failures)
-        yield from self.at_once(console, names, self.become, turns)
-        for name, way in turns.barred.items():
-            yield Result(name, Did.NOT_BEGUN, MachineError(f'"{name}" is reached through "{way}", which failed'))
-        for name in turns.stopped:
-            yield Result(name, Did.NOT_BEGUN)
+        become = chain(self.at_once(console, names, self.become, turns), not_begun(turns))
+        yield from self.in_their_roles(console, become)
         # Whoever is behind another one goes before it: what is undone there goes through that.
         first = {jump: [name for name in removed if self.machines[name].jump == jump] for jump in removed}
         yield from self.at_once(console, removed, self.remove, Rolling(removed, first))
+
+    def in_their_roles(self, console: Console, ended: Iterable[Result]) -> Iterator[Result]:
+        """The same results; those who are to have another role in the swarm have it, too, before they are yielded.
+
+        The roles wait until all of the swarm are ready: nobody begins another one beside one that is there.
+        """
+        roles = self.roles()
+        joining = [] if roles is None else list(roles.differing(self.store))
+        ready: dict[str, Result] = {}
+        bad = False
+        try:
+            for result in ended:
+                if result.name in joining and result.did in DONE:
+                    ready[result.name] = result
+                    continue
+                bad = bad or bool(roles and result.name in roles.roles and result.did not in DONE)
+                yield result
+        except KeyboardInterrupt:
+            yield from ready.values()
+            raise
+        left = dict.fromkeys(name for name in joining if name in ready or self.is_to_join_alone(name))
+        if roles and left and not bad:
+            for result in self.formed(console, roles):
+                if result.name in left:
+                    del left[result.name]
+                    yield result if result.error else ready.get(result.name, result)
+        for name in left:
+            why = MachineError(f'"{name}" is not in the swarm yet: others of it are to be ready first')
+            yield Result(name, Did.NOT_BEGUN, why)
+
+    def formed(self, console: Console, roles: Roles) -> Iterator[Result]:
+        """Have machines be in one swarm in their roles; where that cannot be at all, its managers are told why."""
+        from machinectl.hosts.joining import Joining
+
+        def own(name: str, access: Access) -> Access:
+            return self.access(name) if name in self.steps else access
+
+        try:
+            for name, error in roles.form(self.store, console, Joining(self.manner.access, own=own)):
+                yield Result(name, Did.FAILED if error else Did.CHANGED, error)
+        except MachineError as exc:
+            yield from (Result(name, Did.FAILED, exc) for name in roles.managers or roles.roles)
+
+    def roles(self) -> Roles | None:
+        """What machines shall be in the fleet's swarm, and what those are in it that are not chosen; None for none."""
+        wanted = {name: step.host.swarm for name, step in self.steps.items() if step.host and step.host.swarm}
+        if not wanted:
+            return None
+        from machinectl.hosts.roles import Roles
+        from machinectl.machines.swarm_node import node_of
+
+        others = {
+            name: node.role
+            for name, machine in self.machines.items()
+            if name not in self.steps and machine.fleet == self.manner.path and (node := node_of(machine))
+        }
+        return Roles({**wanted, **others})
+
+    def is_to_join_alone(self, name: str) -> bool:
+        """Whether nothing is otherwise with a machine but its role in the swarm."""
+        step = self.steps[name]
+        return step.action is Action.CHANGE and {each.key for each in step.differences} <= {"swarm", "fleet"}
 
     def at_once(
         self, console: Console, names: Collection[str], work: Callable[[str, Console], Did], turns: Turns | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
@@ -22,7 +22,7 @@ from machinectl.machines.swarms import nodes_of
 from machinectl.provision import swarm as live_restore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
@@ -40,11 +40,17 @@ HEARD_WITHIN = 30.0
 class Joining:
     """How machines become nodes: how their hosts are logged in at, and the address that one is reached at by others.
 
-    Without one that is where the machine's engine is reached from here.
+    Without one that is where the machine's engine is reached from here. `own` is how one host is logged in at, by its
+    machine's name, where that is another way than the others'.
     """
 
     access: Access
     advertised: str = ""
+    own: Callable[[str, Access], Access] = lambda _, access: access
+
+    def at(self, name: str, access: Access) -> Joining:
+        """The same for one machine."""
+        return replace(self, access=self.own(name, access))
 
     def init(self, held: Held, console: Console) -> None:
         """Have a machine begin a swarm, which is called as it is. Raises MachineError."""

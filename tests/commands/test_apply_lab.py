@@ -15,7 +15,7 @@ from tests.lab.place import KEY
 from tests.support.lab_cli import Cli
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tests.lab.host import Host
     from tests.lab.lan import Lab
@@ -50,12 +50,16 @@ class Fleet:
     def engines(self) -> list[str]:
         return [host.output(ENGINE) for host in self.hosts]
 
-    def write(self, *options: str, **of_one: list[str]) -> None:
-        """Write the file: the engine options of all, and those of one host that has its own."""
-        found: dict[str, dict[str, Any]] = {}
-        for host in self.hosts:
-            own = of_one.get(host.name.replace("-", "_"))
-            found[host.name] = {"generic-ip-address": host.ip, **({"engine-opt": own} if own else {})}
+    def write(self, *options: str, of_first: Sequence[str] = (), swarm: bool = False) -> None:
+        """Write the file: the engine options of all, and those of the first host where it has its own."""
+        found: dict[str, dict[str, Any]] = {host.name: {"generic-ip-address": host.ip} for host in self.hosts}
+        first, *others = found.values()
+        if of_first:
+            first["engine-opt"] = list(of_first)
+        if swarm:
+            first["swarm"] = "manager"
+            for other in others:
+                other["swarm"] = "worker"
         defaults = {**DEFAULTS, **({"engine-opt": list(options)} if options else {})}
         self.file.write_text(yaml.safe_dump({"defaults": defaults, "hosts": found}))
 
@@ -122,7 +126,7 @@ def test_engines_restart_one_after_the_other_and_their_containers_run_on(fleet: 
 def test_a_host_that_refuses_spares_the_others_and_what_is_mended_is_rolled_on(fleet: Fleet) -> None:
     first, *others = fleet.names
     before = fleet.engines()
-    fleet.write("log-level=error", **{first.replace("-", "_"): ["log-level=error", "pidfile=/proc/no/pid"]})
+    fleet.write("log-level=error", of_first=["log-level=error", "pidfile=/proc/no/pid"])
     summary, said = fleet.apply(code=1)
     assert summary == "Apply: 1 failed, 2 not begun\n"
     assert f'Error: "{first}": The engine does not start with the new configuration; the old one is back' in said
@@ -164,4 +168,16 @@ def test_what_was_changed_by_hand_is_mended_when_that_is_asked(fleet: Fleet) -> 
     assert fleet.apply()[0] == "Apply: 3 as they were\n"
     assert fleet.apply("--refresh")[0] == "Apply: 1 changed, 2 as they were\n"
     assert fleet.apply("--refresh")[0] == "Apply: 3 as they were\n"
+    fleet.check()
+
+
+def test_machines_are_in_the_swarm_in_their_roles_and_stay_when_the_file_says_none(fleet: Fleet) -> None:
+    assert fleet.cli
+    fleet.write(swarm=True)
+    assert fleet.apply()[0] == "Apply: 3 changed\n"
+    nodes = fleet.hosts[0].output("docker node ls --format '{{.Hostname}} {{.ManagerStatus}}'").split("\n")
+    first, *others = fleet.names
+    assert sorted(nodes) == sorted([f"{first} Leader", *(f"{name} " for name in others)])
+    fleet.check()
+    fleet.write()
     fleet.check()
