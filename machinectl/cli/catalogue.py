@@ -225,6 +225,13 @@ VERBS = {
         "machinectl plan",
         "machinectl plan -f fleet.yaml --refresh",
     ),
+    "apply": Verb(
+        "applying",
+        MANY,
+        "Make machines what a fleet's file says, and their hosts with them.",
+        "machinectl apply",
+        "machinectl apply -f fleet.yaml --prune",
+    ),
     "fleet": Verb("fleet", MANY, "Write a fleet's file, and have editors know it.", "machinectl fleet schema"),
     "swarm": Verb("swarm", MANY, "Make machines one Docker Swarm, and look after it.", "machinectl swarm status"),
 }

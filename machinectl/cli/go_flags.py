@@ -36,6 +36,10 @@ VERBS = {
     ),
     "active": "t,timeout= json",
     "api": "d,data= t,timeout=",
+    "apply": (
+        f"{MANY} f,file= parallel= batch= max-failures= refresh prune purge y,yes force restart-swarm open-firewall "
+        f"{LOGIN}"
+    ),
     "certs": "",
     "certs create": "out= san= ca-cert= ca-key= client-name= f,force",
     "certs import": "f,force",

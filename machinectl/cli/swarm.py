@@ -117,7 +117,7 @@ def add_status(group: typer.Typer) -> None:
     def status(
         ctx: typer.Context,
         name: Annotated[str, typer.Argument(metavar="[NAME]", show_default=False)] = "",
-        timeout: Timeout = 10,
+        timeout: Timeout = 5,
         as_json: AsJson = False,
     ) -> int:
         from machinectl.commands.swarm.status import swarm_status

@@ -13,6 +13,7 @@ from machinectl.hosts.removal import (
     for_root,
     is_changed,
     remove,
+    told_of_swarm,
 )
 from machinectl.machines.behind import behind, outermost_first
 
@@ -48,6 +49,8 @@ def rm(
     known = [name for name in names if can_be_removed(store, name, force=force)]
     if not force:
         known = [name for name in known if set(names).issuperset(others.get(name, ()))]
+    for name in known:
+        told_of_swarm(store, console, name)
     if known and not (force or yes):
         options = [*(["--forget"] if forget else []), *(purge.options if purge else [])]
         unasked = " ".join(["machinectl rm -y", *options, *known])

@@ -15,6 +15,7 @@ from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import not_docker, request
 from machinectl.engine.probe import Question, message
 from machinectl.errors import one_line
+from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -142,8 +143,23 @@ class Tokens:
 
 
 def membership(endpoint: Endpoint, timeout: float = TIMEOUT) -> Membership:
-    """What an engine says of itself as a node. Raises EngineError."""
-    return Membership.of(asked(endpoint, "GET", INFO.path, dict, timeout=timeout))
+    """What an engine says of itself as a node. Raises EngineError.
+
+    A manager that has no leader takes longer over that than anybody waits; it says at once that it is one, and no more.
+    """
+    try:
+        return Membership.of(asked(endpoint, "GET", INFO.path, dict, timeout=timeout))
+    except EngineError as exc:
+        if exc.state is not State.TIMEOUT or exc.silent:
+            raise
+        with request(endpoint, "GET", "/_ping", timeout=timeout) as answer:
+            return by_ping(answer.headers.get("Swarm", ""))
+
+
+def by_ping(said: str) -> Membership:
+    """What the ping of an engine says of it as a node, as active/manager."""
+    state, _, role = one_line(said).partition("/")
+    return Membership(state or "inactive", manages=role == "manager")
 
 
 def nodes(endpoint: Endpoint, timeout: float = TIMEOUT) -> list[Node]:

@@ -54,21 +54,28 @@ def each(
     """
 
     def one(name: str, console: Console) -> None:
-        store.check_exists(name)
-        with store.writing(name, waiting(console, name)) as held:
-            if on_record and store.is_unsettled(name):
-                # It asks the engine over TLS, which is loaded for those that are in doubt.
-                from machinectl.hosts.pending import settle_held
-
-                settle_held(held)
-            try:
-                work(held, console, access.for_one_host())
-            except MachineError as exc:
-                if on_record:
-                    held.keep_failure(exc.cause)
-                raise
+        with at_work_on(store, console, name, on_record=on_record) as held:
+            work(held, console, access.for_one_host())
 
     return at_once(console, chosen(store, names), one)
+
+
+@contextmanager
+def at_work_on(store: Store, console: Console, name: str, *, on_record: bool = True) -> Iterator[Held]:
+    """Hold a machine that is there, with the certificates that its engine serves; see `each`."""
+    store.check_exists(name)
+    with store.writing(name, waiting(console, name)) as held:
+        if on_record and store.is_unsettled(name):
+            # It asks the engine over TLS, which is loaded for those that are in doubt.
+            from machinectl.hosts.pending import settle_held
+
+            settle_held(held)
+        try:
+            yield held
+        except MachineError as exc:
+            if on_record:
+                held.keep_failure(exc.cause)
+            raise
 
 
 def at_once(

@@ -105,3 +105,20 @@ def present_files(directory: str) -> frozenset[str]:
             f"{directory} lacks {' and '.join(missing)}", f"A client needs {', '.join(CLIENT_FILES)}; see: ls {quoted}"
         )
     return found
+
+
+def outdated(old: Identity, new: Identity) -> list[str]:
+    """The files of a machine that would stay, but do not belong to the CA that is to come."""
+    stale: list[str] = []
+    if old.ca_key and not new.ca_key:
+        try:
+            certs.ca_pair(new.ca, old.ca_key)
+        except MachineError:
+            stale.append("ca-key.pem")
+    present = [file for file in SERVER_FILES if file in old.present]
+    if present and not new.server:
+        try:
+            certs.server_bundle(new.ca, old.server, old.server_key)
+        except MachineError:
+            stale += present
+    return stale

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
@@ -22,7 +22,7 @@ from machinectl.machines.swarms import nodes_of
 from machinectl.provision import swarm as live_restore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
@@ -40,11 +40,17 @@ HEARD_WITHIN = 30.0
 class Joining:
     """How machines become nodes: how their hosts are logged in at, and the address that one is reached at by others.
 
-    Without one that is where the machine's engine is reached from here.
+    Without one that is where the machine's engine is reached from here. `own` is how one host is logged in at, by its
+    machine's name, where that is another way than the others'.
     """
 
     access: Access
     advertised: str = ""
+    own: Callable[[str, Access], Access] = lambda _, access: access
+
+    def at(self, name: str, access: Access) -> Joining:
+        """The same for one machine."""
+        return replace(self, access=self.own(name, access))
 
     def init(self, held: Held, console: Console) -> None:
         """Have a machine begin a swarm, which is called as it is. Raises MachineError."""
@@ -130,6 +136,10 @@ class Leaving:
         if other is None:
             self._leave_alone(held, console, node)
             return
+        if other.node(node.node) is None:
+            # Its swarm has forgotten it already.
+            swarm.leave(endpoint(machine), force=True)
+            return
         if node.manages:
             self._check_quorum(held, other)
         way = draining.Way(other, node.node)
@@ -191,7 +201,10 @@ class Leaving:
         other = another_manager(held, node)
         if other is None:
             raise why_not_alone(held, node) from why
-        console.warn(f"{why.cause}; the others forget it")
+        console.warn(
+            f"{why.cause}; the others forget it\n"
+            f"When it is back, it still takes itself for a node: machinectl swarm leave --force {name}"
+        )
         if node.manages:
             swarm.update(other.endpoint, node.node, Role="worker")
         forget_node(console, other, node, name)
@@ -238,8 +251,8 @@ def why_not_alone(held: Held, node: SwarmNode) -> MachineError:
     try:
         nodes = swarm.nodes(endpoint(held.machine))
     except MachineError:
-        nodes = []
-    if Quorum.of(nodes).managers > 1:
+        nodes = None
+    if nodes is None or Quorum.of(nodes).managers > 1:
         return MachineError(
             f'No other manager of its swarm is a machine here that answers: "{name}" would leave as a manager',
             f"See: machinectl swarm status {name}; {all_the_same}",
@@ -305,14 +318,9 @@ def change_role(held: Held, console: Console, to: Manager, state: Membership, ro
 
 
 def forget_node(console: Console, other: Manager, node: SwarmNode, name: str) -> None:
-    """Have the managers forget a node that has left, which they know to be down in a moment."""
-
-    def is_down() -> bool:
-        return swarm.node(other.endpoint, node.node).state == "down"
-
+    """Have the managers forget a node that has left; they hear of that in ten seconds only, which nobody waits for."""
     with console.step(f'Having the swarm forget "{name}"'):
-        down = until(console, is_down, HEARD_WITHIN)
-        swarm.remove(other.endpoint, node.node, force=not down)
+        swarm.remove(other.endpoint, node.node, force=True)
 
 
 @contextmanager

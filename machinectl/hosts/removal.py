@@ -16,6 +16,7 @@ from machinectl.machines.behind import jump_of
 from machinectl.machines.chosen import waiting
 from machinectl.machines.origin import maker
 from machinectl.machines.record import BrokenRecord
+from machinectl.machines.swarm_node import node_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,6 +61,19 @@ def confirmed(
         host += f"; what docker-machine made for {', '.join(theirs)} goes on there, and is yours to end"
     console.note(f"About to remove {', '.join(names)}: docker is not pointed there any more; {host}.")
     return agreed(console, "Are you sure?", unasked)
+
+
+def told_of_swarm(store: Store, console: Console, name: str) -> None:
+    """Say of a machine that is a node of a swarm that it stays one, and what to type first."""
+    try:
+        node = node_of(store.read(name))
+    except MachineError:
+        node = None
+    if node:
+        console.warn(
+            f'"{name}" is a {node.role} of the swarm "{node.swarm}" and stays one: it is not drained, and still listed '
+            f"there\nHave it leave first: machinectl swarm leave {name}"
+        )
 
 
 def asked_about(store: Store, name: str, *, removed: bool) -> Machine:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ def init(store: Store, console: Console, name: str, joining: Joining) -> Results
     """Have a machine begin a swarm; yield it, with the reason where it cannot."""
 
     def work(held: Held, console: Console, access: Access) -> None:
-        replace(joining, access=access).init(held, console)
+        joining.at(held.name, access).init(held, console)
 
     yield from each(store, console, [name], joining.access, work)
 
@@ -49,7 +49,7 @@ def join(store: Store, console: Console, to: Manager, names: Iterable[str], join
     """
 
     def work(held: Held, console: Console, access: Access) -> None:
-        replace(joining, access=access).join(held, console, to, role)
+        joining.at(held.name, access).join(held, console, to, role)
 
     wanted = sorted(dict.fromkeys(names), key=natural)
     batches = [[name] for name in wanted] if role == MANAGER else [wanted] if wanted else []
@@ -97,10 +97,20 @@ class Roles:
             return
         yield from self._formed(store, console, joining, memberships(store, self.roles))
 
+    def _check_not_silent(self, store: Store, found: dict[str, Membership]) -> None:
+        """Refuse to begin a second swarm where those that are in one by their records do not answer."""
+        silent = [name for name in self.roles if name not in found and node_of(store.read(name))]
+        if silent:
+            raise MachineError(
+                f"{', '.join(silent)}: in a swarm by the record, and no answer from there",
+                f"Find out why: machinectl doctor {silent[0]}",
+            )
+
     def _formed(self, store: Store, console: Console, joining: Joining, found: dict[str, Membership]) -> Results:
         to = going_on(store, [*self.managers, *self.roles], found)
         done = set()
         if to is None:
+            self._check_not_silent(store, found)
             first, *_ = self.managers
             for name, failed in init(store, console, first, joining):
                 yield name, failed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.hosts import draining
 from machinectl.hosts.adoption import check_alone, check_not_lost, go_on_with, predecessor, take_over, told_of_takeover
+from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import drop, propose, settle_held
 from machinectl.hosts.plan import described, diff, rehearse
@@ -161,6 +162,8 @@ class Setup:
             with console.step(f"Asking the engine for its version at {url}"):
                 verify(held.machine, url, console, host, target, self.world)
             learn(held, host, url)
+        if host.swarm or held.machine.swarm:
+            joined(held)
         draining.put_back(held, console)
         return outcomes
 
@@ -390,6 +393,15 @@ def until_it_answers(
         console.pause(0.5)
         found = probe(where, VERIFY_TIMEOUT)
     return found
+
+
+def joined(held: Held) -> None:
+    """Have on record what a machine's engine is in a swarm, whoever had it join or leave; where it says so."""
+    from machinectl.engine import swarm
+    from machinectl.hosts.swarm import learn
+
+    with suppress(MachineError):
+        learn(held, swarm.membership(endpoint(held.machine)), held.store)
 
 
 def learn(held: Held, host: Facts, url: str) -> None:

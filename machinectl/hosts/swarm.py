@@ -124,6 +124,13 @@ def no_manager(swarm_name: str, asked: Sequence[str], why: str) -> MachineError:
             f'No manager of the swarm "{swarm_name}" is a machine here',
             "Register one: machinectl create; then: machinectl swarm status <NAME>",
         )
+    if "does not have a leader" in why:
+        return MachineError(
+            f'The swarm "{swarm_name}" has no leader: too few of its managers are there. What runs goes on, and '
+            "nothing can be changed or moved",
+            "Have more of them back: machinectl start <NAME>; or where they are lost for good, at one that is left: "
+            "docker swarm init --force-new-cluster",
+        )
     return MachineError(
         f'No manager of the swarm "{swarm_name}" answers ({", ".join(asked)}): {why}',
         f"See what its managers are doing: machinectl swarm status {asked[0]}",
@@ -140,14 +147,14 @@ def answering(candidates: Sequence[tuple[Machine, str]]) -> Manager | str:
         found, failures = in_order(candidates, patience)
         if found:
             return found
-        why = "; ".join(dict.fromkeys(failures)) or why
-        if len(failures) == len(candidates):
+        why = "; ".join(dict.fromkeys(each.error or "it is of another swarm now" for each in failures)) or why
+        if not any(each.state is State.TIMEOUT for each in failures):
             break
     return why
 
 
-def in_order(candidates: Sequence[tuple[Machine, str]], patience: float) -> tuple[Manager | None, list[str]]:
-    """The first that answers when all had their time, and what those said that will not."""
+def in_order(candidates: Sequence[tuple[Machine, str]], patience: float) -> tuple[Manager | None, list[Probe]]:
+    """The first that answers when all had their time, and what was found of those that do not."""
     machines = {machine.name: (machine, node_id) for machine, node_id in candidates}
     waiting, good, failures = list(machines), dict[str, Manager](), []
     questions = {name: question(machine) for name, (machine, _) in machines.items()}
@@ -156,8 +163,7 @@ def in_order(candidates: Sequence[tuple[Machine, str]], patience: float) -> tupl
             good[name] = answer
         else:
             waiting.remove(name)
-            if found.state is not State.TIMEOUT:
-                failures.append(found.error or f'"{name}" is of another swarm now')
+            failures.append(found)
         if waiting and waiting[0] in good:
             return good[waiting[0]], failures
     return next(iter(good.values()), None), failures
@@ -189,6 +195,8 @@ def learn(held: Held, found: Membership, store: Store) -> SwarmNode | None:
     if not found.is_in:
         keep(held, None)
         return None
+    if before and not found.node:
+        return before
     if before and before.node == found.node:
         now = SwarmNode(before.swarm, found.cluster or before.cluster, found.node, found.role, before.before)
     else:
@@ -196,7 +204,9 @@ def learn(held: Held, found: Membership, store: Store) -> SwarmNode | None:
     if not now.cluster:
         now.cluster = cluster_of(store, found.node)
     now.swarm = now.swarm or name_of(store, now.cluster, machine.name if now.manages else "")
-    keep(held, now)
+    if now.node:
+        # Who is on its way in is no node yet.
+        keep(held, now)
     return now
 
 

@@ -1,4 +1,4 @@
-"""Which of many machines begins next: a way goes before who is behind it, and engines in use take turns in batches."""
+"""Which of many machines begins next: some go before others, and engines in use take turns in batches."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class InOrder:
 
 
 class Rolling:
-    """Machines whose hosts are reached through others, and engines in use that must not all be down at once.
+    """Machines of which some go before others, and engines in use that must not all be down at once.
 
-    `behind` says of a name which one goes first, where one does: a host that is reached through another. Those that are
-    `rolled` go in batches of so many: a batch begins when all of the one before have ended, and none begins any more
-    when more than `max_failures` of the rolled have failed. The others wait for no batch.
+    `after` says of a name who is done before it: a jump host before those that are behind it. Those that are `rolled`
+    go in batches of so many: a batch begins when all of the one before have ended, and none begins any more when more
+    than `max_failures` of the rolled have failed. The others wait for no batch.
 
     `barred` is who does not begin because of another that failed, and that one; `stopped` who stays as it was because
     the roll was ended. Those that were left by ^C are in neither.
@@ -47,13 +47,14 @@ class Rolling:
     def __init__(
         self,
         names: Iterable[str],
-        behind: Mapping[str, str] | None = None,
+        after: Mapping[str, Collection[str]] | None = None,
         rolled: Collection[str] = (),
         batch: int = 1,
         max_failures: int = 0,
     ) -> None:
         everybody = set(names)
-        self._behind = {name: way for name, way in (behind or {}).items() if {name, way} <= everybody}
+        self._after = {name: everybody.intersection(before) for name, before in (after or {}).items()}
+        self._depths: dict[str, int] = {}
         self._waiting = dict.fromkeys(sorted(everybody, key=lambda name: (self._depth(name), natural(name), name)))
         # In the order in which they wait, so that a batch never waits for one that comes after it.
         in_turn = [name for name in self._waiting if name in rolled]
@@ -75,7 +76,7 @@ class Rolling:
     def ended(self, name: str, *, failed: bool) -> None:
         self._at_work.remove(name)
         if failed:
-            self._bar_behind(name)
+            self._bar_after(name)
             self._failures_left -= name in self._rolled
         if self._failures_left < 0:
             self.stopped += [other for other in self._waiting if other in self._rolled]
@@ -87,26 +88,26 @@ class Rolling:
     def _may_begin(self, name: str) -> bool:
         if name in self._rolled and name not in self._batches[0]:
             return False
-        return not self._is_under_way(self._behind.get(name, ""))
+        return not any(self._is_under_way(other) for other in self._after.get(name, ()))
 
     def _is_under_way(self, name: str) -> bool:
         """Whether one has yet to end."""
         return name in self._waiting or name in self._at_work
 
-    def _bar_behind(self, name: str) -> None:
-        """Have nobody begin whose host is reached through one that failed, by itself or by another one behind it."""
+    def _bar_after(self, name: str) -> None:
+        """Have nobody begin who was to come after one that failed, or after another that did not begin for it."""
         lost = {name}
         # Whoever goes first waits in front.
         for other in list(self._waiting):
-            if self._behind.get(other) in lost:
+            if not lost.isdisjoint(self._after.get(other, ())):
                 lost.add(other)
                 self.barred[other] = name
                 del self._waiting[other]
 
     def _depth(self, name: str) -> int:
-        """Through how many others a host is reached."""
-        depth = 0
-        while name in self._behind:
-            name = self._behind[name]
-            depth += 1
-        return depth
+        """How many come one after the other before this one does."""
+        if name not in self._depths:
+            # Whoever is named in a circle goes first.
+            self._depths[name] = 0
+            self._depths[name] = 1 + max(map(self._depth, self._after.get(name, ())), default=-1)
+        return self._depths[name]

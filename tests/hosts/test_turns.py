@@ -66,8 +66,8 @@ def test_a_failure_of_who_is_not_rolled_ends_no_roll() -> None:
     assert (taken(turns), turns.stopped) == (["b"], [])
 
 
-def test_who_is_reached_through_another_begins_when_that_one_is_done() -> None:
-    turns = Rolling(["a", "gate", "inner", "z"], behind={"a": "inner", "inner": "gate", "z": "elsewhere"})
+def test_who_comes_after_others_begins_when_they_are_done() -> None:
+    turns = Rolling(["a", "gate", "inner", "z"], after={"a": ["inner"], "inner": ["gate"], "z": ["elsewhere"]})
     assert taken(turns) == ["gate", "z"]
     turns.ended("z", failed=True)
     turns.ended("gate", failed=False)
@@ -77,7 +77,7 @@ def test_who_is_reached_through_another_begins_when_that_one_is_done() -> None:
 
 
 def test_nobody_behind_one_that_failed_begins() -> None:
-    turns = Rolling(["a", "gate", "inner", "z"], behind={"a": "inner", "inner": "gate"})
+    turns = Rolling(["a", "gate", "inner", "z"], after={"a": ["inner"], "inner": ["gate"]})
     assert taken(turns) == ["gate", "z"]
     turns.ended("gate", failed=True)
     assert taken(turns) == []
@@ -85,8 +85,8 @@ def test_nobody_behind_one_that_failed_begins() -> None:
 
 
 def test_a_batch_whose_members_are_barred_keeps_nobody_waiting() -> None:
-    behind = {"a": "gate", "b": "gate", "c": "inner", "inner": "way"}
-    turns = Rolling(["a", "b", "c", "gate", "inner", "way"], behind, rolled=["a", "b", "c"])
+    after = {"a": ["gate"], "b": ["gate"], "c": ["inner"], "inner": ["way"]}
+    turns = Rolling(["a", "b", "c", "gate", "inner", "way"], after, rolled=["a", "b", "c"])
     assert taken(turns) == ["gate", "way"]
     turns.ended("way", failed=False)
     assert taken(turns) == ["inner"]
@@ -97,7 +97,7 @@ def test_a_batch_whose_members_are_barred_keeps_nobody_waiting() -> None:
 
 
 def test_who_is_behind_one_that_stays_as_it_was_begins_all_the_same() -> None:
-    turns = Rolling(["a", "gate", "new"], behind={"new": "gate"}, rolled=["a", "gate"])
+    turns = Rolling(["a", "gate", "new"], after={"new": ["gate"]}, rolled=["a", "gate"])
     assert taken(turns) == ["a"]
     turns.ended("a", failed=True)
     assert (taken(turns), turns.stopped) == (["new"], ["gate"])
@@ -107,7 +107,7 @@ NAMES = [f"m{number}" for number in range(8)]
 
 
 @given(
-    behind=st.dictionaries(st.integers(1, 7), st.integers(0, 6)),
+    after=st.dictionaries(st.integers(1, 7), st.sets(st.integers(0, 6), max_size=3)),
     rolled=st.sets(st.sampled_from(NAMES)),
     batch=st.integers(1, 4),
     max_failures=st.integers(0, 3),
@@ -116,7 +116,7 @@ NAMES = [f"m{number}" for number in range(8)]
     data=st.data(),
 )
 def test_everybody_ends_is_barred_or_stopped_and_no_two_batches_are_at_work(
-    behind: dict[int, int],
+    after: dict[int, set[int]],
     rolled: set[str],
     batch: int,
     max_failures: int,
@@ -124,14 +124,14 @@ def test_everybody_ends_is_barred_or_stopped_and_no_two_batches_are_at_work(
     limit: int,
     data: st.DataObject,
 ) -> None:
-    # Nobody is behind one of a higher number: no circles, which a file is refused for.
-    ways = {f"m{name}": f"m{way}" for name, way in behind.items() if way < name}
+    # Nobody comes after one of a higher number: no circles, which a file is refused for.
+    ways = {f"m{name}": {f"m{way}" for way in before if way < name} for name, before in after.items()}
     turns = Rolling(NAMES, ways, rolled, batch, max_failures)
     at_work: list[str] = []
     ended: list[str] = []
     while True:
         while len(at_work) < limit and (name := turns.take()):
-            assert ways.get(name, "") not in {*at_work, *failing.intersection(ended)}
+            assert ways.get(name, set()).isdisjoint({*at_work, *failing.intersection(ended)})
             at_work.append(name)
         assert len(rolled.intersection(at_work)) <= batch
         if not at_work:

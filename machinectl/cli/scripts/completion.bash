@@ -224,7 +224,7 @@ __machinectl_ask() {
 __machinectl_table() {
     case "$1" in
         '')
-            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api plan fleet swarm help'
+            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api plan apply fleet swarm help'
             flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
             arguments=''
             ;;
@@ -436,6 +436,11 @@ __machinectl_table() {
         'plan')
             verbs=''
             flags='-l=TEXT --selector=TEXT -f=FILE --file=FILE --refresh --prune --detailed-exitcode --parallel=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'apply')
+            verbs=''
+            flags='-l=TEXT --selector=TEXT -f=FILE --file=FILE --parallel=TEXT --batch=TEXT --max-failures=TEXT --refresh --prune --purge -y --yes --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'certs create')

@@ -181,6 +181,7 @@ function __machinectl_table
                 'changes	Print what was done on a machine\'s host, and what undoing it does.' \
                 'api	Ask a machine\'s engine, and print its raw answer.' \
                 'plan	Show what is to be done so that machines are as a fleet\'s file says.' \
+                'apply	Make machines what a fleet\'s file says, and their hosts with them.' \
                 'fleet	Write a fleet\'s file, and have editors know it.' \
                 'swarm	Make machines one Docker Swarm, and look after it.' \
                 'help	Show what a command is for.'
@@ -754,6 +755,32 @@ function __machinectl_table
                 '--detailed-exitcode	Exit with 4 where there is something to do.' \
                 '--parallel=TEXT	How many hosts are worked on at once.' \
                 '--json	Print JSON.' \
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
+                '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
+                '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
+        case 'apply'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-f=FILE	The fleet\'s file (else ./fleet.yaml).' \
+                '--file=FILE	The fleet\'s file (else ./fleet.yaml).' \
+                '--parallel=TEXT	How many hosts are worked on at once.' \
+                '--batch=TEXT	How many engines in use may restart at once.' \
+                '--max-failures=TEXT	How many of them may fail before no more are restarted.' \
+                '--refresh	Look at the hosts, too, and mend what was changed there by hand.' \
+                '--prune	Remove machines that came from the file and are in it no more.' \
+                '--purge	Undo on the hosts of those what was set up there, too; with --prune.' \
+                '-y	Do not ask before machines are removed, or taken over.' \
+                '--yes	Do not ask before machines are removed, or taken over.' \
+                '--force	Replace certificates of somebody else\'s, and restart although it harms.' \
+                '--restart-swarm	Restart the engine of a Swarm node, too: its tasks stop.' \
+                '--open-firewall	Let the engine\'s port through the host\'s firewall.' \
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \

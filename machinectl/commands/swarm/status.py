@@ -113,9 +113,12 @@ def swarm_status(store: Store, names: Sequence[str], timeout: float) -> list[Swa
     asked, failures = listed(store, wanted, Asked)
     if failures:
         raise failures[0]
-    for one in ask(store, asked, timeout, INFO):
-        if one.state is State.RUNNING:
-            note(store, one.machine, Membership.of(one.told))
+    for _ in ask(store, asked, timeout, INFO):
+        pass
+    states = {one.machine.name: (one.machine, Membership.of(one.told)) for one in asked if one.state is State.RUNNING}
+    # Managers first, by name: a swarm that nobody here has seen yet is called as its first one is.
+    for machine, state in sorted(states.values(), key=lambda each: not each[1].manages):
+        note(store, machine, state)
     clusters: dict[str, list[tuple[Machine, SwarmNode]]] = {}
     for machine, node in all_nodes(store):
         if machine.name in wanted:
