@@ -242,6 +242,7 @@ function __machinectl_table
                 '-u	Print what undoes it.' \
                 '--unset	Print what undoes it.' \
                 '--no-proxy	Add the machine\'s address to NO_PROXY.' \
+                '--swarm	Point at a manager that answers, of the machine\'s swarm.' \
                 '--format=json|dotenv|properties	A file for tools instead: json, dotenv or properties.' \
                 '--json	The same as --format json.' \
                 '-h	Show help.' \
@@ -258,6 +259,7 @@ function __machinectl_table
         case 'config'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '--swarm	Point at a manager that answers, of the machine\'s swarm.' \
                 '--json	Print JSON.' \
                 '-h	Show help.' \
                 '--help	Show help.'
