@@ -16,8 +16,9 @@ SECTIONS = (
     "Make and change machines",
     "Look after their hosts",
     "Look closer",
+    "Many machines at once",
 )
-USE, MAKE, LOOK_AFTER, LOOK_CLOSER = SECTIONS
+USE, MAKE, LOOK_AFTER, LOOK_CLOSER, MANY = SECTIONS
 
 
 class Verb:
@@ -216,6 +217,13 @@ VERBS = {
         "Ask a machine's engine, and print its raw answer.",
         "machinectl api orionbox /info",
         "machinectl api orionbox POST '/images/prune'",
+    ),
+    "inventory": Verb(
+        "inventory",
+        MANY,
+        "Print machines as other programs want hosts: Ansible, Prometheus.",
+        "machinectl inventory --ansible",
+        "machinectl inventory --prometheus > targets.json",
     ),
 }
 
