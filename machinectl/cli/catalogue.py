@@ -218,6 +218,14 @@ VERBS = {
         "machinectl api orionbox /info",
         "machinectl api orionbox POST '/images/prune'",
     ),
+    "plan": Verb(
+        "planning",
+        MANY,
+        "Show what is to be done so that machines are as a fleet's file says.",
+        "machinectl plan",
+        "machinectl plan -f fleet.yaml --refresh",
+    ),
+    "fleet": Verb("fleet", MANY, "Write a fleet's file, and have editors know it.", "machinectl fleet schema"),
     "inventory": Verb(
         "inventory",
         MANY,
@@ -290,11 +298,22 @@ DOCKER_PLUGIN = {
     "uninstall": Verb("docker_plugin", USE, "Take `docker machine` away again.", "machinectl docker-plugin uninstall"),
 }
 
+# Of `fleet`.
+FLEET = {
+    "schema": Verb(
+        "fleet",
+        MANY,
+        "Print a JSON Schema of fleet.yaml, from which editors complete it.",
+        "machinectl fleet schema > fleet.schema.json",
+    ),
+}
+
 # The verbs that have verbs of their own.
 GROUPS = {
     "certs": CERTS,
     "context": CONTEXT,
     "docker-plugin": DOCKER_PLUGIN,
+    "fleet": FLEET,
 }
 
 OPTIONS = (
