@@ -79,6 +79,7 @@ VALUES: Mapping[str, str | tuple[str, ...]] = {
     "inventory host": MACHINE,
     "out": DIRECTORY,
     "shell": ("bash", "zsh", "sh", "fish", "tcsh", "powershell", "cmd", "emacs"),
+    "ssh-jump": MACHINE,
     "ssh-passphrase-file": FILE,
     "ssh-password-file": FILE,
     "storage-path": DIRECTORY,
