@@ -59,6 +59,8 @@ VERBS = {
     "drivers": "json options",
     "env": "shell= u,unset no-proxy swarm format= json",
     "fleet": "",
+    "fleet import": "o,output= from=",
+    "fleet init": "o,output=",
     "fleet schema": "",
     "import": "from-docker-machine no-context dry-run",
     "info": f"{MANY} ssh f,format= t,timeout= json {LOGIN}",

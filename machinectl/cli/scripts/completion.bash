@@ -244,7 +244,7 @@ __machinectl_table() {
             arguments=''
             ;;
         'fleet')
-            verbs='schema'
+            verbs='import init schema'
             flags='-h --help'
             arguments=''
             ;;
@@ -482,6 +482,16 @@ __machinectl_table() {
             verbs=''
             flags='-h --help'
             arguments=''
+            ;;
+        'fleet import')
+            verbs=''
+            flags='-o=FILE --output=FILE --from=ansible|ssh-config -h --help'
+            arguments='FILE'
+            ;;
+        'fleet init')
+            verbs=''
+            flags='-o=FILE --output=FILE -h --help'
+            arguments='MACHINE...'
             ;;
         'fleet schema')
             verbs=''

@@ -223,6 +223,8 @@ function __machinectl_table
             set -g __machinectl_arguments
         case 'fleet'
             set -g __machinectl_verbs \
+                'import	Make a fleet\'s file of an Ansible inventory, or an ssh_config.' \
+                'init	Make a fleet\'s file of the machines that there are.' \
                 'schema	Print a JSON Schema of fleet.yaml, from which editors complete it.'
             set -g __machinectl_flags \
                 '-h	Show help.' \
@@ -837,6 +839,23 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments
+        case 'fleet import'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-o=FILE	Write it into FILE, which is not there yet.' \
+                '--output=FILE	Write it into FILE, which is not there yet.' \
+                '--from=ansible|ssh-config	What the file is (else: by what is in it).' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'FILE'
+        case 'fleet init'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-o=FILE	Write it into FILE, which is not there yet.' \
+                '--output=FILE	Write it into FILE, which is not there yet.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
         case 'fleet schema'
             set -g __machinectl_verbs
             set -g __machinectl_flags \

@@ -8,7 +8,7 @@ $__machinectl_table = @{
     'certs' = @('create', 'issue', 'import', 'ls'), @('-h', '--help'), @()
     'context' = @('import', 'ls', 'sync'), @('-h', '--help'), @()
     'docker-plugin' = @('install', 'uninstall'), @('-h', '--help'), @()
-    'fleet' = @('schema'), @('-h', '--help'), @()
+    'fleet' = @('import', 'init', 'schema'), @('-h', '--help'), @()
     'help' = @(), @('-h', '--help'), @('VERB')
     'env' = @(), @('--shell=bash|zsh|sh|fish|tcsh|powershell|cmd|emacs', '-u', '--unset', '--no-proxy', '--format=json|dotenv|properties', '--json', '-h', '--help'), @('MACHINE')
     'use' = @(), @('-u', '--unset', '-h', '--help'), @('MACHINE')
@@ -56,6 +56,8 @@ $__machinectl_table = @{
     'context sync' = @(), @('-l=TEXT', '--selector=TEXT', '-h', '--help'), @()
     'docker-plugin install' = @(), @('--no-hooks', '-h', '--help'), @()
     'docker-plugin uninstall' = @(), @('-h', '--help'), @()
+    'fleet import' = @(), @('-o=FILE', '--output=FILE', '--from=ansible|ssh-config', '-h', '--help'), @('FILE')
+    'fleet init' = @(), @('-o=FILE', '--output=FILE', '-h', '--help'), @('MACHINE...')
     'fleet schema' = @(), @('-h', '--help'), @()
 }
 # END

@@ -238,6 +238,8 @@ __machinectl_table() {
             ;;
         ('fleet')
             verbs=(
+                'import	Make a fleet'\''s file of an Ansible inventory, or an ssh_config.'
+                'init	Make a fleet'\''s file of the machines that there are.'
                 'schema	Print a JSON Schema of fleet.yaml, from which editors complete it.')
             flags=(
                 '-h	Show help.'
@@ -899,6 +901,25 @@ __machinectl_table() {
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
+            ;;
+        ('fleet import')
+            verbs=()
+            flags=(
+                '-o=FILE	Write it into FILE, which is not there yet.'
+                '--output=FILE	Write it into FILE, which is not there yet.'
+                '--from=ansible|ssh-config	What the file is (else: by what is in it).'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('FILE')
+            ;;
+        ('fleet init')
+            verbs=()
+            flags=(
+                '-o=FILE	Write it into FILE, which is not there yet.'
+                '--output=FILE	Write it into FILE, which is not there yet.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
             ;;
         ('fleet schema')
             verbs=()
