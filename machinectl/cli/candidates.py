@@ -62,6 +62,8 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "shell-init": (SHELL,),
     "ssh": (MACHINE, TEXT),
     "status": (MACHINE,),
+    "swarm init": (MACHINE,),
+    "swarm status": (MACHINE,),
     "url": (MACHINE,),
     "use": (MACHINE,),
     "version": (MACHINE,),
@@ -177,6 +179,6 @@ def driver_flags(driver: str) -> list[Flag]:
         return []
     found = []
     for option in options:
-        takes = FILE if option.secret or option.name.endswith("-key") else option.choices or TEXT
+        takes = FILE if option.secret or option.path else option.choices or TEXT
         found.append(Flag([typed(option)], "" if isinstance(option.default, bool) else takes, option.help))
     return found

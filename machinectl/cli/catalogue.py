@@ -233,6 +233,7 @@ VERBS = {
         "machinectl inventory --ansible",
         "machinectl inventory --prometheus > targets.json",
     ),
+    "swarm": Verb("swarm", MANY, "Make machines one Docker Swarm, and look after it.", "machinectl swarm status"),
 }
 
 # Of `certs`, in the same form.
@@ -321,12 +322,41 @@ FLEET = {
     ),
 }
 
+# Of `swarm`.
+SWARM = {
+    "init": Verb(
+        "swarm", MANY, "Have a machine begin a swarm, as its first manager.", "machinectl swarm init orionbox"
+    ),
+    "join": Verb(
+        "swarm",
+        MANY,
+        "Have machines join the swarm of a manager.",
+        "machinectl swarm join orionbox rigel saiph",
+        "machinectl swarm join --manager orionbox bellatrix mintaka",
+    ),
+    "leave": Verb(
+        "swarm",
+        MANY,
+        "Have machines leave their swarm.",
+        "machinectl swarm leave rigel",
+        "machinectl swarm leave --force orionbox",
+    ),
+    "status": Verb(
+        "swarm",
+        MANY,
+        "Show the nodes of swarms, and what is lost if one more manager goes.",
+        "machinectl swarm status",
+        "machinectl swarm status --json orionbox",
+    ),
+}
+
 # The verbs that have verbs of their own.
 GROUPS = {
     "certs": CERTS,
     "context": CONTEXT,
     "docker-plugin": DOCKER_PLUGIN,
     "fleet": FLEET,
+    "swarm": SWARM,
 }
 
 OPTIONS = (

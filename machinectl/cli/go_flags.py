@@ -86,6 +86,11 @@ VERBS = {
     "start": POWER,
     "status": "t,timeout= json",
     "stop": POWER,
+    "swarm": "",
+    "swarm init": f"advertise-addr= {LOGIN}",
+    "swarm join": f"manager advertise-addr= {LOGIN}",
+    "swarm leave": f"f,force {LOGIN}",
+    "swarm status": "t,timeout= json",
     "upgrade": f"{MANY} y,yes f,force restart-swarm dry-run {LOGIN}",
     "url": "json",
     "use": "u,unset",
@@ -98,6 +103,7 @@ GROUPS = {
     "context",
     "docker-plugin",
     "fleet",
+    "swarm",
 }
 # strconv.ParseBool's.
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}

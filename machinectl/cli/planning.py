@@ -124,15 +124,20 @@ def lines(planned: Planned, *, prune: bool) -> Iterator[str]:
         if step.action is not Action.LEAVE:
             mark, colour = MARKS[step.action]
             first, *more = told(step, planned.machines.get(step.name), prune=prune)
-            yield f"{coloured(mark, colour, sys.stdout)} {harmless(step.name)}  {harmless(first)}"
-            yield from (INDENT + harmless(line) for line in more)
+            yield f"{coloured(mark, colour, sys.stdout)} {step.name}  {in_a_line(first)}"
+            yield from (INDENT + in_a_line(line) for line in more)
         if outcomes := planned.differing.get(step.name):
             mark, colour = DIFFERS
-            yield f"{coloured(mark, colour, sys.stdout)} {harmless(step.name)}  its host differs; to be done there:"
+            yield f"{coloured(mark, colour, sys.stdout)} {step.name}  its host differs; to be done there:"
             for outcome in outcomes:
-                yield INDENT + harmless(outcome.title)
-                yield from (INDENT + INDENT + harmless(detail) for detail in outcome.details)
+                yield INDENT + in_a_line(outcome.title)
+                yield from (INDENT + INDENT + in_a_line(detail) for detail in outcome.details)
     yield f"Plan: {summary(planned, prune=prune)}"
+
+
+def in_a_line(text: str) -> str:
+    """Somebody else's text, harmless and of one line: none of it passes for a line of ours."""
+    return harmless(text).replace("\n", "\\n")
 
 
 def told(step: Step, machine: Machine | None, *, prune: bool) -> list[str]:

@@ -55,7 +55,7 @@ def plan(store: Store, path: str, names: Sequence[str], selector: str | None) ->
     return Planned(Plan(tuple(step for step in whole.steps if step.name in wanted)), machines, fleet.advice)
 
 
-def has_given(machine: Machine, files: CertificateFiles) -> bool:
+def has_given(machine: Machine | None, files: CertificateFiles) -> bool:
     # With it comes what reads certificates, which few fleets need.
     from machinectl.hosts.given import has_given as has
 

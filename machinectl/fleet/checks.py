@@ -100,6 +100,8 @@ def check_jumps(hosts: Sequence[Said], machines: Collection[str], faults: Faults
     jump = create_options.JUMP.name
     for each in hosts:
         through = each.host.spec.jump
+        if through and each.driver.name in create_options.WITHOUT_HOST:
+            faults.add(each.place(jump), f"{jump} is for SSH, and driver {each.driver.name} knows of none")
         if not through or "@" in through:
             continue
         if through not in by_name and through not in machines:

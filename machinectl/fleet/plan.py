@@ -6,12 +6,14 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
+from machinectl.driver import Instance
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.faults import Faults
 from machinectl.fleet.model import Action, Difference, Plan, Step
 from machinectl.machines.engine_options import DECLARED
 from machinectl.machines.record import PROVISION, Phase
+from machinectl.machines.swarm_node import node_of
 from machinectl.masking import without_secret_of, without_secrets
 
 if TYPE_CHECKING:
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
 
-    # Whether a machine has the certificates that files hold. Raises MachineError where those are wrong.
-    HasCertificates = Callable[[Machine, CertificateFiles], bool]
+    # Whether a machine (None: it is yet to be made) has the certificates that files hold. Raises MachineError where
+    # those are wrong.
+    HasCertificates = Callable[[Machine | None, CertificateFiles], bool]
 
 # The engine options that an engine takes in its restart alone; the others are for installing one, and it stays. So does
 # its certificate where it has names that are not asked for any more.
@@ -93,8 +96,10 @@ def usable(
 
 
 def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificates: HasCertificates) -> Step:
-    """What is to be done with one host of the file."""
+    """What is to be done with one host of the file. Raises MachineError where its certificates cannot be had."""
     if machine is None:
+        if host.certificates.whole:
+            has_certificates(None, host.certificates)
         return Step(host.name, Action.CREATE, host)
     found = tuple(differences(host, machine, has_certificates))
     if found and machine.fleet != fleet.path:
@@ -126,7 +131,8 @@ def differences(host: FleetHost, machine: Machine, has_certificates: HasCertific
         # Half made, and of nothing yet.
         yield Difference("driver", machine.driver, spec.driver)
         return
-    engine_is_ours = bool(machine.changes) or (spec.provision and not machine.provision)
+    set_up = spec.provision and not machine.provision and has_ssh(machine)
+    engine_is_ours = bool(machine.changes) or set_up
     yield from of_driver(host, machine)
     if machine.url and (tls := speaks_tls(host, machine)) != machine.tls:
         yield switched("no-tls", old=not machine.tls, new=not tls)
@@ -135,11 +141,30 @@ def differences(host: FleetHost, machine: Machine, has_certificates: HasCertific
     yield from of_labels(machine.labels, spec.labels, restarts=engine_is_ours)
     yield from of_engine(host, machine, engine_is_ours=engine_is_ours)
     if machine.provision != spec.provision:
-        yield switched("no-provision", old=not machine.provision, new=not spec.provision, restarts=spec.provision)
+        yield switched("no-provision", old=not machine.provision, new=not spec.provision, restarts=set_up)
     if machine.context != spec.context:
         yield switched("no-context", old=not machine.context, new=not spec.context)
     if machine.jump != spec.jump:
         yield Difference("ssh-jump", machine.jump, spec.jump)
+    yield from of_swarm(host, machine)
+
+
+def has_ssh(machine: Machine) -> bool:
+    """Whether a machine's host is one that can be set up, as far as its driver knows."""
+    try:
+        return (
+            load(machine.driver).where(Instance(machine.name, machine.directory, machine.driver_state)).ssh is not None
+        )
+    except MachineError:
+        return False
+
+
+def of_swarm(host: FleetHost, machine: Machine) -> Iterator[Difference]:
+    """A role in the fleet's swarm; a machine that the file gives none stays in the swarm that it is in."""
+    node = node_of(machine)
+    role = node.role if node else ""
+    if host.swarm and role != host.swarm:
+        yield Difference("swarm", role, host.swarm)
 
 
 def switched(key: str, *, old: bool, new: bool, restarts: bool = False) -> Difference:

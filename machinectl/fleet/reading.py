@@ -12,7 +12,7 @@ from machinectl.errors import MachineError, meant
 from machinectl.fleet.checks import Said, advice, check
 from machinectl.fleet.document import LONGEST_FILE, Listed, Mapped, Text, read
 from machinectl.fleet.faults import Faults
-from machinectl.fleet.keys import COMMON, DRIVER, ENGINE, GROUPS, LABEL, LABELS, SWARM, Drivers
+from machinectl.fleet.keys import COMMON, DRIVER, ENGINE, FOR_HOSTS, GROUPS, LABEL, LABELS, NO_JUMP, SWARM, Drivers
 from machinectl.fleet.layers import NOTHING_SAID, Layer, is_null
 from machinectl.fleet.model import Fleet, FleetHost, Login
 from machinectl.fleet.values import Values, Wrong, labels_of
@@ -175,16 +175,14 @@ class Reading:
         if driver is None:
             return None
         self.check_own(name, own, driver)
+        if driver.name in create_options.WITHOUT_HOST:
+            layer = layer.without(FOR_HOSTS.difference(own.entries))
         found = {
             key.name: self.value(key, each.value)
             for option, each in layer.entries.items()
             if (key := COMMON.get(option) or driver.keys.get(option)) and option not in {LABELS, GROUPS}
         }
         options = self.options(name, entry, driver, layer, found)
-        jump = str(found.get(JUMP, ""))
-        if jump == name and JUMP not in own.entries:
-            # Who says of all hosts that they are reached by one of them does not mean that one.
-            jump = ""
         spec = MachineSpec(
             driver.name,
             options,
@@ -193,7 +191,7 @@ class Reading:
             engine=self.engine(layer, found),
             provision=not found.get(NO_PROVISION),
             context=not found.get(NO_CONTEXT),
-            jump=jump,
+            jump=jump_of(name, own, found),
         )
         host = FleetHost(
             name,
@@ -311,6 +309,14 @@ class Reading:
                 self.faults.add(place, exc.cause.removeprefix("--"))
                 self.files[path] = ""
         return self.files[path]
+
+
+def jump_of(name: str, own: Layer, found: Mapping[str, OptionValue]) -> str:
+    """What a host's SSH goes through, "" for nothing."""
+    jump = str(found.get(JUMP, ""))
+    # Who says of all hosts that they are reached by one of them does not mean that one.
+    is_meant = jump.lower() != NO_JUMP and (jump != name or JUMP in own.entries)
+    return jump if is_meant else ""
 
 
 def login(found: Mapping[str, OptionValue]) -> Login:

@@ -33,10 +33,13 @@ def read_given(files: CertificateFiles) -> Identity | None:
     )
 
 
-def has_given(machine: Machine, files: CertificateFiles) -> bool:
-    """Whether a machine's certificates are those that were named. Raises MachineError where one of these is wrong."""
-    have = Identity.read(machine.directory)
-    if all(have.files[name] == read_pem(path) for name, path in named(files).items()):
+def has_given(machine: Machine | None, files: CertificateFiles) -> bool:
+    """Whether a machine's certificates are those that were named; one that is yet to be made has none.
+
+    Raises MachineError where one of these is wrong.
+    """
+    have = Identity.read(machine.directory) if machine else Identity()
+    if machine and all(have.files[name] == read_pem(path) for name, path in named(files).items()):
         return True
     given = read_given(files)
     return given is not None and all(have.files[name] == data for name, data in given.present.items())

@@ -150,6 +150,7 @@ PAYS_FOR = [
     (("version",), set()),
     (("drivers",), {"machinectl.driver", "machinectl.commands"}),
     (("inspect", "plain"), {"machinectl.commands"}),
+    (("fleet", "schema"), {"machinectl.commands", "machinectl.driver"}),
     # docker's contexts follow.
     (("rename", "plain", "other"), {"machinectl.commands", "machinectl.hosts"}),
     (("context", "ls"), {"machinectl.commands", "machinectl.hosts"}),

@@ -162,6 +162,22 @@ def test_certificates_are_looked_at_where_the_file_names_some(store: Store, file
     assert shown(store, "nas")[0].startswith("Plan: ")
 
 
+def test_certificates_that_a_new_machine_is_to_have_are_looked_at_before_anything_is_done(
+    store: Store, file: Path
+) -> None:
+    file.write_text(FLEET.replace("labels: {role: store}", "tls-dir: certs/nas"))
+    with pytest.raises(WrongFile, match=r"fleet\.yaml:7:3: .*certs/nas"):
+        plan(store, "", [], None)
+
+
+def test_what_a_record_holds_passes_for_no_line_of_the_plan(store: Store) -> None:
+    applied(store, "nas")
+    with store.writing("nas") as held:
+        held.machine.labels = {"x": "\n+ rigel  create\x1b[2J"}
+        held.write()
+    assert shown(store, "nas")[1] == r"      labels - x=\n+ rigel  create\x1b[2J"
+
+
 def test_what_the_machines_that_there_are_exclude_is_told_with_its_place(store: Store) -> None:
     added(store, Machine("nas", "generic", url="tcp://192.168.0.40:2376"))
     (Path(store.machines) / "rigel").mkdir()

@@ -173,6 +173,11 @@ def test_jump_hosts_are_of_the_file_or_machines_or_anywhere_and_never_in_a_circl
     ]
 
 
+def test_a_jump_host_is_for_hosts_with_ssh() -> None:
+    text = "hosts: {nas: {driver: none, url: tcp://nas, ssh-jump: ops@gate}}"
+    assert fault(text) == "1:55: ssh-jump is for SSH, and driver none knows of none"
+
+
 @pytest.mark.parametrize(
     ("roles", "said"),
     [

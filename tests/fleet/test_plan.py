@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from machinectl.hosts.signing import made_good
 from machinectl.machines.engine_options import DECLARED, EngineOptions
 from machinectl.machines.record import Machine, Phase, broken, parse
 from machinectl.machines.spec import CertificateFiles, MachineSpec
+from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision import configuration
 from tests.provision.test_steps import host as recorded
 
@@ -52,6 +54,7 @@ def made(host: FleetHost) -> Machine:
     at = str(host.spec.options.get("url", "")) or f"tcp://{host.spec.options['generic-ip-address']}:2376"
     found = Machine(host.name, host.spec.driver, url=at, tls=host.spec.tls is not False)
     found.spec, found.fleet = host.spec, PATH
+    found.driver_state = json.dumps({"URL": at, "IPAddress": ADDRESS, "EnginePort": 2376})
     if host.spec.driver == "generic" and host.spec.provision:
         found.changes = [FileMade("/etc/docker/daemon.json")]
     return parse(host.name, found.dump(), f"/store/{host.name}")
@@ -201,12 +204,29 @@ def test_where_the_engine_is_and_how_it_is_spoken_to(
     assert list(one(host("nas", "none", **wanted), there).differences) == differences
 
 
+def test_the_engine_of_a_machine_without_ssh_is_never_restarted() -> None:
+    wanted = host("nas", "none", labels={"role": "store"})
+    found = one(wanted, machine("nas", "none", provision=False))
+    assert [each.key for each in found.differences] == ["labels", "no-provision"]
+    assert not found.restarts
+
+
 def test_certificates_are_compared_with_those_that_the_machine_has() -> None:
     given = replace(host("nas", "none"), certificates=CertificateFiles("/certs/nas"))
     assert one(given, made(given), has=True).action is Action.LEAVE
     assert one(given, made(given), has=False).differences == (Difference("tls-dir", "others", "/certs/nas"),)
     three = replace(given, certificates=CertificateFiles("", "/ca.pem", "/cert.pem", "/key.pem"))
     assert one(three, made(three), has=False).differences == (Difference("tls-client-cert", "others", "/cert.pem"),)
+
+
+def test_a_role_in_the_swarm_is_compared_where_the_file_gives_one() -> None:
+    there = machine()
+    manager = replace(host(), swarm="manager")
+    assert one(manager, there).differences == (Difference("swarm", "", "manager"),)
+    there.swarm = SwarmNode("orion", "cluster", "node", "worker").dump()
+    assert one(manager, there).differences == (Difference("swarm", "worker", "manager"),)
+    assert one(replace(host(), swarm="worker"), there).action is Action.LEAVE
+    assert one(host(), there).action is Action.LEAVE
 
 
 @pytest.mark.parametrize("how", ["phase", "pending"])
@@ -266,7 +286,7 @@ def test_all_that_is_refused_is_told_in_one_go() -> None:
 
 def test_what_another_driver_has_not_made_yet_is_gone_on_with() -> None:
     there = machine("orion", "none")
-    there.phase = Phase.CREATING
+    there.phase, there.driver_state = Phase.CREATING, ""
     assert one(host(), there).differences == (Difference("driver", "none", "generic"),)
     there.driver_state = "{}"
     with pytest.raises(WrongFile):

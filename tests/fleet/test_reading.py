@@ -122,6 +122,21 @@ def test_a_default_that_the_driver_of_a_host_does_not_have_is_left_out_for_it() 
     assert host.spec.options == {"url": "unix:///run/docker.sock"}
 
 
+def test_what_is_for_hosts_that_are_set_up_is_left_out_for_an_engine_that_is_only_known() -> None:
+    defaults = (
+        "driver: none, ssh-jump: ops@gate, engine-opt: [a=b], no-provision: true, ssh-strict: true, "
+        "ssh-host-key: x, labels: {a: b}, no-context: true"
+    )
+    host = said("url: tcp://nas, tls-san: [nas]", defaults)
+    assert (host.spec.jump, host.spec.provision, host.login) == ("", True, Login())
+    assert host.spec.engine == EngineOptions(tls_sans=("nas",))
+    assert (host.spec.labels, host.spec.context) == ({"a": "b"}, False)
+
+
+def test_none_is_proxyjumps_word_for_no_jump_host() -> None:
+    assert said(f"{HOST}, ssh-jump: none", "driver: generic, ssh-jump: ops@gate").spec.jump == ""
+
+
 def test_a_host_is_not_reached_through_itself_by_a_default() -> None:
     fleet = parsed("""\
         defaults: {driver: generic, ssh-jump: gate}

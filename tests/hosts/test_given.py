@@ -44,3 +44,6 @@ def test_certificates_that_are_not_there_are_named(store: Store, tmp_path: Path)
     shutil.rmtree(gone.directory)
     with pytest.raises(MachineError, match=r"ca\.pem"):
         has_given(machine, gone)
+    with pytest.raises(MachineError, match=gone.directory):
+        has_given(None, gone)
+    assert not has_given(None, files(tmp_path / "new"))

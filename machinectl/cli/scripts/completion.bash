@@ -224,7 +224,7 @@ __machinectl_ask() {
 __machinectl_table() {
     case "$1" in
         '')
-            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api plan fleet inventory help'
+            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api plan fleet inventory swarm help'
             flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
             arguments=''
             ;;
@@ -245,6 +245,11 @@ __machinectl_table() {
             ;;
         'fleet')
             verbs='import init schema'
+            flags='-h --help'
+            arguments=''
+            ;;
+        'swarm')
+            verbs='init join leave status'
             flags='-h --help'
             arguments=''
             ;;
@@ -497,6 +502,26 @@ __machinectl_table() {
             verbs=''
             flags='-h --help'
             arguments=''
+            ;;
+        'swarm init')
+            verbs=''
+            flags='--advertise-addr=TEXT --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE'
+            ;;
+        'swarm join')
+            verbs=''
+            flags='--manager --advertise-addr=TEXT --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'swarm leave')
+            verbs=''
+            flags='-f --force --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'swarm status')
+            verbs=''
+            flags='-t=TEXT --timeout=TEXT --json -h --help'
+            arguments='MACHINE'
             ;;
         *) \return 1 ;;
     esac

@@ -4,11 +4,12 @@
 # By the words before: the words that may follow, the flags with what their values are, and what the arguments are.
 # BEGIN: written by make reference
 $__machinectl_table = @{
-    '' = @('env', 'use', 'config', 'context', 'active', 'ls', 'ps', 'ssh', 'ssh-config', 'scp', 'mount', 'url', 'ip', 'shell-init', 'completion', 'docker-plugin', 'create', 'import', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'doctor', 'status', 'version', 'info', 'inspect', 'changes', 'api', 'plan', 'fleet', 'inventory', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
+    '' = @('env', 'use', 'config', 'context', 'active', 'ls', 'ps', 'ssh', 'ssh-config', 'scp', 'mount', 'url', 'ip', 'shell-init', 'completion', 'docker-plugin', 'create', 'import', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'doctor', 'status', 'version', 'info', 'inspect', 'changes', 'api', 'plan', 'fleet', 'inventory', 'swarm', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
     'certs' = @('create', 'issue', 'import', 'ls'), @('-h', '--help'), @()
     'context' = @('import', 'ls', 'sync'), @('-h', '--help'), @()
     'docker-plugin' = @('install', 'uninstall'), @('-h', '--help'), @()
     'fleet' = @('import', 'init', 'schema'), @('-h', '--help'), @()
+    'swarm' = @('init', 'join', 'leave', 'status'), @('-h', '--help'), @()
     'help' = @(), @('-h', '--help'), @('VERB')
     'env' = @(), @('--shell=bash|zsh|sh|fish|tcsh|powershell|cmd|emacs', '-u', '--unset', '--no-proxy', '--format=json|dotenv|properties', '--json', '-h', '--help'), @('MACHINE')
     'use' = @(), @('-u', '--unset', '-h', '--help'), @('MACHINE')
@@ -59,6 +60,10 @@ $__machinectl_table = @{
     'fleet import' = @(), @('-o=FILE', '--output=FILE', '--from=ansible|ssh-config', '-h', '--help'), @('FILE')
     'fleet init' = @(), @('-o=FILE', '--output=FILE', '-h', '--help'), @('MACHINE...')
     'fleet schema' = @(), @('-h', '--help'), @()
+    'swarm init' = @(), @('--advertise-addr=TEXT', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE')
+    'swarm join' = @(), @('--manager', '--advertise-addr=TEXT', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'swarm leave' = @(), @('-f', '--force', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'swarm status' = @(), @('-t=TEXT', '--timeout=TEXT', '--json', '-h', '--help'), @('MACHINE')
 }
 # END
 

@@ -194,6 +194,7 @@ __machinectl_table() {
                 'plan	Show what is to be done so that machines are as a fleet'\''s file says.'
                 'fleet	Write a fleet'\''s file, and have editors know it.'
                 'inventory	Print machines as other programs want hosts: Ansible, Prometheus.'
+                'swarm	Make machines one Docker Swarm, and look after it.'
                 'help	Show what a command is for.')
             flags=(
                 '-s=DIRECTORY	Where machines are kept (else $MACHINE_STORAGE_PATH).'
@@ -241,6 +242,17 @@ __machinectl_table() {
                 'import	Make a fleet'\''s file of an Ansible inventory, or an ssh_config.'
                 'init	Make a fleet'\''s file of the machines that there are.'
                 'schema	Print a JSON Schema of fleet.yaml, from which editors complete it.')
+            flags=(
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
+            ;;
+        ('swarm')
+            verbs=(
+                'init	Have a machine begin a swarm, as its first manager.'
+                'join	Have machines join the swarm of a manager.'
+                'leave	Have machines leave their swarm.'
+                'status	Show the nodes of swarms, and what is lost if one more manager goes.')
             flags=(
                 '-h	Show help.'
                 '--help	Show help.')
@@ -927,6 +939,57 @@ __machinectl_table() {
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
+            ;;
+        ('swarm init')
+            verbs=()
+            flags=(
+                '--advertise-addr=TEXT	Where other nodes reach it (else where its engine is reached).'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE')
+            ;;
+        ('swarm join')
+            verbs=()
+            flags=(
+                '--manager	Join as managers, of which an odd number is best.'
+                '--advertise-addr=TEXT	Where other nodes reach it (else where its engine is reached).'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
+            ;;
+        ('swarm leave')
+            verbs=()
+            flags=(
+                '-f	The last manager too, and those whom nobody can help to leave.'
+                '--force	The last manager too, and those whom nobody can help to leave.'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
+            ;;
+        ('swarm status')
+            verbs=()
+            flags=(
+                '-t=TEXT	How long a host may take to answer.'
+                '--timeout=TEXT	How long a host may take to answer.'
+                '--json	Print JSON.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE')
             ;;
         (*) \return 1 ;;
     esac
