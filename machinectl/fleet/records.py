@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.errors import UsageError
+from machinectl.fleet.values import CONTROLS
 from machinectl.fleet.writing import Described
 from machinectl.machines.engine_options import DECLARED
 from machinectl.masking import without_secret_of, without_secrets
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from machinectl.fleet.writing import Value
     from machinectl.machines.record import Machine
 
-# What no text in a fleet's file holds.
-CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # The driver's option that says where the engine is: `set --url` changes that for machines of any driver.
 URL = "url"
 

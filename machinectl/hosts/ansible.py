@@ -73,9 +73,9 @@ def connection(ssh: SSHEndpoint, known_hosts: str) -> dict[str, Any]:
 
 
 def verbatim(value: Any) -> Any:
-    """A value that Ansible must not take for a template (its JSON has an object for that)."""
+    """A value that Ansible must not take for a template (its JSON has an object for that), nor for such an object."""
     if isinstance(value, dict):
-        return {key: verbatim(each) for key, each in value.items()}
+        return {key: verbatim(each) for key, each in value.items() if not key.startswith("__ansible_")}
     if isinstance(value, str) and TEMPLATES.search(value):
         return {"__ansible_unsafe": value}
     return value

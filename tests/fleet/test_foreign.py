@@ -6,7 +6,9 @@ import itertools
 import re
 import string
 import subprocess
+import tempfile
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,8 +26,6 @@ from tests.support.program import machinectl
 from tests.support.real import need
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from machinectl.machines.store import Store
 
 INI = """\
@@ -192,10 +192,11 @@ def test_what_is_in_a_vault_is_passed_over(tmp_path: Path) -> None:
     written(
         tmp_path, {"i.yml": text, "group_vars/all/vault.yml": vault, "group_vars/all/plain.yml": "ansible_port: 7\n"}
     )
-    words, notes = imported(str(tmp_path / "i.yml"), "", [])
+    notes = Notes()
+    words = imported(str(tmp_path / "i.yml"), "", [], notes)
     assert "generic-ssh-port: 7" in words
     assert "generic-ssh-user" not in words
-    assert notes == [
+    assert list(notes.lines) == [
         f"{tmp_path}/group_vars/all/vault.yml:1: it is in Ansible's vault, and passed over",
         f"{tmp_path}/i.yml:4: ansible_user is not taken over: it is in Ansible's vault",
     ]
@@ -337,7 +338,7 @@ def test_a_config_becomes_a_fleet_that_can_be_read(store: Store, config: Path) -
     ("text", "line", "said"),
     [
         ("Host a\n  Port", 2, "is no line of an ssh_config"),
-        ("Host a\n  User 'b", 2, "No closing quotation"),
+        ("Host a\n  User 'b", 2, "has a quote without its end"),
         ("Host a\n\n  # x\n  ???", 4, "is no line of an ssh_config"),
         ("Host #", 1, "Host has no value"),
     ],
@@ -347,11 +348,45 @@ def test_what_is_wrong_in_a_config_is_told_with_its_line(text: str, line: int, s
         ssh_config.parse(text, "config", Notes())
 
 
+@pytest.mark.parametrize(
+    ("config", "jump"),
+    [
+        ("Host a\n ProxyJump gate\nHost gate\n HostName gate.lan", "gate"),
+        ("Host a\n ProxyJump joe@gate:23\nHost gate\n HostName gate.lan\n User me", "joe@gate.lan:23"),
+        ("Host a\n ProxyJump hop\nHost h*\n HostName %h.lan\n User me\n Port 23", "me@hop.lan:23"),
+        ("Host a\n ProxyJump ssh://me@[fd00::1]:23/", "me@[fd00::1]:23"),
+        ("Host a\n ProxyJump me@[fd00::1]", "me@[fd00::1]"),
+        ("Host a\n ProxyJump none\nHost *\n ProxyJump gate", ""),
+        ("Host *\n ProxyJump gate\nHost a gate", "gate"),
+    ],
+)
+def test_a_jump_host_is_a_host_of_the_file_or_told_in_full(tmp_path: Path, config: str, jump: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(config)
+    fleet = parse_fleet(imported(str(path), "", [], Notes()).encode(), "fleet.yaml", (), {})
+    jumps = {host.name: host.spec.jump for host in fleet.hosts}
+    assert jumps["a"] == jump
+    assert jumps.get("gate", "") == ""
+
+
+def test_words_of_a_config_are_parted_as_ssh_does(tmp_path: Path) -> None:
+    need("ssh")
+    path = tmp_path / "config"
+    path.write_text('Host "a" \'b\' # don\'t\n  User a#b\n  IdentityFile "/k/a b"\\c # it is\n\tHostName=x.lan # "\n')
+    hosts = ssh_config.parse(path.read_text(), str(path), Notes())
+    assert [host.name for host in hosts] == ["a", "b"]
+    said = subprocess.run(
+        ["ssh", "-F", path, "-G", "b"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    for line in (f"user {hosts[1].user}", f"identityfile {hosts[1].key}", f"hostname {hosts[1].address}"):
+        assert line in said
+
+
 def test_files_that_include_themselves_come_to_an_end(tmp_path: Path) -> None:
     path = tmp_path / "config"
     path.write_text("Include config\nHost a\n")
     with pytest.raises(WrongSource, match="files include one another 16 deep"):
-        imported(str(path), "ssh-config", [])
+        imported(str(path), "ssh-config", [], Notes())
 
 
 @pytest.mark.parametrize(
@@ -398,7 +433,7 @@ def test_what_is_no_such_file_is_told(tmp_path: Path) -> None:
         (nul, f"{nul}:2: here is a NUL"),
     ):
         with pytest.raises(MachineError, match=re.escape(said)):
-            imported(str(path), "", [])
+            imported(str(path), "", [], Notes())
 
 
 @given(st.integers(0, 300), st.integers(0, 50), st.integers(1, 9), st.integers(0, 5), st.text("ab."))
@@ -440,3 +475,34 @@ def test_any_text_is_hosts_or_an_error_with_a_line(text: str, kind: str) -> None
     except WrongSource as wrong:
         said = [wrong.cause if re.match(r"/nowhere/hosts:\d+: ", wrong.cause) else ""]
     assert all(said)
+
+
+@given(text=LINES, kind=st.sampled_from(["ansible", "ssh-config"]))
+def test_whatever_is_taken_over_can_be_read(text: str, kind: str) -> None:
+    # What stands beside it, and is included, is nothing here.
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "hosts")
+        path.write_text(text, encoding="utf-8", newline="")
+        try:
+            words = imported(str(path), kind, [], Notes())
+        except MachineError as exc:
+            words = "hosts: {}"
+            assert exc.cause  # noqa: PT017 - most texts are none
+    parse_fleet(words.encode(), "/x/fleet.yaml", (), {})
+
+
+def test_a_group_that_no_label_can_be_called_is_called_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "hosts"
+    path.write_text("[a=b\x1b$]\nx\n")
+    (host,) = parse_fleet(imported(str(path), "", [], Notes()).encode(), "fleet.yaml", (), {}).hosts
+    assert host.spec.labels == {"a-b-$": ""}
+
+
+def test_a_file_without_hosts_is_an_error(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text("Host forge\n  User git\nHost *\n  User me\n")
+    done = machinectl("fleet", "import", path, "-o", tmp_path / "fleet.yaml", store=store.root)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{path}:1: forge is left out" in done.stderr
+    assert "names no host that is logged in at by SSH" in done.stderr
+    assert not (tmp_path / "fleet.yaml").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.fleet.foreign.importing import imported
+from machinectl.fleet.foreign.sources import Notes
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 
 def fleet_import(store: Store, console: Console, path: str, kind: str) -> str:
     """The file that is made of another one; what is not in it is said. See `imported`."""
-    text, notes = imported(path, kind, store.names())
-    for note in notes:
-        console.warn(note)
-    return text
+    notes = Notes()
+    try:
+        return imported(path, kind, store.names(), notes)
+    finally:
+        for note in notes.lines:
+            console.warn(note)

@@ -10,6 +10,7 @@ from machinectl.driver.finding import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.foreign import ini, ssh_config, yaml_form
 from machinectl.fleet.foreign.sources import Notes, Spot, WrongSource, contents
+from machinectl.fleet.values import CONTROLS
 from machinectl.fleet.writing import Described, Draft, settled
 from machinectl.machines.record import LONGEST_NAME, NAME_CHARACTERS
 
@@ -27,8 +28,8 @@ OF_YAML = re.compile(r"""---|\{|["']?[\w.-]+["']?\s*:(?:\s|$)""")
 SSH_PORT = "22"
 
 
-def imported(path: str, kind: str, machines: Sequence[str]) -> tuple[str, list[str]]:
-    """A fleet's file made of another file, and a line for each thing that is not in it.
+def imported(path: str, kind: str, machines: Sequence[str], notes: Notes) -> str:
+    """A fleet's file made of another file; what is not in it is noted.
 
     `kind` is one of KINDS, or "": what is in the file says what it is. `machines` are those of the store, jump hosts
     too. Raises MachineError where the file cannot be read, or is not what it was taken for.
@@ -37,16 +38,24 @@ def imported(path: str, kind: str, machines: Sequence[str]) -> tuple[str, list[s
         raise UsageError(f"Error: --from {kind!r} is not known", f"One of: {' '.join(KINDS)}")
     if os.path.isdir(path):
         raise MachineError(f"{path} is a directory", yaml_form.BY_ANSIBLE)
-    text, notes = contents(path), Notes()
+    text = contents(path)
+    kind = kind or kind_of(text)
     if text.startswith("#!"):
         raise WrongSource(Spot(path), "this is a program, which is not run here", yaml_form.BY_ANSIBLE)
-    found = hosts_in(text, path, kind or kind_of(text), notes)
-    taken = Taking(notes)
+    found = hosts_in(text, path, kind, notes)
+    if not found:
+        patterns = "A Host line with a pattern names none. " if kind == SSH_CONFIG else ""
+        raise MachineError(
+            f"{path} names no host that is logged in at by SSH", f"{patterns}What it is can be said: --from"
+        )
+    taken = Taking(notes, machines)
     hosts = taken.hosts(found)
     heading = (f"Made of {path}, which stays as it is. Look through it, then: machinectl plan",)
     draft = Draft(heading, hosts, {DRIVER: load(DRIVER).options()}, taken.groups(found))
     done = settled(draft, machines)
-    return done.text(), [*notes.lines, *done.left_out]
+    for line in done.left_out:
+        notes.lines[line] = None
+    return done.text()
 
 
 def kind_of(text: str) -> str:
@@ -74,8 +83,9 @@ def hosts_in(text: str, path: str, kind: str, notes: Notes) -> list[Foreign]:
 class Taking:
     """What becomes of hosts: each gets a name that a machine can have, and what is not known here is noted."""
 
-    def __init__(self, notes: Notes) -> None:
+    def __init__(self, notes: Notes, machines: Sequence[str]) -> None:
         self.notes = notes
+        self.machines = machines
         # By the name that the file has for it.
         self.names: dict[str, str] = {}
 
@@ -109,9 +119,13 @@ class Taking:
                 each.key if each.key.startswith("~") else os.path.abspath(os.path.join(beside, each.key))
             )
         if each.groups:
-            keys["groups"] = each.groups
+            keys["groups"] = tuple(map(as_group, each.groups))
         if each.jump:
             self.jump(keys, each)
+        for key, value in list(keys.items()):
+            if isinstance(value, str) and CONTROLS.search(value):
+                self.notes.add(each.spot, f"{key} of {each.name} is not taken over: {value!r}")
+                del keys[key]
         return Described(self.names[each.name], DRIVER, keys)
 
     def port(self, keys: dict[str, Value], each: Foreign) -> None:
@@ -126,7 +140,8 @@ class Taking:
             jump = self.names[jump]
             if jump == self.names[each.name]:
                 return
-        if "," in jump or ("@" not in jump and jump not in self.names.values()):
+        is_known = "@" in jump or jump in self.names.values() or jump in self.machines
+        if "," in jump or not is_known:
             why = "it is more than one" if "," in jump else "write it as user@host[:port]"
             self.notes.add(each.spot, f"the jump host of {each.name} is not taken over, {jump}: {why}")
             return
@@ -134,8 +149,13 @@ class Taking:
 
     def groups(self, found: Iterable[Foreign]) -> dict[str, dict[str, Value]]:
         """Each group with a label of its name: machines are selected by labels."""
-        names = dict.fromkeys(name for each in found for name in each.groups)
+        names = dict.fromkeys(as_group(name) for each in found for name in each.groups)
         return {name: {"labels": {name: ""}} for name in names}
+
+
+def as_group(text: str) -> str:
+    """A group's name that is a label's, too."""
+    return "".join(letter if letter.isprintable() and letter not in " =" else "-" for letter in text)
 
 
 def as_name(text: str) -> str:

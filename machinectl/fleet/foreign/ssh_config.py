@@ -11,7 +11,6 @@ import getpass
 import glob
 import os
 import re
-import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,13 +18,17 @@ from machinectl.errors import MachineError
 from machinectl.fleet.foreign.sources import Foreign, Spot, WrongSource, contents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from machinectl.fleet.foreign.sources import Notes
 
 # OpenSSH's (readconf.c, READCONF_MAX_DEPTH).
 DEEPEST = 16
 MOST_FILES = 1000
+JUMP = re.compile(r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<v6>[^\]]+)\]|(?P<name>[^:@\[\]/]+))(?::(?P<port>\d+))?/?")
+# A word, parts of which may be in quotes, or a comment to the line's end.
+WORD = re.compile(r"""\s*(?:#.*|((?:"[^"]*"|'[^']*'|[^\s"'])+))""")
+QUOTED = re.compile(r""""([^"]*)"|'([^']*)'""")
 LINE = re.compile(r"([A-Za-z][A-Za-z0-9]*)(?:\s*=\s*|\s+)(.*)")
 TAKEN = frozenset({"hostname", "user", "port", "identityfile", "proxyjump"})
 # Of what else stands there, what has others log in elsewhere, or otherwise, than a machine would.
@@ -61,7 +64,7 @@ class Config:
         """Take over a file that is read where `outer` conditions hold. Raises WrongSource."""
         block = Block(outer)
         self.blocks.append(block)
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
             spot = Spot(path, number)
             stripped = line.strip()
             if not stripped or stripped.startswith("#"):
@@ -133,15 +136,18 @@ class Config:
         return filled
 
     def jump(self, name: str) -> str:
-        """The jump host of a host, in full where it is no name of the file's own."""
+        """The jump host of a host: a name of the file's own, or user@host[:port] with what holds for that one."""
         jump = self.value(name, "proxyjump")
-        if not jump or "," in jump or "@" in jump or jump in self.names:
+        if "," in jump or jump in self.names:
             return jump
-        host, _, port = jump.removeprefix("ssh://").partition(":")
-        user = self.value(host, "user") or getpass.getuser()
-        port = port or self.value(host, "port")
-        address = self.value(host, "hostname") or host
-        return f"{user}@{address}{f':{port}' if port else ''}"
+        found = JUMP.fullmatch(jump)
+        if not found:
+            return jump
+        host = found["v6"] or found["name"]
+        user = found["user"] or self.value(host, "user") or getpass.getuser()
+        port = found["port"] or self.value(host, "port")
+        address = self.value(host, "hostname").replace("%h", host) or host
+        return f"{user}@{f'[{address}]' if ':' in address else address}{f':{port}' if port else ''}"
 
 
 def parse(text: str, path: str, notes: Notes) -> list[Foreign]:
@@ -163,13 +169,23 @@ def taken_apart(line: str, spot: Spot) -> tuple[str, list[str]]:
     found = LINE.fullmatch(line)
     if not found:
         raise WrongSource(spot, f"{line!r} is no line of an ssh_config: write Keyword value")
-    try:
-        words = shlex.split(found[2], comments=True)
-    except ValueError as exc:
-        raise WrongSource(spot, f"{line!r}: {exc}") from exc
+    words = list(words_of(found[2], spot))
     if not words:
         raise WrongSource(spot, f"{found[1]} has no value")
     return found[1].lower(), words
+
+
+def words_of(text: str, spot: Spot) -> Iterator[str]:
+    """The words of a value, without quotes, up to a comment. Raises WrongSource where a quote has no end."""
+    at = 0
+    while at < len(text):
+        found = WORD.match(text, at)
+        if not found:
+            raise WrongSource(spot, f"{text!r} has a quote without its end")
+        if found[1] is None:
+            return
+        yield QUOTED.sub(lambda part: part[1] or part[2] or "", found[1])
+        at = found.end()
 
 
 def fits(patterns: Patterns, name: str) -> bool:
