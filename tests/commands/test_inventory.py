@@ -74,6 +74,8 @@ def test_ansible_takes_the_example_for_an_inventory(store: Store, here: dict[str
     assert orionbox["docker_host"] == "tcp://192.0.2.7:2376"
     assert orionbox["docker_cert_path"] == store.directory("orionbox")
     assert (orionbox["ansible_host"], orionbox["ansible_port"], orionbox["ansible_user"]) == ("192.0.2.7", 2222, "ops")
+    assert orionbox["ansible_ssh_private_key_file"] == f"{store.directory('orionbox')}/id_ssh"
+    assert "-o IdentitiesOnly=yes" in orionbox["ansible_ssh_common_args"]
     one = machinectl("inventory", "--ansible", "--host", "nas", store=store.root)
     assert json.loads(one.stdout) == of_hosts["nas"]
 

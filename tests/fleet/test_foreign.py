@@ -85,6 +85,9 @@ all:
 edge:
   hosts: {e1: {ansible_host: e1.lan}}
   vars: {ansible_group_priority: 10, ansible_user: of_edge}
+zone:
+  hosts: {e1: }
+  vars: {ansible_user: of_zone}
 """
 BESIDE = {
     "group_vars/all.yml": "ansible_user: beside_all\nansible_ssh_private_key_file: /keys/all\n",
@@ -93,6 +96,7 @@ BESIDE = {
     "group_vars/web/old.yml~": "ansible_user: never\n",
     "group_vars/db": "ansible_port: 2022\n",
     "group_vars/db.yml": "ansible_port: 1\n",
+    "group_vars/zone.yml": "ansible_group_priority: 99\n",
     "host_vars/db1.json": '{"ansible_host": "192.0.2.77"}',
 }
 NAMES = {

@@ -128,7 +128,8 @@ class Inventory:
                 open_ones += parents[name]
 
         def rank(name: str) -> tuple[int, int, str]:
-            given = self.groups[name].variables.get(PRIORITY) or self.groups[name].further.get(PRIORITY)
+            # Beside the file, it does not count.
+            given = self.groups[name].variables.get(PRIORITY)
             priority = int(given.value) if given and re.fullmatch(r"-?[0-9]{1,9}", given.value) else 1
             return depths[name], priority, name
 
