@@ -18,7 +18,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     @verb(
         app,
         "inventory",
-        "Of Ansible's dynamic inventories, an executable file with two lines is one: "
+        "For Ansible, an executable file of two lines calls it: "
         '`#!/bin/sh` and `exec machinectl inventory --ansible "$@"`.',
     )
     def inventory(

@@ -21,7 +21,7 @@ from machinectl.fleet.foreign.importing import as_name, hosts_in, imported, kind
 from machinectl.fleet.foreign.sources import Notes, WrongSource
 from machinectl.fleet.reading import parse_fleet
 from machinectl.machines.record import is_name
-from tests.support.ansible import listed
+from tests.support.ansible import listed, run
 from tests.support.program import machinectl
 from tests.support.real import need
 
@@ -140,6 +140,21 @@ def test_hosts_are_what_ansible_itself_makes_of_them(
         assert {*host.groups} == groups - {"all", "ungrouped", "_meta"}
 
 
+def test_what_ansible_prints_of_an_inventory_is_the_same_one(tmp_path: Path) -> None:
+    written(tmp_path, {"inventory.ini": INI, **BESIDE})
+    path = tmp_path / "inventory.ini"
+    printed = run("ansible-inventory", "-i", path, "--list", "--yaml", environment={})
+    assert printed.returncode == 0
+    once, again = (
+        {host.name: (host.address, host.user, host.port, host.key, {*host.groups}) for host in hosts}
+        for hosts in (
+            hosts_in(INI, str(path), "ansible", Notes()),
+            hosts_in(printed.stdout, "/nowhere/i.yml", "ansible", Notes()),
+        )
+    )
+    assert once == again
+
+
 def test_an_inventory_becomes_a_fleet_that_can_be_read(store: Store, tmp_path: Path) -> None:
     text = textwrap.dedent(
         """\
@@ -247,6 +262,7 @@ def test_what_is_wrong_in_an_ini_inventory_is_told_with_its_line(text: str, line
         ("all: &a {children: *a}", 1, "would hold itself"),
         ("all: [}", 1, "This is not YAML"),
         ("plugin: aws_ec2", 1, "this has a plugin of Ansible's look for hosts"),
+        ('{"all": {},\n"_meta": {"hostvars": {}}}', 2, "this is what a script prints for Ansible"),
         ("- a", 1, "an inventory is a mapping"),
     ],
 )

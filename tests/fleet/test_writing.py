@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.commands.fleet.init import TEMPLATE, fleet_init
+from machinectl.driver import Option
 from machinectl.driver.finding import load
 from machinectl.fleet.plan import plan
 from machinectl.fleet.reading import parse_fleet
@@ -242,6 +243,14 @@ def test_a_secret_is_not_written_but_told_of(store: Store) -> None:
     (host,) = read(words).hosts
     assert host.spec.engine == EngineOptions(options=("log-level=warn",), env=("A=b",))
     assert host.spec.labels == {"role": "web"}
+
+
+def test_an_option_that_is_secret_is_told_of_by_the_file_that_it_takes() -> None:
+    machine = Machine("orion", "cloud")
+    machine.options = {"cloud-size": "big"}
+    said = described(machine, [Option("cloud-token", "Who pays.", secret=True), Option("cloud-size", "How big.")])
+    assert said.keys == {"cloud-size": "big"}
+    assert said.remarks == ("cloud-token-file is needed where it is made anew",)
 
 
 def test_without_machines_it_is_a_file_to_begin_with_each_part_of_which_can_be_switched_on(store: Store) -> None:

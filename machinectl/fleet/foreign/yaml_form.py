@@ -6,6 +6,7 @@ https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#org
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +26,18 @@ if TYPE_CHECKING:
 
 # Of a group's keys, those that say what is in it.
 PARTS = ("hosts", "vars", "children")
+# More files about one group are somebody's whole disk.
+MOST_FILES = 1000
 # As Ansible looks for them, in its order (its plugin host_group_vars).
 ENDINGS = ("", ".yml", ".yaml", ".json")
 BY_ANSIBLE = "Have Ansible itself print it: ansible-inventory -i <FILE> --list --yaml; that can be imported"
+
+
+# What is no group, but says that hosts are known to another program.
+ELSEWHERE = {
+    "plugin": "this has a plugin of Ansible's look for hosts",
+    "_meta": "this is what a script prints for Ansible",
+}
 
 
 class Lenient(Builder):
@@ -57,9 +67,9 @@ def parse(text: str, path: str) -> Inventory:
     if root is None or is_nothing(root):
         return inventory
     found = mapping(root, path, "an inventory")
-    if "plugin" in found.entries:
-        spot = spot_of(found.entries["plugin"].place, path)
-        raise WrongSource(spot, "this has a plugin of Ansible's look for hosts", BY_ANSIBLE)
+    for key, what in ELSEWHERE.items():
+        if key in found.entries:
+            raise WrongSource(spot_of(found.entries[key].place, path), what, BY_ANSIBLE)
     Reading(inventory, path).groups(found)
     return inventory
 
@@ -139,7 +149,10 @@ def files_of(base: str) -> list[str]:
     for ending in ENDINGS:
         path = f"{base}{ending}"
         if os.path.isdir(path) and not ending:
-            return sorted(files_beneath(path))
+            found = sorted(itertools.islice(files_beneath(path), MOST_FILES + 1))
+            if len(found) > MOST_FILES:
+                raise WrongSource(Spot(path), f"there are more than {MOST_FILES} files with variables")
+            return found
         if os.path.isfile(path):
             return [path]
     return []
