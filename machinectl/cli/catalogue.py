@@ -16,8 +16,9 @@ SECTIONS = (
     "Make and change machines",
     "Look after their hosts",
     "Look closer",
+    "Many machines at once",
 )
-USE, MAKE, LOOK_AFTER, LOOK_CLOSER = SECTIONS
+USE, MAKE, LOOK_AFTER, LOOK_CLOSER, MANY = SECTIONS
 
 
 class Verb:
@@ -216,6 +217,14 @@ VERBS = {
         "Ask a machine's engine, and print its raw answer.",
         "machinectl api orionbox /info",
         "machinectl api orionbox POST '/images/prune'",
+    ),
+    "discover": Verb(
+        "discovering",
+        MANY,
+        "Find what answers in a network: SSH servers, engines, and which are machines.",
+        "machinectl discover 192.168.0.0/24",
+        "machinectl discover --ports 22,2222 --json 192.168.0.10-20",
+        "machinectl discover --write fleet.yaml 192.168.0.0/24",
     ),
 }
 

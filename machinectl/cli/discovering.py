@@ -1,0 +1,143 @@
+"""`discover` on the command line: a line a host, or JSON, or a fleet's file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from machinectl.cli.exits import INTERRUPTED
+from machinectl.cli.harmless import harmless
+from machinectl.cli.output import print_json, write_out
+from machinectl.cli.verbs import AsJson, seconds, session, verb
+from machinectl.errors import MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.discovery import Discovery, Host
+    from machinectl.hosts.services import Service
+
+HEADINGS = ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE", "OTHER"]
+USUAL_PORTS = "22,2375,2376"
+SSH_PORT = 22
+# Longer than the second after which a lost packet is sent again.
+USUAL_TIMEOUT = 1.5
+# How many of a certificate's names, and of hosts in a sentence, are told.
+FEW = 3
+
+
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
+    """Add `discover`."""
+
+    @verb(app, "discover", "Only what is named is looked at, and nobody logs in anywhere.")
+    def discover(
+        ctx: typer.Context,
+        networks: Annotated[list[str] | None, typer.Argument(metavar="NETWORK…", show_default=False)] = None,
+        ports: Annotated[str, typer.Option("--ports", metavar="PORTS", help="Which ports are tried.")] = USUAL_PORTS,
+        timeout: Annotated[
+            float,
+            typer.Option(
+                "-t",
+                "--timeout",
+                min=0.05,
+                max=600,
+                callback=seconds,
+                metavar="SECONDS",
+                help="How long an address may take to answer, and what listens there to say what it is.",
+            ),
+        ] = USUAL_TIMEOUT,
+        as_json: AsJson = False,
+        write: Annotated[
+            str, typer.Option("--write", metavar="FILE", help="Write a fleet's file of those that are no machines yet.")
+        ] = "",
+        yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask, however many addresses there are.")] = False,
+    ) -> int:
+        from machinectl.commands.discover import discover as command
+
+        here = session(ctx)
+        if write and os.path.lexists(write):
+            raise there_already(write)
+        discovery = command(here.store, here.console, networks or [], ports, timeout, yes=yes)
+        code = 0
+        try:
+            with here.console.step(f"Looking at {', '.join(networks or [])}"):
+                discovery.run()
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        hosts = discovery.hosts()
+        if as_json:
+            print_json([host.fields() for host in hosts])
+        elif hosts:
+            print_hosts(hosts)
+        tell(here.console, discovery, networks or [], ports)
+        return code
+
+
+def print_hosts(hosts: Sequence[Host]) -> None:
+    from machinectl.go.tabwriter import table
+
+    write_out(table(HEADINGS, ([harmless(cell) or "-" for cell in cells(host)] for host in hosts)))
+
+
+def cells(host: Host) -> list[str]:
+    """A host as the table has it."""
+    services = host.in_order()
+    ssh = [each for each in services if each.speaks == "ssh"]
+    engines = [each for each in services if each.is_engine]
+    others = [each for each in services if each not in ssh and each not in engines]
+    return [
+        host.address,
+        host.name,
+        ", ".join(host.machines),
+        "; ".join(map(of_ssh, ssh)),
+        "; ".join(map(of_engine, engines)),
+        "; ".join(map(of_other, others)),
+    ]
+
+
+def of_ssh(service: Service) -> str:
+    port = "" if service.port == SSH_PORT else f"{service.port}: "
+    return f"{port}{service.said.removeprefix('SSH-2.0-')} {service.key or '(no key)'}"
+
+
+def of_engine(service: Service) -> str:
+    how = "TLS" if service.tls else "PLAIN TCP"
+    names = f", for {some(service.names)}" if service.names else ""
+    if service.is_open:
+        return f"{service.port}: {how}{names}, ROOT FOR ANYBODY ({service.said})"
+    asks = ", wants a certificate" if service.asks else f", refuses strangers ({service.said})"
+    return f"{service.port}: {how}{asks}{names}"
+
+
+def of_other(service: Service) -> str:
+    if service.speaks == "tls":
+        return f"{service.port}: TLS{', for ' + some(service.names) if service.names else ''}"
+    what = f"HTTP{'S' if service.tls else ''}: " if service.speaks == "http" else ""
+    return f"{service.port}: {what}{service.said or 'open, says nothing'}"
+
+
+def some(words: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = f" and {len(words) - FEW} more" if len(words) > FEW else ""
+    return ", ".join(words[:FEW]) + more
+
+
+def tell(console: Console, discovery: Discovery, networks: Sequence[str], ports: str) -> None:
+    """Say beside what was found what was not, and what is dangerous."""
+    hosts = discovery.hosts()
+    if not hosts:
+        console.note(f"Nothing answers at {', '.join(networks)}, ports {ports}")
+    if discovery.refusing:
+        console.note(f"{discovery.refusing} more addresses are in use, and nothing listens at these ports there")
+    if discovery.no_way:
+        console.note(f"No network of this computer leads to {discovery.no_way} of the addresses' ports")
+    opened = [host.address for host in hosts if any(each.is_open for each in host.services.values())]
+    if opened:
+        console.warn(f"Whoever reaches the engine is root on the host, without a certificate: {some(opened)}")
+
+
+def there_already(path: str) -> MachineError:
+    return MachineError(f"{path} is there already, and stays as it is", "Give --write another name")
