@@ -226,6 +226,13 @@ VERBS = {
         "machinectl discover --ports 22,2222 --json 192.168.0.10-20",
         "machinectl discover --write fleet.yaml 192.168.0.0/24",
     ),
+    "inventory": Verb(
+        "inventory",
+        MANY,
+        "Print machines as other programs want hosts: Ansible, Prometheus.",
+        "machinectl inventory --ansible",
+        "machinectl inventory --prometheus > targets.json",
+    ),
 }
 
 # Of `certs`, in the same form.

@@ -61,6 +61,7 @@ VERBS = {
     "import": "from-docker-machine no-context dry-run",
     "info": f"ssh f,format= t,timeout= json {LOGIN}",
     "inspect": "f,format= json",
+    "inventory": "ansible prometheus list host=",
     "ip": "json",
     "kill": POWER,
     "list": LS,

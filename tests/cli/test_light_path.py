@@ -178,6 +178,7 @@ PAYS_FOR = [
         for words in (("ssh-config",), ("scp", "-q", "here", "plain:there"), ("mount", "plain:/srv", "/"))
     ),
     (("rm", "-y", "plain"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
+    (("inventory", "--prometheus"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
 ]
 
 

@@ -191,6 +191,7 @@ __machinectl_table() {
                 'inspect	Print all that is known of a machine, in docker-machine'\''s shape.'
                 'changes	Print what was done on a machine'\''s host, and what undoing it does.'
                 'api	Ask a machine'\''s engine, and print its raw answer.'
+                'inventory	Print machines as other programs want hosts: Ansible, Prometheus.'
                 'help	Show what a command is for.')
             flags=(
                 '-s=DIRECTORY	Where machines are kept (else $MACHINE_STORAGE_PATH).'
@@ -741,6 +742,17 @@ __machinectl_table() {
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE' 'TEXT')
+            ;;
+        ('inventory')
+            verbs=()
+            flags=(
+                '--ansible	As Ansible'\''s inventory scripts print it.'
+                '--prometheus	The engines with metrics on, as file_sd of Prometheus has them.'
+                '--list	All hosts, for Ansible (the default).'
+                '--host=MACHINE	The variables of one host, for Ansible.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
             ;;
         ('certs create')
             verbs=()
