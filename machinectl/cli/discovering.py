@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from machinectl.atomic import quoted
 from machinectl.cli.exits import INTERRUPTED
 from machinectl.cli.harmless import harmless
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.verbs import AsJson, seconds, session, verb
-from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from machinectl.cli.verbs import Session
     from machinectl.console import Console
     from machinectl.hosts.discovery import Discovery, Host
     from machinectl.hosts.services import Service
@@ -26,7 +26,7 @@ SSH_PORT = 22
 # Longer than the second after which a lost packet is sent again.
 USUAL_TIMEOUT = 1.5
 # How many of a certificate's names, and of hosts in a sentence, are told.
-FEW = 3
+FEW = 2
 
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
@@ -55,11 +55,12 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         ] = "",
         yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask, however many addresses there are.")] = False,
     ) -> int:
+        from machinectl.commands.discover import check_new
         from machinectl.commands.discover import discover as command
 
         here = session(ctx)
-        if write and os.path.lexists(write):
-            raise there_already(write)
+        if write:
+            check_new(write)
         discovery = command(here.store, here.console, networks or [], ports, timeout, yes=yes)
         code = 0
         try:
@@ -73,7 +74,21 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         elif hosts:
             print_hosts(hosts)
         tell(here.console, discovery, networks or [], ports)
+        if write and not code:
+            write_file(here, write, hosts)
         return code
+
+
+def write_file(here: Session, path: str, hosts: Sequence[Host]) -> None:
+    """Write a fleet's file of those that are no machines yet, and say what to do with it."""
+    from machinectl.commands.discover import fleet_text, new_hosts, write
+
+    found, left_out = new_hosts(hosts, here.store.names())
+    if not (found or left_out):
+        here.console.note(f"Nothing is new, and {path} not written")
+        return
+    write(path, fleet_text(found, left_out))
+    here.console.note(f"New hosts in {path}: {len(found)}. Look through it, then: machinectl plan -f {quoted(path)}")
 
 
 def print_hosts(hosts: Sequence[Host]) -> None:
@@ -100,16 +115,16 @@ def cells(host: Host) -> list[str]:
 
 def of_ssh(service: Service) -> str:
     port = "" if service.port == SSH_PORT else f"{service.port}: "
-    return f"{port}{service.said.removeprefix('SSH-2.0-')} {service.key or '(no key)'}"
+    return f"{port}{first(service.said.removeprefix('SSH-2.0-'))} {service.key or '(no key)'}"
 
 
 def of_engine(service: Service) -> str:
-    how = "TLS" if service.tls else "PLAIN TCP"
-    names = f", for {some(service.names)}" if service.names else ""
+    what = f"{service.port}: {'TLS' if service.tls else 'PLAIN TCP'}"
     if service.is_open:
-        return f"{service.port}: {how}{names}, ROOT FOR ANYBODY ({service.said})"
-    asks = ", wants a certificate" if service.asks else f", refuses strangers ({service.said})"
-    return f"{service.port}: {how}{asks}{names}"
+        return f"{what}, ROOT FOR ANYBODY ({first(service.said)})"
+    if not service.asks:
+        return f"{what}, refuses strangers ({first(service.said)})"
+    return f"{what}{', for ' + some(service.names) if service.names else ''}"
 
 
 def of_other(service: Service) -> str:
@@ -117,6 +132,11 @@ def of_other(service: Service) -> str:
         return f"{service.port}: TLS{', for ' + some(service.names) if service.names else ''}"
     what = f"HTTP{'S' if service.tls else ''}: " if service.speaks == "http" else ""
     return f"{service.port}: {what}{service.said or 'open, says nothing'}"
+
+
+def first(text: str) -> str:
+    """The first word: a server's name and version; what it was built for follows."""
+    return text.split(maxsplit=1)[0] if text.strip() else ""
 
 
 def some(words: Sequence[str]) -> str:
@@ -131,13 +151,9 @@ def tell(console: Console, discovery: Discovery, networks: Sequence[str], ports:
     if not hosts:
         console.note(f"Nothing answers at {', '.join(networks)}, ports {ports}")
     if discovery.refusing:
-        console.note(f"{discovery.refusing} more addresses are in use, and nothing listens at these ports there")
+        console.note(f"Addresses in use where nothing listens at these ports: {discovery.refusing}")
     if discovery.no_way:
-        console.note(f"No network of this computer leads to {discovery.no_way} of the addresses' ports")
+        console.note("No network of this computer leads to all of that: ip route")
     opened = [host.address for host in hosts if any(each.is_open for each in host.services.values())]
     if opened:
         console.warn(f"Whoever reaches the engine is root on the host, without a certificate: {some(opened)}")
-
-
-def there_already(path: str) -> MachineError:
-    return MachineError(f"{path} is there already, and stays as it is", "Give --write another name")

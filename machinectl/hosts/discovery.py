@@ -93,6 +93,7 @@ class Discovery:
                 self._take_results(wait=not self._sweep.waiting and self._held > 0)
         finally:
             self._sweep.close()
+            self._take_results(wait=False)
             self._tell_whose(known)
 
     def _hand_over(self, target: Target, sock: socket.socket) -> None:

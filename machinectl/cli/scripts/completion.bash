@@ -224,7 +224,7 @@ __machinectl_ask() {
 __machinectl_table() {
     case "$1" in
         '')
-            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api inventory help'
+            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api discover inventory help'
             flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
             arguments=''
             ;;
@@ -422,6 +422,11 @@ __machinectl_table() {
             verbs=''
             flags='-d=TEXT --data=TEXT -t=TEXT --timeout=TEXT -h --help'
             arguments='MACHINE TEXT'
+            ;;
+        'discover')
+            verbs=''
+            flags='--ports=TEXT -t=TEXT --timeout=TEXT --json --write=FILE -y --yes -h --help'
+            arguments='TEXT...'
             ;;
         'inventory')
             verbs=''

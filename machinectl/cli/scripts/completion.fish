@@ -180,6 +180,7 @@ function __machinectl_table
                 'inspect	Print all that is known of a machine, in docker-machine\'s shape.' \
                 'changes	Print what was done on a machine\'s host, and what undoing it does.' \
                 'api	Ask a machine\'s engine, and print its raw answer.' \
+                'discover	Find what answers in a network: SSH servers, engines, and which are machines.' \
                 'inventory	Print machines as other programs want hosts: Ansible, Prometheus.' \
                 'help	Show what a command is for.'
             set -g __machinectl_flags \
@@ -692,6 +693,19 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE' 'TEXT'
+        case 'discover'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '--ports=TEXT	Which ports are tried.' \
+                '-t=TEXT	How long an address may take to answer, and what listens there to say what it is.' \
+                '--timeout=TEXT	How long an address may take to answer, and what listens there to say what it is.' \
+                '--json	Print JSON.' \
+                '--write=FILE	Write a fleet\'s file of those that are no machines yet.' \
+                '-y	Do not ask, however many addresses there are.' \
+                '--yes	Do not ask, however many addresses there are.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'TEXT...'
         case 'inventory'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
