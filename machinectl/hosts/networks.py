@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 USUAL = "192.168.0.0/24"
 # RFC 5737 keeps it for documentation. Nothing is sent there: the kernel says from which address it would be.
 ELSEWHERE = ("192.0.2.1", 9)
+# RFC 1918.
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 # What a network at home has for its prefix.
 AT_HOME = 24
 # Networks whose first address is nobody's, and IPv4's last, too, have at least so many addresses.
@@ -146,7 +148,7 @@ def own_network() -> str:
             address = ipaddress.ip_address(sock.getsockname()[0])
         except OSError:
             return USUAL
-    home = address.is_private and not address.is_loopback
+    home = any(address in ipaddress.ip_network(private) for private in PRIVATE)
     return str(ipaddress.ip_network(f"{address}/{AT_HOME}", strict=False)) if home else USUAL
 
 
