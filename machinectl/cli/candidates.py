@@ -48,6 +48,8 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "docker-plugin uninstall": (),
     "drivers": (),
     "env": (MACHINE,),
+    "fleet import": (FILE,),
+    "fleet schema": (),
     "help": (VERB,),
     "import": (DIRECTORY,),
     "inspect": (MACHINE,),
@@ -61,6 +63,8 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "shell-init": (SHELL,),
     "ssh": (MACHINE, TEXT),
     "status": (MACHINE,),
+    "swarm init": (MACHINE,),
+    "swarm status": (MACHINE,),
     "url": (MACHINE,),
     "use": (MACHINE,),
     "version": (MACHINE,),
@@ -76,9 +80,13 @@ VALUES: Mapping[str, str | tuple[str, ...]] = {
     "engine-install": ("auto", "docker", "distro", "none"),
     "discover write": FILE,
     "env format": ("json", "dotenv", "properties"),
+    "file": FILE,
+    "fleet import from": ("ansible", "ssh-config"),
     "inventory host": MACHINE,
     "out": DIRECTORY,
+    "output": FILE,
     "shell": ("bash", "zsh", "sh", "fish", "tcsh", "powershell", "cmd", "emacs"),
+    "ssh-jump": MACHINE,
     "ssh-passphrase-file": FILE,
     "ssh-password-file": FILE,
     "storage-path": DIRECTORY,
@@ -173,6 +181,6 @@ def driver_flags(driver: str) -> list[Flag]:
         return []
     found = []
     for option in options:
-        takes = FILE if option.secret or option.name.endswith("-key") else option.choices or TEXT
+        takes = FILE if option.secret or option.path else option.choices or TEXT
         found.append(Flag([typed(option)], "" if isinstance(option.default, bool) else takes, option.help))
     return found

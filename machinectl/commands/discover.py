@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from machinectl.atomic import forget, write_new
 from machinectl.console import agreed
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.discovery import SOCKETS, Discovery
@@ -32,8 +31,6 @@ UNASKED = 4096
 MOST = 1 << 24
 # How long a name server may take. Seconds.
 NAMES_TIMEOUT = 5.0
-# As any file that is nobody's secret: the umask takes from it.
-FOR_ALL = 0o666
 HEADING = (
     "Found by discover: what answers to SSH and is no machine yet. How they are logged in at stands in defaults, as",
     "generic-ssh-user and generic-ssh-key. Compare the keys with those of the hosts before the first apply.",
@@ -128,25 +125,12 @@ def about_engine(address: str, name: str, service: Service) -> str:
 def fleet_text(found: Sequence[Described], left_out: Sequence[str]) -> str:
     """A fleet's file of what is new."""
     from machinectl.driver.finding import load
-    from machinectl.fleet import writing
+    from machinectl.fleet.writing import Draft
 
-    return writing.fleet_text(HEADING, found, {"generic": load("generic").options()}, left_out=left_out)
+    return Draft(HEADING, found, {"generic": load("generic").options()}, left_out=tuple(left_out)).text()
 
 
 def check_new(path: str) -> None:
     """Refuse to write over a file. Raises MachineError."""
     if os.path.lexists(path):
         raise MachineError(f"{path} is there already, and stays as it is", "Give --write another name")
-
-
-def write(path: str, text: str) -> None:
-    """Write a file that is not there yet, or nothing. Raises MachineError."""
-    try:
-        write_new(path, text.encode(), FOR_ALL)
-    except FileExistsError:
-        check_new(path)
-    except (OSError, ValueError) as exc:
-        if not isinstance(exc, FileNotFoundError | NotADirectoryError | PermissionError | ValueError):
-            forget(path)
-        reason = exc.strerror if isinstance(exc, OSError) else "no file has such a name"
-        raise MachineError(f"{path} cannot be written: {reason}", "Give --write another name") from exc

@@ -7,14 +7,24 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.fleet.model import Place
 
 # In characters: a line says what is wrong, and never all of a text that somebody put there.
 LONGEST_TEXT = 400
+LOOK_UP = "What it may say: machinectl fleet schema"
 
 
 class WrongFile(MachineError):
-    """A fleet's file that is not right. After its first line its cause has one a fault: file:line:column: text."""
+    """A fleet's file that is not right. After its first line its cause has one a fault: file:line:column: text.
+
+    `faults` are the same with their places, in their order.
+    """
+
+    def __init__(self, cause: str, hint: str, faults: Sequence[tuple[Place, str]]) -> None:
+        super().__init__(cause, hint)
+        self.faults = faults
 
 
 class Faults:
@@ -22,11 +32,12 @@ class Faults:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._found: dict[tuple[Place, str], None] = {}
+        # What to do about it, "" where that is to look up what a file may say.
+        self._found: dict[tuple[Place, str], str] = {}
 
-    def add(self, place: Place, text: str) -> None:
+    def add(self, place: Place, text: str, hint: str = "") -> None:
         """Note what is wrong at a place; the same at the same place is one thing."""
-        self._found[place, one_line(text, LONGEST_TEXT)] = None
+        self._found[place, one_line(text, LONGEST_TEXT)] = hint
 
     def line(self, place: Place, text: str) -> str:
         """A line about a place in the file, of the form that editors jump by."""
@@ -35,8 +46,8 @@ class Faults:
     def tell(self) -> None:
         """Raise WrongFile where anything was found."""
         if self._found:
-            lines = [self.line(place, text) for place, text in sorted(self._found)]
-            raise WrongFile(
-                "\n".join([f"{self.name} is not right, and nothing was done:", *lines]),
-                "What it may say: machinectl fleet schema",
-            )
+            found = sorted(self._found)
+            lines = [self.line(place, text) for place, text in found]
+            hints = dict.fromkeys(self._found[each] or LOOK_UP for each in found)
+            cause = "\n".join([f"{self.name} is not right, and nothing was done:", *lines])
+            raise WrongFile(cause, "\n".join(hints), found)

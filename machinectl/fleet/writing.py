@@ -9,14 +9,16 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from machinectl.errors import one_line
+from machinectl.fleet.faults import WrongFile
+from machinectl.fleet.reading import DEFAULT_FILE, parse_fleet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from machinectl.driver import Option, OptionValue
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 # What needs no quotes in any YAML where it is no number, date or word of its own: after a colon, and between brackets.
 PLAIN = re.compile(r"[A-Za-z0-9/.~](?:[\w/.@=~+%-]|:(?=[^\s:]))*", re.ASCII)
 PLAIN_IN_BRACKETS = re.compile(r"[A-Za-z0-9/.~][\w/.@=~+%-]*", re.ASCII)
+# Of a fault: the line of another host, which is no news in a comment.
+OF_LINE = re.compile(r" \(line [0-9]+\)")
+RESOLVER: Any = yaml.resolver.Resolver()
 TEXT_TAG = "tag:yaml.org,2002:str"
 # How long a line with a list or labels may get before each has one of its own. Characters.
 LONGEST_LINE = 100
@@ -44,31 +49,80 @@ class Described:
     remarks: tuple[str, ...] = ()
 
 
-def fleet_text(
-    heading: Sequence[str],
-    hosts: Sequence[Described],
-    options: Mapping[str, Sequence[Option]],
-    groups: Mapping[str, Mapping[str, Value]] | None = None,
-    left_out: Iterable[str] = (),
-) -> str:
-    """A whole file. `options` are those of each driver, by its name; `left_out` are remarks about what is no host of it.
+@dataclass(frozen=True)
+class Draft:
+    """A file that is to be written: its heading, its groups with what they say, its hosts.
 
-    Raises ValueError for a text that no YAML can hold.
+    `options` are those of each driver, by its name; `left_out` are remarks about what is no host of it. What most hosts
+    share stands in the defaults where it `shares`.
     """
-    defaults, own = shared(hosts, options)
-    lines = [comment(line) for line in heading]
-    if defaults:
-        lines += ["", "defaults:", *(line for key, value in defaults.items() for line in entry(key, value, 2))]
-    if groups:
-        lines += ["", "groups:"]
-        for name, keys in groups.items():
+
+    heading: Sequence[str]
+    hosts: Sequence[Described]
+    options: Mapping[str, Sequence[Option]]
+    groups: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    shares: bool = True
+
+    def text(self) -> str:
+        """The whole file."""
+        return "".join(f"{line}\n" for line, _ in self.lines())
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Its lines, each with the host that it is about, "" where it is about none."""
+        defaults, hosts = shared(self.hosts, self.options) if self.shares else ({}, list(map(with_driver, self.hosts)))
+        lines = [comment(line) for line in self.heading]
+        if defaults:
+            lines += ["", "defaults:", *(line for key, value in defaults.items() for line in entry(key, value, 2))]
+        if self.groups:
+            lines += ["", "groups:"]
+        for name, keys in self.groups.items():
             lines += block(name, keys)
-    lines += ["", "hosts:" if own else "hosts: {}"]
-    for host in own:
-        lines += [comment(remark, 2) for remark in host.remarks]
-        lines += block(host.name, host.keys)
-    lines += [comment(remark, 2) for remark in left_out]
-    return "\n".join(lines).strip("\n") + "\n"
+        lines += ["", "hosts:" if hosts else "hosts: {}"]
+        found = [(line, "") for line in lines]
+        for host in hosts:
+            found += [(comment(remark, 2), "") for remark in host.remarks]
+            found += [(line, host.name) for line in block(host.name, host.keys)]
+        return [*found, *((comment(remark, 2), "") for remark in self.left_out)]
+
+
+def settled(draft: Draft, machines: Collection[str]) -> Draft:
+    """The same without the hosts that no file can have as they are: why, is a remark. Raises WrongFile for the rest.
+
+    `machines` are those of the store.
+    """
+    while True:
+        try:
+            parse_fleet(draft.text().encode(), DEFAULT_FILE, machines, {})
+        except WrongFile as wrong:
+            lines = draft.lines()
+            reasons: dict[str, str] = {}
+            for place, why in wrong.faults:
+                reasons.setdefault(lines[place.line - 1][1], OF_LINE.sub("", why))
+            if not reasons.pop("", None) and reasons:
+                draft = without(draft, reasons)
+            elif draft.shares:
+                # What is wrong with a default is wrong with hosts.
+                draft = replace(draft, shares=False)
+            else:
+                raise
+        else:
+            return draft
+
+
+def without(draft: Draft, reasons: Mapping[str, str]) -> Draft:
+    """The same without some hosts, by why."""
+    remarks = tuple(left_out(name, why) for name, why in reasons.items())
+    hosts = [host for host in draft.hosts if host.name not in reasons]
+    return replace(draft, hosts=hosts, left_out=(*draft.left_out, *remarks))
+
+
+def left_out(name: str, why: str) -> str:
+    return f"{name} is left out: {why}"
+
+
+def with_driver(host: Described) -> Described:
+    return replace(host, keys={"driver": host.driver, **host.keys})
 
 
 def shared(
@@ -76,34 +130,28 @@ def shared(
 ) -> tuple[dict[str, Value], list[Described]]:
     """What most hosts have in common, and the hosts with what differs from that.
 
-    A default is for each host whose driver has the option: one that has none of it says so.
+    A default is for each host whose driver has the option: it is none where a host says nothing of it.
     """
-    counted = Counter(host.driver for host in hosts)
-    if not counted:
+    if not hosts:
         return {}, []
+    counted = Counter(host.driver for host in hosts)
     driver = counted.most_common(1)[0][0]
     defaults: dict[str, Value] = {"driver": driver}
-    own = {host.name: dict(host.keys) for host in hosts}
     for name in counted:
-        elsewhere = {option.name for other in counted if other != name for option in options[other]}
         of_driver = [host for host in hosts if host.driver == name]
+        elsewhere = {option.name for other in counted if other != name for option in options[other]}
         for option in options[name]:
-            if option.required or option.secret or option.name in elsewhere or isinstance(option.default, tuple):
-                continue
-            found = Counter(host.keys.get(option.name, option.default) for host in of_driver)
-            value, times = found.most_common(1)[0]
-            if value == option.default or times < 2 or 2 * times <= len(of_driver):  # noqa: PLR2004 - half of them
-                continue
-            defaults[option.name] = value
-            for host in of_driver:
-                keys = own[host.name]
-                if keys.setdefault(option.name, option.default) == value:
-                    del keys[option.name]
-    rest = [
-        replace(host, keys={**({} if host.driver == driver else {"driver": host.driver}), **own[host.name]})
+            is_own = not (option.required or option.secret or option.name in elsewhere)
+            said = [host.keys[option.name] for host in of_driver if option.name in host.keys]
+            if is_own and len(said) == len(of_driver) > 1 and not isinstance(option.default, tuple):
+                value, times = Counter(said).most_common(1)[0]
+                if 2 * times > len(of_driver):
+                    defaults[option.name] = value
+    own = [
+        replace(host, keys={key: value for key, value in host.keys.items() if (key, value) not in defaults.items()})
         for host in hosts
     ]
-    return defaults, rest
+    return defaults, [host if host.driver == driver else with_driver(host) for host in own]
 
 
 def block(name: str, keys: Mapping[str, Value]) -> list[str]:
@@ -146,8 +194,7 @@ def scalar(value: str, plain: re.Pattern[str] = PLAIN) -> str:
 
 def is_text(value: str) -> bool:
     """Whether YAML 1.1 takes a plain scalar for a text."""
-    tag = yaml.resolver.Resolver().resolve(yaml.ScalarNode, value, (True, False))
-    return bool(tag == TEXT_TAG)
+    return bool(RESOLVER.resolve(yaml.ScalarNode, value, (True, False)) == TEXT_TAG)
 
 
 def is_number(value: str) -> bool:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
 from machinectl.driver import SSHEndpoint
-from machinectl.hosts.access import known_hosts_path
-from machinectl.hosts.driven import where
+from machinectl.hosts.driven import known_hosts_path, led, where
 from machinectl.ssh.openssh import identity, quoted
 from machinectl.ssh.settings import check_endpoint
 
@@ -50,7 +49,7 @@ def endpoint(machine: Machine) -> SSHEndpoint | None:
     ssh = where(machine).ssh
     if ssh is None and machine.url.startswith("ssh://"):
         url = engine_url.parse(machine.url)
-        return SSHEndpoint(url.host, url.user, url.port)
+        return led(machine, SSHEndpoint(url.host, url.user, url.port))
     return ssh
 
 
@@ -65,7 +64,7 @@ def connection(ssh: SSHEndpoint, known_hosts: str) -> dict[str, Any]:
     if ssh.key:
         # Ansible puts it between quotes for ssh, and leaves what ssh reads there to whoever wrote the path.
         found["ansible_ssh_private_key_file"] = quoted(ssh.key)[1:-1]
-    arguments = identity("", known_hosts if os.path.exists(known_hosts) else "")
+    arguments = identity("", known_hosts if os.path.exists(known_hosts) else "", ssh.jump)
     if ssh.key:
         arguments += ["-o", "IdentitiesOnly=yes"]
     if arguments:

@@ -19,7 +19,7 @@ from tests.support.ansible import listed, run
 from tests.support.example import EXAMPLES
 from tests.support.program import machinectl, on_the_path
 from tests.support.registered import added, register
-from tests.support.sshd import keygen
+from tests.support.sshd import keygen, public
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
@@ -100,6 +100,23 @@ def test_ansible_logs_in_with_the_machines_key_at_its_pinned_host_and_no_other(
     done = run("ansible", *words, environment=here)
     assert done.returncode != 0
     assert "HAS CHANGED" in done.stdout + done.stderr
+
+
+def test_ansible_goes_through_a_machine_to_one_behind_it(store: Store, sshd: Sshd, here: dict[str, str]) -> None:
+    register(store, "gate", sshd)
+    machine = register(store, "inner", sshd)
+    with store.writing("inner") as held:
+        held.machine.jump = "gate"
+        held.write()
+    arguments = ansible.variables(store.read("inner"))["ansible_ssh_common_args"]
+    assert f"{store.directory('gate')}/known_hosts" in arguments
+    done = run("ansible", "-i", SCRIPT, machine.name, "-m", "raw", "-a", "echo in", environment=here)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # Its pin alone lets nobody past the jump host's own.
+    other = public(keygen(sshd.directory / "other"))
+    Path(store.directory("gate"), "known_hosts").write_text(f"machinectl {other}")
+    done = run("ansible", "-i", SCRIPT, machine.name, "-m", "raw", "-a", "echo in", environment=here)
+    assert done.returncode != 0
 
 
 def test_what_is_half_made_or_broken_is_left_out_with_a_warning(store: Store) -> None:

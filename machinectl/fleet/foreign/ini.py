@@ -8,19 +8,14 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-from typing import TYPE_CHECKING
 
-from machinectl.fleet.foreign.inventory import ALL, UNGROUPED, Inventory, Variable
+from machinectl.fleet.foreign.inventory import ALL, UNGROUPED, Inventory, Variable, of_login
 from machinectl.fleet.foreign.ranges import NoRange, hosts
 from machinectl.fleet.foreign.sources import Spot, WrongSource
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:[#;].*)?")
 GROUP_NAME = re.compile(r"([^\s:\[\]#]+)\s*(?:#.*)?")
 COMMENT = ("#", ";")
-PREFIX = "ansible_"
 # A value that a person has put between quotes. Characters.
 LONGEST_QUOTED = 4096
 
@@ -61,7 +56,9 @@ class Reading:
 
     def begin(self, name: str, kind: str, spot: Spot) -> None:
         if kind not in {"hosts", "children", "vars"}:
-            raise WrongSource(spot, f"[{name}:{kind}] is no section: write [{name}], [{name}:children] or [{name}:vars]")
+            raise WrongSource(
+                spot, f"[{name}:{kind}] is no section: write [{name}], [{name}:children] or [{name}:vars]"
+            )
         self.section, self.kind = name, kind
         self.inventory.group(name, spot)
         if kind == "vars":
@@ -108,11 +105,6 @@ class Reading:
         for name, (spot, why) in self.owed.items():
             if name not in self.made:
                 raise WrongSource(spot, why)
-
-
-def of_login(variables: Mapping[str, Variable]) -> dict[str, Variable]:
-    """Those that are Ansible's own: the others are about what it does there."""
-    return {name: variable for name, variable in variables.items() if name.startswith(PREFIX)}
 
 
 def unquoted(value: str) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from machinectl.fleet.foreign.sources import Notes, Spot
 
 ALL, UNGROUPED = "all", "ungrouped"
+PREFIX = "ansible_"
 # Where two say the same, the last one counts, as it does there.
 ADDRESS = ("ansible_host", "ansible_ssh_host")
 PORT = ("ansible_port", "ansible_ssh_port")
@@ -143,9 +144,7 @@ class Inventory:
         return {**found, **host.variables, **host.further}
 
 
-def as_foreign(
-    host: Host, groups: list[str], variables: Mapping[str, Variable], notes: Notes
-) -> Foreign | None:
+def as_foreign(host: Host, groups: list[str], variables: Mapping[str, Variable], notes: Notes) -> Foreign | None:
     """A host as it is logged in at; None where that is not by SSH. What is not taken over is noted."""
     usable = dict(readable(variables, notes))
 
@@ -205,3 +204,8 @@ def jump_of(name: str, variable: Variable, notes: Notes) -> str:
     if rest:
         notes.once(f"{name} {rest}", variable.spot, f"of {name} is not taken over: {' '.join(rest)}")
     return jump
+
+
+def of_login(variables: Mapping[str, Variable]) -> dict[str, Variable]:
+    """Those that are Ansible's own: the others are about what it does there."""
+    return {name: variable for name, variable in variables.items() if name.startswith(PREFIX)}

@@ -12,7 +12,7 @@ import string
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 # More hosts in a line are a slip of the hand.
 MOST = 10_000
@@ -55,7 +55,10 @@ def expanded(name: str) -> list[str]:
             raise NoRange(f"{name!r} is more than {MOST} hosts")
         parts += [[name[end : found.start()]], [*numbers]]
         end = found.end()
-    return ["".join(words) for words in itertools.product(*parts, [name[end:]])]
+    names = ["".join(words) for words in itertools.product(*parts, [name[end:]])]
+    if any(mark in names[0] for mark in "[]"):
+        raise NoRange(f"in {name!r}, a bracket is no range's: [1:9]")
+    return names
 
 
 def span(begin: str, end: str, step: str | None) -> Sequence[str]:
@@ -86,10 +89,3 @@ def whole(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 9):  # noqa: PLR2004 - of a number that anybody counts to
         raise NoRange(f"{text!r} is neither a number nor a letter")
     return int(text)
-
-
-def each(pattern: str) -> Iterator[tuple[str, str]]:
-    """The names of a pattern, each with its port."""
-    names, port = hosts(pattern)
-    for name in names:
-        yield name, port

@@ -112,7 +112,9 @@ class Config:
 
     def value(self, name: str, keyword: str) -> str:
         """What holds for a host: the first that is said; "" where nothing is."""
-        found = next((each.options[keyword][0] for each in self.blocks if keyword in each.options and each.fits(name)), "")
+        found = next(
+            (each.options[keyword][0] for each in self.blocks if keyword in each.options and each.fits(name)), ""
+        )
         return "" if found.lower() == "none" else found
 
     def host(self, name: str, spot: Spot) -> Foreign:
