@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HEADINGS = ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE", "OTHER"]
 USUAL_PORTS = "22,2375,2376"
-SSH_PORT = 22
+SSH_PORT, GREETING = 22, "SSH-"
 # Longer than the second after which a lost packet is sent again.
 USUAL_TIMEOUT = 1.5
 # How many of a certificate's names, and of hosts in a sentence, are told.
@@ -116,6 +116,8 @@ def cells(host: Host) -> list[str]:
 
 def of_ssh(service: Service) -> str:
     port = "" if service.port == SSH_PORT else f"{service.port}: "
+    if not service.said.startswith(GREETING):
+        return f"{port}turns this address away for now"
     return f"{port}{first(service.said.removeprefix('SSH-2.0-'))} {service.key or '(no key)'}"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import agreed
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.discovery import SOCKETS, Discovery
+from machinectl.hosts.discovery import ADDRESSES, SOCKETS, Discovery
 from machinectl.hosts.lookups import Lookups, addresses_of
 from machinectl.hosts.networks import own_network, ports_of, spans
 from machinectl.hosts.services import Tongue
@@ -48,17 +48,18 @@ def discover(
         raise UsageError("No network is named", f"machinectl discover {own_network()}")
     wanted = ports_of(ports)
     found = spans(networks, resolved)
+    sockets = min(SOCKETS, ADDRESSES * len(wanted))
     count = sum(span.count for span in found)
     if count > MOST:
         raise UsageError(f"That is more than {MOST:,} addresses", f"machinectl discover {own_network()}")
     if count > UNASKED and not yes:
-        minutes = max(1, round(count * len(wanted) / SOCKETS * timeout / 60))
+        minutes = max(1, round(count * len(wanted) / sockets * timeout / 60))
         question = (
             f"That is {count:,} addresses, which takes up to {minutes} minute{'s' if minutes > 1 else ''}. Go on?"
         )
         if not agreed(console, question, f"machinectl discover --yes {' '.join(networks)}"):
             raise MachineError("Nothing was looked at", f"machinectl discover {own_network()}")
-    return Discovery(store, targets(found, wanted), timeout)
+    return Discovery(store, targets(found, wanted), timeout, sockets)
 
 
 def targets(found: Sequence[Span], ports: Sequence[int]) -> Iterator[Target]:

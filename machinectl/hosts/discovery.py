@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from machinectl.driver import Driver
     from machinectl.machines.store import Store
 
-# How many sockets are in use at once: a /24 is tried at three ports in one go. An address that is not there costs an
-# entry of the neighbour table, which has room for 1,024 (net.ipv4.neigh.default.gc_thresh3).
+# How many sockets are in use at once, and for how many addresses: a /24 is tried at three ports in one go. A LAN's
+# address that nobody has stays in the kernel's neighbour table for three seconds, twice as long as it is tried; there
+# is room for 1,024 (net.ipv4.neigh.default.gc_thresh3), and packets to who is not in it are lost.
 SOCKETS = 1024
+ADDRESSES = 340
 # What this process needs besides, and what each of those at work may: a second connection.
 BESIDES, AT_WORK = 64, 48
 # How long names are waited for when all else is known. Seconds.
@@ -52,13 +54,14 @@ class Host:
 
 
 class Discovery:
-    """Looks at targets, each connection and each service for `timeout` seconds.
+    """Looks at targets, each connection and each service for `timeout` seconds; `sockets` are the most in use at once.
 
     `hosts` is what was found so far, also where `run` was broken off. `refusing` is how many other addresses said that
     nothing listens there, and `no_way` how many targets no network leads to.
     """
 
-    def __init__(self, store: Store, targets: Iterable[Target], timeout: float) -> None:
+    def __init__(self, store: Store, targets: Iterable[Target], timeout: float, sockets: int = SOCKETS) -> None:
+        self._sockets = sockets
         self._store = store
         self._timeout = timeout
         self._sweep = Sweep(targets, timeout)
@@ -84,7 +87,7 @@ class Discovery:
 
     def run(self) -> None:
         """Look at all of them. Raises MachineError where this process may not open even one socket more."""
-        most = room()
+        most = room(self._sockets)
         known = Whereabouts(self._store)
         try:
             while self._held or not self._sweep.done:
@@ -165,7 +168,8 @@ def hosts_of_machines(store: Store) -> Iterable[tuple[str, list[str]]]:
             continue
         if machine.driver not in drivers:
             drivers[machine.driver] = driver_or_none(machine)
-        ssh = way_in(machine, drivers[machine.driver])
+        # Behind a jump host an address means something else than here.
+        ssh = None if machine.jump else way_in(machine, drivers[machine.driver])
         yield name, [host for host in (url.host if url else "", ssh.host if ssh else "") if host]
 
 
@@ -182,16 +186,16 @@ def in_order(address: str) -> tuple[int, int]:
     return found.version, int(found)
 
 
-def room() -> int:
-    """How many sockets may be tried and looked at at once; the soft limit of open files is raised as far as allowed."""
+def room(sockets: int) -> int:
+    """How many of so many sockets may be in use at once; the soft limit of open files is raised as far as allowed."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
-        return SOCKETS
+        return sockets
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = SOCKETS + BESIDES + AT_WORK
+    wanted = sockets + BESIDES + AT_WORK
     if soft == resource.RLIM_INFINITY:
-        return SOCKETS
+        return sockets
     if soft < wanted:
         allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         try:
@@ -199,4 +203,4 @@ def room() -> int:
             soft = max(soft, allowed)
         except (ValueError, OSError):  # macOS has a lower limit behind an unlimited one
             pass
-    return max(1, min(SOCKETS, soft - BESIDES - AT_WORK))
+    return max(1, min(sockets, soft - BESIDES - AT_WORK))

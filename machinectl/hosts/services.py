@@ -11,6 +11,7 @@ from machinectl.engine.stranger import Answer, first_words, in_plain, in_tls
 from machinectl.errors import one_line
 from machinectl.hosts.sweep import connected
 from machinectl.ssh.known_hosts import SSH_PORT
+from machinectl.ssh.turned_away import TURNED_AWAY
 from machinectl.url import PLAIN_PORT, TLS_PORT
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ def identified(target: Target, sock: socket.socket, timeout: float) -> Service:
 def greeted(target: Target, sock: socket.socket, words: bytes, deadline: Deadline) -> Service:
     """What says something unasked."""
     if not words or not (words.startswith(GREETING) or GREETING.startswith(words)):
-        line = words.split(b"\n")[0].decode(errors="replace")
-        return Service(target.port, said=one_line(line, LONGEST_SAID))
+        line = one_line(words.split(b"\n")[0].decode(errors="replace"), LONGEST_SAID)
+        return Service(target.port, Tongue.SSH if line.startswith(TURNED_AWAY) else Tongue.UNKNOWN, line)
     # Only who meets an SSH server waits for paramiko to be loaded.
     from machinectl.ssh.stranger import shown
 

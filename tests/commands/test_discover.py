@@ -13,7 +13,6 @@ import pytest
 
 from machinectl.commands.discover import about_engine, fleet_text, new_hosts
 from machinectl.fleet.reading import read_fleet
-from machinectl.hosts import discovery
 from machinectl.hosts.discovery import Discovery, Host
 from machinectl.hosts.services import Service, Tongue
 from machinectl.hosts.sweep import Target
@@ -168,13 +167,11 @@ def test_tarpits_delay_nobody_for_ever(store: Store) -> None:
     assert len(found.hosts()[0].services) == 2
 
 
-def test_more_that_answer_at_once_than_there_are_sockets_are_all_found(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(discovery, "SOCKETS", 20)
+def test_more_that_answer_at_once_than_there_are_sockets_are_all_found(store: Store) -> None:
     with serving(lambda connection: connection.send(b"220 ready\r\n"), host="0.0.0.0") as port:
         targets = [Target(f"127.0.7.{last}", port) for last in range(1, 255)]
-        found = discovered(store, *targets)
+        found = Discovery(store, targets, PLENTY, sockets=20)
+        found.run()
     assert [host.address for host in found.hosts()] == [target.address for target in targets]
     assert {host.services[port].said for host in found.hosts()} == {"220 ready"}
 

@@ -75,6 +75,12 @@ def test_an_sshd_is_known_by_its_greeting_and_its_key(sshd: Sshd) -> None:
     assert found.key.fingerprint == sshd.fingerprint()
 
 
+@pytest.mark.parametrize("name", ["a penalty", "MaxStartups"])
+def test_an_sshd_that_turns_us_away_is_known_for_one(name: str) -> None:
+    with serving(hostile_ssh.ENDING[name][0]) as port:
+        assert at(port).speaks is Tongue.SSH
+
+
 def test_nobody_logs_in_at_an_sshd(sshd: Sshd) -> None:
     at(sshd.port)
     assert "preauth" in sshd.log
