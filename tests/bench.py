@@ -20,9 +20,9 @@ from machinectl.commands.certs.create import certs_create
 from machinectl.go.tabwriter import table
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
-from tests import bench_docker, bench_fleet, bench_hosts, bench_shells
+from tests import bench_docker, bench_engines, bench_fleet, bench_hosts, bench_shells
 from tests.lab.possible import why_not
-from tests.support.measure import MACHINECTL, Cost, measured, median, row
+from tests.support.measure import MACHINECTL, Cost, measured, median, peak_memory, row
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -32,11 +32,6 @@ PYTHON = [sys.executable, "-c", "pass"]
 RUNS = 20
 # What answers for a hundred engines: TLS is real, the answers are from memory. Real engines would be measured too.
 ENGINES = "from tests.bench import serve_engines; serve_engines()"
-STARTER = """
-import os, sys
-pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
-os.write(2, b"%d" % os.wait4(pid, 0)[2].ru_maxrss)
-"""
 
 
 def main() -> None:
@@ -52,6 +47,7 @@ def main() -> None:
             *bench_fleet.plans(work),
             *many_answering(work),
             *many_silent(work),
+            *bench_engines.fleets(work / "engines"),
         ]
         reason = why_not()
         if not reason:
@@ -206,16 +202,7 @@ def paired(command: Sequence[str], baseline: Sequence[str]) -> tuple[Cost, Cost]
     return median([cost for cost, _ in pairs]), median([base for _, base in pairs])
 
 
-def peak_memory(command: Sequence[str]) -> float:
-    """The most memory that a command has in use, in MiB.
-
-    The kernel counts the memory of who starts a process as that process's own: a process as small as can be starts it.
-    """
-    report = subprocess.run([sys.executable, "-I", "-S", "-c", STARTER, *command], capture_output=True, check=True)
-    return int(report.stderr) / 1024
-
-
 if __name__ == "__main__":
-    # A thousand descriptors are what `ls` of 500 machines takes, and more than some systems allow at first.
-    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    # Thousands of machines are asked at once, and as many connections taken.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     main()

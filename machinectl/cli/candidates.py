@@ -43,6 +43,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "context ls": (),
     "context sync": (),
     "create": (TEXT,),
+    "discover": (TEXT,),
     "docker-plugin install": (),
     "docker-plugin uninstall": (),
     "drivers": (),
@@ -69,7 +70,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "version": (MACHINE,),
 }
 # The verbs of these whose last argument may be repeated.
-REPEATING = frozenset({"scp"})
+REPEATING = frozenset({"discover", "scp"})
 # What follows a flag that takes a value, by the flag, or by its verb and the flag; else it is TEXT.
 VALUES: Mapping[str, str | tuple[str, ...]] = {
     "ca-cert": FILE,
@@ -77,6 +78,7 @@ VALUES: Mapping[str, str | tuple[str, ...]] = {
     "driver": DRIVER,
     "engine-env-file": FILE,
     "engine-install": ("auto", "docker", "distro", "none"),
+    "discover write": FILE,
     "env format": ("json", "dotenv", "properties"),
     "file": FILE,
     "fleet import from": ("ansible", "ssh-config"),

@@ -233,6 +233,14 @@ VERBS = {
         "machinectl apply -f fleet.yaml --prune",
     ),
     "fleet": Verb("fleet", MANY, "Write a fleet's file, and have editors know it.", "machinectl fleet init"),
+    "discover": Verb(
+        "discovering",
+        MANY,
+        "Find what answers in a network: SSH servers, engines, and which are machines.",
+        "machinectl discover 192.168.0.0/24",
+        "machinectl discover --ports 22,2222 --json 192.168.0.10-20",
+        "machinectl discover --write fleet.yaml 192.168.0.0/24",
+    ),
     "inventory": Verb(
         "inventory",
         MANY,

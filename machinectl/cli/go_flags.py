@@ -56,6 +56,7 @@ VERBS = {
         "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision no-context ssh-jump= "
         f"dry-run y,yes f,force restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
     ),
+    "discover": "ports= t,timeout= json write= y,yes",
     "docker-plugin": "",
     "docker-plugin install": "no-hooks",
     "docker-plugin uninstall": "",

@@ -64,7 +64,13 @@ def connect_tls(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> TLSWi
 
 def handshake(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> TLSWire:
     """Connect and shake hands. Raises ssl.SSLError where the other side's TLS is not to our liking."""
-    sock = connect_tcp(endpoint, url, deadline)
+    return secured_by(context, connect_tcp(endpoint, url, deadline), endpoint, url, deadline)
+
+
+def secured_by(
+    context: ssl.SSLContext, sock: socket.socket, endpoint: Endpoint, url: EngineURL, deadline: Deadline
+) -> TLSWire:
+    """Shake hands on a connection, which is closed where that fails. Raises as `handshake` does."""
     try:
         # A name may end in a dot, the root's; no certificate says it so.
         secured = context.wrap_socket(sock, do_handshake_on_connect=False, server_hostname=url.host.rstrip("."))
@@ -183,10 +189,15 @@ def shown_certificate(endpoint: Endpoint, url: EngineURL, deadline: Deadline) ->
 
     Nothing is sent to it, no certificate either: from TLS 1.3 on, it shows its own before it wants one. Raises OSError.
     """
+    with handshake(strangers_context(), endpoint, url, deadline) as wire:
+        return wire.sock.getpeercert(binary_form=True) or b""
+
+
+def strangers_context() -> ssl.SSLContext:
+    """For who has nothing to show and takes whatever is shown: what is sent then must be nobody's secret."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with handshake(context, endpoint, url, deadline) as wire:
-        return wire.sock.getpeercert(binary_form=True) or b""
+    return context
 
 
 def distrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, names: list[str]) -> EngineError:
@@ -226,7 +237,7 @@ def refused(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
     """What the other side has against our TLS: an alert (RFC 8446 6), or something that is not TLS."""
     peer, directory, reason = endpoint.peer, endpoint.cert_dir, exc.reason or ""
     shown = os.path.lexists(os.path.join(directory, CERTIFICATE))
-    if "CERTIFICATE_REQUIRED" in reason or (not shown and any(alert in reason for alert in WANTING)):
+    if "CERTIFICATE_REQUIRED" in reason or (not shown and wants_certificate(exc)):
         where = "" if shown else f", and there is none in {directory}"
         return EngineError(f"{peer} requires a client certificate{where}", import_hint(endpoint))
     for alert, what in REFUSALS.items():
@@ -248,8 +259,13 @@ def refused(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
     )
 
 
+def wants_certificate(exc: ssl.SSLError) -> bool:
+    """Whether that is what a server has against a client that showed it no certificate."""
+    return any(alert in (exc.reason or "") for alert in WANTING)
+
+
 # The alerts that Go's crypto/tls, so dockerd, and OpenSSL send to a client up to TLS 1.2 that shows no certificate ...
-WANTING = ("ALERT_BAD_CERTIFICATE", "ALERT_HANDSHAKE_FAILURE")
+WANTING = ("CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE", "ALERT_HANDSHAKE_FAILURE")
 
 # ... and those about the certificate that it does show.
 REFUSALS = {

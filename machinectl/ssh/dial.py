@@ -19,6 +19,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 from machinectl.errors import one_line
 from machinectl.ssh.errors import BeyondUs, ConnectionLost, SSHError, Unreachable
 from machinectl.ssh.transport import NothingShared
+from machinectl.ssh.turned_away import TURNED_AWAY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
 GREETING = "SSH-"
-# What OpenSSH says in place of a greeting (sshd-session.c, srclimit.c): PerSourcePenalties, on by default since 9.8.
-TURNED_AWAY = ("Not allowed at this time", "Exceeded MaxStartups")
 # How much of somebody else's words is told, in characters, and of what a ProxyCommand wrote is looked at, in bytes.
 LONGEST_SAID = 100
 LONGEST_ERRORS = 1 << 16

@@ -179,6 +179,11 @@ PAYS_FOR = [
         for words in (("ssh-config",), ("scp", "-q", "here", "plain:there"), ("mount", "plain:/srv", "/"))
     ),
     (("plan", "-f", "/nonexistent"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "yaml"}),
+    # Neither paramiko nor cryptography nor yaml where nothing answers that they are for.
+    (
+        ("discover", "127.0.7.1", "--ports", "1"),
+        {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "http.client", "ssl"},
+    ),
     (("rm", "-y", "plain"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
     (("fleet", "init"), {"machinectl.commands", "machinectl.driver", "yaml"}),
     (("inventory", "--prometheus"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MACHINECTL = [os.path.join(os.path.dirname(sys.executable), "machinectl")]
+STARTER = """
+import os, sys
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
+os.write(2, b"%d" % os.wait4(pid, 0)[2].ru_maxrss)
+"""
 
 
 class Cost(NamedTuple):
@@ -36,6 +41,15 @@ def measured(command: Sequence[str]) -> Cost:
             said = errors.read().decode(errors="replace")
             sys.exit(f"{' '.join(command)} exits {process.returncode}: {said}")
     return Cost(wall, usage.ru_utime + usage.ru_stime)
+
+
+def peak_memory(command: Sequence[str]) -> float:
+    """The most memory that a command has in use, in MiB.
+
+    The kernel counts the memory of who starts a process as that process's own: a process as small as can be starts it.
+    """
+    report = subprocess.run([sys.executable, "-I", "-S", "-c", STARTER, *command], capture_output=True, check=True)
+    return int(report.stderr) / 1024
 
 
 def median(costs: Sequence[Cost]) -> Cost:

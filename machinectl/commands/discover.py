@@ -1,0 +1,137 @@
+"""`discover`: what answers in the networks that were named, and which of it are machines already."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from machinectl.console import agreed
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.discovery import ADDRESSES, SOCKETS, Discovery
+from machinectl.hosts.lookups import Lookups, addresses_of
+from machinectl.hosts.networks import own_network, ports_of, spans
+from machinectl.hosts.services import Tongue
+from machinectl.hosts.sweep import Target
+from machinectl.machines.record import is_name
+from machinectl.ssh.known_hosts import SSH_PORT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from machinectl.console import Console
+    from machinectl.fleet.writing import Described, Value
+    from machinectl.hosts.discovery import Host
+    from machinectl.hosts.networks import Span
+    from machinectl.hosts.services import Service
+    from machinectl.machines.store import Store
+
+# An IPv4 /20: more is hardly one's own LAN, and takes a while.
+UNASKED = 4096
+# An IPv4 /8: more is a slip, and takes days.
+MOST = 1 << 24
+# How long a name server may take. Seconds.
+NAMES_TIMEOUT = 5.0
+HEADING = (
+    "Found by discover: what answers to SSH and is no machine yet. How they are logged in at stands in defaults, as",
+    "generic-ssh-user and generic-ssh-key. Compare the keys with those of the hosts before the first apply.",
+)
+
+
+def discover(
+    store: Store, console: Console, networks: Sequence[str], ports: str, timeout: float, *, yes: bool
+) -> Discovery:
+    """What is to be looked at, when that was agreed to where it is much; `run` does it.
+
+    Raises UsageError for what is no network, MachineError for a name that is not known or an answer that is no.
+    """
+    if not networks:
+        raise UsageError("No network is named", f"machinectl discover {own_network()}")
+    wanted = ports_of(ports)
+    found = spans(networks, resolved)
+    sockets = min(SOCKETS, ADDRESSES * len(wanted))
+    count = sum(span.count for span in found)
+    if count > MOST:
+        raise UsageError(f"That is more than {MOST:,} addresses", f"machinectl discover {own_network()}")
+    if count > UNASKED and not yes:
+        minutes = max(1, round(count * len(wanted) / sockets * timeout / 60))
+        question = (
+            f"That is {count:,} addresses, which takes up to {minutes} minute{'s' if minutes > 1 else ''}. Go on?"
+        )
+        if not agreed(console, question, f"machinectl discover --yes {' '.join(networks)}"):
+            raise MachineError("Nothing was looked at", f"machinectl discover {own_network()}")
+    return Discovery(store, targets(found, wanted), timeout, sockets)
+
+
+def targets(found: Sequence[Span], ports: Sequence[int]) -> Iterator[Target]:
+    """All ports of one address after the other: as few addresses at once as can be."""
+    return (Target(address, port) for span in found for address in span.addresses() for port in ports)
+
+
+def resolved(name: str) -> Sequence[str]:
+    lookups = Lookups(addresses_of)
+    lookups.want(name)
+    return lookups.answers(NAMES_TIMEOUT).get(name, [])
+
+
+def new_hosts(hosts: Sequence[Host], names: Collection[str]) -> tuple[list[Described], list[str]]:
+    """What a fleet's file may have of those that are no machines yet, and remarks about what it can not.
+
+    `names` are those of the machines there are, which no other one gets.
+    """
+    from machinectl.fleet.writing import Described
+
+    found: list[Described] = []
+    left_out: list[str] = []
+    taken = set(names)
+    for host in hosts:
+        if host.machines:
+            continue
+        taken.add(name := new_name(host, taken))
+        services = host.in_order()
+        remarks = [remark for service in services if (remark := about_engine(host.address, name, service))]
+        # A host's usual port, where it has that, and no other one.
+        logins = sorted(
+            (each for each in services if each.speaks is Tongue.SSH), key=lambda each: each.port != SSH_PORT
+        )
+        if not logins:
+            left_out += remarks
+            continue
+        ssh = logins[0]
+        keys: dict[str, Value] = {"generic-ip-address": host.address}
+        if ssh.port != SSH_PORT:
+            keys["generic-ssh-port"] = ssh.port
+        shown = " ".join(filter(None, (host.name, ssh.said, str(ssh.key or ""))))
+        found.append(Described(name, "generic", keys, (shown, *remarks)))
+    return found, left_out
+
+
+def new_name(host: Host, taken: Collection[str]) -> str:
+    """What a host is to be called: as its own name begins, else by its address."""
+    short = host.name.partition(".")[0]
+    if is_name(short) and not short.isdecimal() and short not in taken:
+        return short
+    return "host-" + "".join(letter if letter.isalnum() else "-" for letter in host.address)
+
+
+def about_engine(address: str, name: str, service: Service) -> str:
+    """What there is to know of an engine that is there, in a line; "" where there is none."""
+    if not service.is_engine:
+        return ""
+    url = f"tcp://{Target(address, service.port)}"
+    if service.is_open:
+        return f"WARNING: whoever reaches {url} is root on its host: close it. {name}: {{driver: none, url: {url}}}"
+    return f"It has an engine: {name}: {{driver: none, url: {url}, tls-dir: DIRECTORY}}, with its certificates there"
+
+
+def fleet_text(found: Sequence[Described], left_out: Sequence[str]) -> str:
+    """A fleet's file of what is new."""
+    from machinectl.driver.finding import load
+    from machinectl.fleet.writing import Draft
+
+    return Draft(HEADING, found, {"generic": load("generic").options()}, left_out=tuple(left_out)).text()
+
+
+def check_new(path: str) -> None:
+    """Refuse to write over a file. Raises MachineError."""
+    if os.path.lexists(path):
+        raise MachineError(f"{path} is there already, and stays as it is", "Give --write another name")

@@ -1,0 +1,113 @@
+"""What answers at a port to a stranger: who has no certificate to show, and asks for nothing but a ping."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl import url as engine_url
+from machinectl.engine.endpoint import Endpoint, EngineError
+from machinectl.engine.http import BAD_REQUEST, get
+from machinectl.engine.tls import secured_by, strangers_context, wants_certificate
+from machinectl.engine.wire import Wire
+from machinectl.errors import MachineError, one_line
+
+if TYPE_CHECKING:
+    from machinectl.engine.endpoint import Deadline
+
+OK = 200
+# How much of what a stranger says is kept, in characters, and of its first words looked at, in bytes.
+LONGEST_SAID = 80
+LONGEST_FIRST = 256
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a port said.
+
+    `server` is what an HTTP server calls itself, and `engine` whether it is an engine's API; `welcome` whether it does
+    what strangers ask. `names` are those in the certificate that it showed, and `asks` whether it wants one of its
+    client.
+    """
+
+    tls: bool = False
+    server: str = ""
+    engine: bool = False
+    welcome: bool = False
+    names: tuple[str, ...] = ()
+    asks: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is an engine that does what anybody asks, and who it asks is root on its host."""
+        return self.engine and self.welcome
+
+
+def first_words(sock: socket.socket, seconds: float) -> bytes | None:
+    """What somebody says unasked, which stays to be read; None where nothing came in time, b"" where it hung up."""
+    try:
+        sock.settimeout(seconds)
+        return sock.recv(LONGEST_FIRST, socket.MSG_PEEK)
+    except TimeoutError:
+        return None
+    except OSError:
+        return b""
+
+
+def in_plain(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Answer | None:
+    """What answers to plain HTTP; None where it does not speak that. The connection is closed."""
+    wire = Wire(sock, Endpoint(url_of(address, port)), deadline)
+    with wire:
+        try:
+            found = pinged(wire)
+        except MachineError:
+            return None
+    return found
+
+
+def in_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Answer | None:
+    """What answers to TLS; None where it does not speak that. The connection is closed."""
+    endpoint = Endpoint(url_of(address, port), tls=True)
+    try:
+        wire = secured_by(strangers_context(), sock, endpoint, engine_url.parse(endpoint.url), deadline)
+    except ssl.SSLError as exc:
+        # Up to TLS 1.2 it is refused within the handshake.
+        return Answer(tls=True, asks=True) if wants_certificate(exc) else None
+    except (OSError, MachineError):
+        return None
+    with wire:
+        names = names_in(wire.sock.getpeercert(binary_form=True) or b"")
+        try:
+            found = pinged(wire)
+        except EngineError as exc:
+            asks = isinstance(exc.__cause__, ssl.SSLError) and wants_certificate(exc.__cause__)
+            return Answer(tls=True, names=names, asks=asks)
+        except MachineError:
+            return Answer(tls=True, names=names)
+    return Answer(True, found.server, found.engine, found.welcome, names) if found else Answer(tls=True, names=names)
+
+
+def pinged(wire: Wire) -> Answer | None:
+    """Who answers a ping in HTTP; None where it says no more than that it does not like it. Raises EngineError."""
+    answer = get(wire, "/_ping")
+    engine = "Api-Version" in answer.headers
+    if answer.status == BAD_REQUEST and not engine:
+        return None
+    server = one_line(str(answer.headers.get("Server", "")), LONGEST_SAID)
+    return Answer(server=server or f"HTTP {answer.status}", engine=engine, welcome=answer.status == OK)
+
+
+def names_in(certificate: bytes) -> tuple[str, ...]:
+    """The names in a certificate (DER); none where there is none to be read."""
+    from machinectl import certs
+
+    try:
+        return certs.describe(ssl.DER_cert_to_PEM_cert(certificate).encode()).sans if certificate else ()
+    except MachineError:
+        return ()
+
+
+def url_of(address: str, port: int) -> str:
+    return str(engine_url.EngineURL("tcp", host=address, port=port))

@@ -1,0 +1,165 @@
+"""Which addresses somebody means who writes networks, ranges, addresses and names of hosts."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError, UsageError, one_line
+from machinectl.url import HIGHEST_PORT, HOST_CHARACTERS, LETTERS_AND_DIGITS, LONGEST_HOST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+USUAL = "192.168.0.0/24"
+# RFC 5737 keeps it for documentation. Nothing is sent there: the kernel says from which address it would be.
+ELSEWHERE = ("192.0.2.1", 9)
+# RFC 1918.
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+# What a network at home has for its prefix.
+AT_HOME = 24
+# Networks whose first address is nobody's, and IPv4's last, too, have at least so many addresses.
+LEAST_NETWORK = 4
+IPV4 = 4
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """Addresses that follow each other, from the first to the last: their numbers, of IPv4 or of IPv6 (`version`)."""
+
+    version: int
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        return self.last - self.first + 1
+
+    def addresses(self) -> Iterator[str]:
+        make = ipaddress.IPv4Address if self.version == IPV4 else ipaddress.IPv6Address
+        return (str(make(number)) for number in range(self.first, self.last + 1))
+
+
+def spans(texts: Iterable[str], resolve: Callable[[str], Sequence[str]]) -> list[Span]:
+    """All addresses that are meant, each once and in order.
+
+    `resolve` says which addresses a name has: none where it is not known. Raises UsageError for what is nonsense,
+    MachineError for a name that is not known.
+    """
+    found = sorted(span for text in texts for span in meant(text.strip(), resolve))
+    merged: list[Span] = []
+    for span in found:
+        last = merged[-1] if merged else None
+        if last and last.version == span.version and span.first <= last.last + 1:
+            merged[-1] = replace(last, last=max(last.last, span.last))
+        else:
+            merged.append(span)
+    return merged
+
+
+def meant(text: str, resolve: Callable[[str], Sequence[str]]) -> list[Span]:
+    """What is meant by one word of the command line."""
+    # An address that holds for one interface alone (fe80::1%eth0) is no network's.
+    if "%" in text:
+        raise nonsense(text)
+    try:
+        if "/" in text:
+            return [of_network(text)]
+        first, dash, last = text.partition("-")
+        # A host's name may have dashes; before one of them stands an address in no name.
+        if dash and is_address(first):
+            return [of_range(ipaddress.ip_address(first), last)]
+        if is_address(text):
+            return [between(ipaddress.ip_address(text), ipaddress.ip_address(text))]
+    except ValueError as exc:
+        raise nonsense(text) from exc
+    if not is_name(text):
+        raise nonsense(text)
+    addresses = [ipaddress.ip_address(each) for each in resolve(text)]
+    if not addresses:
+        raise MachineError(f'The name "{text}" is not known here', f"getent hosts {text}")
+    return [between(address, address) for address in addresses]
+
+
+def of_network(text: str) -> Span:
+    """The addresses of a network that hosts can have; as it is written with an address of it, too (192.168.0.29/24)."""
+    network = ipaddress.ip_network(text, strict=False)
+    whole = between(network[0], network[-1])
+    if whole.count < LEAST_NETWORK:
+        return whole
+    # A network's first address is its own, or that of all its routers (RFC 4291 2.6.1); IPv4's last is for all.
+    return Span(whole.version, whole.first + 1, whole.last - (whole.version == IPV4))
+
+
+def of_range(first: Address, end: str) -> Span:
+    """From an address to another one, or to a number that takes the place of its last part. Raises ValueError."""
+    if first.version == IPV4 and end.isascii() and end.isdecimal():
+        end = f"{str(first).rpartition('.')[0]}.{end}"
+    last = ipaddress.ip_address(end)
+    if last.version != first.version or int(last) < int(first):
+        raise ValueError(end)
+    return between(first, last)
+
+
+def between(first: Address, last: Address) -> Span:
+    return Span(first.version, int(first), int(last))
+
+
+def is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_name(text: str) -> bool:
+    """Whether it could be a host's name, and is no address that was mistyped (192.168.0, 300.1.1.1)."""
+    return (
+        0 < len(text) <= LONGEST_HOST
+        and HOST_CHARACTERS.issuperset(text)
+        and text[0] not in "-."
+        and ".." not in text
+        and not LETTERS_AND_DIGITS.isdisjoint(text)
+        and not text.replace(".", "").replace("-", "").isdecimal()
+    )
+
+
+def nonsense(text: str) -> UsageError:
+    return UsageError(
+        f"'{one_line(text)}' is neither a network (192.168.0.0/24, fd00::/120) nor a range (192.168.0.10-20), an "
+        "address or a host's name",
+        f"machinectl discover {own_network()}",
+    )
+
+
+def own_network() -> str:
+    """The network at home that this computer is in, as far as the kernel knows without a packet sent; else a usual one.
+
+    Of an address that the whole world sees, the neighbours are strangers.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(ELSEWHERE)
+            address = ipaddress.ip_address(sock.getsockname()[0])
+        except OSError:
+            return USUAL
+    home = any(address in ipaddress.ip_network(private) for private in PRIVATE)
+    return str(ipaddress.ip_network(f"{address}/{AT_HOME}", strict=False)) if home else USUAL
+
+
+def ports_of(text: str) -> list[int]:
+    """The ports that are meant by `22,2375,2376`, each once. Raises UsageError."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        if not (word.isascii() and word.isdecimal() and len(word) <= len(str(HIGHEST_PORT))) or not (
+            0 < int(word) <= HIGHEST_PORT
+        ):
+            raise UsageError(f"'{one_line(word)}' is not a port", "--ports 22,2375,2376")
+    if not words:
+        raise UsageError("--ports names no port", "--ports 22,2375,2376")
+    return list(dict.fromkeys(map(int, words)))

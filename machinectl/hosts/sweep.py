@@ -1,0 +1,149 @@
+"""Which of many addresses take a TCP connection: many tried at once, in one thread, each for a moment.
+
+A connection that is tried costs a socket and no thread: what is bounded is how many of them there are at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import socket
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl.errors import MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from machinectl.engine.endpoint import Deadline
+
+# What this process, or the system, has no more of for now.
+SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+NO_WAY = {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
+
+
+class Target(NamedTuple):
+    """A port of an address, IPv4 or IPv6."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+class Sweep:
+    """Tries targets one after the other; each has `timeout` seconds to take a connection.
+
+    With more than a second, Linux sends a packet that was lost again. `refusing` are the addresses of which somebody
+    said that nothing listens there; `no_way` is how many were not tried, as no network here leads to them.
+    """
+
+    def __init__(self, targets: Iterable[Target], timeout: float) -> None:
+        self.refusing: set[str] = set()
+        self.no_way = 0
+        self._targets = iter(targets)
+        self._next: Target | None = next(self._targets, None)
+        self._timeout = timeout
+        self._selector = selectors.DefaultSelector()
+        # The oldest first, which is the first whose time is over.
+        self._trying: OrderedDict[socket.socket, tuple[Target, float]] = OrderedDict()
+        self._taken: list[tuple[Target, socket.socket]] = []
+
+    @property
+    def done(self) -> bool:
+        return not self._trying and self._next is None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a step waits for an answer, rather than for room."""
+        return bool(self._trying)
+
+    def step(self, room: int) -> list[tuple[Target, socket.socket]]:
+        """Try as many as there is room for, wait until something happens, and return the connections that were taken.
+
+        They are the caller's to close. Raises MachineError where not even one more can be tried.
+        """
+        while self._next and len(self._trying) < room and self._begin(self._next):
+            self._next = next(self._targets, None)
+        if self._trying and not self._taken:
+            oldest = next(iter(self._trying.values()))[1]
+            for key, _ in self._selector.select(max(0.0, oldest - time.monotonic())):
+                self._ended(key.fileobj)  # type: ignore[arg-type]  # sockets are all that is in it
+            self._give_up()
+        taken, self._taken = self._taken, []
+        return taken
+
+    def close(self) -> None:
+        """Give up whatever is under way."""
+        for sock in [*self._trying, *(sock for _, sock in self._taken)]:
+            sock.close()
+        self._trying.clear()
+        self._taken.clear()
+        self._selector.close()
+
+    def _begin(self, target: Target) -> bool:
+        """Try one; False where there is nothing left to try it with."""
+        family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as exc:
+            return self._failed(target, exc.errno)
+        sock.setblocking(False)
+        code = sock.connect_ex(target)
+        if code in {0, errno.EINPROGRESS}:
+            self._trying[sock] = target, time.monotonic() + self._timeout
+            self._selector.register(sock, selectors.EVENT_WRITE)
+            return True
+        sock.close()
+        return self._failed(target, code)
+
+    def _failed(self, target: Target, code: int | None) -> bool:
+        """Note why there is no connection; False where there was nothing to try it with."""
+        if code in SHORTAGES:
+            if not self._trying:
+                raise MachineError(
+                    f"Nothing more can be tried from here: {os.strerror(code or 0)}", "Allow more: ulimit -n 4096"
+                )
+            return False
+        if code == errno.ECONNREFUSED:
+            self.refusing.add(target.address)
+        elif code in NO_WAY:
+            self.no_way += 1
+        return True
+
+    def _ended(self, sock: socket.socket) -> None:
+        target, _ = self._forget(sock)
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code == 0 and not is_own_echo(sock):
+            self._taken.append((target, sock))
+            return
+        sock.close()
+        self._failed(target, code or errno.ECONNREFUSED)
+
+    def _give_up(self) -> None:
+        now = time.monotonic()
+        while self._trying and next(iter(self._trying.values()))[1] <= now:
+            sock = next(iter(self._trying))
+            self._forget(sock)
+            sock.close()
+
+    def _forget(self, sock: socket.socket) -> tuple[Target, float]:
+        self._selector.unregister(sock)
+        return self._trying.pop(sock)
+
+
+def connected(target: Target, deadline: Deadline) -> socket.socket:
+    """Another connection to where one was taken already. Raises OSError."""
+    return socket.create_connection(target, deadline.remaining())
+
+
+def is_own_echo(sock: socket.socket) -> bool:
+    """Whether a socket is connected to itself, as TCP lets one that tries its own port on its own computer."""
+    try:
+        return bool(sock.getsockname() == sock.getpeername())
+    except OSError:  # it has gone again
+        return False

@@ -1,0 +1,66 @@
+"""What `ls` and `ps` cost of thousands of engines, all simulated: run by itself, of as many as are named."""
+
+from __future__ import annotations
+
+import json
+import resource
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from machinectl.go.tabwriter import table
+from machinectl.machines.record import Machine
+from machinectl.machines.store import Store
+from tests.support.many_engines import many_engines
+from tests.support.measure import MACHINECTL, Cost, measured, median, peak_memory, row
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tests.support.many_engines import Simulated
+
+COUNTS = (10, 100, 1000, 10_000)
+# Of so many, and of less, more than one run is measured.
+MANY = 1000
+RUNS = 3
+FILES = ("ca.pem", "cert.pem", "key.pem")
+# What an engine may take: so many are asked at once that the last one waits for its turn with the processor. Seconds.
+PATIENCE = "120"
+
+
+def fleets(work: Path, counts: Sequence[int] = COUNTS) -> Iterator[Sequence[str]]:
+    """`ls` and `ps` of more and more machines, each row against the one before: cost grows as their number does."""
+    with many_engines(work / "engines", max(counts)) as engines:
+        before: dict[str, Cost] = {}
+        for smaller, count in zip((0, *counts), counts, strict=False):
+            store = registered(work / f"of{count}", engines[:count])
+            for verb in ("ls", "ps"):
+                command = [*MACHINECTL, "-s", store.root, verb, "-t", PATIENCE]
+                cost = median([measured(command) for _ in range(RUNS if count <= MANY else 1)])
+                what, promised = f"{verb} of {count:,} engines", (verb, count) == ("ls", MANY)
+                for kind, took, base in zip(cost._fields, cost, before.get(verb, cost), strict=True):
+                    growth = f"{count // smaller} x" if smaller else "-"
+                    promise = "4 s" if promised and kind == "wall" else growth
+                    yield row(f"{what}, {kind}", took, f"of {smaller or count:,}", base, promise)
+                memory = f"{peak_memory(command):.0f} MiB"
+                yield [f"{what}, peak memory", memory, "-", "-", "200 MB" if promised else "-"]
+                before[verb] = cost
+
+
+def registered(root: Path, engines: Sequence[Simulated]) -> Store:
+    store = Store(str(root))
+    for number, engine in enumerate(engines):
+        machine = Machine(f"m{number}", "none", url=engine.url, tls=True)
+        machine.driver_state = json.dumps({"URL": engine.url})
+        added(store, machine, {name: (engine.directory / name).read_bytes() for name in FILES})
+    return store
+
+
+if __name__ == "__main__":
+    import sys
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    with tempfile.TemporaryDirectory() as directory:
+        counts = [int(word) for word in sys.argv[1:]] or COUNTS
+        print(table(["WHAT", "MEASURED", "BASELINE", "RATIO", "PROMISE"], fleets(Path(directory), counts)), end="")

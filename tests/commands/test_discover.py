@@ -1,0 +1,257 @@
+"""`discover` as it is typed; all of 127.0.0.0/8 is this computer, and a network of it has what a test puts there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.commands.discover import about_engine, fleet_text, new_hosts
+from machinectl.fleet.reading import read_fleet
+from machinectl.hosts.discovery import Discovery, Host
+from machinectl.hosts.services import Service, Tongue
+from machinectl.hosts.sweep import Target
+from machinectl.machines.record import Machine
+from tests.support.hostile_ssh import ENDLESS, ESCAPES, saying
+from tests.support.program import COMMAND, machinectl
+from tests.support.registered import added, register
+from tests.support.servers import engine, full, serving, silent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+    from tests.support.dockerd import Dockerd
+    from tests.support.servers import Connection
+    from tests.support.sshd import Sshd
+
+PLENTY = 10.0
+HOSTILE_NAME = "evil\x1b[31m: {driver: none}"
+
+
+def discovered(store: Store, *targets: Target, timeout: float = PLENTY) -> Discovery:
+    found = Discovery(store, targets, timeout)
+    found.run()
+    return found
+
+
+def test_an_ssh_server_is_shown_with_its_key_and_the_machine_that_it_is(store: Store, sshd: Sshd) -> None:
+    register(store, "orionbox", sshd)
+    done = machinectl("discover", "127.0.0.0/24", "--ports", str(sshd.port), store=store.root)
+    assert done.returncode == 0
+    headings, line = done.stdout.splitlines()
+    assert headings.split() == ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE", "OTHER"]
+    assert line.startswith("127.0.0.1 ")
+    assert "orionbox" in line
+    assert f"ED25519 {sshd.fingerprint()}" in line
+
+
+def test_an_open_engine_is_flagged_for_what_it_is(store: Store) -> None:
+    with serving(engine, host="127.0.7.9") as port:
+        done = machinectl("discover", "127.0.7.9", "127.0.7.8-10", "--ports", f"{port},1", store=store.root)
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == ["127.0.7.9"]
+    assert "ROOT FOR ANYBODY" in done.stdout
+    assert "Whoever reaches the engine is root on the host" in done.stderr
+
+
+def test_json_tells_all_of_each_port(store: Store, dockerd: Dockerd) -> None:
+    machine = Machine("remote", "none", url=f"tcp://127.0.0.2:{dockerd.port}", tls=True)
+    machine.driver_state = json.dumps({"URL": machine.url})
+    added(store, machine)
+    done = machinectl("discover", "--json", "127.0.0.1-4", "--ports", str(dockerd.port), store=store.root)
+    one, other = json.loads(done.stdout)
+    assert (one["Address"], one["Machines"], other["Address"], other["Machines"]) == (
+        *("127.0.0.1", []),
+        *("127.0.0.2", ["remote"]),
+    )
+    (port,) = one["Ports"]
+    assert "orion.local" in port.pop("CertificateNames")
+    assert port == {
+        "Port": dockerd.port,
+        "Speaks": "tls",
+        "Said": "",
+        "KeyType": "",
+        "Fingerprint": "",
+        "TLS": True,
+        "WantsCertificate": True,
+        "OpenToAnybody": False,
+    }
+
+
+def test_a_machine_whose_url_has_a_name_is_found_at_its_address(store: Store) -> None:
+    machine = Machine("here", "none", url="tcp://localhost:2376", tls=True)
+    machine.driver_state = json.dumps({"URL": machine.url})
+    added(store, machine)
+    with serving(silent) as port:
+        (host,) = discovered(store, Target("127.0.0.1", port), timeout=0.1).hosts()
+    assert host.machines == ["here"]
+
+
+def test_nothing_found_is_no_error(store: Store) -> None:
+    done = machinectl("discover", "127.0.7.0/30", "--ports", "1", store=store.root)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "Nothing answers at 127.0.7.0/30, ports 1\n" in done.stderr
+    done = machinectl("discover", "--json", "127.0.7.0/30", "--ports", "1", store=store.root)
+    assert (done.returncode, done.stdout) == (0, "[]\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        ([], "No network is named"),
+        (["192.168.0.0/33"], "is neither a network"),
+        (["127.0.0.1", "--ports", "ssh"], "is not a port"),
+        (["::/0"], "more than 16,777,216 addresses"),
+        (["127.0.0.1", "-t", "nan"], "not a number"),
+        (["127.0.0.1", "-t", "0"], "not in the range"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_a_usage_error_with_what_to_type(store: Store, words: list[str], cause: str) -> None:
+    done = machinectl("discover", *words, store=store.root)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert cause in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/19", "fd00::/115"])
+def test_more_than_a_slash_20_asks(store: Store, network: str) -> None:
+    done = machinectl("discover", network, store=store.root)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"machinectl discover --yes {network}" in done.stderr
+
+
+def test_with_yes_it_does_not_ask(store: Store) -> None:
+    done = machinectl("discover", "--yes", "127.64.0.0/19", "--ports", "1", store=store.root)
+    assert done.returncode == 0
+    assert "Nothing answers" in done.stderr
+
+
+def test_what_hosts_say_is_harmless(store: Store) -> None:
+    with serving(saying(b"220 " + ESCAPES + b"\r\n")) as port:
+        table = machinectl("discover", "127.0.0.1", "--ports", str(port), store=store.root)
+        as_json = machinectl("discover", "--json", "127.0.0.1", "--ports", str(port), store=store.root)
+    assert "220" in table.stdout
+    assert all(line.isprintable() for line in (table.stdout + as_json.stdout + table.stderr).splitlines())
+
+
+def test_interrupted_it_prints_what_was_found_so_far(store: Store) -> None:
+    found = threading.Event()
+
+    def mail(connection: Connection) -> None:
+        try:
+            saying(b"220 ready\r\n")(connection)
+        finally:
+            # It was looked at, and the connection closed, or reset.
+            found.set()
+
+    with serving(mail, host="127.0.7.3") as port, full("127.0.7.4") as dead:
+        words = ["discover", "127.0.7.3-4", "--ports", f"{port},{dead}", "-t", "60"]
+        variables = {**os.environ, "MACHINE_STORAGE_PATH": store.root}
+        with subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, env=variables, text=True) as process:
+            assert found.wait(20)
+            process.send_signal(signal.SIGINT)
+            printed, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "220 ready" in printed
+
+
+def test_tarpits_delay_nobody_for_ever(store: Store) -> None:
+    with serving(ENDLESS["a greeting, byte by byte"]) as one, serving(ENDLESS["lines"]) as other:
+        found = discovered(store, *[Target("127.0.0.1", port) for port in (one, other)], timeout=0.3)
+    assert len(found.hosts()[0].services) == 2
+
+
+def test_more_that_answer_at_once_than_there_are_sockets_are_all_found(store: Store) -> None:
+    with serving(lambda connection: connection.send(b"220 ready\r\n"), host="0.0.0.0") as port:
+        targets = [Target(f"127.0.7.{last}", port) for last in range(1, 255)]
+        found = Discovery(store, targets, PLENTY, sockets=20)
+        found.run()
+    assert [host.address for host in found.hosts()] == [target.address for target in targets]
+    assert {host.services[port].said for host in found.hosts()} == {"220 ready"}
+
+
+def host(address: str, *services: Service, name: str = "", machines: tuple[str, ...] = ()) -> Host:
+    return Host(address, {service.port: service for service in services}, name, list(machines))
+
+
+SSH = Service(22, Tongue.SSH, "SSH-2.0-OpenSSH_10.0")
+OPEN = Service(2375, Tongue.ENGINE, "Docker/28.2", is_open=True)
+TLS = Service(2376, Tongue.TLS, tls=True, asks=True)
+
+
+def test_the_file_that_is_written_is_a_fleets_file_of_what_is_new(tmp_path: Path) -> None:
+    found, left_out = new_hosts(
+        [
+            host("192.168.0.29", SSH, name="orion.lan"),
+            host("192.168.0.30", SSH, machines=("mine",)),
+            host("192.168.0.31", Service(2222, Tongue.SSH, HOSTILE_NAME), TLS, name="mine.lan"),
+            host("192.168.0.32", OPEN, name=HOSTILE_NAME),
+            host("192.168.0.33", Service(80, Tongue.HTTP, "nginx")),
+            host("fd00::29", SSH, name="29.lan"),
+        ],
+        ["mine"],
+    )
+    path = tmp_path / "fleet.yaml"
+    path.write_text(fleet_text(found, left_out))
+    fleet = read_fleet(str(path), ["mine"], {})
+    said = {each.name: (each.spec.driver, dict(each.spec.options)) for each in fleet.hosts}
+    assert list(said) == ["orion", "host-192-168-0-31", "host-fd00--29"]
+    assert said["orion"][0] == "generic"
+    assert said["orion"][1]["generic-ip-address"] == "192.168.0.29"
+    assert said["host-192-168-0-31"][1]["generic-ssh-port"] == 2222
+    written = path.read_text()
+    assert "WARNING: whoever reaches tcp://192.168.0.32:2375 is root" in written
+    assert "driver: none, url: tcp://192.168.0.31:2376, tls-dir:" in written
+    assert "\x1b" not in written
+
+
+def test_a_file_with_no_host_in_it_is_one_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_text(fleet_text(*new_hosts([host("192.168.0.32", OPEN)], [])))
+    assert read_fleet(str(path), [], {}).hosts == ()
+
+
+def test_two_hosts_of_one_name_get_two() -> None:
+    found, _ = new_hosts([host("10.0.0.1", SSH, name="a.lan"), host("10.0.0.2", SSH, name="a.lan")], [])
+    assert [each.name for each in found] == ["a", "host-10-0-0-2"]
+
+
+def test_of_what_is_no_engine_nothing_is_said() -> None:
+    assert about_engine("10.0.0.1", "a", SSH) == ""
+
+
+def test_a_file_that_is_there_stays(store: Store, sshd: Sshd, tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    words = ("discover", "127.0.0.1", "--ports", str(sshd.port), "--write", path)
+    first = machinectl(*words, store=store.root)
+    assert first.returncode == 0
+    assert [each.name for each in read_fleet(str(path), [], {}).hosts]
+    before = path.read_bytes()
+    second = machinectl(*words, store=store.root)
+    assert (second.returncode, second.stdout, path.read_bytes()) == (1, "", before)
+    assert "is there already" in second.stderr
+
+
+def test_what_cannot_be_written_is_said(store: Store, sshd: Sshd, tmp_path: Path) -> None:
+    done = machinectl(
+        *("discover", "127.0.0.1", "--ports", str(sshd.port), "--write", tmp_path / "no" / "fleet.yaml"),
+        store=store.root,
+    )
+    assert done.returncode == 1
+    assert "cannot be written: No such file or directory" in done.stderr
+
+
+def test_where_all_are_machines_no_file_is_written(store: Store, sshd: Sshd, tmp_path: Path) -> None:
+    register(store, "orionbox", sshd)
+    done = machinectl(
+        *("discover", "127.0.0.1", "--ports", str(sshd.port), "--write", tmp_path / "fleet.yaml"), store=store.root
+    )
+    assert done.returncode == 0
+    assert "Nothing is new" in done.stderr
+    assert not (tmp_path / "fleet.yaml").exists()

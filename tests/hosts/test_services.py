@@ -1,0 +1,164 @@
+"""What listens at a port, real and hostile."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl import certs
+from machinectl.hosts.services import Service, Tongue, identified
+from machinectl.hosts.sweep import Target
+from tests.support import hostile_engine, hostile_ssh
+from tests.support.servers import answer, engine, saying, serving, silent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.dockerd import Dockerd
+    from tests.support.servers import Behaviour
+    from tests.support.sshd import Sshd
+
+PLENTY = 10.0
+SHORT = 0.3
+# A choice of those that the clients of SSH and of engines are tried with: each is found out at another place.
+HOSTILE: dict[str, Behaviour] = {
+    **{
+        name: hostile_ssh.ENDING[name][0]
+        for name in (
+            *("resets", "binary", "zeros", "escapes", "a huge greeting", "a version of escapes", "a packet of 4 GB"),
+            *("leaves in Latin-1", "algorithms of escapes", "a key of escapes"),
+        )
+    },
+    **{
+        name: hostile_engine.ENDING[name]
+        for name in ("a huge header", "a thousand headers", "a server of escapes", "an API version of escapes")
+    },
+}
+ENDLESS: dict[str, Behaviour] = {
+    **{
+        name: hostile_ssh.ENDLESS[name]
+        for name in ("a line now and then", "a greeting, byte by byte", "half a version", "lines", "ignore", "agrees")
+    },
+    **{name: hostile_engine.ENDLESS[name] for name in ("byte by byte", "headers", "to be continued")},
+}
+
+
+def at(port: int, *, seen_as: int = 0, timeout: float = PLENTY, host: str = "127.0.0.1") -> Service:
+    """What is found at a port, as if it were another one."""
+    sock = socket.create_connection((host, port))
+    found = identified(Target(host, seen_as or port), sock, timeout)
+    assert sock.fileno() < 0
+    return found
+
+
+def serving_tls(directory: Path, mode: ssl.VerifyMode, version: ssl.TLSVersion) -> ssl.SSLContext:
+    ca = certs.new_ca("test")
+    pair = certs.issue_server(ca, ["orion.local", "192.168.0.29"])
+    (directory / "server.pem").write_bytes(pair.certificate + pair.key)
+    (directory / "ca.pem").write_bytes(ca.certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "server.pem")
+    context.load_verify_locations(directory / "ca.pem")
+    context.verify_mode = mode
+    context.maximum_version = version
+    return context
+
+
+def test_an_sshd_is_known_by_its_greeting_and_its_key(sshd: Sshd) -> None:
+    found = at(sshd.port)
+    assert found.speaks is Tongue.SSH
+    assert found.said.startswith("SSH-2.0-OpenSSH_")
+    assert found.key is not None
+    assert found.key.fingerprint == sshd.fingerprint()
+
+
+@pytest.mark.parametrize("name", ["a penalty", "MaxStartups"])
+def test_an_sshd_that_turns_us_away_is_known_for_one(name: str) -> None:
+    with serving(hostile_ssh.ENDING[name][0]) as port:
+        assert at(port).speaks is Tongue.SSH
+
+
+def test_nobody_logs_in_at_an_sshd(sshd: Sshd) -> None:
+    at(sshd.port)
+    assert "preauth" in sshd.log
+    assert "user" not in sshd.log.lower().replace("userauth", "")
+
+
+def test_a_real_engine_that_wants_a_certificate(dockerd: Dockerd) -> None:
+    found = at(dockerd.port)
+    assert (found.speaks, found.tls, found.asks, found.is_open) == (Tongue.TLS, True, True, False)
+    assert "orion.local" in found.names
+    assert found.is_engine
+
+
+def test_an_engine_on_plain_tcp_is_at_anybodys_command() -> None:
+    with serving(engine) as port:
+        found = at(port)
+    assert (found.speaks, found.tls, found.is_open) == (Tongue.ENGINE, False, True)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_an_engine_over_tls_without_certificates_of_clients_is_at_anybodys_command_too(
+    tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    with serving(engine, serving_tls(tmp_path, ssl.CERT_NONE, version)) as port:
+        found = at(port)
+    assert (found.speaks, found.tls, found.asks, found.is_open) == (Tongue.ENGINE, True, False, True)
+    assert found.names == ("orion.local", "192.168.0.29", "localhost", "127.0.0.1")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_who_wants_a_certificate_is_known_by_that(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    with serving(engine, serving_tls(tmp_path, ssl.CERT_REQUIRED, version)) as port:
+        found = at(port)
+    assert (found.speaks, found.asks, found.is_open) == (Tongue.TLS, True, False)
+
+
+def test_an_engine_that_refuses_strangers_is_no_open_one() -> None:
+    with serving(saying(answer(b"no", status="403 Forbidden"))) as port:
+        found = at(port)
+    assert (found.speaks, found.is_open) == (Tongue.ENGINE, False)
+
+
+def test_a_web_server_is_one() -> None:
+    with serving(saying(answer(b"", status="404 Not Found", headers="Server: nginx\r\n", api=False))) as port:
+        found = at(port)
+    assert (found.speaks, found.said, found.is_open) == (Tongue.HTTP, "nginx", False)
+
+
+@pytest.mark.parametrize("seen_as", [2375, 2376])
+def test_docker_s_ports_are_looked_at_for_other_things_too(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch, seen_as: int
+) -> None:
+    monkeypatch.setattr(
+        "machinectl.hosts.services.connected", lambda *_: socket.create_connection(("127.0.0.1", sshd.port))
+    )
+    found = at(sshd.port, seen_as=seen_as)
+    assert (found.speaks, found.key and found.key.fingerprint) == (Tongue.SSH, sshd.fingerprint())
+
+
+def test_what_says_nothing_is_no_more_than_open() -> None:
+    with serving(silent) as port:
+        assert at(port, timeout=SHORT) == Service(port)
+        assert at(port, seen_as=22, timeout=SHORT) == Service(22)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_is_hostile_is_told_in_one_harmless_line(name: str) -> None:
+    with serving(HOSTILE[name]) as port:
+        found = at(port, timeout=1.0)
+    assert found.said.isprintable()
+    assert len(found.said) < 300
+    assert found.key is None
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ENDLESS)
+def test_what_has_no_end_is_given_up(name: str) -> None:
+    with serving(ENDLESS[name]) as port:
+        found = at(port, timeout=SHORT)
+    assert found.said.isprintable()
+    assert found.key is None
