@@ -218,7 +218,15 @@ VERBS = {
         "machinectl api orionbox /info",
         "machinectl api orionbox POST '/images/prune'",
     ),
+    "plan": Verb(
+        "planning",
+        MANY,
+        "Show what is to be done so that machines are as a fleet's file says.",
+        "machinectl plan",
+        "machinectl plan -f fleet.yaml --refresh",
+    ),
     "fleet": Verb("fleet", MANY, "Write a fleet's file, and have editors know it.", "machinectl fleet schema"),
+    "swarm": Verb("swarm", MANY, "Make machines one Docker Swarm, and look after it.", "machinectl swarm status"),
 }
 
 # Of `certs`, in the same form.
@@ -294,12 +302,41 @@ FLEET = {
     ),
 }
 
+# Of `swarm`.
+SWARM = {
+    "init": Verb(
+        "swarm", MANY, "Have a machine begin a swarm, as its first manager.", "machinectl swarm init orionbox"
+    ),
+    "join": Verb(
+        "swarm",
+        MANY,
+        "Have machines join the swarm of a manager.",
+        "machinectl swarm join orionbox rigel saiph",
+        "machinectl swarm join --manager orionbox bellatrix mintaka",
+    ),
+    "leave": Verb(
+        "swarm",
+        MANY,
+        "Have machines leave their swarm.",
+        "machinectl swarm leave rigel",
+        "machinectl swarm leave --force orionbox",
+    ),
+    "status": Verb(
+        "swarm",
+        MANY,
+        "Show the nodes of swarms, and what is lost if one more manager goes.",
+        "machinectl swarm status",
+        "machinectl swarm status --json orionbox",
+    ),
+}
+
 # The verbs that have verbs of their own.
 GROUPS = {
     "certs": CERTS,
     "context": CONTEXT,
     "docker-plugin": DOCKER_PLUGIN,
     "fleet": FLEET,
+    "swarm": SWARM,
 }
 
 OPTIONS = (

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # In characters: a line says what is wrong, and never all of a text that somebody put there.
 LONGEST_TEXT = 400
+LOOK_UP = "What it may say: machinectl fleet schema"
 # How many pairs of words are compared for one file, each in some 10 µs: where more is wrong, it is not a typing error.
 MOST_COMPARED = 50_000
 # How many names are told of where none is near.
@@ -28,12 +29,13 @@ class Faults:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._found: dict[tuple[Place, str], None] = {}
         self._compared = 0
+        # What to do about it, "" where that is to look up what a file may say.
+        self._found: dict[tuple[Place, str], str] = {}
 
-    def add(self, place: Place, text: str) -> None:
+    def add(self, place: Place, text: str, hint: str = "") -> None:
         """Note what is wrong at a place; the same at the same place is one thing."""
-        self._found[place, one_line(text, LONGEST_TEXT)] = None
+        self._found[place, one_line(text, LONGEST_TEXT)] = hint
 
     def meant(self, word: str, known: Iterable[str]) -> str:
         """What was meant by a word that there is not; "" where nothing is near, or too much was asked."""
@@ -60,7 +62,5 @@ class Faults:
         """Raise WrongFile where anything was found."""
         if self._found:
             lines = [self.line(place, text) for place, text in sorted(self._found)]
-            raise WrongFile(
-                "\n".join([f"{self.name} is not right, and nothing was done:", *lines]),
-                "What it may say: machinectl fleet schema",
-            )
+            hints = dict.fromkeys(self._found[each] or LOOK_UP for each in sorted(self._found))
+            raise WrongFile("\n".join([f"{self.name} is not right, and nothing was done:", *lines]), "\n".join(hints))

@@ -178,6 +178,7 @@ PAYS_FOR = [
         (words, {"machinectl.commands", "machinectl.driver", "machinectl.hosts"})
         for words in (("ssh-config",), ("scp", "-q", "here", "plain:there"), ("mount", "plain:/srv", "/"))
     ),
+    (("plan", "-f", "/nonexistent"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "yaml"}),
     (("rm", "-y", "plain"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
 ]
 
