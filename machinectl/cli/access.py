@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from machinectl.hosts.access import Access
     from machinectl.machines.create_options import Declared
 
+NO_JUMP = ("", "none")
+
 # A line of a file that was read on a host (facts.sh): base64 after a bar.
 FILE_CONTENT = r"(?m)^\|[A-Za-z0-9+/]{16,}={0,2}$"
 
@@ -115,6 +117,11 @@ def with_access(function: Callable[..., int | None]) -> Callable[..., int | None
     # Typer reads a function's parameters here.
     run.__signature__ = inspect.Signature([*parameters, *access_parameters()])  # type: ignore[attr-defined]
     return run
+
+
+def taken_jump(text: str | None) -> str | None:
+    """What --ssh-jump was given, as a record has it: ProxyJump's word for no jump host is none."""
+    return "" if text is not None and text.strip().lower() in NO_JUMP else text
 
 
 def authority(here: Session) -> Pair | None:

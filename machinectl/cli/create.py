@@ -11,7 +11,7 @@ import typer
 from machinectl.cli import access as access_options
 from machinectl.cli import driver_options, engine_options
 from machinectl.cli.catalogue import VERBS
-from machinectl.cli.helped import CERTIFICATES
+from machinectl.cli.helped import CERTIFICATES, SSH
 from machinectl.cli.lookahead import named_driver
 from machinectl.cli.outcomes import print_plan
 from machinectl.cli.output import write_out
@@ -20,6 +20,7 @@ from machinectl.cli.verbs import evaluate, labels, session, verb
 from machinectl.driver.finding import installed, load
 from machinectl.errors import UsageError
 from machinectl.machines.create_options import (
+    JUMP,
     LABEL,
     NO_CONTEXT,
     NO_PROVISION,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from machinectl.machines.create_options import Declared
 
 # The options that are nothing to machines without a host: they are taken, not shown.
-FOR_HOSTS = frozenset({"no_provision", "yes", "force", "restart_swarm", "open_firewall"})
+FOR_HOSTS = frozenset({"no_provision", "yes", "force", "restart_swarm", "open_firewall", "ssh_jump"})
 
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
@@ -61,6 +62,9 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         no_tls: Annotated[bool, certificate(NO_TLS)] = False,
         no_provision: Annotated[bool, typer.Option(NO_PROVISION.flag, help=NO_PROVISION.help)] = False,
         no_context: Annotated[bool, typer.Option(NO_CONTEXT.flag, help=NO_CONTEXT.help)] = False,
+        ssh_jump: Annotated[
+            str, typer.Option(JUMP.flag, metavar=JUMP.metavar, help=JUMP.help, rich_help_panel=SSH)
+        ] = "",
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Look at the host, print what would be done, and do nothing.")
         ] = False,
@@ -99,6 +103,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
                 engine=engine_options.taken(others),
                 provision=not no_provision,
                 context=not no_context,
+                jump=access_options.taken_jump(ssh_jump) or "",
             ),
             driver,
             Onboarding(access, allowed, access_options.authority(here)),

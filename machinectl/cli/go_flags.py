@@ -49,7 +49,7 @@ VERBS = {
     "context ls": "json",
     "context sync": MANY,
     "create": (
-        "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision no-context "
+        "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision no-context ssh-jump= "
         f"dry-run y,yes f,force restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
     ),
     "docker-plugin": "",
@@ -59,10 +59,13 @@ VERBS = {
     "drivers": "json options",
     "env": "shell= u,unset no-proxy swarm format= json",
     "fleet": "",
+    "fleet import": "o,output= from=",
+    "fleet init": "o,output=",
     "fleet schema": "",
     "import": "from-docker-machine no-context dry-run",
     "info": f"{MANY} ssh f,format= t,timeout= json {LOGIN}",
     "inspect": "f,format= json",
+    "inventory": "ansible prometheus list host=",
     "ip": f"{MANY} json",
     "kill": POWER,
     "list": LS,
@@ -76,7 +79,7 @@ VERBS = {
     "restart": POWER,
     "rm": f"{MANY} f,force y,yes purge purge-engine restart-swarm dry-run forget {LOGIN}",
     "scp": f"r,recursive d,delta q,quiet p,preserve {LOGIN}",
-    "set": f"url= unlabel= tls no-tls context no-context {ENGINE}",
+    "set": f"url= unlabel= tls no-tls context no-context ssh-jump= {ENGINE}",
     "shell-init": "prompt",
     "ssh": LOGIN,
     "ssh-config": f"{MANY} write",

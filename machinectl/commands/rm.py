@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.each import at_once
 from machinectl.hosts.removal import asked_about, confirmed, for_root, is_changed, remove
+from machinectl.machines.behind import behind, jump_of, outermost_first
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.hosts.removal import Purge
@@ -36,7 +37,10 @@ def rm(
         raise UsageError(
             "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm <NAME>"
         )
+    others = behind(store)
     known = [name for name in names if can_be_removed(store, name, force=force)]
+    if not force:
+        known = [name for name in known if set(names).issuperset(others.get(name, ()))]
     if known and not (force or yes):
         options = [*(["--forget"] if forget else []), *(purge.options if purge else [])]
         unasked = " ".join(["machinectl rm -y", *options, *known])
@@ -45,11 +49,14 @@ def rm(
 
     def one(name: str, console: Console) -> None:
         try:
+            check_nobody_behind(store, console, name, others.get(name, ()), force=force)
             remove(store, console, name, force=force, purge=purge, forget=forget)
         except MachineError as exc:
             raise MachineError(f'Error removing host "{name}": {exc.cause}.', exc.hint) from exc
 
-    yield from at_once(console, names, one)
+    # What is undone on a host behind another one goes through that.
+    for group in outermost_first(names, others):
+        yield from at_once(console, group, one)
 
 
 def can_be_removed(store: Store, name: str, *, force: bool) -> bool:
@@ -78,11 +85,14 @@ def preview(
             "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm --dry-run <NAME>"
         )
 
+    others = behind(store)
+
     def one(name: str, console: Console) -> None:
         from machinectl.changes import PackageInstalled, of_kind
         from machinectl.hosts.setup import Outcome, Plan
 
         machine = asked_about(store, name, removed=bool(purge or forget))
+        check_nobody_behind(store, console, name, set(others.get(name, ())).difference(names), force=False)
         outcomes = planned(store, machine, console, purge) if purge and machine.changes else []
         if machine.made:
             outcomes.append(Outcome(f"Letting driver {machine.driver} give back what it made", changed=True))
@@ -111,3 +121,15 @@ def planned(store: Store, machine: Machine, console: Console, purge: Purge) -> l
             outcomes = purge_plan(machine, console, root, store, purge_engine=purge.engine, allowed=purge.allowed)
     keys = of_kind(machine.changes, KeyLetIn)
     return [*outcomes, *(Outcome(undoing(key), changed=True, details=(f"remove {key.key}",)) for key in keys)]
+
+
+def check_nobody_behind(store: Store, console: Console, name: str, others: Iterable[str], *, force: bool) -> None:
+    """Refuse to forget the jump host of those of `others` that are there yet; with `force` say whose it was."""
+    others = [other for other in others if jump_of(store, other) == name]
+    if not others:
+        return
+    cause = f"the SSH of {', '.join(others)} goes through it"
+    hint = f"Have it go another way: {'; '.join(f'machinectl set --ssh-jump none {other}' for other in others)}"
+    if not force:
+        raise MachineError(cause, f"{hint}\nOr remove it all the same: machinectl rm -f {name}")
+    console.warn(f'"{name}" is to go, and {cause}\n{hint}')

@@ -66,9 +66,8 @@ def contents(path: str) -> bytes:
     try:
         return read_file(name, LONGEST_FILE)
     except FileNotFoundError as exc:
-        raise MachineError(
-            f"There is no file {name}", "Name it with -f, or write one: machinectl fleet schema prints what it may say"
-        ) from exc
+        made = "" if path else f", or have one made of the machines there are: machinectl fleet init -o {DEFAULT_FILE}"
+        raise MachineError(f"There is no file {name}", f"Name a fleet's file with -f{made}") from exc
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "no file has such a name"
         raise MachineError(f"{name} cannot be read: {reason}", "Name a fleet's file with -f") from exc

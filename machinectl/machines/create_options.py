@@ -43,7 +43,9 @@ ENV_FILE = Declared(
 NO_TLS = Declared("no-tls", "", "Speak to the engine without TLS.")
 NO_PROVISION = Declared("no-provision", "", "Register the host as it is, and change nothing on it.")
 NO_CONTEXT = Declared("no-context", "", "Make no docker context of the machine.")
-JUMP = Declared("ssh-jump", "NAME|USER@HOST[:PORT]", "The host that its SSH goes through: a machine, or any other one.")
+JUMP = Declared(
+    "ssh-jump", "NAME|USER@HOST[:PORT]", "What its SSH goes through: a machine, or another host as ssh's -J takes it."
+)
 
 TLS_DIR = Declared("tls-dir", "DIR", "Certificates to use, ca.pem, cert.pem and key.pem in DIR.", is_path=True)
 TLS_CA = Declared("tls-ca-cert", "FILE", "The CA of the engine's certificate.", is_path=True)

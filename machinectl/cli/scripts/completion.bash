@@ -224,7 +224,7 @@ __machinectl_ask() {
 __machinectl_table() {
     case "$1" in
         '')
-            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api plan fleet swarm help'
+            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api plan fleet inventory swarm help'
             flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
             arguments=''
             ;;
@@ -244,7 +244,7 @@ __machinectl_table() {
             arguments=''
             ;;
         'fleet')
-            verbs='schema'
+            verbs='import init schema'
             flags='-h --help'
             arguments=''
             ;;
@@ -335,7 +335,7 @@ __machinectl_table() {
             ;;
         'create')
             verbs=''
-            flags='-d=DRIVER --driver=DRIVER --tls-dir=DIRECTORY --tls-ca-cert=FILE --tls-client-cert=FILE --tls-client-key=FILE --no-tls --no-provision --no-context --dry-run -y --yes -f --force --restart-swarm --open-firewall --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --engine-env-file=FILE --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-d=DRIVER --driver=DRIVER --tls-dir=DIRECTORY --tls-ca-cert=FILE --tls-client-cert=FILE --tls-client-key=FILE --no-tls --no-provision --no-context --ssh-jump=MACHINE --dry-run -y --yes -f --force --restart-swarm --open-firewall --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --engine-env-file=FILE --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='TEXT'
             ;;
         'import')
@@ -355,7 +355,7 @@ __machinectl_table() {
             ;;
         'set')
             verbs=''
-            flags='--url=TEXT --unlabel=TEXT --tls --no-tls --context --no-context --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --engine-env-file=FILE --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT -h --help'
+            flags='--url=TEXT --unlabel=TEXT --tls --no-tls --context --no-context --ssh-jump=MACHINE --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --engine-env-file=FILE --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT -h --help'
             arguments='MACHINE'
             ;;
         'drivers')
@@ -438,6 +438,11 @@ __machinectl_table() {
             flags='-l=TEXT --selector=TEXT -f=FILE --file=FILE --refresh --prune --detailed-exitcode --parallel=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
+        'inventory')
+            verbs=''
+            flags='--ansible --prometheus --list --host=MACHINE -h --help'
+            arguments=''
+            ;;
         'certs create')
             verbs=''
             flags='--out=DIRECTORY --san=TEXT --ca-cert=FILE --ca-key=FILE --client-name=TEXT -f --force -h --help'
@@ -482,6 +487,16 @@ __machinectl_table() {
             verbs=''
             flags='-h --help'
             arguments=''
+            ;;
+        'fleet import')
+            verbs=''
+            flags='-o=FILE --output=FILE --from=ansible|ssh-config -h --help'
+            arguments='FILE'
+            ;;
+        'fleet init')
+            verbs=''
+            flags='-o=FILE --output=FILE -h --help'
+            arguments='MACHINE...'
             ;;
         'fleet schema')
             verbs=''

@@ -182,6 +182,7 @@ function __machinectl_table
                 'api	Ask a machine\'s engine, and print its raw answer.' \
                 'plan	Show what is to be done so that machines are as a fleet\'s file says.' \
                 'fleet	Write a fleet\'s file, and have editors know it.' \
+                'inventory	Print machines as other programs want hosts: Ansible, Prometheus.' \
                 'swarm	Make machines one Docker Swarm, and look after it.' \
                 'help	Show what a command is for.'
             set -g __machinectl_flags \
@@ -223,6 +224,8 @@ function __machinectl_table
             set -g __machinectl_arguments
         case 'fleet'
             set -g __machinectl_verbs \
+                'import	Make a fleet\'s file of an Ansible inventory, or an ssh_config.' \
+                'init	Make a fleet\'s file of the machines that there are.' \
                 'schema	Print a JSON Schema of fleet.yaml, from which editors complete it.'
             set -g __machinectl_flags \
                 '-h	Show help.' \
@@ -430,6 +433,7 @@ function __machinectl_table
                 '--no-tls	Speak to the engine without TLS.' \
                 '--no-provision	Register the host as it is, and change nothing on it.' \
                 '--no-context	Make no docker context of the machine.' \
+                '--ssh-jump=MACHINE	What its SSH goes through: a machine, or another host as ssh\'s -J takes it.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
                 '-y	Do not ask before a host is taken over from docker-machine.' \
                 '--yes	Do not ask before a host is taken over from docker-machine.' \
@@ -505,6 +509,7 @@ function __machinectl_table
                 '--no-tls	Speak to the engine over TLS.' \
                 '--context	Have a docker context of the machine.' \
                 '--no-context	Have a docker context of the machine.' \
+                '--ssh-jump=MACHINE	What its SSH goes through: a machine, or another host as ssh\'s -J takes it; none ends that.' \
                 '--label=TEXT	Set a label.' \
                 '--engine-label=TEXT	Set a label.' \
                 '--engine-opt=TEXT	A flag of dockerd.' \
@@ -760,6 +765,16 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
+        case 'inventory'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '--ansible	As Ansible\'s inventory scripts print it.' \
+                '--prometheus	The engines with metrics on, as file_sd of Prometheus has them.' \
+                '--list	All hosts, for Ansible (the default).' \
+                '--host=MACHINE	The variables of one host, for Ansible.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
         case 'certs create'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
@@ -835,6 +850,23 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments
+        case 'fleet import'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-o=FILE	Write it into FILE, which is not there yet.' \
+                '--output=FILE	Write it into FILE, which is not there yet.' \
+                '--from=ansible|ssh-config	What the file is (else: by what is in it).' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'FILE'
+        case 'fleet init'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-o=FILE	Write it into FILE, which is not there yet.' \
+                '--output=FILE	Write it into FILE, which is not there yet.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
         case 'fleet schema'
             set -g __machinectl_verbs
             set -g __machinectl_flags \

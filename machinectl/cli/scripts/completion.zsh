@@ -193,6 +193,7 @@ __machinectl_table() {
                 'api	Ask a machine'\''s engine, and print its raw answer.'
                 'plan	Show what is to be done so that machines are as a fleet'\''s file says.'
                 'fleet	Write a fleet'\''s file, and have editors know it.'
+                'inventory	Print machines as other programs want hosts: Ansible, Prometheus.'
                 'swarm	Make machines one Docker Swarm, and look after it.'
                 'help	Show what a command is for.')
             flags=(
@@ -238,6 +239,8 @@ __machinectl_table() {
             ;;
         ('fleet')
             verbs=(
+                'import	Make a fleet'\''s file of an Ansible inventory, or an ssh_config.'
+                'init	Make a fleet'\''s file of the machines that there are.'
                 'schema	Print a JSON Schema of fleet.yaml, from which editors complete it.')
             flags=(
                 '-h	Show help.'
@@ -463,6 +466,7 @@ __machinectl_table() {
                 '--no-tls	Speak to the engine without TLS.'
                 '--no-provision	Register the host as it is, and change nothing on it.'
                 '--no-context	Make no docker context of the machine.'
+                '--ssh-jump=MACHINE	What its SSH goes through: a machine, or another host as ssh'\''s -J takes it.'
                 '--dry-run	Look at the host, print what would be done, and do nothing.'
                 '-y	Do not ask before a host is taken over from docker-machine.'
                 '--yes	Do not ask before a host is taken over from docker-machine.'
@@ -542,6 +546,7 @@ __machinectl_table() {
                 '--no-tls	Speak to the engine over TLS.'
                 '--context	Have a docker context of the machine.'
                 '--no-context	Have a docker context of the machine.'
+                '--ssh-jump=MACHINE	What its SSH goes through: a machine, or another host as ssh'\''s -J takes it; none ends that.'
                 '--label=TEXT	Set a label.'
                 '--engine-label=TEXT	Set a label.'
                 '--engine-opt=TEXT	A flag of dockerd.'
@@ -814,6 +819,17 @@ __machinectl_table() {
                 '--help	Show help.')
             arguments=('MACHINE...')
             ;;
+        ('inventory')
+            verbs=()
+            flags=(
+                '--ansible	As Ansible'\''s inventory scripts print it.'
+                '--prometheus	The engines with metrics on, as file_sd of Prometheus has them.'
+                '--list	All hosts, for Ansible (the default).'
+                '--host=MACHINE	The variables of one host, for Ansible.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
+            ;;
         ('certs create')
             verbs=()
             flags=(
@@ -897,6 +913,25 @@ __machinectl_table() {
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
+            ;;
+        ('fleet import')
+            verbs=()
+            flags=(
+                '-o=FILE	Write it into FILE, which is not there yet.'
+                '--output=FILE	Write it into FILE, which is not there yet.'
+                '--from=ansible|ssh-config	What the file is (else: by what is in it).'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('FILE')
+            ;;
+        ('fleet init')
+            verbs=()
+            flags=(
+                '-o=FILE	Write it into FILE, which is not there yet.'
+                '--output=FILE	Write it into FILE, which is not there yet.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
             ;;
         ('fleet schema')
             verbs=()
