@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError, meant, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from machinectl.fleet.model import Place
 
@@ -21,7 +21,14 @@ FEW = 8
 
 
 class WrongFile(MachineError):
-    """A fleet's file that is not right. After its first line its cause has one a fault: file:line:column: text."""
+    """A fleet's file that is not right. After its first line its cause has one a fault: file:line:column: text.
+
+    `faults` are the same with their places, in their order.
+    """
+
+    def __init__(self, cause: str, hint: str, faults: Sequence[tuple[Place, str]]) -> None:
+        super().__init__(cause, hint)
+        self.faults = faults
 
 
 class Faults:
@@ -61,6 +68,8 @@ class Faults:
     def tell(self) -> None:
         """Raise WrongFile where anything was found."""
         if self._found:
-            lines = [self.line(place, text) for place, text in sorted(self._found)]
-            hints = dict.fromkeys(self._found[each] or LOOK_UP for each in sorted(self._found))
-            raise WrongFile("\n".join([f"{self.name} is not right, and nothing was done:", *lines]), "\n".join(hints))
+            found = sorted(self._found)
+            lines = [self.line(place, text) for place, text in found]
+            hints = dict.fromkeys(self._found[each] or LOOK_UP for each in found)
+            cause = "\n".join([f"{self.name} is not right, and nothing was done:", *lines])
+            raise WrongFile(cause, "\n".join(hints), found)
