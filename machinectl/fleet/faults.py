@@ -53,7 +53,9 @@ class Faults:
     def unknown(self, place: Place, name: str, known: Iterable[str], what: str) -> None:
         """Note a name that there is not, with the nearest right one."""
         there = tuple(known)
-        near = f"{name}-file" if f"{name}-file" in there else self.meant(name, there)
+        # A secret's file, or an option without what it is of.
+        longer = [each for each in there if each == f"{name}-file" or each.endswith(f"-{name}")]
+        near = longer[0] if len(longer) == 1 else self.meant(name, there)
         text = f"{name!r} is no {what}"
         if near:
             text += f": did you mean {near}?"

@@ -114,7 +114,7 @@ class Reading:
             self.faults.add(self.root.place, "The file has no hosts: write them under hosts")
         self.defaults = self.layer(self.part(DEFAULTS))
         self.groups = {
-            name: self.layer(mapped) if (mapped := self.mapping(name, entry.value)) else NOTHING_SAID
+            name: self.layer(mapped) if (mapped := self.mapping(f"The group {name}", entry.value)) else NOTHING_SAID
             for name, entry in self.part(GROUPS).entries.items()
         }
         found = [self.host(name, entry) for name, entry in self.part(HOSTS).entries.items()]
@@ -167,7 +167,7 @@ class Reading:
             check_name(name)
         except MachineError as exc:
             self.faults.add(entry.place, f"{name!r} cannot be a host's name: {exc.cause.partition(': ')[2]}")
-        mapped = self.mapping(name, entry.value)
+        mapped = self.mapping(f"The host {name}", entry.value)
         if mapped is None:
             return None
         own = self.layer(mapped)
