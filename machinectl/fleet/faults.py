@@ -36,9 +36,9 @@ class Faults:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._compared = 0
         # What to do about it, "" where that is to look up what a file may say.
         self._found: dict[tuple[Place, str], str] = {}
-        self._compared = 0
 
     def add(self, place: Place, text: str, hint: str = "") -> None:
         """Note what is wrong at a place; the same at the same place is one thing."""
@@ -53,7 +53,9 @@ class Faults:
     def unknown(self, place: Place, name: str, known: Iterable[str], what: str) -> None:
         """Note a name that there is not, with the nearest right one."""
         there = tuple(known)
-        near = f"{name}-file" if f"{name}-file" in there else self.meant(name, there)
+        # A secret's file, or an option without what it is of.
+        longer = [each for each in there if each == f"{name}-file" or each.endswith(f"-{name}")]
+        near = longer[0] if len(longer) == 1 else self.meant(name, there)
         text = f"{name!r} is no {what}"
         if near:
             text += f": did you mean {near}?"

@@ -66,9 +66,8 @@ def contents(path: str) -> bytes:
     try:
         return read_file(name, LONGEST_FILE)
     except FileNotFoundError as exc:
-        raise MachineError(
-            f"There is no file {name}", "Name it with -f, or write one: machinectl fleet schema prints what it may say"
-        ) from exc
+        made = "" if path else f", or have one made of the machines there are: machinectl fleet init -o {DEFAULT_FILE}"
+        raise MachineError(f"There is no file {name}", f"Name a fleet's file with -f{made}") from exc
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "no file has such a name"
         raise MachineError(f"{name} cannot be read: {reason}", "Name a fleet's file with -f") from exc
@@ -115,7 +114,7 @@ class Reading:
             self.faults.add(self.root.place, "The file has no hosts: write them under hosts")
         self.defaults = self.layer(self.part(DEFAULTS))
         self.groups = {
-            name: self.layer(mapped) if (mapped := self.mapping(name, entry.value)) else NOTHING_SAID
+            name: self.layer(mapped) if (mapped := self.mapping(f"The group {name}", entry.value)) else NOTHING_SAID
             for name, entry in self.part(GROUPS).entries.items()
         }
         found = [self.host(name, entry) for name, entry in self.part(HOSTS).entries.items()]
@@ -168,7 +167,7 @@ class Reading:
             check_name(name)
         except MachineError as exc:
             self.faults.add(entry.place, f"{name!r} cannot be a host's name: {exc.cause.partition(': ')[2]}")
-        mapped = self.mapping(name, entry.value)
+        mapped = self.mapping(f"The host {name}", entry.value)
         if mapped is None:
             return None
         own = self.layer(mapped)
