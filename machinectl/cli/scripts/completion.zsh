@@ -194,6 +194,8 @@ __machinectl_table() {
                 'plan	Show what is to be done so that machines are as a fleet'\''s file says.'
                 'apply	Make machines what a fleet'\''s file says, and their hosts with them.'
                 'fleet	Write a fleet'\''s file, and have editors know it.'
+                'discover	Find what answers in a network: SSH servers, engines, and which are machines.'
+                'inventory	Print machines as other programs want hosts: Ansible, Prometheus.'
                 'swarm	Make machines one Docker Swarm, and look after it.'
                 'help	Show what a command is for.')
             flags=(
@@ -239,6 +241,8 @@ __machinectl_table() {
             ;;
         ('fleet')
             verbs=(
+                'import	Make a fleet'\''s file of an Ansible inventory, or an ssh_config.'
+                'init	Make a fleet'\''s file of the machines that there are.'
                 'schema	Print a JSON Schema of fleet.yaml, from which editors complete it.')
             flags=(
                 '-h	Show help.'
@@ -835,7 +839,7 @@ __machinectl_table() {
                 '-y	Do not ask before machines are removed, or taken over.'
                 '--yes	Do not ask before machines are removed, or taken over.'
                 '--force	Replace certificates of somebody else'\''s, and restart although it harms.'
-                '--restart-swarm	Restart the engine of a Swarm node, too: its tasks stop.'
+                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.'
                 '--open-firewall	Let the engine'\''s port through the host'\''s firewall.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
@@ -845,6 +849,31 @@ __machinectl_table() {
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
+            ;;
+        ('discover')
+            verbs=()
+            flags=(
+                '--ports=TEXT	Which ports are tried.'
+                '-t=TEXT	How long an address may take to answer, and what listens there to say what it is.'
+                '--timeout=TEXT	How long an address may take to answer, and what listens there to say what it is.'
+                '--json	Print JSON.'
+                '--write=FILE	Write a fleet'\''s file of those that are no machines yet.'
+                '-y	Do not ask, however many addresses there are.'
+                '--yes	Do not ask, however many addresses there are.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('TEXT...')
+            ;;
+        ('inventory')
+            verbs=()
+            flags=(
+                '--ansible	As Ansible'\''s inventory scripts print it.'
+                '--prometheus	The engines with metrics on, as file_sd of Prometheus has them.'
+                '--list	All hosts, for Ansible (the default).'
+                '--host=MACHINE	The variables of one host, for Ansible.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
             ;;
         ('certs create')
             verbs=()
@@ -929,6 +958,25 @@ __machinectl_table() {
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
+            ;;
+        ('fleet import')
+            verbs=()
+            flags=(
+                '-o=FILE	Write it into FILE, which is not there yet.'
+                '--output=FILE	Write it into FILE, which is not there yet.'
+                '--from=ansible|ssh-config	What the file is (else: by what is in it).'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('FILE')
+            ;;
+        ('fleet init')
+            verbs=()
+            flags=(
+                '-o=FILE	Write it into FILE, which is not there yet.'
+                '--output=FILE	Write it into FILE, which is not there yet.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
             ;;
         ('fleet schema')
             verbs=()
