@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add `fleet`, with its verbs."""
     group = new_app(help=VERBS["fleet"].summary, no_args_is_help=True)
-    add_schema(group)
     add_writing(group)
+    add_schema(group)
     app.add_typer(group, name="fleet")
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import MachineError, meant, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from machinectl.fleet.model import Place
 
 # In characters: a line says what is wrong, and never all of a text that somebody put there.
 LONGEST_TEXT = 400
 LOOK_UP = "What it may say: machinectl fleet schema"
+# How many pairs of words are compared for one file, each in some 10 µs: where more is wrong, it is not a typing error.
+MOST_COMPARED = 50_000
+# How many names are told of where none is near.
+FEW = 8
 
 
 class WrongFile(MachineError):
@@ -32,12 +36,32 @@ class Faults:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._compared = 0
         # What to do about it, "" where that is to look up what a file may say.
         self._found: dict[tuple[Place, str], str] = {}
 
     def add(self, place: Place, text: str, hint: str = "") -> None:
         """Note what is wrong at a place; the same at the same place is one thing."""
         self._found[place, one_line(text, LONGEST_TEXT)] = hint
+
+    def meant(self, word: str, known: Iterable[str]) -> str:
+        """What was meant by a word that there is not; "" where nothing is near, or too much was asked."""
+        there = tuple(known)
+        self._compared += len(there)
+        return meant(word, there) if self._compared <= MOST_COMPARED else ""
+
+    def unknown(self, place: Place, name: str, known: Iterable[str], what: str) -> None:
+        """Note a name that there is not, with the nearest right one."""
+        there = tuple(known)
+        # A secret's file, or an option without what it is of.
+        longer = [each for each in there if each == f"{name}-file" or each.endswith(f"-{name}")]
+        near = longer[0] if len(longer) == 1 else self.meant(name, there)
+        text = f"{name!r} is no {what}"
+        if near:
+            text += f": did you mean {near}?"
+        elif 0 < len(there) <= FEW:
+            text += f": there are {', '.join(there)}"
+        self.add(place, text)
 
     def line(self, place: Place, text: str) -> str:
         """A line about a place in the file, of the form that editors jump by."""
