@@ -16,8 +16,9 @@ SECTIONS = (
     "Make and change machines",
     "Look after their hosts",
     "Look closer",
+    "Many machines at once",
 )
-USE, MAKE, LOOK_AFTER, LOOK_CLOSER = SECTIONS
+USE, MAKE, LOOK_AFTER, LOOK_CLOSER, MANY = SECTIONS
 
 
 class Verb:
@@ -216,6 +217,21 @@ VERBS = {
         "Ask a machine's engine, and print its raw answer.",
         "machinectl api orionbox /info",
         "machinectl api orionbox POST '/images/prune'",
+    ),
+    "run": Verb(
+        "orders",
+        MANY,
+        "Run a command on many machines' hosts over SSH.",
+        "machinectl run orionbox rigel -- uname -a",
+        "machinectl run -l role=web -- 'df -h / | tail -1'",
+        "machinectl run --all --sudo --group -- apt-get update",
+    ),
+    "docker": Verb(
+        "orders",
+        MANY,
+        "Run the docker CLI against many machines' engines.",
+        "machinectl docker orionbox rigel -- ps",
+        "machinectl docker -l role=web -- pull nginx",
     ),
 }
 

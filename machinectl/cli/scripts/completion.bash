@@ -224,7 +224,7 @@ __machinectl_ask() {
 __machinectl_table() {
     case "$1" in
         '')
-            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api help'
+            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api run docker help'
             flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
             arguments=''
             ;;
@@ -422,6 +422,16 @@ __machinectl_table() {
             verbs=''
             flags='-d=TEXT --data=TEXT -t=TEXT --timeout=TEXT -h --help'
             arguments='MACHINE TEXT'
+            ;;
+        'run')
+            verbs=''
+            flags='-l=TEXT --selector=TEXT -a --all --group --json -t=TEXT --timeout=TEXT --parallel=TEXT --sudo --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'docker')
+            verbs=''
+            flags='-l=TEXT --selector=TEXT -a --all --group --json -t=TEXT --timeout=TEXT --parallel=TEXT -h --help'
+            arguments='MACHINE...'
             ;;
         'certs create')
             verbs=''

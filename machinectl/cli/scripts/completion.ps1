@@ -4,7 +4,7 @@
 # By the words before: the words that may follow, the flags with what their values are, and what the arguments are.
 # BEGIN: written by make reference
 $__machinectl_table = @{
-    '' = @('env', 'use', 'config', 'context', 'active', 'ls', 'ps', 'ssh', 'ssh-config', 'scp', 'mount', 'url', 'ip', 'shell-init', 'completion', 'docker-plugin', 'create', 'import', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'doctor', 'status', 'version', 'info', 'inspect', 'changes', 'api', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
+    '' = @('env', 'use', 'config', 'context', 'active', 'ls', 'ps', 'ssh', 'ssh-config', 'scp', 'mount', 'url', 'ip', 'shell-init', 'completion', 'docker-plugin', 'create', 'import', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'doctor', 'status', 'version', 'info', 'inspect', 'changes', 'api', 'run', 'docker', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
     'certs' = @('create', 'issue', 'import', 'ls'), @('-h', '--help'), @()
     'context' = @('import', 'ls', 'sync'), @('-h', '--help'), @()
     'docker-plugin' = @('install', 'uninstall'), @('-h', '--help'), @()
@@ -44,6 +44,8 @@ $__machinectl_table = @{
     'inspect' = @(), @('-f=TEXT', '--format=TEXT', '--json', '-h', '--help'), @('MACHINE')
     'changes' = @(), @('--json', '-h', '--help'), @('MACHINE')
     'api' = @(), @('-d=TEXT', '--data=TEXT', '-t=TEXT', '--timeout=TEXT', '-h', '--help'), @('MACHINE', 'TEXT')
+    'run' = @(), @('-l=TEXT', '--selector=TEXT', '-a', '--all', '--group', '--json', '-t=TEXT', '--timeout=TEXT', '--parallel=TEXT', '--sudo', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'docker' = @(), @('-l=TEXT', '--selector=TEXT', '-a', '--all', '--group', '--json', '-t=TEXT', '--timeout=TEXT', '--parallel=TEXT', '-h', '--help'), @('MACHINE...')
     'certs create' = @(), @('--out=DIRECTORY', '--san=TEXT', '--ca-cert=FILE', '--ca-key=FILE', '--client-name=TEXT', '-f', '--force', '-h', '--help'), @()
     'certs issue' = @(), @('--out=DIRECTORY', '--client-name=TEXT', '-f', '--force', '-h', '--help'), @('MACHINE')
     'certs import' = @(), @('-f', '--force', '-h', '--help'), @('MACHINE', 'DIRECTORY')

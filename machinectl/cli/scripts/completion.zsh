@@ -191,6 +191,8 @@ __machinectl_table() {
                 'inspect	Print all that is known of a machine, in docker-machine'\''s shape.'
                 'changes	Print what was done on a machine'\''s host, and what undoing it does.'
                 'api	Ask a machine'\''s engine, and print its raw answer.'
+                'run	Run a command on many machines'\'' hosts over SSH.'
+                'docker	Run the docker CLI against many machines'\'' engines.'
                 'help	Show what a command is for.')
             flags=(
                 '-s=DIRECTORY	Where machines are kept (else $MACHINE_STORAGE_PATH).'
@@ -770,6 +772,44 @@ __machinectl_table() {
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE' 'TEXT')
+            ;;
+        ('run')
+            verbs=()
+            flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-a	All machines.'
+                '--all	All machines.'
+                '--group	Print what each machine says together, when it has ended.'
+                '--json	Print JSON, when all have ended.'
+                '-t=TEXT	End what has not ended by then: status 124.'
+                '--timeout=TEXT	End what has not ended by then: status 124.'
+                '--parallel=TEXT	How many machines at once, at most. [default: 50]'
+                '--sudo	As root, by sudo where that is needed.'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
+            ;;
+        ('docker')
+            verbs=()
+            flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-a	All machines.'
+                '--all	All machines.'
+                '--group	Print what each machine says together, when it has ended.'
+                '--json	Print JSON, when all have ended.'
+                '-t=TEXT	End what has not ended by then: status 124.'
+                '--timeout=TEXT	End what has not ended by then: status 124.'
+                '--parallel=TEXT	How many machines at once, at most. [default: 50]'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
             ;;
         ('certs create')
             verbs=()
