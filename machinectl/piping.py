@@ -6,7 +6,6 @@ import contextlib
 import os
 import selectors
 import subprocess
-import tempfile
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -65,6 +64,8 @@ class Input:
             at += len(data)
 
     def _begin(self) -> None:
+        import tempfile
+
         with self._changed:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lasts as long as this does

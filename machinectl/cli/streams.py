@@ -5,10 +5,8 @@ A program gets each byte as it was, a terminal nothing that it would take for a 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
-import tempfile
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -95,6 +93,9 @@ class Kept:
     """What one machine has said so far, in its order; it is in the shelf."""
 
     def __init__(self, shelf: Shelf) -> None:
+        # Lines that are printed as they come pay for no such thing, nor for the shelf's.
+        import hashlib
+
         self._shelf = shelf
         # Where each piece is: on which stream it was said, where it begins, and how long it is.
         self._pieces: list[tuple[bool, int, int]] = []
@@ -125,6 +126,8 @@ class Shelf:
     """A file without a name for what is held back: it may be more than memory holds."""
 
     def __init__(self) -> None:
+        import tempfile
+
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lasts as long as this does
         self._length = 0
 
