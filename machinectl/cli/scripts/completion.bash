@@ -1,5 +1,5 @@
 # Completion of machinectl, which makes servers Docker hosts, for bash, 3.2 and later. systemd's machinectl is another one.
-# Nothing is asked of machinectl itself but what drivers there are, once in a shell.
+# Nothing is asked of machinectl itself but what drivers there are, once in a shell, and which labels.
 
 _machinectl() {
     \local IFS=$' \t\n' word='' cur='' verb='' root='' driver="${MACHINE_DRIVER-}" flag='' kind='' value='' at=0 joined=''
@@ -27,6 +27,10 @@ _machinectl() {
         if [[ -n $kind ]]; then
             value="$word"
             kind=''
+        elif [[ $word == -- && ($verb == run || $verb == docker) ]]; then
+            # What is to be run is another program's, and files are what it may be about.
+            __machinectl_offer FILE "$cur" ''
+            \return 0
         else
             case "$word" in
                 -*=*)
@@ -108,6 +112,7 @@ __machinectl_offer() {
     case "$kind" in
         TEXT | '') \return 0 ;;
         MACHINE) __machinectl_machines ;;
+        LABEL) __machinectl_labels ;;
         PLACE | REMOTE) __machinectl_places ;;
         VERB)
             __machinectl_table ''
@@ -163,6 +168,21 @@ __machinectl_places() {
     fi
     # What is offered takes the place of `piece` alone, the last that bash took the word apart to.
     COMPREPLY=(${COMPREPLY[@]+"${COMPREPLY[@]#"${whole%"$piece"}"}"})
+}
+
+# Offer the labels that there are, in the place of what is behind the last comma, and no blank: more may follow.
+__machinectl_labels() {
+    \local before=''
+    case "$cur" in *,*) before="${cur%,*}," ;; esac
+    while \read -r word _; do
+        case "$word" in
+            :* | '' | *[!0-9A-Za-z=._/,!-]*) ;;
+            "$cur"*) COMPREPLY[${#COMPREPLY[@]}]="$beginning$word" ;;
+        esac
+    done < <(machinectl docker-cli-plugin __complete machine ${root:+-s "$root"} ls --selector "$cur" 2>/dev/null </dev/null)
+    \compopt -o nospace 2>/dev/null || \:
+    # What is offered takes the place of `piece` alone, the last that bash took the word apart to.
+    if [[ $cur != "$piece" ]]; then COMPREPLY=(${COMPREPLY[@]+"${COMPREPLY[@]#"${cur%"$piece"}"}"}); fi
 }
 
 # The machines are directories. What cannot be a machine's name is left out, and so is what was typed already.
@@ -270,17 +290,17 @@ __machinectl_table() {
             ;;
         'ls')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
+            flags='-l=LABEL --selector=LABEL -q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
             arguments=''
             ;;
         'list')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
+            flags='-l=LABEL --selector=LABEL -q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
             arguments=''
             ;;
         'ps')
             verbs=''
-            flags='--selector=TEXT -a --all -f=TEXT --filter=TEXT --format=TEXT -n=TEXT --last=TEXT -l --latest --no-trunc -q --quiet -s --size -t=TEXT --timeout=TEXT --json -h --help'
+            flags='--selector=LABEL -a --all -f=TEXT --filter=TEXT --format=TEXT -n=TEXT --last=TEXT -l --latest --no-trunc -q --quiet -s --size -t=TEXT --timeout=TEXT --json -h --help'
             arguments='MACHINE...'
             ;;
         'ssh')
@@ -290,7 +310,7 @@ __machinectl_table() {
             ;;
         'ssh-config')
             verbs=''
-            flags='-l=TEXT --selector=TEXT --write -h --help'
+            flags='-l=LABEL --selector=LABEL --write -h --help'
             arguments='MACHINE...'
             ;;
         'scp')
@@ -310,7 +330,7 @@ __machinectl_table() {
             ;;
         'ip')
             verbs=''
-            flags='-l=TEXT --selector=TEXT --json -h --help'
+            flags='-l=LABEL --selector=LABEL --json -h --help'
             arguments='MACHINE...'
             ;;
         'shell-init')
@@ -335,7 +355,7 @@ __machinectl_table() {
             ;;
         'rm')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -f --force -y --yes --purge --purge-engine --restart-swarm --dry-run --forget --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -f --force -y --yes --purge --purge-engine --restart-swarm --dry-run --forget --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'rename')
@@ -355,42 +375,42 @@ __machinectl_table() {
             ;;
         'provision')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -y --yes --dry-run -f --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -y --yes --dry-run -f --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'upgrade')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -y --yes -f --force --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -y --yes -f --force --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'regenerate-certs')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -y --yes -f --force --client-certs --new-ca --tls-san=TEXT --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -y --yes -f --force --client-certs --new-ca --tls-san=TEXT --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'start')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'stop')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'restart')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'kill')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'doctor')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'status')
@@ -405,7 +425,7 @@ __machinectl_table() {
             ;;
         'info')
             verbs=''
-            flags='-l=TEXT --selector=TEXT --ssh -f=TEXT --format=TEXT -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL --ssh -f=TEXT --format=TEXT -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'inspect')
@@ -425,12 +445,12 @@ __machinectl_table() {
             ;;
         'run')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -a --all --group --json -t=TEXT --timeout=TEXT --parallel=TEXT --sudo --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -a --all --group --json -t=TEXT --timeout=TEXT --parallel=TEXT --sudo --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'docker')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -a --all --group --json -t=TEXT --timeout=TEXT --parallel=TEXT -h --help'
+            flags='-l=LABEL --selector=LABEL -a --all --group --json -t=TEXT --timeout=TEXT --parallel=TEXT -h --help'
             arguments='MACHINE...'
             ;;
         'certs create')
@@ -450,7 +470,7 @@ __machinectl_table() {
             ;;
         'certs ls')
             verbs=''
-            flags='-l=TEXT --selector=TEXT --fail-under=TEXT --json -h --help'
+            flags='-l=LABEL --selector=LABEL --fail-under=TEXT --json -h --help'
             arguments='MACHINE...'
             ;;
         'context import')
@@ -465,7 +485,7 @@ __machinectl_table() {
             ;;
         'context sync')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -h --help'
+            flags='-l=LABEL --selector=LABEL -h --help'
             arguments=''
             ;;
         'docker-plugin install')

@@ -1,5 +1,6 @@
 # Completion of machinectl, which makes servers Docker hosts, for fish. That of systemd's machinectl, which is another one
-# and comes with fish, goes. Nothing is asked of machinectl itself but what drivers there are, once in a shell.
+# and comes with fish, goes. Nothing is asked of machinectl itself but what drivers there are, once in a shell, and which
+# labels.
 
 function __machinectl_complete
     set -l verb ''
@@ -15,6 +16,10 @@ function __machinectl_complete
         if test -n "$kind"
             set value $word
             set kind ''
+        else if test "$word" = -- && contains -- "$verb" run docker
+            # What is to be run is another program's, and files are what it may be about.
+            __fish_complete_path "$cur" ''
+            return
         else if string match -rq -- '^(?<name>-[^=]*)=(?<rest>.*)$' $word
             set flag $name
             set value $rest
@@ -70,6 +75,12 @@ function __machinectl_offer --argument-names kind cur beginning root
             return
         case MACHINE
             string replace -r -- '$' \tmachine (__machinectl_machines "$root" $argv[5..])
+        case LABEL
+            set -l store
+            test -n "$root" && set store -s $root
+            for word in (machinectl docker-cli-plugin __complete machine $store ls --selector "$cur" 2>/dev/null </dev/null)
+                string match -rq -- '^[0-9A-Za-z][0-9A-Za-z=._/,!-]*$' $word && printf '%s%s\tlabel\n' "$beginning" $word
+            end
         case PLACE REMOTE
             __machinectl_places $kind "$cur" "$root"
         case DIRECTORY
@@ -265,8 +276,8 @@ function __machinectl_table
         case 'ls'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-q	Print names only.' \
                 '--quiet	Print names only.' \
                 '--filter=TEXT	By driver, state, name (a regular expression) or label.' \
@@ -284,8 +295,8 @@ function __machinectl_table
         case 'list'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-q	Print names only.' \
                 '--quiet	Print names only.' \
                 '--filter=TEXT	By driver, state, name (a regular expression) or label.' \
@@ -303,7 +314,7 @@ function __machinectl_table
         case 'ps'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-a	Also those that do not run.' \
                 '--all	Also those that do not run.' \
                 '-f=TEXT	Docker\'s: status, name, label, ancestor, …' \
@@ -338,8 +349,8 @@ function __machinectl_table
         case 'ssh-config'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--write	Keep it in a file that follows the machines, and print the line that includes it.' \
                 '-h	Show help.' \
                 '--help	Show help.'
@@ -381,8 +392,8 @@ function __machinectl_table
         case 'ip'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--json	Print JSON.' \
                 '-h	Show help.' \
                 '--help	Show help.'
@@ -453,8 +464,8 @@ function __machinectl_table
         case 'rm'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-f	Do not ask, and forget a machine whatever state it is in.' \
                 '--force	Do not ask, and forget a machine whatever state it is in.' \
                 '-y	Do not ask.' \
@@ -515,8 +526,8 @@ function __machinectl_table
         case 'provision'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask before a host is taken over from docker-machine.' \
                 '--yes	Do not ask before a host is taken over from docker-machine.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
@@ -535,8 +546,8 @@ function __machinectl_table
         case 'upgrade'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask before an upgrade that is more than a patch.' \
                 '--yes	Do not ask before an upgrade that is more than a patch.' \
                 '-f	Restart an engine although that harms; it asks all the same.' \
@@ -554,8 +565,8 @@ function __machinectl_table
         case 'regenerate-certs'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask (-f as docker-machine has it).' \
                 '--yes	Do not ask (-f as docker-machine has it).' \
                 '-f	Do not ask (-f as docker-machine has it).' \
@@ -576,8 +587,8 @@ function __machinectl_table
         case 'start'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long a host may take until it answers.' \
                 '--timeout=TEXT	How long a host may take until it answers.' \
                 '-y	Do not ask where containers run there.' \
@@ -594,8 +605,8 @@ function __machinectl_table
         case 'stop'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long a host may take until it is off.' \
                 '--timeout=TEXT	How long a host may take until it is off.' \
                 '-y	Do not ask where containers run there.' \
@@ -612,8 +623,8 @@ function __machinectl_table
         case 'restart'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long a host may take to come back.' \
                 '--timeout=TEXT	How long a host may take to come back.' \
                 '-y	Do not ask where containers run there.' \
@@ -630,8 +641,8 @@ function __machinectl_table
         case 'kill'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask where containers run there.' \
                 '--yes	Do not ask where containers run there.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
@@ -646,8 +657,8 @@ function __machinectl_table
         case 'doctor'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long each step may take.' \
                 '--timeout=TEXT	How long each step may take.' \
                 '--json	Print JSON.' \
@@ -680,8 +691,8 @@ function __machinectl_table
         case 'info'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--ssh	Log in there, too: disk, load, memory that is left, uptime.' \
                 '-f=TEXT	A Go template.' \
                 '--format=TEXT	A Go template.' \
@@ -725,8 +736,8 @@ function __machinectl_table
         case 'run'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-a	All machines.' \
                 '--all	All machines.' \
                 '--group	Print what each machine says together, when it has ended.' \
@@ -746,8 +757,8 @@ function __machinectl_table
         case 'docker'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-a	All machines.' \
                 '--all	All machines.' \
                 '--group	Print what each machine says together, when it has ended.' \
@@ -792,8 +803,8 @@ function __machinectl_table
         case 'certs ls'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--fail-under=TEXT	Exit 1 if one has fewer days left.' \
                 '--json	Print JSON.' \
                 '-h	Show help.' \
@@ -815,8 +826,8 @@ function __machinectl_table
         case 'context sync'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments

@@ -1,5 +1,5 @@
 # Completion of machinectl, which makes servers Docker hosts, for PowerShell 5.1 and later.
-# Nothing is asked of machinectl itself but what drivers there are, once in a shell.
+# Nothing is asked of machinectl itself but what drivers there are, once in a shell, and which labels.
 
 # By the words before: the words that may follow, the flags with what their values are, and what the arguments are.
 # BEGIN: written by make reference
@@ -13,46 +13,46 @@ $__machinectl_table = @{
     'use' = @(), @('-u', '--unset', '-h', '--help'), @('MACHINE')
     'config' = @(), @('--json', '-h', '--help'), @('MACHINE')
     'active' = @(), @('-t=TEXT', '--timeout=TEXT', '--json', '-h', '--help'), @()
-    'ls' = @(), @('-l=TEXT', '--selector=TEXT', '-q', '--quiet', '--filter=TEXT', '-t=TEXT', '--timeout=TEXT', '-f=TEXT', '--format=TEXT', '--json', '--removed', '--watch', '--interval=TEXT', '-h', '--help'), @()
-    'list' = @(), @('-l=TEXT', '--selector=TEXT', '-q', '--quiet', '--filter=TEXT', '-t=TEXT', '--timeout=TEXT', '-f=TEXT', '--format=TEXT', '--json', '--removed', '--watch', '--interval=TEXT', '-h', '--help'), @()
-    'ps' = @(), @('--selector=TEXT', '-a', '--all', '-f=TEXT', '--filter=TEXT', '--format=TEXT', '-n=TEXT', '--last=TEXT', '-l', '--latest', '--no-trunc', '-q', '--quiet', '-s', '--size', '-t=TEXT', '--timeout=TEXT', '--json', '-h', '--help'), @('MACHINE...')
+    'ls' = @(), @('-l=LABEL', '--selector=LABEL', '-q', '--quiet', '--filter=TEXT', '-t=TEXT', '--timeout=TEXT', '-f=TEXT', '--format=TEXT', '--json', '--removed', '--watch', '--interval=TEXT', '-h', '--help'), @()
+    'list' = @(), @('-l=LABEL', '--selector=LABEL', '-q', '--quiet', '--filter=TEXT', '-t=TEXT', '--timeout=TEXT', '-f=TEXT', '--format=TEXT', '--json', '--removed', '--watch', '--interval=TEXT', '-h', '--help'), @()
+    'ps' = @(), @('--selector=LABEL', '-a', '--all', '-f=TEXT', '--filter=TEXT', '--format=TEXT', '-n=TEXT', '--last=TEXT', '-l', '--latest', '--no-trunc', '-q', '--quiet', '-s', '--size', '-t=TEXT', '--timeout=TEXT', '--json', '-h', '--help'), @('MACHINE...')
     'ssh' = @(), @('--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE', 'TEXT')
-    'ssh-config' = @(), @('-l=TEXT', '--selector=TEXT', '--write', '-h', '--help'), @('MACHINE...')
+    'ssh-config' = @(), @('-l=LABEL', '--selector=LABEL', '--write', '-h', '--help'), @('MACHINE...')
     'scp' = @(), @('-r', '--recursive', '-d', '--delta', '-q', '--quiet', '-p', '--preserve', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('PLACE...')
     'mount' = @(), @('-u', '--unmount', '-h', '--help'), @('REMOTE', 'DIRECTORY')
     'url' = @(), @('--json', '-h', '--help'), @('MACHINE')
-    'ip' = @(), @('-l=TEXT', '--selector=TEXT', '--json', '-h', '--help'), @('MACHINE...')
+    'ip' = @(), @('-l=LABEL', '--selector=LABEL', '--json', '-h', '--help'), @('MACHINE...')
     'shell-init' = @(), @('--prompt', '-h', '--help'), @('bash|zsh|fish|powershell')
     'completion' = @(), @('-h', '--help'), @('bash|zsh|fish|powershell')
     'create' = @(), @('-d=DRIVER', '--driver=DRIVER', '--tls-dir=DIRECTORY', '--tls-ca-cert=FILE', '--tls-client-cert=FILE', '--tls-client-key=FILE', '--no-tls', '--no-provision', '--no-context', '--dry-run', '-y', '--yes', '-f', '--force', '--restart-swarm', '--open-firewall', '--label=TEXT', '--engine-label=TEXT', '--engine-opt=TEXT', '--engine-insecure-registry=TEXT', '--engine-registry-mirror=TEXT', '--engine-env=TEXT', '--engine-env-file=FILE', '--tls-san=TEXT', '--engine-install=auto|docker|distro|none', '--engine-install-url=TEXT', '--engine-version=TEXT', '--engine-storage-driver=TEXT', '--engine-bind=TEXT', '--os=TEXT', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('TEXT')
     'import' = @(), @('--from-docker-machine', '--no-context', '--dry-run', '-h', '--help'), @('DIRECTORY')
-    'rm' = @(), @('-l=TEXT', '--selector=TEXT', '-f', '--force', '-y', '--yes', '--purge', '--purge-engine', '--restart-swarm', '--dry-run', '--forget', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'rm' = @(), @('-l=LABEL', '--selector=LABEL', '-f', '--force', '-y', '--yes', '--purge', '--purge-engine', '--restart-swarm', '--dry-run', '--forget', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
     'rename' = @(), @('-h', '--help'), @('MACHINE', 'TEXT')
     'set' = @(), @('--url=TEXT', '--unlabel=TEXT', '--tls', '--no-tls', '--context', '--no-context', '--label=TEXT', '--engine-label=TEXT', '--engine-opt=TEXT', '--engine-insecure-registry=TEXT', '--engine-registry-mirror=TEXT', '--engine-env=TEXT', '--engine-env-file=FILE', '--tls-san=TEXT', '--engine-install=auto|docker|distro|none', '--engine-install-url=TEXT', '--engine-version=TEXT', '--engine-storage-driver=TEXT', '--engine-bind=TEXT', '--os=TEXT', '-h', '--help'), @('MACHINE')
     'drivers' = @(), @('--json', '--options', '-h', '--help'), @()
-    'provision' = @(), @('-l=TEXT', '--selector=TEXT', '-y', '--yes', '--dry-run', '-f', '--force', '--restart-swarm', '--open-firewall', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
-    'upgrade' = @(), @('-l=TEXT', '--selector=TEXT', '-y', '--yes', '-f', '--force', '--restart-swarm', '--dry-run', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
-    'regenerate-certs' = @(), @('-l=TEXT', '--selector=TEXT', '-y', '--yes', '-f', '--force', '--client-certs', '--new-ca', '--tls-san=TEXT', '--restart-swarm', '--dry-run', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
-    'start' = @(), @('-l=TEXT', '--selector=TEXT', '-t=TEXT', '--timeout=TEXT', '-y', '--yes', '--dry-run', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
-    'stop' = @(), @('-l=TEXT', '--selector=TEXT', '-t=TEXT', '--timeout=TEXT', '-y', '--yes', '--dry-run', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
-    'restart' = @(), @('-l=TEXT', '--selector=TEXT', '-t=TEXT', '--timeout=TEXT', '-y', '--yes', '--dry-run', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
-    'kill' = @(), @('-l=TEXT', '--selector=TEXT', '-y', '--yes', '--dry-run', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
-    'doctor' = @(), @('-l=TEXT', '--selector=TEXT', '-t=TEXT', '--timeout=TEXT', '--json', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'provision' = @(), @('-l=LABEL', '--selector=LABEL', '-y', '--yes', '--dry-run', '-f', '--force', '--restart-swarm', '--open-firewall', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'upgrade' = @(), @('-l=LABEL', '--selector=LABEL', '-y', '--yes', '-f', '--force', '--restart-swarm', '--dry-run', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'regenerate-certs' = @(), @('-l=LABEL', '--selector=LABEL', '-y', '--yes', '-f', '--force', '--client-certs', '--new-ca', '--tls-san=TEXT', '--restart-swarm', '--dry-run', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'start' = @(), @('-l=LABEL', '--selector=LABEL', '-t=TEXT', '--timeout=TEXT', '-y', '--yes', '--dry-run', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'stop' = @(), @('-l=LABEL', '--selector=LABEL', '-t=TEXT', '--timeout=TEXT', '-y', '--yes', '--dry-run', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'restart' = @(), @('-l=LABEL', '--selector=LABEL', '-t=TEXT', '--timeout=TEXT', '-y', '--yes', '--dry-run', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'kill' = @(), @('-l=LABEL', '--selector=LABEL', '-y', '--yes', '--dry-run', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'doctor' = @(), @('-l=LABEL', '--selector=LABEL', '-t=TEXT', '--timeout=TEXT', '--json', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
     'status' = @(), @('-t=TEXT', '--timeout=TEXT', '--json', '-h', '--help'), @('MACHINE')
     'version' = @(), @('-t=TEXT', '--timeout=TEXT', '--json', '-h', '--help'), @('MACHINE')
-    'info' = @(), @('-l=TEXT', '--selector=TEXT', '--ssh', '-f=TEXT', '--format=TEXT', '-t=TEXT', '--timeout=TEXT', '--json', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'info' = @(), @('-l=LABEL', '--selector=LABEL', '--ssh', '-f=TEXT', '--format=TEXT', '-t=TEXT', '--timeout=TEXT', '--json', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
     'inspect' = @(), @('-f=TEXT', '--format=TEXT', '--json', '-h', '--help'), @('MACHINE')
     'changes' = @(), @('--json', '-h', '--help'), @('MACHINE')
     'api' = @(), @('-d=TEXT', '--data=TEXT', '-t=TEXT', '--timeout=TEXT', '-h', '--help'), @('MACHINE', 'TEXT')
-    'run' = @(), @('-l=TEXT', '--selector=TEXT', '-a', '--all', '--group', '--json', '-t=TEXT', '--timeout=TEXT', '--parallel=TEXT', '--sudo', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
-    'docker' = @(), @('-l=TEXT', '--selector=TEXT', '-a', '--all', '--group', '--json', '-t=TEXT', '--timeout=TEXT', '--parallel=TEXT', '-h', '--help'), @('MACHINE...')
+    'run' = @(), @('-l=LABEL', '--selector=LABEL', '-a', '--all', '--group', '--json', '-t=TEXT', '--timeout=TEXT', '--parallel=TEXT', '--sudo', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'docker' = @(), @('-l=LABEL', '--selector=LABEL', '-a', '--all', '--group', '--json', '-t=TEXT', '--timeout=TEXT', '--parallel=TEXT', '-h', '--help'), @('MACHINE...')
     'certs create' = @(), @('--out=DIRECTORY', '--san=TEXT', '--ca-cert=FILE', '--ca-key=FILE', '--client-name=TEXT', '-f', '--force', '-h', '--help'), @()
     'certs issue' = @(), @('--out=DIRECTORY', '--client-name=TEXT', '-f', '--force', '-h', '--help'), @('MACHINE')
     'certs import' = @(), @('-f', '--force', '-h', '--help'), @('MACHINE', 'DIRECTORY')
-    'certs ls' = @(), @('-l=TEXT', '--selector=TEXT', '--fail-under=TEXT', '--json', '-h', '--help'), @('MACHINE...')
+    'certs ls' = @(), @('-l=LABEL', '--selector=LABEL', '--fail-under=TEXT', '--json', '-h', '--help'), @('MACHINE...')
     'context import' = @(), @('-h', '--help'), @('TEXT', 'TEXT')
     'context ls' = @(), @('--json', '-h', '--help'), @()
-    'context sync' = @(), @('-l=TEXT', '--selector=TEXT', '-h', '--help'), @()
+    'context sync' = @(), @('-l=LABEL', '--selector=LABEL', '-h', '--help'), @()
     'docker-plugin install' = @(), @('--no-hooks', '-h', '--help'), @()
     'docker-plugin uninstall' = @(), @('-h', '--help'), @()
 }
@@ -117,6 +117,11 @@ Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
     $candidates = if ($kind) {
         switch -CaseSensitive ($kind) {
             'MACHINE' { __machinectl_machines $root }
+            'LABEL' {
+                $store = if ($root) { @('-s', $root) } else { @() }
+                machinectl docker-cli-plugin __complete machine @store ls --selector "$wordToComplete" 2>$null |
+                    Where-Object { $_ -cmatch '^[0-9A-Za-z][0-9A-Za-z=._/,!-]*\z' }
+            }
             'DRIVER' { (__machinectl_options).Driver | Select-Object -Unique }
             'TEXT' { }
             'FILE' { }

@@ -1,6 +1,6 @@
 #compdef machinectl
 # Completion of machinectl, which makes servers Docker hosts, for zsh. systemd's machinectl is another one.
-# Nothing is asked of machinectl itself but what drivers there are, once in a shell.
+# Nothing is asked of machinectl itself but what drivers there are, once in a shell, and which labels.
 
 _machinectl() {
     \local word verb= root= driver="${MACHINE_DRIVER-}" flag= kind= value= expl
@@ -10,6 +10,10 @@ _machinectl() {
         if [[ -n "$kind" ]]; then
             value="$word"
             kind=
+        elif [[ "$word" == -- && ( "$verb" == run || "$verb" == docker ) ]]; then
+            # What is to be run is another program's, and files are what it may be about.
+            _files
+            \return
         elif [[ "$word" == -*=* ]]; then
             flag="${word%%=*}"
             value="${word#*=}"
@@ -35,7 +39,7 @@ _machinectl() {
     elif [[ "$PREFIX" == -*=* ]]; then
         flag="${PREFIX%%=*}"
         __machinectl_kind
-        \compset -P '*='
+        \compset -P 1 '*='
         __machinectl_offer "$kind"
     elif [[ "$PREFIX" == -* ]]; then
         __machinectl_add_driver
@@ -84,6 +88,11 @@ __machinectl_offer() {
     case "$1" in
         (TEXT|'') \return 1 ;;
         (MACHINE) __machinectl_machines ;;
+        (LABEL)
+            found=("${(@f)$(machinectl docker-cli-plugin __complete machine ${root:+-s} ${root:+"${(Q)root}"} ls --selector "$PREFIX" 2>/dev/null </dev/null)}")
+            found=(${(M)found:#[0-9A-Za-z][0-9A-Za-z=._/,!-]#})
+            _wanted labels expl label compadd -S '' -a found
+            ;;
         (PLACE|REMOTE) __machinectl_places "$1" ;;
         (DIRECTORY) _files -/ ;;
         (FILE) _files ;;
@@ -285,8 +294,8 @@ __machinectl_table() {
         ('ls')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-q	Print names only.'
                 '--quiet	Print names only.'
                 '--filter=TEXT	By driver, state, name (a regular expression) or label.'
@@ -305,8 +314,8 @@ __machinectl_table() {
         ('list')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-q	Print names only.'
                 '--quiet	Print names only.'
                 '--filter=TEXT	By driver, state, name (a regular expression) or label.'
@@ -325,7 +334,7 @@ __machinectl_table() {
         ('ps')
             verbs=()
             flags=(
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-a	Also those that do not run.'
                 '--all	Also those that do not run.'
                 '-f=TEXT	Docker'\''s: status, name, label, ancestor, …'
@@ -362,8 +371,8 @@ __machinectl_table() {
         ('ssh-config')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--write	Keep it in a file that follows the machines, and print the line that includes it.'
                 '-h	Show help.'
                 '--help	Show help.')
@@ -409,8 +418,8 @@ __machinectl_table() {
         ('ip')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--json	Print JSON.'
                 '-h	Show help.'
                 '--help	Show help.')
@@ -486,8 +495,8 @@ __machinectl_table() {
         ('rm')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-f	Do not ask, and forget a machine whatever state it is in.'
                 '--force	Do not ask, and forget a machine whatever state it is in.'
                 '-y	Do not ask.'
@@ -552,8 +561,8 @@ __machinectl_table() {
         ('provision')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask before a host is taken over from docker-machine.'
                 '--yes	Do not ask before a host is taken over from docker-machine.'
                 '--dry-run	Look at the host, print what would be done, and do nothing.'
@@ -573,8 +582,8 @@ __machinectl_table() {
         ('upgrade')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask before an upgrade that is more than a patch.'
                 '--yes	Do not ask before an upgrade that is more than a patch.'
                 '-f	Restart an engine although that harms; it asks all the same.'
@@ -593,8 +602,8 @@ __machinectl_table() {
         ('regenerate-certs')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask (-f as docker-machine has it).'
                 '--yes	Do not ask (-f as docker-machine has it).'
                 '-f	Do not ask (-f as docker-machine has it).'
@@ -616,8 +625,8 @@ __machinectl_table() {
         ('start')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long a host may take until it answers.'
                 '--timeout=TEXT	How long a host may take until it answers.'
                 '-y	Do not ask where containers run there.'
@@ -635,8 +644,8 @@ __machinectl_table() {
         ('stop')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long a host may take until it is off.'
                 '--timeout=TEXT	How long a host may take until it is off.'
                 '-y	Do not ask where containers run there.'
@@ -654,8 +663,8 @@ __machinectl_table() {
         ('restart')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long a host may take to come back.'
                 '--timeout=TEXT	How long a host may take to come back.'
                 '-y	Do not ask where containers run there.'
@@ -673,8 +682,8 @@ __machinectl_table() {
         ('kill')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask where containers run there.'
                 '--yes	Do not ask where containers run there.'
                 '--dry-run	Look at the host, print what would be done, and do nothing.'
@@ -690,8 +699,8 @@ __machinectl_table() {
         ('doctor')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long each step may take.'
                 '--timeout=TEXT	How long each step may take.'
                 '--json	Print JSON.'
@@ -727,8 +736,8 @@ __machinectl_table() {
         ('info')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--ssh	Log in there, too: disk, load, memory that is left, uptime.'
                 '-f=TEXT	A Go template.'
                 '--format=TEXT	A Go template.'
@@ -776,8 +785,8 @@ __machinectl_table() {
         ('run')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-a	All machines.'
                 '--all	All machines.'
                 '--group	Print what each machine says together, when it has ended.'
@@ -798,8 +807,8 @@ __machinectl_table() {
         ('docker')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-a	All machines.'
                 '--all	All machines.'
                 '--group	Print what each machine says together, when it has ended.'
@@ -848,8 +857,8 @@ __machinectl_table() {
         ('certs ls')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--fail-under=TEXT	Exit 1 if one has fewer days left.'
                 '--json	Print JSON.'
                 '-h	Show help.'
@@ -874,8 +883,8 @@ __machinectl_table() {
         ('context sync')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
