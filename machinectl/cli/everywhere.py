@@ -140,7 +140,7 @@ def meant(store: Store, console: Console, names: Sequence[str], flags: Mapping[s
 def printer_for(names: Sequence[str], flags: Mapping[str, str]) -> Printer:
     if "json" in flags:
         return AsJSON(names)
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and sys.stderr.isatty():
         return Folded(names, together="group" in flags)
     return Grouped(names) if "group" in flags else Lines(names)
 

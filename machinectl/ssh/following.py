@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # In bytes: what is longer is no process's number.
 LONGEST_NUMBER = 20
+# How much may be said before the script is begun, in bytes: a login that goes on for ever is none.
+LONGEST_LOGIN = 16 << 20
 
 
 def end_command(process: int) -> str:
@@ -37,6 +39,7 @@ class Following:
     def __init__(self, mark: str, say: Say) -> None:
         self._say = say
         self._streams = {False: Between(mark), True: Between(mark)}
+        self._before = 0
         # What came of the first line; None behind it.
         self._first: bytes | None = b""
         self.process = 0
@@ -55,7 +58,11 @@ class Following:
         return b"".join(each.noise for each in self._streams.values()).decode(errors="replace")
 
     def hear(self, data: bytes, on_stderr: bool) -> bool:
-        """Pass on what has come; whether that was all."""
+        """Pass on what has come; whether that was all, or nothing is to be expected any more."""
+        if not self._streams[on_stderr].started:
+            self._before += len(data)
+            if self._before > LONGEST_LOGIN:
+                return True
         self._pass_on(self._streams[on_stderr].take(data), on_stderr=on_stderr)
         return all(each.ended for each in self._streams.values())
 

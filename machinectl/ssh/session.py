@@ -109,6 +109,7 @@ class Session(ABC):
         input: Input | None = None,  # noqa: A002 - as in `run`
     ) -> int | None:
         """Run a script as the user who logged in, in the environment of a login; see Follower."""
+        self.tell(script)
         following = self.pursue(lambda mark: framing.as_user(script, mark, framing.followed), self, say, over, input)
         if not (following.started or over.is_set):
             raise denials.instead_of_commands(self.settings, following.noise)
@@ -129,10 +130,7 @@ class Session(ABC):
                 with contextlib.suppress(SSHError):
                     runner.run(end_command(following.process), timeout=END_SECONDS, check=False)
 
-        sent = lines(mark)
-        if self._trace:
-            self._trace(f"{self.settings.login}$ (followed)")
-        self._follow(sent.encode(errors="surrogateescape"), given, following, over, end)
+        self._follow(lines(mark).encode(errors="surrogateescape"), given, following, over, end)
         self._obeyed = self._obeyed or following.started
         return following
 
@@ -158,14 +156,18 @@ class Session(ABC):
     def exchange(self, lines: Callable[[str], str], shown: str, data: bytes, timeout: float) -> Framed:
         """Send what starts a script, made by `lines` of a mark, and then its input; return what came back."""
         mark = secrets.token_hex(16)
-        if self._trace:
-            self._trace(f"{self.settings.login}$ {shown}")
+        self.tell(shown)
         sent = lines(mark).encode(errors="surrogateescape") + data
         framed = self._converse(sent, mark, timeout)
         for stream in (framed.stdout, framed.stderr):
             if stream and self._trace:
                 self._trace(stream.decode(errors="replace").rstrip("\n"))
         return framed
+
+    def tell(self, shown: str) -> None:
+        """Trace a command."""
+        if self._trace:
+            self._trace(f"{self.settings.login}$ {shown}")
 
     def result(self, framed: Framed, *, check: bool) -> Result:
         """The result of a script that was started. Raises CommandFailed, SSHError where it was ended from outside."""

@@ -100,6 +100,7 @@ class Root:
         input: Input | None = None,  # noqa: A002 - as in `run`
     ) -> int | None:
         """Run a script as root, with sudo's environment. Raises RootRefused where it may not be one any more."""
+        self._session.tell(f"{self.program}: {script}")
         following = self._session.pursue(
             lambda mark: framing.as_root(script, mark, self._command, self._password, framing.followed_as_root),
             self,

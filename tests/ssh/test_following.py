@@ -69,6 +69,11 @@ def test_what_was_held_back_comes_where_the_end_does_not() -> None:
     assert said[False] == b"abc" + MARK[:9].encode()
 
 
+def test_a_login_that_goes_on_for_ever_is_left() -> None:
+    _, _, ends = heard([(b"x" * (1 << 20), True) for _ in range(17)])
+    assert ends == [False] * 16 + [True]
+
+
 def test_megabytes_of_noise_are_not_kept() -> None:
     following, _, _ = heard([(b"x" * (1 << 20), False) for _ in range(8)])
     assert len(following.noise) <= framing.MOST_NOISE
