@@ -90,6 +90,7 @@ RECORDS = st.fixed_dictionaries(
         "mac": TEXT,
         "origin": st.dictionaries(st.sampled_from(["store", "name", "driver"]) | TEXT, VALUES, max_size=3),
         "made": st.booleans(),
+        "jump": st.sampled_from(["orion", "joe@gate:22", "gate,-oX=y", "gate:99999"]) | TEXT,
     },
 )
 

@@ -105,6 +105,10 @@ HELD_BY: dict[str, tuple[str, ...]] = {
     "No password for a host is sent to its jump host.": (
         "ssh/test_login.py::test_the_password_of_the_host_is_never_sent_to_its_jump_host",
     ),
+    "A jump host's key is checked before anything passes through it.": (
+        "ssh/test_connect.py::test_the_key_of_a_jump_host_is_checked_before_anything_passes_through_it",
+        "hosts/test_jump.py::test_its_key_is_the_one_pinned_or_nothing_passes",
+    ),
     "`--dry-run` changes nothing, here or there.": (
         "hosts/test_setup_lab.py::test_a_dry_run_changes_nothing_here_or_there",
         "commands/test_create.py::test_a_dry_run_makes_nothing_and_says_what_cannot_be_known_yet",

@@ -23,7 +23,7 @@ from machinectl.hosts.access import pinned
 from machinectl.hosts.states import state_of
 from machinectl.machines.fileset import read_pem
 from machinectl.machines.record import Machine
-from machinectl.ssh.credentials import read_secret
+from machinectl.secret_files import read_secret
 from machinectl.ssh.errors import SSHError
 from machinectl.ssh.keys import read_key
 from machinectl.ssh.settings import read_files

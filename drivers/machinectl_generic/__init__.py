@@ -62,6 +62,8 @@ class GenericDriver:
                 "The server's address or name.",
                 variable="GENERIC_IP_ADDRESS",
                 required=True,
+                check=check_address,
+                identity=True,
             ),
             Option(
                 "generic-ssh-user",
@@ -72,14 +74,23 @@ class GenericDriver:
                 "generic-ssh-key",
                 "A private key to log in with, copied into the machine's directory (else: as ssh would).",
                 variable="GENERIC_SSH_KEY",
+                path=True,
             ),
             Option(
                 "generic-ssh-port",
                 "The port of its SSH (0: what your SSH configuration says, else 22).",
                 default=0,
                 variable="GENERIC_SSH_PORT",
+                check=check_ssh_port,
+                identity=True,
             ),
-            Option("generic-engine-port", "The port of its engine.", default=2376, variable="GENERIC_ENGINE_PORT"),
+            Option(
+                "generic-engine-port",
+                "The port of its engine.",
+                default=2376,
+                variable="GENERIC_ENGINE_PORT",
+                check=check_engine_port,
+            ),
             Option(
                 "generic-copy-key",
                 "Let your public key in there, so that a password is not asked for again.",
@@ -89,13 +100,14 @@ class GenericDriver:
                 "generic-mac",
                 "Its MAC address, to wake it with (learnt when it is provisioned).",
                 variable="GENERIC_MAC",
+                check=check_mac,
             ),
         ]
 
     def check(self, request: Request) -> None:
-        for name in ("generic-ssh-port", "generic-engine-port"):
-            port(request, name, least=0 if name == "generic-ssh-port" else 1)
-        wanted_mac(request)
+        check_ssh_port(request.options["generic-ssh-port"])
+        check_engine_port(request.options["generic-engine-port"])
+        check_mac(request.options["generic-mac"])
         key = wanted_key(request)
         for path in key_files(key):
             check_key(path)
@@ -109,7 +121,7 @@ class GenericDriver:
     def preview(self, request: Request) -> Where:
         way = self._way(request)
         return Where(
-            tcp(way.address, port(request, "generic-engine-port", least=1)),
+            tcp(way.address, engine_port(request)),
             SSHEndpoint(way.host, way.user, way.port, wanted_key(request), wants_copy(request)),
         )
 
@@ -124,7 +136,7 @@ class GenericDriver:
                 "SSHUser": way.user,
                 "SSHPort": way.port,
                 "SSHKeyPath": KEY_FILE if wanted_key(request) else "",
-                "EnginePort": port(request, "generic-engine-port", least=1),
+                "EnginePort": engine_port(request),
                 "SSHHost": way.host,
                 "MAC": wanted_mac(request),
                 "CopyKey": wants_copy(request),
@@ -196,7 +208,7 @@ class GenericDriver:
         asked = (
             wanted_address(request),
             str(request.options["generic-ssh-user"]),
-            port(request, "generic-ssh-port", least=0),
+            check_ssh_port(request.options["generic-ssh-port"]),
         )
         if asked not in self._ways:
             self._ways[asked] = look_up(*asked)
@@ -281,8 +293,12 @@ def tcp(host: str, port: int) -> str:
 
 
 def wanted_address(request: Request) -> str:
-    """The address or name asked for. Raises UsageError for what is neither."""
-    address = str(request.options["generic-ip-address"]).strip()
+    return check_address(request.options["generic-ip-address"])
+
+
+def check_address(value: OptionValue) -> str:
+    """The address or name that was given, bare. Raises UsageError for what is neither."""
+    address = str(value).strip()
     bare = address.removeprefix("[").removesuffix("]")
     try:
         parse_url(tcp(bare, TLS_PORT))
@@ -294,15 +310,31 @@ def wanted_address(request: Request) -> str:
     return bare
 
 
-def port(request: Request, name: str, *, least: int) -> int:
-    number = request.options[name]
+def engine_port(request: Request) -> int:
+    return check_engine_port(request.options["generic-engine-port"])
+
+
+def check_engine_port(value: OptionValue) -> int:
+    return port("generic-engine-port", value, least=1)
+
+
+def check_ssh_port(value: OptionValue) -> int:
+    return port("generic-ssh-port", value, least=0)
+
+
+def port(name: str, number: OptionValue, *, least: int) -> int:
     if not isinstance(number, int) or not least <= number <= HIGHEST_PORT:
         raise UsageError(f"--{name} {number} is not a port", f"Give a number from {least} to {HIGHEST_PORT}")
     return number
 
 
 def wanted_mac(request: Request) -> str:
-    mac = str(request.options["generic-mac"])
+    return check_mac(request.options["generic-mac"])
+
+
+def check_mac(value: OptionValue) -> str:
+    """The MAC address that was given, "" where none was. Raises UsageError for what is none."""
+    mac = str(value)
     if mac and not MAC.fullmatch(mac):
         raise UsageError(f"--generic-mac {mac!r} is not a MAC address", "Give it as 52:54:00:12:34:56")
     return mac.lower().replace("-", ":")

@@ -14,12 +14,15 @@ from machinectl.driver import (
     nothing_to_close,
     nothing_to_give_back,
     options_stay,
+    parse_url,
     state_unknown,
     url_with_port,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from machinectl.driver import OptionValue
 
 
 class NoneDriver:
@@ -31,6 +34,8 @@ class NoneDriver:
                 "url",
                 "Where the engine is: tcp://host[:port], unix:///path or ssh://[user@]host[:port].",
                 required=True,
+                check=check_url,
+                identity=True,
             )
         ]
 
@@ -73,6 +78,11 @@ class NoneDriver:
 
     change = options_stay
     close = nothing_to_close
+
+
+def check_url(value: OptionValue) -> None:
+    """Refuse what docker could not use. Raises UsageError."""
+    parse_url(str(value))
 
 
 def wanted_url(request: Request) -> str:

@@ -13,7 +13,16 @@ import typer
 from machinectl.cli.exits import debugging
 from machinectl.cli.helped import SSH
 from machinectl.cli.verbs import evaluate, keyword, session
-from machinectl.ssh.credentials import Credentials, is_exposed, read_secret
+from machinectl.machines.create_options import (
+    HOST_KEY,
+    LOGIN_SECRETS,
+    PASSPHRASE_FILE,
+    PASSWORD_FILE,
+    STRICT,
+    SUDO_PASSWORD_FILE,
+)
+from machinectl.secret_files import is_exposed, read_secret
+from machinectl.ssh.credentials import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,13 +31,9 @@ if TYPE_CHECKING:
     from machinectl.cli.verbs import Session
     from machinectl.console import Console
     from machinectl.hosts.access import Access
+    from machinectl.machines.create_options import Declared
 
-# By the name of the parameter: each is also read from the variable, where one is named.
-SECRETS = {
-    "ssh_passphrase_file": ("--ssh-passphrase-file", "", "A file with the passphrase of the SSH key."),
-    "ssh_password_file": ("--ssh-password-file", "MACHINECTL_SSH_PASSWORD", "A file with the password to log in with"),
-    "sudo_password_file": ("--sudo-password-file", "MACHINECTL_SUDO_PASSWORD", "A file with the password for sudo"),
-}
+NO_JUMP = ("", "none")
 
 # A line of a file that was read on a host (facts.sh): base64 after a bar.
 FILE_CONTENT = r"(?m)^\|[A-Za-z0-9+/]{16,}={0,2}$"
@@ -37,31 +42,22 @@ FILE_CONTENT = r"(?m)^\|[A-Za-z0-9+/]{16,}={0,2}$"
 def access_parameters(*, hidden: bool = False) -> list[inspect.Parameter]:
     """The options that say how to log in, for any verb that does; `taken_access` reads what they were given."""
     secrets = [
-        keyword(name, Annotated[str, secret_option(flag, secret_help(text, variable), hidden=hidden)], "")
-        for name, (flag, variable, text) in SECRETS.items()
+        keyword(each.parameter, Annotated[str, option(each, secret_help(each), hidden=hidden)], "")
+        for each in LOGIN_SECRETS
     ]
-    host_key = typer.Option(
-        metavar="SHA256:…",
-        help="The fingerprint that the host's SSH key must have.",
-        rich_help_panel=SSH,
-        hidden=hidden,
-    )
-    strict = typer.Option(
-        "--ssh-strict", help="Refuse a host whose SSH key is not known.", rich_help_panel=SSH, hidden=hidden
-    )
     return [
         *secrets,
-        keyword("ssh_host_key", Annotated[str, host_key], ""),
-        keyword("ssh_strict", Annotated[bool, strict], False),
+        keyword(HOST_KEY.parameter, Annotated[str, option(HOST_KEY, HOST_KEY.help, hidden=hidden)], ""),
+        keyword(STRICT.parameter, Annotated[bool, option(STRICT, STRICT.help, hidden=hidden)], False),
     ]
 
 
-def secret_option(flag: str, text: str, *, hidden: bool) -> Any:
-    return typer.Option(flag, metavar="FILE", help=text, rich_help_panel=SSH, hidden=hidden)
+def option(declared: Declared, text: str, *, hidden: bool) -> Any:
+    return typer.Option(declared.flag, metavar=declared.metavar or None, help=text, rich_help_panel=SSH, hidden=hidden)
 
 
-def secret_help(text: str, variable: str) -> str:
-    return f"{text} (else ${variable}, else you are asked)." if variable else text
+def secret_help(declared: Declared) -> str:
+    return f"{declared.help} (else ${declared.variable}, else you are asked)." if declared.variable else declared.help
 
 
 def taken_access(options: dict[str, Any], here: Session) -> Access:
@@ -69,17 +65,17 @@ def taken_access(options: dict[str, Any], here: Session) -> Access:
     from machinectl.hosts.access import Access
 
     secrets = {
-        name: secret(options.pop(name), flag, here.passwords.get(variable), here.console)
-        for name, (flag, variable, _) in SECRETS.items()
+        each: secret(options.pop(each.parameter), each.flag, here.passwords.get(each.variable), here.console)
+        for each in LOGIN_SECRETS
     }
     return Access(
         Credentials(
-            passphrase=secrets["ssh_passphrase_file"],
-            password=secrets["ssh_password_file"],
-            sudo_password=secrets["sudo_password_file"],
+            passphrase=secrets[PASSPHRASE_FILE],
+            password=secrets[PASSWORD_FILE],
+            sudo_password=secrets[SUDO_PASSWORD_FILE],
         ),
-        host_key=options.pop("ssh_host_key"),
-        strict=options.pop("ssh_strict"),
+        host_key=options.pop(HOST_KEY.parameter),
+        strict=options.pop(STRICT.parameter),
         trace=(lambda text: here.console.note(traced(text))) if debugging() else None,
     )
 
@@ -92,8 +88,8 @@ def traced(text: str) -> str:
 
 
 def take_passwords() -> dict[str, str]:
-    """What the environment holds of SECRETS, by its variable, and no longer: whatever is run would inherit it."""
-    variables = [variable for _, variable, _ in SECRETS.values() if variable in os.environ]
+    """What the environment holds of the secrets, by its variable, and no longer: whatever is run would inherit it."""
+    variables = [each.variable for each in LOGIN_SECRETS if each.variable in os.environ]
     return {variable: value for variable in variables if (value := os.environ.pop(variable))}
 
 
@@ -121,6 +117,11 @@ def with_access(function: Callable[..., int | None]) -> Callable[..., int | None
     # Typer reads a function's parameters here.
     run.__signature__ = inspect.Signature([*parameters, *access_parameters()])  # type: ignore[attr-defined]
     return run
+
+
+def taken_jump(text: str | None) -> str | None:
+    """What --ssh-jump was given, as a record has it: ProxyJump's word for no jump host is none."""
+    return "" if text is not None and text.strip().lower() in NO_JUMP else text
 
 
 def authority(here: Session) -> Pair | None:

@@ -77,6 +77,7 @@ VALUES: Mapping[str, str | tuple[str, ...]] = {
     "out": DIRECTORY,
     "selector": LABEL,
     "shell": ("bash", "zsh", "sh", "fish", "tcsh", "powershell", "cmd", "emacs"),
+    "ssh-jump": MACHINE,
     "ssh-passphrase-file": FILE,
     "ssh-password-file": FILE,
     "storage-path": DIRECTORY,

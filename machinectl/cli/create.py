@@ -11,7 +11,7 @@ import typer
 from machinectl.cli import access as access_options
 from machinectl.cli import driver_options, engine_options
 from machinectl.cli.catalogue import VERBS
-from machinectl.cli.helped import CERTIFICATES
+from machinectl.cli.helped import CERTIFICATES, SSH
 from machinectl.cli.lookahead import named_driver
 from machinectl.cli.outcomes import print_plan
 from machinectl.cli.output import write_out
@@ -19,13 +19,26 @@ from machinectl.cli.upkeep import Force, OpenFirewall, RestartSwarm, TakeOver
 from machinectl.cli.verbs import evaluate, labels, session, verb
 from machinectl.driver.finding import installed, load
 from machinectl.errors import UsageError
+from machinectl.machines.create_options import (
+    JUMP,
+    LABEL,
+    NO_CONTEXT,
+    NO_PROVISION,
+    NO_TLS,
+    TLS_CA,
+    TLS_CERTIFICATE,
+    TLS_DIR,
+    TLS_KEY,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from machinectl.machines.create_options import Declared
+
 # Drivers whose machines are never provisioned, and the options that matter to others alone: they are taken, not shown.
 WITHOUT_HOST = frozenset({"none"})
-FOR_HOSTS = frozenset({"no_provision", "yes", "force", "restart_swarm", "open_firewall"})
+FOR_HOSTS = frozenset({"no_provision", "yes", "force", "restart_swarm", "open_firewall", "ssh_jump"})
 
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
@@ -42,33 +55,16 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
                 "-d", "--driver", envvar="MACHINE_DRIVER", metavar="DRIVER", help="Where the host comes from."
             ),
         ] = "",
-        tls_dir: Annotated[
-            str,
-            typer.Option(
-                metavar="DIR",
-                help="Certificates to use, ca.pem, cert.pem and key.pem in DIR.",
-                rich_help_panel=CERTIFICATES,
-            ),
+        tls_dir: Annotated[str, certificate(TLS_DIR)] = "",
+        tls_ca_cert: Annotated[str, certificate(TLS_CA)] = "",
+        tls_client_cert: Annotated[str, certificate(TLS_CERTIFICATE)] = "",
+        tls_client_key: Annotated[str, certificate(TLS_KEY)] = "",
+        no_tls: Annotated[bool, certificate(NO_TLS)] = False,
+        no_provision: Annotated[bool, typer.Option(NO_PROVISION.flag, help=NO_PROVISION.help)] = False,
+        no_context: Annotated[bool, typer.Option(NO_CONTEXT.flag, help=NO_CONTEXT.help)] = False,
+        ssh_jump: Annotated[
+            str, typer.Option(JUMP.flag, metavar=JUMP.metavar, help=JUMP.help, rich_help_panel=SSH)
         ] = "",
-        tls_ca_cert: Annotated[
-            str, typer.Option(metavar="FILE", help="The CA of the engine's certificate.", rich_help_panel=CERTIFICATES)
-        ] = "",
-        tls_client_cert: Annotated[
-            str, typer.Option(metavar="FILE", help="The client's certificate.", rich_help_panel=CERTIFICATES)
-        ] = "",
-        tls_client_key: Annotated[
-            str, typer.Option(metavar="FILE", help="The client's key.", rich_help_panel=CERTIFICATES)
-        ] = "",
-        no_tls: Annotated[
-            bool,
-            typer.Option("--no-tls", help="Speak to the engine without TLS.", rich_help_panel=CERTIFICATES),
-        ] = False,
-        no_provision: Annotated[
-            bool, typer.Option("--no-provision", help="Register the host as it is, and change nothing on it.")
-        ] = False,
-        no_context: Annotated[
-            bool, typer.Option("--no-context", help="Make no docker context of the machine.")
-        ] = False,
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Look at the host, print what would be done, and do nothing.")
         ] = False,
@@ -78,9 +74,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         open_firewall: OpenFirewall = False,
         label: Annotated[
             list[str] | None,
-            typer.Option(
-                "--label", "--engine-label", metavar="KEY=VALUE", help="A label of the machine and of its engine."
-            ),
+            typer.Option(LABEL.flag, "--engine-label", metavar=LABEL.metavar, help=LABEL.help),
         ] = None,
         **others: Any,
     ) -> None:
@@ -109,6 +103,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
                 engine=engine_options.taken(others),
                 provision=not no_provision,
                 context=not no_context,
+                jump=access_options.taken_jump(ssh_jump) or "",
             ),
             driver,
             Onboarding(access, allowed, access_options.authority(here)),
@@ -139,6 +134,12 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     # Without a driver its options are unknown: that no driver is named is what to say then, not that they are wrong.
     lenient = {} if driver else {"ignore_unknown_options": True}
     verb(app, "create", **shown(name), context_settings=lenient)(create)
+
+
+def certificate(declared: Declared) -> Any:
+    return typer.Option(
+        declared.flag, metavar=declared.metavar or None, help=declared.help, rich_help_panel=CERTIFICATES
+    )
 
 
 def what_next(machine: str, program: str, *, is_up: bool) -> str:

@@ -10,8 +10,9 @@ import typer
 
 from machinectl.cli.helped import ENGINE
 from machinectl.cli.verbs import keyword, parted_by_commas, python_word
-from machinectl.machines.engine_options import DECLARED, EngineOptions, read_env_file
-from machinectl.ssh.credentials import is_exposed
+from machinectl.machines.create_options import ENV_FILE
+from machinectl.machines.engine_options import DECLARED, EngineOptions, each_once, read_env_file
+from machinectl.secret_files import is_exposed
 
 if TYPE_CHECKING:
     import inspect
@@ -30,14 +31,13 @@ SWARM_OPTIONS = (
     "--swarm-opt",
     "--swarm-join-opt",
 )
-ENV_FILE = "--engine-env-file"
 
 
 def parameters() -> list[inspect.Parameter]:
     """The options, as Typer takes them."""
     return [
         *(parameter(option) for option in DECLARED),
-        keyword(python_word(ENV_FILE), Annotated[list[str] | None, env_file()], None),
+        keyword(ENV_FILE.parameter, Annotated[list[str] | None, env_file()], None),
         *(keyword(python_word(flag), Annotated[bool, typer.Option(flag, hidden=True)], False) for flag in SWARM_FLAGS),
         *(
             keyword(python_word(flag), Annotated[list[str] | None, typer.Option(flag, hidden=True)], None)
@@ -68,7 +68,7 @@ def changes() -> list[inspect.Parameter]:
         else keyword(python_word(option.flag), Annotated[str | None, changed(option)], None)
         for option in DECLARED
     ]
-    return [*options, keyword(python_word(ENV_FILE), Annotated[list[str] | None, env_file()], None)]
+    return [*options, keyword(ENV_FILE.parameter, Annotated[list[str] | None, env_file()], None)]
 
 
 def changed(option: Declared) -> Any:
@@ -96,22 +96,22 @@ def taken(given: dict[str, Any]) -> EngineOptions:
 
 def env_file() -> Any:
     return typer.Option(
-        ENV_FILE,
-        metavar="FILE",
-        help="A file of such variables, as docker's --env-file: for a proxy's password.",
+        ENV_FILE.flag,
+        metavar=ENV_FILE.metavar,
+        help=ENV_FILE.help,
         rich_help_panel=ENGINE,
     )
 
 
 def env_files(given: dict[str, Any]) -> list[str]:
     """The files with variables of the engine's environment."""
-    return given[python_word(ENV_FILE)] or []
+    return given[ENV_FILE.parameter] or []
 
 
 def variables(files: Sequence[str], typed: Sequence[str]) -> list[str]:
     """The engine's environment, each variable once: what was typed wins, as with docker."""
     found = [variable for path in files for variable in read_env_file(path, os.environ)]
-    return list({variable.partition("=")[0]: variable for variable in (*found, *typed)}.values())
+    return list(each_once([*found, *typed]))
 
 
 def warn_of_open_files(given: dict[str, Any], console: Console) -> None:

@@ -50,7 +50,7 @@ VERBS = {
     "context ls": "json",
     "context sync": MANY,
     "create": (
-        "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision no-context "
+        "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision no-context ssh-jump= "
         f"dry-run y,yes f,force restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
     ),
     "docker-plugin": "",
@@ -76,7 +76,7 @@ VERBS = {
     "rm": f"{MANY} f,force y,yes purge purge-engine restart-swarm dry-run forget {LOGIN}",
     "run": f"{ORDERS} sudo {LOGIN}",
     "scp": f"r,recursive d,delta q,quiet p,preserve {LOGIN}",
-    "set": f"url= unlabel= tls no-tls context no-context {ENGINE}",
+    "set": f"url= unlabel= tls no-tls context no-context ssh-jump= {ENGINE}",
     "shell-init": "prompt",
     "ssh": LOGIN,
     "ssh-config": f"{MANY} write",

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from machinectl.cli import access as access_options
 from machinectl.cli import driver_options, engine_options
+from machinectl.cli.helped import SSH
 from machinectl.cli.lookahead import named_machine, named_store
 from machinectl.cli.verbs import evaluate, labels, session, verb
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError
+from machinectl.machines.create_options import JUMP
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
@@ -36,6 +39,12 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         context: Annotated[
             bool | None, typer.Option("--context/--no-context", help="Have a docker context of the machine.")
         ] = None,
+        ssh_jump: Annotated[
+            str | None,
+            typer.Option(
+                JUMP.flag, metavar=JUMP.metavar, help=f"{JUMP.help.rstrip('.')}; none ends that.", rich_help_panel=SSH
+            ),
+        ] = None,
         **others: Any,
     ) -> None:
         from machinectl.commands.set import set_machine as command
@@ -47,6 +56,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             url=url,
             tls=tls,
             context=context,
+            jump=access_options.taken_jump(ssh_jump),
             labels=labels(label or [], "--label"),
             unlabel=tuple(unlabel or ()),
             options=driver_options.changed_values(driver, options, others),

@@ -29,6 +29,7 @@ def ours(machine: Machine, directory: str) -> dict[str, Any]:
         "Made": machine.made,
         "Provision": machine.provision,
         "Context": machine.context,
+        "Jump": machine.jump,
         "Labels": dict(machine.labels),
         "Engine": go_names(without_secrets(machine.engine.dump())),
         "MAC": machine.mac,

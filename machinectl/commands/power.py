@@ -167,8 +167,7 @@ class Power:
             yield
 
     def _watch(self, machine: Machine, console: Console, access: Access) -> Watch:
-        ssh = driver_of(machine).where(instance(machine)).ssh
-        return Watch(machine, access, ssh, self.timeout, console.pause)
+        return Watch(machine, access, where(machine).ssh, self.timeout, console.pause)
 
 
 def without_engine(machine: Machine, watch: Watch) -> str:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from machinectl.machines import record
+from machinectl.machines.behind import behind
 from machinectl.machines.chosen import waiting
 
 if TYPE_CHECKING:
@@ -14,18 +15,26 @@ if TYPE_CHECKING:
 
 
 def rename(store: Store, console: Console, old: str, new: str) -> None:
-    """Rename a machine. Raises MachineError where the new name cannot be one or is taken."""
+    """Rename a machine; those whose SSH goes through it follow.
+
+    Raises MachineError where the new name cannot be one or is taken.
+    """
     record.check_name(new, "renaming")
     store.check_exists(old)
     with ExitStack() as stack:
         # Always in the same order, so that two renames that cross each other do not wait for each other for ever; names
         # that differ in case only have one lock.
-        names = {name.lower(): name for name in (new, old)}
+        others = behind(store).get(old, [])
+        names = {name.lower(): name for name in (new, old, *others)}
         held = {
             name: stack.enter_context(store.writing(name, waiting(console, name))) for _, name in sorted(names.items())
         }
         store.read(old)
         store.check_free(new, besides=old)
         held[old].rename(new)
+        for other in others if new != old else ():
+            held[other].machine.jump = new
+            held[other].write()
+            console.note(f'"{other}" goes through "{new}" now')
     if new != old:
         console.note(f'"{old}" is "{new}" now. Where a shell points at it: eval $(machinectl env {new})')

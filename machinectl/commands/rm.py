@@ -13,12 +13,13 @@ from machinectl.driver.finding import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.driven import instance
 from machinectl.hosts.each import at_once
+from machinectl.machines.behind import behind, jump_of, outermost_first
 from machinectl.machines.chosen import waiting
 from machinectl.machines.origin import maker
 from machinectl.machines.record import BrokenRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.hosts.access import Access
@@ -61,17 +62,23 @@ def rm(
         raise UsageError(
             "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm <NAME>"
         )
+    others = behind(store)
     known = [name for name in names if can_be_removed(store, name, force=force)]
+    if not force:
+        known = [name for name in known if set(names).issuperset(others.get(name, ()))]
     if known and not (force or yes) and not confirmed(store, console, known, purge, forget=forget):
         return
 
     def one(name: str, console: Console) -> None:
         try:
+            check_nobody_behind(store, console, name, others.get(name, ()), force=force)
             remove(store, console, name, force=force, purge=purge, forget=forget)
         except MachineError as exc:
             raise MachineError(f'Error removing host "{name}": {exc.cause}.', exc.hint) from exc
 
-    yield from at_once(console, names, one)
+    # What is undone on a host behind another one goes through that.
+    for group in outermost_first(names, others):
+        yield from at_once(console, group, one)
 
 
 def can_be_removed(store: Store, name: str, *, force: bool) -> bool:
@@ -100,11 +107,14 @@ def preview(
             "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm --dry-run <NAME>"
         )
 
+    others = behind(store)
+
     def one(name: str, console: Console) -> None:
         from machinectl.changes import PackageInstalled, of_kind
         from machinectl.hosts.setup import Outcome, Plan
 
         machine = asked_about(store, name, removed=bool(purge or forget))
+        check_nobody_behind(store, console, name, set(others.get(name, ())).difference(names), force=False)
         outcomes = planned(store, machine, console, purge) if purge and machine.changes else []
         if machine.made:
             outcomes.append(Outcome(f"Letting driver {machine.driver} give back what it made", changed=True))
@@ -232,6 +242,18 @@ def leave(held: Held, console: Console, *, force: bool, purge: Purge | None, for
         f"Undo it: machinectl rm {'--purge-engine' if engine_alone else '--purge'} {kept}; "
         f"forget how: machinectl rm --forget {kept}{'' if engine_alone else '; or take the host on again with create'}"
     )
+
+
+def check_nobody_behind(store: Store, console: Console, name: str, others: Iterable[str], *, force: bool) -> None:
+    """Refuse to forget the jump host of those of `others` that are there yet; with `force` say whose it was."""
+    others = [other for other in others if jump_of(store, other) == name]
+    if not others:
+        return
+    cause = f"the SSH of {', '.join(others)} goes through it"
+    hint = f"Have it go another way: {'; '.join(f'machinectl set --ssh-jump none {other}' for other in others)}"
+    if not force:
+        raise MachineError(cause, f"{hint}\nOr remove it all the same: machinectl rm -f {name}")
+    console.warn(f'"{name}" is to go, and {cause}\n{hint}')
 
 
 def is_changed(machine: Machine) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import UsageError
 from machinectl.hosts.editing import Edit
+from machinectl.hosts.ssh_config import tell_of_the_way
 from machinectl.machines.advice import advise
 from machinectl.machines.chosen import waiting
 from machinectl.machines.engine_options import DECLARED
@@ -30,6 +31,8 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
     console.note(f'"{name}" now: {", ".join(told(machine, change))}')
     if waits:
         console.note(f"Its host is not told yet: machinectl provision {name}")
+    if change.jump:
+        tell_of_the_way(store, console, machine)
     advise(console, machine)
     return machine
 
@@ -47,7 +50,8 @@ def told(machine: Machine, change: Edit) -> list[str]:
         if option.key in change.engine
     ]
     context = [] if change.context is None else [f"docker context {'wanted' if change.context else 'not wanted'}"]
-    return [*where, *tls, *context, *options, *labels, *engine]
+    jump = [] if change.jump is None else [f"SSH through {machine.jump}" if machine.jump else "no jump host"]
+    return [*where, *tls, *context, *jump, *options, *labels, *engine]
 
 
 def shown(asked: Any) -> str:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.finding import close_all
 from machinectl.errors import UsageError
-from machinectl.hosts.access import keep_host_key, known_hosts_path, logged_in, pin_host_key
-from machinectl.hosts.driven import ssh_endpoint
+from machinectl.hosts.access import keep_host_key, logged_in, pin_host_key
+from machinectl.hosts.by_ssh import readable
+from machinectl.hosts.driven import known_hosts_path, ssh_endpoint
 from machinectl.machines.chosen import chosen_one, waiting
-from machinectl.machines.fileset import read_pem
 from machinectl.ssh.openssh import openssh_command
 from machinectl.ssh.settings import settings
 
@@ -68,12 +68,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
 
 def become_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str]) -> None:
     """Replace this process: the terminal, its signals and its window's size are ssh's own from here on."""
-    path = known_hosts_path(machine)
-    files = [file for file in (path, endpoint.key) if file and os.path.exists(file)]
-    for file in files:
-        # ssh would wait for a pipe for ever.
-        read_pem(file)
-    command = openssh_command(endpoint, known_hosts=path if path in files else "", arguments=arguments)
+    command = openssh_command(endpoint, known_hosts=readable(machine, endpoint), arguments=arguments)
     close_all()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -43,6 +43,11 @@ class Option:
     typed, without the dashes in front; `variable` is the environment variable that stands in for it. Of `choices`,
     where there are some, a str or each of a tuple is one. A `secret` is a str without a default that comes from a file
     (typed as `--NAME-file FILE`) or from the variable, never from the command line itself, and is never kept.
+
+    A `path` is a str, or a tuple of such, that names a file or a directory here: in fleet.yaml it is one beside that
+    file, with `~` for the home directory. `check` raises UsageError for a value that is none, whatever the machines are
+    like: it looks at nothing else. Two machines with the same in all the options that make its `identity`, where a
+    driver has some, would be one host.
     """
 
     name: str
@@ -52,6 +57,9 @@ class Option:
     required: bool = False
     secret: bool = False
     choices: tuple[str, ...] = ()
+    path: bool = False
+    check: Callable[[OptionValue], object] | None = field(default=None, compare=False)
+    identity: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def typed(option: Option) -> str:
 def complete(driver: str, options: Sequence[Option], given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
     """The value of every option of a driver, by name, as `Request.options` has it.
 
-    What is not given has its default. Raises UsageError where one is missing, or is not among its choices.
+    What is not given has its default. Raises UsageError where one is missing, is not among its choices, or is none.
     """
     values = {option.name: given.get(option.name, option.default) for option in options}
     for option in options:
@@ -36,3 +36,5 @@ def check(driver: str, option: Option, value: OptionValue) -> None:
             raise UsageError(
                 f"Error: {typed(option)} {one!r} is none of its choices", f"Choose one of: {', '.join(option.choices)}"
             )
+    if option.check and value != option.default:
+        option.check(value)

@@ -53,10 +53,14 @@ class FleetHost:
 
 @dataclass(frozen=True)
 class Fleet:
-    """A file that is right, by its absolute path; its hosts in its order."""
+    """A file that is right, by its absolute path; its hosts in its order.
+
+    `advice` are lines for the person, file:line:column: text: what is no error and yet not as it should be.
+    """
 
     path: str
     hosts: tuple[FleetHost, ...]
+    advice: tuple[str, ...] = ()
 
 
 class Action(StrEnum):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl.atomic import read_file
 from machinectl.errors import MachineError
-from machinectl.hosts.driven import ssh_endpoint
+from machinectl.hosts.driven import KNOWN_HOSTS, known_hosts_path, ssh_endpoint
 from machinectl.machines.record import Phase
 from machinectl.ssh.credentials import Credentials
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held
     from machinectl.ssh.runner import Follower
     from machinectl.ssh.session import Session
-
-KNOWN_HOSTS = "known_hosts"
 
 
 @dataclass(frozen=True)
@@ -53,10 +50,6 @@ class Access:
         own = Credentials(password=given.password, passphrase=given.passphrase, sudo_password=given.sudo_password)
         own.passphrases = given.passphrases
         return replace(self, credentials=own)
-
-
-def known_hosts_path(machine: Machine) -> str:
-    return os.path.join(machine.directory, KNOWN_HOSTS)
 
 
 def pinned(machine: Machine) -> bytes:
@@ -99,11 +92,20 @@ def logged_in(
             try:
                 way = connect(ssh, access.credentials, policy, console, timeout=timeout, trace=access.trace)
             except Unreachable as exc:
-                if machine.phase is Phase.READY:
-                    exc.hint += f"\nIf it is off: machinectl start {machine.name}"
+                off = first_on_the_way(ssh) if ssh.jump else machine.name
+                if off and machine.phase is Phase.READY:
+                    exc.hint += f"\nIf it is off: machinectl start {off}"
                 raise
             session = connection.enter_context(way)
         yield session
+
+
+def first_on_the_way(ssh: SSHEndpoint) -> str:
+    """The machine whose host is reached from here, on the way to one behind it; "" where that is no machine's."""
+    name = ""
+    while ssh.jump:
+        name, ssh = ssh.jump.machine, ssh.jump.endpoint
+    return name
 
 
 def keep_host_key(held: Held, session: Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -12,9 +13,10 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from machinectl import url as engine_url
 from machinectl.errors import MachineError
-from machinectl.hosts.access import known_hosts_path, pinned
-from machinectl.hosts.driven import ssh_endpoint
+from machinectl.hosts.access import pinned
+from machinectl.hosts.driven import known_hosts_path, ssh_endpoint
 from machinectl.machines.fileset import read_pem
 from machinectl.ssh.host_block import host_block, with_the_users
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from machinectl.console import Console
+    from machinectl.driver import SSHEndpoint
     from machinectl.hosts.access import Access
     from machinectl.machines.record import Machine
 
@@ -31,6 +34,8 @@ USERS_OWN = ("~/.ssh/config", "/etc/ssh/ssh_config")
 # The first line of ssh's own banner about a host key that has changed; what it says to type mends nothing here.
 BANNER = "@@@@@@@@@@"
 CHANGED = "IDENTIFICATION HAS CHANGED"
+# A name or an address that is no pattern to ssh_config(5).
+PLAIN = re.compile(r"[\w.:-]+", re.ASCII)
 # How much of what a program says is kept, in lines, and how long one may be, in bytes: a host may say what it likes.
 MOST_KEPT, LONGEST_LINE = 100, 1 << 16
 # How long it is listened to once it has ended. Seconds.
@@ -47,12 +52,32 @@ class Ended(NamedTuple):
 def block(machine: Machine) -> str:
     """What ssh's configuration is to say of a machine. Raises MachineError where it has no SSH; see `host_block`."""
     endpoint = ssh_endpoint(machine)
+    known_hosts = readable(machine, endpoint)
+    return host_block(machine.name, endpoint, known_hosts=known_hosts, also=also_known_as(machine))
+
+
+def readable(machine: Machine, endpoint: SSHEndpoint) -> str:
+    """The path of a machine's known_hosts, "" where it has none yet. Raises MachineError for what is no file to read.
+
+    That goes for all that ssh is told to read: it would wait for a pipe for ever.
+    """
     path = known_hosts_path(machine)
-    files = [file for file in (path, endpoint.key) if file and os.path.exists(file)]
+    known_hosts, files = (path if os.path.exists(path) else ""), [path, endpoint.key]
+    while endpoint.jump:
+        files += [endpoint.jump.known_hosts, endpoint.jump.endpoint.key]
+        endpoint = endpoint.jump.endpoint
     for file in files:
-        # ssh would wait for a pipe for ever.
-        read_pem(file)
-    return host_block(machine.name, endpoint, known_hosts=path if path in files else "")
+        if file and os.path.exists(file):
+            read_pem(file)
+    return known_hosts
+
+
+def also_known_as(machine: Machine) -> str:
+    """The host in an ssh:// URL that leads through a jump host, of which docker's own ssh knows by this alone."""
+    if not (machine.jump and machine.url.startswith("ssh://")):
+        return ""
+    host = engine_url.parse(machine.url).host
+    return host if PLAIN.fullmatch(host) else ""
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from machinectl import url as engine_url
 from machinectl.driver import Request
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.access import pin_host_key
-from machinectl.hosts.driven import instance
+from machinectl.hosts.driven import instance, jump_of, led
 from machinectl.hosts.given import read_given
+from machinectl.hosts.ssh_config import tell_of_the_way
 from machinectl.machines import record
 from machinectl.machines.chosen import waiting
 from machinectl.machines.record import Machine, Phase
@@ -70,6 +71,7 @@ class Creation:
             except BaseException as exc:
                 give_up(held, console, exc)
                 raise
+            tell_of_the_way(store, console, held.machine)
             return Made(held.machine, set_up, tuple(outcomes))
 
     def plan(self, store: Store, console: Console) -> Plan:
@@ -80,8 +82,9 @@ class Creation:
         machine = settled.begun or Machine(self.name, self.spec.driver, directory=store.directory(self.name))
         machine.spec = self.spec
         settled.place(machine, there)
-        if there.ssh and settled.sets_up(there.ssh):
-            return self.onboarding.plan(machine, console, there.ssh, store)
+        ssh = led(machine, there.ssh)
+        if ssh and settled.sets_up(ssh):
+            return self.onboarding.plan(machine, console, ssh, store)
         from machinectl.hosts.setup import Plan
 
         if there.url:
@@ -112,11 +115,22 @@ class Settled:
         if self.given and self.creation.spec.tls is False:
             raise UsageError("--no-tls and certificates exclude each other", "Leave one of them out")
         self.creation.driver.check(self.request)
+        if self.creation.spec.jump:
+            self._check_jump()
         if self.excludes_set_up:
             there = self.creation.driver.preview(self.request)
             # Of a host that is yet to be made nothing is known, but that it is made to be set up.
             if there.ssh or not there.url:
                 raise set_up_excluded()
+
+    def _check_jump(self) -> None:
+        """Refuse what does not lead to the host. Raises MachineError."""
+        machine = Machine(self.creation.name, self.creation.spec.driver, directory=self.request.directory)
+        machine.jump = self.creation.spec.jump
+        jump_of(machine)
+        there = self.creation.driver.preview(self.request)
+        if there.url and not there.ssh:
+            raise without_ssh(machine)
 
     @property
     def excludes_set_up(self) -> bool:
@@ -140,6 +154,14 @@ class Settled:
             ssh = there.ssh
             machine.url = str(engine_url.EngineURL("ssh", user=ssh.user, host=ssh.host, port=ssh.port))
         machine.tls = speaks_tls(machine.url, asked, given=given or (spare and machine.url.startswith("tcp://")))
+
+
+def without_ssh(machine: Machine) -> UsageError:
+    return UsageError(
+        f'A jump host is for SSH, and driver "{machine.driver}" does not know any of "{machine.name}"',
+        "Leave --ssh-jump out, or use a driver that does: "
+        "machinectl create -d generic --generic-ip-address <ADDRESS> <NAME>",
+    )
 
 
 def set_up_excluded() -> UsageError:
@@ -229,7 +251,7 @@ def make(held: Held, settled: Settled) -> SSHEndpoint | None:
     there = driver.where(instance(machine))
     settled.place(machine, there)
     held.write()
-    return there.ssh
+    return led(machine, there.ssh)
 
 
 def give_up(held: Held, console: Console, why: BaseException) -> None:

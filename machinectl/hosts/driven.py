@@ -1,18 +1,25 @@
-"""A machine and its driver: what the driver knows of it, and how what the driver says is kept."""
+"""A machine and its driver: what the driver knows of it, what leads there, and how what the driver says is kept."""
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.driver import Instance
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError
 from machinectl.machines.record import Phase
+from machinectl.machines.store import Store
+from machinectl.ssh.endpoint import Jump
 
 if TYPE_CHECKING:
     from machinectl.driver import Driver, SSHEndpoint, Where
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
+
+
+KNOWN_HOSTS = "known_hosts"
 
 
 def instance(machine: Machine) -> Instance:
@@ -31,8 +38,57 @@ def driver_of(machine: Machine) -> Driver:
 
 
 def where(machine: Machine) -> Where:
-    """Where a machine's engine and its SSH are, as its driver says."""
-    return driver_of(machine).where(instance(machine))
+    """Where a machine's engine and its SSH are, as its driver says, and what leads to its SSH."""
+    there = driver_of(machine).where(instance(machine))
+    return replace(there, ssh=led(machine, there.ssh))
+
+
+def led(machine: Machine, ssh: SSHEndpoint | None) -> SSHEndpoint | None:
+    """A machine's SSH as its driver says, with what leads there. Raises what `jump_of` does."""
+    return replace(ssh, jump=jump_of(machine)) if ssh and machine.jump else ssh
+
+
+def jump_of(machine: Machine) -> Jump | None:
+    """What leads to a machine's SSH, where that was asked for; the name of a machine there is means its host.
+
+    Raises UsageError for what is no host, and MachineError where there is no saying: the jump host's machine has no
+    SSH or cannot be read, or the way leads in a circle.
+    """
+    return followed(machine, known_hosts_path(machine), (machine.name,)) if machine.jump else None
+
+
+def followed(machine: Machine, pins: str, passed: tuple[str, ...]) -> Jump:
+    """The jump host of a machine; `pins` is the file that pins it where it has none of its own."""
+    from machinectl.ssh.settings import jump_host
+
+    pins = pins if os.path.exists(pins) else ""
+    store = Store(os.path.dirname(os.path.dirname(machine.directory)))
+    if machine.jump == machine.name:
+        raise MachineError(
+            f'"{machine.name}" cannot be its own jump host', "Name another one: machinectl set --ssh-jump <HOST> <NAME>"
+        )
+    if not store.exists(machine.jump):
+        return Jump(jump_host(machine.jump), pins)
+    if machine.jump in passed:
+        raise MachineError(
+            f"The jump hosts lead in a circle: {' -> '.join([*passed, machine.jump])}",
+            f"Take one of them out: machinectl set --ssh-jump none {passed[0]}",
+        )
+    gate = store.read(machine.jump)
+    ssh = driver_of(gate).where(instance(gate)).ssh
+    if ssh is None:
+        raise MachineError(
+            f'"{gate.name}" is no jump host: driver "{gate.driver}" does not know any SSH of it',
+            f"Name another one: machinectl set --ssh-jump <HOST> {machine.name}",
+        )
+    own = known_hosts_path(gate)
+    is_pinned = os.path.exists(own)
+    before = followed(gate, own if is_pinned else pins, (*passed, gate.name)) if gate.jump else None
+    return Jump(replace(ssh, jump=before), own if is_pinned else pins, gate.name if is_pinned else "")
+
+
+def known_hosts_path(machine: Machine) -> str:
+    return os.path.join(machine.directory, KNOWN_HOSTS)
 
 
 def ssh_endpoint(machine: Machine) -> SSHEndpoint:

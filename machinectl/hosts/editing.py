@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.errors import UsageError
-from machinectl.hosts.driven import driver_of, instance
+from machinectl.hosts.creation import without_ssh
+from machinectl.hosts.driven import driver_of, instance, where
 from machinectl.machines.record import PROVISION, Phase
 
 if TYPE_CHECKING:
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 class Edit:
     """What to change; what is None or empty stays as it is.
 
-    `engine` is engine options by their keys, `options` the driver's by their names.
+    `jump` is "" for no jump host. `engine` is engine options by their keys, `options` the driver's by their names.
     """
 
     url: str | None = None
     tls: bool | None = None
     context: bool | None = None
+    jump: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     unlabel: Sequence[str] = ()
     engine: Mapping[str, Any] = field(default_factory=dict)
@@ -52,6 +54,10 @@ class Edit:
             move(machine, engine_url.with_port(self.url, tls=tls), tls=self.tls)
         if self.context is not None:
             machine.context = self.context
+        if self.jump is not None:
+            machine.jump = self.jump
+            if self.jump and where(machine).ssh is None:
+                raise without_ssh(machine)
         if self.tls is not None:
             if self.tls and not machine.url.startswith("tcp://"):
                 raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Leave --tls out")

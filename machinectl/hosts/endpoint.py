@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def endpoint(machine: Machine) -> engine.Endpoint:
-    """Where a machine's engine is, and what opens it: the certificates, or for ssh:// the machine's own key."""
+    """Where a machine's engine is, and what opens it: the certificates, or for ssh:// the machine's own key.
+
+    Raises MachineError for ssh:// where there is no saying what leads there.
+    """
     options = ssh_options(machine) if machine.url.startswith("ssh://") else ()
     return engine.Endpoint(machine.url, machine.tls, machine.directory, options, machine.name, takeover(machine))
 
@@ -32,13 +35,15 @@ def takeover(machine: Machine) -> str:
 
 
 def ssh_options(machine: Machine) -> tuple[str, ...]:
-    """What ssh is told beside what the user's own configuration says; the pin, also where the driver knows no more."""
-    from machinectl.hosts.access import known_hosts_path
-    from machinectl.hosts.driven import where
+    """What ssh is told beside what the user's own configuration says; the pin, also where the driver knows no more.
+
+    Raises MachineError where there is no saying what leads to the host.
+    """
+    from machinectl.hosts.driven import driver_of, instance, jump_of, known_hosts_path
     from machinectl.ssh.openssh import identity
 
     try:
-        ssh = where(machine).ssh
+        ssh = driver_of(machine).where(instance(machine)).ssh
     except MachineError:
         key = ""
     else:
@@ -46,4 +51,4 @@ def ssh_options(machine: Machine) -> tuple[str, ...]:
             return ()
         key = ssh.key
     pinned = known_hosts_path(machine)
-    return tuple(identity(key, pinned if os.path.exists(pinned) else ""))
+    return tuple(identity(key, pinned if os.path.exists(pinned) else "", jump_of(machine)))

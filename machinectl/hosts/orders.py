@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.access import elevated, keep_host_key, known_hosts_path, logged_in, pinned
+from machinectl.hosts.access import elevated, keep_host_key, logged_in, pinned
+from machinectl.hosts.by_ssh import readable
 from machinectl.hosts.driven import ssh_endpoint
 from machinectl.machines.chosen import waiting
-from machinectl.machines.fileset import read_pem
 from machinectl.ssh.batch import CONNECT_SECONDS, NotBegun
 from machinectl.ssh.batch import follow as follow_by_system
 
@@ -49,9 +48,9 @@ def carry_out(
     """
     machine = store.read(name)
     endpoint = ssh_endpoint(machine)
-    if suits_system(machine, endpoint, access, order):
+    if known_hosts := suiting_system(machine, endpoint, access, order):
         try:
-            return follow_by_system(endpoint, known_hosts_path(machine), order.script, say, over, input=order.input)
+            return follow_by_system(endpoint, known_hosts, order.script, say, over, input=order.input)
         except NotBegun as exc:
             # Our own can ask for a passphrase, and knows better what there is to say.
             refuse_silent(endpoint, exc)
@@ -65,18 +64,14 @@ def carry_out(
         return runner.follow(order.script, say, over, input=order.input)
 
 
-def suits_system(machine: Machine, endpoint: SSHEndpoint, access: Access, order: Order) -> bool:
-    """Whether the system's ssh can do it as well: there is nothing that it cannot be told, and the key is pinned."""
+def suiting_system(machine: Machine, endpoint: SSHEndpoint, access: Access, order: Order) -> str:
+    """The machine's known_hosts where the system's ssh can do it as well, else "".
+
+    There is nothing then that it cannot be told, and the host's key is pinned.
+    """
     if order.native or order.sudo or access.is_told or access.trace or not shutil.which("ssh"):
-        return False
-    path = known_hosts_path(machine)
-    if not os.path.exists(path):
-        return False
-    for file in (path, endpoint.key):
-        if file and os.path.exists(file):
-            # ssh would wait for a pipe for ever.
-            read_pem(file)
-    return True
+        return ""
+    return readable(machine, endpoint)
 
 
 def refuse_silent(endpoint: SSHEndpoint, failure: NotBegun) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from machinectl import engine
 from machinectl.atomic import PRIVATE_DIRECTORY, Translated, discard, replace_file, sync_directory
 from machinectl.engine.endpoint import Deadline
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, one_line
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.identity import CLIENT_FILES, Identity
 from machinectl.machines.store import PENDING
@@ -79,7 +79,10 @@ def look(machine: Machine, deadline: Deadline, question: Question | None = None)
 
     Never raises.
     """
-    where = endpoint(machine)
+    try:
+        where = endpoint(machine)
+    except MachineError as exc:
+        return engine.Probe(State.ERROR, error=one_line(exc.cause), hint=exc.hint), machine.directory
     found = engine.probe_by(where, deadline, question)
     # Another set mends nothing where nobody answers.
     if found.state is not State.ERROR or not machine.tls:

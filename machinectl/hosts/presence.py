@@ -135,7 +135,7 @@ class Watch:
             return True
         found = settings(self.way)
         try:
-            if found.proxy_jump or found.proxy_command:
+            if not found.is_direct:
                 # There is no telling from here why the last leg of the way fails.
                 with logged_in(self.machine, Nobody(), self.access, ssh=self.way, timeout=LOOK):
                     return False

@@ -350,10 +350,13 @@ def verify(machine: Machine, url: str, console: Console, host: Facts, target: Ta
         return
     # A firewall that rejects may also be heard as "no route to host".
     if found.state in {State.TIMEOUT, State.STOPPED} or firewall.blocking(host, target.port):
-        raise MachineError(
-            f"The engine runs on the host, but {url} cannot be reached from here: {found.error}",
-            firewall.advice(host, target.port),
-        )
+        advice = firewall.advice(host, target.port)
+        if machine.jump:
+            advice += (
+                "\nIts jump host leads to its SSH alone. Where that is the one way there, have docker go by SSH, too: "
+                f"machinectl rm {machine.name}, and create it with --no-provision"
+            )
+        raise MachineError(f"The engine runs on the host, but {url} cannot be reached from here: {found.error}", advice)
     raise MachineError(f"The engine at {url} does not answer as it should: {found.error}", found.hint)
 
 

@@ -96,7 +96,7 @@ def is_silent(way: SSHEndpoint, deadline: Deadline) -> bool:
 
     try:
         found = settings(way)
-        if found.proxy_jump or found.proxy_command:
+        if not found.is_direct:
             return False
         addresses = socket.getaddrinfo(found.hostname, found.port, found.family, socket.SOCK_STREAM)
     except (MachineError, OSError, UnicodeError):

@@ -6,17 +6,20 @@ It is there once it was asked for, and a machine's block in it follows the machi
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.atomic import Translated, read_file, replace_file
+from machinectl.errors import MachineError, meant
 from machinectl.hosts.by_ssh import block
 from machinectl.hosts.driven import where
 from machinectl.machines.record import Phase
 from machinectl.machines.store import Lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from machinectl.console import Console
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
@@ -25,6 +28,7 @@ FILE = "ssh_config"
 LOCK = ".ssh_config"
 HEADER = "# machinectl's, kept in step with its machines. What is changed here is lost: ~/.ssh/config is the place.\n"
 HOST = "Host "
+PROXY = "ProxyCommand "
 # In bytes: what some 20,000 machines take.
 LONGEST = 16 << 20
 
@@ -63,8 +67,36 @@ def follow(store: Store, name: str, after: Machine | None) -> None:
         kept = {each: text for each, text in blocks.items() if each != name or store.exists(name)}
         if after and is_known(after):
             kept[after.name] = block_of(after)
+            kept.update(led_through(store, after.name, kept))
         if kept != blocks:
             replace_file(path_in(store), dump(kept))
+
+
+def tell_of_the_way(store: Store, console: Console, machine: Machine) -> None:
+    """Say what a person may not know of a machine's jump host that was just asked for."""
+    if machine.jump and not store.exists(machine.jump) and (near := meant(machine.jump, store.names())):
+        console.note(
+            f'"{machine.jump}" is no machine, but a host as ssh knows it. Where "{near}" is meant: '
+            f"machinectl set --ssh-jump {near} {machine.name}"
+        )
+    # docker tells its ssh an address alone.
+    if machine.jump and machine.url.startswith("ssh://") and not os.path.exists(path_in(store)):
+        console.note(
+            f'docker goes to "{machine.name}" by ssh, which knows of its jump host by your configuration alone\n'
+            "Have it there: machinectl ssh-config --write"
+        )
+
+
+def led_through(store: Store, name: str, blocks: Mapping[str, str]) -> dict[str, str]:
+    """The blocks of machines that a machine may lead to: they tell of its key, and of where it is, too.
+
+    One that there is no saying of now is left out.
+    """
+    found = {}
+    for other in [each for each, text in blocks.items() if PROXY in text and each != name]:
+        with suppress(MachineError):
+            found[other] = block_of(store.read(other))
+    return found
 
 
 def is_known(machine: Machine) -> bool:
@@ -78,7 +110,7 @@ def parse(text: bytes) -> dict[str, str]:
     name = ""
     for line in text.decode(errors="surrogateescape").splitlines(keepends=True):
         if line.startswith(HOST):
-            name = line.removeprefix(HOST).strip()
+            name, *_ = line.removeprefix(HOST).split() or [""]
             blocks[name] = ""
         if name:
             blocks[name] += line

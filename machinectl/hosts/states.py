@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.engine.endpoint import Deadline
 from machinectl.errors import MachineError
-from machinectl.hosts.driven import driver_of, instance
+from machinectl.hosts.driven import driver_of, instance, led
 from machinectl.hosts.pending import look as look_with_all
 from machinectl.hosts.silence import SSHLook
 from machinectl.state import State
@@ -69,7 +69,7 @@ def off(machine: Machine, found: engine.Probe) -> engine.Probe:
 def way_in(machine: Machine, driver: Driver | None) -> SSHEndpoint | None:
     """Where a machine's SSH is, None where that is not known."""
     try:
-        return driver.where(instance(machine)).ssh if driver else None
+        return led(machine, driver.where(instance(machine)).ssh) if driver else None
     except MachineError:
         return None
 

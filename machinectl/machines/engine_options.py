@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.atomic import LONGEST
 from machinectl.errors import UsageError
+from machinectl.machines.create_options import ENV_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 WAYS = ("auto", "docker", "distro", "none")
 
@@ -92,8 +93,7 @@ class EngineOptions:
 
     def check(self) -> None:
         """Refuse what no engine could be given, before anybody is asked or touched. Raises UsageError."""
-        if self.install and self.install not in WAYS:
-            raise UsageError(f"--engine-install {self.install!r} is not known", f"One of: {' '.join(WAYS)}")
+        check_way(self.install)
         for variable in self.env:
             check_variable(variable)
         check_address(self.bind)
@@ -102,6 +102,11 @@ class EngineOptions:
 DECLARED = tuple(
     Declared(each.name, *each.metadata["declared"]) for each in fields(EngineOptions) if "declared" in each.metadata
 )
+
+
+def check_way(way: str) -> None:
+    if way and way not in WAYS:
+        raise UsageError(f"--engine-install {way!r} is not known", f"One of: {' '.join(WAYS)}")
 
 
 def is_variable(variable: str) -> bool:
@@ -121,7 +126,7 @@ def read_env_file(path: str, environment: Mapping[str, str]) -> list[str]:
 
     Blank lines and those that begin with # are passed over. What a file holds is shown nowhere: it is for passwords.
     """
-    flag = "--engine-env-file"
+    flag = ENV_FILE.flag
     try:
         # Not a regular file alone: it may come from a password store, <(pass show proxy).
         with open(os.path.expanduser(path), "rb") as file:
@@ -143,6 +148,11 @@ def read_env_file(path: str, environment: Mapping[str, str]) -> list[str]:
             raise UsageError(f"{flag}: line {number} of {path} is not a variable", "Write NAME=VALUE, one on a line")
         found.append(variable)
     return found
+
+
+def each_once(variables: Iterable[str]) -> tuple[str, ...]:
+    """An environment with each variable once: the last one counts, as with docker."""
+    return tuple({variable.partition("=")[0]: variable for variable in variables}.values())
 
 
 def check_address(address: str) -> None:

@@ -6,9 +6,10 @@ import dataclasses
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from machinectl.atomic import read_file
 from machinectl.ssh import dial, system
 from machinectl.ssh.errors import BeyondUs, SSHError
-from machinectl.ssh.hostkeys import HostKeys
+from machinectl.ssh.hostkeys import HostKeyPolicy, HostKeys
 from machinectl.ssh.known_hosts import HostKey
 from machinectl.ssh.login import log_in
 from machinectl.ssh.session import OwnSession
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.ssh.credentials import Credentials
-    from machinectl.ssh.endpoint import SSHEndpoint
-    from machinectl.ssh.hostkeys import HostKeyPolicy
+    from machinectl.ssh.endpoint import Jump, SSHEndpoint
     from machinectl.ssh.session import Session
     from machinectl.ssh.settings import Settings
 
@@ -90,47 +90,54 @@ class Journey:
     """The way to a host and everything on it that has to be closed again."""
 
     def __init__(self, stack: ExitStack, credentials: Credentials, host_keys: HostKeys, console: Console) -> None:
+        # That of the host; a jump host that is a machine has one of its own.
         self.host_keys = host_keys
         self._stack = stack
         self._credentials = credentials
         self._console = console
 
-    def reach(self, chosen: Settings, *, hops: int = 0) -> Transport:
-        """A transport that is logged in; with `hops` above 0 it is that of a jump host."""
+    def reach(
+        self, chosen: Settings, judge: HostKeys | None = None, *, hops: int = 0, aside: bool = False
+    ) -> Transport:
+        """A transport that is logged in; with `hops` above 0 it is that of a jump host.
+
+        Its key is judged by `judge`, `aside` where it is not that one's own host.
+        """
         if hops > LONGEST_CHAIN:
             raise SSHError(f"The jump hosts of {chosen.host} lead in a circle", f"See: ssh -G {chosen.host}")
-        transport = self._open(chosen, hops)
+        transport = self._open(chosen, judge or self.host_keys, hops, aside=aside)
         credentials = self._credentials.for_jump() if hops else self._credentials
         log_in(transport, chosen, credentials, self._console)
         return transport
 
     def meet(self, chosen: Settings) -> None:
         """Find that a host's key is trusted, and leave it at that."""
-        self._open(chosen, hops=0)
+        self._open(chosen, self.host_keys, hops=0, aside=False)
 
-    def _open(self, chosen: Settings, hops: int) -> Transport:
+    def _open(self, chosen: Settings, judge: HostKeys, hops: int, *, aside: bool) -> Transport:
         """A transport to a host whose key is trusted."""
-        jump = hops > 0
-        demanded = self.host_keys.demanded(jump=jump)
-        types = self.host_keys.known_types(chosen, jump=jump)
-        transport, key = self._shake_hands(chosen, types, hops)
+        demanded = judge.demanded(jump=aside)
+        types = judge.known_types(chosen, jump=aside)
+        transport, key = self._shake_hands(chosen, judge, types, hops)
         # The fingerprint demanded may be that of another of the host's keys: each is asked for in turn.
         kinds = [kind for kind in KEY_KINDS if key.type not in kind]
         while demanded and key.fingerprint != demanded and kinds:
             types = list(kinds.pop(0))
-            another, other_key = self._shake_hands(chosen, types, hops)
+            another, other_key = self._shake_hands(chosen, judge, types, hops)
             if other_key.fingerprint == demanded:
                 transport, key = another, other_key
             elif other_key == key:
                 break
-        self.host_keys.check(chosen, key, jump=jump)
+        judge.check(chosen, key, jump=aside)
         return transport
 
-    def _shake_hands(self, chosen: Settings, types: list[str], hops: int) -> tuple[Transport, HostKey]:
+    def _shake_hands(self, chosen: Settings, judge: HostKeys, types: list[str], hops: int) -> tuple[Transport, HostKey]:
         proxy = None
         sock: socket.socket | paramiko.Channel
-        if chosen.proxy_jump:
-            sock = self._jump(chosen, hops)
+        if chosen.jump:
+            sock = self._through(chosen.jump, chosen, judge, hops)
+        elif chosen.proxy_jump:
+            sock = self._jump(chosen, judge, hops)
         elif chosen.proxy_command:
             proxy = dial.ProxyCommand(chosen.proxy_command)
             self._stack.callback(proxy.close)
@@ -145,11 +152,21 @@ class Journey:
         key = transport.get_remote_server_key()
         return transport, HostKey(key.get_name(), key.asbytes())
 
-    def _jump(self, chosen: Settings, hops: int) -> paramiko.Channel:
+    def _through(self, jump: Jump, chosen: Settings, judge: HostKeys, hops: int) -> paramiko.Channel:
+        """A channel through the jump host that was asked for."""
+        gate = settings(jump.endpoint)
+        if jump.machine:
+            policy = HostKeyPolicy(read_file(jump.known_hosts), machine=jump.machine)
+            transport = self.reach(gate, HostKeys(policy, self._console), hops=hops + 1)
+        else:
+            transport = self.reach(gate, judge, hops=hops + 1, aside=True)
+        return dial.through(transport, chosen, gate.address)
+
+    def _jump(self, chosen: Settings, judge: HostKeys, hops: int) -> paramiko.Channel:
         """A channel through the last of the jump hosts, which is reached through those before it."""
         *before, last = jump_targets(chosen.proxy_jump)
         jump = settings(last)
         if before:
             jump = dataclasses.replace(jump, proxy_jump=chosen.proxy_jump.rpartition(",")[0])
-        transport = self.reach(jump, hops=hops + 1)
+        transport = self.reach(jump, judge, hops=hops + 1, aside=True)
         return dial.through(transport, chosen, jump.address)

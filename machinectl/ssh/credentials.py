@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from typing import TYPE_CHECKING
-
-from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
     from machinectl.console import Console
 
 # A person may mistype: OpenSSH's NumberOfPasswordPrompts, and sudo's passwd_tries.
 TRIES = 3
-# In characters: who wrote the file meant another one. A pipe is as good as a file here: --…-file <(pass show orion).
-LONGEST_LINE = 1 << 16
 
 
 class Credentials:
@@ -45,26 +39,3 @@ class Credentials:
 def ask(console: Console, question: str) -> str | None:
     """A secret from the person at the terminal; None where there is nobody, or nothing was typed."""
     return (console.ask(question, secret=True) or None) if console.interactive else None
-
-
-def is_exposed(path: str) -> bool:
-    """Whether others than its owner can read a file; a pipe (`<(pass show orion)`) is nobody else's."""
-    try:
-        mode = os.stat(os.path.expanduser(path)).st_mode
-    except OSError:
-        return False
-    return os.name == "posix" and stat.S_ISREG(mode) and bool(mode & (stat.S_IRGRP | stat.S_IROTH))
-
-
-def read_secret(path: str, option: str) -> str:
-    """The first line of a file that was named by an option. Raises MachineError where there is none."""
-    try:
-        with open(os.path.expanduser(path), encoding="utf-8", errors="surrogateescape") as file:
-            secret = file.readline(LONGEST_LINE + 1).rstrip("\r\n")
-    except OSError as exc:
-        raise MachineError(f"{option}: {path} cannot be read: {exc.strerror}", f"See: ls -l {path}") from exc
-    if len(secret) > LONGEST_LINE:
-        raise MachineError(f"{option}: the first line of {path} is no secret: it does not end", f"See: ls -l {path}")
-    if not secret:
-        raise MachineError(f"{option}: {path} has nothing on its first line", "Write the secret there, on one line")
-    return secret

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.ssh.endpoint import SSHEndpoint
-from machinectl.ssh.openssh import proof
+from machinectl.ssh.openssh import proof, way
 from machinectl.ssh.settings import ask_once, check_endpoint
 
 if TYPE_CHECKING:
@@ -63,8 +63,10 @@ SPELT = {
 }
 
 
-def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "") -> str:
+def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also: str = "") -> str:
     """The lines about a machine, from its `Host` on. `known_hosts` is the path of the machine's, "" before it has one.
+
+    `also` is another name that they are for.
 
     Raises UsageError for a host that no host is called, MachineError for a path that no line can hold, and SSHError for
     a configuration that ssh refuses.
@@ -75,16 +77,18 @@ def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "") -> st
         own.insert(0, ("Port", str(endpoint.port)))
     if endpoint.user:
         own.insert(0, ("User", endpoint.user))
-    said = {keyword for keyword, _ in own}
+    own[:0] = way(endpoint.jump)
+    said = {keyword for keyword, _ in own} | ({"ProxyJump"} if endpoint.jump else set())
     # Where the user's configuration has the same name for it, what that says holds, now and later.
-    way = [] if endpoint.host == name else said_of(endpoint, pinned=bool(known_hosts))
-    lines = [f"{keyword} {value}" for keyword, value in [*(each for each in way if each[0] not in said), *own]]
+    users = [] if endpoint.host == name else said_of(endpoint, pinned=bool(known_hosts))
+    lines = [f"{keyword} {value}" for keyword, value in [*(each for each in users if each[0] not in said), *own]]
     for line in lines:
         if not line.isprintable():
             raise MachineError(
                 f"ssh's configuration cannot say {line!r}", "Keep the store in a directory without such characters"
             )
-    return "".join([f"Host {name}\n", *(f"    {line}\n" for line in lines)])
+    names = " ".join(dict.fromkeys([name, also or name]))
+    return "".join([f"Host {names}\n", *(f"    {line}\n" for line in lines)])
 
 
 def said_of(endpoint: SSHEndpoint, *, pinned: bool) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.atomic import read_file
 from machinectl.errors import UsageError
-from machinectl.ssh.endpoint import SSHEndpoint
+from machinectl.ssh.endpoint import Jump, SSHEndpoint
 from machinectl.ssh.errors import SSHError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Options = dict[str, list[str]]
 
 SSH_PORT = 22
+PORTS = range(1, 1 << 16)
 # How long TCP and SSH's greeting may take where the configuration sets no ConnectTimeout, in seconds: a host that
 # boots, or a link at its worst, answers within it, and a person still waits for it.
 CONNECT_TIMEOUT = 15.0
@@ -80,6 +81,13 @@ class Settings:
     connect_timeout: float
     alive_interval: float
     alive_count: int
+    # What the way leads through in place of `proxy_jump` and `proxy_command`, which are "" then.
+    jump: Jump | None = None
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether its port is reached from here, with nothing in between."""
+        return not (self.jump or self.proxy_jump or self.proxy_command)
 
     @property
     def address(self) -> str:
@@ -268,8 +276,8 @@ def choose(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]]) -> Setti
         key_given=bool(endpoint.key),
         identities_only=bool(endpoint.key) or option("identitiesonly") == "yes",
         agent=agent_socket(options, tokens),
-        proxy_jump=option("proxyjump"),
-        proxy_command=replace(option("proxycommand"), tokens),
+        proxy_jump="" if endpoint.jump else option("proxyjump"),
+        proxy_command="" if endpoint.jump else replace(option("proxycommand"), tokens),
         known_hosts=tuple(
             path for name in ("userknownhostsfile", "globalknownhostsfile") for path in existing(option(name), tokens)
         ),
@@ -280,6 +288,7 @@ def choose(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]]) -> Setti
         connect_timeout=float(option("connecttimeout") or CONNECT_TIMEOUT),
         alive_interval=interval or ALIVE_INTERVAL,
         alive_count=int(option("serveralivecountmax", str(ALIVE_COUNT))) if interval else ALIVE_COUNT,
+        jump=endpoint.jump,
     )
 
 
@@ -324,6 +333,21 @@ def existing(paths: str, tokens: Mapping[str, str]) -> list[str]:
         else:
             length = 1
         del words[:length]
+    return found
+
+
+def jump_host(text: str) -> SSHEndpoint:
+    """One jump host, as ssh's -J takes it. Raises UsageError for what is none."""
+    found = jump_target(text)
+    colons, port = found.host.count(":"), re.search(r":(\d+)/?$", text)
+    # One colon is in no address: a port was meant that is none.
+    if "," in text or colons == 1 or (port and not colons and found.port not in PORTS):
+        raise UsageError(
+            f"{text!r} is no jump host: that is the name of a machine, or [user@]host[:port]",
+            "Where the way to it leads through another one, give that one a jump host of its own: ProxyJump in "
+            "~/.ssh/config, or --ssh-jump of its machine",
+        )
+    check_endpoint(found)
     return found
 
 

@@ -109,7 +109,7 @@ def meet(endpoint: SSHEndpoint, settings: Settings, host_keys: HostKeys, *, inst
 
 def check_way(settings: Settings, instead_of: BeyondUs) -> None:
     """Leave no host behind a jump host to the system's ssh: it judges that one's key by what it knows itself."""
-    if settings.proxy_jump:
+    if settings.jump or settings.proxy_jump:
         raise instead_of
 
 

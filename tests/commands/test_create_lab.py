@@ -158,6 +158,20 @@ def test_a_host_behind_a_jump_host(fresh_host: FreshHost, cli: Cli) -> None:
     assert cli.ok("url", "orion").stdout == f"tcp://{behind.ip}:2376\n"
     assert "nothing to do" in cli.ok("provision", "orion").stderr
 
+    # The same through a machine, of which the user's configuration knows nothing.
+    cli.config.write("ConnectTimeout 5\n")
+    cli.ok(*generic(jump, "--no-provision", "--no-tls", user="joe", name="gate"))
+    cli.ok("set", "--ssh-jump", "gate", "--generic-ip-address", behind.ip, "orion")
+    assert "nothing to do" in cli.ok("provision", "orion").stderr
+    assert cli.ok("ssh", "orion", "hostname").stdout == f"{behind.name}\n"
+    assert "load" in cli.ok("info", "--ssh", "orion").stdout.lower()
+    said = cli.ok(*generic(behind, "--no-provision", "--ssh-jump", "gate", user="root", name="shell")).stderr
+    assert "machinectl ssh-config --write" in said
+    assert cli.ok("status", "shell").stdout == "Running\n"
+    # docker's own ssh finds the way in the user's configuration.
+    cli.config.write(cli.ok("ssh-config", "--write").stdout)
+    assert cli.is_running("shell")
+
 
 def test_registering_a_host_and_forgetting_it_leave_it_untouched(fresh_host: FreshHost, cli: Cli) -> None:
     host = fresh_host("docker")

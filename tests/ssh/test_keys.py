@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
+from machinectl.secret_files import read_secret
 from machinectl.ssh import keys
-from machinectl.ssh.credentials import Credentials, read_secret
+from machinectl.ssh.credentials import Credentials
 from machinectl.ssh.errors import SSHError, TokenNeeded
 from tests.support.sshd import keygen, public
 

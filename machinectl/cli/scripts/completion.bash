@@ -345,7 +345,7 @@ __machinectl_table() {
             ;;
         'create')
             verbs=''
-            flags='-d=DRIVER --driver=DRIVER --tls-dir=DIRECTORY --tls-ca-cert=FILE --tls-client-cert=FILE --tls-client-key=FILE --no-tls --no-provision --no-context --dry-run -y --yes -f --force --restart-swarm --open-firewall --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --engine-env-file=FILE --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-d=DRIVER --driver=DRIVER --tls-dir=DIRECTORY --tls-ca-cert=FILE --tls-client-cert=FILE --tls-client-key=FILE --no-tls --no-provision --no-context --ssh-jump=MACHINE --dry-run -y --yes -f --force --restart-swarm --open-firewall --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --engine-env-file=FILE --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='TEXT'
             ;;
         'import')
@@ -365,7 +365,7 @@ __machinectl_table() {
             ;;
         'set')
             verbs=''
-            flags='--url=TEXT --unlabel=TEXT --tls --no-tls --context --no-context --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --engine-env-file=FILE --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT -h --help'
+            flags='--url=TEXT --unlabel=TEXT --tls --no-tls --context --no-context --ssh-jump=MACHINE --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --engine-env-file=FILE --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT -h --help'
             arguments='MACHINE'
             ;;
         'drivers')

@@ -1,0 +1,141 @@
+"""What is wrong between hosts of a fleet, each of which is right by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl import url
+from machinectl.errors import MachineError, meant
+from machinectl.fleet.keys import SWARM
+from machinectl.machines import create_options
+from machinectl.machines.create_options import CERTIFICATES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from machinectl.driver import OptionValue
+    from machinectl.fleet.faults import Faults
+    from machinectl.fleet.keys import DriverKeys
+    from machinectl.fleet.model import FleetHost, Place
+
+
+class Said(NamedTuple):
+    """A host as the file has it, with its driver, and the places of what is said of it by key."""
+
+    host: FleetHost
+    driver: DriverKeys
+    places: Mapping[str, Place]
+
+    def place(self, key: str) -> Place:
+        """Where a key is given its value for the host; where the host begins if it is not."""
+        return self.places.get(key, self.host.place)
+
+
+def check(hosts: Sequence[Said], machines: Collection[str], faults: Faults) -> None:
+    """Note what is wrong between the hosts, and between the options of each. `machines` are those of the store."""
+    for each in hosts:
+        check_certificates(each, faults)
+        check_role(each, faults)
+    check_identities(hosts, faults)
+    check_jumps(hosts, machines, faults)
+
+
+def check_certificates(said: Said, faults: Faults) -> None:
+    files = said.host.certificates
+    paths = (files.directory, files.ca, files.certificate, files.key)
+    given = [key.name for key, path in zip(CERTIFICATES, paths, strict=True) if path]
+    if not given:
+        return
+    place = said.place(given[0])
+    if said.host.spec.tls is False:
+        faults.add(place, f"{said.host.name} has {given[0]} and {create_options.NO_TLS.name}, which exclude each other")
+    if files.directory and len(given) > 1:
+        faults.add(place, f"{said.host.name} has {given[0]} and {given[1]}, which exclude each other")
+    if not files.whole:
+        missing = [key.name for key in CERTIFICATES[1:] if key.name not in given]
+        faults.add(place, f"{said.host.name} lacks {' and '.join(missing)}, or {CERTIFICATES[0].name} in their place")
+
+
+def check_role(said: Said, faults: Faults) -> None:
+    if said.host.swarm and not said.host.spec.provision:
+        faults.add(
+            said.place(SWARM),
+            f"{said.host.name} is left as it is ({create_options.NO_PROVISION.name}): it cannot be a {said.host.swarm}",
+        )
+
+
+def check_identities(hosts: Sequence[Said], faults: Faults) -> None:
+    """Note hosts that would be one."""
+    seen: dict[tuple[object, ...], Said] = {}
+    for each in hosts:
+        options = [key for key, option in each.driver.options.items() if option.identity]
+        values = [each.host.spec.options[each.driver.options[key].name] for key in options]
+        if not any(values):
+            continue
+        first = seen.setdefault((each.driver.name, *map(normal, values)), each)
+        if first is not each:
+            faults.add(
+                each.place(options[0]),
+                f"{each.host.name} has the same {' and '.join(options)} as {first.host.name} "
+                f"(line {first.host.place.line}): that is one host",
+            )
+
+
+def normal(value: OptionValue) -> OptionValue:
+    """A value as it is compared: names know no case, and docker's URLs have a port."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if "://" not in text:
+        return text.lower()
+    try:
+        return url.with_port(text).lower()
+    except MachineError:
+        return text
+
+
+def check_jumps(hosts: Sequence[Said], machines: Collection[str], faults: Faults) -> None:
+    """Note jump hosts that there are not, and those that lead back to the host."""
+    by_name = {each.host.name: each for each in hosts}
+    jump = create_options.JUMP.name
+    for each in hosts:
+        through = each.host.spec.jump
+        if not through or "@" in through:
+            continue
+        if through not in by_name and through not in machines:
+            near = meant(through, [*by_name, *machines])
+            faults.add(
+                each.place(jump),
+                f"{jump}: {through!r} is no host of this file and no machine"
+                + (f": did you mean {near}?" if near else "; another host is written user@host[:port]"),
+            )
+        elif circle := circle_from(each.host.name, by_name):
+            faults.add(each.place(jump), f"{jump}: {' goes through '.join(circle)}, and is never reached")
+
+
+def circle_from(name: str, hosts: Mapping[str, Said]) -> list[str]:
+    """The hosts that one is reached through if they lead back to it, with its name at both ends; else none."""
+    way = {name: None}
+    at = name
+    while (said := hosts.get(at)) and said.host.spec.jump:
+        at = said.host.spec.jump
+        if at == name:
+            return [*way, name]
+        if at in way:
+            return []
+        way[at] = None
+    return []
+
+
+def advice(hosts: Sequence[Said], faults: Faults) -> Iterator[str]:
+    """What is no error and yet not as it should be, each as a line of the file."""
+    managers = [each for each in hosts if each.host.swarm == "manager"]
+    workers = [each for each in hosts if each.host.swarm == "worker"]
+    if managers and len(managers) % 2 == 0:
+        yield faults.line(
+            managers[-1].place(SWARM),
+            f"The Swarm has {len(managers)} managers: as many may fail as with {len(managers) - 1}; "
+            "an odd number is better",
+        )
+    if workers and not managers:
+        yield faults.line(workers[0].place(SWARM), "The Swarm has workers and no manager: there will be none")

@@ -1,0 +1,295 @@
+"""YAML as a fleet's file has it: a tree of texts, each with its place.
+
+The tree is made of the parser's events, so that nothing in a file makes objects, nor goes deeper than is allowed: what
+YAML takes for a number, a date or a truth value is the text that was typed. Anchors, aliases and `<<` are resolved. The
+format: https://yaml.org/spec/1.1/, and https://yaml.org/type/merge.html.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from machinectl.fleet.model import START, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.fleet.faults import Faults
+
+# In bytes. A host takes some 200; a fleet of 10,000 has room.
+LONGEST_FILE = 8 << 20
+# How many texts, lists and mappings a file may be, each alias counted as all that it stands for.
+MOST_NODES = 1_000_000
+# The meaning of a file ends at the fifth level; where the parser itself gives up is beyond.
+DEEPEST = 50
+NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+# What YAML gives its own plain values: a text says the same without.
+PLAIN_TAGS = frozenset(
+    {None, "!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map"))}
+)
+NULL_TAG = "tag:yaml.org,2002:null"
+MERGE = "<<"
+
+
+@dataclass(slots=True, eq=False)
+class Text:
+    """A scalar as it was typed; `is_null` is whether nothing stands there, or YAML's word for it."""
+
+    place: Place
+    text: str
+    is_null: bool = False
+    is_plain: bool = False
+    size: int = 1
+    name = "a text"
+
+
+@dataclass(slots=True, eq=False)
+class Listed:
+    """A list."""
+
+    place: Place
+    items: list[Node] = field(default_factory=list)
+    size: int = 1
+    name = "a list"
+
+
+@dataclass(slots=True, eq=False)
+class Mapped:
+    """A mapping: by its key, where that stands and what it is given. `size` counts all that is in it."""
+
+    place: Place
+    entries: dict[str, Entry] = field(default_factory=dict)
+    size: int = 1
+    name = "a mapping"
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A key of a mapping, by its place, and its value; `is_merged` where `<<` brought it."""
+
+    place: Place
+    value: Node
+    is_merged: bool = False
+
+
+Node = Text | Listed | Mapped
+
+
+class NotADocument(Exception):
+    """What ends the reading of a file at a place: it is no YAML that a fleet's file may be."""
+
+    def __init__(self, place: Place, why: str) -> None:
+        super().__init__(why)
+        self.place = place
+        self.why = why
+
+
+def read(data: bytes, faults: Faults) -> Mapped | None:
+    """The mapping that a file holds; None where it is none, which is among the `faults` then.
+
+    What is wrong in it but leaves it a mapping (a key that is there twice) is noted there, too.
+    """
+    try:
+        text = decoded(data)
+        return Builder(faults).built(events(text))
+    except NotADocument as wrong:
+        faults.add(wrong.place, wrong.why)
+        return None
+
+
+def decoded(data: bytes) -> str:
+    if len(data) > LONGEST_FILE:
+        raise NotADocument(START, f"The file has more than {LONGEST_FILE >> 20} MB: that is no fleet's file")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        before = data[: exc.start].decode("utf-8-sig", "replace")
+        raise NotADocument(place_after(before), "This is not UTF-8: save the file as UTF-8") from exc
+    for position, character in enumerate(text) if not text.isprintable() else ():
+        if character == "\0":
+            raise NotADocument(place_after(text[:position]), "Here is a NUL: a file of text has none")
+    return text
+
+
+def place_after(text: str) -> Place:
+    """The place of what follows a text, which begins the file."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return Place(len(lines), len(lines[-1]) + 1)
+
+
+def place_of(mark: Any) -> Place:
+    return Place(mark.line + 1, mark.column + 1)
+
+
+def events(text: str) -> Iterator[Any]:
+    """What the parser finds in a text. Raises NotADocument where it is no YAML."""
+    # The parser in C is ten times as fast; not every installation of PyYAML has it. Both tell the same places.
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        yield from yaml.parse(text, Loader=loader)
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        raise NotADocument(place_of(mark) if mark else START, why_not_yaml(exc, text)) from exc
+    except yaml.YAMLError as exc:
+        # The reader's: a character that YAML lets in nowhere. Its position is not the same in both parsers.
+        position = next((at for at, letter in enumerate(text) if not is_allowed(letter)), 0)
+        raise NotADocument(
+            place_after(text[:position]), f"YAML has no such character: {text[position : position + 1]!r}"
+        ) from exc
+    except (RecursionError, ValueError) as exc:
+        raise NotADocument(START, "This is not YAML") from exc
+
+
+def is_allowed(letter: str) -> bool:
+    """Whether YAML has a character: https://yaml.org/spec/1.1/#c-printable."""
+    return letter in "\t\n\r\x85" or " " <= letter <= "~" or (letter >= "\xa0" and letter not in "\ufffe\uffff")
+
+
+def why_not_yaml(exc: yaml.MarkedYAMLError, text: str) -> str:
+    if is_bare_reference(exc.problem_mark, text):
+        return 'This is not YAML: within { } and [ ] a text with ${…} in it needs quotes: "${…}"'
+    problem = " ".join(part for part in (exc.context, exc.problem) if part)
+    return f"This is not YAML: {problem}"
+
+
+def is_bare_reference(mark: yaml.Mark | None, text: str) -> bool:
+    """Whether the parser fell over the brace of a ${…} that stands without quotes in flow style."""
+    lines = text.splitlines()
+    if mark is None or mark.line >= len(lines):
+        return False
+    line = lines[mark.line]
+    return line[: mark.column + 1].endswith("${")
+
+
+class Builder:
+    """Makes a tree of a parser's events."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
+        self.anchors: dict[str, Node] = {}
+        # Those that are not at their end yet, and what begins there.
+        self.open: list[Open] = []
+        self.root: Node | None = None
+        self.documents = 0
+
+    def built(self, found: Iterator[Any]) -> Mapped:
+        for event in found:
+            self.take(event)
+        if self.root is None or (isinstance(self.root, Text) and self.root.is_null):
+            raise NotADocument(START, "The file is empty: a fleet's file has hosts")
+        if not isinstance(self.root, Mapped):
+            raise NotADocument(self.root.place, f"A fleet's file is a mapping, this is {self.root.name}")
+        return self.root
+
+    def take(self, event: Any) -> None:
+        place = place_of(event.start_mark)
+        if isinstance(event, yaml.ScalarEvent):
+            self.check_tag(event, place)
+            is_null = event.tag == NULL_TAG or (event.implicit[0] and event.tag is None and event.value in NULLS)
+            node = Text(place, event.value, is_null=is_null, is_plain=not event.style)
+            self.name(event.anchor, node)
+            self.add(node)
+        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            self.check_tag(event, place)
+            if len(self.open) >= DEEPEST:
+                raise NotADocument(place, f"This is more than {DEEPEST} levels deep: no fleet's file is")
+            container = (Mapped if isinstance(event, yaml.MappingStartEvent) else Listed)(place)
+            self.name(event.anchor, container)
+            self.open.append(Open(container))
+        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            closed = self.open.pop().node
+            self.add(closed)
+        elif isinstance(event, yaml.AliasEvent):
+            self.add(self.meant_by(str(event.anchor), place), place)
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self.documents += 1
+            if self.documents > 1:
+                raise NotADocument(place, "Here begins another document: a fleet's file is one")
+
+    def check_tag(self, event: Any, place: Place) -> None:
+        if event.tag not in PLAIN_TAGS:
+            self.faults.add(place, f"The tag {shown_tag(event.tag)} is not taken here: write the value without it")
+
+    def name(self, anchor: str | None, node: Node) -> None:
+        if anchor:
+            self.anchors[anchor] = node
+
+    def meant_by(self, anchor: str, place: Place) -> Node:
+        node = self.anchors.get(anchor)
+        if node is None:
+            raise NotADocument(place, f"There is no &{anchor} before this *{anchor}")
+        if any(node is each.node for each in self.open):
+            raise NotADocument(place, f"*{anchor} would hold itself")
+        return node
+
+    def add(self, node: Node, place: Place | None = None) -> None:
+        """Put a node that is whole where it belongs; `place` is the alias that stands for it."""
+        if not self.open:
+            self.root = node
+            return
+        into = self.open[-1]
+        into.node.size += node.size
+        if into.node.size > MOST_NODES:
+            raise NotADocument(
+                place or node.place, f"Here the file comes to more than {MOST_NODES} values: no fleet's file does"
+            )
+        if isinstance(into.node, Listed):
+            into.node.items.append(node)
+        elif into.key is None:
+            into.key = Key(*self.key(node, place))
+        else:
+            self.give(into.node, into.key, node)
+            into.key = None
+
+    def key(self, node: Node, place: Place | None) -> tuple[Place, str, bool]:
+        place = place or node.place
+        if not isinstance(node, Text):
+            self.faults.add(place, f"A key is a text, this is {node.name}")
+            # It takes the value that follows, and nobody asks for it.
+            return place, "", False
+        return place, node.text, node.is_plain and node.text == MERGE
+
+    def give(self, node: Mapped, key: Key, value: Node) -> None:
+        """Give a mapping a value under its key; what `<<` brings gives way to what the mapping says itself."""
+        if key.is_merge:
+            self.merge(node, key, value)
+            return
+        before = node.entries.get(key.text)
+        if before and not before.is_merged:
+            self.faults.add(
+                key.place, f"{key.text!r} is here for the second time: the first is in line {before.place.line}"
+            )
+            return
+        node.entries[key.text] = Entry(key.place, value)
+
+    def merge(self, node: Mapped, key: Key, value: Node) -> None:
+        for each in value.items if isinstance(value, Listed) else [value]:
+            if not isinstance(each, Mapped):
+                self.faults.add(key.place, f"<< takes a mapping, or a list of them; this is {each.name}")
+                continue
+            for text, entry in each.entries.items():
+                node.entries.setdefault(text, Entry(entry.place, entry.value, is_merged=True))
+
+
+@dataclass(slots=True)
+class Key:
+    """A key whose value is yet to come."""
+
+    place: Place
+    text: str
+    is_merge: bool
+
+
+@dataclass(slots=True)
+class Open:
+    """A list or a mapping that is not at its end."""
+
+    node: Listed | Mapped
+    key: Key | None = None
+
+
+def shown_tag(tag: str) -> str:
+    return tag.replace("tag:yaml.org,2002:", "!!")

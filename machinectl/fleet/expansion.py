@@ -1,0 +1,92 @@
+"""Variables of the environment in a text of a fleet's file.
+
+`${NAME}` is what NAME holds, `${NAME:-text}` that or the text where it is empty or unset, `${NAME-text}` where it is
+unset, as compose has them (https://docs.docker.com/reference/compose-file/interpolation/); the text may hold such
+itself. `$$` is a `$`, and so is a `$` before anything else. What comes out is never looked through again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# How deep texts in braces may hold others.
+DEEPEST = 20
+FORMS = "write ${NAME} or ${NAME:-text}; a $ of its own before a brace is $$"
+
+
+class Unexpandable(Exception):
+    """Why a text cannot be expanded."""
+
+
+def expanded(text: str, environment: Mapping[str, str]) -> str:
+    """A text with its variables filled in. Raises Unexpandable; no value of a variable is in its text."""
+    if "$" not in text:
+        return text
+    return Expansion(text, environment).whole()
+
+
+class Expansion:
+    """One text, read from the left; `at` is how far."""
+
+    def __init__(self, text: str, environment: Mapping[str, str]) -> None:
+        self.text = text
+        self.environment = environment
+        self.at = 0
+
+    def whole(self) -> str:
+        return self.until("", counts=True, depth=0)
+
+    def until(self, end: str, *, counts: bool, depth: int) -> str:
+        """What stands before `end`, expanded; it `counts` where it is used: what is not may be unset."""
+        found: list[str] = []
+        while self.at < len(self.text):
+            if end and self.text.startswith(end, self.at):
+                return "".join(found)
+            if self.text.startswith("$$", self.at):
+                found.append("$")
+                self.at += 2
+            elif self.text.startswith("${", self.at):
+                self.at += 2
+                found.append(self.variable(counts=counts, depth=depth + 1))
+            else:
+                found.append(self.text[self.at])
+                self.at += 1
+        if end:
+            raise Unexpandable("a ${ has no } that ends it")
+        return "".join(found)
+
+    def variable(self, *, counts: bool, depth: int) -> str:
+        """What stands between braces, expanded, and its end passed."""
+        if depth > DEEPEST:
+            raise Unexpandable(f"${{…}} are more than {DEEPEST} levels deep")
+        name = self.name()
+        value = self.environment.get(name)
+        operator = next((each for each in (":-", "-") if self.text.startswith(each, self.at)), "")
+        self.at += len(operator)
+        if operator:
+            is_there = bool(value) if operator == ":-" else value is not None
+            other = self.until("}", counts=counts and not is_there, depth=depth)
+            value = value if is_there else other
+        if not name or not self.text.startswith("}", self.at):
+            has_end = "}" in self.text[self.at :]
+            raise Unexpandable(f"a ${{…}} is not understood: {FORMS}" if has_end else "a ${ has no } that ends it")
+        self.at += 1
+        if value is None:
+            if counts:
+                raise Unexpandable(f"${{{name}}} is not set: export {name}, or write ${{{name}:-text}}")
+            return ""
+        return value
+
+    def name(self) -> str:
+        """The name of a variable, passed; "" where there is none."""
+        start = self.at
+        while self.at < len(self.text) and is_of_name(self.text[self.at], first=self.at == start):
+            self.at += 1
+        return self.text[start : self.at]
+
+
+def is_of_name(letter: str, *, first: bool) -> bool:
+    return letter.isascii() and (letter.isalpha() or letter == "_" or (letter.isdigit() and not first))

@@ -1,0 +1,212 @@
+"""What a fleet's file may say of a host: the keys that every host has, and those of its driver.
+
+They are the options of `create`, from their own declarations, and what a host has in a fleet alone.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from machinectl import url
+from machinectl.driver.finding import installed, load
+from machinectl.driver.options import typed
+from machinectl.errors import MachineError, UsageError
+from machinectl.machines import create_options, engine_options
+from machinectl.machines.create_options import CERTIFICATES, ENV_FILE, JUMP, LOGIN_SECRETS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from machinectl.driver import Driver, Option, OptionValue
+
+DRIVER, GROUPS, LABELS, SWARM = "driver", "groups", "labels", "swarm"
+SWITCHES = (create_options.NO_TLS, create_options.NO_PROVISION, create_options.NO_CONTEXT, create_options.STRICT)
+ROLES = ("manager", "worker")
+
+
+class Kind(StrEnum):
+    """What the value of a key is."""
+
+    TEXT = "a text"
+    NUMBER = "a whole number"
+    SWITCH = "true or false"
+    TEXTS = "a list of texts"
+    LABELS = "a mapping of texts"
+
+
+@dataclass(frozen=True, eq=False)
+class Key:
+    """What may be said under a name. `check` raises UsageError for what it cannot be.
+
+    `is_path` is whether a text, or each of a list, names a file or a directory here, `is_secret` whether that is a file
+    that holds what others are not to read. `default` is what goes without saying.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    choices: tuple[str, ...] = ()
+    is_path: bool = False
+    is_secret: bool = False
+    required: bool = False
+    default: OptionValue = ""
+    check: Callable[[OptionValue], object] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class DriverKeys:
+    """A driver with the keys that are its options: each by the name that the file has for it."""
+
+    name: str
+    keys: Mapping[str, Key]
+    options: Mapping[str, Option]
+
+
+def check_variables(value: OptionValue) -> None:
+    for variable in value if isinstance(value, tuple) else ():
+        engine_options.check_variable(variable)
+
+
+def check_bind(value: OptionValue) -> None:
+    engine_options.check_address(str(value))
+
+
+def check_jump(value: OptionValue) -> None:
+    """Refuse what is neither a machine's name nor user@host[:port]. Raises UsageError."""
+    text = str(value)
+    if "@" not in text:
+        return
+    try:
+        url.parse(f"ssh://{text}")
+    except UsageError as exc:
+        raise UsageError(f"{text!r} is no jump host", "Write the name of a host, or user@host[:port]") from exc
+
+
+# What can be wrong with an engine's options whatever the machine is like.
+CHECKS: Mapping[str, Callable[[OptionValue], object]] = {"env": check_variables, "bind": check_bind}
+CHOICES = {"install": engine_options.WAYS}
+
+
+def of_engine(option: engine_options.Declared) -> Key:
+    return Key(
+        option.flag.removeprefix("--"),
+        Kind.TEXTS if option.many else Kind.TEXT,
+        option.help,
+        choices=CHOICES.get(option.key, ()),
+        default=() if option.many else "",
+        check=CHECKS.get(option.key),
+    )
+
+
+def of_create(option: create_options.Declared) -> Key:
+    kind = Kind.TEXT if option.metavar else Kind.SWITCH
+    return Key(
+        option.name,
+        kind,
+        option.help if option.help.endswith(".") else f"{option.help}.",
+        is_path=option.is_path,
+        is_secret=option.secret,
+        default=False if kind is Kind.SWITCH else "",
+    )
+
+
+LABEL = Key("label", Kind.TEXT, create_options.LABEL.help)
+# By the keys of the record, as EngineOptions has them.
+ENGINE = {option.key: of_engine(option) for option in engine_options.DECLARED}
+COMMON: Mapping[str, Key] = {
+    key.name: key
+    for key in (
+        Key(DRIVER, Kind.TEXT, "Where the host comes from."),
+        Key(GROUPS, Kind.TEXTS, "The groups that the host is in: what a later one says counts more.", default=()),
+        Key(
+            LABELS,
+            Kind.LABELS,
+            "Labels of the machine and of its engine: those of its groups and the defaults are added.",
+        ),
+        Key(SWARM, Kind.TEXT, "What the host is in the fleet's Swarm.", choices=ROLES),
+        *map(of_create, CERTIFICATES),
+        *ENGINE.values(),
+        replace(of_create(ENV_FILE), kind=Kind.TEXTS, default=()),
+        *map(of_create, SWITCHES),
+        replace(of_create(JUMP), check=check_jump),
+        *map(of_create, (*LOGIN_SECRETS, create_options.HOST_KEY)),
+    )
+}
+
+
+def of_option(option: Option) -> Key:
+    """The key of a driver's option."""
+    if option.secret:
+        text = f"{option.help} In a file{f', else in ${option.variable}' if option.variable else ''}."
+        # A check would tell the secret.
+        return Key(typed(option).removeprefix("--"), Kind.TEXT, text, is_path=True, is_secret=True)
+    kind = {int: Kind.NUMBER, bool: Kind.SWITCH, tuple: Kind.TEXTS}.get(type(option.default), Kind.TEXT)
+    return Key(
+        option.name,
+        kind,
+        option.help,
+        choices=option.choices,
+        is_path=option.path,
+        required=option.required,
+        default=option.default,
+        check=option.check,
+    )
+
+
+class Drivers:
+    """The keys of drivers. None is loaded but those that are asked for, until a key is of none of these."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, DriverKeys | MachineError] = {}
+        self._all = False
+
+    def of(self, name: str) -> DriverKeys:
+        """Those of a driver. Raises DriverError where there is no such driver, or it is broken."""
+        if name not in self._asked:
+            try:
+                self._asked[name] = keys_of(name, load(name))
+            except MachineError as exc:
+                self._asked[name] = exc
+        found = self._asked[name]
+        if isinstance(found, MachineError):
+            raise found
+        return found
+
+    def known(self) -> list[DriverKeys]:
+        """Those that were asked for, as far as they work."""
+        return [each for each in self._asked.values() if isinstance(each, DriverKeys)]
+
+    def all(self) -> list[DriverKeys]:
+        """Those of every driver that is installed and works."""
+        if not self._all:
+            self._all = True
+            for each in installed():
+                with suppress(MachineError):
+                    self.of(each.name)
+        return self.known()
+
+    def who_has(self, name: str) -> str:
+        """The first driver that has a key; "" where none has it."""
+        having = (each.name for find in (self.known, self.all) for each in find() if name in each.keys)
+        return next(having, "")
+
+    def key(self, name: str) -> Key | None:
+        """A key, of whatever driver."""
+        having = self.who_has(name)
+        return self.of(having).keys[name] if having else None
+
+    def all_keys(self) -> Iterator[str]:
+        return (name for each in self.all() for name in each.keys)
+
+
+def keys_of(name: str, driver: Driver) -> DriverKeys:
+    keys, options = {}, {}
+    for option in driver.options():
+        key = of_option(option)
+        if key.name not in COMMON:
+            keys[key.name] = key
+            options[key.name] = option
+    return DriverKeys(name, keys, options)

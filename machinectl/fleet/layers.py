@@ -1,0 +1,40 @@
+"""What is said of a host in one place of a file, and in several: the nearer counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl.fleet.document import Text
+from machinectl.fleet.keys import LABELS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from machinectl.fleet.document import Entry, Node
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What defaults, a group or a host say: entries by key, and the labels among them by name."""
+
+    entries: Mapping[str, Entry]
+    labels: Mapping[str, Text]
+
+    def under(self, nearer: Layer) -> Layer:
+        """What is said in both, the nearer one over this one; of labels each by itself. Null takes back."""
+        entries = {**self.entries, **nearer.entries}
+        takes_labels_back = LABELS in nearer.entries and is_null(nearer.entries[LABELS].value)
+        labels = {**({} if takes_labels_back else self.labels), **nearer.labels}
+        return Layer(
+            {key: entry for key, entry in entries.items() if not is_null(entry.value)},
+            {name: text for name, text in labels.items() if not text.is_null},
+        )
+
+
+NOTHING_SAID = Layer({}, {})
+
+
+def is_null(node: Node) -> bool:
+    """Whether nothing stands there, or YAML's word for it."""
+    return isinstance(node, Text) and node.is_null

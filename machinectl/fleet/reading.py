@@ -1,0 +1,318 @@
+"""A fleet's file, read and checked: all that is wrong with it is told in one go."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+from typing import TYPE_CHECKING
+
+from machinectl.atomic import read_file
+from machinectl.errors import MachineError, meant
+from machinectl.fleet.checks import Said, advice, check
+from machinectl.fleet.document import LONGEST_FILE, Listed, Mapped, Text, read
+from machinectl.fleet.faults import Faults
+from machinectl.fleet.keys import COMMON, DRIVER, ENGINE, GROUPS, LABEL, LABELS, SWARM, Drivers
+from machinectl.fleet.layers import NOTHING_SAID, Layer, is_null
+from machinectl.fleet.model import Fleet, FleetHost, Login
+from machinectl.fleet.values import Values, Wrong, labels_of
+from machinectl.machines import create_options
+from machinectl.machines.create_options import CERTIFICATES, HOST_KEY, LOGIN_SECRETS
+from machinectl.machines.engine_options import EngineOptions, each_once, read_env_file
+from machinectl.machines.record import check_name
+from machinectl.machines.spec import CertificateFiles, MachineSpec
+from machinectl.secret_files import read_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from typing import Any
+
+    from machinectl.driver import OptionValue
+    from machinectl.fleet.document import Entry, Node
+    from machinectl.fleet.keys import DriverKeys, Key
+    from machinectl.fleet.model import Place
+
+DEFAULT_FILE = "fleet.yaml"
+# The parts of a file; `groups` is also what a host says it is in.
+DEFAULTS, HOSTS = "defaults", "hosts"
+PARTS = (DEFAULTS, GROUPS, HOSTS)
+# Where a file may keep what it refers to by anchors, as compose's may.
+FREE = "x-"
+# How many names are told of where none is near.
+FEW = 8
+
+ENV_FILE = create_options.ENV_FILE.name
+JUMP = create_options.JUMP.name
+NO_TLS = create_options.NO_TLS.name
+NO_PROVISION = create_options.NO_PROVISION.name
+NO_CONTEXT = create_options.NO_CONTEXT.name
+STRICT = create_options.STRICT.name
+# As Login has them.
+LOGIN_TEXTS = (*LOGIN_SECRETS, HOST_KEY)
+NOTHING_ASKED = EngineOptions()
+
+
+def read_fleet(path: str, machines: Collection[str], environment: Mapping[str, str]) -> Fleet:
+    """What a fleet's file says; "" is for ./fleet.yaml. `machines` are the names in the store: jump hosts are of them.
+
+    Raises MachineError: WrongFile with all that is wrong in the file, or that it cannot be read. Whether a name is
+    free in the store, or is another driver's machine, is not looked at here: that is for whoever compares file and
+    records.
+    """
+    name = path or DEFAULT_FILE
+    return parse_fleet(contents(path), name, machines, environment)
+
+
+def contents(path: str) -> bytes:
+    name = path or DEFAULT_FILE
+    try:
+        return read_file(name, LONGEST_FILE)
+    except FileNotFoundError as exc:
+        hint = "Name another one with -f" if path else "Name one with -f, or have one made of the machines there are"
+        made = "" if path else f": machinectl fleet init -o {DEFAULT_FILE}"
+        raise MachineError(f"There is no file {name}", hint + made) from exc
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "no file has such a name"
+        raise MachineError(f"{name} cannot be read: {reason}", "Name a fleet's file with -f") from exc
+
+
+def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: Mapping[str, str]) -> Fleet:
+    """The same of a file's content; `name` is how the user called the file. Raises WrongFile."""
+    path = os.path.abspath(name)
+    faults = Faults(name)
+    root = read(data, faults)
+    if root is None:
+        faults.tell()
+        raise AssertionError
+    reading = Reading(root, Values(os.path.dirname(path), environment), faults)
+    said = reading.hosts()
+    check(said, machines, faults)
+    faults.tell()
+    return Fleet(path, tuple(each.host for each in said), tuple(advice(said, faults)))
+
+
+class Reading:
+    """One file on its way to hosts. What stands at one place is understood once, however many hosts it is for."""
+
+    def __init__(self, root: Mapped, values: Values, faults: Faults) -> None:
+        self.root = root
+        self.values = values
+        self.faults = faults
+        # By key and node, as a tuple of one; None where it was wrong.
+        self.known: dict[tuple[int, int], tuple[OptionValue] | None] = {}
+        self.drivers = Drivers()
+        self.files: dict[str, list[str] | str] = {}
+        self.defaults = NOTHING_SAID
+        self.groups: dict[str, Layer] = {}
+        self.bases: dict[tuple[str, ...], Layer] = {}
+
+    def hosts(self) -> list[Said]:
+        """The hosts of the file that can be understood, in its order; what is wrong with the others is noted."""
+        for name, entry in self.root.entries.items():
+            if name not in PARTS and not name.startswith(FREE):
+                self.faults.add(entry.place, unknown(name, PARTS, "part of a fleet's file"))
+        if HOSTS not in self.root.entries:
+            self.faults.add(self.root.place, "The file has no hosts: write them under hosts")
+        self.defaults = self.layer(self.part(DEFAULTS))
+        self.groups = {
+            name: self.layer(self.mapping(name, entry.value)) for name, entry in self.part(GROUPS).entries.items()
+        }
+        found = [self.host(name, entry) for name, entry in self.part(HOSTS).entries.items()]
+        self.check_layer(self.defaults)
+        for name, group in self.groups.items():
+            self.check_layer(group)
+            if GROUPS in group.entries:
+                self.faults.add(group.entries[GROUPS].place, f"The group {name} is in no groups: hosts are")
+        return [each for each in found if each]
+
+    def part(self, name: str) -> Mapped:
+        entry = self.root.entries.get(name)
+        return self.mapping(name, entry.value) if entry else Mapped(self.root.place)
+
+    def mapping(self, name: str, node: Node) -> Mapped:
+        """A node that is to be a mapping; one where nothing stands is empty."""
+        if isinstance(node, Mapped):
+            return node
+        if not (isinstance(node, Text) and node.is_null):
+            self.faults.add(node.place, f"{name} is a mapping of options, this is {node.name}")
+        return Mapped(node.place)
+
+    def layer(self, mapped: Mapped) -> Layer:
+        entry = mapped.entries.get(LABELS)
+        labels: dict[str, Text] = {}
+        if entry:
+            try:
+                labels = labels_of(entry.value)
+            except Wrong as wrong:
+                self.faults.add(wrong.place, wrong.why)
+        return Layer(mapped.entries, labels)
+
+    def check_layer(self, layer: Layer) -> None:
+        """Note what is wrong in defaults or in a group, whether or not a host is told of it."""
+        for name, entry in layer.entries.items():
+            key = COMMON.get(name) or self.drivers.key(name)
+            if key is None:
+                self.faults.add(entry.place, unknown(name, (*COMMON, *self.drivers.all_keys()), "option of a host"))
+            elif name not in {LABELS, GROUPS} and not is_null(entry.value):
+                self.value(key, entry.value)
+        for node in layer.labels.values():
+            if not node.is_null:
+                self.value(LABEL, node)
+
+    def host(self, name: str, entry: Entry) -> Said | None:
+        try:
+            check_name(name)
+        except MachineError as exc:
+            self.faults.add(entry.place, f"{name!r} cannot be a host's name: {exc.cause.partition(': ')[2]}")
+        own = self.layer(self.mapping(name, entry.value))
+        layer = self.base(self.groups_of(own)).under(own)
+        driver = self.driver(name, entry, layer)
+        if driver is None:
+            return None
+        self.check_own(name, own, driver)
+        found = {
+            key.name: self.value(key, each.value)
+            for option, each in layer.entries.items()
+            if (key := COMMON.get(option) or driver.keys.get(option)) and option not in {LABELS, GROUPS}
+        }
+        options = self.options(name, entry, driver, layer, found)
+        jump = str(found.get(JUMP, ""))
+        if jump == name and JUMP not in own.entries:
+            # Who says of all hosts that they are reached by one of them does not mean that one.
+            jump = ""
+        spec = MachineSpec(
+            driver.name,
+            options,
+            tls=False if found.get(NO_TLS) else None,
+            labels={key: str(self.value(LABEL, node)) for key, node in layer.labels.items()},
+            engine=self.engine(layer, found),
+            provision=not found.get(NO_PROVISION),
+            context=not found.get(NO_CONTEXT),
+            jump=jump,
+        )
+        host = FleetHost(
+            name,
+            spec,
+            entry.place,
+            CertificateFiles(*(str(found.get(each.name, "")) for each in CERTIFICATES)),
+            login(found),
+            str(found.get(SWARM, "")),
+        )
+        return Said(host, driver, {key: each.value.place for key, each in layer.entries.items()})
+
+    def groups_of(self, own: Layer) -> tuple[str, ...]:
+        """The groups that a host is in; those that there are not are noted."""
+        entry = own.entries.get(GROUPS) or self.defaults.entries.get(GROUPS)
+        if entry is None or is_null(entry.value):
+            return ()
+        named = self.value(COMMON[GROUPS], entry.value)
+        names = named if isinstance(named, tuple) else ()
+        places = [each.place for each in entry.value.items] if isinstance(entry.value, Listed) else [entry.value.place]
+        for name, place in zip(names, places, strict=False):
+            if name not in self.groups:
+                self.faults.add(place, unknown(name, self.groups, "group of this file"))
+        return tuple(name for name in names if name in self.groups)
+
+    def base(self, groups: tuple[str, ...]) -> Layer:
+        """What the defaults and groups say, a later one over an earlier one."""
+        if groups not in self.bases:
+            layer = self.defaults
+            for group in groups:
+                layer = layer.under(self.groups[group])
+            self.bases[groups] = layer
+        return self.bases[groups]
+
+    def driver(self, name: str, entry: Entry, layer: Layer) -> DriverKeys | None:
+        said = layer.entries.get(DRIVER)
+        if said is None:
+            self.faults.add(
+                entry.place, f"{name} has no driver: write driver: generic, or what it is, here or in defaults"
+            )
+            return None
+        if not (called := str(self.value(COMMON[DRIVER], said.value))):
+            return None
+        try:
+            return self.drivers.of(called)
+        except MachineError as exc:
+            self.faults.add(said.value.place, exc.cause)
+            return None
+
+    def check_own(self, name: str, own: Layer, driver: DriverKeys) -> None:
+        """Note what a host says that its driver does not know."""
+        for key, entry in own.entries.items():
+            if key in COMMON or key in driver.keys:
+                continue
+            if other := self.drivers.who_has(key):
+                self.faults.add(
+                    entry.place, f"{key} is an option of driver {other}; the driver of {name} is {driver.name}"
+                )
+            else:
+                self.faults.add(entry.place, unknown(key, (*COMMON, *driver.keys), "option of a host"))
+
+    def value(self, key: Key, node: Node) -> OptionValue:
+        """The value that a node gives a key; its default where that is wrong, which is noted."""
+        at = (id(key), id(node))
+        if at not in self.known:
+            try:
+                self.known[at] = (self.values.of(key, node),)
+            except Wrong as wrong:
+                self.faults.add(wrong.place, wrong.why)
+                self.known[at] = None
+        known = self.known[at]
+        return known[0] if known else key.default
+
+    def options(
+        self, name: str, entry: Entry, driver: DriverKeys, layer: Layer, found: Mapping[str, OptionValue]
+    ) -> dict[str, OptionValue]:
+        """The value of every option of a host's driver, by name."""
+        given: dict[str, OptionValue] = {}
+        for key, option in driver.options.items():
+            if option.secret:
+                path = str(found.get(key, ""))
+                secret = self.secret(key, path, layer.entries[key].value.place) if path else ""
+                given[option.name] = secret or self.values.environment.get(option.variable, "")
+            elif key in found:
+                given[option.name] = found[key]
+            if option.required and given.get(option.name, option.default) in ("", ()):
+                wrong = key in layer.entries and self.known[id(driver.keys[key]), id(layer.entries[key].value)] is None
+                if not wrong:
+                    self.faults.add(entry.place, f"{name} has no {key}: driver {driver.name} needs it")
+        return {option.name: given.get(option.name, option.default) for option in driver.options.values()}
+
+    def secret(self, key: str, path: str, place: Place) -> str:
+        return str(self.file(path, place, lambda: read_secret(path, key)))
+
+    def engine(self, layer: Layer, found: Mapping[str, OptionValue]) -> EngineOptions:
+        """What is asked of a host's engine."""
+        asked: dict[str, Any] = {option: found[key.name] for option, key in ENGINE.items() if key.name in found}
+        paths = found.get(ENV_FILE)
+        if isinstance(paths, tuple) and paths:
+            place = layer.entries[ENV_FILE].value.place
+            environment = self.values.environment
+            lines = [self.file(path, place, functools.partial(read_env_file, path, environment)) for path in paths]
+            asked["env"] = each_once([*itertools.chain.from_iterable(lines), *asked.get("env", ())])
+        return EngineOptions(**asked) if asked else NOTHING_ASKED
+
+    def file(self, path: str, place: Place, read: Callable[[], Any]) -> Any:
+        """What a file holds, read once; nothing where it cannot be, which is noted."""
+        if path not in self.files:
+            try:
+                self.files[path] = read()
+            except MachineError as exc:
+                self.faults.add(place, exc.cause.removeprefix("--"))
+                self.files[path] = ""
+        return self.files[path]
+
+
+def login(found: Mapping[str, OptionValue]) -> Login:
+    passphrase, password, sudo_password, host_key = (str(found.get(each.name, "")) for each in LOGIN_TEXTS)
+    return Login(passphrase, password, sudo_password, host_key, bool(found.get(STRICT)))
+
+
+def unknown(name: str, known: Iterable[str], what: str) -> str:
+    """What is said of a name that there is not, with the nearest right one."""
+    there = tuple(known)
+    near = f"{name}-file" if f"{name}-file" in there else meant(name, there)
+    if near:
+        return f"{name!r} is no {what}: did you mean {near}?"
+    return f"{name!r} is no {what}" + (f": there are {', '.join(there)}" if 0 < len(there) <= FEW else "")

@@ -1,0 +1,162 @@
+"""What a file gives a key, made the value that the key's option has."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+from machinectl.fleet.document import Listed, Mapped, Text
+from machinectl.fleet.expansion import Unexpandable, expanded
+from machinectl.fleet.keys import COMMON, LABELS, Kind
+from machinectl.secret_files import is_exposed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from machinectl.driver import OptionValue
+    from machinectl.fleet.document import Node
+    from machinectl.fleet.keys import Key
+    from machinectl.fleet.model import Place
+
+# YAML 1.1's own words (https://yaml.org/type/bool.html).
+TRUE = frozenset({"true", "yes", "on"})
+FALSE = frozenset({"false", "no", "off"})
+# Python reads no more digits than 4,300, and no option takes as many.
+WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class Wrong(Exception):
+    """What is wrong at a place of the file."""
+
+    def __init__(self, place: Place, why: str) -> None:
+        super().__init__(why)
+        self.place = place
+        self.why = why
+
+
+@dataclass(frozen=True)
+class Values:
+    """Makes values: `directory` is the file's, which its paths begin in, `environment` what ${…} are looked up in."""
+
+    directory: str
+    environment: Mapping[str, str]
+
+    def of(self, key: Key, node: Node) -> OptionValue:
+        """What a key that is no mapping's is given. Raises Wrong; no variable's value is in its text."""
+        if key.kind is Kind.TEXTS:
+            return self.checked(key, node, tuple(self.text_of(key, each) for each in items(key, node)))
+        text = self.text_of(key, node)
+        if key.kind is Kind.SWITCH:
+            return self.checked(key, node, switch(key, node, text))
+        if key.kind is Kind.NUMBER:
+            return self.checked(key, node, number(key, node, text))
+        return self.checked(key, node, text)
+
+    def text_of(self, key: Key, node: Node) -> str:
+        """The text of a scalar, expanded; a path as an absolute one. Raises Wrong."""
+        if not isinstance(node, Text) or node.is_null:
+            raise wrong_kind(key, node)
+        text = self.expanded(key.name, node)
+        if key.choices and text not in key.choices and text != key.default:
+            raise Wrong(node.place, f"{key.name} {shown(node)} is none of its choices: {', '.join(key.choices)}")
+        if not key.is_path or not text:
+            return text
+        path = os.path.normpath(os.path.join(self.directory, os.path.expanduser(text)))
+        if key.is_secret:
+            check_secret_file(key, node, path)
+        return path
+
+    def expanded(self, name: str, node: Text) -> str:
+        """A scalar's text with its variables filled in. Raises Wrong."""
+        try:
+            text = expanded(node.text, self.environment)
+        except Unexpandable as exc:
+            raise Wrong(node.place, f"{name}: {exc}") from exc
+        if not text.isprintable() and CONTROLS.search(text):
+            raise Wrong(node.place, f"{name} holds a character that none has: a line's end, or another control")
+        return text
+
+    def checked(self, key: Key, node: Node, value: OptionValue) -> OptionValue:
+        if key.check and value != key.default:
+            try:
+                key.check(value)
+            except MachineError as exc:
+                raise Wrong(node.place, self.told(key, node, exc)) from exc
+        return value
+
+    def told(self, key: Key, node: Node, error: MachineError) -> str:
+        """What is said of a command line, said of the file. What a variable held is not in it."""
+        texts = [node] if isinstance(node, Text) else []
+        if isinstance(node, Listed):
+            texts = [each for each in node.items if isinstance(each, Text)]
+        if any("$" in each.text for each in texts):
+            return f"{key.name} cannot be what {' '.join(shown(each) for each in texts if '$' in each.text)} comes to"
+        said = f"{error.cause.removeprefix('Error: ')}. {error.hint}".rstrip(". ")
+        said = said.replace(f"--{key.name}", key.name)
+        return said if key.name in said else f"{key.name}: {said}"
+
+
+def labels_of(node: Node) -> dict[str, Text]:
+    """The labels that a mapping holds, each where it stands. Raises Wrong."""
+    if isinstance(node, Text) and node.is_null:
+        return {}
+    if not isinstance(node, Mapped):
+        raise wrong_kind(COMMON[LABELS], node)
+    found = {}
+    for name, entry in node.entries.items():
+        if not name.strip() or "=" in name or not name.isprintable():
+            raise Wrong(entry.place, f"{LABELS}: {name!r} is not the name of a label")
+        if not isinstance(entry.value, Text):
+            raise Wrong(entry.value.place, f"{LABELS}: {name} is a text, this is {entry.value.name}")
+        found[name] = entry.value
+    return found
+
+
+def items(key: Key, node: Node) -> list[Node]:
+    """What a list holds; one text is a list of it."""
+    if isinstance(node, Text) and not node.is_null:
+        return [node]
+    if isinstance(node, Listed):
+        return node.items
+    if isinstance(node, Text):
+        return []
+    raise wrong_kind(key, node)
+
+
+def switch(key: Key, node: Node, text: str) -> bool:
+    if text.lower() in TRUE | FALSE:
+        return text.lower() in TRUE
+    raise wrong_kind(key, node)
+
+
+def number(key: Key, node: Node, text: str) -> int:
+    if WHOLE_NUMBER.fullmatch(text):
+        return int(text)
+    raise wrong_kind(key, node)
+
+
+def wrong_kind(key: Key, node: Node) -> Wrong:
+    kind = "a text" if key.kind is Kind.TEXTS and isinstance(node, Text) else key.kind
+    found = node.name
+    if isinstance(node, Text):
+        found = "nothing" if node.is_null and not node.text else shown(node)
+    return Wrong(node.place, f"{key.name} is {kind}, this is {found}")
+
+
+def shown(node: Text) -> str:
+    """A text as it was typed: what a variable holds may be a secret."""
+    return repr(node.text)
+
+
+def check_secret_file(key: Key, node: Text, path: str) -> None:
+    """Refuse a file with a secret that is not there, or that others can read. Raises Wrong."""
+    if not os.path.exists(path):
+        raise Wrong(node.place, f"{key.name}: there is no file {shown(node)}")
+    if os.path.isdir(path):
+        raise Wrong(node.place, f"{key.name}: {shown(node)} is a directory")
+    if is_exposed(path):
+        raise Wrong(node.place, f"{key.name}: others can read {shown(node)}; keep them out: chmod 600 {node.text}")

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import os
+import shutil
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl.errors import MachineError
+from machinectl.fleet.faults import WrongFile
+from machinectl.fleet.model import Login, Place
+from machinectl.fleet.reading import parse_fleet, read_fleet
+from machinectl.machines.engine_options import EngineOptions
+from machinectl.machines.spec import CertificateFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from machinectl.fleet.model import Fleet, FleetHost
+
+ENVIRONMENT = {"PORT": "2222", "EMPTY": "", "SECRET": "geheim"}
+# A host of the generic driver that needs no more.
+HOST = "generic-ip-address: 192.168.0.29"
+
+
+def parsed(
+    text: str, *, machines: Collection[str] = (), environment: Mapping[str, str] | None = None, name: str = "fleet.yaml"
+) -> Fleet:
+    data = textwrap.dedent(text).encode()
+    return parse_fleet(data, name, machines, ENVIRONMENT if environment is None else environment)
+
+
+def only(text: str, **given: Any) -> FleetHost:
+    """The only host of a file."""
+    (host,) = parsed(text, **given).hosts
+    return host
+
+
+def said(options: str, defaults: str = "driver: generic", **given: Any) -> FleetHost:
+    """A host of which no more is said than this, in flow style."""
+    return only(f"defaults: {{{defaults}}}\nhosts:\n  orion: {{{options}}}\n", **given)
+
+
+def faults(text: str, **given: Any) -> list[str]:
+    """What is wrong with a file, without its name: line:column: text."""
+    with pytest.raises(WrongFile) as raised:
+        parsed(text, **given)
+    first, *lines = raised.value.cause.split("\n")
+    assert first == "fleet.yaml is not right, and nothing was done:"
+    assert raised.value.exit_code == 1
+    assert all(line.startswith("fleet.yaml:") for line in lines)
+    return [line.removeprefix("fleet.yaml:") for line in lines]
+
+
+def fault(text: str, **given: Any) -> str:
+    """The one thing that is wrong with a file."""
+    (line,) = faults(text, **given)
+    return line
+
+
+def fault_of(options: str, defaults: str = "driver: generic", **given: Any) -> str:
+    """The one thing that is wrong with a host of which this is said; without its place."""
+    return fault(f"defaults: {{{defaults}}}\nhosts:\n  orion: {{{options}}}\n", **given).partition(": ")[2]
+
+
+EXAMPLE = """\
+    defaults: {driver: generic, generic-ssh-user: ops, generic-ssh-key: ~/.ssh/id_ed25519}
+    groups:
+      web: {labels: {role: web}, engine-opt: [log-driver=local]}
+    hosts:
+      orionbox: {generic-ip-address: 192.168.0.29, groups: [web], tls-san: [orion.local]}
+      nas: {driver: none, url: tcp://192.168.0.40:2376, tls-dir: certs/nas, labels: {role: store}}
+"""
+
+
+def test_a_file_is_understood_as_create_would_be_told() -> None:
+    fleet = parsed(EXAMPLE)
+    orionbox, nas = fleet.hosts
+    assert fleet.path == os.path.abspath("fleet.yaml")
+    assert orionbox.name == "orionbox"
+    assert orionbox.place == Place(5, 3)
+    assert orionbox.spec.driver == "generic"
+    assert orionbox.spec.options == {
+        "generic-ip-address": "192.168.0.29",
+        "generic-ssh-user": "ops",
+        "generic-ssh-key": os.path.expanduser("~/.ssh/id_ed25519"),
+        "generic-ssh-port": 0,
+        "generic-engine-port": 2376,
+        "generic-copy-key": False,
+        "generic-mac": "",
+    }
+    assert orionbox.spec.labels == {"role": "web"}
+    assert orionbox.spec.engine == EngineOptions(options=("log-driver=local",), tls_sans=("orion.local",))
+    assert (orionbox.spec.tls, orionbox.spec.provision, orionbox.spec.context) == (None, True, True)
+    assert nas.spec.options == {"url": "tcp://192.168.0.40:2376"}
+    assert nas.spec.labels == {"role": "store"}
+    assert nas.certificates == CertificateFiles(os.path.abspath("certs/nas"))
+    assert (nas.login, nas.swarm, fleet.advice) == (Login(), "", ())
+
+
+def test_a_file_is_read_from_where_it_is_and_fleet_yaml_without_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fleet.yaml").write_text(textwrap.dedent(EXAMPLE))
+    monkeypatch.chdir(tmp_path)
+    fleet = read_fleet("", (), ENVIRONMENT)
+    assert fleet.path == str(tmp_path / "fleet.yaml")
+    assert fleet.hosts[1].certificates.directory == str(tmp_path / "certs/nas")
+    monkeypatch.chdir("/")
+    assert read_fleet(str(tmp_path / "fleet.yaml"), (), ENVIRONMENT) == fleet
+
+
+def test_paths_are_relative_to_the_file_and_the_home_directory_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ops")
+    options = f"{HOST}, generic-ssh-key: keys/../id, tls-dir: ~/certs, ssh-host-key: 'SHA256:a/b'"
+    host = said(options, name="/srv/fleets/fleet.yaml")
+    assert host.spec.options["generic-ssh-key"] == "/srv/fleets/id"
+    assert host.certificates.directory == "/home/ops/certs"
+    assert host.login.host_key == "SHA256:a/b"
+
+
+def test_what_is_nearer_to_the_host_counts() -> None:
+    fleet = parsed("""\
+        defaults: {driver: generic, generic-ssh-user: a, engine-opt: [a=1, b=1], labels: {all: x, role: none}}
+        groups:
+          web: {generic-ssh-user: b, engine-opt: [web=1], labels: {role: web, web: x}}
+          db: {generic-ssh-user: c, labels: {role: db}}
+        hosts:
+          one: {generic-ip-address: one}
+          two: {generic-ip-address: two, groups: [web]}
+          three: {generic-ip-address: three, groups: [web, db], labels: {own: y}}
+          four: {generic-ip-address: four, groups: [db, web], generic-ssh-user: d, engine-opt: []}
+        """)
+    assert [host.spec.options["generic-ssh-user"] for host in fleet.hosts] == ["a", "b", "c", "d"]
+    assert [host.spec.engine.options for host in fleet.hosts] == [("a=1", "b=1"), ("web=1",), ("web=1",), ()]
+    assert [dict(host.spec.labels) for host in fleet.hosts] == [
+        {"all": "x", "role": "none"},
+        {"all": "x", "role": "web", "web": "x"},
+        {"all": "x", "role": "db", "web": "x", "own": "y"},
+        {"all": "x", "role": "web", "web": "x"},
+    ]
+
+
+def test_null_takes_back_what_was_said_further_away() -> None:
+    host = only("""\
+        defaults: {driver: generic, generic-ssh-user: ops, generic-ssh-port: 22, labels: {a: 1, b: 2}, groups: [web]}
+        groups: {web: {tls-san: [x], no-context: true}}
+        hosts:
+          orion: {generic-ip-address: orion, generic-ssh-user: , generic-ssh-port: ~, labels: {a: null}, no-context: null}
+        """)
+    assert host.spec.options["generic-ssh-user"] == ""
+    assert host.spec.options["generic-ssh-port"] == 0
+    assert host.spec.labels == {"b": "2"}
+    assert host.spec.engine.tls_sans == ("x",)
+    assert host.spec.context
+
+
+def test_groups_may_be_empty_and_so_may_a_fleet() -> None:
+    assert parsed("groups: {web: , db: {}}\nhosts:\n").hosts == ()
+    assert only(f"defaults: {{driver: generic}}\ngroups: {{web: }}\nhosts: {{a: {{{HOST}, groups: web}}}}").name == "a"
+
+
+def test_a_default_that_the_driver_of_a_host_does_not_have_is_left_out_for_it() -> None:
+    host = said("driver: none, url: 'unix:///run/docker.sock'", "driver: generic, generic-ssh-user: ops")
+    assert host.spec.options == {"url": "unix:///run/docker.sock"}
+
+
+def test_a_host_is_not_reached_through_itself_by_a_default() -> None:
+    fleet = parsed("""\
+        defaults: {driver: generic, ssh-jump: gate}
+        hosts: {gate: {generic-ip-address: gate}, orion: {generic-ip-address: orion}}
+        """)
+    assert [host.spec.jump for host in fleet.hosts] == ["", "gate"]
+
+
+@pytest.mark.parametrize("text", ["on", "10:20:30:40:50:11", "0123", "1e3", "2026-11-25", "0x1f", "=", "No", "1_000"])
+def test_a_text_stays_what_was_typed(text: str) -> None:
+    host = said(f"{HOST}, generic-ssh-user: {text}, labels: {{a: {text}}}, engine-opt: [{text}]")
+    assert host.spec.options["generic-ssh-user"] == text
+    assert host.spec.labels == {"a": text}
+    assert host.spec.engine.options == (text,)
+
+
+def test_a_key_stays_what_was_typed() -> None:
+    hosts = parsed(f"hosts: {{0123: {{driver: generic, {HOST}, labels: {{on: a, 1: b, ~: c}}}}}}").hosts
+    assert [(host.name, host.spec.labels) for host in hosts] == [("0123", {"on": "a", "1": "b", "~": "c"})]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("on", True), ("True", True), ("no", False), ("OFF", False), ("'yes'", True)]
+)
+def test_a_switch_is_what_yaml_takes_for_one(text: str, value: bool) -> None:
+    host = said(
+        f"{HOST}, no-provision: {text}, no-context: {text}, generic-copy-key: {text}, no-tls: {text}, ssh-strict: {text}"
+    )
+    assert (host.spec.provision, host.spec.context, host.login.strict) == (not value, not value, value)
+    assert host.spec.tls is (False if value else None)
+    assert host.spec.options["generic-copy-key"] is value
+
+
+def test_one_text_is_a_list_of_it() -> None:
+    assert said(f"{HOST}, tls-san: orion.local").spec.engine.tls_sans == ("orion.local",)
+
+
+def test_anchors_aliases_and_merging_are_yamls() -> None:
+    host = only("""\
+        x-ours: &ours {generic-ssh-user: ops, generic-ssh-port: 22, tls-san: &names [a, b]}
+        x-more: &more {generic-ssh-user: root, generic-engine-port: 2377}
+        hosts:
+          orion:
+            generic-ssh-port: 2222
+            <<: [*ours, *more]
+            driver: generic
+            generic-ip-address: &name orion
+            labels: {at: *name, *name : key}
+        """)
+    assert host.spec.options["generic-ssh-user"] == "ops"
+    assert host.spec.options["generic-ssh-port"] == 2222
+    assert host.spec.options["generic-engine-port"] == 2377
+    assert host.spec.engine.tls_sans == ("a", "b")
+    assert host.spec.labels == {"at": "orion", "orion": "key"}

@@ -1,0 +1,426 @@
+"""A host behind a jump host, with a real sshd for each: whatever goes there by SSH goes through it, and checks both."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.cli.access import taken_jump
+from machinectl.commands.rename import rename
+from machinectl.commands.rm import preview, rm
+from machinectl.commands.set import set_machine
+from machinectl.commands.ssh_config import keep_ssh_config
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts import ssh_config
+from machinectl.hosts.access import Access, logged_in
+from machinectl.hosts.by_ssh import block
+from machinectl.hosts.driven import known_hosts_path, ssh_endpoint
+from machinectl.hosts.editing import Edit
+from machinectl.hosts.endpoint import endpoint
+from machinectl.hosts.states import state_of
+from machinectl.machines.record import Machine, Phase
+from machinectl.machines.store import Store
+from machinectl.ssh.endpoint import Jump, SSHEndpoint
+from machinectl.ssh.errors import HostKeyRefused
+from machinectl.ssh.openssh import openssh_command, way
+from machinectl.ssh.settings import jump_host, settings
+from machinectl.state import State
+from tests.support.program import machinectl
+from tests.support.quiet import Quiet
+from tests.support.registered import added, register
+from tests.support.sshd import keygen
+
+if TYPE_CHECKING:
+    from tests.support.sshd import SSHConfig, Sshd
+
+# The configuration of whoever runs the tests is not read.
+pytestmark = pytest.mark.usefixtures("ssh_config")
+
+
+def jumps(store: Store, **jumps: str) -> None:
+    """Have machines go through jump hosts, whatever these are."""
+    for name, jump in jumps.items():
+        with store.writing(name) as held:
+            held.machine.jump = jump
+            held.write()
+
+
+def passed(sshd: Sshd) -> int:
+    """How many connections a jump host has led on."""
+    return sshd.log.count("server_request_direct_tcpip: originator")
+
+
+def by_system(store: Store, name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """What the system's ssh comes to, which nobody answers."""
+    machine = store.read(name)
+    command = openssh_command(ssh_endpoint(machine), known_hosts=known_hosts_path(machine), arguments=["echo in"])
+    command[1:1] = ["-o", "BatchMode=yes", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+def let_in(store: Store, name: str, console: Quiet | None = None) -> None:
+    with logged_in(store.read(name), console or Quiet(), Access()) as session:
+        assert session.run("echo in").text == "in"
+
+
+@pytest.fixture
+def gate(sshd: Sshd) -> Sshd:
+    return sshd
+
+
+@pytest.fixture
+def behind(another_sshd: Sshd) -> Sshd:
+    return another_sshd
+
+
+@pytest.fixture
+def orion(store: Store, gate: Sshd, behind: Sshd) -> Store:
+    """The machine orion, which goes through the machine gate."""
+    register(store, "gate", gate)
+    register(store, "orion", behind)
+    jumps(store, orion="gate")
+    return store
+
+
+class TestBehindAMachine:
+    def test_our_own_ssh_and_the_systems_go_through_it(self, orion: Store, gate: Sshd, behind: Sshd) -> None:
+        let_in(orion, "orion")
+        done = by_system(orion, "orion")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
+        assert (passed(gate), behind.log.count("Accepted publickey")) == (2, 2)
+
+    def test_what_the_users_configuration_leads_through_for_that_host_does_not_count(
+        self, orion: Store, gate: Sshd, ssh_config: SSHConfig
+    ) -> None:
+        ssh_config.write('Match host 127.0.0.1 exec "test %p != ' + str(gate.port) + '"\n  ProxyJump nowhere.invalid\n')
+        let_in(orion, "orion")
+        assert by_system(orion, "orion").stdout == "in\n"
+        assert not settings(ssh_endpoint(orion.read("orion"))).is_direct
+
+    def test_its_key_is_the_one_pinned_or_nothing_passes(self, orion: Store, gate: Sshd, behind: Sshd) -> None:
+        gate.host_keys = [keygen(gate.directory / "another_host_key")]
+        with pytest.raises(HostKeyRefused, match="has changed") as raised:
+            let_in(orion, "orion")
+        assert raised.value.hint.endswith(f"machinectl provision gate --ssh-host-key {gate.fingerprint()}")
+        done = by_system(orion, "orion", "-o", "StrictHostKeyChecking=no")
+        assert done.returncode == 255
+        assert "HAS CHANGED" in done.stderr
+        assert ("userauth-request" in gate.log, behind.log) == (False, "")
+
+    def test_the_key_of_the_host_behind_it_is_the_one_pinned_too(self, orion: Store, behind: Sshd) -> None:
+        behind.host_keys = [keygen(behind.directory / "another_host_key")]
+        with pytest.raises(HostKeyRefused, match="has changed") as raised:
+            let_in(orion, "orion")
+        assert "machinectl provision orion " in raised.value.hint
+        assert by_system(orion, "orion").returncode == 255
+        assert "userauth-request" not in behind.log
+
+    def test_which_is_behind_another_one_itself(self, orion: Store, gate: Sshd, behind: Sshd) -> None:
+        register(orion, "rigel", gate)
+        jumps(orion, rigel="orion")
+        let_in(orion, "rigel")
+        done = by_system(orion, "rigel")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
+        assert (passed(gate), passed(behind)) == (2, 2)
+
+    def test_which_was_never_met_is_pinned_with_the_host(self, store: Store, gate: Sshd, behind: Sshd) -> None:
+        register(store, "gate", gate, pinned=False)
+        register(store, "orion", behind)
+        jumps(store, orion="gate")
+        console = Quiet()
+        let_in(store, "orion", console)
+        assert f"The key of 127.0.0.1:{gate.port} was not known" in console.notes[0]
+
+    def test_files_go_through_it(self, orion: Store, gate: Sshd, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("a text\n")
+        for number, words in enumerate([["scp"], ["--native-ssh", "scp"]]):
+            there = tmp_path / f"there{number}"
+            done = machinectl(*words, tmp_path / "file", f"orion:{there}", store=orion.root)
+            assert (done.returncode, there.read_text()) == (0, "a text\n"), done.stderr
+        assert passed(gate) == 2
+
+    def test_docker_over_ssh_goes_through_it_and_asks_nothing(self, orion: Store, gate: Sshd, behind: Sshd) -> None:
+        with orion.writing("orion") as held:
+            held.machine.url, held.machine.tls = f"ssh://{behind.user}@127.0.0.1:{behind.port}", False
+            held.write()
+        options = endpoint(orion.read("orion")).ssh_options
+        assert sum("BatchMode=yes" in option for option in options) == 1
+        behind.authorized_keys.write_text("")
+        assert "Permission denied" in state_of(orion.read("orion"), timeout=20).error
+        assert passed(gate) == 1
+        gate.close()
+        assert state_of(orion.read("orion"), timeout=20).hint.startswith("Start sshd")
+
+    def test_whatever_the_stores_directory_is_called(self, tmp_path: Path, gate: Sshd, behind: Sshd) -> None:
+        store = Store(str(tmp_path / "a %h 'b' \"c\" $(touch oops) \\d"))
+        register(store, "gate", gate)
+        register(store, "orion", behind)
+        register(store, "rigel", gate)
+        jumps(store, orion="gate", rigel="orion")
+        done = by_system(store, "rigel")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
+
+
+class TestBehindAnotherHost:
+    @pytest.fixture
+    def orion(self, store: Store, gate: Sshd, behind: Sshd, ssh_config: SSHConfig) -> Store:
+        register(store, "orion", behind)
+        jumps(store, orion=f"{gate.user}@gate:{gate.port}")
+        ssh_config.write(f"Host gate\n  HostName 127.0.0.1\n  IdentityFile {gate.key_path}\n")
+        return store
+
+    def test_the_users_configuration_and_known_hosts_are_about_it(
+        self, orion: Store, gate: Sshd, ssh_config: SSHConfig
+    ) -> None:
+        ssh_config.known_hosts.write_text(gate.known())
+        let_in(orion, "orion")
+        assert by_system(orion, "orion").stdout == "in\n"
+        assert passed(gate) == 2
+
+    def test_one_that_nobody_knows_is_pinned_with_the_host_for_the_systems_ssh_too(
+        self, orion: Store, gate: Sshd
+    ) -> None:
+        assert by_system(orion, "orion").returncode == 255
+        done = machinectl("--native-ssh", "ssh", "orion", "echo in", store=orion.root)
+        assert (done.stdout, f"{gate.fingerprint()} is trusted from now on" in done.stderr) == ("in\n", True)
+        assert by_system(orion, "orion").stdout == "in\n"
+        gate.host_keys = [keygen(gate.directory / "another_host_key")]
+        assert by_system(orion, "orion").returncode == 255
+        with pytest.raises(HostKeyRefused, match="has changed"):
+            let_in(orion, "orion")
+
+    def test_where_the_users_known_hosts_say_another_key_the_pin_does_not_count(
+        self, orion: Store, gate: Sshd, ssh_config: SSHConfig
+    ) -> None:
+        let_in(orion, "orion")
+        other = public_line(keygen(gate.directory / "other"))
+        ssh_config.known_hosts.write_text(f"[127.0.0.1]:{gate.port} {other}")
+        assert by_system(orion, "orion").returncode == 255
+        with pytest.raises(HostKeyRefused, match="has changed"):
+            let_in(orion, "orion")
+
+
+def public_line(key: Path) -> str:
+    return key.with_suffix(".pub").read_text()
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
+
+
+def argv(command: str, host: str, port: int) -> list[str]:
+    """What a ProxyCommand runs: its tokens are replaced by ssh (ssh_config(5), TOKENS), the rest is the shell's."""
+    text, rest = "", command
+    while rest:
+        pair, rest = (rest[:2], rest[2:]) if rest[0] == "%" else (rest[0], rest[1:])
+        text += {"%%": "%", "%h": host, "%p": str(port)}[pair] if len(pair) > 1 else pair
+    return shlex.split(text)
+
+
+@given(WORDS, WORDS)
+def test_each_ssh_on_the_way_is_given_its_own_words_whatever_they_are(first: str, second: str) -> None:
+    gate = Jump(SSHEndpoint("gate", "joe", 2200, f"/k/{first}"), f"/s/{first}", "gate")
+    [(_, to_gate)] = way(gate)
+    alone = openssh_command(gate.endpoint, known_hosts=gate.known_hosts)
+    assert argv(to_gate, "fd00::1", 22) == [*alone, "-W", "[fd00::1]:22"]
+
+    inner = Jump(SSHEndpoint("inner", key=f"/k/{second}", jump=gate), f"/s/{second}", "inner")
+    [(_, to_inner)] = way(inner)
+    assert argv(to_inner, "h", 22) == [*openssh_command(inner.endpoint, known_hosts=inner.known_hosts), "-W", "[h]:22"]
+    assert f"ProxyCommand={to_gate}" in argv(to_inner, "h", 22)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("gate", SSHEndpoint("gate")),
+        ("joe@gate:2200", SSHEndpoint("gate", "joe", 2200)),
+        ("joe@[fd00::1]:2200", SSHEndpoint("fd00::1", "joe", 2200)),
+        ("fd00::1", SSHEndpoint("fd00::1")),
+        ("ssh://joe@gate:2200", SSHEndpoint("gate", "joe", 2200)),
+    ],
+)
+def test_a_jump_host_is_written_as_ssh_takes_it(text: str, found: SSHEndpoint) -> None:
+    assert jump_host(text) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-oX=y",
+        "joe@-oX=y",
+        "-x@gate",
+        "a b",
+        "gate,inner",
+        "gate:0",
+        "gate:65536",
+        "gate:",
+        "joe@",
+        "$(x)",
+        "a/b",
+        "a\nb",
+    ],
+)
+def test_what_is_no_jump_host_is_refused(text: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        jump_host(text)
+    assert raised.value.cause.isprintable()
+    assert raised.value.hint
+
+
+def test_none_is_no_jump_host_as_it_is_none_to_ssh() -> None:
+    assert [taken_jump(text) for text in ("none", "NONE", "", "gate", None)] == ["", "", "", "gate", None]
+
+
+def registered(store: Store, *names: str, url: str = "tcp://192.0.2.7:2376") -> None:
+    """Servers that nobody asks."""
+    for name in names:
+        machine = Machine(name, "generic", url=url)
+        state = {"IPAddress": "192.0.2.7", "SSHUser": "ops", "SSHPort": 22, "SSHKeyPath": "", "EnginePort": 2376}
+        machine.driver_state = json.dumps(state)
+        added(store, machine, {"known_hosts": b"machinectl ssh-ed25519 AAAA\n"})
+
+
+class TestOfTheRecord:
+    def test_is_set_and_taken_away(self, store: Store) -> None:
+        registered(store, "orion", "gate")
+        console = Quiet()
+        set_machine(store, console, "orion", Edit(jump="gate"))
+        assert console.notes == ['"orion" now: SSH through gate']
+        assert store.read("orion").spec.jump == "gate"
+        done = machinectl("set", "--ssh-jump", "none", "orion", store=store.root)
+        assert (done.stderr.splitlines()[0], store.read("orion").jump) == ('"orion" now: no jump host', "")
+
+    def test_is_a_machine_where_it_is_nearly_called_so(self, store: Store) -> None:
+        registered(store, "orion", "gate")
+        console = Quiet()
+        set_machine(store, console, "orion", Edit(jump="gaet"))
+        assert 'Where "gate" is meant: machinectl set --ssh-jump gate orion' in console.notes[1]
+
+    def test_leads_in_no_circle(self, store: Store) -> None:
+        registered(store, "orion", "gate", "rigel")
+        jumps(store, gate="rigel", rigel="orion")
+        for jump, why in (("gate", "lead in a circle: orion -> gate"), ("orion", "cannot be its own jump host")):
+            with pytest.raises(MachineError, match=why), store.writing("orion") as held:
+                Edit(jump=jump).carry_out(held)
+        assert store.read("orion").jump == ""
+
+    def test_that_leads_in_a_circle_all_the_same_is_said_and_nothing_is_asked_for_ever(self, store: Store) -> None:
+        registered(store, "orion", "gate", url="ssh://ops@192.0.2.7")
+        jumps(store, gate="orion", orion="gate")
+        found = state_of(store.read("orion"), timeout=60)
+        assert (found.state, "lead in a circle" in found.error) == (State.ERROR, True)
+        for asked in (ssh_endpoint, block, endpoint):
+            with pytest.raises(MachineError, match="lead in a circle"):
+                asked(store.read("orion"))
+
+    def test_needs_a_machine_with_ssh_at_both_ends(self, store: Store) -> None:
+        registered(store, "orion")
+        machine = Machine("nas", "none", url="tcp://192.0.2.9:2376")
+        machine.driver_state = '{"URL": "tcp://192.0.2.9:2376"}'
+        added(store, machine)
+        with pytest.raises(MachineError, match='"nas" is no jump host'), store.writing("orion") as held:
+            Edit(jump="nas").carry_out(held)
+        with pytest.raises(UsageError, match="A jump host is for SSH"), store.writing("nas") as held:
+            Edit(jump="orion").carry_out(held)
+        for words in (
+            ["-d", "none", "--url", "tcp://192.0.2.9:2376"],
+            ["-d", "generic", "--generic-ip-address", "::1"],
+        ):
+            jump = "orion" if "none" in words else "nas"
+            done = machinectl("create", *words, "--ssh-jump", jump, "other", store=store.root)
+            assert done.returncode != 0
+            assert "jump host" in done.stderr
+        assert store.names() == ["nas", "orion"]
+
+    def test_follows_a_machine_that_is_renamed(self, store: Store) -> None:
+        registered(store, "orion", "gate", "rigel")
+        jumps(store, orion="gate")
+        console = Quiet()
+        rename(store, console, "gate", "door")
+        assert [store.read(name).jump for name in ("door", "orion", "rigel")] == ["", "door", ""]
+        assert '"orion" goes through "door" now' in console.notes
+
+    def test_keeps_its_machine_from_being_removed_unless_that_is_forced(self, store: Store) -> None:
+        registered(store, "orion", "gate")
+        jumps(store, orion="gate")
+        [(_, error)] = rm(store, Quiet(), ["gate"], force=False, yes=False)
+        assert error
+        assert "the SSH of orion goes through it" in error.cause
+        assert "machinectl set --ssh-jump none orion" in error.hint
+        told: list[str] = []
+        [(_, refused)] = preview(store, Quiet(), ["gate"], lambda name, _: told.append(name))
+        assert refused
+        assert len([*preview(store, Quiet(), ["gate", "orion"], lambda name, _: told.append(name))]) == 2
+        assert sorted(told) == ["gate", "orion"]
+        console = Quiet()
+        assert [*rm(store, console, ["gate"], force=True, yes=False)] == [("gate", None)]
+        assert "machinectl set --ssh-jump none orion" in console.warnings[0]
+
+    def test_goes_after_those_behind_it_where_all_are_removed(self, store: Store) -> None:
+        registered(store, "orion", "gate", "rigel")
+        jumps(store, orion="gate", rigel="orion")
+        outcomes = [*rm(store, Quiet(), ["gate", "orion", "rigel"], force=False, yes=True)]
+        assert outcomes == [("rigel", None), ("orion", None), ("gate", None)]
+
+
+class TestWhatSshIsToldOfIt:
+    @pytest.fixture
+    def followed(self, store: Store) -> Store:
+        """A store whose file for ssh follows its machines, once it is there."""
+
+        def follow(store: Store, name: str, _: Machine | None, after: Machine | None) -> None:
+            if Path(store.root, "ssh_config").exists():
+                ssh_config.follow(store, name, after)
+
+        return Store(store.root, followers=[follow])
+
+    def test_leads_whatever_runs_ssh_through_it(self, orion: Store, gate: Sshd, tmp_path: Path) -> None:
+        config = tmp_path / "printed"
+        config.write_text(machinectl("ssh-config", "orion", store=orion.root).stdout)
+        ssh = ["ssh", "-F", str(config), "-o", "BatchMode=yes", "orion", "echo in"]
+        done = subprocess.run(ssh, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
+        assert passed(gate) == 1
+
+    def test_follows_what_becomes_of_the_jump_host(self, followed: Store) -> None:
+        store = followed
+        registered(store, "orion", "gate", "rigel")
+        jumps(store, orion="gate")
+        keep_ssh_config(store, Quiet(), [])
+        set_machine(store, Quiet(), "gate", Edit(options={"generic-ip-address": "192.0.2.66"}))
+        [orion] = [line for line in kept(store) if "ProxyCommand" in line]
+        assert orion.split()[-3:] == ["192.0.2.66", "-W", "'[%h]:%p'"]
+        rename(store, Quiet(), "gate", "door")
+        [orion] = [line for line in kept(store) if "ProxyCommand" in line]
+        assert f"{store.root}/machines/door/known_hosts" in orion
+        set_machine(store, Quiet(), "orion", Edit(jump=""))
+        assert not [line for line in kept(store) if "ProxyCommand" in line]
+
+    def test_is_for_the_address_too_where_docker_goes_there_by_ssh(self, followed: Store) -> None:
+        store, console = followed, Quiet()
+        registered(store, "orion", "gate", url="ssh://ops@192.0.2.7")
+        set_machine(store, console, "orion", Edit(jump="gate"))
+        assert "Have it there: machinectl ssh-config --write" in console.notes[1]
+        keep_ssh_config(store, Quiet(), [])
+        assert [line for line in kept(store) if line.startswith("Host ")] == ["Host gate", "Host orion 192.0.2.7"]
+        rename(store, Quiet(), "orion", "rigel")
+        assert [line for line in kept(store) if line.startswith("Host ")] == ["Host gate", "Host rigel 192.0.2.7"]
+
+
+def kept(store: Store) -> list[str]:
+    return Path(store.root, "ssh_config").read_text().splitlines()
+
+
+def test_a_host_is_registered_through_its_jump_host_and_pinned(orion: Store, gate: Sshd, behind: Sshd) -> None:
+    way = ("--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(behind.port), "--no-provision")
+    done = machinectl("create", "-d", "generic", *way, "--ssh-jump", "gate", "box", store=orion.root)
+    assert done.returncode == 0, done.stderr
+    assert Path(orion.directory("box"), "known_hosts").read_text().split()[:2] == ["machinectl", "ssh-ed25519"]
+    assert (passed(gate), orion.read("box").jump, orion.read("box").phase) == (1, "gate", Phase.READY)
