@@ -38,6 +38,7 @@ def env(store: Store, flags: Flags, names: Sequence[str], _program: str) -> None
         typed=sys.argv,
         environment=os.environ,
         form=form,
+        swarm="swarm" in flags,
     )
     write_file(text) if form else write_out(text)
 

@@ -48,6 +48,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "docker-plugin uninstall": (),
     "drivers": (),
     "env": (MACHINE,),
+    "fleet schema": (),
     "help": (VERB,),
     "import": (DIRECTORY,),
     "inspect": (MACHINE,),
@@ -60,6 +61,8 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "shell-init": (SHELL,),
     "ssh": (MACHINE, TEXT),
     "status": (MACHINE,),
+    "swarm init": (MACHINE,),
+    "swarm status": (MACHINE,),
     "url": (MACHINE,),
     "use": (MACHINE,),
     "version": (MACHINE,),
@@ -74,6 +77,7 @@ VALUES: Mapping[str, str | tuple[str, ...]] = {
     "engine-env-file": FILE,
     "engine-install": ("auto", "docker", "distro", "none"),
     "env format": ("json", "dotenv", "properties"),
+    "file": FILE,
     "out": DIRECTORY,
     "selector": LABEL,
     "shell": ("bash", "zsh", "sh", "fish", "tcsh", "powershell", "cmd", "emacs"),
@@ -195,6 +199,6 @@ def driver_flags(driver: str) -> list[Flag]:
         return []
     found = []
     for option in options:
-        takes = FILE if option.secret or option.name.endswith("-key") else option.choices or TEXT
+        takes = FILE if option.secret or option.path else option.choices or TEXT
         found.append(Flag([typed(option)], "" if isinstance(option.default, bool) else takes, option.help))
     return found

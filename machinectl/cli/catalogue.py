@@ -218,6 +218,22 @@ VERBS = {
         "machinectl api orionbox /info",
         "machinectl api orionbox POST '/images/prune'",
     ),
+    "plan": Verb(
+        "planning",
+        MANY,
+        "Show what is to be done so that machines are as a fleet's file says.",
+        "machinectl plan",
+        "machinectl plan -f fleet.yaml --refresh",
+    ),
+    "apply": Verb(
+        "applying",
+        MANY,
+        "Make machines what a fleet's file says, and their hosts with them.",
+        "machinectl apply",
+        "machinectl apply -f fleet.yaml --prune",
+    ),
+    "fleet": Verb("fleet", MANY, "Write a fleet's file, and have editors know it.", "machinectl fleet schema"),
+    "swarm": Verb("swarm", MANY, "Make machines one Docker Swarm, and look after it.", "machinectl swarm status"),
     "run": Verb(
         "orders",
         MANY,
@@ -298,11 +314,51 @@ DOCKER_PLUGIN = {
     "uninstall": Verb("docker_plugin", USE, "Take `docker machine` away again.", "machinectl docker-plugin uninstall"),
 }
 
+# Of `fleet`.
+FLEET = {
+    "schema": Verb(
+        "fleet",
+        MANY,
+        "Print a JSON Schema of fleet.yaml, from which editors complete it.",
+        "machinectl fleet schema > fleet.schema.json",
+    ),
+}
+
+# Of `swarm`.
+SWARM = {
+    "init": Verb(
+        "swarm", MANY, "Have a machine begin a swarm, as its first manager.", "machinectl swarm init orionbox"
+    ),
+    "join": Verb(
+        "swarm",
+        MANY,
+        "Have machines join the swarm of a manager.",
+        "machinectl swarm join orionbox rigel saiph",
+        "machinectl swarm join --manager orionbox bellatrix mintaka",
+    ),
+    "leave": Verb(
+        "swarm",
+        MANY,
+        "Have machines leave their swarm.",
+        "machinectl swarm leave rigel",
+        "machinectl swarm leave --force orionbox",
+    ),
+    "status": Verb(
+        "swarm",
+        MANY,
+        "Show the nodes of swarms, and what is lost if one more manager goes.",
+        "machinectl swarm status",
+        "machinectl swarm status --json orionbox",
+    ),
+}
+
 # The verbs that have verbs of their own.
 GROUPS = {
     "certs": CERTS,
     "context": CONTEXT,
     "docker-plugin": DOCKER_PLUGIN,
+    "fleet": FLEET,
+    "swarm": SWARM,
 }
 
 OPTIONS = (

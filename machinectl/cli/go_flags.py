@@ -37,6 +37,10 @@ VERBS = {
     ),
     "active": "t,timeout= json",
     "api": "d,data= t,timeout=",
+    "apply": (
+        f"{MANY} f,file= parallel= batch= max-failures= refresh prune purge y,yes force restart-swarm open-firewall "
+        f"{LOGIN}"
+    ),
     "certs": "",
     "certs create": "out= san= ca-cert= ca-key= client-name= f,force",
     "certs import": "f,force",
@@ -60,6 +64,8 @@ VERBS = {
     "doctor": f"{MANY} t,timeout= json {LOGIN}",
     "drivers": "json options",
     "env": "shell= u,unset no-proxy swarm format= json",
+    "fleet": "",
+    "fleet schema": "",
     "import": "from-docker-machine no-context dry-run",
     "info": f"{MANY} ssh f,format= t,timeout= json {LOGIN}",
     "inspect": "f,format= json",
@@ -67,6 +73,7 @@ VERBS = {
     "kill": POWER,
     "list": LS,
     "ls": LS,
+    "plan": f"{MANY} f,file= refresh prune detailed-exitcode parallel= json {LOGIN}",
     "provision": f"{MANY} y,yes dry-run f,force restart-swarm open-firewall {LOGIN}",
     "mount": "u,unmount",
     "regenerate-certs": f"{MANY} y,yes f,force client-certs new-ca tls-san= restart-swarm dry-run {LOGIN}",
@@ -83,6 +90,11 @@ VERBS = {
     "start": POWER,
     "status": "t,timeout= json",
     "stop": POWER,
+    "swarm": "",
+    "swarm init": f"advertise-addr= {LOGIN}",
+    "swarm join": f"manager advertise-addr= {LOGIN}",
+    "swarm leave": f"f,force {LOGIN}",
+    "swarm status": "t,timeout= json",
     "upgrade": f"{MANY} y,yes f,force restart-swarm dry-run {LOGIN}",
     "url": "json",
     "use": "u,unset",
@@ -94,6 +106,8 @@ GROUPS = {
     "certs",
     "context",
     "docker-plugin",
+    "fleet",
+    "swarm",
 }
 # strconv.ParseBool's.
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}

@@ -15,6 +15,8 @@ from machinectl.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+Swarm = Annotated[bool, typer.Option("--swarm", help="Point at a manager that answers, of the machine's swarm.")]
+
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     @verb(app, "env")
@@ -26,7 +28,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         ] = None,
         unset: Annotated[bool, typer.Option("-u", "--unset", help="Print what undoes it.")] = False,
         no_proxy: Annotated[bool, typer.Option("--no-proxy", help="Add the machine's address to NO_PROXY.")] = False,
-        swarm: Annotated[bool, typer.Option("--swarm", hidden=True)] = False,
+        swarm: Swarm = False,
         form: Annotated[
             str,
             typer.Option("--format", metavar="FORM", help="A file for tools instead: json, dotenv or properties."),
@@ -38,6 +40,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         flags = {"shell": shell} if shell is not None else {}
         flags.update({"unset": ""} if unset else {})
         flags.update({"no_proxy": ""} if no_proxy else {})
+        flags.update({"swarm": ""} if swarm else {})
         form = "json" if as_json else form
         here = session(ctx)
         answers.env(here.store, {**flags, "format": form}, names or [], here.program)
@@ -46,7 +49,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     def config(
         ctx: typer.Context,
         names: OneName = None,
-        swarm: Annotated[bool, typer.Option("--swarm", hidden=True)] = False,
+        swarm: Swarm = False,
         as_json: AsJson = False,
     ) -> None:
         from machinectl.commands.config import config as command
@@ -54,7 +57,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
 
         here = session(ctx)
         name = chosen_one(here.store, names or [])
-        flags = command(here.store, here.console, [name], os.environ)
+        flags = command(here.store, here.console, [name], os.environ, swarm=swarm)
         if as_json:
             print_json({"Name": name, "Flags": flags})
         else:

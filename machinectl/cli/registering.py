@@ -48,8 +48,9 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             bool, typer.Option("--forget", help="Keep nothing that could undo later what was set up on the host.")
         ] = False,
     ) -> int:
-        from machinectl.commands.rm import Purge, preview
+        from machinectl.commands.rm import preview
         from machinectl.commands.rm import rm as command
+        from machinectl.hosts.removal import Purge
 
         failed = False
         here = session(ctx)

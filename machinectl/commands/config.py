@@ -17,9 +17,19 @@ if TYPE_CHECKING:
 PATTERN = frozenset("*?[\\")
 
 
-def config(store: Store, console: Console, names: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-    """One flag a line, without quotes: a shell takes none off what a command printed, nor does docker from 29 on."""
-    machine = store.read_ready(chosen_one(store, names))
+def config(
+    store: Store, console: Console, names: Sequence[str], environment: Mapping[str, str], *, swarm: bool = False
+) -> list[str]:
+    """One flag a line, without quotes: a shell takes none off what a command printed, nor does docker from 29 on.
+
+    With `swarm` they are for a manager that answers, of the swarm that the machine is in or that is called so.
+    """
+    name = chosen_one(store, names)
+    if swarm:
+        from machinectl.hosts.swarm import manager
+
+        name = manager(store, name).machine.name
+    machine = store.read_ready(name)
     if store.is_unsettled(machine.name):
         from machinectl.hosts.pending import settle
 

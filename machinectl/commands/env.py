@@ -27,14 +27,16 @@ def env(
     typed: Sequence[str],
     environment: Mapping[str, str],
     form: str = "",
+    swarm: bool = False,
 ) -> str:
     """The statements for a shell, detected where none is named, as ASCII text; or a file for tools, of a `form`.
 
     The engine is asked only where it may be serving other certificates than the machine's: an unreachable host must not
-    leave the shell pointed at the machine before. `typed` is the command line, for the hint. Raises MachineError where
-    there is no such machine, it is half made, or the shell cannot hold a value.
+    leave the shell pointed at the machine before. With `swarm` it is a manager that answers, of the swarm that the
+    machine is in or that is called so. `typed` is the command line, for the hint. Raises MachineError where there is no
+    such machine, it is half made, or the shell cannot hold a value, and where no manager answers.
     """
-    variables = without_machine(names) if unset else of_machine(store, chosen_one(store, names))
+    variables = without_machine(names) if unset else of_machine(store, meant(store, names, swarm=swarm))
     if no_proxy:
         variable = no_proxy_variable(environment)
         before = environment.get(variable, "")
@@ -47,6 +49,15 @@ def env(
     if form:
         return in_file(form, variables, unset=unset)
     return script(shell or detect(environment, os.getppid()), variables, typed, environment.get("PATH", ""))
+
+
+def meant(store: Store, names: Sequence[str], *, swarm: bool) -> str:
+    """The machine that docker is pointed at. Raises MachineError."""
+    if not swarm:
+        return chosen_one(store, names)
+    from machinectl.hosts.swarm import manager
+
+    return manager(store, chosen_one(store, names)).machine.name
 
 
 def in_file(form: str, variables: Mapping[str, str | None], *, unset: bool) -> str:

@@ -10,6 +10,7 @@ from machinectl.hosts import asked
 from machinectl.hosts.asked import Asked
 from machinectl.machines import docker_machine_store
 from machinectl.machines.docker_machine import SWARM_OPTIONS, engine_options
+from machinectl.machines.swarm_node import WORKER, node_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -36,13 +37,27 @@ class Row(Asked):
             "State": str(self.state),
             "URL": self.machine.url,
             "SwarmOptions": SWARM_OPTIONS,
-            "Swarm": "",
+            "Swarm": self.in_swarm,
             "EngineOptions": engine_options(self.machine),
             "Labels": self.machine.labels,
             "Error": self.error,
             "DockerVersion": f"v{self.version}" if self.version else UNKNOWN,
             "ResponseTime": go_duration(self.seconds),
         }
+
+    @property
+    def in_swarm(self) -> str:
+        """The name of its swarm, with what it is there unless it is a worker: as its engine says, else its record.
+
+        docker-machine has NAME (master) there, and NAME.
+        """
+        node = node_of(self.machine)
+        state, _, role = self.swarm.partition("/")
+        if state == "inactive" or not (node or state):
+            return ""
+        name = node.swarm if node else ""
+        what = role or state or (node.role if node else "")
+        return name if name and what == WORKER else f"{name} ({what})".strip()
 
 
 def first_steps() -> str:

@@ -6,7 +6,7 @@ import json
 import queue
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,7 +43,8 @@ class Probe:
     """What was found where an engine should be.
 
     `error` is one line, empty where it answered, and `hint` what to do next; `seconds` is how long it took. `silent`
-    where nobody answered at its address at all. `told` is its answer to the question, where it was asked one.
+    where nobody answered at its address at all. `told` is its answer to the question, where it was asked one. `swarm`
+    is what it is in Docker's Swarm, as its ping says: inactive, active/manager, active/worker, pending, error, locked.
     """
 
     state: State
@@ -54,6 +55,7 @@ class Probe:
     hint: str = ""
     silent: bool = False
     told: Any = field(default=None, repr=False)
+    swarm: str = ""
 
 
 NO_THREAD = Probe(
@@ -70,7 +72,7 @@ def probe_by(endpoint: Endpoint, deadline: Deadline, question: Question | None =
     """Ask one engine, by a deadline that it shares with others. Never raises."""
     begun = time.monotonic()
     try:
-        version, api_version, told = ask(endpoint, deadline, question)
+        found = ask(endpoint, deadline, question)
     except MachineError as exc:
         state = exc.state if isinstance(exc, EngineError) else State.ERROR
         silent = isinstance(exc, EngineError) and exc.silent
@@ -78,7 +80,7 @@ def probe_by(endpoint: Endpoint, deadline: Deadline, question: Question | None =
     except Exception as exc:  # noqa: BLE001 - one host's surprise must not keep the others from being listed
         error = one_line(f"Unexpected {type(exc).__name__}: {exc}")
         return Probe(State.ERROR, error=error, seconds=time.monotonic() - begun)
-    return Probe(State.RUNNING, version, api_version, seconds=time.monotonic() - begun, told=told)
+    return replace(found, seconds=time.monotonic() - begun)
 
 
 def probe_all(endpoints: Mapping[str, Endpoint], timeout: float) -> Iterator[tuple[str, Probe]]:
@@ -138,8 +140,8 @@ def make_room(sockets: int) -> None:
             pass
 
 
-def ask(endpoint: Endpoint, deadline: Deadline, question: Question | None) -> tuple[str, str, Any]:
-    """The versions of the engine and of its API, and its answer to the question, None where there is none.
+def ask(endpoint: Endpoint, deadline: Deadline, question: Question | None) -> Probe:
+    """What an engine says: its versions, its part in a swarm, and its answer to the question where there is one.
 
     Who asks a question gets the versions that the ping's answer has. Raises MachineError where there is no engine that
     answers.
@@ -166,7 +168,9 @@ def ask(endpoint: Endpoint, deadline: Deadline, question: Question | None) -> tu
     by_name = ping.headers.get("Server", "").partition("Docker/")[2].partition(" ")[0]
     engine = str(known.get("Version") or by_name)
     api = str(known.get("ApiVersion") or ping.headers["Api-Version"])
-    return one_line(engine, LONGEST_VERSION), one_line(api, LONGEST_VERSION), told
+    swarm = one_line(ping.headers.get("Swarm", ""), LONGEST_VERSION)
+    versions = one_line(engine, LONGEST_VERSION), one_line(api, LONGEST_VERSION)
+    return Probe(State.RUNNING, *versions, told=told, swarm=swarm)
 
 
 def answered(endpoint: Endpoint, response: Response, kind: type) -> Any:

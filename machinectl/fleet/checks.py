@@ -100,6 +100,8 @@ def check_jumps(hosts: Sequence[Said], machines: Collection[str], faults: Faults
     jump = create_options.JUMP.name
     for each in hosts:
         through = each.host.spec.jump
+        if through and each.driver.name in create_options.WITHOUT_HOST:
+            faults.add(each.place(jump), f"{jump} is for SSH, and driver {each.driver.name} knows of none")
         if not through or "@" in through:
             continue
         if through not in by_name and through not in machines:
@@ -110,7 +112,7 @@ def check_jumps(hosts: Sequence[Said], machines: Collection[str], faults: Faults
                 + (f": did you mean {near}?" if near else "; another host is written user@host[:port]"),
             )
         elif circle := circle_from(each.host.name, by_name):
-            faults.add(each.place(jump), f"{jump}: {' goes through '.join(circle)}, and is never reached")
+            faults.add(each.place(jump), f"{jump}: {' through '.join(circle)}: who goes in a circle never gets there")
 
 
 def circle_from(name: str, hosts: Mapping[str, Said]) -> list[str]:

@@ -108,9 +108,8 @@ def decoded(data: bytes) -> str:
     except UnicodeDecodeError as exc:
         before = data[: exc.start].decode("utf-8-sig", "replace")
         raise NotADocument(place_after(before), "This is not UTF-8: save the file as UTF-8") from exc
-    for position, character in enumerate(text) if not text.isprintable() else ():
-        if character == "\0":
-            raise NotADocument(place_after(text[:position]), "Here is a NUL: a file of text has none")
+    if "\0" in text:
+        raise NotADocument(place_after(text.partition("\0")[0]), "Here is a NUL: a file of text has none")
     return text
 
 

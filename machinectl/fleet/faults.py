@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 # In characters: a line says what is wrong, and never all of a text that somebody put there.
 LONGEST_TEXT = 400
+LOOK_UP = "What it may say: machinectl fleet schema"
 
 
 class WrongFile(MachineError):
@@ -22,11 +23,12 @@ class Faults:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._found: dict[tuple[Place, str], None] = {}
+        # What to do about it, "" where that is to look up what a file may say.
+        self._found: dict[tuple[Place, str], str] = {}
 
-    def add(self, place: Place, text: str) -> None:
+    def add(self, place: Place, text: str, hint: str = "") -> None:
         """Note what is wrong at a place; the same at the same place is one thing."""
-        self._found[place, one_line(text, LONGEST_TEXT)] = None
+        self._found[place, one_line(text, LONGEST_TEXT)] = hint
 
     def line(self, place: Place, text: str) -> str:
         """A line about a place in the file, of the form that editors jump by."""
@@ -36,7 +38,5 @@ class Faults:
         """Raise WrongFile where anything was found."""
         if self._found:
             lines = [self.line(place, text) for place, text in sorted(self._found)]
-            raise WrongFile(
-                "\n".join([f"{self.name} is not right, and nothing was done:", *lines]),
-                "What it may say: machinectl fleet schema",
-            )
+            hints = dict.fromkeys(self._found[each] or LOOK_UP for each in sorted(self._found))
+            raise WrongFile("\n".join([f"{self.name} is not right, and nothing was done:", *lines]), "\n".join(hints))

@@ -15,7 +15,17 @@ from machinectl.driver.finding import installed, load
 from machinectl.driver.options import typed
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines import create_options, engine_options
-from machinectl.machines.create_options import CERTIFICATES, ENV_FILE, JUMP, LOGIN_SECRETS
+from machinectl.machines.create_options import (
+    CERTIFICATES,
+    ENV_FILE,
+    HOST_KEY,
+    JUMP,
+    LOGIN_SECRETS,
+    NO_CONTEXT,
+    NO_PROVISION,
+    NO_TLS,
+    STRICT,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,8 +33,9 @@ if TYPE_CHECKING:
     from machinectl.driver import Driver, Option, OptionValue
 
 DRIVER, GROUPS, LABELS, SWARM = "driver", "groups", "labels", "swarm"
-SWITCHES = (create_options.NO_TLS, create_options.NO_PROVISION, create_options.NO_CONTEXT, create_options.STRICT)
 ROLES = ("manager", "worker")
+# ProxyJump's word for no jump host.
+NO_JUMP = "none"
 
 
 class Kind(StrEnum):
@@ -130,11 +141,15 @@ COMMON: Mapping[str, Key] = {
         *map(of_create, CERTIFICATES),
         *ENGINE.values(),
         replace(of_create(ENV_FILE), kind=Kind.TEXTS, default=()),
-        *map(of_create, SWITCHES),
+        *map(of_create, (NO_TLS, NO_PROVISION, NO_CONTEXT, STRICT)),
         replace(of_create(JUMP), check=check_jump),
-        *map(of_create, (*LOGIN_SECRETS, create_options.HOST_KEY)),
+        *map(of_create, (*LOGIN_SECRETS, HOST_KEY)),
     )
 }
+# What is nothing to machines whose drivers know no host of theirs.
+FOR_HOSTS = frozenset(option.name for option in (ENV_FILE, JUMP, *LOGIN_SECRETS, HOST_KEY, STRICT, NO_PROVISION)).union(
+    key.name for key in ENGINE.values()
+)
 
 
 def of_option(option: Option) -> Key:
@@ -174,6 +189,10 @@ class Drivers:
         if isinstance(found, MachineError):
             raise found
         return found
+
+    def broken(self) -> list[MachineError]:
+        """Why some of those that were asked for do not work."""
+        return [each for each in self._asked.values() if isinstance(each, MachineError)]
 
     def known(self) -> list[DriverKeys]:
         """Those that were asked for, as far as they work."""

@@ -9,7 +9,7 @@ from machinectl.fleet.document import Text
 from machinectl.fleet.keys import LABELS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from machinectl.fleet.document import Entry, Node
 
@@ -30,6 +30,10 @@ class Layer:
             {key: entry for key, entry in entries.items() if not is_null(entry.value)},
             {name: text for name, text in labels.items() if not text.is_null},
         )
+
+    def without(self, keys: Container[str]) -> Layer:
+        """The same without some of what it says."""
+        return Layer({key: entry for key, entry in self.entries.items() if key not in keys}, self.labels)
 
 
 NOTHING_SAID = Layer({}, {})

@@ -12,7 +12,7 @@ from machinectl.errors import MachineError, meant
 from machinectl.fleet.checks import Said, advice, check
 from machinectl.fleet.document import LONGEST_FILE, Listed, Mapped, Text, read
 from machinectl.fleet.faults import Faults
-from machinectl.fleet.keys import COMMON, DRIVER, ENGINE, GROUPS, LABEL, LABELS, SWARM, Drivers
+from machinectl.fleet.keys import COMMON, DRIVER, ENGINE, FOR_HOSTS, GROUPS, LABEL, LABELS, NO_JUMP, SWARM, Drivers
 from machinectl.fleet.layers import NOTHING_SAID, Layer, is_null
 from machinectl.fleet.model import Fleet, FleetHost, Login
 from machinectl.fleet.values import Values, Wrong, labels_of
@@ -68,9 +68,9 @@ def contents(path: str) -> bytes:
     try:
         return read_file(name, LONGEST_FILE)
     except FileNotFoundError as exc:
-        hint = "Name another one with -f" if path else "Name one with -f, or have one made of the machines there are"
-        made = "" if path else f": machinectl fleet init -o {DEFAULT_FILE}"
-        raise MachineError(f"There is no file {name}", hint + made) from exc
+        raise MachineError(
+            f"There is no file {name}", "Name it with -f, or write one: machinectl fleet schema prints what it may say"
+        ) from exc
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "no file has such a name"
         raise MachineError(f"{name} cannot be read: {reason}", "Name a fleet's file with -f") from exc
@@ -115,7 +115,8 @@ class Reading:
             self.faults.add(self.root.place, "The file has no hosts: write them under hosts")
         self.defaults = self.layer(self.part(DEFAULTS))
         self.groups = {
-            name: self.layer(self.mapping(name, entry.value)) for name, entry in self.part(GROUPS).entries.items()
+            name: self.layer(mapped) if (mapped := self.mapping(name, entry.value)) else NOTHING_SAID
+            for name, entry in self.part(GROUPS).entries.items()
         }
         found = [self.host(name, entry) for name, entry in self.part(HOSTS).entries.items()]
         self.check_layer(self.defaults)
@@ -127,15 +128,16 @@ class Reading:
 
     def part(self, name: str) -> Mapped:
         entry = self.root.entries.get(name)
-        return self.mapping(name, entry.value) if entry else Mapped(self.root.place)
+        return (self.mapping(name, entry.value) if entry else None) or Mapped(self.root.place)
 
-    def mapping(self, name: str, node: Node) -> Mapped:
-        """A node that is to be a mapping; one where nothing stands is empty."""
+    def mapping(self, name: str, node: Node) -> Mapped | None:
+        """A node that is to be a mapping; one where nothing stands is empty. None where it is none, which is noted."""
+        if is_null(node):
+            return Mapped(node.place)
         if isinstance(node, Mapped):
             return node
-        if not (isinstance(node, Text) and node.is_null):
-            self.faults.add(node.place, f"{name} is a mapping of options, this is {node.name}")
-        return Mapped(node.place)
+        self.faults.add(node.place, f"{name} is a mapping of options, this is {node.name}")
+        return None
 
     def layer(self, mapped: Mapped) -> Layer:
         entry = mapped.entries.get(LABELS)
@@ -164,22 +166,23 @@ class Reading:
             check_name(name)
         except MachineError as exc:
             self.faults.add(entry.place, f"{name!r} cannot be a host's name: {exc.cause.partition(': ')[2]}")
-        own = self.layer(self.mapping(name, entry.value))
+        mapped = self.mapping(name, entry.value)
+        if mapped is None:
+            return None
+        own = self.layer(mapped)
         layer = self.base(self.groups_of(own)).under(own)
         driver = self.driver(name, entry, layer)
         if driver is None:
             return None
         self.check_own(name, own, driver)
+        if driver.name in create_options.WITHOUT_HOST:
+            layer = layer.without(FOR_HOSTS.difference(own.entries))
         found = {
             key.name: self.value(key, each.value)
             for option, each in layer.entries.items()
             if (key := COMMON.get(option) or driver.keys.get(option)) and option not in {LABELS, GROUPS}
         }
         options = self.options(name, entry, driver, layer, found)
-        jump = str(found.get(JUMP, ""))
-        if jump == name and JUMP not in own.entries:
-            # Who says of all hosts that they are reached by one of them does not mean that one.
-            jump = ""
         spec = MachineSpec(
             driver.name,
             options,
@@ -188,7 +191,7 @@ class Reading:
             engine=self.engine(layer, found),
             provision=not found.get(NO_PROVISION),
             context=not found.get(NO_CONTEXT),
-            jump=jump,
+            jump=jump_of(name, own, found),
         )
         host = FleetHost(
             name,
@@ -229,10 +232,11 @@ class Reading:
                 entry.place, f"{name} has no driver: write driver: generic, or what it is, here or in defaults"
             )
             return None
-        if not (called := str(self.value(COMMON[DRIVER], said.value))):
+        called = self.value(COMMON[DRIVER], said.value)
+        if self.is_wrong(COMMON[DRIVER], said.value):
             return None
         try:
-            return self.drivers.of(called)
+            return self.drivers.of(str(called))
         except MachineError as exc:
             self.faults.add(said.value.place, exc.cause)
             return None
@@ -261,6 +265,10 @@ class Reading:
         known = self.known[at]
         return known[0] if known else key.default
 
+    def is_wrong(self, key: Key, node: Node) -> bool:
+        """Whether a value that was asked for is none."""
+        return self.known[id(key), id(node)] is None
+
     def options(
         self, name: str, entry: Entry, driver: DriverKeys, layer: Layer, found: Mapping[str, OptionValue]
     ) -> dict[str, OptionValue]:
@@ -273,10 +281,9 @@ class Reading:
                 given[option.name] = secret or self.values.environment.get(option.variable, "")
             elif key in found:
                 given[option.name] = found[key]
-            if option.required and given.get(option.name, option.default) in ("", ()):
-                wrong = key in layer.entries and self.known[id(driver.keys[key]), id(layer.entries[key].value)] is None
-                if not wrong:
-                    self.faults.add(entry.place, f"{name} has no {key}: driver {driver.name} needs it")
+            is_told = key in layer.entries and self.is_wrong(driver.keys[key], layer.entries[key].value)
+            if option.required and given.get(option.name, option.default) in ("", ()) and not is_told:
+                self.faults.add(entry.place, f"{name} has no {key}: driver {driver.name} needs it")
         return {option.name: given.get(option.name, option.default) for option in driver.options.values()}
 
     def secret(self, key: str, path: str, place: Place) -> str:
@@ -302,6 +309,14 @@ class Reading:
                 self.faults.add(place, exc.cause.removeprefix("--"))
                 self.files[path] = ""
         return self.files[path]
+
+
+def jump_of(name: str, own: Layer, found: Mapping[str, OptionValue]) -> str:
+    """What a host's SSH goes through, "" for nothing."""
+    jump = str(found.get(JUMP, ""))
+    # Who says of all hosts that they are reached by one of them does not mean that one.
+    is_meant = jump.lower() != NO_JUMP and (jump != name or JUMP in own.entries)
+    return jump if is_meant else ""
 
 
 def login(found: Mapping[str, OptionValue]) -> Login:

@@ -25,7 +25,7 @@ class Asked:
     """A machine, and what is known of it; what only its host can say is empty until it is `settled`.
 
     `error` is one line, and `hint` what to do next; `seconds` is how long its engine took, and `told` its answer to the
-    question that was asked.
+    question that was asked; `swarm` is what it is in a swarm, as `Probe` has it.
     """
 
     machine: Machine
@@ -36,6 +36,7 @@ class Asked:
     hint: str = ""
     seconds: float = 0
     told: Any = None
+    swarm: str = ""
     settled: bool = False
 
     @property
@@ -102,6 +103,7 @@ def ask(store: Store, listed: Iterable[Each], timeout: float, question: Question
         one = by_name[name]
         one.state, one.version, one.api_version = found.state, found.version, found.api_version
         one.error, one.hint, one.seconds, one.told = found.error, found.hint, found.seconds, found.told
+        one.swarm = found.swarm
         one.settled = True
         if found.state is State.ERROR and (command := takeover(one.machine)) and command in found.hint:
             one.error += f"; take its host over: {command}"

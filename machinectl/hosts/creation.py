@@ -36,7 +36,8 @@ class Creation:
     """A machine to be made: what it shall be, the driver that makes it, and what is at hand for that.
 
     `certificates` are for it, `spare` ones for where no others are given or made. `onboarding` is how its host is made
-    an engine host, where there is a way to it and `spec.provision` asks for that.
+    an engine host, where there is a way to it and `spec.provision` asks for that. `fleet` is the file that it is of,
+    where it is of one.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Creation:
     onboarding: Onboarding
     certificates: CertificateFiles = NO_CERTIFICATES
     spare: CertificateFiles = NO_CERTIFICATES
+    fleet: str = ""
 
     def carry_out(self, store: Store, console: Console) -> Made:
         """Make the machine, or finish what an earlier run has begun.
@@ -227,12 +229,14 @@ def begin(held: Held, settled: Settled) -> None:
     spec = kept_of(creation)
     if half_made(held.store, creation):
         held.machine.spec = spec
+        held.machine.fleet = creation.fleet or held.machine.fleet
         held.write_files(files)
         held.write()
         return
     machine = Machine(creation.name, spec.driver)
     machine.phase = Phase.CREATING
     machine.spec = spec
+    machine.fleet = creation.fleet
     held.add(machine, files)
 
 

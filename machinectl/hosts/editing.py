@@ -25,6 +25,7 @@ class Edit:
     """What to change; what is None or empty stays as it is.
 
     `jump` is "" for no jump host. `engine` is engine options by their keys, `options` the driver's by their names.
+    `provision` is whether the host shall be an engine host of ours, which `provision` makes it.
     """
 
     url: str | None = None
@@ -35,6 +36,7 @@ class Edit:
     unlabel: Sequence[str] = ()
     engine: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, OptionValue] = field(default_factory=dict)
+    provision: bool | None = None
 
     @property
     def is_for_provisioning(self) -> bool:
@@ -54,6 +56,8 @@ class Edit:
             move(machine, engine_url.with_port(self.url, tls=tls), tls=self.tls)
         if self.context is not None:
             machine.context = self.context
+        if self.provision is not None:
+            machine.provision = self.provision
         if self.jump is not None:
             machine.jump = self.jump
             if self.jump and where(machine).ssh is None:

@@ -48,9 +48,7 @@ def selected(store: Store, console: Console, names: Sequence[str], selector: str
     from machinectl.machines.selectors import parse_selector
 
     if names:
-        raise UsageError(
-            "Names and --selector exclude each other", f"Leave one of them out: {' '.join(names)}; or -l {selector}"
-        )
+        raise both_chosen(names, selector)
     wanted = parse_selector(selector)
     labels = {}
     for name in store.names():
@@ -63,6 +61,12 @@ def selected(store: Store, console: Console, names: Sequence[str], selector: str
         there = sorted({f"{key}={value}" for own in labels.values() for key, value in own.items()})
         raise MachineError(f"--selector {selector!r} selects no machine", told(there))
     return found
+
+
+def both_chosen(names: Sequence[str], selector: str) -> UsageError:
+    return UsageError(
+        "Names and --selector exclude each other", f"Leave one of them out: {' '.join(names)}; or -l {selector}"
+    )
 
 
 def told(labels: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from machinectl.errors import UsageError
+from machinectl.machines.swarm_node import node_of
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ class Filters:
             and (not self.names or any(name.search(machine.name) for name in self.names))
             and (not self.drivers or same(machine.driver, self.drivers))
             and (not self.labels or any(has_label(machine, label) for label in self.labels))
-            # No machine is in one of docker-machine's Swarms, a product that no longer exists: none has a Swarm's name.
-            and (not self.swarms or same("", self.swarms))
+            and (not self.swarms or same(swarm_of(machine), self.swarms))
         )
 
     def after_asking(self, state: State) -> bool:
@@ -95,6 +95,12 @@ def has_label(machine: Machine, wanted: str) -> bool:
     key, separator, value = wanted.partition("=")
     found = machine.labels
     return key in found and (not separator or same(found[key], [value]))
+
+
+def swarm_of(machine: Machine) -> str:
+    """The name of a machine's swarm, by its record; "" for a machine that is in none."""
+    node = node_of(machine)
+    return node.swarm if node else ""
 
 
 def same(text: str, wanted: Iterable[str]) -> bool:

@@ -244,7 +244,7 @@ __machinectl_ask() {
 __machinectl_table() {
     case "$1" in
         '')
-            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api run docker help'
+            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api plan apply fleet swarm run docker help'
             flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
             arguments=''
             ;;
@@ -260,6 +260,16 @@ __machinectl_table() {
             ;;
         'docker-plugin')
             verbs='install uninstall'
+            flags='-h --help'
+            arguments=''
+            ;;
+        'fleet')
+            verbs='schema'
+            flags='-h --help'
+            arguments=''
+            ;;
+        'swarm')
+            verbs='init join leave status'
             flags='-h --help'
             arguments=''
             ;;
@@ -443,6 +453,16 @@ __machinectl_table() {
             flags='-d=TEXT --data=TEXT -t=TEXT --timeout=TEXT -h --help'
             arguments='MACHINE TEXT'
             ;;
+        'plan')
+            verbs=''
+            flags='-l=LABEL --selector=LABEL -f=FILE --file=FILE --refresh --prune --detailed-exitcode --parallel=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'apply')
+            verbs=''
+            flags='-l=LABEL --selector=LABEL -f=FILE --file=FILE --parallel=TEXT --batch=TEXT --max-failures=TEXT --refresh --prune --purge -y --yes --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
         'run')
             verbs=''
             flags='-l=LABEL --selector=LABEL -a --all --group --json -t=TEXT --timeout=TEXT --parallel=TEXT --sudo --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
@@ -497,6 +517,31 @@ __machinectl_table() {
             verbs=''
             flags='-h --help'
             arguments=''
+            ;;
+        'fleet schema')
+            verbs=''
+            flags='-h --help'
+            arguments=''
+            ;;
+        'swarm init')
+            verbs=''
+            flags='--advertise-addr=TEXT --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE'
+            ;;
+        'swarm join')
+            verbs=''
+            flags='--manager --advertise-addr=TEXT --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'swarm leave')
+            verbs=''
+            flags='-f --force --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'swarm status')
+            verbs=''
+            flags='-t=TEXT --timeout=TEXT --json -h --help'
+            arguments='MACHINE'
             ;;
         *) \return 1 ;;
     esac

@@ -4,10 +4,12 @@
 # By the words before: the words that may follow, the flags with what their values are, and what the arguments are.
 # BEGIN: written by make reference
 $__machinectl_table = @{
-    '' = @('env', 'use', 'config', 'context', 'active', 'ls', 'ps', 'ssh', 'ssh-config', 'scp', 'mount', 'url', 'ip', 'shell-init', 'completion', 'docker-plugin', 'create', 'import', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'doctor', 'status', 'version', 'info', 'inspect', 'changes', 'api', 'run', 'docker', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
+    '' = @('env', 'use', 'config', 'context', 'active', 'ls', 'ps', 'ssh', 'ssh-config', 'scp', 'mount', 'url', 'ip', 'shell-init', 'completion', 'docker-plugin', 'create', 'import', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'doctor', 'status', 'version', 'info', 'inspect', 'changes', 'api', 'plan', 'apply', 'fleet', 'swarm', 'run', 'docker', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
     'certs' = @('create', 'issue', 'import', 'ls'), @('-h', '--help'), @()
     'context' = @('import', 'ls', 'sync'), @('-h', '--help'), @()
     'docker-plugin' = @('install', 'uninstall'), @('-h', '--help'), @()
+    'fleet' = @('schema'), @('-h', '--help'), @()
+    'swarm' = @('init', 'join', 'leave', 'status'), @('-h', '--help'), @()
     'help' = @(), @('-h', '--help'), @('VERB')
     'env' = @(), @('--shell=bash|zsh|sh|fish|tcsh|powershell|cmd|emacs', '-u', '--unset', '--no-proxy', '--format=json|dotenv|properties', '--json', '-h', '--help'), @('MACHINE')
     'use' = @(), @('-u', '--unset', '-h', '--help'), @('MACHINE')
@@ -44,6 +46,8 @@ $__machinectl_table = @{
     'inspect' = @(), @('-f=TEXT', '--format=TEXT', '--json', '-h', '--help'), @('MACHINE')
     'changes' = @(), @('--json', '-h', '--help'), @('MACHINE')
     'api' = @(), @('-d=TEXT', '--data=TEXT', '-t=TEXT', '--timeout=TEXT', '-h', '--help'), @('MACHINE', 'TEXT')
+    'plan' = @(), @('-l=LABEL', '--selector=LABEL', '-f=FILE', '--file=FILE', '--refresh', '--prune', '--detailed-exitcode', '--parallel=TEXT', '--json', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'apply' = @(), @('-l=LABEL', '--selector=LABEL', '-f=FILE', '--file=FILE', '--parallel=TEXT', '--batch=TEXT', '--max-failures=TEXT', '--refresh', '--prune', '--purge', '-y', '--yes', '--force', '--restart-swarm', '--open-firewall', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
     'run' = @(), @('-l=LABEL', '--selector=LABEL', '-a', '--all', '--group', '--json', '-t=TEXT', '--timeout=TEXT', '--parallel=TEXT', '--sudo', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
     'docker' = @(), @('-l=LABEL', '--selector=LABEL', '-a', '--all', '--group', '--json', '-t=TEXT', '--timeout=TEXT', '--parallel=TEXT', '-h', '--help'), @('MACHINE...')
     'certs create' = @(), @('--out=DIRECTORY', '--san=TEXT', '--ca-cert=FILE', '--ca-key=FILE', '--client-name=TEXT', '-f', '--force', '-h', '--help'), @()
@@ -55,6 +59,11 @@ $__machinectl_table = @{
     'context sync' = @(), @('-l=LABEL', '--selector=LABEL', '-h', '--help'), @()
     'docker-plugin install' = @(), @('--no-hooks', '-h', '--help'), @()
     'docker-plugin uninstall' = @(), @('-h', '--help'), @()
+    'fleet schema' = @(), @('-h', '--help'), @()
+    'swarm init' = @(), @('--advertise-addr=TEXT', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE')
+    'swarm join' = @(), @('--manager', '--advertise-addr=TEXT', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'swarm leave' = @(), @('-f', '--force', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'swarm status' = @(), @('-t=TEXT', '--timeout=TEXT', '--json', '-h', '--help'), @('MACHINE')
 }
 # END
 

@@ -200,6 +200,10 @@ __machinectl_table() {
                 'inspect	Print all that is known of a machine, in docker-machine'\''s shape.'
                 'changes	Print what was done on a machine'\''s host, and what undoing it does.'
                 'api	Ask a machine'\''s engine, and print its raw answer.'
+                'plan	Show what is to be done so that machines are as a fleet'\''s file says.'
+                'apply	Make machines what a fleet'\''s file says, and their hosts with them.'
+                'fleet	Write a fleet'\''s file, and have editors know it.'
+                'swarm	Make machines one Docker Swarm, and look after it.'
                 'run	Run a command on many machines'\'' hosts over SSH.'
                 'docker	Run the docker CLI against many machines'\'' engines.'
                 'help	Show what a command is for.')
@@ -239,6 +243,25 @@ __machinectl_table() {
             verbs=(
                 'install	Have docker know `docker machine`, and tell of machines when its own commands fail.'
                 'uninstall	Take `docker machine` away again.')
+            flags=(
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
+            ;;
+        ('fleet')
+            verbs=(
+                'schema	Print a JSON Schema of fleet.yaml, from which editors complete it.')
+            flags=(
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
+            ;;
+        ('swarm')
+            verbs=(
+                'init	Have a machine begin a swarm, as its first manager.'
+                'join	Have machines join the swarm of a manager.'
+                'leave	Have machines leave their swarm.'
+                'status	Show the nodes of swarms, and what is lost if one more manager goes.')
             flags=(
                 '-h	Show help.'
                 '--help	Show help.')
@@ -784,6 +807,54 @@ __machinectl_table() {
                 '--help	Show help.')
             arguments=('MACHINE' 'TEXT')
             ;;
+        ('plan')
+            verbs=()
+            flags=(
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-f=FILE	The fleet'\''s file (else ./fleet.yaml).'
+                '--file=FILE	The fleet'\''s file (else ./fleet.yaml).'
+                '--refresh	Look at the hosts, too: what was changed there by hand.'
+                '--prune	Machines that are in the file no more are to be removed.'
+                '--detailed-exitcode	Exit with 4 where there is something to do.'
+                '--parallel=TEXT	How many hosts are worked on at once.'
+                '--json	Print JSON.'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
+            ;;
+        ('apply')
+            verbs=()
+            flags=(
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-f=FILE	The fleet'\''s file (else ./fleet.yaml).'
+                '--file=FILE	The fleet'\''s file (else ./fleet.yaml).'
+                '--parallel=TEXT	How many hosts are worked on at once.'
+                '--batch=TEXT	How many engines in use may restart at once.'
+                '--max-failures=TEXT	How many of them may fail before no more are restarted.'
+                '--refresh	Look at the hosts, too, and mend what was changed there by hand.'
+                '--prune	Remove machines that came from the file and are in it no more.'
+                '--purge	Undo on the hosts of those what was set up there, too; with --prune.'
+                '-y	Do not ask before machines are removed, or taken over.'
+                '--yes	Do not ask before machines are removed, or taken over.'
+                '--force	Replace certificates of somebody else'\''s, and restart although it harms.'
+                '--restart-swarm	Restart the engine of a Swarm node, too: its tasks stop.'
+                '--open-firewall	Let the engine'\''s port through the host'\''s firewall.'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
+            ;;
         ('run')
             verbs=()
             flags=(
@@ -905,6 +976,64 @@ __machinectl_table() {
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
+            ;;
+        ('fleet schema')
+            verbs=()
+            flags=(
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
+            ;;
+        ('swarm init')
+            verbs=()
+            flags=(
+                '--advertise-addr=TEXT	Where other nodes reach it (else where its engine is reached).'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE')
+            ;;
+        ('swarm join')
+            verbs=()
+            flags=(
+                '--manager	Join as managers, of which an odd number is best.'
+                '--advertise-addr=TEXT	Where other nodes reach it (else where its engine is reached).'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
+            ;;
+        ('swarm leave')
+            verbs=()
+            flags=(
+                '-f	The last manager too, and those whom nobody can help to leave.'
+                '--force	The last manager too, and those whom nobody can help to leave.'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
+            ;;
+        ('swarm status')
+            verbs=()
+            flags=(
+                '-t=TEXT	How long a host may take to answer.'
+                '--timeout=TEXT	How long a host may take to answer.'
+                '--json	Print JSON.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE')
             ;;
         (*) \return 1 ;;
     esac

@@ -6,10 +6,9 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from machinectl import certs
 from machinectl.errors import MachineError
-from machinectl.hosts.given import read_tls_dir
-from machinectl.hosts.identity import SERVER_FILES, Identity
+from machinectl.hosts.given import outdated, read_tls_dir
+from machinectl.hosts.identity import Identity
 from machinectl.machines.chosen import waiting
 
 if TYPE_CHECKING:
@@ -44,20 +43,3 @@ def certs_import(store: Store, console: Console, name: str, directory: str, *, f
     if not machine.tls:
         console.warn(f'"{name}" is registered without TLS; change it: machinectl set --tls {name}')
     return [os.path.join(machine.directory, file) for file in new.present]
-
-
-def outdated(old: Identity, new: Identity) -> list[str]:
-    """The files of a machine that would stay, but do not belong to the CA that is to come."""
-    stale: list[str] = []
-    if old.ca_key and not new.ca_key:
-        try:
-            certs.ca_pair(new.ca, old.ca_key)
-        except MachineError:
-            stale.append("ca-key.pem")
-    present = [file for file in SERVER_FILES if file in old.present]
-    if present and not new.server:
-        try:
-            certs.server_bundle(new.ca, old.server, old.server_key)
-        except MachineError:
-            stale += present
-    return stale

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.contexts import Contexts
 from machinectl.errors import MachineError
+from machinectl.hosts import swarm_contexts
 from machinectl.hosts.contexts import Step, drop, mend, standings, without
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def context_sync(
     They are those of all machines, there or gone, or of `only` some.
 
     What a killed machinectl left half done is put right first. The context of a machine that is gone from another store
-    is taken over: this one may be where that was moved to.
+    is taken over: this one may be where that was moved to. A swarm's leads to a manager that answers from now on.
     """
     docker = Contexts()
     if docker.is_unfinished:
@@ -43,6 +44,7 @@ def context_sync(
             yield found, exc
         else:
             yield found, None
+    yield from swarm_contexts.sync(docker, store)
 
 
 def bring_into_step(docker: Contexts, store: Store, console: Console, found: Standing) -> None:

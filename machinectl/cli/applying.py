@@ -1,0 +1,139 @@
+"""`apply` on the command line, and the summary of what became of machines."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from machinectl.cli.access import authority, with_access
+from machinectl.cli.exits import report
+from machinectl.cli.outcomes import named
+from machinectl.cli.output import write_out
+from machinectl.cli.planning import FleetFile, Parallel
+from machinectl.cli.upkeep import OpenFirewall, RestartSwarm
+from machinectl.cli.verbs import Names, Selecting, session, verb
+from machinectl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from machinectl.cli.verbs import Session
+    from machinectl.commands.apply import Result, Seen
+    from machinectl.hosts.access import Access
+
+
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
+    """Add `apply`."""
+
+    @verb(app, "apply", "What is right is left alone, and engines in use restart one after the other.")
+    @with_access
+    def apply(
+        ctx: typer.Context,
+        access: Access,
+        names: Names = None,
+        selector: Selecting = None,
+        file: FleetFile = "",
+        parallel: Parallel = 10,
+        batch: Annotated[
+            int, typer.Option(min=1, metavar="N", help="How many engines in use may restart at once.")
+        ] = 1,
+        max_failures: Annotated[
+            int, typer.Option(min=0, metavar="N", help="How many of them may fail before no more are restarted.")
+        ] = 0,
+        refresh: Annotated[
+            bool, typer.Option("--refresh", help="Look at the hosts, too, and mend what was changed there by hand.")
+        ] = False,
+        prune: Annotated[
+            bool, typer.Option("--prune", help="Remove machines that came from the file and are in it no more.")
+        ] = False,
+        purge: Annotated[
+            bool, typer.Option("--purge", help="Undo on the hosts of those what was set up there, too; with --prune.")
+        ] = False,
+        yes: Annotated[
+            bool, typer.Option("-y", "--yes", help="Do not ask before machines are removed, or taken over.")
+        ] = False,
+        force: Annotated[
+            bool,
+            typer.Option("--force", help="Replace certificates of somebody else's, and restart although it harms."),
+        ] = False,
+        restart_swarm: RestartSwarm = False,
+        open_firewall: OpenFirewall = False,
+    ) -> int:
+        from machinectl.commands.apply import Manner, Seen
+        from machinectl.commands.apply import apply as command
+        from machinectl.commands.plan import plan
+        from machinectl.fleet.reading import DEFAULT_FILE
+        from machinectl.hosts.removal import Purge
+        from machinectl.machines.spec import CertificateFiles
+        from machinectl.provision.target import Allowed
+
+        if purge and not prune:
+            raise UsageError(
+                "--purge is for the machines that --prune removes", "Give both: machinectl apply --prune --purge"
+            )
+        here = session(ctx)
+        advice: dict[str, None] = {}
+
+        def look() -> Seen:
+            planned = plan(here.store, file, names or [], selector)
+            advice.update(dict.fromkeys(planned.advice))
+            return Seen(planned.plan.steps, planned.machines)
+
+        again = ["machinectl apply", *(["-f", shlex.quote(file)] if file else [])]
+        again += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names or [])
+        manner = Manner(
+            os.path.abspath(file or DEFAULT_FILE),
+            access,
+            Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes),
+            authority(here),
+            CertificateFiles("", here.tls.ca, here.tls.certificate, here.tls.key),
+            parallel=parallel,
+            batch=batch,
+            max_failures=max_failures,
+            refresh=refresh,
+            prune=prune,
+            purge=Purge(access, Allowed(forcible=False, restart_swarm=restart_swarm)) if purge else None,
+            yes=yes,
+            command=" ".join(again),
+        )
+        code = ended(here, command(here.store, here.console, look, manner), manner.command)
+        for line in advice:
+            here.console.note(line)
+        return code
+
+
+def ended(here: Session, results: Iterator[Result], again: str) -> int:
+    """Wait for the end, and tell what became of all; the exit code. `again` is the command that goes on."""
+    found: list[Result] = []
+    try:
+        found.extend(results)
+    finally:
+        # At ^C, too, of which those that had ended are told; not where nothing was begun.
+        if found:
+            tell(here, found, again)
+    from machinectl.commands.apply import Did
+
+    return int(any(result.did in {Did.FAILED, Did.NOT_BEGUN, Did.UNFINISHED} for result in found))
+
+
+def tell(here: Session, found: Sequence[Result], again: str) -> None:
+    """Print the summary, and what failed and why; what to type next."""
+    from machinectl.commands.apply import Did
+
+    count = Counter(result.did for result in found)
+    write_out(f"Apply: {', '.join(f'{count[did]} {did}' for did in Did if count[did])}\n")
+    for result in found:
+        if result.error:
+            report(named(result.error, result.name), here.program)
+    if stopped := [result.name for result in found if result.did is Did.NOT_BEGUN and not result.error]:
+        here.console.note(f"Left as they were, as no engine is to restart after that: {', '.join(stopped)}")
+    if count[Did.FAILED] + count[Did.NOT_BEGUN] + count[Did.UNFINISHED]:
+        here.console.note(f"Go on, when that is mended: {again}")
+    elif set(count) == {Did.LEFT}:
+        here.console.note("All is as the file says: nothing to do")
+    if gone := [result.name for result in found if result.did is Did.GONE]:
+        here.console.note(f"In the file no more: {', '.join(gone)}; remove them: {again} --prune")

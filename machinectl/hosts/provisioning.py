@@ -1,0 +1,97 @@
+"""What a machine's record asks of its host: carried out there, or foretold, over one connection."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl.errors import CheckFailed, MachineError
+from machinectl.hosts.access import as_root, elevated, logged_in
+from machinectl.hosts.driven import where
+from machinectl.hosts.plan import way_in
+from machinectl.machines.record import PROVISION
+from machinectl.provision.decision import EngineDown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Self
+
+    from machinectl.console import Console
+    from machinectl.hosts.access import Access
+    from machinectl.hosts.editing import Edit
+    from machinectl.hosts.setup import Outcome, Plan, Setup
+    from machinectl.machines.engine_options import EngineOptions
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+
+
+def provision(held: Held, console: Console, access: Access, setup: Setup) -> list[Outcome]:
+    """Make a machine's host what its record says; return what the steps came to. Raises MachineError."""
+    with at_host(held, console, access, setup) as carry_out:
+        return carry_out()
+
+
+def change(held: Held, console: Console, access: Access, setup: Setup, edit: Edit) -> list[Outcome]:
+    """Ask something else of a machine that is ready, and make its host that.
+
+    Where the host stays as it was, or has its old configuration back, the record asks again what it asked before. What
+    ends it otherwise leaves a record that asks what is new, of a host that is to be told. Raises MachineError.
+    """
+    before = Asked.by(held.machine)
+    edit.carry_out(held)
+    held.machine.pending = PROVISION
+    held.write()
+    reached = False
+    try:
+        with at_host(held, console, access, setup) as carry_out:
+            reached = True
+            return carry_out()
+    except MachineError as exc:
+        if not reached or isinstance(exc, EngineDown | CheckFailed):
+            before.ask_again(held, edit)
+        raise
+
+
+@contextmanager
+def at_host(held: Held, console: Console, access: Access, setup: Setup) -> Iterator[Callable[[], list[Outcome]]]:
+    """Log in at a machine's host; what is handed out makes it what the record says."""
+    machine = held.machine
+    # A machine that was registered only may be known by another URL: its engine will be where its driver says.
+    there = where(machine)
+    machine.engine.check()
+    with as_root(held, console, access, ssh=there.ssh) as root:
+        yield partial(replace(setup, url=there.url).carry_out, held, console, root)
+    # Who follows the machine may have lost it while its host needed nothing.
+    held.touch()
+
+
+class Asked(NamedTuple):
+    """What a record asks of a host, and whether the host is still to be told."""
+
+    engine: EngineOptions
+    labels: Mapping[str, str]
+    provision: bool
+    pending: str
+
+    @classmethod
+    def by(cls, machine: Machine) -> Self:
+        return cls(machine.engine, machine.labels, machine.provision, machine.pending)
+
+    def ask_again(self, held: Held, edit: Edit) -> None:
+        """Put it back on record; where the host is stays as it was changed, which is nothing of the host's."""
+        machine = held.machine
+        machine.engine, machine.labels, machine.provision = self.engine, dict(self.labels), self.provision
+        machine.pending = PROVISION if edit.options else self.pending
+        held.write()
+
+
+def foretold(machine: Machine, console: Console, access: Access, setup: Setup, store: Store) -> Plan:
+    """What `provision` would find and do; neither host nor store is changed. Raises MachineError."""
+    there = where(machine)
+    machine.engine.check()
+    with logged_in(machine, console, replace(access, lasting=False), ssh=there.ssh) as session:
+        root = elevated(session, console, access)
+        plan = replace(setup, url=there.url).plan(machine, console, root, store)
+        return replace(plan, found=(way_in(session, root), *plan.found))

@@ -1,0 +1,278 @@
+"""A fleet's file is carried out: what becomes of each machine, in which turns, and what a second run finds."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.commands.apply import Did, Manner, Run, Seen, alone, apply
+from machinectl.errors import MachineError
+from machinectl.fleet.model import Action, Difference, FleetHost, Step
+from machinectl.hosts.access import Access
+from machinectl.machines.record import PROVISION, Machine, Phase
+from machinectl.machines.spec import MachineSpec
+from machinectl.provision.target import NOTHING_SPECIAL
+from tests.support.program import COMMAND, machinectl
+from tests.support.quiet import Quiet
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from subprocess import CompletedProcess
+
+    from machinectl.console import Console
+    from machinectl.machines.store import Store
+
+MANNER = Manner("/srv/fleet.yaml", Access(), NOTHING_SPECIAL)
+TWO = """
+hosts:
+  nas: {driver: none, url: "unix:///run/nas.sock", labels: {role: store}}
+  orion: {driver: none, url: "unix:///run/orion.sock"}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fleet's file where it is looked for, of two engines that are registered only."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "fleet.yaml"
+    path.write_text(TWO)
+    return path
+
+
+def run(store: Store, *words: str, stdin: str = "") -> CompletedProcess[str]:
+    return machinectl("apply", *words, store=store.root, stdin=stdin)
+
+
+def state(store: Store) -> dict[str, tuple[int, bytes]]:
+    """All of a store, with the times at which it was written."""
+    files = (path for path in Path(store.root).rglob("*") if path.is_file())
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def test_machines_are_made_and_a_second_run_touches_nothing(file: Path, store: Store) -> None:
+    done = run(store)
+    assert (done.returncode, done.stdout) == (0, "Apply: 2 created\n"), done.stderr
+    assert [(store.read(name).fleet, store.read(name).labels) for name in store.names()] == [
+        (str(file), {"role": "store"}),
+        (str(file), {}),
+    ]
+    before = state(store)
+    again = run(store)
+    assert (again.returncode, again.stdout) == (0, "Apply: 2 as they were\n")
+    assert again.stderr == "All is as the file says: nothing to do\n"
+    assert state(store) == before
+
+
+def test_what_the_file_says_otherwise_is_changed_and_nothing_else(file: Path, store: Store) -> None:
+    run(store)
+    before = state(store)
+    file.write_text(TWO.replace("role: store", "role: db").replace("nas.sock", "big.sock"))
+    assert run(store).stdout == "Apply: 1 changed, 1 as they were\n"
+    nas = store.read("nas")
+    assert (nas.labels, nas.url, nas.pending) == ({"role": "db"}, "unix:///run/big.sock", "")
+    assert {path for path, what in state(store).items() if before.get(path) != what} == {
+        f"{store.directory('nas')}/machine.json",
+        f"{store.locks}/.apply",
+    }
+    assert run(store).stdout == "Apply: 2 as they were\n"
+
+
+@pytest.mark.usefixtures("file")
+def test_only_those_named_or_selected_are_worked_on(store: Store) -> None:
+    assert run(store, "-l", "role=store").stdout == "Apply: 1 created\n"
+    assert store.names() == ["nas"]
+    assert run(store, "orion").stdout == "Apply: 1 created\n"
+    missing = run(store, "oreon")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert 'Did you mean "orion"?' in missing.stderr
+
+
+def test_a_file_that_is_wrong_changes_nothing(file: Path, store: Store) -> None:
+    run(store)
+    before = state(store)
+    file.write_text(TWO.replace("role: store", "role: db") + "  rigel: {driver: none, ulr: x}\n")
+    refused = run(store)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "fleet.yaml:5:" in refused.stderr
+    assert state(store) == before
+
+
+def test_a_machine_that_was_there_before_is_of_the_file_from_then_on(file: Path, store: Store) -> None:
+    machinectl("create", "-d", "none", "--url", "unix:///run/orion.sock", "orion", store=store.root)
+    assert run(store, "orion").stdout == "Apply: 1 as they were\n"
+    assert store.read("orion").fleet == str(file)
+    before = state(store)
+    run(store, "orion")
+    assert state(store) == before
+
+
+def test_what_the_file_has_no_more_goes_when_that_is_asked_and_agreed(file: Path, store: Store) -> None:
+    run(store)
+    added(store, Machine("mine", "none", url="unix:///run/mine.sock"))
+    file.write_text(TWO.partition("  orion")[0])
+    told = run(store)
+    assert told.stdout == "Apply: 1 as they were, 1 in the file no more\n"
+    assert "In the file no more: orion; remove them: machinectl apply --prune" in told.stderr
+    silent = run(store, "--prune")
+    assert (silent.returncode, silent.stdout) == (1, "")
+    assert "machinectl apply --prune --yes" in silent.stderr
+    assert run(store, "--prune", stdin="n\n").stdout == "Apply: 1 as they were, 1 in the file no more\n"
+    assert store.names() == ["mine", "nas", "orion"]
+    asked = run(store, "--prune", stdin="y\n")
+    assert asked.stdout == "Apply: 1 removed, 1 as they were\n"
+    assert "About to remove orion" in asked.stderr
+    assert store.names() == ["mine", "nas"]
+
+
+@pytest.mark.usefixtures("file")
+def test_purging_is_for_what_is_pruned(store: Store) -> None:
+    refused = run(store, "--purge")
+    assert refused.returncode == 2
+    assert "machinectl apply --prune --purge" in refused.stderr
+
+
+@pytest.mark.usefixtures("file")
+def test_another_apply_is_waited_for_and_named(store: Store) -> None:
+    with alone(store, Quiet()):
+        waiting = subprocess.Popen(
+            [*COMMAND, "-s", store.root, "apply"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert waiting.stderr
+        said = waiting.stderr.readline()
+        # What the first one has done in the meantime is not done again.
+        nas = Machine("nas", "none", url="unix:///run/nas.sock")
+        nas.labels = {"role": "store"}
+        added(store, nas)
+    stdout, _ = waiting.communicate(timeout=60)
+    assert said == f"Waiting for another apply (process {os.getpid()}) …\n"
+    assert stdout == "Apply: 1 created, 1 as they were\n"
+
+
+@pytest.mark.parametrize("moment", [3, 6, 9, 12, 15, 18])
+def test_killed_at_any_touch_of_the_store_the_next_run_ends_it(file: Path, store: Store, moment: int) -> None:
+    dying = [sys.executable, "-m", "tests.support.dying", str(moment), store.root, "apply"]
+    root = Path(__file__).parents[2]
+    killed = subprocess.run(
+        [*dying, "-f", str(file)], cwd=root, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60
+    )
+    assert killed.returncode == -signal.SIGKILL
+    done = run(store)
+    assert done.returncode == 0, done.stderr
+    assert [(store.read(name).phase, store.read(name).fleet) for name in ("nas", "orion")] == [
+        (Phase.READY, str(file))
+    ] * 2
+    assert run(store).stdout == "Apply: 2 as they were\n"
+
+
+def ready(*names: str) -> dict[str, Machine]:
+    return {name: Machine(name, "none") for name in names}
+
+
+def step(name: str, action: Action, *, restarts: bool = False, jump: str = "") -> Step:
+    differences = (Difference("engine-opt", "", "log-level=warn", restarts),) if action is Action.CHANGE else ()
+    return Step(name, action, FleetHost(name, MachineSpec("none", {}, jump=jump)), differences)
+
+
+class Scripted(Run):
+    """A run whose machines fail as they are told to, where no real host could be made to."""
+
+    def __init__(
+        self, store: Store, steps: Iterable[Step], machines: Mapping[str, Machine], failing: str, manner: Manner
+    ) -> None:
+        super().__init__(store, Seen(list(steps), machines), manner)
+        self.failing = failing.split()
+        self.begun: list[str] = []
+
+    def become(self, name: str, console: Console) -> Did:
+        self.begun.append(name)
+        if name in self.failing:
+            raise MachineError(f"{name} does not want to")
+        return super().become(name, console)
+
+    def create(self, name: str, console: Console) -> None:
+        pass
+
+    def change(self, name: str, console: Console) -> None:
+        pass
+
+    def results(self) -> dict[str, Did]:
+        return {result.name: result.did for result in self.carried_out(Quiet())}
+
+
+def test_the_first_engine_that_fails_ends_the_roll_and_stops_nobody_else(store: Store) -> None:
+    steps = [
+        *(step(name, Action.CHANGE, restarts=True) for name in ("m1", "m2", "m3")),
+        step("m4", Action.CHANGE),
+        *(step(name, Action.CREATE) for name in ("new", "bad")),
+    ]
+    run = Scripted(store, steps, ready("m1", "m2", "m3", "m4"), "m1 bad", MANNER)
+    assert run.results() == {
+        "m1": Did.FAILED,
+        "m2": Did.NOT_BEGUN,
+        "m3": Did.NOT_BEGUN,
+        "m4": Did.CHANGED,
+        "new": Did.CREATED,
+        "bad": Did.FAILED,
+    }
+    assert not {"m2", "m3"}.intersection(run.begun)
+
+
+def test_nobody_behind_a_jump_host_that_failed_begins_and_each_is_told_why(store: Store) -> None:
+    steps = [step("web", Action.CREATE, jump="gate"), step("gate", Action.CREATE), step("new", Action.CREATE)]
+    run = Scripted(store, steps, {}, "gate", MANNER)
+    results = list(run.carried_out(Quiet()))
+    assert [(result.name, result.did) for result in results if result.name != "new"] == [
+        ("gate", Did.FAILED),
+        ("web", Did.NOT_BEGUN),
+    ]
+    assert '"web" is reached through "gate", which failed' in [str(result.error) for result in results]
+    assert "web" not in run.begun
+
+
+def test_one_whose_host_was_not_told_all_takes_its_turn_as_well(store: Store) -> None:
+    machines = ready("m1", "m2")
+    for machine in machines.values():
+        machine.pending = PROVISION
+        machine.keep({}, [{"kind": "file-made", "path": "/etc/x"}], {})
+    run = Scripted(store, [step(name, Action.RESUME) for name in machines], machines, "m1", MANNER)
+    assert run.results() == {"m1": Did.FAILED, "m2": Did.NOT_BEGUN}
+
+
+def test_ctrl_c_tells_who_was_not_finished(store: Store) -> None:
+    main = threading.get_ident()
+
+    class Interrupted(Scripted):
+        def create(self, name: str, console: Console) -> None:
+            if name == "m1":
+                signal.pthread_kill(main, signal.SIGINT)
+                console.pause(3600)
+
+    manner = Manner("/srv/fleet.yaml", Access(), NOTHING_SPECIAL, parallel=1)
+    run = Interrupted(store, [step(name, Action.CREATE) for name in ("m1", "m2")], {}, "", manner)
+    results = run.carried_out(Quiet())
+    assert [next(results).did, next(results).did] == [Did.UNFINISHED, Did.UNFINISHED]
+    with pytest.raises(KeyboardInterrupt):
+        next(results)
+
+
+def test_a_machine_that_is_gone_and_its_jump_host_go_in_that_order(store: Store) -> None:
+    for name, jump in (("gate", ""), ("web", "gate")):
+        machine = Machine(name, "none", url=f"unix:///run/{name}.sock")
+        machine.driver_state = json.dumps({"URL": machine.url})
+        machine.jump, machine.fleet = jump, MANNER.path
+        added(store, machine)
+    steps = [Step("gate", Action.REMOVE), Step("web", Action.REMOVE)]
+    machines = {name: store.read(name) for name in store.names()}
+    manner = Manner(MANNER.path, Access(), NOTHING_SPECIAL, prune=True, yes=True)
+    results = list(apply(store, Quiet(), lambda: Seen(steps, machines), manner))
+    assert results == [("web", Did.REMOVED, None), ("gate", Did.REMOVED, None)]
+    assert store.names() == []

@@ -1,0 +1,248 @@
+"""`swarm …` on the command line, and what else knows of swarms: ls, env, config, docker's contexts, rm."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.contexts import Contexts
+from machinectl.hosts.access import Access
+from machinectl.hosts.joining import Joining
+from machinectl.hosts.roles import Roles
+from machinectl.hosts.swarm import keep
+from machinectl.machines.swarm_node import node_of
+from tests.support.program import machinectl
+from tests.support.quiet import Quiet
+from tests.support.registered import added
+from tests.support.swarm_engines import Swarms, engines
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+    from tests.support.dockerd import Dockerd
+
+ROLES = {"m1": "manager", "m2": "manager", "w1": "worker"}
+
+
+@pytest.fixture
+def swarms(store: Store) -> Iterator[Swarms]:
+    """Two managers and a worker, and a machine that is in no swarm."""
+    with engines(store, *ROLES, "alone") as found:
+        list(Roles(ROLES).form(store, Quiet(), Joining(Access(), "192.0.2.7")))
+        yield found
+
+
+@pytest.fixture
+def contexts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Contexts:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    return Contexts()
+
+
+def run(store: Store, *words: str) -> subprocess.CompletedProcess[str]:
+    return machinectl(*words, store=store.root)
+
+
+def succeeds(store: Store, *words: str) -> str:
+    done = run(store, *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def url(store: Store, name: str) -> str:
+    return store.read(name).url
+
+
+def test_ls_tells_of_swarms_and_asks_nobody_for_that(store: Store, swarms: Swarms) -> None:
+    for engine in swarms.engines.values():
+        engine.asked.clear()
+    rows = [line.split("  ")[0].strip() and line.split() for line in succeeds(store, "ls").splitlines()[1:]]
+    assert [" ".join(row[5:-1]) for row in rows] == ["", "m1 (manager)", "m1 (manager)", "m1"]
+    assert {tuple(engine.asked) for engine in swarms.engines.values()} == {("GET /_ping", "GET /version")}
+    assert succeeds(store, "ls", "-q", "--filter", "swarm=m1").split() == ["m1", "m2", "w1"]
+    assert succeeds(store, "ls", "-q", "--filter", "swarm=").split() == ["alone"]
+
+
+def test_ls_goes_by_what_engines_say_where_they_say_something(store: Store, swarms: Swarms) -> None:
+    swarms["w1"].cluster = ""
+    with store.writing("m2") as held:
+        keep(held, None)
+    swarms["m1"].answers = False
+    told = {row["Name"]: row["Swarm"] for row in json.loads(succeeds(store, "ls", "-t", "2", "--json"))}
+    assert told == {"alone": "", "m1": "m1 (manager)", "m2": "(manager)", "w1": ""}
+
+
+def test_env_and_config_point_at_a_manager_that_answers(store: Store, swarms: Swarms) -> None:
+    assert f'DOCKER_HOST="{url(store, "m1")}"' in succeeds(store, "env", "--swarm", "w1")
+    assert f'DOCKER_HOST="{url(store, "w1")}"' in succeeds(store, "env", "w1")
+    swarms["m1"].answers = False
+    found = succeeds(store, "env", "--shell", "fish", "--swarm", "m1")
+    assert f'DOCKER_HOST "{url(store, "m2")}"' in found
+    assert 'DOCKER_MACHINE_NAME "m2"' in found
+    assert succeeds(store, "config", "--swarm", "m1") == f"-H={url(store, 'm2')}\n"
+    swarms["m2"].answers = False
+    failed = run(store, "env", "--swarm", "m1")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "No manager" in failed.stderr
+
+
+def test_env_says_of_a_machine_that_it_is_in_no_swarm(store: Store, swarms: Swarms) -> None:
+    failed = run(store, "env", "--swarm", "alone")
+    assert failed.returncode == 1
+    assert "machinectl swarm init alone" in failed.stderr
+    assert not swarms["alone"].is_in
+
+
+def test_a_swarm_has_a_context_that_moves_to_a_manager_that_answers(
+    store: Store, swarms: Swarms, contexts: Contexts
+) -> None:
+    succeeds(store, "context", "sync")
+    context = contexts.read("m1-swarm")
+    assert context
+    assert context.host == url(store, "m1")
+    assert "m1-swarm" in succeeds(store, "context", "ls")
+    swarms["m1"].answers = False
+    assert 'leads to "m2"' in run(store, "swarm", "status", "-t", "1").stderr
+    context = contexts.read("m1-swarm")
+    assert context
+    assert context.host == url(store, "m2")
+    # It stays there: who comes back gets it again only when that one is gone.
+    swarms["m1"].answers = True
+    assert "m1-swarm" not in run(store, "context", "sync").stdout
+
+
+def test_the_context_goes_with_the_last_manager_and_follows_without_anybody_being_asked(
+    store: Store, swarms: Swarms, contexts: Contexts
+) -> None:
+    succeeds(store, "context", "sync")
+    succeeds(store, "set", "--url", "tcp://192.0.2.1:2375", "m1")
+    context = contexts.read("m1-swarm")
+    assert context
+    assert context.host == "tcp://192.0.2.1:2375"
+    succeeds(store, "rm", "-y", "m1")
+    context = contexts.read("m1-swarm")
+    assert context
+    assert context.host == url(store, "m2")
+    succeeds(store, "rm", "-y", "m2")
+    assert "m1-swarm" not in contexts.names()
+    assert swarms["m2"].is_in
+
+
+def test_a_context_of_somebody_elses_stays(store: Store, swarms: Swarms, contexts: Contexts) -> None:
+    from machinectl.contexts import Context
+
+    with contexts.writing():
+        contexts.put(Context("m1-swarm", {"Name": "m1-swarm", "Endpoints": {"docker": {"Host": "tcp://their:1"}}}))
+    done = run(store, "context", "sync")
+    assert "docker context rm m1-swarm" in done.stderr
+    context = contexts.read("m1-swarm")
+    assert context
+    assert context.host == "tcp://their:1"
+    assert swarms["m1"].is_in
+
+
+def test_a_machine_of_a_swarms_contexts_name_is_not_taken_for_it(
+    store: Store, swarms: Swarms, contexts: Contexts
+) -> None:
+    from machinectl.machines.record import Machine
+
+    succeeds(store, "context", "sync")
+    added(store, Machine("m1-swarm", "none", url="tcp://192.0.2.9:2375"))
+    done = run(store, "context", "sync")
+    assert "is of a swarm" in done.stderr
+    context = contexts.read("m1-swarm")
+    assert context
+    assert context.host == url(store, "m1")
+    assert swarms["m1"].is_in
+
+
+def test_contexts_that_are_switched_off_stay_so(
+    store: Store, swarms: Swarms, contexts: Contexts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MACHINECTL_CONTEXTS", "off")
+    succeeds(store, "swarm", "status")
+    assert contexts.names() == []
+    assert swarms["m1"].is_in
+
+
+def test_rm_says_of_a_node_what_to_type_first(store: Store, swarms: Swarms) -> None:
+    done = run(store, "rm", "-y", "w1")
+    assert done.returncode == 0
+    assert "machinectl swarm leave w1" in done.stderr
+    assert swarms["w1"].is_in
+
+
+def test_status_tells_of_a_swarm_and_fails_where_nobody_answers_for_it(store: Store, swarms: Swarms) -> None:
+    told = succeeds(store, "swarm", "status")
+    assert told.startswith("Swarm m1: 2 managers, 1 worker\nIf one more manager goes, it has no quorum")
+    [found] = json.loads(succeeds(store, "swarm", "status", "--json", "w1"))
+    assert (found["Managers"], found["ReachableManagers"], found["ManagersToSpare"]) == (2, 2, 0)
+    assert [node["Machine"] for node in found["Nodes"]] == ["m1", "m2", "w1"]
+    swarms.without_leader.add("cluster-m1")
+    failed = run(store, "swarm", "status", "m1")
+    assert failed.returncode == 1
+    assert "has no leader" in failed.stderr
+    assert json.loads(run(store, "swarm", "status", "--json", "m1").stdout)[0]["ManagersToSpare"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("swarm", "status", "nobody"), 'Docker machine "nobody" does not exist'),
+        (("swarm", "status", "alone"), '"alone" is in no swarm'),
+        (("swarm", "init", "nobody"), 'Docker machine "nobody" does not exist'),
+        (("swarm", "init", "m1"), '"m1" is a manager of the swarm "m1" already'),
+        (("swarm", "init", "alone"), "--advertise-addr"),
+        (("swarm", "join", "m1"), "machinectl swarm join <MANAGER> <NAME>"),
+        (("swarm", "join", "alone", "w1"), '"alone" is in no swarm'),
+        (("swarm", "join", "m1", "m1"), "cannot join itself"),
+        (("swarm", "join", "--advertise-addr", "192.0.2.1", "m1", "w1", "alone"), "one machine's"),
+        (("swarm", "leave"), "machinectl swarm leave <NAME>"),
+        (("swarm", "leav"), "Did you mean: machinectl swarm leave"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_what_to_type(
+    store: Store, swarms: Swarms, words: tuple[str, ...], said: str
+) -> None:
+    done = run(store, *words)
+    assert done.returncode in {1, 2}
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) <= 3
+    assert not swarms["alone"].is_in
+
+
+def test_a_node_is_anothers_where_it_is_to_join(store: Store, swarms: Swarms) -> None:
+    succeeds(store, "swarm", "init", "--advertise-addr", "192.0.2.8", "alone")
+    failed = run(store, "swarm", "join", "alone", "w1")
+    assert failed.returncode == 1
+    assert "machinectl swarm leave w1" in failed.stderr
+    assert swarms["w1"].cluster == "cluster-m1"
+
+
+def test_a_real_engine_begins_a_swarm_and_ends_it(store: Store, dockerd: Dockerd, contexts: Contexts) -> None:
+    create = ("create", "-d", "none", "--url", dockerd.url, "--tls-dir", str(dockerd.directory), "orion")
+    succeeds(store, *create)
+    try:
+        succeeds(store, "swarm", "init", "--advertise-addr", "127.0.0.1", "orion")
+        node = node_of(store.read("orion"))
+        assert node
+        assert (node.swarm, node.role) == ("orion", "manager")
+        [found] = json.loads(succeeds(store, "swarm", "status", "--json"))
+        assert (found["Leader"], found["ID"]) == ("orion", node.cluster)
+        assert contexts.read("orion-swarm")
+        assert "orion (manager)" in succeeds(store, "ls")
+        assert dockerd.url in succeeds(store, "env", "--swarm", "orion")
+        # The second time it is said what it is.
+        assert "already" in run(store, "swarm", "init", "--advertise-addr", "127.0.0.1", "orion").stderr
+        refused = run(store, "swarm", "leave", "orion")
+        assert "swarm leave --force orion" in refused.stderr
+    finally:
+        left = run(store, "swarm", "leave", "--force", "orion")
+    assert left.returncode == 0, left.stderr
+    assert node_of(store.read("orion")) is None
+    assert contexts.read("orion-swarm") is None
+    assert "is in no swarm" in run(store, "swarm", "leave", "orion").stderr

@@ -1,0 +1,115 @@
+"""What a record asks of a host that was told, refused, or was not reached."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.changes import FileMade
+from machinectl.errors import CheckFailed, MachineError
+from machinectl.hosts import provisioning
+from machinectl.hosts.access import Access
+from machinectl.hosts.editing import Edit
+from machinectl.hosts.provisioning import change
+from machinectl.hosts.setup import Setup
+from machinectl.machines.engine_options import EngineOptions
+from machinectl.machines.record import PROVISION, Machine
+from machinectl.provision.decision import EngineDown
+from machinectl.ssh.errors import SSHError
+from tests.support.quiet import Quiet
+from tests.support.registered import added, register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from machinectl.hosts.setup import Outcome
+    from machinectl.machines.store import Store
+    from tests.support.sshd import Sshd
+
+GOOD, NEW = ("log-level=info",), ("log-level=wrong",)
+EDIT = Edit(engine={"options": NEW}, labels={"role": "web"})
+
+
+def orion(store: Store) -> Machine:
+    machine = Machine("orion", "none", url="tcp://192.168.0.29:2376", tls=True)
+    machine.engine = EngineOptions(options=GOOD)
+    machine.changes = (FileMade("/etc/docker/machinectl/ca.pem"),)
+    return added(store, machine)
+
+
+def told(store: Store, edit: Edit = EDIT) -> None:
+    with store.writing("orion") as held:
+        change(held, Quiet(), Access(), Setup(), edit)
+
+
+@pytest.fixture
+def ends(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Have a host that is logged in at end a run so, as no real one can be made to at will."""
+
+    def by(why: BaseException) -> None:
+        @contextmanager
+        def at_host(*_: object) -> Iterator[Callable[[], list[Outcome]]]:
+            def carry_out() -> list[Outcome]:
+                raise why
+
+            yield carry_out
+
+        monkeypatch.setattr(provisioning, "at_host", at_host)
+
+    return by
+
+
+@pytest.mark.parametrize("why", [EngineDown("it does not start"), CheckFailed("an image is being built")])
+def test_a_host_that_refuses_is_asked_again_what_it_was_asked_before(
+    store: Store, ends: Callable[[BaseException], None], why: MachineError
+) -> None:
+    orion(store)
+    ends(why)
+    with pytest.raises(type(why)):
+        told(store)
+    machine = store.read("orion")
+    assert (machine.engine.options, machine.labels, machine.pending) == (GOOD, {}, "")
+
+
+def test_one_that_had_not_been_told_all_before_is_still_to_be_told(
+    store: Store, ends: Callable[[BaseException], None]
+) -> None:
+    orion(store)
+    with store.writing("orion") as held:
+        held.machine.pending = PROVISION
+        held.write()
+    ends(EngineDown("it does not start"))
+    with pytest.raises(EngineDown):
+        told(store)
+    assert (store.read("orion").engine.options, store.read("orion").pending) == (GOOD, PROVISION)
+
+
+@pytest.mark.parametrize("why", [MachineError("the connection was lost"), KeyboardInterrupt()])
+def test_where_it_is_not_known_what_the_host_took_it_is_to_be_told(
+    store: Store, ends: Callable[[BaseException], None], why: BaseException
+) -> None:
+    orion(store)
+    ends(why)
+    with pytest.raises(type(why)):
+        told(store)
+    machine = store.read("orion")
+    assert (machine.engine.options, machine.labels, machine.pending) == (NEW, {"role": "web"}, PROVISION)
+
+
+def test_a_host_that_is_not_reached_was_asked_nothing(store: Store, sshd: Sshd) -> None:
+    machine = register(store, "orion", sshd)
+    with store.writing("orion") as held:
+        held.machine.driver_state = machine.driver_state.replace(f'"SSHPort": {sshd.port}', '"SSHPort": 1')
+        held.machine.changes = (FileMade("/etc/docker/machinectl/ca.pem"),)
+        held.write()
+    with pytest.raises(SSHError):
+        told(store)
+    found = store.read("orion")
+    assert (found.engine.options, found.labels, found.pending) == ((), {}, "")
+    # Where the host is stays as it was said, and that is to be tried.
+    with pytest.raises(SSHError):
+        told(store, Edit(options={"generic-ssh-user": "ops"}, labels={"role": "web"}))
+    found = store.read("orion")
+    assert (found.options["generic-ssh-user"], found.labels, found.pending) == ("ops", {}, PROVISION)

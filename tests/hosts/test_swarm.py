@@ -1,0 +1,327 @@
+"""Machines that become a swarm, are looked after in it, and leave it: engines that answer as dockerd does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.commands.swarm.join import swarm_join
+from machinectl.commands.swarm.leave import swarm_leave
+from machinectl.commands.swarm.status import swarm_status
+from machinectl.engine import swarm as api
+from machinectl.errors import MachineError
+from machinectl.hosts import draining, swarm
+from machinectl.hosts.access import Access
+from machinectl.hosts.endpoint import endpoint
+from machinectl.hosts.joining import Joining, Leaving, address_of
+from machinectl.hosts.roles import Roles, init
+from machinectl.hosts.swarm import Quorum, advice, manager
+from machinectl.machines.record import Machine
+from machinectl.machines.swarm_node import SwarmNode, node_of
+from tests.support.quiet import Quiet
+from tests.support.swarm_engines import Swarms, engines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.machines.store import Store
+
+JOINING = Joining(Access(), "192.0.2.7")
+NAMES = ("m1", "m2", "m3", "w1", "w2")
+
+
+@pytest.fixture
+def swarms(store: Store) -> Iterator[Swarms]:
+    """Engines of which none is a node yet."""
+    with engines(store, *NAMES) as found:
+        yield found
+
+
+@pytest.fixture
+def whole(store: Store, swarms: Swarms) -> Swarms:
+    """Three managers and two workers."""
+    done = dict(Roles(ROLES).form(store, Quiet(), JOINING))
+    assert done == dict.fromkeys(NAMES)
+    return swarms
+
+
+ROLES = dict(zip(NAMES, ("manager", "manager", "manager", "worker", "worker"), strict=True))
+
+
+def recorded(store: Store, name: str) -> SwarmNode:
+    node = node_of(store.read(name))
+    assert node
+    return node
+
+
+def leave(store: Store, *names: str, force: bool = False, console: Quiet | None = None) -> dict[str, str]:
+    """Have machines leave; why those did not that are still in it."""
+    results = swarm_leave(store, console or Quiet(), names, Leaving(Access(), force))
+    return {name: error.cause for name, error in results if error}
+
+
+def test_machines_become_a_swarm_in_their_roles_and_records_know_it(store: Store, whole: Swarms) -> None:
+    assert {name: recorded(store, name).role for name in NAMES} == ROLES
+    assert {recorded(store, name).swarm for name in NAMES} == {"m1"}
+    assert {recorded(store, name).cluster for name in NAMES} == {"cluster-m1"}
+    assert {each["Spec"]["Role"] for each in whole.nodes["cluster-m1"].values()} == {"manager", "worker"}
+
+
+def test_a_second_time_nothing_is_changed(store: Store, whole: Swarms) -> None:
+    roles = Roles(ROLES)
+    assert roles.differing(store) == {}
+    for name in NAMES:
+        whole[name].asked.clear()
+    assert dict(roles.form(store, Quiet(), JOINING)) == dict.fromkeys(NAMES)
+    assert not [asked for name in NAMES for asked in whole[name].asked if not asked.startswith("GET")]
+
+
+def test_roles_that_are_others_now_are_changed_and_who_is_new_joins(store: Store, swarms: Swarms) -> None:
+    dict(Roles({"m1": "manager", "w1": "worker"}).form(store, Quiet(), JOINING))
+    new = Roles({"m1": "worker", "m2": "manager", "w1": "manager"})
+    assert new.differing(store) == {"m1": "manager", "m2": "", "w1": "worker"}
+    assert dict(new.form(store, Quiet(), JOINING)) == {"m1": None, "m2": None, "w1": None}
+    assert {name: recorded(store, name).role for name in new.roles} == new.roles
+    assert not swarms["m1"].manages
+
+
+def test_an_interrupted_forming_is_gone_on_with_also_where_no_record_says_so(store: Store, whole: Swarms) -> None:
+    for name in NAMES:
+        with store.writing(name) as held:
+            swarm.keep(held, None)
+    assert dict(Roles(ROLES).form(store, Quiet(), JOINING)) == dict.fromkeys(NAMES)
+    assert {name: recorded(store, name).role for name in NAMES} == ROLES
+    assert list(whole.nodes) == ["cluster-m1"]
+
+
+def test_workers_alone_are_no_swarm(store: Store) -> None:
+    with pytest.raises(MachineError, match="workers alone"):
+        list(Roles({"w1": "worker"}).form(store, Quiet(), JOINING))
+
+
+def test_a_node_of_another_swarm_stays_one_and_the_others_join(store: Store, swarms: Swarms) -> None:
+    [(_, failed)] = init(store, Quiet(), "w1", JOINING)
+    assert failed is None
+    done = dict(Roles({"m1": "manager", "m2": "manager"}).form(store, Quiet(), JOINING))
+    assert done == {"m1": None, "m2": None}
+    done = dict(Roles({"m1": "manager", "m2": "manager", "w1": "worker"}).form(store, Quiet(), JOINING))
+    error = done["w1"]
+    assert error
+    assert 'a manager of the swarm "w1" already' in error.cause
+    assert swarms["w1"].cluster == "cluster-w1"
+
+
+def test_no_token_is_kept_or_told(store: Store, whole: Swarms) -> None:
+    assert any("JoinToken" in body for body in whole["w1"].bodies)
+    assert "SWMTKN" not in "".join(store.read(name).dump().decode() for name in NAMES)
+
+
+def test_what_an_engine_says_of_a_token_is_told_without_it(store: Store, swarms: Swarms) -> None:
+    where = endpoint(store.read("w1"))
+    with pytest.raises(api.Refusal) as refused:
+        api.join(where, "SWMTKN-1-nowhere-worker", ["192.0.2.1:2377"], "192.0.2.9")
+    assert "invalid join token …" in refused.value.cause
+    assert "SWMTKN" not in refused.value.cause + refused.value.hint
+    assert not swarms["w1"].is_in
+
+
+def test_a_node_leaves_drained_and_is_forgotten(store: Store, whole: Swarms) -> None:
+    console = Quiet()
+    assert leave(store, "w1", "m3", console=console) == {}
+    assert sorted(whole.nodes["cluster-m1"]) == ["node-m1", "node-m2", "node-w2"]
+    assert console.steps == [
+        'Draining "w1": its tasks move to other nodes',
+        'Having "w1" leave the swarm "m1"',
+        'Having the swarm forget "w1"',
+        'Draining "m3": its tasks move to other nodes',
+        'Making "m3" a worker, which another manager is left for',
+        'Having "m3" leave the swarm "m1"',
+        'Having the swarm forget "m3"',
+    ]
+    assert node_of(store.read("w1")) is None
+    # Never by force: it is a worker by then.
+    assert "POST /swarm/leave?force=0" in whole["m3"].asked
+
+
+def test_the_last_manager_leaves_with_force_only(store: Store, whole: Swarms) -> None:
+    assert leave(store, "m2", "m3") == {}
+    assert "last manager" in leave(store, "m1")["m1"]
+    assert leave(store, "m1", force=True) == {}
+    assert not whole["m1"].is_in
+
+
+def test_a_manager_stays_without_whom_the_others_cannot_decide(store: Store, whole: Swarms) -> None:
+    whole["m3"].node["ManagerStatus"]["Reachability"] = "unreachable"
+    assert "no quorum" in leave(store, "m2")["m2"]
+    assert whole.availability("m2") == "active"
+
+
+def test_a_node_whose_engine_is_gone_is_forgotten_with_force(store: Store, whole: Swarms) -> None:
+    whole["m1"].answers = False
+    assert "m1" in leave(store, "m1")
+    console = Quiet()
+    assert leave(store, "m1", force=True, console=console) == {}
+    assert "node-m1" not in whole.nodes["cluster-m1"]
+    assert node_of(store.read("m1")) is None
+    assert any("swarm leave --force m1" in each for each in console.warnings)
+
+
+def test_who_was_forgotten_leaves_when_it_is_back(store: Store, whole: Swarms) -> None:
+    there = whole.nodes["cluster-m1"].pop("node-w1")
+    whole["w1"].cluster = "old"
+    whole.nodes["old"] = {"node-w1": there}
+    assert leave(store, "w1") == {}
+    assert whole["w1"].cluster == ""
+
+
+def test_another_manager_answers_when_the_first_is_gone(store: Store, whole: Swarms) -> None:
+    assert manager(store, "m1").machine.name == "m1"
+    assert manager(store, "m3").machine.name == "m3"
+    assert manager(store, "w1").machine.name == "m1"
+    whole["m1"].answers = False
+    assert manager(store, "m1").machine.name == "m2"
+    for name in ("m2", "m3"):
+        whole[name].answers = False
+    with pytest.raises(MachineError, match=r"No manager of the swarm \"m1\" answers \(m1, m2, m3\)"):
+        manager(store, "m1")
+
+
+def test_a_manager_that_went_to_another_swarm_does_not_answer_for_this_one(store: Store, whole: Swarms) -> None:
+    del whole.nodes["cluster-m1"]["node-m1"]
+    whole["m1"].cluster = "theirs"
+    whole.nodes["theirs"] = {"node-m1": {**whole["m2"].node, "ID": "node-other"}}
+    assert manager(store, "m1").machine.name == "m2"
+
+
+def test_a_node_is_drained_meanwhile_and_put_back_as_it_was(store: Store, whole: Swarms) -> None:
+    for before in ("active", "pause"):
+        whole["w1"].node["Spec"]["Availability"] = before
+        with store.writing("w1") as held, draining.drained(held, Quiet(), "node-w1"):
+            assert whole.availability("w1") == "drain"
+            assert recorded(store, "w1").before == before
+        assert (whole.availability("w1"), recorded(store, "w1").before) == (before, "")
+    assert whole["w1"].node["Spec"]["Labels"] == {"kept": "yes"}
+
+
+def test_a_node_that_is_drained_stays_so(store: Store, whole: Swarms) -> None:
+    whole["w1"].node["Spec"]["Availability"] = "drain"
+    console = Quiet()
+    with store.writing("w1") as held, draining.drained(held, console, "node-w1"):
+        pass
+    assert whole.availability("w1") == "drain"
+    assert console.steps == []
+
+
+def test_a_failure_puts_a_node_back_and_a_kill_leaves_that_to_the_next_run(store: Store, whole: Swarms) -> None:
+    with (
+        pytest.raises(MachineError, match="no restart"),
+        store.writing("w1") as held,
+        draining.drained(held, Quiet(), "node-w1"),
+    ):
+        raise MachineError("no restart")
+    assert whole.availability("w1") == "active"
+    with (
+        pytest.raises(KeyboardInterrupt),
+        store.writing("w1") as held,
+        draining.drained(held, Quiet(), "node-w1"),
+    ):
+        raise KeyboardInterrupt
+    assert (whole.availability("w1"), recorded(store, "w1").before) == ("drain", "active")
+    [found] = swarm_status(store, ["w1"], 5)
+    assert next(row.before for row in found.rows if row.machine == "w1") == "active"
+    with store.writing("w1") as held:
+        draining.put_back(held, Quiet())
+    assert (whole.availability("w1"), recorded(store, "w1").before) == ("active", "")
+
+
+def test_a_node_is_put_back_by_another_manager_than_it_was_drained_by(store: Store, whole: Swarms) -> None:
+    with store.writing("w1") as held, draining.drained(held, Quiet(), "node-w1"):
+        whole["m1"].answers = False
+    assert whole.availability("w1") == "active"
+
+
+def test_a_swarm_of_one_node_has_nowhere_to_drain_to(store: Store, swarms: Swarms) -> None:
+    list(init(store, Quiet(), "m1", JOINING))
+    assert draining.way_to_drain(store, store.read("m1"), "node-m1") is None
+    list(swarm_join(store, Quiet(), "m1", ["w1"], JOINING, "worker"))
+    assert draining.way_to_drain(store, store.read("m1"), "node-m1")
+    swarms["w1"].node["Spec"]["Availability"] = "drain"
+    assert draining.way_to_drain(store, store.read("m1"), "node-m1") is None
+
+
+def test_status_finds_what_was_joined_by_hand_and_says_which_nodes_are_machines(store: Store, whole: Swarms) -> None:
+    for name in NAMES:
+        with store.writing(name) as held:
+            swarm.keep(held, None)
+    whole.nodes["cluster-m1"]["node-x"] = {**whole["w1"].node, "ID": "node-x"}
+    swarm_status(store, [], 5)
+    [found] = swarm_status(store, [], 5)
+    assert (found.name, found.asked) == ("m1", "m1")
+    assert [row.machine for row in found.rows] == ["m1", "m2", "m3", "", "w1", "w2"]
+    assert recorded(store, "w2").cluster == "cluster-m1"
+
+
+def test_status_of_a_swarm_without_a_leader_says_so_and_what_is_known(store: Store, whole: Swarms) -> None:
+    whole.without_leader.add("cluster-m1")
+    [found] = swarm_status(store, ["m2"], 5)
+    assert found.failure
+    assert "has no leader" in found.failure.cause
+    assert "machinectl start" in found.failure.hint
+    assert [row.machine for row in found.rows] == list(NAMES)
+
+
+def test_a_machine_that_left_by_hand_is_no_node_any_more(store: Store, whole: Swarms) -> None:
+    whole["w1"].cluster = ""
+    [found] = swarm_status(store, [], 5)
+    assert node_of(store.read("w1")) is None
+    assert found.fields()["ManagersToSpare"] == 1
+
+
+def test_live_restore_without_ssh_is_a_plain_error(store: Store, swarms: Swarms) -> None:
+    swarms["m1"].live_restore = True
+    [(_, error)] = init(store, Quiet(), "m1", JOINING)
+    assert error
+    assert "live-restore" in error.cause
+    assert "daemon.json" in error.hint
+    assert not [asked for asked in swarms["m1"].asked if asked.startswith("POST")]
+
+
+def test_an_even_number_of_managers_is_warned_of(store: Store, swarms: Swarms) -> None:
+    list(init(store, Quiet(), "m1", JOINING))
+    console = Quiet()
+    list(swarm_join(store, console, "m1", ["m2"], JOINING, "manager"))
+    assert ["odd number" in each for each in console.warnings] == [True]
+    assert swarms["m2"].manages
+
+
+@pytest.mark.parametrize(
+    ("managers", "reachable", "spare", "said"),
+    [
+        (1, 1, 0, "the swarm is lost with it"),
+        (2, 2, 0, "no quorum"),
+        (3, 3, 1, "Nothing is lost if one more manager"),
+        (3, 2, 0, "If one more manager goes"),
+        (3, 1, -1, "It has no quorum"),
+        (5, 5, 2, "2 more managers"),
+    ],
+)
+def test_what_is_lost_if_one_more_manager_goes(managers: int, reachable: int, spare: int, said: str) -> None:
+    quorum = Quorum(managers, reachable)
+    assert quorum.spare == spare
+    assert said in quorum.told
+
+
+def test_an_odd_number_of_managers_is_advised() -> None:
+    assert [bool(advice(count)) for count in range(1, 8)] == [False, True, False, True, False, True, False]
+
+
+@pytest.mark.parametrize("url", ["tcp://127.0.0.1:2376", "tcp://[::1]:2376", "unix:///run/docker.sock"])
+def test_an_address_that_no_other_node_reaches_is_not_advertised(url: str) -> None:
+    with pytest.raises(MachineError) as refused:
+        address_of(Machine("orion", "none", url=url))
+    assert "--advertise-addr" in refused.value.hint
+
+
+def test_the_address_of_a_machine_is_advertised() -> None:
+    assert address_of(Machine("orion", "none", url="tcp://192.0.2.29:2376")) == "192.0.2.29"
