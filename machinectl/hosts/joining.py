@@ -70,6 +70,11 @@ class Joining:
             raise self._taken(held, state)
         advertised = self.advertised or address_of(machine)
         managers = swarm.membership(to.endpoint).managers
+        for each in (to.machine, machine):
+            if not is_private(each):
+                console.warn(
+                    f'"{each.name}" is spoken to without TLS: the token that lets others join is seen by others'
+                )
         with ready_to_be_a_node(held, console, self.access, state):
             with console.step(f'Having "{machine.name}" join the swarm of "{to.machine.name}" as a {role}'):
                 enter(machine, to, managers, advertised, role)
@@ -277,6 +282,11 @@ def enter(machine: Machine, to: Manager, managers: tuple[str, ...], advertised: 
             f'The engine of "{machine.name}" does not reach the managers at {", ".join(managers)}',
             f"Let port {swarm.PORT}/tcp through on their hosts, and in what is between",
         ) from exc
+
+
+def is_private(machine: Machine) -> bool:
+    """Whether nobody on the way reads what is said to a machine's engine."""
+    return machine.tls or not machine.url.startswith("tcp://")
 
 
 def learn_joined(held: Held, to: Manager, role: str) -> None:
