@@ -58,6 +58,7 @@ class Joining:
                 swarm.init(endpoint(machine), advertised)
             state = swarm.membership(endpoint(machine))
             keep(held, SwarmNode(machine.name, state.cluster, state.node, state.role))
+        console.note(f"Have others join it: machinectl swarm join {machine.name} <NAME>")
 
     def join(self, held: Held, console: Console, to: Manager, role: str) -> None:
         """Have a machine join a manager's swarm, or change its role where it is in it. Raises MachineError."""
@@ -364,6 +365,10 @@ def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Memb
         except MachineError:
             if decision:
                 take_again(held, console, root)
+            raise
+        except KeyboardInterrupt:
+            if decision:
+                console.warn(f'live-restore is off on the host of "{held.name}": machinectl provision {held.name}')
             raise
 
 
