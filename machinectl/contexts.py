@@ -53,10 +53,17 @@ class ContextError(MachineError):
 
 
 class Mark(NamedTuple):
-    """What says that a context is a machinectl's: the store, as a real path, and the machine's name in it."""
+    """What says that a context is a machinectl's: the store, as a real path, and the machine's name in it.
+
+    A swarm's has the context's own name in the place of a machine's, and the ID of the swarm.
+    """
 
     store: str
     machine: str
+    swarm: str = ""
+
+    def dump(self) -> dict[str, str]:
+        return {key: value for key, value in self._asdict().items() if value}
 
 
 class Current(NamedTuple):
@@ -109,12 +116,12 @@ class Context:
         found = self.metadata.get(MARK)
         if not isinstance(found, dict) or found.get("machine") != self.name or not isinstance(found.get("store"), str):
             return None
-        return Mark(found["store"], self.name)
+        return Mark(found["store"], self.name, str(found.get("swarm") or ""))
 
     def pointed(self, mark: Mark, host: str, files: Mapping[str, bytes]) -> Context:
         """The same context with our mark, leading to an engine; what others wrote into it stays."""
         described = {} if self.document else {"Description": "Kept by machinectl"}
-        metadata = {**described, **self.metadata, MARK: mark._asdict()}
+        metadata = {**described, **self.metadata, MARK: mark.dump()}
         endpoint = {**part(self.endpoints, ENDPOINT), "Host": host, "SkipTLSVerify": False}
         endpoints = {**self.endpoints, ENDPOINT: endpoint}
         others = {key: value for key, value in self.document.items() if key not in {"Name", "Metadata", "Endpoints"}}

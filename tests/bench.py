@@ -20,7 +20,7 @@ from machinectl.commands.certs.create import certs_create
 from machinectl.go.tabwriter import table
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
-from tests import bench_docker, bench_hosts, bench_shells
+from tests import bench_docker, bench_fleet, bench_hosts, bench_shells
 from tests.lab.possible import why_not
 from tests.support.measure import MACHINECTL, Cost, measured, median, row
 from tests.support.registered import added
@@ -49,6 +49,7 @@ def main() -> None:
             *bench_shells.shells(work),
             *creating(work),
             *contexts(work),
+            *bench_fleet.plans(work),
             *many_answering(work),
             *many_silent(work),
         ]

@@ -47,9 +47,12 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "docker-plugin uninstall": (),
     "drivers": (),
     "env": (MACHINE,),
+    "fleet import": (FILE,),
+    "fleet schema": (),
     "help": (VERB,),
     "import": (DIRECTORY,),
     "inspect": (MACHINE,),
+    "inventory": (),
     "list": (),
     "ls": (),
     "mount": (REMOTE, DIRECTORY),
@@ -59,6 +62,8 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "shell-init": (SHELL,),
     "ssh": (MACHINE, TEXT),
     "status": (MACHINE,),
+    "swarm init": (MACHINE,),
+    "swarm status": (MACHINE,),
     "url": (MACHINE,),
     "use": (MACHINE,),
     "version": (MACHINE,),
@@ -73,7 +78,11 @@ VALUES: Mapping[str, str | tuple[str, ...]] = {
     "engine-env-file": FILE,
     "engine-install": ("auto", "docker", "distro", "none"),
     "env format": ("json", "dotenv", "properties"),
+    "file": FILE,
+    "fleet import from": ("ansible", "ssh-config"),
+    "inventory host": MACHINE,
     "out": DIRECTORY,
+    "output": FILE,
     "shell": ("bash", "zsh", "sh", "fish", "tcsh", "powershell", "cmd", "emacs"),
     "ssh-jump": MACHINE,
     "ssh-passphrase-file": FILE,
@@ -170,6 +179,6 @@ def driver_flags(driver: str) -> list[Flag]:
         return []
     found = []
     for option in options:
-        takes = FILE if option.secret or option.name.endswith("-key") else option.choices or TEXT
+        takes = FILE if option.secret or option.path else option.choices or TEXT
         found.append(Flag([typed(option)], "" if isinstance(option.default, bool) else takes, option.help))
     return found

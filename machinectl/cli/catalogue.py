@@ -16,8 +16,9 @@ SECTIONS = (
     "Make and change machines",
     "Look after their hosts",
     "Look closer",
+    "Many machines at once",
 )
-USE, MAKE, LOOK_AFTER, LOOK_CLOSER = SECTIONS
+USE, MAKE, LOOK_AFTER, LOOK_CLOSER, MANY = SECTIONS
 
 
 class Verb:
@@ -217,6 +218,22 @@ VERBS = {
         "machinectl api orionbox /info",
         "machinectl api orionbox POST '/images/prune'",
     ),
+    "plan": Verb(
+        "planning",
+        MANY,
+        "Show what is to be done so that machines are as a fleet's file says.",
+        "machinectl plan",
+        "machinectl plan -f fleet.yaml --refresh",
+    ),
+    "fleet": Verb("fleet", MANY, "Write a fleet's file, and have editors know it.", "machinectl fleet init"),
+    "inventory": Verb(
+        "inventory",
+        MANY,
+        "Print machines as other programs want hosts: Ansible, Prometheus.",
+        "machinectl inventory --ansible",
+        "machinectl inventory --prometheus > targets.json",
+    ),
+    "swarm": Verb("swarm", MANY, "Make machines one Docker Swarm, and look after it.", "machinectl swarm status"),
 }
 
 # Of `certs`, in the same form.
@@ -282,11 +299,64 @@ DOCKER_PLUGIN = {
     "uninstall": Verb("docker_plugin", USE, "Take `docker machine` away again.", "machinectl docker-plugin uninstall"),
 }
 
+# Of `fleet`.
+FLEET = {
+    "import": Verb(
+        "fleet",
+        MANY,
+        "Make a fleet's file of an Ansible inventory, or an ssh_config.",
+        "machinectl fleet import inventory.ini -o fleet.yaml",
+        "machinectl fleet import ~/.ssh/config",
+    ),
+    "init": Verb(
+        "fleet",
+        MANY,
+        "Make a fleet's file of the machines that there are.",
+        "machinectl fleet init -o fleet.yaml",
+    ),
+    "schema": Verb(
+        "fleet",
+        MANY,
+        "Print a JSON Schema of fleet.yaml, from which editors complete it.",
+        "machinectl fleet schema > fleet.schema.json",
+    ),
+}
+
+# Of `swarm`.
+SWARM = {
+    "init": Verb(
+        "swarm", MANY, "Have a machine begin a swarm, as its first manager.", "machinectl swarm init orionbox"
+    ),
+    "join": Verb(
+        "swarm",
+        MANY,
+        "Have machines join the swarm of a manager.",
+        "machinectl swarm join orionbox rigel saiph",
+        "machinectl swarm join --manager orionbox bellatrix mintaka",
+    ),
+    "leave": Verb(
+        "swarm",
+        MANY,
+        "Have machines leave their swarm.",
+        "machinectl swarm leave rigel",
+        "machinectl swarm leave --force orionbox",
+    ),
+    "status": Verb(
+        "swarm",
+        MANY,
+        "Show the nodes of swarms, and what is lost if one more manager goes.",
+        "machinectl swarm status",
+        "machinectl swarm status --json orionbox",
+    ),
+}
+
 # The verbs that have verbs of their own.
 GROUPS = {
     "certs": CERTS,
     "context": CONTEXT,
     "docker-plugin": DOCKER_PLUGIN,
+    "fleet": FLEET,
+    "swarm": SWARM,
 }
 
 OPTIONS = (

@@ -10,7 +10,7 @@ from machinectl.cli.answers import print_certs
 from machinectl.cli.catalogue import VERBS
 from machinectl.cli.exits import report
 from machinectl.cli.output import print_json, write_out
-from machinectl.cli.verbs import AsJson, Names, new_app, session, verb
+from machinectl.cli.verbs import AsJson, Names, new_app, session, verb, with_selector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +78,7 @@ def add_import(group: typer.Typer) -> None:
 
 def add_listing(group: typer.Typer) -> None:
     @verb(group, "certs ls")
+    @with_selector
     def ls(
         ctx: typer.Context,
         names: Names = None,

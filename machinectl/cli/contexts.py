@@ -12,8 +12,9 @@ from machinectl.cli.exits import report
 from machinectl.cli.following import SWITCH, switched_off
 from machinectl.cli.harmless import harmless
 from machinectl.cli.output import print_json, write_out
-from machinectl.cli.verbs import AsJson, new_app, session, verb
+from machinectl.cli.verbs import AsJson, Selecting, new_app, session, verb
 from machinectl.errors import MachineError
+from machinectl.machines.chosen import selected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,14 +50,15 @@ def add_looking(group: typer.Typer) -> None:
             here.console.note(f"{SWITCH}={os.environ[SWITCH]}: contexts do not follow what becomes of machines")
 
     @verb(group, "context sync", "A context of somebody else's stays as it is.")
-    def sync(ctx: typer.Context) -> int:
+    def sync(ctx: typer.Context, selector: Selecting = None) -> int:
         from machinectl.commands.context.sync import context_sync
 
         here = session(ctx)
         if switched_off():
             raise MachineError(f"Contexts are switched off: {SWITCH}={os.environ[SWITCH]}", f"unset {SWITCH}")
+        only = None if selector is None else selected(here.store, here.console, [], selector)
         mended = failed = False
-        for found, error in context_sync(here.store, here.console):
+        for found, error in context_sync(here.store, here.console, only):
             if error:
                 report(error, here.program)
                 failed = True

@@ -29,6 +29,7 @@ from machinectl.machines.create_options import (
     TLS_CERTIFICATE,
     TLS_DIR,
     TLS_KEY,
+    WITHOUT_HOST,
 )
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ if TYPE_CHECKING:
 
     from machinectl.machines.create_options import Declared
 
-# Drivers whose machines are never provisioned, and the options that matter to others alone: they are taken, not shown.
-WITHOUT_HOST = frozenset({"none"})
+# The options that are nothing to machines without a host: they are taken, not shown.
 FOR_HOSTS = frozenset({"no_provision", "yes", "force", "restart_swarm", "open_firewall", "ssh_jump"})
 
 

@@ -13,7 +13,7 @@ from machinectl.cli.exits import BOLD, RED, report
 from machinectl.cli.following import switched_off
 from machinectl.cli.lines import shown
 from machinectl.cli.output import draw, print_json
-from machinectl.cli.verbs import AsJson, Names, seconds, session, verb
+from machinectl.cli.verbs import AsJson, Names, seconds, session, verb, with_selector
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add `doctor`."""
 
     @verb(app, "doctor", "Without a name: this computer. It changes nothing; exit 1 where something is broken.")
+    @with_selector
     @with_access
     def doctor(
         ctx: typer.Context, access: Access, names: Names = None, timeout: Deadline = 5, as_json: AsJson = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 from machinectl.cli.access import with_access
 from machinectl.cli.exits import report
 from machinectl.cli.output import print_json, write_out
-from machinectl.cli.verbs import AsJson, Names, Timeout, session, verb
+from machinectl.cli.verbs import AsJson, Names, Timeout, session, verb, with_selector
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
 
 def add_ps(app: typer.Typer) -> None:
     @verb(app, "ps", "Without a name, those of all machines.")
+    @functools.partial(with_selector, short=False)
     def ps(
         ctx: typer.Context,
         names: Names = None,
@@ -78,6 +80,7 @@ def add_ps(app: typer.Typer) -> None:
 
 def add_info(app: typer.Typer) -> None:
     @verb(app, "info")
+    @with_selector
     @with_access
     def info(
         ctx: typer.Context,

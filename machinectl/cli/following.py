@@ -48,6 +48,11 @@ class Following:
 
             self.said += follow(store, name, before, after)
 
+        def swarms() -> None:
+            from machinectl.hosts.swarm_contexts import follow
+
+            self.said += follow(store, before, after)
+
         def ssh_config() -> None:
             from machinectl.hosts.ssh_config import follow
 
@@ -55,6 +60,8 @@ class Following:
 
         if not switched_off():
             self.attempt(CONTEXT, known_as, contexts)
+            if (before and before.swarm) or (after and after.swarm):
+                self.attempt(CONTEXT, known_as, swarms)
         if os.path.lexists(os.path.join(store.root, SSH_CONFIG)):
             self.attempt(SSH, known_as, ssh_config)
 

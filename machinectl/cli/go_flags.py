@@ -25,8 +25,9 @@ SWARM = (
     "swarm swarm-master swarm-experimental swarm-addr= swarm-discovery= swarm-host= swarm-image= swarm-strategy= "
     "swarm-opt= swarm-join-opt="
 )
-POWER = f"t,timeout= y,yes dry-run {LOGIN}"
-LS = "q,quiet filter= t,timeout= f,format= json removed watch interval="
+MANY = "l,selector="
+POWER = f"{MANY} t,timeout= y,yes dry-run {LOGIN}"
+LS = f"{MANY} q,quiet filter= t,timeout= f,format= json removed watch interval="
 # What each verb takes beside its names, and "" before the verb: an equals sign marks what a value follows.
 VERBS = {
     "": (
@@ -39,14 +40,14 @@ VERBS = {
     "certs create": "out= san= ca-cert= ca-key= client-name= f,force",
     "certs import": "f,force",
     "certs issue": "out= client-name= f,force",
-    "certs ls": "fail-under= json",
+    "certs ls": f"{MANY} fail-under= json",
     "changes": "json",
     "completion": "",
     "config": "swarm json",
     "context": "",
     "context import": "",
     "context ls": "json",
-    "context sync": "",
+    "context sync": MANY,
     "create": (
         "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision no-context ssh-jump= "
         f"dry-run y,yes f,force restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
@@ -54,32 +55,43 @@ VERBS = {
     "docker-plugin": "",
     "docker-plugin install": "no-hooks",
     "docker-plugin uninstall": "",
-    "doctor": f"t,timeout= json {LOGIN}",
+    "doctor": f"{MANY} t,timeout= json {LOGIN}",
     "drivers": "json options",
     "env": "shell= u,unset no-proxy swarm format= json",
+    "fleet": "",
+    "fleet import": "o,output= from=",
+    "fleet init": "o,output=",
+    "fleet schema": "",
     "import": "from-docker-machine no-context dry-run",
-    "info": f"ssh f,format= t,timeout= json {LOGIN}",
+    "info": f"{MANY} ssh f,format= t,timeout= json {LOGIN}",
     "inspect": "f,format= json",
-    "ip": "json",
+    "inventory": "ansible prometheus list host=",
+    "ip": f"{MANY} json",
     "kill": POWER,
     "list": LS,
     "ls": LS,
-    "provision": f"y,yes dry-run f,force restart-swarm open-firewall {LOGIN}",
+    "plan": f"{MANY} f,file= refresh prune detailed-exitcode parallel= json {LOGIN}",
+    "provision": f"{MANY} y,yes dry-run f,force restart-swarm open-firewall {LOGIN}",
     "mount": "u,unmount",
-    "regenerate-certs": f"y,yes f,force client-certs new-ca tls-san= restart-swarm dry-run {LOGIN}",
-    "ps": "a,all f,filter= format= n,last= l,latest no-trunc q,quiet s,size t,timeout= json",
+    "regenerate-certs": f"{MANY} y,yes f,force client-certs new-ca tls-san= restart-swarm dry-run {LOGIN}",
+    "ps": "selector= a,all f,filter= format= n,last= l,latest no-trunc q,quiet s,size t,timeout= json",
     "rename": "",
     "restart": POWER,
-    "rm": f"f,force y,yes purge purge-engine restart-swarm dry-run forget {LOGIN}",
+    "rm": f"{MANY} f,force y,yes purge purge-engine restart-swarm dry-run forget {LOGIN}",
     "scp": f"r,recursive d,delta q,quiet p,preserve {LOGIN}",
     "set": f"url= unlabel= tls no-tls context no-context ssh-jump= {ENGINE}",
     "shell-init": "prompt",
     "ssh": LOGIN,
-    "ssh-config": "write",
+    "ssh-config": f"{MANY} write",
     "start": POWER,
     "status": "t,timeout= json",
     "stop": POWER,
-    "upgrade": f"y,yes f,force restart-swarm dry-run {LOGIN}",
+    "swarm": "",
+    "swarm init": f"advertise-addr= {LOGIN}",
+    "swarm join": f"manager advertise-addr= {LOGIN}",
+    "swarm leave": f"f,force {LOGIN}",
+    "swarm status": "t,timeout= json",
+    "upgrade": f"{MANY} y,yes f,force restart-swarm dry-run {LOGIN}",
     "url": "json",
     "use": "u,unset",
     "version": "t,timeout= json",
@@ -90,6 +102,8 @@ GROUPS = {
     "certs",
     "context",
     "docker-plugin",
+    "fleet",
+    "swarm",
 }
 # strconv.ParseBool's.
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}

@@ -18,7 +18,7 @@ from machinectl.machines.filters import parse_filters
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from machinectl.go.template import Template
     from machinectl.machines.store import Store
@@ -68,17 +68,18 @@ def print_machines(
     *,
     quiet: bool,
     filters: Sequence[str],
+    only: Collection[str] | None = None,
     timeout: float,
     template: str,
     as_json: bool,
 ) -> None:
-    """Print the machines that the filters let through. `timeout` is in seconds, for each host.
+    """Print the machines that the filters let through, of all or `only` some. `timeout` is in seconds, for each host.
 
     `quiet` wins over a template, as it does in docker-machine.
     """
     if as_json and (quiet or template):
         raise UsageError("--json, and --quiet or --format, exclude each other", "Leave one of them out")
-    wanted = parse_filters(filters)
+    wanted = parse_filters(filters, only)
     parsed, headed = parse_template(template) if template and not quiet else (None, False)
     listed = [row for row in rows(store, os.environ) if wanted.before_asking(row.machine)]
     needs_hosts = wanted.needs_state or not (quiet or (parsed and parsed.fields <= ASKED_NOBODY))

@@ -13,9 +13,21 @@ from machinectl import __version__
 from machinectl.cli import answers
 from machinectl.cli.exits import report
 from machinectl.cli.output import print_json, write_bytes, write_out
-from machinectl.cli.verbs import OWN_DIRECTORY, AsJson, Names, OneName, Timeout, own_version, seconds, session, verb
+from machinectl.cli.verbs import (
+    OWN_DIRECTORY,
+    AsJson,
+    Names,
+    OneName,
+    Selecting,
+    Timeout,
+    own_version,
+    seconds,
+    session,
+    verb,
+    with_selector,
+)
 from machinectl.errors import MachineError, UsageError
-from machinectl.machines.chosen import chosen, chosen_one
+from machinectl.machines.chosen import chosen, chosen_one, selected
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
@@ -54,6 +66,7 @@ def add_where(app: typer.Typer) -> None:
             answers.url(here.store, {}, names or [], here.program)
 
     @verb(app, "ip")
+    @with_selector
     def ip(ctx: typer.Context, names: Names = None, as_json: AsJson = False) -> None:
         here = session(ctx)
         if as_json:
@@ -151,6 +164,7 @@ def add_listing(app: typer.Typer, name: str) -> None:
     @verb(app, name)
     def ls(
         ctx: typer.Context,
+        selector: Selecting = None,
         quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print names only.")] = False,
         filters: Annotated[
             list[str] | None,
@@ -179,21 +193,30 @@ def add_listing(app: typer.Typer, name: str) -> None:
             ),
         ] = None,
     ) -> None:
+        here = session(ctx)
+        only = None if selector is None else selected(here.store, here.console, [], selector)
         if watch or interval is not None:
             check_watch(watch=watch, with_others=quiet or as_json or removed)
             from machinectl.cli.watching import watch as keep_watching
 
             pause = 2.0 if interval is None else interval
-            keep_watching(session(ctx).store, filters=filters or [], timeout=timeout, template=template, interval=pause)
+            keep_watching(
+                here.store, filters=filters or [], only=only, timeout=timeout, template=template, interval=pause
+            )
             return
         from machinectl.cli.listing import print_machines, print_removed
 
         if removed:
-            print_removed(session(ctx).store, quiet=quiet, as_json=as_json)
+            print_removed(here.store, quiet=quiet, as_json=as_json)
             return
-        here = session(ctx)
         print_machines(
-            here.store, quiet=quiet, filters=filters or [], timeout=timeout, template=template, as_json=as_json
+            here.store,
+            quiet=quiet,
+            filters=filters or [],
+            only=only,
+            timeout=timeout,
+            template=template,
+            as_json=as_json,
         )
         # Scripts that keep both streams, as docker-machine's do, get the headings alone.
         if not (quiet or template or as_json) and sys.stderr.isatty() and not here.store.names():

@@ -9,7 +9,7 @@ import typer
 from machinectl.cli.access import with_access
 from machinectl.cli.outcomes import told
 from machinectl.cli.output import write_out
-from machinectl.cli.verbs import DryRun, Names, session, verb
+from machinectl.cli.verbs import DryRun, Names, session, verb, with_selector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -68,4 +68,4 @@ def add_switch(app: typer.Typer, name: str, patience: str, more: str = "") -> No
 
     wait = typer.Option("-t", "--timeout", min=1, metavar="SECONDS", help=patience, hidden=not patience)
     run.__annotations__["timeout"] = Annotated[float, wait]
-    verb(app, name, more)(with_access(run))
+    verb(app, name, more)(with_selector(with_access(run)))

@@ -12,7 +12,7 @@ from machinectl.cli.exits import report
 from machinectl.cli.outcomes import told
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.upkeep import RestartSwarm
-from machinectl.cli.verbs import AsJson, Names, session, verb
+from machinectl.cli.verbs import AsJson, Names, session, verb, with_selector
 from machinectl.machines.store import NoSuchMachine
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add the verbs that change what is registered."""
 
     @verb(app, "rm", "Hosts that a driver made end; others stay as they are without it.")
+    @with_selector
     @with_access
     def rm(
         ctx: typer.Context,
@@ -47,8 +48,9 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             bool, typer.Option("--forget", help="Keep nothing that could undo later what was set up on the host.")
         ] = False,
     ) -> int:
-        from machinectl.commands.rm import Purge, preview
+        from machinectl.commands.rm import preview
         from machinectl.commands.rm import rm as command
+        from machinectl.hosts.removal import Purge
 
         failed = False
         here = session(ctx)

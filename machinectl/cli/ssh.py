@@ -10,7 +10,7 @@ import typer
 from machinectl.cli.access import with_access
 from machinectl.cli.exits import report
 from machinectl.cli.output import write_out
-from machinectl.cli.verbs import Names, session, verb
+from machinectl.cli.verbs import Names, session, verb, with_selector
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         return command(here.store, here.console, words or [], access, native=here.native_ssh)
 
     @verb(app, "ssh-config", "Without names, of all that have SSH.")
+    @with_selector
     def ssh_config(
         ctx: typer.Context,
         names: Names = None,

@@ -8,7 +8,7 @@ import typer
 
 from machinectl.cli.access import authority, with_access
 from machinectl.cli.outcomes import told
-from machinectl.cli.verbs import DryRun, Names, session, verb
+from machinectl.cli.verbs import DryRun, Names, session, verb, with_selector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add the verbs that work on the engine of a host."""
 
     @verb(app, "provision", "What is right there is left alone.")
+    @with_selector
     @with_access
     def provision(
         ctx: typer.Context,
@@ -69,6 +70,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         return told(here, results, plans, names)
 
     @verb(app, "regenerate-certs", "Each engine is restarted with live-restore, and nothing else is changed.")
+    @with_selector
     @with_access
     def regenerate_certs(
         ctx: typer.Context,
@@ -103,6 +105,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         return told(here, results, plans, names)
 
     @verb(app, "upgrade", "More than a patch release is asked about.")
+    @with_selector
     @with_access
     def upgrade(
         ctx: typer.Context,

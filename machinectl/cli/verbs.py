@@ -20,6 +20,7 @@ from machinectl.cli.helped import HelpedCommand, HelpedGroup
 from machinectl.cli.overview import width
 from machinectl.cli.terminal import Terminal
 from machinectl.errors import UsageError
+from machinectl.machines.chosen import selected
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
@@ -32,6 +33,17 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", show_def
 OneName = Annotated[list[str] | None, typer.Argument(metavar="[NAME]", show_default=False)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Look at the host, print what would be done, and do nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def selecting(*flags: str) -> Any:
+    return typer.Option(
+        *flags, metavar="SELECTOR", help="Those whose labels are so: role=web, role!=web, 'role in (a,b)'."
+    )
+
+
+Selecting = Annotated[str | None, selecting("-l", "--selector")]
+# Of a verb that has another -l.
+SelectingAtLength = Annotated[str | None, selecting("--selector")]
 
 
 def seconds(given: float) -> float:
@@ -162,6 +174,28 @@ def labels(given: Sequence[str], option: str) -> dict[str, str]:
 
 def python_word(flag: str) -> str:
     return flag.lstrip("-").replace("-", "_")
+
+
+def with_selector(function: Callable[..., int | None], *, short: bool = True) -> Callable[..., int | None]:
+    """Give a verb about many machines `--selector`; the function gets the names of those selected as its `names`.
+
+    `short` is whether it has `-l`, too, which is another flag of some verbs.
+    """
+    evaluate(function)
+    own = inspect.signature(function)
+
+    @functools.wraps(function)
+    def run(ctx: typer.Context, *given: Any, **options: Any) -> int | None:
+        selector = options.pop("selector")
+        if selector is not None:
+            here = session(ctx)
+            options["names"] = selected(here.store, here.console, options["names"] or [], selector)
+        return function(ctx, *given, **options)
+
+    # Typer reads a function's parameters here.
+    option = keyword("selector", Selecting if short else SelectingAtLength, None)
+    run.__signature__ = own.replace(parameters=[*own.parameters.values(), option])  # type: ignore[attr-defined]
+    return run
 
 
 def own_version() -> str:

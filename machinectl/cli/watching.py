@@ -24,7 +24,7 @@ from machinectl.errors import UsageError
 from machinectl.machines.filters import parse_filters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from machinectl.go.template import Template
     from machinectl.machines.filters import Filters
@@ -102,7 +102,15 @@ class Watched:
         return found
 
 
-def watch(store: Store, *, filters: Sequence[str], timeout: float, template: str, interval: float) -> None:
+def watch(
+    store: Store,
+    *,
+    filters: Sequence[str],
+    only: Collection[str] | None = None,
+    timeout: float,
+    template: str,
+    interval: float,
+) -> None:
     """Draw the table until ^C, which is how it is meant to end; what was seen last is printed then.
 
     `timeout` and `interval`, the pause between two rounds, are in seconds. Raises UsageError where stdout is no
@@ -111,7 +119,7 @@ def watch(store: Store, *, filters: Sequence[str], timeout: float, template: str
     if not is_drawn_on(sys.stdout):
         raise UsageError("--watch draws on a terminal, and stdout is none that can be drawn on", "machinectl ls")
     parsed, headed = parse_template(template) if template else (None, False)
-    watched = Watched(store, parse_filters(filters), timeout, interval)
+    watched = Watched(store, parse_filters(filters, only), timeout, interval)
     threading.Thread(target=watched.keep_asking, daemon=True, name="watch").start()
     try:
         with hearing(watched), Screen() as screen:

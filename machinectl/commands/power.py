@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.driver import NoPowerSwitch
+from machinectl.engine import swarm
 from machinectl.errors import MachineError
+from machinectl.hosts import draining
 from machinectl.hosts.access import elevated, keep_host_key, logged_in
 from machinectl.hosts.driven import driver_of, instance, keep_state, where
 from machinectl.hosts.each import each
@@ -132,14 +134,15 @@ class Power:
         # An engine that cannot be reached now, which a reboot may not mend, is not waited for.
         answered = watch.engine_answers()
         before = ""
-        if asked is None:
-            keep_state(held, driver, driver.restart(instance(machine)))
-            watch = self._watch(machine, console, access)
-        else:
-            before = ask_host(held, console, access, asked[0], REBOOT)
-        what = "its SSH and its engine answer" if answered else "its SSH answers"
-        with self._patiently(console, f'Waiting until "{machine.name}" has booted again, and {what}'):
-            watch.until_back(before=before, with_engine=answered)
+        with draining.drained(held, console, node_id(machine) if answered else ""):
+            if asked is None:
+                keep_state(held, driver, driver.restart(instance(machine)))
+                watch = self._watch(machine, console, access)
+            else:
+                before = ask_host(held, console, access, asked[0], REBOOT)
+            what = "its SSH and its engine answer" if answered else "its SSH answers"
+            with self._patiently(console, f'Waiting until "{machine.name}" has booted again, and {what}'):
+                watch.until_back(before=before, with_engine=answered)
 
     def _kill(self, held: Held, _: Console, __: Access) -> None:
         check_not_made_elsewhere(held.machine, "kill")
@@ -186,6 +189,14 @@ def running_containers(machine: Machine) -> int:
     except (MachineError, ValueError, KeyError, TypeError):
         return 0
     return count if isinstance(count, int) else 0
+
+
+def node_id(machine: Machine) -> str:
+    """The ID that a machine's engine has as a node of a swarm; "" where it is none, or cannot be asked."""
+    try:
+        return swarm.membership(endpoint(machine), LOOK).node
+    except MachineError:
+        return ""
 
 
 def containers(machine: Machine, count: int) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.access import as_root, elevated, logged_in
-from machinectl.hosts.driven import where
 from machinectl.hosts.each import each
-from machinectl.hosts.plan import way_in
+from machinectl.hosts.provisioning import foretold
+from machinectl.hosts.provisioning import provision as carry_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,21 +35,9 @@ def provision(
     """
 
     def work(held: Held, console: Console, own: Access) -> None:
-        machine = held.machine
-        # A machine that was registered only may be known by another URL: its engine will be where its driver says.
-        there = where(machine)
-        here = replace(setup, url=there.url)
-        machine.engine.check()
-        if planned:
-            with logged_in(machine, console, replace(own, lasting=False), ssh=there.ssh) as session:
-                root = elevated(session, console, own)
-                plan = here.plan(machine, console, root, store)
-                planned(machine.name, replace(plan, found=(way_in(session, root), *plan.found)))
+        if not planned:
+            tell(held.name, console, carry_out(held, console, own, setup))
             return
-        with as_root(held, console, own, ssh=there.ssh) as root:
-            outcomes = here.carry_out(held, console, root)
-        # Who follows the machine may have lost it while its host needed nothing.
-        held.touch()
-        tell(machine.name, console, outcomes)
+        planned(held.name, foretold(held.machine, console, own, setup, store))
 
     return each(store, console, names, access, work, on_record=planned is None)

@@ -12,6 +12,7 @@ from machinectl.changes import CaGiven
 from machinectl.console import agreed
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
+from machinectl.hosts import draining
 from machinectl.hosts.access import as_root, elevated, logged_in
 from machinectl.hosts.each import each
 from machinectl.hosts.identity import Identity
@@ -130,23 +131,24 @@ def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -
         new_ones = in_place(
             f'Giving the engine of "{machine.name}" new certificates, and restarting it', host, new, target.port
         )
-        there = propose(held, new)
-        try:
-            with console.step(new_ones.title):
-                make_change(held, root, new_ones)
-        except EngineDown:
-            settle_held(held, sure=True)
-            raise
-        except KeyboardInterrupt:
-            console.warn(f'"{machine.name}" may have its new certificates already: the next command finds that out')
-            raise
-        with console.step(f"Asking it for its version at {machine.url}"):
-            answer = until_it_answers(Endpoint(machine.url, tls=True, cert_dir=there, name=machine.name), console)
-        if answer.state is not State.RUNNING:
-            give_up(held, console, root, host, old, target.port, answer)
-    new.keep(held)
-    remember(held, renewal.sans)
-    drop(held)
+        with draining.drained(held, console, draining.node_id_of(host)):
+            there = propose(held, new)
+            try:
+                with console.step(new_ones.title):
+                    make_change(held, root, new_ones)
+            except EngineDown:
+                settle_held(held, sure=True)
+                raise
+            except KeyboardInterrupt:
+                console.warn(f'"{machine.name}" may have its new certificates already: the next command finds that out')
+                raise
+            with console.step(f"Asking it for its version at {machine.url}"):
+                answer = until_it_answers(Endpoint(machine.url, tls=True, cert_dir=there, name=machine.name), console)
+            if answer.state is not State.RUNNING:
+                give_up(held, console, root, host, old, target.port, answer)
+            new.keep(held)
+            remember(held, renewal.sans)
+            drop(held)
 
 
 def plan(held: Held, console: Console, access: Access, renewal: Renewal) -> Plan:
@@ -158,7 +160,7 @@ def plan(held: Held, console: Console, access: Access, renewal: Renewal) -> Plan
     with logged_in(machine, console, replace(access, lasting=False)) as session:
         root = elevated(session, console, access)
         host = look(root, target.port, console)
-    outcomes, after = before_restart(machine.name, console, host, target, renewal.allowed)
+    outcomes, after = before_restart(held, console, host, target, renewal.allowed)
     check(machine, after, target)
     new_ones = in_place("Giving the engine new certificates, and restarting it", after, new, target.port)
     locked_out = ("every other client that was given a certificate is locked out",) if renewal.new_ca else ()

@@ -1,47 +1,22 @@
-"""`rm`: forget machines; their hosts stay as they are, or are put back as they were before.
-
-Of a machine whose host stays changed, what undoing that takes is kept, apart, until it is undone or to be forgotten.
-"""
+"""`rm`: forget machines; their hosts stay as they are, or are put back as they were before."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.console import agreed
-from machinectl.driver.finding import load
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.driven import instance
 from machinectl.hosts.each import at_once
+from machinectl.hosts.removal import asked_about, confirmed, for_root, is_changed, remove
 from machinectl.machines.behind import behind, jump_of, outermost_first
-from machinectl.machines.chosen import waiting
-from machinectl.machines.origin import maker
-from machinectl.machines.record import BrokenRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.removal import Purge
     from machinectl.hosts.setup import Outcome, Plan
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held, Store
-    from machinectl.provision.target import Allowed
-
-
-@dataclass(frozen=True)
-class Purge:
-    """Undo on the hosts what provisioning changed, too; with `engine` the engine's package goes as well."""
-
-    access: Access
-    allowed: Allowed
-    engine: bool = False
-
-    @property
-    def options(self) -> list[str]:
-        """What asks for it on the command line."""
-        purge = "--purge-engine" if self.engine else "--purge"
-        return [purge, "--restart-swarm"] if self.allowed.restart_swarm else [purge]
+    from machinectl.machines.store import Store
 
 
 def rm(
@@ -66,8 +41,11 @@ def rm(
     known = [name for name in names if can_be_removed(store, name, force=force)]
     if not force:
         known = [name for name in known if set(names).issuperset(others.get(name, ()))]
-    if known and not (force or yes) and not confirmed(store, console, known, purge, forget=forget):
-        return
+    if known and not (force or yes):
+        options = [*(["--forget"] if forget else []), *(purge.options if purge else [])]
+        unasked = " ".join(["machinectl rm -y", *options, *known])
+        if not confirmed(store, console, known, purge, unasked, forget=forget):
+            return
 
     def one(name: str, console: Console) -> None:
         try:
@@ -128,12 +106,6 @@ def preview(
     yield from at_once(console, names, one)
 
 
-def asked_about(store: Store, name: str, *, removed: bool) -> Machine:
-    """The machine of a name, or with `removed` the one that was removed under it. Raises MachineError."""
-    kept = (machine for machine in store.removed() if machine.name == name)
-    return (next(kept, None) if removed and not store.exists(name) else None) or store.read(name)
-
-
 def planned(store: Store, machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
     """What would be undone on the host, which is read and not changed."""
     from machinectl.changes import KeyLetIn, of_kind
@@ -151,99 +123,6 @@ def planned(store: Store, machine: Machine, console: Console, purge: Purge) -> l
     return [*outcomes, *(Outcome(undoing(key), changed=True, details=(f"remove {key.key}",)) for key in keys)]
 
 
-def for_root(machine: Machine) -> bool:
-    """Whether there is something to undo that takes root."""
-    from machinectl.changes import KeyLetIn
-
-    return any(not isinstance(change, KeyLetIn) for change in machine.changes)
-
-
-def confirmed(store: Store, console: Console, names: Sequence[str], purge: Purge | None, *, forget: bool) -> bool:
-    host = "the host is left as it is"
-    if any(is_to_be_kept(store, name) for name in names):
-        host = "what was set up on the host stays there"
-        host += ", and nothing is kept to undo it with" if forget else ", and what undoes it is kept apart"
-    if purge:
-        host = "what was set up on the host is undone, and its containers and images stay"
-        if purge.engine:
-            host += "; its engine is removed, so that containers end"
-    if made := [name for name in names if is_made(store, name)]:
-        host += f"; what its driver made for {', '.join(made)} is given back: that host ends, with all that is on it"
-    if theirs := [f"{name} (by {driver})" for name in names if (driver := maker_of(store, name))]:
-        host += f"; what docker-machine made for {', '.join(theirs)} goes on there, and is yours to end"
-    console.note(f"About to remove {', '.join(names)}: docker is not pointed there any more; {host}.")
-    unasked = ["machinectl rm -y", *(["--forget"] if forget else []), *(purge.options if purge else []), *names]
-    return agreed(console, "Are you sure?", " ".join(unasked))
-
-
-def maker_of(store: Store, name: str) -> str:
-    """docker-machine's driver that made a machine's host, "" where none did."""
-    try:
-        return maker(store.read(name).origin)
-    except MachineError:
-        return ""
-
-
-def is_made(store: Store, name: str) -> bool:
-    """Whether a machine's host was made by its driver, and ends with it."""
-    try:
-        return store.read(name).made
-    except MachineError:
-        return False
-
-
-def remove(store: Store, console: Console, name: str, *, force: bool, purge: Purge | None, forget: bool) -> None:
-    """Forget one machine; with `force` also one whose record is broken. docker-machine's own are never touched.
-
-    One that was removed before is put back or forgotten for good, where that is asked.
-    """
-    again = (purge or forget) and not store.exists(name) and store.is_known(name)
-    if not again:
-        store.check_exists(name)
-    with store.writing(name, waiting(console, name)) as held:
-        if again and not purge:
-            store.forget_removed(name)
-            return
-        if again:
-            held.take_back()
-        try:
-            leave(held, console, force=force, purge=purge, forget=forget)
-        except MachineError:
-            if again and store.exists(name):
-                held.set_aside()
-            raise
-    store.sweep()
-
-
-def leave(held: Held, console: Console, *, force: bool, purge: Purge | None, forget: bool) -> None:
-    """Take one machine out of the store, when its host was put back and its driver has given back what it made."""
-    store, name = held.store, held.name
-    store.check_exists(name)
-    try:
-        machine = held.machine
-    except BrokenRecord:
-        if not force or store.is_docker_machines(name):
-            raise
-        held.remove()
-        return
-    if purge:
-        put_back(held, console, purge, force=force)
-    give_back(console, machine, force=force)
-    if forget or not is_changed(machine):
-        held.remove()
-        return
-    from machinectl.changes import PackageInstalled
-
-    kept = held.set_aside()
-    # What a purge leaves, as it was told to.
-    engine_alone = all(isinstance(change, PackageInstalled) for change in machine.changes)
-    console.note(
-        f'What was set up on the host of "{name}" stays there: {told(machine)}\n'
-        f"Undo it: machinectl rm {'--purge-engine' if engine_alone else '--purge'} {kept}; "
-        f"forget how: machinectl rm --forget {kept}{'' if engine_alone else '; or take the host on again with create'}"
-    )
-
-
 def check_nobody_behind(store: Store, console: Console, name: str, others: Iterable[str], *, force: bool) -> None:
     """Refuse to forget the jump host of those of `others` that are there yet; with `force` say whose it was."""
     others = [other for other in others if jump_of(store, other) == name]
@@ -254,61 +133,3 @@ def check_nobody_behind(store: Store, console: Console, name: str, others: Itera
     if not force:
         raise MachineError(cause, f"{hint}\nOr remove it all the same: machinectl rm -f {name}")
     console.warn(f'"{name}" is to go, and {cause}\n{hint}')
-
-
-def is_changed(machine: Machine) -> bool:
-    """Whether a machine's host stays changed when it is gone: nothing stays on one that its driver made."""
-    return not machine.made and bool(machine.changes)
-
-
-def is_to_be_kept(store: Store, name: str) -> bool:
-    try:
-        return is_changed(asked_about(store, name, removed=True))
-    except MachineError:
-        return False
-
-
-def told(machine: Machine) -> str:
-    """What was changed on a machine's host, in a line."""
-    from machinectl.changes import CaGiven, DirectoryMade, Unknown, of_kind
-
-    quiet = (CaGiven, DirectoryMade, Unknown)
-    found = [change.about for change in machine.changes if not isinstance(change, quiet)]
-    unknown = ["what this version does not know"] if of_kind(machine.changes, Unknown) else []
-    return ", ".join([*found, *unknown]) or machine.url
-
-
-def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None:
-    """Undo on the host what was changed there; with `force`, one that cannot be reached is left as it is."""
-    if not held.machine.changes:
-        return
-    from machinectl.hosts.access import elevated, keep_host_key, logged_in
-    from machinectl.hosts.let_in import take_out
-    from machinectl.hosts.setup import purge as undo
-    from machinectl.ssh.errors import SSHError
-
-    access = purge.access.for_one_host()
-    try:
-        with logged_in(held.machine, console, access) as session:
-            keep_host_key(held, session)
-            if for_root(held.machine):
-                root = elevated(session, console, access)
-                undo(held, console, root, purge_engine=purge.engine, allowed=purge.allowed)
-            take_out(held, console, session)
-    except MachineError as exc:
-        if not force:
-            if isinstance(exc, SSHError):
-                # It may never come back.
-                exc.hint += f"\nOr forget it, with what undoes its set-up kept: machinectl rm {held.name}"
-            raise
-        console.warn(f"{exc.cause}; the host stays as it is")
-
-
-def give_back(console: Console, machine: Machine, *, force: bool) -> None:
-    """Let the driver give back what it made; with `force`, a driver that cannot does not keep the machine here."""
-    try:
-        load(machine.driver).remove(instance(machine))
-    except MachineError as exc:
-        if not force:
-            raise
-        console.warn(f"{exc.cause}; forgetting {machine.name} all the same")

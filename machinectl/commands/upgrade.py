@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.console import agreed
 from machinectl.errors import MachineError
+from machinectl.hosts import draining
 from machinectl.hosts.access import as_root, elevated, logged_in
 from machinectl.hosts.each import each
 from machinectl.hosts.endpoint import endpoint
@@ -95,7 +96,7 @@ def plan(held: Held, console: Console, access: Access, allowed: Allowed) -> Plan
     there = (way_in(session, root), *described(host, target.port), f"Package: {package} {before}")
     if after == before:
         return Plan(there, (Outcome(f"No newer {package} is known on the host", changed=False),))
-    outcomes, _ = before_restart(machine.name, console, host, target, allowed)
+    outcomes, _ = before_restart(held, console, host, target, allowed)
     details = concerns(before, after, machine.engine.version, host.dependents)
     return Plan(there, (*outcomes, Outcome(f"Upgrading {package} to {after}", changed=True, details=tuple(details))))
 
@@ -113,17 +114,19 @@ def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) 
             after = packages.newest(root, package, before)
         if after == before:
             console.note(f'"{machine.name}" is up to date: there is no newer {package} than {before}')
+            draining.put_back(held, console)
             return
         if not allowed.yes:
             ask_about(console, machine, package, (before, after), host.dependents)
         host = ready_to_restart(held, console, root, target, allowed)
         answered = engine.probe(endpoint(machine), VERIFY_TIMEOUT).state is State.RUNNING
-        with console.step(f'Upgrading {package} of "{machine.name}" from {before} to {after}'):
-            packages.upgrade(root, package, host.init)
-        now = read(root, target.port)
-        check(root, console, now, endpoint(machine) if answered else None)
+        with draining.drained(held, console, draining.node_id_of(host)):
+            with console.step(f'Upgrading {package} of "{machine.name}" from {before} to {after}'):
+                packages.upgrade(root, package, host.init)
+            now = read(root, target.port)
+            check(root, console, now, endpoint(machine) if answered else None)
     lost = len(host.containers - now.containers)
-    if lost:
+    if lost and not host.swarm:
         console.warn(f'{lost} of the containers of "{machine.name}" did not outlive the upgrade')
     console.note(f'"{machine.name}": {package} {before} → {now.packages.get(package, after)}')
 

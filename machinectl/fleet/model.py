@@ -77,7 +77,7 @@ class Action(StrEnum):
 class Difference:
     """An option that shall be another one, under its key in the file; values as texts, without secrets.
 
-    `restarts` is whether the engine restarts for it.
+    `restarts` is whether the engine restarts for it. The key `fleet` is the file that a machine is of.
     """
 
     key: str

@@ -10,6 +10,7 @@ from machinectl.atomic import read_file
 from machinectl.errors import MachineError
 from machinectl.hosts.driven import KNOWN_HOSTS, known_hosts_path, ssh_endpoint
 from machinectl.machines.record import Phase
+from machinectl.secret_files import read_secret
 from machinectl.ssh.credentials import Credentials
 
 if TYPE_CHECKING:
@@ -50,6 +51,29 @@ class Access:
         own = Credentials(password=given.password, passphrase=given.passphrase, sudo_password=given.sudo_password)
         own.passphrases = given.passphrases
         return replace(self, credentials=own)
+
+    def with_files(
+        self,
+        *,
+        passphrase_file: str = "",
+        password_file: str = "",
+        sudo_password_file: str = "",
+        host_key: str = "",
+        strict: bool = False,
+    ) -> Access:
+        """The same for one of several hosts, by what was said of that one; what was not is as for all of them.
+
+        Raises MachineError where a file holds no secret.
+        """
+        own = self.for_one_host()
+        credentials = own.credentials
+        if passphrase_file:
+            credentials.passphrase = read_secret(passphrase_file, "--ssh-passphrase-file")
+        if password_file:
+            credentials.password = read_secret(password_file, "--ssh-password-file")
+        if sudo_password_file:
+            credentials.sudo_password = read_secret(sudo_password_file, "--sudo-password-file")
+        return replace(own, host_key=host_key or self.host_key, strict=strict or self.strict)
 
 
 def pinned(machine: Machine) -> bytes:

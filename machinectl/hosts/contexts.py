@@ -131,6 +131,8 @@ def clash(context: Context) -> Standing:
     if context.mark:
         other = one_line(context.mark.store)
         why = f'the docker context "{name}" is of the machine in another store, {other}'
+        if context.mark.swarm:
+            return Standing(name, Step.RENAME, why=f'the docker context "{name}" is of a swarm', hint=hint)
         if is_gone(context.mark):
             why = f'the docker context "{name}" is of a machine that is gone from another store, {other}'
             hint = "Take it over: machinectl context sync"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections import deque
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.console import Undivided
 from machinectl.errors import MachineError
+from machinectl.hosts.turns import InOrder
 from machinectl.machines.chosen import chosen, waiting
 from machinectl.machines.record import natural
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Board, Console
     from machinectl.hosts.access import Access
+    from machinectl.hosts.turns import Turns
     from machinectl.machines.store import Held, Store
 
     Work = Callable[[str, Console], None]
@@ -71,13 +72,14 @@ def each(
 
 
 def at_once(
-    console: Console, names: Iterable[str], work: Work, *, limit: int = LIMIT
+    console: Console, names: Iterable[str], work: Work, *, limit: int = LIMIT, turns: Turns | None = None
 ) -> Generator[tuple[str, MachineError | None], None, None]:
     """Do `work(name, console)` for each machine; yield each when it has ended, with the reason why it failed, or None.
 
-    They begin in one order, however they are named, and at most `limit` of them are at work at once, in threads. The
-    caller's thread puts their questions, one after the other, and the screen is the caller's while it has what was
-    yielded: to print, and no longer. One name alone is worked on right here, on the console as it is.
+    They begin in one order, however they are named, or as `turns` has it, which may let some of them never begin; at
+    most `limit` of them are at work at once, in threads. The caller's thread puts their questions, one after the other,
+    and the screen is the caller's while it has what was yielded: to print, and no longer. One name alone is worked on
+    right here, on the console as it is.
 
     ^C begins no more machines and lets those at work finish the step that each is in: the next step, question or pause
     raises KeyboardInterrupt there. What has ended is still yielded, and in the end KeyboardInterrupt is raised; a
@@ -92,7 +94,7 @@ def at_once(
         return
     crew = Crew(console, work)
     with crew.hearing(), console.board(wanted) as crew.board:
-        yield from crew.results(wanted, limit)
+        yield from crew.results(turns or InOrder(wanted), limit)
 
 
 def failure(work: Work, name: str, console: Console) -> MachineError | None:
@@ -129,15 +131,15 @@ class Crew:
         self.borne = sys.maxsize
         self.bug: BaseException | None = None
 
-    def results(self, names: Sequence[str], limit: int) -> Iterator[tuple[str, MachineError | None]]:
-        waiting = deque(names)
+    def results(self, turns: Turns, limit: int) -> Iterator[tuple[str, MachineError | None]]:
         try:
             while True:
-                while waiting and len(self.at_work) < limit and not (self.interrupts or self.bug):
-                    self.begin(waiting.popleft())
+                while len(self.at_work) < limit and not (self.interrupts or self.bug) and (name := turns.take()):
+                    self.begin(name)
                 if not self.at_work:
                     break
                 ended = self.next_end()
+                turns.ended(ended.name, failed=ended.why is not None)
                 if ended.why is None or isinstance(ended.why, MachineError):
                     with self.board.aside(), self.bearing(1):
                         yield ended.name, ended.why

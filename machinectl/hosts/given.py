@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
+from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.identity import CLIENT_FILES, SERVER_FILES, Identity
+from machinectl.hosts.identity import CLIENT_FILES, FILES, SERVER_FILES, Identity
 from machinectl.machines.fileset import read_pem
-from machinectl.machines.spec import NO_CERTIFICATES, CertificateFiles
+from machinectl.machines.spec import NO_CERTIFICATES
+
+if TYPE_CHECKING:
+    from machinectl.machines.record import Machine
+    from machinectl.machines.spec import CertificateFiles
 
 
 def read_given(files: CertificateFiles) -> Identity | None:
@@ -26,6 +31,26 @@ def read_given(files: CertificateFiles) -> Identity | None:
         "A client needs its certificate, its key and the CA of the engine",
         "Give all of --tls-ca-cert, --tls-client-cert and --tls-client-key, or --tls-dir",
     )
+
+
+def has_given(machine: Machine | None, files: CertificateFiles) -> bool:
+    """Whether a machine's certificates are those that were named; one that is yet to be made has none.
+
+    Raises MachineError where one of these is wrong.
+    """
+    have = Identity.read(machine.directory) if machine else Identity()
+    if machine and all(have.files[name] == read_pem(path) for name, path in named(files).items()):
+        return True
+    given = read_given(files)
+    return given is not None and all(have.files[name] == data for name, data in given.present.items())
+
+
+def named(files: CertificateFiles) -> dict[str, str]:
+    """The files that were named, by what they are called in a machine's directory."""
+    if not files.directory:
+        return dict(zip(CLIENT_FILES, (files.ca, files.certificate, files.key), strict=True))
+    paths = {name: os.path.join(files.directory, name) for name in FILES.values()}
+    return {name: path for name, path in paths.items() if name in CLIENT_FILES or os.path.lexists(path)}
 
 
 def read_tls_dir(directory: str) -> Identity:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from machinectl import url as engine_url
 from machinectl.changes import CaGiven, ConfigMerged, KeyLetIn, PackageInstalled, PortOpened, Unknown, of_kind
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
+from machinectl.hosts import draining
 from machinectl.hosts.adoption import check_alone, check_not_lost, go_on_with, predecessor, take_over, told_of_takeover
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import drop, propose, settle_held
@@ -104,12 +105,14 @@ class Setup:
             told_of_takeover(console, machine)
         there = described(host, target.port)
         has_engine = bool(host.dockerd)
+        allowed = draining.allowed(store, machine, host, self.allowed)
         outcomes = []
         for step in steps(self.world.script):
-            decision = step.decide(host, target, self.allowed)
+            decision = step.decide(host, target, allowed)
             warned(console, decision)
             outcome = Outcome.of(step, decision)
             if decision:
+                outcomes += drained(store, machine, host, decision)
                 if has_engine:
                     rehearse(remote, host, decision)
                 outcome = replace(outcome, details=(*outcome.details, *diff(host, decision)))
@@ -135,25 +138,30 @@ class Setup:
             # What cannot be done is said before it is asked about.
             checks.check(host, target, self.allowed)
             take_over(console, held.machine, self.allowed)
+        allowed = draining.allowed(held.store, held.machine, host, self.allowed)
         outcomes = []
-        for step in steps(self.world.script):
-            decision = step.decide(host, target, self.allowed)
-            warned(console, decision)
-            outcomes.append(Outcome.of(step, decision))
-            if decision is None:
-                continue
-            holders = installation.waited_for(host)
-            if holders and decision.job.script == "install.sh":
-                console.note(f"The package manager is busy: waiting for {holders}")
-            with console.step(decision.title), kept(held, identity):
-                make_change(held, remote, decision)
-                host = read(remote, target.port) if decision.unforeseen else decision.after
-        identity.keep(held)
-        drop(held)
-        url = self.url or held.machine.url
-        with console.step(f"Asking the engine for its version at {url}"):
-            verify(held.machine, url, console, host, target, self.world)
-        learn(held, host, url)
+        with ExitStack() as meanwhile:
+            for step in steps(self.world.script):
+                decision = step.decide(host, target, allowed)
+                warned(console, decision)
+                outcomes.append(Outcome.of(step, decision))
+                if decision is None:
+                    continue
+                holders = installation.waited_for(host)
+                if holders and decision.job.script == "install.sh":
+                    console.note(f"The package manager is busy: waiting for {holders}")
+                if decision.job.restarts:
+                    meanwhile.enter_context(draining.drained(held, console, draining.node_id_of(host)))
+                with console.step(decision.title), kept(held, identity):
+                    make_change(held, remote, decision)
+                    host = read(remote, target.port) if decision.unforeseen else decision.after
+            identity.keep(held)
+            drop(held)
+            url = self.url or held.machine.url
+            with console.step(f"Asking the engine for its version at {url}"):
+                verify(held.machine, url, console, host, target, self.world)
+            learn(held, host, url)
+        draining.put_back(held, console)
         return outcomes
 
     def identity(self, machine: Machine, host: Facts) -> Identity:
@@ -166,6 +174,12 @@ class Setup:
         if not have.ca_key and (machine.origin or docker_machine.set_up(host)):
             have = Identity()
         return made_good(machine, have, sans, self.authority)
+
+
+def drained(store: Store, machine: Machine, host: Facts, decision: Decision) -> list[Outcome]:
+    """What would come before a restart of the engine, where it is a node of a swarm."""
+    by = draining.foretold(store, machine, host) if decision.job.restarts and host.swarm else ""
+    return [Outcome(draining.title(machine.name), changed=True, details=(by,))] if by else []
 
 
 def target_of(machine: Machine, identity: Identity, at: str = "") -> Target:
@@ -225,13 +239,15 @@ def purge(
     target = target_of(machine, Identity())
     host = look(remote, target.port, console)
     check_not_lost(held.store, machine, host)
+    allowed = draining.allowed(held.store, machine, host, allowed)
     outcomes = []
     for step in undo.steps(purge_engine=purge_engine, allowed=allowed, os=target.os):
         decision = step(host, machine.changes)
         if decision is None:
             continue
         warned(console, decision)
-        with console.step(decision.title):
+        node = draining.node_id_of(host) if decision.job.restarts else ""
+        with draining.drained(held, console, node), console.step(decision.title):
             result = make_change(held, remote, decision)
             # Read anew: a container may have been started meanwhile.
             host = read(remote, target.port)
@@ -269,10 +285,14 @@ def purge_plan(
     target = target_of(machine, Identity())
     host = look(remote, target.port, console)
     check_not_lost(store, machine, host)
+    allowed = draining.allowed(store, machine, host, allowed)
     decisions = undo.undo(host, machine.changes, purge_engine=purge_engine, allowed=allowed, os=target.os)
+    outcomes = []
     for decision in decisions:
         warned(console, decision)
-    return [Outcome(decision.title, changed=True, details=decision.details) for decision in decisions]
+        outcomes += drained(store, machine, host, decision)
+        outcomes.append(Outcome(decision.title, changed=True, details=decision.details))
+    return outcomes
 
 
 @contextmanager

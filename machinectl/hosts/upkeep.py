@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, MachineError
+from machinectl.hosts import draining
 from machinectl.hosts.driven import ssh_endpoint
 from machinectl.hosts.plan import diff
 from machinectl.hosts.setup import Outcome, look, make_change, read
 from machinectl.machines.record import Phase
 from machinectl.provision import checks, configuration, hiding, restart
+from machinectl.provision.target import DRAIN_BY_HAND
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -41,9 +43,11 @@ def ready_to_restart(held: Held, console: Console, remote: Remote, target: Targe
     """What a host is like, once its engine can be restarted without an end to its containers.
 
     What an interrupted run left half done is put back first. A Swarm node has no live-restore: it is not restarted
-    unless that is allowed. Raises MachineError, CheckFailed.
+    unless it can be drained (`draining.drained`, which is the caller's), or that is allowed. Raises
+    MachineError, CheckFailed.
     """
     host = look(remote, target.port, console)
+    allowed = draining.allowed(held.store, held.machine, host, allowed)
     check_restart(held.machine.name, console, host, target, allowed)
     for decide in BEFORE_RESTART:
         decision = decide(host, target)
@@ -56,11 +60,14 @@ def ready_to_restart(held: Held, console: Console, remote: Remote, target: Targe
 
 
 def before_restart(
-    name: str, console: Console, host: Facts, target: Target, allowed: Allowed
+    held: Held, console: Console, host: Facts, target: Target, allowed: Allowed
 ) -> tuple[list[Outcome], Facts]:
-    """What `ready_to_restart` would do, and what the host would be like then. Raises CheckFailed."""
+    """What `ready_to_restart` and a drain would do, and what the host would be like then. Raises CheckFailed."""
+    name = held.machine.name
+    allowed = draining.allowed(held.store, held.machine, host, allowed)
     check_restart(name, console, host, target, allowed)
-    outcomes = []
+    by = draining.foretold(held.store, held.machine, host) if host.swarm else ""
+    outcomes = [Outcome(draining.title(name), changed=True, details=(by,))] if by else []
     for decide in BEFORE_RESTART:
         decision = decide(host, target)
         if decision:
@@ -80,7 +87,7 @@ def check_restart(name: str, console: Console, host: Facts, target: Target, allo
     if host.swarm and not allowed.restart_swarm:
         raise CheckFailed(
             f'The host of "{name}" is a Swarm node: a restart of its engine stops the tasks on it',
-            "Drain it (docker node update --availability drain), and allow it: --restart-swarm",
+            DRAIN_BY_HAND,
         )
     moves = configuration.pending(host)
     if moves and not allowed.force:

@@ -1,4 +1,4 @@
-"""Which machines a command is about: the names given, or the machine called default."""
+"""Which machines a command is about: the names given, those that a selector selects, or the machine called default."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 # How often a lock is looked at that somebody else holds. Seconds.
 LOCK_PAUSE = 0.1
+# How many labels a hint names.
+MOST_TOLD = 20
 
 
 def chosen(store: Store, names: Sequence[str]) -> list[str]:
@@ -35,6 +37,44 @@ def chosen_one(store: Store, names: Sequence[str]) -> str:
             "Error: Expected one machine name as an argument", f"Leave all but one of them out: {' '.join(names)}"
         )
     return chosen(store, names)[0]
+
+
+def selected(store: Store, console: Console, names: Sequence[str], selector: str) -> list[str]:
+    """The machines whose labels a selector selects (see `selectors`), in natural order.
+
+    One whose record cannot be read has no labels that are known: it is left out, with a warning. Raises UsageError
+    where machines are named beside it, MachineError where none is selected.
+    """
+    from machinectl.machines.selectors import parse_selector
+
+    if names:
+        raise both_chosen(names, selector)
+    wanted = parse_selector(selector)
+    labels = {}
+    for name in store.names():
+        try:
+            labels[name] = store.read(name).labels
+        except MachineError as exc:
+            console.warn(f'"{name}" is left out, as its labels cannot be read: {exc.cause}')
+    found = [name for name, own in labels.items() if wanted.selects(own)]
+    if not found:
+        there = sorted({f"{key}={value}" for own in labels.values() for key, value in own.items()})
+        raise MachineError(f"--selector {selector!r} selects no machine", told(there))
+    return found
+
+
+def both_chosen(names: Sequence[str], selector: str) -> UsageError:
+    return UsageError(
+        "Names and --selector exclude each other", f"Leave one of them out: {' '.join(names)}; or -l {selector}"
+    )
+
+
+def told(labels: Sequence[str]) -> str:
+    """The labels that there are, as a hint."""
+    if not labels:
+        return "No machine has a label. Give it one: machinectl set --label role=web <NAME>"
+    more = f" and {len(labels) - MOST_TOLD} more" if len(labels) > MOST_TOLD else ""
+    return f"There are: {', '.join(labels[:MOST_TOLD])}{more}"
 
 
 def waiting(console: Console, name: str) -> Callable[[], None]:

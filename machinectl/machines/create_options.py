@@ -75,3 +75,6 @@ SUDO_PASSWORD_FILE = Declared(
 LOGIN_SECRETS = (PASSPHRASE_FILE, PASSWORD_FILE, SUDO_PASSWORD_FILE)
 HOST_KEY = Declared("ssh-host-key", "SHA256:…", "The fingerprint that the host's SSH key must have.")
 STRICT = Declared("ssh-strict", "", "Refuse a host whose SSH key is not known.")
+
+# Drivers whose machines have no host that is ever logged in at or set up: options for that are nothing to them.
+WITHOUT_HOST = frozenset({"none"})

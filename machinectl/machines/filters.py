@@ -10,7 +10,7 @@ from machinectl.errors import UsageError
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from machinectl.machines.record import Machine
 
@@ -21,10 +21,10 @@ SYNTAX = f"Write --filter KEY=VALUE, where KEY is one of {', '.join(KEYS)}"
 class Filters:
     """What `ls` is to list: of each key one value at least must fit, whatever stands in large or small letters.
 
-    Names are searched for a regular expression, in which letters do count.
+    Names are searched for a regular expression, in which letters do count. `only` are those that it can be, if not all.
     """
 
-    def __init__(self, given: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, given: Iterable[tuple[str, str]], only: Collection[str] | None = None) -> None:
         values: dict[str, list[str]] = {key: [] for key in KEYS}
         for key, value in given:
             values[key].append(value)
@@ -33,6 +33,7 @@ class Filters:
         self.labels = values["label"]
         self.states = values["state"]
         self.swarms = values["swarm"]
+        self.only = only
 
     @property
     def needs_state(self) -> bool:
@@ -42,7 +43,8 @@ class Filters:
     def before_asking(self, machine: Machine) -> bool:
         """Whether a machine passes by what its record says; where not, there is no need to ask its host."""
         return (
-            (not self.names or any(name.search(machine.name) for name in self.names))
+            (self.only is None or machine.name in self.only)
+            and (not self.names or any(name.search(machine.name) for name in self.names))
             and (not self.drivers or same(machine.driver, self.drivers))
             and (not self.labels or any(has_label(machine, label) for label in self.labels))
             # No machine is in one of docker-machine's Swarms, a product that no longer exists: none has a Swarm's name.
@@ -54,8 +56,11 @@ class Filters:
         return not self.states or same(state, self.states)
 
 
-def parse_filters(given: Sequence[str]) -> Filters:
-    """Read filters as they are typed, KEY=VALUE. Raises UsageError in docker-machine's words."""
+def parse_filters(given: Sequence[str], only: Collection[str] | None = None) -> Filters:
+    """Read filters as they are typed, KEY=VALUE, for all machines or `only` some.
+
+    Raises UsageError in docker-machine's words.
+    """
     found = []
     for text in given:
         key, separator, value = text.partition("=")
@@ -69,7 +74,7 @@ def parse_filters(given: Sequence[str]) -> Filters:
         if key == "state" and not same(value, State):
             raise UsageError(f"There is no state {value!r}", f"One of: {', '.join(filter(None, State))}")
         found.append((key, value))
-    return Filters(found)
+    return Filters(found, only)
 
 
 def pattern(text: str) -> re.Pattern[str]:

@@ -44,8 +44,9 @@ class Machine:
     that it must give back. `spec` is what the machine shall be (`provision`, `context` and `jump` are of it), `fleet`
     the file that says so, an absolute path, where one does. `changes` is what was done on its host, `pending` the verb
     that was begun there and not finished, `failure` what failed last and when, `mac` the address of its network card
-    where that is known, `origin` whose it was before (`origin.Origin`). Keys that this version does not know are kept
-    in `unknown`. `directory` is the machine's, absolute, where it was read from a store.
+    where that is known, `origin` whose it was before (`origin.Origin`), `swarm` what its engine is in Docker's Swarm
+    (`swarm_node.SwarmNode`). Keys that this version does not know are kept in `unknown`. `directory` is the machine's,
+    absolute, where it was read from a store.
     """
 
     __slots__ = (
@@ -67,6 +68,7 @@ class Machine:
         "pending",
         "phase",
         "provision",
+        "swarm",
         "tls",
         "unknown",
         "url",
@@ -91,6 +93,7 @@ class Machine:
         self.pending = ""
         self.failure: dict[str, Any] = {}
         self.origin: dict[str, Any] = {}
+        self.swarm: dict[str, Any] = {}
         self.unknown: dict[str, Any] = {}
         # As the record has them: few need them as values, and the light path does without what makes these.
         self._engine: dict[str, Any] = {}
@@ -177,6 +180,7 @@ class Machine:
             **({"jump": self.jump} if self.jump else {}),
             **({"fleet": self.fleet} if self.fleet else {}),
             **({"origin": self.origin} if self.origin else {}),
+            **({"swarm": self.swarm} if self.swarm else {}),
         }
         return (json.dumps({**known, **self.unknown}, indent=4) + "\n").encode()
 
@@ -199,6 +203,7 @@ OPTIONAL: Mapping[str, type] = {
     "jump": str,
     "fleet": str,
     "origin": dict,
+    "swarm": dict,
 }
 
 
@@ -249,6 +254,7 @@ def parse(name: str, text: bytes, directory: str = "") -> Machine:
     machine.pending = data.pop("pending", "")
     machine.failure = data.pop("failure", {})
     machine.origin = data.pop("origin", {})
+    machine.swarm = data.pop("swarm", {})
     engine = data.pop("engine", {})
     # 0.1 kept it among what was asked of the engine.
     machine.mac = data.pop("mac", "") or str(engine.pop("mac", ""))

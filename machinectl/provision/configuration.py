@@ -15,7 +15,7 @@ from machinectl.provision import daemon_json, hiding, restart, unit
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import DROP_INS, OWN_DIRECTORY, File
 from machinectl.provision.job import Job, NewFile, apply
-from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -302,7 +302,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     if facts.swarm and not allowed.restart_swarm:
         raise CheckFailed(
             "The host is a Swarm node: to configure its engine is to restart it, which stops the tasks on it",
-            "Drain it (docker node update --availability drain), and allow it: --restart-swarm",
+            DRAIN_BY_HAND,
         )
     moves = hiding.moves(facts, read(facts), daemon_json.parse(wanted.config, facts.config_path), wanted.flags)
     if moves and not allowed.force:

@@ -27,6 +27,7 @@ INFO: dict[str, type] = {
     "ServerVersion": str,
     "LiveRestoreEnabled": bool,
     "Swarm": str,
+    "SwarmNode": str,
     "SecurityOptions": list,
     "DockerRootDir": str,
     "Driver": str,
@@ -367,9 +368,9 @@ def clock(text: str) -> int:
 
 
 def engine_info(text: str) -> dict[str, Any]:
-    """What the engine says of itself (GET /info), of Swarm the node's state; what is not of its kind, it does not say.
+    """What the engine says of itself (GET /info), of Swarm the node's state, and as SwarmNode its ID.
 
-    Raises MachineError.
+    What is not of its kind, it does not say. Raises MachineError.
     """
     try:
         said = json.loads(text or "{}")
@@ -380,6 +381,7 @@ def engine_info(text: str) -> dict[str, Any]:
             f"The host's engine does not say what it is but {text[:60]!r}", "See it on the host: docker info"
         )
     if isinstance(said.get("Swarm"), dict):
+        said["SwarmNode"] = said["Swarm"].get("NodeID", "")
         said["Swarm"] = said["Swarm"].get("LocalNodeState", "")
     return {key: value for key, value in said.items() if isinstance(value, INFO.get(key, object))}
 

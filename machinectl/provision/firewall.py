@@ -27,22 +27,22 @@ class Rule(NamedTuple):
     undo: str
 
 
-def blocking(facts: Facts, port: int) -> Rule | None:
-    """The firewall that keeps a TCP port of the host from being reached, as far as its rules show."""
+def blocking(facts: Facts, port: int, protocol: str = "tcp") -> Rule | None:
+    """The firewall that keeps a port of the host from being reached, as far as its rules show; rules are for TCP."""
     rules = facts.firewalls
     # These two write the kernel's rules themselves, in chains of their own that only they can read.
     if "ufw" in rules:
-        if re.search(rf"allow (any|tcp) {port} ", rules["ufw"]):
+        if re.search(rf"allow (any|{protocol}) {port} ", rules["ufw"]):
             return None
         return ufw(port)
     if "firewalld" in rules:
-        if f"{port}/tcp" in rules["firewalld"].split():
+        if f"{port}/{protocol}" in rules["firewalld"].split():
             return None
         return firewalld(port)
-    if "iptables" in rules and is_blocked(rules["iptables"], port):
+    if "iptables" in rules and is_blocked(rules["iptables"], port, protocol):
         return iptables(port)
     for chain, text in chains(rules.get("nftables", "")):
-        if is_blocked(text, port):
+        if is_blocked(text, port, protocol):
             return nftables(chain, port)
     return None
 
@@ -53,13 +53,16 @@ def chains(rules: str) -> list[tuple[str, str]]:
     return list(zip(found[::2], found[1::2], strict=True))
 
 
-def is_blocked(rules: str, port: int) -> bool:
+def is_blocked(rules: str, port: int, protocol: str = "tcp") -> bool:
     """Whether the rules of an input chain stop a port, or let through only others.
 
     Rules are read in order, and only those that say no more than a port: the rest is for the error message to name.
     """
     default = bool(re.search(r"policy drop|^-P INPUT DROP", rules, re.MULTILINE))
+    others = "udp" if protocol == "tcp" else "tcp"
     for line in rules.split("\n"):
+        if re.search(rf"\b{others}\b", line) and not re.search(rf"\b{protocol}\b", line):
+            continue
         named = re.search(rf"dport {port}\b|dport \{{[^}}]*\b{port}\b", line)
         everything = re.fullmatch(
             r"\s*(counter packets \d+ bytes \d+ )?(drop|reject.*)|-A INPUT -j (DROP|REJECT).*", line

@@ -61,6 +61,11 @@ class Job:
         return assignments + functions + resource(self.script)
 
     @property
+    def restarts(self) -> bool:
+        """Whether the engine is restarted by it."""
+        return self.variables.get("action") == "restart"
+
+    @property
     def archive(self) -> bytes:
         """Everything as a tar archive: files go through stdin, so that nothing of them is in an argument."""
         buffer = io.BytesIO()

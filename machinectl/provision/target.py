@@ -37,6 +37,11 @@ class Allowed:
 
 
 NOTHING_SPECIAL = Allowed()
+# What to do where a Swarm node's engine may not be restarted, as it is not drained.
+DRAIN_BY_HAND = (
+    "No machine here can drain it first, or there is no node to drain it to (machinectl swarm status); "
+    "allow it all the same: --restart-swarm"
+)
 
 
 @dataclass(frozen=True)

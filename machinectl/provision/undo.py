@@ -32,7 +32,7 @@ from machinectl.provision.decision import Decision, interrupted, not_applied, ta
 from machinectl.provision.facts import OWN_DIRECTORY, Facts, File
 from machinectl.provision.installation import complaints
 from machinectl.provision.job import Job, NewFile, Result, apply
-from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
+from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL, Allowed, Target
 
 # What one comes to on a host as it is now, by the changes on record.
 Undoing = Callable[[Facts, Sequence[Change]], Decision | None]
@@ -77,7 +77,7 @@ def checked(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
     if facts.swarm and facts.running and not allowed.restart_swarm:
         raise CheckFailed(
             "The host is a Swarm node: to take its engine's configuration back is to restart it, which stops its tasks",
-            "Drain it (docker node update --availability drain), and allow it: --restart-swarm",
+            DRAIN_BY_HAND,
         )
     if facts.containers and facts.dockerd and not facts.running:
         start = "systemctl start docker.service" if facts.init == "systemd" else "rc-service docker start"
@@ -148,7 +148,7 @@ def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         with_files(facts, files),
         not_applied,
         held(facts, changes) if last != original else (),
-        warnings=restart.said_before(facts) if facts.running else (),
+        warnings=(*(restart.said_before(facts) if facts.running else ()), *live_restore_lost(facts, changes)),
         undone=(*removed(files, changes), *(of_kind(changes, ConfigMerged) if last == original else ())),
     )
 
@@ -191,6 +191,15 @@ def config_back(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         not_applied,
         undone=(*removed(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreHeld)),
     )
+
+
+def live_restore_lost(facts: Facts, changes: Sequence[Change]) -> tuple[str, ...]:
+    """What is to be said where live-restore was on before us, and a Swarm node cannot have it back."""
+    change = merged_into(facts, changes)
+    before = daemon_json.parse(change.bytes_before, facts.config_path) if change else {}
+    if not (facts.swarm and before.get(LIVE_RESTORE) is True):
+        return ()
+    return (f"live-restore, which was on in {facts.config_path} before, stays off: the host is a Swarm node",)
 
 
 def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
@@ -263,6 +272,9 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
         result.pop(LIVE_RESTORE, None)
         result |= {} if borrowed.before is None else {LIVE_RESTORE: borrowed.before}
     result = without_earlier(result)
+    if facts.swarm and result.get(LIVE_RESTORE) is True:
+        # A node that is told so dies at its next start.
+        del result[LIVE_RESTORE]
     if change is not None and result == before:
         return before_bytes
     if result == now:

@@ -124,6 +124,18 @@ class DriverContract:
         for option in driver.options():
             assert not option.secret or (option.default, option.choices) == ("", ())
 
+    def test_a_path_is_a_text_and_no_secret(self, driver: Driver) -> None:
+        for option in driver.options():
+            assert not option.path or (isinstance(option.default, str | tuple) and not option.secret)
+
+    def test_a_check_of_an_option_lets_pass_what_machines_are_made_with(
+        self, driver: Driver, requests: list[Request]
+    ) -> None:
+        for request in requests:
+            for option in driver.options():
+                if option.check and request.options[option.name] != option.default:
+                    option.check(request.options[option.name])
+
     def test_no_secret_is_in_its_state(
         self, driver: Driver, requests: list[Request], instances: list[Instance]
     ) -> None:

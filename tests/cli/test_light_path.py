@@ -150,6 +150,7 @@ PAYS_FOR = [
     (("version",), set()),
     (("drivers",), {"machinectl.driver", "machinectl.commands"}),
     (("inspect", "plain"), {"machinectl.commands"}),
+    (("fleet", "schema"), {"machinectl.commands", "machinectl.driver"}),
     # docker's contexts follow.
     (("rename", "plain", "other"), {"machinectl.commands", "machinectl.hosts"}),
     (("context", "ls"), {"machinectl.commands", "machinectl.hosts"}),
@@ -177,7 +178,10 @@ PAYS_FOR = [
         (words, {"machinectl.commands", "machinectl.driver", "machinectl.hosts"})
         for words in (("ssh-config",), ("scp", "-q", "here", "plain:there"), ("mount", "plain:/srv", "/"))
     ),
+    (("plan", "-f", "/nonexistent"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "yaml"}),
     (("rm", "-y", "plain"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
+    (("fleet", "init"), {"machinectl.commands", "machinectl.driver", "yaml"}),
+    (("inventory", "--prometheus"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
 ]
 
 

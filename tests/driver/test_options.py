@@ -43,3 +43,16 @@ def test_what_is_needed_is_named_as_it_is_typed() -> None:
 def test_a_number_and_a_flag_are_said_whatever_they_are() -> None:
     options = [Option("n", "A number.", 0, required=True), Option("f", "A flag.", default=False, required=True)]
     assert complete("cloud", options, {"n": 0, "f": False}) == {"n": 0, "f": False}
+
+
+def refuse_odd(value: object) -> None:
+    if int(str(value)) % 2:
+        raise UsageError(f"--cloud-cpus {value} is odd", "Give an even number")
+
+
+def test_a_value_is_checked_as_its_option_says_and_a_default_needs_no_check() -> None:
+    options = [Option("cloud-cpus", "How many.", 1, check=refuse_odd)]
+    assert complete("cloud", options, {"cloud-cpus": 4}) == {"cloud-cpus": 4}
+    assert complete("cloud", options, {}) == {"cloud-cpus": 1}
+    with pytest.raises(UsageError, match="--cloud-cpus 3 is odd"):
+        complete("cloud", options, {"cloud-cpus": 3})

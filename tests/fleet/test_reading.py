@@ -1,69 +1,24 @@
 from __future__ import annotations
 
 import os
-import shutil
 import textwrap
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.errors import MachineError
-from machinectl.fleet.faults import WrongFile
+from machinectl.fleet import values
+from machinectl.fleet.document import LONGEST_FILE
 from machinectl.fleet.model import Login, Place
-from machinectl.fleet.reading import parse_fleet, read_fleet
+from machinectl.fleet.reading import read_fleet
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.spec import CertificateFiles
+from tests.support.fleet_file import ENVIRONMENT, HOST, only, parsed, said
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
-
-    from machinectl.fleet.model import Fleet, FleetHost
-
-ENVIRONMENT = {"PORT": "2222", "EMPTY": "", "SECRET": "geheim"}
-# A host of the generic driver that needs no more.
-HOST = "generic-ip-address: 192.168.0.29"
-
-
-def parsed(
-    text: str, *, machines: Collection[str] = (), environment: Mapping[str, str] | None = None, name: str = "fleet.yaml"
-) -> Fleet:
-    data = textwrap.dedent(text).encode()
-    return parse_fleet(data, name, machines, ENVIRONMENT if environment is None else environment)
-
-
-def only(text: str, **given: Any) -> FleetHost:
-    """The only host of a file."""
-    (host,) = parsed(text, **given).hosts
-    return host
-
-
-def said(options: str, defaults: str = "driver: generic", **given: Any) -> FleetHost:
-    """A host of which no more is said than this, in flow style."""
-    return only(f"defaults: {{{defaults}}}\nhosts:\n  orion: {{{options}}}\n", **given)
-
-
-def faults(text: str, **given: Any) -> list[str]:
-    """What is wrong with a file, without its name: line:column: text."""
-    with pytest.raises(WrongFile) as raised:
-        parsed(text, **given)
-    first, *lines = raised.value.cause.split("\n")
-    assert first == "fleet.yaml is not right, and nothing was done:"
-    assert raised.value.exit_code == 1
-    assert all(line.startswith("fleet.yaml:") for line in lines)
-    return [line.removeprefix("fleet.yaml:") for line in lines]
-
-
-def fault(text: str, **given: Any) -> str:
-    """The one thing that is wrong with a file."""
-    (line,) = faults(text, **given)
-    return line
-
-
-def fault_of(options: str, defaults: str = "driver: generic", **given: Any) -> str:
-    """The one thing that is wrong with a host of which this is said; without its place."""
-    return fault(f"defaults: {{{defaults}}}\nhosts:\n  orion: {{{options}}}\n", **given).partition(": ")[2]
-
 
 EXAMPLE = """\
     defaults: {driver: generic, generic-ssh-user: ops, generic-ssh-key: ~/.ssh/id_ed25519}
@@ -148,7 +103,7 @@ def test_null_takes_back_what_was_said_further_away() -> None:
         defaults: {driver: generic, generic-ssh-user: ops, generic-ssh-port: 22, labels: {a: 1, b: 2}, groups: [web]}
         groups: {web: {tls-san: [x], no-context: true}}
         hosts:
-          orion: {generic-ip-address: orion, generic-ssh-user: , generic-ssh-port: ~, labels: {a: null}, no-context: null}
+          orion: {generic-ip-address: a, generic-ssh-user: , generic-ssh-port: ~, labels: {a: null}, no-context: null}
         """)
     assert host.spec.options["generic-ssh-user"] == ""
     assert host.spec.options["generic-ssh-port"] == 0
@@ -165,6 +120,21 @@ def test_groups_may_be_empty_and_so_may_a_fleet() -> None:
 def test_a_default_that_the_driver_of_a_host_does_not_have_is_left_out_for_it() -> None:
     host = said("driver: none, url: 'unix:///run/docker.sock'", "driver: generic, generic-ssh-user: ops")
     assert host.spec.options == {"url": "unix:///run/docker.sock"}
+
+
+def test_what_is_for_hosts_that_are_set_up_is_left_out_for_an_engine_that_is_only_known() -> None:
+    defaults = (
+        "driver: none, ssh-jump: ops@gate, engine-opt: [a=b], no-provision: true, ssh-strict: true, "
+        "ssh-host-key: x, labels: {a: b}, no-context: true"
+    )
+    host = said("url: tcp://nas, tls-san: [nas]", defaults)
+    assert (host.spec.jump, host.spec.provision, host.login) == ("", True, Login())
+    assert host.spec.engine == EngineOptions(tls_sans=("nas",))
+    assert (host.spec.labels, host.spec.context) == ({"a": "b"}, False)
+
+
+def test_none_is_proxyjumps_word_for_no_jump_host() -> None:
+    assert said(f"{HOST}, ssh-jump: none", "driver: generic, ssh-jump: ops@gate").spec.jump == ""
 
 
 def test_a_host_is_not_reached_through_itself_by_a_default() -> None:
@@ -192,9 +162,8 @@ def test_a_key_stays_what_was_typed() -> None:
     ("text", "value"), [("on", True), ("True", True), ("no", False), ("OFF", False), ("'yes'", True)]
 )
 def test_a_switch_is_what_yaml_takes_for_one(text: str, value: bool) -> None:
-    host = said(
-        f"{HOST}, no-provision: {text}, no-context: {text}, generic-copy-key: {text}, no-tls: {text}, ssh-strict: {text}"
-    )
+    names = ("no-provision", "no-context", "no-tls", "ssh-strict", "generic-copy-key")
+    host = said(", ".join((HOST, *(f"{name}: {text}" for name in names))))
     assert (host.spec.provision, host.spec.context, host.login.strict) == (not value, not value, value)
     assert host.spec.tls is (False if value else None)
     assert host.spec.options["generic-copy-key"] is value
@@ -221,3 +190,32 @@ def test_anchors_aliases_and_merging_are_yamls() -> None:
     assert host.spec.options["generic-engine-port"] == 2377
     assert host.spec.engine.tls_sans == ("a", "b")
     assert host.spec.labels == {"at": "orion", "orion": "key"}
+
+
+def test_a_file_that_cannot_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in ("", "nope.yaml", str(tmp_path), "/dev/zero", "a\0b", "x" * 5000):
+        with pytest.raises(MachineError) as raised:
+            read_fleet(path, (), {})
+        assert raised.value.exit_code == 1
+        assert raised.value.hint
+    (tmp_path / "big.yaml").write_bytes(b"# " * (LONGEST_FILE // 2 + 1))
+    with pytest.raises(MachineError, match=r"big.yaml cannot be read: It has more than 8 MB"):
+        read_fleet("big.yaml", (), {})
+
+
+def test_a_thousand_hosts_cost_a_look_at_each_text_and_not_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = Counter[str]()
+
+    def look(text: str, _: Mapping[str, str]) -> str:
+        looked[text] += 1
+        return text
+
+    monkeypatch.setattr(values, "expanded", look)
+    hosts = "".join(f"  h{n}: {{generic-ip-address: h{n}, groups: [web]}}\n" for n in range(1000))
+    fleet = parsed(
+        "defaults: {driver: generic, generic-ssh-user: ops}\n"
+        f"groups: {{web: {{labels: {{role: web}}}}}}\nhosts:\n{hosts}"
+    )
+    assert len(fleet.hosts) == 1000
+    assert (looked["ops"], looked["generic"], looked["h7"]) == (1, 1, 1)

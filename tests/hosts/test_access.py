@@ -35,6 +35,19 @@ def test_a_password_typed_for_one_host_is_not_known_to_the_next() -> None:
     assert second.credentials.passphrases == first.credentials.passphrases
 
 
+def test_what_is_said_of_one_host_is_for_that_one_and_the_rest_as_for_all(tmp_path: Path) -> None:
+    access = Access(Credentials(password="for all"), strict=True)
+    (tmp_path / "sudo").write_text("geheim\n")
+    own = access.with_files(sudo_password_file=str(tmp_path / "sudo"), host_key="SHA256:x")
+    assert (own.credentials.password, own.credentials.sudo_password) == ("for all", "geheim")
+    assert (own.host_key, own.strict) == ("SHA256:x", True)
+    assert (access.credentials.sudo_password, access.host_key) == (None, "")
+    (tmp_path / "ssh").write_text("of one")
+    assert access.with_files(password_file=str(tmp_path / "ssh")).credentials.password == "of one"
+    with pytest.raises(MachineError, match="ssh-passphrase-file"):
+        access.with_files(passphrase_file=str(tmp_path / "none"))
+
+
 def test_to_connect_is_a_step_that_ends_with_the_login(store: Store, sshd: Sshd) -> None:
     console = Quiet()
     machine = register(store, "orion", sshd, pinned=False)

@@ -424,3 +424,13 @@ def test_what_is_not_held_any_more_cannot_be_written(store: Store) -> None:
     with pytest.raises(RuntimeError, match="not held"):
         held.write()
     assert store.read("orionbox").url == "tcp://192.168.0.29:2376"
+
+
+def test_all_machines_are_read_at_once_and_those_that_cannot_be_say_why(store: Store) -> None:
+    made(store)
+    put(store, "broken", b"{}")
+    found = store.read_all()
+    assert list(found) == ["broken", "orionbox"]
+    assert isinstance(found["broken"], BrokenRecord)
+    assert isinstance(found["orionbox"], Machine)
+    assert Store("/nonexistent").read_all() == {}

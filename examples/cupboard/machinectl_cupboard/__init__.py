@@ -21,7 +21,7 @@ class CupboardDriver:
 
     def options(self) -> list[Option]:
         return [
-            Option("cupboard-list", "The file that lists the hosts.", required=True),
+            Option("cupboard-list", "The file that lists the hosts.", required=True, path=True),
             Option("cupboard-host", "The host's name in it; the machine's name where none is given."),
             Option("cupboard-port", "The engine's port.", ENGINE_PORT, variable="CUPBOARD_PORT"),
         ]

@@ -224,7 +224,7 @@ __machinectl_ask() {
 __machinectl_table() {
     case "$1" in
         '')
-            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api help'
+            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api plan fleet inventory swarm help'
             flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
             arguments=''
             ;;
@@ -240,6 +240,16 @@ __machinectl_table() {
             ;;
         'docker-plugin')
             verbs='install uninstall'
+            flags='-h --help'
+            arguments=''
+            ;;
+        'fleet')
+            verbs='import init schema'
+            flags='-h --help'
+            arguments=''
+            ;;
+        'swarm')
+            verbs='init join leave status'
             flags='-h --help'
             arguments=''
             ;;
@@ -270,17 +280,17 @@ __machinectl_table() {
             ;;
         'ls')
             verbs=''
-            flags='-q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
+            flags='-l=TEXT --selector=TEXT -q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
             arguments=''
             ;;
         'list')
             verbs=''
-            flags='-q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
+            flags='-l=TEXT --selector=TEXT -q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
             arguments=''
             ;;
         'ps')
             verbs=''
-            flags='-a --all -f=TEXT --filter=TEXT --format=TEXT -n=TEXT --last=TEXT -l --latest --no-trunc -q --quiet -s --size -t=TEXT --timeout=TEXT --json -h --help'
+            flags='--selector=TEXT -a --all -f=TEXT --filter=TEXT --format=TEXT -n=TEXT --last=TEXT -l --latest --no-trunc -q --quiet -s --size -t=TEXT --timeout=TEXT --json -h --help'
             arguments='MACHINE...'
             ;;
         'ssh')
@@ -290,7 +300,7 @@ __machinectl_table() {
             ;;
         'ssh-config')
             verbs=''
-            flags='--write -h --help'
+            flags='-l=TEXT --selector=TEXT --write -h --help'
             arguments='MACHINE...'
             ;;
         'scp')
@@ -310,7 +320,7 @@ __machinectl_table() {
             ;;
         'ip')
             verbs=''
-            flags='--json -h --help'
+            flags='-l=TEXT --selector=TEXT --json -h --help'
             arguments='MACHINE...'
             ;;
         'shell-init')
@@ -335,7 +345,7 @@ __machinectl_table() {
             ;;
         'rm')
             verbs=''
-            flags='-f --force -y --yes --purge --purge-engine --restart-swarm --dry-run --forget --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -f --force -y --yes --purge --purge-engine --restart-swarm --dry-run --forget --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'rename')
@@ -355,42 +365,42 @@ __machinectl_table() {
             ;;
         'provision')
             verbs=''
-            flags='-y --yes --dry-run -f --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -y --yes --dry-run -f --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'upgrade')
             verbs=''
-            flags='-y --yes -f --force --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -y --yes -f --force --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'regenerate-certs')
             verbs=''
-            flags='-y --yes -f --force --client-certs --new-ca --tls-san=TEXT --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -y --yes -f --force --client-certs --new-ca --tls-san=TEXT --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'start')
             verbs=''
-            flags='-t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'stop')
             verbs=''
-            flags='-t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'restart')
             verbs=''
-            flags='-t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'kill')
             verbs=''
-            flags='-y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'doctor')
             verbs=''
-            flags='-t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'status')
@@ -405,7 +415,7 @@ __machinectl_table() {
             ;;
         'info')
             verbs=''
-            flags='--ssh -f=TEXT --format=TEXT -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=TEXT --selector=TEXT --ssh -f=TEXT --format=TEXT -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'inspect')
@@ -422,6 +432,16 @@ __machinectl_table() {
             verbs=''
             flags='-d=TEXT --data=TEXT -t=TEXT --timeout=TEXT -h --help'
             arguments='MACHINE TEXT'
+            ;;
+        'plan')
+            verbs=''
+            flags='-l=TEXT --selector=TEXT -f=FILE --file=FILE --refresh --prune --detailed-exitcode --parallel=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'inventory')
+            verbs=''
+            flags='--ansible --prometheus --list --host=MACHINE -h --help'
+            arguments=''
             ;;
         'certs create')
             verbs=''
@@ -440,7 +460,7 @@ __machinectl_table() {
             ;;
         'certs ls')
             verbs=''
-            flags='--fail-under=TEXT --json -h --help'
+            flags='-l=TEXT --selector=TEXT --fail-under=TEXT --json -h --help'
             arguments='MACHINE...'
             ;;
         'context import')
@@ -455,7 +475,7 @@ __machinectl_table() {
             ;;
         'context sync')
             verbs=''
-            flags='-h --help'
+            flags='-l=TEXT --selector=TEXT -h --help'
             arguments=''
             ;;
         'docker-plugin install')
@@ -467,6 +487,41 @@ __machinectl_table() {
             verbs=''
             flags='-h --help'
             arguments=''
+            ;;
+        'fleet import')
+            verbs=''
+            flags='-o=FILE --output=FILE --from=ansible|ssh-config -h --help'
+            arguments='FILE'
+            ;;
+        'fleet init')
+            verbs=''
+            flags='-o=FILE --output=FILE -h --help'
+            arguments='MACHINE...'
+            ;;
+        'fleet schema')
+            verbs=''
+            flags='-h --help'
+            arguments=''
+            ;;
+        'swarm init')
+            verbs=''
+            flags='--advertise-addr=TEXT --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE'
+            ;;
+        'swarm join')
+            verbs=''
+            flags='--manager --advertise-addr=TEXT --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'swarm leave')
+            verbs=''
+            flags='-f --force --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'swarm status')
+            verbs=''
+            flags='-t=TEXT --timeout=TEXT --json -h --help'
+            arguments='MACHINE'
             ;;
         *) \return 1 ;;
     esac

@@ -180,6 +180,10 @@ function __machinectl_table
                 'inspect	Print all that is known of a machine, in docker-machine\'s shape.' \
                 'changes	Print what was done on a machine\'s host, and what undoing it does.' \
                 'api	Ask a machine\'s engine, and print its raw answer.' \
+                'plan	Show what is to be done so that machines are as a fleet\'s file says.' \
+                'fleet	Write a fleet\'s file, and have editors know it.' \
+                'inventory	Print machines as other programs want hosts: Ansible, Prometheus.' \
+                'swarm	Make machines one Docker Swarm, and look after it.' \
                 'help	Show what a command is for.'
             set -g __machinectl_flags \
                 '-s=DIRECTORY	Where machines are kept (else $MACHINE_STORAGE_PATH).' \
@@ -214,6 +218,25 @@ function __machinectl_table
             set -g __machinectl_verbs \
                 'install	Have docker know `docker machine`, and tell of machines when its own commands fail.' \
                 'uninstall	Take `docker machine` away again.'
+            set -g __machinectl_flags \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
+        case 'fleet'
+            set -g __machinectl_verbs \
+                'import	Make a fleet\'s file of an Ansible inventory, or an ssh_config.' \
+                'init	Make a fleet\'s file of the machines that there are.' \
+                'schema	Print a JSON Schema of fleet.yaml, from which editors complete it.'
+            set -g __machinectl_flags \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
+        case 'swarm'
+            set -g __machinectl_verbs \
+                'init	Have a machine begin a swarm, as its first manager.' \
+                'join	Have machines join the swarm of a manager.' \
+                'leave	Have machines leave their swarm.' \
+                'status	Show the nodes of swarms, and what is lost if one more manager goes.'
             set -g __machinectl_flags \
                 '-h	Show help.' \
                 '--help	Show help.'
@@ -263,6 +286,8 @@ function __machinectl_table
         case 'ls'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-q	Print names only.' \
                 '--quiet	Print names only.' \
                 '--filter=TEXT	By driver, state, name (a regular expression) or label.' \
@@ -280,6 +305,8 @@ function __machinectl_table
         case 'list'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-q	Print names only.' \
                 '--quiet	Print names only.' \
                 '--filter=TEXT	By driver, state, name (a regular expression) or label.' \
@@ -297,6 +324,7 @@ function __machinectl_table
         case 'ps'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-a	Also those that do not run.' \
                 '--all	Also those that do not run.' \
                 '-f=TEXT	Docker\'s: status, name, label, ancestor, …' \
@@ -331,6 +359,8 @@ function __machinectl_table
         case 'ssh-config'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--write	Keep it in a file that follows the machines, and print the line that includes it.' \
                 '-h	Show help.' \
                 '--help	Show help.'
@@ -372,6 +402,8 @@ function __machinectl_table
         case 'ip'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--json	Print JSON.' \
                 '-h	Show help.' \
                 '--help	Show help.'
@@ -443,6 +475,8 @@ function __machinectl_table
         case 'rm'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-f	Do not ask, and forget a machine whatever state it is in.' \
                 '--force	Do not ask, and forget a machine whatever state it is in.' \
                 '-y	Do not ask.' \
@@ -504,6 +538,8 @@ function __machinectl_table
         case 'provision'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask before a host is taken over from docker-machine.' \
                 '--yes	Do not ask before a host is taken over from docker-machine.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
@@ -522,6 +558,8 @@ function __machinectl_table
         case 'upgrade'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask before an upgrade that is more than a patch.' \
                 '--yes	Do not ask before an upgrade that is more than a patch.' \
                 '-f	Restart an engine although that harms; it asks all the same.' \
@@ -539,6 +577,8 @@ function __machinectl_table
         case 'regenerate-certs'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask (-f as docker-machine has it).' \
                 '--yes	Do not ask (-f as docker-machine has it).' \
                 '-f	Do not ask (-f as docker-machine has it).' \
@@ -559,6 +599,8 @@ function __machinectl_table
         case 'start'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long a host may take until it answers.' \
                 '--timeout=TEXT	How long a host may take until it answers.' \
                 '-y	Do not ask where containers run there.' \
@@ -575,6 +617,8 @@ function __machinectl_table
         case 'stop'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long a host may take until it is off.' \
                 '--timeout=TEXT	How long a host may take until it is off.' \
                 '-y	Do not ask where containers run there.' \
@@ -591,6 +635,8 @@ function __machinectl_table
         case 'restart'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long a host may take to come back.' \
                 '--timeout=TEXT	How long a host may take to come back.' \
                 '-y	Do not ask where containers run there.' \
@@ -607,6 +653,8 @@ function __machinectl_table
         case 'kill'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask where containers run there.' \
                 '--yes	Do not ask where containers run there.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
@@ -621,6 +669,8 @@ function __machinectl_table
         case 'doctor'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long each step may take.' \
                 '--timeout=TEXT	How long each step may take.' \
                 '--json	Print JSON.' \
@@ -653,6 +703,8 @@ function __machinectl_table
         case 'info'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--ssh	Log in there, too: disk, load, memory that is left, uptime.' \
                 '-f=TEXT	A Go template.' \
                 '--format=TEXT	A Go template.' \
@@ -693,6 +745,36 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE' 'TEXT'
+        case 'plan'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-f=FILE	The fleet\'s file (else ./fleet.yaml).' \
+                '--file=FILE	The fleet\'s file (else ./fleet.yaml).' \
+                '--refresh	Look at the hosts, too: what was changed there by hand.' \
+                '--prune	Machines that are in the file no more are to be removed.' \
+                '--detailed-exitcode	Exit with 4 where there is something to do.' \
+                '--parallel=TEXT	How many hosts are worked on at once.' \
+                '--json	Print JSON.' \
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
+                '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
+                '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
+        case 'inventory'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '--ansible	As Ansible\'s inventory scripts print it.' \
+                '--prometheus	The engines with metrics on, as file_sd of Prometheus has them.' \
+                '--list	All hosts, for Ansible (the default).' \
+                '--host=MACHINE	The variables of one host, for Ansible.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
         case 'certs create'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
@@ -727,6 +809,8 @@ function __machinectl_table
         case 'certs ls'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--fail-under=TEXT	Exit 1 if one has fewer days left.' \
                 '--json	Print JSON.' \
                 '-h	Show help.' \
@@ -748,6 +832,8 @@ function __machinectl_table
         case 'context sync'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments
@@ -764,6 +850,76 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments
+        case 'fleet import'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-o=FILE	Write it into FILE, which is not there yet.' \
+                '--output=FILE	Write it into FILE, which is not there yet.' \
+                '--from=ansible|ssh-config	What the file is (else: by what is in it).' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'FILE'
+        case 'fleet init'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-o=FILE	Write it into FILE, which is not there yet.' \
+                '--output=FILE	Write it into FILE, which is not there yet.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
+        case 'fleet schema'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
+        case 'swarm init'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '--advertise-addr=TEXT	Where other nodes reach it (else where its engine is reached).' \
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
+                '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
+                '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE'
+        case 'swarm join'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '--manager	Join as managers, of which an odd number is best.' \
+                '--advertise-addr=TEXT	Where other nodes reach it (else where its engine is reached).' \
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
+                '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
+                '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
+        case 'swarm leave'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-f	The last manager too, and those whom nobody can help to leave.' \
+                '--force	The last manager too, and those whom nobody can help to leave.' \
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
+                '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
+                '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
+        case 'swarm status'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-t=TEXT	How long a host may take to answer.' \
+                '--timeout=TEXT	How long a host may take to answer.' \
+                '--json	Print JSON.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE'
         case '*'
             return 1
     end

@@ -191,6 +191,10 @@ __machinectl_table() {
                 'inspect	Print all that is known of a machine, in docker-machine'\''s shape.'
                 'changes	Print what was done on a machine'\''s host, and what undoing it does.'
                 'api	Ask a machine'\''s engine, and print its raw answer.'
+                'plan	Show what is to be done so that machines are as a fleet'\''s file says.'
+                'fleet	Write a fleet'\''s file, and have editors know it.'
+                'inventory	Print machines as other programs want hosts: Ansible, Prometheus.'
+                'swarm	Make machines one Docker Swarm, and look after it.'
                 'help	Show what a command is for.')
             flags=(
                 '-s=DIRECTORY	Where machines are kept (else $MACHINE_STORAGE_PATH).'
@@ -228,6 +232,27 @@ __machinectl_table() {
             verbs=(
                 'install	Have docker know `docker machine`, and tell of machines when its own commands fail.'
                 'uninstall	Take `docker machine` away again.')
+            flags=(
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
+            ;;
+        ('fleet')
+            verbs=(
+                'import	Make a fleet'\''s file of an Ansible inventory, or an ssh_config.'
+                'init	Make a fleet'\''s file of the machines that there are.'
+                'schema	Print a JSON Schema of fleet.yaml, from which editors complete it.')
+            flags=(
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
+            ;;
+        ('swarm')
+            verbs=(
+                'init	Have a machine begin a swarm, as its first manager.'
+                'join	Have machines join the swarm of a manager.'
+                'leave	Have machines leave their swarm.'
+                'status	Show the nodes of swarms, and what is lost if one more manager goes.')
             flags=(
                 '-h	Show help.'
                 '--help	Show help.')
@@ -283,6 +308,8 @@ __machinectl_table() {
         ('ls')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-q	Print names only.'
                 '--quiet	Print names only.'
                 '--filter=TEXT	By driver, state, name (a regular expression) or label.'
@@ -301,6 +328,8 @@ __machinectl_table() {
         ('list')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-q	Print names only.'
                 '--quiet	Print names only.'
                 '--filter=TEXT	By driver, state, name (a regular expression) or label.'
@@ -319,6 +348,7 @@ __machinectl_table() {
         ('ps')
             verbs=()
             flags=(
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-a	Also those that do not run.'
                 '--all	Also those that do not run.'
                 '-f=TEXT	Docker'\''s: status, name, label, ancestor, …'
@@ -355,6 +385,8 @@ __machinectl_table() {
         ('ssh-config')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--write	Keep it in a file that follows the machines, and print the line that includes it.'
                 '-h	Show help.'
                 '--help	Show help.')
@@ -400,6 +432,8 @@ __machinectl_table() {
         ('ip')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--json	Print JSON.'
                 '-h	Show help.'
                 '--help	Show help.')
@@ -476,6 +510,8 @@ __machinectl_table() {
         ('rm')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-f	Do not ask, and forget a machine whatever state it is in.'
                 '--force	Do not ask, and forget a machine whatever state it is in.'
                 '-y	Do not ask.'
@@ -541,6 +577,8 @@ __machinectl_table() {
         ('provision')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask before a host is taken over from docker-machine.'
                 '--yes	Do not ask before a host is taken over from docker-machine.'
                 '--dry-run	Look at the host, print what would be done, and do nothing.'
@@ -560,6 +598,8 @@ __machinectl_table() {
         ('upgrade')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask before an upgrade that is more than a patch.'
                 '--yes	Do not ask before an upgrade that is more than a patch.'
                 '-f	Restart an engine although that harms; it asks all the same.'
@@ -578,6 +618,8 @@ __machinectl_table() {
         ('regenerate-certs')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask (-f as docker-machine has it).'
                 '--yes	Do not ask (-f as docker-machine has it).'
                 '-f	Do not ask (-f as docker-machine has it).'
@@ -599,6 +641,8 @@ __machinectl_table() {
         ('start')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long a host may take until it answers.'
                 '--timeout=TEXT	How long a host may take until it answers.'
                 '-y	Do not ask where containers run there.'
@@ -616,6 +660,8 @@ __machinectl_table() {
         ('stop')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long a host may take until it is off.'
                 '--timeout=TEXT	How long a host may take until it is off.'
                 '-y	Do not ask where containers run there.'
@@ -633,6 +679,8 @@ __machinectl_table() {
         ('restart')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long a host may take to come back.'
                 '--timeout=TEXT	How long a host may take to come back.'
                 '-y	Do not ask where containers run there.'
@@ -650,6 +698,8 @@ __machinectl_table() {
         ('kill')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask where containers run there.'
                 '--yes	Do not ask where containers run there.'
                 '--dry-run	Look at the host, print what would be done, and do nothing.'
@@ -665,6 +715,8 @@ __machinectl_table() {
         ('doctor')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long each step may take.'
                 '--timeout=TEXT	How long each step may take.'
                 '--json	Print JSON.'
@@ -700,6 +752,8 @@ __machinectl_table() {
         ('info')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--ssh	Log in there, too: disk, load, memory that is left, uptime.'
                 '-f=TEXT	A Go template.'
                 '--format=TEXT	A Go template.'
@@ -744,6 +798,38 @@ __machinectl_table() {
                 '--help	Show help.')
             arguments=('MACHINE' 'TEXT')
             ;;
+        ('plan')
+            verbs=()
+            flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-f=FILE	The fleet'\''s file (else ./fleet.yaml).'
+                '--file=FILE	The fleet'\''s file (else ./fleet.yaml).'
+                '--refresh	Look at the hosts, too: what was changed there by hand.'
+                '--prune	Machines that are in the file no more are to be removed.'
+                '--detailed-exitcode	Exit with 4 where there is something to do.'
+                '--parallel=TEXT	How many hosts are worked on at once.'
+                '--json	Print JSON.'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
+            ;;
+        ('inventory')
+            verbs=()
+            flags=(
+                '--ansible	As Ansible'\''s inventory scripts print it.'
+                '--prometheus	The engines with metrics on, as file_sd of Prometheus has them.'
+                '--list	All hosts, for Ansible (the default).'
+                '--host=MACHINE	The variables of one host, for Ansible.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
+            ;;
         ('certs create')
             verbs=()
             flags=(
@@ -781,6 +867,8 @@ __machinectl_table() {
         ('certs ls')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--fail-under=TEXT	Exit 1 if one has fewer days left.'
                 '--json	Print JSON.'
                 '-h	Show help.'
@@ -805,6 +893,8 @@ __machinectl_table() {
         ('context sync')
             verbs=()
             flags=(
+                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
@@ -823,6 +913,83 @@ __machinectl_table() {
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
+            ;;
+        ('fleet import')
+            verbs=()
+            flags=(
+                '-o=FILE	Write it into FILE, which is not there yet.'
+                '--output=FILE	Write it into FILE, which is not there yet.'
+                '--from=ansible|ssh-config	What the file is (else: by what is in it).'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('FILE')
+            ;;
+        ('fleet init')
+            verbs=()
+            flags=(
+                '-o=FILE	Write it into FILE, which is not there yet.'
+                '--output=FILE	Write it into FILE, which is not there yet.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
+            ;;
+        ('fleet schema')
+            verbs=()
+            flags=(
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
+            ;;
+        ('swarm init')
+            verbs=()
+            flags=(
+                '--advertise-addr=TEXT	Where other nodes reach it (else where its engine is reached).'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE')
+            ;;
+        ('swarm join')
+            verbs=()
+            flags=(
+                '--manager	Join as managers, of which an odd number is best.'
+                '--advertise-addr=TEXT	Where other nodes reach it (else where its engine is reached).'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
+            ;;
+        ('swarm leave')
+            verbs=()
+            flags=(
+                '-f	The last manager too, and those whom nobody can help to leave.'
+                '--force	The last manager too, and those whom nobody can help to leave.'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
+            ;;
+        ('swarm status')
+            verbs=()
+            flags=(
+                '-t=TEXT	How long a host may take to answer.'
+                '--timeout=TEXT	How long a host may take to answer.'
+                '--json	Print JSON.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE')
             ;;
         (*) \return 1 ;;
     esac

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.contexts import Contexts
+from machinectl.hosts import swarm_contexts
 from machinectl.hosts.contexts import standings
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """A machine or a context that a machine of this store has left; `current` where docker in this shell takes it."""
+    """A machine, a context that a machine of this store has left, or a swarm; `current` where docker here takes it."""
 
     standing: Standing
     current: bool
@@ -40,7 +41,8 @@ class Row:
 
 
 def context_ls(store: Store, environment: Mapping[str, str]) -> list[Row]:
-    """All machines of the store by name, and what is left over of those that are gone."""
+    """All machines of the store by name, what is left over of those that are gone, and then the store's swarms."""
     docker = Contexts()
     current = docker.current(environment).name
-    return [Row(found, found.is_there and found.machine == current) for found in standings(docker, store)]
+    found = [*standings(docker, store), *swarm_contexts.standings(docker, store)]
+    return [Row(each, each.is_there and each.machine == current) for each in found]

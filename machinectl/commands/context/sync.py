@@ -6,27 +6,34 @@ from typing import TYPE_CHECKING
 
 from machinectl.contexts import Contexts
 from machinectl.errors import MachineError
+from machinectl.hosts import swarm_contexts
 from machinectl.hosts.contexts import Step, drop, mend, standings, without
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from machinectl.console import Console
     from machinectl.hosts.contexts import Standing
     from machinectl.machines.store import Store
 
 
-def context_sync(store: Store, console: Console) -> Iterator[tuple[Standing, MachineError | None]]:
+def context_sync(
+    store: Store, console: Console, only: Collection[str] | None = None
+) -> Iterator[tuple[Standing, MachineError | None]]:
     """Yield each context when it is mended, with how it stood, or with the reason why it could not be.
 
+    They are those of all machines, there or gone, or of `only` some.
+
     What a killed machinectl left half done is put right first. The context of a machine that is gone from another store
-    is taken over: this one may be where that was moved to.
+    is taken over: this one may be where that was moved to. A swarm's leads to a manager that answers from now on.
     """
     docker = Contexts()
     if docker.is_unfinished:
         with docker.writing():
             pass
     for found in standings(docker, store, adopting=True):
+        if only is not None and found.machine not in only:
+            continue
         if found.step is Step.RENAME:
             console.warn(f'"{found.machine}" gets no docker context: {found.why}\n{found.hint}')
         if not found.mends:
@@ -37,6 +44,7 @@ def context_sync(store: Store, console: Console) -> Iterator[tuple[Standing, Mac
             yield found, exc
         else:
             yield found, None
+    yield from swarm_contexts.sync(docker, store)
 
 
 def bring_into_step(docker: Contexts, store: Store, console: Console, found: Standing) -> None:

@@ -1,0 +1,205 @@
+"""`plan` on the command line, and how what is to be done for a fleet is printed."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from machinectl.cli.access import authority, with_access
+from machinectl.cli.colours import coloured
+from machinectl.cli.exits import report
+from machinectl.cli.harmless import harmless
+from machinectl.cli.outcomes import named
+from machinectl.cli.output import draw, print_json
+from machinectl.cli.verbs import AsJson, Names, Selecting, session, verb
+from machinectl.fleet.model import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from machinectl.commands.plan import Planned
+    from machinectl.fleet.model import Difference, Step
+    from machinectl.hosts.access import Access
+    from machinectl.machines.record import Machine
+
+# The exit code of --detailed-exitcode where there is something to do (2 is a command line that is wrong).
+TO_DO = 4
+# What stands before a machine's name, in its colour (ECMA-48's SGR).
+MARKS = {
+    Action.CREATE: ("+", "32"),
+    Action.RESUME: ("~", "33"),
+    Action.CHANGE: ("~", "33"),
+    Action.REMOVE: ("-", "31"),
+}
+DIFFERS = ("!", "35")
+INDENT = " " * 6
+# In the summary, in its order.
+COUNTED = {
+    Action.CREATE: "to create",
+    Action.RESUME: "to go on with",
+    Action.CHANGE: "to change",
+    Action.REMOVE: "to remove",
+    Action.LEAVE: "as they are",
+}
+
+FleetFile = Annotated[str, typer.Option("-f", "--file", metavar="FILE", help="The fleet's file (else ./fleet.yaml).")]
+Parallel = Annotated[int, typer.Option(min=1, metavar="N", help="How many hosts are worked on at once.")]
+
+
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
+    """Add `plan`."""
+
+    @verb(app, "plan", "It looks at the file and at what is kept here, asks no host, and changes nothing.")
+    @with_access
+    def plan(
+        ctx: typer.Context,
+        access: Access,
+        names: Names = None,
+        selector: Selecting = None,
+        file: FleetFile = "",
+        refresh: Annotated[
+            bool, typer.Option("--refresh", help="Look at the hosts, too: what was changed there by hand.")
+        ] = False,
+        prune: Annotated[
+            bool, typer.Option("--prune", help="Machines that are in the file no more are to be removed.")
+        ] = False,
+        detailed_exitcode: Annotated[
+            bool, typer.Option("--detailed-exitcode", help=f"Exit with {TO_DO} where there is something to do.")
+        ] = False,
+        parallel: Parallel = 10,
+        as_json: AsJson = False,
+    ) -> int:
+        from machinectl.commands.plan import plan as command
+        from machinectl.commands.plan import refreshed
+
+        here = session(ctx)
+        planned = command(here.store, file, names or [], selector)
+        if refresh:
+            from machinectl.hosts.setup import Setup
+            from machinectl.provision.target import Allowed
+
+            # Nothing is restarted here, and what would be is to be seen.
+            setup = Setup(Allowed(restart_swarm=True), authority(here))
+            planned = refreshed(planned, here.store, here.console, access, setup, parallel=parallel)
+        if as_json:
+            print_json([fields(step, planned) for step in planned.plan.steps])
+        else:
+            draw("".join(f"{line}\n" for line in lines(planned, prune=prune)))
+        for name, why in planned.failed.items():
+            report(named(why, name), here.program)
+        chosen = names or ([] if selector is None else ["-l", selector])
+        work = has_work(planned, prune=prune)
+        if not as_json:
+            for line in planned.advice:
+                here.console.note(line)
+            if work:
+                here.console.note(f"Do it: {what_next(planned, file, chosen, prune=prune)}")
+        if planned.failed:
+            return 1
+        return TO_DO if work and detailed_exitcode else 0
+
+
+def has_work(planned: Planned, *, prune: bool) -> bool:
+    """Whether there is something to do. Without --prune machines that the file has no more are left."""
+    left = {Action.LEAVE} if prune else {Action.LEAVE, Action.REMOVE}
+    return bool(planned.differing) or any(step.action not in left for step in planned.plan.steps)
+
+
+def what_next(planned: Planned, file: str, chosen: Sequence[str], *, prune: bool) -> str:
+    """The command that does what is planned; `chosen` are the words that chose of it."""
+    options = ["-f", shlex.quote(file)] if file else []
+    options += ["--refresh"] if planned.differing else []
+    options += ["--prune"] if prune else []
+    return " ".join(["machinectl apply", *options, *map(shlex.quote, chosen)])
+
+
+def lines(planned: Planned, *, prune: bool) -> Iterator[str]:
+    """What is to be done, a block for each machine that there is work for, and a summary."""
+    for step in planned.plan.steps:
+        if step.action is not Action.LEAVE:
+            mark, colour = MARKS[step.action]
+            first, *more = told(step, planned.machines.get(step.name), prune=prune)
+            yield f"{coloured(mark, colour, sys.stdout)} {step.name}  {in_a_line(first)}"
+            yield from (INDENT + in_a_line(line) for line in more)
+        if outcomes := planned.differing.get(step.name):
+            mark, colour = DIFFERS
+            yield f"{coloured(mark, colour, sys.stdout)} {step.name}  its host differs; to be done there:"
+            for outcome in outcomes:
+                yield INDENT + in_a_line(outcome.title)
+                yield from (INDENT + INDENT + in_a_line(detail) for detail in outcome.details)
+    yield f"Plan: {summary(planned, prune=prune)}"
+
+
+def in_a_line(text: str) -> str:
+    """Somebody else's text, harmless and of one line: none of it passes for a line of ours."""
+    return harmless(text).replace("\n", "\\n")
+
+
+def told(step: Step, machine: Machine | None, *, prune: bool) -> list[str]:
+    """What is to be done with a machine: what, and on lines of their own the differences where there are several."""
+    from machinectl.commands.plan import address
+
+    if step.host and step.action is Action.CREATE:
+        return [f"create ({', '.join(filter(None, (step.host.spec.driver, address(step))))})"]
+    if step.action is Action.REMOVE:
+        return ["remove" if prune else "remove (with --prune)"]
+    differences = [difference_told(each) for each in step.differences]
+    if step.action is Action.RESUME:
+        return [f"go on: {why(machine)}", *differences]
+    if len(differences) == 1:
+        return [f"change: {differences[0]}"]
+    return ["change:", *differences]
+
+
+def why(machine: Machine | None) -> str:
+    """Why a machine is to be gone on with."""
+    return (machine.why if machine else "") or "its host was not told all"
+
+
+def difference_told(difference: Difference) -> str:
+    key, old, new = difference.key, difference.old, difference.new
+    if key == "fleet":
+        return f"taken over from {old}" if old else "taken over by this file"
+    if old and new:
+        said = f"{key} {old} -> {new}" if old != new else f"{key} {new} (another secret)"
+    else:
+        said = f"{key} + {new}" if new else f"{key} - {old}"
+    return said + (" (the engine restarts)" if difference.restarts else "")
+
+
+def summary(planned: Planned, *, prune: bool) -> str:
+    """How many machines there are of each kind."""
+    count = Counter(step.action for step in planned.plan.steps)
+    shown = [action for action in COUNTED if count[action] or action is not Action.RESUME]
+    parts = [f"{count[action]} {COUNTED[action]}" for action in shown]
+    if count[Action.REMOVE] and not prune:
+        parts = [f"{part} with --prune" if part.endswith(COUNTED[Action.REMOVE]) else part for part in parts]
+    if planned.differing:
+        parts.append(f"{len(planned.differing)} whose host differs")
+    if planned.failed:
+        parts.append(f"{len(planned.failed)} whose host was not seen")
+    return ", ".join(parts)
+
+
+def fields(step: Step, planned: Planned) -> Mapping[str, Any]:
+    """A step as JSON has it; `Host` is what is to be done on its host, where that was looked at and differs."""
+    from machinectl.commands.plan import address
+
+    machine, failed = planned.machines.get(step.name), planned.failed.get(step.name)
+    return {
+        "Name": step.name,
+        "Action": step.action,
+        "Driver": step.host.spec.driver if step.host else machine.driver if machine else "",
+        "Address": address(step),
+        "Restarts": step.restarts,
+        "Differences": [
+            {"Key": each.key, "Old": each.old, "New": each.new, "Restarts": each.restarts} for each in step.differences
+        ],
+        "Host": [{"Title": each.title, "Details": list(each.details)} for each in planned.differing.get(step.name, ())],
+        "Error": failed.cause if failed else "",
+    }

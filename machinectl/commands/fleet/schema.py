@@ -1,0 +1,20 @@
+"""`fleet schema`: what a fleet's file may say, for editors that complete and check it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from machinectl.fleet import schema
+from machinectl.fleet.keys import Drivers
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+
+
+def fleet_schema(console: Console) -> dict[str, Any]:
+    """A JSON Schema of the file, for the drivers that are installed; who reads it is told of those that are broken."""
+    drivers = Drivers()
+    made = schema.schema(drivers)
+    for error in drivers.broken():
+        console.warn(f"{error.cause}: its options are left out")
+    return made

@@ -1,0 +1,149 @@
+"""`plan`: what `apply` would do, by the records alone, and where that is asked by a look at the hosts."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from machinectl.driver.finding import load
+from machinectl.errors import MachineError, meant
+from machinectl.fleet.model import Action, Plan, Step
+from machinectl.fleet.plan import plan as compared
+from machinectl.fleet.reading import DEFAULT_FILE, read_fleet
+from machinectl.machines.chosen import both_chosen
+from machinectl.machines.record import Phase
+from machinectl.machines.selectors import parse_selector
+from machinectl.masking import without_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from machinectl.console import Console
+    from machinectl.fleet.plan import HasCertificates
+    from machinectl.hosts.access import Access
+    from machinectl.hosts.setup import Outcome, Setup
+    from machinectl.machines.record import Machine
+    from machinectl.machines.spec import CertificateFiles
+    from machinectl.machines.store import Store
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What is to be done, with the machines that there are.
+
+    `differing` is what `provision` would do on the hosts that were looked at, by their machines: what was changed there
+    by hand. `failed` is why hosts could not be looked at.
+    """
+
+    plan: Plan
+    machines: Mapping[str, Machine]
+    advice: tuple[str, ...] = ()
+    differing: Mapping[str, Sequence[Outcome]] = field(default_factory=dict)
+    failed: Mapping[str, MachineError] = field(default_factory=dict)
+
+
+def plan(store: Store, path: str, names: Sequence[str], selector: str | None) -> Planned:
+    """What is to be done for the fleet of a file ("": ./fleet.yaml), or for those of it alone that are chosen.
+
+    Nobody is asked but the file and the records. Raises MachineError: WrongFile with all that is wrong in the file.
+    """
+    records = store.read_all()
+    fleet = read_fleet(path, records, os.environ)
+    whole = compared(fleet, records, certificates(), path or DEFAULT_FILE)
+    machines = {name: found for name, found in records.items() if not isinstance(found, MachineError)}
+    wanted = chosen(whole, machines, names, selector, path or DEFAULT_FILE)
+    return Planned(Plan(tuple(step for step in whole.steps if step.name in wanted)), machines, fleet.advice)
+
+
+def certificates() -> HasCertificates:
+    """Whether machines have certificates; those that many new ones are to have are looked at once."""
+    good: set[CertificateFiles] = set()
+
+    def has(machine: Machine | None, files: CertificateFiles) -> bool:
+        if machine is None and files in good:
+            return False
+        # With it comes what reads certificates, which few fleets need.
+        from machinectl.hosts.given import has_given
+
+        found = has_given(machine, files)
+        good.add(files)
+        return found
+
+    return has
+
+
+def chosen(
+    whole: Plan, machines: Mapping[str, Machine], names: Sequence[str], selector: str | None, called: str
+) -> set[str]:
+    """Who of a plan is meant: those named, those whose labels in the file a selector selects, or all.
+
+    Raises MachineError where that is nobody, UsageError for both at once, or a selector that is none.
+    """
+    known = {step.name: step for step in whole.steps}
+    if selector is not None:
+        if names:
+            raise both_chosen(names, selector)
+        wanted = parse_selector(selector)
+        found = {name for name, step in known.items() if wanted.selects(labels(step, machines))}
+        if not found:
+            raise MachineError(f"--selector {selector!r} selects none of {called}", f"See the labels in {called}")
+        return found
+    for name in names:
+        if name not in known:
+            near = meant(name, known)
+            raise MachineError(
+                f'There is no host "{name}" in {called}',
+                f'Did you mean "{near}"?' if near else "Name some of its hosts, or none for all of them",
+            )
+    return set(names or known)
+
+
+def labels(step: Step, machines: Mapping[str, Machine]) -> Mapping[str, str]:
+    return step.host.spec.labels if step.host else machines[step.name].labels
+
+
+def refreshed(
+    planned: Planned, store: Store, console: Console, access: Access, setup: Setup, *, parallel: int
+) -> Planned:
+    """The same with what is found on the hosts, `parallel` of them at once. Neither they nor the store are changed."""
+    from machinectl.hosts.each import at_once
+    from machinectl.hosts.provisioning import foretold
+
+    steps = {step.name: step for step in planned.plan.steps}
+    differing: dict[str, Sequence[Outcome]] = {}
+
+    def look(name: str, console: Console) -> None:
+        step = steps[name]
+        own = access.with_files(**asdict(step.host.login)) if step.host else access.for_one_host()
+        found = foretold(planned.machines[name], console, own, setup, store)
+        if to_do := [outcome for outcome in found.outcomes if outcome.changed]:
+            differing[name] = to_do
+
+    names = [name for name, step in steps.items() if has_host(step, planned.machines.get(name))]
+    results = at_once(console, names, look, limit=parallel)
+    failed = {name: why for name, why in results if why}
+    return replace(planned, differing=differing, failed=failed)
+
+
+def has_host(step: Step, machine: Machine | None) -> bool:
+    """Whether a machine has a host that was set up, or was begun to be, as far as its record says."""
+    if machine is None or step.action is Action.REMOVE or machine.phase is Phase.CREATING or not machine.provision:
+        return False
+    from machinectl.hosts.driven import where
+
+    try:
+        return where(machine).ssh is not None
+    except MachineError:
+        # Whoever looks at it says why.
+        return True
+
+
+def address(step: Step) -> str:
+    """What tells the host of a step from others: what its driver knows it by, as far as that was said."""
+    if step.host is None:
+        return ""
+    spec = step.host.spec
+    known_by = [option for option in load(spec.driver).options() if option.identity]
+    said = [value for option in known_by if (value := spec.options.get(option.name)) not in {None, option.default}]
+    return ":".join(without_secret(str(value)) for value in said)

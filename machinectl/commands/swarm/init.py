@@ -1,0 +1,22 @@
+"""`swarm init`: a machine begins a swarm, which is called as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.hosts.roles import init
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.console import Console
+    from machinectl.errors import MachineError
+    from machinectl.hosts.joining import Joining
+    from machinectl.machines.store import Store
+
+
+def swarm_init(
+    store: Store, console: Console, name: str, joining: Joining
+) -> Iterator[tuple[str, MachineError | None]]:
+    """Yield the machine when it is a swarm's first manager, or with the reason why it is not."""
+    yield from init(store, console, name, joining)

@@ -1,0 +1,42 @@
+"""`swarm leave`: machines leave their swarms, drained, and are forgotten there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+from machinectl.hosts.each import each
+from machinectl.machines.record import natural
+from machinectl.machines.swarm_node import node_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.access import Access
+    from machinectl.hosts.joining import Leaving
+    from machinectl.machines.store import Held, Store
+
+
+def swarm_leave(
+    store: Store, console: Console, names: Sequence[str], leaving: Leaving
+) -> Iterator[tuple[str, MachineError | None]]:
+    """Yield each machine when it is in no swarm any more, or with the reason why it still is.
+
+    One after the other, as each needs somebody left to move its tasks to; workers first.
+    """
+
+    def work(held: Held, console: Console, access: Access) -> None:
+        replace(leaving, access=access).leave(held, console)
+
+    for name in sorted(dict.fromkeys(names), key=lambda name: (manages(store, name), natural(name))):
+        yield from each(store, console, [name], leaving.access, work)
+
+
+def manages(store: Store, name: str) -> bool:
+    try:
+        node = node_of(store.read(name))
+    except MachineError:
+        return False
+    return bool(node and node.manages)

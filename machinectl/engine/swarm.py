@@ -1,0 +1,274 @@
+"""Docker Swarm over the Engine API: what an engine says of its swarm, and how it is made part of one or taken out.
+
+The API is https://docs.docker.com/reference/api/engine/ (Swarm, Node, Task); paths are unversioned. The tokens that let
+an engine join are texts that go from one engine to another: whatever an engine says, none of them is in an error.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from machinectl.engine.endpoint import Deadline, EngineError
+from machinectl.engine.http import not_docker, request
+from machinectl.engine.probe import Question, message
+from machinectl.errors import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from machinectl.engine.endpoint import Endpoint
+
+PORT = 2377
+# What nodes reach each other at: to manage, to find each other, and what containers say to each other.
+PORTS = ((PORT, "tcp"), (7946, "tcp"), (7946, "udp"), (4789, "udp"))
+LISTEN = f"0.0.0.0:{PORT}"
+INFO = Question("/info", dict)
+# An answer about a thousand nodes has two or three MB.
+LONGEST_ANSWER = 64 << 20
+# An engine that joins a swarm gives up after 20 s by itself, one that leaves or makes one is sooner done. Seconds.
+TIMEOUT = 10.0
+PATIENCE = 45.0
+# A task is on its node until it is in one of these (swarmkit, api/types.proto: TaskState).
+ENDED = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
+
+
+class Refusal(EngineError):
+    """An engine's no to what it was asked, with its HTTP status."""
+
+    def __init__(self, status: int, cause: str) -> None:
+        super().__init__(cause, "See what its swarm is like: machinectl swarm status")
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Membership:
+    """What an engine says of itself as a node (GET /info, Swarm).
+
+    `state` is inactive, pending, active, error or locked; `error` is what keeps it from being active. `cluster` is the
+    swarm's ID, which only a manager knows, and `managers` where other nodes reach those it knows of, host:port.
+    """
+
+    state: str = "inactive"
+    node: str = ""
+    manages: bool = False
+    cluster: str = ""
+    error: str = ""
+    managers: tuple[str, ...] = ()
+    live_restore: bool = False
+
+    @property
+    def is_in(self) -> bool:
+        return self.state not in {"inactive", ""}
+
+    @property
+    def role(self) -> str:
+        """Manager, worker, or "" for an engine that is in no swarm."""
+        return ("manager" if self.manages else "worker") if self.is_in else ""
+
+    @classmethod
+    def of(cls, info: Mapping[str, Any]) -> Membership:
+        """By what an engine answers to INFO."""
+        said = part(info, "Swarm")
+        managers = said.get("RemoteManagers")
+        return cls(
+            word(said, "LocalNodeState") or "inactive",
+            word(said, "NodeID"),
+            said.get("ControlAvailable") is True,
+            word(part(said, "Cluster"), "ID"),
+            one_line(word(said, "Error")),
+            tuple(word(each, "Addr") for each in managers if isinstance(each, dict))
+            if isinstance(managers, list)
+            else (),
+            info.get("LiveRestoreEnabled") is True,
+        )
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node as a manager knows it; `state` is ready, down, disconnected or unknown, as it was heard of last.
+
+    `reachability` is a manager's: reachable, unreachable or unknown; "" for a worker. `spec` and `version` are what a
+    change of it begins with.
+    """
+
+    id: str
+    hostname: str
+    role: str
+    availability: str
+    state: str
+    address: str = ""
+    engine: str = ""
+    reachability: str = ""
+    leads: bool = False
+    spec: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    version: int = 0
+
+    @property
+    def manages(self) -> bool:
+        return self.role == "manager"
+
+    @property
+    def takes_tasks(self) -> bool:
+        return (self.state, self.availability) == ("ready", "active")
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Node:
+        spec, manager, version = part(said, "Spec"), part(said, "ManagerStatus"), part(said, "Version").get("Index")
+        description, status = part(said, "Description"), part(said, "Status")
+        return cls(
+            word(said, "ID"),
+            one_line(word(description, "Hostname")),
+            one_line(word(spec, "Role")),
+            one_line(word(spec, "Availability")),
+            one_line(word(status, "State")),
+            one_line(word(status, "Addr") or word(manager, "Addr").rpartition(":")[0]),
+            one_line(word(part(description, "Engine"), "EngineVersion")),
+            one_line(word(manager, "Reachability")),
+            manager.get("Leader") is True,
+            spec,
+            version if isinstance(version, int) else 0,
+        )
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What lets an engine join a swarm, by the role that it gets."""
+
+    worker: str = field(repr=False)
+    manager: str = field(repr=False)
+
+
+def membership(endpoint: Endpoint, timeout: float = TIMEOUT) -> Membership:
+    """What an engine says of itself as a node. Raises EngineError."""
+    return Membership.of(asked(endpoint, "GET", INFO.path, dict, timeout=timeout))
+
+
+def nodes(endpoint: Endpoint, timeout: float = TIMEOUT) -> list[Node]:
+    """All nodes of a manager's swarm. Raises Refusal for an engine that is none, or has no leader to ask."""
+    return [Node.of(each) for each in asked(endpoint, "GET", "/nodes", list, timeout=timeout) if isinstance(each, dict)]
+
+
+def node(endpoint: Endpoint, node_id: str) -> Node:
+    """One node of a manager's swarm. Raises EngineError; a Refusal of status 404 where there is none."""
+    return Node.of(asked(endpoint, "GET", f"/nodes/{quote(node_id, safe='')}", dict))
+
+
+def tokens(endpoint: Endpoint) -> Tokens:
+    """What a manager lets others join with. Raises EngineError."""
+    found = part(asked(endpoint, "GET", "/swarm", dict), "JoinTokens")
+    return Tokens(word(found, "Worker"), word(found, "Manager"))
+
+
+def init(endpoint: Endpoint, advertised: str) -> None:
+    """Have an engine begin a swarm, as its first manager, that others reach at an address. Raises EngineError."""
+    told(endpoint, "/swarm/init", {"ListenAddr": LISTEN, "AdvertiseAddr": advertised})
+
+
+def join(endpoint: Endpoint, token: str, managers: Iterable[str], advertised: str) -> None:
+    """Have an engine join the swarm of `managers` (host:port), which reach it at an address. Raises EngineError."""
+    wish = {
+        "ListenAddr": LISTEN,
+        "AdvertiseAddr": advertised,
+        "RemoteAddrs": list(managers),
+        "JoinToken": token,
+    }
+    told(endpoint, "/swarm/join", wish, secret=token)
+
+
+def leave(endpoint: Endpoint, *, force: bool = False) -> None:
+    """Have an engine leave its swarm; a manager with force only. Raises EngineError."""
+    told(endpoint, f"/swarm/leave?force={int(force)}")
+
+
+def update(endpoint: Endpoint, node_id: str, **changes: str) -> None:
+    """Have a manager change a node: its `Availability` (active, pause, drain) or `Role`. Raises EngineError.
+
+    What others change at the same moment stays: the node is read anew where it is not as it was.
+    """
+    for attempt in range(3):
+        there = node(endpoint, node_id)
+        wish = {**there.spec, **changes}
+        if wish == there.spec:
+            return
+        try:
+            told(endpoint, f"/nodes/{quote(node_id, safe='')}/update?version={there.version}", wish)
+        except Refusal as exc:
+            if "out of sequence" not in exc.cause or attempt == 2:  # noqa: PLR2004 - the last attempt
+                raise
+        else:
+            return
+
+
+def remove(endpoint: Endpoint, node_id: str, *, force: bool = False) -> None:
+    """Have a manager forget a node, one that is not down with force only. Raises EngineError."""
+    asked(endpoint, "DELETE", f"/nodes/{quote(node_id, safe='')}?force={int(force)}")
+
+
+def starting(endpoint: Endpoint) -> int:
+    """How many tasks of a manager's swarm shall run, and do not yet. Raises EngineError."""
+    query = urlencode({"filters": json.dumps({"desired-state": ["running"]})})
+    found = asked(endpoint, "GET", f"/tasks?{query}", list)
+    return sum(word(part(each, "Status"), "State") != "running" for each in found)
+
+
+def tasks(endpoint: Endpoint, node_id: str) -> int:
+    """How many tasks of services run on a node, as a manager knows. Raises EngineError."""
+    query = urlencode({"filters": json.dumps({"node": [node_id]})})
+    found = asked(endpoint, "GET", f"/tasks?{query}", list)
+    return sum(word(part(each, "Status"), "State") not in ENDED for each in found if isinstance(each, dict))
+
+
+def told(endpoint: Endpoint, path: str, wish: Mapping[str, Any] | None = None, *, secret: str = "") -> None:
+    body = None if wish is None else json.dumps(wish).encode()
+    asked(endpoint, "POST", path, body=body, timeout=PATIENCE, secret=secret)
+
+
+def asked(
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    kind: type[Any] | None = None,
+    *,
+    body: bytes | None = None,
+    timeout: float = TIMEOUT,
+    secret: str = "",
+) -> Any:
+    """The JSON that an engine answers, of a `kind`; None where none is asked for.
+
+    Raises EngineError, Refusal where the engine says no; its words are without the `secret` that it was told.
+    """
+    headers = {"Content-Type": "application/json"} if body else None
+    with request(endpoint, method, path, body, headers, timeout=timeout) as answer:
+        answer.wire.deadline = Deadline(timeout)
+        said = answer.read(LONGEST_ANSWER)
+    if answer.failed:
+        why = message(said) or answer.reason
+        raise Refusal(answer.status, f"The engine at {endpoint.peer} says: {without(why, secret)}")
+    if kind is None:
+        return None
+    try:
+        value = json.loads(said)
+    except (ValueError, RecursionError) as exc:
+        raise not_docker(endpoint, "its answer is not JSON") from exc
+    if not isinstance(value, kind):
+        raise not_docker(endpoint, "its answer is not what an engine's is")
+    return value
+
+
+def without(text: str, secret: str) -> str:
+    return text.replace(secret, "…") if secret else text
+
+
+def part(said: Any, key: str) -> dict[str, Any]:
+    """An object within another; empty where there is none."""
+    found = said.get(key) if isinstance(said, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def word(said: Any, key: str) -> str:
+    """A text within an object; empty where there is none."""
+    found = said.get(key) if isinstance(said, dict) else None
+    return found if isinstance(found, str) else ""

@@ -1,0 +1,265 @@
+"""What is to be done so that machines are as a fleet's file says: the file beside their records, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from machinectl import url as engine_url
+from machinectl.driver import Instance
+from machinectl.driver.finding import load
+from machinectl.errors import MachineError, UsageError
+from machinectl.fleet.faults import Faults
+from machinectl.fleet.model import Action, Difference, Plan, Step
+from machinectl.machines.engine_options import DECLARED
+from machinectl.machines.record import PROVISION, Phase
+from machinectl.machines.swarm_node import node_of
+from machinectl.masking import without_secret_of, without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from machinectl.driver import Option, OptionValue
+    from machinectl.fleet.model import Fleet, FleetHost
+    from machinectl.machines.engine_options import Declared
+    from machinectl.machines.record import Machine
+    from machinectl.machines.spec import CertificateFiles
+
+    # Whether a machine (None: it is yet to be made) has the certificates that files hold. Raises MachineError where
+    # those are wrong.
+    HasCertificates = Callable[[Machine | None, CertificateFiles], bool]
+
+# The engine options that an engine takes in its restart alone; the others are for installing one, and it stays. So does
+# its certificate where it has names that are not asked for any more.
+RESTARTING = frozenset({"options", "insecure_registries", "registry_mirrors", "env", "storage_driver", "bind"})
+NAMES = "tls_sans"
+# What is the same in any order.
+UNORDERED = frozenset({"insecure_registries", "env", NAMES})
+# The driver's option that says where the engine is: `set --url` changes that for machines of any driver.
+URL = "url"
+
+
+def plan(
+    fleet: Fleet,
+    records: Mapping[str, Machine | MachineError],
+    has_certificates: HasCertificates,
+    called: str = "",
+) -> Plan:
+    """What is to be done with each host of the file and each machine that came from it.
+
+    `records` is what the store has under each of its names: a machine, or why its record cannot be read. Steps are in
+    the file's order, but jump hosts before those that are behind them; at the end come the machines to be removed,
+    those that are behind others first. `called` is the file as the user called it. Raises WrongFile with all that the
+    machines which there are exclude.
+    """
+    by_lower = {name.lower(): name for name in records}
+    steps: dict[str, Step] = {}
+    faults = Faults(called or fleet.path)
+    for host in fleet.hosts:
+        try:
+            machine = usable(host, records, by_lower)
+            steps[host.name] = step(fleet, host, machine, has_certificates)
+        except MachineError as exc:
+            faults.add(host.place, exc.cause, exc.hint)
+    faults.tell()
+    gone = {name: machine for name, machine in read(records).items() if machine.fleet == fleet.path}
+    removed = in_order({name: machine.jump for name, machine in gone.items() if name not in steps})
+    order = in_order({host.name: host.spec.jump for host in fleet.hosts})
+    return Plan((*(steps[name] for name in order), *(Step(name, Action.REMOVE) for name in reversed(removed))))
+
+
+def read(records: Mapping[str, Machine | MachineError]) -> dict[str, Machine]:
+    """The machines among what the store has."""
+    return {name: found for name, found in records.items() if not isinstance(found, MachineError)}
+
+
+def usable(
+    host: FleetHost, records: Mapping[str, Machine | MachineError], by_lower: Mapping[str, str]
+) -> Machine | None:
+    """The machine of a host's name; None where there is none. Raises MachineError where the name is taken."""
+    name = by_lower.get(host.name.lower(), host.name)
+    if name != host.name:
+        raise MachineError(
+            f'Machine "{name}" is there already, and a name that differs in case only is the same',
+            f"Call the host {name} in the file, or give the machine another name: machinectl rename {name} <NEW-NAME>",
+        )
+    machine = records.get(name)
+    if isinstance(machine, MachineError):
+        raise machine
+    if machine and machine.driver != host.spec.driver and (machine.phase is Phase.READY or machine.driver_state):
+        raise MachineError(
+            f'Machine "{name}" is there already, of driver "{machine.driver}"; the file asks for one of driver '
+            f'"{host.spec.driver}"',
+            f"Give the machine another name: machinectl rename {name} <NEW-NAME>; or forget it: machinectl rm {name}",
+        )
+    return machine
+
+
+def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificates: HasCertificates) -> Step:
+    """What is to be done with one host of the file. Raises MachineError where its certificates cannot be had."""
+    if machine is None:
+        if host.certificates.whole:
+            has_certificates(None, host.certificates)
+        return Step(host.name, Action.CREATE, host)
+    found = tuple(differences(host, machine, has_certificates))
+    if found and machine.fleet != fleet.path:
+        found = (Difference("fleet", machine.fleet, fleet.path), *found)
+    if machine.phase is not Phase.READY or machine.pending == PROVISION:
+        return Step(host.name, Action.RESUME, host, found)
+    return Step(host.name, Action.CHANGE if found else Action.LEAVE, host, found)
+
+
+def in_order(jumps: Mapping[str, str]) -> list[str]:
+    """Names in their order, but each after the one that its SSH goes through, where that is among them."""
+    ordered: dict[str, None] = {}
+    for name in jumps:
+        way: dict[str, None] = {}
+        while name in jumps and name not in ordered and name not in way:
+            way[name] = None
+            name = jumps[name]  # noqa: PLW2901 - on to the next one
+        ordered |= dict.fromkeys(reversed(way))
+    return list(ordered)
+
+
+def differences(host: FleetHost, machine: Machine, has_certificates: HasCertificates) -> Iterator[Difference]:
+    """What shall be otherwise with a machine, in the order of its parts.
+
+    Secrets are on no record, and compared with nothing. Raises MachineError where certificates cannot be read.
+    """
+    spec = host.spec
+    if machine.driver != spec.driver:
+        # Half made, and of nothing yet.
+        yield Difference("driver", machine.driver, spec.driver)
+        return
+    set_up = spec.provision and not machine.provision and has_ssh(machine)
+    engine_is_ours = bool(machine.changes) or set_up
+    yield from of_driver(host, machine)
+    if machine.url and (tls := speaks_tls(host, machine)) != machine.tls:
+        yield switched("no-tls", old=not machine.tls, new=not tls)
+    if host.certificates.whole and not has_certificates(machine, host.certificates):
+        yield of_certificates(host.certificates)
+    yield from of_labels(machine.labels, spec.labels, restarts=engine_is_ours)
+    yield from of_engine(host, machine, engine_is_ours=engine_is_ours)
+    if machine.provision != spec.provision:
+        yield switched("no-provision", old=not machine.provision, new=not spec.provision, restarts=set_up)
+    if machine.context != spec.context:
+        yield switched("no-context", old=not machine.context, new=not spec.context)
+    if machine.jump != spec.jump:
+        yield Difference("ssh-jump", machine.jump, spec.jump)
+    yield from of_swarm(host, machine)
+
+
+def has_ssh(machine: Machine) -> bool:
+    """Whether a machine's host is one that can be set up, as far as its driver knows."""
+    try:
+        return (
+            load(machine.driver).where(Instance(machine.name, machine.directory, machine.driver_state)).ssh is not None
+        )
+    except MachineError:
+        return False
+
+
+def of_swarm(host: FleetHost, machine: Machine) -> Iterator[Difference]:
+    """A role in the fleet's swarm; a machine that the file gives none stays in the swarm that it is in."""
+    node = node_of(machine)
+    role = node.role if node else ""
+    if host.swarm and role != host.swarm:
+        yield Difference("swarm", role, host.swarm)
+
+
+def switched(key: str, *, old: bool, new: bool, restarts: bool = False) -> Difference:
+    return Difference(key, text(old), text(new), restarts)
+
+
+def text(value: OptionValue) -> str:
+    """A value as a file has it, without passwords."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    values = value if isinstance(value, tuple) else (value,)
+    return ", ".join(str(without_secrets(one)) for one in values if one is not None)
+
+
+def of_driver(host: FleetHost, machine: Machine) -> Iterator[Difference]:
+    """What the driver is told otherwise; what is not on record was not told."""
+    known = machine.spec.options
+    for option in load(host.spec.driver).options():
+        if option.secret:
+            continue
+        old, new = known.get(option.name, option.default), host.spec.options.get(option.name, option.default)
+        if option.name == URL and machine.url:
+            old, new = where(machine.url, None), where(str(new), host.spec.tls)
+        if not (same(old, new) or (option.path and one_file(old, new))):
+            yield Difference(option.name, shown(option, old), shown(option, new))
+
+
+def shown(option: Option, value: OptionValue) -> str:
+    return str(without_secret_of(option.name, text(value)))
+
+
+def where(url: str, tls: bool | None) -> str:
+    """A URL in full, or as it is where it is not docker's."""
+    try:
+        return engine_url.with_port(url, tls=tls)
+    except UsageError:
+        return url
+
+
+def one_file(old: OptionValue, new: OptionValue) -> bool:
+    """Whether two paths lead to one file. One on record may begin where `create` was called: there its name counts."""
+    if not (old and new and isinstance(old, str) and isinstance(new, str)):
+        return False
+    before, after = (os.path.normpath(os.path.expanduser(path)) for path in (old, new))
+    return before == after if os.path.isabs(before) else os.path.basename(before) == os.path.basename(after)
+
+
+def same(old: OptionValue, new: OptionValue) -> bool:
+    """Whether two values say the same: a path may begin with ~ where it was typed in quotes."""
+    return old == new or (
+        isinstance(old, str) and isinstance(new, str) and os.path.expanduser(old) == os.path.expanduser(new)
+    )
+
+
+def speaks_tls(host: FleetHost, machine: Machine) -> bool:
+    """Whether a machine's engine shall be spoken to over TLS: as asked for, else as it is, or as its URL says."""
+    at = where(str(host.spec.options.get(URL, machine.url)), host.spec.tls)
+    if not at.startswith("tcp://"):
+        return False
+    if host.spec.tls is not None:
+        return host.spec.tls
+    return machine.tls or host.certificates.whole or engine_url.uses_tls(at)
+
+
+def of_certificates(files: CertificateFiles) -> Difference:
+    key, path = ("tls-dir", files.directory) if files.directory else ("tls-client-cert", files.certificate)
+    return Difference(key, "others", path)
+
+
+def of_labels(old: Mapping[str, str], new: Mapping[str, str], *, restarts: bool) -> Iterator[Difference]:
+    """A difference for each label; engines have them too."""
+    for key in dict.fromkeys((*old, *new)):
+        if old.get(key) != new.get(key):
+            yield Difference("labels", label(old, key), label(new, key), restarts)
+
+
+def label(labels: Mapping[str, str], key: str) -> str:
+    return f"{key}={without_secret_of(key, labels[key])}" if key in labels else ""
+
+
+def of_engine(host: FleetHost, machine: Machine, *, engine_is_ours: bool) -> Iterator[Difference]:
+    """What is asked of the engine otherwise; of lists only what goes and what comes."""
+    asked, wanted = machine.engine, host.spec.engine
+    for option in DECLARED:
+        old, new = getattr(asked, option.key), getattr(wanted, option.key)
+        if old == new or (option.key in UNORDERED and set(old) == set(new)):
+            continue
+        gone, come = news(option, old, new)
+        restarts = option.key in RESTARTING or (option.key == NAMES and bool(come))
+        yield Difference(option.flag.removeprefix("--"), text(gone), text(come), engine_is_ours and restarts)
+
+
+def news(option: Declared, old: OptionValue, new: OptionValue) -> tuple[OptionValue, OptionValue]:
+    """What of an option's value goes, and what comes; all of both where only their order is another one."""
+    if not (option.many and isinstance(old, tuple) and isinstance(new, tuple)):
+        return old, new
+    gone, come = tuple(one for one in old if one not in new), tuple(one for one in new if one not in old)
+    return (gone, come) if gone or come else (old, new)

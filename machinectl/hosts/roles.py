@@ -1,0 +1,169 @@
+"""Many machines become one swarm: the first manager begins it, and the others join in their roles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from machinectl import engine
+from machinectl.engine.swarm import INFO, Membership
+from machinectl.errors import MachineError
+from machinectl.hosts.each import each
+from machinectl.hosts.pending import look
+from machinectl.hosts.swarm import Manager, advice, answering
+from machinectl.machines.record import natural
+from machinectl.machines.swarm_node import MANAGER, WORKER, node_of
+from machinectl.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from machinectl.console import Console
+    from machinectl.engine import Probe
+    from machinectl.engine.endpoint import Deadline
+    from machinectl.hosts.access import Access
+    from machinectl.hosts.joining import Joining
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+
+    Results = Iterator[tuple[str, MachineError | None]]
+
+# An engine says at once what it is; one that is just starting takes a moment. Seconds.
+PATIENCE = 10.0
+
+
+def init(store: Store, console: Console, name: str, joining: Joining) -> Results:
+    """Have a machine begin a swarm; yield it, with the reason where it cannot."""
+
+    def work(held: Held, console: Console, access: Access) -> None:
+        replace(joining, access=access).init(held, console)
+
+    yield from each(store, console, [name], joining.access, work)
+
+
+def join(store: Store, console: Console, to: Manager, names: Iterable[str], joining: Joining, role: str) -> Results:
+    """Have machines join a manager's swarm in a role; yield each, with the reason where it cannot.
+
+    Managers join one after the other, as each changes who decides; workers do all at once.
+    """
+
+    def work(held: Held, console: Console, access: Access) -> None:
+        replace(joining, access=access).join(held, console, to, role)
+
+    wanted = sorted(dict.fromkeys(names), key=natural)
+    batches = [[name] for name in wanted] if role == MANAGER else [wanted] if wanted else []
+    for batch in batches:
+        yield from each(store, console, batch, joining.access, work)
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What machines shall be in one swarm, by their names: manager or worker."""
+
+    roles: Mapping[str, str]
+
+    @property
+    def managers(self) -> list[str]:
+        return [name for name, role in self.roles.items() if role == MANAGER]
+
+    @property
+    def advice(self) -> str:
+        """What is to be said of the number of managers; "" where it is a good one."""
+        return advice(len(self.managers))
+
+    def differing(self, store: Store) -> dict[str, str]:
+        """The machines that are not what they shall be, by their records, with what they are: "" for no node."""
+        there = {name: node_of(store.read(name)) if store.exists(name) else None for name in self.roles}
+        known = {name: node.role if node else "" for name, node in there.items()}
+        return {name: role for name, role in known.items() if role != self.roles[name]}
+
+    def check(self) -> None:
+        """Raise MachineError where nobody is to manage the swarm."""
+        if self.roles and not self.managers:
+            raise MachineError(
+                f"A swarm of workers alone cannot be: {', '.join(self.roles)}",
+                "Make one of them its manager, or three: swarm: manager",
+            )
+
+    def form(self, store: Store, console: Console, joining: Joining) -> Results:
+        """Yield each machine when it is what it shall be, or with the reason why it is not.
+
+        A swarm that is there is gone on with, by whichever manager of it is among them and answers; else the first
+        manager begins one. Managers come first, then workers. Raises MachineError where none of them can begin.
+        """
+        self.check()
+        if not self.roles:
+            return
+        yield from self._formed(store, console, joining, memberships(store, self.roles))
+
+    def _formed(self, store: Store, console: Console, joining: Joining, found: dict[str, Membership]) -> Results:
+        to = going_on(store, [*self.managers, *self.roles], found)
+        done = set()
+        if to is None:
+            first, *_ = self.managers
+            for name, failed in init(store, console, first, joining):
+                yield name, failed
+                if failed:
+                    return
+            done.add(first)
+            to = manager_at(store, [first])
+        for role in (MANAGER, WORKER):
+            wanted = [name for name, asked in self.roles.items() if asked == role and name not in done]
+            right = [name for name in wanted if is_right(store, to, name, found.get(name), role)]
+            yield from ((name, None) for name in right)
+            yield from join(store, console, to, (name for name in wanted if name not in right), joining, role)
+            # Who is to be a worker from now on is made one by another.
+            to = manager_at(store, self.managers) if role == MANAGER else to
+
+
+def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:
+    """What the engines of machines say of themselves as nodes, all asked at once; without those that do not answer."""
+    machines = {name: store.read_ready(name) for name in names}
+    questions = {name: partial(asked, machine) for name, machine in machines.items()}
+    answers = engine.ask_all(questions, PATIENCE, lambda name: machines[name].url)
+    return {name: Membership.of(found.told) for name, found in answers if found.state is State.RUNNING}
+
+
+def asked(machine: Machine, deadline: Deadline) -> Probe:
+    return look(machine, deadline, INFO)[0]
+
+
+def going_on(store: Store, names: Iterable[str], found: Mapping[str, Membership]) -> Manager | None:
+    """A manager among machines by which their swarm is gone on with; None where none of them is in one.
+
+    Raises MachineError where some are, and none of them answers for it.
+    """
+    there = [name for name in dict.fromkeys(names) if name in found and found[name].is_in]
+    if not there:
+        return None
+    managers = [(store.read(name), found[name].node) for name in there if found[name].manages]
+    to = answering(managers)
+    if isinstance(to, Manager):
+        return to
+    raise MachineError(
+        f"{', '.join(there)}: in a swarm already, of which no manager that answers is among these machines",
+        f"See: machinectl swarm status {there[0]}; or begin anew: machinectl swarm leave --force {' '.join(there)}",
+    )
+
+
+def manager_at(store: Store, names: Iterable[str]) -> Manager:
+    """The first of some machines that manages a swarm and answers. Raises MachineError where none does."""
+    known = [(store.read(name), node) for name in names if (node := node_of(store.read(name))) and node.manages]
+    to = answering([(machine, node.node) for machine, node in known])
+    if isinstance(to, Manager):
+        return to
+    raise MachineError(f"No manager of the swarm answers: {to}", "See: machinectl swarm status")
+
+
+def is_right(store: Store, to: Manager, name: str, found: Membership | None, role: str) -> bool:
+    """Whether a machine is in a manager's swarm in its role, and its record has that."""
+    known = node_of(store.read(name))
+    return bool(
+        found
+        and (found.role == role)
+        and to.node(found.node)
+        and known
+        and (known.node, known.role) == (found.node, role)
+        and known.cluster
+    )

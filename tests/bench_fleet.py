@@ -1,0 +1,54 @@
+"""What a fleet's file costs that describes many hosts."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from machinectl.changes import FileMade
+from machinectl.fleet.reading import read_fleet
+from machinectl.machines.record import Machine
+from machinectl.machines.store import Store
+from tests.support.measure import MACHINECTL, measured, median, row
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+HOSTS = 1000
+RUNS = 10
+BEGINNING = """
+defaults: {driver: generic, generic-ssh-user: ops}
+groups:
+  web: {labels: {role: web}, engine-opt: [log-driver=local]}
+hosts:
+"""
+
+
+def plans(work: Path) -> Iterator[Sequence[str]]:
+    """`plan` of a fleet with all of its machines: where nothing is to be done, and where all are to be changed."""
+    file, store = work / "fleet.yaml", Store(str(work / "fleet"))
+    hosts = (
+        f"  m{number}: {{generic-ip-address: 10.0.{number // 250}.{number % 250 + 1}, groups: [web]}}\n"
+        for number in range(HOSTS)
+    )
+    file.write_text(BEGINNING + "".join(hosts))
+    make(store, file)
+    command = [*MACHINECTL, "-s", store.root, "plan", "-f", str(file)]
+    for what in ("as they are", "all to change"):
+        pairs = [(measured(command), measured([*MACHINECTL, "ls", "--help"])) for _ in range(RUNS)]
+        took, base = (median(list(costs)).wall for costs in zip(*pairs, strict=True))
+        yield row(f"plan of {HOSTS:,} hosts, {what}, wall", took, "machinectl ls --help", base, "1 s")
+        file.write_text(file.read_text().replace("log-driver=local", "log-driver=json-file"))
+
+
+def make(store: Store, file: Path) -> None:
+    """Machines as they are once a file is carried out."""
+    fleet = read_fleet(str(file), (), os.environ)
+    for host in fleet.hosts:
+        url = f"tcp://{host.spec.options['generic-ip-address']}:2376"
+        machine = Machine(host.name, host.spec.driver, url=url, tls=True)
+        machine.spec, machine.fleet = host.spec, fleet.path
+        machine.changes = [FileMade(f"/etc/docker/{number}") for number in range(12)]
+        added(store, machine)

@@ -1,0 +1,116 @@
+"""`--selector` on the command line: who is chosen, and what is said where nobody is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.cli.go_flags import VERBS, flags_of
+from machinectl.machines.record import Machine
+from tests.support.program import machinectl
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+
+LABELS = {"orionbox": {"role": "web"}, "rigel": {"role": "web", "spare": ""}, "vega": {"role": "db"}, "plain": {}}
+
+
+@pytest.fixture
+def fleet(store: Store) -> Store:
+    for name, labels in LABELS.items():
+        machine = Machine(name, "none", url="unix:///nowhere.sock", tls=False)
+        machine.labels = labels
+        added(store, machine)
+    return store
+
+
+def test_the_verbs_that_take_many_names_take_a_selector_where_l_is_not_sshs_or_dockers() -> None:
+    taking = {verb: {name for name, (long, _) in flags_of(verb).items() if long == "selector"} for verb in VERBS}
+    many = (
+        "certs ls,context sync,doctor,info,ip,kill,list,ls,provision,regenerate-certs,restart,rm,ssh-config,start,stop"
+    )
+    assert {verb for verb, names in taking.items() if names == {"l", "selector"}} >= {*many.split(","), "upgrade"}
+    assert taking["ps"] == {"selector"}
+    assert not (taking["ssh"] | taking["scp"] | taking["mount"])
+
+
+@pytest.mark.parametrize(
+    ("selector", "names"),
+    [
+        ("role=web", ["orionbox", "rigel"]),
+        ("role=web,!spare", ["orionbox"]),
+        ("role!=web", ["plain", "vega"]),
+        ("role in (db, web)", ["orionbox", "rigel", "vega"]),
+        ("!role", ["plain"]),
+    ],
+)
+def test_those_with_such_labels_are_listed(fleet: Store, selector: str, names: list[str]) -> None:
+    assert machinectl("ls", "-q", "-l", selector, store=fleet.root).stdout.split() == names
+    listed = machinectl("ls", "--json", f"--selector={selector}", "-t", "0", store=fleet.root).stdout
+    assert [row["Name"] for row in json.loads(listed)] == names
+
+
+def test_filters_and_a_selector_must_both_let_a_machine_through(fleet: Store) -> None:
+    found = machinectl("ls", "-q", "-l", "role=web", "--filter", "name=rig", store=fleet.root)
+    assert found.stdout == "rigel\n"
+
+
+def test_a_verb_works_on_those_that_are_selected_and_a_question_names_them(fleet: Store) -> None:
+    asked = machinectl("rm", "-l", "role=web", store=fleet.root)
+    assert "About to remove orionbox, rigel:" in asked.stderr
+    assert "machinectl rm -y orionbox rigel" in asked.stderr
+    assert len(fleet.names()) == len(LABELS)
+    done = machinectl("rm", "-y", "-l", "role=web", store=fleet.root)
+    assert done.returncode == 0
+    assert sorted(done.stdout.splitlines()) == ["Successfully removed orionbox", "Successfully removed rigel"]
+    assert fleet.names() == ["plain", "vega"]
+
+
+@pytest.mark.parametrize("verb", ["rm", "ip", "stop", "info", "doctor", "ps", "ls", "ssh-config"])
+def test_where_nobody_is_selected_the_labels_that_there_are_are_told(fleet: Store, verb: str) -> None:
+    done = machinectl(verb, "--selector", "role=mail", store=fleet.root)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "Error: --selector 'role=mail' selects no machine",
+        "  There are: role=db, role=web, spare=",
+    ]
+
+
+def test_where_no_machine_has_a_label_it_is_told_how_to_give_one(store: Store) -> None:
+    added(store, Machine("plain", "none", url="unix:///nowhere.sock", tls=False))
+    assert "machinectl set --label role=web <NAME>" in machinectl("ip", "-l", "role", store=store.root).stderr
+
+
+def test_names_beside_a_selector_are_refused(fleet: Store) -> None:
+    done = machinectl("rm", "-y", "vega", "-l", "role=web", store=fleet.root)
+    assert done.returncode == 2
+    assert "Names and --selector exclude each other" in done.stderr
+    assert len(fleet.names()) == len(LABELS)
+
+
+def test_a_selector_that_a_script_left_empty_selects_nothing(fleet: Store) -> None:
+    for arguments in (["-l", ""], ["--selector="]):
+        done = machinectl("rm", "-y", *arguments, store=fleet.root)
+        assert done.returncode == 2
+        assert "--selector is empty, and would select all machines" in done.stderr
+    assert len(fleet.names()) == len(LABELS)
+
+
+def test_a_machine_whose_labels_cannot_be_read_is_left_out_and_said_to_be(fleet: Store) -> None:
+    Path(fleet.directory("rigel"), "machine.json").write_text("{")
+    done = machinectl("ls", "-q", "-l", "role!=db", store=fleet.root)
+    assert done.stdout.split() == ["orionbox", "plain"]
+    assert 'Warning: "rigel" is left out, as its labels cannot be read: ' in done.stderr
+
+
+def test_a_label_may_hold_anything_and_a_terminal_sees_nothing_of_it(store: Store) -> None:
+    machine = Machine("plain", "none", url="unix:///nowhere.sock", tls=False)
+    machine.labels = {"role": "\x1b[2J"}
+    added(store, machine)
+    done = machinectl("ip", "-l", "role=\x1b[1m", store=store.root)
+    assert done.returncode == 1
+    assert "\x1b" not in done.stderr

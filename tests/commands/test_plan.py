@@ -1,0 +1,272 @@
+"""`plan`: what it prints of a fleet beside the machines in a store, and that it touches neither them nor anybody."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.changes import FileMade
+from machinectl.cli.planning import has_work, lines
+from machinectl.commands.certs.create import certs_create
+from machinectl.commands.plan import Planned, plan, refreshed
+from machinectl.errors import MachineError, UsageError
+from machinectl.fleet.faults import WrongFile
+from machinectl.fleet.reading import read_fleet
+from machinectl.hosts.access import Access
+from machinectl.hosts.setup import Outcome, Setup
+from machinectl.machines.record import Machine, Phase
+from tests.support.program import machinectl
+from tests.support.quiet import Quiet
+from tests.support.registered import added, register
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from machinectl.machines.store import Store
+    from tests.support.sshd import Sshd
+
+FLEET = """
+groups:
+  web: {labels: {role: web}, engine-opt: [log-driver=local]}
+hosts:
+  orionbox: {driver: generic, generic-ip-address: 192.168.0.29, groups: [web]}
+  rigel: {driver: generic, generic-ip-address: 192.168.0.30, generic-ssh-port: 2222, groups: [web]}
+  nas: {driver: none, url: "tcp://192.168.0.40:2376", labels: {role: store}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The fleet's file, where the user is."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "fleet.yaml"
+    path.write_text(FLEET)
+    return path
+
+
+def applied(store: Store, *names: str) -> None:
+    """Machines as they are once the file is carried out."""
+    fleet = read_fleet("", store.names(), {})
+    for host in fleet.hosts:
+        if host.name in names:
+            url = host.spec.options.get("url") or f"tcp://{host.spec.options['generic-ip-address']}:2376"
+            machine = Machine(host.name, host.spec.driver, url=str(url), tls=True)
+            machine.spec, machine.fleet = host.spec, fleet.path
+            machine.changes = [FileMade("/etc/docker/daemon.json")] if host.spec.driver == "generic" else []
+            added(store, machine)
+
+
+def shown(store: Store, *names: str, prune: bool = False, selector: str | None = None) -> list[str]:
+    return list(lines(plan(store, "", names, selector), prune=prune))
+
+
+def content(directory: str | Path) -> dict[Path, tuple[int, bytes]]:
+    """All that is in a directory, to the byte, and when it was written."""
+    found = (path for path in Path(directory).rglob("*"))
+    return {path: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"") for path in found}
+
+
+def test_each_machine_that_there_is_work_for_has_a_block_and_the_others_are_counted(store: Store, file: Path) -> None:
+    applied(store, "rigel", "nas")
+    old = added(store, Machine("old", "none", url="unix:///x.sock"))
+    with store.writing("old") as held:
+        held.machine.fleet = str(file)
+        held.write()
+    file.write_text(FLEET.replace("log-driver=local", "log-driver=json-file"))
+    assert shown(store) == [
+        "+ orionbox  create (generic, 192.168.0.29)",
+        "~ rigel  change: engine-opt log-driver=local -> log-driver=json-file (the engine restarts)",
+        "- old  remove (with --prune)",
+        "Plan: 1 to create, 1 to change, 1 to remove with --prune, 1 as they are",
+    ]
+    assert shown(store, prune=True)[-2:] == [
+        "- old  remove",
+        "Plan: 1 to create, 1 to change, 1 to remove, 1 as they are",
+    ]
+    assert old.name in plan(store, "", ["old"], None).machines
+
+
+def test_several_differences_stand_on_lines_of_their_own(store: Store) -> None:
+    applied(store, "rigel")
+    with store.writing("rigel") as held:
+        held.machine.labels = {"spare": ""}
+        held.machine.fleet = ""
+        held.write()
+    assert shown(store, "rigel") == [
+        "~ rigel  change:",
+        "      taken over by this file",
+        "      labels - spare= (the engine restarts)",
+        "      labels + role=web (the engine restarts)",
+        "Plan: 0 to create, 1 to change, 0 to remove, 0 as they are",
+    ]
+
+
+def test_a_machine_that_is_half_made_says_why(store: Store) -> None:
+    applied(store, "rigel", "nas", "orionbox")
+    with store.writing("rigel") as held:
+        held.machine.phase = Phase.PROVISIONING
+        held.write()
+        held.keep_failure("No route to host")
+    with store.writing("orionbox") as held:
+        held.machine.pending = "provision"
+        held.write()
+    assert shown(store) == [
+        "~ orionbox  go on: its host was not told all",
+        "~ rigel  go on: No route to host",
+        "Plan: 0 to create, 2 to go on with, 0 to change, 0 to remove, 1 as they are",
+    ]
+
+
+def test_those_that_are_named_or_selected_are_shown_alone(store: Store) -> None:
+    assert len(shown(store, "nas", "rigel")) == 3
+    assert [line.split()[1] for line in shown(store, selector="role=store")[:-1]] == ["nas"]
+    for names, selector, error in (
+        (["riggel"], None, 'There is no host "riggel" in fleet.yaml'),
+        ([], "role=db", "selects none of fleet.yaml"),
+    ):
+        with pytest.raises(MachineError, match=error):
+            plan(store, "", names, selector)
+    with pytest.raises(UsageError, match="exclude each other"):
+        plan(store, "", ["nas"], "role=store")
+
+
+def test_nobody_is_asked_and_nothing_is_written_without_refresh(
+    store: Store, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied(store, "rigel", "nas")
+    file.write_text(FLEET.replace("192.168.0", "10.0.0").replace("driver: generic,", "driver: generic, ssh-jump: nas,"))
+
+    def nobody(*_: Any, **__: Any) -> None:
+        pytest.fail("somebody is asked")
+
+    for where, what in ((socket, "socket"), (socket, "getaddrinfo"), (subprocess, "Popen"), (subprocess, "run")):
+        monkeypatch.setattr(where, what, nobody)
+    before = content(store.root), content(file.parent)
+    assert len(plan(store, "", [], None).plan.steps) == 3
+    assert (content(store.root), content(file.parent)) == before
+
+
+def test_certificates_are_looked_at_where_the_file_names_some(store: Store, file: Path) -> None:
+    certs_create("certs/nas", ["192.168.0.40"])
+    file.write_text(FLEET.replace("labels: {role: store}", "labels: {role: store}, tls-dir: certs/nas"))
+    applied(store, "nas")
+    theirs = f"tls-dir others -> {file.parent}/certs/nas"
+    assert shown(store, "nas")[0] == f"~ nas  change: {theirs}"
+    with store.writing("nas") as held:
+        held.write_files({path.name: path.read_bytes() for path in Path("certs/nas").iterdir()})
+    assert shown(store, "nas")[0].startswith("Plan: ")
+
+
+def test_certificates_that_a_new_machine_is_to_have_are_looked_at_before_anything_is_done(
+    store: Store, file: Path
+) -> None:
+    file.write_text(FLEET.replace("labels: {role: store}", "tls-dir: certs/nas"))
+    with pytest.raises(WrongFile, match=r"fleet\.yaml:7:3: .*certs/nas"):
+        plan(store, "", [], None)
+
+
+def test_what_a_record_holds_passes_for_no_line_of_the_plan(store: Store) -> None:
+    applied(store, "nas")
+    with store.writing("nas") as held:
+        held.machine.labels = {"x": "\n+ rigel  create\x1b[2J"}
+        held.write()
+    assert shown(store, "nas")[1] == r"      labels - x=\n+ rigel  create\x1b[2J"
+
+
+def test_what_the_machines_that_there_are_exclude_is_told_with_its_place(store: Store) -> None:
+    added(store, Machine("nas", "generic", url="tcp://192.168.0.40:2376"))
+    (Path(store.machines) / "rigel").mkdir()
+    (Path(store.machines) / "rigel" / "config.json").write_text("{}")
+    (Path(store.machines) / "orionbox").mkdir()
+    with pytest.raises(WrongFile) as raised:
+        plan(store, "", [], None)
+    found = raised.value.cause
+    assert 'fleet.yaml:7:3: Machine "nas" is there already, of driver "generic"' in found
+    assert 'fleet.yaml:6:3: Machine "rigel" is docker-machine\'s' in found
+    assert 'fleet.yaml:5:3: The machine.json of "orionbox" is missing' in found
+
+
+def test_a_host_that_cannot_be_looked_at_is_told(store: Store, sshd: Sshd, file: Path) -> None:
+    register(store, "orionbox", sshd)
+    hosts = {"orionbox": sshd.port, "rigel": 1}
+    applied(store, "nas", "rigel")
+    with store.writing("rigel") as held:
+        held.machine.driver_state = store.read("orionbox").driver_state.replace(str(sshd.port), "1")
+        held.write()
+    file.write_text(
+        "hosts:\n"
+        + "".join(
+            f"  {name}: {{driver: generic, generic-ip-address: {sshd.host}, generic-ssh-port: {port}}}\n"
+            for name, port in hosts.items()
+        )
+    )
+    planned = plan(store, "", ["rigel"], None)
+    before = content(store.root)
+    found = refreshed(planned, store, Quiet(), Access(), Setup(), parallel=10)
+    assert content(store.root) == before
+    assert list(found.failed) == ["rigel"]
+    assert list(lines(found, prune=False))[-1].endswith("1 whose host was not seen")
+
+
+def test_what_was_changed_on_a_host_by_hand_is_work(store: Store) -> None:
+    applied(store, "nas", "rigel", "orionbox")
+    planned = plan(store, "", [], None)
+    assert not has_work(planned, prune=True)
+    outcome = Outcome("Configuring the engine", changed=True, details=('+"debug": \x1b[31mtrue',))
+    found = Planned(planned.plan, planned.machines, differing={"rigel": [outcome]})
+    assert has_work(found, prune=False)
+    assert list(lines(found, prune=False)) == [
+        "! rigel  its host differs; to be done there:",
+        "      Configuring the engine",
+        '            +"debug": \\x1b[31mtrue',
+        "Plan: 0 to create, 0 to change, 0 to remove, 3 as they are, 1 whose host differs",
+    ]
+
+
+def test_on_the_command_line_machines_that_were_made_as_the_file_says_are_left(store: Store, file: Path) -> None:
+    file.write_text('hosts:\n  nas: {driver: none, url: "tcp://192.168.0.40", labels: {role: store, zone: a}}\n')
+    before = machinectl("plan", "--detailed-exitcode", store=store.root)
+    assert (before.returncode, before.stdout.splitlines()[0]) == (4, "+ nas  create (none, tcp://192.168.0.40)")
+    assert before.stderr == "Do it: machinectl apply\n"
+    made = machinectl(
+        *("create", "-d", "none", "--url", "tcp://192.168.0.40:2376", "--label", "zone=a", "--label", "role=store"),
+        "nas",
+        store=store.root,
+    )
+    assert made.returncode == 0
+    again = machinectl("plan", "-f", "fleet.yaml", "--detailed-exitcode", "--refresh", "nas", store=store.root)
+    assert (again.returncode, again.stdout, again.stderr) == (
+        0,
+        "Plan: 0 to create, 0 to change, 0 to remove, 1 as they are\n",
+        "",
+    )
+
+
+def test_the_next_command_is_told_as_this_one_was_typed(store: Store, file: Path) -> None:
+    file.rename("my fleet.yaml")
+    done = machinectl("-s", store.root, "plan", "-f", "my fleet.yaml", "--prune", "-l", "role in (web)")
+    assert done.stderr.endswith(" apply -f 'my fleet.yaml' --prune -l 'role in (web)'\n")
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+
+
+def test_programs_get_each_machine_of_the_fleet(store: Store) -> None:
+    applied(store, "nas")
+    done = machinectl("plan", "--json", "nas", "rigel", store=store.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    rigel, nas = json.loads(done.stdout)
+    assert (rigel["Name"], rigel["Action"], rigel["Address"]) == ("rigel", "create", "192.168.0.30:2222")
+    assert (nas["Name"], nas["Action"], nas["Differences"], nas["Host"]) == ("nas", "leave", [], [])
+
+
+def test_a_file_that_is_wrong_is_told_whole(store: Store, file: Path) -> None:
+    file.write_text("hosts:\n  a: {driver: nonne}\n  b: {driver: none, uri: x}\n")
+    done = machinectl("plan", "--detailed-exitcode", store=store.root)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "fleet.yaml:2:" in done.stderr
+    assert "fleet.yaml:3:" in done.stderr

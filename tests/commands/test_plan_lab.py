@@ -1,0 +1,65 @@
+"""A fleet's plan beside real hosts: what was changed there by hand is seen, and nothing is changed by looking."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.machines.store import Store
+from tests.lab.place import KEY
+from tests.support.lab_cli import generic
+
+if TYPE_CHECKING:
+    from tests.lab.fixtures import FreshHost
+    from tests.support.lab_cli import Cli
+
+pytestmark = pytest.mark.timeout(300)
+
+BY_HAND = 'python3 -c \'import json; p="/etc/docker/daemon.json"; d=json.load(open(p)); d.pop("tlsverify"); \
+json.dump(d, open(p, "w"))\''
+
+
+def content(directory: Path) -> dict[Path, tuple[int, bytes]]:
+    found = directory.rglob("*")
+    return {path: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"") for path in found}
+
+
+def test_what_was_changed_on_a_host_by_hand_is_seen_and_nothing_is_changed_by_looking(
+    fresh_host: FreshHost, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = fresh_host("docker")
+    cli.ok(*generic(host))
+    monkeypatch.chdir(tmp_path)
+    shared = f"driver: generic, generic-ip-address: {host.ip}, generic-ssh-user: ops, generic-ssh-key: {KEY}"
+    Path("fleet.yaml").write_text(f"hosts:\n  orion: {{{shared}}}\n  rigel: {{{shared}, generic-ssh-port: 1}}\n")
+    store = Store(str(cli.store))
+    off_record = json.loads(Path(store.directory("orion"), "machine.json").read_text())
+    off_record["driver_state"] = json.dumps({**json.loads(off_record["driver_state"]), "SSHPort": 1})
+    off_record["options"]["generic-ssh-port"] = 1
+    Path(store.directory("rigel")).mkdir()
+    Path(store.directory("rigel"), "machine.json").write_text(json.dumps(off_record))
+    well = cli.ok("plan", "--refresh", "--detailed-exitcode", "orion")
+    assert well.stdout.splitlines() == ["Plan: 0 to create, 0 to change, 0 to remove, 1 as they are"]
+    host.run(BY_HAND)
+    before, kept = host.snapshot(), content(cli.store)
+    unseen = cli.ok("plan", "--detailed-exitcode")
+    assert "2 as they are" in unseen.stdout
+    found = cli.run("plan", "--refresh", "--detailed-exitcode", "orion")
+    assert found.returncode == 4
+    assert "! orion  its host differs; to be done there:" in found.stdout
+    assert '+    "tlsverify": true' in found.stdout
+    assert found.stdout.splitlines()[-1].endswith("1 as they are, 1 whose host differs")
+    assert found.stderr.splitlines()[-1].endswith("apply --refresh orion")
+    both = cli.run("plan", "--refresh")
+    assert both.returncode == 1
+    assert "! orion  its host differs" in both.stdout
+    assert '"rigel": ' in both.stderr
+    assert "1 whose host was not seen" in both.stdout
+    [orion, rigel] = json.loads(cli.run("plan", "--refresh", "--json").stdout)
+    assert [bool(orion["Host"]), bool(orion["Error"])] == [True, False]
+    assert [bool(rigel["Host"]), bool(rigel["Error"])] == [False, True]
+    assert content(cli.store) == kept
+    assert host.snapshot() == before

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.support.fleet_file import HOST, fault, fault_of, faults, parsed
+
+
+def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_right_one() -> None:
+    text = """\
+        defaults: {driver: generic, generic-ssh-usr: ops}
+        group: {}
+        groups:
+          web: {engine-opts: [log-driver=local], groups: [db]}
+        hosts:
+          orion: {generic-ip-address: 192.168.0.29, groups: [web, dbs]}
+          x_y: {generic-ip-address: rigel, no-provisioning: true}
+          nas:
+            driver: nono
+          rigel:
+            url: tcp://rigel
+        """
+    assert faults(text) == [
+        "1:29: 'generic-ssh-usr' is no option of a host: did you mean generic-ssh-user?",
+        "2:1: 'group' is no part of a fleet's file: did you mean groups?",
+        "4:9: 'engine-opts' is no option of a host: did you mean engine-opt?",
+        "4:42: The group web is in no groups: hosts are",
+        "6:59: 'dbs' is no group of this file: there are web",
+        "7:3: 'x_y' cannot be a host's name: Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . -",
+        "7:36: 'no-provisioning' is no option of a host: did you mean no-provision?",
+        '9:13: Driver "nono" not found. Do you have the plugin installed? (installed: generic, none)',
+        "10:3: rigel has no generic-ip-address: driver generic needs it",
+        "11:5: url is an option of driver none; the driver of rigel is generic",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("generic-ssh-port: 0123", "generic-ssh-port is a whole number, this is '0123'"),
+        ("generic-ssh-port: 1e3", "generic-ssh-port is a whole number, this is '1e3'"),
+        ("generic-ssh-port: [22]", "generic-ssh-port is a whole number, this is a list"),
+        ("generic-ssh-port: 99999", "generic-ssh-port 99999 is not a port. Give a number from 0 to 65535"),
+        (f"generic-ssh-port: {'9' * 9999}", "generic-ssh-port is a whole number, this is '99999"),
+        ("generic-engine-port: 0", "generic-engine-port 0 is not a port. Give a number from 1 to 65535"),
+        ("generic-mac: 10:20:30", "generic-mac '10:20:30' is not a MAC address. Give it as 52:54:00:12:34:56"),
+        ("generic-copy-key: ja", "generic-copy-key is true or false, this is 'ja'"),
+        ("generic-ssh-user: {ops: x}", "generic-ssh-user is a text, this is a mapping"),
+        ("engine-opt: {a: b}", "engine-opt is a list of texts, this is a mapping"),
+        ("engine-opt: [a=b, [c]]", "engine-opt is a list of texts, this is a list"),
+        ("engine-opt: [a=b, ]", ""),
+        ("engine-opt: [a=b, null]", "engine-opt is a text, this is 'null'"),
+        ("engine-install: dockr", "engine-install 'dockr' is none of its choices: auto, docker, distro, none"),
+        (
+            "engine-env: [HTTP_PROXY]",
+            "engine-env 'HTTP_PROXY' is not a variable of one line. Write engine-env NAME=VALUE",
+        ),
+        (
+            "engine-bind: here",
+            "engine-bind 'here' is not an address. Give one of the host's, as 192.168.0.29 or fd00::1d",
+        ),
+        ("labels: [a=b]", "labels is a mapping of texts, this is a list"),
+        ("labels: {a: [b]}", "labels: a is a text, this is a list"),
+        ("labels: {'a=b': c}", "labels: 'a=b' is not the name of a label"),
+        ("labels: {' ': c}", "labels: ' ' is not the name of a label"),
+        ("swarm: leader", "swarm 'leader' is none of its choices: manager, worker"),
+        ("swarm: worker, no-provision: true", "orion is left as it is (no-provision): it cannot be a worker"),
+        ("driver: ''", 'Driver "" not found'),
+        (
+            'generic-ssh-user: "a\\nb"',
+            "generic-ssh-user holds a character that none has: a line's end, or another control",
+        ),
+        (
+            'generic-ssh-key: "a\\0b"',
+            "generic-ssh-key holds a character that none has: a line's end, or another control",
+        ),
+        ('labels: {a: "\\e[2J"}', "label holds a character that none has: a line's end, or another control"),
+        (
+            "ssh-jump: rigel",
+            "ssh-jump: 'rigel' is no host of this file and no machine; another host is written user@host",
+        ),
+        ("ssh-jump: gats", "ssh-jump: 'gats' is no host of this file and no machine: did you mean gate?"),
+        ("ssh-jump: 'ops@'", "ssh-jump: 'ops@' is no jump host. Write the name of a host, or user@host[:port]"),
+        ("ssh-jump: '-oProxyCommand=x@y'", "ssh-jump: '-oProxyCommand=x@y' is no jump host."),
+        ("ssh-jump: orion", "ssh-jump: orion through orion: who goes in a circle never gets there"),
+        ("tls-dir: a, tls-ca-cert: b", "orion has tls-dir and tls-ca-cert, which exclude each other"),
+        ("tls-dir: a, no-tls: true", "orion has tls-dir and no-tls, which exclude each other"),
+        ("tls-client-key: a", "orion lacks tls-ca-cert and tls-client-cert, or tls-dir in their place"),
+        ("engine-label: a=b", "'engine-label' is no option of a host"),
+        ("ip-address: a", "'ip-address' is no option of a host: did you mean generic-ip-address?"),
+        ("env: [a=b]", "'env' is no option of a host: did you mean engine-env?"),
+        ("sudo-password: a", "'sudo-password' is no option of a host: did you mean sudo-password-file?"),
+        ("--tls-san: a", "'--tls-san' is no option of a host: did you mean tls-san?"),
+        ("TLS-SAN: a", "'TLS-SAN' is no option of a host: did you mean tls-san?"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused(options: str, said: str) -> None:
+    if said:
+        assert fault_of(f"{HOST}, {options}", machines=("gate",)).startswith(said)
+    else:
+        parsed(f"defaults: {{driver: generic}}\nhosts: {{orion: {{{HOST}, {options}}}}}")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "1:1: The file is empty: a fleet's file has hosts"),
+        ("# nothing\n---\n", "1:1: The file is empty: a fleet's file has hosts"),
+        ("null", "1:1: The file is empty: a fleet's file has hosts"),
+        ("- hosts", "1:1: A fleet's file is a mapping, this is a list"),
+        ("\nhosts", "2:1: A fleet's file is a mapping, this is a text"),
+        ("defaults: {}", "1:1: The file has no hosts: write them under hosts"),
+        ("hosts: [orion]", "1:8: hosts is a mapping of options, this is a list"),
+        ("hosts: {orion: 192.168.0.29}", "1:16: The host orion is a mapping of options, this is a text"),
+        ("hosts: {}\n---\nhosts: {}", "2:1: Here begins another document: a fleet's file is one"),
+        ("hosts: {orion: {}}", "1:9: orion has no driver: write driver: generic, or what it is, here or in defaults"),
+        ("hosts: {}\ngroups: {web: [a]}", "2:15: The group web is a mapping of options, this is a list"),
+        ("hosts: {}\ndefaults: {labels: x}", "2:20: labels is a mapping of texts, this is 'x'"),
+        ("hosts: {}\ndefaults: {engine-install: x, generic-ssh-port: y}", "2:28: engine-install 'x' is none of its"),
+    ],
+)
+def test_a_file_of_another_shape_is_refused(text: str, said: str) -> None:
+    first, *_ = faults(text)
+    assert first.startswith(said)
+
+
+def test_what_no_host_is_told_is_checked_all_the_same() -> None:
+    assert faults(
+        "defaults: {swarm: x, generic-mac: y}\ngroups: {a: {generic-ssh-port: z, labels: {b: '${C}'}}}\nhosts:"
+    ) == [
+        "1:19: swarm 'x' is none of its choices: manager, worker",
+        "1:35: generic-mac 'y' is not a MAC address. Give it as 52:54:00:12:34:56",
+        "2:32: generic-ssh-port is a whole number, this is 'z'",
+        "2:47: label: ${C} is not set: export C, or write ${C:-text}",
+    ]
+
+
+def test_what_is_wrong_for_all_hosts_is_told_once() -> None:
+    hosts = "".join(f"  h{n}: {{generic-ip-address: h{n}}}\n" for n in range(50))
+    assert fault(f"defaults: {{driver: generic, generic-ssh-port: x}}\nhosts:\n{hosts}").startswith("1:47: ")
+
+
+def test_one_host_twice_is_refused_and_other_ports_of_it_are_not() -> None:
+    text = """\
+        defaults: {{driver: generic}}
+        hosts:
+          orion: {{generic-ip-address: Orion.local}}
+          other: {{generic-ip-address: orion.local, generic-ssh-port: {port}}}
+          nas: {{driver: none, url: tcp://orion.local}}
+          sam: {{driver: none, url: tcp://orion.local:{engine}}}
+        """
+    assert len(parsed(text.format(port=2222, engine=2377)).hosts) == 4
+    assert faults(text.format(port=0, engine=2376)) == [
+        "4:31: other has the same generic-ip-address and generic-ssh-port as orion (line 3): that is one host",
+        "6:28: sam has the same url as nas (line 5): that is one host",
+    ]
+
+
+def test_jump_hosts_are_of_the_file_or_machines_or_anywhere_and_never_in_a_circle() -> None:
+    text = """\
+        defaults: {{driver: generic}}
+        hosts:
+          a: {{generic-ip-address: a, ssh-jump: {a}}}
+          b: {{generic-ip-address: b, ssh-jump: a}}
+          c: {{generic-ip-address: c, ssh-jump: b}}
+        """
+    for jump in ("gate", "ops@gate", "ops@gate:2222", "'ops@[fd00::1]:22'"):
+        assert [host.spec.jump for host in parsed(text.format(a=jump), machines=["gate"]).hosts] == [
+            jump.strip("'"),
+            "a",
+            "b",
+        ]
+    assert faults(text.format(a="c")) == [
+        "3:40: ssh-jump: a through c through b through a: who goes in a circle never gets there",
+    ]
+
+
+def test_a_jump_host_that_is_wrong_itself_is_there_all_the_same() -> None:
+    text = f"hosts: {{a: {{driver: generic, {HOST}, ssh-jump: gate}}, gate: {{driver: nono}}}}"
+    assert fault(text).startswith('1:96: Driver "nono" not found')
+
+
+def test_a_jump_host_is_for_hosts_with_ssh() -> None:
+    text = "hosts: {nas: {driver: none, url: tcp://nas, ssh-jump: ops@gate}}"
+    assert fault(text) == "1:55: ssh-jump is for SSH, and driver none knows of none"
+
+
+@pytest.mark.parametrize(
+    ("roles", "said"),
+    [
+        (["manager"], []),
+        (["manager"] * 3 + ["worker"], []),
+        (
+            ["manager"] * 2,
+            ["fleet.yaml:4:39: The Swarm has 2 managers: as many may fail as with 1; an odd number is better"],
+        ),
+        (["worker"], ["fleet.yaml:3:39: The Swarm has workers and no manager: there will be none"]),
+    ],
+)
+def test_an_even_number_of_managers_is_advised_against(roles: list[str], said: list[str]) -> None:
+    hosts = "".join(f"  h{at}: {{generic-ip-address: h{at}, swarm: {role}}}\n" for at, role in enumerate(roles))
+    fleet = parsed(f"defaults: {{driver: generic}}\nhosts:\n{hosts}")
+    assert [host.swarm for host in fleet.hosts] == roles
+    assert list(fleet.advice) == said

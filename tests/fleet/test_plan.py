@@ -1,0 +1,389 @@
+"""A fleet beside the records of machines: each kind of difference, what is refused, and in which order it is done."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.changes import FileMade
+from machinectl.driver.finding import load
+from machinectl.fleet.faults import WrongFile
+from machinectl.fleet.model import Action, Difference, Fleet, FleetHost, Place, Plan, Step
+from machinectl.fleet.plan import in_order, plan
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.setup import target_of
+from machinectl.hosts.signing import made_good
+from machinectl.machines.engine_options import DECLARED, EngineOptions
+from machinectl.machines.record import Machine, Phase, broken, parse
+from machinectl.machines.spec import CertificateFiles, MachineSpec
+from machinectl.machines.swarm_node import SwarmNode
+from machinectl.provision import configuration
+from tests.provision.test_steps import host as recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from machinectl.errors import MachineError
+
+PATH = "/home/me/fleet.yaml"
+ADDRESS = "192.168.0.29"
+URL = "tcp://192.168.0.40:2376"
+
+
+def spec(driver: str = "generic", options: Mapping[str, Any] | None = None, **asked: Any) -> MachineSpec:
+    named = {"generic": {"generic-ip-address": ADDRESS}, "none": {"url": URL}}[driver]
+    defaults = {option.name: option.default for option in load(driver).options()}
+    return MachineSpec(driver, {**defaults, **named, **(options or {})}, **asked)
+
+
+def host(name: str = "orion", driver: str = "generic", *, line: int = 1, **asked: Any) -> FleetHost:
+    return FleetHost(name, spec(driver, **asked), Place(line, 3))
+
+
+def machine(name: str = "orion", driver: str = "generic", **asked: Any) -> Machine:
+    """A machine that is as a fleet's host with the same words asks for."""
+    return made(host(name, driver, **asked))
+
+
+def made(host: FleetHost) -> Machine:
+    at = str(host.spec.options.get("url", "")) or f"tcp://{host.spec.options['generic-ip-address']}:2376"
+    found = Machine(host.name, host.spec.driver, url=at, tls=host.spec.tls is not False)
+    found.spec, found.fleet = host.spec, PATH
+    found.driver_state = json.dumps({"URL": at, "IPAddress": ADDRESS, "EnginePort": 2376})
+    if host.spec.driver == "generic" and host.spec.provision:
+        found.changes = [FileMade("/etc/docker/daemon.json")]
+    return parse(host.name, found.dump(), f"/store/{host.name}")
+
+
+def planned(hosts: Sequence[FleetHost], there: Mapping[str, Machine | MachineError], *, has: bool = True) -> Plan:
+    return plan(Fleet(PATH, tuple(hosts)), there, lambda _, __: has)
+
+
+def one(host: FleetHost, machine: Machine, *, has: bool = True) -> Step:
+    [step] = planned([host], {host.name: machine}, has=has).steps
+    return step
+
+
+def test_a_host_without_a_machine_is_created_one_that_is_right_is_left_and_one_that_went_is_removed() -> None:
+    there = {"orion": machine(), "old": machine("old"), "other": Machine("other", "none")}
+    found = planned([host("rigel"), host()], there)
+    assert [(step.name, step.action) for step in found.steps] == [
+        ("rigel", Action.CREATE),
+        ("orion", Action.LEAVE),
+        ("old", Action.REMOVE),
+    ]
+    assert [step.host is None for step in found.steps] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "had", "differences"),
+    [
+        pytest.param(
+            {"options": {"generic-ip-address": "10.0.0.1"}},
+            {},
+            [Difference("generic-ip-address", ADDRESS, "10.0.0.1")],
+            id="option",
+        ),
+        pytest.param(
+            {},
+            {"options": {"generic-ssh-user": "ops", "generic-copy-key": True, "generic-ssh-port": 22}},
+            [
+                Difference("generic-ssh-user", "ops", ""),
+                Difference("generic-ssh-port", "22", "0"),
+                Difference("generic-copy-key", "true", "false"),
+            ],
+            id="options that are said no more",
+        ),
+        pytest.param(
+            {"labels": {"role": "web", "zone": "a"}},
+            {"labels": {"role": "db", "old": ""}},
+            [
+                Difference("labels", "role=db", "role=web", restarts=True),
+                Difference("labels", "old=", "", restarts=True),
+                Difference("labels", "", "zone=a", restarts=True),
+            ],
+            id="labels",
+        ),
+        pytest.param(
+            {"engine": EngineOptions(options=("log-driver=local", "debug=true"))},
+            {"engine": EngineOptions(options=("log-driver=json-file", "debug=true"))},
+            [Difference("engine-opt", "log-driver=json-file", "log-driver=local", restarts=True)],
+            id="only what differs of a list",
+        ),
+        pytest.param(
+            {"engine": EngineOptions(registry_mirrors=("http://a", "http://b"))},
+            {"engine": EngineOptions(registry_mirrors=("http://b", "http://a"))},
+            [Difference("engine-registry-mirror", "http://b, http://a", "http://a, http://b", restarts=True)],
+            id="an order that matters",
+        ),
+        pytest.param(
+            {"engine": EngineOptions(tls_sans=("a", "b"), env=("A=1", "B=2"))},
+            {"engine": EngineOptions(tls_sans=("b", "a"), env=("B=2", "A=1"))},
+            [],
+            id="an order that does not",
+        ),
+        pytest.param(
+            {"engine": EngineOptions(tls_sans=("orion.local",))},
+            {},
+            [Difference("tls-san", "", "orion.local", restarts=True)],
+            id="a name that comes",
+        ),
+        pytest.param(
+            {},
+            {"engine": EngineOptions(tls_sans=("orion.local",))},
+            [Difference("tls-san", "orion.local", "")],
+            id="a name that goes",
+        ),
+        pytest.param(
+            {"engine": EngineOptions(install="distro", version="28")},
+            {},
+            [Difference("engine-install", "", "distro"), Difference("engine-version", "", "28")],
+            id="for installing",
+        ),
+        pytest.param({"context": False}, {}, [Difference("no-context", "false", "true")], id="context"),
+        pytest.param({"provision": False}, {}, [Difference("no-provision", "false", "true")], id="left alone"),
+        pytest.param(
+            {"labels": {"role": "web"}},
+            {"provision": False},
+            [
+                Difference("labels", "", "role=web", restarts=True),
+                Difference("no-provision", "true", "false", restarts=True),
+            ],
+            id="set up from now on",
+        ),
+        pytest.param(
+            {"provision": False, "labels": {"role": "web"}, "engine": EngineOptions(bind=ADDRESS)},
+            {"provision": False},
+            [Difference("labels", "", "role=web"), Difference("engine-bind", "", ADDRESS)],
+            id="an engine of others is not restarted",
+        ),
+        pytest.param({"jump": "ops@gate:22"}, {}, [Difference("ssh-jump", "", "ops@gate:22")], id="jump host"),
+        pytest.param(
+            {"options": {"generic-ssh-key": "/root/.ssh/id"}},
+            {"options": {"generic-ssh-key": "~/.ssh/id"}},
+            [],
+            id="the same key",
+        ),
+    ],
+)
+def test_each_thing_that_shall_be_otherwise_is_a_difference(
+    wanted: dict[str, Any], had: dict[str, Any], differences: list[Difference], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/root")
+    found = one(host(**wanted), machine(**had))
+    assert list(found.differences) == differences
+    assert found.action is (Action.CHANGE if differences else Action.LEAVE)
+    assert found.restarts == any(each.restarts for each in differences)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "url", "tls", "differences"),
+    [
+        pytest.param(
+            {}, "tcp://192.168.0.41:2376", True, [Difference("url", "tcp://192.168.0.41:2376", URL)], id="url"
+        ),
+        pytest.param({"options": {"url": "tcp://192.168.0.40"}}, URL, True, [], id="the same one in full"),
+        pytest.param({}, URL, False, [Difference("no-tls", "true", "false")], id="TLS on"),
+        pytest.param({"tls": False}, URL, True, [Difference("no-tls", "false", "true")], id="TLS off"),
+        pytest.param({"tls": False}, URL, False, [], id="TLS is off"),
+        pytest.param({"options": {"url": "unix:///run/a.sock"}}, "unix:///run/a.sock", False, [], id="no TLS there"),
+        pytest.param({"options": {"url": "tcp://a:2375"}}, "tcp://a:2375", False, [], id="plain by its port"),
+        pytest.param({"options": {"url": "tcp://a:2375"}}, "tcp://a:2375", True, [], id="others' certificates"),
+    ],
+)
+def test_where_the_engine_is_and_how_it_is_spoken_to(
+    wanted: dict[str, Any], url: str, tls: bool, differences: list[Difference]
+) -> None:
+    there = machine("nas", "none")
+    there.url, there.tls = url, tls
+    assert list(one(host("nas", "none", **wanted), there).differences) == differences
+
+
+def test_the_engine_of_a_machine_without_ssh_is_never_restarted() -> None:
+    wanted = host("nas", "none", labels={"role": "store"})
+    found = one(wanted, machine("nas", "none", provision=False))
+    assert [each.key for each in found.differences] == ["labels", "no-provision"]
+    assert not found.restarts
+
+
+def test_certificates_are_compared_with_those_that_the_machine_has() -> None:
+    given = replace(host("nas", "none"), certificates=CertificateFiles("/certs/nas"))
+    assert one(given, made(given), has=True).action is Action.LEAVE
+    assert one(given, made(given), has=False).differences == (Difference("tls-dir", "others", "/certs/nas"),)
+    three = replace(given, certificates=CertificateFiles("", "/ca.pem", "/cert.pem", "/key.pem"))
+    assert one(three, made(three), has=False).differences == (Difference("tls-client-cert", "others", "/cert.pem"),)
+
+
+def test_a_role_in_the_swarm_is_compared_where_the_file_gives_one() -> None:
+    there = machine()
+    manager = replace(host(), swarm="manager")
+    assert one(manager, there).differences == (Difference("swarm", "", "manager"),)
+    there.swarm = SwarmNode("orion", "cluster", "node", "worker").dump()
+    assert one(manager, there).differences == (Difference("swarm", "worker", "manager"),)
+    assert one(replace(host(), swarm="worker"), there).action is Action.LEAVE
+    assert one(host(), there).action is Action.LEAVE
+
+
+@pytest.mark.parametrize("how", ["phase", "pending"])
+def test_what_is_half_made_or_half_changed_is_gone_on_with(how: str) -> None:
+    there = machine()
+    there.phase, there.pending = (Phase.PROVISIONING, "") if how == "phase" else (Phase.READY, "provision")
+    assert one(host(), there) == Step("orion", Action.RESUME, host())
+    assert one(host(context=False), there).action is Action.RESUME
+    assert one(host(context=False), there).differences == (Difference("no-context", "false", "true"),)
+
+
+def test_a_machine_that_was_made_by_hand_is_taken_over_which_is_said_where_something_differs() -> None:
+    there = machine()
+    there.fleet = ""
+    assert one(host(), there).action is Action.LEAVE
+    [first, _] = one(host(context=False), there).differences
+    assert first == Difference("fleet", "", PATH)
+
+
+def test_what_is_on_no_record_was_not_told() -> None:
+    there = machine()
+    there.options = {}
+    assert one(host(), there).differences == (Difference("generic-ip-address", "", ADDRESS),)
+
+
+def test_passwords_are_not_shown() -> None:
+    old, new = (EngineOptions(env=(f"HTTPS_PROXY=http://me:{word}@proxy",)) for word in ("gaheim", "secret"))
+    shown = repr(one(host(engine=new, labels={"token": "secret"}), machine(engine=old)).differences)
+    assert "gaheim" not in shown
+    assert "secret" not in shown
+    assert "http://me:***@proxy" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "cause", "hint"),
+    [
+        ("orion", machine("orion", "none"), 'is there already, of driver "none"', "machinectl rename orion"),
+        ("Orion", machine("orion"), "differs in case only", "machinectl rename orion"),
+        ("orion", broken("orion", "is empty"), 'machine.json of "orion" is empty', "machinectl rm -f orion"),
+    ],
+)
+def test_a_name_that_is_taken_is_refused_with_its_place(
+    name: str, there: Machine | MachineError, cause: str, hint: str
+) -> None:
+    with pytest.raises(WrongFile) as raised:
+        planned([host("rigel"), host(name, line=7)], {"orion": there})
+    [line] = [line for line in raised.value.cause.splitlines() if line.startswith(f"{PATH}:7:3: ")]
+    assert cause in line
+    assert hint in raised.value.hint
+
+
+def test_all_that_is_refused_is_told_in_one_go() -> None:
+    with pytest.raises(WrongFile) as raised:
+        planned([host(line=2), host("nas", line=3)], {name: machine(name, "none") for name in ("orion", "nas")})
+    assert [f"{PATH}:{line}:3: Machine" in raised.value.cause for line in (2, 3)] == [True, True]
+
+
+def test_what_another_driver_has_not_made_yet_is_gone_on_with() -> None:
+    there = machine("orion", "none")
+    there.phase, there.driver_state = Phase.CREATING, ""
+    assert one(host(), there).differences == (Difference("driver", "none", "generic"),)
+    there.driver_state = "{}"
+    with pytest.raises(WrongFile):
+        one(host(), there)
+
+
+def test_jump_hosts_come_before_those_behind_them_and_go_after_them() -> None:
+    gone = {name: machine(name, jump=jump) for name, jump in (("x", "y"), ("y", ""))}
+    found = planned([host("a", jump="b"), host("b", jump="c"), host("c", jump="ops@gate"), host("d")], gone)
+    assert [step.name for step in found.steps] == ["c", "b", "a", "d", "x", "y"]
+
+
+@given(st.dictionaries(st.integers(0, 9).map(str), st.integers(0, 12).map(str), max_size=10))
+def test_an_order_has_each_name_once_whatever_stands_behind_what(jumps: dict[str, str]) -> None:
+    found = in_order(jumps)
+    assert sorted(found) == sorted(jumps)
+    for name, jump in jumps.items():
+        circle = name
+        seen = set()
+        while circle in jumps and circle not in seen:
+            seen.add(circle)
+            circle = jumps[circle]
+        if jump in jumps and circle not in seen:
+            assert found.index(jump) < found.index(name)
+
+
+def test_a_chain_of_jump_hosts_may_be_long() -> None:
+    assert len(in_order({str(number): str(number + 1) for number in range(5000)})) == 5000
+
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=8)
+LISTS = st.lists(WORDS.filter(bool), max_size=3).map(tuple)
+ENGINES = st.builds(
+    EngineOptions,
+    **{option.key: LISTS if option.many else WORDS for option in DECLARED},
+    others=st.just({}),
+)
+SPECS = st.builds(
+    spec,
+    st.sampled_from(["generic", "none"]),
+    labels=st.dictionaries(WORDS, WORDS, max_size=3),
+    engine=ENGINES,
+    tls=st.sampled_from([None, False]),
+    provision=st.booleans(),
+    context=st.booleans(),
+    jump=WORDS,
+)
+
+
+@given(st.lists(SPECS, max_size=5))
+def test_nothing_is_to_be_done_with_machines_that_were_made_from_the_same_specs(specs: list[MachineSpec]) -> None:
+    hosts = [FleetHost(f"m{number}", spec) for number, spec in enumerate(specs)]
+    found = planned(hosts, {host.name: made(host) for host in hosts})
+    assert not found.has_work
+
+
+@given(SPECS, SPECS)
+def test_what_was_changed_to_what_the_file_says_differs_no_more(old: MachineSpec, new: MachineSpec) -> None:
+    new = replace(new, driver=old.driver, options=old.options)
+    wanted, there = FleetHost("orion", new), made(FleetHost("orion", old))
+    before = one(wanted, there)
+    there.spec, there.tls = new, made(wanted).tls
+    assert one(wanted, parse("orion", there.dump())).action is Action.LEAVE
+    assert (before.action is Action.CHANGE) == bool(before.differences)
+
+
+SAMPLES: dict[str, list[str] | str] = {
+    "options": ["debug=true"],
+    "insecure_registries": ["registry.lan:5000"],
+    "registry_mirrors": ["http://mirror.lan"],
+    "env": ["A=1"],
+    "tls_sans": ["orion.local"],
+    "install": "distro",
+    "install_url": "https://get.lan",
+    "version": "28",
+    "storage_driver": "overlay2",
+    "bind": ADDRESS,
+    "os": "debian",
+}
+
+
+@pytest.mark.parametrize("key", [option.key for option in DECLARED])
+def test_an_engine_is_said_to_restart_where_provisioning_gives_it_something_new(key: str) -> None:
+    engine = EngineOptions.load({key: SAMPLES[key]})
+    before, identity = given_to_host(EngineOptions(), Identity())
+    after, identity = given_to_host(engine, identity)
+    [said] = one(host(engine=engine), machine()).differences
+    assert said.restarts == (before != after)
+    [back] = one(host(), machine(engine=engine)).differences
+    again, _ = given_to_host(EngineOptions(), identity)
+    assert back.restarts == (after != again)
+
+
+def given_to_host(engine: EngineOptions, have: Identity) -> tuple[set[tuple[str, bytes | None]], Identity]:
+    """The files that a host would be given, and the certificates among them."""
+    facts, there = recorded("provisioned"), machine(engine=engine)
+    identity = made_good(there, have, [ADDRESS, *engine.tls_sans])
+    target = target_of(there, identity)
+    files = configuration.changed_files(facts, target, configuration.goal(facts, target))
+    return {(file.path, file.content) for file in files}, identity

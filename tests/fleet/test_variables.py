@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from machinectl.machines.engine_options import EngineOptions
+from tests.support.fleet_file import HOST, fault, fault_of, only
+
+
+def test_variables_are_filled_in_and_are_never_yaml() -> None:
+    environment = {"PORT": "2222", "YAML": "{a: b} # *c", "NULL": "null", "WAY": "distro", "MORE": "${PORT}"}
+    host = only(
+        """\
+        defaults: {driver: "${KIND:-generic}", generic-ssh-user: a$$b$c}
+        hosts:
+          orion:
+            generic-ip-address: ${HOST-192.168.0.}${LAST:-29}
+            generic-ssh-port: ${PORT}
+            engine-install: ${WAY}
+            engine-opt: ['${YAML}', '${MORE}']
+            labels: {a: "${NULL}"}
+        """,
+        environment=environment,
+    )
+    assert host.spec.options["generic-ip-address"] == "192.168.0.29"
+    assert host.spec.options["generic-ssh-port"] == 2222
+    assert host.spec.options["generic-ssh-user"] == "a$b$c"
+    assert host.spec.engine == EngineOptions(install="distro", options=("{a: b} # *c", "${PORT}"))
+    assert host.spec.labels == {"a": "null"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("generic-ssh-user: '${NOPE}'", "generic-ssh-user: ${NOPE} is not set: export NOPE, or write ${NOPE:-text}"),
+        ("generic-ssh-user: '${NOPE'", "generic-ssh-user: a ${ has no } that ends it"),
+        ("generic-ssh-user: '${1}'", "generic-ssh-user: a ${…} is not understood: write ${NAME} or ${NAME:-text}"),
+        ("generic-ssh-port: '${SECRET}'", "generic-ssh-port is a whole number, this is '${SECRET}'"),
+        ("generic-mac: '${SECRET}'", "generic-mac cannot be what '${SECRET}' comes to"),
+        ("generic-copy-key: '${SECRET}'", "generic-copy-key is true or false, this is '${SECRET}'"),
+        (
+            "engine-install: '${SECRET}'",
+            "engine-install '${SECRET}' is none of its choices: auto, docker, distro, none",
+        ),
+        ("engine-env: ['${SECRET}']", "engine-env cannot be what '${SECRET}' comes to"),
+        ("ssh-jump: 'ops@${SECRET}@'", "ssh-jump cannot be what 'ops@${SECRET}@' comes to"),
+    ],
+)
+def test_what_a_variable_holds_is_in_no_error(options: str, said: str) -> None:
+    found = fault_of(f"{HOST}, {options}")
+    assert found.startswith(said)
+    assert "geheim" not in found
+
+
+def test_a_variable_without_quotes_in_flow_style_is_told_of_them() -> None:
+    for text in (
+        "hosts: {orion: {generic-ip-address: ${HOST}}}",
+        "hosts: {}\nx-a: [${HOST}]",
+        "x: {\n  a: ${HOST:-b}}",
+    ):
+        assert fault(text).endswith('within { } and [ ] a text with ${…} in it needs quotes: "${…}"')

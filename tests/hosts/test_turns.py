@@ -1,0 +1,160 @@
+"""Who begins when: ways before who is behind them, engines in use in batches, and what a failure keeps back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.errors import MachineError
+from machinectl.hosts.each import at_once
+from machinectl.hosts.turns import Rolling
+from tests.support.quiet import Quiet
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+
+
+def taken(turns: Rolling) -> list[str]:
+    """All who may begin now."""
+    found = []
+    while name := turns.take():
+        found.append(name)
+    return found
+
+
+def test_who_restarts_no_engine_waits_for_nobody() -> None:
+    turns = Rolling(["m10", "m2", "m1", "new"], rolled=["m10", "m2", "m1"])
+    assert taken(turns) == ["m1", "new"]
+
+
+def test_a_batch_begins_when_all_of_the_one_before_have_ended() -> None:
+    turns = Rolling(["a", "b", "c", "d", "e"], rolled=["a", "b", "c", "d", "e"], batch=2)
+    assert taken(turns) == ["a", "b"]
+    turns.ended("a", failed=False)
+    assert taken(turns) == []
+    turns.ended("b", failed=False)
+    assert taken(turns) == ["c", "d"]
+    turns.ended("d", failed=False)
+    turns.ended("c", failed=False)
+    assert taken(turns) == ["e"]
+
+
+def test_the_first_failure_lets_those_at_work_finish_and_begins_no_further_batch() -> None:
+    turns = Rolling(["a", "b", "c", "d", "new"], rolled=["a", "b", "c", "d"], batch=2)
+    assert turns.take() == "a"
+    turns.ended("a", failed=True)
+    assert taken(turns) == ["new"]
+    assert turns.stopped == ["b", "c", "d"]
+
+
+def test_as_many_may_fail_as_is_allowed() -> None:
+    turns = Rolling(["a", "b", "c"], rolled=["a", "b", "c"], max_failures=1)
+    assert taken(turns) == ["a"]
+    turns.ended("a", failed=True)
+    assert taken(turns) == ["b"]
+    turns.ended("b", failed=True)
+    assert (taken(turns), turns.stopped) == ([], ["c"])
+
+
+def test_a_failure_of_who_is_not_rolled_ends_no_roll() -> None:
+    turns = Rolling(["a", "b", "new"], rolled=["a", "b"])
+    assert taken(turns) == ["a", "new"]
+    turns.ended("new", failed=True)
+    turns.ended("a", failed=False)
+    assert (taken(turns), turns.stopped) == (["b"], [])
+
+
+def test_who_is_reached_through_another_begins_when_that_one_is_done() -> None:
+    turns = Rolling(["a", "gate", "inner", "z"], behind={"a": "inner", "inner": "gate", "z": "elsewhere"})
+    assert taken(turns) == ["gate", "z"]
+    turns.ended("z", failed=True)
+    turns.ended("gate", failed=False)
+    assert taken(turns) == ["inner"]
+    turns.ended("inner", failed=False)
+    assert taken(turns) == ["a"]
+
+
+def test_nobody_behind_one_that_failed_begins() -> None:
+    turns = Rolling(["a", "gate", "inner", "z"], behind={"a": "inner", "inner": "gate"})
+    assert taken(turns) == ["gate", "z"]
+    turns.ended("gate", failed=True)
+    assert taken(turns) == []
+    assert turns.barred == {"inner": "gate", "a": "gate"}
+
+
+def test_a_batch_whose_members_are_barred_keeps_nobody_waiting() -> None:
+    behind = {"a": "gate", "b": "gate", "c": "inner", "inner": "way"}
+    turns = Rolling(["a", "b", "c", "gate", "inner", "way"], behind, rolled=["a", "b", "c"])
+    assert taken(turns) == ["gate", "way"]
+    turns.ended("way", failed=False)
+    assert taken(turns) == ["inner"]
+    turns.ended("inner", failed=False)
+    assert taken(turns) == []
+    turns.ended("gate", failed=True)
+    assert (taken(turns), turns.barred, turns.stopped) == (["c"], {"a": "gate", "b": "gate"}, [])
+
+
+def test_who_is_behind_one_that_stays_as_it_was_begins_all_the_same() -> None:
+    turns = Rolling(["a", "gate", "new"], behind={"new": "gate"}, rolled=["a", "gate"])
+    assert taken(turns) == ["a"]
+    turns.ended("a", failed=True)
+    assert (taken(turns), turns.stopped) == (["new"], ["gate"])
+
+
+NAMES = [f"m{number}" for number in range(8)]
+
+
+@given(
+    behind=st.dictionaries(st.integers(1, 7), st.integers(0, 6)),
+    rolled=st.sets(st.sampled_from(NAMES)),
+    batch=st.integers(1, 4),
+    max_failures=st.integers(0, 3),
+    failing=st.sets(st.sampled_from(NAMES)),
+    limit=st.integers(1, 4),
+    data=st.data(),
+)
+def test_everybody_ends_is_barred_or_stopped_and_no_two_batches_are_at_work(
+    behind: dict[int, int],
+    rolled: set[str],
+    batch: int,
+    max_failures: int,
+    failing: set[str],
+    limit: int,
+    data: st.DataObject,
+) -> None:
+    # Nobody is behind one of a higher number: no circles, which a file is refused for.
+    ways = {f"m{name}": f"m{way}" for name, way in behind.items() if way < name}
+    turns = Rolling(NAMES, ways, rolled, batch, max_failures)
+    at_work: list[str] = []
+    ended: list[str] = []
+    while True:
+        while len(at_work) < limit and (name := turns.take()):
+            assert ways.get(name, "") not in {*at_work, *failing.intersection(ended)}
+            at_work.append(name)
+        assert len(rolled.intersection(at_work)) <= batch
+        if not at_work:
+            break
+        name = data.draw(st.sampled_from(at_work))
+        at_work.remove(name)
+        ended.append(name)
+        turns.ended(name, failed=name in failing)
+    assert sorted([*ended, *turns.barred, *turns.stopped]) == NAMES
+    if turns.stopped:
+        assert len(rolled & failing & set(ended)) > max_failures
+
+
+def test_work_at_once_is_done_in_these_turns() -> None:
+    console, began = Quiet(), []
+
+    def work(name: str, _: Console) -> None:
+        began.append(name)
+        if name == "b":
+            raise MachineError("it is down")
+
+    turns = Rolling(["a", "b", "c"], rolled=["a", "b", "c"])
+    results = dict(at_once(console, ["a", "b", "c"], work, turns=turns))
+    assert (began, turns.stopped) == (["a", "b"], ["c"])
+    assert results["a"] is None
+    assert "down" in str(results["b"])
