@@ -9,11 +9,14 @@ from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
+from machinectl import url as engine_url
 from machinectl.atomic import read_file
+from machinectl.driver import Request
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError
 from machinectl.fleet.model import Action
 from machinectl.fleet.plan import URL, differences, speaks_tls
+from machinectl.hosts.driven import instance
 from machinectl.hosts.each import LIMIT, at_once, at_work_on
 from machinectl.hosts.given import has_given, outdated, read_given
 from machinectl.hosts.identity import Identity
@@ -187,10 +190,10 @@ def edit_of(host: FleetHost, machine: Machine, keys: Collection[str]) -> Edit:
         for option in load(spec.driver).options()
         if option.name in keys
     }
-    url = options.pop(URL, None)
+    url = str(options.pop(URL)) if URL in options else moved_port(host, machine) if options else ""
     return Edit(
-        url=None if url is None else str(url),
-        tls=speaks_tls(host, machine) if NO_TLS in keys else None,
+        url=url or None,
+        tls=speaks_tls(host, machine) if NO_TLS in keys or url else None,
         context=spec.context if "no-context" in keys else None,
         jump=spec.jump if "ssh-jump" in keys else None,
         labels=spec.labels if "labels" in keys else {},
@@ -459,6 +462,17 @@ class Run:
         check_nobody_behind(self.store, console, name, others, force=False)
         remove(self.store, console, name, purge=self.manner.purge)
         return Did.REMOVED
+
+
+def moved_port(host: FleetHost, machine: Machine) -> str:
+    """The URL of a machine's engine where that is to listen on another port of its host, "" where it is not."""
+    driver = load(host.spec.driver)
+    there = driver.where(instance(machine)).url
+    asked = driver.preview(Request(machine.name, machine.directory, host.spec.options, machine.tls)).url
+    if not (there == machine.url and there.startswith("tcp://") and asked.startswith("tcp://")):
+        return ""
+    old, new = engine_url.parse(there), engine_url.parse(asked)
+    return "" if old.port == new.port else str(engine_url.EngineURL("tcp", host=old.host, port=new.port))
 
 
 def replace_certificates(held: Held, host: FleetHost) -> None:
