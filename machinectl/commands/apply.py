@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url as engine_url
-from machinectl.atomic import read_file
 from machinectl.driver import Request
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError
@@ -18,14 +15,12 @@ from machinectl.fleet.model import Action
 from machinectl.fleet.plan import URL, differences, speaks_tls
 from machinectl.hosts.driven import instance
 from machinectl.hosts.each import LIMIT, at_once, at_work_on
-from machinectl.hosts.given import has_given, outdated, read_given
-from machinectl.hosts.identity import Identity
 from machinectl.hosts.turns import Rolling
-from machinectl.machines.chosen import LOCK_PAUSE, waiting
+from machinectl.machines.alone import alone
+from machinectl.machines.chosen import waiting
 from machinectl.machines.engine_options import DECLARED
 from machinectl.machines.record import Phase
 from machinectl.machines.spec import NO_CERTIFICATES
-from machinectl.machines.store import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -44,9 +39,6 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
 
-# What one `apply` holds of the store's locks, beside those of machines, none of which is called so.
-LOCK = ".apply"
-PID_DIGITS = 20
 # What is done with machines that are of the file.
 WORK = (Action.CREATE, Action.RESUME, Action.CHANGE)
 # The keys of a file's options, as `plan` has them.
@@ -133,43 +125,6 @@ def apply(store: Store, console: Console, look: Callable[[], Seen], manner: Mann
             yield from run.carried_out(console)
             store.sweep()
     yield from run.left()
-
-
-@contextmanager
-def alone(store: Store, console: Console) -> Iterator[None]:
-    """Be the only `apply` that is at work on a store: what is to be done is known from its records."""
-    store.make_directory(store.locks)
-    path = os.path.join(store.locks, LOCK)
-    lock = Lock(path, waiting_for_another(console, path))
-    with lock:
-        # A disk that is full keeps nobody from being alone.
-        with suppress(OSError):
-            os.ftruncate(lock.descriptor, 0)
-            os.pwrite(lock.descriptor, str(os.getpid()).encode(), 0)
-        yield
-
-
-def waiting_for_another(console: Console, path: str) -> Callable[[], None]:
-    """What to do while another one is at work: say which process that is, once, and wait."""
-    said = False
-
-    def wait() -> None:
-        nonlocal said
-        if not said:
-            console.note(f"Waiting for another apply{process(path)} …")
-            said = True
-        console.pause(LOCK_PAUSE)
-
-    return wait
-
-
-def process(path: str) -> str:
-    """Which process holds a lock, as far as its file tells."""
-    try:
-        number = read_file(path, PID_DIGITS).decode()
-    except (OSError, ValueError):
-        return ""
-    return f" (process {number})" if number.isascii() and number.isdigit() else ""
 
 
 def not_begun(turns: Rolling) -> Iterator[Result]:
@@ -426,6 +381,7 @@ class Run:
     def change(self, name: str, console: Console) -> None:
         """Ask something else of a machine, or the same again, and tell its host where there is something to tell."""
         from machinectl.hosts.comeback import running, wait_for
+        from machinectl.hosts.given import has_given
         from machinectl.hosts.provisioning import change
 
         host = self.host(name)
@@ -477,6 +433,9 @@ def moved_port(host: FleetHost, machine: Machine) -> str:
 
 def replace_certificates(held: Held, host: FleetHost) -> None:
     """Give a machine the certificates that the file names, and nothing that belongs to others."""
+    from machinectl.hosts.given import outdated, read_given
+    from machinectl.hosts.identity import Identity
+
     given = read_given(host.certificates)
     if given is None:
         return
