@@ -262,8 +262,8 @@ class Run:
             why = MachineError(f'"{name}" is not in the swarm yet: all of it are to be ready first')
             yield Result(name, Did.NOT_BEGUN, why)
 
-    def formed(self, console: Console, roles: Roles, joining: Sequence[str]) -> Iterator[Result]:
-        """Have machines be in one swarm in their roles; of those who join, where none can, the first is told why."""
+    def formed(self, console: Console, roles: Roles, left: Sequence[str]) -> Iterator[Result]:
+        """Have machines be in one swarm in their roles; of those left to join the first is told why no more can."""
         from machinectl.hosts.joining import Joining
 
         def own(name: str, access: Access) -> Access:
@@ -271,10 +271,10 @@ class Run:
 
         try:
             for name, error in roles.form(self.store, console, Joining(self.manner.access, own=own)):
-                if name in joining:
+                if name in left:
                     yield Result(name, Did.FAILED if error else Did.CHANGED, error)
         except MachineError as exc:
-            yield Result(joining[0], Did.FAILED, exc)
+            yield from (Result(name, Did.FAILED, exc) for name in left[:1])
 
     def roles(self) -> Roles | None:
         """What machines shall be in the fleet's swarm, and what those are in it that are not chosen; None for none."""

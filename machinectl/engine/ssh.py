@@ -49,7 +49,7 @@ class SSHWire(Wire):
     def late(self) -> EngineError:
         return EngineError(
             f"{self.endpoint.peer}: no engine has answered through ssh within {self.deadline}",
-            f"Try it by hand: ssh {target(self.endpoint)} {REMOTE_COMMAND}",
+            f"Try it by hand: {by_hand(self.endpoint)} {REMOTE_COMMAND}",
             State.TIMEOUT,
         )
 
@@ -108,12 +108,20 @@ def explained(endpoint: Endpoint, status: int | None, errors: str) -> EngineErro
     text = errors.lower()
     for mark, state, hint in SAYINGS:
         if mark in text:
-            return EngineError(f"{endpoint.peer}: {said}", hint.format(target=target(endpoint)), state)
+            advice = hint.format(target=target(endpoint), ssh=by_hand(endpoint))
+            return EngineError(f"{endpoint.peer}: {said}", advice, state)
     if status == NOT_FOUND:
         return EngineError(
             f"{endpoint.peer}: there is no docker command ({said})", "Install the docker CLI on the host"
         )
-    return EngineError(f"{endpoint.peer}: {said}", f"Try it by hand: ssh {target(endpoint)} {REMOTE_COMMAND}")
+    return EngineError(f"{endpoint.peer}: {said}", f"Try it by hand: {by_hand(endpoint)} {REMOTE_COMMAND}")
+
+
+def by_hand(endpoint: Endpoint) -> str:
+    """What to type to come to the host; one behind a machine's jump host is found by its machine's name alone."""
+    if any(option.startswith("ProxyCommand=") for option in endpoint.ssh_options):
+        return f"machinectl ssh {endpoint.name}"
+    return f"ssh {target(endpoint)}"
 
 
 def target(endpoint: Endpoint) -> str:
@@ -127,9 +135,9 @@ SAYINGS = (
     (
         "host identification has changed",
         State.ERROR,
-        "If the host was reinstalled: ssh-keygen -R HOST, then ssh {target}",
+        "If the host was reinstalled: ssh-keygen -R HOST, then {ssh}",
     ),
-    ("host key verification failed", State.ERROR, "Accept its key once: ssh {target}"),
+    ("host key verification failed", State.ERROR, "Accept its key once: {ssh}"),
     ("connect: permission denied", State.ERROR, "Let the user use it, on the host: sudo usermod -aG docker USER"),
     ("connect: no such file", State.ERROR, START),
     ("connect: connection refused", State.STOPPED, START),

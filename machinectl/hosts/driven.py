@@ -63,6 +63,10 @@ def followed(machine: Machine, pins: str, passed: tuple[str, ...]) -> Jump:
 
     pins = pins if os.path.exists(pins) else ""
     store = Store(os.path.dirname(os.path.dirname(machine.directory)))
+    if machine.jump == machine.name:
+        raise MachineError(
+            f'"{machine.name}" cannot be its own jump host', "Name another one: machinectl set --ssh-jump <HOST> <NAME>"
+        )
     if not store.exists(machine.jump):
         return Jump(jump_host(machine.jump), pins)
     if machine.jump in passed:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.atomic import Translated, read_file, replace_file
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, meant
 from machinectl.hosts.by_ssh import block
 from machinectl.hosts.driven import where
 from machinectl.machines.record import Phase
@@ -73,7 +73,13 @@ def follow(store: Store, name: str, after: Machine | None) -> None:
 
 
 def tell_of_the_way(store: Store, console: Console, machine: Machine) -> None:
-    """Say what has docker's own ssh, which is told an address alone, know of a machine's jump host."""
+    """Say what a person may not know of a machine's jump host that was just asked for."""
+    if machine.jump and not store.exists(machine.jump) and (near := meant(machine.jump, store.names())):
+        console.note(
+            f'"{machine.jump}" is no machine, but a host as ssh knows it. Where "{near}" is meant: '
+            f"machinectl set --ssh-jump {near} {machine.name}"
+        )
+    # docker tells its ssh an address alone.
     if machine.jump and machine.url.startswith("ssh://") and not os.path.exists(path_in(store)):
         console.note(
             f'docker goes to "{machine.name}" by ssh, which knows of its jump host by your configuration alone\n'

@@ -277,9 +277,9 @@ class Swarming(Scripted):
 
     refusing = ""
 
-    def formed(self, _: Console, roles: Roles, joining: Sequence[str]) -> Iterator[Result]:
+    def formed(self, _: Console, roles: Roles, left: Sequence[str]) -> Iterator[Result]:
         assert list(roles.roles) == ["m1", "m2", "new"]
-        for name in joining:
+        for name in list(left):
             error = MachineError("it does not want to") if name == self.refusing else None
             yield Result(name, Did.FAILED if error else Did.CHANGED, error)
 

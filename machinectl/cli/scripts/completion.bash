@@ -224,7 +224,7 @@ __machinectl_ask() {
 __machinectl_table() {
     case "$1" in
         '')
-            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api plan apply fleet swarm help'
+            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api plan apply fleet inventory swarm help'
             flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
             arguments=''
             ;;
@@ -244,7 +244,7 @@ __machinectl_table() {
             arguments=''
             ;;
         'fleet')
-            verbs='schema'
+            verbs='import init schema'
             flags='-h --help'
             arguments=''
             ;;
@@ -443,6 +443,11 @@ __machinectl_table() {
             flags='-l=TEXT --selector=TEXT -f=FILE --file=FILE --parallel=TEXT --batch=TEXT --max-failures=TEXT --refresh --prune --purge -y --yes --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
+        'inventory')
+            verbs=''
+            flags='--ansible --prometheus --list --host=MACHINE -h --help'
+            arguments=''
+            ;;
         'certs create')
             verbs=''
             flags='--out=DIRECTORY --san=TEXT --ca-cert=FILE --ca-key=FILE --client-name=TEXT -f --force -h --help'
@@ -487,6 +492,16 @@ __machinectl_table() {
             verbs=''
             flags='-h --help'
             arguments=''
+            ;;
+        'fleet import')
+            verbs=''
+            flags='-o=FILE --output=FILE --from=ansible|ssh-config -h --help'
+            arguments='FILE'
+            ;;
+        'fleet init')
+            verbs=''
+            flags='-o=FILE --output=FILE -h --help'
+            arguments='MACHINE...'
             ;;
         'fleet schema')
             verbs=''

@@ -183,6 +183,7 @@ function __machinectl_table
                 'plan	Show what is to be done so that machines are as a fleet\'s file says.' \
                 'apply	Make machines what a fleet\'s file says, and their hosts with them.' \
                 'fleet	Write a fleet\'s file, and have editors know it.' \
+                'inventory	Print machines as other programs want hosts: Ansible, Prometheus.' \
                 'swarm	Make machines one Docker Swarm, and look after it.' \
                 'help	Show what a command is for.'
             set -g __machinectl_flags \
@@ -224,6 +225,8 @@ function __machinectl_table
             set -g __machinectl_arguments
         case 'fleet'
             set -g __machinectl_verbs \
+                'import	Make a fleet\'s file of an Ansible inventory, or an ssh_config.' \
+                'init	Make a fleet\'s file of the machines that there are.' \
                 'schema	Print a JSON Schema of fleet.yaml, from which editors complete it.'
             set -g __machinectl_flags \
                 '-h	Show help.' \
@@ -789,6 +792,16 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
+        case 'inventory'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '--ansible	As Ansible\'s inventory scripts print it.' \
+                '--prometheus	The engines with metrics on, as file_sd of Prometheus has them.' \
+                '--list	All hosts, for Ansible (the default).' \
+                '--host=MACHINE	The variables of one host, for Ansible.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
         case 'certs create'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
@@ -864,6 +877,23 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments
+        case 'fleet import'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-o=FILE	Write it into FILE, which is not there yet.' \
+                '--output=FILE	Write it into FILE, which is not there yet.' \
+                '--from=ansible|ssh-config	What the file is (else: by what is in it).' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'FILE'
+        case 'fleet init'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-o=FILE	Write it into FILE, which is not there yet.' \
+                '--output=FILE	Write it into FILE, which is not there yet.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
         case 'fleet schema'
             set -g __machinectl_verbs
             set -g __machinectl_flags \

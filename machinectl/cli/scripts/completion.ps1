@@ -4,11 +4,11 @@
 # By the words before: the words that may follow, the flags with what their values are, and what the arguments are.
 # BEGIN: written by make reference
 $__machinectl_table = @{
-    '' = @('env', 'use', 'config', 'context', 'active', 'ls', 'ps', 'ssh', 'ssh-config', 'scp', 'mount', 'url', 'ip', 'shell-init', 'completion', 'docker-plugin', 'create', 'import', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'doctor', 'status', 'version', 'info', 'inspect', 'changes', 'api', 'plan', 'apply', 'fleet', 'swarm', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
+    '' = @('env', 'use', 'config', 'context', 'active', 'ls', 'ps', 'ssh', 'ssh-config', 'scp', 'mount', 'url', 'ip', 'shell-init', 'completion', 'docker-plugin', 'create', 'import', 'rm', 'rename', 'set', 'drivers', 'certs', 'provision', 'upgrade', 'regenerate-certs', 'start', 'stop', 'restart', 'kill', 'doctor', 'status', 'version', 'info', 'inspect', 'changes', 'api', 'plan', 'apply', 'fleet', 'inventory', 'swarm', 'help'), @('-s=DIRECTORY', '--storage-path=DIRECTORY', '-D', '--debug', '-v', '--version', '-h', '--help'), @()
     'certs' = @('create', 'issue', 'import', 'ls'), @('-h', '--help'), @()
     'context' = @('import', 'ls', 'sync'), @('-h', '--help'), @()
     'docker-plugin' = @('install', 'uninstall'), @('-h', '--help'), @()
-    'fleet' = @('schema'), @('-h', '--help'), @()
+    'fleet' = @('import', 'init', 'schema'), @('-h', '--help'), @()
     'swarm' = @('init', 'join', 'leave', 'status'), @('-h', '--help'), @()
     'help' = @(), @('-h', '--help'), @('VERB')
     'env' = @(), @('--shell=bash|zsh|sh|fish|tcsh|powershell|cmd|emacs', '-u', '--unset', '--no-proxy', '--format=json|dotenv|properties', '--json', '-h', '--help'), @('MACHINE')
@@ -48,6 +48,7 @@ $__machinectl_table = @{
     'api' = @(), @('-d=TEXT', '--data=TEXT', '-t=TEXT', '--timeout=TEXT', '-h', '--help'), @('MACHINE', 'TEXT')
     'plan' = @(), @('-l=TEXT', '--selector=TEXT', '-f=FILE', '--file=FILE', '--refresh', '--prune', '--detailed-exitcode', '--parallel=TEXT', '--json', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
     'apply' = @(), @('-l=TEXT', '--selector=TEXT', '-f=FILE', '--file=FILE', '--parallel=TEXT', '--batch=TEXT', '--max-failures=TEXT', '--refresh', '--prune', '--purge', '-y', '--yes', '--force', '--restart-swarm', '--open-firewall', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'inventory' = @(), @('--ansible', '--prometheus', '--list', '--host=MACHINE', '-h', '--help'), @()
     'certs create' = @(), @('--out=DIRECTORY', '--san=TEXT', '--ca-cert=FILE', '--ca-key=FILE', '--client-name=TEXT', '-f', '--force', '-h', '--help'), @()
     'certs issue' = @(), @('--out=DIRECTORY', '--client-name=TEXT', '-f', '--force', '-h', '--help'), @('MACHINE')
     'certs import' = @(), @('-f', '--force', '-h', '--help'), @('MACHINE', 'DIRECTORY')
@@ -57,6 +58,8 @@ $__machinectl_table = @{
     'context sync' = @(), @('-l=TEXT', '--selector=TEXT', '-h', '--help'), @()
     'docker-plugin install' = @(), @('--no-hooks', '-h', '--help'), @()
     'docker-plugin uninstall' = @(), @('-h', '--help'), @()
+    'fleet import' = @(), @('-o=FILE', '--output=FILE', '--from=ansible|ssh-config', '-h', '--help'), @('FILE')
+    'fleet init' = @(), @('-o=FILE', '--output=FILE', '-h', '--help'), @('MACHINE...')
     'fleet schema' = @(), @('-h', '--help'), @()
     'swarm init' = @(), @('--advertise-addr=TEXT', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE')
     'swarm join' = @(), @('--manager', '--advertise-addr=TEXT', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')

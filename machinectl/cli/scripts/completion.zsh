@@ -194,6 +194,7 @@ __machinectl_table() {
                 'plan	Show what is to be done so that machines are as a fleet'\''s file says.'
                 'apply	Make machines what a fleet'\''s file says, and their hosts with them.'
                 'fleet	Write a fleet'\''s file, and have editors know it.'
+                'inventory	Print machines as other programs want hosts: Ansible, Prometheus.'
                 'swarm	Make machines one Docker Swarm, and look after it.'
                 'help	Show what a command is for.')
             flags=(
@@ -239,6 +240,8 @@ __machinectl_table() {
             ;;
         ('fleet')
             verbs=(
+                'import	Make a fleet'\''s file of an Ansible inventory, or an ssh_config.'
+                'init	Make a fleet'\''s file of the machines that there are.'
                 'schema	Print a JSON Schema of fleet.yaml, from which editors complete it.')
             flags=(
                 '-h	Show help.'
@@ -844,6 +847,17 @@ __machinectl_table() {
                 '--help	Show help.')
             arguments=('MACHINE...')
             ;;
+        ('inventory')
+            verbs=()
+            flags=(
+                '--ansible	As Ansible'\''s inventory scripts print it.'
+                '--prometheus	The engines with metrics on, as file_sd of Prometheus has them.'
+                '--list	All hosts, for Ansible (the default).'
+                '--host=MACHINE	The variables of one host, for Ansible.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
+            ;;
         ('certs create')
             verbs=()
             flags=(
@@ -927,6 +941,25 @@ __machinectl_table() {
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
+            ;;
+        ('fleet import')
+            verbs=()
+            flags=(
+                '-o=FILE	Write it into FILE, which is not there yet.'
+                '--output=FILE	Write it into FILE, which is not there yet.'
+                '--from=ansible|ssh-config	What the file is (else: by what is in it).'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('FILE')
+            ;;
+        ('fleet init')
+            verbs=()
+            flags=(
+                '-o=FILE	Write it into FILE, which is not there yet.'
+                '--output=FILE	Write it into FILE, which is not there yet.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
             ;;
         ('fleet schema')
             verbs=()
