@@ -97,7 +97,7 @@ VALUES: Mapping[str, str | tuple[str, ...]] = {
 }
 # Taken for docker-machine's scripts, and of no use to anybody else: by the flag, or by verb and flag (" flag" for one
 # before the verb).
-HIDDEN = frozenset(name.rstrip("=") for name in SWARM.split()) | {
+HIDDEN = frozenset(f"create {name.rstrip('=')}" for name in SWARM.split()) | {
     "native-ssh",
     "github-api-token",
     "bugsnag-api-token",

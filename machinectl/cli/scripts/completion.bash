@@ -260,7 +260,7 @@ __machinectl_table() {
             ;;
         'env')
             verbs=''
-            flags='--shell=bash|zsh|sh|fish|tcsh|powershell|cmd|emacs -u --unset --no-proxy --format=json|dotenv|properties --json -h --help'
+            flags='--shell=bash|zsh|sh|fish|tcsh|powershell|cmd|emacs -u --unset --no-proxy --swarm --format=json|dotenv|properties --json -h --help'
             arguments='MACHINE'
             ;;
         'use')
@@ -270,7 +270,7 @@ __machinectl_table() {
             ;;
         'config')
             verbs=''
-            flags='--json -h --help'
+            flags='--swarm --json -h --help'
             arguments='MACHINE'
             ;;
         'active')

@@ -255,6 +255,7 @@ function __machinectl_table
                 '-u	Print what undoes it.' \
                 '--unset	Print what undoes it.' \
                 '--no-proxy	Add the machine\'s address to NO_PROXY.' \
+                '--swarm	Point at a manager that answers, of the machine\'s swarm.' \
                 '--format=json|dotenv|properties	A file for tools instead: json, dotenv or properties.' \
                 '--json	The same as --format json.' \
                 '-h	Show help.' \
@@ -271,6 +272,7 @@ function __machinectl_table
         case 'config'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '--swarm	Point at a manager that answers, of the machine\'s swarm.' \
                 '--json	Print JSON.' \
                 '-h	Show help.' \
                 '--help	Show help.'
@@ -440,7 +442,7 @@ function __machinectl_table
                 '--yes	Do not ask before a host is taken over from docker-machine.' \
                 '-f	Replace certificates of somebody else\'s, and restart an engine although that harms.' \
                 '--force	Replace certificates of somebody else\'s, and restart an engine although that harms.' \
-                '--restart-swarm	Restart the engine of a Swarm node, too: its tasks stop.' \
+                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.' \
                 '--open-firewall	Let the engine\'s port through the host\'s firewall.' \
                 '--label=TEXT	A label of the machine and of its engine.' \
                 '--engine-label=TEXT	A label of the machine and of its engine.' \
@@ -484,7 +486,7 @@ function __machinectl_table
                 '--yes	Do not ask.' \
                 '--purge	Undo on the host what was set up there, too; containers stay.' \
                 '--purge-engine	Remove the engine that was installed, too.' \
-                '--restart-swarm	Restart the engine of a Swarm node, too: its tasks stop.' \
+                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.' \
                 '--dry-run	Print what would be done, and do nothing.' \
                 '--forget	Keep nothing that could undo later what was set up on the host.' \
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
@@ -546,7 +548,7 @@ function __machinectl_table
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
                 '-f	Replace certificates of somebody else\'s, and restart an engine although that harms.' \
                 '--force	Replace certificates of somebody else\'s, and restart an engine although that harms.' \
-                '--restart-swarm	Restart the engine of a Swarm node, too: its tasks stop.' \
+                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.' \
                 '--open-firewall	Let the engine\'s port through the host\'s firewall.' \
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
@@ -565,7 +567,7 @@ function __machinectl_table
                 '--yes	Do not ask before an upgrade that is more than a patch.' \
                 '-f	Restart an engine although that harms; it asks all the same.' \
                 '--force	Restart an engine although that harms; it asks all the same.' \
-                '--restart-swarm	Restart the engine of a Swarm node, too: its tasks stop.' \
+                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
@@ -587,7 +589,7 @@ function __machinectl_table
                 '--client-certs	Make a new certificate for the client here, too.' \
                 '--new-ca	Make a new CA, too: it locks out all other clients.' \
                 '--tls-san=TEXT	One more name in the server\'s certificate.' \
-                '--restart-swarm	Restart the engine of a Swarm node, too: its tasks stop.' \
+                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
@@ -782,7 +784,7 @@ function __machinectl_table
                 '-y	Do not ask before machines are removed, or taken over.' \
                 '--yes	Do not ask before machines are removed, or taken over.' \
                 '--force	Replace certificates of somebody else\'s, and restart although it harms.' \
-                '--restart-swarm	Restart the engine of a Swarm node, too: its tasks stop.' \
+                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.' \
                 '--open-firewall	Let the engine\'s port through the host\'s firewall.' \
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
