@@ -168,7 +168,7 @@ class Leaving:
             raise why_not_alone(held, node)
         with console.step(f'Having "{name}" leave the swarm "{node.swarm}"'):
             swarm.leave(endpoint(held.machine), force=True)
-        if not node.manages:
+        if node.node and not node.manages:
             console.warn(f'The managers still list "{name}": docker node rm {node.node}')
 
     def _check_quorum(self, held: Held, other: Manager) -> None:

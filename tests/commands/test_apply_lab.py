@@ -174,14 +174,14 @@ def test_what_was_changed_by_hand_is_mended_when_that_is_asked(fleet: Fleet) -> 
 
 def test_an_engine_listens_where_the_file_says_from_then_on(fleet: Fleet) -> None:
     host = fleet.hosts[0]
-    fleet.write(port=2377)
+    fleet.write(port=2399)
     assert fleet.apply()[0] == "Apply: 1 changed, 2 as they were\n"
-    assert fleet.store.read(host.name).url == f"tcp://{host.ip}:2377"
+    assert fleet.store.read(host.name).url == f"tcp://{host.ip}:2399"
     fleet.check()
     # One that it does not come up with leaves it where it was.
-    fleet.write(port=2378, of_first=["pidfile=/proc/no/pid"])
+    fleet.write(port=2398, of_first=["pidfile=/proc/no/pid"])
     assert fleet.apply(code=1)[0] == "Apply: 1 failed, 2 as they were\n"
-    fleet.write(port=2377)
+    fleet.write(port=2399)
     fleet.check()
 
 

@@ -25,6 +25,7 @@ from machinectl.provision.target import NOTHING_SPECIAL
 from tests.support.quiet import Quiet
 from tests.support.runner import FACTS
 from tests.support.swarm_engines import Swarms, engines
+from tests.support.swarm_engines import node_of as node_of_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -264,6 +265,30 @@ def test_status_finds_what_was_joined_by_hand_and_says_which_nodes_are_machines(
     assert (found.name, found.asked) == ("m1", "m1")
     assert [row.machine for row in found.rows] == ["m1", "m2", "m3", "", "w1", "w2"]
     assert recorded(store, "w2").cluster == "cluster-m1"
+
+
+def test_a_swarm_keeps_its_name_when_the_machine_of_that_name_has_left(store: Store, whole: Swarms) -> None:
+    assert leave(store, "m1") == {}
+    [found] = swarm_status(store, ["m1"], 5)
+    assert (found.name, found.asked) == ("m1", "m2")
+    assert manager(store, "m1").machine.name == "m2"
+    list(swarm_join(store, Quiet(), "m2", ["m1"], JOINING, "manager"))
+    assert recorded(store, "m1").swarm == "m1"
+    assert len(whole.nodes) == 1
+
+
+def test_who_is_on_its_way_into_a_swarm_leaves_with_force(store: Store, swarms: Swarms) -> None:
+    engine = swarms["w1"]
+    engine.info = lambda: {"Swarm": {"LocalNodeState": "pending", "NodeID": ""}}  # type: ignore[method-assign]
+    [(_, error)] = init(store, Quiet(), "w1", JOINING)
+    assert error
+    assert "pending" in error.cause
+    assert "machinectl swarm leave --force w1" in error.hint
+    engine.cluster = "theirs"
+    swarms.nodes["theirs"] = {"node-w1": node_of_engine("w1", "worker", "192.0.2.1")}
+    assert "w1" in leave(store, "w1")
+    assert leave(store, "w1", force=True) == {}
+    assert engine.cluster == ""
 
 
 def test_status_of_a_swarm_without_a_leader_says_so_and_what_is_known(store: Store, whole: Swarms) -> None:
