@@ -246,6 +246,27 @@ def test_a_node_is_put_back_by_another_manager_than_it_was_drained_by(store: Sto
     assert whole.availability("w1") == "active"
 
 
+def test_a_node_is_put_back_as_soon_as_its_managers_have_a_leader_again(store: Store, whole: Swarms) -> None:
+    console = Quiet()
+    console.pause = lambda _: whole.without_leader.clear()  # type: ignore[assignment,method-assign]
+    with store.writing("m1") as held, draining.drained(held, console, "node-m1"):
+        whole.without_leader.add("cluster-m1")
+    assert whole.availability("m1") == "active"
+    assert console.warnings == []
+
+
+def test_what_keeps_a_node_from_being_put_back_is_said(
+    store: Store, whole: Swarms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draining, "BACK_WITHIN", 0)
+    console = Quiet()
+    with store.writing("w1") as held, draining.drained(held, console, "node-w1"):
+        whole.without_leader.add("cluster-m1")
+    assert whole.availability("w1") == "drain"
+    assert "machinectl provision w1" in console.warnings[-1]
+    assert recorded(store, "w1").before == "active"
+
+
 def test_a_swarm_of_one_node_has_nowhere_to_drain_to(store: Store, swarms: Swarms) -> None:
     list(init(store, Quiet(), "m1", JOINING))
     assert draining.way_to_drain(store, store.read("m1"), "node-m1") is None
