@@ -48,10 +48,12 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "docker-plugin uninstall": (),
     "drivers": (),
     "env": (MACHINE,),
+    "fleet import": (FILE,),
     "fleet schema": (),
     "help": (VERB,),
     "import": (DIRECTORY,),
     "inspect": (MACHINE,),
+    "inventory": (),
     "list": (),
     "ls": (),
     "mount": (REMOTE, DIRECTORY),
@@ -78,7 +80,10 @@ VALUES: Mapping[str, str | tuple[str, ...]] = {
     "engine-install": ("auto", "docker", "distro", "none"),
     "env format": ("json", "dotenv", "properties"),
     "file": FILE,
+    "fleet import from": ("ansible", "ssh-config"),
+    "inventory host": MACHINE,
     "out": DIRECTORY,
+    "output": FILE,
     "selector": LABEL,
     "shell": ("bash", "zsh", "sh", "fish", "tcsh", "powershell", "cmd", "emacs"),
     "ssh-jump": MACHINE,
@@ -94,7 +99,7 @@ VALUES: Mapping[str, str | tuple[str, ...]] = {
 }
 # Taken for docker-machine's scripts, and of no use to anybody else: by the flag, or by verb and flag (" flag" for one
 # before the verb).
-HIDDEN = frozenset(name.rstrip("=") for name in SWARM.split()) | {
+HIDDEN = frozenset(f"create {name.rstrip('=')}" for name in SWARM.split()) | {
     "native-ssh",
     "github-api-token",
     "bugsnag-api-token",

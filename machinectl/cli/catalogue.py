@@ -232,7 +232,14 @@ VERBS = {
         "machinectl apply",
         "machinectl apply -f fleet.yaml --prune",
     ),
-    "fleet": Verb("fleet", MANY, "Write a fleet's file, and have editors know it.", "machinectl fleet schema"),
+    "fleet": Verb("fleet", MANY, "Write a fleet's file, and have editors know it.", "machinectl fleet init"),
+    "inventory": Verb(
+        "inventory",
+        MANY,
+        "Print machines as other programs want hosts: Ansible, Prometheus.",
+        "machinectl inventory --ansible",
+        "machinectl inventory --prometheus > targets.json",
+    ),
     "swarm": Verb("swarm", MANY, "Make machines one Docker Swarm, and look after it.", "machinectl swarm status"),
     "run": Verb(
         "orders",
@@ -316,6 +323,19 @@ DOCKER_PLUGIN = {
 
 # Of `fleet`.
 FLEET = {
+    "import": Verb(
+        "fleet",
+        MANY,
+        "Make a fleet's file of an Ansible inventory, or an ssh_config.",
+        "machinectl fleet import inventory.ini -o fleet.yaml",
+        "machinectl fleet import ~/.ssh/config",
+    ),
+    "init": Verb(
+        "fleet",
+        MANY,
+        "Make a fleet's file of the machines that there are.",
+        "machinectl fleet init -o fleet.yaml",
+    ),
     "schema": Verb(
         "fleet",
         MANY,

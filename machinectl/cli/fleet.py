@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer  # noqa: TC002 (Typer resolves a command's annotations when it runs)
 
 from machinectl.cli.catalogue import VERBS
+from machinectl.cli.fleet_files import add_writing
 from machinectl.cli.output import print_json
 from machinectl.cli.verbs import new_app, session, verb
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add `fleet`, with its verbs."""
     group = new_app(help=VERBS["fleet"].summary, no_args_is_help=True)
+    add_writing(group)
     add_schema(group)
     app.add_typer(group, name="fleet")
 

@@ -24,7 +24,7 @@ Force = Annotated[
     ),
 ]
 RestartSwarm = Annotated[
-    bool, typer.Option("--restart-swarm", help="Restart the engine of a Swarm node, too: its tasks stop.")
+    bool, typer.Option("--restart-swarm", help="Restart the engine of a Swarm node that cannot be drained, too.")
 ]
 OpenFirewall = Annotated[
     bool, typer.Option("--open-firewall", help="Let the engine's port through the host's firewall.")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.console import Console
+    from machinectl.fleet.plan import HasCertificates
     from machinectl.hosts.access import Access
     from machinectl.hosts.setup import Outcome, Setup
     from machinectl.machines.record import Machine
@@ -49,17 +50,27 @@ def plan(store: Store, path: str, names: Sequence[str], selector: str | None) ->
     """
     records = store.read_all()
     fleet = read_fleet(path, records, os.environ)
-    whole = compared(fleet, records, has_given, path or DEFAULT_FILE)
+    whole = compared(fleet, records, certificates(), path or DEFAULT_FILE)
     machines = {name: found for name, found in records.items() if not isinstance(found, MachineError)}
     wanted = chosen(whole, machines, names, selector, path or DEFAULT_FILE)
     return Planned(Plan(tuple(step for step in whole.steps if step.name in wanted)), machines, fleet.advice)
 
 
-def has_given(machine: Machine | None, files: CertificateFiles) -> bool:
-    # With it comes what reads certificates, which few fleets need.
-    from machinectl.hosts.given import has_given as has
+def certificates() -> HasCertificates:
+    """Whether machines have certificates; those that many new ones are to have are looked at once."""
+    good: set[CertificateFiles] = set()
 
-    return has(machine, files)
+    def has(machine: Machine | None, files: CertificateFiles) -> bool:
+        if machine is None and files in good:
+            return False
+        # With it comes what reads certificates, which few fleets need.
+        from machinectl.hosts.given import has_given
+
+        found = has_given(machine, files)
+        good.add(files)
+        return found
+
+    return has
 
 
 def chosen(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url
-from machinectl.errors import MachineError, meant
+from machinectl.errors import MachineError
 from machinectl.fleet.keys import SWARM
 from machinectl.machines import create_options
 from machinectl.machines.create_options import CERTIFICATES
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from machinectl.fleet.faults import Faults
     from machinectl.fleet.keys import DriverKeys
     from machinectl.fleet.model import FleetHost, Place
+
+JUMP = create_options.JUMP.name
 
 
 class Said(NamedTuple):
@@ -31,13 +33,16 @@ class Said(NamedTuple):
         return self.places.get(key, self.host.place)
 
 
-def check(hosts: Sequence[Said], machines: Collection[str], faults: Faults) -> None:
-    """Note what is wrong between the hosts, and between the options of each. `machines` are those of the store."""
+def check(hosts: Sequence[Said], names: Collection[str], faults: Faults) -> None:
+    """Note what is wrong between the hosts, and between the options of each.
+
+    `names` are those of all hosts of the file and of the machines in the store.
+    """
     for each in hosts:
         check_certificates(each, faults)
         check_role(each, faults)
     check_identities(hosts, faults)
-    check_jumps(hosts, machines, faults)
+    check_jumps(hosts, names, faults)
 
 
 def check_certificates(said: Said, faults: Faults) -> None:
@@ -94,39 +99,39 @@ def normal(value: OptionValue) -> OptionValue:
         return text
 
 
-def check_jumps(hosts: Sequence[Said], machines: Collection[str], faults: Faults) -> None:
-    """Note jump hosts that there are not, and those that lead back to the host."""
-    by_name = {each.host.name: each for each in hosts}
-    jump = create_options.JUMP.name
+def check_jumps(hosts: Sequence[Said], names: Collection[str], faults: Faults) -> None:
+    """Note jump hosts that there are not, and circles of them."""
     for each in hosts:
         through = each.host.spec.jump
         if through and each.driver.name in create_options.WITHOUT_HOST:
-            faults.add(each.place(jump), f"{jump} is for SSH, and driver {each.driver.name} knows of none")
-        if not through or "@" in through:
-            continue
-        if through not in by_name and through not in machines:
-            near = meant(through, [*by_name, *machines])
-            faults.add(
-                each.place(jump),
-                f"{jump}: {through!r} is no host of this file and no machine"
-                + (f": did you mean {near}?" if near else "; another host is written user@host[:port]"),
-            )
-        elif circle := circle_from(each.host.name, by_name):
-            faults.add(each.place(jump), f"{jump}: {' through '.join(circle)}: who goes in a circle never gets there")
+            faults.add(each.place(JUMP), f"{JUMP} is for SSH, and driver {each.driver.name} knows of none")
+        if through and "@" not in through and through not in names:
+            near = faults.meant(through, names)
+            more = f": did you mean {near}?" if near else "; another host is written user@host[:port]"
+            faults.add(each.place(JUMP), f"{JUMP}: {through!r} is no host of this file and no machine{more}")
+    by_name = {each.host.name: each for each in hosts}
+    for circle in circles(by_name):
+        faults.add(
+            by_name[circle[0]].place(JUMP),
+            f"{JUMP}: {' through '.join([*circle, circle[0]])}: who goes in a circle never gets there",
+        )
 
 
-def circle_from(name: str, hosts: Mapping[str, Said]) -> list[str]:
-    """The hosts that one is reached through if they lead back to it, with its name at both ends; else none."""
-    way = {name: None}
-    at = name
-    while (said := hosts.get(at)) and said.host.spec.jump:
-        at = said.host.spec.jump
-        if at == name:
-            return [*way, name]
+def circles(hosts: Mapping[str, Said]) -> Iterator[list[str]]:
+    """The hosts that are reached through each other, each circle once, from its first in the file on."""
+    passed: set[str] = set()
+    for name in hosts:
+        way: dict[str, None] = {}
+        at = name
+        while at in hosts and at not in passed and at not in way:
+            way[at] = None
+            at = hosts[at].host.spec.jump
         if at in way:
-            return []
-        way[at] = None
-    return []
+            names = list(way)
+            circle = names[names.index(at) :]
+            first = circle.index(min(circle, key=lambda each: hosts[each].host.place))
+            yield [*circle[first:], *circle[:first]]
+        passed.update(way)
 
 
 def advice(hosts: Sequence[Said], faults: Faults) -> Iterator[str]:

@@ -87,17 +87,17 @@ class NotADocument(Exception):
         self.why = why
 
 
-def read(data: bytes, faults: Faults) -> Mapped | None:
-    """The mapping that a file holds; None where it is none, which is among the `faults` then.
+def read(data: bytes, faults: Faults) -> Mapped:
+    """The mapping that a file holds. Raises WrongFile where it is none.
 
-    What is wrong in it but leaves it a mapping (a key that is there twice) is noted there, too.
+    What is wrong in it but leaves it a mapping (a key that is there twice) is noted among the `faults`.
     """
     try:
         text = decoded(data)
         return Builder(faults).built(events(text))
     except NotADocument as wrong:
         faults.add(wrong.place, wrong.why)
-        return None
+        raise faults.wrong_file() from wrong
 
 
 def decoded(data: bytes) -> str:
@@ -240,7 +240,7 @@ class Builder:
         elif into.key is None:
             into.key = Key(*self.key(node, place))
         else:
-            self.give(into.node, into.key, node)
+            self.give(into, into.node, into.key, node)
             into.key = None
 
     def key(self, node: Node, place: Place | None) -> tuple[Place, str, bool]:
@@ -251,18 +251,18 @@ class Builder:
             return place, "", False
         return place, node.text, node.is_plain and node.text == MERGE
 
-    def give(self, node: Mapped, key: Key, value: Node) -> None:
+    def give(self, into: Open, node: Mapped, key: Key, value: Node) -> None:
         """Give a mapping a value under its key; what `<<` brings gives way to what the mapping says itself."""
-        if key.is_merge:
-            self.merge(node, key, value)
-            return
-        before = node.entries.get(key.text)
+        before = into.merged if key.is_merge else node.entries.get(key.text)
         if before and not before.is_merged:
             self.faults.add(
                 key.place, f"{key.text!r} is here for the second time: the first is in line {before.place.line}"
             )
-            return
-        node.entries[key.text] = Entry(key.place, value)
+        elif key.is_merge:
+            into.merged = Entry(key.place, value)
+            self.merge(node, key, value)
+        else:
+            node.entries[key.text] = Entry(key.place, value)
 
     def merge(self, node: Mapped, key: Key, value: Node) -> None:
         for each in value.items if isinstance(value, Listed) else [value]:
@@ -284,10 +284,11 @@ class Key:
 
 @dataclass(slots=True)
 class Open:
-    """A list or a mapping that is not at its end."""
+    """A list or a mapping that is not at its end; `key` waits for its value, and `merged` is what `<<` has."""
 
     node: Listed | Mapped
     key: Key | None = None
+    merged: Entry | None = None
 
 
 def shown_tag(tag: str) -> str:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # How deep texts in braces may hold others.
 DEEPEST = 20
+# In characters, of what comes out.
+LONGEST = 1 << 16
 FORMS = "write ${NAME} or ${NAME:-text}; a $ of its own before a brace is $$"
 
 
@@ -35,6 +37,7 @@ class Expansion:
         self.text = text
         self.environment = environment
         self.at = 0
+        self.length = 0
 
     def whole(self) -> str:
         return self.until("", counts=True, depth=0)
@@ -54,6 +57,9 @@ class Expansion:
             else:
                 found.append(self.text[self.at])
                 self.at += 1
+            self.length += len(found[-1])
+            if self.length > LONGEST:
+                raise Unexpandable(f"what this comes to has more than {LONGEST} characters")
         if end:
             raise Unexpandable("a ${ has no } that ends it")
         return "".join(found)

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import MachineError, meant, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from machinectl.fleet.model import Place
 
 # In characters: a line says what is wrong, and never all of a text that somebody put there.
 LONGEST_TEXT = 400
 LOOK_UP = "What it may say: machinectl fleet schema"
+# How many pairs of words are compared for one file, each in some 10 µs: where more is wrong, it is not a typing error.
+MOST_COMPARED = 50_000
+# How many names are told of where none is near.
+FEW = 8
 
 
 class WrongFile(MachineError):
-    """A fleet's file that is not right. After its first line its cause has one a fault: file:line:column: text."""
+    """A fleet's file that is not right. After its first line its cause has one a fault: file:line:column: text.
+
+    `faults` are the same with their places, in their order.
+    """
+
+    def __init__(self, cause: str, hint: str, faults: Sequence[tuple[Place, str]]) -> None:
+        super().__init__(cause, hint)
+        self.faults = faults
 
 
 class Faults:
@@ -23,12 +36,32 @@ class Faults:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._compared = 0
         # What to do about it, "" where that is to look up what a file may say.
         self._found: dict[tuple[Place, str], str] = {}
 
     def add(self, place: Place, text: str, hint: str = "") -> None:
         """Note what is wrong at a place; the same at the same place is one thing."""
         self._found[place, one_line(text, LONGEST_TEXT)] = hint
+
+    def meant(self, word: str, known: Iterable[str]) -> str:
+        """What was meant by a word that there is not; "" where nothing is near, or too much was asked."""
+        there = tuple(known)
+        self._compared += len(there)
+        return meant(word, there) if self._compared <= MOST_COMPARED else ""
+
+    def unknown(self, place: Place, name: str, known: Iterable[str], what: str) -> None:
+        """Note a name that there is not, with the nearest right one."""
+        there = tuple(known)
+        # A secret's file, or an option without what it is of.
+        longer = [each for each in there if each == f"{name}-file" or each.endswith(f"-{name}")]
+        near = longer[0] if len(longer) == 1 else self.meant(name, there)
+        text = f"{name!r} is no {what}"
+        if near:
+            text += f": did you mean {near}?"
+        elif 0 < len(there) <= FEW:
+            text += f": there are {', '.join(there)}"
+        self.add(place, text)
 
     def line(self, place: Place, text: str) -> str:
         """A line about a place in the file, of the form that editors jump by."""
@@ -37,6 +70,12 @@ class Faults:
     def tell(self) -> None:
         """Raise WrongFile where anything was found."""
         if self._found:
-            lines = [self.line(place, text) for place, text in sorted(self._found)]
-            hints = dict.fromkeys(self._found[each] or LOOK_UP for each in sorted(self._found))
-            raise WrongFile("\n".join([f"{self.name} is not right, and nothing was done:", *lines]), "\n".join(hints))
+            raise self.wrong_file()
+
+    def wrong_file(self) -> WrongFile:
+        """What was found so far, as an error."""
+        found = sorted(self._found)
+        lines = [self.line(place, text) for place, text in found]
+        hints = dict.fromkeys(self._found[each] or LOOK_UP for each in found)
+        cause = "\n".join([f"{self.name} is not right, and nothing was done:", *lines])
+        return WrongFile(cause, "\n".join(hints), found)

@@ -9,7 +9,7 @@ from machinectl.fleet.document import Text
 from machinectl.fleet.keys import LABELS
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from machinectl.fleet.document import Entry, Node
 
@@ -21,22 +21,27 @@ class Layer:
     entries: Mapping[str, Entry]
     labels: Mapping[str, Text]
 
-    def under(self, nearer: Layer) -> Layer:
-        """What is said in both, the nearer one over this one; of labels each by itself. Null takes back."""
-        entries = {**self.entries, **nearer.entries}
-        takes_labels_back = LABELS in nearer.entries and is_null(nearer.entries[LABELS].value)
-        labels = {**({} if takes_labels_back else self.labels), **nearer.labels}
-        return Layer(
-            {key: entry for key, entry in entries.items() if not is_null(entry.value)},
-            {name: text for name, text in labels.items() if not text.is_null},
-        )
-
     def without(self, keys: Container[str]) -> Layer:
         """The same without some of what it says."""
         return Layer({key: entry for key, entry in self.entries.items() if key not in keys}, self.labels)
 
 
 NOTHING_SAID = Layer({}, {})
+
+
+def merged(layers: Iterable[Layer]) -> Layer:
+    """What is said in all of them, a later one over an earlier one; of labels each by itself. Null takes back."""
+    entries: dict[str, Entry] = {}
+    labels: dict[str, Text] = {}
+    for layer in layers:
+        if LABELS in layer.entries and is_null(layer.entries[LABELS].value):
+            labels.clear()
+        entries.update(layer.entries)
+        labels.update(layer.labels)
+    return Layer(
+        {key: entry for key, entry in entries.items() if not is_null(entry.value)},
+        {name: text for name, text in labels.items() if not text.is_null},
+    )
 
 
 def is_null(node: Node) -> bool:

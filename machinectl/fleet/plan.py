@@ -188,7 +188,7 @@ def of_driver(host: FleetHost, machine: Machine) -> Iterator[Difference]:
         old, new = known.get(option.name, option.default), host.spec.options.get(option.name, option.default)
         if option.name == URL and machine.url:
             old, new = where(machine.url, None), where(str(new), host.spec.tls)
-        if not same(old, new):
+        if not (same(old, new) or (option.path and one_file(old, new))):
             yield Difference(option.name, shown(option, old), shown(option, new))
 
 
@@ -202,6 +202,14 @@ def where(url: str, tls: bool | None) -> str:
         return engine_url.with_port(url, tls=tls)
     except UsageError:
         return url
+
+
+def one_file(old: OptionValue, new: OptionValue) -> bool:
+    """Whether two paths lead to one file. One on record may begin where `create` was called: there its name counts."""
+    if not (old and new and isinstance(old, str) and isinstance(new, str)):
+        return False
+    before, after = (os.path.normpath(os.path.expanduser(path)) for path in (old, new))
+    return before == after if os.path.isabs(before) else os.path.basename(before) == os.path.basename(after)
 
 
 def same(old: OptionValue, new: OptionValue) -> bool:

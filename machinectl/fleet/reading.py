@@ -8,12 +8,12 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl.atomic import read_file
-from machinectl.errors import MachineError, meant
+from machinectl.errors import MachineError
 from machinectl.fleet.checks import Said, advice, check
-from machinectl.fleet.document import LONGEST_FILE, Listed, Mapped, Text, read
+from machinectl.fleet.document import LONGEST_FILE, MOST_NODES, Listed, Mapped, Text, read
 from machinectl.fleet.faults import Faults
 from machinectl.fleet.keys import COMMON, DRIVER, ENGINE, FOR_HOSTS, GROUPS, LABEL, LABELS, NO_JUMP, SWARM, Drivers
-from machinectl.fleet.layers import NOTHING_SAID, Layer, is_null
+from machinectl.fleet.layers import NOTHING_SAID, Layer, is_null, merged
 from machinectl.fleet.model import Fleet, FleetHost, Login
 from machinectl.fleet.values import Values, Wrong, labels_of
 from machinectl.machines import create_options
@@ -24,7 +24,7 @@ from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.secret_files import read_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
     from machinectl.driver import OptionValue
@@ -38,8 +38,6 @@ DEFAULTS, HOSTS = "defaults", "hosts"
 PARTS = (DEFAULTS, GROUPS, HOSTS)
 # Where a file may keep what it refers to by anchors, as compose's may.
 FREE = "x-"
-# How many names are told of where none is near.
-FEW = 8
 
 ENV_FILE = create_options.ENV_FILE.name
 JUMP = create_options.JUMP.name
@@ -68,9 +66,8 @@ def contents(path: str) -> bytes:
     try:
         return read_file(name, LONGEST_FILE)
     except FileNotFoundError as exc:
-        raise MachineError(
-            f"There is no file {name}", "Name it with -f, or write one: machinectl fleet schema prints what it may say"
-        ) from exc
+        made = "" if path else f", or have one made of the machines there are: machinectl fleet init -o {DEFAULT_FILE}"
+        raise MachineError(f"There is no file {name}", f"Name a fleet's file with -f{made}") from exc
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "no file has such a name"
         raise MachineError(f"{name} cannot be read: {reason}", "Name a fleet's file with -f") from exc
@@ -80,13 +77,9 @@ def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: 
     """The same of a file's content; `name` is how the user called the file. Raises WrongFile."""
     path = os.path.abspath(name)
     faults = Faults(name)
-    root = read(data, faults)
-    if root is None:
-        faults.tell()
-        raise AssertionError
-    reading = Reading(root, Values(os.path.dirname(path), environment), faults)
+    reading = Reading(read(data, faults), Values(os.path.dirname(path), environment), faults)
     said = reading.hosts()
-    check(said, machines, faults)
+    check(said, {*reading.part(HOSTS).entries, *machines}, faults)
     faults.tell()
     return Fleet(path, tuple(each.host for each in said), tuple(advice(said, faults)))
 
@@ -101,21 +94,24 @@ class Reading:
         # By key and node, as a tuple of one; None where it was wrong.
         self.known: dict[tuple[int, int], tuple[OptionValue] | None] = {}
         self.drivers = Drivers()
-        self.files: dict[str, list[str] | str] = {}
+        # What files hold, by what is read in them and the path.
+        self.files: dict[tuple[str, str], Any] = {}
         self.defaults = NOTHING_SAID
         self.groups: dict[str, Layer] = {}
         self.bases: dict[tuple[str, ...], Layer] = {}
+        # How much hosts were told so far, what defaults and groups say counted for each.
+        self.said = 0
 
     def hosts(self) -> list[Said]:
         """The hosts of the file that can be understood, in its order; what is wrong with the others is noted."""
         for name, entry in self.root.entries.items():
             if name not in PARTS and not name.startswith(FREE):
-                self.faults.add(entry.place, unknown(name, PARTS, "part of a fleet's file"))
+                self.faults.unknown(entry.place, name, PARTS, "part of a fleet's file")
         if HOSTS not in self.root.entries:
             self.faults.add(self.root.place, "The file has no hosts: write them under hosts")
         self.defaults = self.layer(self.part(DEFAULTS))
         self.groups = {
-            name: self.layer(mapped) if (mapped := self.mapping(name, entry.value)) else NOTHING_SAID
+            name: self.layer(mapped) if (mapped := self.mapping(f"The group {name}", entry.value)) else NOTHING_SAID
             for name, entry in self.part(GROUPS).entries.items()
         }
         found = [self.host(name, entry) for name, entry in self.part(HOSTS).entries.items()]
@@ -154,7 +150,7 @@ class Reading:
         for name, entry in layer.entries.items():
             key = COMMON.get(name) or self.drivers.key(name)
             if key is None:
-                self.faults.add(entry.place, unknown(name, (*COMMON, *self.drivers.all_keys()), "option of a host"))
+                self.faults.unknown(entry.place, name, (*COMMON, *self.drivers.all_keys()), "option of a host")
             elif name not in {LABELS, GROUPS} and not is_null(entry.value):
                 self.value(key, entry.value)
         for node in layer.labels.values():
@@ -162,15 +158,23 @@ class Reading:
                 self.value(LABEL, node)
 
     def host(self, name: str, entry: Entry) -> Said | None:
+        if self.said > MOST_NODES:
+            return None
         try:
             check_name(name)
         except MachineError as exc:
             self.faults.add(entry.place, f"{name!r} cannot be a host's name: {exc.cause.partition(': ')[2]}")
-        mapped = self.mapping(name, entry.value)
+        mapped = self.mapping(f"The host {name}", entry.value)
         if mapped is None:
             return None
         own = self.layer(mapped)
-        layer = self.base(self.groups_of(own)).under(own)
+        layer = merged([self.base(self.groups_of(own)), own])
+        self.said += len(layer.entries) + len(layer.labels)
+        if self.said > MOST_NODES:
+            self.faults.add(
+                self.root.place, f"All hosts together are told of more than {MOST_NODES} values: no fleet is"
+            )
+            return None
         driver = self.driver(name, entry, layer)
         if driver is None:
             return None
@@ -213,16 +217,13 @@ class Reading:
         places = [each.place for each in entry.value.items] if isinstance(entry.value, Listed) else [entry.value.place]
         for name, place in zip(names, places, strict=False):
             if name not in self.groups:
-                self.faults.add(place, unknown(name, self.groups, "group of this file"))
+                self.faults.unknown(place, name, self.groups, "group of this file")
         return tuple(name for name in names if name in self.groups)
 
     def base(self, groups: tuple[str, ...]) -> Layer:
         """What the defaults and groups say, a later one over an earlier one."""
         if groups not in self.bases:
-            layer = self.defaults
-            for group in groups:
-                layer = layer.under(self.groups[group])
-            self.bases[groups] = layer
+            self.bases[groups] = merged([self.defaults, *(self.groups[group] for group in groups)])
         return self.bases[groups]
 
     def driver(self, name: str, entry: Entry, layer: Layer) -> DriverKeys | None:
@@ -251,7 +252,7 @@ class Reading:
                     entry.place, f"{key} is an option of driver {other}; the driver of {name} is {driver.name}"
                 )
             else:
-                self.faults.add(entry.place, unknown(key, (*COMMON, *driver.keys), "option of a host"))
+                self.faults.unknown(entry.place, key, (*COMMON, *driver.keys), "option of a host")
 
     def value(self, key: Key, node: Node) -> OptionValue:
         """The value that a node gives a key; its default where that is wrong, which is noted."""
@@ -284,10 +285,10 @@ class Reading:
             is_told = key in layer.entries and self.is_wrong(driver.keys[key], layer.entries[key].value)
             if option.required and given.get(option.name, option.default) in ("", ()) and not is_told:
                 self.faults.add(entry.place, f"{name} has no {key}: driver {driver.name} needs it")
-        return {option.name: given.get(option.name, option.default) for option in driver.options.values()}
+        return {**driver.defaults, **given}
 
     def secret(self, key: str, path: str, place: Place) -> str:
-        return str(self.file(path, place, lambda: read_secret(path, key)))
+        return str(self.file("secret", path, place, lambda: read_secret(path, key)))
 
     def engine(self, layer: Layer, found: Mapping[str, OptionValue]) -> EngineOptions:
         """What is asked of a host's engine."""
@@ -296,19 +297,21 @@ class Reading:
         if isinstance(paths, tuple) and paths:
             place = layer.entries[ENV_FILE].value.place
             environment = self.values.environment
-            lines = [self.file(path, place, functools.partial(read_env_file, path, environment)) for path in paths]
+            lines = [
+                self.file(ENV_FILE, path, place, functools.partial(read_env_file, path, environment)) for path in paths
+            ]
             asked["env"] = each_once([*itertools.chain.from_iterable(lines), *asked.get("env", ())])
         return EngineOptions(**asked) if asked else NOTHING_ASKED
 
-    def file(self, path: str, place: Place, read: Callable[[], Any]) -> Any:
+    def file(self, kind: str, path: str, place: Place, read: Callable[[], Any]) -> Any:
         """What a file holds, read once; nothing where it cannot be, which is noted."""
-        if path not in self.files:
+        if (kind, path) not in self.files:
             try:
-                self.files[path] = read()
+                self.files[kind, path] = read()
             except MachineError as exc:
                 self.faults.add(place, exc.cause.removeprefix("--"))
-                self.files[path] = ""
-        return self.files[path]
+                self.files[kind, path] = ""
+        return self.files[kind, path]
 
 
 def jump_of(name: str, own: Layer, found: Mapping[str, OptionValue]) -> str:
@@ -322,12 +325,3 @@ def jump_of(name: str, own: Layer, found: Mapping[str, OptionValue]) -> str:
 def login(found: Mapping[str, OptionValue]) -> Login:
     passphrase, password, sudo_password, host_key = (str(found.get(each.name, "")) for each in LOGIN_TEXTS)
     return Login(passphrase, password, sudo_password, host_key, bool(found.get(STRICT)))
-
-
-def unknown(name: str, known: Iterable[str], what: str) -> str:
-    """What is said of a name that there is not, with the nearest right one."""
-    there = tuple(known)
-    near = f"{name}-file" if f"{name}-file" in there else meant(name, there)
-    if near:
-        return f"{name!r} is no {what}: did you mean {near}?"
-    return f"{name!r} is no {what}" + (f": there are {', '.join(there)}" if 0 < len(there) <= FEW else "")

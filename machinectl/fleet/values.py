@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.fleet.document import Listed, Mapped, Text
-from machinectl.fleet.expansion import Unexpandable, expanded
+from machinectl.fleet.expansion import LONGEST, Unexpandable, expanded
 from machinectl.fleet.keys import COMMON, LABELS, Kind
 from machinectl.secret_files import is_exposed
 
@@ -72,6 +72,8 @@ class Values:
 
     def expanded(self, name: str, node: Text) -> str:
         """A scalar's text with its variables filled in. Raises Wrong."""
+        if len(node.text) > LONGEST:
+            raise Wrong(node.place, f"{name} has more than {LONGEST} characters")
         try:
             text = expanded(node.text, self.environment)
         except Unexpandable as exc:

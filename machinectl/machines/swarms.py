@@ -51,7 +51,7 @@ def named(store: Store, name: str) -> list[tuple[Machine, SwarmNode]]:
 def no_node(name: str) -> MachineError:
     return MachineError(
         f'"{name}" is in no swarm that is known of',
-        f"See what its engine says: machinectl swarm status {name}; or begin one: machinectl swarm init {name}",
+        f"If it was joined by hand: machinectl swarm status {name}; have it begin one: machinectl swarm init {name}",
     )
 
 

@@ -180,6 +180,8 @@ PAYS_FOR = [
     ),
     (("plan", "-f", "/nonexistent"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "yaml"}),
     (("rm", "-y", "plain"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
+    (("fleet", "init"), {"machinectl.commands", "machinectl.driver", "yaml"}),
+    (("inventory", "--prometheus"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
 ]
 
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
+import subprocess
+from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.contexts import Contexts
+from machinectl.cli.front import answered
+from machinectl.contexts import Context, Contexts
 from machinectl.hosts.access import Access
 from machinectl.hosts.joining import Joining
 from machinectl.hosts.roles import Roles
 from machinectl.hosts.swarm import keep
+from machinectl.machines.record import Machine
 from machinectl.machines.swarm_node import node_of
-from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.swarm_engines import Swarms, engines
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -44,7 +47,17 @@ def contexts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Contexts:
 
 
 def run(store: Store, *words: str) -> subprocess.CompletedProcess[str]:
-    return machinectl(*words, store=store.root)
+    """A command line, in this process."""
+    out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
+    with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MACHINE_STORAGE_PATH", store.root)
+        code = answered([*words])
+    return subprocess.CompletedProcess(words, code, read(out), read(err))
+
+
+def read(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
 
 
 def succeeds(store: Store, *words: str) -> str:
@@ -133,8 +146,6 @@ def test_the_context_goes_with_the_last_manager_and_follows_without_anybody_bein
 
 
 def test_a_context_of_somebody_elses_stays(store: Store, swarms: Swarms, contexts: Contexts) -> None:
-    from machinectl.contexts import Context
-
     with contexts.writing():
         contexts.put(Context("m1-swarm", {"Name": "m1-swarm", "Endpoints": {"docker": {"Host": "tcp://their:1"}}}))
     done = run(store, "context", "sync")
@@ -148,8 +159,6 @@ def test_a_context_of_somebody_elses_stays(store: Store, swarms: Swarms, context
 def test_a_machine_of_a_swarms_contexts_name_is_not_taken_for_it(
     store: Store, swarms: Swarms, contexts: Contexts
 ) -> None:
-    from machinectl.machines.record import Machine
-
     succeeds(store, "context", "sync")
     added(store, Machine("m1-swarm", "none", url="tcp://192.0.2.9:2375"))
     done = run(store, "context", "sync")

@@ -86,6 +86,9 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
         ("tls-dir: a, no-tls: true", "orion has tls-dir and no-tls, which exclude each other"),
         ("tls-client-key: a", "orion lacks tls-ca-cert and tls-client-cert, or tls-dir in their place"),
         ("engine-label: a=b", "'engine-label' is no option of a host"),
+        ("ip-address: a", "'ip-address' is no option of a host: did you mean generic-ip-address?"),
+        ("env: [a=b]", "'env' is no option of a host: did you mean engine-env?"),
+        ("sudo-password: a", "'sudo-password' is no option of a host: did you mean sudo-password-file?"),
         ("--tls-san: a", "'--tls-san' is no option of a host: did you mean tls-san?"),
         ("TLS-SAN: a", "'TLS-SAN' is no option of a host: did you mean tls-san?"),
     ],
@@ -107,10 +110,10 @@ def test_an_option_that_cannot_be_is_refused(options: str, said: str) -> None:
         ("\nhosts", "2:1: A fleet's file is a mapping, this is a text"),
         ("defaults: {}", "1:1: The file has no hosts: write them under hosts"),
         ("hosts: [orion]", "1:8: hosts is a mapping of options, this is a list"),
-        ("hosts: {orion: 192.168.0.29}", "1:16: orion is a mapping of options, this is a text"),
+        ("hosts: {orion: 192.168.0.29}", "1:16: The host orion is a mapping of options, this is a text"),
         ("hosts: {}\n---\nhosts: {}", "2:1: Here begins another document: a fleet's file is one"),
         ("hosts: {orion: {}}", "1:9: orion has no driver: write driver: generic, or what it is, here or in defaults"),
-        ("hosts: {}\ngroups: {web: [a]}", "2:15: web is a mapping of options, this is a list"),
+        ("hosts: {}\ngroups: {web: [a]}", "2:15: The group web is a mapping of options, this is a list"),
         ("hosts: {}\ndefaults: {labels: x}", "2:20: labels is a mapping of texts, this is 'x'"),
         ("hosts: {}\ndefaults: {engine-install: x, generic-ssh-port: y}", "2:28: engine-install 'x' is none of its"),
     ],
@@ -168,9 +171,12 @@ def test_jump_hosts_are_of_the_file_or_machines_or_anywhere_and_never_in_a_circl
         ]
     assert faults(text.format(a="c")) == [
         "3:40: ssh-jump: a through c through b through a: who goes in a circle never gets there",
-        "4:40: ssh-jump: b through a through c through b: who goes in a circle never gets there",
-        "5:40: ssh-jump: c through b through a through c: who goes in a circle never gets there",
     ]
+
+
+def test_a_jump_host_that_is_wrong_itself_is_there_all_the_same() -> None:
+    text = f"hosts: {{a: {{driver: generic, {HOST}, ssh-jump: gate}}, gate: {{driver: nono}}}}"
+    assert fault(text).startswith('1:96: Driver "nono" not found')
 
 
 def test_a_jump_host_is_for_hosts_with_ssh() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,10 @@ from machinectl.hosts.roles import Roles, init
 from machinectl.hosts.swarm import Quorum, advice, manager
 from machinectl.machines.record import Machine
 from machinectl.machines.swarm_node import SwarmNode, node_of
+from machinectl.provision.facts import Facts, parse
+from machinectl.provision.target import NOTHING_SPECIAL
 from tests.support.quiet import Quiet
+from tests.support.runner import FACTS
 from tests.support.swarm_engines import Swarms, engines
 
 if TYPE_CHECKING:
@@ -325,3 +329,49 @@ def test_an_address_that_no_other_node_reaches_is_not_advertised(url: str) -> No
 
 def test_the_address_of_a_machine_is_advertised() -> None:
     assert address_of(Machine("orion", "none", url="tcp://192.0.2.29:2376")) == "192.0.2.29"
+
+
+def node_host(node_id: str) -> Facts:
+    """A host that was read in the lab, whose engine is a node of that ID."""
+    host = parse((FACTS / "swarm-node").read_bytes())
+    return replace(host, info={**host.info, "SwarmNode": node_id})
+
+
+def test_an_engine_may_restart_where_its_node_can_be_drained(store: Store, whole: Swarms) -> None:
+    machine, host = store.read("w1"), node_host("node-w1")
+    assert host.swarm
+    assert draining.allowed(store, machine, host, NOTHING_SPECIAL).restart_swarm
+    assert 'by "m1"; active again afterwards' in draining.foretold(store, machine, host)
+    # A node that no manager here knows, and one where none answers, is restarted as it is with --restart-swarm only.
+    assert not draining.allowed(store, machine, node_host("node-x"), NOTHING_SPECIAL).restart_swarm
+    for name in ("m1", "m2", "m3"):
+        whole[name].answers = False
+    assert not draining.allowed(store, machine, host, NOTHING_SPECIAL).restart_swarm
+    assert draining.foretold(store, machine, host) == ""
+
+
+def test_a_node_that_was_joined_by_hand_is_drained_too(store: Store, whole: Swarms) -> None:
+    with store.writing("w1") as held:
+        swarm.keep(held, None)
+        with draining.drained(held, Quiet(), "node-w1"):
+            assert whole.availability("w1") == "drain"
+    assert (recorded(store, "w1").swarm, recorded(store, "w1").role) == ("m1", "worker")
+
+
+class Waits(Exception):
+    """It would wait."""
+
+
+class Impatient(Quiet):
+    def pause(self, seconds: float) -> None:
+        raise Waits
+
+
+def test_two_nodes_of_a_swarm_are_not_drained_at_once(store: Store, whole: Swarms) -> None:
+    console = Impatient()
+    with store.writing("w1") as first, store.writing("w2") as second, draining.drained(first, Quiet(), "node-w1"):
+        other = draining.drained(second, console, "node-w2")
+        with pytest.raises(Waits):
+            other.__enter__()
+        assert whole.availability("w2") == "active"
+    assert console.notes == ['"w2" waits for another node of the swarm "m1" to be back']

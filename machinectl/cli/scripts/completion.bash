@@ -172,8 +172,6 @@ __machinectl_places() {
 
 # Offer the labels that there are, in the place of what is behind the last comma, and no blank: more may follow.
 __machinectl_labels() {
-    \local before=''
-    case "$cur" in *,*) before="${cur%,*}," ;; esac
     while \read -r word _; do
         case "$word" in
             :* | '' | *[!0-9A-Za-z=._/,!-]*) ;;
@@ -244,7 +242,7 @@ __machinectl_ask() {
 __machinectl_table() {
     case "$1" in
         '')
-            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api plan apply fleet swarm run docker help'
+            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api plan apply fleet inventory swarm run docker help'
             flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
             arguments=''
             ;;
@@ -264,7 +262,7 @@ __machinectl_table() {
             arguments=''
             ;;
         'fleet')
-            verbs='schema'
+            verbs='import init schema'
             flags='-h --help'
             arguments=''
             ;;
@@ -280,7 +278,7 @@ __machinectl_table() {
             ;;
         'env')
             verbs=''
-            flags='--shell=bash|zsh|sh|fish|tcsh|powershell|cmd|emacs -u --unset --no-proxy --format=json|dotenv|properties --json -h --help'
+            flags='--shell=bash|zsh|sh|fish|tcsh|powershell|cmd|emacs -u --unset --no-proxy --swarm --format=json|dotenv|properties --json -h --help'
             arguments='MACHINE'
             ;;
         'use')
@@ -290,7 +288,7 @@ __machinectl_table() {
             ;;
         'config')
             verbs=''
-            flags='--json -h --help'
+            flags='--swarm --json -h --help'
             arguments='MACHINE'
             ;;
         'active')
@@ -463,6 +461,11 @@ __machinectl_table() {
             flags='-l=LABEL --selector=LABEL -f=FILE --file=FILE --parallel=TEXT --batch=TEXT --max-failures=TEXT --refresh --prune --purge -y --yes --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
+        'inventory')
+            verbs=''
+            flags='--ansible --prometheus --list --host=MACHINE -h --help'
+            arguments=''
+            ;;
         'run')
             verbs=''
             flags='-l=LABEL --selector=LABEL -a --all --group --json -t=TEXT --timeout=TEXT --parallel=TEXT --sudo --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
@@ -517,6 +520,16 @@ __machinectl_table() {
             verbs=''
             flags='-h --help'
             arguments=''
+            ;;
+        'fleet import')
+            verbs=''
+            flags='-o=FILE --output=FILE --from=ansible|ssh-config -h --help'
+            arguments='FILE'
+            ;;
+        'fleet init')
+            verbs=''
+            flags='-o=FILE --output=FILE -h --help'
+            arguments='MACHINE...'
             ;;
         'fleet schema')
             verbs=''

@@ -194,6 +194,7 @@ function __machinectl_table
                 'plan	Show what is to be done so that machines are as a fleet\'s file says.' \
                 'apply	Make machines what a fleet\'s file says, and their hosts with them.' \
                 'fleet	Write a fleet\'s file, and have editors know it.' \
+                'inventory	Print machines as other programs want hosts: Ansible, Prometheus.' \
                 'swarm	Make machines one Docker Swarm, and look after it.' \
                 'run	Run a command on many machines\' hosts over SSH.' \
                 'docker	Run the docker CLI against many machines\' engines.' \
@@ -237,6 +238,8 @@ function __machinectl_table
             set -g __machinectl_arguments
         case 'fleet'
             set -g __machinectl_verbs \
+                'import	Make a fleet\'s file of an Ansible inventory, or an ssh_config.' \
+                'init	Make a fleet\'s file of the machines that there are.' \
                 'schema	Print a JSON Schema of fleet.yaml, from which editors complete it.'
             set -g __machinectl_flags \
                 '-h	Show help.' \
@@ -265,6 +268,7 @@ function __machinectl_table
                 '-u	Print what undoes it.' \
                 '--unset	Print what undoes it.' \
                 '--no-proxy	Add the machine\'s address to NO_PROXY.' \
+                '--swarm	Point at a manager that answers, of the machine\'s swarm.' \
                 '--format=json|dotenv|properties	A file for tools instead: json, dotenv or properties.' \
                 '--json	The same as --format json.' \
                 '-h	Show help.' \
@@ -281,6 +285,7 @@ function __machinectl_table
         case 'config'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '--swarm	Point at a manager that answers, of the machine\'s swarm.' \
                 '--json	Print JSON.' \
                 '-h	Show help.' \
                 '--help	Show help.'
@@ -450,7 +455,7 @@ function __machinectl_table
                 '--yes	Do not ask before a host is taken over from docker-machine.' \
                 '-f	Replace certificates of somebody else\'s, and restart an engine although that harms.' \
                 '--force	Replace certificates of somebody else\'s, and restart an engine although that harms.' \
-                '--restart-swarm	Restart the engine of a Swarm node, too: its tasks stop.' \
+                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.' \
                 '--open-firewall	Let the engine\'s port through the host\'s firewall.' \
                 '--label=TEXT	A label of the machine and of its engine.' \
                 '--engine-label=TEXT	A label of the machine and of its engine.' \
@@ -494,7 +499,7 @@ function __machinectl_table
                 '--yes	Do not ask.' \
                 '--purge	Undo on the host what was set up there, too; containers stay.' \
                 '--purge-engine	Remove the engine that was installed, too.' \
-                '--restart-swarm	Restart the engine of a Swarm node, too: its tasks stop.' \
+                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.' \
                 '--dry-run	Print what would be done, and do nothing.' \
                 '--forget	Keep nothing that could undo later what was set up on the host.' \
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
@@ -556,7 +561,7 @@ function __machinectl_table
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
                 '-f	Replace certificates of somebody else\'s, and restart an engine although that harms.' \
                 '--force	Replace certificates of somebody else\'s, and restart an engine although that harms.' \
-                '--restart-swarm	Restart the engine of a Swarm node, too: its tasks stop.' \
+                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.' \
                 '--open-firewall	Let the engine\'s port through the host\'s firewall.' \
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
@@ -575,7 +580,7 @@ function __machinectl_table
                 '--yes	Do not ask before an upgrade that is more than a patch.' \
                 '-f	Restart an engine although that harms; it asks all the same.' \
                 '--force	Restart an engine although that harms; it asks all the same.' \
-                '--restart-swarm	Restart the engine of a Swarm node, too: its tasks stop.' \
+                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
@@ -597,7 +602,7 @@ function __machinectl_table
                 '--client-certs	Make a new certificate for the client here, too.' \
                 '--new-ca	Make a new CA, too: it locks out all other clients.' \
                 '--tls-san=TEXT	One more name in the server\'s certificate.' \
-                '--restart-swarm	Restart the engine of a Swarm node, too: its tasks stop.' \
+                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
@@ -792,7 +797,7 @@ function __machinectl_table
                 '-y	Do not ask before machines are removed, or taken over.' \
                 '--yes	Do not ask before machines are removed, or taken over.' \
                 '--force	Replace certificates of somebody else\'s, and restart although it harms.' \
-                '--restart-swarm	Restart the engine of a Swarm node, too: its tasks stop.' \
+                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.' \
                 '--open-firewall	Let the engine\'s port through the host\'s firewall.' \
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
@@ -802,6 +807,16 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
+        case 'inventory'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '--ansible	As Ansible\'s inventory scripts print it.' \
+                '--prometheus	The engines with metrics on, as file_sd of Prometheus has them.' \
+                '--list	All hosts, for Ansible (the default).' \
+                '--host=MACHINE	The variables of one host, for Ansible.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
         case 'run'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
@@ -913,6 +928,23 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments
+        case 'fleet import'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-o=FILE	Write it into FILE, which is not there yet.' \
+                '--output=FILE	Write it into FILE, which is not there yet.' \
+                '--from=ansible|ssh-config	What the file is (else: by what is in it).' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'FILE'
+        case 'fleet init'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-o=FILE	Write it into FILE, which is not there yet.' \
+                '--output=FILE	Write it into FILE, which is not there yet.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
         case 'fleet schema'
             set -g __machinectl_verbs
             set -g __machinectl_flags \

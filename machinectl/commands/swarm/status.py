@@ -11,7 +11,7 @@ from machinectl.hosts.asked import Asked, ask, listed
 from machinectl.hosts.pending import Busy, busy
 from machinectl.hosts.swarm import Manager, Quorum, answering, learn, no_manager
 from machinectl.machines.swarm_node import node_of
-from machinectl.machines.swarms import all_nodes, no_node
+from machinectl.machines.swarms import all_nodes
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -125,8 +125,15 @@ def swarm_status(store: Store, names: Sequence[str], timeout: float) -> list[Swa
             clusters.setdefault(node.cluster or node.node, []).append((machine, node))
     for name in names:
         if name in wanted and not any(machine.name == name for known in clusters.values() for machine, _ in known):
-            raise next((one.failure for one in asked if one.machine.name == name and one.failure), no_node(name))
+            raise next((one.failure for one in asked if one.machine.name == name and one.failure), in_none(name))
     return [seen(known) for known in clusters.values()]
+
+
+def in_none(name: str) -> MachineError:
+    return MachineError(
+        f'"{name}" is in no swarm',
+        f"Have it begin one: machinectl swarm init {name}; or join one: machinectl swarm join <MANAGER> {name}",
+    )
 
 
 def meant(store: Store, names: Sequence[str]) -> list[str]:

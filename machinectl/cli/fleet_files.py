@@ -1,0 +1,54 @@
+"""`fleet init` and `fleet import` on the command line: what writes a fleet's file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from machinectl.cli.output import write_file
+from machinectl.cli.verbs import Names, session, verb
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+
+Output = Annotated[
+    str, typer.Option("-o", "--output", metavar="FILE", help="Write it into FILE, which is not there yet.")
+]
+
+
+def add_writing(group: typer.Typer) -> None:
+    """Add the verbs to the group `fleet`."""
+
+    @verb(group, "fleet init", "Without names, of all.")
+    def init(ctx: typer.Context, names: Names = None, output: Output = "") -> None:
+        from machinectl.commands.fleet.init import fleet_init
+
+        here = session(ctx)
+        hand_over(fleet_init(here.store, names or []), output, here.console)
+
+    @verb(group, "fleet import", "What is not taken over is said.")
+    def import_(
+        ctx: typer.Context,
+        file: Annotated[str, typer.Argument(metavar="FILE")],
+        kind: Annotated[
+            str,
+            typer.Option("--from", metavar="ansible|ssh-config", help="What the file is (else: by what is in it)."),
+        ] = "",
+        output: Output = "",
+    ) -> None:
+        from machinectl.commands.fleet.import_ import fleet_import
+
+        here = session(ctx)
+        hand_over(fleet_import(here.store, here.console, file, kind), output, here.console)
+
+
+def hand_over(text: str, path: str, console: Console) -> None:
+    """Print a file, or write it where it was asked for."""
+    if not path:
+        write_file(text)
+        return
+    from machinectl.fleet.new_file import write_new_file
+
+    write_new_file(path, text)
+    console.note(f"{path} is written. See what is to do: machinectl plan -f {path}")

@@ -1,0 +1,22 @@
+"""`fleet import`: a fleet's file, made of an Ansible inventory or an ssh_config."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.fleet.foreign.importing import imported
+from machinectl.fleet.foreign.sources import Notes
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.machines.store import Store
+
+
+def fleet_import(store: Store, console: Console, path: str, kind: str) -> str:
+    """The file that is made of another one; what is not in it is said. See `imported`."""
+    notes = Notes()
+    try:
+        return imported(path, kind, store.names(), notes)
+    finally:
+        for note in notes.lines:
+            console.warn(note)

@@ -1,0 +1,86 @@
+"""`fleet init`: a fleet's file, made of the machines that there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.driver.finding import load
+from machinectl.errors import MachineError
+from machinectl.fleet.records import described
+from machinectl.fleet.writing import Draft, left_out, settled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.driver import Option
+    from machinectl.fleet.writing import Described
+    from machinectl.machines.store import Store
+
+HEADING = (
+    "The machines of this fleet, and what each shall be.",
+    "",
+    "What is to do is shown by machinectl plan, and done by machinectl apply. What is said of a host counts more than",
+    "its groups, and those more than the defaults. Keys are the options of machinectl create; an editor completes them",
+    "from what machinectl fleet schema prints.",
+)
+TEMPLATE = """\
+# The machines of this fleet, and what each shall be.
+#
+# What is to do is shown by machinectl plan, and done by machinectl apply. Keys are the options of machinectl create; an
+# editor completes them from what machinectl fleet schema prints. Take the # away where it stands right before a key or
+# a blank, and the {} behind hosts.
+
+# For each host that says nothing else, where its driver has the option.
+#defaults:
+#  driver: generic
+#  generic-ssh-user: ops
+#  generic-ssh-key: ~/.ssh/id_ed25519
+
+# For the hosts that are in a group; of several groups, the last one counts most.
+#groups:
+#  web:
+#    labels: {role: web}
+#    engine-opt: [log-driver=local]
+
+hosts: {}
+# A server that is logged in at by SSH, and set up:
+#  orionbox:
+#    generic-ip-address: 192.168.0.29
+#    groups: [web]
+#    tls-san: [orion.local]
+# An engine that is set up already, and the directory with its certificates:
+#  nas:
+#    driver: none
+#    url: tcp://192.168.0.40:2376
+#    tls-dir: certs/nas
+#    labels: {role: store}
+"""
+
+
+def fleet_init(store: Store, names: Sequence[str]) -> str:
+    """A file on which `plan` finds nothing to do, about the machines named, or all. Raises NoSuchMachine.
+
+    What cannot be a host of it is told of in a comment. Without machines it is one to begin with.
+    """
+    for name in names:
+        store.check_exists(name)
+    hosts: list[Described] = []
+    options: dict[str, Sequence[Option]] = {}
+    remarks = []
+    chosen = list(dict.fromkeys(names)) or store.names()
+    for name in chosen:
+        try:
+            hosts.append(host(store, name, options))
+        except MachineError as exc:
+            remarks.append(left_out(name, f"{exc.cause}. {exc.hint}"))
+    if not chosen:
+        return TEMPLATE
+    return settled(Draft(HEADING, hosts, options, left_out=tuple(remarks)), store.names()).text()
+
+
+def host(store: Store, name: str, options: dict[str, Sequence[Option]]) -> Described:
+    """A machine as the file has it. Raises MachineError where it cannot be read, or is half made."""
+    machine = store.read_ready(name)
+    if machine.driver not in options:
+        options[machine.driver] = load(machine.driver).options()
+    return described(machine, options[machine.driver])

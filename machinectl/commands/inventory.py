@@ -1,0 +1,66 @@
+"""`inventory`: the machines, as other programs want to be told of hosts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from machinectl.errors import MachineError
+from machinectl.hosts import ansible, prometheus
+from machinectl.machines.record import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.console import Console
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+
+def ansible_inventory(store: Store, console: Console) -> dict[str, Any]:
+    """What an inventory script answers to --list: groups with their hosts, and all hosts' variables in `_meta`.
+
+    A machine of which there is no saying where it is gets a warning, and is left out.
+    """
+    found, known = [], {}
+    for machine in readable(store, console):
+        if machine.phase is Phase.CREATING:
+            console.warn(f"{machine.name} is left out: it is half made")
+            continue
+        try:
+            known[machine.name] = ansible.variables(machine)
+        except MachineError as exc:
+            console.warn(f"{machine.name} is left out: {exc.cause}")
+            continue
+        found.append(machine)
+    with_ssh = [name for name, variables in known.items() if "ansible_host" in variables]
+    groups = {name: {"hosts": hosts} for name, hosts in ansible.groups(found, with_ssh).items()}
+    return {**groups, "_meta": {"hostvars": known}}
+
+
+def ansible_host(store: Store, name: str) -> dict[str, Any]:
+    """What an inventory script answers to --host: the variables of one. Raises MachineError."""
+    return ansible.variables(store.read(name))
+
+
+def prometheus_targets(store: Store, console: Console) -> list[dict[str, Any]]:
+    """The engines whose metrics can be had from elsewhere, as file_sd has them; of one whose cannot, a warning."""
+    found = []
+    for machine in readable(store, console):
+        try:
+            entry = prometheus.target(machine)
+        except MachineError as exc:
+            console.warn(f"{machine.name} is left out: {exc.cause}. Then: {exc.hint}")
+            continue
+        if entry:
+            found.append(entry)
+    return found
+
+
+def readable(store: Store, console: Console) -> Iterator[Machine]:
+    """The machines whose records can be read; of any other, but docker-machine's, a warning."""
+    for name in store.names():
+        try:
+            yield store.read(name)
+        except MachineError as exc:
+            if not store.is_docker_machines(name):
+                console.warn(f"{name} is left out: {exc.cause}")

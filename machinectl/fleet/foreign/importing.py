@@ -1,0 +1,164 @@
+"""A fleet's file, made of what another program's file knows of hosts."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from machinectl.driver.finding import load
+from machinectl.errors import MachineError, UsageError
+from machinectl.fleet.foreign import ini, ssh_config, yaml_form
+from machinectl.fleet.foreign.sources import Notes, Spot, WrongSource, contents
+from machinectl.fleet.values import CONTROLS
+from machinectl.fleet.writing import Described, Draft, settled
+from machinectl.machines.record import LONGEST_NAME, NAME_CHARACTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from machinectl.fleet.foreign.sources import Foreign
+    from machinectl.fleet.writing import Value
+
+DRIVER = "generic"
+ANSIBLE, SSH_CONFIG = KINDS = ("ansible", "ssh-config")
+SECTION = re.compile(r"^\s*\[[^\]]+\]\s*(?:[#;].*)?$", re.MULTILINE)
+OF_SSH = re.compile(r"^\s*(?:Host|Match|Include)(?:\s*=\s*|\s+)(?!ansible_)\S", re.MULTILINE | re.IGNORECASE)
+OF_YAML = re.compile(r"""---|\{|["']?[\w.-]+["']?\s*:(?:\s|$)""")
+SSH_PORT = "22"
+
+
+def imported(path: str, kind: str, machines: Sequence[str], notes: Notes) -> str:
+    """A fleet's file made of another file; what is not in it is noted.
+
+    `kind` is one of KINDS, or "": what is in the file says what it is. `machines` are those of the store, jump hosts
+    too. Raises MachineError where the file cannot be read, or is not what it was taken for.
+    """
+    if kind and kind not in KINDS:
+        raise UsageError(f"Error: --from {kind!r} is not known", f"One of: {' '.join(KINDS)}")
+    if os.path.isdir(path):
+        raise MachineError(f"{path} is a directory", yaml_form.BY_ANSIBLE)
+    text = contents(path)
+    kind = kind or kind_of(text)
+    if text.startswith("#!"):
+        raise WrongSource(Spot(path), "this is a program, which is not run here", yaml_form.BY_ANSIBLE)
+    found = hosts_in(text, path, kind, notes)
+    if not found:
+        patterns = "A Host line with a pattern names none. " if kind == SSH_CONFIG else ""
+        raise MachineError(
+            f"{path} names no host that is logged in at by SSH", f"{patterns}What it is can be said: --from"
+        )
+    taken = Taking(notes, machines)
+    hosts = taken.hosts(found)
+    heading = (f"Made of {path}, which stays as it is. Look through it, then: machinectl plan",)
+    draft = Draft(heading, hosts, {DRIVER: load(DRIVER).options()}, taken.groups(found))
+    done = settled(draft, machines)
+    for line in done.left_out:
+        notes.lines[line] = None
+    return done.text()
+
+
+def kind_of(text: str) -> str:
+    """What a file is by what is in it."""
+    if is_yaml(text) or SECTION.search(text):
+        return ANSIBLE
+    return SSH_CONFIG if OF_SSH.search(text) else ANSIBLE
+
+
+def is_yaml(text: str) -> bool:
+    """Whether what stands there first is YAML's."""
+    lines = (line.strip() for line in text.splitlines())
+    first = next((line for line in lines if line and not line.startswith(("#", ";"))), "")
+    return bool(OF_YAML.match(first))
+
+
+def hosts_in(text: str, path: str, kind: str, notes: Notes) -> list[Foreign]:
+    if kind == SSH_CONFIG:
+        return ssh_config.parse(text, path, notes)
+    inventory = yaml_form.parse(text, path) if is_yaml(text) else ini.parse(text, path)
+    yaml_form.add_files_beside(inventory, os.path.dirname(path), notes)
+    return inventory.taken(notes)
+
+
+class Taking:
+    """What becomes of hosts: each gets a name that a machine can have, and what is not known here is noted."""
+
+    def __init__(self, notes: Notes, machines: Sequence[str]) -> None:
+        self.notes = notes
+        self.machines = machines
+        # By the name that the file has for it.
+        self.names: dict[str, str] = {}
+
+    def hosts(self, found: Sequence[Foreign]) -> list[Described]:
+        self.name(found)
+        return [self.host(each) for each in found]
+
+    def name(self, found: Iterable[Foreign]) -> None:
+        taken: set[str] = set()
+        for each in found:
+            name = first = as_name(each.name)
+            number = 1
+            while name.lower() in taken:
+                number += 1
+                name = f"{first}-{number}"
+            taken.add(name.lower())
+            self.names[each.name] = name
+            if name != each.name:
+                self.notes.add(each.spot, f"{each.name} is called {name}: a name has letters, digits, - and .")
+
+    def host(self, each: Foreign) -> Described:
+        keys: dict[str, Value] = {"generic-ip-address": each.address}
+        if each.user:
+            keys["generic-ssh-user"] = each.user
+        if each.port and each.port != SSH_PORT:
+            self.port(keys, each)
+        if each.key:
+            # What begins with ~ is as good in a fleet's file.
+            beside = os.path.dirname(each.spot.path)
+            keys["generic-ssh-key"] = (
+                each.key if each.key.startswith("~") else os.path.abspath(os.path.join(beside, each.key))
+            )
+        if each.groups:
+            keys["groups"] = tuple(map(as_group, each.groups))
+        if each.jump:
+            self.jump(keys, each)
+        for key, value in list(keys.items()):
+            if isinstance(value, str) and CONTROLS.search(value):
+                self.notes.add(each.spot, f"{key} of {each.name} is not taken over: {value!r}")
+                del keys[key]
+        return Described(self.names[each.name], DRIVER, keys)
+
+    def port(self, keys: dict[str, Value], each: Foreign) -> None:
+        if each.port.isascii() and each.port.isdecimal() and len(each.port) < 6:  # noqa: PLR2004 - digits of a port
+            keys["generic-ssh-port"] = int(each.port)
+        else:
+            self.notes.add(each.spot, f"the port of {each.name} is not taken over: {each.port!r} is none")
+
+    def jump(self, keys: dict[str, Value], each: Foreign) -> None:
+        jump = each.jump.removeprefix("ssh://").rstrip("/")
+        if jump in self.names:
+            jump = self.names[jump]
+            if jump == self.names[each.name]:
+                return
+        is_known = "@" in jump or jump in self.names.values() or jump in self.machines
+        if "," in jump or not is_known:
+            why = "it is more than one" if "," in jump else "write it as user@host[:port]"
+            self.notes.add(each.spot, f"the jump host of {each.name} is not taken over, {jump}: {why}")
+            return
+        keys["ssh-jump"] = jump
+
+    def groups(self, found: Iterable[Foreign]) -> dict[str, dict[str, Value]]:
+        """Each group with a label of its name: machines are selected by labels."""
+        names = dict.fromkeys(as_group(name) for each in found for name in each.groups)
+        return {name: {"labels": {name: ""}} for name in names}
+
+
+def as_group(text: str) -> str:
+    """A group's name that is a label's, too."""
+    return "".join(letter if letter.isprintable() and letter not in " =" else "-" for letter in text)
+
+
+def as_name(text: str) -> str:
+    """A name that a machine can have, made of one that it may not."""
+    name = "".join(letter if letter in NAME_CHARACTERS else "-" for letter in text).lstrip("-.")[:LONGEST_NAME]
+    return name or "host"

@@ -1,0 +1,118 @@
+"""An Ansible inventory in its INI form.
+
+The format: https://docs.ansible.com/ansible/latest/collections/ansible/builtin/ini_inventory.html
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+
+from machinectl.fleet.foreign.inventory import ALL, UNGROUPED, Inventory, Variable, of_login
+from machinectl.fleet.foreign.ranges import NoRange, hosts
+from machinectl.fleet.foreign.sources import Spot, WrongSource
+
+SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:[#;].*)?")
+GROUP_NAME = re.compile(r"([^\s:\[\]#]+)\s*(?:#.*)?")
+COMMENT = ("#", ";")
+# A value that a person has put between quotes. Characters.
+LONGEST_QUOTED = 4096
+
+
+def parse(text: str, path: str) -> Inventory:
+    """What an inventory says. Raises WrongSource with the first line that is wrong."""
+    reading = Reading(path)
+    for number, line in enumerate(text.split("\n"), start=1):
+        stripped = line.strip()
+        if stripped and not stripped.startswith(COMMENT):
+            reading.take(stripped, Spot(path, number))
+    reading.check()
+    return reading.inventory
+
+
+class Reading:
+    """One file, line by line: in which section a line is, and what was spoken of before it was there."""
+
+    def __init__(self, path: str) -> None:
+        self.inventory = Inventory(Spot(path))
+        self.section, self.kind = UNGROUPED, "hosts"
+        # Where a group is spoken of that must be made somewhere.
+        self.owed: dict[str, tuple[Spot, str]] = {}
+        self.made = {ALL, UNGROUPED}
+
+    def take(self, line: str, spot: Spot) -> None:
+        header = SECTION.fullmatch(line)
+        if header:
+            self.begin(header[1], header[2] or "hosts", spot)
+        elif line.startswith("[") and line.endswith("]"):
+            raise WrongSource(spot, f"{line} is no section: write [group], [group:children] or [group:vars]")
+        elif self.kind == "hosts":
+            self.hosts(line, spot)
+        elif self.kind == "children":
+            self.child(line, spot)
+        else:
+            self.variable(line, spot)
+
+    def begin(self, name: str, kind: str, spot: Spot) -> None:
+        if kind not in {"hosts", "children", "vars"}:
+            raise WrongSource(
+                spot, f"[{name}:{kind}] is no section: write [{name}], [{name}:children] or [{name}:vars]"
+            )
+        self.section, self.kind = name, kind
+        self.inventory.group(name, spot)
+        if kind == "vars":
+            self.owed.setdefault(name, (spot, f"[{name}:vars] is about a group that is not there"))
+        else:
+            self.made.add(name)
+
+    def hosts(self, line: str, spot: Spot) -> None:
+        try:
+            pattern, *words = shlex.split(line, comments=True)
+            names, port = hosts(pattern)
+        except (ValueError, NoRange) as exc:
+            raise WrongSource(spot, f"{line!r} is no host: {exc}") from exc
+        found: dict[str, Variable] = {}
+        if port:
+            found["ansible_port"] = Variable(port, spot)
+        for word in words:
+            key, equals, value = word.partition("=")
+            if not equals:
+                raise WrongSource(spot, f"{word!r} is no variable: write NAME=VALUE")
+            found[key] = Variable(unquoted(value), spot)
+        for name in names:
+            if not name or any(letter.isspace() for letter in name):
+                raise WrongSource(spot, f"{name!r} is no host's name")
+            self.inventory.host(name, spot, self.section).variables.update(of_login(found))
+
+    def child(self, line: str, spot: Spot) -> None:
+        name = GROUP_NAME.fullmatch(line)
+        if not name:
+            raise WrongSource(spot, f"{line!r} is no group's name")
+        self.inventory.group(name[1], spot)
+        self.inventory.groups[self.section].children.setdefault(name[1], spot)
+        self.owed.setdefault(name[1], (spot, f"the group {name[1]} is not there"))
+
+    def variable(self, line: str, spot: Spot) -> None:
+        key, equals, value = line.partition("=")
+        if not equals:
+            raise WrongSource(spot, f"{line!r} is no variable: write NAME=VALUE")
+        found = {key.strip(): Variable(unquoted(value.strip()), spot)}
+        self.inventory.groups[self.section].variables.update(of_login(found))
+
+    def check(self) -> None:
+        """Refuse groups that are spoken of and not there."""
+        for name, (spot, why) in self.owed.items():
+            if name not in self.made:
+                raise WrongSource(spot, why)
+
+
+def unquoted(value: str) -> str:
+    """A value without the quotes of Python's that Ansible takes off it."""
+    if value[:1] not in {"'", '"'} or len(value) > LONGEST_QUOTED:
+        return value
+    try:
+        found = ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
+    return found if isinstance(found, str) else value

@@ -1,0 +1,211 @@
+"""An Ansible inventory: groups, hosts and their variables, and what a variable is for a host in the end.
+
+Of variables those count that say how a host is logged in at. Which of several values holds:
+https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#how-variables-are-merged
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl.fleet.foreign.sources import Foreign, WrongSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from machinectl.fleet.foreign.sources import Notes, Spot
+
+ALL, UNGROUPED = "all", "ungrouped"
+PREFIX = "ansible_"
+# Where two say the same, the last one counts, as it does there.
+ADDRESS = ("ansible_host", "ansible_ssh_host")
+PORT = ("ansible_port", "ansible_ssh_port")
+USER = ("ansible_user", "ansible_ssh_user")
+KEY = ("ansible_private_key_file", "ansible_ssh_private_key_file")
+ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
+CONNECTION = "ansible_connection"
+PRIORITY = "ansible_group_priority"
+TAKEN = frozenset({*ADDRESS, *PORT, *USER, *KEY, *ARGUMENTS, CONNECTION, PRIORITY})
+OVER_SSH = frozenset({"", "ssh", "smart", "paramiko", "paramiko_ssh", "ansible.builtin.ssh"})
+SECRET = re.compile(r"pass(word|phrase)?$")
+VAULT = "$ANSIBLE_VAULT"
+TEMPLATE = re.compile(r"\{[{%#]")
+
+
+class Variable(NamedTuple):
+    """What a variable is set to, as a text, and where."""
+
+    value: str
+    spot: Spot
+
+
+@dataclass
+class Group:
+    """A group: its hosts and the groups that are in it, and its own variables. `further` are those beside the file."""
+
+    name: str
+    spot: Spot
+    hosts: dict[str, None] = field(default_factory=dict)
+    children: dict[str, Spot] = field(default_factory=dict)
+    variables: dict[str, Variable] = field(default_factory=dict)
+    further: dict[str, Variable] = field(default_factory=dict)
+
+
+@dataclass
+class Host:
+    """A host by its own variables."""
+
+    name: str
+    spot: Spot
+    variables: dict[str, Variable] = field(default_factory=dict)
+    further: dict[str, Variable] = field(default_factory=dict)
+
+
+class Inventory:
+    """One file's groups and hosts, in its order."""
+
+    def __init__(self, spot: Spot) -> None:
+        self.spot = spot
+        self.groups: dict[str, Group] = {name: Group(name, spot) for name in (ALL, UNGROUPED)}
+        self.hosts: dict[str, Host] = {}
+
+    def group(self, name: str, spot: Spot) -> Group:
+        return self.groups.setdefault(name, Group(name, spot))
+
+    def host(self, name: str, spot: Spot, group: str) -> Host:
+        """A host of a group."""
+        self.groups[group].hosts[name] = None
+        return self.hosts.setdefault(name, Host(name, spot))
+
+    def taken(self, notes: Notes) -> list[Foreign]:
+        """The hosts that are logged in at by SSH. Raises WrongSource where a group would hold itself."""
+        parents = self.parents()
+        depths = self.depths(parents)
+        found = []
+        for host in self.hosts.values():
+            groups = self.groups_of(host, parents, depths)
+            variables = self.variables(host, groups)
+            if foreign := as_foreign(host, [group.name for group in groups], variables, notes):
+                found.append(foreign)
+        return found
+
+    def parents(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {name: [] for name in self.groups}
+        for group in self.groups.values():
+            for child in group.children:
+                found[child].append(group.name)
+        return found
+
+    def depths(self, parents: Mapping[str, list[str]]) -> dict[str, int]:
+        """How far each group is below `all`, by its longest way."""
+        depths: dict[str, int] = {ALL: 0}
+        left = {name: {up for up in above if up != ALL} for name, above in parents.items() if name != ALL}
+        depth = 0
+        while left:
+            depth += 1
+            ready = [name for name, above in left.items() if not above]
+            if not ready:
+                name = min(left)
+                raise WrongSource(self.groups[name].spot, f"the group {name} is within itself")
+            for name in ready:
+                depths[name] = depth
+                del left[name]
+            for above in left.values():
+                above.difference_update(ready)
+        return depths
+
+    def groups_of(self, host: Host, parents: Mapping[str, list[str]], depths: Mapping[str, int]) -> list[Group]:
+        """The groups that a host is in, those first that count least."""
+        open_ones = [group.name for group in self.groups.values() if host.name in group.hosts]
+        found = {ALL}
+        while open_ones:
+            name = open_ones.pop()
+            if name not in found:
+                found.add(name)
+                open_ones += parents[name]
+
+        def rank(name: str) -> tuple[int, int, str]:
+            given = self.groups[name].variables.get(PRIORITY) or self.groups[name].further.get(PRIORITY)
+            priority = int(given.value) if given and re.fullmatch(r"-?[0-9]{1,9}", given.value) else 1
+            return depths[name], priority, name
+
+        return [self.groups[name] for name in sorted(found, key=rank)]
+
+    def variables(self, host: Host, groups: list[Group]) -> dict[str, Variable]:
+        """What holds for a host: the file's groups, then what stands beside it of groups, then the host's own."""
+        found: dict[str, Variable] = {}
+        for group in groups:
+            found.update(group.variables)
+        for group in groups:
+            found.update(group.further)
+        return {**found, **host.variables, **host.further}
+
+
+def as_foreign(host: Host, groups: list[str], variables: Mapping[str, Variable], notes: Notes) -> Foreign | None:
+    """A host as it is logged in at; None where that is not by SSH. What is not taken over is noted."""
+    usable = dict(readable(variables, notes))
+
+    def value(names: tuple[str, ...]) -> str:
+        return next((usable[name].value for name in reversed(names) if name in usable), "")
+
+    connection = usable.get(CONNECTION)
+    if connection and connection.value not in OVER_SSH:
+        notes.add(host.spot, f"{host.name} is left out: it is not logged in at by SSH, but by {connection.value}")
+        return None
+    unreadable = [name for name in ADDRESS if name in variables and name not in usable]
+    if unreadable:
+        notes.add(host.spot, f"{host.name} is left out: its {unreadable[0]} cannot be known here")
+        return None
+    jump = ""
+    for name in ARGUMENTS:
+        if name in usable:
+            jump = jump_of(name, usable[name], notes) or jump
+    own = tuple(name for name in groups if name not in {ALL, UNGROUPED})
+    return Foreign(host.name, host.spot, value(ADDRESS) or host.name, value(USER), value(PORT), value(KEY), jump, own)
+
+
+def readable(variables: Mapping[str, Variable], notes: Notes) -> Iterator[tuple[str, Variable]]:
+    """The variables that are taken over, and whose values are known here; of the others it is said, once each."""
+    for name, variable in variables.items():
+        if SECRET.search(name):
+            notes.once(name, variable.spot, f"{name} is not taken over: a secret goes into a file of its own")
+        elif name not in TAKEN:
+            notes.once(name, variable.spot, f"{name} is not taken over")
+        elif VAULT in variable.value:
+            notes.once(name, variable.spot, f"{name} is not taken over: it is in Ansible's vault")
+        elif TEMPLATE.search(variable.value):
+            notes.once(name, variable.spot, f"{name} is not taken over: it is a template, which only Ansible fills in")
+        else:
+            yield name, variable
+
+
+def jump_of(name: str, variable: Variable, notes: Notes) -> str:
+    """The jump host among options of ssh; of what else stands there it is said that it is not taken over."""
+    try:
+        words = shlex.split(variable.value)
+    except ValueError:
+        words = [variable.value]
+    jump, rest = "", []
+    while words:
+        word = words.pop(0)
+        option = word.removeprefix("-o") if word != "-o" else (words.pop(0) if words else "")
+        keyword, _, value = option.strip().partition("=")
+        if word == "-J" and words:
+            jump = words.pop(0)
+        elif word.startswith("-J") and word != "-J":
+            jump = word.removeprefix("-J")
+        elif word.startswith("-o") and keyword.strip().lower() == "proxyjump":
+            jump = value.strip()
+        else:
+            rest.append(word if word != "-o" else f"-o {option}")
+    if rest:
+        notes.once(f"{name} {rest}", variable.spot, f"of {name} is not taken over: {' '.join(rest)}")
+    return jump
+
+
+def of_login(variables: Mapping[str, Variable]) -> dict[str, Variable]:
+    """Those that are Ansible's own: the others are about what it does there."""
+    return {name: variable for name, variable in variables.items() if name.startswith(PREFIX)}

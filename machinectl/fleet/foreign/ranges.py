@@ -1,0 +1,91 @@
+"""Names of many hosts in one: web[01:03], db-[a:c], [1:9:2].
+
+The format: https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#adding-ranges-of-hosts
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import re
+import string
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# More hosts in a line are a slip of the hand.
+MOST = 10_000
+RANGE = re.compile(r"\[([^\[\]:]*):([^\[\]:]*)(?::([^\[\]:]*))?\]")
+WITH_PORT = re.compile(r"((?:[^:\[\]]|\[[^\]]*\])+):([0-9]+)")
+ADDRESS = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::([0-9]+))?")
+
+
+class NoRange(Exception):
+    """Why a name cannot be expanded."""
+
+
+def hosts(pattern: str) -> tuple[list[str], str]:
+    """The names that a pattern stands for, and the port behind it, "" where there is none. Raises NoRange."""
+    bracketed = ADDRESS.fullmatch(pattern)
+    if bracketed and is_v6(bracketed[1]):
+        return [bracketed[1]], bracketed[2] or ""
+    with_port = WITH_PORT.fullmatch(pattern)
+    name, port = (with_port[1], with_port[2]) if with_port else (pattern, "")
+    if name.endswith(":") and not is_v6(name):
+        raise NoRange(f"{pattern!r} ends in a colon, and no port follows")
+    return expanded(name), port
+
+
+def is_v6(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == 6  # noqa: PLR2004 - IPv6
+    except ValueError:
+        return False
+
+
+def expanded(name: str) -> list[str]:
+    """The names in their order: the last range of several counts fastest. Raises NoRange."""
+    parts: list[Sequence[str]] = []
+    end, number = 0, 1
+    for found in RANGE.finditer(name):
+        numbers = span(found[1], found[2], found[3])
+        number *= len(numbers)
+        if number > MOST:
+            raise NoRange(f"{name!r} is more than {MOST} hosts")
+        parts += [[name[end : found.start()]], [*numbers]]
+        end = found.end()
+    names = ["".join(words) for words in itertools.product(*parts, [name[end:]])]
+    if any(mark in names[0] for mark in "[]"):
+        raise NoRange(f"in {name!r}, a bracket is no range's: [1:9]")
+    return names
+
+
+def span(begin: str, end: str, step: str | None) -> Sequence[str]:
+    """What a range counts through, both ends included; leading zeros stay. Raises NoRange."""
+    begin = begin or "0"
+    every = whole(step if step is not None else "1")
+    if not end:
+        raise NoRange("a range has an end: [1:9]")
+    if every < 1:
+        raise NoRange("a range counts by 1 or more")
+    letters = string.ascii_letters
+    if len(begin) == len(end) == 1 and begin in letters and end in letters:
+        found: Sequence[str] = letters[letters.index(begin) : letters.index(end) + 1 : every]
+    else:
+        numbers = range(whole(begin), whole(end) + 1, every)
+        if len(numbers) > MOST:
+            raise NoRange(f"[{begin}:{end}] is more than {MOST} hosts")
+        padded = begin[0] == "0" and len(begin) > 1
+        if padded and len(begin) != len(end):
+            raise NoRange(f"[{begin}:{end}]: with leading zeros, both ends have as many digits")
+        found = [str(number).zfill(len(begin) if padded else 0) for number in numbers]
+    if not found:
+        raise NoRange(f"[{begin}:{end}] begins after its end")
+    return found
+
+
+def whole(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9):  # noqa: PLR2004 - of a number that anybody counts to
+        raise NoRange(f"{text!r} is neither a number nor a letter")
+    return int(text)

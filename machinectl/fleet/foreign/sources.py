@@ -1,0 +1,81 @@
+"""A host as another program's file has it, and what is said of that file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from machinectl.atomic import read_file
+from machinectl.errors import MachineError, one_line
+
+# In bytes: some 100,000 hosts.
+LONGEST_FILE = 8 << 20
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A line of a file, as the user called that."""
+
+    path: str
+    line: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+class WrongSource(MachineError):
+    """A file that is not what it was taken for; the cause names file and line."""
+
+    def __init__(self, spot: Spot, why: str, hint: str = "Mend it, or say what it is: --from") -> None:
+        super().__init__(f"{spot}: {one_line(why)}", hint)
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A host by the name that the file has for it. `port` and the texts are as they stand there, "" where nothing does.
+
+    `jump` is a ProxyJump's value: [user@]host[:port], where several are parted by commas.
+    """
+
+    name: str
+    spot: Spot
+    address: str
+    user: str = ""
+    port: str = ""
+    key: str = ""
+    jump: str = ""
+    groups: tuple[str, ...] = ()
+
+
+@dataclass
+class Notes:
+    """What is not taken over, and why: a line each, and each but once."""
+
+    lines: dict[str, None] = field(default_factory=dict)
+    _said: set[str] = field(default_factory=set)
+
+    def add(self, spot: Spot, text: str) -> None:
+        self.lines[f"{spot}: {one_line(text)}"] = None
+
+    def once(self, about: str, spot: Spot, text: str) -> None:
+        """Say something of its first place alone."""
+        if about not in self._said:
+            self._said.add(about)
+            self.add(spot, text)
+
+
+def contents(path: str) -> str:
+    """What a file holds. Raises MachineError where it cannot be read, or is no text."""
+    try:
+        data = read_file(path, LONGEST_FILE)
+    except (OSError, ValueError) as exc:
+        reason = (exc.strerror or str(exc)) if isinstance(exc, OSError) else "no file has such a name"
+        raise MachineError(f"{one_line(path)} cannot be read: {reason}", "Name an inventory, or an ssh_config") from exc
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        line = data[: exc.start].count(b"\n") + 1
+        raise WrongSource(Spot(path, line), "this is not UTF-8", "Save the file as UTF-8") from exc
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise WrongSource(Spot(path, line), "here is a NUL: a file of text has none", "Name another file")
+    return text

@@ -1,0 +1,186 @@
+"""An Ansible inventory in its YAML form, and the files of variables beside an inventory.
+
+The formats: https://docs.ansible.com/ansible/latest/collections/ansible/builtin/yaml_inventory.html, and
+https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#organizing-host-and-group-variables
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from machinectl.errors import MachineError
+from machinectl.fleet.document import Builder, Listed, Mapped, NotADocument, Text, events
+from machinectl.fleet.faults import Faults
+from machinectl.fleet.foreign.inventory import VAULT, Inventory, Variable, of_login
+from machinectl.fleet.foreign.ranges import NoRange, hosts
+from machinectl.fleet.foreign.sources import Spot, WrongSource, contents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.fleet.document import Node
+    from machinectl.fleet.foreign.sources import Notes
+    from machinectl.fleet.model import Place
+
+# Of a group's keys, those that say what is in it.
+PARTS = ("hosts", "vars", "children")
+# As Ansible looks for them, in its order (its plugin host_group_vars).
+ENDINGS = ("", ".yml", ".yaml", ".json")
+BY_ANSIBLE = "Have Ansible itself print it: ansible-inventory -i <FILE> --list --yaml; that can be imported"
+
+
+class Lenient(Builder):
+    """Makes a tree of any YAML: what a tag means is Ansible's affair, and a key that is there twice counts once."""
+
+    def check_tag(self, event: Any, place: Place) -> None:
+        """Take `!vault` and `!unsafe` for what they stand before."""
+
+    def tree(self, text: str) -> Node | None:
+        for event in events(text):
+            self.take(event)
+        return self.root
+
+
+def tree(text: str, path: str) -> Node | None:
+    """What a file holds, None where that is nothing. Raises WrongSource."""
+    try:
+        return Lenient(Faults(path)).tree(text)
+    except NotADocument as wrong:
+        raise WrongSource(Spot(path, wrong.place.line), wrong.why) from wrong
+
+
+def parse(text: str, path: str) -> Inventory:
+    """What an inventory says. Raises WrongSource with the first thing that is wrong."""
+    inventory = Inventory(Spot(path))
+    root = tree(text, path)
+    if root is None or is_nothing(root):
+        return inventory
+    found = mapping(root, path, "an inventory")
+    if "plugin" in found.entries:
+        spot = spot_of(found.entries["plugin"].place, path)
+        raise WrongSource(spot, "this has a plugin of Ansible's look for hosts", BY_ANSIBLE)
+    Reading(inventory, path).groups(found)
+    return inventory
+
+
+class Reading:
+    """One file, on its way to groups and hosts."""
+
+    def __init__(self, inventory: Inventory, path: str) -> None:
+        self.inventory = inventory
+        self.path = path
+
+    def groups(self, root: Mapped) -> None:
+        # Not by calling itself: files may be deep.
+        left: list[tuple[str, Place, Node, str]] = [
+            (name, entry.place, entry.value, "") for name, entry in root.entries.items()
+        ]
+        while left:
+            name, place, node, parent = left.pop(0)
+            group = self.inventory.group(name, spot_of(place, self.path))
+            if parent:
+                self.inventory.groups[parent].children.setdefault(name, spot_of(place, self.path))
+            if is_nothing(node):
+                continue
+            parts = mapping(node, self.path, f"the group {name}").entries
+            for host, spot, variables in self.hosts(parts["hosts"].value) if "hosts" in parts else ():
+                self.inventory.host(host, spot, name).variables.update(variables)
+            if "vars" in parts:
+                group.variables.update(variables_of(parts["vars"].value, self.path))
+            if "children" in parts and not is_nothing(parts["children"].value):
+                children = mapping(parts["children"].value, self.path, f"the children of {name}").entries
+                left += [(child, entry.place, entry.value, name) for child, entry in children.items()]
+
+    def hosts(self, node: Node) -> Iterator[tuple[str, Spot, dict[str, Variable]]]:
+        """The hosts of a group, ranges counted out, each with its variables."""
+        if is_nothing(node):
+            return
+        for pattern, entry in mapping(node, self.path, "hosts").entries.items():
+            spot = spot_of(entry.place, self.path)
+            try:
+                names, port = hosts(pattern)
+            except NoRange as exc:
+                raise WrongSource(spot, f"{pattern!r} is no host: {exc}") from exc
+            variables = {"ansible_port": Variable(port, spot)} if port else {}
+            variables.update(variables_of(entry.value, self.path))
+            for name in names:
+                yield name, spot, variables
+
+
+def variables_of(node: Node, path: str) -> dict[str, Variable]:
+    """The variables of Ansible's own in a mapping; what is no text is none that counts here."""
+    if is_nothing(node):
+        return {}
+    found = {
+        name: Variable(entry.value.text, spot_of(entry.place, path))
+        for name, entry in mapping(node, path, "variables").entries.items()
+        if isinstance(entry.value, Text) and not entry.value.is_null
+    }
+    return of_login(found)
+
+
+def add_files_beside(inventory: Inventory, directory: str, notes: Notes) -> None:
+    """Take over the variables in `group_vars` and `host_vars` beside an inventory. Raises WrongSource."""
+    for kind, known in (("group_vars", inventory.groups), ("host_vars", inventory.hosts)):
+        place = os.path.join(directory, kind)
+        if not os.path.isdir(place):
+            continue
+        for name, each in known.items():
+            # Names are somebody else's: none leads out of the directory.
+            if os.path.basename(name) != name or name in {os.curdir, os.pardir}:
+                continue
+            for path in files_of(os.path.join(place, name)):
+                each.further.update(in_file(path, notes))
+
+
+def files_of(base: str) -> list[str]:
+    """The files with the variables of a group or host: the first that there is, or all in a directory of its name."""
+    for ending in ENDINGS:
+        path = f"{base}{ending}"
+        if os.path.isdir(path) and not ending:
+            return sorted(files_beneath(path))
+        if os.path.isfile(path):
+            return [path]
+    return []
+
+
+def files_beneath(directory: str) -> Iterator[str]:
+    for where, directories, names in os.walk(directory):
+        directories[:] = [name for name in directories if not name.startswith(".")]
+        for name in names:
+            if not name.startswith(".") and not name.endswith("~") and os.path.splitext(name)[1] in ENDINGS:
+                yield os.path.join(where, name)
+
+
+def in_file(path: str, notes: Notes) -> dict[str, Variable]:
+    """The variables in a file; none where it is in a vault, or cannot be read, which is noted."""
+    try:
+        text = contents(path)
+    except WrongSource:
+        raise
+    except MachineError as exc:
+        notes.add(Spot(path), exc.cause)
+        return {}
+    if text.startswith(VAULT):
+        notes.add(Spot(path), "it is in Ansible's vault, and passed over")
+        return {}
+    root = tree(text, path)
+    return {} if root is None else variables_of(root, path)
+
+
+def is_nothing(node: Node) -> bool:
+    return isinstance(node, Text) and node.is_null
+
+
+def spot_of(place: Place, path: str) -> Spot:
+    return Spot(path, place.line)
+
+
+def mapping(node: Node, path: str, what: str) -> Mapped:
+    """A node that is to be a mapping. Raises WrongSource."""
+    if isinstance(node, Mapped):
+        return node
+    names = [each.text for each in node.items if isinstance(each, Text)] if isinstance(node, Listed) else [node.text]
+    like = f": write {names[0]}: in place of - {names[0]}" if names and isinstance(node, Listed) else ""
+    raise WrongSource(spot_of(node.place, path), f"{what} is a mapping, this is {node.name}{like}")

@@ -1,0 +1,41 @@
+"""A file that is written for the user, and never over one that is there."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from machinectl.errors import MachineError
+
+# As any file of the user's: their umask takes from it.
+READABLE = 0o666
+
+
+def write_new_file(path: str, text: str) -> None:
+    """Write a text where nothing is yet. Raises MachineError; no part of it is left then."""
+    named = shlex.quote(path)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READABLE)
+    except FileExistsError as exc:
+        raise MachineError(
+            f"{path} is there already, and stays as it is",
+            f"Choose another name, or move it away: mv {named} {named}.old",
+        ) from exc
+    except (OSError, ValueError) as exc:
+        raise failed(path, exc) from exc
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(descriptor)
+    except BaseException as exc:
+        os.unlink(path)
+        if isinstance(exc, OSError):
+            raise failed(path, exc) from exc
+        raise
+
+
+def failed(path: str, why: OSError | ValueError) -> MachineError:
+    reason = why.strerror if isinstance(why, OSError) else "no file has such a name"
+    directory = shlex.quote(os.path.dirname(path) or os.curdir)
+    return MachineError(f"{path} cannot be written: {reason}", f"See: ls -ld {directory}; df -h {directory}")

@@ -1,0 +1,127 @@
+"""A machine's record, said as a fleet's file says it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from machinectl import url as engine_url
+from machinectl.errors import UsageError
+from machinectl.fleet.values import CONTROLS
+from machinectl.fleet.writing import Described
+from machinectl.machines.engine_options import DECLARED
+from machinectl.masking import without_secret_of, without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from machinectl.driver import Option, OptionValue
+    from machinectl.fleet.writing import Value
+    from machinectl.machines.record import Machine
+
+# The driver's option that says where the engine is: `set --url` changes that for machines of any driver.
+URL = "url"
+
+
+class Description:
+    """A machine on its way into the file: `keys` as far as they are known, `remarks` for what cannot stand there."""
+
+    def __init__(self, machine: Machine, options: Sequence[Option]) -> None:
+        self.machine = machine
+        self.options = options
+        self.keys: dict[str, Value] = {}
+        self.remarks: list[str] = []
+
+    def whole(self) -> Described:
+        for option in self.options:
+            self.of_driver(option)
+        self.labels()
+        for asked in DECLARED:
+            self.of_engine(asked.flag.removeprefix("--"), getattr(self.machine.engine, asked.key))
+        self.switches()
+        if self.machine.jump:
+            self.say("ssh-jump", self.machine.jump)
+        return Described(self.machine.name, self.machine.driver, self.keys, tuple(self.remarks))
+
+    def of_driver(self, option: Option) -> None:
+        if option.secret:
+            self.remarks.append(f"{option.name}-file is needed where it is made anew")
+            return
+        value = self.machine.spec.options.get(option.name, option.default)
+        if option.name == URL and self.machine.url:
+            value = self.machine.url
+        if type(value) is not type(option.default):
+            self.remarks.append(f"{option.name} is left out: on record it is {one_word(value)}")
+        elif value != option.default:
+            self.say(option.name, from_home(value) if option.path else value)
+
+    def labels(self) -> None:
+        found = {}
+        for key, value in self.machine.labels.items():
+            if not key.strip() or "=" in key or not key.isprintable() or CONTROLS.search(value):
+                self.remarks.append(f"a label is left out, which no file has: {key!r}")
+            elif without_secret_of(key, value) != value:
+                self.remarks.append(f"a secret is left out: the label {key}")
+            else:
+                found[key] = value
+        if found:
+            self.keys["labels"] = found
+
+    def of_engine(self, key: str, value: str | tuple[str, ...]) -> None:
+        if isinstance(value, str):
+            if value:
+                self.say(key, value)
+            return
+        secret = [each for each in value if without_secrets(each) != each]
+        for each in secret:
+            hint = ": put it into a file, engine-env-file" if key == "engine-env" else ""
+            self.remarks.append(f"a secret is left out{hint}: {key} {without_secrets(each)}")
+        if kept := tuple(each for each in value if each not in secret):
+            self.say(key, kept)
+
+    def switches(self) -> None:
+        machine = self.machine
+        if not machine.tls and speaks_tls(machine.url):
+            self.keys["no-tls"] = True
+        if not machine.provision:
+            self.keys["no-provision"] = True
+        if not machine.context:
+            self.keys["no-context"] = True
+
+    def say(self, key: str, value: OptionValue) -> None:
+        if any(CONTROLS.search(each) for each in texts(value)):
+            self.remarks.append(f"{key} is left out: it holds what no file has, {one_word(value)}")
+        else:
+            self.keys[key] = value
+
+
+def described(machine: Machine, options: Sequence[Option]) -> Described:
+    """What a file is to say so that `plan` finds nothing to do; `options` are those of the machine's driver.
+
+    A secret is not written: a remark says so.
+    """
+    return Description(machine, options).whole()
+
+
+def texts(value: OptionValue) -> Iterator[str]:
+    for each in value if isinstance(value, tuple) else (value,):
+        if isinstance(each, str):
+            yield each
+
+
+def one_word(value: object) -> str:
+    return repr(value)[:80]
+
+
+def from_home(value: OptionValue) -> OptionValue:
+    """A path as people share it: beneath the home directory of whoever reads it."""
+    home = os.path.join(os.path.expanduser("~"), "")
+    return f"~/{value.removeprefix(home)}" if isinstance(value, str) and value.startswith(home) else value
+
+
+def speaks_tls(url: str) -> bool:
+    """Whether the engine at a URL is spoken to over TLS where nothing else is said."""
+    try:
+        return engine_url.uses_tls(url)
+    except UsageError:
+        return False

@@ -1,0 +1,211 @@
+"""A fleet's file as it is written: what comes out is read again as the very same texts, and meant to be edited.
+
+What many hosts share stands in its defaults. Comments are lines, whatever was put into them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from machinectl.errors import one_line
+from machinectl.fleet.faults import WrongFile
+from machinectl.fleet.reading import DEFAULT_FILE, parse_fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from machinectl.driver import Option, OptionValue
+
+    # What stands under a key: also a mapping of texts, as labels are.
+    Value = OptionValue | Mapping[str, str]
+
+# What needs no quotes in any YAML where it is no number, date or word of its own: after a colon, and between brackets.
+PLAIN = re.compile(r"[A-Za-z0-9/.~](?:[\w/.@=~+%-]|:(?=[^\s:]))*", re.ASCII)
+PLAIN_IN_BRACKETS = re.compile(r"[A-Za-z0-9/.~][\w/.@=~+%-]*", re.ASCII)
+# Of a fault: the line of another host, which is no news in a comment.
+OF_LINE = re.compile(r" \(line [0-9]+\)")
+RESOLVER: Any = yaml.resolver.Resolver()
+TEXT_TAG = "tag:yaml.org,2002:str"
+# How long a line with a list or labels may get before each has one of its own. Characters.
+LONGEST_LINE = 100
+
+
+@dataclass(frozen=True)
+class Described:
+    """A host as the file is to have it: what is said of it by key, and remarks, which become comments above it.
+
+    What is at its default is not among the keys.
+    """
+
+    name: str
+    driver: str
+    keys: Mapping[str, Value] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A file that is to be written: its heading, its groups with what they say, its hosts.
+
+    `options` are those of each driver, by its name; `left_out` are remarks about what is no host of it. What most hosts
+    share stands in the defaults where it `shares`.
+    """
+
+    heading: Sequence[str]
+    hosts: Sequence[Described]
+    options: Mapping[str, Sequence[Option]]
+    groups: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    shares: bool = True
+
+    def text(self) -> str:
+        """The whole file."""
+        return "".join(f"{line}\n" for line, _ in self.lines())
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Its lines, each with the host that it is about, "" where it is about none."""
+        defaults, hosts = shared(self.hosts, self.options) if self.shares else ({}, list(map(with_driver, self.hosts)))
+        lines = [comment(line) for line in self.heading]
+        if defaults:
+            lines += ["", "defaults:", *(line for key, value in defaults.items() for line in entry(key, value, 2))]
+        if self.groups:
+            lines += ["", "groups:"]
+        for name, keys in self.groups.items():
+            lines += block(name, keys)
+        lines += ["", "hosts:" if hosts else "hosts: {}"]
+        found = [(line, "") for line in lines]
+        for host in hosts:
+            found += [(comment(remark, 2), "") for remark in host.remarks]
+            found += [(line, host.name) for line in block(host.name, host.keys)]
+        return [*found, *((comment(remark, 2), "") for remark in self.left_out)]
+
+
+def settled(draft: Draft, machines: Collection[str]) -> Draft:
+    """The same without the hosts that no file can have as they are: why, is a remark. Raises WrongFile for the rest.
+
+    `machines` are those of the store.
+    """
+    while True:
+        try:
+            parse_fleet(draft.text().encode(), DEFAULT_FILE, machines, {})
+        except WrongFile as wrong:
+            lines = draft.lines()
+            reasons: dict[str, str] = {}
+            for place, why in wrong.faults:
+                reasons.setdefault(lines[place.line - 1][1], OF_LINE.sub("", why))
+            if not reasons.pop("", None) and reasons:
+                draft = without(draft, reasons)
+            elif draft.shares:
+                # What is wrong with a default is wrong with hosts.
+                draft = replace(draft, shares=False)
+            else:
+                raise
+        else:
+            return draft
+
+
+def without(draft: Draft, reasons: Mapping[str, str]) -> Draft:
+    """The same without some hosts, by why."""
+    remarks = tuple(left_out(name, why) for name, why in reasons.items())
+    hosts = [host for host in draft.hosts if host.name not in reasons]
+    return replace(draft, hosts=hosts, left_out=(*draft.left_out, *remarks))
+
+
+def left_out(name: str, why: str) -> str:
+    return f"{name} is left out: {why}"
+
+
+def with_driver(host: Described) -> Described:
+    return replace(host, keys={"driver": host.driver, **host.keys})
+
+
+def shared(
+    hosts: Sequence[Described], options: Mapping[str, Sequence[Option]]
+) -> tuple[dict[str, Value], list[Described]]:
+    """What most hosts have in common, and the hosts with what differs from that.
+
+    A default is for each host whose driver has the option: it is none where a host says nothing of it.
+    """
+    if not hosts:
+        return {}, []
+    counted = Counter(host.driver for host in hosts)
+    driver = counted.most_common(1)[0][0]
+    defaults: dict[str, Value] = {"driver": driver}
+    for name in counted:
+        of_driver = [host for host in hosts if host.driver == name]
+        elsewhere = {option.name for other in counted if other != name for option in options[other]}
+        for option in options[name]:
+            is_own = not (option.required or option.secret or option.name in elsewhere)
+            said = [host.keys[option.name] for host in of_driver if option.name in host.keys]
+            if is_own and len(said) == len(of_driver) > 1 and not isinstance(option.default, tuple):
+                value, times = Counter(said).most_common(1)[0]
+                if 2 * times > len(of_driver):
+                    defaults[option.name] = value
+    own = [
+        replace(host, keys={key: value for key, value in host.keys.items() if (key, value) not in defaults.items()})
+        for host in hosts
+    ]
+    return defaults, [host if host.driver == driver else with_driver(host) for host in own]
+
+
+def block(name: str, keys: Mapping[str, Value]) -> list[str]:
+    """A host or a group, with what is said of it."""
+    lines = [line for key, value in keys.items() for line in entry(key, value, 4)]
+    return [f"  {scalar(name)}:", *lines] if lines else [f"  {scalar(name)}: {{}}"]
+
+
+def entry(key: str, value: Value, indent: int) -> list[str]:
+    """A key with its value, in one line where that is short."""
+    start = f"{' ' * indent}{scalar(key)}:"
+    if isinstance(value, bool | int) or value is None:
+        return [f"{start} {'null' if value is None else str(value).lower()}"]
+    if isinstance(value, str):
+        return [f"{start} {text(value)}"]
+    if isinstance(value, tuple):
+        short = f"{start} [{', '.join(text(each, PLAIN_IN_BRACKETS) for each in value)}]"
+        long = [start, *(f"{' ' * indent}  - {text(each)}" for each in value)]
+    else:
+        pairs = [(scalar(name, PLAIN_IN_BRACKETS), each) for name, each in value.items()]
+        short = f"{start} {{{', '.join(f'{name}: {text(each, PLAIN_IN_BRACKETS)}' for name, each in pairs)}}}"
+        long = [start, *(f"{' ' * indent}  {name}: {text(each)}" for name, each in pairs)]
+    return [short] if len(short) <= LONGEST_LINE or not value else long
+
+
+def text(value: str, plain: re.Pattern[str] = PLAIN) -> str:
+    """A value: what a fleet's file would take for a variable of the environment stands for itself (`expansion`)."""
+    return scalar(value.replace("$", "$$"), plain)
+
+
+def scalar(value: str, plain: re.Pattern[str] = PLAIN) -> str:
+    """A text as YAML has it, in quotes unless it is a text without them, for every reader. Raises ValueError."""
+    if plain.fullmatch(value) and not is_number(value) and is_text(value):
+        return value
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError("half a character")
+    shown = yaml.safe_dump(value, default_style='"', width=math.inf, allow_unicode=value.isprintable())
+    return shown.removesuffix("\n")
+
+
+def is_text(value: str) -> bool:
+    """Whether YAML 1.1 takes a plain scalar for a text."""
+    return bool(RESOLVER.resolve(yaml.ScalarNode, value, (True, False)) == TEXT_TAG)
+
+
+def is_number(value: str) -> bool:
+    """Whether another YAML's reader, as editors have, might take it for a number."""
+    try:
+        float(value)
+    except ValueError:
+        return value[:2].lower() in {"0x", "0o", "0b"}
+    return True
+
+
+def comment(remark: str, indent: int = 0) -> str:
+    """A remark in one line of its own, nothing of which is read."""
+    return f"{' ' * indent}# {one_line(remark, LONGEST_LINE * 3)}".rstrip() if remark else ""

@@ -1,0 +1,227 @@
+"""`machinectl inventory`: Ansible itself takes it, and Prometheus' file_sd has it as it is written down."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.hosts import ansible, prometheus
+from machinectl.machines.engine_options import EngineOptions
+from machinectl.machines.record import Machine, Phase
+from tests.support.ansible import listed, run
+from tests.support.example import EXAMPLES
+from tests.support.program import machinectl, on_the_path
+from tests.support.registered import added, register
+from tests.support.sshd import keygen, public
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+    from tests.support.sshd import Sshd
+
+SCRIPT = EXAMPLES / "ansible" / "inventory"
+TEMPLATE = '{{ lookup("pipe", "touch ran") }}'
+
+
+def engine(store: Store, name: str, url: str, *options: str, labels: dict[str, str] | None = None) -> Machine:
+    machine = Machine(name, "none", url=url)
+    machine.driver_state = json.dumps({"URL": url})
+    machine.labels = labels or {}
+    machine.engine = EngineOptions(options=options)
+    return added(store, machine)
+
+
+@pytest.fixture
+def here(store: Store, tmp_path: Path) -> dict[str, str]:
+    """The environment of a user who has machinectl on the PATH."""
+    return {"MACHINE_STORAGE_PATH": store.root, "PATH": on_the_path(tmp_path / "bin")}
+
+
+def test_ansible_takes_the_example_for_an_inventory(store: Store, here: dict[str, str]) -> None:
+    machine = Machine("orionbox", "generic", url="tcp://192.0.2.7:2376", tls=True)
+    state = {"IPAddress": "192.0.2.7", "SSHUser": "ops", "SSHPort": 2222, "SSHKeyPath": "id_ssh", "EnginePort": 2376}
+    machine.driver_state = json.dumps(state)
+    machine.labels = {"role": "web", "rack 1": "", "note": TEMPLATE, "all": ""}
+    added(store, machine, {"known_hosts": b"machinectl ssh-ed25519 AAAA\n", "id_ssh": b"key"})
+    engine(store, "nas", "tcp://192.0.2.8:2375", labels={"role": "store"})
+    engine(store, "far", "ssh://joe@192.0.2.9:22")
+    found = listed(SCRIPT, here)
+    assert {name: set(group["hosts"]) for name, group in found.items() if name not in {"_meta", "all"}} == {
+        "docker": {"orionbox", "nas", "far"},
+        "driver_generic": {"orionbox"},
+        "driver_none": {"nas", "far"},
+        "ssh": {"orionbox", "far"},
+        "role_web": {"orionbox"},
+        "role_store": {"nas"},
+        "rack_1": {"orionbox"},
+        "label_all": {"orionbox"},
+        ansible.of_label("note", TEMPLATE): {"orionbox"},
+    }
+    of_hosts = found["_meta"]["hostvars"]
+    assert of_hosts["far"] | {"ansible_host": "192.0.2.9", "ansible_port": 22, "ansible_user": "joe"} == of_hosts["far"]
+    assert of_hosts["nas"] == {
+        "docker_host": "tcp://192.0.2.8:2375",
+        "machinectl_driver": "none",
+        "machinectl_labels": {"role": "store"},
+    }
+    orionbox = of_hosts["orionbox"]
+    assert orionbox["docker_host"] == "tcp://192.0.2.7:2376"
+    assert orionbox["docker_cert_path"] == store.directory("orionbox")
+    assert (orionbox["ansible_host"], orionbox["ansible_port"], orionbox["ansible_user"]) == ("192.0.2.7", 2222, "ops")
+    one = machinectl("inventory", "--ansible", "--host", "nas", store=store.root)
+    assert json.loads(one.stdout) == of_hosts["nas"]
+
+
+def test_what_a_label_says_is_no_template_of_ansibles(store: Store, here: dict[str, str], tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    note = TEMPLATE.replace("ran", str(ran))
+    engine(store, "nas", "tcp://192.0.2.8:2375", labels={"note": note})
+    shown = run("ansible", "-i", SCRIPT, "nas", "-m", "debug", "-a", "var=machinectl_labels", environment=here)
+    assert shown.returncode == 0
+    assert json.dumps(note) in shown.stdout
+    assert not ran.exists()
+
+
+def test_ansible_logs_in_with_the_machines_key_at_its_pinned_host_and_no_other(
+    store: Store, sshd: Sshd, here: dict[str, str]
+) -> None:
+    register(store, "orionbox", sshd)
+    words = ("-i", SCRIPT, "ssh", "-m", "raw", "-a", "echo in")
+    done = run("ansible", *words, environment=here)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\nin\n" in done.stdout
+    sshd.host_keys = [keygen(sshd.directory / "another_host_key")]
+    done = run("ansible", *words, environment=here)
+    assert done.returncode != 0
+    assert "HAS CHANGED" in done.stdout + done.stderr
+
+
+def test_ansible_goes_through_a_machine_to_one_behind_it(store: Store, sshd: Sshd, here: dict[str, str]) -> None:
+    register(store, "gate", sshd)
+    machine = register(store, "inner", sshd)
+    with store.writing("inner") as held:
+        held.machine.jump = "gate"
+        held.write()
+    arguments = ansible.variables(store.read("inner"))["ansible_ssh_common_args"]
+    assert f"{store.directory('gate')}/known_hosts" in arguments
+    done = run("ansible", "-i", SCRIPT, machine.name, "-m", "raw", "-a", "echo in", environment=here)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # Its pin alone lets nobody past the jump host's own.
+    other = public(keygen(sshd.directory / "other"))
+    Path(store.directory("gate"), "known_hosts").write_text(f"machinectl {other}")
+    done = run("ansible", "-i", SCRIPT, machine.name, "-m", "raw", "-a", "echo in", environment=here)
+    assert done.returncode != 0
+
+
+def test_what_is_half_made_or_broken_is_left_out_with_a_warning(store: Store) -> None:
+    engine(store, "nas", "tcp://192.0.2.8:2375", "metrics-addr=:9323")
+    half = Machine("half", "none")
+    half.phase = Phase.CREATING
+    added(store, half)
+    Path(store.directory("broken")).mkdir()
+    Path(store.directory("broken"), "machine.json").write_text("{")
+    done = machinectl("inventory", "--ansible", store=store.root)
+    assert done.returncode == 0
+    assert list(json.loads(done.stdout)["_meta"]["hostvars"]) == ["nas"]
+    assert "half is left out: it is half made" in done.stderr
+    assert 'broken is left out: The machine.json of "broken"' in done.stderr
+    done = machinectl("inventory", "--prometheus", store=store.root)
+    assert [each["targets"] for each in json.loads(done.stdout)] == [["192.0.2.8:9323"]]
+    assert "broken is left out" in done.stderr
+
+
+def test_no_machines_are_an_inventory_too(store: Store) -> None:
+    assert json.loads(machinectl("inventory", "--ansible", store=store.root).stdout) == {"_meta": {"hostvars": {}}}
+    assert json.loads(machinectl("inventory", "--prometheus", store=store.root).stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "An inventory for whom?"),
+        (["--ansible", "--prometheus"], "An inventory for whom?"),
+        (["--prometheus", "--host", "nas"], "--list and --host are Ansible's"),
+        (["--ansible", "--list", "--host", "nas"], "--list and --host exclude each other"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(store: Store, words: list[str], said: str) -> None:
+    done = machinectl("inventory", *words, store=store.root)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_a_host_that_is_no_machine_is_an_error(store: Store) -> None:
+    done = machinectl("inventory", "--ansible", "--host", "ghost", store=store.root)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert 'Docker machine "ghost" does not exist' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "asked", "target"),
+    [
+        ("tcp://192.0.2.8:2376", "0.0.0.0:9323", "192.0.2.8:9323"),
+        ("tcp://192.0.2.8:2376", ":9323", "192.0.2.8:9323"),
+        ("tcp://[fd00::8]:2376", "[::]:9323", "[fd00::8]:9323"),
+        ("tcp://192.0.2.8:2376", "[fd00::9]:9324", "[fd00::9]:9324"),
+        ("tcp://192.0.2.8:2376", "10.0.0.8:9323", "10.0.0.8:9323"),
+        ("ssh://joe@orion.lan:22", "0.0.0.0:9323", "orion.lan:9323"),
+    ],
+)
+def test_metrics_are_asked_for_where_they_are_seen_from_elsewhere(
+    store: Store, url: str, asked: str, target: str
+) -> None:
+    found = prometheus.target(engine(store, "orion", url, f"metrics-addr={asked}", labels={"role": "web"}))
+    assert found == {"targets": [target], "labels": {"machine": "orion", "driver": "none", "role": "web"}}
+
+
+@pytest.mark.parametrize(
+    ("url", "asked", "said"),
+    [
+        ("tcp://192.0.2.8:2376", "127.0.0.1:9323", "which is the host's own"),
+        ("tcp://192.0.2.8:2376", "[::1]:9323", "which is the host's own"),
+        ("tcp://192.0.2.8:2376", "localhost:9323", "which is the host's own"),
+        ("tcp://192.0.2.8:2376", "0.0.0.0", "has no port"),
+        ("tcp://192.0.2.8:2376", "nonsense:port", "is no address and port"),
+        ("unix:///run/docker.sock", ":9323", "its host's address is not known here"),
+    ],
+)
+def test_metrics_that_cannot_be_had_from_elsewhere_are_told_of(store: Store, url: str, asked: str, said: str) -> None:
+    engine(store, "orion", url, f"metrics-addr={asked}")
+    engine(store, "quiet", "tcp://192.0.2.9:2376", "log-level=warn")
+    done = machinectl("inventory", "--prometheus", store=store.root)
+    assert (done.returncode, json.loads(done.stdout)) == (0, [])
+    assert said in done.stderr
+    assert "quiet" not in done.stderr
+
+
+LABELS = st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=4)
+
+
+@given(LABELS)
+def test_any_labels_become_names_that_prometheus_and_ansible_take(labels: dict[str, str]) -> None:
+    machine = Machine("orion", "none", url="tcp://192.0.2.8:2376")
+    machine.labels = labels
+    for name in prometheus.labels(machine):
+        # https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels
+        assert re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name)
+        assert not name.startswith("__")
+        assert name not in prometheus.OWN
+    for name in ansible.groups([machine], []):
+        assert re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)
+        assert name not in {"all", "ungrouped"}
+
+
+@given(st.recursive(st.text(string.printable), lambda inner: st.dictionaries(st.text(), inner, max_size=2)))
+def test_a_value_is_the_same_with_its_mark_or_without_it(value: Any) -> None:
+    def read(data: Any) -> Any:
+        if isinstance(data, dict):
+            return data["__ansible_unsafe"] if "__ansible_unsafe" in data else {k: read(v) for k, v in data.items()}
+        return data
+
+    assert read(ansible.verbatim(value)) == value

@@ -1,0 +1,151 @@
+"""A real Docker Swarm of six servers, made by our verbs: looked after, it loses its leader, and goes on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl.machines.swarm_node import node_of
+from tests.lab.container import IMAGE
+from tests.support.lab_cli import generic
+from tests.support.real import need
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+    from tests.lab.host import Host
+    from tests.lab.lan import Lab
+    from tests.support.lab_cli import Cli
+
+pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("ssh_config")]
+
+MANAGERS, WORKERS = ("m1", "m2", "m3"), ("w1", "w2", "w3")
+PATIENCE = 60
+
+
+@pytest.fixture
+def servers(lab: Lab, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Host]]:
+    """Six servers with engines that are provisioned, as machines of these names, each with an image to run."""
+    need("docker")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    hosts = dict(zip((*MANAGERS, *WORKERS), lab.up(["docker"], count=6), strict=True))
+
+    def make(name: str) -> None:
+        hosts[name].wait_booted()
+        cli.ok(*generic(hosts[name], name=name))
+        hosts[name].run(f"tar -C /usr -c bin/busybox | docker import - {IMAGE}")
+
+    try:
+        with ThreadPoolExecutor(4) as several:
+            list(several.map(make, hosts))
+        yield hosts
+    finally:
+        for host in hosts.values():
+            host.remove()
+
+
+def docker(*words: str) -> str:
+    done = subprocess.run(
+        ["docker", "--context", "m1-swarm", *words], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def status(cli: Cli) -> dict[str, Any]:
+    [found] = json.loads(cli.run("swarm", "status", "-t", "1", "--json").stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def nodes(cli: Cli) -> dict[str, dict[str, Any]]:
+    return {node["Machine"]: node for node in status(cli)["Nodes"]}
+
+
+def until(done: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < end, what
+
+
+def serving(servers: dict[str, Host]) -> set[str]:
+    """The servers on which the service answers."""
+    found = set()
+    for name, host in servers.items():
+        try:
+            with urllib.request.urlopen(f"http://{host.ip}:8080/bin/busybox", timeout=1):
+                found.add(name)
+        except OSError:
+            continue
+    return found
+
+
+def test_a_swarm_is_made_looked_after_and_goes_on_without_its_leader(
+    servers: dict[str, Host], cli: Cli, store: Store
+) -> None:
+    cli.ok("swarm", "init", "m1")
+    cli.ok("swarm", "join", "--manager", "m1", "m2", "m3")
+    cli.ok("swarm", "join", "m1", *WORKERS)
+
+    found = status(cli)
+    assert (found["Managers"], found["ReachableManagers"], found["ManagersToSpare"]) == (3, 3, 1)
+    assert {node["Machine"]: node["Role"] for node in found["Nodes"]} == {
+        **dict.fromkeys(MANAGERS, "manager"),
+        **dict.fromkeys(WORKERS, "worker"),
+    }
+    listed = cli.ok("ls", "--format", "{{.Name}} {{.Swarm}}").stdout.splitlines()
+    assert listed == [*(f"{name} m1 (manager)" for name in MANAGERS), *(f"{name} m1" for name in WORKERS)]
+
+    publish = ("--publish", "mode=host,target=8080,published=8080", "--stop-signal", "KILL", "--no-resolve-image")
+    web = ("/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/")
+    docker("service", "create", "-q", "--name", "web", "--replicas", "3", *publish, IMAGE, *web)
+    until(lambda: len(serving(servers)) == 3, "the service does not run")
+
+    # Two at once: one after the other is drained, restarted, and put back as it was.
+    docker("node", "update", "--availability", "pause", node_id(cli, "w2"))
+    said = cli.ok("regenerate-certs", "-y", "w1", "w2").stderr.splitlines()
+    order = [line.split(":")[1].split()[0] for line in said if "Draining" in line or "Putting" in line]
+    assert order == ["Draining", "Putting", "Draining", "Putting"]
+    assert [nodes(cli)[name]["Availability"] for name in ("w1", "w2")] == ["active", "pause"]
+    assert len(serving(servers)) == 3
+
+    # Killed in between, the next run puts it back.
+    command = cli.start("regenerate-certs", "-y", "w3")
+    command.until('Draining "w3"')
+    command.kill(signal.SIGKILL)
+    assert nodes(cli)["w3"]["Availability"] == "drain"
+    servers["w3"].run("while [ -e /run/machinectl/pid ]; do sleep 0.1; done")
+    cli.ok("provision", "w3")
+    assert nodes(cli)["w3"]["Availability"] == "active"
+
+    leader = status(cli)["Leader"]
+    servers[leader].poweroff()
+    until(lambda: status(cli)["ReachableManagers"] == 2, "the loss is not noticed")
+    assert status(cli)["Leader"] not in {leader, None}
+    assert status(cli)["ManagersToSpare"] == 0
+    assert "If one more manager goes" in cli.ok("swarm", "status", "-t", "2").stdout
+    others = set(MANAGERS) - {leader}
+    assert f'DOCKER_HOST="tcp://{servers[leader].ip}' not in cli.ok("env", "--swarm", leader).stdout
+    assert cli.ok("env", "--swarm", leader).stdout.split('DOCKER_MACHINE_NAME="')[1].split('"')[0] in others
+    assert "web" in docker("service", "ls")
+    until(lambda: len(serving(servers) - {leader}) == 3, "the service is not moved")
+
+    cli.ok("swarm", "leave", "--force", leader)
+    cli.ok("swarm", "leave", "w1")
+    assert set(nodes(cli)) == {*others, "w2", "w3"}
+    assert node_of(store.read("w1")) is None
+    info = servers["w1"].output("docker info -f '{{.Swarm.LocalNodeState}} {{.LiveRestoreEnabled}}'")
+    assert info == "inactive true"
+
+
+def node_id(cli: Cli, name: str) -> str:
+    return str(nodes(cli)[name]["ID"])

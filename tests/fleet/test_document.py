@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from machinectl.fleet.document import DEEPEST, MOST_NODES, Listed, Mapped, Node, Text, place_of, read
+from machinectl.fleet.expansion import LONGEST
+from machinectl.fleet.faults import Faults, WrongFile
+from machinectl.fleet.model import Place
+from tests.support.fleet_file import HOST, fault, fault_of, faults
+
+
+def tree(node: Node) -> object:
+    """A tree as plain values."""
+    if isinstance(node, Text):
+        return node.text
+    if isinstance(node, Listed):
+        return [tree(item) for item in node.items]
+    return {key: tree(entry.value) for key, entry in node.entries.items()}
+
+
+def document(text: str) -> Mapped:
+    found = Faults("fleet.yaml")
+    root = read(textwrap.dedent(text).encode(), found)
+    found.tell()
+    return root
+
+
+def test_all_scalars_are_texts_with_their_places() -> None:
+    root = document("""\
+        a: on
+        "b": ['1', 0x1f,
+              ~]
+        ? c
+        : |
+          two
+          lines
+        """)
+    assert tree(root) == {"a": "on", "b": ["1", "0x1f", "~"], "c": "two\nlines\n"}
+    assert [entry.place for entry in root.entries.values()] == [Place(1, 1), Place(2, 1), Place(4, 3)]
+    listed = root.entries["b"].value
+    assert isinstance(listed, Listed)
+    assert [item.place for item in listed.items] == [Place(2, 7), Place(2, 12), Place(3, 7)]
+
+
+def test_places_count_characters_in_every_kind_of_line() -> None:
+    root = read(
+        "\ufeff# \u00fc\r\n\u00fc\U0001f600: {\u00fc: a, b: \U0001f600, c: d}\r\ne: f\rg: h".encode(), Faults("f")
+    )
+    assert [entry.place for entry in root.entries.values()] == [Place(2, 1), Place(3, 1), Place(4, 1)]
+    mapped = root.entries["\u00fc\U0001f600"].value
+    assert isinstance(mapped, Mapped)
+    assert [entry.value.place for entry in mapped.entries.values()] == [Place(2, 9), Place(2, 15), Place(2, 21)]
+
+
+def test_what_a_mapping_says_itself_counts_more_than_what_it_merges_wherever_that_stands() -> None:
+    root = document("""\
+        a: &a {x: a, y: a, z: a}
+        b: &b {<<: *a, y: b}
+        c: {y: c, <<: [*b, {z: c, v: c}], w: c}
+        d: {<<: *b, y: d}
+        "<<": {plain: no}
+        """)
+    assert tree(root) == {
+        "a": {"x": "a", "y": "a", "z": "a"},
+        "b": {"x": "a", "y": "b", "z": "a"},
+        "c": {"y": "c", "x": "a", "z": "a", "v": "c", "w": "c"},
+        "d": {"x": "a", "y": "d", "z": "a"},
+        "<<": {"plain": "no"},
+    }
+
+
+def test_an_anchor_is_what_was_named_so_last() -> None:
+    assert tree(document("a: &n 1\nb: *n\nc: &n 2\nd: *n\n")) == {"a": "1", "b": "1", "c": "2", "d": "2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("hosts: {}\nhosts: {}", "2:1: 'hosts' is here for the second time: the first is in line 1"),
+        ("hosts: {}\nx-a: {b: 1, c: 2, b: 3}", "2:19: 'b' is here for the second time: the first is in line 2"),
+        ("hosts: {}\nx-a: {'1': 1, 1: 3}", "2:15: '1' is here for the second time: the first is in line 2"),
+        ("hosts: {}\nx-a: {<<: {a: 1}, <<: {b: 1}}", "2:19: '<<' is here for the second time: the first is in line 2"),
+        ("hosts: {}\nx-a: {[a]: b}", "2:7: A key is a text, this is a list"),
+        ("hosts: {}\nx-a: {<<: b}", "2:7: << takes a mapping, or a list of them; this is a text"),
+        ("hosts: {}\nx-a: {<<: [b]}", "2:7: << takes a mapping, or a list of them; this is a text"),
+        ("hosts: {}\nx-a: *b", "2:6: There is no &b before this *b"),
+        ("hosts: {}\nx-a: &b [*b]", "2:10: *b would hold itself"),
+        ("hosts: {}\nx-a: &b {<<: *b}", "2:14: *b would hold itself"),
+        ("hosts: {}\nx-a: !!python/object/apply:os.system [id]", "2:6: The tag !!python/object/apply:os.system is not"),
+        ("hosts: {}\nx-a: !!binary aGk=", "2:6: The tag !!binary is not taken here: write the value without it"),
+        ("hosts: {}\nx-a: !!timestamp 2026-01-01", "2:6: The tag !!timestamp is not taken here"),
+        ("hosts: {}\nx-a: !!set {a}", "2:6: The tag !!set is not taken here"),
+        ("hosts: {}\nx-a: !mine a", "2:6: The tag !mine is not taken here"),
+        ("hosts: {\n", "2:1: This is not YAML: while parsing a flow node did not find expected node content"),
+        ("hosts: {}\n\tx-a: b", "2:1: This is not YAML"),
+        ("hosts: {}\nx-a: %", "2:6: This is not YAML"),
+        ("hosts: {}\n x: y", "2:2: This is not YAML"),
+        ("%YAML 3.0\n---\nhosts: {}", "1:1: This is not YAML: found incompatible YAML document"),
+        ("hosts: {}\nx-a: \0", "2:6: Here is a NUL: a file of text has none"),
+        ("hosts: {}\nx-a: \x07", "2:6: YAML has no such character: '\\x07'"),
+        ("hosts: {}\nx-a: \uffff", "2:6: YAML has no such character: '\\uffff'"),
+        ("hosts: {}\nx-\u00fc: '\U0001f600\x1b[2J'", "2:8: YAML has no such character: '\\x1b'"),
+    ],
+)
+def test_what_is_no_yaml_of_a_fleet_is_refused_by_its_place(text: str, said: str) -> None:
+    assert fault(text).startswith(said)
+
+
+@pytest.mark.parametrize("tag", ["str", "int", "float", "bool", "null", "seq", "map"])
+def test_yamls_own_plain_tags_change_nothing(tag: str) -> None:
+    value = {"seq": "[a]", "map": "{a: b}"}.get(tag, "0123")
+    assert tree(document(f"hosts: {{}}\nx-a: !!{tag} {value}")) == tree(document(f"hosts: {{}}\nx-a: {value}"))
+
+
+def test_bytes_that_are_not_utf_8_are_refused_by_their_place() -> None:
+    for data, place in (
+        (b"hosts: {}\n# \xff", "2:3"),
+        ("hosts: {}".encode("utf-16"), "1:1"),
+        ("\u00fc: \u00fc".encode() + b"\xc3", "1:5"),
+    ):
+        with pytest.raises(WrongFile, match=f"f:{place}: This is not UTF-8: save the file as UTF-8"):
+            read(data, Faults("f"))
+
+
+def laughs(first: str, more: str) -> str:
+    """A file whose anchors each hold the one before nine times."""
+    lines = (more.replace("N", str(n)).replace("BEFORE", ",".join([f"*a{n - 1}"] * 9)) for n in range(1, 12))
+    return "\n".join(["hosts: {}", f"x-a0: &a0 {first}", *lines])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        laughs("[lol, lol]", "x-aN: &aN [BEFORE]"),
+        laughs("{a: b}", "x-aN: &aN {<<: [BEFORE]}"),
+        laughs("{a: b}", "x-aN: &aN {a: [BEFORE]}"),
+    ],
+)
+def test_what_aliases_expand_to_is_counted(text: str) -> None:
+    assert f"Here the file comes to more than {MOST_NODES} values: no fleet's file does" in fault(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["- " * 100_000, "? " * 100_000, "a:\n" + "".join(" " * n + "a:\n" for n in range(99))]
+)
+def test_depth_is_bounded(text: str) -> None:
+    assert f"This is more than {DEEPEST} levels deep: no fleet's file is" in fault(text)
+
+
+def test_flow_style_is_not_deeper_than_the_parser_goes() -> None:
+    assert "This is not YAML" in fault("[" * 100_000) or "levels deep" in fault("[" * 100_000)
+
+
+def test_what_all_hosts_are_told_is_counted() -> None:
+    labels = ", ".join(f"l{n}: x" for n in range(MOST_NODES // 100))
+    hosts = "".join(f"  h{n}: {{generic-ip-address: h{n}}}\n" for n in range(200))
+    text = f"defaults: {{driver: generic, labels: {{{labels}}}}}\nhosts:\n{hosts}"
+    assert fault(text) == f"1:1: All hosts together are told of more than {MOST_NODES} values: no fleet is"
+
+
+def test_a_text_is_bounded_also_in_what_it_comes_to() -> None:
+    assert fault_of(f"{HOST}, generic-ssh-user: {'x' * (LONGEST + 1)}").startswith("generic-ssh-user has more than")
+    found = fault_of(f"{HOST}, generic-ssh-user: '{'${BIG}' * 9}'", environment={"BIG": "x" * (LONGEST // 8)})
+    assert found == f"generic-ssh-user: what this comes to has more than {LONGEST} characters"
+
+
+def test_a_file_full_of_faults_is_told_of_in_the_time_that_it_takes_to_read() -> None:
+    hosts = "".join(
+        f"  host{n}: {{generic-ip-address: h{n}, ssh-jump: jump{n}, groups: [gr{n}], lables: {{}}}}\n"
+        for n in range(1000)
+    )
+    groups = "".join(f"  group{n}: {{}}\n" for n in range(1000))
+    found = faults(f"defaults: {{driver: generic}}\ngroups:\n{groups}hosts:\n{hosts}")
+    assert len(found) == 3000
+    assert "did you mean labels?" in found[0] + found[1] + found[2]
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.integers(0, 3), st.text("a\u00fc\U0001f600'", max_size=9)), min_size=1))
+def test_a_wrong_key_is_found_where_it_stands(hosts: list[tuple[int, str]]) -> None:
+    lines, wanted = ["defaults: {driver: generic}", "hosts:"], []
+    for number, (blank, remark) in enumerate(hosts):
+        lines += [*[""] * blank, f"  # {remark}"]
+        before = f'  h{number}: {{generic-ip-address: h{number}, labels: {{a: "{remark}"}}, '
+        lines.append(f"{before}zz: 1}}")
+        wanted.append(f"{len(lines)}:{len(before) + 1}")
+    assert [line.partition(": ")[0] for line in faults("\n".join(lines))] == wanted
+
+
+PARSERS = [each for each in (getattr(yaml, "CSafeLoader", None), yaml.SafeLoader) if each]
+
+
+@settings(max_examples=50)
+@given(
+    st.recursive(
+        st.text(st.characters(exclude_categories=["C", "Z"])),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text("ab\u00fc"), inner),
+    ),
+    st.booleans(),
+)
+def test_both_of_pyyamls_parsers_tell_the_same_places(value: object, flow: bool) -> None:
+    text = yaml.safe_dump(value, allow_unicode=True, default_flow_style=flow)
+    first, *others = (
+        [(type(event), place_of(event.start_mark)) for event in yaml.parse(text, Loader=parser)] for parser in PARSERS
+    )
+    assert all(other == first for other in others)

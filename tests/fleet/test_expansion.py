@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.fleet.expansion import DEEPEST, Unexpandable, expanded
+
+ENVIRONMENT = {"A": "a", "EMPTY": "", "_B1": "b", "DOLLAR": "${A}$$"}
+
+
+@pytest.mark.parametrize(
+    ("text", "comes_to"),
+    [
+        ("", ""),
+        ("plain", "plain"),
+        ("${A}", "a"),
+        ("x${A}y${_B1}z", "xaybz"),
+        ("${EMPTY}", ""),
+        ("${EMPTY:-x}", "x"),
+        ("${EMPTY-x}", ""),
+        ("${NOPE-x}", "x"),
+        ("${NOPE:-x}", "x"),
+        ("${NOPE:-}", ""),
+        ("${A:-${NOPE}}", "a"),
+        ("${NOPE:-${EMPTY:-${A}}}", "a"),
+        ("${NOPE:-a b:-c}", "a b:-c"),
+        ("${NOPE:-{}}", "{}"),
+        ("$$", "$"),
+        ("$${A}", "${A}"),
+        ("$$$${A}", "$${A}"),
+        ("$$${A}", "$a"),
+        ("${NOPE:-$${A}}", "${A}"),
+        ("$A", "$A"),
+        ("a$", "a$"),
+        ("pa$word", "pa$word"),
+        ("${DOLLAR}", "${A}$$"),
+    ],
+)
+def test_variables_are_filled_in_as_compose_does(text: str, comes_to: str) -> None:
+    assert expanded(text, ENVIRONMENT) == comes_to
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("${NOPE}", "${NOPE} is not set: export NOPE, or write ${NOPE:-text}"),
+        ("${NOPE:-${NEITHER}}", "${NEITHER} is not set"),
+        ("${}", "is not understood: write ${NAME} or ${NAME:-text}; a $ of its own before a brace is $$"),
+        ("${1A}", "is not understood"),
+        ("${A B}", "is not understood"),
+        ("${A:?needed}", "is not understood"),
+        ("${A+x}", "is not understood"),
+        ("${\u00fc}", "is not understood"),
+        ("${A", "a ${ has no } that ends it"),
+        ("${A:-x", "a ${ has no } that ends it"),
+        ("${", "a ${ has no } that ends it"),
+        ("${A:-" * (DEEPEST + 1), f"${{…}} are more than {DEEPEST} levels deep"),
+    ],
+)
+def test_what_cannot_be_filled_in_says_why(text: str, why: str) -> None:
+    with pytest.raises(Unexpandable) as raised:
+        expanded(text, ENVIRONMENT)
+    assert why in str(raised.value)
+
+
+@given(st.text())
+def test_a_text_with_its_dollars_doubled_is_what_it_was(text: str) -> None:
+    assert expanded(text.replace("$", "$$"), {}) == text
+
+
+@given(st.text(), st.text(), st.text())
+def test_what_a_variable_holds_is_filled_in_as_it_is(before: str, value: str, after: str) -> None:
+    text = f"{before.replace('$', '$$')}${{A}}{after.replace('$', '$$')}"
+    assert expanded(text, {"A": value}) == f"{before}{value}{after}"
+
+
+@given(st.text("${}:-AB ") | st.text())
+def test_no_text_makes_anything_but_a_text_or_a_reason(text: str) -> None:
+    with suppress(Unexpandable):
+        assert isinstance(expanded(text, {"A": "geheim"}), str)
