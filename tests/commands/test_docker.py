@@ -66,7 +66,7 @@ def test_an_engine_that_does_not_answer_is_dockers_to_tell_and_keeps_nobody_else
 
 
 def test_when_the_time_is_over_docker_is_ended(engines: Store) -> None:
-    done = machinectl("docker", "orion", "local", "-t", "2", "--", "events", store=engines.root)
+    done = machinectl("docker", "orion", "local", "-t", "4", "--", "events", store=engines.root)
     assert done.returncode == 124
     assert "2 of 2 failed: local (timed out), orion (timed out)" in done.stderr
 

@@ -227,7 +227,7 @@ def test_when_the_time_is_over_the_commands_on_the_hosts_are_ended(
     fleet: Store, way: tuple[str, ...], tmp_path: Path
 ) -> None:
     command, ended = running(tmp_path)
-    done = machinectl(*way, "run", "orionbox", "vega", "--timeout", "3", "--", command, store=fleet.root)
+    done = machinectl(*way, "run", "orionbox", "vega", "--timeout", "6", "--", command, store=fleet.root)
     assert done.returncode == 124
     assert lines(done.stdout) == ["orionbox | begun", "vega     | begun"]
     assert "2 of 2 failed: orionbox (timed out), vega (timed out)\n" in done.stderr
@@ -249,7 +249,7 @@ def test_interrupted_it_ends_the_commands_on_the_hosts(fleet: Store, way: tuple[
 
 def test_those_that_had_not_begun_when_the_time_was_over_never_do(fleet: Store, tmp_path: Path) -> None:
     command, ended = running(tmp_path)
-    done = machinectl("run", "-a", "-t", "3", "--parallel", "1", "--", command, store=fleet.root)
+    done = machinectl("run", "-a", "-t", "6", "--parallel", "1", "--", command, store=fleet.root)
     assert done.returncode == 124
     assert "3 of 3 failed" in done.stderr
     assert ended.read_text() == "ended\n"
