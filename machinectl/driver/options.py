@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from machinectl.driver.contract import DriverError
@@ -39,6 +40,18 @@ def check(driver: str, option: Option, value: OptionValue) -> None:
             )
     if value != option.default:
         judge(driver, option, value)
+
+
+def lasting(options: Sequence[Option], values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+    """What was said of a driver's options as it can be kept: a path is one from wherever it is read again."""
+    paths = {option.name for option in options if option.path}
+    return {name: absolute(value) if name in paths else value for name, value in values.items()}
+
+
+def absolute(value: OptionValue) -> OptionValue:
+    if isinstance(value, tuple):
+        return tuple(str(absolute(each)) for each in value)
+    return os.path.abspath(os.path.expanduser(value)) if value and isinstance(value, str) else value
 
 
 def judge(driver: str, option: Option, value: OptionValue) -> None:
