@@ -631,7 +631,7 @@ def test_a_bug_is_told_as_one_with_where_its_traceback_is(orionbox: Store, tmp_p
     code = """
 import sys
 from machinectl.commands import config
-config.config = lambda *_: 1 / 0
+config.config = lambda *_, **__: 1 / 0
 from machinectl.cli.app import run
 sys.exit(run(sys.argv[1:]))
 """

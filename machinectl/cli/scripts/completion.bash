@@ -1,5 +1,5 @@
 # Completion of machinectl, which makes servers Docker hosts, for bash, 3.2 and later. systemd's machinectl is another one.
-# Nothing is asked of machinectl itself but what drivers there are, once in a shell.
+# Nothing is asked of machinectl itself but what drivers there are, once in a shell, and which labels.
 
 _machinectl() {
     \local IFS=$' \t\n' word='' cur='' verb='' root='' driver="${MACHINE_DRIVER-}" flag='' kind='' value='' at=0 joined=''
@@ -27,6 +27,10 @@ _machinectl() {
         if [[ -n $kind ]]; then
             value="$word"
             kind=''
+        elif [[ $word == -- && ($verb == run || $verb == docker) ]]; then
+            # What is to be run is another program's, and files are what it may be about.
+            __machinectl_offer FILE "$cur" ''
+            \return 0
         else
             case "$word" in
                 -*=*)
@@ -108,6 +112,7 @@ __machinectl_offer() {
     case "$kind" in
         TEXT | '') \return 0 ;;
         MACHINE) __machinectl_machines ;;
+        LABEL) __machinectl_labels ;;
         PLACE | REMOTE) __machinectl_places ;;
         VERB)
             __machinectl_table ''
@@ -163,6 +168,19 @@ __machinectl_places() {
     fi
     # What is offered takes the place of `piece` alone, the last that bash took the word apart to.
     COMPREPLY=(${COMPREPLY[@]+"${COMPREPLY[@]#"${whole%"$piece"}"}"})
+}
+
+# Offer the labels that there are, in the place of what is behind the last comma, and no blank: more may follow.
+__machinectl_labels() {
+    while \read -r word _; do
+        case "$word" in
+            :* | '' | *[!0-9A-Za-z=._/,!-]*) ;;
+            "$cur"*) COMPREPLY[${#COMPREPLY[@]}]="$beginning$word" ;;
+        esac
+    done < <(machinectl docker-cli-plugin __complete machine ${root:+-s "$root"} ls --selector "$cur" 2>/dev/null </dev/null)
+    \compopt -o nospace 2>/dev/null || \:
+    # What is offered takes the place of `piece` alone, the last that bash took the word apart to.
+    if [[ $cur != "$piece" ]]; then COMPREPLY=(${COMPREPLY[@]+"${COMPREPLY[@]#"${cur%"$piece"}"}"}); fi
 }
 
 # The machines are directories. What cannot be a machine's name is left out, and so is what was typed already.

@@ -1,5 +1,6 @@
 # Completion of machinectl, which makes servers Docker hosts, for fish. That of systemd's machinectl, which is another one
-# and comes with fish, goes. Nothing is asked of machinectl itself but what drivers there are, once in a shell.
+# and comes with fish, goes. Nothing is asked of machinectl itself but what drivers there are, once in a shell, and which
+# labels.
 
 function __machinectl_complete
     set -l verb ''
@@ -15,6 +16,10 @@ function __machinectl_complete
         if test -n "$kind"
             set value $word
             set kind ''
+        else if test "$word" = -- && contains -- "$verb" run docker
+            # What is to be run is another program's, and files are what it may be about.
+            __fish_complete_path "$cur" ''
+            return
         else if string match -rq -- '^(?<name>-[^=]*)=(?<rest>.*)$' $word
             set flag $name
             set value $rest
@@ -70,6 +75,12 @@ function __machinectl_offer --argument-names kind cur beginning root
             return
         case MACHINE
             string replace -r -- '$' \tmachine (__machinectl_machines "$root" $argv[5..])
+        case LABEL
+            set -l store
+            test -n "$root" && set store -s $root
+            for word in (machinectl docker-cli-plugin __complete machine $store ls --selector "$cur" 2>/dev/null </dev/null)
+                string match -rq -- '^[0-9A-Za-z][0-9A-Za-z=._/,!-]*$' $word && printf '%s%s\tlabel\n' "$beginning" $word
+            end
         case PLACE REMOTE
             __machinectl_places $kind "$cur" "$root"
         case DIRECTORY

@@ -1,5 +1,5 @@
 # Completion of machinectl, which makes servers Docker hosts, for PowerShell 5.1 and later.
-# Nothing is asked of machinectl itself but what drivers there are, once in a shell.
+# Nothing is asked of machinectl itself but what drivers there are, once in a shell, and which labels.
 
 # By the words before: the words that may follow, the flags with what their values are, and what the arguments are.
 # BEGIN: written by make reference
@@ -130,6 +130,11 @@ Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
     $candidates = if ($kind) {
         switch -CaseSensitive ($kind) {
             'MACHINE' { __machinectl_machines $root }
+            'LABEL' {
+                $store = if ($root) { @('-s', $root) } else { @() }
+                machinectl docker-cli-plugin __complete machine @store ls --selector "$wordToComplete" 2>$null |
+                    Where-Object { $_ -cmatch '^[0-9A-Za-z][0-9A-Za-z=._/,!-]*\z' }
+            }
             'DRIVER' { (__machinectl_options).Driver | Select-Object -Unique }
             'TEXT' { }
             'FILE' { }

@@ -1,6 +1,6 @@
 #compdef machinectl
 # Completion of machinectl, which makes servers Docker hosts, for zsh. systemd's machinectl is another one.
-# Nothing is asked of machinectl itself but what drivers there are, once in a shell.
+# Nothing is asked of machinectl itself but what drivers there are, once in a shell, and which labels.
 
 _machinectl() {
     \local word verb= root= driver="${MACHINE_DRIVER-}" flag= kind= value= expl
@@ -10,6 +10,10 @@ _machinectl() {
         if [[ -n "$kind" ]]; then
             value="$word"
             kind=
+        elif [[ "$word" == -- && ( "$verb" == run || "$verb" == docker ) ]]; then
+            # What is to be run is another program's, and files are what it may be about.
+            _files
+            \return
         elif [[ "$word" == -*=* ]]; then
             flag="${word%%=*}"
             value="${word#*=}"
@@ -35,7 +39,7 @@ _machinectl() {
     elif [[ "$PREFIX" == -*=* ]]; then
         flag="${PREFIX%%=*}"
         __machinectl_kind
-        \compset -P '*='
+        \compset -P 1 '*='
         __machinectl_offer "$kind"
     elif [[ "$PREFIX" == -* ]]; then
         __machinectl_add_driver
@@ -84,6 +88,11 @@ __machinectl_offer() {
     case "$1" in
         (TEXT|'') \return 1 ;;
         (MACHINE) __machinectl_machines ;;
+        (LABEL)
+            found=("${(@f)$(machinectl docker-cli-plugin __complete machine ${root:+-s} ${root:+"${(Q)root}"} ls --selector "$PREFIX" 2>/dev/null </dev/null)}")
+            found=(${(M)found:#[0-9A-Za-z][0-9A-Za-z=._/,!-]#})
+            _wanted labels expl label compadd -S '' -a found
+            ;;
         (PLACE|REMOTE) __machinectl_places "$1" ;;
         (DIRECTORY) _files -/ ;;
         (FILE) _files ;;
