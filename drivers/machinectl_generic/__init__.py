@@ -174,7 +174,7 @@ class GenericDriver:
 
     def change(self, instance: Instance, options: Mapping[str, OptionValue]) -> str:
         state = known(instance)
-        if "generic-engine-port" in options:
+        if options.get("generic-engine-port", state["EnginePort"]) != state["EnginePort"]:
             url = tcp(state["IPAddress"], int(str(options["generic-engine-port"])))
             raise DriverError(
                 f'Where the engine of "{instance.name}" listens is changed on its host',

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.atomic import read_file
+from machinectl import url as engine_url
+from machinectl.driver import Request
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError
 from machinectl.fleet.model import Action
 from machinectl.fleet.plan import URL, differences, speaks_tls
+from machinectl.hosts.driven import instance
 from machinectl.hosts.each import LIMIT, at_once, at_work_on
-from machinectl.hosts.given import has_given, outdated, read_given
-from machinectl.hosts.identity import Identity
 from machinectl.hosts.turns import Rolling
-from machinectl.machines.chosen import LOCK_PAUSE, waiting
+from machinectl.machines.alone import alone
+from machinectl.machines.chosen import waiting
 from machinectl.machines.engine_options import DECLARED
 from machinectl.machines.record import Phase
 from machinectl.machines.spec import NO_CERTIFICATES
-from machinectl.machines.store import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -41,9 +39,6 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
 
-# What one `apply` holds of the store's locks, beside those of machines, none of which is called so.
-LOCK = ".apply"
-PID_DIGITS = 20
 # What is done with machines that are of the file.
 WORK = (Action.CREATE, Action.RESUME, Action.CHANGE)
 # The keys of a file's options, as `plan` has them.
@@ -132,43 +127,6 @@ def apply(store: Store, console: Console, look: Callable[[], Seen], manner: Mann
     yield from run.left()
 
 
-@contextmanager
-def alone(store: Store, console: Console) -> Iterator[None]:
-    """Be the only `apply` that is at work on a store: what is to be done is known from its records."""
-    store.make_directory(store.locks)
-    path = os.path.join(store.locks, LOCK)
-    lock = Lock(path, waiting_for_another(console, path))
-    with lock:
-        # A disk that is full keeps nobody from being alone.
-        with suppress(OSError):
-            os.ftruncate(lock.descriptor, 0)
-            os.pwrite(lock.descriptor, str(os.getpid()).encode(), 0)
-        yield
-
-
-def waiting_for_another(console: Console, path: str) -> Callable[[], None]:
-    """What to do while another one is at work: say which process that is, once, and wait."""
-    said = False
-
-    def wait() -> None:
-        nonlocal said
-        if not said:
-            console.note(f"Waiting for another apply{process(path)} …")
-            said = True
-        console.pause(LOCK_PAUSE)
-
-    return wait
-
-
-def process(path: str) -> str:
-    """Which process holds a lock, as far as its file tells."""
-    try:
-        number = read_file(path, PID_DIGITS).decode()
-    except (OSError, ValueError):
-        return ""
-    return f" (process {number})" if number.isascii() and number.isdigit() else ""
-
-
 def not_begun(turns: Rolling) -> Iterator[Result]:
     """Those who had no turn. It is known in the end."""
     for name, way in turns.barred.items():
@@ -187,10 +145,10 @@ def edit_of(host: FleetHost, machine: Machine, keys: Collection[str]) -> Edit:
         for option in load(spec.driver).options()
         if option.name in keys
     }
-    url = options.pop(URL, None)
+    url = str(options.pop(URL)) if URL in options else moved_port(host, machine) if options else ""
     return Edit(
-        url=None if url is None else str(url),
-        tls=speaks_tls(host, machine) if NO_TLS in keys else None,
+        url=url or None,
+        tls=speaks_tls(host, machine) if NO_TLS in keys or url else None,
         context=spec.context if "no-context" in keys else None,
         jump=spec.jump if "ssh-jump" in keys else None,
         labels=spec.labels if "labels" in keys else {},
@@ -423,6 +381,7 @@ class Run:
     def change(self, name: str, console: Console) -> None:
         """Ask something else of a machine, or the same again, and tell its host where there is something to tell."""
         from machinectl.hosts.comeback import running, wait_for
+        from machinectl.hosts.given import has_given
         from machinectl.hosts.provisioning import change
 
         host = self.host(name)
@@ -461,8 +420,22 @@ class Run:
         return Did.REMOVED
 
 
+def moved_port(host: FleetHost, machine: Machine) -> str:
+    """The URL of a machine's engine where that is to listen on another port of its host, "" where it is not."""
+    driver = load(host.spec.driver)
+    there = driver.where(instance(machine)).url
+    asked = driver.preview(Request(machine.name, machine.directory, host.spec.options, machine.tls)).url
+    if not (there == machine.url and there.startswith("tcp://") and asked.startswith("tcp://")):
+        return ""
+    old, new = engine_url.parse(there), engine_url.parse(asked)
+    return "" if old.port == new.port else str(engine_url.EngineURL("tcp", host=old.host, port=new.port))
+
+
 def replace_certificates(held: Held, host: FleetHost) -> None:
     """Give a machine the certificates that the file names, and nothing that belongs to others."""
+    from machinectl.hosts.given import outdated, read_given
+    from machinectl.hosts.identity import Identity
+
     given = read_given(host.certificates)
     if given is None:
         return

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.access import as_root, elevated, logged_in
-from machinectl.hosts.driven import where
+from machinectl.hosts.driven import driver_of, where
 from machinectl.hosts.plan import way_in
 from machinectl.machines.record import PROVISION
 from machinectl.provision.decision import EngineDown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from typing import Self
 
     from machinectl.console import Console
     from machinectl.hosts.access import Access
     from machinectl.hosts.editing import Edit
     from machinectl.hosts.setup import Outcome, Plan, Setup
-    from machinectl.machines.engine_options import EngineOptions
     from machinectl.machines.record import Machine
+    from machinectl.machines.spec import MachineSpec
     from machinectl.machines.store import Held, Store
 
 
@@ -68,22 +68,30 @@ def at_host(held: Held, console: Console, access: Access, setup: Setup) -> Itera
 
 
 class Asked(NamedTuple):
-    """What a record asks of a host, and whether the host is still to be told."""
+    """What a record asks, where its host is, and whether that is still to be told."""
 
-    engine: EngineOptions
-    labels: Mapping[str, str]
-    provision: bool
+    spec: MachineSpec
+    driver_state: str
+    url: str
+    tls: bool
     pending: str
 
     @classmethod
     def by(cls, machine: Machine) -> Self:
-        return cls(machine.engine, machine.labels, machine.provision, machine.pending)
+        return cls(machine.spec, machine.driver_state, machine.url, machine.tls, machine.pending)
 
     def ask_again(self, held: Held, edit: Edit) -> None:
-        """Put it back on record; where the host is stays as it was changed, which is nothing of the host's."""
+        """Put it back on record, but for where the host is if a file was taken for that: there is no other any more."""
         machine = held.machine
-        machine.engine, machine.labels, machine.provision = self.engine, dict(self.labels), self.provision
-        machine.pending = PROVISION if edit.options else self.pending
+        paths = {option.name for option in driver_of(machine).options() if option.path}
+        now = Asked.by(machine)
+        moved_back = paths.isdisjoint(edit.options)
+        options = (self if moved_back else now).spec.options
+        machine.spec = replace(self.spec, options=options, context=now.spec.context, jump=now.spec.jump)
+        if moved_back:
+            machine.driver_state, machine.url, machine.tls, machine.pending = self[1:]
+        else:
+            machine.pending = PROVISION
         held.write()
 
 

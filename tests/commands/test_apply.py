@@ -13,22 +13,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.apply import Did, Manner, Run, Seen, alone, apply
+from machinectl.commands.apply import Did, Manner, Result, Run, Seen, apply
 from machinectl.errors import MachineError
 from machinectl.fleet.model import Action, Difference, FleetHost, Step
 from machinectl.hosts.access import Access
+from machinectl.machines.alone import alone
 from machinectl.machines.record import PROVISION, Machine, Phase
 from machinectl.machines.spec import MachineSpec
+from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.target import NOTHING_SPECIAL
 from tests.support.program import COMMAND, machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from subprocess import CompletedProcess
 
     from machinectl.console import Console
+    from machinectl.hosts.roles import Roles
     from machinectl.machines.store import Store
 
 MANNER = Manner("/srv/fleet.yaml", Access(), NOTHING_SPECIAL)
@@ -262,6 +265,55 @@ def test_ctrl_c_tells_who_was_not_finished(store: Store) -> None:
     assert [next(results).did, next(results).did] == [Did.UNFINISHED, Did.UNFINISHED]
     with pytest.raises(KeyboardInterrupt):
         next(results)
+
+
+def of_swarm(name: str, action: Action, role: str) -> Step:
+    differences = (Difference("swarm", "", role),) if action is Action.CHANGE else ()
+    return Step(name, action, FleetHost(name, MachineSpec("none"), swarm=role), differences)
+
+
+class Swarming(Scripted):
+    """A scripted run whose swarm is formed as it is told to."""
+
+    refusing = ""
+
+    def formed(self, _: Console, roles: Roles) -> Iterator[Result]:
+        for name in roles.roles:
+            error = MachineError("it does not want to") if name == self.refusing else None
+            yield Result(name, Did.FAILED if error else Did.CHANGED, error)
+
+
+SWARM = [
+    of_swarm("m1", Action.LEAVE, "manager"),
+    of_swarm("m2", Action.CHANGE, "manager"),
+    of_swarm("new", Action.CREATE, "worker"),
+]
+
+
+def swarm_of(store: Store, failing: str) -> Swarming:
+    machines = ready("m1", "m2")
+    machines["m1"].swarm = SwarmNode("m1", "a", "b", "manager").dump()
+    for machine in machines.values():
+        added(store, machine)
+    return Swarming(store, SWARM, machines, failing, MANNER)
+
+
+def test_roles_are_had_when_all_are_ready(store: Store) -> None:
+    run = swarm_of(store, "")
+    assert run.results() == {"m2": Did.CHANGED, "new": Did.CREATED}
+    # Who is to have a role alone is not told anything else.
+    assert run.begun == ["new"]
+
+
+def test_nobody_joins_while_one_of_the_swarm_is_not_ready(store: Store) -> None:
+    run = swarm_of(store, "new")
+    assert run.results() == {"new": Did.FAILED, "m2": Did.NOT_BEGUN}
+
+
+def test_one_that_cannot_join_has_failed_although_it_was_made(store: Store) -> None:
+    run = swarm_of(store, "")
+    run.refusing = "new"
+    assert run.results() == {"m2": Did.CHANGED, "new": Did.FAILED}
 
 
 def test_a_machine_that_is_gone_and_its_jump_host_go_in_that_order(store: Store) -> None:

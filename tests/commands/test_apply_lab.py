@@ -50,10 +50,11 @@ class Fleet:
     def engines(self) -> list[str]:
         return [host.output(ENGINE) for host in self.hosts]
 
-    def write(self, *options: str, of_first: Sequence[str] = (), swarm: bool = False) -> None:
-        """Write the file: the engine options of all, and those of the first host where it has its own."""
+    def write(self, *options: str, of_first: Sequence[str] = (), port: int = 2376, swarm: bool = False) -> None:
+        """Write the file: the engine options of all, and what the first host has of its own."""
         found: dict[str, dict[str, Any]] = {host.name: {"generic-ip-address": host.ip} for host in self.hosts}
         first, *others = found.values()
+        first["generic-engine-port"] = port
         if of_first:
             first["engine-opt"] = list(of_first)
         if swarm:
@@ -168,6 +169,19 @@ def test_what_was_changed_by_hand_is_mended_when_that_is_asked(fleet: Fleet) -> 
     assert fleet.apply()[0] == "Apply: 3 as they were\n"
     assert fleet.apply("--refresh")[0] == "Apply: 1 changed, 2 as they were\n"
     assert fleet.apply("--refresh")[0] == "Apply: 3 as they were\n"
+    fleet.check()
+
+
+def test_an_engine_listens_where_the_file_says_from_then_on(fleet: Fleet) -> None:
+    host = fleet.hosts[0]
+    fleet.write(port=2377)
+    assert fleet.apply()[0] == "Apply: 1 changed, 2 as they were\n"
+    assert fleet.store.read(host.name).url == f"tcp://{host.ip}:2377"
+    fleet.check()
+    # One that it does not come up with leaves it where it was.
+    fleet.write(port=2378, of_first=["pidfile=/proc/no/pid"])
+    assert fleet.apply(code=1)[0] == "Apply: 1 failed, 2 as they were\n"
+    fleet.write(port=2377)
     fleet.check()
 
 

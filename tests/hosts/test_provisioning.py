@@ -108,8 +108,12 @@ def test_a_host_that_is_not_reached_was_asked_nothing(store: Store, sshd: Sshd) 
         told(store)
     found = store.read("orion")
     assert (found.engine.options, found.labels, found.pending) == ((), {}, "")
-    # Where the host is stays as it was said, and that is to be tried.
     with pytest.raises(SSHError):
-        told(store, Edit(options={"generic-ssh-user": "ops"}, labels={"role": "web"}))
+        told(store, Edit(options={"generic-ssh-user": "joe"}, labels={"role": "web"}))
+    again = store.read("orion")
+    assert (again.driver_state, again.options, again.pending) == (found.driver_state, {}, "")
+    # A key takes the place of the one before, and there is none to go back to.
+    with pytest.raises(SSHError):
+        told(store, Edit(options={"generic-ssh-key": str(sshd.key_path)}, labels={"role": "web"}))
     found = store.read("orion")
-    assert (found.options["generic-ssh-user"], found.labels, found.pending) == ("ops", {}, PROVISION)
+    assert (found.options, found.labels, found.pending) == ({"generic-ssh-key": str(sshd.key_path)}, {}, PROVISION)
