@@ -20,7 +20,15 @@ from machinectl.commands.certs.create import certs_create
 from machinectl.go.tabwriter import table
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
-from tests import bench_apply, bench_docker, bench_engines, bench_fleet, bench_hosts, bench_shells
+from tests import (
+    bench_apply,
+    bench_docker,
+    bench_engines,
+    bench_fleet,
+    bench_hosts,
+    bench_run,
+    bench_shells,
+)
 from tests.lab.possible import why_not
 from tests.support.measure import MACHINECTL, Cost, measured, median, peak_memory, row
 from tests.support.registered import added
@@ -48,6 +56,7 @@ def main() -> None:
             *many_answering(work),
             *many_silent(work),
             *bench_engines.fleets(work / "engines"),
+            *bench_run.many(work),
         ]
         reason = why_not()
         if not reason:

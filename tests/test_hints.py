@@ -128,6 +128,9 @@ def check(hint: Hint) -> None:
     known |= options("generic", "create") if verb == ("set",) else {}
     rest = iter(words[len(verb) :])
     for word in rest:
+        if word == "--":
+            # What follows is another program's.
+            break
         if not word.startswith("-") or word == "-" or verb == ("ssh",):
             continue
         option, equals, _ = word.partition("=")

@@ -61,6 +61,21 @@ def ip(store: Store, _flags: Flags, names: Sequence[str], _program: str) -> None
     write_out("".join(f"{address}\n" for address in command(store, names)))
 
 
+def run(store: Store, flags: Flags, words: Sequence[str], program: str) -> int:
+    from machinectl.cli.everywhere import run as everywhere
+    from machinectl.cli.terminal import Terminal
+    from machinectl.hosts.access import Access
+
+    return everywhere(store, Terminal(program), words, Access(), flags, program)
+
+
+def docker(store: Store, flags: Flags, words: Sequence[str], program: str) -> int:
+    from machinectl.cli.everywhere import docker as everywhere
+    from machinectl.cli.terminal import Terminal
+
+    return everywhere(store, Terminal(program), words, flags, program)
+
+
 def ls(store: Store, _flags: Flags, _names: Sequence[str], _program: str) -> None:
     write_out("".join(f"{name}\n" for name in store.names()))
 

@@ -14,10 +14,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# What a word stands for; TEXT is anything, REMOTE is MACHINE:PATH, PLACE that or a file here. A tuple of words stands
-# for one of them.
-MACHINE, DRIVER, SHELL, DIRECTORY, FILE, PLACE, REMOTE, VERB, TEXT = (
+# What a word stands for; TEXT is anything, REMOTE is MACHINE:PATH, PLACE that or a file here, LABEL a selector. A tuple
+# of words stands for one of them.
+MACHINE, LABEL, DRIVER, SHELL, DIRECTORY, FILE, PLACE, REMOTE, VERB, TEXT = (
     "machine",
+    "label",
     "driver",
     "shell",
     "directory",
@@ -85,6 +86,7 @@ VALUES: Mapping[str, str | tuple[str, ...]] = {
     "inventory host": MACHINE,
     "out": DIRECTORY,
     "output": FILE,
+    "selector": LABEL,
     "shell": ("bash", "zsh", "sh", "fish", "tcsh", "powershell", "cmd", "emacs"),
     "ssh-jump": MACHINE,
     "ssh-passphrase-file": FILE,
@@ -160,6 +162,29 @@ def machines(root: str = "") -> list[str]:
         return Store(root).names()
     except MachineError:
         return []
+
+
+def labels(root: str = "") -> list[str]:
+    """What machines are labelled with, as selectors: each key, and each with its values.
+
+    What a shell might read otherwise than it stands is left out.
+    """
+    from machinectl.errors import MachineError
+    from machinectl.machines.store import Store
+
+    store = Store(root)
+    found: set[str] = set()
+    for name in machines(root):
+        try:
+            own = store.read(name).labels
+        except MachineError:
+            continue
+        found.update(word for key, value in own.items() for word in (key, f"{key}={value}"))
+    return sorted(word for word in found if is_plain(word))
+
+
+def is_plain(word: str) -> bool:
+    return word.isascii() and all(letter.isalnum() or letter in "=._/-" for letter in word) and word[0].isalnum()
 
 
 def drivers() -> list[str]:

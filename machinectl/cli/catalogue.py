@@ -249,6 +249,21 @@ VERBS = {
         "machinectl inventory --prometheus > targets.json",
     ),
     "swarm": Verb("swarm", MANY, "Make machines one Docker Swarm, and look after it.", "machinectl swarm status"),
+    "run": Verb(
+        "orders",
+        MANY,
+        "Run a command on many machines' hosts over SSH.",
+        "machinectl run orionbox rigel -- uname -a",
+        "machinectl run -l role=web -- 'df -h / | tail -1'",
+        "machinectl run --all --sudo --group -- apt-get update",
+    ),
+    "docker": Verb(
+        "orders",
+        MANY,
+        "Run the docker CLI against many machines' engines.",
+        "machinectl docker orionbox rigel -- ps",
+        "machinectl docker -l role=web -- pull nginx",
+    ),
 }
 
 # Of `certs`, in the same form.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from machinectl.cli import candidates
-from machinectl.cli.candidates import DIRECTORY, DRIVER, FILE, MACHINE, PLACE, REMOTE, SHELL, SHELLS, VERB
+from machinectl.cli.candidates import DIRECTORY, DRIVER, FILE, LABEL, MACHINE, PLACE, REMOTE, SHELL, SHELLS, VERB
 from machinectl.cli.go_flags import GROUPS
 
 TYPE_CHECKING = False
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # cobra's ShellCompDirective: files are offered where nothing else is, none are, directories alone; no blank behind it.
 FILES, NOTHING_ELSE, DIRECTORIES = 0, 4, 16
+# Behind two dashes they have another program's words.
+ORDERS = ("run", "docker")
 NO_BLANK = 2
 
 
@@ -93,6 +95,9 @@ def offer(typed: Typed, word: str) -> Offer:
         return {name: flag.about for flag in typed.flags() for name in flag.names}, NOTHING_ELSE
     if typed.verb in GROUPS:
         return candidates.verbs(typed.verb), NOTHING_ELSE
+    if typed.only_words and typed.verb in ORDERS:
+        # What is to be run, and what with, is not known here.
+        return {}, FILES
     kinds, many = candidates.arguments(typed.verb)
     place = len(typed.words)
     if place < len(kinds):
@@ -108,11 +113,20 @@ def values(typed: Typed, kind: str | tuple[str, ...], word: str) -> Offer:
         return places(typed, word, NOTHING_ELSE if kind == REMOTE else FILES)
     if kind == MACHINE:
         return named(machines(typed), typed.words), NOTHING_ELSE
+    if kind == LABEL:
+        return selectors(typed, word)
     if kind == DRIVER:
         return named(candidates.drivers()), NOTHING_ELSE
     if kind == VERB:
         return candidates.verbs(), NOTHING_ELSE
     return named(SHELLS if kind == SHELL else kind if isinstance(kind, tuple) else ()), NOTHING_ELSE
+
+
+def selectors(typed: Typed, word: str) -> Offer:
+    """The labels that there are, in the place of what is behind the last comma."""
+    before = word[: word.rfind(",") + 1]
+    offered = candidates.labels(typed.values.get("--storage-path", ""))
+    return named(f"{before}{label}" for label in offered), NO_BLANK | NOTHING_ELSE
 
 
 def places(typed: Typed, word: str, otherwise: int) -> Offer:

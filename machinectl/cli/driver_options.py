@@ -64,7 +64,7 @@ def changed_values(driver_name: str, options: Sequence[Option], given: dict[str,
     for option in options:
         value = given.pop(python_name(option), None)
         if value is not None and value != []:
-            found[option.name] = said(option, value)
+            found[option.name] = tuple(value) if isinstance(value, list) else value
             check(driver_name, option, found[option.name])
     return found
 
@@ -85,16 +85,8 @@ def values(
         value = given[python_name(option)]
         if option.secret:
             value = secret(value, typed(option), os.environ.get(option.variable), console) or ""
-        found[option.name] = said(option, value)
+        found[option.name] = tuple(value) if isinstance(value, list) else value
     return complete(driver_name, options, found)
-
-
-def said(option: Option, value: Any) -> OptionValue:
-    """What was typed, as a record keeps it: a path is one from wherever it is read again."""
-    if isinstance(value, list):
-        return tuple(str(said(option, each)) for each in value)
-    is_path = option.path and value
-    return os.path.abspath(os.path.expanduser(value)) if is_path else value  # type: ignore[no-any-return]
 
 
 def python_name(option: Option) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from machinectl.machines.store import Store
 
-    Answer = Callable[[Store, dict[str, str], list[str], str], None]
+    Answer = Callable[[Store, dict[str, str], list[str], str], int | None]
 
 # Command lines that ask what there is.
 HELP: tuple[list[str], ...] = ([], ["--help"], ["help"], ["h"])
@@ -108,7 +108,7 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
     verb = rest.pop(0)
     if verb in GROUPS and rest:
         verb = f"{verb} {rest.pop(0)}"
-    if verb not in VERBS:
+    if verb not in VERBS or (verb in ORDERS and needs_more()):
         return root, None
     known, most, answer = VERBS[verb]
     read = take_options(rest, verb, known)
@@ -125,13 +125,12 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
         following = Following()
         program = program_with(root)
         try:
-            answer(Store(root, [following]), flags, names, program)
+            return answer(Store(root, [following]), flags, names, program) or 0
         finally:
             if following.has_news:
                 from machinectl.cli.terminal import Terminal
 
                 following.report(Terminal(program).warn)
-        return 0
 
     return root, work
 
@@ -153,12 +152,20 @@ def take_storage(words: list[str]) -> str | None:
     return root
 
 
+def needs_more() -> bool:
+    """Whether what surrounds an order asks for what is not known here: passwords, another SSH, a trace, docker."""
+    return THIS.name == AS_PLUGIN or any(os.environ.get(name) for name in BESIDE)
+
+
 def take_options(words: Sequence[str], verb: str, known: frozenset[str]) -> tuple[dict[str, str], list[str]] | None:
     """Split what follows the verb into flags and names; None where anything is not among the known options."""
     flags: dict[str, str] = {}
     names: list[str] = []
     takes_value = flags_of(verb)
-    for word in words:
+    for at, word in enumerate(words):
+        if word == "--" and verb in ORDERS:
+            # What follows is another program's.
+            return flags, [*names, *words[at:]]
         if not word.startswith("-"):
             names.append(word)
             continue
@@ -169,6 +176,9 @@ def take_options(words: Sequence[str], verb: str, known: frozenset[str]) -> tupl
     return flags, names
 
 
+# Verbs that are followed by two dashes and somebody else's words, and the variables that Typer's way minds for them.
+ORDERS = frozenset({"run", "docker"})
+BESIDE = ("MACHINE_DEBUG", "MACHINE_NATIVE_SSH", "MACHINECTL_SSH_PASSWORD", "MACHINECTL_SUDO_PASSWORD")
 # A verb's options here (what Typer knows beside them is left to it), how many names it takes, and what answers it.
 VERBS: dict[str, tuple[frozenset[str], int, Answer]] = {
     "env": (frozenset({"shell", "unset", "no-proxy", "swarm"}), 1, answers.env),
@@ -179,6 +189,8 @@ VERBS: dict[str, tuple[frozenset[str], int, Answer]] = {
     "status": (frozenset(), 1, answers.status),
     "inspect": (frozenset(), 1, answers.inspect),
     "certs ls": (frozenset(), sys.maxsize, answers.certs_ls),
+    "run": (frozenset({"selector", "all", "group", "json", "sudo"}), sys.maxsize, answers.run),
+    "docker": (frozenset({"selector", "all", "group", "json"}), sys.maxsize, answers.docker),
     "shell-init": (frozenset({"prompt"}), 1, answers.shell_init),
     "completion": (frozenset(), 1, answers.completion),
 }

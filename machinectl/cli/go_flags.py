@@ -27,6 +27,7 @@ SWARM = (
 )
 MANY = "l,selector="
 POWER = f"{MANY} t,timeout= y,yes dry-run {LOGIN}"
+ORDERS = f"{MANY} a,all group json t,timeout= parallel="
 LS = f"{MANY} q,quiet filter= t,timeout= f,format= json removed watch interval="
 # What each verb takes beside its names, and "" before the verb: an equals sign marks what a value follows.
 VERBS = {
@@ -60,6 +61,7 @@ VERBS = {
     "docker-plugin": "",
     "docker-plugin install": "no-hooks",
     "docker-plugin uninstall": "",
+    "docker": ORDERS,
     "doctor": f"{MANY} t,timeout= json {LOGIN}",
     "drivers": "json options",
     "env": "shell= u,unset no-proxy swarm format= json",
@@ -83,6 +85,7 @@ VERBS = {
     "rename": "",
     "restart": POWER,
     "rm": f"{MANY} f,force y,yes purge purge-engine restart-swarm dry-run forget {LOGIN}",
+    "run": f"{ORDERS} sudo {LOGIN}",
     "scp": f"r,recursive d,delta q,quiet p,preserve {LOGIN}",
     "set": f"url= unlabel= tls no-tls context no-context ssh-jump= {ENGINE}",
     "shell-init": "prompt",

@@ -249,18 +249,21 @@ class Run:
         except KeyboardInterrupt:
             yield from ready.values()
             raise
-        left = dict.fromkeys(name for name in joining if name in ready or self.is_to_join_alone(name))
-        if roles and left and not bad:
-            for result in self.formed(console, roles):
-                if result.name in left:
-                    del left[result.name]
-                    yield result if result.error else ready.get(result.name, result)
+        left = [name for name in joining if name in ready or self.is_to_join_alone(name)]
+        formed = self.formed(console, roles, left) if roles and left and not bad else ()
+        try:
+            for result in formed:
+                left.remove(result.name)
+                yield result if result.error else ready.get(result.name, result)
+        except KeyboardInterrupt:
+            yield from (Result(name, Did.UNFINISHED) for name in left)
+            raise
         for name in left:
-            why = MachineError(f'"{name}" is not in the swarm yet: others of it are to be ready first')
+            why = MachineError(f'"{name}" is not in the swarm yet: all of it are to be ready first')
             yield Result(name, Did.NOT_BEGUN, why)
 
-    def formed(self, console: Console, roles: Roles) -> Iterator[Result]:
-        """Have machines be in one swarm in their roles; where that cannot be at all, its managers are told why."""
+    def formed(self, console: Console, roles: Roles, left: Sequence[str]) -> Iterator[Result]:
+        """Have machines be in one swarm in their roles; of those left to join the first is told why no more can."""
         from machinectl.hosts.joining import Joining
 
         def own(name: str, access: Access) -> Access:
@@ -268,9 +271,10 @@ class Run:
 
         try:
             for name, error in roles.form(self.store, console, Joining(self.manner.access, own=own)):
-                yield Result(name, Did.FAILED if error else Did.CHANGED, error)
+                if name in left:
+                    yield Result(name, Did.FAILED if error else Did.CHANGED, error)
         except MachineError as exc:
-            yield from (Result(name, Did.FAILED, exc) for name in roles.managers or roles.roles)
+            yield from (Result(name, Did.FAILED, exc) for name in left[:1])
 
     def roles(self) -> Roles | None:
         """What machines shall be in the fleet's swarm, and what those are in it that are not chosen; None for none."""

@@ -6,6 +6,7 @@ import os
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.pointed import VARIABLES, of_machine
 from machinectl.machines.chosen import chosen_one
 from machinectl.shell import detect, script
 
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.machines.store import Store
-
-# In docker-machine's order; the first three are docker's own (docs.docker.com/reference/cli/docker).
-VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
 
 
 def env(
@@ -77,24 +75,6 @@ def without_machine(names: Sequence[str]) -> dict[str, str | None]:
     if names:
         raise MachineError("Error: Expected no machine name when the -u flag is present", "machinectl env -u")
     return dict.fromkeys(VARIABLES)
-
-
-def of_machine(store: Store, name: str) -> dict[str, str | None]:
-    """What points docker at a machine. Where there is no TLS, what another machine's TLS set must go.
-
-    The docker CLI wants a ca.pem as soon as DOCKER_TLS_VERIFY is set, also for unix and ssh.
-    """
-    machine = store.read_ready(name)
-    if store.is_unsettled(name):
-        from machinectl.hosts.pending import settle
-
-        settle(store, name)
-    return {
-        "DOCKER_TLS_VERIFY": "1" if machine.tls else None,
-        "DOCKER_HOST": machine.url,
-        "DOCKER_CERT_PATH": store.directory(name) if machine.tls else None,
-        "DOCKER_MACHINE_NAME": name,
-    }
 
 
 def no_proxy_variable(environment: Mapping[str, str]) -> str:

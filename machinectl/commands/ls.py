@@ -91,4 +91,6 @@ def ask(store: Store, listed: Iterable[Row], timeout: float) -> Iterator[Row]:
         name = row.machine.name
         if row.machine.pending and not row.error and not store.is_locked(name):
             row.error = f"Not all that was asked is on its host: machinectl {row.machine.pending} {name}"
+        elif (node := node_of(row.machine)) and node.before and not row.error and not store.is_locked(name):
+            row.error = f"Still drained in its swarm: machinectl provision {name}"
         yield row

@@ -95,14 +95,11 @@ def preview(
             "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm --dry-run <NAME>"
         )
 
-    others = behind(store)
-
     def one(name: str, console: Console) -> None:
         from machinectl.changes import PackageInstalled, of_kind
         from machinectl.hosts.setup import Outcome, Plan
 
         machine = asked_about(store, name, removed=bool(purge or forget))
-        check_nobody_behind(store, console, name, set(others.get(name, ())).difference(names), force=False)
         outcomes = planned(store, machine, console, purge) if purge and machine.changes else []
         if machine.made:
             outcomes.append(Outcome(f"Letting driver {machine.driver} give back what it made", changed=True))

@@ -44,8 +44,8 @@ class Option:
     where there are some, a str or each of a tuple is one. A `secret` is a str without a default that comes from a file
     (typed as `--NAME-file FILE`) or from the variable, never from the command line itself, and is never kept.
 
-    A `path` is a str, or a tuple of such, that names a file or a directory here; it comes as an absolute one, in
-    fleet.yaml from beside that file, and `~` is the home directory. `check` raises UsageError for a value that is none,
+    A `path` is a str, or a tuple of such, that names a file or a directory here, `~` being the home directory; it is
+    kept as an absolute one, in fleet.yaml from beside that file. `check` raises UsageError for a value that is none,
     whatever the machines are like: it looks at nothing else. Two machines with the same in all the options that make
     its `identity`, where a driver has some, would be one host.
     """

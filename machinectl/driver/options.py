@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from machinectl.errors import UsageError
+from machinectl.driver.contract import DriverError
+from machinectl.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,5 +38,32 @@ def check(driver: str, option: Option, value: OptionValue) -> None:
             raise UsageError(
                 f"Error: {typed(option)} {one!r} is none of its choices", f"Choose one of: {', '.join(option.choices)}"
             )
-    if option.check and value != option.default:
-        option.check(value)
+    if value != option.default:
+        judge(driver, option, value)
+
+
+def lasting(options: Sequence[Option], values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+    """What was said of a driver's options as it can be kept: a path is one from wherever it is read again."""
+    paths = {option.name for option in options if option.path}
+    return {name: absolute(value) if name in paths else value for name, value in values.items()}
+
+
+def absolute(value: OptionValue) -> OptionValue:
+    if isinstance(value, tuple):
+        return tuple(str(absolute(each)) for each in value)
+    return os.path.abspath(os.path.expanduser(value)) if value and isinstance(value, str) else value
+
+
+def judge(driver: str, option: Option, value: OptionValue) -> None:
+    """Have a driver refuse what cannot be an option's value. Raises UsageError, and DriverError where it fails."""
+    try:
+        if option.check:
+            option.check(value)
+    except MachineError:
+        raise
+    except Exception as exc:
+        # Somebody else's code.
+        raise DriverError(
+            f'Driver "{driver}" fails in its check of {typed(option)}: {type(exc).__name__}',
+            "See where it comes from, and tell them: machinectl drivers",
+        ) from exc

@@ -33,13 +33,16 @@ class Said(NamedTuple):
         return self.places.get(key, self.host.place)
 
 
-def check(hosts: Sequence[Said], machines: Collection[str], faults: Faults) -> None:
-    """Note what is wrong between the hosts, and between the options of each. `machines` are those of the store."""
+def check(hosts: Sequence[Said], names: Collection[str], faults: Faults) -> None:
+    """Note what is wrong between the hosts, and between the options of each.
+
+    `names` are those of all hosts of the file and of the machines in the store.
+    """
     for each in hosts:
         check_certificates(each, faults)
         check_role(each, faults)
     check_identities(hosts, faults)
-    check_jumps(hosts, machines, faults)
+    check_jumps(hosts, names, faults)
 
 
 def check_certificates(said: Said, faults: Faults) -> None:
@@ -96,17 +99,17 @@ def normal(value: OptionValue) -> OptionValue:
         return text
 
 
-def check_jumps(hosts: Sequence[Said], machines: Collection[str], faults: Faults) -> None:
+def check_jumps(hosts: Sequence[Said], names: Collection[str], faults: Faults) -> None:
     """Note jump hosts that there are not, and circles of them."""
-    by_name = {each.host.name: each for each in hosts}
     for each in hosts:
         through = each.host.spec.jump
         if through and each.driver.name in create_options.WITHOUT_HOST:
             faults.add(each.place(JUMP), f"{JUMP} is for SSH, and driver {each.driver.name} knows of none")
-        if through and "@" not in through and through not in by_name and through not in machines:
-            near = faults.meant(through, [*by_name, *machines])
+        if through and "@" not in through and through not in names:
+            near = faults.meant(through, names)
             more = f": did you mean {near}?" if near else "; another host is written user@host[:port]"
             faults.add(each.place(JUMP), f"{JUMP}: {through!r} is no host of this file and no machine{more}")
+    by_name = {each.host.name: each for each in hosts}
     for circle in circles(by_name):
         faults.add(
             by_name[circle[0]].place(JUMP),

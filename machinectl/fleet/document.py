@@ -87,17 +87,17 @@ class NotADocument(Exception):
         self.why = why
 
 
-def read(data: bytes, faults: Faults) -> Mapped | None:
-    """The mapping that a file holds; None where it is none, which is among the `faults` then.
+def read(data: bytes, faults: Faults) -> Mapped:
+    """The mapping that a file holds. Raises WrongFile where it is none.
 
-    What is wrong in it but leaves it a mapping (a key that is there twice) is noted there, too.
+    What is wrong in it but leaves it a mapping (a key that is there twice) is noted among the `faults`.
     """
     try:
         text = decoded(data)
         return Builder(faults).built(events(text))
     except NotADocument as wrong:
         faults.add(wrong.place, wrong.why)
-        return None
+        raise faults.wrong_file() from wrong
 
 
 def decoded(data: bytes) -> str:

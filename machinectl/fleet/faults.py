@@ -70,8 +70,12 @@ class Faults:
     def tell(self) -> None:
         """Raise WrongFile where anything was found."""
         if self._found:
-            found = sorted(self._found)
-            lines = [self.line(place, text) for place, text in found]
-            hints = dict.fromkeys(self._found[each] or LOOK_UP for each in found)
-            cause = "\n".join([f"{self.name} is not right, and nothing was done:", *lines])
-            raise WrongFile(cause, "\n".join(hints), found)
+            raise self.wrong_file()
+
+    def wrong_file(self) -> WrongFile:
+        """What was found so far, as an error."""
+        found = sorted(self._found)
+        lines = [self.line(place, text) for place, text in found]
+        hints = dict.fromkeys(self._found[each] or LOOK_UP for each in found)
+        cause = "\n".join([f"{self.name} is not right, and nothing was done:", *lines])
+        return WrongFile(cause, "\n".join(hints), found)

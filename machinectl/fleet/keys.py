@@ -8,11 +8,12 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import url
 from machinectl.driver.finding import installed, load
-from machinectl.driver.options import typed
+from machinectl.driver.options import judge, typed
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines import create_options, engine_options
 from machinectl.machines.create_options import (
@@ -69,11 +70,15 @@ class Key:
 
 @dataclass(frozen=True, eq=False)
 class DriverKeys:
-    """A driver with the keys that are its options: each by the name that the file has for it."""
+    """A driver with the keys that are its options: each by the name that the file has for it.
+
+    `defaults` are of all its options, by their own names: what is called as a key that every host has cannot be said.
+    """
 
     name: str
     keys: Mapping[str, Key]
     options: Mapping[str, Option]
+    defaults: Mapping[str, OptionValue]
 
 
 def check_variables(value: OptionValue) -> None:
@@ -152,8 +157,8 @@ FOR_HOSTS = frozenset(option.name for option in (ENV_FILE, JUMP, *LOGIN_SECRETS,
 )
 
 
-def of_option(option: Option) -> Key:
-    """The key of a driver's option."""
+def of_option(driver: str, option: Option) -> Key:
+    """The key of an option of a driver."""
     if option.secret:
         text = f"{option.help} In a file{f', else in ${option.variable}' if option.variable else ''}."
         # A check would tell the secret.
@@ -167,7 +172,7 @@ def of_option(option: Option) -> Key:
         is_path=option.path,
         required=option.required,
         default=option.default,
-        check=option.check,
+        check=partial(judge, driver, option) if option.check else None,
     )
 
 
@@ -222,10 +227,11 @@ class Drivers:
 
 
 def keys_of(name: str, driver: Driver) -> DriverKeys:
-    keys, options = {}, {}
-    for option in driver.options():
-        key = of_option(option)
-        if key.name not in COMMON:
-            keys[key.name] = key
-            options[key.name] = option
-    return DriverKeys(name, keys, options)
+    declared = tuple(driver.options())
+    found = {key.name: (key, option) for option in declared if (key := of_option(name, option)).name not in COMMON}
+    return DriverKeys(
+        name,
+        {key: of_it for key, (of_it, _) in found.items()},
+        {key: option for key, (_, option) in found.items()},
+        {option.name: option.default for option in declared},
+    )

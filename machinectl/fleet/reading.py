@@ -77,13 +77,9 @@ def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: 
     """The same of a file's content; `name` is how the user called the file. Raises WrongFile."""
     path = os.path.abspath(name)
     faults = Faults(name)
-    root = read(data, faults)
-    if root is None:
-        faults.tell()
-        raise AssertionError
-    reading = Reading(root, Values(os.path.dirname(path), environment), faults)
+    reading = Reading(read(data, faults), Values(os.path.dirname(path), environment), faults)
     said = reading.hosts()
-    check(said, machines, faults)
+    check(said, {*reading.part(HOSTS).entries, *machines}, faults)
     faults.tell()
     return Fleet(path, tuple(each.host for each in said), tuple(advice(said, faults)))
 
@@ -98,7 +94,8 @@ class Reading:
         # By key and node, as a tuple of one; None where it was wrong.
         self.known: dict[tuple[int, int], tuple[OptionValue] | None] = {}
         self.drivers = Drivers()
-        self.files: dict[str, list[str] | str] = {}
+        # What files hold, by what is read in them and the path.
+        self.files: dict[tuple[str, str], Any] = {}
         self.defaults = NOTHING_SAID
         self.groups: dict[str, Layer] = {}
         self.bases: dict[tuple[str, ...], Layer] = {}
@@ -288,10 +285,10 @@ class Reading:
             is_told = key in layer.entries and self.is_wrong(driver.keys[key], layer.entries[key].value)
             if option.required and given.get(option.name, option.default) in ("", ()) and not is_told:
                 self.faults.add(entry.place, f"{name} has no {key}: driver {driver.name} needs it")
-        return {option.name: given.get(option.name, option.default) for option in driver.options.values()}
+        return {**driver.defaults, **given}
 
     def secret(self, key: str, path: str, place: Place) -> str:
-        return str(self.file(path, place, lambda: read_secret(path, key)))
+        return str(self.file("secret", path, place, lambda: read_secret(path, key)))
 
     def engine(self, layer: Layer, found: Mapping[str, OptionValue]) -> EngineOptions:
         """What is asked of a host's engine."""
@@ -300,19 +297,21 @@ class Reading:
         if isinstance(paths, tuple) and paths:
             place = layer.entries[ENV_FILE].value.place
             environment = self.values.environment
-            lines = [self.file(path, place, functools.partial(read_env_file, path, environment)) for path in paths]
+            lines = [
+                self.file(ENV_FILE, path, place, functools.partial(read_env_file, path, environment)) for path in paths
+            ]
             asked["env"] = each_once([*itertools.chain.from_iterable(lines), *asked.get("env", ())])
         return EngineOptions(**asked) if asked else NOTHING_ASKED
 
-    def file(self, path: str, place: Place, read: Callable[[], Any]) -> Any:
+    def file(self, kind: str, path: str, place: Place, read: Callable[[], Any]) -> Any:
         """What a file holds, read once; nothing where it cannot be, which is noted."""
-        if path not in self.files:
+        if (kind, path) not in self.files:
             try:
-                self.files[path] = read()
+                self.files[kind, path] = read()
             except MachineError as exc:
                 self.faults.add(place, exc.cause.removeprefix("--"))
-                self.files[path] = ""
-        return self.files[path]
+                self.files[kind, path] = ""
+        return self.files[kind, path]
 
 
 def jump_of(name: str, own: Layer, found: Mapping[str, OptionValue]) -> str:

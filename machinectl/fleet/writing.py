@@ -15,7 +15,7 @@ import yaml
 
 from machinectl.errors import one_line
 from machinectl.fleet.faults import WrongFile
-from machinectl.fleet.reading import DEFAULT_FILE, parse_fleet
+from machinectl.fleet.reading import DEFAULT_FILE, JUMP, parse_fleet
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -100,7 +100,7 @@ def settled(draft: Draft, machines: Collection[str]) -> Draft:
             for place, why in wrong.faults:
                 reasons.setdefault(lines[place.line - 1][1], OF_LINE.sub("", why))
             if not reasons.pop("", None) and reasons:
-                draft = without(draft, reasons)
+                draft = without(draft, reasons, machines)
             elif draft.shares:
                 # What is wrong with a default is wrong with hosts.
                 draft = replace(draft, shares=False)
@@ -110,11 +110,16 @@ def settled(draft: Draft, machines: Collection[str]) -> Draft:
             return draft
 
 
-def without(draft: Draft, reasons: Mapping[str, str]) -> Draft:
-    """The same without some hosts, by why."""
-    remarks = tuple(left_out(name, why) for name, why in reasons.items())
-    hosts = [host for host in draft.hosts if host.name not in reasons]
-    return replace(draft, hosts=hosts, left_out=(*draft.left_out, *remarks))
+def without(draft: Draft, reasons: Mapping[str, str], machines: Collection[str]) -> Draft:
+    """The same without some hosts, by why, and without those that are behind one which is no machine."""
+    gone = dict(reasons)
+    lost = {*gone} - {*machines}
+    hosts = [host for host in draft.hosts if host.name not in gone]
+    while behind := {host.name: str(host.keys[JUMP]) for host in hosts if host.keys.get(JUMP) in lost}:
+        gone |= {name: f"its jump host {jump} is" for name, jump in behind.items()}
+        lost = {*behind} - {*machines}
+        hosts = [host for host in hosts if host.name not in gone]
+    return replace(draft, hosts=hosts, left_out=(*draft.left_out, *(left_out(*each) for each in gone.items())))
 
 
 def left_out(name: str, why: str) -> str:

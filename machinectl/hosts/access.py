@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from machinectl.driver import SSHEndpoint
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
-    from machinectl.ssh.runner import Runner
+    from machinectl.ssh.runner import Follower
     from machinectl.ssh.session import Session
 
 
@@ -167,7 +167,7 @@ def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint)
 
 
 @contextmanager
-def as_root(held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | None = None) -> Iterator[Runner]:
+def as_root(held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | None = None) -> Iterator[Follower]:
     """What runs commands as root on the host of a machine, whose host's key is pinned from now on.
 
     Raises SSHError: RootRefused where the user cannot become root, and what `logged_in` raises.
@@ -177,7 +177,7 @@ def as_root(held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | 
         yield elevated(session, console, access)
 
 
-def elevated(session: Session, console: Console, access: Access) -> Runner:
+def elevated(session: Session, console: Console, access: Access) -> Follower:
     """What runs commands as root on a host that we are logged in to. Raises RootRefused."""
     from machinectl.ssh.sudo import elevate
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url as engine_url
 from machinectl.driver import Request
+from machinectl.driver.options import lasting
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.access import pin_host_key
 from machinectl.hosts.driven import instance, jump_of, led
@@ -218,8 +219,10 @@ def check_same(machine: Machine, creation: Creation) -> None:
 
 
 def kept_of(creation: Creation) -> MachineSpec:
-    """What a record keeps of what is asked: all but the secrets."""
-    return creation.spec.without({option.name for option in creation.driver.options() if option.secret})
+    """What a record keeps of what is asked: all but the secrets, and paths as absolute ones."""
+    options = creation.driver.options()
+    kept = creation.spec.without({option.name for option in options if option.secret})
+    return replace(kept, options=lasting(options, kept.options))
 
 
 def begin(held: Held, settled: Settled) -> None:

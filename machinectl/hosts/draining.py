@@ -173,10 +173,16 @@ def put_back(held: Held, console: Console) -> None:
 
 
 def give_back(held: Held, console: Console, node: SwarmNode) -> None:
+    """Have a node as it was, when it is heard of again: a manager that restarts has to find a leader first."""
+
+    def is_back() -> bool:
+        way = way_to(held.store, held.machine, node.node)
+        return way is not None and way.is_ready()
+
+    until(console, is_back, BACK_WITHIN)
     way = way_to(held.store, held.machine, node.node)
     if way is None:
         raise MachineError("no manager of its swarm answers")
-    until(console, way.is_ready, BACK_WITHIN)
     way.put_back(node.before)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
+from machinectl.driver.options import lasting
 from machinectl.errors import UsageError
 from machinectl.hosts.creation import without_ssh
 from machinectl.hosts.driven import driver_of, instance, where
@@ -86,7 +87,7 @@ def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None
     driver = driver_of(machine)
     before = driver.where(instance(machine))
     machine.driver_state = driver.change(instance(machine), options)
-    machine.spec = replace(machine.spec, options={**machine.spec.options, **options})
+    machine.spec = replace(machine.spec, options={**machine.spec.options, **lasting(driver.options(), options)})
     now = driver.where(instance(machine))
     if now.ssh and machine.url.startswith("ssh://"):
         machine.url = str(engine_url.EngineURL("ssh", user=now.ssh.user, host=now.ssh.host, port=now.ssh.port))

@@ -64,6 +64,7 @@ class Joining:
                 swarm.init(endpoint(machine), advertised)
             state = swarm.membership(endpoint(machine))
             keep(held, SwarmNode(machine.name, state.cluster, state.node, state.role))
+        console.note(f"Have others join it: machinectl swarm join {machine.name} <NAME>")
 
     def join(self, held: Held, console: Console, to: Manager, role: str) -> None:
         """Have a machine join a manager's swarm, or change its role where it is in it. Raises MachineError."""
@@ -76,6 +77,11 @@ class Joining:
             raise self._taken(held, state)
         advertised = self.advertised or address_of(machine)
         managers = swarm.membership(to.endpoint).managers
+        for each in (to.machine, machine):
+            if not is_private(each):
+                console.warn(
+                    f'"{each.name}" is spoken to without TLS: the token that lets others join is seen by others'
+                )
         with ready_to_be_a_node(held, console, self.access, state):
             with console.step(f'Having "{machine.name}" join the swarm of "{to.machine.name}" as a {role}'):
                 enter(machine, to, managers, advertised, role)
@@ -162,7 +168,7 @@ class Leaving:
             raise why_not_alone(held, node)
         with console.step(f'Having "{name}" leave the swarm "{node.swarm}"'):
             swarm.leave(endpoint(held.machine), force=True)
-        if not node.manages:
+        if node.node and not node.manages:
             console.warn(f'The managers still list "{name}": docker node rm {node.node}')
 
     def _check_quorum(self, held: Held, other: Manager) -> None:
@@ -285,6 +291,11 @@ def enter(machine: Machine, to: Manager, managers: tuple[str, ...], advertised: 
         ) from exc
 
 
+def is_private(machine: Machine) -> bool:
+    """Whether nobody on the way reads what is said to a machine's engine."""
+    return machine.tls or not machine.url.startswith("tcp://")
+
+
 def learn_joined(held: Held, to: Manager, role: str) -> None:
     """Have on record that a machine has joined a manager's swarm."""
     state = swarm.membership(endpoint(held.machine))
@@ -360,6 +371,10 @@ def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Memb
         except MachineError:
             if decision:
                 take_again(held, console, root)
+            raise
+        except KeyboardInterrupt:
+            if decision:
+                console.warn(f'live-restore is off on the host of "{held.name}": machinectl provision {held.name}')
             raise
 
 

@@ -71,8 +71,8 @@ def told_of_swarm(store: Store, console: Console, name: str) -> None:
         node = None
     if node:
         console.warn(
-            f'"{name}" is a {node.role} of the swarm "{node.swarm}" and stays one: it is not drained, and still listed '
-            f"there\nHave it leave first: machinectl swarm leave {name}"
+            f'"{name}" is a {node.role} of the swarm "{node.swarm}" and stays one, listed there\n'
+            f"Have it leave first: machinectl swarm leave {name}"
         )
 
 

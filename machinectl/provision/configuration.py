@@ -278,6 +278,8 @@ def our_keys(
     if before.get("tls") is False:
         ours["tls"] = True
     # The two exclude each other: on a Swarm node, dockerd would not start again.
+    if facts.swarm and before.get(LIVE_RESTORE):
+        ours[LIVE_RESTORE] = False
     if not facts.swarm and not any(flag.name == LIVE_RESTORE for flag in kept):
         ours[LIVE_RESTORE] = True
     if target.labels:

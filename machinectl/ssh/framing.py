@@ -11,6 +11,10 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # `read` takes its line byte by byte (POSIX), and leaves the rest to the commands that follow.
 LOGIN_COMMAND = """exec sh -c 'IFS= read -r line && eval "$line"'"""
@@ -21,6 +25,8 @@ ROOT_COMMAND = f'while IFS= read -r line && [ "$line" != "{BEGIN}" ]; do :; done
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin"
 # Messages in English whatever the host's locale; the system's programs also for those who log in without them.
 ENVIRONMENT = 'LC_ALL=C; export LC_ALL; PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"'
+# How much of what is said before a script's own output is kept, in bytes.
+MOST_NOISE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +50,28 @@ def program(script: str, mark: str) -> str:
     The script is sh of any length, without NUL. `mark` is a word that the script's output does not hold. What the
     script leaves of its input is read in the end: the channel then closes after all was sent, never in the middle.
     """
+    return f"{ENVIRONMENT}; {between_marks(script, mark)}; cat >/dev/null"
+
+
+def followed(script: str, mark: str) -> str:
+    """One line of sh that runs a script of the user's own between marks; the first line there is its process's number.
+
+    Its environment is the login's, and what it leaves of its input is left: nobody waits for the channel to close.
+    """
+    return between_marks(script, mark, "echo $$")
+
+
+def followed_as_root(script: str, mark: str) -> str:
+    """The same, where English was asked for on the way, for sudo."""
+    return f"unset LC_ALL; {followed(script, mark)}"
+
+
+def between_marks(script: str, mark: str, before: str = ":") -> str:
+    # What is on one line as it is needs no other process to become so.
+    text = f"\"$(printf '%b' {one_line(script)})\"" if "\n" in script else shlex.quote(script)
     return (
-        f"{ENVIRONMENT}; printf '%s\\n' {mark}; printf '%s\\n' {mark} >&2; "
-        f"""(eval "$(printf '%b' {one_line(script)})"); """
-        f"printf '%s%d\\n' {mark}: $?; printf '%s\\n' {mark}: >&2; cat >/dev/null"
+        f"printf '%s\\n' {mark}; printf '%s\\n' {mark} >&2; {before}; "
+        f"(eval {text}); printf '%s%d\\n' {mark}: $?; printf '%s\\n' {mark}: >&2"
     )
 
 
@@ -56,15 +80,18 @@ def one_line(text: str) -> str:
     return shlex.quote(text.replace("\\", "\\\\").replace("\n", "\\n"))
 
 
-def as_user(script: str, mark: str) -> str:
-    """What to send to LOGIN_COMMAND, before the script's input."""
-    return f"{program(script, mark)}\n"
+def as_user(script: str, mark: str, runs: Callable[[str, str], str] = program) -> str:
+    """What to send to LOGIN_COMMAND, before the script's input; `runs` makes one line of the script."""
+    return f"{runs(script, mark)}\n"
 
 
-def as_root(script: str, mark: str, command: str, password: str | None = None) -> str:
+def as_root(
+    script: str, mark: str, command: str, password: str | None = None, runs: Callable[[str, str], str] = program
+) -> str:
     """The same as root: `command` is one of those below, of ROOT_COMMAND; `password` is what it takes, if it does."""
     given = "" if password is None else f"{password}\n"
-    return f"LC_ALL=C; export LC_ALL; {system_programs()}; {command}\n{given}{BEGIN}\n{program(script, mark)}\n"
+    becoming = f"LC_ALL=C; export LC_ALL; {system_programs()}; {command}"
+    return f"{becoming}\n{given}{BEGIN}\n{runs(script, mark)}\n"
 
 
 def system_programs() -> str:
@@ -133,3 +160,56 @@ def is_complete(stdout: bytes, stderr: bytes, mark: str) -> bool:
     """Whether both closing marks have come."""
     closing = f"{mark}:".encode()
     return closing in stderr and re.search(re.escape(closing) + rb"\d+\n", stdout) is not None
+
+
+class Between:
+    """What is between the marks of one stream, as it comes; what it takes is passed on but for the marks."""
+
+    def __init__(self, mark: str) -> None:
+        self._opening = f"{mark}\n".encode()
+        self._closing = f"{mark}:".encode()
+        self._held = b""
+        self.started = False
+        self.ended = False
+        # Of what came before: the last, bounded.
+        self.noise = b""
+        # As in Framed; a stream that carries none has None.
+        self.status: int | None = None
+
+    def take(self, data: bytes) -> bytes:
+        """The part of the script's own output that is certain now."""
+        if self.ended:
+            return b""
+        held = self._held + data
+        if not self.started:
+            before, opening, held = held.partition(self._opening)
+            if not opening:
+                self._held = self.noise = before[-MOST_NOISE:]
+                return b""
+            self.started, self.noise = True, before[-MOST_NOISE:]
+        inside, closing, after = held.partition(self._closing)
+        if closing:
+            digits, end, _ = after.partition(b"\n")
+            if end:
+                self.ended = True
+                self.status = int(digits) if digits.isdigit() else None
+            self._held = closing + after
+            return inside
+        certain = len(held) - beginning(held, self._closing)
+        self._held = held[certain:]
+        return held[:certain]
+
+    def rest(self) -> bytes:
+        """What was held back, where no closing mark comes any more."""
+        return self._held if self.started and not self.ended else b""
+
+
+def beginning(text: bytes, mark: bytes) -> int:
+    """How many bytes at a text's end may be the beginning of a mark."""
+    at = text.rfind(mark[:1], max(0, len(text) - len(mark) + 1))
+    longest = 0
+    while at >= 0:
+        if mark.startswith(text[at:]):
+            longest = len(text) - at
+        at = text.rfind(mark[:1], max(0, len(text) - len(mark) + 1), at)
+    return longest

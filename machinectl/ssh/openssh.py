@@ -10,9 +10,20 @@ from machinectl.ssh.hostkeys import PIN, find_known, usable
 from machinectl.ssh.settings import check_endpoint, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from machinectl.ssh.endpoint import Jump, SSHEndpoint
+
+
+# What of the user's configuration is for a shell of theirs, and not for our commands.
+COMMANDS_ONLY = {
+    "RemoteCommand": "none",
+    "RequestTTY": "no",
+    "ClearAllForwardings": "yes",
+    "ForwardAgent": "no",
+    "ForwardX11": "no",
+    "PermitLocalCommand": "no",
+}
 
 
 def openssh_command(endpoint: SSHEndpoint, *, known_hosts: str = "", arguments: Sequence[str] = ()) -> list[str]:
@@ -100,3 +111,8 @@ def proof(key: str, known_hosts: str) -> list[tuple[str, str]]:
 def quoted(path: str) -> str:
     """A path as ssh_config reads it: in quotes for blanks, its own % doubled for they mark tokens."""
     return '"' + path.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def given(options: Mapping[str, str]) -> list[str]:
+    """Options by their keywords, as ssh takes them."""
+    return [word for name, value in options.items() for word in ("-o", f"{name}={value}")]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from machinectl.piping import Input, Over
+    from machinectl.ssh.following import Say
 
 # For a command that only looks or writes a file, in seconds; what takes longer says so.
 COMMAND_TIMEOUT = 60.0
@@ -37,3 +41,12 @@ class Runner(Protocol):
         check: bool = True,
         shown: str = "",
     ) -> Result: ...
+
+
+class Follower(Runner, Protocol):
+    """A runner whose commands can be followed while they run."""
+
+    # Run a script of the user's own, pass on what it prints as it comes (bytes, and whether on stderr), and return its
+    # exit status. `input` is given to it while it comes. None where it was `over` before; it has been ended then.
+    # Raises ConnectionLost.
+    def follow(self, script: str, say: Say, over: Over, *, input: Input | None = None) -> int | None: ...  # noqa: A002

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Self
 
 import paramiko
 
+from machinectl.piping import CHUNK, GRACE
 from machinectl.ssh import denials, framing
 from machinectl.ssh.dial import reason
 from machinectl.ssh.errors import CommandFailed, CommandTimeout, ConnectionLost, NoShell, SSHError
+from machinectl.ssh.following import Following, end_command
 from machinectl.ssh.runner import COMMAND_TIMEOUT, Result
 from machinectl.ssh.shells import Shells
 
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from types import TracebackType
 
+    from machinectl.piping import Input, Over
+    from machinectl.ssh.following import Say
     from machinectl.ssh.framing import Framed
+    from machinectl.ssh.runner import Runner
     from machinectl.ssh.settings import Settings
     from machinectl.ssh.transport import Transport
 
@@ -37,6 +42,8 @@ LINGER = 1.0
 TAIL = 4096
 # What a command may print on both streams. Nothing that is asked of a host has as much to say; in bytes.
 MOST_OUTPUT = 16 << 20
+# How long what ends a command may take, in seconds.
+END_SECONDS = 10.0
 
 
 class TooMuch(Exception):
@@ -93,6 +100,51 @@ class Session(ABC):
             raise self.no_shell(framed)
         return self.result(framed, check=check)
 
+    def follow(
+        self,
+        script: str,
+        say: Say,
+        over: Over,
+        *,
+        input: Input | None = None,  # noqa: A002 - as in `run`
+    ) -> int | None:
+        """Run a script as the user who logged in, in the environment of a login; see Follower."""
+        self.tell(script)
+        following = self.pursue(lambda mark: framing.as_user(script, mark, framing.followed), self, say, over, input)
+        if not (following.started or over.is_set):
+            raise denials.instead_of_commands(self.settings, following.noise)
+        return self.end_of(following, over)
+
+    def pursue(
+        self, lines: Callable[[str], str], runner: Runner, say: Say, over: Over, given: Input | None
+    ) -> Following:
+        """Send what starts a script, made by `lines` of a mark, and its input; pass on what comes back as it comes.
+
+        `runner` may end it, where it is over before.
+        """
+        mark = secrets.token_hex(16)
+        following = Following(mark, say)
+
+        def end() -> None:
+            if following.process:
+                with contextlib.suppress(SSHError):
+                    runner.run(end_command(following.process), timeout=END_SECONDS, check=False)
+
+        self._follow(lines(mark).encode(errors="surrogateescape"), given, following, over, end)
+        self._obeyed = self._obeyed or following.started
+        return following
+
+    def end_of(self, following: Following, over: Over) -> int | None:
+        """The exit status of a script that was followed; None where it was over before, and was ended."""
+        if over.is_set:
+            return None
+        if following.status is not None:
+            return following.status
+        following.finish()
+        if not self._is_alive():
+            raise self._lost()
+        raise self._ended_early()
+
     @abstractmethod
     def open_channel(self) -> paramiko.Channel:
         """A channel for a person's shell; see `terminal`."""
@@ -104,8 +156,7 @@ class Session(ABC):
     def exchange(self, lines: Callable[[str], str], shown: str, data: bytes, timeout: float) -> Framed:
         """Send what starts a script, made by `lines` of a mark, and then its input; return what came back."""
         mark = secrets.token_hex(16)
-        if self._trace:
-            self._trace(f"{self.settings.login}$ {shown}")
+        self.tell(shown)
         sent = lines(mark).encode(errors="surrogateescape") + data
         framed = self._converse(sent, mark, timeout)
         for stream in (framed.stdout, framed.stderr):
@@ -113,14 +164,16 @@ class Session(ABC):
                 self._trace(stream.decode(errors="replace").rstrip("\n"))
         return framed
 
+    def tell(self, shown: str) -> None:
+        """Trace a command."""
+        if self._trace:
+            self._trace(f"{self.settings.login}$ {shown}")
+
     def result(self, framed: Framed, *, check: bool) -> Result:
         """The result of a script that was started. Raises CommandFailed, SSHError where it was ended from outside."""
         said = last_line(framed.stderr)
         if framed.status is None:
-            raise SSHError(
-                f"{self.settings.address} ended a command before its time{said and f': {said}'}",
-                "On the host: journalctl -e (a signal, or memory that ran out)",
-            )
+            raise self._ended_early(said)
         result = Result(framed.status, framed.stdout, framed.stderr)
         if check and result.status != 0:
             raise CommandFailed(
@@ -129,6 +182,12 @@ class Session(ABC):
                 result,
             )
         return result
+
+    def _ended_early(self, said: str = "") -> SSHError:
+        return SSHError(
+            f"{self.settings.address} ended a command before its time{said and f': {said}'}",
+            "On the host: journalctl -e (a signal, or memory that ran out)",
+        )
 
     def no_shell(self, framed: Framed) -> NoShell:
         return denials.instead_of_commands(self.settings, framed.noise.decode(errors="replace"))
@@ -161,6 +220,15 @@ class Session(ABC):
         """Start LOGIN_COMMAND, send all that is for it, and take what it prints until its closing marks or its end.
 
         Raises TimeoutError when the deadline (time.monotonic) is over, TooMuch, SSHError where nothing is started.
+        """
+
+    @abstractmethod
+    def _follow(
+        self, sent: bytes, given: Input | None, following: Following, over: Over, end: Callable[[], None]
+    ) -> None:
+        """Start LOGIN_COMMAND, send what is for it, and have heard what it prints until that is all.
+
+        Where it is `over` before, `end` ends it. Raises SSHError where nothing is started.
         """
 
     @abstractmethod
@@ -213,6 +281,17 @@ class OwnSession(Session):
             with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
                 channel.close()
             feeding.join(LINGER)
+
+    def _follow(
+        self, sent: bytes, given: Input | None, following: Following, over: Over, end: Callable[[], None]
+    ) -> None:
+        channel = self._take_shell(time.monotonic() + COMMAND_TIMEOUT)
+        try:
+            threading.Thread(target=feed_on, args=(channel, sent, given), daemon=True).start()
+            listen(channel, following, over, end)
+        finally:
+            with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
+                channel.close()
 
     def _take_shell(self, deadline: float) -> paramiko.Channel:
         try:
@@ -276,6 +355,41 @@ def feed(channel: paramiko.Channel, data: bytes) -> None:
     with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
         channel.sendall(data)
         channel.shutdown_write()
+
+
+def feed_on(channel: paramiko.Channel, data: bytes, given: Input | None) -> None:
+    """The same, with what is given to many while it comes."""
+    with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
+        channel.sendall(data)
+        if given:
+            given.feed(channel.sendall)
+        channel.shutdown_write()
+
+
+def listen(channel: paramiko.Channel, following: Following, over: Over, end: Callable[[], None]) -> None:
+    """Have heard what comes on both streams until that was all, or the channel has ended.
+
+    Where it is over before, `end` is to end it, and it is heard to its end for a moment.
+    """
+    deadline = None
+    with selectors.DefaultSelector() as selector:
+        selector.register(channel, selectors.EVENT_READ)
+        selector.register(over, selectors.EVENT_READ)
+        while deadline is None or time.monotonic() < deadline:
+            closed = channel.closed
+            while channel.recv_ready():
+                if following.hear(channel.recv(CHUNK), False):
+                    return
+            while channel.recv_stderr_ready():
+                if following.hear(channel.recv_stderr(CHUNK), True):
+                    return
+            if closed:
+                return
+            if over.is_set and deadline is None:
+                selector.unregister(over)
+                end()
+                deadline = time.monotonic() + GRACE
+            selector.select(POLL if deadline is None else GRACE / 10)
 
 
 def read(channel: paramiko.Channel, stdout: bytearray, stderr: bytearray, mark: str, deadline: float) -> None:

@@ -14,8 +14,10 @@ from machinectl.ssh.session import last_line
 
 if TYPE_CHECKING:
     from machinectl.console import Console
+    from machinectl.piping import Input, Over
     from machinectl.ssh.credentials import Credentials
-    from machinectl.ssh.runner import Runner
+    from machinectl.ssh.following import Say
+    from machinectl.ssh.runner import Follower
     from machinectl.ssh.session import Session
 
 # What probe_command's script prints.
@@ -89,8 +91,29 @@ class Root:
             raise refused(self._session, Result(1, b"", framed.noise), self.program)
         return self._session.result(framed, check=check)
 
+    def follow(
+        self,
+        script: str,
+        say: Say,
+        over: Over,
+        *,
+        input: Input | None = None,  # noqa: A002 - as in `run`
+    ) -> int | None:
+        """Run a script as root, with sudo's environment. Raises RootRefused where it may not be one any more."""
+        self._session.tell(f"{self.program}: {script}")
+        following = self._session.pursue(
+            lambda mark: framing.as_root(script, mark, self._command, self._password, framing.followed_as_root),
+            self,
+            say,
+            over,
+            input,
+        )
+        if not (following.started or over.is_set):
+            raise refused(self._session, Result(1, b"", following.noise.encode()), self.program)
+        return self._session.end_of(following, over)
 
-def elevate(session: Session, credentials: Credentials, console: Console) -> Runner:
+
+def elevate(session: Session, credentials: Credentials, console: Console) -> Follower:
     """What runs commands as root on the host. Raises RootRefused with the sudoers line that would allow it."""
     if session.user == "root":
         return session

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machinectl.errors import one_line
+from machinectl.piping import piped
 from machinectl.ssh import framing, known_hosts
 from machinectl.ssh.errors import BeyondUs, LoginRefused, SSHError, TokenNeeded
-from machinectl.ssh.openssh import openssh_command, quoted
+from machinectl.ssh.openssh import COMMANDS_ONLY, given, openssh_command, quoted
 from machinectl.ssh.session import LINGER, MOST_OUTPUT, TAIL, Session, TooMuch, last_line
 
 if TYPE_CHECKING:
@@ -32,20 +33,13 @@ if TYPE_CHECKING:
     import paramiko
 
     from machinectl.console import Console
+    from machinectl.piping import Input, Over
     from machinectl.ssh.endpoint import SSHEndpoint
+    from machinectl.ssh.following import Following
     from machinectl.ssh.hostkeys import HostKeys
     from machinectl.ssh.known_hosts import HostKey
     from machinectl.ssh.settings import Settings
 
-# What of the user's configuration is for a shell of theirs, and not for our commands.
-COMMANDS_ONLY = {
-    "RemoteCommand": "none",
-    "RequestTTY": "no",
-    "ClearAllForwardings": "yes",
-    "ForwardAgent": "no",
-    "ForwardX11": "no",
-    "PermitLocalCommand": "no",
-}
 # How a host is met of which nothing is known yet: its key is written down, and no proof of who we are is made.
 MEETING = {
     "PreferredAuthentications": "none",
@@ -289,6 +283,11 @@ class SystemSession(Session):
                 with contextlib.suppress(OSError):
                     stream.close()  # type: ignore[union-attr]  # each is a pipe
 
+    def _follow(
+        self, sent: bytes, given: Input | None, following: Following, over: Over, end: Callable[[], None]
+    ) -> None:
+        piped(self._program.login_command(), following.hear, over, data=sent, input=given, end=lambda _: end())
+
     def _is_alive(self) -> bool:
         return self._program.is_alive()
 
@@ -336,10 +335,6 @@ def read(process: subprocess.Popen[bytes], stdout: bytearray, stderr: bytearray,
                 raise TooMuch
             if not complete and framing.is_complete(bytes(stdout[-TAIL:]), bytes(stderr[-TAIL:]), mark):
                 complete, deadline = True, min(deadline, time.monotonic() + LINGER)
-
-
-def given(options: dict[str, str]) -> list[str]:
-    return [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
 
 
 def algorithms(types: Sequence[str]) -> list[str]:

@@ -46,6 +46,19 @@ def test_verbs_and_those_of_groups() -> None:
     assert offered("nonsense", "certs", "x") == ([], NOTHING_ELSE)
 
 
+def test_labels_that_there_are_stand_for_a_selector_and_more_may_follow(machines: Store) -> None:
+    with machines.writing("rigel") as held:
+        held.machine.labels = {"role": "web", "rack": "", "bad one": "$(x)", "-x": "y"}
+        held.write()
+    assert offered("ls", "-l", "") == (["rack", "rack=", "role", "role=web"], NO_BLANK | NOTHING_ELSE)
+    assert offered("rm", "--selector=role=w") == (["role=web"], NO_BLANK | NOTHING_ELSE)
+    assert offered("ps", "--selector", "role=web,ra") == (["role=web,rack", "role=web,rack="], NO_BLANK | NOTHING_ELSE)
+
+
+def test_behind_two_dashes_stands_another_programs_command() -> None:
+    assert offered("run", "orionbox", "--", "ec") == ([], FILES)
+
+
 @pytest.mark.usefixtures("machines")
 def test_machines_where_one_is_meant_each_once() -> None:
     assert offered("env", "") == (["orionbox", "rigel"], NOTHING_ELSE)

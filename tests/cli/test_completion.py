@@ -85,6 +85,16 @@ OF_DRIVERS = [
 ]
 
 
+LABELS = {"orionbox": {"role": "web", "rack": "", "rol;touch ran": "$(touch ran)"}, "sirius": {"place": ""}}
+OF_LABELS = [
+    ("ls -l role=w", "ls -l role=web"),
+    ("run --selector=role=w", "run --selector=role=web"),
+    ("ps --selector role=web,ra", "ps --selector role=web,rack"),
+    ("-s other rm -l pl", "-s other rm -l place"),
+    ("run plain -- a-k", "run plain -- a-key"),
+]
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     home = tmp_path / "home"
@@ -92,7 +102,9 @@ def home(tmp_path: Path) -> Path:
     (home / "c:lock").touch()
     for root, names in ((".local/share/machinectl", ("orionbox", "plain")), ("other", ("sirius",))):
         for name in names:
-            added(Store(str(home / root)), Machine(name, "none", url="unix:///x.sock"))
+            machine = Machine(name, "none", url="unix:///x.sock")
+            machine.labels = LABELS.get(name, {})
+            added(Store(str(home / root)), machine)
     hostile = home / ".local/share/machinectl/machines"
     for name in ("use-me;touch ran", "$(touch ran)", "-x", ".hidden", "or\nion", "a b"):
         (hostile / name).mkdir()
@@ -132,6 +144,13 @@ def test_drivers_and_their_options_are_asked_for_once(person: Person) -> None:
         tab(person, line)
         person.until_line(f"ready> machinectl {wanted}")
     assert person.started() == ["drivers --options"]
+
+
+def test_labels_are_completed_and_what_is_run_is_about_files(person: Person, home: Path) -> None:
+    for line, wanted in OF_LABELS:
+        tab(person, line)
+        person.until_text(f"ready> machinectl {wanted}")
+    assert not (home / "ran").exists()
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

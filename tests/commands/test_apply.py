@@ -27,7 +27,7 @@ from tests.support.quiet import Quiet
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from subprocess import CompletedProcess
 
     from machinectl.console import Console
@@ -277,8 +277,9 @@ class Swarming(Scripted):
 
     refusing = ""
 
-    def formed(self, _: Console, roles: Roles) -> Iterator[Result]:
-        for name in roles.roles:
+    def formed(self, _: Console, roles: Roles, left: Sequence[str]) -> Iterator[Result]:
+        assert list(roles.roles) == ["m1", "m2", "new"]
+        for name in list(left):
             error = MachineError("it does not want to") if name == self.refusing else None
             yield Result(name, Did.FAILED if error else Did.CHANGED, error)
 
@@ -314,6 +315,16 @@ def test_one_that_cannot_join_has_failed_although_it_was_made(store: Store) -> N
     run = swarm_of(store, "")
     run.refusing = "new"
     assert run.results() == {"m2": Did.CHANGED, "new": Did.FAILED}
+
+
+def test_why_no_swarm_can_be_is_told_once(store: Store) -> None:
+    machines = ready("m1", "m2")
+    for machine in machines.values():
+        added(store, machine)
+    steps = [of_swarm(name, Action.CHANGE, "worker") for name in machines]
+    results = list(Scripted(store, steps, machines, "", MANNER).carried_out(Quiet()))
+    assert [(result.name, result.did) for result in results] == [("m1", Did.FAILED), ("m2", Did.NOT_BEGUN)]
+    assert "A swarm of workers alone cannot be" in str(results[0].error)
 
 
 def test_a_machine_that_is_gone_and_its_jump_host_go_in_that_order(store: Store) -> None:

@@ -55,7 +55,8 @@ def test_zypper_installs_the_version_asked_for_from_the_repositories_that_answer
 
 def test_zypper_waits_for_another_that_is_at_work(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("zypper"), store)
-    bench.host.run("systemd-run -q --unit other sleep 3; systemctl show --value -p MainPID other > /run/zypp.pid")
+    bench.host.run("systemd-run -q --unit other sleep inf; systemctl show --value -p MainPID other > /run/zypp.pid")
     assert bench.host.run("zypper --non-interactive install docker", check=False).returncode == 7
+    bench.host.run("systemd-run -q --on-active=3 systemctl stop other")
     bench.provision(install="distro")
     assert bench.is_up

@@ -52,7 +52,7 @@ def killed_at_every_touch(cli: Cli, share: int, *arguments: str) -> Iterator[int
         )
         if done.returncode != -signal.SIGKILL:
             assert done.returncode == 0, done.stderr
-            assert moment > 20, "it hardly touches the store"
+            assert moment > 12, "it hardly touches the store"
             return
         yield moment
 

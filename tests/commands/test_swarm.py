@@ -89,6 +89,18 @@ def test_ls_goes_by_what_engines_say_where_they_say_something(store: Store, swar
     assert told == {"alone": "", "m1": "m1 (manager)", "m2": "(manager)", "w1": ""}
 
 
+def test_ls_says_of_a_node_that_was_left_drained_what_puts_it_back(store: Store, swarms: Swarms) -> None:
+    with store.writing("w1") as held:
+        node = node_of(held.machine)
+        assert node
+        node.before = "active"
+        keep(held, node)
+    errors = {row["Name"]: row["Error"] for row in json.loads(succeeds(store, "ls", "--json"))}
+    assert "machinectl provision w1" in errors["w1"]
+    assert not errors["m1"]
+    assert swarms["w1"].is_in
+
+
 def test_env_and_config_point_at_a_manager_that_answers(store: Store, swarms: Swarms) -> None:
     assert f'DOCKER_HOST="{url(store, "m1")}"' in succeeds(store, "env", "--swarm", "w1")
     assert f'DOCKER_HOST="{url(store, "w1")}"' in succeeds(store, "env", "w1")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
 import pytest
 
 from machinectl.driver import Option, UsageError
-from machinectl.driver.options import complete, typed
+from machinectl.driver.options import complete, lasting, typed
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OPTIONS = (
     Option("cloud-region", "Where.", "eu", choices=("eu", "us")),
@@ -56,3 +62,14 @@ def test_a_value_is_checked_as_its_option_says_and_a_default_needs_no_check() ->
     assert complete("cloud", options, {}) == {"cloud-cpus": 1}
     with pytest.raises(UsageError, match="--cloud-cpus 3 is odd"):
         complete("cloud", options, {"cloud-cpus": 3})
+
+
+def test_a_path_is_kept_as_one_from_wherever_it_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = [Option("key", "A key.", path=True), Option("lists", "", (), path=True), Option("name", "A name.")]
+    assert lasting(options, {"key": "id", "lists": ("a", "~/b", "/c"), "name": "id"}) == {
+        "key": str(tmp_path / "id"),
+        "lists": (str(tmp_path / "a"), os.path.expanduser("~/b"), "/c"),
+        "name": "id",
+    }
+    assert lasting(options, {"key": "", "lists": ()}) == {"key": "", "lists": ()}

@@ -174,6 +174,11 @@ def test_jump_hosts_are_of_the_file_or_machines_or_anywhere_and_never_in_a_circl
     ]
 
 
+def test_a_jump_host_that_is_wrong_itself_is_there_all_the_same() -> None:
+    text = f"hosts: {{a: {{driver: generic, {HOST}, ssh-jump: gate}}, gate: {{driver: nono}}}}"
+    assert fault(text).startswith('1:96: Driver "nono" not found')
+
+
 def test_a_jump_host_is_for_hosts_with_ssh() -> None:
     text = "hosts: {nas: {driver: none, url: tcp://nas, ssh-jump: ops@gate}}"
     assert fault(text) == "1:55: ssh-jump is for SSH, and driver none knows of none"

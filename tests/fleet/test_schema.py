@@ -14,7 +14,11 @@ from machinectl.fleet.schema import schema
 from tests.support.fleet_file import faults, parsed
 from tests.support.program import machinectl
 
-EXAMPLE = (Path(__file__).parents[2] / "examples" / "fleet.yaml").read_text()
+ROOT = Path(__file__).parents[2]
+EXAMPLES = {
+    "examples/fleet.yaml": (ROOT / "examples" / "fleet.yaml").read_text(),
+    "README.md": (ROOT / "README.md").read_text().partition("```yaml\ndefaults:")[2].partition("```")[0],
+}
 
 
 @cache
@@ -37,8 +41,12 @@ def host(options: str) -> str:
     return f"hosts: {{orion: {{driver: generic, generic-ip-address: orion, {options}}}}}"
 
 
-def test_the_example_is_right_by_it() -> None:
-    assert accepts(EXAMPLE)
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_are_right_by_it_and_for_the_reader(name: str) -> None:
+    text = EXAMPLES[name] if EXAMPLES[name].startswith("#") else f"defaults:{EXAMPLES[name]}"
+    assert {"orionbox", "nas"} <= {host.name for host in parsed(text).hosts}
+    assert accepts(text)
+    assert not accepts(text.replace("tls-san", "tls-sna"))
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,10 @@ def refuse(value: object) -> None:
     raise UsageError(f"--cloud-token {value!r} is none", "Give another one")
 
 
+def fail(value: object) -> None:
+    raise ZeroDivisionError(value)
+
+
 class Cloud:
     """A driver with a secret among its options, and others of every kind."""
 
@@ -75,6 +79,8 @@ class Cloud:
             Option("cloud-disks", "Disks.", default=("small",), choices=("small", "big")),
             Option("cloud-images", "Files.", default=(), path=True),
             Option("cloud-size", "How many.", default=1),
+            Option("swarm", "What every host has already.", default="x"),
+            Option("cloud-zone", "Where.", check=fail),
         ]
 
 
@@ -94,6 +100,8 @@ def test_a_drivers_secret_is_in_a_file_or_its_variable_and_in_no_error(tmp_path:
         "cloud-disks": ("small",),
         "cloud-images": (),
         "cloud-size": 1,
+        "cloud-zone": "",
+        "swarm": "x",
     }
     assert "geheim" not in repr(host)
     assert only("hosts: {a: {driver: cloud}}", environment={"CLOUD_TOKEN": "x"}).spec.options["cloud-token"] == "x"
@@ -117,7 +125,12 @@ def test_options_of_a_driver_of_somebody_elses_are_understood_by_what_it_declare
         "cloud-disks": ("big", "small"),
         "cloud-images": ("/srv/a", os.path.expanduser("~/b"), "/c"),
         "cloud-size": -3,
+        "cloud-zone": "",
+        "swarm": "x",
     }
     assert fault_of("cloud-disks: [big, huge]", "driver: cloud", environment=environment) == (
         "cloud-disks 'huge' is none of its choices: small, big"
+    )
+    assert fault_of("cloud-zone: here", "driver: cloud", environment=environment).startswith(
+        'Driver "cloud" fails in its check of cloud-zone: ZeroDivisionError'
     )

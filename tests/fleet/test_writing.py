@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from hypothesis import strategies as st
 from machinectl.commands.fleet.init import TEMPLATE, fleet_init
 from machinectl.driver import Option
 from machinectl.driver.finding import load
+from machinectl.fleet.foreign.importing import imported
+from machinectl.fleet.foreign.sources import Notes
 from machinectl.fleet.plan import plan
 from machinectl.fleet.reading import parse_fleet
 from machinectl.fleet.records import described
@@ -77,8 +80,9 @@ AWKWARD = st.sampled_from(
 )
 
 
-def read(words: str) -> Fleet:
-    return parse_fleet(words.encode(), "/somewhere/fleet.yaml", (), {"HOME": "/wrong"})
+def read(words: str, store: Store | None = None) -> Fleet:
+    names = store.names() if store else []
+    return parse_fleet(words.encode(), "/somewhere/fleet.yaml", names, {"HOME": "/wrong"})
 
 
 @pytest.mark.parametrize("loader", ["SafeLoader", "CSafeLoader"])
@@ -212,12 +216,13 @@ def test_who_is_named_is_in_the_file_and_nobody_else(store: Store) -> None:
 def test_what_is_half_made_or_broken_or_there_twice_is_a_comment_that_says_why(store: Store) -> None:
     made(store, "orion")
     made(store, "twin", options={"generic-ip-address": "ORION.lan"})
+    made(store, "inner", jump="twin")
     made(store, "half", phase=Phase.CREATING)
     made(store, "foreign", driver="nonesuch")
     made(store, "broken")
     Path(store.directory("broken"), "machine.json").write_text("{")
     words = fleet_init(store, [])
-    assert [host.name for host in read(words).hosts] == ["orion"]
+    assert [(host.name, host.spec.jump) for host in read(words, store).hosts] == [("inner", "twin"), ("orion", "")]
     comments = [line.strip() for line in words.splitlines() if "is left out" in line]
     assert comments[0].startswith('# broken is left out: The machine.json of "broken" is not JSON')
     assert comments[1].startswith('# foreign is left out: Driver "nonesuch" not found.')
@@ -225,6 +230,16 @@ def test_what_is_half_made_or_broken_or_there_twice_is_a_comment_that_says_why(s
     assert comments[3:] == [
         "# twin is left out: twin has the same generic-ip-address and generic-ssh-port as orion: that is one host"
     ]
+
+
+def test_who_is_behind_a_host_that_is_left_out_is_left_out_too(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    names = [f"h{number}" for number in range(300)]
+    hosts = "".join(f"Host {name}\nProxyJump {jump}\n" for jump, name in itertools.pairwise(names))
+    path.write_text(f"Host h0\nHostName not/a/name\nHost free\n{hosts}")
+    notes = Notes()
+    assert [host.name for host in read(imported(str(path), "", [], notes)).hosts] == ["free"]
+    assert "h299 is left out: its jump host h298 is" in notes.lines
 
 
 def test_a_secret_is_not_written_but_told_of(store: Store) -> None:

@@ -25,6 +25,7 @@ from machinectl.provision.target import NOTHING_SPECIAL
 from tests.support.quiet import Quiet
 from tests.support.runner import FACTS
 from tests.support.swarm_engines import Swarms, engines
+from tests.support.swarm_engines import node_of as node_of_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -245,6 +246,27 @@ def test_a_node_is_put_back_by_another_manager_than_it_was_drained_by(store: Sto
     assert whole.availability("w1") == "active"
 
 
+def test_a_node_is_put_back_as_soon_as_its_managers_have_a_leader_again(store: Store, whole: Swarms) -> None:
+    console = Quiet()
+    console.pause = lambda _: whole.without_leader.clear()  # type: ignore[assignment,method-assign]
+    with store.writing("m1") as held, draining.drained(held, console, "node-m1"):
+        whole.without_leader.add("cluster-m1")
+    assert whole.availability("m1") == "active"
+    assert console.warnings == []
+
+
+def test_what_keeps_a_node_from_being_put_back_is_said(
+    store: Store, whole: Swarms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draining, "BACK_WITHIN", 0)
+    console = Quiet()
+    with store.writing("w1") as held, draining.drained(held, console, "node-w1"):
+        whole.without_leader.add("cluster-m1")
+    assert whole.availability("w1") == "drain"
+    assert "machinectl provision w1" in console.warnings[-1]
+    assert recorded(store, "w1").before == "active"
+
+
 def test_a_swarm_of_one_node_has_nowhere_to_drain_to(store: Store, swarms: Swarms) -> None:
     list(init(store, Quiet(), "m1", JOINING))
     assert draining.way_to_drain(store, store.read("m1"), "node-m1") is None
@@ -264,6 +286,30 @@ def test_status_finds_what_was_joined_by_hand_and_says_which_nodes_are_machines(
     assert (found.name, found.asked) == ("m1", "m1")
     assert [row.machine for row in found.rows] == ["m1", "m2", "m3", "", "w1", "w2"]
     assert recorded(store, "w2").cluster == "cluster-m1"
+
+
+def test_a_swarm_keeps_its_name_when_the_machine_of_that_name_has_left(store: Store, whole: Swarms) -> None:
+    assert leave(store, "m1") == {}
+    [found] = swarm_status(store, ["m1"], 5)
+    assert (found.name, found.asked) == ("m1", "m2")
+    assert manager(store, "m1").machine.name == "m2"
+    list(swarm_join(store, Quiet(), "m2", ["m1"], JOINING, "manager"))
+    assert recorded(store, "m1").swarm == "m1"
+    assert len(whole.nodes) == 1
+
+
+def test_who_is_on_its_way_into_a_swarm_leaves_with_force(store: Store, swarms: Swarms) -> None:
+    engine = swarms["w1"]
+    engine.info = lambda: {"Swarm": {"LocalNodeState": "pending", "NodeID": ""}}  # type: ignore[method-assign]
+    [(_, error)] = init(store, Quiet(), "w1", JOINING)
+    assert error
+    assert "pending" in error.cause
+    assert "machinectl swarm leave --force w1" in error.hint
+    engine.cluster = "theirs"
+    swarms.nodes["theirs"] = {"node-w1": node_of_engine("w1", "worker", "192.0.2.1")}
+    assert "w1" in leave(store, "w1")
+    assert leave(store, "w1", force=True) == {}
+    assert engine.cluster == ""
 
 
 def test_status_of_a_swarm_without_a_leader_says_so_and_what_is_known(store: Store, whole: Swarms) -> None:
@@ -295,7 +341,9 @@ def test_an_even_number_of_managers_is_warned_of(store: Store, swarms: Swarms) -
     list(init(store, Quiet(), "m1", JOINING))
     console = Quiet()
     list(swarm_join(store, console, "m1", ["m2"], JOINING, "manager"))
-    assert ["odd number" in each for each in console.warnings] == [True]
+    assert "odd number" in console.warnings[-1]
+    # Without TLS others see more than they should.
+    assert ["without TLS" in each for each in console.warnings] == [True, True, False]
     assert swarms["m2"].manages
 
 

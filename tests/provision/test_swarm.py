@@ -95,6 +95,14 @@ def test_undoing_gives_no_node_the_live_restore_that_it_would_die_of() -> None:
     assert undo.live_restore_lost(off.after, off.changes) == ()
 
 
+def test_a_node_whose_daemon_json_asks_for_it_is_told_otherwise_before_it_dies_of_that() -> None:
+    there = with_config(host("swarm-node"), **{"live-restore": True})
+    assert there.swarm
+    ours = configuration.our_keys(there, undo.NO_TARGET, configuration.read(there), [], [])
+    assert ours["live-restore"] is False
+    assert "live-restore" not in configuration.our_keys(host("swarm-node"), undo.NO_TARGET, {}, [], [])
+
+
 def test_a_node_that_is_provisioned_keeps_it_off() -> None:
     off = swarm.let_go(host("provisioned"))
     assert off

@@ -1,5 +1,7 @@
 """Run a machinectl command line and be killed (SIGKILL) right before its N-th touch of the store.
 
+What only reads is left out where it follows what only reads: who is killed there leaves what is left a touch before.
+
     python -m tests.support.dying N STORE ARGUMENT…
 
 Python's audit events (PEP 578) tell of each open, mkdir, rename and unlink before it happens.
@@ -18,19 +20,34 @@ TOUCHES = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncat
 
 
 def die_at(number: int, *directories: str, programs: bool = False) -> None:
-    """Be killed right before the N-th touch of a directory; with `programs`, starting a program is one, too."""
-    left = number
+    """Be killed right before the N-th touch of a directory; with `programs`, starting a program is one, too.
+
+    A touch is what may change something there, and the first after it, whatever that is: what goes on elsewhere in
+    between, as on a host, has not begun at the one and has ended at the other.
+    """
+    left, changed = number, True
 
     def touched(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal left
-        is_touch = event in TOUCHES and bool(arguments) and str(arguments[0]).startswith(directories)
-        if not is_touch and not (programs and event == "subprocess.Popen"):
+        nonlocal left, changed
+        is_program = programs and event == "subprocess.Popen"
+        if not is_program and not (event in TOUCHES and arguments and str(arguments[0]).startswith(directories)):
             return
-        left -= 1
+        changes = is_program or may_change(event, *arguments)
+        left -= int(changes or changed)
+        changed = changes
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(touched)
+
+
+def may_change(event: str, path: str, *more: Any) -> bool:
+    """Whether what is about to happen may change something. As os.open, open says its flags last."""
+    if event == "open":
+        return bool(more[-1] & (os.O_WRONLY | os.O_RDWR))
+    if event in {"os.remove", "os.rmdir"}:
+        return os.path.lexists(path)
+    return event != "os.mkdir" or not os.path.lexists(path)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.atomic import replace_file
 from machinectl.ssh import settings
 from machinectl.ssh.connect import connect
 from machinectl.ssh.credentials import Credentials
@@ -155,7 +156,8 @@ class Sshd:
             except OSError:
                 return
             configuration = self.directory / "sshd_config"
-            configuration.write_text(self.config())
+            # Another connection's sshd may be reading it now.
+            replace_file(str(configuration), self.config().encode())
             with connection:
                 self._children.append(
                     subprocess.Popen(

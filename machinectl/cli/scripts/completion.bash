@@ -224,7 +224,7 @@ __machinectl_ask() {
 __machinectl_table() {
     case "$1" in
         '')
-            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api plan apply fleet discover inventory swarm help'
+            verbs='env use config context active ls ps ssh ssh-config scp mount url ip shell-init completion docker-plugin create import rm rename set drivers certs provision upgrade regenerate-certs start stop restart kill doctor status version info inspect changes api plan apply fleet discover inventory swarm run docker help'
             flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
             arguments=''
             ;;
@@ -280,17 +280,17 @@ __machinectl_table() {
             ;;
         'ls')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
+            flags='-l=LABEL --selector=LABEL -q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
             arguments=''
             ;;
         'list')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
+            flags='-l=LABEL --selector=LABEL -q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
             arguments=''
             ;;
         'ps')
             verbs=''
-            flags='--selector=TEXT -a --all -f=TEXT --filter=TEXT --format=TEXT -n=TEXT --last=TEXT -l --latest --no-trunc -q --quiet -s --size -t=TEXT --timeout=TEXT --json -h --help'
+            flags='--selector=LABEL -a --all -f=TEXT --filter=TEXT --format=TEXT -n=TEXT --last=TEXT -l --latest --no-trunc -q --quiet -s --size -t=TEXT --timeout=TEXT --json -h --help'
             arguments='MACHINE...'
             ;;
         'ssh')
@@ -300,7 +300,7 @@ __machinectl_table() {
             ;;
         'ssh-config')
             verbs=''
-            flags='-l=TEXT --selector=TEXT --write -h --help'
+            flags='-l=LABEL --selector=LABEL --write -h --help'
             arguments='MACHINE...'
             ;;
         'scp')
@@ -320,7 +320,7 @@ __machinectl_table() {
             ;;
         'ip')
             verbs=''
-            flags='-l=TEXT --selector=TEXT --json -h --help'
+            flags='-l=LABEL --selector=LABEL --json -h --help'
             arguments='MACHINE...'
             ;;
         'shell-init')
@@ -345,7 +345,7 @@ __machinectl_table() {
             ;;
         'rm')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -f --force -y --yes --purge --purge-engine --restart-swarm --dry-run --forget --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -f --force -y --yes --purge --purge-engine --restart-swarm --dry-run --forget --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'rename')
@@ -365,42 +365,42 @@ __machinectl_table() {
             ;;
         'provision')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -y --yes --dry-run -f --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -y --yes --dry-run -f --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'upgrade')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -y --yes -f --force --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -y --yes -f --force --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'regenerate-certs')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -y --yes -f --force --client-certs --new-ca --tls-san=TEXT --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -y --yes -f --force --client-certs --new-ca --tls-san=TEXT --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'start')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'stop')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'restart')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'kill')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'doctor')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'status')
@@ -415,7 +415,7 @@ __machinectl_table() {
             ;;
         'info')
             verbs=''
-            flags='-l=TEXT --selector=TEXT --ssh -f=TEXT --format=TEXT -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL --ssh -f=TEXT --format=TEXT -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'inspect')
@@ -435,12 +435,12 @@ __machinectl_table() {
             ;;
         'plan')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -f=FILE --file=FILE --refresh --prune --detailed-exitcode --parallel=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -f=FILE --file=FILE --refresh --prune --detailed-exitcode --parallel=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'apply')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -f=FILE --file=FILE --parallel=TEXT --batch=TEXT --max-failures=TEXT --refresh --prune --purge -y --yes --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -f=FILE --file=FILE --parallel=TEXT --batch=TEXT --max-failures=TEXT --refresh --prune --purge -y --yes --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'discover')
@@ -452,6 +452,16 @@ __machinectl_table() {
             verbs=''
             flags='--ansible --prometheus --list --host=MACHINE -h --help'
             arguments=''
+            ;;
+        'run')
+            verbs=''
+            flags='-l=LABEL --selector=LABEL -a --all --group --json -t=TEXT --timeout=TEXT --parallel=TEXT --sudo --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            arguments='MACHINE...'
+            ;;
+        'docker')
+            verbs=''
+            flags='-l=LABEL --selector=LABEL -a --all --group --json -t=TEXT --timeout=TEXT --parallel=TEXT -h --help'
+            arguments='MACHINE...'
             ;;
         'certs create')
             verbs=''
@@ -470,7 +480,7 @@ __machinectl_table() {
             ;;
         'certs ls')
             verbs=''
-            flags='-l=TEXT --selector=TEXT --fail-under=TEXT --json -h --help'
+            flags='-l=LABEL --selector=LABEL --fail-under=TEXT --json -h --help'
             arguments='MACHINE...'
             ;;
         'context import')
@@ -485,7 +495,7 @@ __machinectl_table() {
             ;;
         'context sync')
             verbs=''
-            flags='-l=TEXT --selector=TEXT -h --help'
+            flags='-l=LABEL --selector=LABEL -h --help'
             arguments=''
             ;;
         'docker-plugin install')

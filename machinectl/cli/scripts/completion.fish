@@ -186,6 +186,8 @@ function __machinectl_table
                 'discover	Find what answers in a network: SSH servers, engines, and which are machines.' \
                 'inventory	Print machines as other programs want hosts: Ansible, Prometheus.' \
                 'swarm	Make machines one Docker Swarm, and look after it.' \
+                'run	Run a command on many machines\' hosts over SSH.' \
+                'docker	Run the docker CLI against many machines\' engines.' \
                 'help	Show what a command is for.'
             set -g __machinectl_flags \
                 '-s=DIRECTORY	Where machines are kept (else $MACHINE_STORAGE_PATH).' \
@@ -290,8 +292,8 @@ function __machinectl_table
         case 'ls'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-q	Print names only.' \
                 '--quiet	Print names only.' \
                 '--filter=TEXT	By driver, state, name (a regular expression) or label.' \
@@ -309,8 +311,8 @@ function __machinectl_table
         case 'list'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-q	Print names only.' \
                 '--quiet	Print names only.' \
                 '--filter=TEXT	By driver, state, name (a regular expression) or label.' \
@@ -328,7 +330,7 @@ function __machinectl_table
         case 'ps'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-a	Also those that do not run.' \
                 '--all	Also those that do not run.' \
                 '-f=TEXT	Docker\'s: status, name, label, ancestor, …' \
@@ -363,8 +365,8 @@ function __machinectl_table
         case 'ssh-config'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--write	Keep it in a file that follows the machines, and print the line that includes it.' \
                 '-h	Show help.' \
                 '--help	Show help.'
@@ -406,8 +408,8 @@ function __machinectl_table
         case 'ip'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--json	Print JSON.' \
                 '-h	Show help.' \
                 '--help	Show help.'
@@ -479,8 +481,8 @@ function __machinectl_table
         case 'rm'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-f	Do not ask, and forget a machine whatever state it is in.' \
                 '--force	Do not ask, and forget a machine whatever state it is in.' \
                 '-y	Do not ask.' \
@@ -542,8 +544,8 @@ function __machinectl_table
         case 'provision'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask before a host is taken over from docker-machine.' \
                 '--yes	Do not ask before a host is taken over from docker-machine.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
@@ -562,8 +564,8 @@ function __machinectl_table
         case 'upgrade'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask before an upgrade that is more than a patch.' \
                 '--yes	Do not ask before an upgrade that is more than a patch.' \
                 '-f	Restart an engine although that harms; it asks all the same.' \
@@ -581,8 +583,8 @@ function __machinectl_table
         case 'regenerate-certs'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask (-f as docker-machine has it).' \
                 '--yes	Do not ask (-f as docker-machine has it).' \
                 '-f	Do not ask (-f as docker-machine has it).' \
@@ -603,8 +605,8 @@ function __machinectl_table
         case 'start'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long a host may take until it answers.' \
                 '--timeout=TEXT	How long a host may take until it answers.' \
                 '-y	Do not ask where containers run there.' \
@@ -621,8 +623,8 @@ function __machinectl_table
         case 'stop'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long a host may take until it is off.' \
                 '--timeout=TEXT	How long a host may take until it is off.' \
                 '-y	Do not ask where containers run there.' \
@@ -639,8 +641,8 @@ function __machinectl_table
         case 'restart'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long a host may take to come back.' \
                 '--timeout=TEXT	How long a host may take to come back.' \
                 '-y	Do not ask where containers run there.' \
@@ -657,8 +659,8 @@ function __machinectl_table
         case 'kill'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask where containers run there.' \
                 '--yes	Do not ask where containers run there.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
@@ -673,8 +675,8 @@ function __machinectl_table
         case 'doctor'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long each step may take.' \
                 '--timeout=TEXT	How long each step may take.' \
                 '--json	Print JSON.' \
@@ -707,8 +709,8 @@ function __machinectl_table
         case 'info'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--ssh	Log in there, too: disk, load, memory that is left, uptime.' \
                 '-f=TEXT	A Go template.' \
                 '--format=TEXT	A Go template.' \
@@ -752,8 +754,8 @@ function __machinectl_table
         case 'plan'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-f=FILE	The fleet\'s file (else ./fleet.yaml).' \
                 '--file=FILE	The fleet\'s file (else ./fleet.yaml).' \
                 '--refresh	Look at the hosts, too: what was changed there by hand.' \
@@ -772,8 +774,8 @@ function __machinectl_table
         case 'apply'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-f=FILE	The fleet\'s file (else ./fleet.yaml).' \
                 '--file=FILE	The fleet\'s file (else ./fleet.yaml).' \
                 '--parallel=TEXT	How many hosts are worked on at once.' \
@@ -818,6 +820,42 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments
+        case 'run'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-a	All machines.' \
+                '--all	All machines.' \
+                '--group	Print what each machine says together, when it has ended.' \
+                '--json	Print JSON, when all have ended.' \
+                '-t=TEXT	End what has not ended by then: status 124.' \
+                '--timeout=TEXT	End what has not ended by then: status 124.' \
+                '--parallel=TEXT	How many machines at once, at most. [default: 50]' \
+                '--sudo	As root, by sudo where that is needed.' \
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
+                '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
+                '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
+        case 'docker'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-a	All machines.' \
+                '--all	All machines.' \
+                '--group	Print what each machine says together, when it has ended.' \
+                '--json	Print JSON, when all have ended.' \
+                '-t=TEXT	End what has not ended by then: status 124.' \
+                '--timeout=TEXT	End what has not ended by then: status 124.' \
+                '--parallel=TEXT	How many machines at once, at most. [default: 50]' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
         case 'certs create'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
@@ -852,8 +890,8 @@ function __machinectl_table
         case 'certs ls'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--fail-under=TEXT	Exit 1 if one has fewer days left.' \
                 '--json	Print JSON.' \
                 '-h	Show help.' \
@@ -875,8 +913,8 @@ function __machinectl_table
         case 'context sync'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments

@@ -197,6 +197,8 @@ __machinectl_table() {
                 'discover	Find what answers in a network: SSH servers, engines, and which are machines.'
                 'inventory	Print machines as other programs want hosts: Ansible, Prometheus.'
                 'swarm	Make machines one Docker Swarm, and look after it.'
+                'run	Run a command on many machines'\'' hosts over SSH.'
+                'docker	Run the docker CLI against many machines'\'' engines.'
                 'help	Show what a command is for.')
             flags=(
                 '-s=DIRECTORY	Where machines are kept (else $MACHINE_STORAGE_PATH).'
@@ -312,8 +314,8 @@ __machinectl_table() {
         ('ls')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-q	Print names only.'
                 '--quiet	Print names only.'
                 '--filter=TEXT	By driver, state, name (a regular expression) or label.'
@@ -332,8 +334,8 @@ __machinectl_table() {
         ('list')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-q	Print names only.'
                 '--quiet	Print names only.'
                 '--filter=TEXT	By driver, state, name (a regular expression) or label.'
@@ -352,7 +354,7 @@ __machinectl_table() {
         ('ps')
             verbs=()
             flags=(
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-a	Also those that do not run.'
                 '--all	Also those that do not run.'
                 '-f=TEXT	Docker'\''s: status, name, label, ancestor, …'
@@ -389,8 +391,8 @@ __machinectl_table() {
         ('ssh-config')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--write	Keep it in a file that follows the machines, and print the line that includes it.'
                 '-h	Show help.'
                 '--help	Show help.')
@@ -436,8 +438,8 @@ __machinectl_table() {
         ('ip')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--json	Print JSON.'
                 '-h	Show help.'
                 '--help	Show help.')
@@ -514,8 +516,8 @@ __machinectl_table() {
         ('rm')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-f	Do not ask, and forget a machine whatever state it is in.'
                 '--force	Do not ask, and forget a machine whatever state it is in.'
                 '-y	Do not ask.'
@@ -581,8 +583,8 @@ __machinectl_table() {
         ('provision')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask before a host is taken over from docker-machine.'
                 '--yes	Do not ask before a host is taken over from docker-machine.'
                 '--dry-run	Look at the host, print what would be done, and do nothing.'
@@ -602,8 +604,8 @@ __machinectl_table() {
         ('upgrade')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask before an upgrade that is more than a patch.'
                 '--yes	Do not ask before an upgrade that is more than a patch.'
                 '-f	Restart an engine although that harms; it asks all the same.'
@@ -622,8 +624,8 @@ __machinectl_table() {
         ('regenerate-certs')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask (-f as docker-machine has it).'
                 '--yes	Do not ask (-f as docker-machine has it).'
                 '-f	Do not ask (-f as docker-machine has it).'
@@ -645,8 +647,8 @@ __machinectl_table() {
         ('start')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long a host may take until it answers.'
                 '--timeout=TEXT	How long a host may take until it answers.'
                 '-y	Do not ask where containers run there.'
@@ -664,8 +666,8 @@ __machinectl_table() {
         ('stop')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long a host may take until it is off.'
                 '--timeout=TEXT	How long a host may take until it is off.'
                 '-y	Do not ask where containers run there.'
@@ -683,8 +685,8 @@ __machinectl_table() {
         ('restart')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long a host may take to come back.'
                 '--timeout=TEXT	How long a host may take to come back.'
                 '-y	Do not ask where containers run there.'
@@ -702,8 +704,8 @@ __machinectl_table() {
         ('kill')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask where containers run there.'
                 '--yes	Do not ask where containers run there.'
                 '--dry-run	Look at the host, print what would be done, and do nothing.'
@@ -719,8 +721,8 @@ __machinectl_table() {
         ('doctor')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long each step may take.'
                 '--timeout=TEXT	How long each step may take.'
                 '--json	Print JSON.'
@@ -756,8 +758,8 @@ __machinectl_table() {
         ('info')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--ssh	Log in there, too: disk, load, memory that is left, uptime.'
                 '-f=TEXT	A Go template.'
                 '--format=TEXT	A Go template.'
@@ -805,8 +807,8 @@ __machinectl_table() {
         ('plan')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-f=FILE	The fleet'\''s file (else ./fleet.yaml).'
                 '--file=FILE	The fleet'\''s file (else ./fleet.yaml).'
                 '--refresh	Look at the hosts, too: what was changed there by hand.'
@@ -826,8 +828,8 @@ __machinectl_table() {
         ('apply')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-f=FILE	The fleet'\''s file (else ./fleet.yaml).'
                 '--file=FILE	The fleet'\''s file (else ./fleet.yaml).'
                 '--parallel=TEXT	How many hosts are worked on at once.'
@@ -875,6 +877,44 @@ __machinectl_table() {
                 '--help	Show help.')
             arguments=()
             ;;
+        ('run')
+            verbs=()
+            flags=(
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-a	All machines.'
+                '--all	All machines.'
+                '--group	Print what each machine says together, when it has ended.'
+                '--json	Print JSON, when all have ended.'
+                '-t=TEXT	End what has not ended by then: status 124.'
+                '--timeout=TEXT	End what has not ended by then: status 124.'
+                '--parallel=TEXT	How many machines at once, at most. [default: 50]'
+                '--sudo	As root, by sudo where that is needed.'
+                '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
+                '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
+                '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
+                '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
+                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
+            ;;
+        ('docker')
+            verbs=()
+            flags=(
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-a	All machines.'
+                '--all	All machines.'
+                '--group	Print what each machine says together, when it has ended.'
+                '--json	Print JSON, when all have ended.'
+                '-t=TEXT	End what has not ended by then: status 124.'
+                '--timeout=TEXT	End what has not ended by then: status 124.'
+                '--parallel=TEXT	How many machines at once, at most. [default: 50]'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
+            ;;
         ('certs create')
             verbs=()
             flags=(
@@ -912,8 +952,8 @@ __machinectl_table() {
         ('certs ls')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--fail-under=TEXT	Exit 1 if one has fewer days left.'
                 '--json	Print JSON.'
                 '-h	Show help.'
@@ -938,8 +978,8 @@ __machinectl_table() {
         ('context sync')
             verbs=()
             flags=(
-                '-l=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=TEXT	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()

@@ -123,8 +123,9 @@ def swarm_status(store: Store, names: Sequence[str], timeout: float) -> list[Swa
     for machine, node in all_nodes(store):
         if machine.name in wanted:
             clusters.setdefault(node.cluster or node.node, []).append((machine, node))
+    there = {name for known in clusters.values() for machine, node in known for name in (machine.name, node.swarm)}
     for name in names:
-        if name in wanted and not any(machine.name == name for known in clusters.values() for machine, _ in known):
+        if name not in there:
             raise next((one.failure for one in asked if one.machine.name == name and one.failure), in_none(name))
     return [seen(known) for known in clusters.values()]
 

@@ -155,7 +155,7 @@ class Taking:
 
 def as_group(text: str) -> str:
     """A group's name that is a label's, too."""
-    return "".join(letter if letter.isprintable() and letter not in " =" else "-" for letter in text)
+    return "".join(letter if letter.isprintable() and letter not in " =" else "-" for letter in text) or "-"
 
 
 def as_name(text: str) -> str:

@@ -1,0 +1,163 @@
+"""What `run` and `docker` do and print, by the front door and by Typer."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from machinectl.cli.exits import report
+from machinectl.cli.lines import shown
+from machinectl.cli.outcomes import named
+from machinectl.cli.streams import AsJSON, Folded, Grouped, Lines
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.following import LIMIT, Said
+from machinectl.machines.chosen import chosen, selected
+from machinectl.machines.record import natural
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from machinectl.cli.streams import Printer
+    from machinectl.console import Console
+    from machinectl.hosts.access import Access
+    from machinectl.hosts.following import Ended, Events
+    from machinectl.machines.store import Store
+    from machinectl.piping import Input
+
+# OpenSSH's own, where a host is not reached; docker's, where it comes to nothing.
+SSH_FAILED, DOCKER_FAILED = 255, 1
+DASHES = "--"
+
+
+def run(
+    store: Store,
+    console: Console,
+    words: Sequence[str],
+    access: Access,
+    flags: Mapping[str, str],
+    program: str,
+    *,
+    native: bool = False,
+) -> int:
+    """`words` are names, two dashes and the command; `flags` are those given, with their values."""
+    from machinectl.commands.run import run as command
+
+    names, order = parted(words, "run", "uptime")
+
+    def begin(targets: Sequence[str], given: Input | None) -> Events:
+        return command(
+            store,
+            console,
+            targets,
+            order,
+            access,
+            sudo="sudo" in flags,
+            native=native,
+            input=given,
+            timeout=timeout_of(flags),
+            parallel=parallel_of(flags),
+        )
+
+    return followed(store, console, names, flags, begin, program, SSH_FAILED)
+
+
+def docker(store: Store, console: Console, words: Sequence[str], flags: Mapping[str, str], program: str) -> int:
+    """`words` are names, two dashes and what docker is told."""
+    from machinectl.commands.docker import docker as command
+
+    names, order = parted(words, "docker", "ps")
+
+    def begin(targets: Sequence[str], given: Input | None) -> Events:
+        return command(
+            store, console, targets, order, input=given, timeout=timeout_of(flags), parallel=parallel_of(flags)
+        )
+
+    return followed(store, console, names, flags, begin, program, DOCKER_FAILED)
+
+
+def parted(words: Sequence[str], verb: str, example: str) -> tuple[list[str], list[str]]:
+    """Names, and what follows the two dashes. Raises UsageError where nothing does: a word is not guessed at."""
+    if DASHES not in words:
+        raise UsageError(
+            f"What machinectl {verb} is to do follows two dashes", f"machinectl {verb} <NAME> -- {example}"
+        )
+    at = list(words).index(DASHES)
+    return list(words[:at]), list(words[at + 1 :])
+
+
+def timeout_of(flags: Mapping[str, str]) -> float | None:
+    return float(flags["timeout"]) if "timeout" in flags else None
+
+
+def parallel_of(flags: Mapping[str, str]) -> int:
+    return int(flags.get("parallel", LIMIT))
+
+
+def followed(
+    store: Store,
+    console: Console,
+    names: Sequence[str],
+    flags: Mapping[str, str],
+    begin: Callable[[Sequence[str], Input | None], Events],
+    program: str,
+    failing: int,
+) -> int:
+    """Print what the machines meant say, and what failed; return the highest status, `failing` for an error."""
+    from machinectl.piping import Input
+
+    targets = sorted(set(meant(store, console, names, flags)), key=lambda name: (natural(name), name))
+    given = None if sys.stdin.isatty() else Input(sys.stdin.fileno())
+    printer = printer_for(targets, flags)
+    ended = []
+    # Whatever breaks this off, ^C or a pipe that nobody reads any more, ends what is under way.
+    with closing(begin(targets, given)) as events:
+        for event in events:
+            if event is None:
+                printer.waits()
+            elif isinstance(event, Said):
+                printer.said(event)
+            else:
+                printer.ended(event)
+                ended.append(event)
+    printer.finish()
+    tell_failures(ended, program, with_errors="json" not in flags)
+    return max((failing if each.status is None else each.status for each in ended), default=0)
+
+
+def meant(store: Store, console: Console, names: Sequence[str], flags: Mapping[str, str]) -> Sequence[str]:
+    """The machines that are meant: those named, those selected, or all."""
+    if "all" not in flags:
+        selector = flags.get("selector")
+        return chosen(store, names) if selector is None else selected(store, console, names, selector)
+    if names or "selector" in flags:
+        raise UsageError("--all, and names or --selector, exclude each other", "Leave one of them out")
+    if not (found := store.names()):
+        raise MachineError("There is no machine yet", "Make one: machinectl create --help")
+    return found
+
+
+def printer_for(names: Sequence[str], flags: Mapping[str, str]) -> Printer:
+    if "json" in flags:
+        return AsJSON(names)
+    if sys.stdout.isatty() and sys.stderr.isatty():
+        return Folded(names, together="group" in flags)
+    return Grouped(names) if "group" in flags else Lines(names)
+
+
+def tell_failures(ended: Sequence[Ended], program: str, *, with_errors: bool) -> None:
+    """Tell on stderr what failed: why there is no status, and in one line who ended how."""
+    failed = [each for each in ended if each.status != 0]
+    if not failed:
+        return
+    for each in failed:
+        if each.error and with_errors:
+            report(named(each.error, each.name), program)
+    told = ", ".join(f"{each.name} ({outcome(each)})" for each in sorted(failed, key=lambda each: natural(each.name)))
+    print(shown(f"{len(failed)} of {len(ended)} failed: {told}", program), file=sys.stderr, flush=True)
+
+
+def outcome(ended: Ended) -> str:
+    if ended.is_late:
+        return "timed out"
+    return "error" if ended.status is None else f"status {ended.status}"

@@ -1,0 +1,73 @@
+"""`docker`: the docker CLI against the engines of many machines at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.following import LIMIT, followed
+from machinectl.hosts.pointed import of_machine
+from machinectl.piping import piped
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.following import Events
+    from machinectl.machines.store import Store
+    from machinectl.piping import Input, Over
+    from machinectl.ssh.following import Say
+
+
+def docker(
+    store: Store,
+    console: Console,
+    names: Iterable[str],
+    words: Sequence[str],
+    *,
+    input: Input | None = None,  # noqa: A002 - subprocess.run's name for it
+    timeout: float | None = None,
+    parallel: int = LIMIT,
+) -> Events:
+    """Run `docker WORDS…` against each engine, and yield what it says as it comes, and each machine when it has ended.
+
+    `input` is given to all. `timeout` in seconds is for all of it; see `followed`. Raises UsageError where there are no
+    words, MachineError where there is no docker.
+    """
+    if not words:
+        raise UsageError("There is nothing for docker to do", "It follows two dashes: machinectl docker <NAME> -- ps")
+    program = shutil.which("docker")
+    if not program:
+        raise MachineError(
+            "There is no docker on this computer", "Install the docker CLI: docs.docker.com/engine/install"
+        )
+
+    def one(name: str, _: Console, say: Say, over: Over) -> int | None:
+        environment = pointed(os.environ, of_machine(store, name))
+
+        def hear(data: bytes, on_stderr: bool) -> bool:
+            say(data, on_stderr)
+            return False
+
+        try:
+            status = piped([program, *words], hear, over, input=input, environment=environment, end=interrupt)
+        except OSError as exc:
+            raise MachineError(f"docker cannot be started: {exc.strerror}", "Try: docker --version") from exc
+        return status if status is None or status >= 0 else 128 - status
+
+    return followed(console, names, one, limit=parallel, timeout=timeout)
+
+
+def interrupt(process: subprocess.Popen[bytes]) -> None:
+    """As ^C does it: what docker runs in the foreground ends with it."""
+    process.send_signal(signal.SIGINT)
+
+
+def pointed(environment: Mapping[str, str], variables: Mapping[str, str | None]) -> dict[str, str]:
+    """An environment in which docker speaks to a machine; a context that is named in it would beat that."""
+    found = {**environment, **variables, "DOCKER_CONTEXT": None}
+    return {name: value for name, value in found.items() if value is not None}

@@ -1,0 +1,53 @@
+"""`run`: a command on the hosts of many machines at once, over SSH."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from machinectl.errors import UsageError
+from machinectl.hosts.following import LIMIT, followed
+from machinectl.hosts.orders import Order, carry_out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.access import Access
+    from machinectl.hosts.following import Events
+    from machinectl.machines.store import Store
+    from machinectl.piping import Input, Over
+    from machinectl.ssh.following import Say
+
+
+def run(
+    store: Store,
+    console: Console,
+    names: Iterable[str],
+    words: Sequence[str],
+    access: Access,
+    *,
+    sudo: bool = False,
+    native: bool = False,
+    input: Input | None = None,  # noqa: A002 - subprocess.run's name for it
+    timeout: float | None = None,
+    parallel: int = LIMIT,
+) -> Events:
+    """Run a command on each host, and yield what it says as it comes, and each machine when it has ended there.
+
+    `words` are one, a line of sh, or several, each a word of the command as it is. `input` is given to all. `timeout`
+    in seconds is for all of it; see `followed`. Raises UsageError where there is no command.
+    """
+    order = Order(script(words), sudo=sudo, input=input, native=native)
+
+    def one(name: str, own: Console, say: Say, over: Over) -> int | None:
+        return carry_out(store, own, name, access.for_one_host(), order, say, over)
+
+    return followed(console, names, one, limit=parallel, timeout=timeout)
+
+
+def script(words: Sequence[str]) -> str:
+    """The command as sh reads it."""
+    if not words or not words[0].strip():
+        raise UsageError("There is no command to run", "It follows two dashes: machinectl run <NAME> -- uptime")
+    return words[0] if len(words) == 1 else shlex.join(words)

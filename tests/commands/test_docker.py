@@ -1,0 +1,105 @@
+"""`machinectl docker`: the real docker CLI against real engines, each with what `env` sets for it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.commands.docker import pointed
+from machinectl.machines.record import Machine
+from tests.support import servers
+from tests.support.program import machinectl
+from tests.support.real import need
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+    from tests.support.dockerd import Dockerd
+
+CERTIFICATES = ("ca.pem", "cert.pem", "key.pem")
+
+
+@pytest.fixture
+def engines(store: Store, dockerd: Dockerd) -> Store:
+    """One engine, over TLS and by its socket."""
+    need("docker")
+    files = {name: (dockerd.directory / name).read_bytes() for name in CERTIFICATES}
+    added(store, Machine("orion", "none", url=dockerd.url, tls=True), files)
+    added(store, Machine("local", "none", url=f"unix://{dockerd.socket}", tls=False))
+    return store
+
+
+def test_each_engine_is_asked_by_docker_itself_whatever_the_shell_points_at(engines: Store) -> None:
+    elsewhere = {"DOCKER_HOST": "tcp://192.0.2.1:1", "DOCKER_CONTEXT": "nonesuch", "DOCKER_TLS_VERIFY": "1"}
+    done = machinectl(
+        "docker", "--all", "--", "version", "--format", "{{.Server.Os}}", store=engines.root, environment=elsewhere
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(done.stdout.splitlines()) == ["local | linux", "orion | linux"]
+
+
+def test_what_is_piped_in_is_given_to_all_and_the_status_is_dockers(engines: Store) -> None:
+    done = machinectl("docker", "orion", "local", "--", "load", store=engines.root, stdin="no archive\n")
+    assert done.returncode == 1
+    assert {line.partition(" | ")[0].strip() for line in done.stderr.splitlines()[:-1]} == {"orion", "local"}
+    assert done.stderr.splitlines()[-1] == "2 of 2 failed: local (status 1), orion (status 1)"
+    usage = machinectl("docker", "orion", "--", "run", "--nonesuch", store=engines.root)
+    assert usage.returncode == 125
+
+
+def test_as_json_it_is_an_object_for_each_machine(engines: Store) -> None:
+    done = machinectl("docker", "--json", "orion", "--", "ps", "-q", "--no-trunc", store=engines.root)
+    (orion,) = json.loads(done.stdout)
+    assert (orion["Name"], orion["Status"], orion["Error"]) == ("orion", 0, "")
+
+
+def test_an_engine_that_does_not_answer_is_dockers_to_tell_and_keeps_nobody_else(engines: Store) -> None:
+    added(engines, Machine("gone", "none", url=f"tcp://127.0.0.1:{servers.free_port()}", tls=False))
+    done = machinectl("docker", "gone", "local", "nonesuch", "--", "ps", "-q", store=engines.root)
+    assert done.returncode == 1
+    assert "gone     | Cannot connect to the Docker daemon" in done.stderr
+    assert "2 of 3 failed: gone (status 1), nonesuch (error)" in done.stderr
+
+
+def test_when_the_time_is_over_docker_is_ended(engines: Store) -> None:
+    done = machinectl("docker", "orion", "local", "-t", "4", "--", "events", store=engines.root)
+    assert done.returncode == 124
+    assert "2 of 2 failed: local (timed out), orion (timed out)" in done.stderr
+
+
+def test_without_docker_it_is_said_in_a_line(store: Store, tmp_path: Path) -> None:
+    added(store, Machine("local", "none", url="unix:///nowhere.sock", tls=False))
+    done = machinectl("docker", "local", "--", "ps", store=store.root, environment={"PATH": str(tmp_path)})
+    assert done.returncode == 1
+    assert "There is no docker on this computer" in done.stderr
+
+
+def test_what_docker_is_to_do_follows_two_dashes(store: Store) -> None:
+    added(store, Machine("local", "none", url="unix:///nowhere.sock", tls=False))
+    for words in (["local", "ps"], ["local", "--"], ["local", "ps", "-a"]):
+        done = machinectl("docker", *words, store=store.root)
+        assert done.returncode == 2
+        assert "machinectl docker <NAME> -- ps" in done.stderr
+
+
+def test_as_dockers_plugin_it_is_the_same(engines: Store) -> None:
+    done = machinectl(
+        "docker-cli-plugin", "machine", "docker", "local", "--", "version", "-f", "{{.Server.Os}}", store=engines.root
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "local | linux\n", "")
+
+
+def test_no_variable_of_another_machine_is_left() -> None:
+    before = {
+        "DOCKER_HOST": "x",
+        "DOCKER_CERT_PATH": "y",
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_CONTEXT": "z",
+        "HOME": "/h",
+    }
+    variables = {"DOCKER_HOST": "unix:///s", "DOCKER_CERT_PATH": None, "DOCKER_TLS_VERIFY": None}
+    assert pointed({**before, "HOME": "/h"}, variables) == {"DOCKER_HOST": "unix:///s", "HOME": "/h"}

@@ -1,0 +1,349 @@
+"""`machinectl run` on hosts that are a real sshd: what reaches them, what comes back of each, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import pty
+import re
+import select
+import shlex
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.commands.run import script
+from machinectl.machines.record import Machine
+from tests.support import servers
+from tests.support.program import COMMAND, machinectl
+from tests.support.registered import added, register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+    from tests.support.sshd import Sshd
+
+# The configuration of whoever runs the tests is not read.
+pytestmark = pytest.mark.usefixtures("ssh_config")
+
+# The system's ssh, and our own.
+WAYS = [(), ("--native-ssh",)]
+NAMES = ["orionbox", "rigel", "vega"]
+
+
+@pytest.fixture
+def fleet(store: Store, sshd: Sshd) -> Store:
+    for name in NAMES:
+        register(store, name, sshd)
+    return store
+
+
+def lines(text: str) -> list[str]:
+    return sorted(text.splitlines())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_line_bears_its_machines_name_on_its_own_stream_and_the_highest_status_is_ours(
+    fleet: Store, way: tuple[str, ...]
+) -> None:
+    command = 'echo out; echo err >&2; printf "no end"; exit 3'
+    done = machinectl(*way, "run", "orionbox", "vega", "--", command, store=fleet.root)
+    assert done.returncode == 3
+    assert lines(done.stdout) == ["orionbox | no end", "orionbox | out", "vega     | no end", "vega     | out"]
+    assert lines(done.stderr) == [
+        "2 of 2 failed: orionbox (status 3), vega (status 3)",
+        "orionbox | err",
+        "vega     | err",
+    ]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_one_word_is_a_line_of_sh_and_several_are_a_command_as_it_is(fleet: Store, way: tuple[str, ...]) -> None:
+    words = ["printf", "%s|", "a  b", "it's", "$HOME", "--", "-l", "*", "", "two\nlines", "back\\slash", "ä"]
+    done = machinectl(*way, "run", "vega", "--", *words, store=fleet.root)
+    assert done.stdout == "vega | a  b|it's|$HOME|--|-l|*||two\nvega | lines|back\\slash|ä|\n"
+    assert machinectl("run", "vega", "--", "echo $((1 + 1)); exit 0", store=fleet.root).stdout == "vega | 2\n"
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=2))
+def test_any_words_come_through_the_shell_as_they_are(words: list[str]) -> None:
+    words = ["printf", *words]
+    assert shlex.split(script(words)) == words
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_piped_in_is_given_to_all_whoever_reads_it(fleet: Store, way: tuple[str, ...]) -> None:
+    text = "a line\n" * 50_000
+    done = machinectl(*way, "run", "--all", "--", "cksum", store=fleet.root, stdin=text)
+    assert done.returncode == 0
+    sums = {line.partition(" | ")[2] for line in done.stdout.splitlines()}
+    assert len(done.stdout.splitlines()) == len(NAMES)
+    assert sums == {subprocess.run(["cksum"], input=text, capture_output=True, text=True, check=True).stdout.strip()}
+    assert machinectl(*way, "run", "vega", "--", "head -1", store=fleet.root, stdin=text).stdout == "vega | a line\n"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nobody_waits_for_an_input_that_the_command_does_not_want(fleet: Store, way: tuple[str, ...]) -> None:
+    with started(fleet, *way, "run", "vega", "--", "echo done", stdin=subprocess.PIPE) as process:
+        assert process.wait(60) == 0
+        assert process.stdout is not None
+        assert process.stdout.read() == b"vega | done\n"
+
+
+def test_a_selector_or_all_stand_in_the_place_of_names(fleet: Store) -> None:
+    with fleet.writing("rigel") as held:
+        held.machine.labels = {"role": "web"}
+        held.write()
+    assert machinectl("run", "-l", "role=web", "--", "echo hi", store=fleet.root).stdout == "rigel | hi\n"
+    assert len(machinectl("run", "-a", "--", "echo hi", store=fleet.root).stdout.splitlines()) == len(NAMES)
+    for words in (["--all", "vega"], ["--all", "-l", "role=web"], ["vega", "-l", "role=web"]):
+        assert machinectl("run", *words, "--", "echo hi", store=fleet.root).returncode == 2
+    nobody = machinectl("run", "-l", "role=db", "--", "echo hi", store=fleet.root)
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+
+
+def test_what_is_to_be_run_follows_two_dashes_and_nothing_is_guessed(fleet: Store) -> None:
+    for words in (
+        ["vega", "uptime"],
+        ["vega", "--"],
+        ["vega", "--", ""],
+        ["--sudo", "vega"],
+        ["vega", "uptime", "-t1"],
+    ):
+        done = machinectl("run", *words, store=fleet.root)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "machinectl run <NAME> -- uptime" in done.stderr
+
+
+def test_by_the_front_door_and_by_typer_it_is_the_same(fleet: Store) -> None:
+    command = ["run", "vega", "--", "echo", "--all", "--", "-x", "a b"]
+    front = machinectl(*command, store=fleet.root)
+    typers = machinectl(command[0], "--parallel", "7", *command[1:], store=fleet.root)
+    assert (front.returncode, front.stdout, front.stderr) == (typers.returncode, typers.stdout, typers.stderr)
+    assert front.stdout == "vega | --all -- -x a b\n"
+
+
+def test_grouped_each_machines_lines_are_together(fleet: Store) -> None:
+    done = machinectl("run", "--all", "--group", "--", "seq 300", store=fleet.root)
+    names = [line.partition(" ")[0] for line in done.stdout.splitlines()]
+    assert sorted(names) == sorted(NAMES * 300)
+    assert sum(one != other for one, other in itertools.pairwise(names)) == len(NAMES) - 1
+
+
+def test_as_json_it_is_an_object_for_each_machine(fleet: Store) -> None:
+    silent(fleet, "plain")
+    done = machinectl("run", "vega", "plain", "--json", "--", "printf 'a\\377'; echo err >&2; exit 9", store=fleet.root)
+    assert done.returncode == 255
+    plain, vega = json.loads(done.stdout)
+    assert vega.pop("Seconds") > 0
+    assert vega == {"Name": "vega", "Status": 9, "Stdout": "a\udcff", "Stderr": "err\n", "Error": ""}
+    assert (plain["Name"], plain["Status"], plain["Stdout"]) == ("plain", None, "")
+    assert "has no SSH" in plain["Error"]
+
+
+def silent(store: Store, name: str) -> None:
+    """A machine without SSH."""
+    machine = Machine(name, "none", url="unix:///nowhere.sock", tls=False)
+    machine.driver_state = json.dumps({"URL": machine.url})
+    added(store, machine)
+
+
+def test_a_host_that_cannot_be_reached_keeps_nobody_else_and_counts_255(fleet: Store, sshd: Sshd) -> None:
+    machine = register(fleet, "gone", sshd)
+    with fleet.writing("gone") as held:
+        state = json.loads(machine.driver_state) | {"SSHPort": servers.free_port()}
+        held.machine.driver_state = json.dumps(state)
+        held.write()
+    done = machinectl("run", "gone", "vega", "nonesuch", "--", "echo hi", store=fleet.root)
+    assert done.returncode == 255
+    assert done.stdout == "vega     | hi\n"
+    assert "refuses the connection" in done.stderr
+    assert 'Docker machine "nonesuch" does not exist' in done.stderr
+    assert "2 of 3 failed: gone (error), nonesuch (error)\n" in done.stderr
+
+
+def test_a_host_whose_key_is_another_one_is_refused(fleet: Store, sshd: Sshd) -> None:
+    with fleet.writing("vega") as held:
+        held.write_file("known_hosts", f"machinectl {' '.join(sshd.known(1).split()[1:3])}\n".encode())
+    sshd.configure("HostKeyAlgorithms ssh-ed25519")
+    done = machinectl("run", "vega", "--", "echo hi", store=fleet.root)
+    assert (done.returncode, done.stdout) == (255, "")
+    assert "key" in done.stderr
+
+
+def test_a_host_that_is_met_for_the_first_time_is_pinned(store: Store, sshd: Sshd) -> None:
+    register(store, "vega", sshd, pinned=False)
+    sshd_known = store.directory("vega") + "/known_hosts"
+    done = machinectl("run", "vega", "--", "echo hi", store=store.root)
+    assert done.stdout == "vega | hi\n"
+    with open(sshd_known, encoding="ascii") as file:
+        assert sshd.known().split()[2] in file.read()
+
+
+def test_a_users_own_environment_reaches_the_command(fleet: Store, sshd: Sshd) -> None:
+    """Messages are in the host's language, not in the English that machinectl reads itself."""
+    sshd.configure("SetEnv SHLVL=2 LC_ALL=C.UTF-8")
+    assert machinectl("run", "vega", "--", "echo $LC_ALL", store=fleet.root).stdout == "vega | C.UTF-8\n"
+
+
+@contextlib.contextmanager
+def started(
+    store: Store, *arguments: str, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A command line that runs."""
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdin=stdin,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "MACHINE_STORAGE_PATH": store.root},
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                stream.close()
+
+
+def running(tmp_path: Path) -> tuple[str, Path]:
+    """A command that tells its process in a file, goes on for ever, and tells in another one that it was ended."""
+    here = shlex.quote(str(tmp_path))
+    return f"trap 'echo ended >>{here}/ended; exit' TERM; echo begun; while :; do sleep 0.1; done", tmp_path / "ended"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_when_the_time_is_over_the_commands_on_the_hosts_are_ended(
+    fleet: Store, way: tuple[str, ...], tmp_path: Path
+) -> None:
+    command, ended = running(tmp_path)
+    done = machinectl(*way, "run", "orionbox", "vega", "--timeout", "6", "--", command, store=fleet.root)
+    assert done.returncode == 124
+    assert lines(done.stdout) == ["orionbox | begun", "vega     | begun"]
+    assert "2 of 2 failed: orionbox (timed out), vega (timed out)\n" in done.stderr
+    assert ended.read_text() == "ended\nended\n"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_interrupted_it_ends_the_commands_on_the_hosts(fleet: Store, way: tuple[str, ...], tmp_path: Path) -> None:
+    command, ended = running(tmp_path)
+    with started(fleet, *way, "run", "orionbox", "vega", "--", command) as process:
+        assert process.stdout is not None
+        assert {process.stdout.readline(), process.stdout.readline()} == {b"orionbox | begun\n", b"vega     | begun\n"}
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert ended.read_text() == "ended\nended\n"
+
+
+def test_those_that_had_not_begun_when_the_time_was_over_never_do(fleet: Store, tmp_path: Path) -> None:
+    command, ended = running(tmp_path)
+    done = machinectl("run", "-a", "-t", "6", "--parallel", "1", "--", command, store=fleet.root)
+    assert done.returncode == 124
+    assert "3 of 3 failed" in done.stderr
+    assert ended.read_text() == "ended\n"
+
+
+def test_where_nobody_reads_any_more_the_commands_end(fleet: Store, tmp_path: Path) -> None:
+    _, ended = running(tmp_path)
+    command = f"trap 'echo ended >{ended}; exit' TERM PIPE; while echo line; do sleep 0.01; done"
+    with started(fleet, "run", "vega", "--", command) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"vega | line\n"
+        process.stdout.close()
+        process.wait(60)
+    assert ended.read_text() == "ended\n"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_shell_that_is_killed_on_the_host_is_no_success(fleet: Store, way: tuple[str, ...]) -> None:
+    done = machinectl(*way, "run", "vega", "--", "echo begun; kill -9 $$", store=fleet.root)
+    assert done.returncode == 255
+    assert done.stdout == "vega | begun\n"
+    assert "vega (error)" in done.stderr
+
+
+def test_a_connection_that_is_lost_is_told(fleet: Store, sshd: Sshd) -> None:
+    with started(fleet, "run", "vega", "--", "echo begun; cat", stdin=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"vega | begun\n"
+        sshd.disconnect()
+        assert process.wait(60) == 255
+        assert process.stderr is not None
+        assert b"was lost" in process.stderr.read()
+
+
+def test_megabytes_and_bytes_of_any_kind_go_through_as_they_are(fleet: Store) -> None:
+    done = subprocess.run(
+        [*COMMAND, "run", "orionbox", "vega", "--", "seq 400000; printf 'a\\000\\377\\033[2J\\r\\n'"],
+        env={**os.environ, "MACHINE_STORAGE_PATH": fleet.root},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+    )
+    for name in (b"orionbox", b"vega    "):
+        said = [line.partition(b" | ")[2] for line in done.stdout.split(b"\n") if line.startswith(name)]
+        assert said == [*(b"%d" % number for number in range(1, 400_001)), b"a\0\xff\033[2J\r"]
+
+
+def test_a_line_without_an_end_takes_no_more_memory_than_it_may(fleet: Store) -> None:
+    code = (
+        "import re, sys; from machinectl.cli.front import answered; status = answered(sys.argv[1:]); "
+        "print(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1], file=sys.stderr); sys.exit(status)"
+    )
+    done = subprocess.run(
+        [COMMAND[0], "-c", code, "run", "vega", "--", "head -c 100000000 /dev/zero"],
+        env={**os.environ, "MACHINE_STORAGE_PATH": fleet.root},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.count(b"\0") == 100_000_000
+    assert int(done.stderr) < 60 * 1024
+
+
+def on_a_terminal(store: Store, *arguments: str) -> str:
+    """What stands on a terminal on which a command line was typed."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(COMMAND[0], [*COMMAND, *arguments], {**os.environ, "MACHINE_STORAGE_PATH": store.root})
+    said = b""
+    with contextlib.suppress(OSError):
+        while select.select([terminal], [], [], 60)[0] and (data := os.read(terminal, 1 << 16)):
+            said += data
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    return said.decode().replace("\r\n", "\n")
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[\d*m", "", text)
+
+
+def test_on_a_terminal_equal_outputs_are_shown_once(fleet: Store, sshd: Sshd) -> None:
+    directory = shlex.quote(str(sshd.directory))
+    # The first one says something else.
+    command = f"mkdir {directory}/first 2>/dev/null && echo first || echo same"
+    said = plain(on_a_terminal(fleet, "run", "--all", "--", command))
+    assert said.count("same\n") == said.count("first\n") == 1
+    assert re.search(r"^2 hosts: \w+, \w+\nsame\n", said, re.MULTILINE)
+    assert re.search(r"^\w+:\nfirst\n", said, re.MULTILINE)
+
+
+def test_a_terminal_sees_nothing_that_it_would_obey(fleet: Store) -> None:
+    said = on_a_terminal(fleet, "run", "vega", "--", "printf '\\033]0;x\\007\\033[2J\\r\\n'; printf '\\377' >&2")
+    assert "\\x1b]0;x\\x07\\x1b[2J\n" in said
+    assert "\\xff\n" in said
+    assert "\x1b]" not in said
+    assert "\x1b[2J" not in said

@@ -1,0 +1,83 @@
+"""What is done on a host before its engine becomes a node, on one that was read in the lab."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from machinectl.changes import ConfigMerged, of_kind
+from machinectl.driver import SSHEndpoint
+from machinectl.engine.swarm import Membership
+from machinectl.errors import MachineError
+from machinectl.hosts import joining
+from machinectl.hosts.access import Access
+from machinectl.machines.record import Machine
+from machinectl.ssh.errors import SSHError
+from tests.support.quiet import Quiet
+from tests.support.registered import added
+from tests.support.runner import RecordedHost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.machines.store import Store
+
+
+@pytest.fixture
+def host(store: Store, monkeypatch: pytest.MonkeyPatch) -> RecordedHost:
+    """The host of the machine orion, whose engine has live-restore."""
+    added(store, Machine("orion", "generic", url="tcp://192.0.2.29:2376", tls=True))
+    host = RecordedHost("provisioned")
+
+    @contextmanager
+    def as_root(*_: object, **__: object) -> Iterator[RecordedHost]:
+        yield host
+
+    monkeypatch.setattr(joining, "ssh_of", lambda _: SSHEndpoint("192.0.2.29"))
+    monkeypatch.setattr(joining, "as_root", as_root)
+    return host
+
+
+def test_live_restore_is_turned_off_and_that_is_on_record_first(store: Store, host: RecordedHost) -> None:
+    console = Quiet()
+    host.at_work = lambda: known.extend(of_kind(store.read("orion").changes, ConfigMerged))
+    known: list[ConfigMerged] = []
+    with (
+        store.writing("orion") as held,
+        joining.ready_to_be_a_node(held, console, Access(), Membership(live_restore=True)),
+    ):
+        [job] = host.jobs
+        assert "action=reload" in job
+        assert "live_restore=false" in job
+    assert [dict(change.ours) for change in known] == [{"live-restore": False}]
+    assert console.steps == ["Looking at the host", "Turning live-restore off, which Swarm excludes, by a reload"]
+
+
+def test_who_breaks_it_off_is_told_what_turns_live_restore_on_again(store: Store, host: RecordedHost) -> None:
+    console = Quiet()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        store.writing("orion") as held,
+        joining.ready_to_be_a_node(held, console, Access(), Membership(live_restore=True)),
+    ):
+        raise KeyboardInterrupt
+    assert "machinectl provision orion" in console.warnings[-1]
+    assert len(host.jobs) == 1
+
+
+def test_a_host_that_cannot_be_logged_in_at_is_in_the_way_of_live_restore_alone(
+    store: Store, host: RecordedHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> NoReturn:
+        raise SSHError("no way in", "Find one")
+
+    monkeypatch.setattr(joining, "as_root", refused)
+    console = Quiet()
+    with store.writing("orion") as held:
+        with joining.ready_to_be_a_node(held, console, Access(), Membership()):
+            assert "firewall" in console.warnings[0]
+        with pytest.raises(MachineError, match="no way in"):
+            joining.ready_to_be_a_node(held, console, Access(), Membership(live_restore=True)).__enter__()
+    assert host.jobs == []

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.driver.finding import load
+from machinectl.hosts.access import Access
+from machinectl.hosts.creation import Creation, kept_of
+from machinectl.hosts.onboard import Onboarding
+from machinectl.machines.spec import MachineSpec
+from machinectl.provision.target import NOTHING_SPECIAL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_the_path_of_a_key_is_on_record_as_one_from_wherever_it_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = MachineSpec("generic", {"generic-ssh-key": "id", "generic-ssh-user": "ops"})
+    creation = Creation("orion", spec, load("generic"), Onboarding(Access(), NOTHING_SPECIAL))
+    assert kept_of(creation).options == {"generic-ssh-key": str(tmp_path / "id"), "generic-ssh-user": "ops"}
+    assert creation.spec.options["generic-ssh-key"] == "id"
