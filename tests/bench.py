@@ -20,7 +20,15 @@ from machinectl.commands.certs.create import certs_create
 from machinectl.go.tabwriter import table
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
-from tests import bench_docker, bench_engines, bench_fleet, bench_hosts, bench_run, bench_shells
+from tests import (
+    bench_apply,
+    bench_docker,
+    bench_engines,
+    bench_fleet,
+    bench_hosts,
+    bench_run,
+    bench_shells,
+)
 from tests.lab.possible import why_not
 from tests.support.measure import MACHINECTL, Cost, measured, median, peak_memory, row
 from tests.support.registered import added
@@ -44,7 +52,7 @@ def main() -> None:
             *bench_shells.shells(work),
             *creating(work),
             *contexts(work),
-            *bench_fleet.plans(work),
+            *bench_fleet.fleets(work),
             *many_answering(work),
             *many_silent(work),
             *bench_engines.fleets(work / "engines"),
@@ -53,6 +61,7 @@ def main() -> None:
         reason = why_not()
         if not reason:
             rows += bench_hosts.hosts(work)
+            rows += bench_apply.fleets(work)
     print(table(["WHAT", "MEASURED", "BASELINE", "RATIO", "PROMISE"], rows), end="")
     if reason:
         print(f"Nothing was measured on real hosts: {reason}")

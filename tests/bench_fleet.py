@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machinectl.changes import FileMade
@@ -14,9 +16,10 @@ from tests.support.registered import added
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
-HOSTS = 1000
+HOSTS, FINISHED = 1000, 100
+# What pyinfra's four steps take that have nothing to do, on so many hosts that are finished.
+PYINFRA = "4.7 s"
 RUNS = 10
 BEGINNING = """
 defaults: {driver: generic, generic-ssh-user: ops}
@@ -26,21 +29,48 @@ hosts:
 """
 
 
+def fleets(work: Path) -> Iterator[Sequence[str]]:
+    yield from plans(work)
+    yield from finished(work)
+
+
 def plans(work: Path) -> Iterator[Sequence[str]]:
     """`plan` of a fleet with all of its machines: where nothing is to be done, and where all are to be changed."""
-    file, store = work / "fleet.yaml", Store(str(work / "fleet"))
+    file, store = described(work, HOSTS)
+    command = [*MACHINECTL, "-s", store.root, "plan", "-f", str(file)]
+    for what in ("as they are", "all to change"):
+        took, base = in_turn(command)
+        yield row(f"plan of {HOSTS:,} hosts, {what}, wall", took, "machinectl ls --help", base, "1 s")
+        file.write_text(file.read_text().replace("log-driver=local", "log-driver=json-file"))
+
+
+def finished(work: Path) -> Iterator[Sequence[str]]:
+    """`apply` where nothing is to be done: no host is asked, so that there need be none."""
+    for count in (FINISHED, HOSTS):
+        file, store = described(work, count)
+        took, base = in_turn([*MACHINECTL, "-s", store.root, "apply", "-f", str(file)])
+        promise = PYINFRA if count == FINISHED else "-"
+        yield row(f"apply to {count:,} finished hosts, wall", took, "machinectl ls --help", base, promise)
+
+
+def in_turn(command: Sequence[str]) -> tuple[float, float]:
+    """The medians of a command and of one that does nothing, in seconds of wall time."""
+    pairs = [(measured(command), measured([*MACHINECTL, "ls", "--help"])) for _ in range(RUNS)]
+    took, base = (median(list(costs)).wall for costs in zip(*pairs, strict=True))
+    return took, base
+
+
+def described(work: Path, count: int) -> tuple[Path, Store]:
+    """A file of so many hosts, and a store with all of its machines."""
+    directory = Path(tempfile.mkdtemp(dir=work))
+    file, store = directory / "fleet.yaml", Store(str(directory / "store"))
     hosts = (
         f"  m{number}: {{generic-ip-address: 10.0.{number // 250}.{number % 250 + 1}, groups: [web]}}\n"
-        for number in range(HOSTS)
+        for number in range(count)
     )
     file.write_text(BEGINNING + "".join(hosts))
     make(store, file)
-    command = [*MACHINECTL, "-s", store.root, "plan", "-f", str(file)]
-    for what in ("as they are", "all to change"):
-        pairs = [(measured(command), measured([*MACHINECTL, "ls", "--help"])) for _ in range(RUNS)]
-        took, base = (median(list(costs)).wall for costs in zip(*pairs, strict=True))
-        yield row(f"plan of {HOSTS:,} hosts, {what}, wall", took, "machinectl ls --help", base, "1 s")
-        file.write_text(file.read_text().replace("log-driver=local", "log-driver=json-file"))
+    return file, store
 
 
 def make(store: Store, file: Path) -> None:

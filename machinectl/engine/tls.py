@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import socket
 import ssl
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, cast
 
 from machinectl.atomic import read_file
 from machinectl.engine.endpoint import EngineError
+from machinectl.engine.overdue import WATCH
 from machinectl.engine.sockets import connect_tcp
 from machinectl.engine.wire import Wire
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import socket
 
     from machinectl.engine.endpoint import Deadline, Endpoint
     from machinectl.url import EngineURL
@@ -82,7 +82,7 @@ def secured_by(
     try:
         left = deadline.remaining()
         secured.settimeout(left)
-        with cut_after(left, secured, late):
+        with nullcontext() if left is None else WATCH.cutting(secured, left, late):
             secured.do_handshake()
     except BaseException as exc:
         wire.close()
@@ -92,26 +92,6 @@ def secured_by(
             raise hung_up(endpoint) from exc
         raise
     return wire
-
-
-@contextmanager
-def cut_after(seconds: float | None, sock: socket.socket, late: threading.Event) -> Iterator[None]:
-    """Have a connection cut when the time is over, and `late` set: as long as something comes, OpenSSL reads on."""
-
-    def cut() -> None:
-        late.set()
-        with suppress(OSError):
-            # Not the method of SSLSocket, which would take its state from under the handshake.
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds or 0, cut)
-    timer.daemon = True
-    if seconds is not None:
-        timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def client_context(endpoint: Endpoint) -> ssl.SSLContext:

@@ -1,0 +1,65 @@
+"""Connections that are cut when their time is over, by one thread for all: one for each costs more than what it guards.
+
+A timeout of the socket's own does not do: as long as something comes, OpenSSL reads on.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Watch:
+    """Who cuts; the thread is there as long as there is something to watch, and until the next end after that."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._watched: dict[socket.socket, tuple[float, threading.Event]] = {}
+        # When the thread looks next; None where there is none.
+        self._next: float | None = None
+
+    @contextmanager
+    def cutting(self, sock: socket.socket, seconds: float, late: threading.Event) -> Iterator[None]:
+        """Have a connection cut when so many seconds are over, and `late` set."""
+        try:
+            self._add(sock, time.monotonic() + seconds, late)
+            yield
+        finally:
+            with self._changed:
+                self._watched.pop(sock, None)
+
+    def _add(self, sock: socket.socket, end: float, late: threading.Event) -> None:
+        with self._changed:
+            self._watched[sock] = end, late
+            if self._next is None:
+                threading.Thread(target=self._run, daemon=True, name="overdue").start()
+            elif end < self._next:
+                self._changed.notify()
+            else:
+                return
+            self._next = end
+
+    def _run(self) -> None:
+        with self._changed:
+            while self._watched:
+                self._next = min(end for end, _ in self._watched.values())
+                self._changed.wait(max(0.0, self._next - time.monotonic()))
+                self._cut(time.monotonic())
+            self._next = None
+
+    def _cut(self, now: float) -> None:
+        for sock in [sock for sock, (end, _) in self._watched.items() if end <= now]:
+            _, late = self._watched.pop(sock)
+            late.set()
+            with suppress(OSError):
+                # Not the method of SSLSocket, which would take its state from under the handshake.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+WATCH = Watch()
