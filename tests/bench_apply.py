@@ -47,6 +47,9 @@ class Fleet(NamedTuple):
     def command(self, *words: str) -> Sequence[str]:
         return [*MACHINECTL, "-s", str(self.directory / "store"), *words, "-f", str(self.directory / "fleet.yaml")]
 
+    def engines(self) -> list[str]:
+        return [host.output("systemctl show --value -p MainPID docker.service") for host in self.hosts]
+
     def by_hand(self) -> Sequence[str]:
         """The least that a shell does to install an engine on all of them."""
         *ssh, _ = self.hosts[0].ssh_command(USER)
@@ -80,7 +83,7 @@ def finished(lab: Lab, work: Path) -> Iterator[Sequence[str]]:
     """Against four steps of pyinfra's that find nothing to do."""
     with fresh(lab, work, ["docker"]) as fleet:
         measured(fleet.command("apply"))
-        engines = [host.output("pidof dockerd") for host in fleet.hosts]
+        engines = fleet.engines()
         theirs = pyinfra(fleet)
         found = {"apply": fleet.command("apply"), "apply --refresh": fleet.command("apply", "--refresh")}
         for what, command in found.items():
@@ -91,7 +94,7 @@ def finished(lab: Lab, work: Path) -> Iterator[Sequence[str]]:
                 yield row(name, cost.wall, "pyinfra, 4 steps", median(bases).wall, PROMISE)
             else:
                 yield [name, f"{cost.wall:.3f} s", "pyinfra cannot be had", "-", PROMISE]
-        if [host.output("pidof dockerd") for host in fleet.hosts] != engines:
+        if fleet.engines() != engines:
             sys.exit("apply with nothing to do has restarted an engine")
 
 

@@ -68,7 +68,8 @@ class Fleet:
             return list(several.map(lambda host: host.output(command), hosts))
 
     def engines(self) -> list[str]:
-        return self.on(self.hosts, "pidof dockerd")
+        # An engine of a swarm has children of its own name at times.
+        return self.on(self.hosts, "systemctl show --value -p MainPID docker.service")
 
     def records(self) -> list[bytes]:
         return [Path(self.store.directory(host.name), "machine.json").read_bytes() for host in self.hosts]
