@@ -25,8 +25,9 @@ test: $(VENV)/installed
 	echo 'Left out: the tests on real servers, which need root on Debian and many minutes. Run them: make test-lab'; \
 	exit $$status
 
+# Tests that share servers go to one process, which boots them once (tests/lab/sharing.py).
 test-lab: $(VENV)/installed
-	$(BIN)/python -m pytest -n $(JOBS) -m lab $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope -m lab $(TESTS)
 
 # The lower bounds of pyproject.toml are promises, too: each dependency in the oldest version that it lets in. What
 # depends most on their inner life is tested.

@@ -42,6 +42,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("lab")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Hand out tests as they share servers, where `--dist loadscope` asks for such a thing."""
+    if config.getoption("dist") != "loadscope":
+        return None
+    # It is loaded by the process that hands out, which has xdist.
+    from tests.lab.sharing import BySharedServers
+
+    return BySharedServers(config, log)
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Leave nothing of DOCKER_*, MACHINE* and the user's directories in the environment."""

@@ -25,6 +25,9 @@ PLAYGROUND = 1
 """The lab of `make lab`, which stays until it is taken down; those of test runs have other numbers."""
 _CLAIMED = range(2, 100)
 _HOSTS = 240
+# Linux lets a user have 128 inotify instances, of which each host's systemd and its services take a dozen, as root.
+_INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+_WATCHERS = 2048
 
 
 class Lab:
@@ -67,6 +70,7 @@ class Lab:
     def up(self, variants: Sequence[str] = (), suite: str = "trixie", count: int = 1) -> list[Host]:
         """Boot new hosts and wait until they let users in; images are built first where there are none."""
         lower = self._ready(variants, suite)
+        make_room()
         new = [Host(self.number, number, suite, tuple(variants), lower) for number in self._free()[:count]]
         for host in new:
             host.create()
@@ -78,6 +82,7 @@ class Lab:
     def up_for(self, owner: str, variants: Sequence[str] = (), suite: str = "trixie") -> Host:
         """The one host of an owner, which lets users in: made, or finished where whoever made it was killed."""
         lower = self._ready(variants, suite)
+        make_room()
         host = Host(self.number, self.owners().get(owner) or self._give_number(owner), suite, tuple(variants), lower)
         if not host.is_made:
             host.remove()
@@ -172,3 +177,9 @@ class Lab:
                     processes.append(f"process {process.name}")
         mounted = [f"mount {path}" for path in mounts if path.startswith(inside)]
         return groups + self.network.left() + mounted + directory + processes
+
+
+def make_room() -> None:
+    """Let this machine's root watch as many files as the systemds of many hosts do; it never has fewer for it."""
+    if int(_INOTIFY.read_text()) < _WATCHERS:
+        _INOTIFY.write_text(str(_WATCHERS))
