@@ -102,7 +102,9 @@ def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificate
             has_certificates(None, host.certificates)
         return Step(host.name, Action.CREATE, host)
     found = tuple(differences(host, machine, has_certificates))
-    if found and machine.fleet != fleet.path:
+    # One that was made by hand and is as the file says is simply of it from now on; of another file's that is told: who
+    # has it is who removes it.
+    if machine.fleet != fleet.path and (found or machine.fleet):
         found = (Difference("fleet", machine.fleet, fleet.path), *found)
     if machine.phase is not Phase.READY or machine.pending == PROVISION:
         return Step(host.name, Action.RESUME, host, found)
