@@ -157,6 +157,16 @@ HELD_BY: dict[str, tuple[str, ...]] = {
         "test_strange_files.py::test_in_place_of_a_certificate_or_key_it_is_one_line",
         "test_strange_files.py::test_in_place_of_an_ssh_key_a_pin_or_a_configuration_it_is_one_line",
     ),
+    "**Who writes a fleet's file is trusted by `apply`**, which sends the files and variables that it names to the "
+    "hosts that it names: read somebody else's first.": (
+        "fleet/test_secrets.py::test_variables_of_an_engine_come_from_files_and_what_is_written_counts",
+    ),
+    "`plan` without `--refresh` asks nobody and writes nothing, and no error of a fleet's file tells what a variable, "
+    "or a file with secrets, holds.": (
+        "commands/test_plan.py::test_nobody_is_asked_and_nothing_is_written_without_refresh",
+        "fleet/test_variables.py::test_what_a_variable_holds_is_in_no_error",
+        "fleet/test_secrets.py::test_variables_of_an_engine_come_from_files_and_what_is_written_counts",
+    ),
 }
 
 

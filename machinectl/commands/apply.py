@@ -192,11 +192,18 @@ class Run:
         right = [*self.of(Action.LEAVE), *filter(self.is_to_join_alone, self.of(Action.CHANGE))]
         return [name for name in right if self.machines[name].fleet != self.manner.path]
 
+    def taken_over(self) -> list[str]:
+        """Machines of another file with which nothing is otherwise but that."""
+        return [
+            name for name in self.of(Action.CHANGE) if {each.key for each in self.steps[name].differences} == {"fleet"}
+        ]
+
     def to_look_at(self) -> list[str]:
         """Machines that need nothing by their records, and whose hosts are looked at."""
         if not self.manner.refresh:
             return []
-        return [name for name in self.of(Action.LEAVE) if self.machines[name].provision and self.machines[name].changes]
+        right = [*self.of(Action.LEAVE), *self.taken_over()]
+        return [name for name in right if self.machines[name].provision and self.machines[name].changes]
 
     def host(self, name: str) -> FleetHost:
         host = self.steps[name].host
@@ -214,9 +221,13 @@ class Run:
         for name in self.unmarked():
             self.mark(name, console)
         changed_by_hand: list[str] = []
-        for result in self.at_once(console, self.to_look_at(), self.look):
+        looked_at = self.to_look_at()
+        yield from (Result(name, Did.CHANGED) for name in self.taken_over() if name not in looked_at)
+        for result in self.at_once(console, looked_at, self.look):
             if result.did is Did.CHANGED:
                 changed_by_hand.append(result.name)
+            elif result.did is Did.LEFT and result.name in self.taken_over():
+                yield Result(result.name, Did.CHANGED)
             elif result.did is not Did.LEFT:
                 yield result
         to_become = [name for name in self.of(*WORK) if not self.is_to_join_alone(name)]
@@ -292,7 +303,7 @@ class Run:
         return Roles({**wanted, **others})
 
     def is_to_join_alone(self, name: str) -> bool:
-        """Whether nothing is otherwise with a machine but its role in the swarm."""
+        """Whether nothing is otherwise with a machine but its role in the swarm, and whose it is."""
         step = self.steps[name]
         return step.action is Action.CHANGE and {each.key for each in step.differences} <= {"swarm", "fleet"}
 
@@ -418,6 +429,11 @@ class Run:
         from machinectl.hosts.removal import check_nobody_behind, remove
         from machinectl.machines.behind import behind
 
+        if self.store.read(name).fleet != self.manner.path:
+            # While the person was asked, or another one at work.
+            raise MachineError(
+                f'"{name}" is of this file no more, and stays', "See what is to be done now: machinectl plan"
+            )
         others = behind(self.store).get(name, ())
         check_nobody_behind(self.store, console, name, others, force=False)
         remove(self.store, console, name, purge=self.manner.purge)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from machinectl import url
 from machinectl.errors import MachineError
 from machinectl.fleet.keys import SWARM
+from machinectl.fleet.values import as_typed
 from machinectl.machines import create_options
 from machinectl.machines.create_options import CERTIFICATES
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from machinectl.driver import OptionValue
+    from machinectl.fleet.document import Node
     from machinectl.fleet.faults import Faults
     from machinectl.fleet.keys import DriverKeys
     from machinectl.fleet.model import FleetHost, Place
@@ -22,15 +24,15 @@ JUMP = create_options.JUMP.name
 
 
 class Said(NamedTuple):
-    """A host as the file has it, with its driver, and the places of what is said of it by key."""
+    """A host as the file has it, with its driver, and what is said of it by key."""
 
     host: FleetHost
     driver: DriverKeys
-    places: Mapping[str, Place]
+    nodes: Mapping[str, Node]
 
     def place(self, key: str) -> Place:
         """Where a key is given its value for the host; where the host begins if it is not."""
-        return self.places.get(key, self.host.place)
+        return self.nodes[key].place if key in self.nodes else self.host.place
 
 
 def check(hosts: Sequence[Said], names: Collection[str], faults: Faults) -> None:
@@ -108,7 +110,8 @@ def check_jumps(hosts: Sequence[Said], names: Collection[str], faults: Faults) -
         if through and "@" not in through and through not in names:
             near = faults.meant(through, names)
             more = f": did you mean {near}?" if near else "; another host is written user@host[:port]"
-            faults.add(each.place(JUMP), f"{JUMP}: {through!r} is no host of this file and no machine{more}")
+            typed = as_typed(each.nodes[JUMP], through)
+            faults.add(each.place(JUMP), f"{JUMP}: {typed!r} is no host of this file and no machine{more}")
     by_name = {each.host.name: each for each in hosts}
     for circle in circles(by_name):
         faults.add(

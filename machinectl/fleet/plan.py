@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # its certificate where it has names that are not asked for any more.
 RESTARTING = frozenset({"options", "insecure_registries", "registry_mirrors", "env", "storage_driver", "bind"})
 NAMES = "tls_sans"
+# The keys under which a difference in certificates is told.
+OF_DIRECTORY, OF_FILES = GIVEN = ("tls-dir", "tls-client-cert")
 # What is the same in any order.
 UNORDERED = frozenset({"insecure_registries", "env", NAMES})
 # The driver's option that says where the engine is: `set --url` changes that for machines of any driver.
@@ -102,11 +104,27 @@ def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificate
             has_certificates(None, host.certificates)
         return Step(host.name, Action.CREATE, host)
     found = tuple(differences(host, machine, has_certificates))
-    if found and machine.fleet != fleet.path:
+    if any((each.key, each.new) == ("no-tls", "true") or each.key in GIVEN for each in found):
+        check_keeps_its_own(host, machine)
+    # One that was made by hand and is as the file says is simply of it from now on; of another file's that is told: who
+    # has it is who removes it.
+    if machine.fleet != fleet.path and (found or machine.fleet):
         found = (Difference("fleet", machine.fleet, fleet.path), *found)
     if machine.phase is not Phase.READY or machine.pending == PROVISION:
         return Step(host.name, Action.RESUME, host, found)
     return Step(host.name, Action.CHANGE if found else Action.LEAVE, host, found)
+
+
+def check_keeps_its_own(host: FleetHost, machine: Machine) -> None:
+    """Refuse other certificates, or none, for a machine whose host is set up here, as `create` does.
+
+    The machine alone would be given them, and reach its engine no more. Raises MachineError.
+    """
+    if host.spec.provision and (machine.changes or has_ssh(machine)):
+        raise MachineError(
+            f"{host.name} is set up here, and has certificates of its own",
+            "Leave the tls-… options and no-tls out, or the host as it is: no-provision: true",
+        )
 
 
 def in_order(jumps: Mapping[str, str]) -> list[str]:
@@ -230,7 +248,7 @@ def speaks_tls(host: FleetHost, machine: Machine) -> bool:
 
 
 def of_certificates(files: CertificateFiles) -> Difference:
-    key, path = ("tls-dir", files.directory) if files.directory else ("tls-client-cert", files.certificate)
+    key, path = (OF_DIRECTORY, files.directory) if files.directory else (OF_FILES, files.certificate)
     return Difference(key, "others", path)
 
 

@@ -15,7 +15,7 @@ from machinectl.fleet.faults import Faults
 from machinectl.fleet.keys import COMMON, DRIVER, ENGINE, FOR_HOSTS, GROUPS, LABEL, LABELS, NO_JUMP, SWARM, Drivers
 from machinectl.fleet.layers import NOTHING_SAID, Layer, is_null, merged
 from machinectl.fleet.model import Fleet, FleetHost, Login
-from machinectl.fleet.values import Values, Wrong, labels_of
+from machinectl.fleet.values import Values, Wrong, as_typed, labels_of
 from machinectl.machines import create_options
 from machinectl.machines.create_options import CERTIFICATES, HOST_KEY, LOGIN_SECRETS
 from machinectl.machines.engine_options import EngineOptions, each_once, read_env_file
@@ -205,7 +205,7 @@ class Reading:
             login(found),
             str(found.get(SWARM, "")),
         )
-        return Said(host, driver, {key: each.value.place for key, each in layer.entries.items()})
+        return Said(host, driver, {key: each.value for key, each in layer.entries.items()})
 
     def groups_of(self, own: Layer) -> tuple[str, ...]:
         """The groups that a host is in; those that there are not are noted."""
@@ -214,10 +214,10 @@ class Reading:
             return ()
         named = self.value(COMMON[GROUPS], entry.value)
         names = named if isinstance(named, tuple) else ()
-        places = [each.place for each in entry.value.items] if isinstance(entry.value, Listed) else [entry.value.place]
-        for name, place in zip(names, places, strict=False):
+        nodes = entry.value.items if isinstance(entry.value, Listed) else [entry.value]
+        for name, node in zip(names, nodes, strict=False):
             if name not in self.groups:
-                self.faults.unknown(place, name, self.groups, "group of this file")
+                self.faults.unknown(node.place, as_typed(node, name), self.groups, "group of this file")
         return tuple(name for name in names if name in self.groups)
 
     def base(self, groups: tuple[str, ...]) -> Layer:
@@ -239,7 +239,8 @@ class Reading:
         try:
             return self.drivers.of(str(called))
         except MachineError as exc:
-            self.faults.add(said.value.place, exc.cause)
+            typed = as_typed(said.value, str(called))
+            self.faults.add(said.value.place, exc.cause if typed == called else f"There is no driver {typed!r}")
             return None
 
     def check_own(self, name: str, own: Layer, driver: DriverKeys) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -149,16 +150,28 @@ def wrong_kind(key: Key, node: Node) -> Wrong:
     return Wrong(node.place, f"{key.name} is {kind}, this is {found}")
 
 
+def as_typed(node: Node, value: str) -> str:
+    """A value for an error: as it was typed where variables were filled in, as what one holds may be a secret."""
+    return node.text if isinstance(node, Text) and "$" in node.text else value
+
+
 def shown(node: Text) -> str:
     """A text as it was typed: what a variable holds may be a secret."""
     return repr(node.text)
 
 
 def check_secret_file(key: Key, node: Text, path: str) -> None:
-    """Refuse a file with a secret that is not there, or that others can read. Raises Wrong."""
+    """Refuse a file with a secret that is not there, or that others can read. Raises Wrong.
+
+    So is what is no file: a pipe or a terminal has whoever looks at the file wait, and what is read there once is not
+    there for the second look, or the second host.
+    """
     if not os.path.exists(path):
         raise Wrong(node.place, f"{key.name}: there is no file {shown(node)}")
     if os.path.isdir(path):
         raise Wrong(node.place, f"{key.name}: {shown(node)} is a directory")
+    if not os.path.isfile(path):
+        raise Wrong(node.place, f"{key.name}: {shown(node)} is a pipe or a device, not a file")
     if is_exposed(path):
-        raise Wrong(node.place, f"{key.name}: others can read {shown(node)}; keep them out: chmod 600 {node.text}")
+        named = node.text if shlex.quote(node.text) == node.text else shlex.quote(path)
+        raise Wrong(node.place, f"{key.name}: others can read {shown(node)}; keep them out: chmod 600 {named}")

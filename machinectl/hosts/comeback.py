@@ -42,8 +42,13 @@ def running(machine: Machine) -> Containers:
 
 def by_id(told: list[Any]) -> dict[str, str]:
     """The containers of an answer that are up and not a Swarm's, by their ids; what is none is passed over."""
-    up = (each for each in told if isinstance(each, dict) and each.get("State") in UP)
-    return {str(each.get("Id")): name_of(each) for each in up if TASK not in (each.get("Labels") or {})}
+    up = (each for each in told if isinstance(each, dict) and str(each.get("State")) in UP)
+    return {str(each.get("Id")): name_of(each) for each in up if not is_task(each)}
+
+
+def is_task(container: Mapping[str, Any]) -> bool:
+    labels = container.get("Labels")
+    return isinstance(labels, dict) and TASK in labels
 
 
 def name_of(container: Mapping[str, Any]) -> str:

@@ -107,7 +107,7 @@ class Roles:
             )
 
     def _formed(self, store: Store, console: Console, joining: Joining, found: dict[str, Membership]) -> Results:
-        to = going_on(store, [*self.managers, *self.roles], found)
+        to = going_on(store, self, found)
         done = set()
         if to is None:
             self._check_not_silent(store, found)
@@ -139,15 +139,19 @@ def asked(machine: Machine, deadline: Deadline) -> Probe:
     return look(machine, deadline, INFO)[0]
 
 
-def going_on(store: Store, names: Iterable[str], found: Mapping[str, Membership]) -> Manager | None:
+def going_on(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Manager | None:
     """A manager among machines by which their swarm is gone on with; None where none of them is in one.
 
-    Raises MachineError where some are, and none of them answers for it.
+    Who is to be a manager, or is one by its record, is believed that it is: whoever has a worker's host must not get
+    all the others by having its engine call itself one. Raises MachineError where some are in a swarm, and none of
+    them answers for it.
     """
-    there = [name for name in dict.fromkeys(names) if name in found and found[name].is_in]
+    names = dict.fromkeys([*roles.managers, *roles.roles])
+    there = [name for name in names if name in found and found[name].is_in]
     if not there:
         return None
-    managers = [(store.read(name), found[name].node) for name in there if found[name].manages]
+    believed = [name for name in there if name in roles.managers or is_manager(store, name)]
+    managers = [(store.read(name), found[name].node) for name in believed if found[name].manages]
     to = answering(managers)
     if isinstance(to, Manager):
         return to
@@ -155,6 +159,12 @@ def going_on(store: Store, names: Iterable[str], found: Mapping[str, Membership]
         f"{', '.join(there)}: in a swarm already, of which no manager that answers is among these machines",
         f"See: machinectl swarm status {there[0]}; or begin anew: machinectl swarm leave --force {' '.join(there)}",
     )
+
+
+def is_manager(store: Store, name: str) -> bool:
+    """Whether a machine manages a swarm by its record."""
+    node = node_of(store.read(name))
+    return node is not None and node.manages
 
 
 def manager_at(store: Store, names: Iterable[str]) -> Manager:

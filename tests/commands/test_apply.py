@@ -176,6 +176,29 @@ def test_killed_at_any_touch_of_the_store_the_next_run_ends_it(file: Path, store
     assert run(store).stdout == "Apply: 2 as they were\n"
 
 
+def test_a_machine_of_another_file_is_taken_over_with_a_word(file: Path, store: Store) -> None:
+    run(store)
+    other = file.with_name("copy.yaml")
+    other.write_text(TWO)
+    told = machinectl("plan", "-f", other, store=store.root).stdout
+    assert told.startswith(f"~ nas  change: taken over from {file}\n")
+    assert "Plan: 0 to create, 2 to change" in told
+    assert run(store, "-f", str(other)).stdout == "Apply: 2 changed\n"
+    assert {store.read(name).fleet for name in store.names()} == {str(other)}
+    assert run(store, "-f", str(other), "--refresh").stdout == "Apply: 2 as they were\n"
+    assert run(store, "--refresh").stdout == "Apply: 2 changed\n"
+
+
+def test_what_is_another_files_by_the_time_of_the_answer_is_not_removed(store: Store) -> None:
+    machine = Machine("web", "none", url="unix:///run/web.sock")
+    machine.driver_state, machine.fleet = json.dumps({"URL": machine.url}), "/srv/other.yaml"
+    added(store, machine)
+    manner = Manner(MANNER.path, Access(), NOTHING_SPECIAL, prune=True, yes=True)
+    [(name, did, error)] = apply(store, Quiet(), lambda: Seen([Step("web", Action.REMOVE)], {"web": machine}), manner)
+    assert (name, did, store.names()) == ("web", Did.FAILED, ["web"])
+    assert "is of this file no more" in str(error)
+
+
 def ready(*names: str) -> dict[str, Machine]:
     return {name: Machine(name, "none") for name in names}
 

@@ -529,3 +529,17 @@ def test_a_file_without_hosts_is_an_error(store: Store, tmp_path: Path) -> None:
     assert f"{path}:1: forge is left out" in done.stderr
     assert "names no host that is logged in at by SSH" in done.stderr
     assert not (tmp_path / "fleet.yaml").exists()
+
+
+def test_a_file_that_is_long_and_odd_is_looked_through_once() -> None:
+    # Where each line or name is held against all others, nobody sees the end of this.
+    assert kind_of("\n" * 1_000_000 + "[\n" * 100_000) == "ansible"
+    names = [f"h{number}" for number in range(20_000)]
+    lines = [f"Host {' '.join(names)}\nUser all", *(f"Host {name}\nUser {name}\nPort 7" for name in names[:5000])]
+    found = ssh_config.parse("\n".join(["Host !h7 h*\nPort 2222", *lines]), "config", Notes())
+    assert [host.name for host in found] == names
+    assert {(host.name, host.user, host.port) for host in found[6:9]} == {
+        ("h6", "all", "2222"),
+        ("h7", "all", "7"),
+        ("h8", "all", "2222"),
+    }

@@ -48,6 +48,24 @@ def test_files_with_secrets_are_there_and_nobody_elses(tmp_path: Path) -> None:
         parsed(text, name=name)
 
 
+def test_a_secret_is_in_a_file_that_can_be_read_again_and_nobody_waits_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for option in ("ssh-password-file", "engine-env-file"):
+        text = f"hosts: {{orion: {{driver: generic, {HOST}, {option}: pipe}}}}"
+        with pytest.raises(WrongFile, match=f"{option}: 'pipe' is a pipe or a device, not a file"):
+            parsed(text, name=str(tmp_path / "fleet.yaml"))
+
+
+def test_a_files_name_runs_nothing_where_what_is_said_of_it_is_typed(tmp_path: Path) -> None:
+    path = tmp_path / "x; reboot"
+    path.write_text("A=1\n")
+    path.chmod(0o644)
+    text = f"hosts: {{orion: {{driver: generic, {HOST}, engine-env-file: 'x; reboot'}}}}"
+    with pytest.raises(WrongFile) as raised:
+        parsed(text, name=str(tmp_path / "fleet.yaml"))
+    assert f"chmod 600 '{path}'" in raised.value.cause
+
+
 def test_variables_of_an_engine_come_from_files_and_what_is_written_counts(tmp_path: Path) -> None:
     (tmp_path / "one").write_text("A=1\nB=1\nPORT\n")
     (tmp_path / "two").write_text("# no more\nB=2\nC=2\n")

@@ -42,6 +42,9 @@ def test_variables_are_filled_in_and_are_never_yaml() -> None:
             "engine-install '${SECRET}' is none of its choices: auto, docker, distro, none",
         ),
         ("engine-env: ['${SECRET}']", "engine-env cannot be what '${SECRET}' comes to"),
+        ("groups: ['${SECRET}']", "'${SECRET}' is no group of this file"),
+        ("driver: '${SECRET}'", "There is no driver '${SECRET}'"),
+        ("ssh-jump: '${SECRET}'", "ssh-jump: '${SECRET}' is no host of this file and no machine"),
         ("ssh-jump: 'ops@${SECRET}@'", "ssh-jump cannot be what 'ops@${SECRET}@' comes to"),
     ],
 )

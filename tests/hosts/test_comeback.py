@@ -38,9 +38,11 @@ def test_containers_are_known_by_their_ids_and_what_a_swarm_moves_is_left_out() 
         {"Id": "a4", "Names": ["/task.1"], "State": "running", "Labels": {"com.docker.swarm.task.id": "x"}},
         {"Id": "a5" * 32, "Names": [], "State": "running"},
         {"Id": "a6", "Names": ["/\x1b[2Jevil\n"], "State": "running"},
+        {"Id": "a7", "Names": 7, "State": ["running"], "Labels": 7},
+        {"Id": "a8", "Names": [["x"]], "State": "running", "Labels": 7},
         "no container",
     ]
-    assert by_id(told) == {"a1": "web", "a2": "db", "a5" * 32: "a5a5a5a5a5a5", "a6": "[2Jevil"}
+    assert by_id(told) == {"a1": "web", "a2": "db", "a5" * 32: "a5a5a5a5a5a5", "a6": "[2Jevil", "a8": "['x']"}
 
 
 def test_the_engine_and_all_that_ran_are_waited_for() -> None:

@@ -117,6 +117,14 @@ def test_a_node_of_another_swarm_stays_one_and_the_others_join(store: Store, swa
     assert swarms["w1"].cluster == "cluster-w1"
 
 
+def test_who_is_to_be_a_worker_gets_nobody_by_calling_itself_a_manager(store: Store, swarms: Swarms) -> None:
+    api.init(endpoint(store.read("w1")), "192.0.2.66")
+    with pytest.raises(MachineError, match="w1: in a swarm already"):
+        list(Roles({"m1": "manager", "w1": "worker", "w2": "worker"}).form(store, Quiet(), JOINING))
+    assert not swarms["m1"].is_in
+    assert not swarms["w2"].is_in
+
+
 def test_no_token_is_kept_or_told(store: Store, whole: Swarms) -> None:
     assert any("JoinToken" in body for body in whole["w1"].bodies)
     assert "SWMTKN" not in "".join(store.read(name).dump().decode() for name in NAMES)

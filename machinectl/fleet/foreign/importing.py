@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 DRIVER = "generic"
 ANSIBLE, SSH_CONFIG = KINDS = ("ansible", "ssh-config")
-SECTION = re.compile(r"^\s*\[[^\]]+\]\s*(?:[#;].*)?$", re.MULTILINE)
-OF_SSH = re.compile(r"^\s*(?:Host|Match|Include)(?:\s*=\s*|\s+)(?!ansible_)\S", re.MULTILINE | re.IGNORECASE)
+# Each within its line: a file of empty ones is looked through once.
+SECTION = re.compile(r"^[^\S\n]*\[[^\]\n]+\][^\S\n]*(?:[#;].*)?$", re.MULTILINE)
+OF_SSH = re.compile(
+    r"^[^\S\n]*(?:Host|Match|Include)(?:[^\S\n]*=[^\S\n]*|[^\S\n]+)(?!ansible_)\S", re.MULTILINE | re.IGNORECASE
+)
 OF_YAML = re.compile(r"""---|\{|["']?[\w.-]+["']?\s*:(?:\s|$)""")
 SSH_PORT = "22"
 

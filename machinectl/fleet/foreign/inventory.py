@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from machinectl.fleet.foreign.sources import Foreign, WrongSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from machinectl.fleet.foreign.sources import Notes, Spot
 
@@ -84,9 +84,18 @@ class Inventory:
         """The hosts that are logged in at by SSH. Raises WrongSource where a group would hold itself."""
         parents = self.parents()
         depths = self.depths(parents)
+        of_hosts: dict[str, list[str]] = {}
+        for group in self.groups.values():
+            for name in group.hosts:
+                of_hosts.setdefault(name, []).append(group.name)
+        # Many hosts are in the same groups.
+        known: dict[tuple[str, ...], list[Group]] = {}
         found = []
         for host in self.hosts.values():
-            groups = self.groups_of(host, parents, depths)
+            own = tuple(of_hosts.get(host.name, ()))
+            if own not in known:
+                known[own] = self.groups_above(own, parents, depths)
+            groups = known[own]
             variables = self.variables(host, groups)
             if foreign := as_foreign(host, [group.name for group in groups], variables, notes):
                 found.append(foreign)
@@ -117,9 +126,11 @@ class Inventory:
                 above.difference_update(ready)
         return depths
 
-    def groups_of(self, host: Host, parents: Mapping[str, list[str]], depths: Mapping[str, int]) -> list[Group]:
-        """The groups that a host is in, those first that count least."""
-        open_ones = [group.name for group in self.groups.values() if host.name in group.hosts]
+    def groups_above(
+        self, names: Iterable[str], parents: Mapping[str, list[str]], depths: Mapping[str, int]
+    ) -> list[Group]:
+        """Some groups and those that they are in, those first that count least."""
+        open_ones = [*names]
         found = {ALL}
         while open_ones:
             name = open_ones.pop()

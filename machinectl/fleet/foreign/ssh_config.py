@@ -7,8 +7,10 @@ where the file is the user's own. No program is run: what `Match` asks is not kn
 from __future__ import annotations
 
 import fnmatch
+import functools
 import getpass
 import glob
+import heapq
 import os
 import re
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ from machinectl.errors import MachineError
 from machinectl.fleet.foreign.sources import Foreign, Spot, WrongSource, contents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from machinectl.fleet.foreign.sources import Notes
 
@@ -37,7 +39,27 @@ WILD = ("*", "?", "!")
 # Who pushes to a forge, and logs in at no host of his own.
 FORGE = "git"
 
-Patterns = tuple[str, ...]
+
+@dataclass(frozen=True)
+class Patterns:
+    """What a Host line is about: names as they are, and patterns; one that is negated and fits excludes a name."""
+
+    names: frozenset[str]
+    wild: tuple[re.Pattern[str], ...]
+    excluded: tuple[re.Pattern[str], ...]
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> Patterns:
+        plain = [word for word in words if not word.startswith("!")]
+        return cls(
+            frozenset(word for word in plain if not is_wild(word)),
+            tuple(compiled(word) for word in plain if is_wild(word)),
+            tuple(compiled(word.removeprefix("!")) for word in words if word.startswith("!")),
+        )
+
+    def fits(self, name: str) -> bool:
+        is_meant = name in self.names or any(each.fullmatch(name) for each in self.wild)
+        return is_meant and not any(each.fullmatch(name) for each in self.excluded)
 
 
 @dataclass
@@ -48,7 +70,13 @@ class Block:
     options: dict[str, tuple[str, Spot]] = field(default_factory=dict)
 
     def fits(self, name: str) -> bool:
-        return all(patterns is not None and fits(patterns, name) for patterns in self.conditions)
+        return all(patterns is not None and patterns.fits(name) for patterns in self.conditions)
+
+    @property
+    def names(self) -> frozenset[str] | None:
+        """The only ones that it can fit; None where a pattern decides."""
+        last = self.conditions[-1] if self.conditions else None
+        return None if last is None or last.wild else last.names
 
 
 class Config:
@@ -71,7 +99,7 @@ class Config:
                 continue
             keyword, words = taken_apart(stripped, spot)
             if keyword == "host":
-                block = Block((*outer, tuple(words)))
+                block = Block((*outer, Patterns.of(words)))
                 self.blocks.append(block)
                 self.take_names(words, block, spot)
             elif keyword == "match":
@@ -92,7 +120,7 @@ class Config:
 
     def take_names(self, words: Iterable[str], block: Block, spot: Spot) -> None:
         for word in words:
-            if not any(mark in word for mark in WILD) and block.fits(word):
+            if not is_wild(word) and block.fits(word):
                 self.names.setdefault(word, spot)
 
     def include(self, patterns: Iterable[str], block: Block, spot: Spot, depth: int) -> None:
@@ -115,10 +143,28 @@ class Config:
 
     def value(self, name: str, keyword: str) -> str:
         """What holds for a host: the first that is said; "" where nothing is."""
-        found = next(
-            (each.options[keyword][0] for each in self.blocks if keyword in each.options and each.fits(name)), ""
-        )
+        fitting = (each for each in self.blocks_about(name) if keyword in each.options and each.fits(name))
+        found = next((each.options[keyword][0] for each in fitting), "")
         return "" if found.lower() == "none" else found
+
+    def blocks_about(self, name: str) -> Iterator[Block]:
+        """Those that may fit a name, in their order: few, though the file has thousands."""
+        own, general = self.index
+        return (self.blocks[at] for at in heapq.merge(own.get(name, ()), general))
+
+    @functools.cached_property
+    def index(self) -> tuple[dict[str, list[int]], list[int]]:
+        """Where the blocks are about each name, and about any. It is made when all is read."""
+        own: dict[str, list[int]] = {}
+        general: list[int] = []
+        for at, block in enumerate(self.blocks):
+            if not block.options:
+                continue
+            if block.names is None:
+                general.append(at)
+            for name in block.names or ():
+                own.setdefault(name, []).append(at)
+        return own, general
 
     def host(self, name: str, spot: Spot) -> Foreign:
         address = self.value(name, "hostname").replace("%h", name).replace("%%", "%") or name
@@ -188,13 +234,10 @@ def words_of(text: str, spot: Spot) -> Iterator[str]:
         at = found.end()
 
 
-def fits(patterns: Patterns, name: str) -> bool:
-    """Whether a Host line is about a name: one that is negated and fits excludes it."""
-    plain = [each for each in patterns if not each.startswith("!")]
-    negated = [each.removeprefix("!") for each in patterns if each.startswith("!")]
-    return any(matches(name, each) for each in plain) and not any(matches(name, each) for each in negated)
+def is_wild(word: str) -> bool:
+    return any(mark in word for mark in WILD)
 
 
-def matches(name: str, pattern: str) -> bool:
+def compiled(pattern: str) -> re.Pattern[str]:
     # In ssh's patterns, brackets are letters like any other.
-    return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))
+    return re.compile(fnmatch.translate(pattern.replace("[", "[[]")))
