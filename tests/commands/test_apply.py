@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,17 @@ import pytest
 from machinectl.commands.apply import Did, Manner, Result, Run, Seen, apply
 from machinectl.errors import MachineError
 from machinectl.fleet.model import Action, Difference, FleetHost, Step
-from machinectl.hosts.access import Access
+from machinectl.hosts.access import Access, logged_in
 from machinectl.machines.alone import alone
 from machinectl.machines.record import PROVISION, Machine, Phase
 from machinectl.machines.spec import MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.ssh.errors import HostKeyRefused
 from tests.support.program import COMMAND, machinectl
 from tests.support.quiet import Quiet
-from tests.support.registered import added
+from tests.support.registered import added, register
+from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.roles import Roles
     from machinectl.machines.store import Store
+    from tests.support.sshd import Sshd
 
 MANNER = Manner("/srv/fleet.yaml", Access(), NOTHING_SPECIAL)
 TWO = """
@@ -183,6 +187,16 @@ def ready(*names: str) -> dict[str, Machine]:
 def step(name: str, action: Action, *, restarts: bool = False, jump: str = "") -> Step:
     differences = (Difference("engine-opt", "", "log-level=warn", restarts),) if action is Action.CHANGE else ()
     return Step(name, action, FleetHost(name, MachineSpec("none", {}, jump=jump)), differences)
+
+
+def test_a_host_with_another_key_is_accepted_by_the_command_that_knows_its_address(store: Store, sshd: Sshd) -> None:
+    machine = register(store, "orion", sshd)
+    sshd.host_keys = [keygen(sshd.directory / "another_host_key")]
+    for path, file in (("/srv/my fleet.yaml", "-f '/srv/my fleet.yaml' "), (os.path.abspath("fleet.yaml"), "")):
+        run = Run(store, Seen([step("orion", Action.CHANGE)], {"orion": machine}), replace(MANNER, path=path))
+        with pytest.raises(HostKeyRefused) as raised, logged_in(machine, Quiet(), run.access("orion")):
+            pass
+        assert raised.value.hint.endswith(f"machinectl apply {file}orion --ssh-host-key {sshd.fingerprint()}")
 
 
 class Scripted(Run):
