@@ -10,10 +10,12 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from machinectl.cli.applying import ended
 from machinectl.commands.apply import Did, Manner, Result, Run, Seen, apply
 from machinectl.errors import MachineError
 from machinectl.fleet.model import Action, Difference, FleetHost, Step
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from subprocess import CompletedProcess
 
+    from machinectl.cli.verbs import Session
     from machinectl.console import Console
     from machinectl.hosts.roles import Roles
     from machinectl.machines.store import Store
@@ -279,6 +282,22 @@ def test_ctrl_c_tells_who_was_not_finished(store: Store) -> None:
     assert [next(results).did, next(results).did] == [Did.UNFINISHED, Did.UNFINISHED]
     with pytest.raises(KeyboardInterrupt):
         next(results)
+
+
+def test_after_ctrl_c_nothing_is_to_be_mended(capsys: pytest.CaptureFixture[str]) -> None:
+    def results() -> Iterator[Result]:
+        yield Result("m1", Did.UNFINISHED)
+        raise KeyboardInterrupt
+
+    console = Quiet()
+    with pytest.raises(KeyboardInterrupt):
+        ended(cast("Session", SimpleNamespace(console=console, program="")), results(), "machinectl apply")
+    assert (capsys.readouterr().out, console.notes) == ("Apply: 1 not finished\n", ["Go on: machinectl apply"])
+
+
+def test_of_a_file_without_hosts_that_is_said(file: Path, store: Store) -> None:
+    file.write_text("hosts: {}")
+    assert run(store).stdout == "Apply: the file has no hosts\n"
 
 
 def of_swarm(name: str, action: Action, role: str) -> Step:
