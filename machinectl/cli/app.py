@@ -125,6 +125,8 @@ def told(error: Any, arguments: Sequence[str]) -> UsageError:
     options = [name for parameter in error.ctx.command.params for name in (*parameter.opts, *parameter.secondary_opts)]
     if unknown.removeprefix("--") in flags_of(""):
         return UsageError(f"Error: {error.message}", f"It goes before the verb: {THIS.name} {unknown} {rest[0]}")
+    if unknown == "--dry-run" and rest[:1] == ["apply"]:
+        return UsageError(f"Error: {error.message}", f"See what it would do: {THIS.name} plan")
     near = meant(unknown, (name for name in options if name.startswith("--")))
     return UsageError(f"Error: {error.message}", f"Did you mean {near}? See: {help_of_it}" if near else help_of_it)
 

@@ -111,10 +111,12 @@ def ended(here: Session, results: Iterator[Result], again: str) -> int:
     found: list[Result] = []
     try:
         found.extend(results)
-    finally:
+    except BaseException:
         # At ^C, too, of which those that had ended are told; not where nothing was begun.
         if found:
             tell(here, found, again)
+        raise
+    tell(here, found, again)
     from machinectl.commands.apply import Did
 
     return int(any(result.did in {Did.FAILED, Did.NOT_BEGUN, Did.UNFINISHED} for result in found))
@@ -125,14 +127,17 @@ def tell(here: Session, found: Sequence[Result], again: str) -> None:
     from machinectl.commands.apply import Did
 
     count = Counter(result.did for result in found)
-    write_out(f"Apply: {', '.join(f'{count[did]} {did}' for did in Did if count[did])}\n")
+    counted = ", ".join(f"{count[did]} {did}" for did in Did if count[did])
+    write_out(f"Apply: {counted or 'the file has no hosts'}\n")
     for result in found:
         if result.error:
             report(named(result.error, result.name), here.program)
     if stopped := [result.name for result in found if result.did is Did.NOT_BEGUN and not result.error]:
         here.console.note(f"Left as they were, as no engine is to restart after that: {', '.join(stopped)}")
-    if count[Did.FAILED] + count[Did.NOT_BEGUN] + count[Did.UNFINISHED]:
+    if count[Did.FAILED] + count[Did.NOT_BEGUN]:
         here.console.note(f"Go on, when that is mended: {again}")
+    elif count[Did.UNFINISHED]:
+        here.console.note(f"Go on: {again}")
     elif set(count) == {Did.LEFT}:
         here.console.note("All is as the file says: nothing to do")
     if gone := [result.name for result in found if result.did is Did.GONE]:

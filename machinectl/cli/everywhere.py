@@ -129,7 +129,13 @@ def meant(store: Store, console: Console, names: Sequence[str], flags: Mapping[s
     """The machines that are meant: those named, those selected, or all."""
     if "all" not in flags:
         selector = flags.get("selector")
-        return chosen(store, names) if selector is None else selected(store, console, names, selector)
+        if selector is not None:
+            return selected(store, console, names, selector)
+        try:
+            return chosen(store, names)
+        except MachineError as exc:
+            exc.hint += ", or take --all, or those that -l role=web selects"
+            raise
     if names or "selector" in flags:
         raise UsageError("--all, and names or --selector, exclude each other", "Leave one of them out")
     if not (found := store.names()):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import os
+import shlex
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,6 +15,7 @@ from machinectl.driver.finding import load
 from machinectl.errors import MachineError
 from machinectl.fleet.model import Action
 from machinectl.fleet.plan import URL, differences, speaks_tls
+from machinectl.fleet.reading import DEFAULT_FILE
 from machinectl.hosts.driven import instance
 from machinectl.hosts.each import LIMIT, at_once, at_work_on
 from machinectl.hosts.turns import Rolling
@@ -95,6 +98,11 @@ class Manner:
     yes: bool = False
     # The command that was typed, for hints.
     command: str = "machinectl apply"
+
+    def again(self, name: str) -> str:
+        """The command that does what is to be done with one machine."""
+        file = "" if self.path == os.path.abspath(DEFAULT_FILE) else f"-f {shlex.quote(self.path)} "
+        return f"machinectl apply {file}{name}"
 
     def setup(self) -> Setup:
         # Loaded where a host is to be told something alone.
@@ -213,7 +221,9 @@ class Run:
 
     def access(self, name: str) -> Access:
         """How to log in at one host. Raises MachineError where a file that the fleet's names holds no secret."""
-        return self.manner.access.with_files(**asdict(self.host(name).login))
+        own = self.manner.access.with_files(**asdict(self.host(name).login))
+        # `provision` goes by the record, where the file may have another address for the host.
+        return replace(own, again=self.manner.again(name))
 
     def carried_out(self, console: Console) -> Iterator[Result]:
         """Do all of it. What is asked is asked first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url
@@ -137,8 +138,9 @@ def circles(hosts: Mapping[str, Said]) -> Iterator[list[str]]:
         passed.update(way)
 
 
-def advice(hosts: Sequence[Said], faults: Faults) -> Iterator[str]:
-    """What is no error and yet not as it should be, each as a line of the file."""
+def advice(hosts: Sequence[Said], machines: Collection[str], faults: Faults) -> Iterator[str]:
+    """What is no error and yet not as it should be, each as a line of the file; `machines` are the store's names."""
+    yield from missing_files([each for each in hosts if each.host.name not in machines], faults)
     managers = [each for each in hosts if each.host.swarm == "manager"]
     workers = [each for each in hosts if each.host.swarm == "worker"]
     if managers and len(managers) % 2 == 0:
@@ -149,3 +151,22 @@ def advice(hosts: Sequence[Said], faults: Faults) -> Iterator[str]:
         )
     if workers and not managers:
         yield faults.line(workers[0].place(SWARM), "The Swarm has workers and no manager: there will be none")
+
+
+def missing_files(hosts: Sequence[Said], faults: Faults) -> Iterator[str]:
+    """What drivers are to read for hosts that are no machines yet, and is not there; each place once."""
+    named = dict.fromkeys(
+        (each.place(key), key, path)
+        for each in hosts
+        for key, option in each.driver.options.items()
+        if option.path
+        for path in paths(each.host.spec.options[option.name])
+    )
+    for place, key, path in sorted(named):
+        if not os.path.exists(os.path.expanduser(path)):
+            yield faults.line(place, f"{key}: there is no {path}")
+
+
+def paths(value: OptionValue) -> Sequence[str]:
+    """What a path option names, none where it was not given."""
+    return [str(each) for each in (value if isinstance(value, tuple) else (value,)) if each]

@@ -30,6 +30,12 @@ NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 PLAIN_TAGS = frozenset(
     {None, "!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map"))}
 )
+NOT_YAML = "This is not YAML"
+# What a person looks for where the parser gives up, which is often behind the fault.
+LOOK = (
+    "Look at the line before, too: blanks indent, as many for all that stands side by side, "
+    "and behind each colon is a blank"
+)
 NULL_TAG = "tag:yaml.org,2002:null"
 MERGE = "<<"
 
@@ -96,7 +102,7 @@ def read(data: bytes, faults: Faults) -> Mapped:
         text = decoded(data)
         return Builder(faults).built(events(text))
     except NotADocument as wrong:
-        faults.add(wrong.place, wrong.why)
+        faults.add(wrong.place, wrong.why, LOOK if wrong.why.startswith(NOT_YAML) else "")
         raise faults.wrong_file() from wrong
 
 
@@ -139,7 +145,7 @@ def events(text: str) -> Iterator[Any]:
             place_after(text[:position]), f"YAML has no such character: {text[position : position + 1]!r}"
         ) from exc
     except (RecursionError, ValueError) as exc:
-        raise NotADocument(START, "This is not YAML") from exc
+        raise NotADocument(START, NOT_YAML) from exc
 
 
 def is_allowed(letter: str) -> bool:
@@ -149,9 +155,17 @@ def is_allowed(letter: str) -> bool:
 
 def why_not_yaml(exc: yaml.MarkedYAMLError, text: str) -> str:
     if is_bare_reference(exc.problem_mark, text):
-        return 'This is not YAML: within { } and [ ] a text with ${…} in it needs quotes: "${…}"'
+        return f'{NOT_YAML}: within {{ }} and [ ] a text with ${{…}} in it needs quotes: "${{…}}"'
+    if letter_at(exc.problem_mark, text) == "\t":
+        return f"{NOT_YAML}: here is a tab, and only blanks indent"
     problem = " ".join(part for part in (exc.context, exc.problem) if part)
-    return f"This is not YAML: {problem}"
+    return f"{NOT_YAML}: {problem}"
+
+
+def letter_at(mark: yaml.Mark | None, text: str) -> str:
+    """The character at which the parser fell over, "" where that is a line's end."""
+    lines = text.splitlines()
+    return lines[mark.line][mark.column : mark.column + 1] if mark and mark.line < len(lines) else ""
 
 
 def is_bare_reference(mark: yaml.Mark | None, text: str) -> bool:

@@ -9,6 +9,7 @@ from machinectl import url as engine_url
 from machinectl.driver import Instance
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError, UsageError
+from machinectl.fleet.checks import normal
 from machinectl.fleet.faults import Faults
 from machinectl.fleet.model import Action, Difference, Plan, Step
 from machinectl.machines.engine_options import DECLARED
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from machinectl.fleet.model import Fleet, FleetHost
     from machinectl.machines.engine_options import Declared
     from machinectl.machines.record import Machine
-    from machinectl.machines.spec import CertificateFiles
+    from machinectl.machines.spec import CertificateFiles, MachineSpec
 
     # Whether a machine (None: it is yet to be made) has the certificates that files hold. Raises MachineError where
     # those are wrong.
@@ -55,11 +56,14 @@ def plan(
     machines which there are exclude.
     """
     by_lower = {name.lower(): name for name in records}
+    taken = set_up_as(fleet, records)
     steps: dict[str, Step] = {}
     faults = Faults(called or fleet.path)
     for host in fleet.hosts:
         try:
             machine = usable(host, records, by_lower)
+            if machine is None:
+                check_not_taken(host, taken)
             steps[host.name] = step(fleet, host, machine, has_certificates)
         except MachineError as exc:
             faults.add(host.place, exc.cause, exc.hint)
@@ -95,6 +99,38 @@ def usable(
             f"Give the machine another name: machinectl rename {name} <NEW-NAME>; or forget it: machinectl rm {name}",
         )
     return machine
+
+
+def set_up_as(fleet: Fleet, records: Mapping[str, Machine | MachineError]) -> dict[object, str]:
+    """The machines that the file does not name and whose hosts were set up, by what their drivers know those by."""
+    named = {host.name for host in fleet.hosts}
+    others = {name: machine for name, machine in read(records).items() if name not in named and machine.changes}
+    return {known_by(machine.spec): name for name, machine in others.items() if is_installed(machine.driver)}
+
+
+def check_not_taken(host: FleetHost, taken: Mapping[object, str]) -> None:
+    """Refuse to make a machine of a host that is one already, under another name. Raises MachineError."""
+    if host.spec.provision and (other := taken.get(known_by(host.spec))):
+        raise MachineError(
+            f'The host of {host.name} is that of the machine "{other}" already',
+            f"Give the machine the name in the file: machinectl rename {other} {host.name}; "
+            f"or forget it: machinectl rm {other}",
+        )
+
+
+def known_by(spec: MachineSpec) -> object:
+    """What tells a spec's host from others, as its driver knows it; where it knows of nothing, none is like another."""
+    options = [option for option in load(spec.driver).options() if option.identity]
+    values = [spec.options.get(option.name, option.default) for option in options]
+    return (spec.driver, *(str(normal(value)) for value in values)) if any(values) else object()
+
+
+def is_installed(driver: str) -> bool:
+    try:
+        load(driver)
+    except MachineError:
+        return False
+    return True
 
 
 def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificates: HasCertificates) -> Step:

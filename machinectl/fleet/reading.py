@@ -81,7 +81,7 @@ def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: 
     said = reading.hosts()
     check(said, {*reading.part(HOSTS).entries, *machines}, faults)
     faults.tell()
-    return Fleet(path, tuple(each.host for each in said), tuple(advice(said, faults)))
+    return Fleet(path, tuple(each.host for each in said), tuple(advice(said, machines, faults)))
 
 
 class Reading:

@@ -29,7 +29,8 @@ class Access:
     """How this run logs in at hosts, as far as it was told.
 
     `host_key` is the SHA256 fingerprint that the host's key must have, `strict` refuses a key that nothing is known of.
-    One that is accepted is not kept where this is not to last.
+    One that is accepted is not kept where this is not to last. `again` is the command that an error tells to give
+    once more, with the key of a host that has another one; "" where that is `provision`.
     `trace` is given each remote command and what it printed.
     """
 
@@ -37,6 +38,7 @@ class Access:
     host_key: str = ""
     strict: bool = False
     lasting: bool = True
+    again: str = ""
     trace: Callable[[str], None] | None = field(default=None, compare=False)
 
     @property
@@ -108,7 +110,7 @@ def logged_in(
     from machinectl.ssh.connect import connect
     from machinectl.ssh.hostkeys import HostKeyPolicy
 
-    policy = HostKeyPolicy(pinned(machine), access.host_key, access.strict, machine.name, access.lasting)
+    policy = HostKeyPolicy(pinned(machine), access.host_key, access.strict, machine.name, access.lasting, access.again)
     from machinectl.ssh.errors import Unreachable
 
     with ExitStack() as connection:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.hosts.access import as_root, elevated, logged_in
+from machinectl.hosts.access import as_root, elevated, keep_pins, logged_in, pinned
 from machinectl.hosts.driven import driver_of, where
 from machinectl.hosts.plan import way_in
 from machinectl.machines.record import PROVISION
@@ -75,10 +75,12 @@ class Asked(NamedTuple):
     url: str
     tls: bool
     pending: str
+    # The host's pinned key, as a known_hosts.
+    key: bytes
 
     @classmethod
     def by(cls, machine: Machine) -> Self:
-        return cls(machine.spec, machine.driver_state, machine.url, machine.tls, machine.pending)
+        return cls(machine.spec, machine.driver_state, machine.url, machine.tls, machine.pending, key=pinned(machine))
 
     def ask_again(self, held: Held, edit: Edit) -> None:
         """Put it back on record, but for where the host is if a file was taken for that: there is no other any more."""
@@ -89,7 +91,10 @@ class Asked(NamedTuple):
         options = (self if moved_back else now).spec.options
         machine.spec = replace(self.spec, options=options, context=now.spec.context, jump=now.spec.jump)
         if moved_back:
-            machine.driver_state, machine.url, machine.tls, machine.pending = self[1:]
+            if machine.driver_state != self.driver_state:
+                # A key that was accepted is that of the host which it is not.
+                keep_pins(held, self.key)
+            machine.driver_state, machine.url, machine.tls, machine.pending = self[1:5]
         else:
             machine.pending = PROVISION
         held.write()

@@ -35,7 +35,8 @@ class HostKeyPolicy:
 
     `pinned` is the machine's known_hosts, empty at first contact; `demanded` a SHA256 fingerprint that the key must
     have, whatever is pinned; `strict` refuses a key that nothing is known of. `machine` is the machine's name, for
-    the command that an error tells to type. A key that is accepted goes for this once, unless it is `lasting`.
+    the command that an error tells to type, unless that is `again`. A key that is accepted goes for this once, unless
+    it is `lasting`.
     """
 
     pinned: bytes = b""
@@ -43,6 +44,7 @@ class HostKeyPolicy:
     strict: bool = False
     machine: str = ""
     lasting: bool = True
+    again: str = ""
 
     def __post_init__(self) -> None:
         if self.demanded and not known_hosts.is_fingerprint(self.demanded):
@@ -123,7 +125,8 @@ class HostKeys:
     def _accept_command(self, key: HostKey, *, jump: bool) -> str:
         if jump or not self._policy.machine:
             return "remove its line from the machine's known_hosts" if jump else f"--ssh-host-key {key.fingerprint}"
-        return f"machinectl provision {self._policy.machine} --ssh-host-key {key.fingerprint}"
+        command = self._policy.again or f"machinectl provision {self._policy.machine}"
+        return f"{command} --ssh-host-key {key.fingerprint}"
 
     def _ask(self, settings: Settings, key: HostKey) -> None:
         if self._policy.strict:

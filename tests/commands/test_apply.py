@@ -8,31 +8,38 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from machinectl.cli.applying import ended
 from machinectl.commands.apply import Did, Manner, Result, Run, Seen, apply
 from machinectl.errors import MachineError
 from machinectl.fleet.model import Action, Difference, FleetHost, Step
-from machinectl.hosts.access import Access
+from machinectl.hosts.access import Access, logged_in
 from machinectl.machines.alone import alone
 from machinectl.machines.record import PROVISION, Machine, Phase
 from machinectl.machines.spec import MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.ssh.errors import HostKeyRefused
 from tests.support.program import COMMAND, machinectl
 from tests.support.quiet import Quiet
-from tests.support.registered import added
+from tests.support.registered import added, register
+from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from subprocess import CompletedProcess
 
+    from machinectl.cli.verbs import Session
     from machinectl.console import Console
     from machinectl.hosts.roles import Roles
     from machinectl.machines.store import Store
+    from tests.support.sshd import Sshd
 
 MANNER = Manner("/srv/fleet.yaml", Access(), NOTHING_SPECIAL)
 TWO = """
@@ -208,6 +215,16 @@ def step(name: str, action: Action, *, restarts: bool = False, jump: str = "") -
     return Step(name, action, FleetHost(name, MachineSpec("none", {}, jump=jump)), differences)
 
 
+def test_a_host_with_another_key_is_accepted_by_the_command_that_knows_its_address(store: Store, sshd: Sshd) -> None:
+    machine = register(store, "orion", sshd)
+    sshd.host_keys = [keygen(sshd.directory / "another_host_key")]
+    for path, file in (("/srv/my fleet.yaml", "-f '/srv/my fleet.yaml' "), (os.path.abspath("fleet.yaml"), "")):
+        run = Run(store, Seen([step("orion", Action.CHANGE)], {"orion": machine}), replace(MANNER, path=path))
+        with pytest.raises(HostKeyRefused) as raised, logged_in(machine, Quiet(), run.access("orion")):
+            pass
+        assert raised.value.hint.endswith(f"machinectl apply {file}orion --ssh-host-key {sshd.fingerprint()}")
+
+
 class Scripted(Run):
     """A run whose machines fail as they are told to, where no real host could be made to."""
 
@@ -288,6 +305,22 @@ def test_ctrl_c_tells_who_was_not_finished(store: Store) -> None:
     assert [next(results).did, next(results).did] == [Did.UNFINISHED, Did.UNFINISHED]
     with pytest.raises(KeyboardInterrupt):
         next(results)
+
+
+def test_after_ctrl_c_nothing_is_to_be_mended(capsys: pytest.CaptureFixture[str]) -> None:
+    def results() -> Iterator[Result]:
+        yield Result("m1", Did.UNFINISHED)
+        raise KeyboardInterrupt
+
+    console = Quiet()
+    with pytest.raises(KeyboardInterrupt):
+        ended(cast("Session", SimpleNamespace(console=console, program="")), results(), "machinectl apply")
+    assert (capsys.readouterr().out, console.notes) == ("Apply: 1 not finished\n", ["Go on: machinectl apply"])
+
+
+def test_of_a_file_without_hosts_that_is_said(file: Path, store: Store) -> None:
+    file.write_text("hosts: {}")
+    assert run(store).stdout == "Apply: the file has no hosts\n"
 
 
 def of_swarm(name: str, action: Action, role: str) -> Step:

@@ -97,7 +97,8 @@ def test_an_anchor_is_what_was_named_so_last() -> None:
         ("hosts: {}\nx-a: !!set {a}", "2:6: The tag !!set is not taken here"),
         ("hosts: {}\nx-a: !mine a", "2:6: The tag !mine is not taken here"),
         ("hosts: {\n", "2:1: This is not YAML: while parsing a flow node did not find expected node content"),
-        ("hosts: {}\n\tx-a: b", "2:1: This is not YAML"),
+        ("hosts: {}\n\tx-a: b", "2:1: This is not YAML: here is a tab, and only blanks indent"),
+        ("hosts:\n  orion:\n  \tdriver: none", "3:3: This is not YAML: here is a tab, and only blanks indent"),
         ("hosts: {}\nx-a: %", "2:6: This is not YAML"),
         ("hosts: {}\n x: y", "2:2: This is not YAML"),
         ("%YAML 3.0\n---\nhosts: {}", "1:1: This is not YAML: found incompatible YAML document"),
@@ -109,6 +110,12 @@ def test_an_anchor_is_what_was_named_so_last() -> None:
 )
 def test_what_is_no_yaml_of_a_fleet_is_refused_by_its_place(text: str, said: str) -> None:
     assert fault(text).startswith(said)
+
+
+def test_where_the_parser_gives_up_the_line_before_is_to_be_looked_at() -> None:
+    with pytest.raises(WrongFile) as raised:
+        read(b"hosts:\n  orion:\n    driver:none\n    url: unix:///run/orion.sock", Faults("f"))
+    assert raised.value.hint.startswith("Look at the line before, too: ")
 
 
 @pytest.mark.parametrize("tag", ["str", "int", "float", "bool", "null", "seq", "map"])

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.support.fleet_file import HOST, fault, fault_of, faults, parsed
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_right_one() -> None:
@@ -201,3 +206,17 @@ def test_an_even_number_of_managers_is_advised_against(roles: list[str], said: l
     fleet = parsed(f"defaults: {{driver: generic}}\nhosts:\n{hosts}")
     assert [host.swarm for host in fleet.hosts] == roles
     assert list(fleet.advice) == said
+
+
+def test_a_file_that_a_new_host_needs_and_is_not_there_is_told_of_once_by_its_place(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    text = f"""
+        defaults: {{driver: generic, generic-ssh-key: {tmp_path}/gone}}
+        hosts:
+          a: {{generic-ip-address: a}}
+          b: {{generic-ip-address: b}}
+          c: {{generic-ip-address: c, generic-ssh-key: {tmp_path}/there}}
+        """
+    told = f"fleet.yaml:2:46: generic-ssh-key: there is no {tmp_path}/gone"
+    assert [*parsed(text).advice] == [*parsed(text, machines=["a"]).advice] == [told]
+    assert not parsed(text, machines=["a", "b"]).advice

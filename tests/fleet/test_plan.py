@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PATH = "/home/me/fleet.yaml"
 ADDRESS = "192.168.0.29"
 URL = "tcp://192.168.0.40:2376"
+ELSEWHERE = {"generic-ip-address": "192.168.0.30"}
 
 
 def spec(driver: str = "generic", options: Mapping[str, Any] | None = None, **asked: Any) -> MachineSpec:
@@ -71,7 +72,7 @@ def one(host: FleetHost, machine: Machine, *, has: bool = True) -> Step:
 
 def test_a_host_without_a_machine_is_created_one_that_is_right_is_left_and_one_that_went_is_removed() -> None:
     there = {"orion": machine(), "old": machine("old"), "other": Machine("other", "none")}
-    found = planned([host("rigel"), host()], there)
+    found = planned([host("rigel", options=ELSEWHERE), host()], there)
     assert [(step.name, step.action) for step in found.steps] == [
         ("rigel", Action.CREATE),
         ("orion", Action.LEAVE),
@@ -288,6 +289,24 @@ def test_a_name_that_is_taken_is_refused_with_its_place(
     assert hint in raised.value.hint
 
 
+def test_a_host_that_was_set_up_under_a_name_which_the_file_has_no_more_is_to_be_renamed() -> None:
+    with pytest.raises(WrongFile) as raised:
+        planned([host("rigel", line=7)], {"orion": machine()})
+    assert f'{PATH}:7:3: The host of rigel is that of the machine "orion" already' in raised.value.cause
+    assert "machinectl rename orion rigel; " in raised.value.hint
+
+
+def test_a_name_is_free_for_a_host_whose_machine_moves_away_or_was_never_set_up() -> None:
+    moves = host(options=ELSEWHERE)
+    assert [step.action for step in planned([moves, host("rigel")], {"orion": machine()}).steps] == [
+        Action.CHANGE,
+        Action.CREATE,
+    ]
+    for there in (machine(driver="none"), machine(provision=False)):
+        [step, _] = planned([host("rigel", there.driver)], {"orion": there}).steps
+        assert step.action is Action.CREATE
+
+
 def test_all_that_is_refused_is_told_in_one_go() -> None:
     with pytest.raises(WrongFile) as raised:
         planned([host(line=2), host("nas", line=3)], {name: machine(name, "none") for name in ("orion", "nas")})
@@ -304,7 +323,7 @@ def test_what_another_driver_has_not_made_yet_is_gone_on_with() -> None:
 
 
 def test_jump_hosts_come_before_those_behind_them_and_go_after_them() -> None:
-    gone = {name: machine(name, jump=jump) for name, jump in (("x", "y"), ("y", ""))}
+    gone = {name: machine(name, jump=jump, options=ELSEWHERE) for name, jump in (("x", "y"), ("y", ""))}
     found = planned([host("a", jump="b"), host("b", jump="c"), host("c", jump="ops@gate"), host("d")], gone)
     assert [step.name for step in found.steps] == ["c", "b", "a", "d", "x", "y"]
 

@@ -31,7 +31,7 @@ EXAMPLE = """\
 
 
 def test_a_file_is_understood_as_create_would_be_told() -> None:
-    fleet = parsed(EXAMPLE)
+    fleet = parsed(EXAMPLE, machines=["orionbox"])
     orionbox, nas = fleet.hosts
     assert fleet.path == os.path.abspath("fleet.yaml")
     assert orionbox.name == "orionbox"
@@ -60,11 +60,11 @@ def test_a_file_is_read_from_where_it_is_and_fleet_yaml_without_a_name(
 ) -> None:
     (tmp_path / "fleet.yaml").write_text(textwrap.dedent(EXAMPLE))
     monkeypatch.chdir(tmp_path)
-    fleet = read_fleet("", (), ENVIRONMENT)
+    fleet = read_fleet("", ("orionbox",), ENVIRONMENT)
     assert fleet.path == str(tmp_path / "fleet.yaml")
     assert fleet.hosts[1].certificates.directory == str(tmp_path / "certs/nas")
     monkeypatch.chdir("/")
-    assert read_fleet(str(tmp_path / "fleet.yaml"), (), ENVIRONMENT) == fleet
+    assert read_fleet(str(tmp_path / "fleet.yaml"), ("orionbox",), ENVIRONMENT) == fleet
 
 
 def test_paths_are_relative_to_the_file_and_the_home_directory_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

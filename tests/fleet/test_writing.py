@@ -28,6 +28,7 @@ from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import NoSuchMachine
 from tests.support.program import machinectl
+from tests.support.quiet import Quiet
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def test_what_all_say_stands_in_the_defaults_and_hosts_are_in_their_natural_orde
         machine = Machine(name, "generic", url=f"tcp://{name}.lan:2376", tls=True)
         machine.options = {"generic-ip-address": f"{name}.lan", "generic-ssh-user": "root" if name == "m1" else "ops"}
         added(store, machine)
-    assert fleet_init(store, []).partition("defaults:\n")[2] == textwrap.dedent(
+    assert fleet_init(store, Quiet(), []).partition("defaults:\n")[2] == textwrap.dedent(
         """\
           driver: generic
           generic-ssh-user: ops
@@ -208,9 +209,9 @@ def test_what_all_say_stands_in_the_defaults_and_hosts_are_in_their_natural_orde
 def test_who_is_named_is_in_the_file_and_nobody_else(store: Store) -> None:
     made(store, "orion")
     made(store, "rigel")
-    assert [host.name for host in read(fleet_init(store, ["rigel"])).hosts] == ["rigel"]
+    assert [host.name for host in read(fleet_init(store, Quiet(), ["rigel"])).hosts] == ["rigel"]
     with pytest.raises(NoSuchMachine, match='"rigl" does not exist'):
-        fleet_init(store, ["rigl"])
+        fleet_init(store, Quiet(), ["rigl"])
 
 
 def test_what_is_half_made_or_broken_or_there_twice_is_a_comment_that_says_why(store: Store) -> None:
@@ -221,7 +222,9 @@ def test_what_is_half_made_or_broken_or_there_twice_is_a_comment_that_says_why(s
     made(store, "foreign", driver="nonesuch")
     made(store, "broken")
     Path(store.directory("broken"), "machine.json").write_text("{")
-    words = fleet_init(store, [])
+    console = Quiet()
+    words = fleet_init(store, console, [])
+    assert [warning.split()[0] for warning in console.warnings] == ["broken", "foreign", "half", "twin"]
     assert [(host.name, host.spec.jump) for host in read(words, store).hosts] == [("inner", "twin"), ("orion", "")]
     comments = [line.strip() for line in words.splitlines() if "is left out" in line]
     assert comments[0].startswith('# broken is left out: The machine.json of "broken" is not JSON')
@@ -250,8 +253,10 @@ def test_a_secret_is_not_written_but_told_of(store: Store) -> None:
         options=("log-level=warn", "log-opt=splunk-token=hunter2"), env=("HTTP_PROXY=http://me:hunter2@proxy", "A=b")
     )
     added(store, machine)
-    words = fleet_init(store, [])
-    assert "hunter2" not in words
+    console = Quiet()
+    words = fleet_init(store, console, [])
+    assert "hunter2" not in words + "".join(console.said)
+    assert "orion: a secret is left out: the label api-token" in console.warnings
     assert (
         "  # a secret is left out: put it into a file, engine-env-file: engine-env HTTP_PROXY=http://me:***@p" in words
     )
@@ -269,7 +274,7 @@ def test_an_option_that_is_secret_is_told_of_by_the_file_that_it_takes() -> None
 
 
 def test_without_machines_it_is_a_file_to_begin_with_each_part_of_which_can_be_switched_on(store: Store) -> None:
-    words = fleet_init(store, [])
+    words = fleet_init(store, Quiet(), [])
     assert words == TEMPLATE
     assert read(words).hosts == ()
     switched_on = re.sub(r"^#(?=[a-z]+:|  )", "", words, flags=re.MULTILINE).replace("hosts: {}", "hosts:")

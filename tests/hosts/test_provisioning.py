@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.changes import FileMade
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.hosts import provisioning
+from machinectl.hosts import access, provisioning
 from machinectl.hosts.access import Access
 from machinectl.hosts.editing import Edit
 from machinectl.hosts.provisioning import change
@@ -17,9 +18,10 @@ from machinectl.hosts.setup import Setup
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import PROVISION, Machine
 from machinectl.provision.decision import EngineDown
-from machinectl.ssh.errors import SSHError
+from machinectl.ssh.errors import RootRefused, SSHError
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
+from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,3 +119,24 @@ def test_a_host_that_is_not_reached_was_asked_nothing(store: Store, sshd: Sshd) 
         told(store, Edit(options={"generic-ssh-key": str(sshd.key_path)}, labels={"role": "web"}))
     found = store.read("orion")
     assert (found.options, found.labels, found.pending) == ({"generic-ssh-key": str(sshd.key_path)}, {}, PROVISION)
+
+
+def test_the_key_of_another_host_is_let_go_with_it(
+    store: Store, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine = register(store, "orion", sshd, pinned=False)
+    before = b"machinectl " + keygen(tmp_path / "key_of_the_old_host").with_suffix(".pub").read_bytes()
+    with store.writing("orion") as held:
+        held.machine.driver_state = machine.driver_state.replace(f'"SSHPort": {sshd.port}', '"SSHPort": 1')
+        held.write_file("known_hosts", before)
+        held.write()
+
+    def refused(*_: object) -> None:
+        raise RootRefused("no root here", "")
+
+    monkeypatch.setattr(access, "elevated", refused)
+    moved = Edit(options={"generic-ssh-port": sshd.port})
+    with pytest.raises(RootRefused), store.writing("orion") as held:
+        change(held, Quiet(), Access(host_key=sshd.fingerprint()), Setup(), moved)
+    assert Path(store.directory("orion"), "known_hosts").read_bytes() == before
+    assert '"SSHPort": 1,' in store.read("orion").driver_state

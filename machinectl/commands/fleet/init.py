@@ -12,6 +12,7 @@ from machinectl.fleet.writing import Draft, left_out, settled
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from machinectl.console import Console
     from machinectl.driver import Option
     from machinectl.fleet.writing import Described
     from machinectl.machines.store import Store
@@ -57,10 +58,11 @@ hosts: {}
 """
 
 
-def fleet_init(store: Store, names: Sequence[str]) -> str:
+def fleet_init(store: Store, console: Console, names: Sequence[str]) -> str:
     """A file on which `plan` finds nothing to do, about the machines named, or all. Raises NoSuchMachine.
 
-    What cannot be a host of it is told of in a comment. Without machines it is one to begin with.
+    What cannot be in it is told of in a comment, and here: as long as a secret is not, `plan` takes it back. Without
+    machines it is one to begin with.
     """
     for name in names:
         store.check_exists(name)
@@ -75,7 +77,10 @@ def fleet_init(store: Store, names: Sequence[str]) -> str:
             remarks.append(left_out(name, f"{exc.cause}. {exc.hint}"))
     if not chosen:
         return TEMPLATE
-    return settled(Draft(HEADING, hosts, options, left_out=tuple(remarks)), store.names()).text()
+    draft = settled(Draft(HEADING, hosts, options, left_out=tuple(remarks)), store.names())
+    for remark in (*(f"{host.name}: {each}" for host in draft.hosts for each in host.remarks), *draft.left_out):
+        console.warn(remark)
+    return draft.text()
 
 
 def host(store: Store, name: str, options: dict[str, Sequence[Option]]) -> Described:
