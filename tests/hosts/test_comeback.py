@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.engine import Probe
 from machinectl.errors import MachineError
-from machinectl.hosts.comeback import by_id, running, wait_for
+from machinectl.hosts import comeback
+from machinectl.hosts.comeback import down, running, wait_for
 from machinectl.machines.record import Machine
+from machinectl.state import State
 from tests.support.quiet import Quiet
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ def answers(*found: Containers) -> Ask:
     return lambda _: left.pop(0) if len(left) > 1 else left[0]
 
 
-def test_containers_are_known_by_their_ids_and_what_a_swarm_moves_is_left_out() -> None:
+def test_containers_are_known_by_their_ids_and_what_a_swarm_moves_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     told = [
         {"Id": "a1", "Names": ["/web"], "State": "running", "Labels": {}},
         {"Id": "a2", "Names": ["/db"], "State": "paused", "Labels": None},
@@ -40,15 +43,19 @@ def test_containers_are_known_by_their_ids_and_what_a_swarm_moves_is_left_out() 
         {"Id": "a6", "Names": ["/\x1b[2Jevil\n"], "State": "running"},
         {"Id": "a7", "Names": 7, "State": ["running"], "Labels": 7},
         {"Id": "a8", "Names": [["x"]], "State": "running", "Labels": 7},
+        {"Id": "a9", "Names": ["/job"], "State": "exited", "Status": "Exited (0) 2 seconds ago"},
+        {"Id": "b1", "Names": ["/killed"], "State": "exited", "Status": "Exited (137) 2 seconds ago"},
         "no container",
     ]
-    assert by_id(told) == {"a1": "web", "a2": "db", "a5" * 32: "a5a5a5a5a5a5", "a6": "[2Jevil", "a8": "['x']"}
+    monkeypatch.setattr(comeback, "look", lambda *_: (Probe(State.RUNNING, told=told), None))
+    assert running(ORION) == {"a1": "web", "a2": "db", "a5" * 32: "a5a5a5a5a5a5", "a6": "[2Jevil", "a8": "['x']"}
+    assert down(ORION) == {"a3": "loop", "a7": "a7", "b1": "killed"}
 
 
 def test_the_engine_and_all_that_ran_are_waited_for() -> None:
     before = {"a1": "web", "a2": "db"}
     console = Impatient()
-    asked = answers(None, {}, {"a2": "db"}, {"a2": "db", "a1": "web", "a9": "new"})
+    asked = answers(None, {"a1": "web", "a2": "db"}, {"a1": "web"}, {"a9": "old"})
     wait_for(ORION, before, console, ask=asked)
     assert console.steps == ["Waiting for the engine and its containers"]
     # Where nothing is known to have run, the engine must answer all the same.
@@ -56,10 +63,15 @@ def test_the_engine_and_all_that_ran_are_waited_for() -> None:
 
 
 def test_what_does_not_come_back_is_named() -> None:
+    asked = answers({"a1": "web", "a2": "db", "a9": "old"})
     with pytest.raises(MachineError) as caught:
-        wait_for(ORION, {"a1": "web", "a2": "db"}, Impatient(), ask=answers({"a9": "web"}), within=0)
+        wait_for(ORION, {"a1": "web", "a2": "db"}, Impatient(), ask=asked, within=0)
     assert "what ran before: db, web" in caught.value.cause
     assert caught.value.hint == "See why: machinectl ps -a orion"
+
+
+def test_a_job_that_ends_meanwhile_is_not_waited_for() -> None:
+    wait_for(ORION, {"a1": "job"}, Impatient(), ask=answers({}), within=0)
 
 
 def test_an_engine_that_goes_away_again_is_told_as_that() -> None:
@@ -71,5 +83,6 @@ def test_an_engine_that_goes_away_again_is_told_as_that() -> None:
 def test_a_real_engine_tells_what_runs_on_it(dockerd: Dockerd) -> None:
     machine = Machine("orion", "none", url=dockerd.url, tls=True, directory=str(dockerd.directory))
     assert running(machine) == {}
+    assert down(machine) == {}
     machine.url = "tcp://127.0.0.1:1"
     assert running(machine) is None
