@@ -10,6 +10,7 @@ from machinectl.cli.exits import report
 from machinectl.cli.lines import shown
 from machinectl.cli.outcomes import named
 from machinectl.cli.streams import AsJSON, Folded, Grouped, Lines
+from machinectl.cli.told_to_end import leaving_when_told
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.following import LIMIT, Said
 from machinectl.machines.chosen import chosen, selected
@@ -110,8 +111,8 @@ def followed(
     given = None if sys.stdin.isatty() else Input(sys.stdin.fileno())
     printer = printer_for(targets, flags)
     ended = []
-    # Whatever breaks this off, ^C or a pipe that nobody reads any more, ends what is under way.
-    with closing(begin(targets, given)) as events:
+    # Whatever breaks this off, ^C, a signal or a pipe that nobody reads any more, ends what is under way.
+    with leaving_when_told(), closing(begin(targets, given)) as events:
         for event in events:
             if event is None:
                 printer.waits()

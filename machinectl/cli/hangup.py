@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SOCKET = "DOCKER_CLI_PLUGIN_SOCKET"
 # A signal for the whole group is here long before that; in seconds.
 OWN_SIGNAL = 0.5
+# What we end by where it comes by itself, some only while commands run elsewhere.
+ENDING = frozenset((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
 
 def end_with_docker(environment: Mapping[str, str]) -> None:
@@ -48,7 +50,7 @@ def watch(docker: socket.socket, heard: int) -> None:
         continue
     interrupted = False
     while select.select([heard], [], [], 0 if interrupted else OWN_SIGNAL)[0]:
-        interrupted = interrupted or signal.SIGINT in os.read(heard, 1024)
+        interrupted = interrupted or bool(ENDING.intersection(os.read(heard, 1024)))
     if not interrupted:
         ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         os.kill(os.getpid(), signal.SIGTERM if ignored else signal.SIGINT)

@@ -247,6 +247,21 @@ def test_interrupted_it_ends_the_commands_on_the_hosts(fleet: Store, way: tuple[
     assert ended.read_text() == "ended\nended\n"
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_told_to_end_as_by_timeout_it_ends_the_command_on_the_host(
+    fleet: Store, number: signal.Signals, tmp_path: Path
+) -> None:
+    command, ended = running(tmp_path)
+    with started(fleet, "run", "vega", "--", command) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"vega | begun\n"
+        process.send_signal(number)
+        assert process.wait(60) == 128 + number
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert ended.read_text() == "ended\n"
+
+
 def test_those_that_had_not_begun_when_the_time_was_over_never_do(fleet: Store, tmp_path: Path) -> None:
     command, ended = running(tmp_path)
     done = machinectl("run", "-a", "-t", "6", "--parallel", "1", "--", command, store=fleet.root)
