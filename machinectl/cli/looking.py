@@ -169,7 +169,7 @@ def add_listing(app: typer.Typer, name: str) -> None:
         filters: Annotated[
             list[str] | None,
             typer.Option(
-                "--filter", metavar="KEY=VALUE", help="By driver, state, name (a regular expression) or label."
+                "--filter", metavar="KEY=VALUE", help="By driver, state, name (a regular expression), label or swarm."
             ),
         ] = None,
         timeout: Timeout = 10,

@@ -307,7 +307,7 @@ function __machinectl_table
                 '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-q	Print names only.' \
                 '--quiet	Print names only.' \
-                '--filter=TEXT	By driver, state, name (a regular expression) or label.' \
+                '--filter=TEXT	By driver, state, name (a regular expression), label or swarm.' \
                 '-t=TEXT	How long a host may take to answer.' \
                 '--timeout=TEXT	How long a host may take to answer.' \
                 '-f=TEXT	A Go template; `table …` adds headings.' \
@@ -326,7 +326,7 @@ function __machinectl_table
                 '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-q	Print names only.' \
                 '--quiet	Print names only.' \
-                '--filter=TEXT	By driver, state, name (a regular expression) or label.' \
+                '--filter=TEXT	By driver, state, name (a regular expression), label or swarm.' \
                 '-t=TEXT	How long a host may take to answer.' \
                 '--timeout=TEXT	How long a host may take to answer.' \
                 '-f=TEXT	A Go template; `table …` adds headings.' \
