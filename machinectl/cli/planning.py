@@ -17,6 +17,7 @@ from machinectl.cli.outcomes import named
 from machinectl.cli.output import draw, print_json
 from machinectl.cli.verbs import AsJson, Names, Selecting, session, verb
 from machinectl.fleet.model import Action
+from machinectl.machines.record import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -157,8 +158,11 @@ def told(step: Step, machine: Machine | None, *, prune: bool) -> list[str]:
 
 
 def why(machine: Machine | None) -> str:
-    """Why a machine is to be gone on with."""
-    return (machine.why if machine else "") or "its host was not told all"
+    """Why a machine is to be gone on with. Of one that was made whole, what failed last may have been mended since."""
+    untold = "its host was not told all"
+    if machine is None or not machine.why:
+        return untold
+    return f"{untold} (what failed last: {machine.why})" if machine.phase is Phase.READY else machine.why
 
 
 def difference_told(difference: Difference) -> str:

@@ -122,6 +122,15 @@ def test_a_machine_that_is_half_made_says_why(store: Store) -> None:
     ]
 
 
+def test_what_failed_once_is_not_the_reason_to_go_on_with_a_machine_that_is_whole(store: Store) -> None:
+    applied(store, "rigel")
+    with store.writing("rigel") as held:
+        held.machine.pending = "provision"
+        held.write()
+        held.keep_failure("No route to host")
+    assert shown(store, "rigel")[0] == "~ rigel  go on: its host was not told all (what failed last: No route to host)"
+
+
 def test_those_that_are_named_or_selected_are_shown_alone(store: Store) -> None:
     assert len(shown(store, "nas", "rigel")) == 3
     assert [line.split()[1] for line in shown(store, selector="role=store")[:-1]] == ["nas"]
