@@ -48,7 +48,12 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         given = words or []
         return [*given[: len(given) - len(after) + 1], *after] if after else given
 
-    @verb(app, "run", "One word is a line of sh, several are a command's words as they are. Stdin is given to all.")
+    @verb(
+        app,
+        "run",
+        "One word is a line of sh, several are a command's words as they are. Stdin is given to all; in a"
+        " loop that reads, add </dev/null.",
+    )
     @with_access
     def run(
         ctx: typer.Context,
@@ -76,7 +81,9 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         )
         return command(here.store, here.console, whole(words), access, flags, here.program, native=here.native_ssh)
 
-    @verb(app, "docker", "Each with what `env` sets for it. Stdin is given to all.")
+    @verb(
+        app, "docker", "Each with what `env` sets for it. Stdin is given to all; in a loop that reads, add </dev/null."
+    )
     def docker(
         ctx: typer.Context,
         words: DockersWords = None,
