@@ -125,9 +125,12 @@ def no_manager(swarm_name: str, asked: Sequence[str], why: str) -> MachineError:
             "Register one: machinectl create; then: machinectl swarm status <NAME>",
         )
     if "does not have a leader" in why:
+        # One that the others have forgotten says the same: it alone is still of the swarm as it knows it.
+        forgotten = f"Where the others have forgotten it: machinectl swarm leave --force {asked[0]}\n"
         return MachineError(
             f'The swarm "{swarm_name}" has no leader: too few of its managers are there. What runs goes on, and '
             "nothing can be changed or moved",
+            f"{forgotten if len(asked) == 1 else ''}"
             "Have more of them back: machinectl start <NAME>; or where they are lost for good, at one that is left: "
             "docker swarm init --force-new-cluster",
         )

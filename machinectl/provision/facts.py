@@ -152,6 +152,8 @@ class Facts:
     info: Mapping[str, Any] = field(default_factory=dict)
     swarm: bool = False
     containers: frozenset[str] = frozenset()
+    # The names of a Swarm node's containers that run and that nobody starts again when they have ended with its engine.
+    once: tuple[str, ...] = ()
     processes: tuple[Process, ...] = ()
     podman: str = ""
     podman_socket: bool = False
@@ -325,6 +327,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         info=info,
         swarm=info.get("Swarm", "inactive") not in {"inactive", ""} if info else "swarm" in found,
         containers=frozenset(section.words[0] for section in found.get("container", ()) if section.words),
+        once=tuple(sorted({words[0] for words in each(found, "once") if words})),
         # One without a cgroup has ended since it was seen: dockerd forks to run iptables and the like.
         processes=tuple(process(section) for section in found.get("process", ()) if section.words[2:]),
         podman=word("podman"),

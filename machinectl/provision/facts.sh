@@ -146,6 +146,13 @@ for root in /var/lib/docker $(sed -n -e 's/.*"data-root"[^"]*"\([^"]*\)".*/\1/p'
     $(printf '%s\n' "$unit" | sed -n 's/^[^#]*--data-root[= ]\([^ ]*\).*/\1/p'); do
     followed=$(readlink -f "$root") && [ "$followed" != "${root%/}" ] && say link "${root%/}" "$followed"
     stored=$((${stored:-0} + $(find "$root/containers" -mindepth 1 -maxdepth 1 -type d | wc -l)))
+    # A Swarm node's containers end with its engine: which of those that run are started again neither by it nor by the Swarm.
+    [ -s "$root/swarm/docker-state.json" ] && grep -lE '"RestartPolicy":\{"Name":"(no)?"' "$root"/containers/*/hostconfig.json |
+        while read -r hostconfig; do
+            container=${hostconfig%hostconfig.json}config.v2.json
+            grep -q '"State":{"Running":true' "$container" && ! grep -q '"com.docker.swarm.task.id":' "$container" &&
+                say once "$(sed -n 's/.*"Name":"\/\([A-Za-z0-9_.-]*\)","Driver":.*/\1/p' "$container")"
+        done
 done
 [ "$engine" ] || say stored "$stored"
 read -r phase </etc/docker/machinectl/transaction/phase && say transaction "$phase"

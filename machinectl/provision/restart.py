@@ -19,7 +19,7 @@ BUILDERS = frozenset({"build", "buildx"})
 
 
 def harmless(facts: Facts, allowed: Allowed) -> None:
-    """Refuse a restart that would harm what runs although live-restore is on, unless it is forced."""
+    """Refuse a restart that would harm what runs although live-restore is on, or cannot be, unless it is forced."""
     if allowed.force or not facts.running:
         return
     if facts.unread:
@@ -37,6 +37,13 @@ def harmless(facts: Facts, allowed: Allowed) -> None:
         raise CheckFailed(
             "An image is being built on the host: a restart of the engine ends that",
             f"Wait until it is done, and run this again{allowed.or_force}",
+        )
+    if facts.swarm and facts.once:
+        names = " ".join(facts.once)
+        raise CheckFailed(
+            f"The host is a Swarm node, which has no live-restore: a restart of the engine ends {names} for good, "
+            "as nothing restarts a container without a restart policy",
+            f"Give each a policy, on the host: docker update --restart unless-stopped {names}{allowed.or_force}",
         )
     # systemd's own default (systemd.kill(5)) is control-group; packages of Docker say process.
     kill_mode = (unit.settings(facts.unit, "KillMode") or ["control-group"])[-1]

@@ -7,6 +7,7 @@ import math
 import re
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import paramiko
@@ -136,6 +137,11 @@ class Listener(Packetizer):
                     raise EOFError
                 left = left[sent:]
                 end = time.monotonic() + SEND_TIMEOUT
+
+    def close(self) -> None:
+        # Through a jump host this closes a channel, which is told to a connection that may have ended before.
+        with suppress(EOFError, OSError):
+            super().close()
 
     def read_message(self) -> tuple[int, paramiko.Message]:
         message = super().read_message()

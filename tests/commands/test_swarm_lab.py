@@ -110,6 +110,12 @@ def test_a_swarm_is_made_looked_after_and_goes_on_without_its_leader(
     docker("service", "create", "-q", "--name", "web", "--replicas", "3", *publish, IMAGE, *web)
     until(lambda: len(serving(servers)) == 3, "the service does not run")
 
+    # What neither the engine nor the swarm starts again is not ended unasked.
+    servers["w1"].run(f"docker run -d --name once {IMAGE} /bin/busybox sleep 1d")
+    assert "ends once for good" in cli.refused("regenerate-certs", "-y", "w1")
+    assert servers["w1"].output("docker inspect -f '{{.State.Running}}' once") == "true"
+    servers["w1"].run("docker rm -f once")
+
     # Two at once: one after the other is drained, restarted, and put back as it was.
     docker("node", "update", "--availability", "pause", node_id(cli, "w2"))
     said = cli.ok("regenerate-certs", "-y", "w1", "w2").stderr.splitlines()

@@ -17,7 +17,7 @@ from machinectl.hosts.access import Access
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.joining import Joining, Leaving, address_of
 from machinectl.hosts.roles import Roles, init
-from machinectl.hosts.swarm import Quorum, advice, manager
+from machinectl.hosts.swarm import Quorum, advice, manager, no_manager
 from machinectl.machines.record import Machine
 from machinectl.machines.swarm_node import SwarmNode, node_of
 from machinectl.provision.facts import Facts, parse
@@ -431,3 +431,11 @@ def test_two_nodes_of_a_swarm_are_not_drained_at_once(store: Store, whole: Swarm
             other.__enter__()
         assert whole.availability("w2") == "active"
     assert console.notes == ['"w2" waits for another node of the swarm "m1" to be back']
+
+
+def test_a_manager_that_the_others_have_forgotten_is_told_to_leave_before_it_is_told_to_begin_anew() -> None:
+    leaderless = "rpc error: code = Unknown desc = The swarm does not have a leader."
+    assert no_manager("m1", ["m1"], leaderless).hint.startswith(
+        "Where the others have forgotten it: machinectl swarm leave --force m1\n"
+    )
+    assert "forgotten" not in no_manager("m1", ["m1", "m2"], leaderless).hint

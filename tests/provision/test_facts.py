@@ -72,6 +72,8 @@ def test_an_installed_engine_is_seen_with_its_unit() -> None:
 def test_running_containers_and_swarm_are_seen() -> None:
     assert len(parse(recorded("docker-with-a-container")).containers) == 1
     assert parse(recorded("swarm-node")).swarm
+    said = recorded("swarm-node").replace(b"@end", b"@once web\n@once\n@once db\n@end")
+    assert parse(said).once == ("db", "web")
 
 
 @pytest.mark.parametrize("clock", ["-1", "253402300800", "9" * 30, "1" * 5000, ""])

@@ -391,6 +391,18 @@ def test_a_swarm_node_gets_no_live_restore_and_no_restart_unasked() -> None:
     assert "live-restore" not in json.loads(put(job, DAEMON_JSON))
 
 
+def test_a_swarm_nodes_containers_that_would_not_come_back_are_named_and_kept() -> None:
+    node = host("swarm-node", once=("db", "once"))
+    with pytest.raises(CheckFailed, match="ends db once for good") as raised:
+        configuration.configure(node, target(), Allowed(restart_swarm=True))
+    assert raised.value.hint.startswith(
+        "Give each a policy, on the host: docker update --restart unless-stopped db once"
+    )
+    assert configured(node, allowed=Allowed(restart_swarm=True, force=True)).job.variables["action"] == "restart"
+    # live-restore keeps them elsewhere, whatever a swarm that was left has left there.
+    assert configured(host("docker", once=("db",))).job.variables["action"] == "restart"
+
+
 def test_a_clash_of_flag_and_key_is_found_before_anything_restarts() -> None:
     facts = with_unit("/usr/bin/dockerd -H fd:// --label a=b --log-level info")
     configured(facts)
