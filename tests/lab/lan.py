@@ -117,7 +117,8 @@ class Lab:
         """What is on this machine of hosts, also of those that are there by halves: files, network, processes."""
         mine = (f"link {self.network.bridge}v", f"{self.network.bridge}-h")
         network = {one for one in self.network.left() if one.startswith(mine)}
-        groups = {f"cgroup {group.name}" for group in cgroup.paths(self.network.bridge)[0].glob("h*")}
+        # Directories only: beside the hosts' cgroups lie the kernel's own files, some of them hugetlb.*.
+        groups = {f"cgroup {path.name}" for path in cgroup.paths(self.network.bridge)[0].glob("h*") if path.is_dir()}
         return network | groups | {str(path) for path in self._directory.glob("h*")}
 
     def _ready(self, variants: Sequence[str], suite: str) -> str:
