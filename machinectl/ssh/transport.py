@@ -23,7 +23,7 @@ from paramiko.common import (
 from paramiko.kex_curve25519 import KexCurve25519
 from paramiko.packet import Packetizer
 from paramiko.ssh_exception import IncompatiblePeer
-from paramiko.transport import ServiceRequestingTransport
+from paramiko.transport import ChannelMap, ServiceRequestingTransport
 
 from machinectl.errors import MachineError
 
@@ -254,6 +254,29 @@ def prompts_in(message: paramiko.Message) -> int:
     return number
 
 
+class Channels(ChannelMap):
+    """The open channels of a transport.
+
+    paramiko adds a channel before the channel knows its transport. If the connection ends in between, whoever closes
+    the channels fails on that one, and leaves the others and those who wait for them as they are.
+    """
+
+    def __init__(self, transport: paramiko.Transport) -> None:
+        super().__init__()
+        self._transport = transport
+
+    def put(self, chanid: int, chan: paramiko.Channel) -> None:
+        chan._set_transport(self._transport)  # type: ignore[attr-defined]  # noqa: SLF001 (the stubs leave it out)
+        super().put(chanid, chan)
+
+
+class ChannelEvents(dict[int, threading.Event]):
+    """The events of those who open a channel: one may be added while the end of the connection sets all of them."""
+
+    def values(self) -> list[threading.Event]:  # type: ignore[override]  # a copy, not a view
+        return list(super().values())
+
+
 class Transport(ServiceRequestingTransport):
     """One SSH connection over a socket (or a jump host's channel, which behaves like one)."""
 
@@ -262,6 +285,8 @@ class Transport(ServiceRequestingTransport):
         self._ended: set[int] = set()
         self._sending = threading.Lock()
         super().__init__(sock, packetizer_class=Listener)
+        self._channels = Channels(self)
+        self.channel_events = ChannelEvents()
         self._kex_info = {**self._kex_info, CURVE25519: KexCurve25519}  # type: ignore[has-type]  # the stubs leave it out
         self._preferred_kex = (*self._preferred_kex, CURVE25519)  # type: ignore[has-type]  # as above
         # Ours ends it before (`dial.handshake`): paramiko's begins anew with each part.

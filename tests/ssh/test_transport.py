@@ -1,13 +1,15 @@
-"""The end of a connection through a jump host, whose own connection is over before."""
+"""The end of a connection, in its worst moments."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import socket
+import threading
+from typing import cast
 
-from machinectl.ssh.transport import Listener
+import paramiko
+import pytest
 
-if TYPE_CHECKING:
-    import socket
+from machinectl.ssh.transport import Listener, Transport
 
 
 class ChannelOfTheDead:
@@ -20,3 +22,33 @@ class ChannelOfTheDead:
 def test_a_connection_ends_in_silence_when_the_jump_host_has_gone_before() -> None:
     # Raised in paramiko's thread, it is a traceback on stderr, and whoever waits for the connection's end waits on.
     Listener(cast("socket.socket", ChannelOfTheDead())).close()
+
+
+def test_a_connection_that_ends_while_a_channel_is_opened_is_told_to_who_opens_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Shells are opened in threads of their own while the session may be closed (`test_connect`, under load).
+    class Late(paramiko.Channel):
+        """Stands in for another thread that ends the connection between two lines of paramiko's."""
+
+        def _set_transport(self, transport: paramiko.Transport) -> None:
+            transport.close()
+            super()._set_transport(transport)  # type: ignore[misc]  # the stubs leave it out
+
+    monkeypatch.setattr("paramiko.transport.Channel", Late)
+    here, there = socket.socketpair()
+    with here, there:
+        transport = Transport(here, timeout=10)
+        transport.active = True  # type: ignore[attr-defined]  # the stubs leave it out
+        with pytest.raises(paramiko.SSHException):
+            transport.open_session()
+
+
+def test_a_channel_that_is_opened_while_the_connection_ends_does_not_hide_the_end() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        events = Transport(here, timeout=10).channel_events
+        events[1] = threading.Event()
+        for event in events.values():
+            events[2] = event
+            event.set()
