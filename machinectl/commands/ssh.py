@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.finding import close_all
 from machinectl.errors import UsageError
-from machinectl.hosts.access import keep_host_key, logged_in, pin_host_key
+from machinectl.hosts.access import logged_in, pin_accepted_key, pin_host_key
 from machinectl.hosts.by_ssh import readable
 from machinectl.hosts.driven import known_hosts_path, ssh_endpoint
 from machinectl.machines.chosen import chosen_one, waiting
@@ -61,8 +61,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
     from machinectl.ssh.terminal import run_shell
 
     with logged_in(machine, console, access, ssh=endpoint, quietly=True) as session:
-        with store.writing(machine.name, waiting(console, machine.name)) as held:
-            keep_host_key(held, session)
+        pin_accepted_key(store, console, machine, session)
         return run_shell(session, arguments)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl.atomic import read_file
 from machinectl.errors import MachineError
 from machinectl.hosts.driven import KNOWN_HOSTS, known_hosts_path, ssh_endpoint
+from machinectl.machines.chosen import waiting
 from machinectl.machines.record import Phase
 from machinectl.secret_files import read_secret
 from machinectl.ssh.credentials import Credentials
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held
+    from machinectl.machines.store import Held, Store
     from machinectl.ssh.runner import Follower
     from machinectl.ssh.session import Session
 
@@ -132,6 +133,16 @@ def first_on_the_way(ssh: SSHEndpoint) -> str:
     while ssh.jump:
         name, ssh = ssh.jump.machine, ssh.jump.endpoint
     return name
+
+
+def pin_accepted_key(store: Store, console: Console, machine: Machine, session: Session) -> None:
+    """Pin the host key that a session was accepted with, if it is another one than before.
+
+    Only then is the machine's lock taken: a `provision` may hold it for minutes.
+    """
+    if session.known_hosts != pinned(machine):
+        with store.writing(machine.name, waiting(console, machine.name)) as held:
+            keep_host_key(held, session)
 
 
 def keep_host_key(held: Held, session: Session) -> None:

@@ -9,9 +9,8 @@ import signal
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.access import keep_host_key, logged_in
+from machinectl.hosts.access import logged_in, pin_accepted_key
 from machinectl.hosts.driven import ssh_endpoint
-from machinectl.machines.chosen import waiting
 from machinectl.ssh.copying import unseen
 
 if TYPE_CHECKING:
@@ -119,9 +118,7 @@ def side(store: Store, console: Console, place: Place, access: Access, connectio
         endpoint = dataclasses.replace(endpoint, user=place.user)
     way = logged_in(place.machine, console, access.for_one_host(), ssh=endpoint, quietly=True)
     session = connections.enter_context(way)
-    name = place.machine.name
-    with store.writing(name, waiting(console, name)) as held:
-        keep_host_key(held, session)
+    pin_accepted_key(store, console, place.machine, session)
     return There(session)
 
 

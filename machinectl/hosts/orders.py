@@ -6,10 +6,9 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.access import elevated, keep_host_key, logged_in, pinned
+from machinectl.hosts.access import elevated, logged_in, pin_accepted_key
 from machinectl.hosts.by_ssh import readable
 from machinectl.hosts.driven import ssh_endpoint
-from machinectl.machines.chosen import waiting
 from machinectl.ssh.batch import CONNECT_SECONDS, NotBegun
 from machinectl.ssh.batch import follow as follow_by_system
 
@@ -57,9 +56,7 @@ def carry_out(
             if over.is_set:
                 return None
     with logged_in(machine, console, access, ssh=endpoint, quietly=True) as session:
-        if session.known_hosts != pinned(machine):
-            with store.writing(name, waiting(console, name)) as held:
-                keep_host_key(held, session)
+        pin_accepted_key(store, console, machine, session)
         runner = elevated(session, console, access) if order.sudo else session
         return runner.follow(order.script, say, over, input=order.input)
 

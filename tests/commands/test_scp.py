@@ -184,6 +184,16 @@ def test_a_computer_without_ssh_copies_all_the_same(orion: Store, tmp_path: Path
     assert (tmp_path / "there").read_text() == "a text\n"
 
 
+def test_nothing_waits_for_work_on_a_machine_whose_key_is_known(orion: Store, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a text\n")
+    # As a `provision` of many minutes would hold it.
+    with orion.writing("orion"):
+        for words in (["scp", tmp_path / "file", f"orion:{tmp_path}/there"], ["ssh", "orion", "true"]):
+            done = machinectl("--native-ssh", *words, store=orion.root)
+            assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "there").read_text() == "a text\n"
+
+
 def test_a_file_that_is_there_is_replaced_and_stays_what_it_is_otherwise(orion: Store, tmp_path: Path) -> None:
     (tmp_path / "new").write_text("new\n")
     target, link = tmp_path / "target", tmp_path / "link"
