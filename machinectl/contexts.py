@@ -14,7 +14,6 @@ import errno
 import hashlib
 import json
 import os
-import stat
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +27,7 @@ from machinectl.atomic import (
     write_new,
 )
 from machinectl.errors import MachineError
+from machinectl.ownership import FOREIGN, Exposed, exposed_above, other_writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -332,17 +332,23 @@ class Contexts:
         return os.path.join(self.staging, age, kind, os.path.basename(self.place(kind, name)))
 
     def check_home(self) -> None:
-        """Refuse to make docker's directory in another user's home, who could not use it: sudo may keep HOME."""
+        """Refuse to make docker's directory where another user could replace it, or in another user's home.
+
+        Root is refused there, too: sudo may keep HOME, and its owner could not use what root makes.
+        """
+        if exposed := exposed_above(self.config):
+            raise no_place(exposed)
         above = self.config
         while not os.path.lexists(above):
             above = os.path.dirname(above)
         if os.name != "nt" and os.stat(above).st_uid not in {0, os.geteuid()}:
-            raise no_place(above, "it is another user's")
+            raise no_place(Exposed(above, FOREIGN))
 
     def check_ours(self, directory: str) -> None:
         """Refuse to keep keys where another user could change them, or would find what he cannot change himself."""
-        if why := why_not_ours(os.stat(directory)):
-            raise no_place(directory, why)
+        foreign = os.name != "nt" and os.stat(directory).st_uid != os.geteuid()
+        if why := FOREIGN if foreign else other_writer(directory):
+            raise no_place(Exposed(directory, why))
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -363,21 +369,10 @@ class Contexts:
         return ContextError(f"Cannot write docker's contexts in {self.config}: {why.strerror or why}", hint)
 
 
-def why_not_ours(found: os.stat_result) -> str:
-    """Who else could change what is in a directory; "" where nobody could. A user's own group is the user."""
-    if os.name == "nt":
-        return ""
-    if found.st_uid != os.geteuid():
-        return "it is another user's"
-    if found.st_mode & stat.S_IWOTH:
-        return "everybody may write to it"
-    return "its group may write to it" if found.st_mode & stat.S_IWGRP and found.st_gid != os.getegid() else ""
-
-
-def no_place(directory: str, why: str) -> ContextError:
+def no_place(exposed: Exposed) -> ContextError:
     return ContextError(
-        f"{directory} is no place for keys: {why}",
-        f"See: ls -ld {quoted(directory)}; or keep docker's contexts elsewhere: export DOCKER_CONFIG=<DIR>",
+        f"{exposed.path} is no place for keys: {exposed.why}",
+        exposed.hint("keep docker's contexts elsewhere: export DOCKER_CONFIG=<DIR>"),
     )
 
 

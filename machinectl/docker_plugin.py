@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from machinectl.atomic import forget, quoted, read_file, sync_directory
 from machinectl.errors import MachineError
 from machinectl.json_text import with_value, without
+from machinectl.ownership import exposed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,9 +78,13 @@ def strange(path: str) -> str:
 def put(path: str, program: Sequence[str]) -> None:
     """Write the plugin's file, into docker's directory, which is made where it is not there. Raises MachineError."""
     plugins = os.path.dirname(path)
+    docker = os.path.dirname(plugins)
     with usable(path):
-        make_directory(os.path.dirname(plugins), 0o700)
+        check_private(docker)
+        make_directory(docker, 0o700)
         make_directory(plugins, 0o755)
+        for directory in (docker, plugins):
+            check_private(directory)
     replace(path, content(program), PROGRAM)
 
 
@@ -152,6 +157,15 @@ def replace(path: str, data: bytes, mode: int) -> None:
             forget(temporary)
             raise
         sync_directory(place)
+
+
+def check_private(directory: str) -> None:
+    """Raise MachineError if another user could replace what docker runs from a directory."""
+    if found := exposed(directory):
+        raise MachineError(
+            f"{found.path} is no place for a program of docker's: {found.why}",
+            found.hint("name another place: export DOCKER_CONFIG=<DIR>"),
+        )
 
 
 def check_led_by(directory: str, place: str) -> None:

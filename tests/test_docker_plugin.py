@@ -20,6 +20,7 @@ from machinectl.docker_plugin import plugin_file
 from machinectl.errors import MachineError
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
+from tests.support.docker_plugged import PluggedDocker
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added
@@ -27,8 +28,6 @@ from tests.support.registered import added
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from tests.support.docker_plugged import PluggedDocker
 
 URL = "tcp://192.0.2.1:2376"
 LOGGED_IN = '{\n\t"auths": {\n\t\t"a": {"auth": "dTpw"}\n\t},\n\t"currentContext": "lab", "n": 1.50\n}'
@@ -331,6 +330,26 @@ def test_another_users_directory_is_one_clear_line(in_process: PluggedDocker, tm
     assert os.listdir(in_process.directory) == []
 
 
+@pytest.mark.parametrize("which", ["above", "docker", "docker/cli-plugins"])
+def test_nothing_is_installed_where_another_user_could_replace_it(store: Store, tmp_path: Path, which: str) -> None:
+    need("docker")
+    above = tmp_path / "above"
+    plugged = PluggedDocker(above / "docker", store)
+    plugged.plugin.parent.mkdir(parents=True)
+    opened = above if which == "above" else above / which
+    opened.chmod(0o777)
+    refused = plugged.machinectl("docker-plugin", "install")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[:2] == [
+        f"Error: {opened} is no place for a program of docker's: everybody may write to it",
+        f"  Keep others out: chmod go-w {opened}; or name another place: export DOCKER_CONFIG=<DIR>",
+    ]
+    assert not plugged.plugin.exists()
+    assert not plugged.configuration.exists()
+    subprocess.run(["chmod", "go-w", opened], check=True)
+    assert plugged.machinectl("docker-plugin", "install").returncode == 0
+
+
 def test_what_root_puts_into_a_users_directory_is_the_users(in_process: PluggedDocker) -> None:
     in_process.directory.mkdir()
     in_process.configuration.write_text(LOGGED_IN)
@@ -381,7 +400,7 @@ def test_nobodys_link_leads_root_to_what_is_another_users(in_process: PluggedDoc
 @pytest.fixture
 def disk(in_process: PluggedDocker) -> Iterator[Path]:
     in_process.directory.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", in_process.directory], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", in_process.directory], check=True)
     yield in_process.directory
     subprocess.run(["umount", in_process.directory], check=True)
 

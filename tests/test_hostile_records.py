@@ -250,16 +250,85 @@ def test_what_is_on_its_way_in_goes_to_no_place_that_somebody_laid_there(store: 
     assert list(outside.iterdir()) == []
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o772])
 @pytest.mark.parametrize("which", ["root", "machines", "locks"])
-def test_no_key_is_kept_where_everybody_may_write(store: Store, which: str) -> None:
+def test_no_key_is_kept_where_everybody_may_write(store: Store, which: str, mode: int) -> None:
     os.makedirs(store.machines)
     os.makedirs(store.locks)
-    os.chmod(getattr(store, which), 0o777)
+    opened = getattr(store, which)
+    os.chmod(opened, mode)
     with pytest.raises(StoreError, match="everybody may write to it") as raised:
         added(store, Machine("orion", "none"), {"key.pem": b"secret"})
-    assert raised.value.hint
-    os.chmod(getattr(store, which), 0o1777)
+    assert raised.value.hint.startswith(f"Keep others out: chmod go-w {opened}; or ")
+    os.chmod(opened, mode & ~0o022)
     added(store, Machine("orion", "none"), {"key.pem": b"secret"})
+
+
+def test_no_key_is_kept_where_a_group_of_several_may_write(store: Store) -> None:
+    need("true", root=True)
+    os.mkdir(store.root)
+    os.chmod(store.root, 0o770)
+    os.chown(store.root, -1, 65534)
+    with pytest.raises(StoreError, match="its group may write to it"):
+        added(store, Machine("orion", "none"), {"key.pem": b"secret"})
+    # As with a umask of 002, where everybody has a group of his own.
+    os.chown(store.root, -1, os.getegid())
+    added(store, Machine("orion", "none"), {"key.pem": b"secret"})
+
+
+def test_no_key_is_kept_below_what_another_user_can_rename(tmp_path: Path) -> None:
+    def refused(root: Path) -> str:
+        with pytest.raises(StoreError) as raised:
+            added(Store(str(root)), Machine("orion", "none"), {"key.pem": b"secret"})
+        assert not root.exists()
+        return raised.value.cause
+
+    opened, theirs = tmp_path / "opened", tmp_path / "theirs"
+    for directory in (opened, theirs):
+        directory.mkdir()
+    opened.chmod(0o777)
+    assert refused(opened / "mine" / "store") == f"{opened} is no place for keys: everybody may write to it"
+    (tmp_path / "link").symlink_to(opened)
+    assert refused(tmp_path / "link" / "store") == f"{opened} is no place for keys: everybody may write to it"
+    # In a sticky directory, as /tmp is one, nobody renames what is another user's.
+    opened.chmod(0o1777)
+    added(Store(str(opened / "mine")), Machine("orion", "none"))
+    need("true", root=True)
+    for directory in (tmp_path, *tmp_path.parents[:3]):
+        directory.chmod(0o755)
+    os.chown(theirs, 1234, 1234)
+    (theirs / "sub").mkdir(mode=0o777)
+    (opened / "link").symlink_to(tmp_path)
+    os.chown(opened / "link", 1234, 1234, follow_symlinks=False)
+    os.seteuid(65534)
+    try:
+        assert refused(theirs / "sub" / "store") == f"{theirs} is no place for keys: it is another user's"
+        assert refused(opened / "link" / "store") == f"{opened}/link is no place for keys: it is another user's"
+    finally:
+        os.seteuid(0)
+
+
+def test_what_others_may_read_is_closed_and_said_but_for_what_is_not_the_stores(tmp_path: Path) -> None:
+    root, other = tmp_path / "store", tmp_path / "other"
+    for directory in (root, root / "machines", root / "locks", other):
+        directory.mkdir()
+        directory.chmod(0o755)
+    (other / "page.html").touch()
+    for store in (root, other):
+        done = machinectl("create", "-d", "none", "--url", "unix:///run/x.sock", "orion", store=store)
+        assert done.returncode == 0, done.stderr
+        closed = [line for line in done.stderr.splitlines() if "Closed" in line]
+        assert closed == [
+            f"Warning: Closed {path} to other users: its mode was 755 and is 700 now"
+            for path in (root, root / "locks", root / "machines")
+            if store is root
+        ]
+    assert [path.stat().st_mode & 0o777 for path in (root, root / "machines", other, other / "machines")] == [
+        0o700,
+        0o700,
+        0o755,
+        0o700,
+    ]
 
 
 @pytest.mark.parametrize("which", ["root", "machines", "locks", "orion"])

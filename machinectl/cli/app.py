@@ -173,7 +173,7 @@ def before_the_verb(
     program = program_with(storage_path)
     following = Following()
     ctx.obj = Session(
-        store=Store(storage_path, [following]),
+        store=Store(storage_path, [following], following.said.append),
         following=following,
         console=Terminal(program),
         program=program,

@@ -83,7 +83,7 @@ class Following:
 
     def report(self, warn: Callable[[str], None]) -> None:
         """Say what there is to say, each once."""
-        for text in self.said:
+        for text in dict.fromkeys(self.said):
             warn(text)
         for ((what, mend), cause, hint), names in self.failed.items():
             warn(f"{', '.join(sorted(names))}: {what} is not in step: {cause}\n{hint}; then: {mend}")

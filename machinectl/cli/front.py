@@ -125,7 +125,7 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
         following = Following()
         program = program_with(root)
         try:
-            return answer(Store(root, [following]), flags, names, program) or 0
+            return answer(Store(root, [following], following.said.append), flags, names, program) or 0
         finally:
             if following.has_news:
                 from machinectl.cli.terminal import Terminal

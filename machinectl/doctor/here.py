@@ -17,6 +17,7 @@ from machinectl.errors import MachineError
 from machinectl.machines import docker_machine_store
 from machinectl.machines.record import Phase
 from machinectl.machines.store import into_own_store
+from machinectl.ownership import exposed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -96,21 +97,27 @@ def directories(store: Store) -> Check:
     root = store.root
     if not os.path.lexists(root):
         return ok(STORE, f"{root} is not there yet: there is no machine")
+    if not os.path.isdir(root):
+        return broken(STORE, f"{root} is no directory", "Choose another store: machinectl --storage-path <DIR> ls")
     try:
-        there = [path for path in (root, store.machines, store.locks) if os.path.isdir(path)]
-        private = kept.private(root, list(map(kept.entry_of, there)), kept.Reader.me())
+        inside = [path for path in (store.machines, store.locks) if os.path.isdir(path)]
+        apart = [[root, *inside]] if store.has_own_directory() else [[path] for path in inside]
+        looked = [kept.private(paths[0], list(map(kept.entry_of, paths)), kept.Reader.me()) for paths in apart]
+        replaceable = exposed(root)
         left = shutil.disk_usage(root).free >> 10
     except OSError as exc:
         return broken(STORE, f"{exc.filename} cannot be looked at: {exc.strerror}", f"See: ls -ld {quoted(root)}")
-    if private.hint:
-        return broken(STORE, private.seen, private.hint)
-    if not os.path.isdir(root):
-        return broken(STORE, f"{root} is no directory", "Choose another store: machinectl --storage-path <DIR> ls")
-    if not all(os.access(path, os.R_OK | os.W_OK | os.X_OK) for path in there):
+    for private in looked:
+        if private.hint:
+            return broken(STORE, private.seen, private.hint)
+    if replaceable:
+        otherwise = "choose another store: machinectl --storage-path <DIR> ls"
+        return broken(STORE, f"{replaceable.path}: {replaceable.why}", replaceable.hint(otherwise))
+    if not all(os.access(path, os.R_OK | os.W_OK | os.X_OK) for path in (root, *inside)):
         return broken(STORE, f"{root} cannot be written by you", f"See: ls -ld {quoted(root)}")
     if left < ROOM:
         return broken(STORE, f"the disk of {root} is full: {left} KB left", f"Make room: df -h {quoted(root)}")
-    return ok(STORE, f"{root} is its owner's alone, and can be written")
+    return ok(STORE, f"only its owner can change {root}, and it can be written")
 
 
 def records(store: Store, machines: list[Machine]) -> Iterator[Check]:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing import ClassVar, Self
 
     from machinectl.changes import Change
+    from machinectl.ownership import Exposed
 
     # Told of the store, the name under which a machine was held, what it was before (None: it is new, or cannot be
     # read) and what it is now (None: it is gone, or cannot be read).
@@ -50,6 +51,8 @@ DOCKER_MACHINE_RECORD = "config.json"
 # Where docker-machine keeps its machines where nothing else is said.
 DOCKER_MACHINE_ROOT = "~/.docker/machine"
 PENDING = "pending"
+# What is in a store's own directory.
+OURS = {"locks", "staging", "machines", "removed", "ssh_config", ".ssh_config.tmp"}
 # A cause ends with lines of a journal at times. Characters.
 LONGEST_CAUSE = 4000
 
@@ -83,21 +86,6 @@ def now() -> str:
     from datetime import UTC, datetime
 
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def check_ours(directory: str) -> None:
-    """Refuse to keep keys where another user could put others in their place. Raises StoreError.
-
-    Root may work in anybody's store: with sudo, or in a container.
-    """
-    found = os.stat(directory)
-    open_to_all = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
-    if os.name != "nt" and (open_to_all or os.geteuid() not in {0, found.st_uid}):
-        whose = "everybody may write to it" if open_to_all else "it is another user's"
-        raise StoreError(
-            f"{directory} is no place for keys: {whose}",
-            f"See: ls -ld {quoted(directory)}; or choose another store: machinectl --storage-path <DIR> ls",
-        )
 
 
 class Lock:
@@ -144,9 +132,13 @@ class Lock:
 class Store:
     """The machines of one user. Reading takes no lock and never sees half a record."""
 
-    def __init__(self, root: str = "", followers: Sequence[Follower] = ()) -> None:
+    def __init__(
+        self, root: str = "", followers: Sequence[Follower] = (), warn: Callable[[str], None] = lambda _: None
+    ) -> None:
         # Who is told of each machine that was written, once, when its writer is done with it.
         self.followers = followers
+        # Called with what the person should know of the store itself.
+        self.warn = warn
         self.root = os.path.abspath(root or os.environ.get("MACHINE_STORAGE_PATH", "") or default_root())
         self.machines = os.path.join(self.root, "machines")
         self.staging = os.path.join(self.root, "staging")
@@ -363,11 +355,46 @@ class Store:
                 continue
 
     def make_directory(self, path: str) -> None:
+        """Make the store and a directory in it, both 0700. Raises StoreError if other users could write there."""
+        from machinectl.ownership import exposed_above
+
         with Translated(path):
+            if exposed := exposed_above(self.root):
+                raise self.no_place(exposed)
             os.makedirs(self.root, PRIVATE_DIRECTORY, exist_ok=True)
             os.makedirs(path, PRIVATE_DIRECTORY, exist_ok=True)
             for directory in (self.root, path):
-                check_ours(directory)
+                self.keep_private(directory)
+
+    def keep_private(self, directory: str) -> None:
+        """Close a directory to other users. Raises StoreError if it is another user's, or others may write to it.
+
+        Root may work in anybody's store: with sudo, or in a container.
+        """
+        from machinectl.ownership import FOREIGN, Exposed, other_writer
+
+        found = os.stat(directory)
+        if os.name == "nt":
+            return
+        if os.geteuid() not in {0, found.st_uid}:
+            raise self.no_place(Exposed(directory, FOREIGN))
+        if why := other_writer(directory, found):
+            raise self.no_place(Exposed(directory, why))
+        mode = stat.S_IMODE(found.st_mode)
+        if mode & 0o077 and (directory != self.root or self.has_own_directory()):
+            with Translated(directory):
+                os.chmod(directory, mode & ~0o077)
+            self.warn(f"Closed {directory} to other users: its mode was {mode:o} and is {mode & ~0o077:o} now")
+
+    def has_own_directory(self) -> bool:
+        """Return whether nothing else is in the store's directory: such a thing is not ours to hide."""
+        return set(os.listdir(self.root)) <= OURS
+
+    def no_place(self, exposed: Exposed) -> StoreError:
+        return StoreError(
+            f"{exposed.path} is no place for keys: {exposed.why}",
+            exposed.hint("choose another store: machinectl --storage-path <DIR> ls"),
+        )
 
 
 class Held:
@@ -398,7 +425,7 @@ class Held:
         self.store.make_directory(self.store.locks)
         for directory in (self.store.machines, self.directory):
             if os.path.isdir(directory):
-                check_ours(directory)
+                self.store.keep_private(directory)
         # One step for the interpreter, so that of two threads only one comes through.
         if self.holders.setdefault(path, self) is not self:
             raise MachineError(f'"{self.name}" is being worked on by this very command', "Name each machine once")

@@ -101,10 +101,11 @@ def test_a_store_that_others_can_read_is_closed_by_what_it_says(store: Store) ->
     assert found["Seen"] == f'"open": others may read {directory}, {directory}/key.pem'
     subprocess.run(["sh", "-c", found["Hint"].partition(": ")[2]], check=True)
     assert report(store)["Records"]["Verdict"] == "ok"
-    Path(store.root).chmod(0o777)
-    found = report(store, status=1)["Store"]
-    subprocess.run(["sh", "-c", found["Hint"].partition(": ")[2]], check=True)
-    assert report(store)["Store"]["Verdict"] == "ok"
+    for path in (Path(store.root), Path(store.root).parent):
+        path.chmod(0o777)
+        found = report(store, status=1)["Store"]
+        subprocess.run(["sh", "-c", found["Hint"].partition(": ")[2].partition("; or")[0]], check=True)
+        assert report(store)["Store"]["Verdict"] == "ok"
 
 
 def test_certificates_of_all_machines_are_looked_at_on_disk(store: Store) -> None:

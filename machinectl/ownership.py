@@ -1,0 +1,132 @@
+"""Who else could change what is in a directory, or put another one in its place: no key or program is written there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl.atomic import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EVERYBODY = "everybody may write to it"
+GROUP = "its group may write to it"
+FOREIGN = "it is another user's"
+# As many links as Linux follows in one path.
+LINKS = 40
+# What maps each user ID to itself: a process outside of any user namespace sees it.
+ALL_USERS = [b"0", b"0", b"4294967295"]
+
+
+class Exposed(NamedTuple):
+    """A file or directory that another user can change, and who that is."""
+
+    path: str
+    why: str
+
+    def hint(self, otherwise: str) -> str:
+        """Return what to type: the command that keeps others out, or `otherwise`."""
+        if self.why != FOREIGN and os.stat(self.path).st_uid == os.geteuid():
+            return f"Keep others out: chmod go-w {quoted(self.path)}; or {otherwise}"
+        return f"See: ls -ld {quoted(self.path)}; or {otherwise}"
+
+
+def other_writer(path: str, found: os.stat_result | None = None) -> str:
+    """Return who besides its owner may write to a directory, as a clause; "" if nobody may.
+
+    A sticky one counts too: others may add to it what is not there yet.
+    """
+    found = found or os.stat(path)
+    if os.name == "nt":
+        return ""
+    if found.st_mode & stat.S_IWOTH:
+        return EVERYBODY
+    return GROUP if found.st_mode & stat.S_IWGRP and not is_private_group(path, found) else ""
+
+
+def is_private_group(path: str, found: os.stat_result) -> bool:
+    """Return whether only root and a directory's owner are in its group, as with a umask of 002."""
+    import grp
+    import pwd
+
+    # With an access list the group's bits are the most that anybody on the list has.
+    if "system.posix_acl_access" in getattr(os, "listxattr", lambda _: [])(path):
+        return False
+    if found.st_gid == 0:
+        return True
+    trusted = {0, os.geteuid(), found.st_uid}
+    try:
+        names = grp.getgrgid(found.st_gid).gr_mem
+        members = {pwd.getpwnam(name).pw_uid for name in names}
+    except KeyError:
+        # A container that was started as some user, without a name.
+        return found.st_gid == os.getegid() and found.st_gid not in {group.gr_gid for group in grp.getgrall()}
+    members |= {user.pw_uid for user in pwd.getpwall() if user.pw_gid == found.st_gid}
+    return members <= trusted
+
+
+def exposed_above(path: str) -> Exposed | None:
+    """Return what lets another user put something else in the place of an absolute path; None if nothing does.
+
+    A path that is not there yet is judged by the directory in which it will be made.
+    """
+    if os.name == "nt":
+        return None
+    for directory, entry in lookups(path):
+        found = os.stat(directory)
+        if not is_trusted(found.st_uid):
+            return Exposed(directory, FOREIGN)
+        if why := other_writer(directory, found):
+            if not found.st_mode & stat.S_ISVTX:
+                return Exposed(directory, why)
+            # In a sticky directory an entry is its owner's to replace.
+            if os.path.lexists(entry) and not is_trusted(os.lstat(entry).st_uid):
+                return Exposed(entry, FOREIGN)
+    return None
+
+
+def exposed(directory: str) -> Exposed | None:
+    """Return what lets another user change what is in a directory; None if nothing does."""
+    if found := exposed_above(directory):
+        return found
+    if os.name == "nt" or not os.path.isdir(directory):
+        return None
+    why = other_writer(directory) if is_trusted(os.stat(directory).st_uid) else FOREIGN
+    return Exposed(directory, why) if why else None
+
+
+def lookups(path: str) -> Iterator[tuple[str, str]]:
+    """Yield each directory that a path leads through, by its links too, with the entry that is looked up in it."""
+    place, left, links = os.sep, path.split(os.sep), 0
+    while left:
+        name = left.pop(0)
+        entry = os.path.normpath(os.path.join(place, name))
+        if not name or entry == place:
+            continue
+        yield place, entry
+        if not os.path.lexists(entry):
+            return
+        if not os.path.islink(entry):
+            place = entry
+        elif (links := links + 1) > LINKS:
+            return
+        else:
+            target = os.readlink(entry)
+            left = [*target.split(os.sep), *left]
+            place = os.sep if os.path.isabs(target) else place
+
+
+def is_trusted(uid: int) -> bool:
+    """Return whether what a user owns may hold what is ours. Root may work in anybody's directory."""
+    return os.geteuid() in {0, uid} or uid == 0 or is_unmapped(uid)
+
+
+def is_unmapped(uid: int) -> bool:
+    """Return whether an owner is hidden by a user namespace (toolbox, rootless Podman): the host's root, mostly."""
+    try:
+        with open("/proc/self/uid_map", "rb") as mapped, open("/proc/sys/kernel/overflowuid", "rb") as hidden:
+            return mapped.read().split() != ALL_USERS and uid == int(hidden.read())
+    except OSError:
+        return False
