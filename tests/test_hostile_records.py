@@ -75,7 +75,7 @@ STATES = st.dictionaries(st.sampled_from([*SERVER, "SSHHost", "MAC", "URL"]) | T
 )
 RECORDS = st.fixed_dictionaries(
     {
-        "schema": st.just(1),
+        "schema": st.sampled_from([1, 2]),
         "driver": st.sampled_from(["generic", "none"]) | TEXT,
         "url": st.sampled_from(["tcp://127.0.0.1:1", ""]) | TEXT,
         "tls": st.booleans(),
@@ -90,7 +90,10 @@ RECORDS = st.fixed_dictionaries(
         "mac": TEXT,
         "origin": st.dictionaries(st.sampled_from(["store", "name", "driver"]) | TEXT, VALUES, max_size=3),
         "made": st.booleans(),
-        "jump": st.sampled_from(["orion", "joe@gate:22", "gate,-oX=y", "gate:99999"]) | TEXT,
+        "jump": st.sampled_from(
+            ["orion", "machine:orion", "machine:../x", "host:joe@gate:22", "joe@gate:22", "gate,-oX=y", "gate:99999"]
+        )
+        | TEXT,
     },
 )
 

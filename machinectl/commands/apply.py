@@ -20,8 +20,10 @@ from machinectl.hosts.driven import instance
 from machinectl.hosts.each import LIMIT, at_once, at_work_on
 from machinectl.hosts.turns import Rolling
 from machinectl.machines.alone import alone
+from machinectl.machines.behind import keep_jump_hosts
 from machinectl.machines.chosen import waiting
 from machinectl.machines.engine_options import DECLARED
+from machinectl.machines.jump_hosts import loops, machine_of, shown
 from machinectl.machines.record import Phase
 from machinectl.machines.spec import NO_CERTIFICATES
 
@@ -62,6 +64,9 @@ class Did(StrEnum):
     GONE = "in the file no more"
 
 
+# Why a machine was not begun when another one failed.
+REACHED_THROUGH = '"{name}" is reached through "{other}", which failed'
+LEADS_TO = '"{other}" is reached through "{name}", and was not removed'
 DONE = frozenset({Did.CREATED, Did.CHANGED})
 LEFT = {Action.LEAVE: Did.LEFT, Action.REMOVE: Did.GONE}
 
@@ -128,6 +133,7 @@ def apply(store: Store, console: Console, look: Callable[[], Seen], manner: Mann
     run = Run(store, look(), manner)
     if run.has_work:
         with alone(store, console):
+            keep_jump_hosts(store, console)
             # Another one may have done it meanwhile.
             run = Run(store, look(), manner)
             yield from run.carried_out(console)
@@ -135,10 +141,10 @@ def apply(store: Store, console: Console, look: Callable[[], Seen], manner: Mann
     yield from run.left()
 
 
-def not_begun(turns: Rolling) -> Iterator[Result]:
-    """Those who had no turn. It is known in the end."""
-    for name, way in turns.barred.items():
-        yield Result(name, Did.NOT_BEGUN, MachineError(f'"{name}" is reached through "{way}", which failed'))
+def not_begun(turns: Rolling, why: str) -> Iterator[Result]:
+    """Yield those who had no turn, when all others have ended; `why` is about a name and the other one that failed."""
+    for name, other in turns.barred.items():
+        yield Result(name, Did.NOT_BEGUN, MachineError(why.format(name=name, other=other)))
     for name in turns.stopped:
         yield Result(name, Did.NOT_BEGUN)
 
@@ -243,13 +249,22 @@ class Run:
         to_become = [name for name in self.of(*WORK) if not self.is_to_join_alone(name)]
         names = [*to_become, *changed_by_hand]
         self.rolled = {*filter(self.may_restart, to_become), *changed_by_hand}
-        after = {name: [jump] for name in names if (jump := self.host(name).spec.jump)}
+        after = {name: [machine_of(self.host(name).spec.jump)] for name in names}
         turns = Rolling(names, after, self.rolled, self.manner.batch, self.manner.max_failures)
-        become = chain(self.at_once(console, names, self.become, turns), not_begun(turns))
+        become = chain(self.at_once(console, names, self.become, turns), not_begun(turns, REACHED_THROUGH))
         yield from self.in_their_roles(console, become)
         # Whoever is behind another one goes before it: what is undone there goes through that.
-        first = {jump: [name for name in removed if self.machines[name].jump == jump] for jump in removed}
-        yield from self.at_once(console, removed, self.remove, Rolling(removed, first))
+        jumps = {name: machine_of(self.machines[name].jump) for name in removed}
+        in_loops = {name: loop for loop in loops(jumps) for name in loop}
+        for name, loop in in_loops.items():
+            # Each would wait for another one of them.
+            self.did[name] = Did.FAILED
+            hint = f"Take one of them out: machinectl set --ssh-jump none {name}"
+            yield Result(name, Did.FAILED, MachineError(shown(loop), hint))
+        removed = [name for name in removed if name not in in_loops]
+        first = {jump: [name for name in removed if jumps[name] == jump] for jump in removed}
+        turns = Rolling(removed, first)
+        yield from chain(self.at_once(console, removed, self.remove, turns), not_begun(turns, LEADS_TO))
 
     def in_their_roles(self, console: Console, ended: Iterable[Result]) -> Iterator[Result]:
         """The same results; those who are to have another role in the swarm have it, too, before they are yielded.

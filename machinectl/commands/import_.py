@@ -15,6 +15,7 @@ from machinectl.engine import Endpoint
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.identity import CLIENT_FILES, SERVER_FILES
 from machinectl.machines import docker_machine_store as old_store
+from machinectl.machines.behind import keep_jump_hosts
 from machinectl.machines.chosen import waiting
 from machinectl.machines.fileset import read_pem
 from machinectl.machines.moving import KEY_FILE, LeftOut, becoming, with_remarks, without_key
@@ -66,6 +67,8 @@ def import_(
     """
     root = os.path.abspath(os.path.expanduser(directory)) if directory else old_store.usual_root()
     check_apart(store, root)
+    if not dry_run:
+        keep_jump_hosts(store, console)
     mover = Mover(store, console, root, probe, context=context, dry_run=dry_run)
     for name in old_store.machines(root):
         try:

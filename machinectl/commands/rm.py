@@ -15,7 +15,7 @@ from machinectl.hosts.removal import (
     remove,
     told_of_swarm,
 )
-from machinectl.machines.behind import behind, outermost_first
+from machinectl.machines.behind import behind, keep_jump_hosts, outermost_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +45,7 @@ def rm(
         raise UsageError(
             "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm <NAME>"
         )
+    keep_jump_hosts(store, console)
     others = behind(store)
     known = [name for name in names if can_be_removed(store, name, force=force)]
     if not force:

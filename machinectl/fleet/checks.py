@@ -9,7 +9,7 @@ from machinectl import url
 from machinectl.errors import MachineError
 from machinectl.fleet.keys import SWARM
 from machinectl.fleet.values import as_typed
-from machinectl.machines import create_options
+from machinectl.machines import create_options, jump_hosts
 from machinectl.machines.create_options import CERTIFICATES
 
 if TYPE_CHECKING:
@@ -108,34 +108,19 @@ def check_jumps(hosts: Sequence[Said], names: Collection[str], faults: Faults) -
         through = each.host.spec.jump
         if through and each.driver.name in create_options.WITHOUT_HOST:
             faults.add(each.place(JUMP), f"{JUMP} is for SSH, and driver {each.driver.name} knows of none")
-        if through and "@" not in through and through not in names:
-            near = faults.meant(through, names)
-            more = f": did you mean {near}?" if near else "; another host is written user@host[:port]"
-            typed = as_typed(each.nodes[JUMP], through)
+        machine = jump_hosts.machine_of(through)
+        if machine and machine not in names:
+            near = faults.meant(machine, names)
+            more = (
+                f": did you mean {near}?"
+                if near
+                else f"; another host is written user@host[:port] or {jump_hosts.HOST}NAME"
+            )
+            typed = as_typed(each.nodes[JUMP], machine)
             faults.add(each.place(JUMP), f"{JUMP}: {typed!r} is no host of this file and no machine{more}")
     by_name = {each.host.name: each for each in hosts}
-    for circle in circles(by_name):
-        faults.add(
-            by_name[circle[0]].place(JUMP),
-            f"{JUMP}: {' through '.join([*circle, circle[0]])}: who goes in a circle never gets there",
-        )
-
-
-def circles(hosts: Mapping[str, Said]) -> Iterator[list[str]]:
-    """The hosts that are reached through each other, each circle once, from its first in the file on."""
-    passed: set[str] = set()
-    for name in hosts:
-        way: dict[str, None] = {}
-        at = name
-        while at in hosts and at not in passed and at not in way:
-            way[at] = None
-            at = hosts[at].host.spec.jump
-        if at in way:
-            names = list(way)
-            circle = names[names.index(at) :]
-            first = circle.index(min(circle, key=lambda each: hosts[each].host.place))
-            yield [*circle[first:], *circle[:first]]
-        passed.update(way)
+    for loop in jump_hosts.loops({name: jump_hosts.machine_of(each.host.spec.jump) for name, each in by_name.items()}):
+        faults.add(by_name[loop[0]].place(JUMP), f"{JUMP}: {jump_hosts.shown(loop)}")
 
 
 def advice(hosts: Sequence[Said], machines: Collection[str], faults: Faults) -> Iterator[str]:

@@ -15,7 +15,7 @@ from machinectl import url
 from machinectl.driver.finding import installed, load
 from machinectl.driver.options import judge, typed
 from machinectl.errors import MachineError, UsageError
-from machinectl.machines import create_options, engine_options
+from machinectl.machines import create_options, engine_options, jump_hosts
 from machinectl.machines.create_options import (
     CERTIFICATES,
     ENV_FILE,
@@ -90,13 +90,21 @@ def check_bind(value: OptionValue) -> None:
     engine_options.check_address(str(value))
 
 
+def typed_jump(text: str) -> str:
+    """Return what a file has as a jump host with its type: a bare name is a host of the file or a machine."""
+    return jump_hosts.typed(text, lambda name: "@" not in name)
+
+
 def check_jump(value: OptionValue) -> None:
-    """Refuse what is neither a machine's name nor user@host[:port]. Raises UsageError."""
+    """Refuse what is neither a machine's name nor [user@]host[:port]. Raises UsageError."""
     text = str(value)
-    if "@" not in text:
+    if jump_hosts.machine_of(typed_jump(text)):
         return
+    host = text.removeprefix(jump_hosts.HOST)
+    # ssh's -J takes an IPv6 address without brackets where no port follows.
+    is_bare_v6 = host.count(":") > 1 and "[" not in host
     try:
-        url.parse(f"ssh://{text}")
+        url.parse(f"ssh://{f'[{host}]' if is_bare_v6 else host}")
     except UsageError as exc:
         raise UsageError(f"{text!r} is no jump host", "Write the name of a host, or user@host[:port]") from exc
 

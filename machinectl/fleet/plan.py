@@ -13,6 +13,8 @@ from machinectl.fleet.checks import normal
 from machinectl.fleet.faults import Faults
 from machinectl.fleet.model import Action, Difference, Plan, Step
 from machinectl.machines.engine_options import DECLARED
+from machinectl.machines.jump_hosts import loops, machine_of
+from machinectl.machines.jump_hosts import shown as shown_loop
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.machines.swarm_node import node_of
 from machinectl.masking import without_secret_of, without_secrets
@@ -67,11 +69,23 @@ def plan(
             steps[host.name] = step(fleet, host, machine, has_certificates)
         except MachineError as exc:
             faults.add(host.place, exc.cause, exc.hint)
+    note_loops(fleet, records, faults)
     faults.tell()
     gone = {name: machine for name, machine in read(records).items() if machine.fleet == fleet.path}
-    removed = in_order({name: machine.jump for name, machine in gone.items() if name not in steps})
-    order = in_order({host.name: host.spec.jump for host in fleet.hosts})
+    removed = in_order({name: machine_of(machine.jump) for name, machine in gone.items() if name not in steps})
+    order = in_order({host.name: machine_of(host.spec.jump) for host in fleet.hosts})
     return Plan((*(steps[name] for name in order), *(Step(name, Action.REMOVE) for name in reversed(removed))))
+
+
+def note_loops(fleet: Fleet, records: Mapping[str, Machine | MachineError], faults: Faults) -> None:
+    """Note jump hosts that form a loop of hosts of the file with machines that are not in it."""
+    jumps = {host.name: machine_of(host.spec.jump) for host in fleet.hosts}
+    others = {name: machine_of(machine.jump) for name, machine in read(records).items() if name not in jumps}
+    places = {host.name: host.place for host in fleet.hosts}
+    for loop in loops({**jumps, **others}):
+        other = next((name for name in loop if name in others), "")
+        if loop[0] in places and other:
+            faults.add(places[loop[0]], shown_loop(loop), f"Take one out: machinectl set --ssh-jump none {other}")
 
 
 def read(records: Mapping[str, Machine | MachineError]) -> dict[str, Machine]:

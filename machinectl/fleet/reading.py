@@ -12,13 +12,26 @@ from machinectl.errors import MachineError
 from machinectl.fleet.checks import Said, advice, check
 from machinectl.fleet.document import LONGEST_FILE, MOST_NODES, Listed, Mapped, Text, read
 from machinectl.fleet.faults import Faults
-from machinectl.fleet.keys import COMMON, DRIVER, ENGINE, FOR_HOSTS, GROUPS, LABEL, LABELS, NO_JUMP, SWARM, Drivers
+from machinectl.fleet.keys import (
+    COMMON,
+    DRIVER,
+    ENGINE,
+    FOR_HOSTS,
+    GROUPS,
+    LABEL,
+    LABELS,
+    NO_JUMP,
+    SWARM,
+    Drivers,
+    typed_jump,
+)
 from machinectl.fleet.layers import NOTHING_SAID, Layer, is_null, merged
 from machinectl.fleet.model import Fleet, FleetHost, Login
 from machinectl.fleet.values import Values, Wrong, as_typed, labels_of
 from machinectl.machines import create_options
 from machinectl.machines.create_options import CERTIFICATES, HOST_KEY, LOGIN_SECRETS
 from machinectl.machines.engine_options import EngineOptions, each_once, read_env_file
+from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.record import check_name
 from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.secret_files import read_secret
@@ -316,11 +329,13 @@ class Reading:
 
 
 def jump_of(name: str, own: Layer, found: Mapping[str, OptionValue]) -> str:
-    """What a host's SSH goes through, "" for nothing."""
+    """What a host's SSH goes through, with its type; "" for nothing."""
     jump = str(found.get(JUMP, ""))
+    if jump.lower() == NO_JUMP:
+        return ""
+    jump = typed_jump(jump)
     # Who says of all hosts that they are reached by one of them does not mean that one.
-    is_meant = jump.lower() != NO_JUMP and (jump != name or JUMP in own.entries)
-    return jump if is_meant else ""
+    return jump if machine_of(jump) != name or JUMP in own.entries else ""
 
 
 def login(found: Mapping[str, OptionValue]) -> Login:

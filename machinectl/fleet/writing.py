@@ -15,7 +15,9 @@ import yaml
 
 from machinectl.errors import one_line
 from machinectl.fleet.faults import WrongFile
+from machinectl.fleet.keys import typed_jump
 from machinectl.fleet.reading import DEFAULT_FILE, JUMP, parse_fleet
+from machinectl.machines.jump_hosts import machine_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -115,7 +117,9 @@ def without(draft: Draft, reasons: Mapping[str, str], machines: Collection[str])
     gone = dict(reasons)
     lost = {*gone} - {*machines}
     hosts = [host for host in draft.hosts if host.name not in gone]
-    while behind := {host.name: str(host.keys[JUMP]) for host in hosts if host.keys.get(JUMP) in lost}:
+    while behind := {
+        host.name: jump for host in hosts if (jump := machine_of(typed_jump(str(host.keys.get(JUMP, ""))))) in lost
+    }:
         gone |= {name: f"its jump host {jump} is" for name, jump in behind.items()}
         lost = {*behind} - {*machines}
         hosts = [host for host in hosts if host.name not in gone]

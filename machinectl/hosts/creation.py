@@ -16,7 +16,8 @@ from machinectl.hosts.access import pin_host_key
 from machinectl.hosts.driven import instance, jump_of, led
 from machinectl.hosts.given import read_given
 from machinectl.hosts.ssh_config import tell_of_the_way
-from machinectl.machines import record
+from machinectl.machines import jump_hosts, record
+from machinectl.machines.behind import keep_jump_hosts
 from machinectl.machines.chosen import waiting
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.spec import NO_CERTIFICATES
@@ -57,6 +58,7 @@ class Creation:
         """
         settled = settle(store, self)
         settled.check()
+        keep_jump_hosts(store, console)
         with store.writing(self.name, waiting(console, self.name)) as held:
             begin(held, settled)
             outcomes: list[Outcome] = []
@@ -83,7 +85,7 @@ class Creation:
         settled.check()
         there = self.driver.preview(settled.request)
         machine = settled.begun or Machine(self.name, self.spec.driver, directory=store.directory(self.name))
-        machine.spec = self.spec
+        machine.spec = settled.creation.spec
         settled.place(machine, there)
         ssh = led(machine, there.ssh)
         if ssh and settled.sets_up(ssh):
@@ -177,6 +179,9 @@ def set_up_excluded() -> UsageError:
 def settle(store: Store, creation: Creation) -> Settled:
     """Look at all that is asked. Raises MachineError where the name cannot be used, or a certificate is wrong."""
     record.check_name(creation.name)
+    # Its own name is refused further on, whether or not a host has that name, too.
+    jump = jump_hosts.typed(creation.spec.jump, lambda name: name == creation.name or store.exists(name))
+    creation = replace(creation, spec=replace(creation.spec, jump=jump))
     given = read_given(creation.certificates)
     no_spare = given or creation.spec.tls is False or not creation.spare.whole
     spare = None if no_spare else read_given(creation.spare)

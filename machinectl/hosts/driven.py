@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from machinectl.driver import Instance
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError
+from machinectl.machines import jump_hosts
 from machinectl.machines.record import Phase
-from machinectl.machines.store import Store
+from machinectl.machines.store import NoSuchMachine, Store
 from machinectl.ssh.endpoint import Jump
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ def led(machine: Machine, ssh: SSHEndpoint | None) -> SSHEndpoint | None:
 
 
 def jump_of(machine: Machine) -> Jump | None:
-    """What leads to a machine's SSH, where that was asked for; the name of a machine there is means its host.
+    """Return what leads to a machine's SSH, None if it has no jump host.
 
-    Raises UsageError for what is no host, and MachineError where there is no saying: the jump host's machine has no
-    SSH or cannot be read, or the way leads in a circle.
+    Raises UsageError for what is no host, and MachineError if the jump host's machine does not exist, has no SSH or
+    cannot be read, or if jump hosts form a loop.
     """
     return followed(machine, known_hosts_path(machine), (machine.name,)) if machine.jump else None
 
@@ -62,19 +63,25 @@ def followed(machine: Machine, pins: str, passed: tuple[str, ...]) -> Jump:
     from machinectl.ssh.settings import jump_host
 
     pins = pins if os.path.exists(pins) else ""
+    name = jump_hosts.machine_of(machine.jump)
+    if not name:
+        return Jump(jump_host(jump_hosts.host_of(machine.jump)), pins)
     store = Store(os.path.dirname(os.path.dirname(machine.directory)))
-    if machine.jump == machine.name:
+    # What chooses the host of that name, for a machine that exists or is being created.
+    choose = f"--ssh-jump {jump_hosts.HOST}{name}"
+    choose = f"machinectl set {choose} {machine.name}" if store.exists(machine.name) else choose
+    if name == machine.name:
+        raise MachineError(f'"{name}" cannot be its own jump host', f"If another host has that name: {choose}")
+    if name in passed:
+        loop = list(passed[passed.index(name) :])
+        raise MachineError(jump_hosts.shown(loop), f"Take one of them out: machinectl set --ssh-jump none {loop[0]}")
+    try:
+        gate = store.read(name)
+    except NoSuchMachine as exc:
         raise MachineError(
-            f'"{machine.name}" cannot be its own jump host', "Name another one: machinectl set --ssh-jump <HOST> <NAME>"
-        )
-    if not store.exists(machine.jump):
-        return Jump(jump_host(machine.jump), pins)
-    if machine.jump in passed:
-        raise MachineError(
-            f"The jump hosts lead in a circle: {' -> '.join([*passed, machine.jump])}",
-            f"Take one of them out: machinectl set --ssh-jump none {passed[0]}",
-        )
-    gate = store.read(machine.jump)
+            f'The jump host of "{machine.name}" is the machine "{name}", which does not exist',
+            f"If a host of that name is meant: {choose}; see the machines: machinectl ls",
+        ) from exc
     ssh = driver_of(gate).where(instance(gate)).ssh
     if ssh is None:
         raise MachineError(

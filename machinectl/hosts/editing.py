@@ -10,6 +10,7 @@ from machinectl.driver.options import lasting
 from machinectl.errors import UsageError
 from machinectl.hosts.creation import without_ssh
 from machinectl.hosts.driven import driver_of, instance, where
+from machinectl.machines import jump_hosts
 from machinectl.machines.record import PROVISION, Phase
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 class Edit:
     """What to change; what is None or empty stays as it is.
 
-    `jump` is "" for no jump host. `engine` is engine options by their keys, `options` the driver's by their names.
-    `provision` is whether the host shall be an engine host of ours, which `provision` makes it.
+    `jump` is "" for no jump host; one without its type is a machine's if there is one of that name. `engine` is engine
+    options by their keys, `options` the driver's by their names. `provision` is whether the host shall be an engine
+    host of ours, which `provision` makes it.
     """
 
     url: str | None = None
@@ -60,7 +62,7 @@ class Edit:
         if self.provision is not None:
             machine.provision = self.provision
         if self.jump is not None:
-            machine.jump = self.jump
+            machine.jump = jump_hosts.typed(self.jump, held.store.exists)
             if self.jump and where(machine).ssh is None:
                 raise without_ssh(machine)
         if self.tls is not None:

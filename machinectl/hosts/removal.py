@@ -12,7 +12,7 @@ from machinectl.console import agreed
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError
 from machinectl.hosts.driven import instance
-from machinectl.machines.behind import jump_of
+from machinectl.machines.behind import gate_of
 from machinectl.machines.chosen import waiting
 from machinectl.machines.origin import maker
 from machinectl.machines.record import BrokenRecord
@@ -161,7 +161,7 @@ def leave(held: Held, console: Console, *, force: bool, purge: Purge | None, for
 
 def check_nobody_behind(store: Store, console: Console, name: str, others: Iterable[str], *, force: bool) -> None:
     """Refuse to forget the jump host of those of `others` that are there yet; with `force` say whose it was."""
-    others = [other for other in others if jump_of(store, other) == name]
+    others = [other for other in others if gate_of(store, other) == name]
     if not others:
         return
     cause = f"the SSH of {', '.join(others)} goes through it"

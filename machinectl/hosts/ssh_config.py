@@ -13,6 +13,7 @@ from machinectl.atomic import Translated, read_file, replace_file
 from machinectl.errors import MachineError, meant
 from machinectl.hosts.by_ssh import block
 from machinectl.hosts.driven import where
+from machinectl.machines.jump_hosts import host_of
 from machinectl.machines.record import Phase
 from machinectl.machines.store import Lock
 
@@ -74,9 +75,10 @@ def follow(store: Store, name: str, after: Machine | None) -> None:
 
 def tell_of_the_way(store: Store, console: Console, machine: Machine) -> None:
     """Say what a person may not know of a machine's jump host that was just asked for."""
-    if machine.jump and not store.exists(machine.jump) and (near := meant(machine.jump, store.names())):
+    host = host_of(machine.jump)
+    if host and (near := meant(host, store.names())):
         console.note(
-            f'"{machine.jump}" is no machine, but a host as ssh knows it. Where "{near}" is meant: '
+            f'"{host}" is no machine, but a host as ssh knows it. Where "{near}" is meant: '
             f"machinectl set --ssh-jump {near} {machine.name}"
         )
     # docker tells its ssh an address alone.

@@ -5,27 +5,56 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
+from machinectl.machines import jump_hosts
+from machinectl.machines.chosen import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from machinectl.console import Console
     from machinectl.machines.store import Store
 
 
 def behind(store: Store) -> dict[str, list[str]]:
-    """By what their SSH goes through next, the machines that are behind it; broken records go through nothing."""
+    """By the machine that their SSH goes through next, the machines that are behind it, as far as they can be read."""
     found: dict[str, list[str]] = {}
     for name in store.names():
-        if jump := jump_of(store, name):
-            found.setdefault(jump, []).append(name)
+        if machine := gate_of(store, name):
+            found.setdefault(machine, []).append(name)
     return found
 
 
-def jump_of(store: Store, name: str) -> str:
+def gate_of(store: Store, name: str) -> str:
+    """Return the machine that a machine's SSH goes through, "" if there is none or the record cannot be read."""
     try:
-        return store.read(name).jump
+        return jump_hosts.machine_of(store.read(name).jump)
     except MachineError:
         return ""
+
+
+def keep_jump_hosts(store: Store, console: Console) -> None:
+    """Write down what the jump hosts in records of earlier versions mean: a machine, or another host.
+
+    They had one name for both, so this comes before a machine gets a name or loses it. No lock may be held.
+    """
+    for name in store.names():
+        if is_untyped(store, name):
+            with store.writing(name, waiting(console, name)) as held:
+                if is_untyped(store, name):
+                    held.write()
+    for machine in store.removed():
+        if machine.untyped_jump:
+            with store.writing(machine.name, waiting(console, machine.name)):
+                for there in store.removed():
+                    if there.name == machine.name:
+                        store.write_removed(there)
+
+
+def is_untyped(store: Store, name: str) -> bool:
+    try:
+        return store.read(name).untyped_jump
+    except MachineError:
+        return False
 
 
 def outermost_first(names: Sequence[str], others: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:

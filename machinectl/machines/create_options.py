@@ -44,7 +44,10 @@ NO_TLS = Declared("no-tls", "", "Speak to the engine without TLS.")
 NO_PROVISION = Declared("no-provision", "", "Register the host as it is, and change nothing on it.")
 NO_CONTEXT = Declared("no-context", "", "Make no docker context of the machine.")
 JUMP = Declared(
-    "ssh-jump", "NAME|USER@HOST[:PORT]", "What its SSH goes through: a machine, or another host as ssh's -J takes it."
+    "ssh-jump",
+    "NAME|[USER@]HOST[:PORT]",
+    "What its SSH goes through: a machine, else another host as ssh's -J takes it. machine:NAME and host:HOST are "
+    "for that one alone.",
 )
 
 TLS_DIR = Declared("tls-dir", "DIR", "Certificates to use, ca.pem, cert.pem and key.pem in DIR.", is_path=True)

@@ -8,14 +8,16 @@ from machinectl.errors import MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from machinectl.changes import Change
     from machinectl.machines.engine_options import EngineOptions
     from machinectl.machines.spec import MachineSpec
 
-SCHEMA = 1
+# Version 2 has jump hosts with their type (`jump_hosts`); a record without one is the same in both versions, and is
+# written as version 1, which earlier releases read.
+SCHEMA, WITHOUT_JUMP = 2, 1
 # The verb that may be pending.
 PROVISION = "provision"
 
@@ -46,7 +48,7 @@ class Machine:
     that was begun there and not finished, `failure` what failed last and when, `mac` the address of its network card
     where that is known, `origin` whose it was before (`origin.Origin`), `swarm` what its engine is in Docker's Swarm
     (`swarm_node.SwarmNode`). Keys that this version does not know are kept in `unknown`. `directory` is the machine's,
-    absolute, where it was read from a store.
+    absolute, where it was read from a store. `untyped_jump` is whether an earlier version wrote the record's `jump`.
     """
 
     __slots__ = (
@@ -71,6 +73,7 @@ class Machine:
         "swarm",
         "tls",
         "unknown",
+        "untyped_jump",
         "url",
     )
 
@@ -87,6 +90,7 @@ class Machine:
         self.provision = True
         self.context = True
         self.jump = ""
+        self.untyped_jump = False
         self.fleet = ""
         self.made = False
         self.mac = ""
@@ -161,7 +165,7 @@ class Machine:
         import json
 
         known = {
-            "schema": SCHEMA,
+            "schema": SCHEMA if self.jump else WITHOUT_JUMP,
             "driver": self.driver,
             "options": self.options,
             "driver_state": self.driver_state,
@@ -207,8 +211,11 @@ OPTIONAL: Mapping[str, type] = {
 }
 
 
-def parse(name: str, text: bytes, directory: str = "") -> Machine:
-    """Read a machine.json of the machine in `directory`. Raises BrokenRecord saying what is wrong with it."""
+def parse(name: str, text: bytes, directory: str = "", is_machine: Callable[[str], bool] = lambda _: False) -> Machine:
+    """Read a machine.json of the machine in `directory`. Raises BrokenRecord saying what is wrong with it.
+
+    `is_machine` decides what an earlier version's jump host is: it had one name for machines and other hosts.
+    """
     import json
 
     try:
@@ -248,7 +255,13 @@ def parse(name: str, text: bytes, directory: str = "") -> Machine:
     machine.options = data.pop("options", {})
     machine.provision = data.pop("provision", True)
     machine.context = data.pop("context", True)
-    machine.jump = data.pop("jump", "")
+    if jump := data.pop("jump", ""):
+        from machinectl.machines.jump_hosts import host_of, machine_of, resolved
+
+        machine.untyped_jump = schema < SCHEMA
+        if not (machine.untyped_jump or host_of(jump) or is_name(machine_of(jump))):
+            raise broken(name, 'has a "jump" that is neither machine:NAME nor host:NAME')
+        machine.jump = resolved(jump, is_machine) if machine.untyped_jump else jump
     machine.fleet = data.pop("fleet", "")
     machine.made = data.pop("made", False)
     machine.pending = data.pop("pending", "")

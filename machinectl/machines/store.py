@@ -221,7 +221,7 @@ class Store:
             if exc.errno in NO_RECORD:
                 raise record.broken(name, f"cannot be read ({exc.strerror})") from exc
             raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -ld {quoted(path)}") from exc
-        return record.parse(name, text, self.directory(name))
+        return record.parse(name, text, self.directory(name), self.exists)
 
     def read_all(self) -> dict[str, record.Machine | MachineError]:
         """Every machine by its name, or why its record cannot be read."""
@@ -324,10 +324,17 @@ class Store:
         for name in names:
             directory = os.path.join(self.kept, name)
             try:
-                found.append(record.parse(name, read_file(os.path.join(directory, RECORD), LONGEST_RECORD), directory))
+                text = read_file(os.path.join(directory, RECORD), LONGEST_RECORD)
+                found.append(record.parse(name, text, directory, self.exists))
             except (OSError, record.BrokenRecord):
                 continue
         return found
+
+    def write_removed(self, machine: record.Machine) -> None:
+        """Replace the record of a machine that was removed; its name is held."""
+        if self.lock_path(machine.name) not in Held.holders:
+            raise RuntimeError(f"{machine.name} is not held")
+        replace_file(os.path.join(self.kept, machine.name, RECORD), machine.dump())
 
     def forget_removed(self, name: str) -> None:
         """Keep nothing any more of a machine that was removed."""

@@ -15,7 +15,7 @@ import pytest
 
 from machinectl.changes import FileMade
 from machinectl.machines.engine_options import EngineOptions
-from machinectl.machines.record import Machine, Phase
+from machinectl.machines.record import SCHEMA, Machine, Phase
 from machinectl.machines.store import Store
 from tests.support.program import COMMAND, machinectl
 from tests.support.registered import added, register
@@ -245,7 +245,7 @@ def test_what_docker_machine_made_is_listed_and_never_touched(orionbox: Store) -
 
 def test_a_record_of_a_newer_version_is_never_rewritten(orionbox: Store) -> None:
     path = Path(orionbox.directory("orionbox"), "machine.json")
-    newer = json.dumps({**json.loads(path.read_text()), "schema": 2})
+    newer = json.dumps({**json.loads(path.read_text()), "schema": SCHEMA + 1})
     path.write_text(newer)
     result = machinectl("set", "--label", "a=b", "orionbox", store=orionbox.root)
     assert result.returncode == 1

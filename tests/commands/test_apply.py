@@ -270,7 +270,7 @@ def test_the_first_engine_that_fails_ends_the_roll_and_stops_nobody_else(store: 
 
 
 def test_nobody_behind_a_jump_host_that_failed_begins_and_each_is_told_why(store: Store) -> None:
-    steps = [step("web", Action.CREATE, jump="gate"), step("gate", Action.CREATE), step("new", Action.CREATE)]
+    steps = [step("web", Action.CREATE, jump="machine:gate"), step("gate", Action.CREATE), step("new", Action.CREATE)]
     run = Scripted(store, steps, {}, "gate", MANNER)
     results = list(run.carried_out(Quiet()))
     assert [(result.name, result.did) for result in results if result.name != "new"] == [
@@ -383,8 +383,25 @@ def test_why_no_swarm_can_be_is_told_once(store: Store) -> None:
     assert "A swarm of workers alone cannot be" in str(results[0].error)
 
 
+def test_machines_that_are_gone_and_form_a_loop_are_an_error_that_names_it(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "fleet.yaml"
+    file.write_text("hosts: {}\n")
+    for name, jump in (("a", "machine:b"), ("b", "machine:a"), ("c", "machine:a")):
+        machine = Machine(name, "none", url=f"unix:///run/{name}.sock")
+        machine.driver_state = json.dumps({"URL": machine.url})
+        machine.jump, machine.fleet = jump, str(file)
+        added(store, machine)
+    done = machinectl("apply", "--prune", "--yes", "-f", file, store=store.root)
+    assert (done.returncode, store.names()) == (1, ["a", "b"]), done.stderr
+    assert "jump hosts form a loop: a -> b -> a" in done.stderr
+    assert "machinectl set --ssh-jump none a" in done.stderr
+    file.write_text("hosts: {a: {driver: generic, generic-ip-address: a.lan, ssh-jump: b}}\n")
+    done = machinectl("plan", "-f", file, store=store.root)
+    assert (done.returncode, "fleet.yaml:1:9: jump hosts form a loop: a -> b -> a" in done.stderr) == (1, True)
+
+
 def test_a_machine_that_is_gone_and_its_jump_host_go_in_that_order(store: Store) -> None:
-    for name, jump in (("gate", ""), ("web", "gate")):
+    for name, jump in (("gate", ""), ("web", "machine:gate")):
         machine = Machine(name, "none", url=f"unix:///run/{name}.sock")
         machine.driver_state = json.dumps({"URL": machine.url})
         machine.jump, machine.fleet = jump, MANNER.path

@@ -215,7 +215,7 @@ def test_our_own_record_is_shown_field_by_field() -> None:
     machine.unknown = {"later": "x"}
     machine.origin = {"store": "/old", "name": "orion", "driver": "generic"}
     machine.options = {"url": "tcp://192.168.0.29:2376"}
-    machine.jump = "gate"
+    machine.jump = "host:gate"
     assert ours(machine, DIRECTORY) == {
         "Name": "orionbox",
         "DriverName": "none",
@@ -227,7 +227,7 @@ def test_our_own_record_is_shown_field_by_field() -> None:
         "Made": False,
         "Provision": True,
         "Context": True,
-        "Jump": "gate",
+        "Jump": "host:gate",
         "Labels": {"rack": "a"},
         "Engine": {"Options": ["mtu=1400"], "TLSSANs": ["orion.lan"], "InstallURL": "https://get.lan"},
         "MAC": "",

@@ -108,7 +108,7 @@ def test_ansible_goes_through_a_machine_to_one_behind_it(store: Store, sshd: Ssh
     register(store, "gate", sshd)
     machine = register(store, "inner", sshd)
     with store.writing("inner") as held:
-        held.machine.jump = "gate"
+        held.machine.jump = "machine:gate"
         held.write()
     arguments = ansible.variables(store.read("inner"))["ansible_ssh_common_args"]
     assert f"{store.directory('gate')}/known_hosts" in arguments

@@ -84,9 +84,11 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
             "ssh-jump: 'rigel' is no host of this file and no machine; another host is written user@host",
         ),
         ("ssh-jump: gats", "ssh-jump: 'gats' is no host of this file and no machine: did you mean gate?"),
+        ("ssh-jump: 'machine:rigel'", "ssh-jump: 'rigel' is no host of this file and no machine"),
+        ("ssh-jump: 'host:'", "ssh-jump: 'host:' is no jump host. Write the name of a host, or user@host[:port]"),
         ("ssh-jump: 'ops@'", "ssh-jump: 'ops@' is no jump host. Write the name of a host, or user@host[:port]"),
         ("ssh-jump: '-oProxyCommand=x@y'", "ssh-jump: '-oProxyCommand=x@y' is no jump host."),
-        ("ssh-jump: orion", "ssh-jump: orion through orion: who goes in a circle never gets there"),
+        ("ssh-jump: orion", "ssh-jump: jump hosts form a loop: orion -> orion"),
         ("tls-dir: a, tls-ca-cert: b", "orion has tls-dir and tls-ca-cert, which exclude each other"),
         ("tls-dir: a, no-tls: true", "orion has tls-dir and no-tls, which exclude each other"),
         ("tls-client-key: a", "orion lacks tls-ca-cert and tls-client-cert, or tls-dir in their place"),
@@ -168,14 +170,22 @@ def test_jump_hosts_are_of_the_file_or_machines_or_anywhere_and_never_in_a_circl
           b: {{generic-ip-address: b, ssh-jump: a}}
           c: {{generic-ip-address: c, ssh-jump: b}}
         """
-    for jump in ("gate", "ops@gate", "ops@gate:2222", "'ops@[fd00::1]:22'"):
+    for jump, meant in (
+        ("gate", "machine:gate"),
+        ("machine:gate", "machine:gate"),
+        ("ops@gate", "host:ops@gate"),
+        ("ops@gate:2222", "host:ops@gate:2222"),
+        ("'ops@[fd00::1]:22'", "host:ops@[fd00::1]:22"),
+        ("host:gate", "host:gate"),
+        ("host:fd00::1", "host:fd00::1"),
+    ):
         assert [host.spec.jump for host in parsed(text.format(a=jump), machines=["gate"]).hosts] == [
-            jump.strip("'"),
-            "a",
-            "b",
+            meant,
+            "machine:a",
+            "machine:b",
         ]
     assert faults(text.format(a="c")) == [
-        "3:40: ssh-jump: a through c through b through a: who goes in a circle never gets there",
+        "3:40: ssh-jump: jump hosts form a loop: a -> c -> b -> a",
     ]
 
 

@@ -185,8 +185,8 @@ def test_an_inventory_becomes_a_fleet_that_can_be_read(store: Store, tmp_path: P
     assert hosts["web-1-2"].spec.options["generic-ssh-user"] == ""
     assert hosts["web-1"].spec.labels == {"web": ""}
     assert {name: hosts[name].spec.jump for name in ("dc", "dd", "de")} == {
-        "dc": "joe@hop:2222",
-        "dd": "web-1-2",
+        "dc": "host:joe@hop:2222",
+        "dd": "machine:web-1-2",
         "de": "",
     }
     for line in (
@@ -347,8 +347,8 @@ def test_a_config_becomes_a_fleet_that_can_be_read(store: Store, config: Path) -
     assert done.returncode == 0, done.stderr
     hosts = {host.name: host for host in parse_fleet(done.stdout.encode(), "/x/fleet.yaml", (), {}).hosts}
     assert list(hosts) == ["inner", "web1.lan", "bastion", "web2.lan", "x.lan", "in-house"]
-    assert hosts["web2.lan"].spec.jump == "bastion"
-    assert hosts["in-house"].spec.jump == "hopper@hop:23"
+    assert hosts["web2.lan"].spec.jump == "machine:bastion"
+    assert hosts["in-house"].spec.jump == "host:hopper@hop:23"
     assert hosts["web1.lan"].spec.options["generic-ssh-port"] == 2022
     assert f"{config}:21: what follows this Match is passed over: what it asks is not known here" in done.stderr
     assert "github.com is left out: who logs in as git does so at a forge" in done.stderr
@@ -372,13 +372,13 @@ def test_what_is_wrong_in_a_config_is_told_with_its_line(text: str, line: int, s
 @pytest.mark.parametrize(
     ("config", "jump"),
     [
-        ("Host a\n ProxyJump gate\nHost gate\n HostName gate.lan", "gate"),
-        ("Host a\n ProxyJump joe@gate:23\nHost gate\n HostName gate.lan\n User me", "joe@gate.lan:23"),
-        ("Host a\n ProxyJump hop\nHost h*\n HostName %h.lan\n User me\n Port 23", "me@hop.lan:23"),
-        ("Host a\n ProxyJump ssh://me@[fd00::1]:23/", "me@[fd00::1]:23"),
-        ("Host a\n ProxyJump me@[fd00::1]", "me@[fd00::1]"),
+        ("Host a\n ProxyJump gate\nHost gate\n HostName gate.lan", "machine:gate"),
+        ("Host a\n ProxyJump joe@gate:23\nHost gate\n HostName gate.lan\n User me", "host:joe@gate.lan:23"),
+        ("Host a\n ProxyJump hop\nHost h*\n HostName %h.lan\n User me\n Port 23", "host:me@hop.lan:23"),
+        ("Host a\n ProxyJump ssh://me@[fd00::1]:23/", "host:me@[fd00::1]:23"),
+        ("Host a\n ProxyJump me@[fd00::1]", "host:me@[fd00::1]"),
         ("Host a\n ProxyJump none\nHost *\n ProxyJump gate", ""),
-        ("Host *\n ProxyJump gate\nHost a gate", "gate"),
+        ("Host *\n ProxyJump gate\nHost a gate", "machine:gate"),
     ],
 )
 def test_a_jump_host_is_a_host_of_the_file_or_told_in_full(tmp_path: Path, config: str, jump: str) -> None:

@@ -163,7 +163,7 @@ def test_a_host_without_a_machine_is_created_one_that_is_right_is_left_and_one_t
             [Difference("labels", "", "role=web"), Difference("engine-bind", "", ADDRESS)],
             id="an engine of others is not restarted",
         ),
-        pytest.param({"jump": "ops@gate:22"}, {}, [Difference("ssh-jump", "", "ops@gate:22")], id="jump host"),
+        pytest.param({"jump": "host:gate"}, {}, [Difference("ssh-jump", "", "host:gate")], id="jump host"),
         pytest.param(
             {"options": {"generic-ssh-key": "/root/.ssh/id"}},
             {"options": {"generic-ssh-key": "~/.ssh/id"}},
@@ -323,8 +323,10 @@ def test_what_another_driver_has_not_made_yet_is_gone_on_with() -> None:
 
 
 def test_jump_hosts_come_before_those_behind_them_and_go_after_them() -> None:
-    gone = {name: machine(name, jump=jump, options=ELSEWHERE) for name, jump in (("x", "y"), ("y", ""))}
-    found = planned([host("a", jump="b"), host("b", jump="c"), host("c", jump="ops@gate"), host("d")], gone)
+    gone = {name: machine(name, jump=jump, options=ELSEWHERE) for name, jump in (("x", "machine:y"), ("y", ""))}
+    found = planned(
+        [host("a", jump="machine:b"), host("b", jump="machine:c"), host("c", jump="host:d"), host("d")], gone
+    )
     assert [step.name for step in found.steps] == ["c", "b", "a", "d", "x", "y"]
 
 
@@ -363,7 +365,7 @@ SPECS = st.builds(
     tls=st.sampled_from([None, False]),
     provision=st.booleans(),
     context=st.booleans(),
-    jump=WORDS,
+    jump=st.just("") | WORDS.map("host:h{}".format),
 )
 
 

@@ -142,7 +142,7 @@ def test_a_host_is_not_reached_through_itself_by_a_default() -> None:
         defaults: {driver: generic, ssh-jump: gate}
         hosts: {gate: {generic-ip-address: gate}, orion: {generic-ip-address: orion}}
         """)
-    assert [host.spec.jump for host in fleet.hosts] == ["", "gate"]
+    assert [host.spec.jump for host in fleet.hosts] == ["", "machine:gate"]
 
 
 @pytest.mark.parametrize("text", ["on", "10:20:30:40:50:11", "0123", "1e3", "2026-11-25", "0x1f", "=", "No", "1_000"])

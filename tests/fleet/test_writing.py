@@ -158,7 +158,7 @@ def machines(draw: st.DrawFn, name: str) -> Machine:
         bind=draw(st.sampled_from(["", "192.0.2.1", "fd00::1"])),
     )
     machine.provision, machine.context = draw(st.booleans()), draw(st.booleans())
-    machine.jump = draw(st.sampled_from(["", "joe@hop", "joe@[fd00::1]:22"]))
+    machine.jump = draw(st.sampled_from(["", "host:joe@hop", "host:joe@[fd00::1]:22", "host:hop"]))
     return machine
 
 
@@ -217,7 +217,7 @@ def test_who_is_named_is_in_the_file_and_nobody_else(store: Store) -> None:
 def test_what_is_half_made_or_broken_or_there_twice_is_a_comment_that_says_why(store: Store) -> None:
     made(store, "orion")
     made(store, "twin", options={"generic-ip-address": "ORION.lan"})
-    made(store, "inner", jump="twin")
+    made(store, "inner", jump="machine:twin")
     made(store, "half", phase=Phase.CREATING)
     made(store, "foreign", driver="nonesuch")
     made(store, "broken")
@@ -225,7 +225,10 @@ def test_what_is_half_made_or_broken_or_there_twice_is_a_comment_that_says_why(s
     console = Quiet()
     words = fleet_init(store, console, [])
     assert [warning.split()[0] for warning in console.warnings] == ["broken", "foreign", "half", "twin"]
-    assert [(host.name, host.spec.jump) for host in read(words, store).hosts] == [("inner", "twin"), ("orion", "")]
+    assert [(host.name, host.spec.jump) for host in read(words, store).hosts] == [
+        ("inner", "machine:twin"),
+        ("orion", ""),
+    ]
     comments = [line.strip() for line in words.splitlines() if "is left out" in line]
     assert comments[0].startswith('# broken is left out: The machine.json of "broken" is not JSON')
     assert comments[1].startswith('# foreign is left out: Driver "nonesuch" not found.')

@@ -25,7 +25,8 @@ from machinectl.hosts.driven import known_hosts_path, ssh_endpoint
 from machinectl.hosts.editing import Edit
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.states import state_of
-from machinectl.machines.record import Machine, Phase
+from machinectl.machines.jump_hosts import typed
+from machinectl.machines.record import BrokenRecord, Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.ssh.endpoint import Jump, SSHEndpoint
 from machinectl.ssh.errors import HostKeyRefused
@@ -48,7 +49,7 @@ def jumps(store: Store, **jumps: str) -> None:
     """Have machines go through jump hosts, whatever these are."""
     for name, jump in jumps.items():
         with store.writing(name) as held:
-            held.machine.jump = jump
+            held.machine.jump = typed(jump, store.exists)
             held.write()
 
 
@@ -292,8 +293,8 @@ class TestOfTheRecord:
         registered(store, "orion", "gate")
         console = Quiet()
         set_machine(store, console, "orion", Edit(jump="gate"))
-        assert console.notes == ['"orion" now: SSH through gate']
-        assert store.read("orion").spec.jump == "gate"
+        assert console.notes == ['"orion" now: SSH through machine:gate']
+        assert store.read("orion").spec.jump == "machine:gate"
         done = machinectl("set", "--ssh-jump", "none", "orion", store=store.root)
         assert (done.stderr.splitlines()[0], store.read("orion").jump) == ('"orion" now: no jump host', "")
 
@@ -306,7 +307,10 @@ class TestOfTheRecord:
     def test_leads_in_no_circle(self, store: Store) -> None:
         registered(store, "orion", "gate", "rigel")
         jumps(store, gate="rigel", rigel="orion")
-        for jump, why in (("gate", "lead in a circle: orion -> gate"), ("orion", "cannot be its own jump host")):
+        for jump, why in (
+            ("gate", "jump hosts form a loop: orion -> gate -> rigel -> orion"),
+            ("orion", "cannot be its own jump host"),
+        ):
             with pytest.raises(MachineError, match=why), store.writing("orion") as held:
                 Edit(jump=jump).carry_out(held)
         assert store.read("orion").jump == ""
@@ -315,9 +319,9 @@ class TestOfTheRecord:
         registered(store, "orion", "gate", url="ssh://ops@192.0.2.7")
         jumps(store, gate="orion", orion="gate")
         found = state_of(store.read("orion"), timeout=60)
-        assert (found.state, "lead in a circle" in found.error) == (State.ERROR, True)
+        assert (found.state, "jump hosts form a loop" in found.error) == (State.ERROR, True)
         for asked in (ssh_endpoint, block, endpoint):
-            with pytest.raises(MachineError, match="lead in a circle"):
+            with pytest.raises(MachineError, match="jump hosts form a loop"):
                 asked(store.read("orion"))
 
     def test_needs_a_machine_with_ssh_at_both_ends(self, store: Store) -> None:
@@ -344,7 +348,7 @@ class TestOfTheRecord:
         jumps(store, orion="gate")
         console = Quiet()
         rename(store, console, "gate", "door")
-        assert [store.read(name).jump for name in ("door", "orion", "rigel")] == ["", "door", ""]
+        assert [store.read(name).jump for name in ("door", "orion", "rigel")] == ["", "machine:door", ""]
         assert '"orion" goes through "door" now' in console.notes
 
     def test_keeps_its_machine_from_being_removed_unless_that_is_forced(self, store: Store) -> None:
@@ -368,6 +372,90 @@ class TestOfTheRecord:
         jumps(store, orion="gate", rigel="orion")
         outcomes = [*rm(store, Quiet(), ["gate", "orion", "rigel"], force=False, yes=True)]
         assert outcomes == [("rigel", None), ("orion", None), ("gate", None)]
+
+
+class TestWithItsType:
+    def test_a_host_is_not_replaced_by_a_machine_that_gets_its_name(self, store: Store) -> None:
+        registered(store, "orion", "gate")
+        set_machine(store, Quiet(), "orion", Edit(jump="bastion"))
+        rename(store, Quiet(), "gate", "bastion")
+        orion = store.read("orion")
+        assert (orion.jump, ssh_endpoint(orion).jump) == ("host:bastion", Jump(jump_host("bastion"), pins(orion)))
+        set_machine(store, Quiet(), "orion", Edit(jump="bastion"))
+        assert store.read("orion").jump == "machine:bastion"
+        set_machine(store, Quiet(), "orion", Edit(jump="host:bastion"))
+        assert store.read("orion").jump == "host:bastion"
+
+    @pytest.mark.parametrize(
+        "names_bastion",
+        [
+            ("rename", "gate", "bastion"),
+            ("create", "-d", "none", "--url", "unix:///run/docker.sock", "bastion"),
+            ("import", "--from-docker-machine", "old"),
+        ],
+    )
+    def test_is_what_a_record_of_an_earlier_version_meant_before_names_changed(
+        self, store: Store, tmp_path: Path, names_bastion: tuple[str, ...]
+    ) -> None:
+        registered(store, "orion", "gate", "bastion")
+        config = tmp_path / "old" / "machines" / "bastion" / "config.json"
+        config.parent.mkdir(parents=True)
+        old = {"ConfigVersion": 3, "DriverName": "none", "Driver": {"URL": "tcp://192.0.2.8:2375"}}
+        config.write_text(json.dumps(old))
+        by_earlier_version(store, orion="bastion", gate="bastion")
+        assert store.read("orion").jump == "machine:bastion"
+        done = machinectl("rm", "-f", "bastion", store=store.root)
+        assert done.returncode == 0
+        by_earlier_version(store, orion="bastion")
+        assert machinectl(*names_bastion, store=store.root, cwd=tmp_path).returncode == 0
+        assert "bastion" in store.names()
+        assert store.read("orion").jump == "host:bastion"
+        gate = "bastion" if "rename" in names_bastion else "gate"
+        assert store.read(gate).jump == "machine:bastion"
+
+    def test_is_kept_for_a_machine_that_was_removed(self, store: Store) -> None:
+        registered(store, "orion", "gate", "rigel")
+        jumps(store, orion="gate")
+        by_earlier_version(store, rigel="bastion")
+        for name in ("orion", "rigel"):
+            with store.writing(name) as held:
+                held.set_aside()
+        rename(store, Quiet(), "gate", "bastion")
+        assert {machine.name: machine.jump for machine in store.removed()} == {
+            "orion": "machine:bastion",
+            "rigel": "host:bastion",
+        }
+
+    def test_is_an_error_where_that_machine_is_gone_and_never_a_host_of_its_name(self, store: Store) -> None:
+        registered(store, "orion", "gate")
+        jumps(store, orion="gate")
+        assert [*rm(store, Quiet(), ["gate"], force=True, yes=False)] == [("gate", None)]
+        with pytest.raises(MachineError, match='the machine "gate", which does not exist') as raised:
+            ssh_endpoint(store.read("orion"))
+        assert raised.value.hint.startswith(
+            "If a host of that name is meant: machinectl set --ssh-jump host:gate orion;"
+        )
+        done = machinectl("set", "--ssh-jump", "machine:gaet", "orion", store=store.root)
+        assert (done.returncode, '"gaet", which does not exist' in done.stderr) == (1, True)
+
+    def test_of_a_record_that_has_none_is_no_record(self, store: Store) -> None:
+        registered(store, "orion")
+        path = Path(store.directory("orion"), "machine.json")
+        for jump in ("gate", "machine:", "machine:../gate", "host:"):
+            path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 2, "jump": jump}))
+            with pytest.raises(BrokenRecord, match="neither machine:NAME nor host:NAME"):
+                store.read("orion")
+
+
+def pins(machine: Machine) -> str:
+    return known_hosts_path(machine)
+
+
+def by_earlier_version(store: Store, **jumps: str) -> None:
+    """Have records say of jump hosts what version 1 of the schema did."""
+    for name, jump in jumps.items():
+        path = Path(store.directory(name), "machine.json")
+        path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 1, "jump": jump}))
 
 
 class TestWhatSshIsToldOfIt:
@@ -423,4 +511,4 @@ def test_a_host_is_registered_through_its_jump_host_and_pinned(orion: Store, gat
     done = machinectl("create", "-d", "generic", *way, "--ssh-jump", "gate", "box", store=orion.root)
     assert done.returncode == 0, done.stderr
     assert Path(orion.directory("box"), "known_hosts").read_text().split()[:2] == ["machinectl", "ssh-ed25519"]
-    assert (passed(gate), orion.read("box").jump, orion.read("box").phase) == (1, "gate", Phase.READY)
+    assert (passed(gate), orion.read("box").jump, orion.read("box").phase) == (1, "machine:gate", Phase.READY)

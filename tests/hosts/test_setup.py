@@ -96,7 +96,7 @@ def test_an_engine_that_does_not_answer_leaves_a_machine_that_can_be_resumed(sto
 
 def test_an_engine_that_its_hosts_jump_host_does_not_lead_to_may_be_gone_to_by_ssh(store: Store) -> None:
     with store.writing("orion") as held:
-        held.machine.jump = "joe@gate"
+        held.machine.jump = "host:joe@gate"
         held.write()
     with pytest.raises(MachineError, match="cannot be reached from here") as raised:
         carried_out(store, RecordedHost("docker"), answering(State.TIMEOUT, "it does not answer within 10 s"))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from machinectl.atomic import StoreError, replace_file
 from machinectl.errors import MachineError
 from machinectl.machines import record
-from machinectl.machines.record import BrokenRecord, Machine, Phase
+from machinectl.machines.record import SCHEMA, BrokenRecord, Machine, Phase
 from machinectl.machines.spec import MachineSpec
 from machinectl.machines.store import Lock, NoSuchMachine, Store, default_root
 from tests.support.real import need
@@ -173,7 +173,7 @@ def test_a_broken_record_says_what_is_wrong_and_the_machine_is_still_listed(
 
 
 def test_a_record_of_a_newer_schema_is_refused(store: Store) -> None:
-    put(store, "newer", json.dumps({**SIMPLE, "schema": 2}).encode())
+    put(store, "newer", json.dumps({**SIMPLE, "schema": SCHEMA + 1}).encode())
     with pytest.raises(BrokenRecord, match="newer machinectl"):
         store.read("newer")
 

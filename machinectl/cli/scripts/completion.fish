@@ -450,7 +450,7 @@ function __machinectl_table
                 '--no-tls	Speak to the engine without TLS.' \
                 '--no-provision	Register the host as it is, and change nothing on it.' \
                 '--no-context	Make no docker context of the machine.' \
-                '--ssh-jump=MACHINE	What its SSH goes through: a machine, or another host as ssh\'s -J takes it.' \
+                '--ssh-jump=MACHINE	What its SSH goes through: a machine, else another host as ssh\'s -J takes it. machine:NAME and host:HOST are for that one alone.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
                 '-y	Do not ask before a host is taken over from docker-machine.' \
                 '--yes	Do not ask before a host is taken over from docker-machine.' \
@@ -526,7 +526,7 @@ function __machinectl_table
                 '--no-tls	Speak to the engine over TLS.' \
                 '--context	Have a docker context of the machine.' \
                 '--no-context	Have a docker context of the machine.' \
-                '--ssh-jump=MACHINE	What its SSH goes through: a machine, or another host as ssh\'s -J takes it; none ends that.' \
+                '--ssh-jump=MACHINE	What its SSH goes through: a machine, else another host as ssh\'s -J takes it. machine:NAME and host:HOST are for that one alone; none ends that.' \
                 '--label=TEXT	Set a label.' \
                 '--engine-label=TEXT	Set a label.' \
                 '--engine-opt=TEXT	A flag of dockerd.' \
