@@ -389,6 +389,17 @@ GROUPS = {
     "swarm": SWARM,
 }
 
+# Those that end early where nobody reads what they print: they change nothing. All others are work, which goes on.
+PRINTING = frozenset(
+    (
+        *("active", "api", "certs ls", "changes", "completion", "config", "context ls", "discover", "doctor"),
+        *("drivers", "env", "fleet import", "fleet init", "fleet schema", "info", "inspect", "inventory", "ip", "list"),
+        *("ls", "plan", "ps", "shell-init", "ssh-config", "status", "swarm status", "url", "use", "version"),
+    )
+)
+# Those that pass on what another program prints, stderr, too.
+RELAYING = frozenset(("docker", "run", "ssh"))
+
 OPTIONS = (
     ("-s, --storage-path DIR", "Where machines are kept (else $MACHINE_STORAGE_PATH)."),
     ("-D, --debug", "Show each remote command and what it printed, and the traceback of a bug."),

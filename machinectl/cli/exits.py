@@ -11,6 +11,7 @@ from machinectl.cli.called import AS_PLUGIN, NAME, THIS
 from machinectl.cli.colours import coloured, is_drawn_on
 from machinectl.cli.go_flags import is_true
 from machinectl.cli.harmless import harmless
+from machinectl.cli.stdio import OutputError
 from machinectl.errors import MachineError
 
 TYPE_CHECKING = False
@@ -29,8 +30,8 @@ DOCKER_MACHINES = ('Docker machine "', 'Driver "', "Invalid command line. ", "No
 # What ends a command within a hint.
 ENDS = ("; ", ", or", " (", ")")
 INTERRUPTED = 130
-# What the operating system says where stdout is full, closed or gone.
-OUTPUT_ERRORS = {errno.ENOSPC, errno.EIO, errno.EBADF}
+# What the operating system says of a disk that is full, also of one that only this user has filled.
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def guarded(work: Callable[[], int | None], *, program: str = "") -> int:
@@ -45,10 +46,11 @@ def guarded(work: Callable[[], int | None], *, program: str = "") -> int:
         return exc.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader has what it wanted (`machinectl ls | head -1`); what is still buffered goes nowhere, quietly.
-        silence(sys.stdout.fileno())
-        return 0
+    except OutputError as exc:
+        if exc.reader_is_gone:
+            return 0
+        report(MachineError(str(exc), "See where stdout leads"))
+        return 1
     except ModuleNotFoundError as exc:
         if (exc.name or "").partition(".")[0] in {"", "machinectl"}:
             print(harmless(report_of_bug(exc)), file=sys.stderr)
@@ -56,9 +58,9 @@ def guarded(work: Callable[[], int | None], *, program: str = "") -> int:
         report(missing(exc.name or ""), program)
         return 1
     except Exception as exc:  # noqa: BLE001 (the last line of defence: a bug is told as one)
-        if isinstance(exc, OSError) and exc.errno in OUTPUT_ERRORS and exc.filename is None:
-            silence(sys.stdout.fileno())
-            report(MachineError(f"Cannot write the output: {exc.strerror}", "See where stdout leads"))
+        if isinstance(exc, OSError) and exc.errno in FULL:
+            where = f"{exc.filename}: " if exc.filename else ""
+            report(MachineError(f"{where}{exc.strerror}", "See which disk is full: df -h"))
             return 1
         print(harmless(report_of_bug(exc)), file=sys.stderr)
         return BUG
@@ -131,10 +133,6 @@ def program_with(root: str) -> str:
     import shlex
 
     return f"{THIS.name} -s {shlex.quote(root)}"
-
-
-def silence(descriptor: int) -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def debugging() -> bool:

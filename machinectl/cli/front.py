@@ -15,6 +15,7 @@ from machinectl.cli.called import AS_PLUGIN, BY_DOCKER, THIS
 from machinectl.cli.exits import guarded, program_with
 from machinectl.cli.go_flags import GROUPS, canonical, flags_of
 from machinectl.cli.output import write_out
+from machinectl.cli.stdio import RELAYS, is_for, open_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ MANY_OBJECTS = 100_000
 
 def main() -> int:
     """Run the command line and return its exit code."""
-    open_what_is_closed()
+    open_streams()
     # Modules live to the end: looking for garbage in them, now and in the end, is a fifth of a short verb's time.
     gc.set_threshold(MANY_OBJECTS)
     try:
@@ -58,12 +59,8 @@ def leave_threads(code: int) -> None:
     import atexit
 
     atexit._run_exitfuncs()  # noqa: SLF001 (what the interpreter's end calls; it has no other name)
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        # Whoever read it is gone.
-        return
+    sys.stdout.flush()
+    sys.stderr.flush()
     os._exit(code)
 
 
@@ -88,13 +85,6 @@ def heavy(arguments: list[str]) -> int:
     from machinectl.cli.app import run
 
     return run(arguments)
-
-
-def open_what_is_closed() -> None:
-    """Give a program that was started with closed streams (`>&-`) what it can write to without harm."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (it stays open to the end)
 
 
 def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
@@ -124,6 +114,8 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
 
         following = Following()
         program = program_with(root)
+        if verb in ORDERS:
+            is_for(RELAYS)
         try:
             return answer(Store(root, [following], following.said.append), flags, names, program) or 0
         finally:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 import typer
 
 from machinectl import __version__
-from machinectl.cli.catalogue import GROUPS, VERBS
+from machinectl.cli.catalogue import GROUPS, PRINTING, RELAYING, VERBS
 from machinectl.cli.exits import guarded
 from machinectl.cli.following import Following
 from machinectl.cli.go_flags import listed
 from machinectl.cli.helped import HelpedCommand, HelpedGroup
 from machinectl.cli.overview import width
+from machinectl.cli.stdio import PRINTS, RELAYS, WORKS, is_for
 from machinectl.cli.terminal import Terminal
 from machinectl.errors import UsageError
 from machinectl.machines.chosen import selected
@@ -118,6 +119,7 @@ def verb(app: typer.Typer, name: str, more: str = "", **settings: Any) -> Callab
         @functools.wraps(function)
         def run(ctx: typer.Context, *given: Any, **options: Any) -> None:
             here = session(ctx)
+            is_for(purpose(name, options))
             code = guarded(lambda: function(ctx, *given, **options), program=here.program)
             here.following.report(here.console.warn)
             raise typer.Exit(code)
@@ -136,6 +138,15 @@ def verb(app: typer.Typer, name: str, more: str = "", **settings: Any) -> Callab
         return function
 
     return register
+
+
+def purpose(name: str, options: Mapping[str, Any]) -> str:
+    """What a verb is for with its options; see `stdio.is_for`."""
+    if name in RELAYING:
+        return RELAYS
+    if name in PRINTING:
+        return WORKS if options.get("write") or options.get("output") else PRINTS
+    return PRINTS if options.get("dry_run") else WORKS
 
 
 def evaluate(function: Callable[..., Any]) -> None:

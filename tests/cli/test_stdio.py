@@ -1,0 +1,200 @@
+"""Saying never breaks doing: work goes on where nobody reads what is said of it, or where that cannot be written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl.cli.catalogue import PRINTING, RELAYING, VERBS, of_groups
+from machinectl.cli.exits import BUG, guarded
+from machinectl.cli.front import answered
+from machinectl.cli.terminal import Terminal
+from machinectl.errors import MachineError
+from machinectl.hosts import draining
+from machinectl.hosts.access import Access
+from machinectl.hosts.joining import Joining
+from machinectl.hosts.roles import Roles
+from machinectl.machines.record import Machine
+from tests.support.program import COMMAND
+from tests.support.quiet import Quiet
+from tests.support.registered import added
+from tests.support.swarm_engines import engines
+from tests.support.unread import BROKEN, FULL, KINDS, opened, streams
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+    from tests.support.sshd import Sshd
+
+NONE = ("create", "-d", "none", "--url", "tcp://127.0.0.1:1")
+# What changes this computer; {port} is a host's with SSH.
+WORK: dict[str, tuple[str, ...]] = {
+    "create": (*NONE, "--label", "rack=7", "new"),
+    "create, of a host": (
+        *("create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "--generic-ssh-port", "{port}"),
+        *("--no-provision", "new"),
+    ),
+    "create, again": (*NONE, "orion"),
+    "set": ("set", "--url", "tcp://127.0.0.1:2", "--label", "rack=8", "orion"),
+    "rename": ("rename", "orion", "rigel"),
+    "rm": ("rm", "-y", "orion", "vega"),
+    "rm, of one that is not there": ("rm", "-y", "nobody", "vega"),
+    "provision": ("provision", "orion", "vega"),
+    "upgrade": ("upgrade", "orion", "vega"),
+    "regenerate-certs": ("regenerate-certs", "-y", "orion", "vega"),
+    "stop": ("stop", "orion", "vega"),
+    "certs create": ("certs", "create", "--out", "made", "--san", "127.0.0.1"),
+    "certs import": ("certs", "import", "orion", "certs"),
+    "context sync": ("context", "sync"),
+    "docker-plugin install": ("docker-plugin", "install"),
+    "import": ("import", "--from-docker-machine", "old"),
+    "apply": ("apply",),
+    "fleet init -o": ("fleet", "init", "-o", "new.yaml"),
+    "ssh-config --write": ("ssh-config", "--write"),
+}
+NOW = r"\d{4}-\d\d-\d\dT[\d:.]+"
+FLEET = """\
+defaults: {driver: none}
+hosts:
+  orion: {url: "tcp://127.0.0.1:3"}
+  rigel: {url: "tcp://127.0.0.1:4"}
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with a store of two machines, and what else is at hand; it is to be copied."""
+    place = tmp_path / "place"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("HOME", str(place))
+    for words in (
+        (*NONE, "orion"),
+        (*NONE, "vega"),
+        ("certs", "create", "--out", "certs", "--san", "127.0.0.1"),
+    ):
+        assert answered(["-s", "store", *words]) == 0
+    (place / "fleet.yaml").write_text(FLEET)
+    old = place / "old" / "machines" / "old"
+    old.mkdir(parents=True)
+    config = {"Name": "old", "DriverName": "none", "Driver": {"URL": "tcp://127.0.0.1:5"}, "HostOptions": {}}
+    (old / "config.json").write_text(json.dumps(config))
+    return place
+
+
+def left_by(place: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], kind: str) -> tuple[Any, ...]:
+    """The exit status of a command line, and all that there is afterwards."""
+    copy = place.with_name("copy")
+    shutil.copytree(place, copy, symlinks=True)
+    monkeypatch.chdir(copy)
+    monkeypatch.setenv("HOME", str(copy))
+    with streams(kind, kind):
+        code = answered(["-s", "store", *words])
+    found = [(path.relative_to(copy), path.lstat().st_mode, content(path)) for path in sorted(copy.rglob("*"))]
+    shutil.rmtree(copy)
+    return code, *found
+
+
+def content(path: Path) -> str:
+    """A file's text, without what each run makes anew."""
+    return "" if path.is_dir() or path.suffix == ".pem" else re.sub(NOW, "now", path.read_text())
+
+
+@pytest.mark.usefixtures("ssh_config")
+@pytest.mark.parametrize("work", WORK)
+def test_work_leaves_the_same_and_ends_the_same_where_nothing_can_be_said(
+    place: Path, monkeypatch: pytest.MonkeyPatch, sshd: Sshd, work: str
+) -> None:
+    words = tuple(word.format(port=sshd.port) for word in WORK[work])
+    usual, *others = (left_by(place, monkeypatch, words, kind) for kind in ("", *KINDS))
+    for other in others:
+        assert other == usual
+
+
+def test_each_verb_is_one_that_works_or_one_that_prints() -> None:
+    known = {*VERBS, *(f"{group} {name}" for group, name in of_groups())}
+    assert known >= PRINTING | RELAYING
+    # By hand, in other tests, or not without a host.
+    elsewhere = {"certs issue", "context import", "docker-plugin uninstall", "kill", "mount", "restart", "scp", "start"}
+    elsewhere |= {"swarm init", "swarm join", "swarm leave", "certs", "context", "docker-plugin", "fleet", "swarm"}
+    assert {*WORK, *PRINTING, *RELAYING, *elsewhere} >= known
+
+
+def test_of_a_real_process_stderr_that_nobody_reads_is_no_error(tmp_path: Path) -> None:
+    for at, redirection in enumerate(("2>&-", "2>/dev/full", ">&- 2>&-", ">/dev/full 2>&1")):
+        words = ["create", "-d", "none", "--url", "tcp://127.0.0.1:2375", f"box{at}"]
+        command = ["sh", "-c", f'"$@" {redirection}', "sh", *COMMAND, "-s", str(tmp_path), *words]
+        assert subprocess.run(command, check=False, stdout=subprocess.PIPE).returncode == 0
+        assert (tmp_path / "machines" / f"box{at}" / "machine.json").exists()
+
+
+def test_a_node_is_put_back_where_nobody_reads_that(store: Store) -> None:
+    with engines(store, "m1", "m2") as swarms:
+        dict(Roles({"m1": "manager", "m2": "manager"}).form(store, Quiet(), Joining(Access(), "192.0.2.7")))
+        for kind in KINDS:
+            with streams(err=kind), store.writing("m2") as held:
+                with draining.drained(held, Terminal("machinectl"), "node-m2"):
+                    assert swarms.availability("m2") == "drain"
+                with (
+                    pytest.raises(MachineError, match="as it is"),
+                    draining.drained(held, Terminal("machinectl"), "node-m2"),
+                ):
+                    raise MachineError("as it is")
+            assert swarms.availability("m2") == "active"
+
+
+def test_what_only_prints_ends_early(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    added(store, Machine("orion", "none", url="unix:///x.sock"))
+    lines = [
+        ("ls",),
+        ("inspect", "orion"),
+        ("env", "orion"),
+        ("--help",),
+        ("rm", "--help"),
+        ("rm", "--dry-run", "orion"),
+    ]
+    for words in lines:
+        with streams(out=BROKEN):
+            assert answered(["-s", store.root, *words]) == 0
+        assert capsys.readouterr().err == ""
+        with streams(out=FULL):
+            assert answered(["-s", store.root, *words]) == 1
+        assert "Cannot write the output: No space left on device" in capsys.readouterr().err
+
+
+def test_work_says_once_that_its_results_cannot_be_written(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("orion", "rigel"):
+        added(store, Machine(name, "none", url="unix:///x.sock"))
+    with streams(out=FULL):
+        assert answered(["-s", store.root, "rm", "-y", "orion", "rigel"]) == 0
+    assert capsys.readouterr().err == "Warning: Cannot write the output: No space left on device\n"
+    assert store.names() == []
+
+
+def test_a_pipe_that_breaks_elsewhere_is_no_reader_that_has_gone(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> None:
+        with opened(BROKEN) as pipe:
+            os.write(pipe.fileno(), b"data")
+
+    assert guarded(work) == BUG
+    assert "BrokenPipeError" in capsys.readouterr().err
+
+
+def test_a_stream_that_another_program_made_a_nonblocking_one_takes_everything() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    script = "import sys\nfrom machinectl.cli import stdio\nstdio.open_streams()\nprint('x' * 1_000_000)\n"
+    with subprocess.Popen([*COMMAND[:1], "-c", script], stdout=writing, stderr=subprocess.PIPE) as process:
+        os.close(writing)
+        with os.fdopen(reading, "rb") as pipe:
+            assert len(pipe.read()) == 1_000_001
+        assert process.stderr
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
