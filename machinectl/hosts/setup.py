@@ -116,6 +116,8 @@ class Setup:
                 outcomes += drained(store, machine, host, decision)
                 if has_engine:
                     rehearse(remote, host, decision)
+                if rehearsal := decision.rehearsal:
+                    rehearsal.judge(remote.run(rehearsal.command, check=False))
                 outcome = replace(outcome, details=(*outcome.details, *diff(host, decision)))
                 host = decision.after
             outcomes.append(outcome)
@@ -151,6 +153,9 @@ class Setup:
                 holders = installation.waited_for(host)
                 if holders and decision.job.script == "install.sh":
                     console.note(f"The package manager is busy: waiting for {holders}")
+                if rehearsal := decision.rehearsal:
+                    with console.step(rehearsal.title):
+                        rehearsal.judge(rehearsal.job.run(remote))
                 if decision.job.restarts:
                     meanwhile.enter_context(draining.drained(held, console, draining.node_id_of(host)))
                 with console.step(decision.title), kept(held, identity):

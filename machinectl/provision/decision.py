@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import MachineError
 
@@ -15,6 +15,19 @@ if TYPE_CHECKING:
     from machinectl.provision.job import Job, Result
 
 JOURNAL_LINES = 15
+
+
+class Rehearsal(NamedTuple):
+    """What tells whether a job may be done, before anything of it is on record.
+
+    `command` changes nothing, and so is for a dry run, too; `job` first has the host learn what it does not know yet.
+    `judge` raises MachineError if what they say is in the way.
+    """
+
+    title: str
+    command: str
+    job: Job
+    judge: Callable[[Result], None]
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,7 @@ class Decision:
     changes: tuple[Change, ...] = field(default=(), repr=False)
     unforeseen: bool = False
     undone: tuple[Change, ...] = field(default=(), repr=False)
+    rehearsal: Rehearsal | None = field(default=None, repr=False)
     # What the person is told before it is done.
     warnings: tuple[str, ...] = ()
     learned: Callable[[Result], tuple[Change, ...]] = field(default=lambda _: (), repr=False)

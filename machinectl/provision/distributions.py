@@ -6,14 +6,27 @@ ID_LIKE. Commands are strings; something else runs them, as root.
 
 from __future__ import annotations
 
+import re
 import shlex
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from machinectl.errors import CheckFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+class Loss(NamedTuple):
+    """An installed package, of a `version` if that is known, which an installation would remove or make `lower`."""
+
+    name: str
+    version: str = ""
+    lower: str = ""
+
+    def __str__(self) -> str:
+        there = f"{self.name} {self.version}".rstrip()
+        return f"downgrade {there} to {self.lower}" if self.lower else f"remove {there}"
 
 
 class Distribution(ABC):
@@ -32,6 +45,14 @@ class Distribution(ABC):
     @abstractmethod
     def install(self, package: str, version: str = "") -> str:
         """Install a package, or a version of it that begins with what is given."""
+
+    def simulate(self, package: str, version: str = "") -> str:  # noqa: ARG002 (what those that can simulate need)
+        """Print what `install` would do, from the package lists as they are; "" if that cannot be told."""
+        return ""
+
+    def losses(self, said: str) -> list[Loss]:  # noqa: ARG002 (what those that can simulate need)
+        """Return what the output of `simulate` says would be removed or downgraded."""
+        return []
 
     @abstractmethod
     def remove(self, package: str) -> str:
@@ -74,6 +95,18 @@ class Apt(Distribution):
     def install(self, package: str, version: str = "") -> str:
         return f"{self.apt} {self.keep} install {pinned(package, '=', version)}"
 
+    def simulate(self, package: str, version: str = "") -> str:
+        # Without a cache of its own it writes nothing.
+        no_cache = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
+        return f"apt-get -s -q -y {no_cache} install {pinned(package, '=', version)}"
+
+    def losses(self, said: str) -> list[Loss]:
+        found = [Loss(name, version) for name, version in re.findall(r"^Remv (\S+) \[(\S+)\]", said, re.MULTILINE)]
+        downgraded = re.search(r"^The following packages will be DOWNGRADED:\n((?: .*\n)+)", said, re.MULTILINE)
+        names = downgraded[1].split() if downgraded else []
+        replaced = re.findall(r"^Inst (\S+) \[(\S+)\] \((\S+)", said, re.MULTILINE)
+        return found + [Loss(*each) for each in replaced if each[0] in names]
+
     def remove(self, package: str) -> str:
         return f"{self.apt} remove {shlex.quote(package)}"
 
@@ -104,10 +137,37 @@ class Dnf(Distribution):
     package = "moby-engine"
     docker_script = True
     # Fedora's dnf, or what of its kin is there; both wait for each other's locks themselves.
-    dnf: ClassVar[str] = '"$(command -v dnf || command -v yum)" -y'
+    program: ClassVar[str] = '"$(command -v dnf || command -v yum)"'
+    dnf: ClassVar[str] = f"{program} -y"
+    refresh = f"{dnf} makecache"
 
     def install(self, package: str, version: str = "") -> str:
         return f"{self.dnf} install {pinned(package, '-', version)}"
+
+    def simulate(self, package: str, version: str = "") -> str:
+        # It would begin a history where there is none.
+        dnf = f'{self.program} -C --setopt=persistdir="$history" --assumeno'
+        return f'history=$(mktemp -d)\n{dnf} install {pinned(package, "-", version)}\nrm -r "$history"'
+
+    def losses(self, said: str) -> list[Loss]:
+        found = []
+        section = item = ""
+        for line in said.split("\n"):
+            name, second, third, fourth, *_ = [*line.split(), "", "", "", ""]
+            if re.fullmatch(r"[A-Z][a-z ]+:", line):
+                section = name.rstrip(":")
+            elif name == "replacing":
+                # dnf 4 says NAME.ARCH VERSION; dnf 5 NAME ARCH VERSION, also of a package's own older version.
+                old = Loss(second, fourth) if fourth else Loss(second.rpartition(".")[0], third)
+                if old.name != item:
+                    found.append(old)
+            elif re.match(r" \S", line):
+                item = name
+                if section == "Removing":
+                    found.append(Loss(name, third))
+                elif section == "Downgrading":
+                    found.append(Loss(name, lower=third))
+        return found
 
     def remove(self, package: str) -> str:
         return f"{self.dnf} remove {shlex.quote(package)}"
@@ -147,8 +207,31 @@ class Zypper(Distribution):
 
     def install(self, package: str, version: str = "") -> str:
         # zypper takes no pattern as a version, and of a range (>=) the newest; a release may be left out.
-        named = f"{package} = {version}" if version else package
-        return f"{self.zypper} install --no-recommends {shlex.quote(named)} {self.skipped}"
+        return f"{self.zypper} install --no-recommends {self.named(package, version)} {self.skipped}"
+
+    def simulate(self, package: str, version: str = "") -> str:
+        options = "--no-refresh --xmlout install --dry-run --no-recommends"
+        return f"{self.zypper} {options} {self.named(package, version)}"
+
+    def losses(self, said: str) -> list[Loss]:
+        found = []
+        for kind, packages in re.findall(r"<to-(remove|downgrade)>(.*?)</to-\1>", said, re.DOTALL):
+            for solvable in re.findall(r"<solvable ([^>]*)>", packages):
+                value = dict(re.findall(r'([\w-]+)="([^"]*)"', solvable))
+                name, edition = value.get("name", ""), value.get("edition", "")
+                down = kind == "downgrade"
+                found.append(Loss(name, value.get("edition-old", ""), edition) if down else Loss(name, edition))
+        # Where it would ask which way out to take, it takes none; the first is the one to be named.
+        way_out = re.search(r"^ *Solution 1: ((?:.*\n)+?) *Solution 2: ", said, re.MULTILINE)
+        for name, lower in re.findall(
+            r"(?:deinstallation|downgrade) of (\S+)(?: to (\S+))?", way_out[1] if way_out else ""
+        ):
+            found.append(Loss(name, lower=lower))
+        return found
+
+    def named(self, package: str, version: str) -> str:
+        """A package, or a version of it, quoted for the shell."""
+        return shlex.quote(f"{package} = {version}" if version else package)
 
     def remove(self, package: str) -> str:
         return f"{self.zypper} remove {shlex.quote(package)}"
@@ -175,6 +258,14 @@ class Pacman(Distribution):
                 "Leave --engine-version out, or install it on the host and use --engine-install none",
             )
         return f"pacman -S --noconfirm --needed {shlex.quote(package)}"
+
+    def simulate(self, package: str, version: str = "") -> str:  # noqa: ARG002 (it pins nothing)
+        # --print looks for no conflicts. It asks about each, and in the end whether to go on: the answer is no.
+        return f"printf '%.sn\\n' 1 2 3 4 5 6 7 8 9 | pacman -S --needed {shlex.quote(package)} 2>&1"
+
+    def losses(self, said: str) -> list[Loss]:
+        # With --noconfirm it answers no, too, and gives up.
+        return [Loss(name) for name in re.findall(r"^:: .* in conflict.* Remove (\S+)\? ", said, re.MULTILINE)]
 
     def remove(self, package: str) -> str:
         return f"pacman -R --noconfirm {shlex.quote(package)}"

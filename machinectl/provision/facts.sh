@@ -87,9 +87,10 @@ has dockerd && say containerd "$(command -v containerd || command -v docker-cont
 say packages
 if has dpkg-query; then
     dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' docker.io docker-ce moby-engine docker-engine \
-        podman-docker | sed -n 's/^.i *//p' | lines
+        podman-docker containerd.io containerd runc docker-cli rootlesskit | sed -n 's/^.i *//p' | lines
 elif has rpm; then
-    rpm -q --qf '%{NAME} %{VERSION}-%{RELEASE}\n' docker-ce moby-engine docker docker-engine podman-docker |
+    rpm -q --qf '%{NAME} %{VERSION}-%{RELEASE}\n' docker-ce moby-engine docker docker-engine podman-docker \
+        containerd.io containerd runc |
         grep -v ' not installed' | lines
 elif has pacman; then pacman -Q docker podman-docker | lines
 elif has apk; then apk info -v docker podman-docker 2>/dev/null | sed -n 's/^\([a-z-]*\)-\([0-9]\)/|\1 \2/p'

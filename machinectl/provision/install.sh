@@ -1,11 +1,12 @@
-# Install the engine: wait until nobody else has the package manager's locks, then do as $refresh and $install say.
+# Install the engine: wait until nobody else has the package manager's locks, then do as $refresh and $install say; or
+# only as $refresh and $simulate do, if that is not empty.
 # ./environment holds NAME=VALUE lines (proxies): they are in no argument, and gone as soon as they are read.
 # $locks are lock files, $lock_files files whose mere existence is the lock; $deadline is how long they are waited for.
 # Ends with 0; 75: the locks were not free by the deadline; else as the package manager.
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
 umask 022
-: "${refresh?}" "${install?}" "${start?}" "${locks?}" "${lock_files?}" "${deadline?}"
+: "${refresh?}" "${install?}" "${start?}" "${locks?}" "${lock_files?}" "${deadline?}" "${simulate?}"
 # shellcheck disable=SC2163  # each line is NAME=VALUE
 while IFS= read -r variable; do export "$variable"; done <environment
 rm -f environment
@@ -28,6 +29,14 @@ while held=$(holder); do
     sleep 1
 done
 
+# Lists that cannot be read anew need not stop an installation from old ones.
+printf '%s\n' "$refresh"
+eval "$refresh"
+if [ "$simulate" ]; then
+    eval "$simulate"
+    exit 0
+fi
+
 # All that are installed: what came along with the engine is known by them.
 packages() {
     if command -v dpkg-query >/dev/null; then
@@ -39,9 +48,9 @@ packages() {
 }
 packages >before
 
-# Lists that cannot be read anew need not stop an installation from old ones.
-printf '%s\n' "$refresh"
-eval "$refresh"
+# Whoever calls it, Docker's script too, apt-get removes nothing; a downgrade it refuses by itself (apt.conf(5)).
+echo 'APT::Get::Remove "false";' >apt.conf
+export APT_CONFIG="$PWD/apt.conf"
 printf '%s\n' "$install"
 eval "$install"
 status=$?

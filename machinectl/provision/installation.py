@@ -10,23 +10,29 @@ from machinectl.changes import PackageInstalled
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.masking import without_passwords
 from machinectl.provision import distributions
-from machinectl.provision.decision import Decision, interrupted, tail
+from machinectl.provision.decision import Decision, Rehearsal, interrupted, tail
+from machinectl.provision.distributions import Loss
 from machinectl.provision.facts import Service
 from machinectl.provision.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from machinectl.provision.distributions import Distribution
     from machinectl.provision.facts import Facts
     from machinectl.provision.job import Result
     from machinectl.provision.target import Target
 
 # Other people's package managers at work on the host: unattended upgrades take a few minutes. Seconds.
 LOCK_DEADLINE = 300
+# How install.sh ends where they still are after that.
+LOCKED = 75
 # Hundreds of MB over a slow line. Seconds.
 INSTALL_TIMEOUT = 3600
 # deb-control(5), "Package"; rpm's, pacman's and apk's may have capitals and _, too.
 PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
+# What Docker's own packages take the place of: containerd.io's and docker-ce-cli's Conflicts and Obsoletes.
+REPLACED_BY_DOCKERS = ("containerd", "runc", "docker-cli", "rootlesskit")
 # What both kinds of package put there, near enough to say what would come next.
 GUESSED_UNIT = "# /usr/lib/systemd/system/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n"
 
@@ -42,14 +48,20 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
             "Mend it on the host: dpkg --configure -a && apt-get -f install",
         )
     downloaded, url = None, without_passwords(target.install_url)
-    if target.install == "docker" or (target.install == "auto" and distribution.docker_script):
+    replaced = [Loss(name, facts.packages[name]) for name in REPLACED_BY_DOCKERS if name in facts.packages]
+    keeps_more = bool(replaced and distribution.package)
+    if target.install == "docker" or (target.install == "auto" and distribution.docker_script and not keeps_more):
         downloaded = script(target.install_url)
         if downloaded is None and target.install == "docker":
             raise MachineError(
                 f"{url} does not answer",
-                "Take the distribution's own package: --engine-install distro",
+                "Let this computer reach it, or name a copy of it: --engine-install-url URL"
+                if "containerd.io" in facts.packages
+                else "Take the distribution's own package: --engine-install distro",
             )
     if downloaded is not None:
+        if replaced:
+            raise refused("Docker's packages", replaced, distribution, url)
         how = f"by Docker's script, {url}"
         pin = f" --version {target.version}" if target.version else ""
         install, refresh, package = f"sh ./script{pin}", "", "docker-ce"
@@ -62,16 +74,26 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
             )
         how = f"the distribution's package {package}{f' {target.version}' if target.version else ''}"
         install, refresh = distribution.install(package, target.version), distribution.refresh
+    simulate = "" if downloaded is not None else distribution.simulate(package, target.version)
     variables = {
-        "refresh": refresh,
+        "refresh": "" if simulate else refresh,
         "install": install,
         "start": distribution.start(),
         "locks": " ".join(distribution.locks),
         "lock_files": " ".join(distribution.lock_files),
         "deadline": str(LOCK_DEADLINE),
+        "simulate": "",
     }
     proxies = "".join(f"{name}={value}\n" for name, value in target.proxies.items())
-    files = {"environment": proxies.encode()} | ({"script": downloaded} if downloaded is not None else {})
+    environment = {"environment": proxies.encode()}
+    files = environment | ({"script": downloaded} if downloaded is not None else {})
+
+    def judge(result: Result) -> None:
+        if result.status == LOCKED:
+            raise failure(result)
+        if losses := distribution.losses(result.stdout.decode(errors="replace")):
+            raise refused(package, losses, distribution, url)
+
     return Decision(
         title=f"Installing Docker Engine: {how}",
         details=tuple(line for line in (refresh, install, distribution.start()) if line),
@@ -86,7 +108,32 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         changes=(PackageInstalled(package),),
         unforeseen=True,
         learned=lambda result: (PackageInstalled(package, along(result, package)),),
+        rehearsal=Rehearsal(
+            "Checking what the installation would replace",
+            f"LC_ALL=C; export LC_ALL\n{simulate}",
+            Job(
+                "install.sh",
+                {**variables, "refresh": refresh, "simulate": simulate},
+                environment,
+                timeout=INSTALL_TIMEOUT,
+            ),
+            judge,
+        )
+        if simulate
+        else None,
     )
+
+
+def refused(package: str, losses: list[Loss], distribution: Distribution, url: str) -> CheckFailed:
+    """Why a package is not installed that other ones would have to make room for; and the package that leaves them."""
+    gone = [loss.name for loss in losses if PACKAGE.fullmatch(loss.name)]
+    by_hand = " && ".join(distribution.remove(name) for name in gone)
+    other = "If nothing on the host needs " + ("it" if len(losses) == 1 else "them") + f", remove by hand: {by_hand}"
+    if package == "Docker's packages" and distribution.package:
+        other = "Keep what is there, with the distribution's own package: --engine-install distro"
+    elif distribution.docker_script and "containerd.io" in gone:
+        other = f"Keep what is there, with Docker's own packages: --engine-install docker ({url} must answer from here)"
+    return CheckFailed(f"Installing {package} would {', '.join(map(str, losses))}", other)
 
 
 def along(result: Result, package: str) -> tuple[str, ...]:
@@ -104,11 +151,12 @@ def waited_for(facts: Facts) -> str:
 
 def failure(result: Result) -> MachineError:
     said = (result.stdout + result.stderr).decode(errors="replace")
-    if "after" in said and result.status == 75:  # noqa: PLR2004 - install.sh
+    if "after" in said and result.status == LOCKED:
         return MachineError(f"The package manager is busy: {tail(result)}", "Wait for it to end, and try again")
     for sign, hint in (
         ("dpkg --configure -a", "Mend it on the host: dpkg --configure -a"),
         ("--fix-broken install", "Mend it on the host: apt-get --fix-broken install"),
+        ("remove is disabled", "See on the host what would be removed for it: apt-get -s install docker.io"),
         ("Could not connect", "See that the host reaches its package mirror: apt-get update"),
         ("Temporary failure resolving", "See that the host resolves names: apt-get update"),
         ("sh ./script", "Take the distribution's own package: --engine-install distro"),

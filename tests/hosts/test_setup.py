@@ -111,6 +111,18 @@ def test_a_host_that_is_refused_changes_nothing_here(store: Store) -> None:
     assert files(store) == {}
 
 
+def test_an_installation_that_would_remove_a_package_is_refused_before_it_is_on_record(
+    store: Store, machine: Machine
+) -> None:
+    before = store.read("orion").dump()
+    host = RecordedHost("bare", said=("Remv containerd.io [1.7.27-1]",))
+    with pytest.raises(CheckFailed, match=r"would remove containerd\.io 1\.7\.27-1"):
+        Setup(world=answering(State.RUNNING)).plan(machine, Quiet(), host, store)
+    with pytest.raises(CheckFailed, match=r"would remove containerd\.io 1\.7\.27-1"):
+        carried_out(store, host)
+    assert store.read("orion").dump() == before
+
+
 def test_where_the_host_gets_its_old_configuration_back_so_does_the_machine(store: Store) -> None:
     carried_out(store, RecordedHost("docker"))
     before = files(store)

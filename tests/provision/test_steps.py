@@ -314,6 +314,28 @@ def test_who_holds_the_lock_is_named() -> None:
     assert installation.waited_for(host("bare")) == ""
 
 
+def test_what_dockers_packages_would_replace_is_kept_by_the_distributions_package_or_named() -> None:
+    node = host("bare", packages={"containerd": "1.7.24", "runc": "1.1.15"})
+    decision = installation.decide(node, target(), lambda _: b"#!/bin/sh\n")
+    assert decision is not None
+    assert decision.title == "Installing Docker Engine: the distribution's package docker.io"
+    with pytest.raises(CheckFailed, match=r"Docker's packages would remove containerd 1.7.24, remove runc") as raised:
+        installation.decide(node, target(install="docker"), lambda _: b"#!/bin/sh\n")
+    assert "--engine-install distro" in raised.value.hint
+    rocky = replace(node, os_release={"ID": "rocky"})
+    with pytest.raises(CheckFailed, match="would remove containerd") as raised:
+        installation.decide(rocky, target(), lambda _: b"#!/bin/sh\n")
+    assert "remove runc" in raised.value.hint
+    # Docker's own containerd is what its engine uses.
+    theirs = host("bare", packages={"containerd.io": "1.7.27"})
+    decision = installation.decide(theirs, target(), lambda _: b"#!/bin/sh\n")
+    assert decision is not None
+    assert "Docker's script" in decision.title
+    with pytest.raises(MachineError, match="does not answer") as unreached:
+        installation.decide(theirs, target(install="docker"), no_script)
+    assert "--engine-install distro" not in unreached.value.hint
+
+
 def test_proxies_reach_the_installation_and_no_argument_or_script_holds_them() -> None:
     asked = target(env=("HTTP_PROXY=http://u:secret@p:1", "A=b"), install="distro")
     decision = installation.decide(host("bare"), asked, no_script)
