@@ -65,6 +65,17 @@ class Following:
         if os.path.lexists(os.path.join(store.root, SSH_CONFIG)):
             self.attempt(SSH, known_as, ssh_config)
 
+    def catch_up(self, store: Store) -> None:
+        """Have the file for ssh be written again where this version, this ssh or this place of the store need it."""
+
+        def ssh_config() -> None:
+            from machinectl.hosts.ssh_config import catch_up
+
+            catch_up(store)
+
+        if os.path.lexists(os.path.join(store.root, SSH_CONFIG)):
+            self.attempt(SSH, "all machines", ssh_config)
+
     def attempt(self, what: tuple[str, str], name: str, follow: Callable[[], None]) -> None:
         """Have something follow, and keep what went wrong with it."""
         try:

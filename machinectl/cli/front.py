@@ -116,8 +116,11 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
         program = program_with(root)
         if verb in ORDERS:
             is_for(RELAYS)
+        store = Store(root, [following], following.said.append)
         try:
-            return answer(Store(root, [following], following.said.append), flags, names, program) or 0
+            if verb in READERS:
+                following.catch_up(store)
+            return answer(store, flags, names, program) or 0
         finally:
             if following.has_news:
                 from machinectl.cli.terminal import Terminal
@@ -171,6 +174,8 @@ def take_options(words: Sequence[str], verb: str, known: frozenset[str]) -> tupl
 # Verbs that are followed by two dashes and somebody else's words, and the variables that Typer's way minds for them.
 ORDERS = frozenset({"run", "docker"})
 BESIDE = ("MACHINE_DEBUG", "MACHINE_NATIVE_SSH", "MACHINECTL_SSH_PASSWORD", "MACHINECTL_SUDO_PASSWORD")
+# Verbs that read machines and do more than print a line for a shell: the file that the store has for ssh is looked at.
+READERS = frozenset({"status", "inspect", "certs ls", *ORDERS})
 # A verb's options here (what Typer knows beside them is left to it), how many names it takes, and what answers it.
 VERBS: dict[str, tuple[frozenset[str], int, Answer]] = {
     "env": (frozenset({"shell", "unset", "no-proxy", "swarm"}), 1, answers.env),

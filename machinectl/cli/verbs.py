@@ -120,6 +120,8 @@ def verb(app: typer.Typer, name: str, more: str = "", **settings: Any) -> Callab
         def run(ctx: typer.Context, *given: Any, **options: Any) -> None:
             here = session(ctx)
             is_for(purpose(name, options))
+            if not options.get("dry_run"):
+                here.following.catch_up(here.store)
             code = guarded(lambda: function(ctx, *given, **options), program=here.program)
             here.following.report(here.console.warn)
             raise typer.Exit(code)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from machinectl.atomic import read_file
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import UsageError
 from machinectl.hosts.by_ssh import block
-from machinectl.hosts.ssh_config import block_of, is_known, path_in, write
+from machinectl.hosts.ssh_config import all_blocks, path_in, write
 from machinectl.ssh.host_block import included
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from machinectl.console import Console
     from machinectl.machines.store import Store
@@ -28,7 +27,7 @@ def ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
     """
     if names:
         return "".join(block(store.read(name)) for name in dict.fromkeys(names))
-    return "".join(all_blocks(store, console).values())
+    return "".join(all_blocks(store, console.warn).values())
 
 
 def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
@@ -38,26 +37,11 @@ def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str
     """
     if names:
         raise UsageError("The file that is kept is about all machines", "machinectl ssh-config --write")
-    write(store, lambda before: all_blocks(store, console, before))
+    write(store, console.warn)
     line = f"Include {included(path_in(store))}"
     if not is_included(line):
         console.note(f"At the top of {USERS_OWN}, this line has ssh know the machines by their names:")
     return line
-
-
-def all_blocks(store: Store, console: Console, before: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-    """The blocks of machines by their names; of one that there is no saying of now, what was said `before`."""
-    found = {}
-    for name in store.names():
-        try:
-            machine = store.read(name)
-            found[name] = block_of(machine) if is_known(machine) else ""
-        except MachineError as exc:
-            if store.is_docker_machines(name):
-                continue
-            found[name] = before.get(name, "")
-            console.warn(f"{name} {'stays as it was' if found[name] else 'is left out'}: {exc.cause}")
-    return {name: text for name, text in found.items() if text}
 
 
 def is_included(line: str) -> bool:
@@ -72,5 +56,8 @@ def is_included(line: str) -> bool:
         # ssh_config(5): what follows these is for those hosts alone, an Include, too.
         keyword, *words = each.replace("=", " ").split() or [""]
         if keyword.lower() in ("host", "match") and words not in (["*"], ["all"]):
+            return False
+        # The first one counts, and the file has one for what older versions do not know.
+        if keyword.lower() == "ignoreunknown":
             return False
     return False

@@ -19,6 +19,7 @@ from machinectl.hosts.access import pinned
 from machinectl.hosts.driven import known_hosts_path, ssh_endpoint
 from machinectl.machines.fileset import read_pem
 from machinectl.ssh.host_block import host_block, with_the_users
+from machinectl.ssh.user_config import USERS_OWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from machinectl.hosts.access import Access
     from machinectl.machines.record import Machine
 
-# What OpenSSH itself reads, in its order (ssh_config(5)).
-USERS_OWN = ("~/.ssh/config", "/etc/ssh/ssh_config")
 # The first line of ssh's own banner about a host key that has changed; what it says to type mends nothing here.
 BANNER = "@@@@@@@@@@"
 CHANGED = "IDENTIFICATION HAS CHANGED"

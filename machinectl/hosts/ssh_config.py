@@ -1,12 +1,15 @@
 """STORE/ssh_config: what `~/.ssh/config` can include, so that whatever runs ssh knows the machines by their names.
 
-It is there once it was asked for, and a machine's block in it follows the machine from then on.
+It is there once it was asked for, and a machine's block in it follows the machine from then on. Any version of
+ssh must be able to read it: an option that ssh does not know ends it, for every host (`openssh.NEWER`).
 """
 
 from __future__ import annotations
 
+import ast
 import os
 from contextlib import suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from machinectl.atomic import Translated, read_file, replace_file
@@ -16,6 +19,8 @@ from machinectl.hosts.driven import where
 from machinectl.machines.jump_hosts import host_of
 from machinectl.machines.record import Phase
 from machinectl.machines.store import Lock
+from machinectl.ssh.openssh import GUARD, PINNED, is_known
+from machinectl.ssh.user_config import ignored_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +33,8 @@ FILE = "ssh_config"
 # No machine's: those begin with a letter or a digit.
 LOCK = ".ssh_config"
 HEADER = "# machinectl's, kept in step with its machines. What is changed here is lost: ~/.ssh/config is the place.\n"
+STORE = "# It is about the machines of "
+IGNORE = "IgnoreUnknown "
 HOST = "Host "
 PROXY = "ProxyCommand "
 # In bytes: what some 20,000 machines take.
@@ -43,18 +50,73 @@ def block_of(machine: Machine) -> str:
     return block(machine) if where(machine).ssh else ""
 
 
-def write(store: Store, blocks: Callable[[dict[str, str]], dict[str, str]]) -> None:
-    """Keep the blocks of machines, by their names, and no others; a machine that changes meanwhile waits.
-
-    `blocks` is given those that the file has, none where it cannot be read.
-    """
+def write(store: Store, warn: Callable[[str], None]) -> None:
+    """Keep the blocks of all machines, and no others; a machine that changes meanwhile waits."""
     store.make_directory(store.locks)
     with Lock(os.path.join(store.locks, LOCK)):
         try:
             before = parse(read_file(path_in(store), LONGEST))
         except OSError:
             before = {}
-        replace_file(path_in(store), dump(blocks(before)))
+        replace_file(path_in(store), dump(store, all_blocks(store, warn, before)))
+
+
+def catch_up(store: Store) -> None:
+    """Write the file again where it is not as this version writes it, for this ssh and this place of the store.
+
+    Raises MachineError where it cannot be written.
+    """
+    path = path_in(store)
+    if not os.access(path, os.W_OK) or is_current(store):
+        return
+    store.make_directory(store.locks)
+    with Lock(os.path.join(store.locks, LOCK)):
+        with Translated(path):
+            before = parse(read_file(path, LONGEST))
+        # First one that ssh can read: ssh is asked about each host. The next run starts over if this one ends here.
+        replace_file(path, dump(None, before))
+        replace_file(path, dump(store, all_blocks(store, lambda _: None, before)))
+
+
+def is_current(store: Store) -> bool:
+    """Whether the file may stay as it is; one that cannot be read may."""
+    try:
+        text = read_file(path_in(store), LONGEST).decode(errors="surrogateescape")
+    except OSError:
+        return True
+    head = text.partition(f"\n{HOST}")[0].splitlines()
+    is_guarded = ignoring(store) in head if GUARD in text else PINNED not in text or not is_known(GUARD)
+    return is_guarded and any(is_about(line.removeprefix(STORE), store) for line in head if line.startswith(STORE))
+
+
+def is_about(written: str, store: Store) -> bool:
+    """Whether a path, as `dump` writes it, leads to the store."""
+    try:
+        return os.path.samefile(ast.literal_eval(written), store.root)
+    except (OSError, ValueError, SyntaxError, TypeError):
+        return False
+
+
+def ignoring(store: Store) -> str:
+    """The line that has an older ssh pass over the guard. Only the first such line counts: it holds the user's, too."""
+    return IGNORE + ",".join(dict.fromkeys([GUARD, *ignored_options(path_in(store))]))
+
+
+def all_blocks(
+    store: Store, warn: Callable[[str], None], before: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """The blocks of machines by their names; of one that there is no saying of now, what was said `before`."""
+    found = {}
+    for name in store.names():
+        try:
+            machine = store.read(name)
+            found[name] = block_of(machine) if is_found(machine) else ""
+        except MachineError as exc:
+            if store.is_docker_machines(name):
+                continue
+            found[name] = before.get(name, "")
+            warn(f"{name} {'stays as it was' if found[name] else 'is left out'}: {exc.cause}")
+    return {name: text for name, text in found.items() if text}
 
 
 def follow(store: Store, name: str, after: Machine | None) -> None:
@@ -66,11 +128,11 @@ def follow(store: Store, name: str, after: Machine | None) -> None:
         with Translated(path_in(store)):
             blocks = parse(read_file(path_in(store), LONGEST))
         kept = {each: text for each, text in blocks.items() if each != name or store.exists(name)}
-        if after and is_known(after):
+        if after and is_found(after):
             kept[after.name] = block_of(after)
             kept.update(led_through(store, after.name, kept))
         if kept != blocks:
-            replace_file(path_in(store), dump(kept))
+            replace_file(path_in(store), dump(store, kept))
 
 
 def tell_of_the_way(store: Store, console: Console, machine: Machine) -> None:
@@ -101,7 +163,7 @@ def led_through(store: Store, name: str, blocks: Mapping[str, str]) -> dict[str,
     return found
 
 
-def is_known(machine: Machine) -> bool:
+def is_found(machine: Machine) -> bool:
     """Whether there is any saying where a machine is yet."""
     return machine.phase is not Phase.CREATING
 
@@ -119,7 +181,12 @@ def parse(text: bytes) -> dict[str, str]:
     return blocks
 
 
-def dump(blocks: dict[str, str]) -> bytes:
-    return "".join([HEADER, *(blocks[name] for name in sorted(blocks) if blocks[name])]).encode(
-        errors="surrogateescape"
-    )
+def dump(store: Store | None, blocks: Mapping[str, str]) -> bytes:
+    """The file's text; without a store, one that is not current anywhere."""
+    lines = "".join(blocks[name] for name in sorted(blocks)).splitlines(keepends=True)
+    if not is_known(GUARD):
+        lines = [line for line in lines if line.split()[:1] != [GUARD]]
+    head = [HEADER, f"{STORE}{store.root!r}\n" if store else ""]
+    if store and any(GUARD in line for line in lines):
+        head.append(f"{ignoring(store)}\n")
+    return "".join([*head, *lines]).encode(errors="surrogateescape")

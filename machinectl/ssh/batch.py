@@ -14,7 +14,7 @@ from machinectl.piping import Over, piped
 from machinectl.ssh import framing
 from machinectl.ssh.errors import ConnectionLost, SSHError
 from machinectl.ssh.following import Following, end_command
-from machinectl.ssh.openssh import COMMANDS_ONLY, given, openssh_command
+from machinectl.ssh.openssh import COMMANDS_ONLY, WITH_INPUT, as_arguments, openssh_command
 
 if TYPE_CHECKING:
     import subprocess
@@ -31,17 +31,13 @@ SSH_FAILED = 255
 END_SECONDS = 10.0
 OPTIONS = {
     **COMMANDS_ONLY,
+    **WITH_INPUT,
     "BatchMode": "yes",
     # One that is there is used. A new one would stay, with our pipes in its hands.
     "ControlMaster": "no",
     "ConnectTimeout": str(CONNECT_SECONDS),
     "ServerAliveInterval": "15",
     "ServerAliveCountMax": "3",
-    "LogLevel": "ERROR",
-    # Both are OpenSSH's since 8.7.
-    "IgnoreUnknown": "StdinNull,SessionType",
-    "StdinNull": "no",
-    "SessionType": "default",
 }
 
 
@@ -115,4 +111,6 @@ def end(endpoint: SSHEndpoint, known_hosts: str, process: int) -> None:
 
 def command(endpoint: SSHEndpoint, known_hosts: str) -> list[str]:
     """The system's ssh with a login shell that takes what is sent to it."""
-    return openssh_command(endpoint, known_hosts=known_hosts, arguments=[*given(OPTIONS), "-T", framing.LOGIN_COMMAND])
+    return openssh_command(
+        endpoint, known_hosts=known_hosts, arguments=[*as_arguments(OPTIONS), "-T", framing.LOGIN_COMMAND]
+    )

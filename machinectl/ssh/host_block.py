@@ -41,6 +41,7 @@ WAY = (
     "preferredauthentications",
     "hostkeyalgorithms",
     "pubkeyacceptedalgorithms",
+    "pubkeyacceptedkeytypes",
     "kexalgorithms",
     "ciphers",
     "macs",
@@ -60,6 +61,8 @@ SPELT = {
     "hostkeyalias": "HostKeyAlias",
     "identityfile": "IdentityFile",
     "identityagent": "IdentityAgent",
+    # Its name before 8.5, which later ones read as well.
+    "pubkeyacceptedalgorithms": "PubkeyAcceptedKeyTypes",
 }
 
 

@@ -1,19 +1,43 @@
-"""The system's ssh, for a person: its command line with the machine's pinned key and private key. No paramiko here."""
+"""What we tell the system's ssh: each option that we write, on a command line or in a configuration.
+
+OpenSSH 7.4 (RHEL 7) is the oldest that we work with. No paramiko here.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 import shlex
+import shutil
+import subprocess
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from machinectl.ssh.hostkeys import PIN, find_known, usable
-from machinectl.ssh.settings import check_endpoint, settings
+from machinectl.ssh.settings import QUERY_TIMEOUT, check_endpoint, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from machinectl.ssh.endpoint import Jump, SSHEndpoint
 
+    # Keywords of ssh_config(5) with their values.
+    Options = Mapping[str, str]
+
+# The options among ours that 7.4 does not have: the version that brought each, and a value to ask ssh with. ssh ends
+# with 255 at an option that it does not know. IgnoreUnknown would prevent that, but only the first one counts: the
+# user's own would be lost.
+NEWER = {
+    "RemoteCommand": ("7.6", "none"),
+    "KnownHostsCommand": ("8.5", "none"),
+    "StdinNull": ("8.7", "no"),
+    "SessionType": ("8.7", "default"),
+}
+# What keeps the user's own from accepting a key that is not pinned, and the line that says that there is a pin.
+GUARD = "KnownHostsCommand"
+PINNED = f"HostKeyAlias {PIN}"
+UNKNOWN = re.compile(r"Bad configuration option: (\S+)")
 
 # What of the user's configuration is for a shell of theirs, and not for our commands.
 COMMANDS_ONLY = {
@@ -24,6 +48,56 @@ COMMANDS_ONLY = {
     "ForwardX11": "no",
     "PermitLocalCommand": "no",
 }
+# For a command that is sent through stdin.
+WITH_INPUT = {"StdinNull": "no", "SessionType": "default", "LogLevel": "ERROR"}
+# How a host is met of which nothing is known yet: its key is written down, and no proof of who we are is made. What is
+# written down goes to a file that is empty before: accept-new (7.6) would do the same as `no`.
+MEETING = {
+    "PreferredAuthentications": "none",
+    "BatchMode": "yes",
+    "StrictHostKeyChecking": "no",
+    "GlobalKnownHostsFile": os.devnull,
+    "HostKeyAlias": "host",
+    "HashKnownHosts": "no",
+    "CheckHostIP": "no",
+    "UpdateHostKeys": "no",
+    "KnownHostsCommand": "none",
+    "RevokedHostKeys": "none",
+    "VerifyHostKeyDNS": "no",
+    "NoHostAuthenticationForLocalhost": "no",
+    "ControlPath": "none",
+}
+
+
+@functools.cache
+def unknown_to(program: str) -> frozenset[str]:
+    """Ask an ssh which options of NEWER it does not know: a vendor's old version may have some of them.
+
+    None if it cannot be asked: the command that uses it then says what is wrong.
+    """
+    lines = "".join(f"{name} {value}\n" for name, (_, value) in NEWER.items())
+    try:
+        answer = subprocess.run(
+            [program, "-F", "/dev/stdin", "-T", "-G", "localhost"],
+            input=lines,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=QUERY_TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return frozenset()
+    refused = {name.lower() for name in UNKNOWN.findall(answer.stderr)}
+    return frozenset(name for name in NEWER if name.lower() in refused)
+
+
+def is_known(option: str) -> bool:
+    """Whether this computer's ssh knows an option; True where there is none."""
+    if option not in NEWER:
+        return True
+    program = shutil.which("ssh")
+    return program is None or option not in unknown_to(program)
 
 
 def openssh_command(endpoint: SSHEndpoint, *, known_hosts: str = "", arguments: Sequence[str] = ()) -> list[str]:
@@ -39,7 +113,7 @@ def openssh_command(endpoint: SSHEndpoint, *, known_hosts: str = "", arguments: 
 
 def started(endpoint: SSHEndpoint, options: Iterable[tuple[str, str]]) -> list[str]:
     """A command line up to the host."""
-    command = ["ssh", *typed(options)]
+    command = ["ssh", *as_arguments(options)]
     if endpoint.user:
         command += ["-l", endpoint.user]
     if endpoint.port:
@@ -49,11 +123,13 @@ def started(endpoint: SSHEndpoint, options: Iterable[tuple[str, str]]) -> list[s
 
 def identity(key: str, known_hosts: str, jump: Jump | None = None) -> list[str]:
     """`proof` as options of a command line, and the `way` of a program that asks nothing."""
-    return typed([*proof(key, known_hosts), *way(jump, asks=False)])
+    return as_arguments([*proof(key, known_hosts), *way(jump, asks=False)])
 
 
-def typed(options: Iterable[tuple[str, str]]) -> list[str]:
-    return [word for name, value in options for word in ("-o", f"{name}={value}")]
+def as_arguments(options: Options | Iterable[tuple[str, str]]) -> list[str]:
+    """Return options as arguments of ssh, without those that this computer's ssh does not know."""
+    pairs = options.items() if isinstance(options, Mapping) else options
+    return [word for name, value in pairs if is_known(name) for word in ("-o", f"{name}={value}")]
 
 
 def way(jump: Jump | None, *, asks: bool = True) -> list[tuple[str, str]]:
@@ -105,14 +181,9 @@ def proof(key: str, known_hosts: str) -> list[tuple[str, str]]:
     if key:
         # Not -i: it wants the path as it is and then replaces its %-tokens all the same.
         options += [("IdentitiesOnly", "yes"), ("IdentityFile", quoted(key))]
-    return options
+    return [(name, value) for name, value in options if is_known(name)]
 
 
 def quoted(path: str) -> str:
     """A path as ssh_config reads it: in quotes for blanks, its own % doubled for they mark tokens."""
     return '"' + path.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def given(options: Mapping[str, str]) -> list[str]:
-    """Options by their keywords, as ssh takes them."""
-    return [word for name, value in options.items() for word in ("-o", f"{name}={value}")]

@@ -23,7 +23,7 @@ from machinectl.errors import one_line
 from machinectl.piping import piped
 from machinectl.ssh import framing, known_hosts
 from machinectl.ssh.errors import BeyondUs, LoginRefused, SSHError, TokenNeeded
-from machinectl.ssh.openssh import COMMANDS_ONLY, given, openssh_command, quoted
+from machinectl.ssh.openssh import COMMANDS_ONLY, MEETING, WITH_INPUT, as_arguments, openssh_command, quoted
 from machinectl.ssh.session import LINGER, MOST_OUTPUT, TAIL, Session, TooMuch, last_line
 
 if TYPE_CHECKING:
@@ -40,22 +40,6 @@ if TYPE_CHECKING:
     from machinectl.ssh.known_hosts import HostKey
     from machinectl.ssh.settings import Settings
 
-# How a host is met of which nothing is known yet: its key is written down, and no proof of who we are is made.
-MEETING = {
-    "PreferredAuthentications": "none",
-    "BatchMode": "yes",
-    "StrictHostKeyChecking": "accept-new",
-    "GlobalKnownHostsFile": os.devnull,
-    "HostKeyAlias": "host",
-    "HashKnownHosts": "no",
-    "CheckHostIP": "no",
-    "UpdateHostKeys": "no",
-    "KnownHostsCommand": "none",
-    "RevokedHostKeys": "none",
-    "VerifyHostKeyDNS": "no",
-    "NoHostAuthenticationForLocalhost": "no",
-    "ControlPath": "none",
-}
 # How long the ssh in the background waits for the next command, in seconds: a person may be asked in between. It ends
 # by itself where we are killed.
 PERSISTS = 600
@@ -133,7 +117,7 @@ class OpenSSH:
     def meet(self, host_keys: HostKeys) -> None:
         """Have the host's key judged. Raises HostKeyRefused."""
         demanded = host_keys.demanded()
-        key = self._look(f"^{','.join(names)}" if (names := algorithms(host_keys.known_types(self._settings))) else "")
+        key = self._look_for(algorithms(host_keys.known_types(self._settings)))
         for kind in ALGORITHMS.values():
             if not demanded or key.fingerprint == demanded:
                 break
@@ -142,6 +126,13 @@ class OpenSSH:
                 key = self._look(kind)
         host_keys.check(self._settings, key)
 
+    def _look_for(self, kinds: Sequence[str]) -> HostKey:
+        """A key of one of the kinds that are known of the host; another one where it has none of them."""
+        if kinds:
+            with contextlib.suppress(BeyondUs):
+                return self._look(",".join(kinds))
+        return self._look("")
+
     def _look(self, kinds: str) -> HostKey:
         """The key that a host shows, of certain algorithms."""
         seen = self._directory / "seen"
@@ -149,7 +140,7 @@ class OpenSSH:
         options = {**MEETING, "UserKnownHostsFile": quoted(str(seen))}
         if kinds:
             options["HostKeyAlgorithms"] = kinds
-        said = self._run([*given(options), "true"], self._settings.connect_timeout + ASK_TIMEOUT)
+        said = self._run([*as_arguments(options), "true"], self._settings.connect_timeout + ASK_TIMEOUT)
         entries = known_hosts.parse(seen.read_bytes()) if seen.exists() else []
         if not entries:
             self._fail(said)
@@ -167,7 +158,7 @@ class OpenSSH:
             "ServerAliveCountMax": str(max(1, self._settings.alive_count)),
         }
         patience = self._settings.connect_timeout + LOGIN_TIMEOUT
-        said = self._run([*given(options), "-f", "-N"], patience, trusts=True)
+        said = self._run([*as_arguments(options), "-f", "-N"], patience, trusts=True)
         if not self.is_alive():
             self._fail(said)
 
@@ -175,7 +166,7 @@ class OpenSSH:
         """Run ssh to its end, `patience` seconds at most, and return what it says, as far as anybody reads that."""
         # What it says that is no error is why it came to nothing, too.
         options = {"ConnectTimeout": f"{self._settings.connect_timeout:.0f}", "LogLevel": "INFO"}
-        command = self.command([*given(options), *arguments], trusts=trusts)
+        command = self.command([*as_arguments(options), *arguments], trusts=trusts)
         # A file: the ssh that stays in the background would keep a pipe open.
         with tempfile.TemporaryFile() as errors:
             try:
@@ -204,21 +195,17 @@ class OpenSSH:
     def command(self, arguments: Sequence[str], *, trusts: bool = True) -> list[str]:
         """The command line; with `trusts`, the host has to have the key that is pinned."""
         path = str(self._directory / "known_hosts") if trusts else ""
-        return openssh_command(self._endpoint, known_hosts=path, arguments=[*given(COMMANDS_ONLY), *arguments])
+        return openssh_command(self._endpoint, known_hosts=path, arguments=[*as_arguments(COMMANDS_ONLY), *arguments])
 
     def login_command(self) -> list[str]:
         """What starts LOGIN_COMMAND over the connection that there is, and makes no other one where that has ended."""
         options = {
-            # Both are OpenSSH's since 8.7.
-            "IgnoreUnknown": "StdinNull,SessionType",
-            "StdinNull": "no",
-            "SessionType": "default",
+            **WITH_INPUT,
             "ControlMaster": "no",
             "ControlPath": quoted(str(self._control)),
             "ProxyCommand": "false",
-            "LogLevel": "ERROR",
         }
-        return self.command([*given(options), "-T", framing.LOGIN_COMMAND])
+        return self.command([*as_arguments(options), "-T", framing.LOGIN_COMMAND])
 
     def is_alive(self) -> bool:
         return self._ask("check")

@@ -27,6 +27,7 @@ from machinectl.ssh.connect import connect
 from machinectl.ssh.credentials import Credentials
 from machinectl.ssh.endpoint import SSHEndpoint
 from machinectl.ssh.hostkeys import HostKeyPolicy
+from tests.support.openssh_7_4 import install
 from tests.support.quiet import Quiet
 from tests.support.real import need
 
@@ -239,6 +240,16 @@ def ssh_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SSHConfig:
     directory.mkdir()
     config = SSHConfig(directory)
     monkeypatch.setenv("PATH", f"{config.bin}:{os.environ['PATH']}")
+    return config
+
+
+@pytest.fixture
+def old_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> SSHConfig:
+    """The user's SSH configuration, where this computer's ssh is OpenSSH 7.4's."""
+    need("ssh")
+    install(tmp_path / "old", str(shutil.which("ssh")))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'old'}:{os.environ['PATH']}")
+    config: SSHConfig = request.getfixturevalue("ssh_config")
     return config
 
 

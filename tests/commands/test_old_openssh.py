@@ -1,0 +1,202 @@
+"""With OpenSSH 7.4, and with any other ssh that reads what we wrote for this one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.ssh import batch, openssh
+from machinectl.ssh.connect import connect
+from machinectl.ssh.credentials import Credentials
+from machinectl.ssh.hostkeys import HostKeyPolicy
+from tests.support.openssh_7_4 import KEYWORDS, install
+from tests.support.program import machinectl
+from tests.support.quiet import Quiet
+from tests.support.registered import register
+from tests.support.sshd import keygen
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+    from tests.support.sshd import SSHConfig, Sshd
+
+# An admin's own, for an option of another computer's ssh.
+OWN = "IgnoreUnknown UseKeychain\nUseKeychain yes\n"
+
+
+def ssh(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["ssh", "-o", "BatchMode=yes", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def over_ssh(store: Store, name: str, sshd: Sshd) -> None:
+    """A machine whose engine is reached by ssh://; whether there is one does not matter here."""
+    register(store, name, sshd)
+    with store.writing(name) as held:
+        held.machine.url, held.machine.tls = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}", False
+        held.write()
+
+
+@pytest.fixture
+def old_openssh(tmp_path: Path) -> str:
+    """A PATH on which ssh is 7.4's."""
+    install(tmp_path / "7.4", str(shutil.which("ssh")))
+    return f"{tmp_path / '7.4'}:{os.environ['PATH']}"
+
+
+def test_each_option_that_we_write_is_one_of_7_4_or_has_its_version() -> None:
+    written = {*openssh.COMMANDS_ONLY, *openssh.MEETING, *openssh.WITH_INPUT, *batch.OPTIONS}
+    written |= {name for name, _ in openssh.proof("/key", "/known_hosts")}
+    assert {name for name in written if name.lower() not in KEYWORDS} == set(openssh.NEWER)
+
+
+@pytest.mark.usefixtures("old_ssh")
+def test_with_openssh_7_4_all_that_goes_by_ssh_works(store: Store, sshd: Sshd, tmp_path: Path) -> None:
+    register(store, "orion", sshd)
+    over_ssh(store, "far", sshd)
+
+    def run(*words: str | Path) -> str:
+        done = machinectl(*words, store=store.root)
+        assert (done.returncode, done.stderr) == (0, ""), words
+        return done.stdout
+
+    (tmp_path / "file").write_text("content")
+    assert run("ssh", "orion", "echo in") == "in\n"
+    assert run("run", "orion", "--", "echo in").endswith("in\n")
+    run("scp", "-q", tmp_path / "file", f"orion:{tmp_path / 'copied'}")
+    run("scp", "-q", "-d", tmp_path / "file", f"orion:{tmp_path / 'synced'}")
+    assert (tmp_path / "copied").read_text() == (tmp_path / "synced").read_text() == "content"
+    for words in (("status", "far"), ("ls", "--filter", "name=far")):
+        logins = sshd.log.count("Accepted publickey")
+        machinectl(*words, store=store.root)
+        assert sshd.log.count("Accepted publickey") == logins + 1
+    assert machinectl("ssh-config", "--write", store=store.root).returncode == 0
+    assert ssh("-F", f"{store.root}/ssh_config", "-G", "elsewhere").returncode == 0
+    done = ssh("-F", f"{store.root}/ssh_config", "-o", "IdentityFile=none", "orion", "echo in")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
+
+
+def test_with_openssh_7_4_what_paramiko_cannot_do_is_left_to_it(sshd: Sshd, old_ssh: SSHConfig) -> None:
+    sshd.configure("Ciphers chacha20-poly1305@openssh.com")
+    # Of the host's keys another one is known than the first.
+    old_ssh.known_hosts.write_text(sshd.known(1))
+    with connect(sshd.endpoint, Credentials(), HostKeyPolicy(), Quiet()) as session:
+        assert session.known_hosts.split()[1] == b"ecdsa-sha2-nistp256"
+        assert session.run("echo in").stdout == b"in\n"
+
+
+@pytest.mark.usefixtures("ssh_config")
+def test_the_file_that_is_kept_is_read_by_any_ssh_and_keeps_what_the_user_has_it_ignore(
+    store: Store, sshd: Sshd, tmp_path: Path, old_openssh: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(store, "orion", sshd)
+    own = tmp_path / "home" / ".ssh" / "config"
+    own.parent.mkdir()
+    own.write_text(f"Include more\nInclude {store.root}/ssh_config\n")
+    (own.parent / "more").write_text(f"Host other\n  {OWN}")
+    written = machinectl("ssh-config", "--write", store=store.root)
+    assert written.returncode == 0
+    (own.parent / "more").write_text("")
+    own.write_text(f"{written.stdout}{OWN}IgnoreUnknown Other\n")
+    for path in (os.environ["PATH"], old_openssh):
+        monkeypatch.setenv("PATH", path)
+        for host in ("elsewhere", "orion"):
+            assert ssh("-F", own, "-T", "-G", host).stderr == ""
+    # A new one of theirs is taken over by the next command that reads machines.
+    own.write_text(f"{written.stdout}IgnoreUnknown UseKeychain,Later\nLater yes\n")
+    assert "Bad configuration option: later" in ssh("-F", own, "-G", "elsewhere").stderr
+    assert machinectl("inspect", "orion", store=store.root).returncode == 0
+    assert ssh("-F", own, "-G", "elsewhere").returncode == 0
+
+
+def test_what_the_user_has_ssh_ignore_holds_for_our_commands(store: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
+    register(store, "orion", sshd)
+    ssh_config.write(OWN)
+    done = machinectl("run", "orion", "--", "echo in", store=store.root)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.usefixtures("ssh_config")
+def test_no_command_of_the_users_makes_a_changed_key_good(
+    store: Store, sshd: Sshd, tmp_path: Path, ssh_config: SSHConfig
+) -> None:
+    register(store, "orion", sshd)
+    over_ssh(store, "far", sshd)
+    assert machinectl("ssh-config", "--write", store=store.root).returncode == 0
+    # It says of any key that it is right.
+    command = f"Include {store.root}/ssh_config\nKnownHostsCommand /bin/echo %H %t %K\n"
+    ssh_config.write(command)
+    sshd.host_keys = [keygen(sshd.directory / "another")]
+    touch = f"touch {tmp_path / 'was-there'}"
+    for words in (("ssh", "orion", touch), ("run", "orion", "--", touch)):
+        assert machinectl(*words, store=store.root).returncode != 0
+    assert machinectl("status", "far", store=store.root).stdout != "Running\n"
+    assert "HAS CHANGED" in ssh("orion", touch).stderr
+    assert not (tmp_path / "was-there").exists()
+
+
+@pytest.mark.parametrize("version", ["old", "new"])
+def test_a_file_of_an_earlier_version_is_repaired_by_the_next_command_that_reads_machines(
+    store: Store, sshd: Sshd, version: str, request: pytest.FixtureRequest
+) -> None:
+    config: SSHConfig = request.getfixturevalue("old_ssh" if version == "old" else "ssh_config")
+    register(store, "orion", sshd)
+    machinectl("ssh-config", "--write", store=store.root)
+    path = Path(store.root, "ssh_config")
+    config.write(f"Include {path}")
+    lines = path.read_text().splitlines(keepends=True)
+    earlier = "".join([lines[0], *(line for line in lines if line.startswith(("Host", " ")))])
+    earlier = "".join(line for line in earlier.splitlines(keepends=True) if "KnownHostsCommand" not in line)
+    earlier += "    KnownHostsCommand none\n"
+    path.write_text(earlier)
+    assert (ssh("-G", "elsewhere").returncode == 0) is (version == "new")
+    for light in (("env", "orion"), ("ls", "-q"), ("url", "orion")):
+        machinectl(*light, store=store.root)
+    assert path.read_text() == earlier
+    done = machinectl("ssh", "orion", "echo in", store=store.root)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
+    assert path.read_text() == "".join(lines)
+    assert ssh("-G", "elsewhere").returncode == 0
+    before = path.stat().st_mtime_ns
+    machinectl("inspect", "orion", store=store.root)
+    assert path.stat().st_mtime_ns == before
+
+
+def test_what_an_upgraded_ssh_knows_is_added_to_the_file(
+    store: Store, sshd: Sshd, old_openssh: str, ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(store, "orion", sshd)
+    new = os.environ["PATH"]
+    monkeypatch.setenv("PATH", old_openssh)
+    machinectl("ssh-config", "--write", store=store.root)
+    path = Path(store.root, "ssh_config")
+    assert "KnownHostsCommand" not in path.read_text()
+    monkeypatch.setenv("PATH", new)
+    ssh_config.write(f"Include {path}")
+    assert machinectl("inspect", "orion", store=store.root).returncode == 0
+    assert "    KnownHostsCommand none\n" in path.read_text()
+
+
+@pytest.mark.usefixtures("ssh_config")
+def test_a_store_that_was_moved_has_its_file_written_again(store: Store, sshd: Sshd, tmp_path: Path) -> None:
+    register(store, "orion", sshd)
+    machinectl("ssh-config", "--write", store=store.root)
+    moved = tmp_path / "moved"
+    Path(store.root).rename(moved)
+    assert machinectl("inspect", "orion", store=moved).returncode == 0
+    text = (moved / "ssh_config").read_text()
+    assert store.root not in text
+    assert str(moved / "machines" / "orion" / "known_hosts") in text
+    # Another way to the same place is no reason to write it.
+    (tmp_path / "link").symlink_to(moved)
+    machinectl("inspect", "orion", store=tmp_path / "link")
+    assert (moved / "ssh_config").read_text() == text
