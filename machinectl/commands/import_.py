@@ -15,10 +15,11 @@ from machinectl.engine import Endpoint
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.identity import CLIENT_FILES, SERVER_FILES
 from machinectl.machines import docker_machine_store as old_store
+from machinectl.machines.advice import unprotected
 from machinectl.machines.behind import keep_jump_hosts
 from machinectl.machines.chosen import waiting
 from machinectl.machines.fileset import read_pem
-from machinectl.machines.moving import KEY_FILE, LeftOut, becoming, with_remarks, without_key
+from machinectl.machines.moving import KEY_FILE, Becoming, LeftOut, becoming, with_remarks, without_key
 from machinectl.machines.origin import Origin
 from machinectl.machines.store import into_own_store
 from machinectl.state import State
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.engine import Probe
     from machinectl.machines.docker_machine_store import OldMachine
-    from machinectl.machines.moving import Becoming
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
+# The states of an engine that could not be asked.
+OFF = frozenset({State.STOPPED, State.TIMEOUT})
 # How long an engine is waited for that is asked whether certificates open it. Seconds.
 PATIENCE = 5.0
 
@@ -126,7 +128,7 @@ class Mover:
     def move(self, name: str) -> Moved:
         """Take one machine over, unless it is here already. Raises MachineError."""
         if name in self.here:
-            return Moved(self.here[name])
+            return self.again(name)
         old = old_store.read(self.root, name)
         try:
             new, files = self.made(old)
@@ -142,7 +144,24 @@ class Mover:
                     held.add(new.machine, files)
         if there:
             return Moved(there)
-        return Moved(new.machine, new=True, remarks=(*new.remarks, *self.same_host(new.machine)))
+        plain = unprotected(new.machine)
+        remarks = (*new.remarks, *([plain] if plain else []), *self.same_host(new.machine))
+        return Moved(new.machine, new=True, remarks=remarks)
+
+    def again(self, name: str) -> Moved:
+        """Return a machine that is here already, with the certificates that it could not be given before."""
+        machine = self.here[name]
+        if machine.driver != "none" or not machine.tls or os.path.lexists(os.path.join(machine.directory, "ca.pem")):
+            return Moved(machine)
+        try:
+            old = old_store.read(self.root, name)
+        except MachineError:
+            return Moved(machine)
+        found, files = self.with_certificates(old, Becoming(machine))
+        if files and not self.dry_run:
+            with self.store.writing(machine.name, waiting(self.console, machine.name)) as held:
+                held.write_files(files, force=False)
+        return Moved(machine, remarks=("it has its certificates now",) if files else found.remarks)
 
     def in_its_place(self, new: Machine) -> Machine | None:
         """The same machine, where it is here already; None where its name is free. Raises MachineError for another."""
@@ -201,6 +220,9 @@ class Mover:
             return with_remarks(without_key(new), f"{exc.cause}; name the right one: {say_it}"), {}
         if not found:
             return without_key(new), {}
+        path = old_store.key_path(self.root, old)
+        if not path.startswith(os.path.join(self.root, "")):
+            new = with_remarks(new, f"its SSH key is your own {path}: the machine has a copy of it here")
         return new, {f"{KEY_FILE}{end}": data for end, data in found.items()}
 
     def with_certificates(self, old: OldMachine, new: Becoming) -> tuple[Becoming, dict[str, bytes]]:
@@ -214,7 +236,7 @@ class Mover:
                 cause = f"its certificates are not taken over: {exc.cause}"
                 return with_remarks(new, f"{cause}; {other_ones(new.machine)}"), {}
             return with_remarks(new, *expired(files, new.machine)), files
-        shared = os.path.join(self.root, "certs")
+        shared = old_store.shared_certificates(self.root)
         try:
             files = read_files(shared)
         except MachineError:
@@ -225,6 +247,10 @@ class Mover:
             if found.state is State.RUNNING:
                 return new, files
             why = f"those in {shared} do not open its engine ({found.error})"
+            if found.state in OFF:
+                again = f"machinectl import --from-docker-machine {quoted(self.root)}"
+                why += f"; if it is off, start it and run this again: {again}"
+                return with_remarks(new, f"it has no certificates here: {why}"), {}
         return with_remarks(new, f"it has no certificates here: {why}; {other_ones(new.machine)}"), {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -22,6 +23,9 @@ from machinectl.hosts.setup import Outcome, Plan, look, make_change, run, target
 from machinectl.hosts.signing import good_client, signed
 from machinectl.hosts.upkeep import before_restart, check_provisioned, ready_to_restart
 from machinectl.machines.chosen import chosen
+from machinectl.machines.docker_machine_store import default_root, shared_certificates
+from machinectl.machines.fileset import read_pem
+from machinectl.machines.origin import Origin
 from machinectl.provision import checks, configuration
 from machinectl.provision.decision import Decision, EngineDown, not_applied
 from machinectl.provision.facts import OWN_DIRECTORY
@@ -172,7 +176,10 @@ def renewed(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
     """A machine's certificates as they shall be, all of them."""
     ca = signer(machine, old, renewal)
     client = good_client(machine, ca, Identity() if renewal.client else old)
-    return signed(ca, certs.issue_server(ca, names(machine, old, renewal.sans)), client)
+    new = signed(ca, certs.issue_server(ca, names(machine, old, renewal.sans)), client)
+    # The key that docker-machine has for all its machines stays where it is.
+    is_shared = ca.certificate == old.ca and not old.ca_key and renewal.authority is None
+    return replace(new, ca_key=b"") if is_shared else new
 
 
 def signer(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
@@ -181,6 +188,8 @@ def signer(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
         return renewal.authority
     if renewal.new_ca:
         return certs.new_ca(f"machinectl {machine.name}")
+    if not old.ca_key and (shared := docker_machines(machine, old)):
+        return shared
     another = f"Make a new CA, which locks out its other clients: machinectl regenerate-certs --new-ca {machine.name}"
     if not old.ca_key:
         take_over = f"Have its host taken over from docker-machine: machinectl provision {machine.name}"
@@ -192,6 +201,17 @@ def signer(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
         return certs.ca_pair(old.ca, old.ca_key)
     except MachineError as exc:
         raise MachineError(f'The CA of "{machine.name}" cannot sign: {exc.cause}', another) from exc
+
+
+def docker_machines(machine: Machine, old: Identity) -> certs.Pair | None:
+    """Return docker-machine's CA, if it is the machine's and its key is in docker-machine's store."""
+    origin = Origin.load(machine.origin)
+    for root in dict.fromkeys([*([origin.store] if origin else []), default_root()]):
+        try:
+            return certs.ca_pair(old.ca, read_pem(os.path.join(shared_certificates(root), "ca-key.pem")))
+        except MachineError:
+            continue
+    return None
 
 
 def names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:

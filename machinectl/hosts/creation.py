@@ -16,7 +16,7 @@ from machinectl.hosts.access import pin_host_key
 from machinectl.hosts.driven import instance, jump_of, led
 from machinectl.hosts.given import read_given
 from machinectl.hosts.ssh_config import tell_of_the_way
-from machinectl.machines import jump_hosts, record
+from machinectl.machines import docker_machine_store, jump_hosts, record
 from machinectl.machines.behind import keep_jump_hosts
 from machinectl.machines.chosen import waiting
 from machinectl.machines.record import Machine, Phase
@@ -186,6 +186,8 @@ def settle(store: Store, creation: Creation) -> Settled:
     no_spare = given or creation.spec.tls is False or not creation.spare.whole
     spare = None if no_spare else read_given(creation.spare)
     begun = half_made(store, creation)
+    if begun is None:
+        docker_machine_store.check_apart(store.root)
     request = Request(
         creation.name,
         store.directory(creation.name),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.identity import CLIENT_FILES, FILES, SERVER_FILES, Identity
+from machinectl.machines.docker_machine_store import is_shared
 from machinectl.machines.fileset import read_pem
 from machinectl.machines.spec import NO_CERTIFICATES
 
@@ -56,12 +57,13 @@ def named(files: CertificateFiles) -> dict[str, str]:
 def read_tls_dir(directory: str) -> Identity:
     """A directory's ca.pem, cert.pem and key.pem, and ca-key.pem, server.pem and server-key.pem where they are there.
 
-    All are checked. Raises MachineError for the first thing that is wrong.
+    The CA's key that docker-machine has for all its machines is left where it is. All others are checked. Raises
+    MachineError for the first thing that is wrong.
     """
     found = present_files(directory)
     ca, cert, key = (os.path.join(directory, file) for file in CLIENT_FILES)
     files = read_tls_files(ca, cert, key).present
-    if "ca-key.pem" in found:
+    if "ca-key.pem" in found and not is_shared(directory):
         ca_key = os.path.join(directory, "ca-key.pem")
         files["ca-key.pem"] = certs.ca_pair(files["ca.pem"], read_pem(ca_key), ca_file=ca, key_file=ca_key).key
     if "server.pem" in found or "server-key.pem" in found:

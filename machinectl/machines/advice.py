@@ -29,5 +29,12 @@ def advise(console: Console, machine: Machine) -> None:
             f'"{machine.name}" has no certificates yet: put ca.pem, cert.pem and key.pem into {directory},\n'
             f"or let them be checked and put there: machinectl certs import {machine.name} <DIR>"
         )
-    if machine.url.startswith("tcp://") and not machine.tls:
-        console.warn(f"{machine.url} is not protected by TLS: whoever reaches that port is root on the host")
+    if warning := unprotected(machine):
+        console.warn(warning)
+
+
+def unprotected(machine: Machine) -> str:
+    """Return the warning about an engine that is spoken to without TLS over TCP, "" for others."""
+    if machine.tls or not machine.url.startswith("tcp://"):
+        return ""
+    return f"{machine.url} is not protected by TLS: whoever reaches that port is root on the host"

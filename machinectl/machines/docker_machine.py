@@ -15,11 +15,21 @@ from machinectl.errors import MachineError
 from machinectl.masking import without_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from machinectl.machines.record import Machine
 
 # docker-machine v0.16.2, libmachine/host/host.go: the version of its store that has the shape below.
 CONFIG_VERSION = 3
 INSTALL_URL = "https://get.docker.com"
+
+# Where a record keeps what else docker-machine's own said of the machine, among what is known of its origin.
+FIELDS = "fields"
+# A copy of the driver's fields, in base64, secrets too.
+RAW_DRIVER = "RawDriver"
+# What no driver of docker-machine's comes near: levels, and bytes as JSON.
+DEEPEST = 8
+LONGEST_FIELDS = 1 << 16
 
 # What docker-machine writes for a machine that is in no Swarm (libmachine/swarm/swarm.go, commands/create.go).
 SWARM_OPTIONS: dict[str, Any] = {
@@ -42,6 +52,11 @@ SWARM_OPTIONS: dict[str, Any] = {
 
 def config_json(machine: Machine, directory: str) -> dict[str, Any]:
     """The machine as docker-machine's config.json has it; paths are absolute. `directory` is the machine's."""
+    further = machine.origin.get(FIELDS)
+    return with_further(own_fields(machine, directory), without_secrets(further) if isinstance(further, dict) else {})
+
+
+def own_fields(machine: Machine, directory: str) -> dict[str, Any]:
     directory = os.path.abspath(directory)
     return {
         "ConfigVersion": CONFIG_VERSION,
@@ -57,6 +72,41 @@ def config_json(machine: Machine, directory: str) -> dict[str, Any]:
         },
         "Name": machine.name,
     }
+
+
+def with_further(own: dict[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a machine with those that its record in docker-machine's store had and ours has not."""
+    found = {key: value for key, value in further.items() if key not in own}
+    for key, value in own.items():
+        more = further.get(key)
+        found[key] = with_further(value, more) if isinstance(value, dict) and isinstance(more, dict) else value
+    return {**{key: found[key] for key in own}, **found}
+
+
+def further_fields(record: Mapping[str, Any], machine: Machine) -> dict[str, Any]:
+    """Return the fields of a record of docker-machine's that ours has not, without secrets and strange texts."""
+    fields: dict[str, Any] = without_secrets(further(record, own_fields(machine, ""), DEEPEST))
+    return fields if len(json.dumps(fields)) <= LONGEST_FIELDS else {}
+
+
+def further(record: Mapping[str, Any], own: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    found = {}
+    for key, value in record.items():
+        ours = own.get(key)
+        if isinstance(value, dict) and isinstance(ours, dict) and depth:
+            if more := further(value, ours, depth - 1):
+                found[key] = more
+        elif key not in own and key != RAW_DRIVER and is_plain([key, value], depth):
+            found[key] = value
+    return found
+
+
+def is_plain(value: Any, depth: int) -> bool:
+    """Whether a value of JSON is safe to print as it is, and not too deep."""
+    if isinstance(value, dict | list):
+        parts = [*value, *value.values()] if isinstance(value, dict) else value
+        return depth > 0 and all(is_plain(part, depth - 1) for part in parts)
+    return value is None or (value.isprintable() if isinstance(value, str) else isinstance(value, bool | int | float))
 
 
 def driver(machine: Machine, directory: str) -> dict[str, Any]:

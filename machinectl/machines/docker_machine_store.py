@@ -13,12 +13,13 @@ import json
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from machinectl.atomic import StoreError, quoted, read_file, without_waiting
+from machinectl.errors import UsageError
 from machinectl.machines.record import BrokenRecord, is_name, natural
-from machinectl.machines.store import DOCKER_MACHINE_ROOT
+from machinectl.machines.store import DOCKER_MACHINE_ROOT, into_own_store
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -55,6 +56,31 @@ def usual_root() -> str:
 def is_store(root: str) -> bool:
     """Whether docker-machine keeps a machine there."""
     return any(is_its_own(root, name) for name in entries(root))
+
+
+def shared_certificates(root: str) -> str:
+    """Return the directory with the CA and the client of all machines of a store."""
+    return os.path.join(root, "certs")
+
+
+def is_shared(directory: str) -> bool:
+    """Whether the CA in a directory is that of all machines of a docker-machine store: its key opens each of them."""
+    root, last = os.path.split(os.path.realpath(directory))
+    return last == "certs" and (is_store(root) or root == os.path.realpath(default_root()))
+
+
+def check_apart(root: str) -> None:
+    """Refuse to keep a new machine in a store of docker-machine's, whose `rm` would delete it. Raises UsageError."""
+    if not (is_store(root) or os.path.lexists(os.path.join(shared_certificates(root), "ca-key.pem"))):
+        return
+    if os.path.abspath(os.environ.get("MACHINE_STORAGE_PATH", "") or os.sep) == root:
+        ours = "unset MACHINE_STORAGE_PATH, and give the same command again"
+    else:
+        ours = "give the same command again, without --storage-path"
+    raise UsageError(
+        f"{root} is docker-machine's store: its rm would delete a machine that machinectl keeps there",
+        f"Use machinectl's own store: {ours}\nOr take docker-machine's machines over into it: {into_own_store(root)}",
+    )
 
 
 def is_its_own(root: str, name: str) -> bool:
@@ -107,6 +133,7 @@ class OldMachine:
     `url` is where driver none has the engine, `address` where any other has the host; `key` is the path of the SSH key
     as it was where the record was written. `labels` to `install_url` are what was asked of the engine
     (libmachine/engine/engine.go, libmachine/auth/auth.go), and `others` what else was, by the names of their fields.
+    `record` is all of it.
     """
 
     name: str
@@ -127,6 +154,7 @@ class OldMachine:
     install_url: str = ""
     others: tuple[str, ...] = ()
     in_swarm: bool = False
+    record: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def read(root: str, name: str) -> OldMachine:
@@ -195,6 +223,7 @@ def old_machine(name: str, data: Any) -> OldMachine:
         install_url=text(engine, "InstallURL"),
         others=tuple(key for key in ("Dns", "GraphDir", "Ipv6", "LogLevel", "SelinuxEnabled") if engine.get(key)),
         in_swarm=bool(swarm.get("IsSwarm")),
+        record=record,
     )
 
 
@@ -253,11 +282,7 @@ def key_of(root: str, old: OldMachine) -> dict[str, bytes]:
     directory = directory_of(root, old.name)
     if not old.key and old.driver == "generic" and not os.path.lexists(os.path.join(directory, USUAL_KEY)):
         return {}
-    last = re.split(r"[/\\]", old.key)[-1] or USUAL_KEY
-    places = [os.path.join(directory, last)] if is_file_name(last) else []
-    if os.path.isabs(old.key):
-        places.append(old.key)
-    path = next((place for place in places if os.path.lexists(place)), (places or [directory])[0])
+    path = key_path(root, old)
     owners = owners_in(root)
     try:
         key = read_own(path, owners)
@@ -272,6 +297,15 @@ def key_of(root: str, old: OldMachine) -> dict[str, bytes]:
     except OSError:
         public = b""
     return {"": key, **({".pub": public} if PUBLIC_KEY.fullmatch(public) else {})}
+
+
+def key_path(root: str, old: OldMachine) -> str:
+    directory = directory_of(root, old.name)
+    last = re.split(r"[/\\]", old.key)[-1] or USUAL_KEY
+    places = [os.path.join(directory, last)] if is_file_name(last) else []
+    if os.path.isabs(old.key):
+        places.append(old.key)
+    return next((place for place in places if os.path.lexists(place)), (places or [directory])[0])
 
 
 def is_file_name(word: str) -> bool:

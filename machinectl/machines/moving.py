@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl import url as engine_url
 from machinectl.atomic import quoted
 from machinectl.errors import MachineError, UsageError
+from machinectl.machines import docker_machine
 from machinectl.machines.engine_options import EngineOptions, is_variable
 from machinectl.machines.origin import MAKE_NOTHING
 from machinectl.machines.record import Machine
@@ -54,6 +55,8 @@ def becoming(old: OldMachine, origin: Origin) -> Becoming:
     machine.driver_state = json.dumps(state)
     machine.spec = MachineSpec(driver, options, machine.tls, labels(old), asked)
     machine.origin = origin.dump()
+    if fields := docker_machine.further_fields(old.record, machine):
+        machine.origin[docker_machine.FIELDS] = fields
     return Becoming(machine, (*remarks, *farewell(old)))
 
 

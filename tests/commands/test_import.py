@@ -16,10 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from machinectl.certs import server_bundle
 from machinectl.commands.import_ import Moved, import_
+from machinectl.commands.regenerate_certs import Renewal, renewed
 from machinectl.engine import Endpoint, Probe
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.driven import ssh_endpoint
+from machinectl.hosts.identity import Identity
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.state import State
@@ -790,3 +793,73 @@ def test_docker_has_contexts_of_them_unless_that_is_not_wanted(old: OldStore, tm
 def contexts() -> list[str]:
     listed = ["docker", "context", "ls", "-q"]
     return subprocess.run(listed, capture_output=True, check=True, text=True).stdout.split()
+
+
+def test_an_engine_that_was_off_has_its_certificates_by_a_second_run(store: Store, old: OldStore) -> None:
+    old.add("nas", "none", {"URL": "tcp://nas.lan:2376"})
+    old.add("plain", "none", {"URL": "tcp://192.0.2.8:2375"})
+    first = Run(store, old)
+    assert f"run this again: machinectl import --from-docker-machine {old.root}" in first.remarks("nas")
+    assert first.remarks("plain") == (
+        "tcp://192.0.2.8:2375 is not protected by TLS: whoever reaches that port is root on the host"
+    )
+    assert Run(store, old).became["nas"].remarks == first.became["nas"].remarks
+    second = Run(store, old, probe=lambda *_: Probe(State.RUNNING))
+    assert (second.became["nas"].new, second.remarks("nas")) == (False, "it has its certificates now")
+    assert (Path(store.directory("nas")) / "cert.pem").exists()
+    assert Run(store, old).became["nas"].remarks == ()
+
+
+def test_the_key_of_docker_machines_ca_is_used_where_it_is_and_never_copied(store: Store, old: OldStore) -> None:
+    old.add_host("web", KEY)
+    Run(store, old)
+    done = machinectl("certs", "import", "--force", "web", old.root / "certs", store=store.root)
+    assert done.returncode == 0, done.stderr
+    assert f"The CA's key stays in {old.root}/certs" in done.stderr
+    machine = store.read("web")
+    have = Identity.read(machine.directory)
+    new = renewed(machine, have, Renewal())
+    assert (new.ca, new.ca_key, have.ca_key) == (have.ca, b"", b"")
+    assert new.server != have.server
+    server_bundle(new.ca, new.server, new.server_key)
+    machine.origin = {}
+    with pytest.raises(MachineError, match="The key of the CA"):
+        renewed(machine, have, Renewal())
+
+
+def test_a_key_of_the_users_own_is_copied_and_that_is_said(store: Store, old: OldStore, tmp_path: Path) -> None:
+    (tmp_path / "id_ed25519").write_bytes(KEY)
+    (old.add_host("web", KEY, state={"SSHKeyPath": str(tmp_path / "id_ed25519")}) / "id_rsa").unlink()
+    run = Run(store, old)
+    assert run.remarks("web") == f"its SSH key is your own {tmp_path}/id_ed25519: the machine has a copy of it here"
+
+
+def test_fields_of_another_driver_are_kept_and_shown_without_secrets(store: Store, old: OldStore) -> None:
+    state = {"PrivateIPAddress": "10.0.0.7", "AccessKey": "hunter2", "Tags": {"a": ["b"]}, "Odd": "\x1b[2J"}
+    config = old.add_host("web", KEY, driver="amazonec2", state=state) / "config.json"
+    record = json.loads(config.read_text())
+    config.write_text(json.dumps({**record, "RawDriver": "aHVudGVyMg==", "Later": {"x": 1}}))
+    Run(store, old)
+    template = "{{.Driver.PrivateIPAddress}} {{.Driver.AccessKey}} {{.Driver.IPAddress}} {{.Later.x}} {{.DriverName}}"
+    shown = machinectl("inspect", "-f", template, "web", store=store.root)
+    assert shown.stdout == "10.0.0.7 *** 192.0.2.7 1 generic\n"
+    whole = json.loads(machinectl("inspect", "web", store=store.root).stdout)
+    assert whole["Driver"]["Tags"] == {"a": ["b"]}
+    kept = Path(store.directory("web"), "machine.json").read_text()
+    assert not [word for word in ("hunter2", "aHVudGVyMg", "Odd") if word in kept]
+
+
+def test_no_machine_is_made_in_docker_machines_store(old: OldStore, tmp_path: Path) -> None:
+    before = old.snapshot()
+    environment = {"HOME": str(tmp_path / "home"), "XDG_DATA_HOME": ""}
+    words = ("create", "-d", "none", "--url", "unix:///run/docker.sock", "new")
+    refused = machinectl(*words, store=old.root, environment=environment)
+    assert refused.returncode == 2
+    assert "is docker-machine's store: its rm would delete a machine that machinectl keeps there" in refused.stderr
+    assert "unset MACHINE_STORAGE_PATH, and give the same command again" in refused.stderr
+    take_over = f"unset MACHINE_STORAGE_PATH; machinectl import --from-docker-machine {old.root}"
+    assert take_over in refused.stderr
+    for more in ((), ("--dry-run",)):
+        refused = machinectl("-s", old.root, *words, *more, environment=environment)
+        assert "give the same command again, without --storage-path" in refused.stderr
+    assert old.snapshot() == before

@@ -10,6 +10,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.given import outdated, read_tls_dir
 from machinectl.hosts.identity import Identity
 from machinectl.machines.chosen import waiting
+from machinectl.machines.docker_machine_store import is_shared
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -37,6 +38,11 @@ def certs_import(store: Store, console: Console, name: str, directory: str, *, f
             {**new.present, **dict.fromkeys(stale, b"")},
             force=force,
             hint=f"Replace them: machinectl certs import --force {name} {shlex.quote(directory)}",
+        )
+    if is_shared(directory):
+        console.note(
+            f"The CA's key stays in {directory}: it signs for all of docker-machine's machines, and regenerate-certs "
+            "takes it from there"
         )
     if stale:
         console.note(f"Removed what belonged to the CA before: {', '.join(stale)}")
