@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import getopt
 import os
 import shlex
 import shutil
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.driver.finding import close_all
-from machinectl.errors import UsageError
+from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.access import logged_in, pin_accepted_key, pin_host_key
-from machinectl.hosts.by_ssh import readable
+from machinectl.hosts.by_ssh import explain, readable
 from machinectl.hosts.driven import known_hosts_path, ssh_endpoint
 from machinectl.machines.chosen import chosen_one, waiting
+from machinectl.ssh import foreground
 from machinectl.ssh.openssh import openssh_command
 from machinectl.ssh.settings import settings
 
@@ -26,13 +29,18 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
+# Its letters, as getopt has them (ssh.c).
+LETTERS = "1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:TVw:W:XYy"
+# Its own exit status when it fails (ssh(1), EXIT STATUS).
+SSH_FAILED = 255
+
 
 def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *, native: bool = False) -> int:
     """Log in at a machine's host and return the status of what ran there.
 
     `words` are the machine's name (`default` where there is none) and what ssh gets after the host, as it is: its own
-    options, a command. Where this computer has an `ssh`, this process becomes it and nothing is returned; our own is
-    used where there is none, where it is asked for (`native`), and where something was given that ssh cannot be told.
+    options, a command. The `ssh` of this computer is used; our own if there is none, if it is asked for (`native`), or
+    if something was given that ssh cannot be told.
     The key of a host that is met for the first time is pinned.
     """
     if words and words[0].startswith("-"):
@@ -52,7 +60,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
             if not options and not os.path.lexists(known_hosts_path(machine)):
                 # It did not answer as a host does: ssh on its own would wait for a greeting for ever.
                 arguments = ["-o", f"ConnectTimeout={settings(endpoint).connect_timeout:.0f}", *arguments]
-        become_ssh(machine, endpoint, arguments)
+        return run_ssh(machine, endpoint, arguments, console, access)
     if options:
         raise UsageError(
             f"There is no ssh on this computer, and machinectl's own takes a command, not {arguments[0]}",
@@ -65,10 +73,30 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
         return run_shell(session, arguments)
 
 
-def become_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str]) -> None:
-    """Replace this process: the terminal, its signals and its window's size are ssh's own from here on."""
+def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], console: Console, access: Access) -> int:
+    """Run ssh in the foreground, and return its exit status. Raises SSHError if it does not connect."""
     command = openssh_command(endpoint, known_hosts=readable(machine, endpoint), arguments=arguments)
     close_all()
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execvp(command[0], command)  # noqa: S606 - as it is meant: no shell in between
+    if goes_to_the_background(arguments):
+        # It keeps its stderr for later.
+        os.execvp(command[0], command)  # noqa: S606 - as it is meant: no shell in between
+    try:
+        ended = foreground.run(command)
+    except OSError as exc:
+        raise MachineError(f"ssh cannot be started: {exc.strerror}", "Try: ssh -V") from exc
+    if os.WIFEXITED(ended.status) and os.WEXITSTATUS(ended.status) == SSH_FAILED:
+        explain(ended.held.decode(errors="replace"), machine, console, access)
+    with suppress(OSError):
+        foreground.write(ended.held)
+    return foreground.end_alike(ended.status)
+
+
+def goes_to_the_background(arguments: Sequence[str]) -> bool:
+    """Whether ssh is told to go to the background (-f), or what it does not understand."""
+    try:
+        options, _ = getopt.getopt(list(arguments), LETTERS)
+    except getopt.GetoptError:
+        return True
+    return ("-f", "") in options

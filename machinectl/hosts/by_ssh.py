@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from machinectl import url as engine_url
 from machinectl.errors import MachineError
 from machinectl.hosts.access import pinned
-from machinectl.hosts.driven import known_hosts_path, ssh_endpoint
+from machinectl.hosts.driven import driver_of, known_hosts_path, ssh_endpoint
 from machinectl.machines.fileset import read_pem
 from machinectl.ssh.host_block import host_block, with_the_users
 from machinectl.ssh.user_config import USERS_OWN
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 # The first line of ssh's own banner about a host key that has changed; what it says to type mends nothing here.
 BANNER = "@@@@@@@@@@"
 CHANGED = "IDENTIFICATION HAS CHANGED"
+# Its words on a host that it cannot connect to.
+UNCONNECTED = re.compile(
+    r"^ssh: (?P<line>connect to host (?P<host>\S+) port (?P<port>\d+): (?P<why>.*)|Could not .*)", re.MULTILINE
+)
 # A name or an address that is no pattern to ssh_config(5).
 PLAIN = re.compile(r"[\w.:-]+", re.ASCII)
 # How much of what a program says is kept, in lines, and how long one may be, in bytes: a host may say what it likes.
@@ -138,6 +142,28 @@ class Heard:
                     self.held.append(line)
                 else:
                     self._console.note(line)
+
+
+def explain(said: str, machine: Machine, console: Console, access: Access) -> None:
+    """Say in our own words why ssh has not connected, as far as its last words tell. Raises SSHError."""
+    from machinectl.ssh.errors import SSHError
+
+    if CHANGED in said:
+        refuse_changed([machine], console, access)
+    elif found := UNCONNECTED.search(said):
+        refused = (found["why"] or "").startswith("Connection refused")
+        cause = f"{found['host']} port {found['port']} refuses the connection: no SSH server listens there"
+        hint = f"See why: machinectl doctor {machine.name}"
+        if refused and (option := port_option(machine)):
+            hint = f"{hint}; if SSH listens on another port: machinectl set {option} <PORT> {machine.name}"
+        raise SSHError(cause if refused else found["line"], hint)
+
+
+def port_option(machine: Machine) -> str:
+    """The option of `set` for the port of a machine's SSH; "" if its driver has none, or there is a jump host."""
+    option = f"{machine.driver}-ssh-port"
+    known = () if machine.jump else driver_of(machine).options()
+    return f"--{option}" if any(each.name == option for each in known) else ""
 
 
 def refuse_changed(machines: Iterable[Machine], console: Console, access: Access) -> None:

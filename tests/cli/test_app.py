@@ -676,7 +676,8 @@ def test_set_changes_the_way_to_a_host_and_leaves_where_its_engine_is(store: Sto
     assert (machine.url, machine.tls) == (before.url, before.tls)
     assert machine.options == {"generic-ssh-port": 2222, "generic-ssh-user": "ops", "generic-ssh-key": str(key)}
     assert Path(store.directory("orion"), "id_ssh").read_bytes() == b"another key"
-    assert "--generic-ssh-port" in machinectl("set", "orion", "--help", store=store.root).stdout
+    for words in (("orion", "--help"), ("--help", "orion")):
+        assert "--generic-ssh-port" in machinectl("set", *words, store=store.root).stdout
     for words, why in (
         (("--generic-ssh-port", "99999"), "is not a port"),
         (("--generic-engine-port", "2377"), "machinectl set --url tcp://"),

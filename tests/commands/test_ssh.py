@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.commands.ssh import goes_to_the_background
 from machinectl.machines.record import Machine, Phase
 from tests.support.program import COMMAND, machinectl
 from tests.support.registered import added, register
@@ -102,7 +103,9 @@ def test_a_host_with_another_key_than_the_pinned_one_is_not_logged_in_at(
     sshd.host_keys = [keygen(sshd.directory / "another_host_key")]
     done = machinectl(*way, "ssh", "orion", "touch", str(sshd.directory / "was-there"), store=orion.root)
     assert done.returncode == 255
-    assert "changed" in done.stderr.lower()
+    cause, hint = done.stderr.splitlines()
+    assert cause.startswith(f"Error: The host key of 127.0.0.1:{sshd.port} has changed")
+    assert hint.endswith(f"accept it: machinectl provision orion --ssh-host-key {sshd.fingerprint()}")
     assert not (sshd.directory / "was-there").exists()
 
 
@@ -194,7 +197,35 @@ def test_a_host_that_cannot_be_reached_is_255(orion: Store, sshd: Sshd, way: tup
         held.write()
     done = machinectl(*way, "ssh", "orion", "true", store=orion.root)
     assert done.returncode == 255
-    assert "refuse" in done.stderr
+    assert done.stderr.startswith("Error: 127.0.0.1 port 1 refuses the connection")
+    assert "set --generic-ssh-port <PORT> orion" in done.stderr or way
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_a_host_that_is_not_found_is_told_with_what_to_type(store: Store, sshd: Sshd) -> None:
+    register(store, "orion", sshd)
+    with store.writing("orion") as held:
+        held.machine.driver_state = held.machine.driver_state.replace(sshd.host, "nowhere.invalid")
+        held.write()
+    done = machinectl("ssh", "orion", "true", store=store.root)
+    assert done.returncode == 255
+    assert done.stderr.startswith("Error: Could not resolve hostname nowhere.invalid")
+    assert done.stderr.splitlines()[1:] == ["  See why: machinectl doctor orion"]
+
+
+@pytest.mark.parametrize(
+    ("words", "goes"),
+    [
+        ("-f sleep 9", True),
+        ("-N -L 1:localhost:f -CNf", True),
+        ("-L f:localhost:1 -A", False),
+        ("-- ls -f", False),
+        ("ls -f", False),
+        ("-o", True),
+    ],
+)
+def test_an_ssh_that_goes_to_the_background_is_left_its_stderr(words: str, goes: bool) -> None:
+    assert goes_to_the_background(words.split()) is goes
 
 
 def test_what_takes_the_connection_and_is_no_ssh_server_is_not_waited_for_for_ever(

@@ -1,0 +1,211 @@
+"""The system's ssh in the foreground: the terminal, job control and its exit status stay its own.
+
+It is a child, so that its last words can be replaced by better ones if it fails. All else that it says is passed on at
+once.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import time
+import tty
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    Handler = Callable[[int, FrameType | None], None]
+
+# How ssh begins to say that a host's key has changed, or that it cannot connect. It ends right after that.
+LAST_WORDS = re.compile(rb"^(?:@{10}|ssh: (?:connect to host|Could not resolve hostname) )", re.MULTILINE)
+# A remote command may say the same: after this long, in seconds, it is passed on.
+HOLD_SECONDS = 0.5
+# A terminal sends them to all that are in the foreground: ssh decides what becomes of it, and we follow.
+LEFT_TO_SSH = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
+STDERR = 2
+CHUNK = 1 << 16
+
+
+class Ended(NamedTuple):
+    """How ssh ended: its wait status, and the last words that were not passed on."""
+
+    status: int
+    held: bytes
+
+
+def run(command: list[str]) -> Ended:
+    """Run ssh to its end. Raises OSError if it cannot be started."""
+    ours, theirs = error_stream()
+    errors = ErrorStream(ours)
+    ssh = 0
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        if not ssh:
+            end_by(number)
+        with suppress(ProcessLookupError):
+            os.kill(ssh, number)
+
+    try:
+        with handled(pass_on) as changed:
+            try:
+                ssh = os.posix_spawnp(
+                    command[0],
+                    command,
+                    os.environ,
+                    file_actions=[(os.POSIX_SPAWN_DUP2, theirs, STDERR)],
+                    setsigdef=[signal.SIGPIPE],
+                )
+            finally:
+                os.close(theirs)
+            return attend(ssh, errors, changed)
+    finally:
+        errors.close()
+
+
+def attend(ssh: int, errors: ErrorStream, changed: int) -> Ended:
+    """Pass on what ssh says until it ends; stop when it stops. `changed` is readable when a signal has come."""
+    while True:
+        sources = [changed, errors.descriptor] if errors.is_open else [changed]
+        ready, _, _ = select.select(sources, [], [], errors.patience())
+        if errors.descriptor in ready:
+            errors.take()
+        errors.release_late()
+        if changed in ready:
+            os.read(changed, CHUNK)
+            pid, status = os.waitpid(ssh, os.WNOHANG | os.WUNTRACED)
+            if pid and os.WIFSTOPPED(status):
+                # A shell looks at us alone. When it goes on with the job, it wakes ssh as well.
+                os.kill(os.getpid(), signal.SIGSTOP)
+            elif pid:
+                errors.drain()
+                return Ended(status, errors.held)
+
+
+class ErrorStream:
+    """What ssh says on stderr: passed on at once, but for its last words."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.is_open = True
+        self.held = b""
+        self._since = 0.0
+        self._holds = True
+        self._at_line_start = True
+
+    def take(self) -> None:
+        try:
+            data = os.read(self.descriptor, CHUNK)
+        except OSError:
+            # A pseudo-terminal that nobody writes to any more (Linux: EIO).
+            data = b""
+        if not data:
+            self.close()
+        elif self.held:
+            self.held += data
+        else:
+            found = LAST_WORDS.search(data) if self._holds else None
+            at = found.start() if found and (found.start() or self._at_line_start) else len(data)
+            self._pass_on(data[:at])
+            self._at_line_start = data.endswith(b"\n")
+            self.held, self._since = data[at:], time.monotonic()
+
+    def patience(self) -> float | None:
+        """How long may be waited before `release_late` has something to do, in seconds."""
+        return max(0.0, self._since + HOLD_SECONDS - time.monotonic()) if self.held else None
+
+    def release_late(self) -> None:
+        """Pass on what was held, if ssh goes on after it: it was not its own then."""
+        if self.held and self.patience() == 0:
+            self._holds = False
+            self._pass_on(self.held)
+            self.held = b""
+
+    def drain(self) -> None:
+        """Take what is still there. An ssh in the background may keep it open."""
+        while self.is_open and select.select([self.descriptor], [], [], 0)[0]:
+            self.take()
+
+    def close(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            os.close(self.descriptor)
+
+    def _pass_on(self, data: bytes) -> None:
+        try:
+            write(data)
+        except OSError:
+            # Nobody reads it: ssh is to find out as if it wrote there itself.
+            self.close()
+
+
+def write(data: bytes) -> None:
+    """Write all of it to stderr. Raises OSError."""
+    while data:
+        try:
+            data = data[os.write(STDERR, data) :]
+        except BlockingIOError:
+            # ssh has its stdout like that, which may be the same file.
+            select.select([], [STDERR], [])
+
+
+def error_stream() -> tuple[int, int]:
+    """Return both ends of ssh's stderr, ours first.
+
+    It is a terminal if ours is one: ssh says there, and nowhere else, that a security key has to be touched.
+    """
+    if not os.isatty(STDERR):
+        return os.pipe()
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    return ours, theirs
+
+
+@contextmanager
+def handled(pass_on: Handler) -> Iterator[int]:
+    """Signals as they are for who waits for another program; those that are ignored (nohup) stay so.
+
+    Yields a descriptor that can be read when one has come, also that a child has ended or stopped.
+    """
+    changed, wake = os.pipe()
+    os.set_blocking(wake, False)
+    before = {}
+    try:
+        for number in (*LEFT_TO_SSH, *PASSED_ON, signal.SIGCHLD):
+            if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGCHLD:
+                # A program that is started has none of our handlers.
+                before[number] = signal.signal(number, pass_on if number in PASSED_ON else leave)
+        waker = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        try:
+            yield changed
+        finally:
+            signal.set_wakeup_fd(waker)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(changed)
+        os.close(wake)
+
+
+def leave(_number: int, _frame: FrameType | None) -> None:
+    """Leave a signal to ssh."""
+
+
+def end_alike(status: int) -> int:
+    """Return ssh's exit status; end by the same signal if one has ended it."""
+    if os.WIFSIGNALED(status):
+        end_by(os.WTERMSIG(status))
+    return os.WEXITSTATUS(status)
+
+
+def end_by(number: int) -> NoReturn:
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    # One that is blocked, or that the system does not end us by.
+    os._exit(128 + number)

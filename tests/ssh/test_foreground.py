@@ -1,0 +1,138 @@
+"""The system's ssh as a child in the foreground: what a shell and a person see is what ssh alone would show."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.ssh.foreground import LAST_WORDS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# A stand-in for ssh, which is a shell's script: what it does with signals and streams is said by each test.
+RUN = """
+import os, sys
+from machinectl.ssh import foreground
+ended = foreground.run(["sh", "-c", sys.argv[1]])
+sys.stdout.write(f"held {ended.held}\\n")
+sys.stdout.flush()
+sys.exit(foreground.end_alike(ended.status))
+"""
+
+
+def started(script: str, **streams: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", RUN, script], **streams)  # type: ignore[call-overload, no-any-return]
+
+
+def test_what_it_says_comes_at_once_and_its_last_words_are_held() -> None:
+    script = (
+        "echo one >&2; read word; echo two >&2; echo ssh: connect to host x port 1: Connection refused >&2; exit 255"
+    )
+    with started(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr
+        assert process.stderr.readline() == b"one\n"
+        said, errors = process.communicate(b"go on\n")
+    assert (process.returncode, errors) == (255, b"two\n")
+    assert said == b"held b'ssh: connect to host x port 1: Connection refused\\n'\n"
+
+
+def test_what_a_remote_command_says_like_ssh_is_held_for_a_moment_only() -> None:
+    script = "echo @@@@@@@@@@ >&2; read word; exit 3"
+    with started(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr
+        # It goes on, as ssh does not.
+        assert process.stderr.readline() == b"@@@@@@@@@@\n"
+        said, _ = process.communicate(b"go on\n")
+    assert (process.returncode, said) == (3, b"held b''\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_it_ends_us_alike(number: signal.Signals) -> None:
+    with started("echo ready; exec sleep 100", stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(number)
+        process.communicate()
+    assert process.returncode == -number
+
+
+def test_an_interrupt_is_its_affair(tmp_path: Path) -> None:
+    # A terminal sends it to all in the foreground; here ssh alone decides, and takes its time.
+    script = f"trap 'echo caught >{tmp_path}/caught; exit 7' INT; echo ready; while :; do read word; done"
+    with started(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(b"\n")
+    assert process.returncode == 7
+    assert (tmp_path / "caught").exists()
+
+
+def test_nohup_stays_in_force() -> None:
+    script = "kill -INT $$; kill -HUP $$; exit 5"
+    command = f"trap '' INT HUP; exec {sys.executable} -c '{RUN}' '{script}'"
+    assert subprocess.run(["sh", "-c", command], check=False, capture_output=True).returncode == 5
+
+
+def test_where_it_stops_we_stop_and_go_on_with_it() -> None:
+    """ssh's own ~^Z stops ssh alone: the shell that waits for us has to see it."""
+    with started("kill -STOP $$; echo on; exit 4", stdout=subprocess.PIPE, process_group=0) as process:
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        # What `fg` does.
+        os.killpg(process.pid, signal.SIGCONT)
+        said, _ = process.communicate()
+    assert (process.returncode, said) == (4, b"on\nheld b''\n")
+
+
+def test_its_stderr_is_a_terminal_where_ours_is_one() -> None:
+    ours, theirs = pty.openpty()
+    with started("test -t 2 && echo yes >&2", stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        assert os.read(ours, 100) == b"yes\r\n"
+        process.communicate()
+    os.close(ours)
+    assert process.returncode == 0
+
+
+def test_nobody_who_reads_its_errors_is_its_affair_too() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    # sh says that it cannot write, and goes on.
+    with started("echo lost >&2; read word; echo lost >&2 || exit 6", stdin=subprocess.PIPE, stderr=writer) as process:
+        os.close(writer)
+        process.communicate(b"go on\n")
+    assert process.returncode in {6, -signal.SIGPIPE, 128 + signal.SIGPIPE}
+
+
+def test_a_full_pipe_that_does_not_block_loses_nothing() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with started("head -c 1000000 /dev/zero >&2", stdout=subprocess.DEVNULL, stderr=writer) as process:
+        os.close(writer)
+        count = 0
+        while data := os.read(reader, 1 << 20):
+            count += len(data)
+    os.close(reader)
+    assert (process.returncode, count) == (0, 1000000)
+
+
+@pytest.mark.parametrize(
+    ("said", "held"),
+    [
+        (b"@@@@@@@@@@@@@@@@\n@ WARNING", True),
+        (b"Warning: x\nssh: connect to host x port 1: No route to host\n", True),
+        (b"ssh: Could not resolve hostname x: Name or service not known\n", True),
+        (b"user@@@@@@@@@@@\n", False),
+        (b"ssh: command not found\n", False),
+    ],
+)
+def test_its_last_words_are_known(said: bytes, held: bool) -> None:
+    assert bool(LAST_WORDS.search(said)) is held
