@@ -59,11 +59,13 @@ def follow_up(request: str) -> int:
     from machinectl.machines.store import Store
 
     try:
-        told = json.loads(request).get("CommandError")
+        failure = json.loads(request).get("CommandError") or ""
     except (ValueError, RecursionError, AttributeError):
+        failure = None
+    if not isinstance(failure, str):
         # Another docker's way of asking: whoever reads its error reads nothing of ours beneath.
         return 0
-    said = docker_plugin_hook(Store(), told or "", os.environ)
+    said = docker_plugin_hook(Store(), failure, os.environ)
     if said:
         # A template of Go's, which the line is to come through as it is.
         template = one_line(said, LONGEST_LINE).replace("{{", '{{"{{"}}')

@@ -149,10 +149,12 @@ def test_certificates_that_we_made_are_renewed_by_us(plugged: PluggedDocker, sto
         (["ps"], "{{.Root}}\x1b[2J tcp:// https:// \ud83d"),
         (["login"], SILENT),
         (["machine", "ls"], SILENT),
+        (["ps"], 7),
+        (["ps"], {"text": SILENT}),
     ],
 )
 def test_where_there_is_nothing_to_say_nothing_is_said(
-    plugged: PluggedDocker, store: Store, words: list[str], failure: str
+    plugged: PluggedDocker, store: Store, words: list[str], failure: object
 ) -> None:
     machine(store, "orionbox", URL, mac="00:11:22:33:44:55")
     assert hooked(plugged.directory, words, failure, plugged.environment) == []

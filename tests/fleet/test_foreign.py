@@ -531,6 +531,26 @@ def test_a_file_without_hosts_is_an_error(store: Store, tmp_path: Path) -> None:
     assert not (tmp_path / "fleet.yaml").exists()
 
 
+def test_names_are_not_compared_with_all_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
+
+    def is_like(name: str, pattern: str) -> bool:
+        nonlocal compared
+        compared += 1
+        return real(name, pattern)
+
+    real = ssh_config.is_like
+    monkeypatch.setattr(ssh_config, "is_like", is_like)
+    count = 1000
+    lines = [f"Host h{n}.lan\nHostName 10.0.0.{n}\nProxyJump h0.lan\nHost h{n}.*\nUser u{n}" for n in range(count)]
+    lines += [f"Host *{n}-w *{n}z?\nPort 1\nHost ?{n}.l?n\nPort {n}" for n in range(count)]
+    several = " ".join(f"p{n}-* !q{n}-*" for n in range(count))
+    found = ssh_config.parse("\n".join([*lines, f"Host * {several}\nIdentityFile k"]), "config", Notes())
+    assert [(host.user, host.port, host.key) for host in found] == [(f"u{n}", str(n), "k") for n in range(count)]
+    # Each name with the patterns that have their literal part in common with it.
+    assert compared < 20 * count
+
+
 def test_a_file_that_is_long_and_odd_is_looked_through_once() -> None:
     # Where each line or name is held against all others, nobody sees the end of this.
     assert kind_of("\n" * 1_000_000 + "[\n" * 100_000) == "ansible"

@@ -28,7 +28,7 @@ def next_steps(docker: PluggedDocker, *command: str, **environment: str) -> list
     return hooked(docker.directory, words, done.stderr.rstrip("\n"), {**docker.environment, **environment})
 
 
-def hooked(directory: Path, words: list[str], failure: str, environment: Mapping[str, str]) -> list[str]:
+def hooked(directory: Path, words: list[str], failure: object, environment: Mapping[str, str]) -> list[str]:
     """The same for a command that failed with that message; for a plugin's command it is `exit status N`."""
     steps: list[str] = []
     for name, settings in json.loads((directory / "config.json").read_text())["plugins"].items():

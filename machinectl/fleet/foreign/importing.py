@@ -88,9 +88,10 @@ class Taking:
 
     def __init__(self, notes: Notes, machines: Sequence[str]) -> None:
         self.notes = notes
-        self.machines = machines
+        self.machines = frozenset(machines)
         # By the name that the file has for it.
         self.names: dict[str, str] = {}
+        self.taken: frozenset[str] = frozenset()
 
     def hosts(self, found: Sequence[Foreign]) -> list[Described]:
         self.name(found)
@@ -108,6 +109,7 @@ class Taking:
             self.names[each.name] = name
             if name != each.name:
                 self.notes.add(each.spot, f"{each.name} is called {name}: a name has letters, digits, - and .")
+        self.taken = frozenset(self.names.values())
 
     def host(self, each: Foreign) -> Described:
         keys: dict[str, Value] = {"generic-ip-address": each.address}
@@ -143,7 +145,7 @@ class Taking:
             jump = self.names[jump]
             if jump == self.names[each.name]:
                 return
-        is_known = "@" in jump or jump in self.names.values() or jump in self.machines
+        is_known = "@" in jump or jump in self.taken or jump in self.machines
         if "," in jump or not is_known:
             why = "it is more than one" if "," in jump else "write it as user@host[:port]"
             self.notes.add(each.spot, f"the jump host of {each.name} is not taken over, {jump}: {why}")

@@ -10,7 +10,6 @@ import fnmatch
 import functools
 import getpass
 import glob
-import heapq
 import os
 import re
 from dataclasses import dataclass, field
@@ -36,47 +35,71 @@ TAKEN = frozenset({"hostname", "user", "port", "identityfile", "proxyjump"})
 # Of what else stands there, what has others log in elsewhere, or otherwise, than a machine would.
 MISSED = frozenset({"proxycommand", "certificatefile", "identityagent", "hostkeyalias", "pkcs11provider"})
 WILD = ("*", "?", "!")
+WILDCARD = re.compile(r"[*?]")
+MOST_COMPILED = 100_000
 # Who pushes to a forge, and logs in at no host of his own.
 FORGE = "git"
 
 
-@dataclass(frozen=True)
 class Patterns:
+    """Patterns with what each is about. A name is compared only with those that have a literal part in common with it.
+
+    Files have thousands of them: all names against all patterns takes minutes.
+    """
+
+    def __init__(self) -> None:
+        self._by_start: dict[str, list[tuple[str, int]]] = {}
+        self._by_end: dict[str, list[tuple[str, int]]] = {}
+        self._by_middle: list[tuple[str, str, int]] = []
+
+    def add(self, pattern: str, about: int) -> None:
+        parts = WILDCARD.split(pattern)
+        longest = max(parts, key=len)
+        if longest == parts[0] != "":
+            self._by_start.setdefault(longest, []).append((pattern, about))
+        elif longest == parts[-1] != "":
+            self._by_end.setdefault(longest, []).append((pattern, about))
+        else:
+            self._by_middle.append((longest, pattern, about))
+
+    def fitting(self, name: str) -> Iterator[int]:
+        """Yield what the patterns that fit a name are about."""
+        for at in range(1, len(name) + 1):
+            yield from (about for pattern, about in self._by_start.get(name[:at], ()) if is_like(name, pattern))
+            yield from (about for pattern, about in self._by_end.get(name[-at:], ()) if is_like(name, pattern))
+        for middle, pattern, about in self._by_middle:
+            if middle in name and is_like(name, pattern):
+                yield about
+
+
+class Condition:
     """What a Host line is about: names as they are, and patterns; one that is negated and fits excludes a name."""
 
-    names: frozenset[str]
-    wild: tuple[re.Pattern[str], ...]
-    excluded: tuple[re.Pattern[str], ...]
-
-    @classmethod
-    def of(cls, words: Sequence[str]) -> Patterns:
+    def __init__(self, words: Sequence[str]) -> None:
         plain = [word for word in words if not word.startswith("!")]
-        return cls(
-            frozenset(word for word in plain if not is_wild(word)),
-            tuple(compiled(word) for word in plain if is_wild(word)),
-            tuple(compiled(word.removeprefix("!")) for word in words if word.startswith("!")),
-        )
+        self.names = frozenset(word for word in plain if not is_wild(word))
+        self.wild = tuple(word for word in plain if is_wild(word))
+        self._wild, self._excluded = Patterns(), Patterns()
+        for word in self.wild:
+            self._wild.add(word, 0)
+        for word in words:
+            if word.startswith("!"):
+                self._excluded.add(word.removeprefix("!"), 0)
 
     def fits(self, name: str) -> bool:
-        is_meant = name in self.names or any(each.fullmatch(name) for each in self.wild)
-        return is_meant and not any(each.fullmatch(name) for each in self.excluded)
+        is_meant = name in self.names or any(True for _ in self._wild.fitting(name))
+        return is_meant and not any(True for _ in self._excluded.fitting(name))
 
 
 @dataclass
 class Block:
-    """The options for hosts that all of the conditions fit: a Host line's patterns each, and none for a Match."""
+    """The options for hosts that all of the conditions fit: a Host line's each, and none for a Match."""
 
-    conditions: tuple[Patterns | None, ...] = ()
+    conditions: tuple[Condition | None, ...] = ()
     options: dict[str, tuple[str, Spot]] = field(default_factory=dict)
 
     def fits(self, name: str) -> bool:
-        return all(patterns is not None and patterns.fits(name) for patterns in self.conditions)
-
-    @property
-    def names(self) -> frozenset[str] | None:
-        """The only ones that it can fit; None where a pattern decides."""
-        last = self.conditions[-1] if self.conditions else None
-        return None if last is None or last.wild else last.names
+        return all(condition is not None and condition.fits(name) for condition in self.conditions)
 
 
 class Config:
@@ -87,8 +110,10 @@ class Config:
         self.blocks: list[Block] = []
         self.names: dict[str, Spot] = {}
         self.files = 0
+        # What holds for the hosts that were asked for.
+        self.known: dict[str, dict[str, str]] = {}
 
-    def read(self, text: str, path: str, outer: tuple[Patterns | None, ...] = (), depth: int = 0) -> None:
+    def read(self, text: str, path: str, outer: tuple[Condition | None, ...] = (), depth: int = 0) -> None:
         """Take over a file that is read where `outer` conditions hold. Raises WrongSource."""
         block = Block(outer)
         self.blocks.append(block)
@@ -99,7 +124,7 @@ class Config:
                 continue
             keyword, words = taken_apart(stripped, spot)
             if keyword == "host":
-                block = Block((*outer, Patterns.of(words)))
+                block = Block((*outer, Condition(words)))
                 self.blocks.append(block)
                 self.take_names(words, block, spot)
             elif keyword == "match":
@@ -143,28 +168,38 @@ class Config:
 
     def value(self, name: str, keyword: str) -> str:
         """What holds for a host: the first that is said; "" where nothing is."""
-        fitting = (each for each in self.blocks_about(name) if keyword in each.options and each.fits(name))
-        found = next((each.options[keyword][0] for each in fitting), "")
+        if name not in self.known:
+            self.known[name] = self.options_of(name)
+        found = self.known[name].get(keyword, "")
         return "" if found.lower() == "none" else found
 
-    def blocks_about(self, name: str) -> Iterator[Block]:
-        """Those that may fit a name, in their order: few, though the file has thousands."""
-        own, general = self.index
-        return (self.blocks[at] for at in heapq.merge(own.get(name, ()), general))
+    def options_of(self, name: str) -> dict[str, str]:
+        own, patterns, general = self.index
+        found: dict[str, str] = {}
+        for at in sorted({*own.get(name, ()), *patterns.fitting(name), *general}):
+            block = self.blocks[at]
+            if block.fits(name):
+                for keyword, (value, _) in block.options.items():
+                    found.setdefault(keyword, value)
+        return found
 
     @functools.cached_property
-    def index(self) -> tuple[dict[str, list[int]], list[int]]:
-        """Where the blocks are about each name, and about any. It is made when all is read."""
+    def index(self) -> tuple[dict[str, list[int]], Patterns, list[int]]:
+        """Where the blocks are about each name, by patterns, and about any. It is made when all is read."""
         own: dict[str, list[int]] = {}
+        patterns = Patterns()
         general: list[int] = []
         for at, block in enumerate(self.blocks):
-            if not block.options:
+            if not block.options or None in block.conditions:
                 continue
-            if block.names is None:
+            if not block.conditions:
                 general.append(at)
-            for name in block.names or ():
-                own.setdefault(name, []).append(at)
-        return own, general
+            elif last := block.conditions[-1]:
+                for name in last.names:
+                    own.setdefault(name, []).append(at)
+                for pattern in last.wild:
+                    patterns.add(pattern, at)
+        return own, patterns, general
 
     def host(self, name: str, spot: Spot) -> Foreign:
         address = self.value(name, "hostname").replace("%h", name).replace("%%", "%") or name
@@ -238,6 +273,11 @@ def is_wild(word: str) -> bool:
     return any(mark in word for mark in WILD)
 
 
+def is_like(name: str, pattern: str) -> bool:
+    return bool(compiled(pattern).fullmatch(name))
+
+
+@functools.lru_cache(maxsize=MOST_COMPILED)
 def compiled(pattern: str) -> re.Pattern[str]:
     # In ssh's patterns, brackets are letters like any other.
     return re.compile(fnmatch.translate(pattern.replace("[", "[[]")))
