@@ -8,15 +8,17 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from machinectl.descriptors import room
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get, not_docker
 from machinectl.errors import MachineError, one_line
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from machinectl.engine.endpoint import Endpoint
     from machinectl.engine.http import Response
@@ -28,6 +30,8 @@ LONGEST_VERSION = 64
 LONGEST_TOLD = 64 << 20
 # How much later than its deadline a probe that gave up may say so: hundreds wake at the same moment.
 GRACE = 0.25
+# An endpoint of ssh:// takes three of this process's.
+DESCRIPTORS = 3
 OK, PROXY_AUTHENTICATION, GATEWAYS = 200, 407, range(502, 505)
 
 
@@ -60,6 +64,11 @@ class Probe:
 
 NO_THREAD = Probe(
     State.ERROR, error="No more threads can be started here", hint="Ask fewer at once, or allow more: ulimit -u"
+)
+NO_TIME = Probe(
+    State.TIMEOUT,
+    error="It was not asked: too few files may be open for all at once, and others took the time",
+    hint="Allow more: ulimit -n 1024",
 )
 
 
@@ -98,46 +107,36 @@ def ask_all(
     """
     end = time.monotonic() + timeout
     deadline = Deadline(timeout)
-    make_room(len(questions))
     answers: queue.SimpleQueue[tuple[str, Probe]] = queue.SimpleQueue()
 
     def answer(name: str, question: Callable[[Deadline], Probe]) -> None:
         answers.put((name, question(deadline)))
 
-    for name, question in questions.items():
-        # A daemon: an executor would wait at exit for whoever is stuck.
-        thread = threading.Thread(target=answer, args=(name, question), daemon=True, name=f"probe {name}")
-        try:
-            thread.start()
-        except RuntimeError:  # the system's limit, or the container's
-            answers.put((name, NO_THREAD))
+    def begin(questions: Iterable[tuple[str, Callable[[Deadline], Probe]]]) -> None:
+        for name, question in questions:
+            asked.add(name)
+            # A daemon: an executor would wait at exit for whoever is stuck.
+            thread = threading.Thread(target=answer, args=(name, question), daemon=True, name=f"probe {name}")
+            try:
+                thread.start()
+            except RuntimeError:  # the system's limit, or the container's
+                answers.put((name, NO_THREAD))
+
+    asked: set[str] = set()
+    waiting = iter(questions.items())
+    begin(islice(waiting, room(len(questions), DESCRIPTORS)))
     silent = dict.fromkeys(questions)
     while silent:
         try:
             found = answers.get(timeout=max(0.0, end + GRACE - time.monotonic()))
         except queue.Empty:
             break
+        begin(islice(waiting, 1))
         del silent[found[0]]
         yield found
     for name in silent:
-        yield name, Probe(State.TIMEOUT, error=f"{place(name)} does not answer within {timeout:g} s", seconds=timeout)
-
-
-def make_room(sockets: int) -> None:
-    """Raise the soft limit of open files as far as is needed and allowed; it is 256 on macOS, 1024 on Linux."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # An ssh endpoint takes three; what is open already seldom is more than a few.
-    wanted = 3 * sockets + 64
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
-        except (ValueError, OSError):  # macOS has a lower limit behind an unlimited one; the hosts asked last say so
-            pass
+        late = Probe(State.TIMEOUT, error=f"{place(name)} does not answer within {timeout:g} s", seconds=timeout)
+        yield name, late if name in asked else NO_TIME
 
 
 def ask(endpoint: Endpoint, deadline: Deadline, question: Question | None) -> Probe:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
+from machinectl.descriptors import room
 from machinectl.errors import MachineError
 from machinectl.hosts.lookups import Lookups, addresses_of, name_of
 from machinectl.hosts.services import Service, identified
@@ -87,7 +88,7 @@ class Discovery:
 
     def run(self) -> None:
         """Look at all of them. Raises MachineError where this process may not open even one socket more."""
-        most = room(self._sockets)
+        most = room(self._sockets, besides=BESIDES + AT_WORK)
         known = Whereabouts(self._store)
         try:
             while self._held or not self._sweep.done:
@@ -184,23 +185,3 @@ def spelt(address: str) -> str:
 def in_order(address: str) -> tuple[int, int]:
     found = ipaddress.ip_address(address)
     return found.version, int(found)
-
-
-def room(sockets: int) -> int:
-    """How many of so many sockets may be in use at once; the soft limit of open files is raised as far as allowed."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return sockets
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = sockets + BESIDES + AT_WORK
-    if soft == resource.RLIM_INFINITY:
-        return sockets
-    if soft < wanted:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
-            soft = max(soft, allowed)
-        except (ValueError, OSError):  # macOS has a lower limit behind an unlimited one
-            pass
-    return max(1, min(sockets, soft - BESIDES - AT_WORK))

@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.console import Undivided
+from machinectl.descriptors import room
 from machinectl.errors import MachineError
 from machinectl.hosts.turns import InOrder
 from machinectl.machines.chosen import chosen, waiting
@@ -34,6 +35,8 @@ Answer = TypeVar("Answer")
 # Ten engines that are fetched at once (some 100 MB each) fill the uplink that hosts share, and ten lines are what a
 # person can follow. Each is also an SSH session, whose ciphers all run in this one process.
 LIMIT = 10
+# What one of them has open: its lock, a session and a command in it, what ends that, its engine, and a file.
+DESCRIPTORS = 12
 # A signal that comes while the main thread is on its way into waiting does not end the wait: how late it is heard then.
 HEARD_SECONDS = 0.2
 
@@ -101,7 +104,7 @@ def at_once(
         return
     crew = Crew(console, work)
     with crew.hearing(), console.board(wanted) as crew.board:
-        yield from crew.results(turns or InOrder(wanted), limit)
+        yield from crew.results(turns or InOrder(wanted), room(min(limit, len(wanted)), DESCRIPTORS))
 
 
 def failure(work: Work, name: str, console: Console) -> MachineError | None:
