@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import selectors
 import subprocess
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,10 +20,19 @@ if TYPE_CHECKING:
     # Is given what came, and whether it came on stderr; says whether that was all, whatever is still open.
     Hear = Callable[[bytes, bool], bool]
 
+Answer = TypeVar("Answer")
+
 # How much is taken at once, in bytes: what a pipe of Linux holds (pipe(7)).
 CHUNK = 1 << 16
+# How far an input is read ahead of whoever has read most of it, in bytes.
+AHEAD = 1 << 20
 # How long a program may take to end when it is told to, in seconds.
 GRACE = 2.0
+# How late a program's end is noticed by what writes to it, where another one still holds its input. Seconds.
+NOTICED_SECONDS = 0.2
+# To start a program takes eight descriptors for a moment: those of one at a time.
+STARTING = threading.Lock()
+ROOM_HINT = "Make room there, or name another directory: export TMPDIR=<DIRECTORY>"
 
 
 class Over:
@@ -28,167 +40,367 @@ class Over:
 
     def __init__(self) -> None:
         self._reading, self._writing = os.pipe()
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self.is_set = False
 
     def fileno(self) -> int:
         return self._reading
 
     def set(self) -> None:
-        with self._lock:
+        with self._changed:
             if not self.is_set:
                 self.is_set = True
                 # The end of a pipe is never read up.
                 os.close(self._writing)
+                self._changed.notify_all()
+
+    def unless(self, work: Callable[[], Answer], discard: Callable[[Answer], object]) -> Answer | None:
+        """Return what `work` returns, which takes as long as somebody else likes; None where it is over before.
+
+        It goes on then in a thread that nobody waits for, and what it returns is discarded. Raises what it raises.
+        """
+        answers: list[Answer] = []
+        failures: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                answer = work()
+            except BaseException as exc:  # noqa: BLE001 - raised again below
+                with self._changed:
+                    failures.append(exc)
+                    self._changed.notify_all()
+                return
+            with self._changed:
+                is_late = self.is_set
+                if not is_late:
+                    answers.append(answer)
+                    self._changed.notify_all()
+            if is_late:
+                discard(answer)
+
+        if self.is_set:
+            return None
+        threading.Thread(target=run, daemon=True).start()
+        with self._changed:
+            self._changed.wait_for(lambda: answers or failures or self.is_set)
+            if answers:
+                return answers[0]
+            if failures:
+                raise failures[0]
+            return None
 
 
 class Input:
-    """What comes on a descriptor, for many: it is read once, as it comes, and whoever is fed gets all of it.
+    """What comes on a descriptor, for one program, or `shared` by many: each gets all of it.
 
-    It is kept in a file that has no name, as those that are fed are not equally fast, and some begin late.
+    It is read when somebody has use for it. For many it is kept in a file that has no name, as they are not equally
+    fast, and some begin late; for one it never is.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, *, shared: bool) -> None:
         self._descriptor = descriptor
+        self._shared = shared
         self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
         self._file: IO[bytes] | None = None
+        # What one program has not read yet.
+        self._next = bytearray()
         self._length = 0
+        # How much is asked for.
+        self._wanted = 0
         self._ended = False
+        self._is_closed = False
+        # Why there is no more of it, where that is not its end; called with it, in another thread.
+        self.failure: MachineError | None = None
+        self.on_failure: Callable[[MachineError], object] = lambda _: None
 
-    def feed(self, write: Callable[[bytes], object]) -> None:
-        """Write all of it, and return at its end. Raises what `write` raises."""
-        self._begin()
-        at = 0
-        while data := self._after(at):
-            write(data)
-            at += len(data)
+    def reader(self) -> Reader:
+        return Reader(self)
 
-    def _begin(self) -> None:
-        import tempfile
+    def after(self, at: int, reader: Reader) -> bytes:
+        """Some of what follows, when it has come; nothing at the end, or when the reader is closed.
 
+        Raises MachineError where it cannot be had.
+        """
         with self._changed:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lasts as long as this does
+            if self._wanted < at + AHEAD:
+                self._wanted = at + AHEAD
+                self._changed.notify_all()
+            if self._thread is None:
                 # Nobody waits for a terminal, or for whoever writes to a pipe, when this process ends.
-                threading.Thread(target=self._read, args=(self._file.fileno(),), daemon=True).start()
+                self._thread = threading.Thread(target=self._read, daemon=True)
+                self._thread.start()
+            self._changed.wait_for(lambda: self._length > at or self._ended or reader.is_closed)
+            if reader.is_closed:
+                return b""
+            if self._length == at and self.failure:
+                raise self.failure
+            if self._shared:
+                return os.pread(self._file.fileno(), CHUNK, at) if self._file else b""
+            data = bytes(self._next[:CHUNK])
+            del self._next[:CHUNK]
+            return data
 
-    def _read(self, file: int) -> None:
+    def close(self) -> None:
+        """Keep nothing any more: all that are given it have ended."""
+        with self._changed:
+            if self._file:
+                self._file.close()
+            self._file, self._is_closed = None, True
+
+    def wake(self) -> None:
+        """Have readers look again whether they are closed."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _read(self) -> None:
         try:
-            while data := os.read(self._descriptor, CHUNK):
-                self._keep(file, data)
-        except OSError:
-            # A descriptor that cannot be read has nothing more; nor has one whose file cannot be kept.
-            pass
+            while data := self._taken():
+                with self._changed:
+                    if self._shared:
+                        self._keep(data)
+                    else:
+                        self._next += data
+                    self._length += len(data)
+                    self._changed.notify_all()
+                    self._changed.wait_for(lambda: self._wanted > self._length)
+        except MachineError as exc:
+            self.failure = exc
+            self.on_failure(exc)
         finally:
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
 
-    def _keep(self, file: int, data: bytes) -> None:
-        while data:
-            written = os.pwrite(file, data, self._length)
-            data = data[written:]
-            with self._changed:
-                self._length += written
-                self._changed.notify_all()
+    def _taken(self) -> bytes:
+        """What has come; nothing at the end. Raises MachineError."""
+        while True:
+            try:
+                return os.read(self._descriptor, CHUNK)
+            except BlockingIOError:
+                # Whoever opened it may have made it so (O_NONBLOCK), for us as well.
+                waiting = select.poll()
+                waiting.register(self._descriptor, select.POLLIN)
+                waiting.poll()
+            except OSError as exc:
+                raise MachineError(f"Cannot read the input: {exc.strerror}", "See where stdin leads") from exc
 
-    def _after(self, at: int) -> bytes:
-        """Some of what follows, when it has come; nothing at the end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._length > at or self._ended)
-            file = self._file
-        return os.pread(file.fileno(), CHUNK, at) if file else b""
+    def _keep(self, data: bytes) -> None:
+        if self._is_closed:
+            return
+        try:
+            if self._file is None:
+                self._file = temporary_file()
+            write_at(self._file.fileno(), data, self._length)
+        except OSError as exc:
+            raise MachineError(f"Cannot keep the input for all machines in {not_kept(exc)}", ROOM_HINT) from exc
+
+
+class Reader:
+    """Reads an input from its beginning, for one program."""
+
+    def __init__(self, given: Input) -> None:
+        self._input = given
+        self._at = 0
+        self.is_closed = False
+
+    def read(self) -> bytes:
+        """Some of what follows, when it has come; nothing at the end. Raises MachineError where it cannot be had."""
+        data = self._input.after(self._at, self)
+        self._at += len(data)
+        return data
+
+    def close(self) -> None:
+        """End a `read` that waits, in whichever thread."""
+        self.is_closed = True
+        self._input.wake()
+
+
+def temporary_file() -> IO[bytes]:
+    """A file without a name."""
+    import tempfile
+
+    return tempfile.TemporaryFile(buffering=0)
+
+
+def not_kept(failure: OSError) -> str:
+    """Where temporary files are, and why one cannot be written."""
+    import tempfile
+
+    try:
+        directory = tempfile.gettempdir()
+    except OSError:
+        # There is none that can be used.
+        directory = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - where it would be
+    return f"{directory}: {failure.strerror or failure}"
+
+
+def write_at(descriptor: int, data: bytes, at: int) -> None:
+    left = memoryview(data)
+    while left:
+        written = os.pwrite(descriptor, left, at)
+        left, at = left[written:], at + written
 
 
 def piped(
     command: Sequence[str],
     hear: Hear,
-    over: Over,
+    over: Over | None = None,
     *,
+    first: bytes = b"",
     data: bytes = b"",
     input: Input | None = None,  # noqa: A002 - subprocess.run's name for it
+    is_ready: Callable[[], bool] = lambda: True,
     environment: Mapping[str, str] | None = None,
     end: Callable[[subprocess.Popen[bytes]], object] = subprocess.Popen.terminate,
+    timeout: float | None = None,
 ) -> int | None:
     """Run a program, pass on what it says as it comes, and return its exit status, below 0 for a signal's.
 
-    It is given `data`, then the `input`. None where it was `over` before: `end` was to end it then, and is heard to its
-    end for a moment, before it is killed. So it is where `hear` has heard all that it wants: 0. Raises OSError where it
-    cannot be started.
+    It is given what is `first`, and when it `is_ready` for them, by what was heard, `data` and the `input`. None where
+    it was `over`, or `timeout` seconds were, before: `end` was to end it then, and it is heard to its end for a moment,
+    before it is killed. So it is where `hear` has heard all that it wants: 0. Raises OSError where it is not started.
     """
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE if data or input else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        # ^C is for us alone, who end what is to end.
-        start_new_session=True,
-    )
+    with STARTING:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE if first or data or input else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            # ^C is for us alone, who end what is to end.
+            start_new_session=True,
+        )
+    feeder = Feeder(process.stdin, first, data, input) if process.stdin else None
+
+    def go_on() -> None:
+        if feeder and is_ready():
+            feeder.go_on()
+
     try:
-        feed(process, data, input)
-        is_whole = listen(process, hear, over, end)
-        if over.is_set:
-            return None
-        return process.wait() if is_whole else 0
+        if feeder:
+            feeder.start()
+        go_on()
+        return listen(process, hear, go_on, over, end, timeout)
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
+        if feeder:
+            feeder.stop()
         for stream in (process.stdout, process.stderr):
             stream.close()  # type: ignore[union-attr]  # each is a pipe
 
 
-def feed(process: subprocess.Popen[bytes], data: bytes, given: Input | None) -> None:
-    """Send all that is for a program, and its end, in a thread where that may take as long as the program.
+class Feeder:
+    """Sends a program what is for it, in a thread that ends with the program; who reads nothing makes no error.
 
-    A program that ends before it has read it is no error.
+    Its input ends where what is given to it ends, and not where that cannot be had.
     """
-    stream = process.stdin
-    if stream is None:
-        return
 
-    def write() -> None:
-        with contextlib.suppress(OSError, ValueError), stream:
-            write_all(stream.fileno(), data)
-            if given:
-                given.feed(lambda more: write_all(stream.fileno(), more))
+    def __init__(self, stream: IO[bytes], first: bytes, data: bytes, given: Input | None) -> None:
+        self._stream = stream
+        self._first = first
+        self._data = data
+        self._reader = given.reader() if given else None
+        # What is small goes into the pipe at once.
+        self._thread = None
+        if given or len(first) + len(data) > CHUNK // 2:
+            self._thread = threading.Thread(target=self._send_all, daemon=True)
+        self._may_go_on = threading.Event()
+        self._stopped = False
 
-    if given or len(data) > CHUNK // 2:
-        threading.Thread(target=write, daemon=True).start()
-    else:
-        write()
+    def start(self) -> None:
+        os.set_blocking(self._stream.fileno(), False)
+        if self._thread:
+            self._thread.start()
+        else:
+            self._send(self._first)
 
+    def go_on(self) -> None:
+        """Send what follows what is first; to be told again does nothing."""
+        if not (self._thread or self._may_go_on.is_set()):
+            self._send(self._data)
+            self._close()
+        self._may_go_on.set()
 
-def write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
+    def stop(self) -> None:
+        """End the thread, and close the program's input."""
+        self._stopped = True
+        self._may_go_on.set()
+        if self._reader:
+            self._reader.close()
+        if self._thread and self._thread.is_alive():
+            self._thread.join()
+        self._close()
+
+    def _send_all(self) -> None:
+        with contextlib.suppress(MachineError):
+            self._send(self._first)
+            self._may_go_on.wait()
+            self._send(self._data)
+            while self._reader and (data := self._reader.read()):
+                self._send(data)
+            self._close()
+
+    def _send(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left and not self._stopped:
+            try:
+                left = left[os.write(self._stream.fileno(), left) :]
+            except BlockingIOError:
+                waiting = select.poll()
+                waiting.register(self._stream.fileno(), select.POLLOUT)
+                waiting.poll(NOTICED_SECONDS * 1000)
+            except OSError:
+                # It has ended, or reads no more.
+                self._stopped = True
+
+    def _close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.close()
 
 
 def listen(
-    process: subprocess.Popen[bytes], hear: Hear, over: Over, end: Callable[[subprocess.Popen[bytes]], object]
-) -> bool:
-    """Pass on what a program says to its end; False where all was heard before, or it did not end when it was to."""
-    deadline = None
-    with selectors.DefaultSelector() as selector:
+    process: subprocess.Popen[bytes],
+    hear: Hear,
+    go_on: Callable[[], None],
+    over: Over | None,
+    end: Callable[[subprocess.Popen[bytes]], object],
+    timeout: float | None,
+) -> int | None:
+    """Pass on what a program says to its end; see `piped`. `go_on` is called when something was heard, to be heeded."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    is_ending = False
+    # Unlike the default, it takes no descriptor of its own.
+    with selectors.PollSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ, data=False)  # type: ignore[arg-type]  # it is a pipe
         selector.register(process.stderr, selectors.EVENT_READ, data=True)  # type: ignore[arg-type]
-        selector.register(over, selectors.EVENT_READ)
+        if over:
+            selector.register(over, selectors.EVENT_READ)
         left = 2
-        while left:
-            ready = selector.select(None if deadline is None else max(0, deadline - time.monotonic()))
-            if not ready or (deadline and time.monotonic() > deadline):
-                return False
+        while left or process.poll() is None:
+            patience = None if deadline is None else max(0, deadline - time.monotonic())
+            # Who has closed its output may still take its time; nothing tells its end.
+            ready = selector.select(patience if left else NOTICED_SECONDS / 10)
+            is_late = deadline is not None and time.monotonic() >= deadline
+            if is_late and is_ending:
+                return None
+            if is_late or (over and over.is_set and not is_ending):
+                if over:
+                    selector.unregister(over)
+                end(process)
+                is_ending, deadline = True, time.monotonic() + GRACE
+                continue
             for key, _ in ready:
                 if key.fileobj is over:
-                    selector.unregister(over)
-                    end(process)
-                    deadline = time.monotonic() + GRACE
                     continue
                 said = os.read(key.fd, CHUNK)
                 if not said:
                     selector.unregister(key.fileobj)
                     left -= 1
                 elif hear(said, key.data):
-                    return False
-    return True
+                    return None if is_ending else 0
+                elif not is_ending:
+                    go_on()
+    return None if is_ending else process.wait()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING
 
 from machinectl.cli.exits import report
@@ -15,6 +15,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.following import LIMIT, Said
 from machinectl.machines.chosen import chosen, selected
 from machinectl.machines.record import natural
+from machinectl.ssh.signals import signal_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -108,11 +109,11 @@ def followed(
     from machinectl.piping import Input
 
     targets = sorted(set(meant(store, console, names, flags)), key=lambda name: (natural(name), name))
-    given = None if sys.stdin.isatty() else Input(sys.stdin.fileno())
+    given = None if sys.stdin.isatty() else Input(sys.stdin.fileno(), shared=len(targets) > 1)
     printer = printer_for(targets, flags)
     ended = []
     # Whatever breaks this off, ^C, a signal or a pipe that nobody reads any more, ends what is under way.
-    with leaving_when_told(), closing(begin(targets, given)) as events:
+    with leaving_when_told(), closing(given) if given else nullcontext(), closing(begin(targets, given)) as events:
         for event in events:
             if event is None:
                 printer.waits()
@@ -157,9 +158,13 @@ def tell_failures(ended: Sequence[Ended], program: str, *, with_errors: bool) ->
     failed = [each for each in ended if each.status != 0]
     if not failed:
         return
+    errors = [each.error for each in failed if each.error]
     for each in failed:
-        if each.error and with_errors:
+        if each.error and with_errors and errors.count(each.error) == 1:
             report(named(each.error, each.name), program)
+    # What all have failed for, as the input that all are given.
+    for error in dict.fromkeys(error for error in errors if errors.count(error) > 1):
+        report(error, program)
     told = ", ".join(f"{each.name} ({outcome(each)})" for each in sorted(failed, key=lambda each: natural(each.name)))
     print(shown(f"{len(failed)} of {len(ended)} failed: {told}", program), file=sys.stderr, flush=True)
 
@@ -167,4 +172,7 @@ def tell_failures(ended: Sequence[Ended], program: str, *, with_errors: bool) ->
 def outcome(ended: Ended) -> str:
     if ended.is_late:
         return "timed out"
-    return "error" if ended.status is None else f"status {ended.status}"
+    if ended.status is None:
+        return "error"
+    signal = signal_of(ended.status)
+    return f"status {ended.status}{signal and f': {signal}'}"

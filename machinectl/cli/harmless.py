@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 LAYOUT = "\n\t"
+# How much of a text is looked at in one go, in characters.
+PART = 1 << 12
 
 
 def harmless(text: str) -> str:
@@ -17,15 +19,27 @@ def harmless(text: str) -> str:
 
 def harmless_json(text: str) -> str:
     """The same for JSON, where nothing is lost: its own escapes (RFC 8259 7)."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() or letter == "\n" else in_json(letter) for letter in text)
+    # What a host has said may be megabytes, and most of it is printable.
+    parts = (text[at : at + PART] for at in range(0, len(text), PART))
+    return "".join(part if part.isprintable() else part.translate(IN_JSON) for part in parts)
 
 
 def spelt(letter: str) -> str:
     return letter.encode("unicode_escape").decode()
 
 
+class InJSON(dict[int, int | str]):
+    """What stands for each letter in JSON, by its code point."""
+
+    def __missing__(self, code: int) -> int | str:
+        letter = chr(code)
+        self[code] = code if letter.isprintable() or letter == "\n" else in_json(letter)
+        return self[code]
+
+
 def in_json(letter: str) -> str:
     units = letter.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[index]:02x}{units[index + 1]:02x}" for index in range(0, len(units), 2))
+
+
+IN_JSON = InJSON()

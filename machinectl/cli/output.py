@@ -42,8 +42,11 @@ def write_bytes(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def print_json(data: Any) -> None:
-    """Print JSON in UTF-8; what is not printable, or half a surrogate pair, as the escape that JSON has for it."""
+def print_json(data: Any, *, indent: int | None = 4) -> None:
+    """Print JSON in UTF-8; what is not printable, or half a surrogate pair, as the escape that JSON has for it.
+
+    Without an `indent` it is one line.
+    """
     import json
 
-    write_bytes(harmless_json(json.dumps(data, indent=4, ensure_ascii=False) + "\n").encode())
+    write_bytes(harmless_json(json.dumps(data, indent=indent, ensure_ascii=False) + "\n").encode())

@@ -6,16 +6,21 @@ A program gets each byte as it was, a terminal nothing that it would take for a 
 from __future__ import annotations
 
 import os
+import struct
 import sys
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Protocol
 
 from machinectl.cli.colours import coloured
 from machinectl.cli.harmless import harmless
+from machinectl.cli.lines import warning
 from machinectl.hosts.following import Said
+from machinectl.piping import not_kept, temporary_file, write_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import IO
 
     from machinectl.hosts.following import Ended
 
@@ -23,8 +28,13 @@ if TYPE_CHECKING:
 LONGEST_LINE = 1 << 20
 # How much of what a machine says JSON holds, in bytes.
 MOST_IN_JSON = 16 << 20
-# How much is read back at once, in bytes.
-CHUNK = 1 << 16
+# How much of what a machine says is held back, so that it is printed together, and of what all say, so that it is
+# printed once; and how much of a machine's is held in memory, in bytes.
+MOST_TOGETHER = 16 << 20
+MOST_FOLDED = 16 << 20
+IN_MEMORY = 1 << 16
+# How a piece is kept: whether it was said on stderr, and how long it is.
+PIECE = struct.Struct("?I")
 # How long a terminal waits for all to end, to show equal outputs once; then it shows what there is. Seconds.
 FOLDING_SECONDS = 3.0
 # ECMA-48's SGR, one machine after the other.
@@ -90,21 +100,33 @@ class Lines:
 
 
 class Kept:
-    """What one machine has said so far, in its order; it is in the shelf."""
+    """What one machine has said so far, in its order: in memory, and when that is more than `most`, in a file."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        # Lines that are printed as they come pay for no such thing, nor for the shelf's.
+    def __init__(self, most: int = IN_MEMORY) -> None:
+        # Lines that are printed as they come pay for no such thing.
         import hashlib
 
-        self._shelf = shelf
-        # Where each piece is: on which stream it was said, where it begins, and how long it is.
-        self._pieces: list[tuple[bool, int, int]] = []
+        self._most = most
+        self._memory = bytearray()
+        self._file: IO[bytes] | None = None
+        self._end = 0
         self._sums = (hashlib.sha256(), hashlib.sha256())
         self.length = 0
         self.status: int | None = None
 
     def add(self, data: bytes, *, on_stderr: bool) -> None:
-        self._pieces.append((on_stderr, self._shelf.put(data), len(data)))
+        """Keep what was said. Raises OSError where there is no room for it: what was kept before, stays."""
+        piece = PIECE.pack(on_stderr, len(data)) + data
+        if self._file is None and len(self._memory) + len(piece) > self._most:
+            # Its space is free again as soon as it is closed.
+            self._file = temporary_file()
+            write_at(self._file.fileno(), bytes(self._memory), 0)
+            self._end = len(self._memory)
+        if self._file:
+            write_at(self._file.fileno(), piece, self._end)
+            self._end += len(piece)
+        else:
+            self._memory += piece
         self._sums[on_stderr].update(data)
         self.length += len(data)
 
@@ -114,50 +136,56 @@ class Kept:
         return self._sums[False].digest(), self._sums[True].digest(), self.status
 
     def pieces(self) -> Iterator[tuple[bytes, bool]]:
-        for on_stderr, at, length in self._pieces:
-            for start in range(at, at + length, CHUNK):
-                yield self._shelf.get(start, min(CHUNK, at + length - start)), on_stderr
+        at = 0
+        while at < (self._end if self._file else len(self._memory)):
+            on_stderr, length = PIECE.unpack(self._get(at, PIECE.size))
+            at += PIECE.size
+            yield self._get(at, length), on_stderr
+            at += length
 
     def of(self, *, on_stderr: bool) -> bytes:
         return b"".join(data for data, stderr in self.pieces() if stderr is on_stderr)
 
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
 
-class Shelf:
-    """A file without a name for what is held back: it may be more than memory holds."""
-
-    def __init__(self) -> None:
-        import tempfile
-
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lasts as long as this does
-        self._length = 0
-
-    def put(self, data: bytes) -> int:
-        """Keep something, and return where it is."""
-        at = self._length
-        while data:
-            written = os.pwrite(self._file.fileno(), data, self._length)
-            self._length += written
-            data = data[written:]
-        return at
-
-    def get(self, at: int, length: int) -> bytes:
-        return os.pread(self._file.fileno(), length, at)
+    def _get(self, at: int, length: int) -> bytes:
+        return os.pread(self._file.fileno(), length, at) if self._file else bytes(self._memory[at : at + length])
 
 
 class Grouped:
-    """Prints what each machine has said when it has ended, all of it together."""
+    """Prints what each machine has said when it has ended, all of it together.
+
+    Where one says more than MOST_TOGETHER, or there is no room to keep it, its lines are printed as they come from then
+    on, and that is said: nothing is lost.
+    """
 
     def __init__(self, names: Sequence[str]) -> None:
         self._lines = Lines(names)
-        self._shelf = Shelf()
         self._kept: dict[str, Kept] = {}
+        # Those that are printed as they come.
+        self._apart: set[str] = set()
 
     def said(self, said: Said) -> None:
-        self._kept.setdefault(said.name, Kept(self._shelf)).add(said.data, on_stderr=said.on_stderr)
+        if said.name in self._apart:
+            self._lines.said(said)
+            return
+        kept = self._kept.setdefault(said.name, Kept())
+        why = f"it says more than {MOST_TOGETHER >> 20} MB"
+        try:
+            if kept.length + len(said.data) <= MOST_TOGETHER:
+                kept.add(said.data, on_stderr=said.on_stderr)
+                return
+        except OSError as exc:
+            why = f"it cannot be kept in {not_kept(exc)}"
+        warn(f'What "{said.name}" says is printed as it comes: {why}')
+        self._apart.add(said.name)
+        self._show(said.name)
+        self._lines.said(said)
 
     def ended(self, ended: Ended) -> None:
-        if kept := self._kept.pop(ended.name, None):
-            say_again(self._lines, ended.name, kept)
+        self._show(ended.name)
         self._lines.ended(ended)
 
     def waits(self) -> None:
@@ -166,18 +194,24 @@ class Grouped:
     def finish(self) -> None:
         pass
 
+    def _show(self, name: str) -> None:
+        if kept := self._kept.pop(name, None):
+            with closing(kept):
+                say_again(self._lines, name, kept)
+
 
 class Folded:
     """Prints equal outputs once, under the names of all machines that have said the same: for a terminal.
 
-    Where some take longer than FOLDING_SECONDS, those that have ended by then are shown so, and the others by their
-    lines; with `together`, each when it ends.
+    Where some take longer than FOLDING_SECONDS, or say more than MOST_FOLDED, those that have ended by then are shown
+    so, and the others by their lines; with `together`, each when it ends.
     """
 
     def __init__(self, names: Sequence[str], *, together: bool) -> None:
         self._names = names
-        self._shelf = Shelf()
-        self._kept = {name: Kept(self._shelf) for name in names}
+        # None of it is in a file: many of those could be open at once.
+        self._kept = {name: Kept(sys.maxsize) for name in names}
+        self._length = 0
         self._whole: list[str] = []
         self._then: Printer = Grouped(names) if together else Lines(names)
         self._is_late = False
@@ -188,6 +222,7 @@ class Folded:
             self._then.said(said)
         else:
             self._kept[said.name].add(said.data, on_stderr=said.on_stderr)
+            self._length += len(said.data)
             self.waits()
 
     def ended(self, ended: Ended) -> None:
@@ -199,7 +234,7 @@ class Folded:
             self.waits()
 
     def waits(self) -> None:
-        if not self._is_late and time.monotonic() >= self._until:
+        if not self._is_late and (time.monotonic() >= self._until or self._length > MOST_FOLDED):
             self._wait_no_longer()
 
     def finish(self) -> None:
@@ -243,41 +278,52 @@ def show(kept: Kept) -> None:
 
 
 class AsJSON:
-    """Prints one list when all have ended: an object for each machine."""
+    """Prints an object for each machine when it has ended, on a line of its own.
+
+    What one says beyond MOST_IN_JSON, or what there is no room for, is cut, and the object says so.
+    """
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._shelf = Shelf()
-        self._kept = {name: Kept(self._shelf) for name in names}
-        self._ended: dict[str, Ended] = {}
+        self._kept = {name: Kept() for name in names}
+        self._cut: set[str] = set()
 
     def said(self, said: Said) -> None:
+        if said.name in self._cut:
+            return
         kept = self._kept[said.name]
-        kept.add(said.data[: max(0, MOST_IN_JSON - kept.length)], on_stderr=said.on_stderr)
+        data = said.data[: MOST_IN_JSON - kept.length]
+        if len(data) < len(said.data):
+            self._cut.add(said.name)
+        try:
+            kept.add(data, on_stderr=said.on_stderr)
+        except OSError as exc:
+            self._cut.add(said.name)
+            warn(f'What "{said.name}" says is cut: it cannot be kept in {not_kept(exc)}')
 
     def ended(self, ended: Ended) -> None:
-        self._ended[ended.name] = ended
+        from machinectl.cli.output import print_json
+
+        with closing(self._kept.pop(ended.name)) as kept:
+            found = {
+                "Name": ended.name,
+                "Status": ended.status,
+                "Stdout": kept.of(on_stderr=False).decode(errors="surrogateescape"),
+                "Stderr": kept.of(on_stderr=True).decode(errors="surrogateescape"),
+                "Seconds": round(ended.seconds, 3),
+                "Error": ended.error.cause if ended.error else "",
+                "Truncated": ended.name in self._cut,
+            }
+        print_json(found, indent=None)
 
     def waits(self) -> None:
         pass
 
     def finish(self) -> None:
-        from machinectl.cli.output import print_json
+        pass
 
-        print_json([self._fields(name) for name in self._kept if name in self._ended])
 
-    def _fields(self, name: str) -> dict[str, Any]:
-        ended, kept = self._ended[name], self._kept[name]
-        error = ended.error.cause if ended.error else ""
-        if not error and kept.length >= MOST_IN_JSON:
-            error = f"It said {MOST_IN_JSON >> 20} MB or more: the rest is left out"
-        return {
-            "Name": name,
-            "Status": ended.status,
-            "Stdout": kept.of(on_stderr=False).decode(errors="surrogateescape"),
-            "Stderr": kept.of(on_stderr=True).decode(errors="surrogateescape"),
-            "Seconds": round(ended.seconds, 3),
-            "Error": error,
-        }
+def warn(text: str) -> None:
+    write(f"{warning(text)}\n".encode(errors="surrogateescape"), on_stderr=True)
 
 
 def stream(on_stderr: bool) -> Any:

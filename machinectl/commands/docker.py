@@ -59,7 +59,7 @@ def docker(
             raise MachineError(f"docker cannot be started: {exc.strerror}", "Try: docker --version") from exc
         return status if status is None or status >= 0 else 128 - status
 
-    return followed(console, names, one, limit=parallel, timeout=timeout)
+    return followed(console, names, one, limit=parallel, timeout=timeout, input=input)
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:

@@ -43,7 +43,7 @@ def run(
     def one(name: str, own: Console, say: Say, over: Over) -> int | None:
         return carry_out(store, own, name, access.for_one_host(), order, say, over)
 
-    return followed(console, names, one, limit=parallel, timeout=timeout)
+    return followed(console, names, one, limit=parallel, timeout=timeout, input=input)
 
 
 def script(words: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from machinectl.descriptors import room
 from machinectl.errors import MachineError
 from machinectl.machines.record import natural
 from machinectl.piping import Over
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from machinectl.console import Board, Console
+    from machinectl.piping import Input
 
     Say = Callable[[bytes, bool], None]
     # Runs a machine's command to its end, and returns its exit status, or None where it was over before.
@@ -28,6 +30,8 @@ Answer = TypeVar("Answer")
 
 # As many as a person's connection and processors carry without one waiting for the other (measured: make bench).
 LIMIT = 50
+# What one of them has open: a program's three streams, as many of what ends it, a file, and what is kept of its output.
+DESCRIPTORS = 8
 # What has been said and is not handed out yet: as many pieces of 64 KiB at most. Who says more waits.
 PIECES_AHEAD = 64
 # A signal that comes while the main thread is on its way into waiting does not end the wait: how late it is heard then.
@@ -60,18 +64,32 @@ class Ended(NamedTuple):
 
 
 def followed(
-    console: Console, names: Iterable[str], work: Work, *, limit: int = LIMIT, timeout: float | None = None
+    console: Console,
+    names: Iterable[str],
+    work: Work,
+    *,
+    limit: int = LIMIT,
+    timeout: float | None = None,
+    input: Input | None = None,  # noqa: A002 - subprocess.run's name for it
 ) -> Events:
     """Do `work` for each machine, at most `limit` of them at once; yield what they say, and each when it has ended.
 
     None is yielded where nothing has come for a moment. They begin in natural order. When `timeout` seconds are over,
-    those that have not ended end with TIMED_OUT. A caller that leaves, by `close()` or an exception of its own as ^C is
-    one, ends those under way. The caller's thread puts their questions.
+    those that have not ended end with TIMED_OUT, and so do they with an error where no more of the `input` that they
+    are given can be had. A caller that leaves, by `close()` or an exception of its own as ^C is one, ends those under
+    way. The caller's thread puts their questions.
     """
     crowd = Crowd(console, sorted(set(names), key=lambda name: (natural(name), name)), work)
+    if input:
+        input.on_failure = crowd.stop
+    timer = threading.Timer(timeout or 0, crowd.stop)
+    timer.daemon = True
+    if timeout is not None:
+        timer.start()
     try:
         yield from crowd.events(limit, timeout)
     finally:
+        timer.cancel()
         crowd.end()
 
 
@@ -100,13 +118,20 @@ class Crowd:
         self.at_work: dict[str, float] = {}
         self.told: queue.Queue[Said | Ended | Failed | Question] = queue.Queue(PIECES_AHEAD)
         self.over = Over()
+        # Why it is over, where that is neither the time nor the caller; and until when those under way may take.
+        self.failure: MachineError | None = None
+        self.patience = 0.0
+        # Those of whose output some was left out, as nobody took it when it was over.
+        self.cut: set[str] = set()
 
     def events(self, limit: int, timeout: float | None) -> Events:
-        deadline = None if timeout is None else time.monotonic() + timeout
+        at_once = room(min(limit, len(self.waiting)), DESCRIPTORS)
         while self.waiting or self.at_work:
-            while self.waiting and len(self.at_work) < limit and not self.over.is_set:
+            while self.waiting and len(self.at_work) < at_once and not self.over.is_set:
                 self.begin(self.waiting.popleft())
-            event = self.next_event(deadline)
+            if self.over.is_set:
+                yield from self.not_begun()
+            event = self.next_event()
             if isinstance(event, Said):
                 yield event
             elif isinstance(event, Ended):
@@ -117,15 +142,17 @@ class Crowd:
                 raise event.why
             elif isinstance(event, Question):
                 event.put()
-            elif deadline and time.monotonic() >= deadline:
-                if self.over.is_set:
-                    yield from self.left_over(timeout)
-                    return
-                self.over.set()
-                deadline += ENDING_SECONDS
-                yield from self.not_begun()
+            elif self.over.is_set and time.monotonic() >= self.patience:
+                yield from self.left_over(timeout)
             else:
                 yield None
+
+    def stop(self, failure: MachineError | None = None) -> None:
+        """Have all end, in whichever thread: their time is over, or something has failed that all need."""
+        if not self.over.is_set:
+            self.failure = failure
+            self.patience = time.monotonic() + ENDING_SECONDS
+            self.over.set()
 
     def begin(self, name: str) -> None:
         self.at_work[name] = time.monotonic()
@@ -138,46 +165,63 @@ class Crowd:
         try:
             status = self.work(name, Apart(self.console, self), partial(self.say, name), self.over)
         except MachineError as exc:
-            self.told.put(Ended(name, None, exc, time.monotonic() - began))
+            took = time.monotonic() - began
+            early = self.ended_early(name, took)._replace(error=exc)
+            self.told.put(early if self.over.is_set else Ended(name, None, exc, took))
         except BaseException as exc:  # noqa: BLE001 - raised again by the caller's thread
             self.told.put(Failed(name, exc))
         else:
             took = time.monotonic() - began
-            self.told.put(Ended(name, TIMED_OUT if status is None else status, None, took, status is None))
+            self.told.put(self.ended_early(name, took) if status is None else Ended(name, status, None, took))
 
     def say(self, name: str, data: bytes, on_stderr: bool) -> None:
-        self.told.put(Said(name, data, on_stderr))
+        is_told = False
+        while not (is_told or name in self.cut):
+            try:
+                self.told.put(Said(name, data, on_stderr), timeout=HEARD_SECONDS)
+                is_told = True
+            except queue.Full:
+                # Who prints it waits, for a pager or a pipe: nobody waits for that one when it is over.
+                if self.over.is_set:
+                    self.cut.add(name)
 
-    def next_event(self, deadline: float | None) -> Said | Ended | Failed | Question | None:
-        """What there is next; None where nothing has come for a moment, or the deadline is over."""
-        patience = HEARD_SECONDS if deadline is None else min(HEARD_SECONDS, max(0, deadline - time.monotonic()))
+    def next_event(self) -> Said | Ended | Failed | Question | None:
+        """What there is next; None where nothing has come for a moment."""
         try:
-            return self.told.get(timeout=patience)
+            return self.told.get(timeout=HEARD_SECONDS)
         except queue.Empty:
             return None
 
+    def ended_early(self, name: str, took: float) -> Ended:
+        """The end of a machine that it was over for before."""
+        if self.failure:
+            return Ended(name, None, self.failure, took)
+        return Ended(name, TIMED_OUT, None, took, is_late=True)
+
     def not_begun(self) -> Generator[Ended, None, None]:
         while self.waiting:
-            yield Ended(self.waiting.popleft(), TIMED_OUT, None, 0, is_late=True)
+            yield self.ended_early(self.waiting.popleft(), 0)
 
     def left_over(self, timeout: float | None) -> Generator[Ended, None, None]:
         """Those that did not end when they were to."""
         now = time.monotonic()
         for name, began in self.at_work.items():
+            within = "" if self.failure or timeout is None else f" within {timeout:g} s, nor"
             error = MachineError(
-                f'"{name}" did not end within {timeout:g} s, nor when it was told to',
+                f'"{name}" did not end{within} when it was told to',
                 f"What was begun there may still run: machinectl ssh {name}",
             )
-            yield Ended(name, TIMED_OUT, error, now - began, is_late=True)
+            status = None if self.failure else TIMED_OUT
+            yield Ended(name, status, error, now - began, is_late=not self.failure)
         self.at_work.clear()
 
     def end(self) -> None:
         """Have what is under way end; what it says meanwhile goes nowhere."""
-        self.over.set()
+        self.stop()
         self.waiting.clear()
         deadline = time.monotonic() + ENDING_SECONDS
         while self.at_work and time.monotonic() < deadline:
-            event = self.next_event(deadline)
+            event = self.next_event()
             if isinstance(event, Ended | Failed):
                 del self.at_work[event.name]
             elif isinstance(event, Question):

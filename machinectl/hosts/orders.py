@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
     from machinectl.piping import Input, Over
     from machinectl.ssh.following import Say
+    from machinectl.ssh.runner import Follower
 
 # What ssh says where a host gives no answer.
 SILENT = ("timed out", "No route to host", "Host is down", "Network is unreachable")
@@ -53,11 +55,20 @@ def carry_out(
         except NotBegun as exc:
             # Our own can ask for a passphrase, and knows better what there is to say.
             refuse_silent(endpoint, exc)
-            if over.is_set:
-                return None
-    with logged_in(machine, console, access, ssh=endpoint, quietly=True) as session:
-        pin_accepted_key(store, console, machine, session)
-        runner = elevated(session, console, access) if order.sudo else session
+
+    def begin() -> tuple[Follower, ExitStack]:
+        with ExitStack() as stack:
+            session = stack.enter_context(logged_in(machine, console, access, ssh=endpoint, quietly=True))
+            pin_accepted_key(store, console, machine, session)
+            runner = elevated(session, console, access) if order.sudo else session
+            return runner, stack.pop_all()
+
+    # To log in may take its time: a host that is silent, a lock, a person.
+    begun = over.unless(begin, lambda found: found[1].close())
+    if begun is None:
+        return None
+    runner, connection = begun
+    with connection:
         return runner.follow(order.script, say, over, input=order.input)
 
 

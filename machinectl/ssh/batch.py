@@ -5,21 +5,23 @@ paramiko's sessions share one; and to load it takes longer than a command. No pa
 
 from __future__ import annotations
 
+import contextlib
+import re
 import secrets
-import threading
 from typing import TYPE_CHECKING
 
 from machinectl.errors import one_line
-from machinectl.piping import Over, piped
+from machinectl.piping import piped
 from machinectl.ssh import framing
-from machinectl.ssh.errors import ConnectionLost, SSHError
+from machinectl.ssh.errors import ConnectionLost, SSHError, may_run, no_status, shell_ended
 from machinectl.ssh.following import Following, end_command
 from machinectl.ssh.openssh import COMMANDS_ONLY, WITH_INPUT, as_arguments, openssh_command
+from machinectl.ssh.signals import is_signalled
 
 if TYPE_CHECKING:
     import subprocess
 
-    from machinectl.piping import Input
+    from machinectl.piping import Input, Over
     from machinectl.ssh.endpoint import SSHEndpoint
     from machinectl.ssh.following import Say
 
@@ -29,6 +31,15 @@ CONNECT_SECONDS = 15
 SSH_FAILED = 255
 # How long what ends a command may take, in seconds.
 END_SECONDS = 10.0
+# What ssh says last where its connection has ended, and not just its command (OpenSSH's clientloop.c and packet.c); and
+# how much of the last is looked at, in bytes.
+LOST = re.compile(
+    rb"^(Connection to .+ closed by remote host|Timeout, server .+ not responding|client_loop: |packet_write_|"
+    rb"Connection (reset|closed) |Read from remote host|Write failed|ssh_dispatch_run_fatal: |Received disconnect from|"
+    rb"Disconnected from|mux_client_)",
+    re.MULTILINE,
+)
+LAST_SAID = 1024
 OPTIONS = {
     **COMMANDS_ONLY,
     **WITH_INPUT,
@@ -61,27 +72,40 @@ def follow(
     """
     mark = secrets.token_hex(16)
     following = Following(mark, say)
-    lines = framing.as_user(script, mark, framing.followed)
+    first, line = framing.parted(framing.as_user(script, mark, framing.followed))
+    # The last that came on stderr, where ssh itself has its say in the end.
+    last = b""
+
+    def hear(data: bytes, on_stderr: bool) -> bool:
+        nonlocal last
+        if on_stderr:
+            last = (last + data)[-LAST_SAID:]
+        return following.hear(data, on_stderr)
 
     def leave(process: subprocess.Popen[bytes]) -> None:
         # Before its connection goes: who writes to nobody dies of that, and not as it is told to.
         if following.process:
-            end(endpoint, known_hosts, following.process)
+            following.may_run = not end(endpoint, known_hosts, following.process)
         else:
             process.terminate()
 
     try:
         ended = piped(
             command(endpoint, known_hosts),
-            following.hear,
+            hear,
             over,
-            data=lines.encode(errors="surrogateescape"),
+            first=first,
+            data=line,
             input=input,
+            # What an ssh that comes to nothing has read, nobody else can be given.
+            is_ready=lambda: following.is_ready,
             end=leave,
         )
     except OSError as exc:
         raise NotBegun(f"ssh cannot be started: {exc.strerror}") from exc
-    if over.is_set:
+    if ended is None and following.may_run:
+        raise may_run(endpoint.host)
+    if ended is None:
         return None
     if following.status is not None:
         return following.status
@@ -89,24 +113,23 @@ def follow(
         said = following.noise.strip().splitlines() or ["it gives no reason"]
         raise NotBegun(one_line(said[-1]))
     following.finish()
-    if ended == SSH_FAILED:
+    if following.is_whole:
+        raise no_status(endpoint.host)
+    if is_signalled(ended):
+        return ended
+    if ended == SSH_FAILED and LOST.search(last):
         raise ConnectionLost(f"The connection to {endpoint.host} was lost", "The command may still be running there")
-    raise SSHError(
-        f"{endpoint.host} ended a command before its time",
-        "On the host: journalctl -e (a signal, or memory that ran out)",
-    )
+    raise shell_ended(endpoint.host)
 
 
-def end(endpoint: SSHEndpoint, known_hosts: str, process: int) -> None:
-    """End a process on a host, and what it started, as well as it can be done in a moment."""
-    late = Over()
-    timer = threading.Timer(END_SECONDS, late.set)
-    timer.daemon = True
-    timer.start()
+def end(endpoint: SSHEndpoint, known_hosts: str, process: int) -> bool:
+    """End a process on a host, and what it started, as well as it can be done in a moment; whether that is done."""
     mark = secrets.token_hex(16)
-    lines = framing.as_user(end_command(process), mark, framing.followed)
-    piped(command(endpoint, known_hosts), Following(mark, lambda _, __: None).hear, late, data=lines.encode())
-    timer.cancel()
+    lines = framing.as_user(end_command(process), mark, framing.followed).encode()
+    ending = Following(mark, lambda _, __: None)
+    with contextlib.suppress(OSError):
+        piped(command(endpoint, known_hosts), ending.hear, first=lines, timeout=END_SECONDS)
+    return ending.status == 0
 
 
 def command(endpoint: SSHEndpoint, known_hosts: str) -> list[str]:

@@ -67,3 +67,24 @@ class CommandFailed(SSHError):
 
 class RootRefused(SSHError):
     """The user cannot become root; the message holds the sudoers line that would allow it."""
+
+
+def no_status(address: str) -> SSHError:
+    """The end of a script has come back with what is no exit status."""
+    return SSHError(f"{address} ended a command without an exit status", "See each command and its output: --debug")
+
+
+def shell_ended(address: str, said: str = "") -> SSHError:
+    """The shell that runs a script has ended, and not by itself."""
+    return SSHError(
+        f"{address} ended a command before its time{said and f': {said}'}",
+        "On the host: journalctl -e (a signal to its shell, too, or memory that ran out)",
+    )
+
+
+def may_run(address: str) -> SSHError:
+    """A command that was to end may not have ended."""
+    return SSHError(
+        f"{address} did not say that it has ended a command whose time was over",
+        "It may still be running there; on the host: ps -ef",
+    )

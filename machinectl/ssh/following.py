@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.ssh.framing import Between
+from machinectl.ssh.framing import LONGEST_NUMBER, Between
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     # Is given what a command says, and whether it says it on stderr.
     Say = Callable[[bytes, bool], None]
 
-# In bytes: what is longer is no process's number.
-LONGEST_NUMBER = 20
 # How much may be said before the script is begun, in bytes: a login that goes on for ever is none.
 LONGEST_LOGIN = 16 << 20
 
@@ -43,14 +41,28 @@ class Following:
         # What came of the first line; None behind it.
         self._first: bytes | None = b""
         self.process = 0
+        # The exit status of that shell, as SSH tells it; -1 where it does not, None where it was over before.
+        self.shell_status: int | None = -1
+        # Whether it was to end, and nobody has heard that it did.
+        self.may_run = False
 
     @property
     def started(self) -> bool:
         return self._streams[False].started
 
     @property
+    def is_ready(self) -> bool:
+        """Whether the script can be sent: whoever runs it is known."""
+        return self._first is None
+
+    @property
     def status(self) -> int | None:
         return self._streams[False].status
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the script's end has come, with a status or with what is none."""
+        return self._streams[False].ended
 
     @property
     def noise(self) -> str:

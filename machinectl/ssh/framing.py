@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # `read` takes its line byte by byte (POSIX), and leaves the rest to the commands that follow.
-LOGIN_COMMAND = """exec sh -c 'IFS= read -r line && eval "$line"'"""
+READING_SHELL = """sh -c 'IFS= read -r line && eval "$line"'"""
+LOGIN_COMMAND = f"exec {READING_SHELL}"
 # As root's shell: what comes before this line is a password that sudo did not need.
 BEGIN = "# machinectl: the script follows"
 ROOT_COMMAND = f'while IFS= read -r line && [ "$line" != "{BEGIN}" ]; do :; done; IFS= read -r line && eval "$line"'
@@ -27,6 +28,9 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run
 ENVIRONMENT = 'LC_ALL=C; export LC_ALL; PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"'
 # How much of what is said before a script's own output is kept, in bytes.
 MOST_NOISE = 1 << 16
+# The exit statuses of a shell (POSIX), and what its longest number may be, in bytes: what is longer is none.
+MOST_STATUS = 255
+LONGEST_NUMBER = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +54,24 @@ def program(script: str, mark: str) -> str:
     The script is sh of any length, without NUL. `mark` is a word that the script's output does not hold. What the
     script leaves of its input is read in the end: the channel then closes after all was sent, never in the middle.
     """
-    return f"{ENVIRONMENT}; {between_marks(script, mark)}; cat >/dev/null"
+    return f"{ENVIRONMENT}; {marked(f'(eval {as_word(script)})', mark)}; cat >/dev/null"
 
 
 def followed(script: str, mark: str) -> str:
-    """One line of sh that runs a script of the user's own between marks; the first line there is its process's number.
+    """Lines of sh that run a script of the user's own between marks; the first line there is its process's number.
 
-    Its environment is the login's, and what it leaves of its input is left: nobody waits for the channel to close.
+    Its environment is the login's, and what it leaves of its input is left: nobody waits for the channel to close. It
+    has a shell of its own, so that somebody is there to tell what ended that. That shell reads the last line, which is
+    sent when the first has come: what is to be ended before, has no process that anybody knows.
     """
-    return between_marks(script, mark, "echo $$")
+    line = f"eval {as_word(script)}" if "\n" in script else script
+    return f"{marked(f'echo $$; {READING_SHELL}', mark)}\n{line}"
+
+
+def parted(lines: str) -> tuple[bytes, bytes]:
+    """What starts a script that is followed, as it is sent, and the script's own line, which is sent then."""
+    first, script = lines.removesuffix("\n").rsplit("\n", 1)
+    return f"{first}\n".encode(errors="surrogateescape"), f"{script}\n".encode(errors="surrogateescape")
 
 
 def followed_as_root(script: str, mark: str) -> str:
@@ -66,13 +79,18 @@ def followed_as_root(script: str, mark: str) -> str:
     return f"unset LC_ALL; {followed(script, mark)}"
 
 
-def between_marks(script: str, mark: str, before: str = ":") -> str:
-    # What is on one line as it is needs no other process to become so.
-    text = f"\"$(printf '%b' {one_line(script)})\"" if "\n" in script else shlex.quote(script)
+def marked(command: str, mark: str) -> str:
+    """Runs a command between marks, and tells its exit status."""
     return (
-        f"printf '%s\\n' {mark}; printf '%s\\n' {mark} >&2; {before}; "
-        f"(eval {text}); printf '%s%d\\n' {mark}: $?; printf '%s\\n' {mark}: >&2"
+        f"printf '%s\\n' {mark}; printf '%s\\n' {mark} >&2; {command}; "
+        f"printf '%s%d\\n' {mark}: $?; printf '%s\\n' {mark}: >&2"
     )
+
+
+def as_word(script: str) -> str:
+    """A script of any number of lines as a word of sh on one line."""
+    # What is on one line as it is needs no other process to become so.
+    return f"\"$(printf '%b' {one_line(script)})\"" if "\n" in script else shlex.quote(script)
 
 
 def one_line(text: str) -> str:
@@ -152,8 +170,12 @@ def between(stream: bytes, mark: bytes) -> tuple[bytes | None, int | None, bytes
     inside, closing, after = rest.rpartition(mark + b":")
     if not closing:
         return rest, None, before
-    match = re.match(rb"\d+", after)
-    return inside, int(match[0]) if match else None, before
+    return inside, exit_status(after.partition(b"\n")[0]), before
+
+
+def exit_status(digits: bytes) -> int | None:
+    """The exit status that a shell has printed, None where that is none. One that no shell has is a failure: 255."""
+    return min(int(digits), MOST_STATUS) if digits.isdigit() and len(digits) <= LONGEST_NUMBER else None
 
 
 def is_complete(stdout: bytes, stderr: bytes, mark: str) -> bool:
@@ -190,9 +212,9 @@ class Between:
         inside, closing, after = held.partition(self._closing)
         if closing:
             digits, end, _ = after.partition(b"\n")
-            if end:
+            if end or len(digits) > LONGEST_NUMBER:
                 self.ended = True
-                self.status = int(digits) if digits.isdigit() else None
+                self.status = exit_status(digits)
             self._held = closing + after
             return inside
         certain = len(held) - beginning(held, self._closing)

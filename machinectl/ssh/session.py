@@ -12,20 +12,31 @@ from typing import TYPE_CHECKING, Self
 
 import paramiko
 
+from machinectl.errors import MachineError
 from machinectl.piping import CHUNK, GRACE
 from machinectl.ssh import denials, framing
 from machinectl.ssh.dial import reason
-from machinectl.ssh.errors import CommandFailed, CommandTimeout, ConnectionLost, NoShell, SSHError
+from machinectl.ssh.errors import (
+    CommandFailed,
+    CommandTimeout,
+    ConnectionLost,
+    NoShell,
+    SSHError,
+    may_run,
+    no_status,
+    shell_ended,
+)
 from machinectl.ssh.following import Following, end_command
 from machinectl.ssh.runner import COMMAND_TIMEOUT, Result
 from machinectl.ssh.shells import Shells
+from machinectl.ssh.signals import is_signalled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
     from types import TracebackType
 
-    from machinectl.piping import Input, Over
+    from machinectl.piping import Input, Over, Reader
     from machinectl.ssh.following import Say
     from machinectl.ssh.framing import Framed
     from machinectl.ssh.runner import Runner
@@ -111,9 +122,9 @@ class Session(ABC):
         """Run a script as the user who logged in, in the environment of a login; see Follower."""
         self.tell(script)
         following = self.pursue(lambda mark: framing.as_user(script, mark, framing.followed), self, say, over, input)
-        if not (following.started or over.is_set):
+        if not following.started and following.shell_status is not None:
             raise denials.instead_of_commands(self.settings, following.noise)
-        return self.end_of(following, over)
+        return self.end_of(following)
 
     def pursue(
         self, lines: Callable[[str], str], runner: Runner, say: Say, over: Over, given: Input | None
@@ -127,23 +138,29 @@ class Session(ABC):
 
         def end() -> None:
             if following.process:
+                following.may_run = True
                 with contextlib.suppress(SSHError):
-                    runner.run(end_command(following.process), timeout=END_SECONDS, check=False)
+                    ended = runner.run(end_command(following.process), timeout=END_SECONDS, check=False)
+                    following.may_run = ended.status != 0
 
-        self._follow(lines(mark).encode(errors="surrogateescape"), given, following, over, end)
+        following.shell_status = self._follow(*framing.parted(lines(mark)), given, following, over, end)
         self._obeyed = self._obeyed or following.started
         return following
 
-    def end_of(self, following: Following, over: Over) -> int | None:
+    def end_of(self, following: Following) -> int | None:
         """The exit status of a script that was followed; None where it was over before, and was ended."""
-        if over.is_set:
-            return None
-        if following.status is not None:
-            return following.status
+        if following.may_run:
+            raise may_run(self.settings.address)
+        if following.shell_status is None or following.status is not None:
+            return None if following.shell_status is None else following.status
         following.finish()
+        if following.is_whole:
+            raise no_status(self.settings.address)
+        if is_signalled(following.shell_status):
+            return following.shell_status
         if not self._is_alive():
             raise self._lost()
-        raise self._ended_early()
+        raise shell_ended(self.settings.address)
 
     @abstractmethod
     def open_channel(self) -> paramiko.Channel:
@@ -151,7 +168,7 @@ class Session(ABC):
 
     @abstractmethod
     def exit_status(self, channel: paramiko.Channel) -> int:
-        """What the command on a closed channel ended with; 255, as ssh has it, where a signal ended it."""
+        """What the command on a closed channel ended with, as a shell has it; 255 where nothing is known of its end."""
 
     def exchange(self, lines: Callable[[str], str], shown: str, data: bytes, timeout: float) -> Framed:
         """Send what starts a script, made by `lines` of a mark, and then its input; return what came back."""
@@ -173,7 +190,7 @@ class Session(ABC):
         """The result of a script that was started. Raises CommandFailed, SSHError where it was ended from outside."""
         said = last_line(framed.stderr)
         if framed.status is None:
-            raise self._ended_early(said)
+            raise shell_ended(self.settings.address, said)
         result = Result(framed.status, framed.stdout, framed.stderr)
         if check and result.status != 0:
             raise CommandFailed(
@@ -182,12 +199,6 @@ class Session(ABC):
                 result,
             )
         return result
-
-    def _ended_early(self, said: str = "") -> SSHError:
-        return SSHError(
-            f"{self.settings.address} ended a command before its time{said and f': {said}'}",
-            "On the host: journalctl -e (a signal, or memory that ran out)",
-        )
 
     def no_shell(self, framed: Framed) -> NoShell:
         return denials.instead_of_commands(self.settings, framed.noise.decode(errors="replace"))
@@ -224,11 +235,13 @@ class Session(ABC):
 
     @abstractmethod
     def _follow(
-        self, sent: bytes, given: Input | None, following: Following, over: Over, end: Callable[[], None]
-    ) -> None:
+        self, first: bytes, line: bytes, given: Input | None, following: Following, over: Over, end: Callable[[], None]
+    ) -> int | None:
         """Start LOGIN_COMMAND, send what is for it, and have heard what it prints until that is all.
 
-        Where it is `over` before, `end` ends it. Raises SSHError where nothing is started.
+        What is `first` is sent at once, the script's `line` and what is given when `following` is ready for them.
+        Return the exit status of its shell, -1 where none has come, None where it was `over` before: `end` ends it
+        then. Raises SSHError where nothing is started.
         """
 
     @abstractmethod
@@ -278,20 +291,29 @@ class OwnSession(Session):
             feeding.start()
             read(channel, stdout, stderr, mark, deadline)
         finally:
-            with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
-                channel.close()
+            close(channel)
             feeding.join(LINGER)
 
     def _follow(
-        self, sent: bytes, given: Input | None, following: Following, over: Over, end: Callable[[], None]
-    ) -> None:
-        channel = self._take_shell(time.monotonic() + COMMAND_TIMEOUT)
+        self, first: bytes, line: bytes, given: Input | None, following: Following, over: Over, end: Callable[[], None]
+    ) -> int | None:
+        deadline = time.monotonic() + COMMAND_TIMEOUT
+        channel = over.unless(lambda: self._take_shell(deadline), close)
+        if channel is None:
+            return None
+        reader = given.reader() if given else None
+        ready = threading.Event()
+        feeding = threading.Thread(target=feed_on, args=(channel, first, ready, line, reader), daemon=True)
         try:
-            threading.Thread(target=feed_on, args=(channel, sent, given), daemon=True).start()
-            listen(channel, following, over, end)
+            feeding.start()
+            return channel.exit_status if listen(channel, following, ready, over, end) else None
         finally:
-            with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
-                channel.close()
+            if reader:
+                reader.close()
+            close(channel)
+            # It sends nothing any more.
+            ready.set()
+            feeding.join(LINGER)
 
     def _take_shell(self, deadline: float) -> paramiko.Channel:
         try:
@@ -357,39 +379,60 @@ def feed(channel: paramiko.Channel, data: bytes) -> None:
         channel.shutdown_write()
 
 
-def feed_on(channel: paramiko.Channel, data: bytes, given: Input | None) -> None:
-    """The same, with what is given to many while it comes."""
-    with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
-        channel.sendall(data)
-        if given:
-            given.feed(channel.sendall)
+def feed_on(
+    channel: paramiko.Channel, first: bytes, ready: threading.Event, line: bytes, reader: Reader | None
+) -> None:
+    """Send what is first, and what follows when the other side is ready, as it comes.
+
+    The end is sent only where it is that of the input.
+    """
+    with contextlib.suppress(EOFError, OSError, paramiko.SSHException, MachineError):
+        channel.sendall(first)
+        ready.wait()
+        channel.sendall(line)
+        while reader and (more := reader.read()):
+            channel.sendall(more)
         channel.shutdown_write()
 
 
-def listen(channel: paramiko.Channel, following: Following, over: Over, end: Callable[[], None]) -> None:
-    """Have heard what comes on both streams until that was all, or the channel has ended.
+def listen(
+    channel: paramiko.Channel, following: Following, ready: threading.Event, over: Over, end: Callable[[], None]
+) -> bool:
+    """Have heard what comes on both streams until that was all, or the channel has ended; say when the script is ready.
 
-    Where it is over before, `end` is to end it, and it is heard to its end for a moment.
+    False where it was over before: `end` is to end it then, and it is heard to its end for a moment.
     """
     deadline = None
-    with selectors.DefaultSelector() as selector:
+    with selectors.PollSelector() as selector:
         selector.register(channel, selectors.EVENT_READ)
         selector.register(over, selectors.EVENT_READ)
         while deadline is None or time.monotonic() < deadline:
             closed = channel.closed
-            while channel.recv_ready():
-                if following.hear(channel.recv(CHUNK), False):
-                    return
-            while channel.recv_stderr_ready():
-                if following.hear(channel.recv_stderr(CHUNK), True):
-                    return
-            if closed:
-                return
+            comes = False
+            for is_there, receive, on_stderr in (
+                (channel.recv_ready, channel.recv, False),
+                (channel.recv_stderr_ready, channel.recv_stderr, True),
+            ):
+                if is_there():
+                    comes = True
+                    if following.hear(receive(CHUNK), on_stderr):
+                        return deadline is None
+            if closed and not comes:
+                return deadline is None
+            if following.is_ready and deadline is None:
+                ready.set()
             if over.is_set and deadline is None:
                 selector.unregister(over)
                 end()
                 deadline = time.monotonic() + GRACE
-            selector.select(POLL if deadline is None else GRACE / 10)
+            if not comes:
+                selector.select(POLL if deadline is None else GRACE / 10)
+    return False
+
+
+def close(channel: paramiko.Channel) -> None:
+    with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
+        channel.close()
 
 
 def read(channel: paramiko.Channel, stdout: bytearray, stderr: bytearray, mark: str, deadline: float) -> None:

@@ -108,9 +108,9 @@ class Root:
             over,
             input,
         )
-        if not (following.started or over.is_set):
+        if not following.started and following.shell_status is not None:
             raise refused(self._session, Result(1, b"", following.noise.encode()), self.program)
-        return self._session.end_of(following, over)
+        return self._session.end_of(following)
 
 
 def elevate(session: Session, credentials: Credentials, console: Console) -> Follower:

@@ -271,9 +271,18 @@ class SystemSession(Session):
                     stream.close()  # type: ignore[union-attr]  # each is a pipe
 
     def _follow(
-        self, sent: bytes, given: Input | None, following: Following, over: Over, end: Callable[[], None]
-    ) -> None:
-        piped(self._program.login_command(), following.hear, over, data=sent, input=given, end=lambda _: end())
+        self, first: bytes, line: bytes, given: Input | None, following: Following, over: Over, end: Callable[[], None]
+    ) -> int | None:
+        return piped(
+            self._program.login_command(),
+            following.hear,
+            over,
+            first=first,
+            data=line,
+            input=given,
+            is_ready=lambda: following.is_ready,
+            end=lambda _: end(),
+        )
 
     def _is_alive(self) -> bool:
         return self._program.is_alive()

@@ -26,6 +26,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 from paramiko.transport import ChannelMap, ServiceRequestingTransport
 
 from machinectl.errors import MachineError
+from machinectl.ssh.signals import status_of
 
 if TYPE_CHECKING:
     import socket
@@ -277,6 +278,15 @@ class ChannelEvents(dict[int, threading.Event]):
         return list(super().values())
 
 
+def note_signal(channel: paramiko.Channel, message: paramiko.Message) -> None:
+    """Take a signal that has ended a command (RFC 4254 6.10) for its exit status, as a shell does."""
+    request = paramiko.Message(message.get_remainder())
+    if request.get_string() == b"exit-signal":
+        request.get_boolean()
+        channel.exit_status = status_of(request.get_string())
+        channel.status_event.set()
+
+
 class Transport(ServiceRequestingTransport):
     """One SSH connection over a socket (or a jump host's channel, which behaves like one)."""
 
@@ -289,6 +299,13 @@ class Transport(ServiceRequestingTransport):
         self.channel_events = ChannelEvents()
         self._kex_info = {**self._kex_info, CURVE25519: KexCurve25519}  # type: ignore[has-type]  # the stubs leave it out
         self._preferred_kex = (*self._preferred_kex, CURVE25519)  # type: ignore[has-type]  # as above
+        requests = self._channel_handler_table[MSG_CHANNEL_REQUEST]  # type: ignore[has-type]  # as above
+
+        def heed(channel: paramiko.Channel, message: paramiko.Message) -> None:
+            note_signal(channel, message)
+            requests(channel, message)
+
+        self._channel_handler_table = {**self._channel_handler_table, MSG_CHANNEL_REQUEST: heed}  # type: ignore[has-type]
         # Ours ends it before (`dial.handshake`): paramiko's begins anew with each part.
         self.handshake_timeout = timeout + SEND_TIMEOUT
         # A host may ask a directory server first, and waits on purpose after a wrong password.

@@ -53,7 +53,7 @@ def test_what_is_piped_in_is_given_to_all_and_the_status_is_dockers(engines: Sto
 
 def test_as_json_it_is_an_object_for_each_machine(engines: Store) -> None:
     done = machinectl("docker", "--json", "orion", "--", "ps", "-q", "--no-trunc", store=engines.root)
-    (orion,) = json.loads(done.stdout)
+    orion = json.loads(done.stdout)
     assert (orion["Name"], orion["Status"], orion["Error"]) == ("orion", 0, "")
 
 

@@ -8,10 +8,13 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import shlex
+import shutil
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +29,6 @@ from tests.support.registered import added, register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
@@ -91,6 +93,58 @@ def test_what_is_piped_in_is_given_to_all_whoever_reads_it(fleet: Store, way: tu
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_one_machine_is_given_all_of_a_large_input_wherever_there_is_no_room(
+    fleet: Store, way: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = given_large(fleet, tmp_path, *way, "run", "vega", "--", "cksum")
+    total = subprocess.run(["cksum"], input=LARGE, capture_output=True, check=True)
+    assert (done.returncode, done.stdout) == (0, b"vega | " + total.stdout)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_input_that_cannot_be_kept_for_all_is_no_success_and_no_end(
+    fleet: Store, way: tuple[str, ...], tmp_path: Path
+) -> None:
+    # What sees the end of its input would go on to say so.
+    done = given_large(fleet, tmp_path, *way, "run", "rigel", "vega", "--", "cat >/dev/null; echo whole")
+    assert (done.returncode, done.stdout) == (255, b"")
+    assert f"Cannot keep the input for all machines in {tmp_path}: ".encode() in done.stderr
+    assert done.stderr.count(b"Cannot keep") == 1
+    assert b"export TMPDIR=" in done.stderr
+
+
+LARGE = b"a line of an input\n" * (1 << 18)
+
+
+def given_large(store: Store, directory: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """A command line with a large input, and room for a part of it in TMPDIR."""
+    room = (1 << 20, 1 << 20)
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env={**os.environ, "MACHINE_STORAGE_PATH": store.root, "TMPDIR": str(directory)},
+        input=LARGE,
+        capture_output=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, room),
+    )
+
+
+def test_an_input_that_does_not_block_is_waited_for(fleet: Store) -> None:
+    for names in (["vega"], ["rigel", "vega"]):
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        with started(fleet, "run", *names, "--", "echo begun; cat", stdin=reading) as process:
+            os.close(reading)
+            assert process.stdout is not None
+            # It is looked at by then, and there is nothing.
+            assert all(process.stdout.readline().endswith(b"| begun\n") for _ in names)
+            os.write(writing, b"late\n")
+            assert all(process.stdout.readline().endswith(b"| late\n") for _ in names)
+            os.close(writing)
+            assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_nobody_waits_for_an_input_that_the_command_does_not_want(fleet: Store, way: tuple[str, ...]) -> None:
     with started(fleet, *way, "run", "vega", "--", "echo done", stdin=subprocess.PIPE) as process:
         assert process.wait(60) == 0
@@ -142,11 +196,49 @@ def test_as_json_it_is_an_object_for_each_machine(fleet: Store) -> None:
     silent(fleet, "plain")
     done = machinectl("run", "vega", "plain", "--json", "--", "printf 'a\\377'; echo err >&2; exit 9", store=fleet.root)
     assert done.returncode == 255
-    plain, vega = json.loads(done.stdout)
+    # Each on a line of its own when it has ended.
+    plain, vega = sorted(map(json.loads, done.stdout.splitlines()), key=lambda found: found["Name"])
     assert vega.pop("Seconds") > 0
-    assert vega == {"Name": "vega", "Status": 9, "Stdout": "a\udcff", "Stderr": "err\n", "Error": ""}
+    assert vega == {
+        "Name": "vega",
+        "Status": 9,
+        "Stdout": "a\udcff",
+        "Stderr": "err\n",
+        "Error": "",
+        "Truncated": False,
+    }
     assert (plain["Name"], plain["Status"], plain["Stdout"]) == ("plain", None, "")
     assert "has no SSH" in plain["Error"]
+
+
+def test_a_thousand_hosts_need_no_more_files_than_macos_lets_a_process_have(fleet: Store, tmp_path: Path) -> None:
+    """And none for those that have ended, while there may be input. Their ssh runs the command right here."""
+    model = fleet.directory("vega")
+    for number in range(1000):
+        copy = shutil.copytree(model, fleet.directory(f"host{number}"))
+        record = Path(copy, "machine.json")
+        record.write_text(record.read_text().replace('"vega"', f'"host{number}"'))
+    for name in NAMES:
+        shutil.rmtree(fleet.directory(name))
+    program = tmp_path / "bin" / "ssh"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nfor last; do :; done; exec sh -c "$last"\n')
+    program.chmod(0o755)
+    reading, writing = os.pipe()
+    done = subprocess.run(
+        [*COMMAND, "run", "--all", "--", "echo hi"],
+        env={**os.environ, "MACHINE_STORAGE_PATH": fleet.root, "PATH": f"{program.parent}:{os.environ['PATH']}"},
+        stdin=reading,
+        capture_output=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)),
+    )
+    os.close(reading)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert sorted(line.split(b" ")[0] for line in done.stdout.splitlines()) == sorted(
+        b"host%d" % number for number in range(1000)
+    )
 
 
 def silent(store: Store, name: str) -> None:
@@ -235,6 +327,34 @@ def test_when_the_time_is_over_the_commands_on_the_hosts_are_ended(
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_the_time_is_over_also_while_output_flows_and_while_nobody_reads_it(
+    fleet: Store, way: tuple[str, ...], tmp_path: Path
+) -> None:
+    ended = tmp_path / "ended"
+    os.mkfifo(ended)
+    command = f"trap 'echo ended >{ended}; exit' TERM; while :; do seq 1000; done"
+    with started(fleet, *way, "run", "vega", "-t", "6", "--", command) as process:
+        assert ended.read_text() == "ended\n"
+        said, errors = process.communicate()
+        assert process.returncode == 124
+        assert b"vega (timed out)" in errors
+    # What had come by then is whole.
+    lines = said.splitlines()
+    assert lines == [b"vega | %d" % (number % 1000 + 1) for number in range(len(lines) - 1)] + lines[-1:]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_host_that_is_silent_takes_no_longer_than_the_time_there_is(fleet: Store, way: tuple[str, ...]) -> None:
+    with servers.serving(servers.silent) as port:
+        machine = fleet.read("vega")
+        with fleet.writing("vega") as held:
+            held.machine.driver_state = json.dumps(json.loads(machine.driver_state) | {"SSHPort": port})
+            held.write()
+        done = machinectl(*way, "run", "vega", "-t", "2", "--", "true", store=fleet.root)
+    assert (done.returncode, done.stderr) == (124, "1 of 1 failed: vega (timed out)\n")
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_interrupted_it_ends_the_commands_on_the_hosts(fleet: Store, way: tuple[str, ...], tmp_path: Path) -> None:
     command, ended = running(tmp_path)
     with started(fleet, *way, "run", "orionbox", "vega", "--", command) as process:
@@ -282,11 +402,32 @@ def test_where_nobody_reads_any_more_the_commands_end(fleet: Store, tmp_path: Pa
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_shell_that_is_killed_on_the_host_is_no_success(fleet: Store, way: tuple[str, ...]) -> None:
-    done = machinectl(*way, "run", "vega", "--", "echo begun; kill -9 $$", store=fleet.root)
-    assert done.returncode == 255
+def test_a_command_that_a_signal_ends_says_so_and_has_its_status(fleet: Store, way: tuple[str, ...]) -> None:
+    for command, status, told in (("kill -9 $$", 137, "SIGKILL"), ("sh -c 'kill $$'", 143, "SIGTERM")):
+        done = machinectl(*way, "run", "vega", "--", f"echo begun; {command}", store=fleet.root)
+        assert (done.returncode, done.stdout) == (status, "vega | begun\n")
+        assert f"vega (status {status}: {told})" in done.stderr
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_with_its_shell_killed_too_it_is_no_connection_that_was_lost(fleet: Store, way: tuple[str, ...]) -> None:
+    done = machinectl(*way, "run", "vega", "--", "echo begun; kill -9 0", store=fleet.root)
     assert done.stdout == "vega | begun\n"
-    assert "vega (error)" in done.stderr
+    assert "lost" not in done.stderr
+    # The system's ssh does not tell the signal that it is told (exit-signal).
+    assert done.returncode == (137 if way else 255)
+
+
+@pytest.mark.parametrize("odd", ["256", "7" * 5000])
+def test_no_status_of_a_host_hides_what_fails_elsewhere(fleet: Store, sshd: Sshd, another_sshd: Sshd, odd: str) -> None:
+    register(fleet, "odd", another_sshd)
+    # It tells another status than that of the command, which is 0 there.
+    another_sshd.configure(f'ForceCommand sh -c "$SSH_ORIGINAL_COMMAND" | sed -u "s/:0$/:{odd}/"')
+    fails = f'case $SSH_CONNECTION in *" {sshd.port}") exit 3; esac'
+    done = machinectl("run", "odd", "vega", "--", fails, store=fleet.root)
+    assert done.returncode == 255
+    assert re.search(r"2 of 2 failed: odd \((status 255|error)\), vega \(status 3\)$", done.stderr)
+    assert "This is a bug" not in done.stderr
 
 
 def test_a_connection_that_is_lost_is_told(fleet: Store, sshd: Sshd) -> None:

@@ -78,6 +78,57 @@ def test_what_stands_between_the_marks_is_the_output(out: bytes, err: bytes, noi
     assert not framing.is_complete(stdout[:-1], stderr, MARK)
 
 
+@pytest.mark.parametrize(
+    ("digits", "status"),
+    [
+        ("0", 0),
+        ("000", 0),
+        ("255", 255),
+        ("256", 255),
+        ("4294967296", 255),
+        ("7" * 5000, None),
+        ("-1", None),
+        ("", None),
+    ],
+)
+def test_a_status_is_one_that_a_shell_has_or_none(digits: str, status: int | None) -> None:
+    stdout, stderr = f"{MARK}\n{MARK}:{digits}\n".encode(), f"{MARK}\n{MARK}:\n".encode()
+    assert framing.unframe(stdout, stderr, MARK).status == status
+    followed = framing.Between(MARK)
+    followed.take(stdout)
+    assert (followed.ended, followed.status) == (True, status)
+
+
+def test_a_status_without_an_end_is_none_and_not_kept() -> None:
+    followed = framing.Between(MARK)
+    for _ in range(100):
+        assert followed.take(f"{MARK}\n{MARK}:".encode() + b"1" * 100) == b""
+    assert (followed.ended, followed.status) == (True, None)
+    assert followed.rest() == b""
+
+
+@pytest.mark.parametrize("shell", POSIX_SHELLS)
+@pytest.mark.parametrize(
+    ("script", "status"), [("exit 7", 7), ("kill -9 $$", 137), ("cat >/dev/null\nexit 3", 3), ("", 0)]
+)
+def test_a_script_that_is_followed_has_its_status_whatever_shell_sh_is(
+    shell: str, script: str, status: int, tmp_path: Path
+) -> None:
+    need(shell)
+    (tmp_path / "sh").symlink_to(str(shutil.which(shell)))
+    first, line = framing.parted(framing.as_user(script, MARK, framing.followed))
+    answer = run_login_shell("sh", first + line + b"data", environment={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    framed = framing.unframe(answer.stdout, answer.stderr, MARK)
+    assert (framed.status, framed.stdout.strip().isdigit()) == (status, True)
+
+
+def test_what_is_followed_begins_nothing_before_its_last_line_comes() -> None:
+    first, _ = framing.parted(framing.as_user("echo begun", MARK, framing.followed))
+    answer = run_login_shell("sh", first)
+    assert b"begun" not in answer.stdout
+    assert framing.unframe(answer.stdout, answer.stderr, MARK).status != 0
+
+
 def test_the_noise_of_a_login_is_not_in_the_output(tmp_path: Path) -> None:
     need("bash")
     startup = tmp_path / "startup"

@@ -839,7 +839,7 @@ function __machinectl_table
                 '-a	All machines.' \
                 '--all	All machines.' \
                 '--group	Print what each machine says together, when it has ended.' \
-                '--json	Print JSON, when all have ended.' \
+                '--json	Print a JSON object in a line for each machine, when it has ended.' \
                 '-t=TEXT	End what has not ended by then: status 124.' \
                 '--timeout=TEXT	End what has not ended by then: status 124.' \
                 '--parallel=TEXT	How many machines at once, at most. [default: 50]' \
@@ -860,7 +860,7 @@ function __machinectl_table
                 '-a	All machines.' \
                 '--all	All machines.' \
                 '--group	Print what each machine says together, when it has ended.' \
-                '--json	Print JSON, when all have ended.' \
+                '--json	Print a JSON object in a line for each machine, when it has ended.' \
                 '-t=TEXT	End what has not ended by then: status 124.' \
                 '--timeout=TEXT	End what has not ended by then: status 124.' \
                 '--parallel=TEXT	How many machines at once, at most. [default: 50]' \

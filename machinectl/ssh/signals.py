@@ -1,0 +1,44 @@
+"""Signals on a host, which has Linux's (signal(7)), and the exit statuses that a shell makes of them (POSIX). Pure."""
+
+from __future__ import annotations
+
+NUMBERS = {
+    "HUP": 1,
+    "INT": 2,
+    "QUIT": 3,
+    "ILL": 4,
+    "TRAP": 5,
+    "ABRT": 6,
+    "BUS": 7,
+    "FPE": 8,
+    "KILL": 9,
+    "USR1": 10,
+    "SEGV": 11,
+    "USR2": 12,
+    "PIPE": 13,
+    "ALRM": 14,
+    "TERM": 15,
+    "XCPU": 24,
+    "XFSZ": 25,
+    "SYS": 31,
+}
+NAMES = {number: f"SIG{name}" for name, number in NUMBERS.items()}
+# What a shell adds to a signal's number, and the highest number that there is.
+ADDED, HIGHEST = 128, 64
+UNKNOWN = 255
+
+
+def status_of(name: bytes) -> int:
+    """The exit status for a signal by the name that SSH has for it (RFC 4254 6.10)."""
+    number = NUMBERS.get(name.decode(errors="replace"))
+    return ADDED + number if number else UNKNOWN
+
+
+def is_signalled(status: int) -> bool:
+    """Whether an exit status is that of a command which a signal has ended."""
+    return ADDED < status <= ADDED + HIGHEST
+
+
+def signal_of(status: int) -> str:
+    """The signal that an exit status stands for, as SIGKILL; "" where it stands for none with a name."""
+    return NAMES.get(status - ADDED, "")

@@ -1,0 +1,122 @@
+"""Programs that are fed while they run: what they are given, and what is left of it when they have ended."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.piping import Input, Over, piped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from machinectl.errors import MachineError
+
+BOTH = pytest.mark.parametrize("shared", [True, False])
+
+
+class Said:
+    """What a program has said."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def hear(self, data: bytes, _: bool) -> bool:
+        self.data += data
+        return False
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@BOTH
+def test_of_a_program_that_has_ended_nothing_is_left_while_its_input_stays_open(
+    pipe: tuple[int, int], *, shared: bool
+) -> None:
+    given, over = Input(pipe[0], shared=shared), Over()
+    # Whoever reads it, reads on.
+    assert piped(["true"], Said().hear, over, input=given) == 0
+    before = descriptors(), threading.active_count()
+    for _ in range(3):
+        assert piped(["true"], Said().hear, over, input=given) == 0
+    assert (descriptors(), threading.active_count()) == before
+
+
+def test_each_gets_all_of_an_input_whenever_it_begins(tmp_path: Path) -> None:
+    data = os.urandom(3 << 20)
+    (tmp_path / "data").write_bytes(data)
+    with (tmp_path / "data").open("rb") as file:
+        given = Input(file.fileno(), shared=True)
+        for _ in range(2):
+            said = Said()
+            assert piped(["cat"], said.hear, Over(), input=given) == 0
+            assert said.data == data
+        given.close()
+
+
+@BOTH
+def test_an_input_that_cannot_be_read_is_no_end(tmp_path: Path, *, shared: bool) -> None:
+    over, failures = Over(), []
+    directory = os.open(tmp_path, os.O_RDONLY)
+    given = Input(directory, shared=shared)
+
+    def fail(failure: MachineError) -> None:
+        failures.append(failure)
+        over.set()
+
+    given.on_failure = fail
+    said = Said()
+    assert piped(["sh", "-c", "cat; echo whole"], said.hear, over, input=given) is None
+    os.close(directory)
+    assert said.data == b""
+    assert [failure.cause for failure in failures] == ["Cannot read the input: Is a directory"]
+
+
+def test_no_more_of_an_input_is_read_than_somebody_has_use_for(pipe: tuple[int, int]) -> None:
+    given = Input(pipe[0], shared=True)
+    reader = given.reader()
+    os.write(pipe[1], b"first")
+    assert reader.read() == b"first"
+    os.set_blocking(pipe[1], False)
+    # Until nothing more goes into the pipe and what is read ahead.
+    total = 0
+    stuck = threading.Event()
+    while not stuck.wait(0.05):
+        try:
+            total += os.write(pipe[1], b"x" * (1 << 16))
+        except BlockingIOError:
+            stuck.set()
+    assert total < 16 << 20
+    given.close()
+
+
+def test_what_takes_its_time_is_left_when_it_is_over() -> None:
+    over, goes_on, discarded = Over(), threading.Event(), threading.Event()
+
+    def work() -> str:
+        over.set()
+        goes_on.wait()
+        return "late"
+
+    assert over.unless(work, lambda _: discarded.set()) is None
+    goes_on.set()
+    assert discarded.wait(60)
+
+
+def test_what_is_done_in_time_comes_back_or_fails_as_it_does() -> None:
+    assert Over().unless(lambda: "done", lambda _: None) == "done"
+    with pytest.raises(ZeroDivisionError):
+        Over().unless(lambda: 1 // 0, lambda _: None)
