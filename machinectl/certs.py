@@ -6,6 +6,7 @@ say in its error messages which file is meant. The times are UTC.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 import shlex
@@ -50,6 +51,9 @@ BACKDATED = timedelta(days=1)
 COMMON_NAME_BYTES = 64
 
 _USAGES = {ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth", ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth"}
+
+# How a signature by RSA with SHA-2 begins: the length of its algorithm's name, and that.
+_SHA2_SIGNATURES = (b"\0\0\0\x0crsa-sha2-256", b"\0\0\0\x0crsa-sha2-512")
 
 _ANY_USAGE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE.dotted_string
 
@@ -627,6 +631,36 @@ def openssh_key(pem: bytes, passphrase: str | None = None) -> bytes:
         )
     except (TypeError, UnsupportedAlgorithm) as exc:
         raise ValueError(exc) from exc
+
+
+def ssh_host_authority(line: bytes, name: str, now: datetime) -> bytes | None:
+    """Return who signed an OpenSSH host certificate, as a public key's line, if it is good for a host of that name.
+
+    The rules are ssh's (sshkey.c, sshkey_cert_check_host): a host's, in force, without critical options, for the name
+    or for any; not signed with SHA-1.
+    """
+    try:
+        certificate = serialization.load_ssh_public_identity(line)
+        if not isinstance(certificate, serialization.SSHCertificate):
+            return None
+        certificate.verify_cert_signature()
+        authority = certificate.signature_key()
+    except (ValueError, UnsupportedAlgorithm, InvalidSignature):
+        return None
+    # The signature is last: its algorithm, and as many bytes as the key has (RFC 8332).
+    if isinstance(authority, rsa.RSAPublicKey):
+        size = authority.key_size // 8
+        if base64.b64decode(line.split()[1])[-size - 20 : -size - 4] not in _SHA2_SIGNATURES:
+            return None
+    principals = [each.decode(errors="replace") for each in certificate.valid_principals]
+    if (
+        certificate.type is not serialization.SSHCertificateType.HOST
+        or not certificate.valid_after <= now.timestamp() < certificate.valid_before
+        or certificate.critical_options
+        or (principals and name not in principals)
+    ):
+        return None
+    return authority.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
 
 
 def _is_der(data: bytes) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import shlex
 import socket
 import subprocess
 import tempfile
@@ -28,6 +30,9 @@ PATIENCE = 1.0
 LONGEST_ERRORS = 1 << 16
 # sh: the program is not there (POSIX, "Exit Status for Commands").
 NOT_FOUND = 127
+# What ssh says of a key that has changed: the file that has another one, and the name that it has there.
+CHANGED_FILE = re.compile(r"^Offending .*key in (.+):\d+\s*$", re.MULTILINE)
+CHANGED_NAME = re.compile(r"ost key for (\S+) has changed")
 START = "Start the engine on the host: sudo systemctl start docker"
 
 
@@ -108,7 +113,7 @@ def explained(endpoint: Endpoint, status: int | None, errors: str) -> EngineErro
     text = errors.lower()
     for mark, state, hint in SAYINGS:
         if mark in text:
-            advice = hint.format(target=target(endpoint), ssh=by_hand(endpoint))
+            advice = hint.format(target=target(endpoint), ssh=by_hand(endpoint), accept=acceptance(endpoint, errors))
             return EngineError(f"{endpoint.peer}: {said}", advice, state)
     if status == NOT_FOUND:
         return EngineError(
@@ -124,6 +129,16 @@ def by_hand(endpoint: Endpoint) -> str:
     return f"ssh {target(endpoint)}"
 
 
+def acceptance(endpoint: Endpoint, errors: str) -> str:
+    """How to accept a key that has changed: by a machine's pin, or by the user's known_hosts, which ssh names."""
+    if any(option.startswith("HostKeyAlias=") for option in endpoint.ssh_options):
+        return f"See which key it shows, and what accepts it: machinectl ssh {endpoint.name}"
+    name, file = CHANGED_NAME.search(errors), CHANGED_FILE.search(errors)
+    where = ["-f", file[1]] if file else []
+    forget = shlex.join(["ssh-keygen", *where, "-R", name[1] if name else engine_url.parse(endpoint.url).host])
+    return f"If the host was reinstalled: {forget}, then {by_hand(endpoint)}"
+
+
 def target(endpoint: Endpoint) -> str:
     """The host as ssh, and ssh-copy-id, take it on their command lines."""
     url = engine_url.parse(endpoint.url)
@@ -135,7 +150,7 @@ SAYINGS = (
     (
         "host identification has changed",
         State.ERROR,
-        "If the host was reinstalled: ssh-keygen -R HOST, then {ssh}",
+        "{accept}",
     ),
     ("host key verification failed", State.ERROR, "Accept its key once: {ssh}"),
     ("connect: permission denied", State.ERROR, "Let the user use it, on the host: sudo usermod -aG docker USER"),

@@ -118,7 +118,12 @@ class Journey:
         """A transport to a host whose key is trusted."""
         demanded = judge.demanded(jump=aside)
         types = judge.known_types(chosen, jump=aside)
-        transport, key = self._shake_hands(chosen, judge, types, hops)
+        certified = judge.takes_certificates(chosen, jump=aside)
+        transport, key = self._shake_hands(chosen, judge, types, hops, certificates=certified)
+        if certified and not judge.is_certified(chosen, key, transport.shown_key, jump=aside):
+            # As ssh, by its key alone.
+            certified = False
+            transport, key = self._shake_hands(chosen, judge, types, hops)
         # The fingerprint demanded may be that of another of the host's keys: each is asked for in turn.
         kinds = [kind for kind in KEY_KINDS if key.type not in kind]
         while demanded and key.fingerprint != demanded and kinds:
@@ -128,10 +133,12 @@ class Journey:
                 transport, key = another, other_key
             elif other_key == key:
                 break
-        judge.check(chosen, key, jump=aside)
+        judge.check(chosen, key, jump=aside, certified=certified)
         return transport
 
-    def _shake_hands(self, chosen: Settings, judge: HostKeys, types: list[str], hops: int) -> tuple[Transport, HostKey]:
+    def _shake_hands(
+        self, chosen: Settings, judge: HostKeys, types: list[str], hops: int, *, certificates: bool = False
+    ) -> tuple[Transport, HostKey]:
         proxy = None
         sock: socket.socket | paramiko.Channel
         if chosen.jump:
@@ -147,7 +154,7 @@ class Journey:
         self._stack.callback(sock.close)
         transport = Transport(sock, timeout=chosen.connect_timeout)
         dial.close_quietly(self._stack, transport)
-        transport.prefer(types)
+        transport.prefer(types, certificates=certificates)
         dial.handshake(transport, chosen, proxy)
         key = transport.get_remote_server_key()
         return transport, HostKey(key.get_name(), key.asbytes())

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import os
+import shlex
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl.atomic import read_file
 from machinectl.errors import UsageError
-from machinectl.ssh import known_hosts
+from machinectl.ssh import known_hosts, known_hosts_command
 from machinectl.ssh.errors import HostKeyRefused
 
 if TYPE_CHECKING:
@@ -61,6 +65,8 @@ class HostKeys:
         self._policy = policy
         self._console = console
         self._pinned = policy.pinned
+        # What the user's KnownHostsCommand has said, by whom it was asked about.
+        self._said: dict[tuple[Settings, HostKey | None], list[Entry]] = {}
 
     @property
     def pinned(self) -> bytes:
@@ -70,7 +76,7 @@ class HostKeys:
     def known_types(self, settings: Settings, *, jump: bool = False) -> list[str]:
         """The types of the keys that are known of a host: to be asked for first, so that they can match."""
         pins = self._pins(settings, jump=jump)
-        known = usable(find_known(settings))
+        known = usable(self._known(settings, None, jump=jump))
         entries = known or pins if jump else pins or known
         return list(dict.fromkeys(entry.key.type for entry in entries))
 
@@ -78,11 +84,40 @@ class HostKeys:
         """The fingerprint that the host's key must have, or ""."""
         return "" if jump else self._policy.demanded.rstrip("=")
 
-    def check(self, settings: Settings, key: HostKey, *, jump: bool = False) -> None:
+    def _known(self, settings: Settings, key: HostKey | None, *, jump: bool) -> list[Entry]:
+        """What is known of a host; the user's KnownHostsCommand is asked unless a pin or a fingerprint decides."""
+        known = find_known(settings)
+        if self.demanded(jump=jump) or self._pins(settings, jump=jump):
+            return known
+        if (settings, key) not in self._said:
+            self._said[settings, key] = known_hosts_command.entries(settings, key)
+        return known + self._said[settings, key]
+
+    def takes_certificates(self, settings: Settings, *, jump: bool = False) -> bool:
+        """Whether the user trusts somebody to certify the host's key, and nothing else decides."""
+        if self.demanded(jump=jump) or self._pins(settings, jump=jump) or (not jump and self._policy.pinned.strip()):
+            return False
+        return any(entry.marker == known_hosts.AUTHORITY for entry in self._known(settings, None, jump=jump))
+
+    def is_certified(self, settings: Settings, key: HostKey, shown: bytes, *, jump: bool = False) -> bool:
+        """Whether what a host has shown, where `takes_certificates`, is a certificate of its key that is good for it.
+
+        Raises HostKeyRefused if who has signed it is revoked.
+        """
+        authority = authority_of(settings, shown)
+        known = self._known(settings, key, jump=jump)
+        marks = {entry.marker for entry in known if entry.key == authority}
+        if authority is None or known_hosts.AUTHORITY not in marks or known_hosts.REVOKED in marks:
+            return False
+        if settings.revoked_host_keys:
+            must_not_be_revoked(settings, authority)
+        return True
+
+    def check(self, settings: Settings, key: HostKey, *, jump: bool = False, certified: bool = False) -> None:
         """Accept a key, and pin it where it is new. Raises HostKeyRefused."""
         if settings.revoked_host_keys:
             must_not_be_revoked(settings, key)
-        known = find_known(settings)
+        known = self._known(settings, key, jump=jump)
         if any(entry.marker == known_hosts.REVOKED and entry.key == key for entry in known):
             raise HostKeyRefused(
                 f"The key of {settings.address} ({key}) is marked as revoked in your known_hosts",
@@ -104,12 +139,11 @@ class HostKeys:
                 f"The machine's known_hosts holds no key of its host, {settings.address}, which shows {key}",
                 f"If that is its key, accept it: {self._accept_command(key, jump=False)}",
             )
-        elif usable(known):
-            name = known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)[0]
-            self._must_be_in(usable(known), settings, key, f"ssh-keygen -R '{name}'")
-        else:
+        elif usable(known) and not certified:
+            self._must_be_in(usable(known), settings, key, removal(settings))
+        elif not certified:
             self._ask(settings, key)
-        if not jump or not usable(known):
+        if not jump or not (usable(known) or certified):
             self._pin(settings, key, jump=jump)
 
     def _must_be_in(self, entries: list[Entry], settings: Settings, key: HostKey, command: str) -> None:
@@ -178,6 +212,29 @@ def find_known(settings: Settings) -> list[Entry]:
     return known_hosts.find(entries, known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias))
 
 
+def removal(settings: Settings) -> str:
+    """The commands that take what is known of a host out of the files that hold it."""
+    names = known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)
+    commands = []
+    for path in settings.known_hosts:
+        entries = usable(known_hosts.parse(read_file(path, LONGEST_KNOWN_HOSTS)))
+        found = next((name for name in names if any(entry.names(name) for entry in entries)), "")
+        if found:
+            as_root = [] if os.access(path, os.W_OK) else ["sudo"]
+            commands.append(shlex.join([*as_root, "ssh-keygen", "-f", path, "-R", found]))
+    return "; ".join(commands) or f"have your KnownHostsCommand say so: {settings.known_hosts_command}"
+
+
+def authority_of(settings: Settings, shown: bytes) -> HostKey | None:
+    """Who has signed a certificate that a host has shown; None if it is none, or not good for the host now."""
+    from machinectl.certs import ssh_host_authority
+
+    kind = shown[4 : 4 + int.from_bytes(shown[:4], "big")]
+    name = settings.host_key_alias or settings.hostname.lower()
+    line = ssh_host_authority(kind + b" " + base64.b64encode(shown), name, datetime.now(UTC))
+    return known_hosts.parse_key(*line.decode().split()[:2]) if line else None
+
+
 def must_not_be_revoked(settings: Settings, key: HostKey) -> None:
     """Refuse a key that RevokedHostKeys names, and as OpenSSH does any key where that cannot be read."""
     path = settings.revoked_host_keys
@@ -220,5 +277,5 @@ def is_in_list(path: str, key: HostKey) -> bool:
 
 
 def usable(entries: Iterable[Entry]) -> list[Entry]:
-    """Lines that say which key a host has: those without a marker (paramiko does not speak host certificates)."""
+    """Lines that say which key a host has: those without a marker."""
     return [entry for entry in entries if not entry.marker]

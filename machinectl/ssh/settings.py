@@ -83,6 +83,8 @@ class Settings:
     alive_count: int
     # What the way leads through in place of `proxy_jump` and `proxy_command`, which are "" then.
     jump: Jump | None = None
+    # KnownHostsCommand, its tokens not replaced.
+    known_hosts_command: str = ""
 
     @property
     def is_direct(self) -> bool:
@@ -249,18 +251,7 @@ def choose(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]]) -> Setti
     user = endpoint.user or option("user") or getpass.getuser()
     hostname = option("hostname", endpoint.host)
     port = endpoint.port or int(option("port", "22"))
-    tokens = {
-        "%": "%",
-        "d": os.path.expanduser("~"),
-        "h": hostname,
-        "k": option("hostkeyalias") or endpoint.host,
-        "L": socket.gethostname().partition(".")[0],
-        "l": socket.gethostname(),
-        "n": endpoint.host,
-        "p": str(port),
-        "r": user,
-        "u": getpass.getuser(),
-    }
+    tokens = tokens_of(endpoint.host, hostname, user, port, option("hostkeyalias"))
     if endpoint.key:
         keys = [os.path.expanduser(endpoint.key)]
     else:
@@ -289,7 +280,24 @@ def choose(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]]) -> Setti
         alive_interval=interval or ALIVE_INTERVAL,
         alive_count=int(option("serveralivecountmax", str(ALIVE_COUNT))) if interval else ALIVE_COUNT,
         jump=endpoint.jump,
+        known_hosts_command=option("knownhostscommand"),
     )
+
+
+def tokens_of(host: str, hostname: str, user: str, port: int, alias: str) -> dict[str, str]:
+    """What the %-tokens of ssh_config(5) stand for, but for those of one keyword alone."""
+    return {
+        "%": "%",
+        "d": os.path.expanduser("~"),
+        "h": hostname,
+        "k": alias or host,
+        "L": socket.gethostname().partition(".")[0],
+        "l": socket.gethostname(),
+        "n": host,
+        "p": str(port),
+        "r": user,
+        "u": getpass.getuser(),
+    }
 
 
 def strictness(value: str) -> str:

@@ -294,6 +294,9 @@ class Transport(ServiceRequestingTransport):
         # The server's numbers of channels whose end we have told it.
         self._ended: set[int] = set()
         self._sending = threading.Lock()
+        # The host's key as it was shown: a certificate if it has one and was asked for it.
+        self.shown_key = b""
+        self._asks_for_certificates = False
         super().__init__(sock, packetizer_class=Listener)
         self._channels = Channels(self)
         self.channel_events = ChannelEvents()
@@ -400,8 +403,21 @@ class Transport(ServiceRequestingTransport):
         message.rewind()
         super()._parse_channel_open_success(message)  # type: ignore[misc]  # the stubs leave it out
 
-    def prefer(self, types: list[str]) -> None:
-        """Ask for host keys of these types before others, so that a host is recognised by the key that is known."""
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        names = tuple(super().preferred_keys)
+        return tuple(sorted(names, key=lambda name: "-cert-" not in name)) if self._asks_for_certificates else names
+
+    def _verify_key(self, host_key: bytes, signature: bytes) -> None:
+        super()._verify_key(host_key, signature)  # type: ignore[misc]  # the stubs leave it out
+        self.shown_key = host_key
+
+    def prefer(self, types: list[str], *, certificates: bool = False) -> None:
+        """Ask for host keys of these types before others, so that a host is recognised by the key that is known.
+
+        With `certificates`, ask for those before any key.
+        """
+        self._asks_for_certificates = certificates
         security = self.get_security_options()
         offered = list(security.key_types)
         first = [name for kind in types for name in ALGORITHMS.get(kind, (kind,)) if name in offered]

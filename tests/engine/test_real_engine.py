@@ -217,7 +217,7 @@ class TestOverSSH:
         [
             ("unknown", "known_hosts", State.ERROR, ["Permission denied (publickey", "ssh-copy-id"]),
             ("good", "nobody", State.ERROR, ["Host key verification failed", "Accept its key once: ssh "]),
-            ("good", "changed", State.ERROR, ["Host key verification failed", "ssh-keygen -R"]),
+            ("good", "changed", State.ERROR, ["Host key verification failed", "changed -R '[127.0.0.1]:"]),
             ("unlucky", "known_hosts", State.ERROR, ["docker.sock", "systemctl start docker"]),
             ("bare", "known_hosts", State.ERROR, ["there is no docker command", "Install the docker CLI"]),
         ],

@@ -184,7 +184,7 @@ def test_another_key_than_the_user_knows_is_refused_with_both_fingerprints(tmp_p
         judge(tmp_path, f"192.168.0.29 {OTHER.line}")
     assert KEY.fingerprint in caught.value.cause
     assert OTHER.fingerprint in caught.value.cause
-    assert "ssh-keygen -R '192.168.0.29'" in caught.value.hint
+    assert f"ssh-keygen -f {tmp_path}/known_hosts -R 192.168.0.29" in caught.value.hint
 
 
 def test_a_host_known_by_a_key_of_another_type_is_no_unknown_host(tmp_path: Path) -> None:
