@@ -1,179 +1,73 @@
-"""The security model in README.md, sentence by sentence, and the tests that hold each."""
+"""The security model in README.md: each sentence is proved by what a test here runs."""
 
 from __future__ import annotations
 
-import ast
+import json
+import os
 import re
-from functools import cache
+import shutil
+import ssl
+import subprocess
+import threading
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from machinectl import certs
 from machinectl.commands.certs.create import certs_create
+from machinectl.commands.certs.issue import certs_issue
 from machinectl.errors import MachineError
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.signing import made_good
-from machinectl.machines.record import Machine
+from machinectl.machines.engine_options import EngineOptions
+from machinectl.machines.record import Machine, Phase
+from machinectl.machines.store import Store
+from tests import test_certs_docker, test_contexts, test_hostile_records, test_strange_files
+from tests.cli import test_use
+from tests.commands import test_env
+from tests.commands.test_create_lab import decoded, telling_of_programs
+from tests.hosts import test_setup
+from tests.hosts.test_setup_lab import IMAGE, RUN
+from tests.lab.image import PASSWORD
+from tests.lab.place import KEY
+from tests.ssh import test_connect, test_login
+from tests.support import servers
+from tests.support.at_shell import at_shell
+from tests.support.docker_machine import OldStore
+from tests.support.lab_cli import generic
+from tests.support.program import COMMAND, machinectl
+from tests.support.real import need
+from tests.support.registered import added, register
+from tests.support.servers import serving
+from tests.support.shells import EVALUATIONS
+from tests.support.sshd import keygen, public
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.lab.fixtures import FreshHost
+    from tests.support.dockerd import Dockerd
+    from tests.support.lab_cli import Cli
+    from tests.support.sshd import SSHConfig, Sshd
 
 ROOT = Path(__file__).parents[1]
-INTRODUCTION = "Each sentence is held by tests, which `tests/test_security_model.py` names."
+SECRET = "53cret"
+PROXY = f"HTTPS_PROXY=http://u:{SECRET}@10.0.0.1:3128"
+# Those that have our snippet.
+SHELLS = ["bash", "zsh", "fish"]
+PROVED: list[str] = []
 
-HELD_BY: dict[str, tuple[str, ...]] = {
-    INTRODUCTION: (
-        "test_security_model.py::test_each_sentence_is_held_by_tests",
-        "test_security_model.py::test_each_test_that_is_named_is_there",
-    ),
-    "**A client certificate is root.**": (
-        "commands/test_certs.py::test_an_issued_client_is_let_in_and_is_told_what_it_may_do",
-    ),
-    "The engine has no rights per client, and takes every client that its CA has signed.": (
-        "commands/test_upkeep_lab.py::test_new_certificates_are_served_and_containers_do_not_notice",
-        "engine/test_real_engine.py::test_refuses_a_client_from_another_ca",
-    ),
-    "Docker cannot revoke one certificate: a new CA (`regenerate-certs --new-ca`) locks out all of them.": (
-        "commands/test_upkeep_lab.py::test_new_certificates_are_served_and_containers_do_not_notice",
-    ),
-    "Each machine that is set up has a CA of its own, and so has each `certs create`: what opens one opens no other.": (
-        "test_security_model.py::test_what_opens_one_machine_opens_no_other",
-        "engine/test_real_engine.py::test_refuses_a_client_from_another_ca",
-    ),
-    "The chain and the name of the engine's certificate are always checked.": (
-        "engine/test_real_engine.py::test_is_refused_where_its_ca_is_not_the_machines",
-        "engine/test_real_engine.py::test_is_refused_where_its_certificate_is_for_another_name",
-        "engine/test_probe.py::test_from_another_ca_of_the_same_name_is_refused",
-    ),
-    "TLS 1.2 is the least.": ("engine/test_probe.py::test_but_an_older_protocol_is_an_error",),
-    "A self-signed certificate of the engine's own is trusted where it was given in place of a CA's, and then no other "
-    "one is.": (
-        "test_certs_docker.py::test_an_engines_self_signed_certificate_is_taken_as_what_is_trusted",
-        "test_certs_docker.py::test_beside_an_engines_own_certificate_no_other_one_is_trusted",
-    ),
-    "Private keys are 0600 from their first byte, and the store is 0700: a directory of it that others can read is "
-    "closed, with a warning.": (
-        "commands/test_certs.py::test_create_makes_six_files_that_work_together_and_keys_that_only_the_owner_reads",
-        "machines/test_store.py::test_what_is_in_the_store_is_for_its_owner_alone_whatever_the_umask",
-        "commands/test_interruption.py::test_create_killed_anywhere_makes_a_whole_machine_or_none_and_can_be_run_again",
-        "test_hostile_records.py::test_what_others_may_read_is_closed_and_said_but_for_what_is_not_the_stores",
-    ),
-    "Nothing is written to a store that another user can write to, or can replace by renaming a directory above it.": (
-        "test_hostile_records.py::test_no_key_is_kept_where_everybody_may_write",
-        "test_hostile_records.py::test_no_key_is_kept_where_a_group_of_several_may_write",
-        "test_hostile_records.py::test_no_key_is_kept_below_what_another_user_can_rename",
-    ),
-    "Only root writes to another user's.": (
-        "test_hostile_records.py::test_no_key_is_kept_where_another_user_may_replace_it",
-    ),
-    "On a host, keys and passwords are in files of root's alone.": (
-        "ssh/test_files.py::test_a_file_is_readable_by_its_owner_alone_while_it_grows",
-        "provision/test_steps.py::test_secrets_of_the_engines_environment_are_readable_by_root_alone",
-        "provision/test_unit.py::test_secrets_of_the_environment_are_in_a_file_of_their_own_and_not_in_the_drop_in",
-    ),
-    "A docker context holds a copy of its machine's client key, in files and directories of yours alone: where another "
-    "user could write there, none is made.": (
-        "test_contexts.py::test_only_the_owner_can_read_what_is_written_whatever_the_umask_is",
-        "test_contexts.py::test_a_config_that_is_a_file_another_user_s_or_open_to_all_is_refused",
-        "test_contexts.py::test_no_key_is_kept_where_a_group_of_several_may_write",
-    ),
-    "Passwords and keys are in no argument of a program that is started for you, here or on a host: they go through "
-    "stdin.": (
-        "ssh/test_session.py::test_nothing_secret_is_in_an_argument_on_either_side",
-        "ssh/test_connection_lab.py::test_no_password_is_in_an_argument_or_an_environment_on_either_side",
-        "hosts/test_setup_lab.py::test_a_secret_is_in_no_argument_on_the_host",
-        "provision/test_steps.py::test_proxies_reach_the_installation_and_no_argument_or_script_holds_them",
-    ),
-    "They are in no log, no `--debug` and no error.": (
-        "commands/test_create_lab.py::test_what_is_asked_of_the_engine_arrives_and_no_secret_is_shown",
-        "hosts/test_access.py::test_nothing_secret_is_in_its_repr",
-        "test_certs.py::test_a_key_is_never_shown_with_its_pair",
-        "machines/test_engine_options.py::test_a_line_that_is_no_variable_is_refused_by_its_number_and_never_shown",
-    ),
-    "A password to log in with, or for sudo, is kept nowhere.": (
-        "commands/test_create_lab.py::test_what_is_asked_of_the_engine_arrives_and_no_secret_is_shown",
-        "commands/test_create.py::test_a_secret_comes_from_a_file_or_the_variable_and_is_kept_nowhere",
-    ),
-    "A proxy's password is kept in the machine's record, and every verb that shows it masks it.": (
-        "commands/test_inspect.py::test_no_secret_is_shown_in_any_shape",
-        "commands/test_inspect.py::test_what_a_change_keeps_of_daemon_json_shows_no_secret",
-    ),
-    "A host's SSH key is pinned at first contact.": (
-        "ssh/test_known_hosts.py::test_an_unknown_key_is_pinned_with_a_note_where_nobody_can_be_asked",
-        "ssh/test_known_hosts.py::test_what_is_pinned_decides_not_what_the_user_knows",
-        "ssh/test_openssh.py::test_ssh_itself_refuses_a_key_that_is_not_pinned_though_the_user_knows_it",
-    ),
-    "One that has changed is refused before anything is sent.": (
-        "ssh/test_connect.py::test_nothing_is_sent_to_a_host_whose_key_has_changed",
-        (
-            "commands/test_create_lab.py::test_a_host_key_that_changes_names_both_keys_and_the_command_that_accepts_the_new"
-            "_one"
-        ),
-    ),
-    "No password for a host is sent to its jump host.": (
-        "ssh/test_login.py::test_the_password_of_the_host_is_never_sent_to_its_jump_host",
-    ),
-    "A jump host's key is checked before anything passes through it.": (
-        "ssh/test_connect.py::test_the_key_of_a_jump_host_is_checked_before_anything_passes_through_it",
-        "hosts/test_jump.py::test_its_key_is_the_one_pinned_or_nothing_passes",
-    ),
-    "`--dry-run` changes nothing, here or there.": (
-        "hosts/test_setup_lab.py::test_a_dry_run_changes_nothing_here_or_there",
-        "commands/test_create.py::test_a_dry_run_makes_nothing_and_says_what_cannot_be_known_yet",
-    ),
-    "What provisioning changes on a host is on record before it is changed, and `rm --purge` undoes it.": (
-        "hosts/test_setup.py::test_what_will_be_changed_is_on_record_before_it_is",
-        "hosts/test_setup_lab.py::test_purge_leaves_the_host_as_it_was_with_its_containers_running",
-        (
-            "commands/test_create_lab.py::test_whatever_moment_it_is_ended_at_the_host_works_and_create_goes_on_or_is_taken"
-            "_back"
-        ),
-    ),
-    "`tcp` without TLS is for a network where everybody may be root: who registers it is warned.": (
-        "cli/test_app.py::test_a_machine_without_tls_is_made_with_one_warning",
-    ),
-    "`ssh://` runs your own `ssh`, with its keys and checks.": (
-        "engine/test_real_engine.py::test_what_stands_in_the_way_is_said",
-        "engine/test_real_engine.py::test_gives_raw_answers_and_leaves_no_process",
-    ),
-    "What `env` prints cannot run anything, whatever is in the store or in your environment.": (
-        "commands/test_env.py::test_a_hostile_store_reaches_the_shell_as_it_is_and_runs_nothing",
-        "test_shell_real.py::test_every_nasty_value_comes_out_as_it_was_and_runs_nothing",
-        "test_shell_real.py::test_a_hostile_command_line_in_the_hint_runs_nothing",
-    ),
-    "Neither can what `use`, the prompt and a Tab read there.": (
-        "cli/test_use.py::test_use_sets_exactly_what_env_says_and_runs_nothing",
-        "cli/test_use.py::test_a_name_in_the_environment_that_none_has_is_not_in_the_prompt",
-        "cli/test_completion.py::test_tab_adds_nothing_where_nothing_is_known",
-        "cli/test_completion.py::test_all_machines_are_shown_and_nothing_else",
-    ),
-    "A record that somebody else has made is only read: it runs nothing, gives `ssh` no option, and names no key "
-    "outside of its machine.": (
-        "test_hostile_records.py::test_whatever_a_record_says_each_verb_that_reads_answers_or_says_in_one_line_why_not",
-        (
-            "test_hostile_records.py::test_whatever_a_record_says_ssh_is_given_no_option_of_its_and_no_file_outside"
-            "_the_machine"
-        ),
-        "test_hostile_records.py::test_what_reads_dockers_variables_and_contexts_is_handed_no_option_of_sshs",
-        "test_hostile_records.py::test_a_record_names_no_key_outside_of_its_machine",
-    ),
-    "A link in the place of a machine's file is replaced, never written through.": (
-        "test_hostile_records.py::test_a_link_in_a_machines_place_or_a_files_is_replaced_and_never_written_through",
-    ),
-    "What lies in the place of a record, a certificate or a key and is no regular file, or has no end, is not read.": (
-        "test_strange_files.py::test_in_place_of_a_record_it_is_a_row_and_the_other_machines_still_list",
-        "test_strange_files.py::test_in_place_of_a_certificate_or_key_it_is_one_line",
-        "test_strange_files.py::test_in_place_of_an_ssh_key_a_pin_or_a_configuration_it_is_one_line",
-    ),
-    "**Who writes a fleet's file is trusted by `apply`**, which sends the files and variables that it names to the "
-    "hosts that it names: read somebody else's first.": (
-        "fleet/test_secrets.py::test_variables_of_an_engine_come_from_files_and_what_is_written_counts",
-    ),
-    "`plan` without `--refresh` asks nobody and writes nothing, and no error of a fleet's file tells what a variable, "
-    "or a file with secrets, holds.": (
-        "commands/test_plan.py::test_nobody_is_asked_and_nothing_is_written_without_refresh",
-        "fleet/test_variables.py::test_what_a_variable_holds_is_in_no_error",
-        "fleet/test_secrets.py::test_variables_of_an_engine_come_from_files_and_what_is_written_counts",
-    ),
-}
+
+def proves(*sentences: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Mark what a test proves, as README.md has it."""
+
+    def mark(test: Callable[..., None]) -> Callable[..., None]:
+        PROVED.extend(sentences)
+        return test
+
+    return mark
 
 
 def sentences() -> list[str]:
@@ -185,23 +79,106 @@ def sentences() -> list[str]:
     return found
 
 
-@cache
-def defined_in(file: str) -> frozenset[str]:
-    tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
-    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+@proves("Each sentence is proved by a run: `tests/test_security_model.py`.")
+def test_each_sentence_is_proved() -> None:
+    assert len(sentences()) == len(set(sentences()))
+    assert set(sentences()) == set(PROVED)
 
 
-def test_each_sentence_is_held_by_tests() -> None:
-    assert sentences() == list(HELD_BY)
-    assert all(HELD_BY.values())
+def tls_machine(store: Store, url: str, directory: Path, name: str = "orion") -> None:
+    """Have a machine with its own copy of a client's certificates."""
+    machinectl("rm", "-y", name, store=store.root)
+    done = machinectl("create", "-d", "none", "--url", url, "--tls-dir", directory, name, store=store.root)
+    assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("named", sorted({name for names in HELD_BY.values() for name in names}))
-def test_each_test_that_is_named_is_there(named: str) -> None:
-    file, _, test = named.partition("::")
-    assert test in defined_in(file)
+def states(store: Store, name: str = "orion") -> tuple[str, int]:
+    """The state of a machine as `ls` has it, and the status of `docker version`, which `env` pointed at it."""
+    need("docker")
+    listed = machinectl("ls", "-f", "{{.State}} {{.Error}}", "--filter", f"name={name}", store=store.root).stdout
+    script = f'eval "$({" ".join(COMMAND)} env {name})" && docker version >/dev/null 2>&1'
+    variables = {**os.environ, "MACHINE_STORAGE_PATH": store.root}
+    return listed.strip(), subprocess.run(["sh", "-c", script], env=variables, check=False).returncode
 
 
+@proves(
+    "**A client certificate is root.**",
+    "The engine has no rights per client, and takes every client that its CA has signed.",
+    "The chain and the name of the engine's certificate are always checked.",
+)
+def test_a_client_of_the_engines_ca_is_root_and_nobody_else_is_let_in(
+    store: Store, dockerd: Dockerd, tmp_path: Path
+) -> None:
+    anyone = dockerd.client(tmp_path / "anyone", certs.issue_client(dockerd.ca, "read-only"))
+    tls_machine(store, dockerd.url, anyone)
+    assert states(store) == ("Running", 0)
+    marked = tmp_path / "made by root"
+    script = (
+        f'eval "$({" ".join(COMMAND)} env orion)"; cd /; '
+        "image=$(tar -ch usr/bin/busybox $(ldd /usr/bin/busybox | grep -o '/[^ ]*') 2>/dev/null | docker import -); "
+        "docker run --rm --network none --privileged -v /:/host $image /usr/bin/busybox "
+        f"touch '/host{marked}'; status=$?; docker rmi $image >/dev/null; exit $status"
+    )
+    variables = {**os.environ, "MACHINE_STORAGE_PATH": store.root}
+    done = subprocess.run(["sh", "-c", script], env=variables, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert marked.stat().st_uid == 0
+
+    stranger = certs.new_ca("somebody else's")
+    strangers = dockerd.client(tmp_path / "stranger", certs.issue_client(stranger, "test"))
+    mistaken = dockerd.client(tmp_path / "ca", certs.issue_client(stranger, "test"), stranger.certificate)
+    named = dockerd.url.replace("127.0.0.1", "127.0.0.2")
+    for url, directory, why in (
+        (dockerd.url, strangers, "refuses the client certificate"),
+        (dockerd.url, mistaken, "from another CA"),
+        (named, anyone, "not for 127.0.0.2"),
+    ):
+        if directory is strangers:
+            machinectl("rm", "-y", "orion", store=store.root)
+            files = {path.name: path.read_bytes() for path in strangers.iterdir()}
+            added(store, Machine("orion", "none", url=url, tls=True), files)
+        else:
+            tls_machine(store, url, directory)
+        state, by_docker = states(store)
+        assert state.startswith("Error"), state
+        assert why in state
+        assert by_docker != 0
+
+
+@proves("TLS 1.2 is the least.")
+def test_tls_1_2_is_the_least(store: Store, tmp_path: Path) -> None:
+    ca = certs.new_ca("old")
+    server, client = certs.issue_server(ca, ["127.0.0.1"]), certs.issue_client(ca, "test")
+    for name, data in (("ca", ca.certificate), ("cert", client.certificate), ("key", client.key)):
+        (tmp_path / f"{name}.pem").write_bytes(data)
+    both = tmp_path / "both"
+    both.write_bytes(server.certificate + server.key)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        for version, state in ((ssl.TLSVersion.TLSv1_1, "Error"), (ssl.TLSVersion.TLSv1_2, "Running")):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, version
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            context.load_cert_chain(both)
+            with serving(servers.engine, context) as port:
+                tls_machine(store, f"tcp://127.0.0.1:{port}", tmp_path)
+                assert machinectl("ls", "-f", "{{.State}}", store=store.root).stdout.strip() == state
+
+
+@proves(
+    "A self-signed certificate of the engine's own is trusted where it was given in place of a CA's, and then no other "
+    "one is."
+)
+def test_a_self_signed_certificate_is_trusted_alone(dockerd: Dockerd, tmp_path: Path) -> None:
+    for directory in ("own", "beside"):
+        (tmp_path / directory).mkdir()
+    test_certs_docker.test_an_engines_self_signed_certificate_is_taken_as_what_is_trusted(tmp_path / "own", [])
+    test_certs_docker.test_beside_an_engines_own_certificate_no_other_one_is_trusted(dockerd, tmp_path / "beside")
+
+
+@proves(
+    "Each machine that is set up has a CA of its own, and so has each `certs create`: what opens one opens no other."
+)
 def test_what_opens_one_machine_opens_no_other(tmp_path: Path) -> None:
     one, other = (made_good(Machine("orion", "generic"), Identity(), ["orion"]) for _ in range(2))
     with pytest.raises(MachineError, match="is not signed by"):
@@ -211,3 +188,387 @@ def test_what_opens_one_machine_opens_no_other(tmp_path: Path) -> None:
     ca, cert, key = ((tmp_path / path).read_bytes() for path in ("other/ca.pem", "one/cert.pem", "one/key.pem"))
     with pytest.raises(MachineError, match="is not signed by"):
         certs.client_bundle(ca, cert, key)
+
+
+@proves(
+    "Private keys are 0600 from their first byte, and the store is 0700: a directory of it that others can read is "
+    "closed, with a warning."
+)
+def test_keys_and_the_store_are_their_owners_alone(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: dict[str, tuple[int, int]] = {}
+
+    def watched(path: Any, flags: int, *mode: int, **more: Any) -> int:
+        descriptor = real(path, flags, *mode, **more)
+        if flags & os.O_CREAT and str(path).endswith(".pem"):
+            there = os.fstat(descriptor)
+            made[os.path.basename(path)] = (there.st_mode & 0o777, there.st_size)
+        return descriptor
+
+    real = os.open
+    monkeypatch.setattr(os, "open", watched)
+    before = os.umask(0)
+    try:
+        certs_create(str(tmp_path / "made"), ["127.0.0.1"])
+        assert (made.pop("key.pem"), made.pop("ca-key.pem")) == ((0o600, 0), (0o600, 0))
+        files = {path.name: path.read_bytes() for path in (tmp_path / "made").iterdir()}
+        machine = added(store, Machine("orion", "generic", url="tcp://127.0.0.1:1", tls=True), files)
+        certs_issue(store, "orion", str(tmp_path / "issued"), client_name="bob")
+    finally:
+        os.umask(before)
+    for keys in (tmp_path / "made", tmp_path / "issued", Path(machine.directory)):
+        assert [path for path in keys.glob("*key.pem") if path.stat().st_mode & 0o077] == []
+    assert made["key.pem"] == (0o600, 0)
+    for path in (Path(store.root), *Path(store.root).rglob("*")):
+        assert not path.stat().st_mode & 0o077, path
+    (tmp_path / "read").mkdir()
+    test_hostile_records.test_what_others_may_read_is_closed_and_said_but_for_what_is_not_the_stores(tmp_path / "read")
+
+
+@proves(
+    "Nothing is written to a store that another user can write to, or can replace by renaming a directory above it."
+)
+@pytest.mark.parametrize("which", ["store", "machines", "locks", "orion", "above"])
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770])
+def test_a_store_that_another_user_can_change_is_not_written(tmp_path: Path, which: str, mode: int) -> None:
+    need("chown", root=True)
+    store = Store(str(tmp_path / "above" / "store"))
+    (tmp_path / "above").mkdir()
+    added(store, Machine("orion", "none", url="unix:///x.sock"))
+    above = tmp_path / "above"
+    places = {"above": above, "store": above / "store", "orion": above / "store/machines/orion"}
+    opened = places.get(which, above / "store" / which)
+    os.chown(opened, -1, 65534)
+    opened.chmod(mode)
+    before = tree(Path(store.root))
+    done = machinectl("set", "--label", "a=b", "orion", store=store.root)
+    if (which, mode) == ("above", 0o1777):
+        assert done.returncode == 0, done.stderr
+        return
+    assert done.returncode == 1
+    assert f"{opened} is no place for keys: " in done.stderr
+    assert tree(Path(store.root)) == before
+
+
+@proves("Only root writes to another user's.")
+def test_only_root_writes_to_another_users_store() -> None:
+    test_hostile_records.test_no_key_is_kept_where_another_user_may_replace_it()
+
+
+@proves(
+    "A docker context holds a copy of its machine's client key, in files and directories of yours alone: where another "
+    "user could write there, none is made."
+)
+def test_a_context_is_for_its_owner_alone(store: Store, tmp_path: Path) -> None:
+    need("true", root=True)
+    certs_create(str(tmp_path / "made"), ["127.0.0.1"])
+    before = os.umask(0)
+    try:
+        tls_machine(store, "tcp://127.0.0.1:1", tmp_path / "made")
+    finally:
+        os.umask(before)
+    contexts = Path(os.environ["HOME"], ".docker", "contexts")
+    [key] = contexts.rglob("key.pem")
+    assert key.read_bytes() == (tmp_path / "made" / "key.pem").read_bytes()
+    assert [path for path in [contexts.parent, contexts, *contexts.rglob("*")] if path.stat().st_mode & 0o077] == []
+    test_contexts.test_a_config_that_is_a_file_another_user_s_or_open_to_all_is_refused(tmp_path)
+    (tmp_path / "group").mkdir()
+    test_contexts.test_no_key_is_kept_where_a_group_of_several_may_write(tmp_path / "group")
+
+
+@proves("They are in no log, no `--debug` and no error.")
+def test_no_error_shows_a_secret(store: Store, tmp_path: Path) -> None:
+    assert "PRIVATE" not in repr(certs.new_ca("x"))
+    (tmp_path / "proxies").write_text(f"{SECRET} x\n={SECRET}\n")
+    (tmp_path / "key").write_text(f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n")
+    (tmp_path / "password").write_text(SECRET)
+    here = ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", "1"]
+    for options in (
+        ["--engine-env-file", tmp_path / "proxies", *here],
+        ["--engine-env", f"={SECRET}", *here],
+        ["--engine-env", f"http_proxy=http://u:{SECRET}@[::1", *here],
+        ["--generic-ssh-key", tmp_path / "key", *here],
+        ["--sudo-password-file", tmp_path / "password", "--ssh-password-file", tmp_path / "password", *here],
+    ):
+        done = machinectl("--debug", "create", "-d", "generic", *options, "orion", store=store.root)
+        assert done.returncode != 0, options
+        assert SECRET not in done.stdout + done.stderr
+
+
+@proves("A proxy's password is kept in the machine's record, and every verb that shows it masks it.")
+def test_a_proxys_password_is_masked(store: Store, tmp_path: Path) -> None:
+    machine = Machine("orion", "generic", url="tcp://127.0.0.1:1", tls=True)
+    machine.phase = Phase.READY
+    machine.driver_state = json.dumps(test_hostile_records.SERVER)
+    machine.engine = EngineOptions(env=(PROXY,))
+    added(store, machine)
+    assert SECRET in Path(store.directory("orion"), "machine.json").read_text()
+    file = tmp_path / "fleet.yaml"
+    for words in (
+        ["inspect", "orion"],
+        ["inspect", "--json", "orion"],
+        ["inspect", "-f", "{{json .}}", "orion"],
+        ["ls", "-f", "{{.EngineOptions}} {{json .}}"],
+        ["ls", "--json"],
+        ["set", "--engine-env", PROXY, "orion"],
+        ["fleet", "init", "--file", str(file)],
+        ["plan", "-f", str(file)],
+        ["plan", "-f", str(file), "--json"],
+        ["inventory", "--ansible"],
+        ["doctor", "--json", "orion"],
+    ):
+        done = machinectl(*words, store=store.root)
+        assert SECRET not in done.stdout + done.stderr, words
+
+
+@proves("A host's SSH key is pinned at first contact.", "One that has changed is refused before anything is sent.")
+def test_a_host_key_is_pinned_and_a_changed_one_refused(
+    store: Store, sshd: Sshd, ssh_config: SSHConfig, tmp_path: Path
+) -> None:
+    register(store, "orion", sshd, pinned=False)
+    assert machinectl("run", "orion", "--", "true", store=store.root).returncode == 0
+    pinned = Path(store.directory("orion"), "known_hosts").read_text()
+    assert public(sshd.host_keys[0]).split()[1] in pinned
+    sshd.log_path.unlink()
+    sshd.host_keys = [keygen(tmp_path / "another")]
+    # What the user's own ssh knows does not count.
+    ssh_config.known_hosts.write_text(sshd.known())
+    for words in (
+        ["run", "orion", "--", "true"],
+        ["ssh", "orion", "true"],
+        ["provision", "orion"],
+        ["scp", "orion:x", "."],
+    ):
+        assert machinectl(*words, store=store.root, cwd=tmp_path).returncode != 0, words
+    assert "Connection from" in sshd.log
+    assert "userauth-request" not in sshd.log
+    assert Path(store.directory("orion"), "known_hosts").read_text() == pinned
+
+
+@proves("No password for a host is sent to its jump host.")
+def test_no_password_goes_to_a_jump_host(sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig) -> None:
+    test_login.test_the_password_of_the_host_is_never_sent_to_its_jump_host(sshd, another_sshd, ssh_config)
+
+
+@proves("A jump host's key is checked before anything passes through it.")
+def test_a_jump_hosts_key_is_checked_first(sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig) -> None:
+    test_connect.test_the_key_of_a_jump_host_is_checked_before_anything_passes_through_it(
+        sshd, another_sshd, ssh_config
+    )
+
+
+def tree(root: Path) -> dict[str, tuple[int, int, bytes]]:
+    """What is below a directory: modes, times and contents."""
+    found = {path: path.lstat() for path in (root, *root.rglob("*"))}
+    return {
+        str(path): (there.st_mode, there.st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        for path, there in found.items()
+    }
+
+
+DRY_RUNS = [
+    ["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "new"],
+    ["create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "--generic-ssh-port", "1", "new"],
+    *([verb, "orion"] for verb in ("rm",)),
+    ["import", "--from-docker-machine", "old"],
+]
+
+
+@proves("`--dry-run` changes nothing, here or there.")
+@pytest.mark.parametrize("words", DRY_RUNS, ids=" ".join)
+def test_a_dry_run_changes_nothing_here(store: Store, tmp_path: Path, words: list[str]) -> None:
+    machine = Machine("orion", "generic", url="tcp://127.0.0.1:1", tls=True)
+    machine.phase = Phase.READY
+    machine.driver_state = json.dumps({**test_hostile_records.SERVER, "SSHPort": 1})
+    added(store, machine)
+    (tmp_path / "old" / "machines").mkdir(parents=True)
+    Path(store.lock_path("orion")).unlink()
+    before = tree(tmp_path)
+    machinectl(*words, "--dry-run", store=store.root, cwd=tmp_path)
+    assert tree(tmp_path) == before
+
+
+@proves("`tcp` without TLS is for a network where everybody may be root: who registers it is warned.")
+def test_who_registers_a_plain_port_is_warned(store: Store, tmp_path: Path) -> None:
+    url = "tcp://127.0.0.1:2375"
+    old = OldStore(tmp_path / "old")
+    old.add("fourth", "none", {"URL": url})
+    subprocess.run(["docker", "context", "create", "third", "--docker", f"host={url}"], check=True, capture_output=True)
+    (tmp_path / "fleet.yaml").write_text(f"hosts: {{second: {{driver: none, url: '{url}'}}}}")
+    added(store, Machine("fifth", "none", url="unix:///x.sock"))
+    for words in (
+        ["create", "-d", "none", "--url", url, "first"],
+        ["apply", "-y", "-f", tmp_path / "fleet.yaml"],
+        ["context", "import", "third"],
+        ["import", "--from-docker-machine", old.root],
+        ["set", "--url", url, "fifth"],
+    ):
+        done = machinectl(*words, store=store.root)
+        assert done.returncode == 0, done.stderr
+        assert "not protected by TLS: whoever reaches that port is root" in done.stderr + done.stdout, words
+    assert {store.read(name).url for name in store.names()} == {url}
+
+
+@proves("`ssh://` runs your own `ssh`, with its keys and checks.")
+def test_ssh_endpoints_go_by_the_users_ssh(store: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
+    url = f"ssh://{sshd.user}@127.0.0.1:{sshd.port}"
+    assert machinectl("create", "-d", "none", "--url", url, "orion", store=store.root).returncode == 0
+    assert "Host key verification failed" in machinectl("status", "orion", store=store.root).stderr
+    ssh_config.write(f"Host 127.0.0.1\n  IdentityFile {sshd.key_path}\n")
+    ssh_config.known_hosts.write_text(sshd.known())
+    machinectl("status", "orion", store=store.root)
+    assert any("docker system dial-stdio" in call for call in ssh_config.calls)
+    assert "Accepted key" in sshd.log or "Accepted publickey" in sshd.log
+
+
+@proves(
+    "What `env` prints cannot run anything, whatever is in the store or in your environment.",
+    "Neither can what `use`, the prompt and a Tab read there.",
+)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_a_shell_reads_runs_nothing(shell: str, tmp_path: Path) -> None:
+    evaluations = [way for way in EVALUATIONS if way.shell == shell]
+    assert evaluations
+    for number, way in enumerate(evaluations):
+        (tmp_path / f"{number}").mkdir()
+        test_env.test_a_hostile_store_reaches_the_shell_as_it_is_and_runs_nothing(way, "v6", tmp_path / f"{number}")
+    test_use.test_a_name_in_the_environment_that_none_has_is_not_in_the_prompt(shell, tmp_path / "home")
+    hostile = "a $(touch ran)`touch ran`;touch ran"
+    store = Store(str(tmp_path / hostile))
+    added(store, Machine("orion", "none", url="tcp://127.0.0.1:1/$(touch ran)", tls=True))
+    (Path(store.machines) / hostile).mkdir()
+    user = tmp_path / "user"
+    user.mkdir()
+    with at_shell(shell, user, environment={"MACHINE_STORAGE_PATH": store.root}) as person:
+        person.run("machinectl use orion")
+        person.type("machinectl url o\t")
+        person.until_text("machinectl url orion")
+    assert not list(tmp_path.rglob("ran"))
+
+
+@proves(
+    "A record that somebody else has made is only read: it runs nothing, gives `ssh` no option, and names no key "
+    "outside of its machine.",
+    "A link in the place of a machine's file is replaced, never written through.",
+)
+def test_a_record_of_somebody_elses_is_only_read(store: Store, tmp_path: Path) -> None:
+    test_hostile_records.test_whatever_a_record_says_each_verb_that_reads_answers_or_says_in_one_line_why_not()
+    test_hostile_records.test_whatever_a_record_says_ssh_is_given_no_option_of_its_and_no_file_outside_the_machine()
+    test_hostile_records.test_a_record_names_no_key_outside_of_its_machine(store, "../other/id_ssh")
+    test_hostile_records.test_a_link_in_a_machines_place_or_a_files_is_replaced_and_never_written_through(
+        store, tmp_path
+    )
+
+
+@proves(
+    "What lies in the place of a record, a certificate or a key and is no regular file, or has no end, is not read."
+)
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    test_strange_files.test_in_place_of_a_record_it_is_a_row_and_the_other_machines_still_list(
+        Store(str(tmp_path / "store")), tmp_path
+    )
+    for number, lay in enumerate(test_strange_files.STRANGE):
+        place = tmp_path / f"{number}"
+        place.mkdir()
+        test_strange_files.test_in_place_of_a_certificate_or_key_it_is_one_line(
+            Store(str(place / "store")), place, lay, "key.pem"
+        )
+
+
+@proves(
+    "`plan` without `--refresh` asks nobody and writes nothing, and no error of a fleet's file tells what a variable, "
+    "or a file with secrets, holds."
+)
+def test_plan_asks_nobody_and_shows_no_secret(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "secrets").write_text(f"{SECRET} x\n={SECRET}\n")
+    (tmp_path / "secrets").chmod(0o600)
+    with serving(servers.silent) as port:
+        here = f"driver: generic, generic-ip-address: 127.0.0.1, generic-ssh-port: {port}"
+        for keys, status in (
+            (f"{here}", 0),
+            (f"{here}, engine-env-file: secrets", 1),
+            *((f"{here}, {key}: '${{SECRET}}'", 1) for key in ("generic-mac", "ssh-jump")),
+        ):
+            (tmp_path / "fleet.yaml").write_text(f"hosts: {{orion: {{{keys}}}}}")
+            before = tree(tmp_path)
+            done = machinectl("plan", store=store.root, cwd=tmp_path, environment={"SECRET": f"a/{SECRET}/@"})
+            assert (done.returncode != 0) == bool(status), (keys, done.stderr)
+            assert SECRET not in done.stdout + done.stderr, keys
+            assert tree(tmp_path) == before
+
+
+@proves("What provisioning changes on a host is on record before it is changed, and `rm --purge` undoes it.")
+def test_a_change_is_on_record_before_it_is_made(store: Store) -> None:
+    machine = Machine("orion", "generic", url=f"tcp://{test_setup.ADDRESS}:2376", tls=True)
+    machine.phase = Phase.CREATING
+    added(store, machine)
+    test_setup.test_what_will_be_changed_is_on_record_before_it_is(store)
+
+
+@pytest.mark.timeout(300)
+@proves(
+    "Docker cannot revoke one certificate: a new CA (`regenerate-certs --new-ca`) locks out all of them.",
+    "On a host, keys and passwords are in files of root's alone.",
+    "Passwords and keys are in no argument of a program that is started for you, here or on a host: they go through "
+    "stdin.",
+    "They are in no log, no `--debug` and no error.",
+    "A password to log in with, or for sudo, is kept nowhere.",
+    "`--dry-run` changes nothing, here or there.",
+    "What provisioning changes on a host is on record before it is changed, and `rm --purge` undoes it.",
+    "**Who writes a fleet's file is trusted by `apply`**, which sends the files and variables that it names to the "
+    "hosts that it names: read somebody else's first.",
+)
+def test_on_a_real_host_in_use(fresh_host: FreshHost, cli: Cli, tmp_path: Path) -> None:
+    host = fresh_host("docker")
+    host.install_key("dev", public(KEY))
+    host.run(f"{IMAGE}; {RUN.format('c1')}")
+    running = host.output("docker inspect -f '{{.State.Pid}}' c1")
+    fleet, password = tmp_path / "fleet.yaml", tmp_path / "sudo"
+    password.write_text(PASSWORD)
+    password.chmod(0o600)
+    fleet.write_text(
+        f"hosts: {{orion: {{driver: generic, generic-ip-address: {host.ip}, generic-ssh-user: dev, "
+        f"generic-ssh-key: {KEY}, sudo-password-file: sudo, engine-env: ['HTTPS_PROXY=${{PROXY}}']}}}}"
+    )
+    variables = {"PROXY": PROXY.partition("=")[2]}
+    etc = {path: what for path, what in host.snapshot().items() if path.startswith("/etc")}
+    before = host.snapshot()
+    cli.ok(*generic(host, "--dry-run", "--sudo-password-file", password, user="dev"))
+    assert host.snapshot() == before
+    assert not cli.store.exists()
+
+    # No pattern matches itself.
+    pattern = f"{SECRET[0]}[{SECRET[1]}]{SECRET[2:]}\\|{PASSWORD[0]}[{PASSWORD[1]}]{PASSWORD[2:]}\\|PRIVATE[ ]KEY"
+    watch = f"touch /tmp/w; while [ -e /tmp/w ]; do grep -lzs '{pattern}' /proc/[0-9]*/cmdline; done >/tmp/seen"
+    watching = threading.Thread(target=lambda: host.run(watch, check=False), daemon=True)
+    watching.start()
+    host.run("until [ -e /tmp/w ]; do sleep 0.01; done")
+    done = cli.start("--debug", "apply", "-y", "-f", fleet, **variables, **telling_of_programs(tmp_path)).end()
+    host.run("rm /tmp/w")
+    watching.join()
+    assert done.returncode == 0, done.stderr
+    assert cli.is_running()
+    assert "@10.0.0.1:3128" in host.output("docker info -f '{{.HTTPSProxy}}'")
+    assert host.output("cat /tmp/seen") == ""
+    for text in (done.stdout, done.stderr, decoded(done.stderr), (tmp_path / "programs").read_text()):
+        assert [each for each in (SECRET, PASSWORD, "PRIVATE KEY") if each in text] == []
+    assert [path for path in cli.store.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()] == []
+    readable = f"grep -rls '{pattern}' /etc/docker /etc/systemd /run /tmp | xargs -r ls -l"
+    listed = host.output(readable).splitlines()
+    assert len(listed) > 1
+    assert [line for line in listed if not line.startswith("-rw------- 1 root root")] == []
+
+    old = tmp_path / "old"
+    shutil.copytree(cli.store / "machines" / "orion", old)
+    cli.ok("regenerate-certs", "-f", "--new-ca", "--sudo-password-file", password, "orion")
+    assert cli.is_running()
+    trusted = f"--tlscacert={cli.store}/machines/orion/ca.pem"
+    shown = [f"--tlscert={old}/cert.pem", f"--tlskey={old}/key.pem"]
+    docker = ["docker", f"-H=tcp://{host.ip}:2376", "--tlsverify", trusted, *shown]
+    refused = subprocess.run([*docker, "version"], capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert "certificate" in refused.stderr
+    cli.ok("rm", "-y", "--purge", "--sudo-password-file", password, "orion")
+    assert {path: what for path, what in host.snapshot().items() if path.startswith("/etc")} == etc
+    assert host.output("docker inspect -f '{{.State.Pid}}' c1") == running
