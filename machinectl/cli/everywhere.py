@@ -15,7 +15,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.following import LIMIT, Said
 from machinectl.machines.chosen import chosen, selected
 from machinectl.machines.record import natural
-from machinectl.ssh.signals import signal_of
+from machinectl.ssh.signals import status_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -165,14 +165,13 @@ def tell_failures(ended: Sequence[Ended], program: str, *, with_errors: bool) ->
     # What all have failed for, as the input that all are given.
     for error in dict.fromkeys(error for error in errors if errors.count(error) > 1):
         report(error, program)
-    told = ", ".join(f"{each.name} ({outcome(each)})" for each in sorted(failed, key=lambda each: natural(each.name)))
-    print(shown(f"{len(failed)} of {len(ended)} failed: {told}", program), file=sys.stderr, flush=True)
+    outcomes = ", ".join(
+        f"{each.name} ({outcome(each)})" for each in sorted(failed, key=lambda each: natural(each.name))
+    )
+    print(shown(f"{len(failed)} of {len(ended)} failed: {outcomes}", program), file=sys.stderr, flush=True)
 
 
 def outcome(ended: Ended) -> str:
     if ended.is_late:
         return "timed out"
-    if ended.status is None:
-        return "error"
-    signal = signal_of(ended.status)
-    return f"status {ended.status}{signal and f': {signal}'}"
+    return "error" if ended.status is None else status_text(ended.status)

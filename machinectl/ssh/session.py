@@ -29,7 +29,7 @@ from machinectl.ssh.errors import (
 from machinectl.ssh.following import Following, end_command
 from machinectl.ssh.runner import COMMAND_TIMEOUT, Result
 from machinectl.ssh.shells import Shells
-from machinectl.ssh.signals import is_signalled
+from machinectl.ssh.signals import is_signalled, status_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,7 +194,7 @@ class Session(ABC):
         result = Result(framed.status, framed.stdout, framed.stderr)
         if check and result.status != 0:
             raise CommandFailed(
-                f"{self.settings.address}: {said or 'a command failed'} (status {result.status})",
+                f"{self.settings.address}: {said or 'a command failed'} ({status_text(result.status)})",
                 "See each command and its output: --debug",
                 result,
             )

@@ -39,6 +39,7 @@ def is_signalled(status: int) -> bool:
     return ADDED < status <= ADDED + HIGHEST
 
 
-def signal_of(status: int) -> str:
-    """The signal that an exit status stands for, as SIGKILL; "" where it stands for none with a name."""
-    return NAMES.get(status - ADDED, "")
+def status_text(status: int) -> str:
+    """An exit status in words, with the signal that it stands for."""
+    signal = NAMES.get(status - ADDED, "")
+    return f"status {status}{signal and f': {signal}'}"

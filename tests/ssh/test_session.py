@@ -179,6 +179,15 @@ def test_a_command_that_is_killed_is_an_error(sshd: Sshd) -> None:
         session.run("kill -9 $$", check=False)
 
 
+@pytest.mark.parametrize(
+    ("odd", "told"), [("256", r"status 255\)"), ("7" * 5000, "before its time"), ("137", "SIGKILL")]
+)
+def test_a_status_that_no_shell_has_is_a_failure_in_a_line(sshd: Sshd, odd: str, told: str) -> None:
+    sshd.configure(f'ForceCommand sh -c "$SSH_ORIGINAL_COMMAND" | sed -u "s/:0$/:{odd}/"')
+    with log_in(sshd.endpoint) as session, pytest.raises(SSHError, match=told):
+        session.run("true")
+
+
 def test_a_command_that_takes_too_long_is_given_up_and_the_next_one_runs(sshd: Sshd) -> None:
     with log_in(sshd.endpoint) as session:
         with pytest.raises(CommandTimeout, match="within 0 s"):
