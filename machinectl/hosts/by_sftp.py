@@ -69,7 +69,7 @@ def copy(
 def interruptions() -> Iterator[Callable[[], None]]:
     """Have ^C wait until the function that is yielded is called: within a message to a host, it would tear that.
 
-    A second one does not wait.
+    A second one does not wait. Where it is ignored, as nohup has it, it stays so.
     """
     come = False
 
@@ -83,7 +83,9 @@ def interruptions() -> Iterator[Callable[[], None]]:
         if come:
             raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, note)
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, note)
     try:
         yield check
     finally:

@@ -7,16 +7,17 @@ import os
 import pty
 import select
 import shlex
+import signal
 import stat
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import IO, TYPE_CHECKING
 
 import pytest
 
 from machinectl.hosts.access import Access
-from machinectl.hosts.by_sftp import copy, tell_of_failure
+from machinectl.hosts.by_sftp import copy, interruptions, tell_of_failure
 from machinectl.hosts.by_ssh import LONGEST_LINE, MOST_KEPT, attended
 from machinectl.hosts.places import place
 from machinectl.machines.record import Machine
@@ -544,3 +545,14 @@ def test_with_q_nothing_is_shown_on_a_terminal(orion: Store, tmp_path: Path) -> 
     for words in (["scp", "-q"], ["scp", "-q", "-d"], ["--native-ssh", "scp", "-q"]):
         terminal = OnTerminal(*words, tmp_path / "file", f"orion:{tmp_path}/x", store=orion)
         assert (terminal.end(), terminal.shown) == (0, "")
+
+
+@pytest.mark.parametrize("is_ignored", [True, False])
+def test_an_interrupt_that_is_ignored_stays_ignored(is_ignored: bool) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if is_ignored else signal.default_int_handler)
+    try:
+        with interruptions() as check, nullcontext() if is_ignored else pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+            check()
+    finally:
+        signal.signal(signal.SIGINT, before)
