@@ -78,8 +78,9 @@ def told_of_swarm(store: Store, console: Console, name: str) -> None:
 
 def asked_about(store: Store, name: str, *, removed: bool) -> Machine:
     """The machine of a name, or with `removed` the one that was removed under it. Raises MachineError."""
-    kept = (machine for machine in store.removed() if machine.name == name)
-    return (next(kept, None) if removed and not store.exists(name) else None) or store.read(name)
+    if removed and not store.exists(name) and store.is_known(name):
+        return store.read_removed(name)
+    return store.read(name)
 
 
 def is_to_be_kept(store: Store, name: str) -> bool:
@@ -115,25 +116,18 @@ def remove(
     again = (purge or forget) and not store.exists(name) and store.is_known(name)
     if not again:
         store.check_exists(name)
-    with store.writing(name, waiting(console, name)) as held:
+    writing = store.writing_removed if again else store.writing
+    with writing(name, waiting(console, name)) as held:
         if again and not purge:
-            store.forget_removed(name)
-            return
-        if again:
-            held.take_back()
-        try:
+            held.remove()
+        else:
             leave(held, console, force=force, purge=purge, forget=forget)
-        except MachineError:
-            if again and store.exists(name):
-                held.set_aside()
-            raise
     store.sweep()
 
 
 def leave(held: Held, console: Console, *, force: bool, purge: Purge | None, forget: bool) -> None:
     """Take one machine out of the store, when its host was put back and its driver has given back what it made."""
     store, name = held.store, held.name
-    store.check_exists(name)
     try:
         machine = held.machine
     except BrokenRecord:

@@ -289,6 +289,10 @@ class Store:
         """
         return Held(self, name, waiting)
 
+    def writing_removed(self, name: str, waiting: Callable[[], None] | None = None) -> AbstractContextManager[Held]:
+        """Become the only writer of a machine that was removed; see `writing`."""
+        return HeldRemoved(self, name, waiting)
+
     def lock_path(self, name: str) -> str:
         """Where a machine's lock is; names that differ in case only share one."""
         return os.path.join(self.locks, name.lower())
@@ -335,6 +339,13 @@ class Store:
         if self.lock_path(machine.name) not in Held.holders:
             raise RuntimeError(f"{machine.name} is not held")
         replace_file(os.path.join(self.kept, machine.name, RECORD), machine.dump())
+
+    def read_removed(self, name: str) -> record.Machine:
+        """The machine that was removed under a name. Raises NoSuchMachine."""
+        found = next((machine for machine in self.removed() if machine.name == name), None)
+        if found is None:
+            raise self.no_such(name)
+        return found
 
     def forget_removed(self, name: str) -> None:
         """Keep nothing any more of a machine that was removed."""
@@ -460,7 +471,7 @@ class Held:
     def machine(self) -> record.Machine:
         """The machine, to be changed and then written. Raises NoSuchMachine, BrokenRecord or StoreError."""
         if self._machine is None:
-            self._machine = self.store.read(self.name)
+            self._machine = self._load(self.name)
         return self._machine
 
     def touch(self) -> None:
@@ -554,7 +565,7 @@ class Held:
         discard(leaving)
         with Translated(self.directory):
             os.rename(self.directory, leaving)
-            sync_directory(store.machines)
+            sync_directory(os.path.dirname(self.directory))
         discard(leaving)
         self._machine, self._now = None, ""
 
@@ -571,18 +582,6 @@ class Held:
             sync_directory(store.machines)
         self._machine, self._now = None, ""
         return os.path.basename(path)
-
-    def take_back(self) -> None:
-        """Have a machine again that was removed under this name, which must be free."""
-        store = self.store
-        store.check_free(self.name)
-        self.touch()
-        store.make_directory(store.machines)
-        with Translated(self.directory):
-            os.rename(os.path.join(store.kept, self.name), self.directory)
-            sync_directory(store.machines)
-            sync_directory(store.kept)
-        self._now = self.name
 
     def rename(self, new: str) -> None:
         """Give the machine another name, which must be held too: one rename, as its name stands nowhere else."""
@@ -602,6 +601,26 @@ class Held:
 
     def _read(self, name: str) -> record.Machine | None:
         try:
-            return self.store.read(name)
+            return self._load(name)
         except MachineError:
             return None
+
+    def _load(self, name: str) -> record.Machine:
+        return self.store.read(name)
+
+
+class HeldRemoved(Held):
+    """A machine that was removed while its host stays changed. It is held where it is kept, and never there again."""
+
+    @property
+    def directory(self) -> str:
+        return os.path.join(self.store.kept, self.name)
+
+    def set_aside(self) -> str:
+        return self.name
+
+    def _tell(self) -> None:
+        """Followers know nothing of it."""
+
+    def _load(self, name: str) -> record.Machine:
+        return self.store.read_removed(name)

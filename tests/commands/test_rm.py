@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machinectl.changes import CaGiven, FileMade, PackageInstalled
 from machinectl.machines.record import Machine
 from tests.support import servers
-from tests.support.program import machinectl
+from tests.support.program import COMMAND, machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -123,6 +126,32 @@ def test_of_a_host_that_may_never_come_back_it_is_said_how_to_forget_it(store: S
         assert "If it is off: machinectl start orion\n" in machinectl("provision", "orion", store=store.root).stderr
     assert machinectl("rm", "-y", "orion", store=store.root).returncode == 0
     assert removed(store) == "orion\n"
+
+
+def test_a_removed_machine_is_never_a_live_one_again_also_where_its_purge_is_interrupted(
+    store: Store, tmp_path: Path
+) -> None:
+    machine = Machine("orion", "generic", url="tcp://127.0.0.1:1", tls=True)
+    machine.changes = CHANGES
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        machine.driver_state = json.dumps(
+            {"IPAddress": "127.0.0.1", "SSHPort": silent.getsockname()[1], "EnginePort": 1}
+        )
+        added(store, machine)
+        with store.writing("orion") as held:
+            held.set_aside()
+        command = [*COMMAND, "-s", store.root, "rm", "-y", "--purge", "orion"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            connection, _ = silent.accept()
+            assert store.names() == []
+            process.send_signal(signal.SIGINT)
+            assert process.stderr
+            assert "Traceback" not in process.stderr.read()
+        connection.close()
+    assert process.returncode == 130
+    assert store.names() == []
+    assert [machine.name for machine in store.removed()] == ["orion"]
+    assert not (tmp_path / "home" / ".docker").exists()
 
 
 def test_nobody_is_asked_about_what_is_not_to_be_removed_and_the_hint_for_it_works(store: Store) -> None:
