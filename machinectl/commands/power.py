@@ -14,7 +14,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts import draining
 from machinectl.hosts.access import elevated, keep_host_key, logged_in
 from machinectl.hosts.driven import driver_of, instance, keep_state, where
-from machinectl.hosts.each import each
+from machinectl.hosts.each import each, plan_each
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.presence import BOOT_ID, LOOK, Watch
 from machinectl.hosts.setup import Outcome, Plan
@@ -73,13 +73,14 @@ class Power:
     def _each(
         self, names: Sequence[str], verb: str, switch: Callable[[Held, Console, Access], None], title: str
     ) -> Outcomes:
-        def work(held: Held, console: Console, access: Access) -> None:
-            if self.planned:
-                self.planned(held.name, self._foretold(held.machine, console, access, verb, title))
-            else:
-                switch(held, console, access)
+        planned = self.planned
+        if planned is None:
+            return each(self.store, self.console, names, self.access, switch)
 
-        return each(self.store, self.console, names, self.access, work, on_record=self.planned is None)
+        def plan(machine: Machine, console: Console, access: Access) -> None:
+            planned(machine.name, self._foretold(machine, console, access, verb, title))
+
+        return plan_each(self.store, self.console, names, self.access, plan)
 
     def _foretold(self, machine: Machine, console: Console, access: Access, verb: str, title: str) -> Plan:
         """What would be done with a host's power, and what runs there. Raises MachineError as the verb would."""

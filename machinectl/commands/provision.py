@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.each import each
+from machinectl.hosts.each import each, plan_each
 from machinectl.hosts.provisioning import foretold
 from machinectl.hosts.provisioning import provision as carry_out
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from machinectl.errors import MachineError
     from machinectl.hosts.access import Access
     from machinectl.hosts.setup import Outcome, Plan, Setup
+    from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 
 
@@ -33,11 +34,14 @@ def provision(
     `tell` is given each machine's name, its console and what its steps came to. Where plans are asked for (`planned`),
     nothing is changed.
     """
+    if planned:
+
+        def plan(machine: Machine, console: Console, own: Access) -> None:
+            planned(machine.name, foretold(machine, console, own, setup, store))
+
+        return plan_each(store, console, names, access, plan)
 
     def work(held: Held, console: Console, own: Access) -> None:
-        if not planned:
-            tell(held.name, console, carry_out(held, console, own, setup))
-            return
-        planned(held.name, foretold(held.machine, console, own, setup, store))
+        tell(held.name, console, carry_out(held, console, own, setup))
 
-    return each(store, console, names, access, work, on_record=planned is None)
+    return each(store, console, names, access, work)

@@ -15,7 +15,7 @@ from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.hosts import draining
 from machinectl.hosts.access import as_root, elevated, logged_in
-from machinectl.hosts.each import each
+from machinectl.hosts.each import each, plan_each
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import drop, propose, settle_held
 from machinectl.hosts.plan import described, way_in
@@ -88,10 +88,10 @@ def regenerate_certs(
     """
     if planned:
 
-        def foretell(held: Held, console: Console, own: Access) -> None:
-            planned(held.name, plan(held, console, own, renewal))
+        def tell(machine: Machine, console: Console, own: Access) -> None:
+            planned(machine.name, plan(store, machine, console, own, renewal))
 
-        yield from each(store, console, names, access, foretell, on_record=False)
+        yield from plan_each(store, console, names, access, tell)
         return
     wanted = list(dict.fromkeys(chosen(store, names)))
     able = [name for name in wanted if can_be_renewed(store, name)]
@@ -155,16 +155,15 @@ def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -
             drop(held)
 
 
-def plan(held: Held, console: Console, access: Access, renewal: Renewal) -> Plan:
+def plan(store: Store, machine: Machine, console: Console, access: Access, renewal: Renewal) -> Plan:
     """What `regenerate` would do. Raises MachineError as it would."""
-    machine = held.machine
     check_provisioned(machine)
-    new = renewed(machine, Identity.read(held.directory), renewal)
+    new = renewed(machine, Identity.read(machine.directory), renewal)
     target = target_of(machine, new)
     with logged_in(machine, console, replace(access, lasting=False)) as session:
         root = elevated(session, console, access)
         host = look(root, target.port, console)
-    outcomes, after = before_restart(held, console, host, target, renewal.allowed)
+    outcomes, after = before_restart(store, machine, console, host, target, renewal.allowed)
     check(machine, after, target)
     new_ones = in_place("Giving the engine new certificates, and restarting it", after, new, target.port)
     locked_out = ("every other client that was given a certificate is locked out",) if renewal.new_ca else ()

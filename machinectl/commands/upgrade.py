@@ -11,7 +11,7 @@ from machinectl.console import agreed
 from machinectl.errors import MachineError
 from machinectl.hosts import draining
 from machinectl.hosts.access import as_root, elevated, logged_in
-from machinectl.hosts.each import each
+from machinectl.hosts.each import each, plan_each
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.plan import described, way_in
@@ -72,19 +72,17 @@ def upgrade(
 
     `allowed.yes` goes for more than a patch release, too. Where plans are asked for (`planned`), nothing is changed.
     """
+    if planned:
 
-    def work(held: Held, console: Console, own: Access) -> None:
-        if planned:
-            planned(held.name, plan(held, console, own, allowed))
-        else:
-            upgrade_one(held, console, own, allowed)
+        def tell(machine: Machine, console: Console, own: Access) -> None:
+            planned(machine.name, plan(store, machine, console, own, allowed))
 
-    return each(store, console, names, access, work, on_record=planned is None)
+        return plan_each(store, console, names, access, tell)
+    return each(store, console, names, access, lambda held, console, own: upgrade_one(held, console, own, allowed))
 
 
-def plan(held: Held, console: Console, access: Access, allowed: Allowed) -> Plan:
+def plan(store: Store, machine: Machine, console: Console, access: Access, allowed: Allowed) -> Plan:
     """What `upgrade_one` would do, as far as the host knows of newer packages."""
-    machine = held.machine
     target = target_of(machine, Identity())
     with logged_in(machine, console, replace(access, lasting=False)) as session:
         root = elevated(session, console, access)
@@ -96,7 +94,7 @@ def plan(held: Held, console: Console, access: Access, allowed: Allowed) -> Plan
     there = (way_in(session, root), *described(host, target.port), f"Package: {package} {before}")
     if after == before:
         return Plan(there, (Outcome(f"No newer {package} is known on the host", changed=False),))
-    outcomes, _ = before_restart(held, console, host, target, allowed)
+    outcomes, _ = before_restart(store, machine, console, host, target, allowed)
     details = concerns(before, after, machine.engine.version, host.dependents)
     return Plan(there, (*outcomes, Outcome(f"Upgrading {package} to {after}", changed=True, details=tuple(details))))
 

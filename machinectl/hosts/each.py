@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from machinectl.console import Board, Console
     from machinectl.hosts.access import Access
     from machinectl.hosts.turns import Turns
+    from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 
     Work = Callable[[str, Console], None]
@@ -47,28 +48,41 @@ def each(
     names: Sequence[str],
     access: Access,
     work: Callable[[Held, Console, Access], None],
-    *,
-    on_record: bool = True,
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Do something with each of the machines chosen, while it is held; see `at_once`.
 
     `work` is given the machine, its console, and how to log in at its host: what is typed for one goes to no other. Why
-    it failed is on record, unless nothing was to be changed (`on_record`).
+    it failed is on record.
     """
 
     def one(name: str, console: Console) -> None:
-        with at_work_on(store, console, name, on_record=on_record) as held:
+        with at_work_on(store, console, name) as held:
             work(held, console, access.for_one_host())
 
     return at_once(console, chosen(store, names), one)
 
 
+def plan_each(
+    store: Store,
+    console: Console,
+    names: Sequence[str],
+    access: Access,
+    plan: Callable[[Machine, Console, Access], None],
+) -> Iterator[tuple[str, MachineError | None]]:
+    """Plan something for each of the machines chosen, for --dry-run: none is locked, waited for or written."""
+
+    def one(name: str, console: Console) -> None:
+        plan(store.read(name), console, access.for_one_host())
+
+    return at_once(console, chosen(store, names), one)
+
+
 @contextmanager
-def at_work_on(store: Store, console: Console, name: str, *, on_record: bool = True) -> Iterator[Held]:
+def at_work_on(store: Store, console: Console, name: str) -> Iterator[Held]:
     """Hold a machine that is there, with the certificates that its engine serves; see `each`."""
     store.check_exists(name)
     with store.writing(name, waiting(console, name)) as held:
-        if on_record and store.is_unsettled(name):
+        if store.is_unsettled(name):
             # It asks the engine over TLS, which is loaded for those that are in doubt.
             from machinectl.hosts.pending import settle_held
 
@@ -76,8 +90,7 @@ def at_work_on(store: Store, console: Console, name: str, *, on_record: bool = T
         try:
             yield held
         except MachineError as exc:
-            if on_record:
-                held.keep_failure(exc.cause)
+            held.keep_failure(exc.cause)
             raise
 
 

@@ -16,7 +16,7 @@ from machinectl.provision.target import DRAIN_BY_HAND
 if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held
+    from machinectl.machines.store import Held, Store
     from machinectl.provision.facts import Facts
     from machinectl.provision.job import Remote
     from machinectl.provision.target import Allowed, Target
@@ -60,14 +60,13 @@ def ready_to_restart(held: Held, console: Console, remote: Remote, target: Targe
 
 
 def before_restart(
-    held: Held, console: Console, host: Facts, target: Target, allowed: Allowed
+    store: Store, machine: Machine, console: Console, host: Facts, target: Target, allowed: Allowed
 ) -> tuple[list[Outcome], Facts]:
     """What `ready_to_restart` and a drain would do, and what the host would be like then. Raises CheckFailed."""
-    name = held.machine.name
-    allowed = draining.allowed(held.store, held.machine, host, allowed)
-    check_restart(name, console, host, target, allowed)
-    by = draining.foretold(held.store, held.machine, host) if host.swarm else ""
-    outcomes = [Outcome(draining.title(name), changed=True, details=(by,))] if by else []
+    allowed = draining.allowed(store, machine, host, allowed)
+    check_restart(machine.name, console, host, target, allowed)
+    by = draining.foretold(store, machine, host) if host.swarm else ""
+    outcomes = [Outcome(draining.title(machine.name), changed=True, details=(by,))] if by else []
     for decide in BEFORE_RESTART:
         decision = decide(host, target)
         if decision:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import threading
 from collections import defaultdict
@@ -9,13 +11,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.cli.front import answered
 from machinectl.errors import MachineError
 from machinectl.hosts.each import LIMIT, at_once
+from machinectl.machines.record import Machine
 from tests.support.puppets import piped
 from tests.support.quiet import Quiet
+from tests.support.registered import added, register
 
 if TYPE_CHECKING:
     from machinectl.console import Console
+    from machinectl.machines.store import Store
+    from tests.support.sshd import Sshd
 
 FOREVER = 3600.0
 
@@ -330,3 +337,12 @@ def test_what_is_left_does_not_outlive_the_program() -> None:
         out, err = machines.end()
         assert (machines.process.returncode, err) == (130, "")
         assert "exit code 130" in out
+
+
+def test_a_dry_run_locks_no_machine_and_waits_for_none(store: Store, sshd: Sshd) -> None:
+    register(store, "orion", sshd)
+    added(store, Machine("local", "none", url="unix:///x.sock"))
+    shutil.rmtree(store.locks)
+    for verb in ("start", "stop", "restart", "kill", "provision", "upgrade", "regenerate-certs"):
+        answered(["-s", store.root, verb, "--dry-run", "orion", "local"])
+        assert not os.path.exists(store.locks), verb
