@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -164,9 +165,12 @@ def test_nobody_is_asked_about_what_is_not_to_be_removed_and_the_hint_for_it_wor
         assert asked.returncode == 1
         assert "Are you sure" not in asked.stderr
     create = ("create", "-d", "none", "--url", "tcp://192.0.2.1:2376")
+    # docker-machine's machine stays as it is, and its store gets none of ours.
     assert "docker-machine's, and stays" in machinectl(*create, "old", store=store.root).stderr
+    assert "import --from-docker-machine" in machinectl(*create, "new", store=store.root).stderr
+    assert machinectl("rm", "-f", "old", store=store.root).returncode == 1
+    assert [path.name for path in old.iterdir()] == ["config.json"]
+    shutil.rmtree(old)
     assert "machinectl rm -f empty\n" in machinectl(*create, "empty", store=store.root).stderr
     assert machinectl("rm", "-f", "empty", store=store.root).returncode == 0
     assert machinectl(*create, "empty", store=store.root).returncode == 0
-    assert machinectl("rm", "-f", "old", store=store.root).returncode == 1
-    assert [path.name for path in old.iterdir()] == ["config.json"]
