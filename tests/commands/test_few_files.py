@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 from typing import TYPE_CHECKING
 
 from tests.support import servers
-from tests.support.program import COMMAND
+from tests.support.program import COMMAND, limited
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,13 +19,12 @@ MANY = 300
 
 def with_few_files(store: Store, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        limited("-n 256", [*COMMAND, *map(str, arguments)]),
         env={**os.environ, "MACHINE_STORAGE_PATH": store.root},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)),
     )
 
 

@@ -8,7 +8,6 @@ import json
 import os
 import pty
 import re
-import resource
 import select
 import shlex
 import shutil
@@ -24,7 +23,7 @@ from hypothesis import strategies as st
 from machinectl.commands.run import script
 from machinectl.machines.record import Machine
 from tests.support import servers
-from tests.support.program import COMMAND, machinectl
+from tests.support.program import COMMAND, limited, machinectl
 from tests.support.registered import added, register
 
 if TYPE_CHECKING:
@@ -118,14 +117,12 @@ LARGE = b"a line of an input\n" * (1 << 18)
 
 def given_large(store: Store, directory: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """A command line with a large input, and room for a part of it in TMPDIR."""
-    room = (1 << 20, 1 << 20)
     return subprocess.run(
-        [*COMMAND, *arguments],
+        limited("-f 2048", [*COMMAND, *arguments]),
         env={**os.environ, "MACHINE_STORAGE_PATH": store.root, "TMPDIR": str(directory)},
         input=LARGE,
         capture_output=True,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, room),
     )
 
 
@@ -226,12 +223,11 @@ def test_a_thousand_hosts_need_no_more_files_than_macos_lets_a_process_have(flee
     program.chmod(0o755)
     reading, writing = os.pipe()
     done = subprocess.run(
-        [*COMMAND, "run", "--all", "--", "echo hi"],
+        limited("-n 256", [*COMMAND, "run", "--all", "--", "echo hi"]),
         env={**os.environ, "MACHINE_STORAGE_PATH": fleet.root, "PATH": f"{program.parent}:{os.environ['PATH']}"},
         stdin=reading,
         capture_output=True,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)),
     )
     os.close(reading)
     os.close(writing)

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "machinectl"]
@@ -34,6 +34,11 @@ def machinectl(
         timeout=60,
         cwd=cwd,
     )
+
+
+def limited(limit: str, command: Sequence[str]) -> list[str]:
+    """A command under a limit of sh's `ulimit`: `-n 256` open files, or `-f 2048` times 512 bytes in a file."""
+    return ["sh", "-c", f'ulimit {limit}; exec "$@"', "sh", *command]
 
 
 def on_the_path(directory: Path) -> str:
