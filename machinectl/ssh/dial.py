@@ -220,12 +220,17 @@ def nothing_shared(where: str, failure: NothingShared) -> BeyondUs:
     offered = one_line(", ".join(failure.offered), LONGEST_OFFER)
     if failure.outdated:
         return BeyondUs(
-            f"{what}: all {failure.keyword} that it offers are outdated ({offered})", "Update the host's OpenSSH"
+            f"{what}: all {failure.keyword} that it offers are outdated ({offered})",
+            "Update the host's OpenSSH",
+            failure.keyword,
+            failure.offered,
         )
     return BeyondUs(
         f"{what}: the {failure.keyword} that it offers ({offered or 'none'}) are not known on this side",
         "Install OpenSSH's ssh here, of a version as new as the host's: it is used then; or have the host offer one of "
         f"these, too, in its sshd_config: {failure.keyword} {','.join(failure.ours)}",
+        failure.keyword,
+        failure.offered,
     )
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.ssh.runner import Result
 
 
@@ -42,7 +44,15 @@ class LoginRefused(SSHError):
 
 
 class BeyondUs(SSHError):
-    """What the SSH in here cannot do, and the system's may: an algorithm that it lacks."""
+    """What the SSH in here cannot do, and the system's may: an algorithm that it lacks.
+
+    `keyword` is ssh_config's word for the kind of algorithm, `offered` are those of the server.
+    """
+
+    def __init__(self, cause: str, hint: str = "", keyword: str = "", offered: Sequence[str] = ()) -> None:
+        super().__init__(cause, hint)
+        self.keyword = keyword
+        self.offered = tuple(offered)
 
 
 class TokenNeeded(BeyondUs):

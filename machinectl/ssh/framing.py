@@ -24,8 +24,9 @@ BEGIN = "# machinectl: the script follows"
 ROOT_COMMAND = f'while IFS= read -r line && [ "$line" != "{BEGIN}" ]; do :; done; IFS= read -r line && eval "$line"'
 # Where a system keeps sudo: a password is for no program that the user's own PATH leads to (the last is NixOS's).
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin"
-# Messages in English whatever the host's locale; the system's programs also for those who log in without them.
-ENVIRONMENT = 'LC_ALL=C; export LC_ALL; PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"'
+# Messages in English whatever the host's locale; the system's programs also for those who log in without them, and
+# for root where sudo's secure_path leaves them out.
+ENVIRONMENT = 'LC_ALL=C; export LC_ALL; PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"'
 # How much of what is said before a script's own output is kept, in bytes.
 MOST_NOISE = 1 << 16
 # The exit statuses of a shell (POSIX), and what its longest number may be, in bytes: what is longer is none.
@@ -123,7 +124,8 @@ def sudo_command(script: str, *, password: bool = False, terminal: bool = False)
     With `terminal`, sudo finds the terminal that requiretty in its sudoers wants.
     """
     how = "-S -p ''" if password else "-n"
-    command = f"sudo -H {how} -- sh -c {shlex.quote(script)}"
+    # secure_path in its sudoers may lead to no sh.
+    command = f"sudo -H {how} -- /bin/sh -c {shlex.quote(script)}"
     return at_terminal(command) if terminal else command
 
 

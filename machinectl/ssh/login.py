@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 # sshd's LoginGraceTime: a person may have to fetch a code first. Seconds.
 PERSON_TIMEOUT = 120.0
 PASSWORD_METHODS = ("password", "keyboard-interactive")
+# What no password answers: a prompt of pam_google_authenticator, pam_oath, Duo and their like.
+CODE = re.compile(r"\b(code|token|otp|totp|one[- ]time|passcode|duo)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,9 @@ class Login:
         self._tried: list[str] = []
         self._unused: list[str] = []
         self._asked_for_none = False
+        # The key that was accepted by a server that wants more, and what it then asked.
+        self._accepted = ""
+        self._prompts: list[str] = []
         # The server asked for a new password in place of one that has expired.
         self._expired = False
 
@@ -174,13 +180,16 @@ class Login:
     def _try_key(self, label: str, key: paramiko.PKey) -> bool:
         self._tried.append(label)
         try:
-            return self._attempt(lambda: self._authentication.auth_publickey(self._settings.user, key))
+            granted = self._attempt(lambda: self._authentication.auth_publickey(self._settings.user, key))
         except (paramiko.SSHException, OSError) as exc:
             # The agent did not sign: it is locked, it is gone, or its owner said no.
             if not self._transport.is_active():
                 raise
             self._unused.append(f"{label} ({reason(exc)})")
             return False
+        if granted and not self._transport.is_authenticated():
+            self._accepted = label
+        return granted
 
     def _open(self, key: KeyFile) -> paramiko.PKey | None:
         if key.public_only:
@@ -250,6 +259,12 @@ class Login:
         """Password login, and whatever a server that wants several proofs asks for next."""
         if not any(method in self._methods for method in PASSWORD_METHODS):
             return
+        if self._accepted and "password" not in self._methods:
+            # What is asked may be a code: the server's own words say so.
+            for _ in range(TRIES if self._console.interactive else 1):
+                if self._try_questions(self._credentials.password):
+                    return
+            return
         given = self._credentials.password
         if given is not None:
             self._tried.append("the password given")
@@ -280,8 +295,10 @@ class Login:
         def answer(title: str, instructions: str, prompts: list[tuple[str, bool]]) -> list[str]:
             asked = " ".join([title, instructions, *(prompt for prompt, _ in prompts)])
             self._expired = self._expired or NEW_PASSWORD.search(asked) is not None
+            self._prompts += [one_line(prompt.strip().rstrip(":"), LONGEST_SAID) for prompt, _ in prompts]
             return [
-                (None if shown else next(answers, None)) or self._ask_for(prompt) or "" for prompt, shown in prompts
+                (None if shown or CODE.search(prompt) else next(answers, None)) or self._ask_for(prompt) or ""
+                for prompt, shown in prompts
             ]
 
         if self._console.interactive:
@@ -298,17 +315,23 @@ class Login:
         meant = instead_of_login(self._settings, said)
         if meant is not None:
             return meant
+        advice = "It allows a few attempts: "
+        if said.strip() and len(self._tried) == 1:
+            # pam_nologin(8) shows the admin's own words.
+            advice = "If that is the text of /run/nologin there, wait, or remove it as root: rm /run/nologin; else "
         return LoginRefused(
             f"{self._settings.address} ended the connection after {len(self._tried)} attempts to log in as "
             f"{self._settings.user}: {', '.join(self._tried) or 'none of ours'}"
             f"{f'; it said {one_line(said, LONGEST_SAID)!r}' if said.strip() else ''}",
-            "It allows a few attempts: name the right key, --generic-ssh-key PATH, or check the password",
+            f"{advice}name the right key, --generic-ssh-key PATH, or check the password",
         )
 
     def _refused(self) -> LoginRefused:
         if self._expired:
             return LoginRefused(*new_password(self._settings))
         methods = self._methods
+        if self._accepted:
+            return self._wants_more(methods)
         tried = f"tried: {', '.join(self._tried)}" if self._tried else "there was no key to try"
         unused = f"; not usable: {', '.join(self._unused)}" if self._unused else ""
         cause = (
@@ -319,6 +342,22 @@ class Login:
         else:
             hint = f"Name the right key, --generic-ssh-key PATH, or try: ssh {self._settings.login_options}"
         return LoginRefused(cause, hint)
+
+    def _wants_more(self, methods: list[str]) -> LoginRefused:
+        """Say that a key was accepted, and what else the host wants."""
+        asks = f", and asks: {self._prompts[-1]!r}" if self._prompts else ""
+        alone = f"on the host, AuthenticationMethods publickey in sshd_config for {self._settings.user}"
+        if "password" in methods:
+            hint = f"Give the password, --ssh-password-file FILE; or let the key do: {alone}"
+        elif self._console.interactive:
+            hint = f"Try it: ssh {self._settings.login_options}; or let the key do: {alone}"
+        else:
+            hint = f"Run it at a terminal, where you are asked for the code; or let the key do: {alone}"
+        return LoginRefused(
+            f"{self._settings.login} accepts the key {self._accepted} and wants more: it accepts {', '.join(methods)} "
+            f"now{asks}",
+            hint,
+        )
 
 
 def agent_identities(agent: Agent | None) -> list[AgentIdentity]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 ROOT, ABSENT, FREE, WANTS_PASSWORD, NO_TERMINAL, DOAS = "root", "absent", "free", "password", "terminal", "doas"
 # What check_password_command's prints where sudo asks no second time.
 REMEMBERED = "remembered"
+# What root's shell prints if it may start no programs: NOEXEC in the sudoers.
+NOEXEC = "noexec"
+STARTS_PROGRAMS = f"/bin/sh -c : 2>/dev/null || echo {NOEXEC}"
 
 # sudo's own words and sudo-rs's (Ubuntu's since 25.10), in English as LC_ALL=C makes them.
 NOT_ALLOWED = re.compile(
@@ -48,14 +51,14 @@ def probe_command(*, terminal: bool = False) -> str:
         f"elif ! command -v sudo >/dev/null && {framing.doas_command(':')}; then echo {DOAS}\n"
         f"elif ! command -v sudo >/dev/null; then echo {ABSENT}\n"
         f"{makes_one}"
-        f"elif {framing.sudo_command(':', terminal=terminal)}; then echo {FREE}\n"
+        f"elif {framing.sudo_command(STARTS_PROGRAMS, terminal=terminal)}; then echo {FREE}\n"
         f"else echo {WANTS_PASSWORD}; fi"
     )
 
 
 def check_password_command(*, terminal: bool = False) -> str:
     """Tries the password on its input, once, and says whether sudo remembers it for what comes next."""
-    remembers = framing.authenticated_command(f"echo {REMEMBERED}", needed=False, terminal=terminal)
+    remembers = framing.authenticated_command(f"{STARTS_PROGRAMS}; echo {REMEMBERED}", needed=False, terminal=terminal)
     return f"{framing.system_programs()}\n{remembers}"
 
 
@@ -123,6 +126,8 @@ def elevate(session: Session, credentials: Credentials, console: Console) -> Fol
         probe = session.run(probe_command(terminal=True))
     if probe.text == ROOT:
         return session
+    if probe.text.startswith(NOEXEC):
+        raise without_programs(session)
     if probe.text == DOAS:
         return Root(session, framing.doas_command(framing.ROOT_COMMAND), program="doas")
     if probe.text == FREE:
@@ -167,6 +172,8 @@ def try_password(session: Session, password: str, *, terminal: bool) -> Root | N
     """Root by sudo, where it takes a password. Raises RootRefused where it isn't the password that is wrong."""
     line = f"{password}\n".encode(errors="surrogateescape")
     result = session.run(check_password_command(terminal=terminal), input=line, check=False)
+    if result.text.startswith(NOEXEC):
+        raise without_programs(session)
     if result.status == 0 and result.text == REMEMBERED:
         return Root(session, framing.authenticated_command(framing.ROOT_COMMAND, terminal=terminal), password)
     if result.status == 0:
@@ -194,6 +201,15 @@ def asked_each_time(session: Session, password: str, *, terminal: bool) -> Root:
             f"Let it remember: Defaults:{user} timestamp_timeout=5; or let {user} do without one: {sudoers(user)}",
         ) from exc
     return root
+
+
+def without_programs(session: Session) -> RootRefused:
+    user = session.user
+    return RootRefused(
+        f"sudo at {session.settings.address} gives {user} a shell that may start no programs: NOEXEC or noexec in its "
+        "sudoers",
+        f"On the host, as root: {sudoers(user).replace('NOPASSWD:', 'NOPASSWD: EXEC:')}",
+    )
 
 
 def refused(session: Session, result: Result, program: str = "sudo") -> RootRefused:

@@ -52,6 +52,8 @@ ASK_TIMEOUT = 10.0
 MOST_SAID = 1 << 16
 LOOK_SECONDS = 0.05
 UNKNOWN_TO_BOTH = re.compile(r"Unable to negotiate|no matching|Protocol major versions differ")
+# How `ssh -Q` calls what ssh_config does.
+QUERIES = {"KexAlgorithms": "kex", "Ciphers": "cipher", "MACs": "mac", "HostKeyAlgorithms": "key"}
 # The keys that a host may have, as they are asked for one kind after the other.
 ALGORITHMS = {
     "ssh-ed25519": "ssh-ed25519",
@@ -184,7 +186,7 @@ class OpenSSH:
     def _fail(self, said: str) -> NoReturn:
         """Say why ssh came to nothing."""
         if UNKNOWN_TO_BOTH.search(said):
-            raise self._instead_of
+            raise switched_off(self._settings, self._instead_of)
         words = one_line(last_line(said.encode()), 200) or "it gives no reason"
         kind = LoginRefused if "ermission denied" in said else SSHError
         raise kind(
@@ -286,6 +288,24 @@ class SystemSession(Session):
 
     def _is_alive(self) -> bool:
         return self._program.is_alive()
+
+
+def switched_off(settings: Settings, instead_of: BeyondUs) -> BeyondUs:
+    """Return how the system's ssh gets in if it knows an algorithm of the server's and does not use it unasked."""
+    query = QUERIES.get(instead_of.keyword)
+    try:
+        command = ["ssh", "-Q", query or "help"]
+        known = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ASK_TIMEOUT).stdout.split()
+    except (OSError, subprocess.TimeoutExpired):
+        return instead_of
+    usable = next((name for name in instead_of.offered if name in known), "")
+    if not query or not usable:
+        return instead_of
+    lines = f"Host {settings.host}\\n  {instead_of.keyword} +{usable}\\n"
+    return BeyondUs(
+        f"{instead_of.cause}. The system's ssh knows {usable}, and does not use it unless it is told to",
+        f"Update the host's OpenSSH, or tell ssh, which is used then: printf '{lines}' >> ~/.ssh/config",
+    )
 
 
 def ends(process: subprocess.Popen[bytes], errors: int, patience: float) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import threading
+import time
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -298,6 +301,79 @@ def test_a_host_that_lets_nobody_in_says_why(fresh_host: FreshHost) -> None:
     host.run(caught.value.hint.removeprefix("On the host, as root: "))
     with log_in(at(host, "dev")) as session:
         assert session.run("id -un").text == "dev"
+
+
+# Users whom an admin kept from a shell, each in another way.
+KEPT_FROM_A_SHELL = r"""
+for user in rbash gitshell jailed reads execs noexec narrow truth closed; do
+  useradd -m -s /bin/bash $user; cp -r /home/ops/.ssh /home/$user/; chown -R $user: /home/$user/.ssh
+  echo "$user:labpass" | chpasswd
+done
+ln -sf bash /bin/rbash; chsh -s /bin/rbash rbash
+printf '#!/bin/sh\necho "fatal: unrecognized command" >&2; exit 128\n' > /usr/bin/git-shell
+chmod 755 /usr/bin/git-shell; chsh -s /usr/bin/git-shell gitshell
+mkdir -p /srv/jail; printf 'Match User jailed\n ChrootDirectory /srv/jail\n' > /etc/ssh/sshd_config.d/99-jail.conf
+echo 'read -r answer' > /home/reads/.bashrc
+echo 'exec cat' > /home/execs/.bashrc
+echo 'noexec ALL=(ALL:ALL) NOPASSWD: NOEXEC: ALL' > /etc/sudoers.d/noexec
+printf 'narrow ALL=(ALL:ALL) NOPASSWD: ALL\nDefaults:narrow secure_path="/opt"\n' > /etc/sudoers.d/narrow
+printf 'truth ALL=(ALL:ALL) ALL\ntruth ALL=(ALL:ALL) NOPASSWD: /usr/bin/true\n' > /etc/sudoers.d/truth
+systemctl restart ssh
+"""
+CODES = r"""
+apt-get -q -y install libpam-google-authenticator
+sed -i 's/^@include common-auth/auth required pam_google_authenticator.so/' /etc/pam.d/sshd
+printf 'JBSWY3DPEHPK3PXP\n" TOTP_AUTH\n' > /home/closed/.google_authenticator
+chown closed: /home/closed/.google_authenticator; chmod 400 /home/closed/.google_authenticator
+printf 'KbdInteractiveAuthentication yes\nAuthenticationMethods publickey,keyboard-interactive\n' \
+  > /etc/ssh/sshd_config.d/01-codes.conf
+systemctl restart ssh
+"""
+
+
+def code() -> str:
+    """The code of this moment (RFC 6238)."""
+    digest = hmac.digest(base64.b32decode("JBSWY3DPEHPK3PXP"), (int(time.time()) // 30).to_bytes(8), "sha1")
+    at = digest[-1] & 15
+    return f"{(int.from_bytes(digest[at : at + 4]) & 0x7FFFFFFF) % 10**6:06}"
+
+
+@pytest.mark.timeout(300)
+def test_who_is_kept_from_a_shell_or_asked_for_a_code_is_told_by_what(fresh_host: FreshHost) -> None:
+    host = fresh_host()
+    host.run(KEPT_FROM_A_SHELL)
+    for user, cause, hint in (
+        ("rbash", "its login shell is a restricted one", "chsh -s /bin/sh rbash"),
+        ("gitshell", "its login shell is git-shell", "chsh -s /bin/sh gitshell"),
+        ("jailed", "its login shell /bin/bash is not there", "sshd -T -C user=jailed"),
+        ("reads", "says nothing", "~reads/.bashrc there for read and exec"),
+        ("execs", "what is sent comes back", "~execs/.bashrc"),
+    ):
+        with log_in(at(host, user)) as session, pytest.raises(NoShell) as caught:
+            session.run("true")
+        assert cause in caught.value.cause
+        assert hint in caught.value.hint
+    # Neither sudo's PATH nor a command that needs no password stands in the way.
+    for user, password in (("narrow", None), ("truth", PASSWORD)):
+        with log_in(at(host, user)) as session:
+            assert as_root(session, password).run("id -un; cat", input=b"data").text == "root\ndata"
+    with log_in(at(host, "noexec")) as session:
+        with pytest.raises(RootRefused, match="may start no programs: NOEXEC") as refused:
+            as_root(session)
+        host.run(refused.value.hint.removeprefix("On the host, as root: "))
+        assert as_root(session).run("id -un").text == "root"
+    host.run("echo 'Moving house, ask Ann' > /run/nologin")
+    with pytest.raises(LoginRefused, match="it said 'Moving house, ask Ann'") as closed:
+        log_in(at(host, "closed"))
+    assert "rm /run/nologin" in closed.value.hint
+    host.run(f"rm /run/nologin\n{CODES}")
+    with pytest.raises(LoginRefused, match=rf"accepts the key {KEY} and .* asks: 'Verification code'") as wanted:
+        log_in(at(host, "closed"), credentials=Credentials(password=PASSWORD))
+    assert wanted.value.hint.startswith("Run it at a terminal")
+    console = Quiet(True, "000000", code())
+    with log_in(at(host, "closed"), console) as session:
+        assert session.run("id -un").text == "closed"
+    assert console.asked[1:] == [f"(closed@{host.ip}) Verification code"] * 2
 
 
 def test_a_password_that_has_expired_is_told_as_one(fresh_host: FreshHost) -> None:

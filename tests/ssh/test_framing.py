@@ -164,11 +164,11 @@ def test_no_part_of_the_script_is_in_the_command_of_the_login() -> None:
 def test_what_is_sent_for_root_asks_sudo_for_no_password_unless_there_is_one() -> None:
     sent = framing.as_root("id -u", MARK, framing.sudo_command(framing.ROOT_COMMAND))
     before = f"LC_ALL=C; export LC_ALL; PATH={framing.SYSTEM_PATH}; export PATH; "
-    assert sent.startswith(f"{before}sudo -H -n -- sh -c ")
+    assert sent.startswith(f"{before}sudo -H -n -- /bin/sh -c ")
     assert sent.splitlines()[1] == framing.BEGIN
     command = framing.sudo_command(framing.ROOT_COMMAND, password=True)
     with_password = framing.as_root("id -u", MARK, command, "geheim").splitlines()
-    assert with_password[0].startswith(f"{before}sudo -H -S -p '' -- sh -c ")
+    assert with_password[0].startswith(f"{before}sudo -H -S -p '' -- /bin/sh -c ")
     assert with_password[1:3] == ["geheim", framing.BEGIN]
 
 

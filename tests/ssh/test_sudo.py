@@ -81,13 +81,13 @@ def test_the_questions_to_sudo_as_they_are_sent() -> None:
         'if [ "$(id -u)" = 0 ]; then echo root',
         "elif ! command -v sudo >/dev/null && doas -n -- sh -c :; then echo doas",
         "elif ! command -v sudo >/dev/null; then echo absent",
-        "elif sudo -H -n -- sh -c :; then echo free",
+        "elif sudo -H -n -- /bin/sh -c '/bin/sh -c : 2>/dev/null || echo noexec'; then echo free",
         "else echo password; fi",
     ]
     assert check_password_command() == (
         f"{path}\n"
-        "unset password; IFS= read -r password; printf '%s\\n' \"$password\" | sudo -H -S -p '' -- sh -c : && "
-        "{ sudo -H -n -- sh -c 'echo remembered' || :; }; exit"
+        "unset password; IFS= read -r password; printf '%s\\n' \"$password\" | sudo -H -S -p '' -- /bin/sh -c : "
+        "&& { sudo -H -n -- /bin/sh -c '/bin/sh -c : 2>/dev/null || echo noexec; echo remembered' || :; }; exit"
     )
     assert "elif ! command -v script >/dev/null; then echo terminal" in probe_command(terminal=True).splitlines()
     assert check_password_command(terminal=True).startswith(

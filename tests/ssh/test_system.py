@@ -96,6 +96,19 @@ def test_an_algorithm_that_paramiko_lacks_is_left_to_the_systems_ssh(sshd: Sshd,
         assert session.run("cat").stdout == b""
 
 
+def test_an_old_algorithm_that_the_systems_ssh_knows_is_named_with_what_has_it_used(
+    sshd: Sshd, ssh_config: SSHConfig
+) -> None:
+    sshd.configure("KexAlgorithms diffie-hellman-group1-sha1,diffie-hellman-group14-sha1")
+    with pytest.raises(BeyondUs, match="The system's ssh knows diffie-hellman-group1-sha1, and does not use") as caught:
+        log_in(sshd.endpoint)
+    assert "nstall" not in caught.value.hint
+    command = caught.value.hint.partition("is used then: ")[2].partition(" >>")[0]
+    ssh_config.write(subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True).stdout)
+    with log_in(sshd.endpoint) as session:
+        assert session.run("echo in").text == "in"
+
+
 def test_who_is_logged_in_once_stays_so(newer: Sshd) -> None:
     with log_in(newer.endpoint) as session:
         for _ in range(5):
