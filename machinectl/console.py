@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
 
@@ -111,3 +111,55 @@ class Nobody:
 
     def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:  # noqa: ARG002 (the contract's)
         return nullcontext(Undivided(self))
+
+
+class Rewritten:
+    """A Console, all texts of which are rewritten before they are said."""
+
+    def __init__(self, console: Console, rewrite: Callable[[str], str]) -> None:
+        self._console = console
+        self._rewrite = rewrite
+
+    @property
+    def interactive(self) -> bool:
+        return self._console.interactive
+
+    def note(self, text: str) -> None:
+        self._console.note(self._rewrite(text))
+
+    def warn(self, text: str) -> None:
+        self._console.warn(self._rewrite(text))
+
+    def step(self, title: str) -> AbstractContextManager[None]:
+        return self._console.step(self._rewrite(title))
+
+    def ask(self, question: str, *, secret: bool = False) -> str:
+        return self._console.ask(self._rewrite(question), secret=secret)
+
+    def confirm(self, question: str) -> bool:
+        return self._console.confirm(self._rewrite(question))
+
+    def pause(self, seconds: float) -> None:
+        self._console.pause(seconds)
+
+    @contextmanager
+    def board(self, names: Sequence[str]) -> Iterator[Board]:
+        with self._console.board(names) as board:
+            yield RewrittenBoard(board, self._rewrite)
+
+
+class RewrittenBoard:
+    """A Board with such consoles."""
+
+    def __init__(self, board: Board, rewrite: Callable[[str], str]) -> None:
+        self._board = board
+        self._rewrite = rewrite
+        self.aside = board.aside
+
+    def done(self, name: str, error: BaseException | None) -> None:
+        if isinstance(error, MachineError):
+            error.cause, error.hint = self._rewrite(error.cause), self._rewrite(error.hint)
+        self._board.done(name, error)
+
+    def console(self, name: str) -> Console:
+        return Rewritten(self._board.console(name), self._rewrite)

@@ -81,7 +81,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         def look() -> Seen:
             planned = plan(here.store, file, names or [], selector)
             advice.update(dict.fromkeys(planned.advice))
-            return Seen(planned.plan.steps, planned.machines)
+            return Seen(planned.plan.steps, planned.machines, planned.hidden)
 
         again = ["machinectl apply", *(["-f", shlex.quote(file)] if file else [])]
         again += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names or [])

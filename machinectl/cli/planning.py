@@ -124,7 +124,7 @@ def lines(planned: Planned, *, prune: bool) -> Iterator[str]:
     for step in planned.plan.steps:
         if step.action is not Action.LEAVE:
             mark, colour = MARKS[step.action]
-            first, *more = told(step, planned.machines.get(step.name), prune=prune)
+            first, *more = map(planned.hidden.without, told(step, planned.machines.get(step.name), prune=prune))
             yield f"{coloured(mark, colour, sys.stdout)} {step.name}  {in_a_line(first)}"
             yield from (INDENT + in_a_line(line) for line in more)
         if outcomes := planned.differing.get(step.name):

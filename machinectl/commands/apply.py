@@ -10,9 +10,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url as engine_url
+from machinectl.console import Rewritten
 from machinectl.driver import Request
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError
+from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.model import Action
 from machinectl.fleet.plan import URL, differences, speaks_tls
 from machinectl.fleet.reading import DEFAULT_FILE
@@ -117,10 +119,11 @@ class Manner:
 
 
 class Seen(NamedTuple):
-    """What is to be done by the file and the records, and the machines that there are."""
+    """What is to be done by the file and the records, the machines that there are, and what must not be shown."""
 
     steps: Sequence[Step]
     machines: Mapping[str, Machine]
+    hidden: Hidden = Hidden()
 
 
 def apply(store: Store, console: Console, look: Callable[[], Seen], manner: Manner) -> Iterator[Result]:
@@ -135,8 +138,12 @@ def apply(store: Store, console: Console, look: Callable[[], Seen], manner: Mann
         with alone(store, console):
             keep_jump_hosts(store, console)
             # Another one may have done it meanwhile.
-            run = Run(store, look(), manner)
-            yield from run.carried_out(console)
+            seen = look()
+            run = Run(store, seen, manner)
+            for result in run.carried_out(Rewritten(console, seen.hidden.without)):
+                if result.error:
+                    seen.hidden.conceal(result.error)
+                yield result
             store.sweep()
     yield from run.left()
 

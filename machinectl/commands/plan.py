@@ -6,8 +6,10 @@ import os
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from machinectl.console import Rewritten
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError, meant
+from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.model import Action, Plan, Step
 from machinectl.fleet.plan import plan as compared
 from machinectl.fleet.reading import DEFAULT_FILE, read_fleet
@@ -33,7 +35,7 @@ class Planned:
     """What is to be done, with the machines that there are.
 
     `differing` is what `provision` would do on the hosts that were looked at, by their machines: what was changed there
-    by hand. `failed` is why hosts could not be looked at.
+    by hand. `failed` is why hosts could not be looked at. `hidden` is what must not be shown of the file.
     """
 
     plan: Plan
@@ -41,6 +43,7 @@ class Planned:
     advice: tuple[str, ...] = ()
     differing: Mapping[str, Sequence[Outcome]] = field(default_factory=dict)
     failed: Mapping[str, MachineError] = field(default_factory=dict)
+    hidden: Hidden = field(default_factory=Hidden)
 
 
 def plan(store: Store, path: str, names: Sequence[str], selector: str | None) -> Planned:
@@ -53,7 +56,8 @@ def plan(store: Store, path: str, names: Sequence[str], selector: str | None) ->
     whole = compared(fleet, records, certificates(), path or DEFAULT_FILE)
     machines = {name: found for name, found in records.items() if not isinstance(found, MachineError)}
     wanted = chosen(whole, machines, names, selector, path or DEFAULT_FILE)
-    return Planned(Plan(tuple(step for step in whole.steps if step.name in wanted)), machines, fleet.advice)
+    steps = tuple(step for step in whole.steps if step.name in wanted)
+    return Planned(Plan(steps), machines, fleet.advice, hidden=fleet.hidden)
 
 
 def certificates() -> HasCertificates:
@@ -118,11 +122,18 @@ def refreshed(
         own = access.with_files(**asdict(step.host.login)) if step.host else access.for_one_host()
         found = foretold(planned.machines[name], console, own, setup, store)
         if to_do := [outcome for outcome in found.outcomes if outcome.changed]:
-            differing[name] = to_do
+            hide = planned.hidden.without
+            differing[name] = [
+                replace(outcome, title=hide(outcome.title), details=tuple(map(hide, outcome.details)))
+                for outcome in to_do
+            ]
 
     names = [name for name, step in steps.items() if has_host(step, planned.machines.get(name))]
-    results = at_once(console, names, look, limit=parallel)
-    failed = {name: why for name, why in results if why}
+    failed = {}
+    for name, why in at_once(Rewritten(console, planned.hidden.without), names, look, limit=parallel):
+        if why:
+            planned.hidden.conceal(why)
+            failed[name] = why
     return replace(planned, differing=differing, failed=failed)
 
 
@@ -145,5 +156,9 @@ def address(step: Step) -> str:
         return ""
     spec = step.host.spec
     known_by = [option for option in load(spec.driver).options() if option.identity]
-    said = [value for option in known_by if (value := spec.options.get(option.name)) not in {None, option.default}]
-    return ":".join(without_secret(str(value)) for value in said)
+    said = {
+        option.name: value
+        for option in known_by
+        if (value := spec.options.get(option.name)) not in {None, option.default}
+    }
+    return ":".join(step.host.typed.get(name, without_secret(str(value))) for name, value in said.items())

@@ -141,15 +141,15 @@ def advice(hosts: Sequence[Said], machines: Collection[str], faults: Faults) -> 
 def missing_files(hosts: Sequence[Said], faults: Faults) -> Iterator[str]:
     """What drivers are to read for hosts that are no machines yet, and is not there; each place once."""
     named = dict.fromkeys(
-        (each.place(key), key, path)
+        (each.place(key), key, path, as_typed(each.nodes[key], path) if key in each.nodes else path)
         for each in hosts
         for key, option in each.driver.options.items()
         if option.path
         for path in paths(each.host.spec.options[option.name])
     )
-    for place, key, path in sorted(named):
+    for place, key, path, shown in sorted(named):
         if not os.path.exists(os.path.expanduser(path)):
-            yield faults.line(place, f"{key}: there is no {path}")
+            yield faults.line(place, f"{key}: there is no {shown}")
 
 
 def paths(value: OptionValue) -> Sequence[str]:

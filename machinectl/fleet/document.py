@@ -87,10 +87,12 @@ Node = Text | Listed | Mapped
 class NotADocument(Exception):
     """What ends the reading of a file at a place: it is no YAML that a fleet's file may be."""
 
-    def __init__(self, place: Place, why: str) -> None:
+    def __init__(self, place: Place, why: str, *, quotes: bool = False) -> None:
         super().__init__(why)
         self.place = place
         self.why = why
+        # Whether a part of the file may be in it, which is shown for a fleet's own file alone.
+        self.quotes = quotes
 
 
 def read(data: bytes, faults: Faults) -> Mapped:
@@ -137,7 +139,7 @@ def events(text: str) -> Iterator[Any]:
         yield from yaml.parse(text, Loader=loader)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
-        raise NotADocument(place_of(mark) if mark else START, why_not_yaml(exc, text)) from exc
+        raise NotADocument(place_of(mark) if mark else START, why_not_yaml(exc, text), quotes=True) from exc
     except yaml.YAMLError as exc:
         # The reader's: a character that YAML lets in nowhere. Its position is not the same in both parsers.
         position = next((at for at, letter in enumerate(text) if not is_allowed(letter)), 0)
@@ -233,9 +235,9 @@ class Builder:
     def meant_by(self, anchor: str, place: Place) -> Node:
         node = self.anchors.get(anchor)
         if node is None:
-            raise NotADocument(place, f"There is no &{anchor} before this *{anchor}")
+            raise NotADocument(place, f"There is no &{anchor} before this *{anchor}", quotes=True)
         if any(node is each.node for each in self.open):
-            raise NotADocument(place, f"*{anchor} would hold itself")
+            raise NotADocument(place, f"*{anchor} would hold itself", quotes=True)
         return node
 
     def add(self, node: Node, place: Place | None = None) -> None:

@@ -23,21 +23,25 @@ class Unexpandable(Exception):
     """Why a text cannot be expanded."""
 
 
-def expanded(text: str, environment: Mapping[str, str]) -> str:
-    """A text with its variables filled in. Raises Unexpandable; no value of a variable is in its text."""
+def expanded(text: str, environment: Mapping[str, str], used: dict[str, str] | None = None) -> str:
+    """A text with its variables filled in, which are put into `used` with their values.
+
+    Raises Unexpandable; no value of a variable is in its text.
+    """
     if "$" not in text:
         return text
-    return Expansion(text, environment).whole()
+    return Expansion(text, environment, {} if used is None else used).whole()
 
 
 class Expansion:
     """One text, read from the left; `at` is how far."""
 
-    def __init__(self, text: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, text: str, environment: Mapping[str, str], used: dict[str, str]) -> None:
         self.text = text
         self.environment = environment
         self.at = 0
         self.length = 0
+        self.used = used
 
     def whole(self) -> str:
         return self.until("", counts=True, depth=0)
@@ -84,6 +88,8 @@ class Expansion:
             if counts:
                 raise Unexpandable(f"${{{name}}} is not set: export {name}, or write ${{{name}:-text}}")
             return ""
+        if counts and name in self.environment:
+            self.used[name] = self.environment[name]
         return value
 
     def name(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, meant, one_line
+from machinectl.fleet.hidden import Hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,17 +33,18 @@ class WrongFile(MachineError):
 
 
 class Faults:
-    """What is wrong with one file, which is called `name` as the user called it."""
+    """What is wrong with one file, which is called `name` as the user called it; what is `hidden` is in no text."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, hidden: Hidden | None = None) -> None:
         self.name = name
+        self.hidden = hidden or Hidden()
         self._compared = 0
         # What to do about it, "" where that is to look up what a file may say.
         self._found: dict[tuple[Place, str], str] = {}
 
     def add(self, place: Place, text: str, hint: str = "") -> None:
         """Note what is wrong at a place; the same at the same place is one thing."""
-        self._found[place, one_line(text, LONGEST_TEXT)] = hint
+        self._found[place, one_line(self.hidden.without(text), LONGEST_TEXT)] = self.hidden.without(hint)
 
     def meant(self, word: str, known: Iterable[str]) -> str:
         """What was meant by a word that there is not; "" where nothing is near, or too much was asked."""
@@ -65,7 +67,7 @@ class Faults:
 
     def line(self, place: Place, text: str) -> str:
         """A line about a place in the file, of the form that editors jump by."""
-        return f"{self.name}:{place.line}:{place.column}: {text}"
+        return f"{self.name}:{place.line}:{place.column}: {self.hidden.without(text)}"
 
     def tell(self) -> None:
         """Raise WrongFile where anything was found."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from machinectl.fleet.hidden import Hidden
 from machinectl.machines.spec import NO_CERTIFICATES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from machinectl.machines.spec import CertificateFiles, MachineSpec
 
 
@@ -40,7 +43,8 @@ NO_LOGIN = Login()
 class FleetHost:
     """A host of the file: its machine's name, what that shall be, and where the file begins to say so.
 
-    Paths are absolute. `swarm` is its role in the fleet's Swarm: "", "manager" or "worker".
+    Paths are absolute. `swarm` is its role in the fleet's Swarm: "", "manager" or "worker". `typed` is what the file
+    has for keys whose values come from variables or files, for a label under `labels NAME`: it is shown in their place.
     """
 
     name: str
@@ -49,18 +53,21 @@ class FleetHost:
     certificates: CertificateFiles = NO_CERTIFICATES
     login: Login = NO_LOGIN
     swarm: str = ""
+    typed: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
 class Fleet:
     """A file that is right, by its absolute path; its hosts in its order.
 
-    `advice` are lines for the person, file:line:column: text: what is no error and yet not as it should be.
+    `advice` are lines for the person, file:line:column: text: what is no error and yet not as it should be. `hidden` is
+    what variables hold.
     """
 
     path: str
     hosts: tuple[FleetHost, ...]
     advice: tuple[str, ...] = ()
+    hidden: Hidden = field(default_factory=Hidden, compare=False)
 
 
 class Action(StrEnum):

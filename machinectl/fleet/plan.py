@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
@@ -11,18 +12,20 @@ from machinectl.driver.finding import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.checks import normal
 from machinectl.fleet.faults import Faults
+from machinectl.fleet.keys import LABELS
 from machinectl.fleet.model import Action, Difference, Plan, Step
 from machinectl.machines.engine_options import DECLARED
 from machinectl.machines.jump_hosts import loops, machine_of
 from machinectl.machines.jump_hosts import shown as shown_loop
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.machines.swarm_node import node_of
-from machinectl.masking import without_secret_of, without_secrets
+from machinectl.masking import HIDDEN, without_secret_of, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from machinectl.driver import Option, OptionValue
+    from machinectl.fleet.hidden import Hidden
     from machinectl.fleet.model import Fleet, FleetHost
     from machinectl.machines.engine_options import Declared
     from machinectl.machines.record import Machine
@@ -60,7 +63,7 @@ def plan(
     by_lower = {name.lower(): name for name in records}
     taken = set_up_as(fleet, records)
     steps: dict[str, Step] = {}
-    faults = Faults(called or fleet.path)
+    faults = Faults(called or fleet.path, fleet.hidden)
     for host in fleet.hosts:
         try:
             machine = usable(host, records, by_lower)
@@ -160,6 +163,7 @@ def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificate
     # has it is who removes it.
     if machine.fleet != fleet.path and (found or machine.fleet):
         found = (Difference("fleet", machine.fleet, fleet.path), *found)
+    found = tuple(without_variables(host, fleet.hidden, each) for each in found)
     if machine.phase is not Phase.READY or machine.pending == PROVISION:
         return Step(host.name, Action.RESUME, host, found)
     return Step(host.name, Action.CHANGE if found else Action.LEAVE, host, found)
@@ -215,6 +219,17 @@ def differences(host: FleetHost, machine: Machine, has_certificates: HasCertific
     if machine.jump != spec.jump:
         yield Difference("ssh-jump", machine.jump, spec.jump)
     yield from of_swarm(host, machine)
+
+
+def without_variables(host: FleetHost, hidden: Hidden, difference: Difference) -> Difference:
+    """Return a difference that shows what the file has for a value that comes from a variable, and no older value."""
+    key, old, new = difference.key, difference.old, difference.new
+    label = (new or old).partition("=")[0] if key == LABELS else ""
+    typed = host.typed.get(f"{LABELS} {label}" if label else key)
+    if typed is None:
+        return replace(difference, old=hidden.without(old), new=hidden.without(new))
+    start = f"{label}=" if label else ""
+    return replace(difference, old=old and f"{start}{HIDDEN}", new=new and f"{start}{typed}")
 
 
 def has_ssh(machine: Machine) -> bool:

@@ -12,6 +12,7 @@ from machinectl.errors import MachineError
 from machinectl.fleet.checks import Said, advice, check
 from machinectl.fleet.document import LONGEST_FILE, MOST_NODES, Listed, Mapped, Text, read
 from machinectl.fleet.faults import Faults
+from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.keys import (
     COMMON,
     DRIVER,
@@ -89,12 +90,13 @@ def contents(path: str) -> bytes:
 def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: Mapping[str, str]) -> Fleet:
     """The same of a file's content; `name` is how the user called the file. Raises WrongFile."""
     path = os.path.abspath(name)
-    faults = Faults(name)
-    reading = Reading(read(data, faults), Values(os.path.dirname(path), environment), faults)
+    hidden = Hidden()
+    faults = Faults(name, hidden)
+    reading = Reading(read(data, faults), Values(os.path.dirname(path), environment, hidden), faults)
     said = reading.hosts()
     check(said, {*reading.part(HOSTS).entries, *machines}, faults)
     faults.tell()
-    return Fleet(path, tuple(each.host for each in said), tuple(advice(said, machines, faults)))
+    return Fleet(path, tuple(each.host for each in said), tuple(advice(said, machines, faults)), hidden)
 
 
 class Reading:
@@ -217,6 +219,7 @@ class Reading:
             CertificateFiles(*(str(found.get(each.name, "")) for each in CERTIFICATES)),
             login(found),
             str(found.get(SWARM, "")),
+            typed(layer),
         )
         return Said(host, driver, {key: each.value for key, each in layer.entries.items()})
 
@@ -336,6 +339,28 @@ def jump_of(name: str, own: Layer, found: Mapping[str, OptionValue]) -> str:
     jump = typed_jump(jump)
     # Who says of all hosts that they are reached by one of them does not mean that one.
     return jump if machine_of(jump) != name or JUMP in own.entries else ""
+
+
+def typed(layer: Layer) -> dict[str, str]:
+    """Return what the file has for the keys of a host whose values come from variables or files."""
+    found = {key: text for key, entry in layer.entries.items() if "$" in (text := text_of(entry.value))}
+    found |= {f"{LABELS} {name}": node.text for name, node in layer.labels.items() if "$" in node.text}
+    if ENV_FILE in layer.entries:
+        engine_env = ENGINE["env"].name
+        own = layer.entries.get(engine_env)
+        found[engine_env] = ", ".join(
+            [
+                *filter(None, [text_of(own.value) if own else ""]),
+                f"{ENV_FILE}: {text_of(layer.entries[ENV_FILE].value)}",
+            ]
+        )
+    return found
+
+
+def text_of(node: Node) -> str:
+    """Return the text of a scalar, or of a list's, as it was typed."""
+    nodes = node.items if isinstance(node, Listed) else [node]
+    return ", ".join(each.text for each in nodes if isinstance(each, Text))
 
 
 def login(found: Mapping[str, OptionValue]) -> Login:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.fleet.document import Listed, Mapped, Text
 from machinectl.fleet.expansion import LONGEST, Unexpandable, expanded
+from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.keys import COMMON, LABELS, Kind
 from machinectl.secret_files import is_exposed
 
@@ -41,10 +42,14 @@ class Wrong(Exception):
 
 @dataclass(frozen=True)
 class Values:
-    """Makes values: `directory` is the file's, which its paths begin in, `environment` what ${…} are looked up in."""
+    """Makes values: `directory` is the file's, which its paths begin in, `environment` what ${…} are looked up in.
+
+    What these hold goes into `hidden`.
+    """
 
     directory: str
     environment: Mapping[str, str]
+    hidden: Hidden = field(default_factory=Hidden)
 
     def of(self, key: Key, node: Node) -> OptionValue:
         """What a key that is no mapping's is given. Raises Wrong; no variable's value is in its text."""
@@ -67,6 +72,8 @@ class Values:
         if not key.is_path or not text:
             return text
         path = os.path.normpath(os.path.join(self.directory, os.path.expanduser(text)))
+        if text != node.text:
+            self.hidden.add(path, node.text)
         if key.is_secret:
             check_secret_file(key, node, path)
         return path
@@ -75,10 +82,13 @@ class Values:
         """A scalar's text with its variables filled in. Raises Wrong."""
         if len(node.text) > LONGEST:
             raise Wrong(node.place, f"{name} has more than {LONGEST} characters")
+        used: dict[str, str] = {}
         try:
-            text = expanded(node.text, self.environment)
+            text = expanded(node.text, self.environment, used)
         except Unexpandable as exc:
             raise Wrong(node.place, f"{name}: {exc}") from exc
+        for variable, value in used.items():
+            self.hidden.add(value, f"${{{variable}}}")
         if not text.isprintable() and CONTROLS.search(text):
             raise Wrong(node.place, f"{name} holds a character that none has: a line's end, or another control")
         return text
@@ -174,4 +184,5 @@ def check_secret_file(key: Key, node: Text, path: str) -> None:
         raise Wrong(node.place, f"{key.name}: {shown(node)} is a pipe or a device, not a file")
     if is_exposed(path):
         named = node.text if shlex.quote(node.text) == node.text else shlex.quote(path)
+        named = f'"{node.text}"' if "$" in node.text else named
         raise Wrong(node.place, f"{key.name}: others can read {shown(node)}; keep them out: chmod 600 {named}")

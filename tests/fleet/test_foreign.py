@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from machinectl.commands.fleet.import_ import fleet_import
 from machinectl.errors import MachineError
 from machinectl.fleet.faults import WrongFile
 from machinectl.fleet.foreign import ini, ranges, ssh_config, yaml_form
@@ -24,6 +25,7 @@ from machinectl.fleet.reading import parse_fleet
 from machinectl.machines.record import is_name
 from tests.support.ansible import listed, run
 from tests.support.program import machinectl
+from tests.support.quiet import Quiet
 from tests.support.real import need
 
 if TYPE_CHECKING:
@@ -194,14 +196,14 @@ def test_an_inventory_becomes_a_fleet_that_can_be_read(store: Store, tmp_path: P
         f"Warning: {path}:3: web-1 is called web-1-2: a name has letters, digits, - and .",
         f"Warning: {path}:2: ansible_password is not taken over: a secret goes into a file of its own",
         f"Warning: {path}:3: ansible_user is not taken over: it is a template, which only Ansible fills in",
-        f"Warning: {path}:5: localhost is left out: it is not logged in at by SSH, but by local",
+        f"Warning: {path}:5: localhost is left out: its ansible_connection is not SSH",
         f"Warning: {path}:6: far is left out: its ansible_host cannot be known here",
-        f"Warning: {path}:7: the port of -bad- is not taken over: 'ssh' is none",
+        f"Warning: {path}:7: the port of -bad- is not taken over: it is no port",
         f"Warning: {path}:9: ansible_become is not taken over",
-        f"Warning: {path}:10: of ansible_ssh_common_args is not taken over: -o Ciphers=aes",
-        f"Warning: {path}:12: the jump host of de is not taken over, one,two: it is more than one",
+        f"Warning: {path}:10: ansible_ssh_common_args holds options that are not taken over",
+        f"Warning: {path}:12: the jump host of de is not taken over: it is more than one",
         "Warning: twin is left out: twin has the same generic-ip-address and generic-ssh-port as web-1-2",
-        "Warning: db is left out: generic-ip-address '192.0.2.9 ; rm' is neither an address nor a name",
+        "Warning: db is left out: generic-ip-address what stands there is neither an address nor a name",
     ):
         assert line in done.stderr
 
@@ -227,11 +229,11 @@ def test_what_is_in_a_vault_is_passed_over(tmp_path: Path) -> None:
     [
         ("[web\nx]", 1, "is no host"),
         ("a\n[we b]", 2, "is no section"),
-        ("[web:hosts]\na\n[web:kids]", 3, "[web:kids] is no section"),
-        ("a b", 1, "'b' is no variable"),
+        ("[web:hosts]\na\n[web:kids]", 3, "this is no section: write [group]"),
+        ("a b", 1, "a word behind the host is no variable"),
         ("a 'b", 1, "is no host: No closing quotation"),
         ("[web:vars]\nx=1", 1, "is about a group that is not there"),
-        ("[web:children]\n\ndb", 3, "the group db is not there"),
+        ("[web:children]\n\ndb", 3, "this group is not there"),
         ("[web:children]\nweb", 1, "the group web is within itself"),
         ("[a:children]\nb\n[b:children]\na", 1, "the group a is within itself"),
         ("[a:vars]\nx\n[a]", 2, "is no variable"),
@@ -253,14 +255,14 @@ def test_what_is_wrong_in_an_ini_inventory_is_told_with_its_line(text: str, line
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("all: [a]", 1, "the group all is a mapping, this is a list: write a: in place of - a"),
-        ("all:\n  hosts:\n    - a", 3, "hosts is a mapping, this is a list: write a: in place of - a"),
+        ("all: [a]", 1, "the group all is a mapping, this is a list: write NAME: in place of - NAME"),
+        ("all:\n  hosts:\n    - a", 3, "hosts is a mapping, this is a list: write NAME: in place of - NAME"),
         ("all:\n  hosts: x", 2, "hosts is a mapping, this is a text"),
         ("all:\n  hosts: {a: b}", 2, "variables is a mapping"),
         ("all:\n  hosts: {a: }\n  vars: 7", 3, "variables is a mapping"),
         ("all:\n  hosts: {'a[1:x]': }", 2, "is neither a number nor a letter"),
         ("a: {children: {b: {children: {a: }}}}", 1, "is within itself"),
-        ("all: &a {children: *a}", 1, "would hold itself"),
+        ("all: &a {children: *a}", 1, "This is not YAML"),
         ("all: [}", 1, "This is not YAML"),
         ("plugin: aws_ec2", 1, "this has a plugin of Ansible's look for hosts"),
         ('{"all": {},\n"_meta": {"hostvars": {}}}', 2, "this is what a script prints for Ansible"),
@@ -358,7 +360,7 @@ def test_a_config_becomes_a_fleet_that_can_be_read(store: Store, config: Path) -
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("Host a\n  Port", 2, "is no line of an ssh_config"),
+        ("Host a\n  Port", 2, "this is no line of an ssh_config"),
         ("Host a\n  User 'b", 2, "has a quote without its end"),
         ("Host a\n\n  # x\n  ???", 4, "is no line of an ssh_config"),
         ("Host #", 1, "Host has no value"),
@@ -435,7 +437,7 @@ def test_what_a_file_is_can_be_said(store: Store, tmp_path: Path) -> None:
     assert "  a:\n" in machinectl("fleet", "import", "--from", "ssh-config", path, store=store.root).stdout
     wrong = machinectl("fleet", "import", "--from", "ansible", path, store=store.root)
     assert (wrong.returncode, wrong.stdout) == (1, "")
-    assert f"Error: {path}:1: 'a' is no variable: write NAME=VALUE" in wrong.stderr
+    assert f"Error: {path}:1: a word behind the host is no variable: write NAME=VALUE" in wrong.stderr
     unknown = machinectl("fleet", "import", "--from", "chef", path, store=store.root)
     assert unknown.returncode == 2
     assert "One of: ansible ssh-config" in unknown.stderr
@@ -563,3 +565,59 @@ def test_a_file_that_is_long_and_odd_is_looked_through_once() -> None:
         ("h7", "all", "7"),
         ("h8", "all", "2222"),
     }
+
+
+# What a file may hold that was never meant to be shown, in each place where one could be read.
+SECRET = "hunter2"
+NOT_FOREIGN = (
+    "root:$y$hunter2:19000:0:99999:7:::",
+    "hunter2",
+    "hunter2 =",
+    "User 'hunter2",
+    "Host a\n  Port hunter2",
+    "Host a\n  ProxyJump hunter2,hunter2",
+    "Host a\n  ProxyJump hunter2:x",
+    "Host a\n  IdentityFile %hunter2",
+    "Host a\n  HostName hunter2;",
+    "Host a\n  User hunter2\\;\x7f",
+    "Host a\nProxyCommand=hunter2",
+    "[hunter2:x]",
+    "[hunter2 x]",
+    "[hunter2:vars]",
+    "[a:children]\nhunter2",
+    "[a:children]\nhunter2 x",
+    "[a:vars]\nhunter2",
+    "a hunter2",
+    "a 'hunter2",
+    "a ansible_port=hunter2",
+    "a ansible_host='hunter2;'",
+    "a ansible_connection=hunter2",
+    "a ansible_ssh_common_args='-o hunter2 -J hunter2'",
+    "hunter2[1:2:hunter2]",
+    "hunter2[9:1]",
+    "hunter2:",
+    "a: *hunter2",
+    "a: {hunter2",
+    'a: "\\qhunter2"',
+    "all: [hunter2]",
+    "all: {hosts: hunter2}",
+    "all: {children: {b: hunter2}}",
+    "all: {hosts: {'a[hunter2': }}",
+)
+
+
+@pytest.mark.parametrize("text", NOT_FOREIGN)
+def test_a_file_that_is_not_what_it_is_taken_for_is_not_shown(store: Store, tmp_path: Path, text: str) -> None:
+    secret = tmp_path / "host_vars" / "web"
+    secret.parent.mkdir()
+    secret.write_text(f"{text}\n")
+    for name, includes in (("config", f"Host web\n  HostName w.lan\nInclude {secret}\n"), ("hosts", "web\n")):
+        path = tmp_path / name
+        path.write_text(includes)
+        console = Quiet()
+        try:
+            words = fleet_import(store, console, str(path), "")
+        except MachineError as exc:
+            words = f"{exc.cause} {exc.hint}"
+        said = "\n".join([words if "hosts:\n" not in words else "", *console.said])
+        assert SECRET not in said

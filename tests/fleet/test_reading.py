@@ -207,7 +207,7 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path, monkeypatch: pytest.
 def test_a_thousand_hosts_cost_a_look_at_each_text_and_not_more(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = Counter[str]()
 
-    def look(text: str, _: Mapping[str, str]) -> str:
+    def look(text: str, *_: Mapping[str, str]) -> str:
         looked[text] += 1
         return text
 

@@ -56,9 +56,17 @@ def imported(path: str, kind: str, machines: Sequence[str], notes: Notes) -> str
     heading = (f"Made of {path}, which stays as it is. Look through it, then: machinectl plan",)
     draft = Draft(heading, hosts, {DRIVER: load(DRIVER).options()}, taken.groups(found))
     done = settled(draft, machines)
+    values = {host.name: host.keys.values() for host in hosts}
     for line in done.left_out:
-        notes.lines[line] = None
+        notes.lines[without_values(line, values.get(line.partition(" ")[0], ()))] = None
     return done.text()
+
+
+def without_values(line: str, values: Iterable[Value]) -> str:
+    """Return a line about a host without its values, which may be anything if a file was included that is no config."""
+    for value in values:
+        line = line.replace(repr(value), "what stands there")
+    return line
 
 
 def kind_of(text: str) -> str:
@@ -129,7 +137,7 @@ class Taking:
             self.jump(keys, each)
         for key, value in list(keys.items()):
             if isinstance(value, str) and CONTROLS.search(value):
-                self.notes.add(each.spot, f"{key} of {each.name} is not taken over: {value!r}")
+                self.notes.add(each.spot, f"{key} of {each.name} is not taken over: it holds a control character")
                 del keys[key]
         return Described(self.names[each.name], DRIVER, keys)
 
@@ -137,7 +145,7 @@ class Taking:
         if each.port.isascii() and each.port.isdecimal() and len(each.port) < 6:  # noqa: PLR2004 - digits of a port
             keys["generic-ssh-port"] = int(each.port)
         else:
-            self.notes.add(each.spot, f"the port of {each.name} is not taken over: {each.port!r} is none")
+            self.notes.add(each.spot, f"the port of {each.name} is not taken over: it is no port")
 
     def jump(self, keys: dict[str, Value], each: Foreign) -> None:
         jump = each.jump.removeprefix("ssh://").rstrip("/")
@@ -148,7 +156,7 @@ class Taking:
         is_known = "@" in jump or jump in self.taken or jump in self.machines
         if "," in jump or not is_known:
             why = "it is more than one" if "," in jump else "write it as user@host[:port]"
-            self.notes.add(each.spot, f"the jump host of {each.name} is not taken over, {jump}: {why}")
+            self.notes.add(each.spot, f"the jump host of {each.name} is not taken over: {why}")
             return
         keys["ssh-jump"] = jump
 

@@ -16,6 +16,7 @@ from machinectl.fleet.foreign.sources import Spot, WrongSource
 SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:[#;].*)?")
 GROUP_NAME = re.compile(r"([^\s:\[\]#]+)\s*(?:#.*)?")
 COMMENT = ("#", ";")
+NO_SECTION = "this is no section: write [group], [group:children] or [group:vars]"
 # A value that a person has put between quotes. Characters.
 LONGEST_QUOTED = 4096
 
@@ -46,7 +47,7 @@ class Reading:
         if header:
             self.begin(header[1], header[2] or "hosts", spot)
         elif line.startswith("[") and line.endswith("]"):
-            raise WrongSource(spot, f"{line} is no section: write [group], [group:children] or [group:vars]")
+            raise WrongSource(spot, NO_SECTION)
         elif self.kind == "hosts":
             self.hosts(line, spot)
         elif self.kind == "children":
@@ -56,13 +57,11 @@ class Reading:
 
     def begin(self, name: str, kind: str, spot: Spot) -> None:
         if kind not in {"hosts", "children", "vars"}:
-            raise WrongSource(
-                spot, f"[{name}:{kind}] is no section: write [{name}], [{name}:children] or [{name}:vars]"
-            )
+            raise WrongSource(spot, NO_SECTION)
         self.section, self.kind = name, kind
         self.inventory.group(name, spot)
         if kind == "vars":
-            self.owed.setdefault(name, (spot, f"[{name}:vars] is about a group that is not there"))
+            self.owed.setdefault(name, (spot, "this is about a group that is not there"))
         else:
             self.made.add(name)
 
@@ -71,32 +70,32 @@ class Reading:
             pattern, *words = shlex.split(line, comments=True)
             names, port = hosts(pattern)
         except (ValueError, NoRange) as exc:
-            raise WrongSource(spot, f"{line!r} is no host: {exc}") from exc
+            raise WrongSource(spot, f"this is no host: {exc}") from exc
         found: dict[str, Variable] = {}
         if port:
             found["ansible_port"] = Variable(port, spot)
         for word in words:
             key, equals, value = word.partition("=")
             if not equals:
-                raise WrongSource(spot, f"{word!r} is no variable: write NAME=VALUE")
+                raise WrongSource(spot, "a word behind the host is no variable: write NAME=VALUE")
             found[key] = Variable(unquoted(value), spot)
         for name in names:
             if not name or any(letter.isspace() for letter in name):
-                raise WrongSource(spot, f"{name!r} is no host's name")
+                raise WrongSource(spot, "this is no host's name")
             self.inventory.host(name, spot, self.section).variables.update(of_login(found))
 
     def child(self, line: str, spot: Spot) -> None:
         name = GROUP_NAME.fullmatch(line)
         if not name:
-            raise WrongSource(spot, f"{line!r} is no group's name")
+            raise WrongSource(spot, "this is no group's name")
         self.inventory.group(name[1], spot)
         self.inventory.groups[self.section].children.setdefault(name[1], spot)
-        self.owed.setdefault(name[1], (spot, f"the group {name[1]} is not there"))
+        self.owed.setdefault(name[1], (spot, "this group is not there"))
 
     def variable(self, line: str, spot: Spot) -> None:
         key, equals, value = line.partition("=")
         if not equals:
-            raise WrongSource(spot, f"{line!r} is no variable: write NAME=VALUE")
+            raise WrongSource(spot, "this is no variable: write NAME=VALUE")
         found = {key.strip(): Variable(unquoted(value.strip()), spot)}
         self.inventory.groups[self.section].variables.update(of_login(found))
 

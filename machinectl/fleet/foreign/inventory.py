@@ -165,7 +165,7 @@ def as_foreign(host: Host, groups: list[str], variables: Mapping[str, Variable],
 
     connection = usable.get(CONNECTION)
     if connection and connection.value not in OVER_SSH:
-        notes.add(host.spot, f"{host.name} is left out: it is not logged in at by SSH, but by {connection.value}")
+        notes.add(host.spot, f"{host.name} is left out: its {CONNECTION} is not SSH")
         return None
     unreadable = [name for name in ADDRESS if name in variables and name not in usable]
     if unreadable:
@@ -214,7 +214,7 @@ def jump_of(name: str, variable: Variable, notes: Notes) -> str:
         else:
             rest.append(word if word != "-o" else f"-o {option}")
     if rest:
-        notes.once(f"{name} {rest}", variable.spot, f"of {name} is not taken over: {' '.join(rest)}")
+        notes.once(f"{name} {rest}", variable.spot, f"{name} holds options that are not taken over")
     return jump
 
 

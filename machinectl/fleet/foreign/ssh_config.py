@@ -34,6 +34,7 @@ LINE = re.compile(r"([A-Za-z][A-Za-z0-9]*)(?:\s*=\s*|\s+)(.*)")
 TAKEN = frozenset({"hostname", "user", "port", "identityfile", "proxyjump"})
 # Of what else stands there, what has others log in elsewhere, or otherwise, than a machine would.
 MISSED = frozenset({"proxycommand", "certificatefile", "identityagent", "hostkeyalias", "pkcs11provider"})
+KNOWN = frozenset({"host", "match", "include", *TAKEN, *MISSED})
 WILD = ("*", "?", "!")
 WILDCARD = re.compile(r"[*?]")
 MOST_COMPILED = 100_000
@@ -141,7 +142,7 @@ class Config:
             elif keyword in TAKEN:
                 block.options.setdefault(keyword, (words[0], spot))
             elif keyword in MISSED and None not in block.conditions:
-                self.notes.once(keyword, spot, f"{stripped.split()[0]} is not taken over")
+                self.notes.once(keyword, spot, f"{stripped[: len(keyword)]} is not taken over")
 
     def take_names(self, words: Iterable[str], block: Block, spot: Spot) -> None:
         for word in words:
@@ -212,7 +213,9 @@ class Config:
         tokens = {"%%": "%", "%d": "~", "%h": address, "%n": name, "%r": user, "%u": getpass.getuser()}
         filled = re.sub(r"%.", lambda token: tokens.get(token[0], token[0]), path)
         if "${" in path or ("%" in filled and "%%" not in path):
-            self.notes.add(self.names[name], f"the IdentityFile of {name} is not taken over: {path}")
+            self.notes.add(
+                self.names[name], f"the IdentityFile of {name} is not taken over: only ssh fills in its name"
+            )
             return ""
         return filled
 
@@ -249,10 +252,11 @@ def taken_apart(line: str, spot: Spot) -> tuple[str, list[str]]:
     """A line's keyword, in lower case, and its words. Raises WrongSource."""
     found = LINE.fullmatch(line)
     if not found:
-        raise WrongSource(spot, f"{line!r} is no line of an ssh_config: write Keyword value")
+        raise WrongSource(spot, "this is no line of an ssh_config: write Keyword value")
     words = list(words_of(found[2], spot))
     if not words:
-        raise WrongSource(spot, f"{found[1]} has no value")
+        known = found[1].lower() in KNOWN
+        raise WrongSource(spot, f"{found[1] if known else 'a keyword'} has no value")
     return found[1].lower(), words
 
 
@@ -262,7 +266,7 @@ def words_of(text: str, spot: Spot) -> Iterator[str]:
     while at < len(text):
         found = WORD.match(text, at)
         if not found:
-            raise WrongSource(spot, f"{text!r} has a quote without its end")
+            raise WrongSource(spot, "this has a quote without its end")
         if found[1] is None:
             return
         yield QUOTED.sub(lambda part: part[1] or part[2] or "", found[1])

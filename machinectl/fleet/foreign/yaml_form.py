@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import MachineError
-from machinectl.fleet.document import Builder, Listed, Mapped, NotADocument, Text, events
+from machinectl.fleet.document import NOT_YAML, Builder, Listed, Mapped, NotADocument, Text, events
 from machinectl.fleet.faults import Faults
 from machinectl.fleet.foreign.inventory import VAULT, Inventory, Variable, of_login
 from machinectl.fleet.foreign.ranges import NoRange, hosts
@@ -57,7 +57,7 @@ def tree(text: str, path: str) -> Node | None:
     try:
         return Lenient(Faults(path)).tree(text)
     except NotADocument as wrong:
-        raise WrongSource(Spot(path, wrong.place.line), wrong.why) from wrong
+        raise WrongSource(Spot(path, wrong.place.line), NOT_YAML if wrong.quotes else wrong.why) from wrong
 
 
 def parse(text: str, path: str) -> Inventory:
@@ -111,7 +111,7 @@ class Reading:
             try:
                 names, port = hosts(pattern)
             except NoRange as exc:
-                raise WrongSource(spot, f"{pattern!r} is no host: {exc}") from exc
+                raise WrongSource(spot, f"this is no host: {exc}") from exc
             variables = {"ansible_port": Variable(port, spot)} if port else {}
             variables.update(variables_of(entry.value, self.path))
             for name in names:
@@ -194,6 +194,5 @@ def mapping(node: Node, path: str, what: str) -> Mapped:
     """A node that is to be a mapping. Raises WrongSource."""
     if isinstance(node, Mapped):
         return node
-    names = [each.text for each in node.items if isinstance(each, Text)] if isinstance(node, Listed) else [node.text]
-    like = f": write {names[0]}: in place of - {names[0]}" if names and isinstance(node, Listed) else ""
+    like = ": write NAME: in place of - NAME" if isinstance(node, Listed) else ""
     raise WrongSource(spot_of(node.place, path), f"{what} is a mapping, this is {node.name}{like}")
