@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.machines.advice import advise
+from machinectl.machines.behind import keep_jump_hosts
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 def create(store: Store, console: Console, creation: Creation) -> tuple[Outcome, ...]:
     """Make a machine, or finish what an earlier `create` has begun; return what was done on its host."""
+    keep_jump_hosts(store, console)
     made = creation.carry_out(store, console)
     store.sweep()
     if not made.set_up:

@@ -17,7 +17,6 @@ from machinectl.hosts.driven import instance, jump_of, led
 from machinectl.hosts.given import read_given
 from machinectl.hosts.ssh_config import tell_of_the_way
 from machinectl.machines import docker_machine_store, jump_hosts, record
-from machinectl.machines.behind import keep_jump_hosts
 from machinectl.machines.chosen import waiting
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.spec import NO_CERTIFICATES
@@ -58,7 +57,6 @@ class Creation:
         """
         settled = settle(store, self)
         settled.check()
-        keep_jump_hosts(store, console)
         with store.writing(self.name, waiting(console, self.name)) as held:
             begin(held, settled)
             outcomes: list[Outcome] = []

@@ -74,7 +74,7 @@ def followed(machine: Machine, pins: str, passed: tuple[str, ...]) -> Jump:
         raise MachineError(f'"{name}" cannot be its own jump host', f"If another host has that name: {choose}")
     if name in passed:
         loop = list(passed[passed.index(name) :])
-        raise MachineError(jump_hosts.shown(loop), f"Take one of them out: machinectl set --ssh-jump none {loop[0]}")
+        raise MachineError(jump_hosts.shown(loop), f"Take one of them out: machinectl set --ssh-jump none {loop[-1]}")
     try:
         gate = store.read(name)
     except NoSuchMachine as exc:

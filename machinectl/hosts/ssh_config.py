@@ -138,7 +138,7 @@ def follow(store: Store, name: str, after: Machine | None) -> None:
 def tell_of_the_way(store: Store, console: Console, machine: Machine) -> None:
     """Say what a person may not know of a machine's jump host that was just asked for."""
     host = host_of(machine.jump)
-    if host and (near := meant(host, store.names())):
+    if host and not store.exists(host) and (near := meant(host, store.names())):
         console.note(
             f'"{host}" is no machine, but a host as ssh knows it. Where "{near}" is meant: '
             f"machinectl set --ssh-jump {near} {machine.name}"

@@ -307,12 +307,14 @@ class TestOfTheRecord:
     def test_leads_in_no_circle(self, store: Store) -> None:
         registered(store, "orion", "gate", "rigel")
         jumps(store, gate="rigel", rigel="orion")
-        for jump, why in (
-            ("gate", "jump hosts form a loop: orion -> gate -> rigel -> orion"),
-            ("orion", "cannot be its own jump host"),
+        loop = "jump hosts form a loop: orion -> gate -> rigel -> orion"
+        for jump, why, hint in (
+            ("gate", loop, "machinectl set --ssh-jump none rigel"),
+            ("orion", "cannot be its own jump host", "machinectl set --ssh-jump host:orion orion"),
         ):
-            with pytest.raises(MachineError, match=why), store.writing("orion") as held:
+            with pytest.raises(MachineError, match=why) as raised, store.writing("orion") as held:
                 Edit(jump=jump).carry_out(held)
+            assert raised.value.hint.endswith(hint)
         assert store.read("orion").jump == ""
 
     def test_that_leads_in_a_circle_all_the_same_is_said_and_nothing_is_asked_for_ever(self, store: Store) -> None:
@@ -383,7 +385,9 @@ class TestWithItsType:
         assert (orion.jump, ssh_endpoint(orion).jump) == ("host:bastion", Jump(jump_host("bastion"), pins(orion)))
         set_machine(store, Quiet(), "orion", Edit(jump="bastion"))
         assert store.read("orion").jump == "machine:bastion"
-        set_machine(store, Quiet(), "orion", Edit(jump="host:bastion"))
+        console = Quiet()
+        set_machine(store, console, "orion", Edit(jump="host:bastion"))
+        assert console.notes == ['"orion" now: SSH through host:bastion']
         assert store.read("orion").jump == "host:bastion"
 
     @pytest.mark.parametrize(
