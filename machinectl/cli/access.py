@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -85,12 +84,6 @@ def traced(text: str) -> str:
     from machinectl.masking import without_secrets_in_lines
 
     return without_secrets_in_lines(re.sub(FILE_CONTENT, "|…", text))
-
-
-def take_passwords() -> dict[str, str]:
-    """What the environment holds of the secrets, by its variable, and no longer: whatever is run would inherit it."""
-    variables = [each.variable for each in LOGIN_SECRETS if each.variable in os.environ]
-    return {variable: value for variable in variables if (value := os.environ.pop(variable))}
 
 
 def secret(path: str, flag: str, variable: str | None, console: Console) -> str | None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from machinectl.cli.access import take_passwords
 from machinectl.cli.called import NAME, THIS
 from machinectl.cli.catalogue import ABOUT, GROUPS, VERBS, Verb
 from machinectl.cli.exits import guarded, program_with
@@ -179,7 +178,7 @@ def before_the_verb(
         program=program,
         tls=GivenTLS(tls_ca_cert, tls_ca_key, tls_client_cert, tls_client_key),
         native_ssh=native_ssh or is_true(os.environ.get("MACHINE_NATIVE_SSH", "")),
-        passwords=take_passwords(),
+        passwords=THIS.passwords,
     )
 
 

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 NAME = "machinectl"
 AS_PLUGIN = "docker machine"
 # What the plugin's file puts before what docker says.
 BY_DOCKER = "docker-cli-plugin"
+# The variables that hold passwords: for SSH, for sudo.
+PASSWORDS = ("MACHINECTL_SSH_PASSWORD", "MACHINECTL_SUDO_PASSWORD")
 
 
 class Called:
-    """`name` is how a verb of ours is typed, and `script` the program that runs, as in sys.argv."""
+    """`name` is how a verb of ours is typed, and `script` the program that runs, as in sys.argv.
+
+    `passwords` are those that the environment held, by their variables.
+    """
 
     def __init__(self) -> None:
         self.name = NAME
         self.script = sys.argv[0]
+        self.passwords: dict[str, str] = {}
+
+    def take_passwords(self) -> None:
+        """Take the passwords out of the environment, which whatever is run inherits."""
+        found = {variable: os.environ.pop(variable, "") for variable in PASSWORDS}
+        self.passwords = {variable: value for variable, value in found.items() if value}
 
 
 THIS = Called()

@@ -66,6 +66,7 @@ def leave_threads(code: int) -> None:
 
 def answered(arguments: list[str]) -> int:
     """Run a command line, docker's for its plugin too, and return its exit code."""
+    THIS.take_passwords()
     if arguments[:1] == [BY_DOCKER]:
         from machinectl.cli import as_plugin
 
@@ -149,7 +150,7 @@ def take_storage(words: list[str]) -> str | None:
 
 def needs_more() -> bool:
     """Whether what surrounds an order asks for what is not known here: passwords, another SSH, a trace, docker."""
-    return THIS.name == AS_PLUGIN or any(os.environ.get(name) for name in BESIDE)
+    return THIS.name == AS_PLUGIN or bool(THIS.passwords or any(os.environ.get(name) for name in BESIDE))
 
 
 def take_options(words: Sequence[str], verb: str, known: frozenset[str]) -> tuple[dict[str, str], list[str]] | None:
@@ -173,7 +174,7 @@ def take_options(words: Sequence[str], verb: str, known: frozenset[str]) -> tupl
 
 # Verbs that are followed by two dashes and somebody else's words, and the variables that Typer's way minds for them.
 ORDERS = frozenset({"run", "docker"})
-BESIDE = ("MACHINE_DEBUG", "MACHINE_NATIVE_SSH", "MACHINECTL_SSH_PASSWORD", "MACHINECTL_SUDO_PASSWORD")
+BESIDE = ("MACHINE_DEBUG", "MACHINE_NATIVE_SSH")
 # Verbs that read machines and do more than print a line for a shell: the file that the store has for ssh is looked at.
 READERS = frozenset({"status", "inspect", "certs ls", *ORDERS})
 # A verb's options here (what Typer knows beside them is left to it), how many names it takes, and what answers it.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.cli.called import PASSWORDS
+from machinectl.machines.create_options import LOGIN_SECRETS
 from tests.support.program import machinectl
 
 if TYPE_CHECKING:
@@ -34,8 +36,11 @@ def test_no_program_that_is_run_inherits_a_password(ssh_config: SSHConfig, close
     machinectl("create", "-d", "none", "--url", "ssh://127.0.0.1", "shell", store=store, environment=SECRETS)
     machinectl("ls", store=store, environment=SECRETS)
     machinectl("ssh", "box", "true", store=store, environment=SECRETS)
+    for words in (("status", "shell"), ("ssh", "box", "-v"), ("version", "shell"), ("scp", "box:x", tmp_path)):
+        machinectl(*words, store=store, environment=SECRETS)
     environments = seen.read_text()
-    assert environments.count("PATH=") >= 4
+    assert environments.count("PATH=") >= 8
+    assert set(SECRETS) == set(PASSWORDS) == {each.variable for each in LOGIN_SECRETS if each.variable}
     assert "geheim" not in environments
 
 
