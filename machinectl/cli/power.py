@@ -12,7 +12,7 @@ from machinectl.cli.output import write_out
 from machinectl.cli.verbs import DryRun, Names, session, verb, with_selector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from machinectl.errors import MachineError
     from machinectl.hosts.access import Access
@@ -32,11 +32,11 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     add_switch(app, "kill", "", "Only drivers that hold the power switch can; stop asks the host itself.")
 
 
-def printed(verb: str, results: Iterable[Result]) -> Iterator[Result]:
+def printed(verb: str, results: Iterable[Result], unchanged: Container[str] = ()) -> Iterator[Result]:
     """The same results; docker-machine's line for each machine that it was done for, and its last one."""
     done = False
     for name, error in results:
-        if not error:
+        if not error and name not in unchanged:
             done = True
             write_out(f'Machine "{name}" was {DONE[verb]}.\n')
         yield name, error
@@ -64,7 +64,7 @@ def add_switch(app: typer.Typer, name: str, patience: str, more: str = "") -> No
         power = Power(here.store, here.console, access, timeout, yes, None if plans is None else plans.__setitem__)
         switch = {"start": power.start, "stop": power.stop, "restart": power.restart, "kill": power.kill}[name]
         results = switch(names or [])
-        return told(here, results if dry_run else printed(name, results), plans, names)
+        return told(here, results if dry_run else printed(name, results, power.unchanged), plans, names)
 
     wait = typer.Option("-t", "--timeout", min=1, metavar="SECONDS", help=patience, hidden=not patience)
     run.__annotations__["timeout"] = Annotated[float, wait]

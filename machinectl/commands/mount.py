@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from machinectl.console import Nobody
 from machinectl.errors import MachineError, UsageError, one_line
 from machinectl.hosts.access import Access
 from machinectl.hosts.by_ssh import attended, configured, look_at
@@ -54,9 +55,13 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
             f"Something is mounted on {here} already", f"End that: machinectl mount -u {shlex.quote(here)}"
         )
     with configured([there.machine]) as config:
-        ended = attended(sshfs_command(config, there.spot, here), [there.machine], console, Access())
+        ended = attended(sshfs_command(config, there.spot, here), [there.machine], Nobody(), Access())
     if RESET in ended.said:
         look_at(there.machine, console, Access())
+    # Its last line is in the error.
+    lines = [line for line in ended.said.splitlines() if line.strip()]
+    for line in lines[:-1] if ended.status else lines:
+        console.note(line)
     if ended.status:
         why = last(ended.said)
         hint = f"See whether the host lets you in: machinectl ssh {there.machine.name} true"

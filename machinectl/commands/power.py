@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.driver import NoPowerSwitch
+from machinectl.driver.options import typed
 from machinectl.engine import swarm
 from machinectl.errors import MachineError
 from machinectl.hosts import draining
@@ -18,7 +19,7 @@ from machinectl.hosts.each import each, plan_each
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.presence import BOOT_ID, LOOK, Watch
 from machinectl.hosts.setup import Outcome, Plan
-from machinectl.hosts.wake import wake
+from machinectl.hosts.wake import ADDRESS, CARD, wake
 from machinectl.machines.origin import maker
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.access import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
+    from machinectl.ssh.runner import Runner
 
     # Each machine, with the reason why it could not be done, or None where it is done.
     Outcomes = Iterator[tuple[str, MachineError | None]]
@@ -53,6 +55,8 @@ class Power:
     timeout: float
     yes: bool = False
     planned: Callable[[str, Plan], None] | None = None
+    # Those that were as asked already, of which that was said.
+    unchanged: set[str] = field(default_factory=set)
 
     def start(self, names: Sequence[str]) -> Outcomes:
         """Switch hosts on and wait until SSH and the engine answer; what runs is left alone."""
@@ -102,6 +106,7 @@ class Power:
         watch = self._watch(machine, console, access)
         if watch.is_up():
             console.note(f'"{machine.name}" is running already{without_engine(machine, watch)}')
+            self.unchanged.add(machine.name)
             return
         wake_it = waker(machine)
         if wake_it is None:
@@ -118,12 +123,19 @@ class Power:
         asked = without_switch(machine, "stop")
         if asked and self._watch(machine, console, access).is_off():
             console.note(f'"{machine.name}" is stopped already: nothing answers there')
+            self.unchanged.add(machine.name)
             return
         self._mind_containers(machine, console, "stop")
         if asked is None:
             keep_state(held, driver, driver.stop(instance(machine)))
             return
-        ask_host(held, console, access, asked[0], POWER_OFF)
+        way, mac = asked
+
+        def before(host: Runner) -> None:
+            if not mac:
+                self._mind_start(held, console, host, way)
+
+        ask_host(held, console, access, way, POWER_OFF, before)
         with self._patiently(console, f'Waiting until "{machine.name}" is off'):
             self._watch(machine, console, access).until_silent()
 
@@ -150,6 +162,20 @@ class Power:
         driver = driver_of(held.machine)
         keep_state(held, driver, driver.kill(instance(held.machine)))
 
+    def _mind_start(self, held: Held, console: Console, host: Runner, way: SSHEndpoint) -> None:
+        """Learn how a host is woken, while it is on; where it cannot be, say so, and ask where somebody is there."""
+        machine = held.machine
+        if not maker(machine.origin):
+            mac = host.run(CARD).text.strip()
+            if ADDRESS.fullmatch(mac):
+                machine.mac = mac
+                held.write()
+                return
+        console.warn(f'machinectl cannot switch "{machine.name}" on again: {unwakeable(machine, way)}')
+        if self.yes or not console.interactive or console.confirm("Stop it?"):
+            return
+        raise left_running(machine, "stop")
+
     def _mind_containers(self, machine: Machine, console: Console, verb: str) -> None:
         """Say how many containers end with a host's boot; ask where somebody is there. Raises MachineError for a no."""
         count = running_containers(machine)
@@ -158,9 +184,7 @@ class Power:
         console.note(containers(machine, count))
         if self.yes or not console.interactive or console.confirm(f"{verb.capitalize()} it?"):
             return
-        raise MachineError(
-            f'"{machine.name}" was left running', f"Do it all the same: machinectl {verb} -y {machine.name}"
-        )
+        raise left_running(machine, verb)
 
     @contextmanager
     def _patiently(self, console: Console, title: str) -> Iterator[None]:
@@ -204,14 +228,28 @@ def containers(machine: Machine, count: int) -> str:
     return f'"{machine.name}" runs {count} container{"s" if count > 1 else ""}'
 
 
-def ask_host(held: Held, console: Console, access: Access, ssh: SSHEndpoint, command: str) -> str:
-    """Run a command as root that ends the boot; return that boot's ID."""
+def left_running(machine: Machine, verb: str) -> MachineError:
+    return MachineError(
+        f'"{machine.name}" was left running', f"Do it all the same: machinectl {verb} -y {machine.name}"
+    )
+
+
+def ask_host(
+    held: Held,
+    console: Console,
+    access: Access,
+    ssh: SSHEndpoint,
+    command: str,
+    before: Callable[[Runner], None] = lambda _: None,
+) -> str:
+    """Run a command as root that ends the boot, `before` it what else there is to do; return that boot's ID."""
     from machinectl.ssh.errors import CommandFailed, CommandTimeout, RootRefused, SSHError
 
     with logged_in(held.machine, console, access, ssh=ssh) as session:
         keep_host_key(held, session)
         root = elevated(session, console, access)
         boot = session.run(BOOT_ID).text
+        before(session)
         try:
             root.run(command)
         except (CommandFailed, CommandTimeout, RootRefused):
@@ -258,6 +296,22 @@ def waker(machine: Machine) -> Callable[[], None] | None:
         check_not_made_elsewhere(machine, "start")
         raise MachineError(
             f'"{machine.name}" cannot be woken: the address of its network card (MAC) is not known',
-            "It is learnt when the machine is provisioned, or given at create: --generic-mac",
+            how_to_wake(machine, way),
         )
     return lambda: wake(mac, way.host)
+
+
+def unwakeable(machine: Machine, way: SSHEndpoint) -> str:
+    """Why a host cannot be switched on from here, and on a second line what can be done."""
+    if driver := maker(machine.origin):
+        return f"docker-machine's driver {driver} made it\nDo that where {driver} made it"
+    return f"the address of its network card (MAC) is not known\n{how_to_wake(machine, way)}"
+
+
+def how_to_wake(machine: Machine, way: SSHEndpoint) -> str:
+    """What to type so that a host can be woken: what takes the address of its card, and where that is found."""
+    for option in driver_of(machine).options():
+        if option.name.endswith("mac"):
+            given = f"machinectl set {typed(option)} <MAC> {machine.name}"
+            return f"Look it up (ip neigh show {way.host}, or its router) and give it: {given}"
+    return f"Switch it on where it stands, then have the address read: machinectl provision {machine.name}"

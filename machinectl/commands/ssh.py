@@ -54,6 +54,9 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
     options = bool(arguments) and arguments[0].startswith("-")
     installed = shutil.which("ssh")
     if installed and (options or not (native or access.is_told)):
+        if not arguments and not sys.stdin.isatty():
+            # A shell that reads a pipe has no terminal: unless it is told so, ssh warns of that.
+            arguments = ["-T"]
         if not os.path.lexists(known_hosts_path(machine)):
             with store.writing(machine.name, waiting(console, machine.name)) as held:
                 pin_host_key(held, console, access, endpoint)

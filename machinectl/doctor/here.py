@@ -96,7 +96,7 @@ def directories(store: Store) -> Check:
     """Whether the store can be used, and by its owner alone."""
     root = store.root
     if not os.path.lexists(root):
-        return ok(STORE, f"{root} is not there yet: there is no machine")
+        return to_be_made(root)
     if not os.path.isdir(root):
         return broken(STORE, f"{root} is no directory", "Choose another store: machinectl --storage-path <DIR> ls")
     try:
@@ -118,6 +118,21 @@ def directories(store: Store) -> Check:
     if left < ROOM:
         return broken(STORE, f"the disk of {root} is full: {left} KB left", f"Make room: df -h {quoted(root)}")
     return ok(STORE, f"only its owner can change {root}, and it can be written")
+
+
+def to_be_made(root: str) -> Check:
+    """Whether a store that is not there yet can be made."""
+    parent = os.path.dirname(root)
+    while not os.path.lexists(parent):
+        parent = os.path.dirname(parent)
+    if os.path.isdir(parent) and os.access(parent, os.W_OK | os.X_OK):
+        return ok(STORE, f"{root} is not there yet: there is no machine")
+    why = "cannot be written by you" if os.path.isdir(parent) else "is no directory"
+    return broken(
+        STORE,
+        f"{root} cannot be made: {parent} {why}",
+        f"See: ls -ld {quoted(parent)}; or choose another store: machinectl --storage-path <DIR> ls",
+    )
 
 
 def records(store: Store, machines: list[Machine]) -> Iterator[Check]:

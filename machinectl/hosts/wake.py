@@ -14,6 +14,11 @@ from machinectl.errors import MachineError, UsageError
 # The card looks for the packet in whatever comes by; UDP's discard port is the custom.
 PORT = 9
 EVERYBODY = "255.255.255.255"
+# What prints the address of a host's card, that of the default route, in a shell there.
+CARD = (
+    """device=$(awk '$2 == "00000000" { print $1; exit }' /proc/net/route); """
+    """[ -z "$device" ] || cat /sys/class/net/"$device"/address"""
+)
 ADDRESS = re.compile(r"([0-9a-f]{2})([:-])(?:[0-9a-f]{2}\2){4}[0-9a-f]{2}", re.IGNORECASE)
 
 

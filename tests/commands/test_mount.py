@@ -121,7 +121,7 @@ def test_a_host_whose_key_has_changed_is_not_mounted(orion: Store, sshd: Sshd, m
 def test_what_is_not_there_on_the_host_is_not_mounted(orion: Store, mounting: Path) -> None:
     done = machinectl("mount", "orion:/nowhere", mounting, store=orion.root)
     assert done.returncode == 1
-    assert "No such file or directory" in done.stderr
+    assert done.stderr.count("No such file or directory") == 1
 
 
 @pytest.mark.parametrize(
@@ -150,3 +150,4 @@ def test_where_fuse_does_not_work_sshfs_own_reason_is_given(orion: Store, tmp_pa
     assert done.returncode == 1
     assert "sshfs does not mount orion:/srv" in done.stderr
     assert "try modprobe fuse first" in done.stderr.splitlines()[-2]
+    assert done.stderr.count("modprobe fuse") == 1

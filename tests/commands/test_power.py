@@ -20,6 +20,7 @@ from machinectl.hosts import driven, wake
 from machinectl.hosts.access import Access
 from machinectl.hosts.presence import Watch
 from machinectl.machines.record import Machine, Phase
+from machinectl.ssh.runner import Result
 from tests.support import servers
 from tests.support.driver import StandIn
 from tests.support.program import machinectl
@@ -114,7 +115,9 @@ def test_a_dry_run_of_start_refuses_a_host_whose_network_card_nobody_knows(
     add(store, "a")
     plans: dict[str, object] = {}
     [(_, error)] = Power(store, Quiet(), Access(), 0, planned=plans.__setitem__).start(["a"])
-    assert "(MAC) is not known" in str(error)
+    assert error
+    assert "(MAC) is not known" in error.cause
+    assert "machinectl provision a" in error.hint
     assert plans == {}
 
 
@@ -125,7 +128,7 @@ def test_a_host_that_is_off_already_is_not_asked_to_shut_down(store: Store, ssh_
         machine.driver_state = json.dumps({"IPAddress": "127.0.0.1", "SSHPort": ssh, "EnginePort": engine})
         added(store, machine)
         stopped = machinectl("stop", "orion", store=store.root)
-    assert (stopped.returncode, stopped.stdout) == (0, 'Machine "orion" was stopped.\n')
+    assert (stopped.returncode, stopped.stdout) == (0, "")
     assert "is stopped already" in stopped.stderr
 
 
@@ -137,8 +140,40 @@ def test_what_was_done_is_told_as_docker_machine_does(capfdbinary: pytest.Captur
         'Machine "c" was restarted.',
         "Restarted machines may have new IP addresses. You may need to re-run the `machinectl env` command.",
     ]
-    assert list(printed("start", [("b", MachineError("no"))]))
+    # It is said once that a machine runs already, and not that it was started.
+    assert list(printed("start", [("b", MachineError("no")), ("a", None)], {"a"}))
     assert capfdbinary.readouterr().out == b""
+
+
+class Card:
+    """A host that prints its network card's address; its own is not to be switched off by tests."""
+
+    def __init__(self, mac: str) -> None:
+        self.mac = mac
+
+    def run(self, script: str, **_: object) -> Result:
+        assert script == wake.CARD
+        return Result(0, self.mac.encode(), b"")
+
+
+def test_what_wakes_a_host_is_learnt_before_it_is_shut_down_and_else_it_is_asked_about(
+    store: Store, use: Callable[[StandIn], None]
+) -> None:
+    way = SSHEndpoint(HERE)
+    use(StandIn(way, switch=False, takes_mac=True))
+    add(store, "a")
+    script, person, no = Quiet(), Quiet("y"), Quiet("n")
+    with store.writing("a") as held:
+        for console in (script, person):
+            switchboard(store, console)._mind_start(held, console, Card(""), way)
+            assert 'cannot switch "a" on again' in console.warnings[0]
+            assert "machinectl set --fake-mac <MAC> a" in console.warnings[0]
+        with pytest.raises(MachineError, match="left running"):
+            switchboard(store, no)._mind_start(held, no, Card("no address"), way)
+        assert store.read("a").mac == ""
+        switchboard(store)._mind_start(held, Quiet(), Card(f"{MAC}\n"), way)
+    assert (person.asked, script.asked) == (["Stop it?"], [])
+    assert store.read("a").mac == MAC
 
 
 def test_no_name_means_default(store: Store) -> None:
@@ -153,6 +188,7 @@ def test_a_host_whose_ssh_answers_is_not_started(store: Store, sshd: Sshd, use: 
     console = Quiet()
     assert list(switchboard(store, console).start(["a"])) == [("a", None)]
     assert console.said == ['"a" is running already']
+    assert list(printed("start", [("a", None)], {"a"})) == [("a", None)]
     assert StandIn.told == []
 
 
@@ -178,12 +214,12 @@ def test_a_host_is_woken_by_the_address_that_was_given_or_else_learnt(
 def test_a_host_whose_address_nobody_knows_is_not_woken(
     store: Store, use: Callable[[StandIn], None], woken: list[tuple[str, str]]
 ) -> None:
-    use(StandIn(SSHEndpoint(HERE, port=closed_port()), switch=False))
+    use(StandIn(SSHEndpoint(HERE, port=closed_port()), switch=False, takes_mac=True))
     add(store, "a")
     [(_, error)] = switchboard(store).start(["a"])
     assert error is not None
     assert "the address of its network card (MAC) is not known" in error.cause
-    assert "--generic-mac" in error.hint
+    assert "give it: machinectl set --fake-mac <MAC> a" in error.hint
     assert woken == []
 
 

@@ -45,6 +45,9 @@ def test_the_status_and_both_streams_of_a_remote_command_come_through(orion: Sto
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_piped_in_reaches_the_command(orion: Store, way: tuple[str, ...]) -> None:
     assert machinectl(*way, "ssh", "orion", "cat", store=orion.root, stdin="a line\n").stdout == "a line\n"
+    shell = machinectl(*way, "ssh", "orion", store=orion.root, stdin="echo $((6 * 7))\n")
+    assert "42\n" in shell.stdout
+    assert "Pseudo-terminal" not in shell.stderr
 
 
 @pytest.mark.parametrize("way", WAYS)

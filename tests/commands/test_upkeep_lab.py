@@ -151,6 +151,8 @@ def test_hosts_are_rebooted_shut_down_and_woken_and_answer_when_that_is_said(
     assert [host.is_on for host in hosts] == [True, True]
     succeeds(store, "stop", "--sudo-password-file", str(password), "dev")
     assert [host.is_on for host in hosts] == [True, False]
+    # It was registered as it is: what wakes it was read before it went.
+    assert store.read("dev").mac == store.read(second.name).mac != ""
     for host in hosts:
         host.remove()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from machinectl.driver import DriverError, NoPowerSwitch, State, Where
+from machinectl.driver import DriverError, NoPowerSwitch, Option, State, Where
 from machinectl.hosts import driven
 
 if TYPE_CHECKING:
@@ -26,12 +26,17 @@ class StandIn:
         *,
         switch: bool = True,
         mac: str = "",
+        takes_mac: bool = False,
         knows: Callable[[], State | None] = lambda: None,
     ) -> None:
         self.way = way
         self.switch = switch
         self.mac = mac
+        self.takes_mac = takes_mac
         self.knows = knows
+
+    def options(self) -> list[Option]:
+        return [Option("fake-mac", "Its MAC address.")] if self.takes_mac else []
 
     def where(self, instance: Instance) -> Where:
         return Where("", self.way)
