@@ -26,6 +26,7 @@ NAME = re.compile(r"[A-Za-z0-9][\w.+:~@-]*", re.ASCII)
 SHA256 = re.compile(r"[0-9a-f]{64}")
 MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 PORT = re.compile(r"[0-9]{1,5}")
+ZONE_FILE = re.compile(r"(?:/etc/firewalld/zones/[\w-]+\.xml)?", re.ASCII)
 MODE = re.compile(r"[0-7]{1,4}")
 AUTHORIZED_KEYS = re.compile(r"/(?:[^\x00-\x1f\x7f]*/)?authorized_keys")
 # Of a key that is shorter, another one's line could hold the text.
@@ -213,13 +214,14 @@ class PackageInstalled(About):
 
 @dataclass(frozen=True)
 class PortOpened(Known):
-    """A TCP port let through by the host's firewall; `undo` is the command that closes it."""
+    """A TCP port let through by the host's firewall: `undo` closes it, `made` is the file that came with it."""
 
     KIND = "firewall"
 
     firewall: str
     port: str
     undo: str
+    made: str = ""
 
     @property
     def about(self) -> str:
@@ -234,12 +236,13 @@ class PortOpened(Known):
         return f"closed: {self.undo}"
 
     def dump(self) -> dict[str, Any]:
-        return {**super().dump(), "undo": self.undo}
+        return {**super().dump(), "undo": self.undo, **({"made": self.made} if self.made else {})}
 
     @classmethod
     def load(cls, about: str, more: dict[str, Any]) -> Self:
         firewall, _, port = about.partition(":")
-        return cls(firewall, formed(port, PORT), text(more.pop("undo")), more=more)
+        made = formed(more.pop("made", ""), ZONE_FILE)
+        return cls(firewall, formed(port, PORT), text(more.pop("undo")), made, more=more)
 
 
 @dataclass(frozen=True)

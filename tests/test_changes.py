@@ -47,6 +47,10 @@ RECORDED = [
         PortOpened("ufw", "2376", "ufw delete allow 2376/tcp"),
     ),
     (
+        {"kind": "firewall", "path": "firewalld:2376", "undo": "x", "made": "/etc/firewalld/zones/public.xml"},
+        PortOpened("firewalld", "2376", "x", "/etc/firewalld/zones/public.xml"),
+    ),
+    (
         {
             "kind": "config",
             "path": "/etc/docker/daemon.json",
@@ -133,6 +137,8 @@ def test_what_is_not_understood_is_of_no_kind_that_is_undone() -> None:
         {"kind": "key", "path": "/etc/passwd x :", "made": "directory"},
         {"kind": "key", "path": f"/etc/passwd {KEY}", "made": "file"},
         {"kind": "key", "path": "/root/.ssh/authorized_keys ssh-ed25519 A", "made": "line"},
+        {"kind": "firewall", "path": "firewalld:2376", "undo": "x", "made": "/etc/firewalld/zones/../x.xml"},
+        {"kind": "firewall", "path": "firewalld:2376", "undo": "x", "made": "/etc/passwd"},
     ],
 )
 def test_what_we_would_not_have_written_is_kept_and_nothing_is_done_for_it(hostile: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from machinectl.engine.endpoint import Endpoint, EngineError
 from machinectl.engine.http import Response, request
-from machinectl.engine.probe import Probe, Question, ask_all, probe, probe_all, probe_by
+from machinectl.engine.probe import Probe, Question, ask_all, probe, probe_all, probe_by, reach
 
 __all__ = [
     "Endpoint",
@@ -14,5 +14,6 @@ __all__ = [
     "probe",
     "probe_all",
     "probe_by",
+    "reach",
     "request",
 ]

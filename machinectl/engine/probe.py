@@ -11,9 +11,11 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from machinectl import url as engine_url
 from machinectl.descriptors import room
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get, not_docker
+from machinectl.engine.sockets import connect_tcp
 from machinectl.errors import MachineError, one_line
 from machinectl.state import State
 
@@ -75,6 +77,15 @@ NO_TIME = Probe(
 def probe(endpoint: Endpoint, timeout: float) -> Probe:
     """Ask one engine, for at most `timeout` seconds in all. Never raises."""
     return probe_by(endpoint, Deadline(timeout))
+
+
+def reach(endpoint: Endpoint, timeout: float) -> EngineError | None:
+    """Connect to where an engine is, or will be, and say nothing there; return why that cannot be done."""
+    try:
+        connect_tcp(endpoint, engine_url.parse(endpoint.url), Deadline(timeout)).close()
+    except EngineError as exc:
+        return exc
+    return None
 
 
 def probe_by(endpoint: Endpoint, deadline: Deadline, question: Question | None = None) -> Probe:

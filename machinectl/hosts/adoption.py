@@ -15,6 +15,7 @@ from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import others
 from machinectl.machines.record import Phase
 from machinectl.provision.facts import OWN_DIRECTORY
+from machinectl.provision.side_effects import side_effects
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -106,20 +107,39 @@ def is_host_of(machine: Machine, host: Facts) -> bool:
 def take_over(console: Console, machine: Machine, allowed: Allowed) -> None:
     """Say what becomes of a host that docker-machine set up, and ask whether that is meant. Raises CheckFailed."""
     told_of_takeover(console, machine)
+    agree(
+        console,
+        machine,
+        allowed,
+        "Take the host over?",
+        f'The host of "{machine.name}" was not taken over from docker-machine, and stays as it is',
+        "Take it over all the same",
+    )
+
+
+def agree_to_side_effects(console: Console, machine: Machine, host: Facts, allowed: Allowed) -> None:
+    """Say what becomes of a host besides what was asked for, and ask whether that is meant. Raises CheckFailed."""
+    effects = side_effects(host)
+    for effect in effects:
+        console.warn(effect)
+    if effects:
+        stays = f'The host of "{machine.name}" stays as it is'
+        agree(console, machine, allowed, "Set the host up all the same?", stays, "Do it all the same")
+
+
+def agree(console: Console, machine: Machine, allowed: Allowed, question: str, stays: str, otherwise: str) -> None:
+    """Ask whether something is meant, unless that is allowed already. Raises CheckFailed."""
     if allowed.force or allowed.yes:
         return
     # A machine that is being made is not there any more when this fails.
     there = machine.phase is Phase.READY
     unasked = f"machinectl provision --yes {machine.name}" if there else "give the same command --yes, too"
     try:
-        is_meant = agreed(console, "Take the host over?", unasked)
+        is_meant = agreed(console, question, unasked)
     except NoAnswer as exc:
         raise CheckFailed(exc.cause, exc.hint) from exc
     if not is_meant:
-        raise CheckFailed(
-            f'The host of "{machine.name}" was not taken over from docker-machine, and stays as it is',
-            f"Take it over all the same: {unasked}",
-        )
+        raise CheckFailed(stays, f"{otherwise}: {unasked}")
 
 
 def told_of_takeover(console: Console, machine: Machine) -> None:

@@ -13,7 +13,15 @@ from machinectl.changes import CaGiven, ConfigMerged, KeyLetIn, PackageInstalled
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.hosts import draining
-from machinectl.hosts.adoption import check_alone, check_not_lost, go_on_with, predecessor, take_over, told_of_takeover
+from machinectl.hosts.adoption import (
+    agree_to_side_effects,
+    check_alone,
+    check_not_lost,
+    go_on_with,
+    predecessor,
+    take_over,
+    told_of_takeover,
+)
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import drop, propose, settle_held
@@ -23,6 +31,7 @@ from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import checks, docker_machine, facts, firewall, installation, undo
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.download import script
+from machinectl.provision.side_effects import side_effects
 from machinectl.provision.steps import steps
 from machinectl.provision.target import INSTALL_URL, NOTHING_SPECIAL, Allowed, Target
 from machinectl.state import State
@@ -32,7 +41,7 @@ if TYPE_CHECKING:
 
     from machinectl.changes import Change
     from machinectl.console import Console
-    from machinectl.engine import Probe
+    from machinectl.engine import EngineError, Probe
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.decision import Decision
@@ -78,6 +87,7 @@ class World:
 
     script: Callable[[str], bytes | None] = script
     probe: Callable[[Endpoint, float], Probe] = field(default=engine.probe)
+    reach: Callable[[Endpoint, float], EngineError | None] = field(default=engine.reach)
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,7 @@ class Setup:
 
     def plan(self, machine: Machine, console: Console, remote: Remote, store: Store) -> Plan:
         """What `carry_out` would do, as far as that can be told now; neither host nor store is changed."""
-        host = looked_at(remote, target_of(machine, Identity(), self.url), console)
+        host = self.looked_at(machine, console, remote)
         if not self.allowed.force:
             check_alone(store, machine, host)
         if removed := predecessor(store, machine, host):
@@ -104,6 +114,8 @@ class Setup:
         target = target_of(machine, self.identity(machine, host), self.url)
         if docker_machine.set_up(host):
             told_of_takeover(console, machine)
+        for effect in side_effects(host):
+            console.warn(effect)
         there = described(host, target.port)
         has_engine = bool(host.dockerd)
         allowed = draining.allowed(store, machine, host, self.allowed)
@@ -130,7 +142,7 @@ class Setup:
         whatever ends the run, the next one resumes and `purge` undoes it.
         """
         held.finish_files()
-        host = looked_at(remote, target_of(held.machine, Identity(), self.url), console)
+        host = self.looked_at(held.machine, console, remote)
         if not self.allowed.force:
             check_alone(held.store, held.machine, host)
         if removed := predecessor(held.store, held.machine, host):
@@ -141,6 +153,9 @@ class Setup:
             # What cannot be done is said before it is asked about.
             checks.check(host, target, self.allowed)
             take_over(console, held.machine, self.allowed)
+        if side_effects(host):
+            checks.check(host, target, self.allowed)
+            agree_to_side_effects(console, held.machine, host, self.allowed)
         allowed = draining.allowed(held.store, held.machine, host, self.allowed)
         outcomes = []
         with ExitStack() as meanwhile:
@@ -172,6 +187,12 @@ class Setup:
         draining.put_back(held, console)
         return outcomes
 
+    def looked_at(self, machine: Machine, console: Console, remote: Remote) -> Facts:
+        """What the host is like now, and whether its engine's port can be reached from here."""
+        host = looked_at(remote, target_of(machine, Identity(), self.url), console)
+        error = self.world.reach(Endpoint(self.url or machine.url, tls=True, name=machine.name), VERIFY_TIMEOUT)
+        return replace(host, no_way=error.cause, refused=error.state is State.STOPPED) if error else host
+
     def identity(self, machine: Machine, host: Facts) -> Identity:
         """The machine's certificates as they shall be.
 
@@ -202,6 +223,7 @@ def target_of(machine: Machine, identity: Identity, at: str = "") -> Target:
         address=url.host,
         port=url.port or engine_url.TLS_PORT,
         bind=asked.bind,
+        jump=bool(machine.jump),
         certificates=identity.on_host,
         own_cas=frozenset(change.subject for change in of_kind(machine.changes, CaGiven)),
         install=asked.install or "auto",

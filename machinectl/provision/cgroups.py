@@ -24,6 +24,12 @@ def in_service(line: str, service: str) -> bool:
     return "docker.service" in path(line).split("/") and not in_container(line)
 
 
+def service(line: str) -> str:
+    """The service of systemd's that a process belongs to; "" where it is none's."""
+    parts = path(line).split("/")
+    return next((part for part in reversed(parts) if part.endswith(".service")), "")
+
+
 def in_container(line: str) -> bool:
     """Whether a process runs in a container: Docker in Docker, LXC, Kubernetes."""
     return any(CONTAINER.fullmatch(part) for part in path(line).split("/"))

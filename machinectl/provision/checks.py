@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import os.path
+import shlex
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import CheckFailed
-from machinectl.provision import cgroups, daemon_json, docker_machine, unit
-from machinectl.provision.facts import DAEMON_JSON, OWN_DIRECTORY
+from machinectl.provision import cgroups, daemon_json, docker_machine, firewall, unit
+from machinectl.provision.facts import DAEMON_JSON, DROP_INS, OWN_DIRECTORY
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.url import EngineURL
 
 if TYPE_CHECKING:
-    from machinectl.provision.facts import Facts
+    from collections.abc import Iterable
+
+    from machinectl.provision.facts import Facts, Process
     from machinectl.provision.target import Allowed, Target
 
 # docker.io with what it needs is 70 MB to download and 310 MB unpacked on Debian 13, docker-ce more. KiB.
 ROOM_TO_INSTALL = 400 << 10
+# docker.io with what it needs is 500 files, docker-ce as many.
+FILES_TO_INSTALL = 1000
+# Those that are put in place, and what was there before.
+FILES_TO_CONFIGURE = 32
 # Certificates, drop-in and daemon.json, each twice while they are put in place. KiB.
 ROOM_TO_CONFIGURE = 512
 TLS_KEYS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
@@ -33,6 +41,7 @@ def check(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> N
     tls(facts, target, allowed)
     for test in (port, clock):
         test(facts, target)
+    reachable(facts, target, allowed)
 
 
 def root(facts: Facts, _: Target) -> None:
@@ -57,9 +66,13 @@ def registering(target: Target) -> str:
 def impostors(facts: Facts, target: Target) -> None:
     """Engines that are not what they seem."""
     if facts.snap and not facts.dockerd.startswith("/usr"):
+        kept = (
+            f"; its {facts.snap_containers} containers and their data would go with it" if facts.snap_containers else ""
+        )
         raise CheckFailed(
-            "The host's Docker is the snap, which keeps its configuration and its files away from everybody",
-            "Replace it on the host: snap remove docker; then run this again",
+            f"The host's Docker is the snap, which keeps its configuration and its files away from everybody{kept}",
+            "Copy its containers' data first: snap save docker keeps a copy, which only the snap can read.\n"
+            "Then replace it on the host: snap remove docker; and run this again",
         )
     if facts.podman or ("podman-docker" in facts.packages and not facts.dockerd):
         raise CheckFailed(
@@ -71,10 +84,10 @@ def impostors(facts: Facts, target: Target) -> None:
             "Podman answers at /run/docker.sock on the host: an engine there would take the socket from it",
             "Stop that on the host, and run this again: systemctl disable --now podman.socket",
         )
-    rootless = [process for process in facts.processes if process.uid != 0]
-    if rootless and not facts.service.loaded:
+    process = rootless(facts)
+    if process and not facts.service.loaded:
         raise CheckFailed(
-            f"The host's engine is rootless: dockerd runs as user {rootless[0].uid} (process {rootless[0].pid})",
+            f"The host's engine is rootless: dockerd runs as user {process.uid} (process {process.pid})",
             f"Reach it as that user: machinectl create -d none --url ssh://<USER>@{target.address} <NAME>",
         )
     if facts.init == "systemd":
@@ -89,6 +102,11 @@ def impostors(facts: Facts, target: Target) -> None:
             "There is no Docker Engine on the host, and --engine-install none says not to install one",
             "Install it on the host, or use --engine-install auto",
         )
+
+
+def rootless(facts: Facts) -> Process | None:
+    """An engine of a user's, if there is one."""
+    return next((each for each in facts.processes if each.uid != 0 and not cgroups.in_container(each.cgroup)), None)
 
 
 def startable(facts: Facts, _: Target) -> None:
@@ -124,23 +142,52 @@ def second_engine(facts: Facts) -> None:
     for process in facts.processes:
         if process.uid != 0 or process.pid in facts.engines or cgroups.in_container(process.cgroup):
             continue
+        starter = cgroups.service(process.cgroup)
+        who = f"{starter}, process {process.pid}" if starter else f"process {process.pid}"
         if not (facts.running and facts.engines):
+            stop = f"systemctl stop {starter}; systemctl disable {starter}" if starter else f"kill {process.pid}"
             raise CheckFailed(
-                f"A dockerd runs on the host that docker.service did not start (process {process.pid})",
-                "Stop it, or let docker.service start it; then run this again",
+                f"A dockerd runs on the host that docker.service did not start ({who})",
+                f"Its containers end with it. Stop it on the host: {stop}; then run this again",
             )
         if (process.config or DAEMON_JSON) == facts.config_path:
             raise CheckFailed(
-                f"Two engines on the host share {facts.config_path}: docker.service's, and process {process.pid}",
+                f"Two engines on the host share {facts.config_path}: docker.service's, and that of {who}",
                 "Give the second one a configuration of its own, --config-file FILE; then run this again",
             )
 
 
 def files(facts: Facts, _: Target) -> None:
+    """What even root cannot write; on a host with an engine, what its configuration needs is looked at by that."""
     if not facts.etc_writable:
-        raise CheckFailed(
-            "/etc on the host is read-only", "Make it writable: mount -o remount,rw / ; see: findmnt -T /etc"
+        raise unwritable("/etc", facts.unwritable.get("/etc", "read-only"))
+    if not facts.dockerd:
+        writable(facts, facts.unwritable)
+
+
+def writable(facts: Facts, paths: Iterable[str]) -> None:
+    """Refuse a host where one of these paths, or the directory that it would be made in, cannot be written."""
+    for path in paths:
+        directory = os.path.dirname(path)
+        while directory in {OWN_DIRECTORY, "/etc/docker", DROP_INS} - facts.directories:
+            directory = os.path.dirname(directory)
+        for place in (path, directory):
+            if place in facts.unwritable:
+                raise unwritable(place, facts.unwritable[place])
+
+
+def unwritable(path: str, why: str) -> CheckFailed:
+    if why == "immutable":
+        return CheckFailed(
+            f"{path} on the host is immutable: not even root can change it",
+            f"Allow it on the host: chattr -i {shlex.quote(path)}; see: lsattr -d {shlex.quote(path)}",
         )
+    where = shlex.quote(path)
+    return CheckFailed(
+        f"{path} on the host is read-only",
+        f"On the host: mounted=$(findmnt -n -o TARGET -T {where}); "
+        'mount -o remount,rw "$mounted" || mount -o remount,bind,rw "$mounted"',
+    )
 
 
 def room(facts: Facts, _: Target) -> None:
@@ -153,6 +200,14 @@ def room(facts: Facts, _: Target) -> None:
             raise CheckFailed(
                 f"The host's disk is full: {directory} has {size(free)} left, {size(least)} are needed",
                 f"Make room on the host: df -h {directory}",
+            )
+        most = FILES_TO_CONFIGURE if directory == "/etc" else FILES_TO_INSTALL
+        inodes = facts.inodes.get(directory, most)
+        if inodes < most:
+            raise CheckFailed(
+                f"The host's disk takes no more files: {directory} has {inodes} inodes left, {most} are needed",
+                f"Remove files on the host, many small ones: df -i {directory}; "
+                f"du --inodes -x {directory} | sort -n | tail",
             )
 
 
@@ -197,6 +252,22 @@ def port(facts: Facts, target: Target) -> None:
                 f"Port {target.port} on the host is taken by {what}",
                 "Choose another one for the engine: --generic-engine-port PORT",
             )
+
+
+def reachable(facts: Facts, target: Target, allowed: Allowed) -> None:
+    """Refuse a host to whose engine no connection from here would lead."""
+    if not facts.no_way:
+        return
+    rule = firewall.blocking(facts, target.port)
+    if rule and allowed.open_firewall:
+        return
+    # A refusal is what a host without an engine says, and what a firewall says that rejects.
+    if facts.refused and not (rule and rule.rejects):
+        return
+    advice = firewall.advice(facts, target.port)
+    if target.jump:
+        advice += "\nIf its jump host is the one way there, have docker go by SSH, too: create it with --no-provision"
+    raise CheckFailed(f"The host's engine could not be reached from here: {facts.no_way}", advice)
 
 
 def clock(facts: Facts, target: Target) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, ServiceEnabled, ServiceStarted
 from machinectl.errors import CheckFailed
 from machinectl.masking import without_secret_of
-from machinectl.provision import daemon_json, hiding, restart, unit
+from machinectl.provision import checks, daemon_json, hiding, restart, unit
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import DROP_INS, OWN_DIRECTORY, File
 from machinectl.provision.job import Job, NewFile, apply
@@ -251,6 +251,21 @@ def listeners(
     return list(dict.fromkeys([*hosts, target.listen])), secured
 
 
+def plain_sockets(facts: Facts) -> list[str]:
+    """The TCP addresses without TLS at which docker.socket listens for the engine, which has TLS on all or none."""
+    if not facts.dockerd or not facts.unit:
+        return []
+    flags, before = unit.all_flags(facts.unit, facts.environment, ours=True), read(facts)
+    if any(before.get(key) for key in TLS_FLAGS) or any(flag.name in TLS_FLAGS for flag in flags):
+        return []
+    configured = before.get("hosts")
+    hosts = [flag.value for flag in flags if flag.name == "host"]
+    hosts += [str(host) for host in configured] if isinstance(configured, list) else []
+    if not any(host.startswith("fd://") for host in hosts):
+        return []
+    return [address for address in facts.socket_listens if port_of(address)]
+
+
 def port_of(host: str) -> int:
     """The TCP port of an address in dockerd's notation (tcp://1.2.3.4:2375, :2375); 0 for any other one."""
     scheme, separator, rest = host.partition("://")
@@ -301,6 +316,10 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     files = [*changed_files(facts, target, wanted)]
     if not files and facts.running and facts.service.enabled and facts.engine_listens:
         return None
+    enabling = (
+        [] if facts.service.enabled or facts.init != "systemd" else ["/etc/systemd/system/multi-user.target.wants"]
+    )
+    checks.writable(facts, [*(file.path for file in files), *enabling])
     if facts.swarm and not allowed.restart_swarm:
         raise CheckFailed(
             "The host is a Swarm node: to configure its engine is to restart it, which stops the tasks on it",
@@ -316,7 +335,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         + (f": {json.dumps(without_secret_of(key, value))}" if value is not None else " goes")
         for key, value in news(facts, wanted).items()
     ]
-    details += [f"{host} was plain, and speaks TLS from now on" for host in wanted.secured]
+    details += [f"{host} was plain, and speaks TLS from now on" for host in (*wanted.secured, *plain_sockets(facts))]
     details += [f"containers are hidden: {move}" for move in moves]
     return Decision(
         title="Configuring the engine and restarting it" if files else "Starting the engine",

@@ -73,9 +73,14 @@ def not_applied(result: Result) -> MachineError:
             "Look on the host: journalctl -u docker.service",
         )
     if result.status == 5:  # noqa: PLR2004 - apply.sh
+        look = "df -h /etc /run; ls -ld /etc/docker; findmnt -T /etc/docker"
+        if "No space left" in said:
+            look = "df -h /etc /run; df -i /etc /run"
+        elif "Operation not permitted" in said:
+            look = "lsattr -d /etc/docker /etc/docker/* /etc/systemd/system /etc/systemd/system/docker.service.d"
         return MachineError(
             f"The configuration could not be written, and its files are as they were before this step: {said}",
-            "Look on the host: df -h /etc /run; ls -ld /etc/docker; findmnt -T /etc/docker",
+            f"Look on the host: {look}",
         )
     if result.status == 6:  # noqa: PLR2004 - apply.sh
         return EngineDown(

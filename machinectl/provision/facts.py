@@ -128,12 +128,18 @@ class Facts:
     etc_writable: bool = True
     directories: frozenset[str] = frozenset()
     free: Mapping[str, int] = field(default_factory=dict)
+    # How many more files there may be, by directory, where its file system limits that.
+    inodes: Mapping[str, int] = field(default_factory=dict)
+    # Directories and files in which not even root can write, and why: read-only or immutable.
+    unwritable: Mapping[str, str] = field(default_factory=dict)
     mac: str = ""
     dockerd: str = ""
     version: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
     service: Service = Service()
     socket: Service = Service()
+    # Where docker.socket listens, as ListenStream= has it.
+    socket_listens: tuple[str, ...] = ()
     masked: frozenset[str] = frozenset()
     containerd: str | None = None
     containerd_service: bool = True
@@ -158,6 +164,8 @@ class Facts:
     podman: str = ""
     podman_socket: bool = False
     snap: bool = False
+    # The containers that snap's engine keeps.
+    snap_containers: int = 0
     config_path: str = DAEMON_JSON
     files: Mapping[str, File] = field(default_factory=dict)
     sums: Mapping[str, Sum] = field(default_factory=dict)
@@ -172,6 +180,11 @@ class Facts:
     transaction: str = ""
     job: int = 0
     firewalls: Mapping[str, str] = field(default_factory=dict)
+    # The file of firewalld's default zone, where a first change would make it.
+    zone_file: str = ""
+    # Why no connection from here reaches the engine's port; `refused` if the answer was that nobody listens there.
+    no_way: str = ""
+    refused: bool = False
 
     @property
     def config(self) -> File | None:
@@ -305,12 +318,19 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         etc_writable="writable" in found,
         directories=frozenset(section.words[0] for section in found.get("directory", ())),
         free=dict(zip(("/", "/usr", "/var", "/etc"), map(int, words("free")), strict=False)),
+        inodes={
+            directory: int(count)
+            for directory, count in zip(("/usr", "/var", "/etc"), words("inodes"), strict=False)
+            if count.isdecimal()
+        },
+        unwritable={" ".join(w[1:]): w[0] for w in each(found, "unwritable") if w[1:]},
         mac=word("mac") if MAC.fullmatch(word("mac")[:64]) else "",
         dockerd=word("dockerd"),
         version=str(info.get("ServerVersion") or version(text("version"))),
         packages={line.split()[0]: line.split()[1] for line in text("packages").splitlines()},
         service=service,
         socket=Service(active=units.get("docker.socket", {}).get("ActiveState") == "active"),
+        socket_listens=tuple(" ".join(words) for words in each(found, "socket-listens") if words),
         masked=frozenset(name for name, unit in units.items() if is_masked(unit)),
         containerd=word("containerd") if "containerd" in found else None,
         containerd_service="containerd-socket" in found
@@ -333,6 +353,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         podman=word("podman"),
         podman_socket="podman-socket" in found,
         snap="snap" in found,
+        snap_containers=int(word("snap") or 0),
         config_path=word("config"),
         files={
             " ".join(section.words[3:]): File(
@@ -352,6 +373,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         locks=tuple(Lock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in each(found, "lock")),
         dpkg_interrupted="interrupted" in found,
         transaction=word("transaction"),
+        zone_file=word("zone"),
         firewalls={section.words[0]: section.text for section in found.get("firewall", ())},
     )
 

@@ -47,6 +47,9 @@ if [ -d /run/systemd/system ]; then say init systemd; elif has rc-service; then 
 for directory in /etc/docker /etc/docker/machinectl /etc/systemd/system/docker.service.d; do
     [ -d $directory ] && say directory $directory
 done
+# An inode for each file: some file systems count none.
+df -P -i /usr /var /etc | awk 'NR > 1 { print ($2 > 0 ? $4 : "-") }' | { read -r usr; read -r var; read -r etc
+    say inodes "$usr" "$var" "$etc"; }
 df -P -k / /usr /var /etc | awk 'NR > 1 { print $4 }' | { read -r root; read -r usr; read -r var; read -r etc
     say free "$root" "$usr" "$var" "$etc"; }
 device=$(awk '$2 == "00000000" { print $1; exit }' /proc/net/route)
@@ -66,14 +69,18 @@ if has systemctl; then
         [ -x "$program" ] || say absent "$program"
     done
     environment=$(printf '%s\n' "$unit" | sed -n 's/^EnvironmentFile=-\{0,1\}//p')
+    systemctl show docker.socket -p Listen | sed -n 's/^Listen=\(.*\) (Stream)$/@socket-listens \1/p'
     for dependent in $(dependents); do say dependent "$dependent"; done
 else
     environment=/etc/conf.d/docker
     rc-service docker status >/dev/null && say openrc started
     rc-update show default | grep -q '^ *docker ' && say openrc enabled
 fi
+# In quotes, which may be around all of it, a path may hold spaces.
 # shellcheck disable=SC2086  # one word for each file
-named=$({ cat $environment; printf '%s\n' "$unit"; } | sed -n "s/^[^#]*--config-file$value.*/\1/p" | tail -n 1)
+named=$({ cat $environment; printf '%s\n' "$unit"; } | sed -n -e "s/^[^#]*\"--config-file=\([^\"]*\)\".*/\1/p;t" \
+    -e "s/^[^#]*'--config-file=\([^']*\)'.*/\1/p;t" -e "s/^[^#]*--config-file[= ]\"\([^\"]*\)\".*/\1/p;t" \
+    -e "s/^[^#]*--config-file[= ]'\([^']*\)'.*/\1/p;t" -e "s/^[^#]*--config-file$value.*/\1/p" | tail -n 1)
 config=${named:-$config}
 # Only what may hold options of dockerd: the rest may hold passwords.
 for path in $environment; do
@@ -97,7 +104,8 @@ elif has apk; then apk info -v docker podman-docker 2>/dev/null | sed -n 's/^\([
 fi
 docker=$(command -v docker)
 has dockerd || { [ "$docker" ] && grep -q podman "$docker" && say podman "$docker"; }
-{ [ -e /snap/bin/docker ] || [ -d /var/snap/docker ]; } && say snap
+{ [ -e /snap/bin/docker ] || [ -d /var/snap/docker ]; } &&
+    say snap "$(find /var/snap/docker/common/var-lib-docker/containers -mindepth 1 -maxdepth 1 -type d | wc -l)"
 for process in /proc/[0-9]*; do
     read -r name <"$process/comm" || continue
     case $name in
@@ -138,6 +146,13 @@ fi
 say config "$config"
 file "$config"
 [ -e "$config.before-machinectl" ] && say backup "$config.before-machinectl"
+# Where even root cannot write: the file system is read-only, or chattr +i has locked it.
+for path in /etc /etc/docker /etc/docker/machinectl /etc/docker/machinectl/ca.pem /etc/docker/machinectl/server.pem \
+    /etc/systemd/system /etc/systemd/system/docker.service.d "${config%/*}" "$config"; do
+    { [ -e "$path" ] && ! [ -w "$path" ]; } || continue
+    mounted=$(findmnt -n -o OPTIONS -T "$path")
+    case ,$mounted, in ,, | *,ro,*) say unwritable read-only "$path" ;; *) say unwritable immutable "$path" ;; esac
+done
 for name in ca.pem server.pem server-key.pem environment; do sum "/etc/docker/machinectl/$name"; done
 for name in /etc/systemd/system/docker.service.d/*machinectl.conf; do file "$name"; done
 for ca in $(sed -n 's/.*"tlscacert"[^"]*"\([^"]*\)".*/\1/p' "$config") \
@@ -167,8 +182,12 @@ holder() {
     done
 }
 
-# Whether podman has the engine's socket: behind a link, from systemd, or itself.
-case $(readlink -f /run/docker.sock) in *podman*) say podman-socket ;; esac
+# Whether podman has the engine's socket: behind a link, from systemd, or itself. A link to where nobody listens any more
+# is replaced by an engine.
+link=$(readlink -f /run/docker.sock)
+case $link in *podman*)
+    awk -v "link=$link" '$8 == link && $4 == "00010000" { found = 1 } END { exit !found }' /proc/net/unix && say podman-socket ;;
+esac
 has systemctl && systemctl list-sockets --no-legend --full | awk '$1 ~ /\/run\/docker\.sock$/ && $3 ~ /podman/' |
     grep -q . && say podman-socket
 inode=$(awk '$8 ~ /^(\/var)?\/run\/docker\.sock$/ && $4 == "00010000" { print $7; exit }' /proc/net/unix)
@@ -217,7 +236,13 @@ for update in /var/lib/dpkg/updates/[0-9]*; do [ -e "$update" ] && say interrupt
 
 # What may keep the engine's port from being reached.
 grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && say firewall ufw && grep '^### tuple ###' /etc/ufw/user.rules | lines
-if has firewall-cmd && firewall-cmd --state >/dev/null; then say firewall firewalld; firewall-cmd --list-ports | lines; fi
+if has firewall-cmd && firewall-cmd --state >/dev/null; then
+    say firewall firewalld
+    firewall-cmd --list-ports | lines
+    # The file that a change of the zone makes.
+    zone=/etc/firewalld/zones/$(sed -n 's/^DefaultZone=//p' /etc/firewalld/firewalld.conf).xml
+    [ -e "$zone" ] || [ -e "$zone.old" ] || say zone "$zone"
+fi
 if has nft; then
     say firewall nftables
     nft list ruleset | awk '/^table/ { table = $2 " " $3; next } /^\tchain/ { chain = $2; inside = 0; next }

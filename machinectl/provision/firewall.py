@@ -20,11 +20,15 @@ CHAIN_OF_RULE = re.compile(r"nft delete rule ([a-z0-9]+ [\w./-]+ [\w./-]+) handl
 
 
 class Rule(NamedTuple):
-    """A firewall that is in the way: its name, the command that lets the engine's port through, and its undoing."""
+    """A firewall that is in the way: its name, the command that lets the engine's port through, and its undoing.
+
+    `rejects` is whether it answers a connection as a host does where nothing listens.
+    """
 
     firewall: str
     allow: str
     undo: str
+    rejects: bool = False
 
 
 def blocking(facts: Facts, port: int, protocol: str = "tcp") -> Rule | None:
@@ -39,11 +43,11 @@ def blocking(facts: Facts, port: int, protocol: str = "tcp") -> Rule | None:
         if f"{port}/{protocol}" in rules["firewalld"].split():
             return None
         return firewalld(port)
-    if "iptables" in rules and is_blocked(rules["iptables"], port, protocol):
-        return iptables(port)
+    if "iptables" in rules and (by := blocked_by(rules["iptables"], port, protocol)):
+        return iptables(port)._replace(rejects="REJECT" in by)
     for chain, text in chains(rules.get("nftables", "")):
-        if is_blocked(text, port, protocol):
-            return nftables(chain, port)
+        if by := blocked_by(text, port, protocol):
+            return nftables(chain, port)._replace(rejects="reject" in by.lower())
     return None
 
 
@@ -53,12 +57,12 @@ def chains(rules: str) -> list[tuple[str, str]]:
     return list(zip(found[::2], found[1::2], strict=True))
 
 
-def is_blocked(rules: str, port: int, protocol: str = "tcp") -> bool:
-    """Whether the rules of an input chain stop a port, or let through only others.
+def blocked_by(rules: str, port: int, protocol: str = "tcp") -> str:
+    """The rule or the policy of an input chain that stops a port; "" where none does.
 
     Rules are read in order, and only those that say no more than a port: the rest is for the error message to name.
     """
-    default = bool(re.search(r"policy drop|^-P INPUT DROP", rules, re.MULTILINE))
+    default = re.search(r"policy drop|^-P INPUT DROP", rules, re.MULTILINE)
     others = "udp" if protocol == "tcp" else "tcp"
     for line in rules.split("\n"):
         if re.search(rf"\b{others}\b", line) and not re.search(rf"\b{protocol}\b", line):
@@ -68,10 +72,10 @@ def is_blocked(rules: str, port: int, protocol: str = "tcp") -> bool:
             r"\s*(counter packets \d+ bytes \d+ )?(drop|reject.*)|-A INPUT -j (DROP|REJECT).*", line
         )
         if named and re.search(r"\baccept\b|-j ACCEPT", line):
-            return False
+            return ""
         if everything or (named and re.search(r"\bdrop\b|\breject\b|-j (DROP|REJECT)", line)):
-            return True
-    return default
+            return line
+    return default[0] if default else ""
 
 
 def ufw(port: int) -> Rule:
@@ -105,13 +109,14 @@ def open_port(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     rule = blocking(facts, target.port) if allowed.open_firewall else None
     if rule is None:
         return None
+    made = facts.zone_file if rule.firewall == "firewalld" else ""
     return Decision(
         title=f"Opening port {target.port} in {rule.firewall}",
         details=(rule.allow,),
         job=Job("command.sh", {"command": rule.allow}),
         after=facts,
         failure=failure,
-        changes=(PortOpened(rule.firewall, str(target.port), rule.undo),),
+        changes=(PortOpened(rule.firewall, str(target.port), rule.undo, made),),
     )
 
 
@@ -134,6 +139,16 @@ def closed(change: PortOpened) -> str:
         case _:
             return change.undo
     return f"if {there} 2>/dev/null; then {change.undo}; fi"
+
+
+def unmade(zone: str) -> str:
+    """The command that removes a zone's file that our change of it made, where it says what firewalld's own says."""
+    own = f"/usr/lib/firewalld/zones/{zone.rpartition('/')[2]}"
+    # Only their white space may differ.
+    return (
+        "elements() { tr -d '\\n' <\"$1\" | sed 's/> *</>\\n</g' | sort; }\n"
+        f'if [ "$(elements {zone})" = "$(elements {own})" ]; then rm -f {zone} {zone}.old; fi'
+    )
 
 
 def not_closed(result: Result) -> MachineError:

@@ -56,6 +56,8 @@ class Target:
     address: str
     port: int = TLS_PORT
     bind: str = ""
+    # Whether its SSH is behind a jump host.
+    jump: bool = False
     certificates: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     # SHA256 of each ca.pem that this machine's host was given by us before.
     own_cas: frozenset[str] = frozenset()

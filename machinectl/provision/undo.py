@@ -72,6 +72,7 @@ def checked(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
     """Nothing, or CheckFailed: a host where undoing cannot be done, or not without an end to its containers."""
     checks.root(facts, NO_TARGET)
     checks.files(facts, NO_TARGET)
+    checks.writable(facts, [file.path for file in files_made(facts, changes)])
     if not restarts(facts, changes):
         return
     if facts.swarm and facts.running and not allowed.restart_swarm:
@@ -393,10 +394,12 @@ def ports_closed(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     opened = [change for change in of_kind(changes, PortOpened) if firewall.is_ours(change)]
     if not opened:
         return None
+    # Last of all: another port may have been opened in it.
+    zones = sorted({change.made for change in opened if change.made})
     return Decision(
         f"Closing the port in {' and '.join(change.firewall for change in opened)}",
-        tuple(change.undo for change in opened),
-        single(" && ".join(firewall.closed(change) for change in opened)),
+        (*(change.undo for change in opened), *(f"remove {zone}, if it says nothing else" for zone in zones)),
+        single(" && ".join([*map(firewall.closed, opened), *(f"{{\n{firewall.unmade(zone)}\n}}" for zone in zones)])),
         facts,
         firewall.not_closed,
         undone=tuple(opened),

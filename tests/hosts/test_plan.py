@@ -50,7 +50,7 @@ def test_a_change_of_daemon_json_is_told_as_a_diff_without_passwords() -> None:
 def test_a_plan_changes_nothing_and_says_what_create_would_do(store: Store, name: str) -> None:
     host = RecordedHost(name)
     machine = Machine("orion", "generic", url="tcp://192.0.2.1:2376", tls=True, directory=store.directory("orion"))
-    plan = Setup(world=World(script=lambda _: None)).plan(machine, Quiet(), host, store)
+    plan = Setup(world=World(script=lambda _: None, reach=lambda _, __: None)).plan(machine, Quiet(), host, store)
     assert host.jobs == []
     assert store.names() == []
     would = [outcome.title for outcome in plan.outcomes if outcome.changed]

@@ -11,7 +11,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, PortOpened, Unknown
-from machinectl.engine import Endpoint, Probe
+from machinectl.engine import Endpoint, EngineError, Probe
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.identity import FILES, Identity
 from machinectl.hosts.setup import Setup, World, purge, until_it_answers
@@ -19,6 +19,7 @@ from machinectl.hosts.signing import made_good
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown
+from machinectl.provision.target import Allowed
 from machinectl.state import State
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -31,7 +32,7 @@ ADDRESS = "192.168.0.29"
 
 
 def answering(state: State, error: str = "") -> World:
-    return World(script=lambda _: None, probe=lambda _, __: Probe(state, error=error))
+    return World(script=lambda _: None, probe=lambda _, __: Probe(state, error=error), reach=lambda _, __: None)
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +122,33 @@ def test_an_installation_that_would_remove_a_package_is_refused_before_it_is_on_
     with pytest.raises(CheckFailed, match=r"would remove containerd\.io 1\.7\.27-1"):
         carried_out(store, host)
     assert store.read("orion").dump() == before
+
+
+def test_a_side_effect_is_asked_about_before_anything_is_changed(store: Store) -> None:
+    host = RecordedHost("docker")
+    host.facts = host.facts.replace(b"@end", b"@socket-listens [::]:2375\n\n@end")
+    before = store.read("orion").dump()
+    console = Quiet(False)
+    with store.writing("orion") as held, pytest.raises(CheckFailed, match="stays as it is"):
+        Setup(world=answering(State.RUNNING)).carry_out(held, console, host)
+    assert console.asked == ["Set the host up all the same?"]
+    assert "[::]:2375 without TLS" in console.warnings[0]
+    assert (store.read("orion").dump(), host.jobs) == (before, [])
+    with store.writing("orion") as held:
+        Setup(Allowed(yes=True), world=answering(State.RUNNING)).carry_out(held, Quiet(), host)
+    assert store.read("orion").phase is Phase.READY
+
+
+def test_a_port_that_is_closed_is_found_before_anything_is_changed(store: Store, machine: Machine) -> None:
+    closed = EngineError("192.168.0.29:2376 does not answer within 10 s", "", State.TIMEOUT)
+    world = replace(answering(State.RUNNING), reach=lambda _, __: closed)
+    before = store.read("orion").dump()
+    host = RecordedHost("docker")
+    with pytest.raises(CheckFailed, match="could not be reached from here"):
+        carried_out(store, host, world)
+    with pytest.raises(CheckFailed, match="could not be reached from here"):
+        Setup(world=world).plan(machine, Quiet(), host, store)
+    assert (store.read("orion").dump(), host.jobs) == (before, [])
 
 
 def test_where_the_host_gets_its_old_configuration_back_so_does_the_machine(store: Store) -> None:

@@ -356,6 +356,12 @@ def test_a_read_only_etc_and_a_full_disk_are_refused(fresh_host: FreshHost, stor
     with pytest.raises(CheckFailed, match="read-only"):
         bench.provision()
     bench.host.writable_etc()
+    bench.host.run("mount --bind /etc/systemd /etc/systemd; mount -o remount,bind,ro /etc/systemd")
+    with pytest.raises(CheckFailed, match="/etc/systemd/system on the host is read-only") as raised:
+        bench.provision()
+    assert bench.store.read("orion").changes == ()
+    bench.host.run(raised.value.hint.removeprefix("On the host: ") + " && touch /etc/systemd/system/x")
+    bench.host.run("umount /etc/systemd")
     bench.host.fill_disk()
     before = bench.engine_began()
     with pytest.raises(CheckFailed, match="disk is full"):
@@ -371,11 +377,13 @@ def test_a_port_that_cannot_be_reached_names_the_firewall_and_is_opened_when_ask
 ) -> None:
     bench = Bench(fresh_host("docker"), store)
     bench.host.run("iptables -A INPUT -p tcp --dport 2376 -j REJECT --reject-with tcp-reset")
-    with pytest.raises(MachineError) as raised:
-        bench.provision()
-    assert "iptables -I INPUT -p tcp --dport 2376 -j ACCEPT" in raised.value.hint
-    assert bench.store.read("orion").phase is Phase.PROVISIONING
-    assert changed(bench.provision(open_firewall=True)) == ["Opening port 2376 in iptables"]
+    before, record = bench.host.snapshot(), bench.store.read("orion").dump()
+    for dry_run in (True, False):
+        with pytest.raises(CheckFailed) as raised:
+            bench.provision(dry_run=dry_run)
+        assert "iptables -I INPUT -p tcp --dport 2376 -j ACCEPT" in raised.value.hint
+    assert (bench.host.snapshot(), bench.store.read("orion").dump()) == (before, record)
+    assert changed(bench.provision(open_firewall=True)) == [CONFIGURED, "Opening port 2376 in iptables"]
     assert bench.is_up
     bench.purge()
     assert "ACCEPT" not in bench.host.output("iptables -S INPUT | tail -n +2")
@@ -535,6 +543,7 @@ def test_a_secret_is_in_no_argument_on_the_host(fresh_host: FreshHost, store: St
     assert all(line.startswith("-rw-------") for line in bench.host.output(readable).split("\n"))
 
 
+CONFIGURED = "Configuring the engine and restarting it"
 FIREWALLS = {
     "ufw": "ufw allow 2376/tcp",
     "firewalld": "firewall-cmd -q --permanent --add-port=2376/tcp && firewall-cmd -q --add-port=2376/tcp",
@@ -548,16 +557,20 @@ def test_each_firewall_is_named_opened_when_asked_and_closed_again(
 ) -> None:
     monkeypatch.setattr("machinectl.hosts.setup.VERIFY_TIMEOUT", 1.0)
     bench = Bench(fresh_host("docker", variant), store)
-    with pytest.raises(MachineError) as raised:
+    before = bench.host.snapshot()
+    with pytest.raises(CheckFailed) as raised:
         bench.provision()
     assert FIREWALLS[variant] in raised.value.hint
-    assert changed(bench.provision(open_firewall=True)) == [f"Opening port 2376 in {variant}"]
+    assert bench.host.snapshot() == before
+    assert changed(bench.provision(open_firewall=True)) == [CONFIGURED, f"Opening port 2376 in {variant}"]
     assert bench.is_up
     assert changed(bench.provision(open_firewall=True)) == []
     rules = "nft list ruleset | grep -c 'dport 2376 .*accept'"
     assert bench.host.run(rules, check=False).stdout != "0\n"
     bench.purge()
     assert bench.host.run(rules, check=False).stdout == "0\n"
+    left = {path: what for path, what in bench.host.snapshot().items() if "firewalld" in path}
+    assert left == {path: what for path, what in before.items() if "firewalld" in path}
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed
 from machinectl.machines.store import Store  # noqa: TC001 - a fixture's type
+from machinectl.state import State
 from tests.hosts.test_setup_lab import Bench, changed, files
 from tests.lab.fixtures import FreshHost  # noqa: TC001 - a fixture's type
 from tests.lab.host import Host  # noqa: TC001 - as the others
+from tests.support.quiet import Quiet
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -46,8 +49,9 @@ SECOND = (
 def test_an_engine_of_another_unit_is_no_container_and_goes_on_beside_ours(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
     bench.host.run("systemctl stop docker docker.socket; " + SECOND)
-    with pytest.raises(CheckFailed, match=r"docker\.service did not start"):
+    with pytest.raises(CheckFailed, match=r"docker\.service did not start \(docker-second\.service, ") as raised:
         bench.provision()
+    assert "systemctl stop docker-second.service" in raised.value.hint
     assert bench.host.run("test -S /run/second.sock").returncode == 0
     bench.host.run("systemctl start docker")
     running = bench.container()
@@ -102,6 +106,45 @@ def test_podmans_socket_is_not_taken_from_it(fresh_host: FreshHost, store: Store
     with pytest.raises(CheckFailed, match=r"Podman answers at /run/docker\.sock"):
         bench.provision()
     assert bench.host.output("readlink -f /run/docker.sock; stat -Lc %i /run/docker.sock") == before
+    if "ln -s" in place:
+        # What is left of the link when Podman has gone is in nobody's way.
+        bench.host.run("systemctl disable --now podman.socket && test -L /run/docker.sock")
+        bench.provision()
+        assert bench.is_up
+        assert bench.host.output("docker info -f '{{.ServerVersion}}'")
+
+
+def test_a_plain_port_of_docker_sockets_is_asked_about_and_a_path_of_daemon_json_may_hold_a_space(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run(
+        "cd /etc/systemd/system; mkdir -p docker.socket.d docker.service.d '/etc/docker two'; "
+        "printf '[Socket]\nListenStream=2375\n' >docker.socket.d/plain.conf; echo '{}' >'/etc/docker two/daemon.json'; "
+        "printf '[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// %s %s\n' "
+        "--containerd=/run/containerd/containerd.sock '\"--config-file=/etc/docker two/daemon.json\"' "
+        ">docker.service.d/two.conf; systemctl daemon-reload; systemctl restart docker.socket docker"
+    )
+    plain = Endpoint(f"tcp://{bench.host.ip}:2375", name="orion")
+    assert probe(plain, 5).state is State.RUNNING
+    running, before = bench.container(), bench.host.snapshot()
+    bench.log = Quiet(True, False)  # the first is about the host's key
+    with pytest.raises(CheckFailed, match="stays as it is") as raised:
+        bench.provision()
+    assert "--yes" in raised.value.hint
+    assert any("docker.socket has the engine listen on [::]:2375 without TLS" in line for line in bench.log.warnings)
+    assert bench.host.snapshot() == before
+    bench.log = Quiet(True, True)
+    bench.provision()
+    bench.log = Quiet()
+    assert bench.is_up
+    assert probe(plain, 5).state is not State.RUNNING
+    assert bench.started() == running
+    assert bench.host.run("test -e /etc/docker/daemon.json", check=False).returncode != 0
+    assert changed(bench.provision()) == []
+    bench.purge()
+    assert bench.host.output("cat '/etc/docker two/daemon.json'") == "{}"
+    assert bench.started() == running
 
 
 # What docker-machine 0.16.2 leaves: its certificates, and its drop-in (libmachine/provision/systemd.go).

@@ -56,7 +56,7 @@ def machine(store: Store, old: OldStore) -> Machine:
 
 
 def carried_out(store: Store, host: RecordedHost, console: Quiet, allowed: Allowed = Allowed()) -> list[Outcome]:  # noqa: B008 - it is frozen
-    world = World(script=lambda _: None, probe=lambda _, __: Probe(State.RUNNING))
+    world = World(lambda _: None, lambda _, __: Probe(State.RUNNING), lambda _, __: None)
     with store.writing("web") as held:
         return Setup(allowed, world=world).carry_out(held, console, host)
 
@@ -98,7 +98,9 @@ def test_who_said_so_before_is_told_and_not_asked(store: Store, allowed: Allowed
 
 def test_a_plan_tells_of_it_and_asks_nobody(store: Store) -> None:
     console, host = Quiet(), DockerMachines()
-    plan = Setup(world=World(script=lambda _: None)).plan(store.read("web"), console, host, store)
+    plan = Setup(world=World(script=lambda _: None, reach=lambda _, __: None)).plan(
+        store.read("web"), console, host, store
+    )
     assert [outcome.title for outcome in plan.outcomes if outcome.changed] == [
         "Configuring the engine and restarting it"
     ]

@@ -30,6 +30,7 @@ from machinectl.machines.engine_options import EngineOptions
 from machinectl.provision import checks, configuration, daemon_json, firewall, installation, undo, unit
 from machinectl.provision.decision import not_applied
 from machinectl.provision.facts import Client, Facts, File, Listener, Lock, Process, Service, Sum, os_release, parse
+from machinectl.provision.side_effects import side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
 from machinectl.ssh.runner import Result
 
@@ -118,7 +119,15 @@ def put(job: Job, path: str) -> bytes:
     [
         (host("docker", uid=1000), "not run as root"),
         (host("docker", init="other"), "neither systemd nor OpenRC"),
-        (host("bare", snap=True), "snap"),
+        (host("bare", snap=True, snap_containers=3), "snap.*its 3 containers and their data would go"),
+        (host("bare", inodes={"/etc": 3}), "takes no more files: /etc has 3 inodes left"),
+        (host("bare", unwritable={"/etc/systemd/system": "read-only"}), "/etc/systemd/system on the host is read-only"),
+        (host("bare", unwritable={"/etc/docker": "immutable"}), "/etc/docker on the host is immutable"),
+        (host("docker", no_way="timed out"), "could not be reached from here: timed out"),
+        (
+            host("docker", no_way="refused", refused=True, firewalls={"iptables": "-A INPUT -j REJECT"}),
+            "could not be reached from here",
+        ),
         (host("bare", podman="/usr/bin/docker"), "podman"),
         (host("bare", packages={"podman-docker": "4.3"}), "podman"),
         (host("bare", podman_socket=True), "Podman answers at /run/docker.sock"),
@@ -210,6 +219,58 @@ def test_a_host_whose_ca_of_ours_was_lost_is_not_taken_for_somebody_else_s() -> 
     other = replace(facts, sums={"/etc/docker/machinectl/ca.pem": Sum("644", 0, 0, "cd")})
     with pytest.raises(CheckFailed, match="another machinectl"):
         checks.check(other, target(own_cas=frozenset({"ab"})))
+
+
+def test_a_refusal_is_no_closed_port_unless_the_firewall_rejects() -> None:
+    silent = {"iptables": "-P INPUT DROP"}
+    checks.check(host("docker", no_way="refused", refused=True), target())
+    checks.check(host("docker", no_way="refused", refused=True, firewalls=silent), target())
+    checks.check(host("docker", no_way="timed out", firewalls=silent), target(), Allowed(open_firewall=True))
+    with pytest.raises(CheckFailed, match="timed out") as raised:
+        checks.check(host("docker", no_way="timed out", firewalls=silent), target(jump=True))
+    assert "iptables -I INPUT" in raised.value.hint
+    assert "--no-provision" in raised.value.hint
+
+
+def test_what_cannot_be_written_is_refused_only_where_something_would_be_written_there() -> None:
+    locked = {"/etc/systemd/system/docker.service.d": "immutable"}
+    drop_ins = frozenset({"/etc/docker", "/etc/systemd/system/docker.service.d"})
+    with pytest.raises(CheckFailed, match="immutable"):
+        configuration.configure(host("docker", unwritable=locked, directories=drop_ins), target())
+    with pytest.raises(CheckFailed, match="read-only"):
+        configuration.configure(host("docker", unwritable={"/etc/docker": "read-only"}), target())
+    plain = with_unit("/usr/bin/dockerd", unwritable=locked, directories=drop_ins)
+    assert configuration.configure(plain, target())
+    off_at_boot = replace(plain, service=Service(loaded=True), unwritable={"/etc/systemd/system": "read-only"})
+    with pytest.raises(CheckFailed, match="/etc/systemd/system"):
+        configuration.configure(off_at_boot, target())
+
+
+def test_a_rootless_engine_beside_a_service_that_is_off_is_a_side_effect() -> None:
+    theirs = Process(7, 1000, "0::/user.slice/user-1000.slice/user@1000.service/app.slice/docker.service")
+    [said] = side_effects(off(processes=(theirs,)))
+    assert "rootless: dockerd runs as user 1000 (process 7)" in said
+    assert side_effects(host("docker", processes=(theirs,))) == ()
+    remapped = Process(8, 100000, f"0::/system.slice/docker-{'a' * 64}.scope")
+    assert side_effects(off(processes=(remapped,))) == ()
+
+
+def test_a_port_of_docker_sockets_is_a_side_effect_until_it_speaks_tls() -> None:
+    listens = ("/run/docker.sock", "[::]:2375")
+    [said] = side_effects(host("docker", socket_listens=listens))
+    assert "[::]:2375 without TLS" in said
+    assert side_effects(host("provisioned", socket_listens=listens)) == ()
+    assert (
+        "[::]:2375 was plain, and speaks TLS from now on" in configured(host("docker", socket_listens=listens)).details
+    )
+
+
+def test_what_cannot_be_written_says_where_to_look() -> None:
+    for said, look in (
+        ("mkdir: /etc/docker: No space left on device", "df -i /etc"),
+        ("mv: Operation not permitted", "lsattr -d /etc/docker"),
+    ):
+        assert look in (not_applied(Result(5, said.encode(), b"")).hint or "")
 
 
 def test_without_an_engine_and_without_leave_to_install_one_there_is_nothing_to_do() -> None:
