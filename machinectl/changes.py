@@ -335,15 +335,16 @@ class ConfigMerged(Known):
 
 @dataclass(frozen=True)
 class LiveRestoreHeld(Known):
-    """An undoing turns live-restore on and off in the daemon.json at `path`, for the sake of running containers.
+    """live-restore was changed in the daemon.json at `path`, so that containers outlive a restart of the engine.
 
-    Whatever it finds there, it was the one who wrote it; `before` is what it shall be in the end, None for not there.
+    `before` is what its owner has there, None for nothing, and `text` the whole file then, None if there was none.
     """
 
     KIND = "live-restore"
 
     path: str
     before: bool | None
+    text: str | None = None
 
     @property
     def about(self) -> str:
@@ -351,21 +352,21 @@ class LiveRestoreHeld(Known):
 
     @property
     def done(self) -> str:
-        return f"turned live-restore on or off in {self.path}, for an undoing that was not finished"
+        return f"changed live-restore in {self.path}, for a restart of the engine"
 
     @property
     def undoing(self) -> str:
         return f"{'not set' if self.before is None else 'on' if self.before else 'off'} again"
 
     def dump(self) -> dict[str, Any]:
-        return {**super().dump(), "before": self.before}
+        return {**super().dump(), "before": self.before, **({} if self.text is None else {"text": self.text})}
 
     @classmethod
     def load(cls, about: str, more: dict[str, Any]) -> Self:
-        before = more.pop("before")
+        before, there = more.pop("before"), more.pop("text", None)
         if not (before is None or isinstance(before, bool)):
             raise TypeError(before)
-        return cls(formed(about, PATH), before, more=more)
+        return cls(formed(about, PATH), before, None if there is None else text(there), more=more)
 
 
 @dataclass(frozen=True)

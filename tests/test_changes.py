@@ -69,6 +69,10 @@ RECORDED = [
         {"kind": "live-restore", "path": "/etc/docker/daemon.json", "before": None},
         LiveRestoreHeld("/etc/docker/daemon.json", None),
     ),
+    (
+        {"kind": "live-restore", "path": "/etc/docker/daemon.json", "before": True, "text": '{"live-restore":true}'},
+        LiveRestoreHeld("/etc/docker/daemon.json", before=True, text='{"live-restore":true}'),
+    ),
 ]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

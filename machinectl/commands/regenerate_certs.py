@@ -21,7 +21,7 @@ from machinectl.hosts.pending import drop, propose, settle_held
 from machinectl.hosts.plan import described, way_in
 from machinectl.hosts.setup import Outcome, Plan, look, make_change, run, target_of, until_it_answers
 from machinectl.hosts.signing import good_client, signed
-from machinectl.hosts.upkeep import before_restart, check_provisioned, ready_to_restart
+from machinectl.hosts.upkeep import before_restart, check_provisioned, restarting
 from machinectl.machines.chosen import chosen
 from machinectl.machines.docker_machine_store import default_root, shared_certificates
 from machinectl.machines.fileset import read_pem
@@ -129,8 +129,10 @@ def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -
     old = Identity.read(held.directory)
     new = renewed(machine, old, renewal)
     target = target_of(machine, new)
-    with as_root(held, console, access) as root:
-        host = ready_to_restart(held, console, root, target, renewal.allowed)
+    with (
+        as_root(held, console, access) as root,
+        restarting(held, console, root, target, renewal.allowed) as host,
+    ):
         check(machine, host, target)
         new_ones = in_place(
             f'Giving the engine of "{machine.name}" new certificates, and restarting it', host, new, target.port
@@ -163,12 +165,12 @@ def plan(store: Store, machine: Machine, console: Console, access: Access, renew
     with logged_in(machine, console, replace(access, lasting=False)) as session:
         root = elevated(session, console, access)
         host = look(root, target.port, console)
-    outcomes, after = before_restart(store, machine, console, host, target, renewal.allowed)
+    outcomes, after, afterwards = before_restart(store, machine, console, host, target, renewal.allowed)
     check(machine, after, target)
     new_ones = in_place("Giving the engine new certificates, and restarting it", after, new, target.port)
     locked_out = ("every other client that was given a certificate is locked out",) if renewal.new_ca else ()
     giving = Outcome(new_ones.title, changed=True, details=(*new_ones.details, *locked_out))
-    return Plan((way_in(session, root), *described(host, target.port)), (*outcomes, giving))
+    return Plan((way_in(session, root), *described(host, target.port)), (*outcomes, giving, *afterwards))
 
 
 def renewed(machine: Machine, old: Identity, renewal: Renewal) -> Identity:

@@ -15,8 +15,18 @@ from machinectl.hosts.each import each, plan_each
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.plan import described, way_in
-from machinectl.hosts.setup import VERIFY_TIMEOUT, Outcome, Plan, look, read, target_of, until_it_answers
-from machinectl.hosts.upkeep import before_restart, ready_to_restart
+from machinectl.hosts.setup import (
+    VERIFY_TIMEOUT,
+    Outcome,
+    Plan,
+    give_back,
+    given_back,
+    look,
+    read,
+    target_of,
+    until_it_answers,
+)
+from machinectl.hosts.upkeep import before_restart, restarting
 from machinectl.provision import distributions, installation
 from machinectl.provision.decision import tail
 from machinectl.provision.job import Job
@@ -93,10 +103,12 @@ def plan(store: Store, machine: Machine, console: Console, access: Access, allow
         after = packages.newest(root, package, before, refresh=False)
     there = (way_in(session, root), *described(host, target.port), f"Package: {package} {before}")
     if after == before:
-        return Plan(there, (Outcome(f"No newer {package} is known on the host", changed=False),))
-    outcomes, _ = before_restart(store, machine, console, host, target, allowed)
+        none = Outcome(f"No newer {package} is known on the host", changed=False)
+        return Plan(there, (none, *given_back(host, target)))
+    outcomes, _, afterwards = before_restart(store, machine, console, host, target, allowed)
     details = concerns(before, after, machine.engine.version, host.dependents)
-    return Plan(there, (*outcomes, Outcome(f"Upgrading {package} to {after}", changed=True, details=tuple(details))))
+    upgrading = Outcome(f"Upgrading {package} to {after}", changed=True, details=tuple(details))
+    return Plan(there, (*outcomes, upgrading, *afterwards))
 
 
 def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) -> None:
@@ -112,17 +124,18 @@ def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) 
             after = packages.newest(root, package, before)
         if after == before:
             console.note(f'"{machine.name}" is up to date: there is no newer {package} than {before}')
+            give_back(held, console, root, host)
             draining.put_back(held, console)
             return
         if not allowed.yes:
             ask_about(console, machine, package, (before, after), host.dependents)
-        host = ready_to_restart(held, console, root, target, allowed)
-        answered = engine.probe(endpoint(machine), VERIFY_TIMEOUT).state is State.RUNNING
-        with draining.drained(held, console, draining.node_id_of(host)):
-            with console.step(f'Upgrading {package} of "{machine.name}" from {before} to {after}'):
-                packages.upgrade(root, package, host.init)
-            now = read(root, target.port)
-            check(root, console, now, endpoint(machine) if answered else None)
+        with restarting(held, console, root, target, allowed) as host:
+            answered = engine.probe(endpoint(machine), VERIFY_TIMEOUT).state is State.RUNNING
+            with draining.drained(held, console, draining.node_id_of(host)):
+                with console.step(f'Upgrading {package} of "{machine.name}" from {before} to {after}'):
+                    packages.upgrade(root, package, host.init)
+                now = read(root, target.port)
+                check(root, console, now, endpoint(machine) if answered else None)
     lost = len(host.containers - now.containers)
     if lost and not host.swarm:
         console.warn(f'{lost} of the containers of "{machine.name}" did not outlive the upgrade')

@@ -10,7 +10,7 @@ from machinectl.changes import ConfigMerged, of_kind
 from machinectl.doctor.check import broken, failed, ok, unknown
 from machinectl.errors import MachineError
 from machinectl.masking import without_secret_of
-from machinectl.provision import configuration, daemon_json
+from machinectl.provision import configuration, daemon_json, restart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,12 +43,12 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
         how = "changed by hand since" if by_hand(host, changes) else "not as it shall be"
         return broken(TITLE, f"{how}: {'; '.join(found)}", f"{read} it up again: machinectl provision {shell.machine}")
     beside = f"; set by others: {', '.join(theirs)}" if theirs else ""
-    if host.edited:
-        restart = shell.service("restart", host.init)
+    if restart.edited(host, target):
+        again = shell.service("restart", host.init)
         return unknown(
             TITLE,
             f"as it was left{beside}; {host.config_path} was changed after the engine was started",
-            f"Have all of it in effect: {restart}",
+            f"Have all of it in effect: {again}",
         )
     return ok(TITLE, f"as it was left{beside}")
 

@@ -10,7 +10,6 @@ from machinectl.atomic import quoted
 from machinectl.doctor.check import broken, ok, unknown
 from machinectl.go.units import memory_size
 from machinectl.provision import checks
-from machinectl.provision.configuration import LIVE_RESTORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,21 +94,26 @@ def service(host: Facts, shell: Shell, *, ours: bool) -> Check:
     return ok(SERVICE, f"{unit} runs" + (", and is started at boot" if host.service.enabled else ""))
 
 
-def live_restore(host: Facts, shell: Shell, *, ours: bool, configured: bool) -> Check:
-    """Whether containers outlive the engine's restart; `configured` is whether daemon.json says so."""
+def live_restore(host: Facts, shell: Shell, *, owed: bool, configured: bool) -> Check:
+    """Whether containers outlive a restart of the engine that is not machinectl's.
+
+    `configured` is whether daemon.json says so, `owed` whether it is not as it was before us, or as it is asked for.
+    """
     if not host.info:
         return unknown(LIVE, "the engine does not say, as it cannot be asked on the host")
-    if host.info.get("LiveRestoreEnabled"):
+    on = bool(host.info.get("LiveRestoreEnabled"))
+    if owed:
+        seen = f"{'on' if on else 'off'}, and not yet as it was before machinectl, or as --engine-opt asks"
+        return unknown(LIVE, seen, f"Have it given back: machinectl provision {shell.machine}")
+    if on:
         return ok(LIVE, "in effect: containers outlive a restart of the engine")
     if host.swarm:
         return unknown(LIVE, "a Swarm node has none: a restart of its engine stops the tasks on it")
-    off = "not in effect: a restart of the engine ends its containers"
     if configured:
         reload = shell.service("reload", host.init)
-        return broken(LIVE, f"{off}, though {host.config_path} asks for it", f"Have that read: {reload}")
-    if ours:
-        return broken(LIVE, off, f"Set it again: machinectl provision {shell.machine}")
-    return unknown(LIVE, off, f'To have it: "{LIVE_RESTORE}": true in {host.config_path}, and a reload')
+        off = f"not in effect, though {host.config_path} asks for it: a restart of the engine stops its containers"
+        return broken(LIVE, off, f"Have that read: {reload}")
+    return ok(LIVE, "off: a restart of the engine stops its containers, except machinectl's own restarts")
 
 
 def health(found: Health, shell: Shell, init: str, interrupted: bool) -> Iterator[Check]:

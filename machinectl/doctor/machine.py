@@ -24,7 +24,7 @@ from machinectl.hosts.setup import target_of
 from machinectl.hosts.states import ASLEEP, driver_or_none, known_state
 from machinectl.machines.record import Phase
 from machinectl.provision import facts as host_facts
-from machinectl.provision import firewall
+from machinectl.provision import firewall, live_restore
 from machinectl.provision import health as host_health
 from machinectl.provision.configuration import LIVE_RESTORE
 from machinectl.provision.configuration import read as read_configuration
@@ -145,7 +145,7 @@ def of_host(machine: Machine, directory: str, inside: Inside, found: Facts) -> I
     elif ours:
         yield against_record(machine, directory, found, shell)
     if found.running:
-        yield host.live_restore(found, shell, ours=ours, configured=is_configured(found))
+        yield host.live_restore(found, shell, owed=is_owed(machine, found), configured=is_configured(found))
     if inside.health:
         yield from host.health(inside.health, shell, found.init, interrupted=found.dpkg_interrupted)
 
@@ -156,6 +156,14 @@ def against_record(machine: Machine, directory: str, found: Facts, shell: Shell)
     except MachineError as exc:
         return failed(configuration.TITLE, exc)
     return configuration.against_record(found, target, machine.changes, shell)
+
+
+def is_owed(machine: Machine, found: Facts) -> bool:
+    """Whether the next run gives live-restore back, or turns it on or off as it is asked for."""
+    try:
+        return live_restore.give_back(found, target_of(machine, Identity())) is not None
+    except MachineError:
+        return False
 
 
 def is_configured(found: Facts) -> bool:

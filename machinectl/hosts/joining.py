@@ -9,17 +9,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
+from machinectl.changes import LiveRestoreHeld, of_kind
 from machinectl.engine import swarm
 from machinectl.errors import MachineError
 from machinectl.hosts import draining
 from machinectl.hosts.access import as_root
 from machinectl.hosts.driven import where
 from machinectl.hosts.endpoint import endpoint
-from machinectl.hosts.setup import look, make_change, read
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.setup import give_back, look, make_change, target_of
 from machinectl.hosts.swarm import Manager, Quorum, answering, keep, learn, until
 from machinectl.machines.swarm_node import MANAGER, SwarmNode, node_of
 from machinectl.machines.swarms import nodes_of
-from machinectl.provision import swarm as live_restore
+from machinectl.provision import live_restore
+from machinectl.provision.firewall import blocking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.access import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
-    from machinectl.provision.job import Remote
+    from machinectl.provision.facts import Facts
 
 # How long a node is given to be heard of as what it has become. Seconds.
 HEARD_WITHIN = 30.0
@@ -217,17 +220,17 @@ class Leaving:
         keep(held, None)
 
     def _live_restore_back(self, held: Held, console: Console) -> None:
-        """Turn live-restore on again where it was turned off for the swarm; what keeps from that is a warning."""
+        """Turn live-restore on again if it was turned off for the swarm; what keeps from that is a warning."""
         ssh = ssh_of(held.machine)
         if not held.machine.changes or ssh is None:
             return
         try:
             with as_root(held, console, self.access, ssh=ssh) as root:
-                take_again(held, console, root)
+                give_back(held, console, root)
         except MachineError as exc:
             console.warn(
-                f'live-restore is not on again on the host of "{held.name}": {exc.cause}\n'
-                f"Have it on: machinectl provision {held.name}"
+                f'live-restore is not as it was on the host of "{held.name}": {exc.cause}\n'
+                f"Have it given back: machinectl provision {held.name}"
             )
 
 
@@ -357,12 +360,13 @@ def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Memb
         if root is None:
             yield
             return
-        host = look(root, port_of(held.machine), console)
-        if ports := live_restore.blocked(host, swarm.PORTS):
+        target = target_of(held.machine, Identity())
+        host = look(root, target.port, console)
+        if ports := blocked(host):
             console.warn(
                 f'A firewall on the host of "{held.name}" keeps other nodes from {", ".join(ports)}: let them through'
             )
-        decision = live_restore.let_go(host)
+        decision = live_restore.let_go(host, target)
         if decision:
             with console.step(decision.title):
                 make_change(held, root, decision)
@@ -370,24 +374,20 @@ def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Memb
             yield
         except MachineError:
             if decision:
-                take_again(held, console, root)
+                give_back(held, console, root)
             raise
         except KeyboardInterrupt:
-            if decision:
-                console.warn(f'live-restore is off on the host of "{held.name}": machinectl provision {held.name}')
+            if of_kind(held.machine.changes, LiveRestoreHeld):
+                console.warn(
+                    f'live-restore is off on the host of "{held.name}"\n'
+                    f"Have it on again: machinectl provision {held.name}"
+                )
             raise
 
 
-def take_again(held: Held, console: Console, root: Remote) -> None:
-    """Turn live-restore on again where we had turned it off. Raises MachineError."""
-    decision = live_restore.take_again(read(root, port_of(held.machine)), held.machine.changes)
-    if decision:
-        with console.step(decision.title):
-            make_change(held, root, decision)
-
-
-def port_of(machine: Machine) -> int:
-    return engine_url.parse(machine.url).port or engine_url.TLS_PORT
+def blocked(host: Facts) -> list[str]:
+    """The ports, as 2377/tcp, that a host's firewall keeps other nodes from."""
+    return [f"{port}/{protocol}" for port, protocol in swarm.PORTS if blocking(host, port, protocol)]
 
 
 def ssh_of(machine: Machine) -> SSHEndpoint | None:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs, engine
 from machinectl import url as engine_url
-from machinectl.changes import CaGiven, ConfigMerged, KeyLetIn, PackageInstalled, PortOpened, Unknown, of_kind
+from machinectl.changes import (
+    CaGiven,
+    KeyLetIn,
+    LiveRestoreHeld,
+    PackageInstalled,
+    PortOpened,
+    Unknown,
+    merged,
+    of_kind,
+)
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.hosts import draining
@@ -28,12 +37,12 @@ from machinectl.hosts.pending import drop, propose, settle_held
 from machinectl.hosts.plan import described, diff, rehearse
 from machinectl.hosts.signing import made_good
 from machinectl.machines.record import PROVISION, Phase
-from machinectl.provision import checks, docker_machine, facts, firewall, installation, undo
+from machinectl.provision import checks, docker_machine, facts, firewall, installation, live_restore, undo
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.download import script
 from machinectl.provision.side_effects import side_effects
 from machinectl.provision.steps import steps
-from machinectl.provision.target import INSTALL_URL, NOTHING_SPECIAL, Allowed, Target
+from machinectl.provision.target import INSTALL_URL, NOTHING_SPECIAL, Allowed, Target, recorded
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -117,7 +126,7 @@ class Setup:
         for effect in side_effects(host):
             console.warn(effect)
         there = described(host, target.port)
-        has_engine = bool(host.dockerd)
+        has_engine, changes = bool(host.dockerd), machine.changes
         allowed = draining.allowed(store, machine, host, self.allowed)
         outcomes = []
         for step in steps(self.world.script):
@@ -131,9 +140,10 @@ class Setup:
                 if rehearsal := decision.rehearsal:
                     rehearsal.judge(remote.run(rehearsal.command, check=False))
                 outcome = replace(outcome, details=(*outcome.details, *diff(host, decision)))
-                host = decision.after
+                host, changes = decision.after, merged(changes, decision.changes)
+                target = recorded(target, changes)
             outcomes.append(outcome)
-        return Plan(there, tuple(outcomes))
+        return Plan(there, (*outcomes, *given_back(host, target)))
 
     def carry_out(self, held: Held, console: Console, remote: Remote) -> list[Outcome]:
         """Make the machine's host an engine host, or raise MachineError.
@@ -158,7 +168,7 @@ class Setup:
             agree_to_side_effects(console, held.machine, host, self.allowed)
         allowed = draining.allowed(held.store, held.machine, host, self.allowed)
         outcomes = []
-        with ExitStack() as meanwhile:
+        with borrowing(held, console, remote), ExitStack() as meanwhile:
             for step in steps(self.world.script):
                 decision = step.decide(host, target, allowed)
                 warned(console, decision)
@@ -176,11 +186,14 @@ class Setup:
                 with console.step(decision.title), kept(held, identity):
                     make_change(held, remote, decision)
                     host = read(remote, target.port) if decision.unforeseen else decision.after
+                target = recorded(target, held.machine.changes)
             identity.keep(held)
             drop(held)
             url = self.url or held.machine.url
             with console.step(f"Asking the engine for its version at {url}"):
                 verify(held.machine, url, console, host, target, self.world)
+            # While it is borrowed, the machine is not ready.
+            outcomes += give_back(held, console, remote, host)
             learn(held, host, url)
         if host.swarm or held.machine.swarm:
             joined(held)
@@ -219,7 +232,7 @@ def target_of(machine: Machine, identity: Identity, at: str = "") -> Target:
     url = engine_url.parse(at or machine.url)
     asked = machine.engine
     asked.check()
-    return Target(
+    target = Target(
         address=url.host,
         port=url.port or engine_url.TLS_PORT,
         bind=asked.bind,
@@ -236,8 +249,8 @@ def target_of(machine: Machine, identity: Identity, at: str = "") -> Target:
         insecure_registries=asked.insecure_registries,
         registry_mirrors=asked.registry_mirrors,
         storage_driver=asked.storage_driver,
-        earlier=next(iter(of_kind(machine.changes, ConfigMerged)), None),
     )
+    return recorded(target, machine.changes)
 
 
 def looked_at(remote: Remote, target: Target, console: Console) -> Facts:
@@ -271,23 +284,24 @@ def purge(
     check_not_lost(held.store, machine, host)
     allowed = draining.allowed(held.store, machine, host, allowed)
     outcomes = []
-    for step in undo.steps(purge_engine=purge_engine, allowed=allowed, os=target.os):
-        decision = step(host, machine.changes)
-        if decision is None:
-            continue
-        warned(console, decision)
-        node = draining.node_id_of(host) if decision.job.restarts else ""
-        with draining.drained(held, console, node), console.step(decision.title):
-            result = make_change(held, remote, decision)
-            # Read anew: a container may have been started meanwhile.
-            host = read(remote, target.port)
-        if remark := decision.remark(result):
-            console.note(remark)
-        outcomes.append(Outcome(decision.title, changed=True, details=decision.details))
-        left_out = [change for change in machine.changes if change not in decision.undone]
-        if left_out != list(machine.changes):
-            machine.changes = left_out
-            held.write()
+    with borrowing(held, console, remote):
+        for step in undo.steps(purge_engine=purge_engine, allowed=allowed, os=target.os):
+            decision = step(host, machine.changes)
+            if decision is None:
+                continue
+            warned(console, decision)
+            node = draining.node_id_of(host) if decision.job.restarts else ""
+            with draining.drained(held, console, node), console.step(decision.title):
+                result = make_change(held, remote, decision)
+                # Read anew: a container may have been started meanwhile.
+                host = read(remote, target.port)
+            if remark := decision.remark(result):
+                console.note(remark)
+            outcomes.append(Outcome(decision.title, changed=True, details=decision.details))
+            left_out = [change for change in machine.changes if change not in decision.undone]
+            if left_out != list(machine.changes):
+                machine.changes = left_out
+                held.write()
     for remark in undo.left(host, machine.changes, purge_engine=purge_engine):
         console.note(remark)
     machine.changes = staying(machine.changes, purge_engine=purge_engine)
@@ -367,6 +381,62 @@ def read(remote: Remote, port: int) -> Facts:
     """What the host is like now."""
     result = remote.run(facts.command(port), timeout=READ_TIMEOUT, check=False)
     return facts.parse(result.stdout)
+
+
+@contextmanager
+def borrowing(held: Held, console: Console, remote: Remote) -> Iterator[None]:
+    """Give live-restore back if what is done meanwhile fails; where it is done, that is the caller's (`give_back`)."""
+    try:
+        yield
+    except MachineError:
+        if of_kind(held.machine.changes, LiveRestoreHeld):
+            give_back(held, console, remote)
+        raise
+    except KeyboardInterrupt:
+        if of_kind(held.machine.changes, LiveRestoreHeld):
+            console.warn(
+                f'live-restore is not as it was on the host of "{held.name}"\n'
+                f"Have it given back: machinectl provision {held.name}"
+            )
+        raise
+
+
+def give_back(held: Held, console: Console, remote: Remote, host: Facts | None = None) -> list[Outcome]:
+    """Have live-restore as its owner has it, or as it is asked for, where it is not; what keeps from that is a warning.
+
+    `host` is what is known of the host; it is looked at anew if the record says that there is something to give back.
+    """
+    machine = held.machine
+    target = target_of(machine, Identity())
+    try:
+        if live_restore.is_on_record(machine.changes):
+            host = read(remote, target.port)
+        if host is None:
+            return []
+        decision = live_restore.give_back(host, target)
+        if decision:
+            with console.step(decision.title):
+                make_change(held, remote, decision)
+            host, target = decision.after, recorded(target, machine.changes)
+        changes = live_restore.settled(host, target, machine.changes)
+    except MachineError as exc:
+        console.warn(
+            f'live-restore is not as it was on the host of "{machine.name}": {exc.cause}\n'
+            f"Try again: machinectl provision {machine.name}"
+        )
+        return []
+    if changes != tuple(machine.changes):
+        machine.changes = changes
+        held.write()
+    return [Outcome(decision.title, changed=True, details=decision.details)] if decision else []
+
+
+def given_back(host: Facts, target: Target) -> list[Outcome]:
+    """What `give_back` would do, for --dry-run."""
+    decision = live_restore.give_back(host, target)
+    if decision is None:
+        return []
+    return [Outcome(decision.title, changed=True, details=(*decision.details, *diff(host, decision)))]
 
 
 def make_change(held: Held, remote: Remote, decision: Decision) -> Result:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from machinectl.changes import merged
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts import draining
 from machinectl.hosts.driven import ssh_endpoint
 from machinectl.hosts.plan import diff
-from machinectl.hosts.setup import Outcome, look, make_change, read
+from machinectl.hosts.setup import Outcome, borrowing, give_back, given_back, look, make_change, read
 from machinectl.machines.record import Phase
-from machinectl.provision import checks, configuration, hiding, restart
-from machinectl.provision.target import DRAIN_BY_HAND
+from machinectl.provision import checks, configuration, hiding, live_restore, restart
+from machinectl.provision.target import DRAIN_BY_HAND, recorded
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from machinectl.console import Console
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     from machinectl.provision.target import Allowed, Target
 
 # What makes an engine ready to be restarted, in this order.
-BEFORE_RESTART = (configuration.recover, configuration.keep_containers)
+BEFORE_RESTART = (configuration.recover, live_restore.borrow)
 
 
 def check_provisioned(machine: Machine) -> None:
@@ -37,6 +41,14 @@ def check_provisioned(machine: Machine) -> None:
             f'"{machine.name}" is not spoken to over TLS ({machine.url or "it has no URL"})',
             f"Set its engine up for it: machinectl provision {machine.name}",
         )
+
+
+@contextmanager
+def restarting(held: Held, console: Console, remote: Remote, target: Target, allowed: Allowed) -> Iterator[Facts]:
+    """Hand out a host whose engine can be restarted meanwhile (`ready_to_restart`), and give live-restore back."""
+    with borrowing(held, console, remote):
+        yield ready_to_restart(held, console, remote, target, allowed)
+    give_back(held, console, remote)
 
 
 def ready_to_restart(held: Held, console: Console, remote: Remote, target: Target, allowed: Allowed) -> Facts:
@@ -61,8 +73,12 @@ def ready_to_restart(held: Held, console: Console, remote: Remote, target: Targe
 
 def before_restart(
     store: Store, machine: Machine, console: Console, host: Facts, target: Target, allowed: Allowed
-) -> tuple[list[Outcome], Facts]:
-    """What `ready_to_restart` and a drain would do, and what the host would be like then. Raises CheckFailed."""
+) -> tuple[list[Outcome], Facts, list[Outcome]]:
+    """What `restarting` and a drain would do before, what the host would be like then, and what would be done after it.
+
+    Raises CheckFailed.
+    """
+    changes = machine.changes
     allowed = draining.allowed(store, machine, host, allowed)
     check_restart(machine.name, console, host, target, allowed)
     by = draining.foretold(store, machine, host) if host.swarm else ""
@@ -71,8 +87,8 @@ def before_restart(
         decision = decide(host, target)
         if decision:
             outcomes.append(Outcome(decision.title, changed=True, details=(*decision.details, *diff(host, decision))))
-            host = decision.after
-    return outcomes, host
+            host, changes = decision.after, merged(changes, decision.changes)
+    return outcomes, host, given_back(host, recorded(target, changes))
 
 
 def check_restart(name: str, console: Console, host: Facts, target: Target, allowed: Allowed) -> None:

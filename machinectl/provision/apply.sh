@@ -4,13 +4,15 @@
 # $init; $action (restart, reload, none); $port that must be listened on (in hexadecimal, or empty); $socket on which an
 # engine must answer that tells nobody when it is ready (or empty); $validate, a command that judges the new files;
 # $live_restore that a reload must lead to (true, false, or empty); $enable the service (or empty);
-# $directories that are removed in the end if they are empty.
+# $directories that are removed in the end if they are empty; $afterwards ("MODE PATH" or empty), a file that takes its place
+# when the engine has taken the others, and of which it is not told.
 # Ends with 0; 3: put back, the engine runs as before; 4: put back, and it does not run; 5: nothing could be written;
 # 6: put back, the engine did not take the reload; 7: put back, dockerd refuses the new files. 6 and 7 restart nothing.
 umask 077
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
 : "${init?}" "${action?}" "${port?}" "${socket?}" "${validate?}" "${live_restore?}" "${enable?}" "${directories?}"
+: "${afterwards?}"
 own=/etc/docker/machinectl
 there=$own/transaction
 begun=$(date +%s)
@@ -42,7 +44,18 @@ restart() {
     timeout 300 systemctl "$@" docker.service
 }
 
+# Until the engine answers, a reload ends it. One that tells when it is ready (no $socket) is ready by now.
+ready() {
+    tries=0
+    until [ -z "$socket" ] || engine_info >/dev/null || [ $tries -ge 300 ]; do
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+    socket=''
+}
+
 act() {
+    [ "$1" != reload ] || ready
     case $init:$1 in
     systemd:restart) restart ;;
     systemd:reload) systemctl reload docker.service 2>/dev/null || kill -HUP "$(engine_process)" ;;
@@ -66,7 +79,7 @@ listening() {
         END { exit !found }' /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
-# Until it answers, a reload ends it; without a client, its journal says so.
+# Without a client, its journal says so.
 answering() {
     [ "$socket" ] || return 0
     if command -v docker >/dev/null; then
@@ -126,6 +139,15 @@ real() { if [ -L "$1" ]; then readlink -f "$1"; else printf '%s\n' "$1"; fi; }
 keep_owner() {
     case $1 in $own/*) return ;; esac
     [ ! -e "$1" ] || chown "$(stat -c %u:%g "$1")" "$2"
+}
+
+place_afterwards() {
+    [ "$afterwards" ] || return 0
+    path=$(real "${afterwards#* }")
+    case $afterwards in "- "*) rm -f "$path"; return ;; esac
+    chmod "${afterwards%% *}" afterwards && keep_owner "$path" afterwards && install_file afterwards "$path" && return
+    echo "$path cannot be written"
+    return 1
 }
 
 put_back() {
@@ -219,9 +241,10 @@ sh -c "${validate:-:}" >validated 2>&1 &
 { [ "$action" != restart ] && ! grep -q '\.conf$' manifest; } || reread
 if ! wait $! && ! grep -q 'unknown flag: --validate' validated; then
     cat validated
-    take_back validate
+    # An engine that is not restarted need not take them.
+    [ "$action" = none ] || take_back validate
 fi
-if [ "$action" = none ] || { act "$action" && came_up && keeps_containers; }; then
+if [ "$action" = none ] || { act "$action" && came_up && keeps_containers && place_afterwards; }; then
     [ -z "$enable" ] || case $init in
     systemd) systemctl -q enable docker.service ;;
     *) rc-update -q add docker default ;;

@@ -18,7 +18,7 @@ from machinectl.provision.job import Job, NewFile, apply
 from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from machinectl.changes import Change
@@ -36,7 +36,7 @@ CERTIFICATES = {"ca.pem": "644", "server.pem": "600"}
 KEY_OF_0_1 = "server-key.pem"
 LIVE_RESTORE = "live-restore"
 # The keys that are not an engine option of anybody's.
-OURS = TLS_FLAGS | {"hosts", LIVE_RESTORE}
+OURS = TLS_FLAGS | {"hosts"}
 
 
 def recover(facts: Facts, _: Target, __: Allowed = NOTHING_SPECIAL) -> Decision | None:
@@ -55,54 +55,13 @@ def recover(facts: Facts, _: Target, __: Allowed = NOTHING_SPECIAL) -> Decision 
     )
 
 
-def keep_containers(facts: Facts, _: Target, __: Allowed = NOTHING_SPECIAL) -> Decision | None:
-    """Turn live-restore on by a reload, before anything restarts the engine under running containers.
-
-    A reload with `hosts` added while -H is on the command line is refused as a whole, so this comes first and alone.
-    """
-    before = read(facts)
-    if not (facts.containers and facts.running) or facts.swarm or keeps_running(facts, before):
-        return None
-    if any(flag.name == LIVE_RESTORE and flag.value == "false" for flag in flags_now(facts)):
-        raise CheckFailed(
-            f"dockerd is started with --{LIVE_RESTORE}=false on the host: no reload keeps its containers running",
-            f"Take --{LIVE_RESTORE} out of docker.service or its environment on the host, and restart the engine",
-        )
-    new = daemon_json.dump(daemon_json.merged(before, {LIVE_RESTORE: True}), content(facts))
-    return Decision(
-        title=f"Keeping {count(facts)} running: live-restore, by a reload",
-        details=(f'{facts.config_path}: "{LIVE_RESTORE}": true', "reload docker.service"),
-        job=apply(
-            [*backup(facts), NewFile(facts.config_path, mode(facts), new)],
-            init=facts.init,
-            action="reload",
-            validate=validate(facts, flags_now(facts)),
-            live_restore="true",
-            directories=absent(facts),
-        ),
-        after=replace(
-            facts,
-            files={**facts.files, facts.config_path: File(mode(facts), 0, 0, new)},
-            info={**facts.info, "LiveRestoreEnabled": True},
-            backup=facts.backup or (f"{facts.config_path}.before-machinectl" if facts.config else ""),
-        ),
-        failure=not_applied,
-        changes=(*directories(facts), *backed_up(facts), config_change(facts, {LIVE_RESTORE: True}, new)),
-    )
-
-
-def keeps_running(facts: Facts, config: dict[str, Any]) -> bool:
-    """Whether the running engine has live-restore on; where it cannot be asked, its configuration is believed."""
-    return bool(facts.info.get("LiveRestoreEnabled") if facts.info else config.get(LIVE_RESTORE))
-
-
 def count(facts: Facts) -> str:
     number = len(facts.containers)
     return f"{number} container{'s' if number != 1 else ''}"
 
 
 class Goal(NamedTuple):
-    """The engine's configuration as it shall be."""
+    """The engine's configuration for its next start: as it shall be, but for live-restore (see live_restore.py)."""
 
     # Our keys in daemon.json, and the whole of it.
     ours: dict[str, Any]
@@ -132,10 +91,10 @@ def goal(facts: Facts, target: Target) -> Goal:
     kept = [flag for flag in flags if flag.name not in TAKEN_OVER]
     flagged = [flag.value for flag in flags if flag.name == "host"]
     hosts, secured = listeners(flagged, without_ours(facts, target, before, flagged), target, flags)
-    ours = our_keys(facts, target, before, hosts, kept)
+    ours = our_keys(facts, target, before, hosts)
     lists = both_say(kept, before, {**before, **ours}) if facts.unit else {}
     if lists:
-        ours = lists | our_keys(facts, target, {**before, **lists}, hosts, kept)
+        ours = lists | our_keys(facts, target, {**before, **lists}, hosts)
         kept = [flag for flag in kept if flag.name not in daemon_json.LISTS or key_of(flag) not in lists]
     ours = {key: value for key, value in ours.items() if key in before or not says(kept, key, value)}
     clashes = sorted({flag.name for flag in kept if daemon_json.key_of(flag.name) in ours})
@@ -145,6 +104,11 @@ def goal(facts: Facts, target: Target) -> Goal:
             f"Take --{clashes[0]} out of the unit (systemctl edit docker.service), or leave the option out here",
         )
     after = daemon_json.merged(before, ours)
+    if without_live_restore(after) == without_live_restore(there):
+        # live-restore alone takes no restart.
+        after = there
+    elif holds_containers(facts) and not any(flag.name == LIVE_RESTORE for flag in kept):
+        after[LIVE_RESTORE] = True
     text = content(facts)
     if not text or after != there:
         text = daemon_json.dump(daemon_json.ordered(after, there), text)
@@ -164,12 +128,30 @@ def check_seen(facts: Facts, flags: list[unit.Flag]) -> None:
 
 
 def without_unasked(facts: Facts, target: Target, config: dict[str, Any]) -> dict[str, Any]:
-    """daemon.json without the engine options that were put there earlier: those that are asked still come again."""
-    earlier = target.earlier
-    if earlier is None or earlier.path != facts.config_path:
-        return config
-    options = {key: value for key, value in earlier.ours.items() if key not in OURS}
-    return daemon_json.put_back(config, daemon_json.parse(earlier.bytes_before, earlier.path), options)
+    """daemon.json without the engine options that were put there earlier: those that are asked still come again.
+
+    Of live-restore it has what the owner has there.
+    """
+    earlier, borrowed = target.earlier, target.borrowed
+    if earlier and earlier.path == facts.config_path:
+        options = {key: value for key, value in earlier.ours.items() if key not in OURS}
+        config = daemon_json.put_back(config, daemon_json.parse(earlier.bytes_before, earlier.path), options)
+    return with_live_restore(config, borrowed.before) if borrowed and borrowed.path == facts.config_path else config
+
+
+def with_live_restore(config: Mapping[str, Any], value: Any) -> dict[str, Any]:
+    """The same with a value of live-restore, or with None without it."""
+    return {**config, LIVE_RESTORE: value} if value is not None else without_live_restore(config)
+
+
+def without_live_restore(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What else daemon.json says."""
+    return {key: value for key, value in config.items() if key != LIVE_RESTORE}
+
+
+def holds_containers(facts: Facts) -> bool:
+    """Whether containers run that the engine's start ends without live-restore. A Swarm node never has that."""
+    return bool(facts.containers) and not facts.swarm
 
 
 def both_say(kept: list[unit.Flag], before: Mapping[str, Any], keys: Container[str]) -> dict[str, list[Any]]:
@@ -281,9 +263,7 @@ def is_everywhere(host: str) -> bool:
     return address in {"", "0.0.0.0", "[::]", "::"}  # noqa: S104 - what is looked for
 
 
-def our_keys(
-    facts: Facts, target: Target, before: dict[str, Any], hosts: list[str], kept: list[unit.Flag]
-) -> dict[str, Any]:
+def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[str]) -> dict[str, Any]:
     """The keys of daemon.json that we set."""
     ours: dict[str, Any] = daemon_json.options(target.options, before)
     ours["hosts"] = hosts
@@ -293,10 +273,8 @@ def our_keys(
     if before.get("tls") is False:
         ours["tls"] = True
     # The two exclude each other: on a Swarm node, dockerd would not start again.
-    if facts.swarm and before.get(LIVE_RESTORE):
+    if facts.swarm and (before | ours).get(LIVE_RESTORE):
         ours[LIVE_RESTORE] = False
-    if not facts.swarm and not any(flag.name == LIVE_RESTORE for flag in kept):
-        ours[LIVE_RESTORE] = True
     if target.labels:
         ours["labels"] = daemon_json.labelled(before.get("labels"), target.labels)
     for key, more in (
@@ -349,7 +327,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
             enable=not facts.service.enabled,
             directories=absent(facts),
         ),
-        after=facts,
+        after=started_with(facts, files, wanted),
         failure=not_applied,
         changes=changes(facts, wanted, files),
         warnings=(
@@ -376,7 +354,8 @@ def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
             files.append(NewFile(wanted.drop_in_path, "644", wanted.drop_in))
     files += [NewFile(path) for path in drop_ins]
     if content(facts) != wanted.config:
-        files += [*backup(facts), NewFile(facts.config_path, mode(facts), wanted.config)]
+        files += [] if target.earlier else backup(facts)
+        files.append(NewFile(facts.config_path, mode(facts), wanted.config))
     if environment is None and unit.ENVIRONMENT_FILE in facts.sums:
         files.append(NewFile(unit.ENVIRONMENT_FILE))
     if f"{OWN_DIRECTORY}/{KEY_OF_0_1}" in facts.sums:
@@ -406,10 +385,8 @@ def news(facts: Facts, wanted: Goal) -> dict[str, Any]:
 
 
 def flags_now(facts: Facts) -> list[unit.Flag]:
-    """The flags that dockerd is started with as the host is: without those that our drop-in takes out."""
-    flags = unit.all_flags(facts.unit, facts.environment) if facts.unit else openrc_flags(facts)
-    ours = any(unit.is_ours(path) for path, _ in unit.sources(facts.unit, ours=True))
-    return [flag for flag in flags if not (ours and flag.name in TAKEN_OVER)]
+    """The flags that dockerd is started with as the host is, with our drop-in where that is there."""
+    return unit.all_flags(facts.unit, facts.environment, ours=True) if facts.unit else openrc_flags(facts)
 
 
 def validate(facts: Facts, flags: list[unit.Flag]) -> str:
@@ -423,13 +400,52 @@ def validate(facts: Facts, flags: list[unit.Flag]) -> str:
     return shlex.join([facts.dockerd, "--validate", f"--config-file={facts.config_path}", *words])
 
 
+def unannounced(facts: Facts, config: bytes | None, flags: Sequence[unit.Flag]) -> str:
+    """The socket on which to ask an engine that does not tell when it is ready (Type=simple, OpenRC); "" for others.
+
+    Before it is, a reload would end it.
+    """
+    if facts.unit and unit.settings(facts.unit, "Type")[-1:] in (["notify"], ["notify-reload"]):
+        return ""
+    hosts = daemon_json.parse(config, facts.config_path).get("hosts")
+    given = [flag.value for flag in flags if flag.name == "host"]
+    for host in hosts if isinstance(hosts, list) and hosts else given or [DEFAULT_HOST]:
+        scheme, _, path = str(host).partition("://")
+        if scheme == "unix":
+            return path
+        if scheme == "fd":
+            return DEFAULT_HOST.removeprefix("unix://")
+    return ""
+
+
+def with_files(facts: Facts, files: Sequence[NewFile]) -> Facts:
+    """The host when these files are in place."""
+    gone = {file.path for file in files if file.content is None}
+    new = {file.path: File(file.mode, 0, 0, file.content) for file in files if file.content is not None}
+    copy = f"{facts.config_path}.before-machinectl"
+    return replace(
+        facts,
+        files={path: file for path, file in facts.files.items() if path not in gone} | new,
+        sums={path: file for path, file in facts.sums.items() if path not in gone},
+        backup=copy if copy in new else "" if facts.backup in gone else facts.backup,
+    )
+
+
+def started_with(facts: Facts, files: Sequence[NewFile], wanted: Goal) -> Facts:
+    """The host when its engine has started with what is wanted."""
+    after = with_files(facts, [file for file in files if file.path.startswith(facts.config_path)])
+    if not facts.info or any(flag.name == LIVE_RESTORE for flag in wanted.flags):
+        return after
+    return replace(after, info={**facts.info, "LiveRestoreEnabled": bool(read(after).get(LIVE_RESTORE))})
+
+
 def changes(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Change, ...]:
     """What is changed on the host, for the record: enough to undo it."""
     found: list[Change] = [*directories(facts)]
     for file in files:
         if file.path == facts.config_path:
-            found += [*backed_up(facts), config_change(facts, wanted.ours, wanted.config)]
-        elif file.content is not None and not file.path.endswith(".before-machinectl"):
+            found.append(config_change(facts, wanted.ours, wanted.config))
+        elif file.content is not None:
             found.append(FileMade(file.path))
         if file.path == f"{OWN_DIRECTORY}/ca.pem" and file.content is not None:
             # By it a later run, with another CA, knows that this one was ours.

@@ -91,6 +91,11 @@ class NewFile:
     mode: str = "644"
     content: bytes | None = field(default=None, repr=False)
 
+    @property
+    def line(self) -> str:
+        """The file in a manifest."""
+        return f"{'-' if self.content is None else self.mode} {self.path}"
+
 
 def apply(
     files: list[NewFile],
@@ -103,10 +108,16 @@ def apply(
     live_restore: str = "",
     enable: bool = False,
     directories: tuple[str, ...] = (),
+    afterwards: NewFile | None = None,
 ) -> Job:
-    """The job that puts files in place and lets the engine take them, or puts back what was there (apply.sh)."""
-    manifest = "".join(f"{file.mode if file.content is not None else '-'} {file.path}\n" for file in files)
+    """The job that puts files in place and lets the engine take them, or puts back what was there (apply.sh).
+
+    `afterwards` takes the place of one of them, and the engine is not told.
+    """
+    manifest = "".join(f"{file.line}\n" for file in files)
     contents = {str(number): file.content or b"" for number, file in enumerate(files, 1)}
+    if afterwards:
+        contents["afterwards"] = afterwards.content or b""
     variables = {
         "init": init,
         "action": action,
@@ -116,5 +127,6 @@ def apply(
         "live_restore": live_restore,
         "enable": "yes" if enable else "",
         "directories": " ".join(directories),
+        "afterwards": afterwards.line if afterwards else "",
     }
     return Job("apply.sh", variables, {"manifest": manifest.encode(), **contents}, "engine.sh")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.provision import checks, configuration, firewall, installation
+from machinectl.provision import checks, configuration, firewall, installation, live_restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ def steps(script: Callable[[str], bytes | None]) -> tuple[Step, ...]:
         Step("Put back what an interrupted run left", configuration.recover),
         Step("Check the host", checked),
         Step("Install Docker Engine", lambda facts, target, _: installation.decide(facts, target, script)),
-        Step("Keep running containers running", configuration.keep_containers),
+        Step("Keep running containers running", containers_kept),
         Step("Configure the engine", configuration.configure),
         Step("Open the firewall", firewall.open_port),
     )
@@ -38,3 +38,8 @@ def checked(facts: Facts, target: Target, allowed: Allowed) -> None:
     checks.check(facts, target, allowed)
     if facts.dockerd:
         configuration.configure(facts, target, allowed)
+
+
+def containers_kept(facts: Facts, target: Target, allowed: Allowed) -> Decision | None:
+    """live-restore is borrowed if the next step restarts the engine."""
+    return live_restore.borrow(facts, target) if configuration.configure(facts, target, allowed) else None

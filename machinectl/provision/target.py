@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from machinectl.changes import ConfigMerged, LiveRestoreHeld, of_kind
 from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from machinectl.changes import ConfigMerged
+    from machinectl.changes import Change
 
 INSTALL_URL = "https://get.docker.com"
 PROXIES = {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"}
@@ -73,6 +74,8 @@ class Target:
     storage_driver: str = ""
     # What was put into daemon.json for this machine so far: of it goes what is not asked any more.
     earlier: ConfigMerged | None = field(default=None, repr=False)
+    # live-restore, if it is not in daemon.json as its owner has it.
+    borrowed: LiveRestoreHeld | None = field(default=None, repr=False)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -91,3 +94,13 @@ class Target:
         every = "[::]" if ":" in self.address else "0.0.0.0"  # noqa: S104 - a host on a LAN is reached from it
         bind = self.bind or every
         return f"tcp://{f'[{bind}]' if ':' in bind and not bind.startswith('[') else bind}:{self.port}"
+
+
+def recorded(target: Target, changes: Iterable[Change]) -> Target:
+    """The same for a machine with these changes on record."""
+    known = tuple(changes)
+    return replace(
+        target,
+        earlier=next(iter(of_kind(known, ConfigMerged)), None),
+        borrowed=next(iter(of_kind(known, LiveRestoreHeld)), None),
+    )

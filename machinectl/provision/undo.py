@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from machinectl.changes import (
@@ -26,13 +27,35 @@ from machinectl.changes import (
     of_kind,
 )
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.provision import checks, configuration, daemon_json, distributions, firewall, hiding, restart, unit
-from machinectl.provision.configuration import LIVE_RESTORE, TLS_FLAGS, content, count, keeps_running, mode, read
-from machinectl.provision.decision import Decision, interrupted, not_applied, tail
-from machinectl.provision.facts import OWN_DIRECTORY, Facts, File
+from machinectl.provision import (
+    checks,
+    configuration,
+    daemon_json,
+    distributions,
+    firewall,
+    hiding,
+    live_restore,
+    restart,
+    unit,
+)
+from machinectl.provision.configuration import (
+    LIVE_RESTORE,
+    TLS_FLAGS,
+    content,
+    count,
+    holds_containers,
+    mode,
+    read,
+    unannounced,
+    with_files,
+    with_live_restore,
+    without_live_restore,
+)
+from machinectl.provision.decision import Decision, EngineDown, interrupted, not_applied, tail
+from machinectl.provision.facts import OWN_DIRECTORY, Facts
 from machinectl.provision.installation import complaints
 from machinectl.provision.job import Job, NewFile, Result, apply
-from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL, Allowed, Target
+from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL, Allowed, Target, recorded
 
 # What one comes to on a host as it is now, by the changes on record.
 Undoing = Callable[[Facts, Sequence[Change]], Decision | None]
@@ -47,7 +70,7 @@ def steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = "
         stopped,
         containers_kept,
         taken_out,
-        live_restore_off,
+        live_restore_as_it_was,
         config_back,
         service_disabled,
         ports_closed,
@@ -120,8 +143,7 @@ def not_stopped(result: Result) -> MachineError:
 
 def containers_kept(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """Turn live-restore on where it is not in effect, before the engine is restarted: as in setting up."""
-    decision = configuration.keep_containers(facts, NO_TARGET) if restarts(facts, changes) else None
-    return decision and replace(decision, changes=(*decision.changes, *held(facts, changes)))
+    return live_restore.borrow(facts, recorded(NO_TARGET, changes)) if restarts(facts, changes) else None
 
 
 def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
@@ -130,7 +152,8 @@ def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         return None
     last = original = config_before(facts, changes)
     if keeping(facts, changes) and original_live_restore(facts, changes) is not True:
-        last = with_live_restore(original)
+        # dockerd stops the containers that it finds running when it starts without.
+        last = daemon_json.dump(with_live_restore(parsed(facts, original), value=True), original)
     files = files_made(facts, changes)
     if last != content(facts):
         # First of all: without the drop-in, its `hosts` would clash with the unit's -H.
@@ -142,37 +165,61 @@ def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
             files,
             init=facts.init,
             action="restart" if facts.running else "none",
-            socket=unannounced(facts, original, changes),
+            socket=unannounced(facts, original, own_flags(facts, changes)),
             validate=judgement(facts, last, changes),
             directories=deepest_first(changes),
         ),
         with_files(facts, files),
-        not_applied,
+        partial(not_taken_out, facts, changes),
         held(facts, changes) if last != original else (),
         warnings=(*(restart.said_before(facts) if facts.running else ()), *live_restore_lost(facts, changes)),
         undone=(*removed(files, changes), *(of_kind(changes, ConfigMerged) if last == original else ())),
+        remark=partial(still_refused, facts, changes),
     )
 
 
-def live_restore_off(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Turn it off in the running engine, as before us: a reload leaves alone what the file does not name."""
-    original = config_before(facts, changes)
-    if (
-        original == content(facts)
-        or original_live_restore(facts, changes) is True
-        or not (facts.running and keeps_running(facts, read(facts)))
-    ):
+def not_taken_out(facts: Facts, changes: Sequence[Change], result: Result) -> MachineError:
+    """Why our configuration is still there: the engine runs, and does not with what was there before."""
+    if result.status not in {3, 7}:
+        return not_applied(result)
+    path = facts.config_path
+    hint = f"Take what it complains of out of {path} on the host (that stays so), and try again"
+    if of_kind(changes, ServiceStarted):
+        hint += (
+            "\nOr stop its containers there: docker stop $(docker ps -q); the engine is stopped then, as it was before"
+        )
+    again = "it runs again" if result.status == 3 else "nothing was restarted"  # noqa: PLR2004 - apply.sh
+    return EngineDown(
+        f"dockerd does not start with {path} as it was before machinectl; our configuration is back, and {again}:\n"
+        f"{tail(result)}",
+        hint,
+    )
+
+
+def still_refused(facts: Facts, changes: Sequence[Change], result: Result) -> str:
+    """A word about a configuration with which an engine that is not restarted would not start."""
+    if not result.stdout.strip():
+        return ""
+    before = "; the engine did not run before either" if of_kind(changes, ServiceStarted) else ""
+    return f"{facts.config_path} is as it was, and dockerd refuses it{before}:\n{tail(result)}"
+
+
+def live_restore_as_it_was(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+    """Have the running engine take it as it was before us, and daemon.json just as it was."""
+    original, value = config_before(facts, changes), original_live_restore(facts, changes)
+    ours = of_kind(changes, LiveRestoreHeld) or original != content(facts)
+    if not (facts.running and ours) or live_restore.is_on(facts) == bool(value):
         return None
-    config = daemon_json.parse(original, facts.config_path)
-    off = daemon_json.dump({**config, LIVE_RESTORE: False}, original)
-    files = [NewFile(facts.config_path, permissions(facts, changes), off)]
-    return Decision(
-        "Turning live-restore off, as it was",
-        (f'{facts.config_path}: "{LIVE_RESTORE}": false', "reload docker.service"),
-        apply(files, init=facts.init, action="reload", live_restore="false", directories=deepest_first(changes)),
-        replace(with_files(facts, files), info={**facts.info, "LiveRestoreEnabled": False}),
-        not_applied,
-        held(facts, changes),
+    files = files_made(facts, changes)
+    return live_restore.turned(
+        facts,
+        f"Turning live-restore {'on' if value else 'off'}, as it was",
+        original,
+        first=files,
+        permissions=permissions(facts, changes),
+        gone=deepest_first(changes),
+        changes=held(facts, changes),
+        undone=(*removed(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreHeld)),
     )
 
 
@@ -208,13 +255,14 @@ def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
     copy = f"{facts.config_path}.before-machinectl"
     if any(file.path != copy for file in files_made(facts, changes)):
         return True
-    return without_live_restore(config_before(facts, changes)) != without_live_restore(content(facts))
+    before = parsed(facts, config_before(facts, changes))
+    return without_live_restore(before) != without_live_restore(read(facts))
 
 
 def keeping(facts: Facts, changes: Sequence[Change]) -> bool:
     """Whether there are containers that daemon.json keeps: Swarm excludes it, and a flag says it for itself."""
     flagged = any(flag.name == LIVE_RESTORE for flag in own_flags(facts, changes))
-    return bool(facts.containers and facts.running and not facts.swarm and not flagged)
+    return facts.running and holds_containers(facts) and not flagged
 
 
 def outcome_for_containers(facts: Facts) -> str:
@@ -245,12 +293,16 @@ def merged_into(facts: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
 
 
 def held(facts: Facts, changes: Sequence[Change]) -> tuple[Change, ...]:
-    """On record before live-restore is turned on or off for the undoing's sake: what it shall be in the end."""
+    """On record before live-restore is changed: what it shall be in the end."""
     return (LiveRestoreHeld(facts.config_path, original_live_restore(facts, changes)),)
 
 
+def parsed(facts: Facts, config: bytes | None) -> dict[str, Any]:
+    return daemon_json.parse(config, facts.config_path)
+
+
 def original_live_restore(facts: Facts, changes: Sequence[Change]) -> bool | None:
-    value = daemon_json.parse(config_before(facts, changes), facts.config_path).get(LIVE_RESTORE)
+    value = parsed(facts, config_before(facts, changes)).get(LIVE_RESTORE)
     return value if isinstance(value, bool) else None
 
 
@@ -270,8 +322,7 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
     now = read(facts)
     result = daemon_json.put_back(now, before, change.ours) if change else dict(now)
     if borrowed is not None:
-        result.pop(LIVE_RESTORE, None)
-        result |= {} if borrowed.before is None else {LIVE_RESTORE: borrowed.before}
+        result = with_live_restore(result, borrowed.before)
     result = without_earlier(result)
     if facts.swarm and result.get(LIVE_RESTORE) is True:
         # A node that is told so dies at its next start.
@@ -295,31 +346,9 @@ def without_earlier(config: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "hosts": hosts} if hosts else rest
 
 
-def with_live_restore(text: bytes | None) -> bytes:
-    """The same with live-restore on: dockerd stops the containers that it finds running when it starts without."""
-    return daemon_json.dump({**daemon_json.parse(text, "daemon.json"), LIVE_RESTORE: True}, text)
-
-
-def without_live_restore(text: bytes | None) -> dict[str, Any]:
-    """What else daemon.json says."""
-    return {key: value for key, value in daemon_json.parse(text, "daemon.json").items() if key != LIVE_RESTORE}
-
-
 def permissions(facts: Facts, changes: Sequence[Change]) -> str:
     change = merged_into(facts, changes)
     return change.mode if change else mode(facts)
-
-
-def with_files(facts: Facts, files: Sequence[NewFile]) -> Facts:
-    """The host when these files are in place."""
-    gone = {file.path for file in files if file.content is None}
-    new = {file.path: File(file.mode, 0, 0, file.content) for file in files if file.content is not None}
-    return replace(
-        facts,
-        files={path: file for path, file in facts.files.items() if path not in gone} | new,
-        sums={path: file for path, file in facts.sums.items() if path not in gone},
-        backup="" if facts.backup in gone else facts.backup,
-    )
 
 
 def written(file: NewFile) -> str:
@@ -347,24 +376,6 @@ def own_flags(facts: Facts, changes: Sequence[Change]) -> list[unit.Flag]:
 def judgement(facts: Facts, config: bytes | None, changes: Sequence[Change]) -> str:
     """The command with which dockerd judges the configuration that it gets back; "" where there is no file to judge."""
     return "" if config is None else configuration.validate(facts, own_flags(facts, changes))
-
-
-def unannounced(facts: Facts, config: bytes | None, changes: Sequence[Change]) -> str:
-    """The socket on which to ask an engine that does not tell when it is ready (Type=simple, OpenRC); "" for others.
-
-    Before it is, a reload would end it.
-    """
-    if facts.unit and unit.settings(facts.unit, "Type")[-1:] in (["notify"], ["notify-reload"]):
-        return ""
-    hosts = daemon_json.parse(config, facts.config_path).get("hosts")
-    given = [flag.value for flag in own_flags(facts, changes) if flag.name == "host"]
-    for host in hosts if isinstance(hosts, list) and hosts else given or [configuration.DEFAULT_HOST]:
-        scheme, _, path = str(host).partition("://")
-        if scheme == "unix":
-            return path
-        if scheme == "fd":
-            return configuration.DEFAULT_HOST.removeprefix("unix://")
-    return ""
 
 
 def service_disabled(facts: Facts, changes: Sequence[Change]) -> Decision | None:

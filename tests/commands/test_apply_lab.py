@@ -256,7 +256,7 @@ def test_an_option_is_rolled_over_hosts_whose_service_answers_on_and_one_that_re
 
 def test_what_was_changed_by_hand_is_mended_when_that_is_asked(fleet: Fleet) -> None:
     last = fleet.hosts[-1]
-    last.run('sed -i \'s/"live-restore": true/"live-restore": false/\' /etc/docker/daemon.json')
+    last.run('sed -i \'s/"tlsverify": true/"tlsverify": false/\' /etc/docker/daemon.json')
     assert fleet.apply()[0] == f"Apply: {HOSTS} as they were\n"
     assert fleet.apply("--refresh")[0] == f"Apply: 1 changed, {HOSTS - 1} as they were\n"
     assert fleet.apply("--refresh")[0] == f"Apply: {HOSTS} as they were\n"

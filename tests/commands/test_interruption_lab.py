@@ -70,6 +70,11 @@ def container(host: Host) -> str:
     return host.output("docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' web")
 
 
+def live_restore(host: Host) -> str:
+    """Whether the engine has live-restore, which is given back after each restart."""
+    return host.output("docker info -f '{{.LiveRestoreEnabled}}'; grep -c live-restore /etc/docker/daemon.json || :")
+
+
 def is_ready(cli: Cli) -> bool:
     path = cli.store / "machines/orion/machine.json"
     return path.exists() and json.loads(path.read_text())["phase"] == "ready"
@@ -85,6 +90,7 @@ def test_create_killed_at_every_touch_is_finished_by_the_next_and_no_container_n
             cli.ok(*generic(host))
         assert cli.is_running(), moment
         assert container(host) == began, moment
+        assert live_restore(host) == "false\n0", moment
         cli.ok("rm", "-y", "--purge", "orion")
         assert container(host) == began, moment
     assert cli.is_running()
@@ -106,6 +112,7 @@ def test_provision_killed_at_every_touch_is_finished_by_the_next_and_no_containe
         cli.ok("provision", "orion")
         assert cli.is_running(), moment
         assert container(host) == began, moment
+        assert live_restore(host) == "false\n0", moment
         lose_the_servers()
     assert container(host) == began
 
@@ -122,6 +129,7 @@ def test_new_certificates_killed_at_every_touch_lock_nobody_out_and_no_container
         assert container(host) == began, moment
     assert cli.is_running()
     assert container(host) == began
+    assert live_restore(host) == "false\n0"
     assert not (cli.store / "machines/orion/pending").exists()
 
 

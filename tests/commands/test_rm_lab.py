@@ -36,9 +36,9 @@ def test_a_dry_run_foretells_what_is_undone_and_does_nothing(fresh_host: FreshHo
     would = [line for line in foretold.stdout.splitlines() if line.startswith("Would be done: ")]
     titles = [line.removeprefix("Would be done: ") for line in would]
     assert titles == [
+        "Keeping 1 container running: live-restore, by a reload",
         "Taking our configuration out of the engine; 1 container kept running",
         "Turning live-restore off, as it was",
-        "Putting /etc/docker/daemon.json back as it was",
         "Forgetting orion",
     ]
     assert "    remove /etc/docker/machinectl/ca.pem" in foretold.stdout.splitlines()

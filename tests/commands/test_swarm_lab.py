@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.machines.swarm_node import node_of
-from tests.lab.container import IMAGE
+from tests.lab.container import IMAGE, run_container
 from tests.support.lab_cli import generic
+from tests.support.program import COMMAND
 from tests.support.real import need
 
 if TYPE_CHECKING:
@@ -150,8 +151,65 @@ def test_a_swarm_is_made_looked_after_and_goes_on_without_its_leader(
     assert set(nodes(cli)) == {*others, "w2", "w3"}
     assert node_of(store.read("w1")) is None
     info = servers["w1"].output("docker info -f '{{.Swarm.LocalNodeState}} {{.LiveRestoreEnabled}}'")
-    assert info == "inactive true"
+    assert info == "inactive false"
 
 
 def node_id(cli: Cli, name: str) -> str:
     return str(nodes(cli)[name]["ID"])
+
+
+def in_use(host: Host) -> str:
+    """What tells a container of its host's owner from one that was started again."""
+    return host.output("docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' web")
+
+
+def live_restore(host: Host) -> str:
+    """Whether the running engine has it, and how often daemon.json names it."""
+    return host.output("docker info -f '{{.LiveRestoreEnabled}}'; grep -c live-restore /etc/docker/daemon.json || :")
+
+
+def test_docker_machines_tutorial_for_swarm_is_typed_with_our_name_on_hosts_in_use(lab: Lab, cli: Cli) -> None:
+    need("docker")
+    hosts = dict(zip(("m1", "m2", "m3"), lab.up(["docker"], count=3), strict=True))
+
+    def ssh(name: str, *words: str) -> str:
+        return cli.ok("ssh", name, "docker", *words).stdout.strip()
+
+    def docker_of(name: str, words: str) -> str:
+        command = " ".join([*COMMAND, "-s", str(cli.store), "config", name])
+        done = subprocess.run(
+            ["sh", "-c", f"docker $({command}) {words}"], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    try:
+        for host in hosts.values():
+            host.wait_booted()
+            run_container(host, "web")
+        began = {name: in_use(host) for name, host in hosts.items()}
+        for name in ("m1", "m2"):
+            cli.ok(*generic(hosts[name], user="root", name=name))
+        # Killed while live-restore is borrowed: it is on record, and the next run gives it back.
+        create = cli.start(*generic(hosts["m3"], user="root", name="m3"))
+        create.until("Configuring the engine")
+        create.kill(signal.SIGKILL)
+        hosts["m3"].run("while [ -e /run/machinectl/pid ]; do sleep 0.1; done")
+        assert live_restore(hosts["m3"]).startswith("true")
+        cli.ok("provision", "m3")
+        for name, host in hosts.items():
+            assert (live_restore(host), in_use(host)) == ("false\n0", began[name])
+
+        ssh("m1", "swarm", "init", "--advertise-addr", hosts["m1"].ip)
+        token = ssh("m1", "swarm", "join-token", "-q", "worker")
+        for name in ("m2", "m3"):
+            ssh(name, "swarm", "join", "--token", token, f"{hosts['m1'].ip}:2377")
+        docker_of(
+            "m1", f"service create -q -d --no-resolve-image --replicas 3 --name sleep {IMAGE} /bin/busybox sleep 1d"
+        )
+        until(lambda: docker_of("m1", "service ls --format '{{.Replicas}}'") == "3/3\n", "the service does not run")
+        assert len(docker_of("m1", "node ls -q").splitlines()) == 3
+        assert {name: in_use(host) for name, host in hosts.items()} == began
+    finally:
+        for host in hosts.values():
+            host.remove()

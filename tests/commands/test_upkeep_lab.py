@@ -8,11 +8,13 @@ import subprocess
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.changes import ConfigMerged, of_kind
 from machinectl.commands.regenerate_certs import Renewal, regenerate_certs
 from machinectl.hosts import wake
 from machinectl.hosts.access import Access
@@ -180,6 +182,13 @@ class Provisioned:
     def stored(self) -> str:
         return "".join(self.file(name) for name in ("ca.pem", "server.pem", "server-key.pem")).rstrip()
 
+    @property
+    def live_restore(self) -> str:
+        """Whether the engine has it, and how often daemon.json names it."""
+        return self.host.output(
+            "docker info -f '{{.LiveRestoreEnabled}}'; grep -c live-restore /etc/docker/daemon.json || :"
+        )
+
     def check(self) -> None:
         """Both sides have the same certificates, they work, and the container has not noticed."""
         assert self.served == self.stored
@@ -201,6 +210,7 @@ def test_new_certificates_are_served_and_containers_do_not_notice(
     assert "orion.lan" in machinectl("certs", "ls", store=store.root).stdout
     assert store.read(name).engine.tls_sans == ("orion.lan",)
     assert "nothing to do" in succeeds(store, "provision", name)
+    assert orion.live_restore == "false\n0"
 
     # A new CA locks out who has a certificate of the old one.
     friends = str(tmp_path / "friends")
@@ -268,8 +278,17 @@ def test_a_patch_release_is_installed_under_running_containers_and_more_is_asked
     host = orion.host
     engine = host.output("pidof dockerd")
     there = host.output("dpkg-query -W -f '${Version}' docker.io")
+    # As 0.1 left it.
+    on = "until docker info -f '{{.LiveRestoreEnabled}}' | grep -q true; do sleep 0.1; done"
+    host.run(f"sed -i '1a \"live-restore\": true,' /etc/docker/daemon.json; systemctl reload docker; {on}")
+    with store.writing(host.name) as held:
+        [merged] = of_kind(held.machine.changes, ConfigMerged)
+        ours = replace(merged, ours={**merged.ours, "live-restore": True})
+        held.machine.changes = [ours if change == merged else change for change in held.machine.changes]
+        held.write()
     assert f"there is no newer docker.io than {there}" in succeeds(store, "upgrade", host.name)
     assert host.output("pidof dockerd") == engine
+    assert orion.live_restore == "false\n0"
 
     minor = re.match(r"\d+\.\d+", there)
     assert minor
@@ -278,6 +297,7 @@ def test_a_patch_release_is_installed_under_running_containers_and_more_is_asked
     assert f"docker.io {there} → {minor[0]}.99-1" in said
     assert host.output("pidof dockerd") != engine
     orion.check()
+    assert orion.live_restore == "false\n0"
 
     host.run("sed -i 's/^Version: .*/Version: 99.0.0-1/' /srv/new/Packages")
     assert f"stays at docker.io {minor[0]}.99-1" in fails(store, "upgrade", host.name, stdin="n\n")

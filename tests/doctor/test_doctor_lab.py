@@ -123,12 +123,6 @@ def test_a_machine_that_is_well_has_a_tick_a_line(patient: Patient) -> None:
     ("script", "title", "seen"),
     [
         pytest.param(
-            f'sed -i \'s/"live-restore": true/"live-restore": false/\' {CONFIG}; systemctl restart docker',
-            "Configuration",
-            'changed by hand since: "live-restore" is false',
-            id="live-restore off",
-        ),
-        pytest.param(
             f'sed -i \'s/"tlsverify": true/"tls": true/\' {CONFIG}; systemctl restart docker',
             "Configuration",
             '"tlsverify" is not set',
@@ -187,8 +181,7 @@ def test_a_configuration_that_was_written_right_before_the_engine_s_start_is_in_
 
 
 def test_live_restore_that_is_asked_for_and_not_in_effect_is_by_a_reload(patient: Patient) -> None:
-    patient.breaks(f'sed -i \'s/"live-restore": true/"live-restore": false/\' {CONFIG}; systemctl restart docker')
-    patient.breaks(f'sed -i \'s/"live-restore": false/"live-restore": true/\' {CONFIG}')
+    patient.breaks(f"cp -a {CONFIG} /root/config; sed -i '1a \"live-restore\": true,' {CONFIG}")
     found = patient.broken()
     assert list(found) == ["Live-restore"]
     patient.follow(found["Live-restore"]["Hint"])
@@ -197,6 +190,7 @@ def test_live_restore_that_is_asked_for_and_not_in_effect_is_by_a_reload(patient
     assert report["Configuration"]["Verdict"] == "unknown"
     patient.follow(report["Configuration"]["Hint"])
     assert patient.is_well()
+    patient.breaks(f"cp -a /root/config {CONFIG}; systemctl restart docker")
 
 
 def test_a_certificate_that_has_expired_is_renewed_by_what_it_says(patient: Patient) -> None:

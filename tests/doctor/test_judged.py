@@ -81,7 +81,6 @@ def test_a_configuration_that_is_as_it_was_left_is_well() -> None:
     ("keys", "seen"),
     [
         ({"tlsverify": False}, '"tlsverify" is false'),
-        ({"live-restore": None}, '"live-restore" is not set'),
         ({"hosts": ["fd://"]}, '"hosts" is ["fd://"]'),
     ],
 )
@@ -188,24 +187,24 @@ def test_of_a_host_that_others_set_up_nothing_is_provisioned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("info", "configured", "ours", "verdict", "hint"),
+    ("info", "configured", "owed", "verdict", "hint"),
     [
-        ({"LiveRestoreEnabled": True}, True, True, OK, ""),
-        ({"LiveRestoreEnabled": False}, True, True, BROKEN, "machinectl ssh orion sudo systemctl reload docker"),
-        ({"LiveRestoreEnabled": False}, False, True, BROKEN, "machinectl provision orion"),
-        ({"LiveRestoreEnabled": False}, False, False, UNKNOWN, DAEMON_JSON),
-        ({}, True, True, UNKNOWN, ""),
+        ({"LiveRestoreEnabled": True}, True, False, OK, ""),
+        ({"LiveRestoreEnabled": False}, True, False, BROKEN, "machinectl ssh orion sudo systemctl reload docker"),
+        ({"LiveRestoreEnabled": False}, False, False, OK, ""),
+        ({"LiveRestoreEnabled": True}, True, True, UNKNOWN, "machinectl provision orion"),
+        ({}, True, False, UNKNOWN, ""),
     ],
 )
-def test_live_restore(info: dict[str, Any], configured: bool, ours: bool, verdict: Verdict, hint: str) -> None:
-    found = host.live_restore(recorded("docker", info=info), SUDO, ours=ours, configured=configured)
+def test_live_restore(info: dict[str, Any], configured: bool, owed: bool, verdict: Verdict, hint: str) -> None:
+    found = host.live_restore(recorded("docker", info=info), SUDO, owed=owed, configured=configured)
     assert found.verdict is verdict
     assert hint in found.hint
 
 
 def test_a_swarm_node_has_no_live_restore_and_is_not_broken_by_that() -> None:
     node = recorded("swarm-node", info={"LiveRestoreEnabled": False})
-    assert host.live_restore(replace(node, swarm=True), SUDO, ours=True, configured=True).verdict is UNKNOWN
+    assert host.live_restore(replace(node, swarm=True), SUDO, owed=False, configured=True).verdict is UNKNOWN
 
 
 def test_a_clock_that_is_off_by_more_than_it_drifts_is_broken() -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from machinectl.changes import ConfigMerged, of_kind
+from machinectl.changes import LiveRestoreHeld, of_kind
 from machinectl.driver import SSHEndpoint
 from machinectl.engine.swarm import Membership
 from machinectl.errors import MachineError
 from machinectl.hosts import joining
 from machinectl.hosts.access import Access
 from machinectl.machines.record import Machine
+from machinectl.provision.facts import parse
 from machinectl.ssh.errors import SSHError
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -42,8 +44,8 @@ def host(store: Store, monkeypatch: pytest.MonkeyPatch) -> RecordedHost:
 
 def test_live_restore_is_turned_off_and_that_is_on_record_first(store: Store, host: RecordedHost) -> None:
     console = Quiet()
-    host.at_work = lambda: known.extend(of_kind(store.read("orion").changes, ConfigMerged))
-    known: list[ConfigMerged] = []
+    host.at_work = lambda: known.extend(of_kind(store.read("orion").changes, LiveRestoreHeld))
+    known: list[LiveRestoreHeld] = []
     with (
         store.writing("orion") as held,
         joining.ready_to_be_a_node(held, console, Access(), Membership(live_restore=True)),
@@ -51,7 +53,7 @@ def test_live_restore_is_turned_off_and_that_is_on_record_first(store: Store, ho
         [job] = host.jobs
         assert "action=reload" in job
         assert "live_restore=false" in job
-    assert [dict(change.ours) for change in known] == [{"live-restore": False}]
+    assert [change.before for change in known] == [True]
     assert console.steps == ["Looking at the host", "Turning live-restore off, which Swarm excludes, by a reload"]
 
 
@@ -65,6 +67,26 @@ def test_who_breaks_it_off_is_told_what_turns_live_restore_on_again(store: Store
         raise KeyboardInterrupt
     assert "machinectl provision orion" in console.warnings[-1]
     assert len(host.jobs) == 1
+
+
+@pytest.mark.parametrize(
+    ("rules", "blocked"),
+    [
+        ({}, []),
+        ({"iptables": "-P INPUT ACCEPT"}, []),
+        ({"iptables": "-P INPUT DROP"}, ["2377/tcp", "7946/tcp", "7946/udp", "4789/udp"]),
+        (
+            {"iptables": "-P INPUT DROP\n-A INPUT -p tcp -m tcp --dport 7946 -j ACCEPT"},
+            ["2377/tcp", "7946/udp", "4789/udp"],
+        ),
+        ({"iptables": "-P INPUT ACCEPT\n-A INPUT -p udp -m udp --dport 4789 -j DROP"}, ["4789/udp"]),
+        ({"firewalld": "2376/tcp 2377/tcp 7946/udp"}, ["7946/tcp", "4789/udp"]),
+        ({"ufw": "### tuple ### allow any 7946 0.0.0.0/0 any 0.0.0.0/0 in"}, ["2377/tcp", "4789/udp"]),
+    ],
+)
+def test_the_ports_that_a_firewall_keeps_other_nodes_from(rules: dict[str, str], blocked: list[str]) -> None:
+    there = replace(parse(RecordedHost("docker").facts), firewalls=rules)
+    assert joining.blocked(there) == blocked
 
 
 def test_a_host_that_cannot_be_logged_in_at_is_in_the_way_of_live_restore_alone(

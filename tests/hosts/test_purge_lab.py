@@ -10,7 +10,7 @@ import pytest
 from machinectl.changes import FileMade, LiveRestoreHeld, PackageInstalled, PortOpened
 from machinectl.errors import CheckFailed
 from machinectl.hosts.setup import make_change, read
-from machinectl.provision import configuration, firewall, undo
+from machinectl.provision import firewall, live_restore, undo
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.target import Allowed
 from tests.hosts.test_setup_lab import Bench, changed, files
@@ -79,11 +79,11 @@ def test_what_was_cut_after_its_first_step_is_undone_without_a_restart(fresh_hos
     bench = Used(fresh_host("docker"), store)
     began = bench.engine_began()
     with store.writing("orion") as held, bench.root() as root:
-        decision = configuration.keep_containers(read(root, 2376), undo.NO_TARGET)
+        decision = live_restore.borrow(read(root, 2376), undo.NO_TARGET)
         assert decision
         make_change(held, root, decision)
     assert bench.host.output("docker info -f '{{.LiveRestoreEnabled}}'") == "true"
-    assert changed(bench.purge()) == [OFF, BACK]
+    assert changed(bench.purge()) == [OFF]
     assert bench.engine_began() == began
     bench.check_it_is_as_it_was()
 
@@ -111,7 +111,7 @@ def test_an_undoing_that_was_cut_leaves_no_live_restore_behind(
     bench.edit(**{"live-restore": value})
     bench.host.run(RELOAD % str(value).lower())
     record(store, [*recorded, LiveRestoreHeld("/etc/docker/daemon.json", before=None)])
-    assert changed(bench.purge()) == ([OFF, BACK] if value else [BACK])
+    assert changed(bench.purge()) == ([OFF] if value else [BACK])
     bench.check_it_is_as_it_was()
 
 
@@ -123,7 +123,7 @@ def test_an_engine_that_does_not_tell_when_it_is_ready_is_waited_for(
     # It takes its time, as on a slow disk.
     bench = Used(fresh_host("docker"), store, f"Type=simple\\n{start}\\nExecStartPre=sleep 2")
     bench.provision()
-    assert changed(bench.purge()) == [TAKING_OUT, OFF, BACK]
+    assert changed(bench.purge()) == [KEEPING, TAKING_OUT, OFF]
     bench.check_it_is_as_it_was()
 
 
@@ -143,7 +143,7 @@ def test_what_dockerd_refuses_without_us_costs_no_restart(fresh_host: FreshHost,
 
 def test_containers_whose_engine_is_stopped_are_not_lost_by_undoing(fresh_host: FreshHost, store: Store) -> None:
     bench = Used(fresh_host("docker"), store)
-    bench.provision()
+    bench.provision(options=["live-restore=true"])
     bench.host.run("systemctl stop docker.socket docker.service")
     before = files(bench.host)
     with pytest.raises(CheckFailed, match="does not run, though it has 1 container") as raised:
@@ -201,6 +201,27 @@ def test_an_engine_that_did_not_run_before_is_stopped_again(fresh_host: FreshHos
     bench.purge()
     assert bench.host.output(was) == before
     assert files(bench.host) == etc
+
+
+def test_an_engine_that_could_not_start_before_is_put_back_to_that(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    # The unit has -H fd://, and dockerd refuses both.
+    complaint = "both as a flag and in the configuration file: hosts"
+    bench.host.run("""echo '{"hosts":["fd://"]}' > /etc/docker/daemon.json; ! systemctl restart docker""")
+    etc = files(bench.host)
+    bench.provision()
+    running = bench.container()
+    with pytest.raises(EngineDown, match=complaint) as raised:
+        bench.purge()
+    assert "docker stop $(docker ps -q)" in raised.value.hint
+    assert bench.started() == running
+    assert bench.live_restore == "false"
+    bench.host.run("docker stop $(docker ps -q)")
+    bench.purge()
+    assert files(bench.host) == etc
+    assert bench.store.read("orion").changes == ()
+    assert bench.host.run("systemctl is-active docker", check=False).stdout != "active\n"
+    assert any(complaint in note and "did not run before either" in note for note in bench.log.notes)
 
 
 def test_an_engine_on_which_containers_run_by_now_goes_on(fresh_host: FreshHost, store: Store) -> None:

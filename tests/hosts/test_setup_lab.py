@@ -108,6 +108,11 @@ class Bench:
     def engine_began(self) -> str:
         return self.host.output("systemctl show docker -p MainPID -p ExecMainStartTimestampMonotonic")
 
+    @property
+    def live_restore(self) -> str:
+        """Whether the running engine has it."""
+        return self.host.output("docker info -f '{{.LiveRestoreEnabled}}'")
+
     def json(self) -> dict[str, Any]:
         read: dict[str, Any] = json.loads(self.host.output("cat /etc/docker/daemon.json"))
         return read
@@ -158,12 +163,17 @@ def test_a_lock_of_apt_is_waited_for_and_its_holder_named_also_on_debian_12(
 def test_running_containers_keep_running_when_their_host_is_taken_on(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
     running = bench.container()
-    assert len(changed(bench.provision())) == 2
+    assert changed(bench.provision())[-1] == "Turning live-restore off, as it was"
+    assert "live-restore" not in bench.json()
+    assert bench.live_restore == "false"
     assert bench.is_up
     assert bench.started() == running
     began = bench.engine_began()
     assert changed(bench.provision()) == []
     assert (bench.started(), bench.engine_began()) == (running, began)
+    debug = "systemctl reload docker; until docker info -f '{{.Debug}}' | grep -q true; do sleep 0.1; done"
+    bench.host.run(f"sed -i '1a \"debug\": true,' /etc/docker/daemon.json; {debug}")
+    assert bench.live_restore == "false"
 
 
 def test_each_container_is_counted(fresh_host: FreshHost, store: Store) -> None:
@@ -333,7 +343,7 @@ def test_a_dry_run_changes_nothing_here_or_there(fresh_host: FreshHost, store: S
 def test_a_dry_run_foretells_what_dockerd_refuses(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
     bench.container()
-    assert len(changed(bench.provision(dry_run=True))) == 2
+    assert len(changed(bench.provision(dry_run=True))) == 3
     running, began = bench.started(), bench.engine_began()
     for wrong in ('{"debgu": true}', '{"hosts": ["unix:///run/other.sock"]}'):
         bench.host.run(f"echo '{wrong}' >/etc/docker/daemon.json")
@@ -483,7 +493,8 @@ def test_certificates_that_are_renewed_reach_the_host_and_containers_keep_runnin
     running = bench.container()
     with store.writing("orion") as held:
         held.write_files({"server.pem": b"", "server-key.pem": b""})
-    assert changed(bench.provision()) == ["Configuring the engine and restarting it"]
+    assert changed(bench.provision())[1:-1] == ["Configuring the engine and restarting it"]
+    assert "live-restore" not in bench.json()
     assert bench.is_up
     assert bench.started() == running
 
@@ -520,7 +531,9 @@ def test_busybox_is_all_that_the_scripts_need(fresh_host: FreshHost, store: Stor
     running = bench.container()
     with pytest.raises(EngineDown, match="/proc/nowhere"):
         bench.provision(options=["data-root=/proc/nowhere"], force=True, runner=Busybox)
-    assert len(changed(bench.provision(options=[], runner=Busybox))) == 1
+    assert bench.json() == {"debug": True}
+    assert bench.live_restore == "false"
+    assert len(changed(bench.provision(options=[], runner=Busybox))) == 3
     assert bench.is_up
     assert bench.started() == running
     assert changed(bench.provision()) == []

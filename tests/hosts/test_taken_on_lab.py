@@ -175,7 +175,7 @@ def test_a_host_of_docker_machines_stays_ours_once_it_was_taken_on(fresh_host: F
     assert changed(bench.provision()) == []
     assert labels(bench.host) == {"provider=generic", "rack=7"}
     assert bench.started() == running
-    assert len(changed(bench.provision(labels={"rack": "8"}))) == 1
+    assert len(changed(bench.provision(labels={"rack": "8"}))) == 3
     assert labels(bench.host) == {"provider=generic", "rack=8"}
     bench.purge()
     assert labels(bench.host) == {"provider=generic"}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.changes import ConfigMerged, of_kind
-from machinectl.errors import CheckFailed
+from machinectl.changes import ConfigMerged, LiveRestoreHeld, of_kind
+from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.setup import target_of
-from machinectl.hosts.upkeep import ready_to_restart
+from machinectl.hosts.upkeep import ready_to_restart, restarting
 from machinectl.machines.record import Machine
 from machinectl.provision.facts import parse
 from machinectl.provision.target import Allowed
@@ -53,6 +54,23 @@ def test_containers_are_kept_by_a_reload_first_and_the_record_knows_before_the_h
     [job] = host.jobs
     assert "action=reload" in job
     assert of_kind(store.read("orion").changes, ConfigMerged)
+
+
+@pytest.mark.parametrize("failure", [None, MachineError("it fails", "try again"), KeyboardInterrupt()])
+def test_what_was_borrowed_is_on_record_until_it_is_given_back(
+    store: Store, machine: Machine, failure: BaseException | None
+) -> None:
+    host, console = RecordedHost("docker-with-a-container"), Quiet()
+    expected = pytest.raises(type(failure)) if failure else nullcontext()
+    target = target_of(machine, Identity())
+    with store.writing(machine.name) as held, expected, restarting(held, console, host, target, Allowed()):
+        assert of_kind(store.read("orion").changes, LiveRestoreHeld)
+        if failure:
+            raise failure
+    # Whoever presses ^C may have lost the host: the next run gives it back.
+    left = isinstance(failure, KeyboardInterrupt)
+    assert bool(of_kind(store.read("orion").changes, LiveRestoreHeld)) == left
+    assert ["machinectl provision orion" in warning for warning in console.warnings] == [True] * left
 
 
 def test_a_swarm_node_is_not_restarted_without_leave_and_gets_no_live_restore(store: Store, machine: Machine) -> None:

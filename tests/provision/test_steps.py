@@ -27,7 +27,7 @@ from machinectl.changes import (
 )
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.machines.engine_options import EngineOptions
-from machinectl.provision import checks, configuration, daemon_json, firewall, installation, undo, unit
+from machinectl.provision import checks, configuration, daemon_json, firewall, installation, live_restore, undo, unit
 from machinectl.provision.decision import not_applied
 from machinectl.provision.facts import Client, Facts, File, Listener, Lock, Process, Service, Sum, os_release, parse
 from machinectl.provision.side_effects import side_effects
@@ -412,18 +412,18 @@ def test_proxies_reach_the_installation_and_no_argument_or_script_holds_them() -
 
 def test_running_containers_are_kept_by_a_reload_first() -> None:
     facts = with_config("docker-with-a-container", {"b": 1, "a": 2})
-    decision = configuration.keep_containers(facts, target())
+    decision = live_restore.borrow(facts, target())
     assert decision is not None
     assert decision.job.variables["action"] == "reload"
     assert manifest(decision.job) == [f"600 {DAEMON_JSON}.before-machinectl", f"600 {DAEMON_JSON}"]
     assert put(decision.job, DAEMON_JSON) == b'{\n    "b": 1,\n    "a": 2,\n    "live-restore": true\n}\n'
     assert put(decision.job, f"{DAEMON_JSON}.before-machinectl") == b'{"b": 1, "a": 2}'
-    assert configuration.keep_containers(decision.after, target()) is None
+    assert live_restore.borrow(decision.after, target()) is None
 
 
 @pytest.mark.parametrize("name", ["docker", "swarm-node", "bare", "provisioned"])
 def test_without_containers_or_on_swarm_nothing_is_reloaded(name: str) -> None:
-    assert configuration.keep_containers(host(name), target()) is None
+    assert live_restore.borrow(host(name), target()) is None
 
 
 # Configuring
@@ -443,7 +443,6 @@ def test_a_fresh_engine_gets_certificates_drop_in_and_daemon_json_in_an_order_th
         "tlscacert": "/etc/docker/machinectl/ca.pem",
         "tlscert": "/etc/docker/machinectl/server.pem",
         "tlskey": "/etc/docker/machinectl/server.pem",
-        "live-restore": True,
     }
     assert decision.job.variables["port"] == "0948"
     assert decision.job.variables["validate"] == (
@@ -732,7 +731,7 @@ def test_an_engine_that_no_reload_makes_keep_its_containers_is_left_alone() -> N
     info = {"LiveRestoreEnabled": False, "DockerRootDir": "/var/lib/docker"}
     flagged = with_unit("/usr/sbin/dockerd -H fd:// --live-restore=false", info=info, containers=frozenset({"a"}))
     with pytest.raises(CheckFailed, match="started with --live-restore=false"):
-        configuration.keep_containers(flagged, target())
+        live_restore.borrow(flagged, target())
 
 
 def test_an_engine_that_somebody_may_have_stopped_is_started_with_a_word_about_its_containers() -> None:
@@ -758,12 +757,14 @@ def test_undoing_does_not_hide_containers_that_were_made_under_a_setting_of_ours
 def test_undoing_puts_back_the_very_bytes_also_where_live_restore_was_off() -> None:
     text = b'{"live-restore":false,"debug":true}'
     facts = host("docker-with-a-container", files={DAEMON_JSON: File("644", 0, 0, text)})
-    decision = configured(facts)
-    after = replace(facts, files={DAEMON_JSON: File("644", 0, 0, put(decision.job, DAEMON_JSON))})
-    assert undo.config_before(after, decision.changes) == text
+    borrowed = live_restore.borrow(facts, target())
+    assert borrowed
+    decision = configured(borrowed.after)
+    changes = merged(borrowed.changes, decision.changes)
+    assert undo.config_before(decision.after, changes) == text
     # Live-restore has been turned off again by now, in our own hand.
     reformatted = File("644", 0, 0, json.dumps(json.loads(text), indent=4).encode())
-    assert undo.config_before(replace(facts, files={DAEMON_JSON: reformatted}), decision.changes) == text
+    assert undo.config_before(replace(facts, files={DAEMON_JSON: reformatted}), changes) == text
 
 
 def test_undoing_names_the_units_whose_containers_do_not_run_on() -> None:
@@ -795,7 +796,7 @@ def test_undoing_takes_out_what_an_earlier_machine_that_was_forgotten_had_put_th
     change = configuration.config_change(forgotten, {key: written[key] for key in written if key != "log-driver"}, b"")
     left = undo.config_before(forgotten, [change])
     assert left is not None
-    assert json.loads(left) == {"log-driver": "local", "live-restore": True, "hosts": ["fd://"]}
+    assert json.loads(left) == {"log-driver": "local", "hosts": ["fd://"]}
 
 
 def test_undoing_reckons_with_the_drop_in_of_an_earlier_machine_that_was_forgotten() -> None:

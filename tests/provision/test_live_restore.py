@@ -1,0 +1,260 @@
+"""live-restore around a restart, and before an engine becomes a Swarm node, decided on hosts recorded in the lab."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl.changes import ConfigMerged, LiveRestoreHeld, merged, of_kind
+from machinectl.errors import CheckFailed
+from machinectl.provision import configuration, live_restore, undo
+from machinectl.provision.facts import Facts, File, Service, parse
+from machinectl.provision.target import Target, recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.changes import Change
+    from machinectl.provision.decision import Decision
+
+DAEMON_JSON = "/etc/docker/daemon.json"
+CERTIFICATES = {"ca.pem": b"ca", "server.pem": b"server"}
+TARGET = Target("192.168.0.29", certificates=CERTIFICATES)
+
+
+def host(name: str, **other: Any) -> Facts:
+    return replace(parse((Path(__file__).parent / "facts" / name).read_bytes()), **other)
+
+
+def used(text: bytes | None, *, on: bool = False, **other: Any) -> Facts:
+    """A host with a container, and with this daemon.json."""
+    there = host("docker-with-a-container", **other)
+    files = {} if text is None else {DAEMON_JSON: File("644", 0, 0, text)}
+    return replace(there, files=files, info={**there.info, "LiveRestoreEnabled": on} if there.info else {})
+
+
+def with_config(facts: Facts, **keys: Any) -> Facts:
+    config = File("644", 0, 0, json.dumps(keys).encode())
+    info = {**facts.info, "LiveRestoreEnabled": bool(keys.get("live-restore"))}
+    return replace(facts, files={**facts.files, DAEMON_JSON: config}, info=info)
+
+
+def written(decision: Decision) -> Any:
+    """daemon.json as the decision has it in the end."""
+    config = decision.after.config
+    return json.loads(config.content) if config else None
+
+
+def told(decision: Decision) -> Any:
+    """daemon.json as the engine is told to read it."""
+    lines = decision.job.files["manifest"].decode().splitlines()
+    at = [line.split(" ", 1)[1] for line in lines].index(DAEMON_JSON)
+    return json.loads(decision.job.files[str(at + 1)])
+
+
+def carried_out(facts: Facts, target: Target, changes: Sequence[Change] = ()) -> tuple[list[Decision], Facts, Any]:
+    """What provisioning does to an engine that is there: the decisions, the host afterwards, and the record."""
+    done: list[Decision] = []
+    for decide in (live_restore.borrow, configuration.configure, lambda *given: live_restore.give_back(*given[:2])):
+        decision = decide(facts, recorded(target, changes))
+        if decision:
+            facts, changes = decision.after, merged(changes, decision.changes)
+            done.append(decision)
+    return done, facts, live_restore.settled(facts, recorded(target, changes), changes)
+
+
+@pytest.mark.parametrize("text", [None, b'{"debug":true}', b'{"live-restore":false}'])
+def test_what_was_borrowed_for_a_restart_is_given_back(text: bytes | None) -> None:
+    there = used(text)
+    (borrowed, configured, given_back), after, changes = carried_out(there, TARGET)
+    assert of_kind(borrowed.changes, LiveRestoreHeld)
+    assert (told(borrowed)["live-restore"], told(configured)["live-restore"]) == (True, True)
+    assert (given_back.title, given_back.job.variables["live_restore"]) == (
+        "Turning live-restore off, as it was",
+        "false",
+    )
+    assert told(given_back)["live-restore"] is False
+    own = json.loads(text or b"{}")
+    assert configuration.read(after).items() >= own.items()
+    assert configuration.read(after).get("live-restore") == own.get("live-restore")
+    assert of_kind(changes, LiveRestoreHeld) == []
+    assert [merge.ours for merge in of_kind(changes, ConfigMerged) if "live-restore" in merge.ours] == []
+    assert undo.config_before(after, changes) == text
+    assert live_restore.give_back(after, recorded(TARGET, changes)) is None
+
+
+def test_who_has_it_keeps_it() -> None:
+    done, after, _ = carried_out(used(b'{"live-restore": true}', on=True), TARGET)
+    assert [decision.title for decision in done] == ["Configuring the engine and restarting it"]
+    assert configuration.read(after)["live-restore"] is True
+
+
+def test_nothing_is_borrowed_where_nothing_runs() -> None:
+    done, after, _ = carried_out(host("docker"), TARGET)
+    assert [decision.title for decision in done] == ["Configuring the engine and restarting it"]
+    assert "live-restore" not in configuration.read(after)
+
+
+@pytest.mark.parametrize(
+    ("asked", "on"), [("live-restore=true", True), ("live-restore", True), ("live-restore=false", False)]
+)
+def test_what_is_asked_for_stays_and_a_restart_is_survived_all_the_same(asked: str, *, on: bool) -> None:
+    target = replace(TARGET, options=(asked,))
+    (borrowed, configured, *rest), after, changes = carried_out(used(b'{"debug": true}'), target)
+    assert (told(borrowed)["live-restore"], told(configured)["live-restore"]) == (True, True)
+    assert configuration.read(after)["live-restore"] is on
+    assert [decision.title for decision in rest] == ([] if on else ["Turning live-restore off"])
+    # Not asked for any more: it goes, without a restart, and is nobody's afterwards.
+    assert configuration.goal(after, recorded(TARGET, changes)).config == configuration.content(after)
+    back = live_restore.give_back(after, recorded(TARGET, changes))
+    assert back
+    assert written(back) == {key: value for key, value in configuration.read(after).items() if key != "live-restore"}
+    assert not live_restore.is_on_record(live_restore.settled(back.after, recorded(TARGET, changes), changes))
+
+
+def test_an_option_for_it_alone_takes_no_restart() -> None:
+    _, there, changes = carried_out(host("docker"), TARGET)
+    target = recorded(replace(TARGET, options=("live-restore=true",)), changes)
+    assert configuration.goal(there, target).config == configuration.content(there)
+    decision = live_restore.give_back(there, target)
+    assert decision
+    assert (decision.title, decision.job.variables["action"]) == ("Turning live-restore on", "reload")
+    assert written(decision)["live-restore"] is True
+
+
+def test_a_host_of_an_earlier_version_gets_back_what_it_had_by_a_reload() -> None:
+    there = host("provisioned")
+    ours = configuration.read(there)
+    assert ours["live-restore"] is True
+    record = (ConfigMerged(DAEMON_JSON, None, "644", ours, ""),)
+    target = recorded(TARGET, record)
+    assert configuration.goal(there, target).config == configuration.content(there)
+    back = live_restore.give_back(there, target)
+    assert back
+    assert (back.job.variables["action"], told(back)["live-restore"]) == ("reload", False)
+    changes = merged(record, back.changes)
+    left = live_restore.settled(back.after, recorded(TARGET, changes), changes)
+    assert not live_restore.is_on_record(left)
+    # Who turns it on from now on means it.
+    own = with_config(there, **{**configuration.read(back.after), "live-restore": True})
+    assert live_restore.give_back(own, recorded(TARGET, left)) is None
+
+
+def test_a_host_of_an_earlier_version_whose_owner_had_it_keeps_it() -> None:
+    there = host("provisioned")
+    record = (ConfigMerged(DAEMON_JSON, '{"live-restore": true}', "644", configuration.read(there), ""),)
+    assert live_restore.give_back(there, recorded(TARGET, record)) is None
+    assert not live_restore.is_on_record(live_restore.settled(there, recorded(TARGET, record), record))
+
+
+def test_what_was_cut_in_between_is_given_back_byte_for_byte() -> None:
+    text = b'{"debug":true}'
+    borrowed = live_restore.borrow(used(text), TARGET)
+    assert borrowed
+    back = live_restore.give_back(borrowed.after, recorded(TARGET, borrowed.changes))
+    assert back
+    assert configuration.content(back.after) == text
+    assert back.job.variables["afterwards"] == f"644 {DAEMON_JSON}"
+    assert back.job.files["afterwards"] == text
+    # The host has put the file back by itself, and the engine still has it on.
+    put_back = used(text, on=True)
+    again = live_restore.give_back(put_back, recorded(TARGET, borrowed.changes))
+    assert again
+    assert (told(again), configuration.content(again.after)) == ({"debug": True, "live-restore": False}, text)
+    # All was done but the record.
+    assert live_restore.give_back(used(text), recorded(TARGET, borrowed.changes)) is None
+    assert of_kind(live_restore.settled(used(text), TARGET, borrowed.changes), LiveRestoreHeld) == []
+
+
+def test_a_file_that_was_not_there_goes_again() -> None:
+    borrowed = live_restore.borrow(used(None), TARGET)
+    assert borrowed
+    back = live_restore.give_back(borrowed.after, recorded(TARGET, borrowed.changes))
+    assert back
+    assert (back.after.config, back.job.variables["afterwards"]) == (None, f"- {DAEMON_JSON}")
+
+
+def test_an_engine_that_would_start_without_it_is_given_it_whatever_it_says_now() -> None:
+    assert live_restore.borrow(used(b"{}", on=True), TARGET)
+    stopped = used(b"{}", service=Service(loaded=True), info={})
+    decision = live_restore.borrow(stopped, TARGET)
+    assert decision
+    assert (decision.job.variables["action"], written(decision)["live-restore"]) == ("none", True)
+
+
+def test_it_is_turned_off_before_an_engine_becomes_a_node_and_nothing_else_is_changed() -> None:
+    there = with_config(host("docker"), **{"live-restore": True, "debug": True})
+    decision = live_restore.let_go(there, TARGET)
+    assert decision
+    assert (decision.job.variables["action"], decision.job.variables["live_restore"]) == ("reload", "false")
+    assert written(decision) == {"live-restore": False, "debug": True}
+    assert live_restore.let_go(decision.after, recorded(TARGET, decision.changes)) is None
+    assert live_restore.let_go(host("docker"), TARGET) is None
+    # daemon.json asks for it at the next start.
+    assert live_restore.let_go(replace(there, info={**there.info, "LiveRestoreEnabled": False}), TARGET)
+
+
+def test_what_the_command_line_says_no_reload_changes() -> None:
+    there = with_config(host("docker"), **{"live-restore": True})
+    unit = there.unit.replace("ExecStart=/usr/sbin/dockerd", "ExecStart=/usr/sbin/dockerd --live-restore")
+    assert unit != there.unit
+    with pytest.raises(CheckFailed, match="--live-restore"):
+        live_restore.let_go(replace(there, unit=unit), TARGET)
+
+
+def test_it_is_turned_on_again_when_an_engine_is_no_node_any_more() -> None:
+    before = with_config(host("docker"), **{"live-restore": True, "debug": True})
+    off = live_restore.let_go(before, TARGET)
+    assert off
+    target, node = recorded(TARGET, off.changes), replace(off.after, swarm=True)
+    assert live_restore.give_back(node, target) is None
+    assert live_restore.settled(node, target, off.changes) == off.changes
+    on = live_restore.give_back(off.after, target)
+    assert on
+    assert on.job.variables["live_restore"] == "true"
+    assert configuration.content(on.after) == configuration.content(before)
+    assert not live_restore.is_on_record(live_restore.settled(on.after, target, off.changes))
+
+
+def test_what_an_earlier_version_turned_off_for_a_swarm_is_on_again_after_it() -> None:
+    record = (ConfigMerged(DAEMON_JSON, '{"live-restore": true}', "644", {"live-restore": False}, ""),)
+    there = with_config(host("docker"), **{"live-restore": False})
+    assert live_restore.give_back(replace(there, swarm=True), recorded(TARGET, record)) is None
+    on = live_restore.give_back(there, recorded(TARGET, record))
+    assert on
+    assert written(on) == {"live-restore": True}
+
+
+def test_undoing_gives_back_what_was_there_before() -> None:
+    before = with_config(host("docker"), **{"live-restore": True, "debug": True})
+    off = live_restore.let_go(before, TARGET)
+    assert off
+    assert undo.config_before(off.after, off.changes) == configuration.content(before)
+
+
+def test_undoing_gives_no_node_the_live_restore_that_it_would_die_of() -> None:
+    before = with_config(host("docker"), **{"live-restore": True, "debug": True})
+    off = live_restore.let_go(before, TARGET)
+    assert off
+    node = replace(off.after, swarm=True)
+    assert json.loads(undo.config_before(node, off.changes) or b"") == {"debug": True}
+    assert "stays off" in undo.live_restore_lost(node, off.changes)[0]
+    assert undo.live_restore_lost(off.after, off.changes) == ()
+
+
+def test_a_node_whose_daemon_json_or_record_asks_for_it_is_told_otherwise_before_it_dies_of_that() -> None:
+    there = with_config(host("swarm-node"), **{"live-restore": True})
+    assert there.swarm
+    assert configuration.our_keys(there, TARGET, configuration.read(there), [])["live-restore"] is False
+    asked = replace(TARGET, options=("live-restore=true",))
+    assert configuration.our_keys(host("swarm-node"), asked, {}, [])["live-restore"] is False
+    assert "live-restore" not in configuration.our_keys(host("swarm-node"), TARGET, {}, [])
+
+
+def test_a_node_borrows_nothing() -> None:
+    node = replace(with_config(host("docker"), debug=True), swarm=True, containers=frozenset("c"))
+    assert live_restore.borrow(node, TARGET) is None
