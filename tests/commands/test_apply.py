@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from machinectl.machines.spec import MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.ssh.errors import HostKeyRefused
-from tests.support.program import COMMAND, machinectl
+from tests.support.program import COMMAND, killed_at, machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
 from tests.support.sshd import keygen
@@ -169,11 +168,7 @@ def test_another_apply_is_waited_for_and_named(store: Store) -> None:
 
 @pytest.mark.parametrize("moment", [3, 6, 9, 12, 15, 18])
 def test_killed_at_any_touch_of_the_store_the_next_run_ends_it(file: Path, store: Store, moment: int) -> None:
-    dying = [sys.executable, "-m", "tests.support.dying", str(moment), store.root, "apply"]
-    root = Path(__file__).parents[2]
-    killed = subprocess.run(
-        [*dying, "-f", str(file)], cwd=root, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60
-    )
+    killed = killed_at(moment, store.root, "apply", "-f", file)
     assert killed.returncode == -signal.SIGKILL
     done = run(store)
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,7 @@ from machinectl.machines.store import Store
 from machinectl.state import State
 from machinectl.url import parse
 from tests.support.docker_machine import OldStore
-from tests.support.program import COMMAND, machinectl
+from tests.support.program import COMMAND, killed_at, machinectl
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added
@@ -639,10 +638,7 @@ def test_a_run_that_is_killed_anywhere_leaves_whole_machines_and_the_next_one_fi
     number, died = 1, True
     while died:
         root = tmp_path / f"store{number}"
-        words = [str(number), str(root), "import", "--from-docker-machine", str(old.root)]
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.support.dying", *words], capture_output=True, check=False, text=True
-        )
+        done = killed_at(number, root, "import", "--from-docker-machine", old.root)
         died = done.returncode == -signal.SIGKILL
         store = Store(str(root))
         for name in store.names():

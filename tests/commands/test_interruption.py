@@ -16,7 +16,7 @@ from machinectl.commands.certs.create import certs_create
 from machinectl.commands.ls import rows
 from machinectl.machines.record import Phase
 from machinectl.state import State
-from tests.support.program import machinectl
+from tests.support.program import killed_at, machinectl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,13 +34,7 @@ def killed_everywhere(store: Store, *arguments: str | Path, share: int = 0, of: 
     One of several shares is every so manieth touch: the others are another test's, which runs beside this one.
     """
     for moment in range(1 + share, 200, of):
-        process = subprocess.run(
-            [sys.executable, "-m", "tests.support.dying", str(moment), store.root, *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=60,
-        )
+        process = killed_at(moment, store.root, *arguments)
         if process.returncode != -signal.SIGKILL:
             assert process.returncode == 0, process.stderr
             assert moment > 3, "the command does not touch the store"

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -14,6 +11,7 @@ import pytest
 
 from tests.lab.container import run_container
 from tests.support.lab_cli import generic
+from tests.support.program import killed_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,15 +39,7 @@ def killed_at_every_touch(cli: Cli, share: int, *arguments: str) -> Iterator[int
     Of all touches, the first, second … are those of one share: every SHARES-th of them.
     """
     for moment in count(1 + share, SHARES):
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.support.dying", str(moment), str(cli.store), *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "MACHINE_STORAGE_PATH": str(cli.store)},
-            timeout=120,
-        )
+        done = killed_at(moment, cli.store, *arguments)
         if done.returncode != -signal.SIGKILL:
             assert done.returncode == 0, done.stderr
             assert moment > 12, "it hardly touches the store"

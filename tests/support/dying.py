@@ -2,7 +2,7 @@
 
 What only reads is left out where it follows what only reads: who is killed there leaves what is left a touch before.
 
-    python -m tests.support.dying N STORE ARGUMENT…
+    python -m tests.support.dying N STORE ARGUMENT…, or `tests.support.program.killed_at`
 
 Python's audit events (PEP 578) tell of each open, mkdir, rename and unlink before it happens.
 """
@@ -13,8 +13,6 @@ import os
 import signal
 import sys
 from typing import Any
-
-from machinectl.cli.app import run
 
 TOUCHES = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.chmod", "os.link", "os.symlink"}
 
@@ -50,6 +48,12 @@ def may_change(event: str, path: str, *more: Any) -> bool:
     return event != "os.mkdir" or not os.path.lexists(path)
 
 
-if __name__ == "__main__":
+def main() -> int:
+    from machinectl.cli.app import run
+
     die_at(int(sys.argv[1]), sys.argv[2])
-    sys.exit(run(["-s", sys.argv[2], *sys.argv[3:]]))
+    return run(["-s", sys.argv[2], *sys.argv[3:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.lab.host import Host
     from tests.support.sshd import SSHConfig
 
+# How long work on a host may take, in seconds.
+MINUTES = 600
 Done = subprocess.CompletedProcess[str]
 # What comes before an error: a step with its time, a key that is new, a warning.
 _NOTE = re.compile(r".* \(((failed|interrupted) after )?[0-9.]+ s\)|The key of .* is trusted from now on|Warning: .*")
@@ -89,20 +91,20 @@ class Cli:
         self.config = config
 
     def run(self, *arguments: str | Path, **environment: str) -> Done:
-        return plain(machinectl(*arguments, store=self.store, environment=environment))
+        return plain(machinectl(*arguments, store=self.store, environment=environment, seconds=MINUTES))
 
     def start(self, *arguments: str | Path, **environment: str) -> Command:
         return Command(*arguments, store=self.store, environment=environment)
 
     def ok(self, *arguments: str | Path, **environment: str) -> Done:
         """Run what has to succeed."""
-        done = self.start(*arguments, **environment).end()
+        done = self.run(*arguments, **environment)
         assert done.returncode == 0, done.stderr
         return done
 
     def refused(self, *arguments: str | Path, **environment: str) -> str:
         """Run what has to fail with a cause and a next command, and give both."""
-        return error(self.start(*arguments, **environment).end())
+        return error(self.run(*arguments, **environment))
 
     def shell(self, name: str, script: str) -> str:
         """What a POSIX shell prints that docker was pointed at a machine in, as README.md has it."""

@@ -7,11 +7,18 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import machinectl as package
+from tests.support.forked import run_forked
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "machinectl"]
+# What sys.argv begins with in such a process.
+PROGRAM = os.path.join(os.path.dirname(package.__file__), "__main__.py")
+# How long a run may take.
+SECONDS = 60
 
 
 def machinectl(
@@ -20,18 +27,22 @@ def machinectl(
     environment: Mapping[str, str] | None = None,
     stdin: str = "",
     cwd: Path | None = None,
+    seconds: float = SECONDS,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command line to its end, with `store` as MACHINE_STORAGE_PATH."""
     variables = {**os.environ, **({"MACHINE_STORAGE_PATH": str(store)} if store else {}), **(environment or {})}
+    words = [*map(str, arguments)]
+    if done := run_forked([PROGRAM, *words], variables, encoded(stdin), str(cwd or os.getcwd()), seconds):
+        return subprocess.CompletedProcess(done.args, done.returncode, decoded(done.stdout), decoded(done.stderr))
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        [*COMMAND, *words],
         env=variables,
         input=stdin,
         capture_output=True,
         encoding="utf-8",
         errors="surrogateescape",
         check=False,
-        timeout=60,
+        timeout=seconds,
         cwd=cwd,
     )
 
@@ -39,6 +50,23 @@ def machinectl(
 def limited(limit: str, command: Sequence[str]) -> list[str]:
     """A command under a limit of sh's `ulimit`: `-n 256` open files, or `-f 2048` times 512 bytes in a file."""
     return ["sh", "-c", f'ulimit {limit}; exec "$@"', "sh", *command]
+
+
+def killed_at(moment: int, store: str | Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command line that is killed right before a touch of the store; see `dying`."""
+    words = ["dying", str(moment), str(store), *map(str, arguments)]
+    variables = {**os.environ, "MACHINE_STORAGE_PATH": str(store)}
+    done = run_forked(words, variables, b"", os.getcwd(), 2 * SECONDS, module="tests.support.dying")
+    assert done, "an interpreter has to be started for these variables"
+    return subprocess.CompletedProcess(words, done.returncode, decoded(done.stdout), decoded(done.stderr))
+
+
+def encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def decoded(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def on_the_path(directory: Path) -> str:

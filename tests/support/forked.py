@@ -1,0 +1,179 @@
+"""Runs of machinectl for which no interpreter is started: a process has the libraries loaded, and forks for each run.
+
+A run is what it always is: a process of its own, with its own streams, environment and exit status, which loads
+machinectl's modules itself. To start takes a quarter of a second, most of it for libraries, and tests make thousands.
+"""
+
+from __future__ import annotations
+
+import array
+import atexit
+import functools
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# What machinectl loads of others, where a verb needs it.
+LIBRARIES = (
+    *("argparse", "asyncio", "concurrent.futures", "ctypes", "hashlib", "http.client", "importlib.metadata"),
+    *("ipaddress", "json", "logging", "platform", "queue", "selectors", "shlex", "shutil", "ssl", "subprocess"),
+    *("tempfile", "urllib.parse"),
+    *("cryptography.x509", "cryptography.hazmat.primitives.serialization", "paramiko", "platformdirs", "rich.live"),
+    *("typer", "typer.core", "yaml", "tests.support.dying"),
+)
+SERVE = "from tests.support.forked import serve; serve()"
+# Variables that an interpreter reads when it starts: where they are others, one has to be started.
+AT_START = ("PYTHON", "LANG", "LC_")
+LONGEST = 1 << 20
+
+
+class Forks:
+    """The process that forks. It ends when its socket is closed, so with whoever made it."""
+
+    def __init__(self) -> None:
+        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.at_start = at_start(os.environ)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVE, str(theirs.fileno())], pass_fds=[theirs.fileno()], start_new_session=False
+        )
+        theirs.close()
+        self._lock = threading.Lock()
+
+    def run(self, request: Mapping[str, Any], streams: Sequence[int]) -> socket.socket:
+        """Have a run begin with three streams; the socket says its process and, in the end, its exit status."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            handed = array.array("i", [*streams, theirs.fileno()])
+            message = json.dumps(request).encode()
+            with self._lock:
+                self._ours.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handed)])
+        return ours
+
+
+@functools.cache
+def started() -> Forks:
+    return Forks()
+
+
+def run_forked(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    stdin: bytes,
+    directory: str,
+    timeout: float,
+    *,
+    module: str = "machinectl.cli.front",
+) -> subprocess.CompletedProcess[bytes] | None:
+    """Run `main` of a module to its end, with `command` as sys.argv; None where an interpreter has to be started."""
+    forks = started()
+    if forks.at_start != at_start(environment):
+        return None
+    pipes = [os.pipe() for _ in range(3)]
+    (theirs_in, to_it), (from_it, theirs_out), (of_it, theirs_err) = pipes
+    request = {"command": list(command), "environment": dict(environment), "directory": directory, "module": module}
+    streams = (theirs_in, theirs_out, theirs_err)
+    with forks.run(request, streams) as told, told.makefile() as answers, ThreadPoolExecutor(3) as pool:
+        for stream in streams:
+            os.close(stream)
+        process = int(answers.readline())
+        said = [pool.submit(read_all, stream) for stream in (from_it, of_it)]
+        pool.submit(write_all, to_it, stdin)
+        told.settimeout(timeout)
+        try:
+            status = int(answers.readline())
+        except TimeoutError as exc:
+            os.kill(process, signal.SIGKILL)
+            raise subprocess.TimeoutExpired(list(command), timeout) from exc
+        return subprocess.CompletedProcess(list(command), status, said[0].result(), said[1].result())
+
+
+def read_all(descriptor: int) -> bytes:
+    with open(descriptor, "rb") as stream:
+        return stream.read()
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    with suppress(BrokenPipeError), open(descriptor, "wb") as stream:
+        stream.write(data)
+
+
+def at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(AT_START)}
+
+
+def serve() -> NoReturn:
+    """Fork for each request that comes on the socket of argv."""
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    # Nobody waits for those that answer for a run.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(channel, LONGEST, 4)
+        if not message:
+            os._exit(0)
+        if os.fork() == 0:
+            channel.close()
+            answer(json.loads(message), descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def answer(request: Mapping[str, Any], descriptors: Sequence[int]) -> NoReturn:
+    """Have a run in a process of its own, and say how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    *streams, told = descriptors
+    child = os.fork()
+    if child == 0:
+        os.close(told)
+        become(request, streams)
+    for stream in streams:
+        os.close(stream)
+    with socket.socket(fileno=told) as tell, suppress(OSError):
+        tell.sendall(f"{child}\n".encode())
+        _, status = os.waitpid(child, 0)
+        tell.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    os._exit(0)
+
+
+def become(request: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
+    """Be the program, as an interpreter that was just started is."""
+    for number, given in enumerate(streams):
+        os.dup2(given, number)
+        os.close(given)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["directory"])
+    sys.argv = request["command"]
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        errors, buffering = getattr(sys, name).errors, 1 if name == "stderr" else -1
+        stream = open(number, mode, buffering, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115 (sys's)
+        setattr(sys, name, stream)
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[assignment,misc]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    code = 1
+    try:
+        code = importlib.import_module(request["module"]).main()
+    except SystemExit as exc:
+        code = exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+    except BaseException:  # noqa: BLE001 (an interpreter ends so)
+        traceback.print_exc()
+    finally:
+        threading._shutdown()  # type: ignore[attr-defined]  # as an interpreter does at its end
+        atexit._run_exitfuncs()
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
