@@ -42,4 +42,10 @@ def streams(out: str = "", err: str = "") -> Iterator[None]:
             if kind:
                 context.setattr(sys, name, stdio.ours(name, stack.enter_context(opened(kind))))
         stdio.is_for(stdio.PRINTS)
-        yield
+        try:
+            yield
+        finally:
+            # What is still buffered would go to whatever file has the descriptor's number next.
+            stdio.is_for(stdio.WORKS)
+            for name in stdio.streams:
+                getattr(sys, name).flush()
