@@ -6,12 +6,14 @@ import dataclasses
 import os
 import shlex
 import signal
+import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.hosts.access import logged_in, pin_accepted_key
 from machinectl.hosts.driven import ssh_endpoint
 from machinectl.ssh.copying import unseen
+from machinectl.ssh.errors import SSHError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from machinectl.ssh.copying import Following, Wishes
     from machinectl.ssh.sftp import Side
 
+# How long after ^C what is left behind may be removed from a host, in seconds.
+PATIENCE = 2.0
 # As scp has it.
 DONE, FAILED = 0, 1
 # SFTP's word for what it has no other one for, a full disk above all (SSH_FX_FAILURE).
@@ -47,69 +51,79 @@ def copy(
         failures.append(text)
         console.warn(text)
 
+    interruption = Interruption()
     with ExitStack() as connections:
-        to = side(store, console, target, access, connections)
+        to = side(store, console, target, access, connections, interruption)
         sides: dict[tuple[str, str], Side] = {}
         for source in sources:
             if source.login not in sides:
-                sides[source.login] = side(store, console, source, access, connections)
-        if len(sources) > 1 and not is_directory(to, path_of(target)):
-            fail(f"{target}: several things are copied into a directory, which this is not")
-            return FAILED
-        with interruptions() as check:
-            followed = stopping(unseen if wishes.quiet else progress, check)
+                sides[source.login] = side(store, console, source, access, connections, interruption)
+        with interruption.deferred(connections.close):
+            if len(sources) > 1 and not is_directory(to, target, fail):
+                return FAILED
             for source in sources:
-                copier = Copier(sides[source.login], to, wishes, progress=followed, fail=fail)
+                following = unseen if wishes.quiet else progress
+                copier = Copier(sides[source.login], to, wishes, progress=following, fail=fail)
                 copier.copy(path_of(source), path_of(target))
     tell_of_failure("\n".join(failures), target, console)
     return FAILED if failures else DONE
 
 
-@contextmanager
-def interruptions() -> Iterator[Callable[[], None]]:
-    """Have ^C wait until the function that is yielded is called: within a message to a host, it would tear that.
+class Interruption:
+    """^C while files are copied.
 
-    A second one does not wait. Where it is ignored, as nohup has it, it stays so.
+    It waits for a place where it tears no message to a host, and then for what is left behind to be removed. Neither
+    may take long: a host may be silent, or take nothing of what is sent to it.
     """
-    come = False
 
-    def note(*_: object) -> None:
-        nonlocal come
-        if come:
+    def __init__(self) -> None:
+        self._come = False
+        self._raised = False
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if ^C has come, once."""
+        if self._come and not self._raised:
+            self._raised = True
             raise KeyboardInterrupt
-        come = True
-
-    def check() -> None:
-        if come:
-            raise KeyboardInterrupt
-
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, note)
-    try:
-        yield check
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def stopping(progress: Following, check: Callable[[], None]) -> Following:
-    """The same, which calls a function before each file and after each piece of one."""
 
     @contextmanager
-    def following(name: str, size: int) -> Iterator[Callable[[int], None]]:
-        check()
-        with progress(name, size) as tell:
+    def deferred(self, abandon: Callable[[], None]) -> Iterator[None]:
+        """Have `check` raise what comes from now on. `abandon`, in another thread, ends what takes longer than that.
 
-            def told(count: int) -> None:
-                check()
-                tell(count)
+        A second ^C does not wait.
+        """
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # nohup
+            yield
+            return
+        over = threading.Timer(PATIENCE, abandon)
+        over.daemon = True
 
-            yield told
+        def note(*_: object) -> None:
+            if self._come:
+                raise KeyboardInterrupt
+            self._come = True
+            over.start()
 
-    return following
+        before = signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        except SSHError as exc:
+            if self._come:
+                raise KeyboardInterrupt from exc
+            raise
+        finally:
+            signal.signal(signal.SIGINT, before)
+            over.cancel()
 
 
-def side(store: Store, console: Console, place: Place, access: Access, connections: ExitStack) -> Side:
+def side(
+    store: Store,
+    console: Console,
+    place: Place,
+    access: Access,
+    connections: ExitStack,
+    interruption: Interruption,
+) -> Side:
     """One side of a copy, logged in at where that is a host; its key is pinned from now on."""
     from machinectl.ssh.sftp import Here, There
 
@@ -121,7 +135,7 @@ def side(store: Store, console: Console, place: Place, access: Access, connectio
     way = logged_in(place.machine, console, access.for_one_host(), ssh=endpoint, quietly=True)
     session = connections.enter_context(way)
     pin_accepted_key(store, console, place.machine, session)
-    return There(session)
+    return There(session, interruption.check)
 
 
 def path_of(place: Place) -> bytes:
@@ -133,9 +147,17 @@ def path_of(place: Place) -> bytes:
     return (path[2:].lstrip(b"/") if at_home else path) or b"."
 
 
-def is_directory(to: Side, path: bytes) -> bool:
-    there = to.look(path)
-    return there is not None and there.is_directory
+def is_directory(to: Side, target: Place, fail: Callable[[str], None]) -> bool:
+    """Whether several files can be copied to a place; `fail` is told why not."""
+    try:
+        there = to.look(path_of(target))
+    except OSError as exc:
+        fail(f"{target}: {exc.strerror or exc}")
+        return False
+    if there is None or not there.is_directory:
+        fail(f"cannot copy several files: {target} is not a directory")
+        return False
+    return True
 
 
 def tell_of_failure(said: str, target: Place, console: Console) -> None:

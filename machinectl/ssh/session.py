@@ -163,8 +163,8 @@ class Session(ABC):
         raise shell_ended(self.settings.address)
 
     @abstractmethod
-    def open_channel(self) -> paramiko.Channel:
-        """A channel for a person's shell; see `terminal`."""
+    def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:
+        """A channel for a person's shell or for SFTP, with how much may be on its way to us and in one packet."""
 
     @abstractmethod
     def exit_status(self, channel: paramiko.Channel) -> int:
@@ -273,9 +273,9 @@ class OwnSession(Session):
         stack.callback(self._alive.stop)
         self._shells = Shells(transport)
 
-    def open_channel(self) -> paramiko.Channel:
+    def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:
         try:
-            return self._transport.open_session(timeout=COMMAND_TIMEOUT)
+            return self._transport.open_session(window, packet, timeout=COMMAND_TIMEOUT)
         except (paramiko.SSHException, EOFError, OSError) as exc:
             raise self._lost() from exc
 

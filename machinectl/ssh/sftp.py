@@ -17,32 +17,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
 import paramiko
-from paramiko.sftp import (
-    CMD_CLOSE,
-    CMD_HANDLE,
-    CMD_OPEN,
-    CMD_OPENDIR,
-    CMD_READDIR,
-    CMD_REALPATH,
-    SFTP_FLAG_CREATE,
-    SFTP_FLAG_EXCL,
-    SFTP_FLAG_WRITE,
-)
+from paramiko.sftp import SFTP_FLAG_CREATE, SFTP_FLAG_EXCL, SFTP_FLAG_TRUNC, SFTP_FLAG_WRITE
 
 from machinectl.ssh.dial import reason
 from machinectl.ssh.errors import ConnectionLost, SSHError
+from machinectl.ssh.sftp_client import (
+    LONGEST_DATA,
+    SSH_PACKET,
+    WINDOW,
+    Attributes,
+    NotSFTP,
+    SFTPClient,
+    Writing,
+    attributes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from typing import IO, Any
 
     from machinectl.ssh.copying import Following, Wishes
     from machinectl.ssh.session import Session
 
-# What SFTP's servers take at once, in bytes, and how many answers are awaited at a time: 2 MB are on their way.
-CHUNK = 1 << 15
-AHEAD = 64
+    # A piece of a file, with its place in it.
+    Piece = tuple[int, bytes | memoryview]
+    Write = Callable[[int, bytes | memoryview], None]
+
 # scp's own limit (MAX_DIR_DEPTH): links may lead in a circle.
 DEEPEST = 64
 # Where a file grows: nobody's name, and hidden.
@@ -60,14 +60,9 @@ class Seen:
     times: tuple[float, float]
 
     @classmethod
-    def of(cls, found: os.stat_result | paramiko.SFTPAttributes) -> Self:
-        written = found.st_mtime or 0
-        return cls(
-            found.st_mode or 0,
-            found.st_size or 0,
-            (found.st_uid or 0, found.st_gid or 0),
-            (found.st_atime or written, written),
-        )
+    def of(cls, found: os.stat_result | Attributes) -> Self:
+        times = (found.st_atime or found.st_mtime, found.st_mtime)
+        return cls(found.st_mode, found.st_size, (found.st_uid, found.st_gid), times)
 
     @property
     def is_directory(self) -> bool:
@@ -99,10 +94,11 @@ class Side(Protocol):
     # What is in a directory.
     def names(self, path: bytes) -> list[bytes]: ...
 
-    def reader(self, path: bytes) -> AbstractContextManager[IO[bytes]]: ...
+    # The pieces of a file, in any order. It may have another size by now.
+    def reader(self, path: bytes, size: int) -> AbstractContextManager[Iterator[Piece]]: ...
 
-    # A new file, as the umask lets it be; or what is there, emptied.
-    def writer(self, path: bytes, mode: int | None) -> AbstractContextManager[IO[bytes]]: ...
+    # A new file, as the umask lets it be; or what is there, emptied. It takes pieces in any order.
+    def writer(self, path: bytes, mode: int | None) -> AbstractContextManager[Write]: ...
 
     def make_directory(self, path: bytes, mode: int) -> None: ...
 
@@ -132,13 +128,24 @@ class Here:
     def names(self, path: bytes) -> list[bytes]:
         return os.listdir(path)
 
-    def reader(self, path: bytes) -> IO[bytes]:
-        return open(path, "rb")
+    @contextlib.contextmanager
+    def reader(self, path: bytes, size: int) -> Iterator[Iterator[Piece]]:  # noqa: ARG002 (Side's)
+        with open(path, "rb", buffering=0) as file:
+            yield ((file.tell() - len(piece), piece) for piece in iter(lambda: file.read(LONGEST_DATA), b""))
 
-    def writer(self, path: bytes, mode: int | None) -> IO[bytes]:
-        if mode is None:
-            return open(path, "wb")
-        return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
+    @contextlib.contextmanager
+    def writer(self, path: bytes, mode: int | None) -> Iterator[Write]:
+        new = os.O_TRUNC if mode is None else os.O_EXCL
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | new, 0o666 if mode is None else mode)
+        try:
+            if stat.S_ISREG(os.fstat(file).st_mode):
+                yield lambda place, piece: write_at(file, place, piece)
+            else:
+                stream = Stream(file)
+                yield stream.write
+                stream.finish()
+        finally:
+            os.close(file)
 
     def make_directory(self, path: bytes, mode: int) -> None:
         os.mkdir(path, mode)
@@ -154,123 +161,134 @@ class Here:
         os.utime(path, times)
 
 
-class There:
-    """The side of a host. See Side."""
+def write_at(file: int, place: int, piece: bytes | memoryview) -> None:
+    """Write all of a piece at its place in a file."""
+    left = memoryview(piece)
+    while left:
+        written = os.pwrite(file, left, place)
+        left, place = left[written:], place + written
 
-    def __init__(self, session: Session) -> None:
+
+class Stream:
+    """What has no places to write at, a terminal or a pipe: pieces that come early wait for those before them."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._place = 0
+        self._early: dict[int, bytes | memoryview] = {}
+
+    def write(self, place: int, piece: bytes | memoryview) -> None:
+        self._early[place] = piece
+        while (next_piece := self._early.pop(self._place, None)) is not None:
+            left = memoryview(next_piece)
+            self._place += len(left)
+            while left:
+                left = left[os.write(self._file, left) :]
+
+    def finish(self) -> None:
+        if self._early:
+            raise OSError(errno.EIO, f"after {self._place} bytes a piece is missing")
+
+
+class There:
+    """The side of a host. See Side; `check` is SFTPClient's."""
+
+    def __init__(self, session: Session, check: Callable[[], None]) -> None:
+        self._settings = session.settings
         try:
-            channel = session.open_channel()
-            channel.invoke_subsystem("sftp")
-            self._sftp = paramiko.SFTPClient(channel)
+            self._channel = session.open_channel(window=WINDOW, packet=SSH_PACKET)
+            self._client = SFTPClient(self._channel, check)
         except (paramiko.SSHException, EOFError, OSError) as exc:
             raise SSHError(
-                f"{session.settings.address} does not speak SFTP: {reason(exc)}",
+                f"{self._settings.address} does not speak SFTP: {reason(exc)}",
                 "On the host, in sshd_config: Subsystem sftp internal-sftp",
             ) from exc
-        self._address = session.settings.address
+        except NotSFTP as exc:
+            raise self._not_sftp(exc) from exc
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except (paramiko.SSHException, EOFError) as exc:
-            raise self._lost(exc) from exc
-        except OSError as exc:
-            if self._sftp.get_channel().closed:  # type: ignore[union-attr]  # it was opened
-                raise self._lost(exc) from exc
-            raise
+            why = reason(self._channel.get_transport().get_exception() or exc)
+            raise ConnectionLost(
+                f"The connection to {self._settings.address} was lost: {why}", "Copy it again"
+            ) from exc
+        except NotSFTP as exc:
+            raise self._not_sftp(exc) from exc
 
-    def _lost(self, exc: Exception) -> ConnectionLost:
-        return ConnectionLost(f"The connection to {self._address} was lost: {reason(exc)}", "Copy it again")
+    def _not_sftp(self, exc: NotSFTP) -> SSHError:
+        return SSHError(
+            f"What the SFTP server of {self._settings.address} sends is not SFTP: {exc}",
+            f"If a start-up file of a shell there prints something, see it: ssh {self._settings.login_options} true",
+        )
 
     def look(self, path: bytes) -> Seen | None:
         with self._translated():
             try:
-                return Seen.of(self._sftp.stat(path))
+                return Seen.of(self._client.stat(path))
             except FileNotFoundError:
                 return None
 
     def real(self, path: bytes) -> bytes:
-        inner: Any = self._sftp
         with self._translated():
-            _, answer = inner._request(CMD_REALPATH, path)  # noqa: SLF001 (its `normalize`, which decodes it)
-            answer.get_int()
-            return answer.get_binary() or path
+            return self._client.realpath(path) or path
 
     def names(self, path: bytes) -> list[bytes]:
         with self._translated():
-            names = [name for name in self._listed(path) if name not in {b".", b".."}]
+            names = [name for name in self._client.names(path) if name not in {b".", b".."}]
         if any(b"/" in name or b"\0" in name for name in names):
             # It would lead out of the directory that is copied to.
             raise OSError(errno.EINVAL, "the server gives names that no file has")
         return names
 
-    def _listed(self, path: bytes) -> Iterator[bytes]:
-        """What its `listdir` finds, in bytes: that one ends where a name is not UTF-8."""
-        inner: Any = self._sftp
-        handle = inner._request(CMD_OPENDIR, path)[1].get_binary()  # noqa: SLF001 (what `listdir` does)
-        with contextlib.suppress(EOFError):  # the end
-            while True:
-                _, answer = inner._request(CMD_READDIR, handle)  # noqa: SLF001 (the same)
-                for _ in range(answer.get_int()):
-                    yield answer.get_binary()
-                    answer.get_binary()  # the line that `ls -l` would have of it
-                    paramiko.SFTPAttributes._from_msg(answer)  # type: ignore[attr-defined]  # noqa: SLF001
-        inner._request(CMD_CLOSE, handle)  # noqa: SLF001 (the same)
+    @contextlib.contextmanager
+    def reader(self, path: bytes, size: int) -> Iterator[Iterator[Piece]]:
+        with self._translated():
+            handle = self._client.open(path)
+            try:
+                yield self._client.read(handle, size)
+            finally:
+                self._client.release(handle)
 
     @contextlib.contextmanager
-    def reader(self, path: bytes) -> Iterator[IO[bytes]]:
-        with self._translated(), self._sftp.open(path, "rb") as file:
-            if size := file.stat().st_size:
-                # Its own `prefetch` lists all pieces first, and the size is the server's word: more than memory holds.
-                inner: Any = file
-                inner._start_prefetch(pieces(file, size), AHEAD)  # noqa: SLF001 (that `prefetch` ends in it)
-            yield file  # type: ignore[misc]  # it reads as one
-
-    @contextlib.contextmanager
-    def writer(self, path: bytes, mode: int | None) -> Iterator[IO[bytes]]:
-        with self._translated(), self._sftp.open(path, "wb") if mode is None else self._new(path, mode) as file:
-            file.set_pipelined(True)
-            yield file  # type: ignore[misc]  # it writes as one
-            # Its `close` forgets what the last answers said.
-            inner: Any = file
-            while inner._reqs:  # noqa: SLF001 (paramiko keeps them to itself)
-                inner.sftp._read_response(inner._reqs.popleft())  # noqa: SLF001 (the same)
-
-    def _new(self, path: bytes, mode: int) -> paramiko.SFTPFile:
-        """A file that is its owner's from the first byte: paramiko's own `open` says no mode."""
-        attributes = paramiko.SFTPAttributes()
-        attributes.st_mode = mode
-        how = SFTP_FLAG_WRITE | SFTP_FLAG_CREATE | SFTP_FLAG_EXCL
-        inner: Any = self._sftp
-        kind, answer = inner._request(CMD_OPEN, path, how, attributes)  # noqa: SLF001 (that `open` ends in it)
-        if kind != CMD_HANDLE:
-            raise paramiko.SFTPError("no handle")
-        return paramiko.SFTPFile(self._sftp, answer.get_binary(), "wb")
+    def writer(self, path: bytes, mode: int | None) -> Iterator[Write]:
+        with self._translated():
+            new = SFTP_FLAG_TRUNC if mode is None else SFTP_FLAG_EXCL
+            handle = self._client.open(path, SFTP_FLAG_WRITE | SFTP_FLAG_CREATE | new, mode)
+            writing = Writing(self._client, handle)
+            try:
+                yield writing.write
+                writing.finish()
+            except OSError:
+                # A handle that is left open is one less for the files that follow.
+                self._client.release(handle)
+                raise
 
     def make_directory(self, path: bytes, mode: int) -> None:
         with self._translated():
-            self._sftp.mkdir(path, mode)
+            self._client.make_directory(path, mode)
 
     def set_mode(self, path: bytes, mode: int) -> None:
         with self._translated():
-            self._sftp.chmod(path, mode)
+            self._client.set_attributes(path, attributes(mode=mode))
 
     def set_owner(self, path: bytes, owner: tuple[int, int]) -> None:
         with self._translated():
-            self._sftp.chown(path, *owner)
+            self._client.set_attributes(path, attributes(owner=owner))
 
     def set_times(self, path: bytes, times: tuple[float, float]) -> None:
         with self._translated():
-            self._sftp.utime(path, times)
+            self._client.set_attributes(path, attributes(times=times))
 
     def replace(self, path: bytes, target: bytes) -> None:
         with self._translated():
-            self._sftp.posix_rename(path, target)
+            self._client.replace(path, target)
 
     def remove(self, path: bytes) -> None:
         with self._translated():
-            self._sftp.remove(path)
+            self._client.remove(path)
 
 
 class Copier:
@@ -294,16 +312,17 @@ class Copier:
     def copy(self, source: bytes, target: bytes) -> None:
         """Copy a file or a directory, into a directory where that is what the target is."""
         found: list[bytes] = []
-        with self._telling(source):
-            found = self.matching(source)
-        there = self._to.look(target or b".")
-        into = there is not None and there.is_directory
-        if len(found) > 1 and not into:
-            self._fail(f"{shown(source)} are several, and {shown(target)} is no directory")
-            return
-        for path in found:
-            name = os.path.basename(path.rstrip(b"/"))
-            self._try(path, os.path.join(target, name if name.strip(b".") else b".") if into else target, 0)
+        with self._telling(target):
+            there = self._to.look(target or b".")
+            into = there is not None and there.is_directory
+            with self._telling(source):
+                found = self.matching(source)
+            if len(found) > 1 and not into:
+                self._fail(f"{shown(source)} matches several files, and {shown(target)} is not a directory")
+                return
+            for path in found:
+                name = os.path.basename(path.rstrip(b"/"))
+                self._try(path, os.path.join(target, name if name.strip(b".") else b".") if into else target, 0)
 
     def matching(self, source: bytes) -> list[bytes]:
         """What a path may mean: itself, else what is in its directory and has the name that is a pattern."""
@@ -376,11 +395,11 @@ class Copier:
         mode = (there or seen).permissions
         made = False
         try:
-            with self._to.writer(growing, mode & 0o777) as file:
+            with self._to.writer(growing, mode & 0o777) as write:
                 made = True
                 if there is not None and not self._hand_over(growing, there):
                     return False
-                self._transfer(source, seen, file)
+                self._transfer(source, seen, write)
             self._check(growing)
             if self._wishes.preserve:
                 self._keep(seen, growing)
@@ -410,19 +429,18 @@ class Copier:
 
     def _write_into(self, source: bytes, seen: Seen, target: bytes) -> None:
         """Copy a file into one that is there and stays what it is, a device too."""
-        with self._to.writer(target, None) as file:
-            self._transfer(source, seen, file)
+        with self._to.writer(target, None) as write:
+            self._transfer(source, seen, write)
         if self._wishes.preserve:
             self._keep(seen, target)
 
-    def _transfer(self, source: bytes, seen: Seen, file: IO[bytes]) -> None:
-        with self._progress(shown(source), seen.size) as tell, self._from.reader(source) as data:
+    def _transfer(self, source: bytes, seen: Seen, write: Write) -> None:
+        with self._progress(shown(source), seen.size) as tell, self._from.reader(source, seen.size) as pieces:
             count = 0
-            while piece := data.read(CHUNK):
-                file.write(piece)
+            for place, piece in pieces:
+                write(place, piece)
                 count += len(piece)
                 tell(count)
-            file.flush()
             self._count = count
 
     def _check(self, path: bytes) -> None:
@@ -435,14 +453,6 @@ class Copier:
         """Give what was copied the mode and the times of what it was copied from."""
         self._to.set_mode(target, seen.handed_on)
         self._to.set_times(target, seen.times)
-
-
-def pieces(file: paramiko.SFTPFile, size: int) -> Iterator[tuple[int, int]]:
-    """Where the pieces of a file of that size begin, and how long each is, for as long as the file is open."""
-    for start in range(0, size, CHUNK):
-        if file.closed:
-            return
-        yield start, min(CHUNK, size - start)
 
 
 def shown(path: bytes) -> str:

@@ -242,7 +242,7 @@ class SystemSession(Session):
         super().__init__(settings, stack, known_hosts=known_hosts, trace=trace)
         self._program = program
 
-    def open_channel(self) -> paramiko.Channel:
+    def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:  # noqa: ARG002 (Session's)
         raise SSHError(
             f"A shell at {self.settings.address} is for the system's ssh alone, which takes no password from us",
             "Run it again without --native-ssh, a password or another --ssh option: it becomes that ssh then",

@@ -11,19 +11,22 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager, nullcontext, suppress
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.hosts import by_sftp
 from machinectl.hosts.access import Access
-from machinectl.hosts.by_sftp import copy, interruptions, tell_of_failure
+from machinectl.hosts.by_sftp import Interruption, copy, tell_of_failure
 from machinectl.hosts.by_ssh import LONGEST_LINE, MOST_KEPT, attended
 from machinectl.hosts.places import place
 from machinectl.machines.record import Machine
 from machinectl.ssh.copying import Wishes, unseen
 from machinectl.ssh.errors import SSHError
 from machinectl.ssh.sftp import Copier, Here
+from tests.support.hostile_ssh import MEASURED
 from tests.support.program import COMMAND, machinectl
 from tests.support.quiet import Quiet
 from tests.support.real import need
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from machinectl.machines.store import Store
+    from machinectl.ssh.sftp import Write
     from tests.support.sshd import Sshd
 
 # The configuration of whoever runs the tests is not read.
@@ -233,10 +237,12 @@ def test_where_no_file_can_be_made_beside_it_the_one_that_is_there_is_written_to
 class NoNewFiles(Here):
     """Stands in for a directory that is another user's: whoever runs the tests may be root."""
 
-    def writer(self, path: bytes, mode: int | None) -> IO[bytes]:
+    @contextmanager
+    def writer(self, path: bytes, mode: int | None) -> Iterator[Write]:
         if mode is not None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return super().writer(path, mode)
+        with super().writer(path, mode) as write:
+            yield write
 
 
 @pytest.mark.parametrize("which", ["source", "target"])
@@ -481,6 +487,87 @@ while head := read(4):
 """
 
 
+def test_a_download_is_never_in_memory(orion: Store, tmp_path: Path) -> None:
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(400 << 20)
+    words = ["--native-ssh", "scp", "-q", f"orion:{tmp_path}/big", str(tmp_path / "back")]
+    subprocess.run(
+        [sys.executable, "-c", MEASURED, *words],
+        env={**os.environ, "MACHINE_STORAGE_PATH": orion.root, "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=tmp_path,
+        check=True,
+    )
+    assert (tmp_path / "back").stat().st_size == 400 << 20
+    assert int((tmp_path / "memory").read_text()) < 100 << 10
+
+
+def test_what_a_path_here_cannot_be_is_one_line_and_no_bug(orion: Store, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a text\n")
+    (tmp_path / "b").write_text("a text\n")
+    (tmp_path / "loop").symlink_to("loop")
+    for target, why in (
+        (tmp_path / "loop", "Too many levels of symbolic links"),
+        (tmp_path / "loop" / "x", "Too many levels of symbolic links"),
+        (tmp_path / ("x" * 300), "File name too long"),
+        (tmp_path / "a" / "x", "Not a directory"),
+        (tmp_path / "none" / "x", "No such file or directory"),
+        ("/dev/full", "No space left on device"),
+    ):
+        for names in (["a"], ["a", "b"]):
+            console = Quiet()
+            words = [*(f"orion:{tmp_path}/{name}" for name in names), str(target)]
+            *sources, place_here = [place(orion, word) for word in words]
+            assert copy(orion, console, sources, place_here, Wishes(), Access(), unseen) == 1
+            assert len(console.said) == 1
+            assert why in console.said[0] or (names[1:] and "is not a directory" in console.said[0])
+
+
+def test_a_pipe_gets_the_pieces_in_their_order(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    side = Here()
+    with side.writer(os.fsencode(tmp_path / "pipe"), None) as write:
+        for place_there, piece in ((4, b"ef"), (2, b"cd"), (0, b"ab"), (6, b"g")):
+            write(place_there, piece)
+    assert os.read(reading, 100) == b"abcdefg"
+    os.close(reading)
+
+
+def test_a_shell_that_talks_before_sftp_is_told(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
+    sshd.configure("Subsystem sftp echo Welcome to this host")
+    done = machinectl("--native-ssh", "scp", "orion:file", tmp_path, store=orion.root)
+    assert done.returncode == 255
+    cause, hint = done.stderr.splitlines()
+    assert "is not SFTP: a packet of 1,466,264,675 bytes" in cause
+    assert f"ssh -p {sshd.port}" in hint
+
+
+def test_an_interruption_does_not_wait_for_a_silent_server(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
+    """A stand-in: a real one that is stopped cannot be told when it has got the request."""
+    server = tmp_path / "server.py"
+    server.write_text(CLAIMING.replace("elif kind == 5", "elif kind == 5: continue\n    elif kind == 5", 1))
+    sshd.configure(f"Subsystem sftp {sys.executable} {server}")
+    (tmp_path / "back").mkdir()
+    terminal = OnTerminal("--native-ssh", "scp", "orion:file", tmp_path / "back", store=orion)
+    terminal.until("4.6 EB")
+    terminal.type("\x03")
+    assert terminal.end() == 130, terminal.shown
+    assert list((tmp_path / "back").iterdir()) == []
+
+
+def test_what_an_interruption_waits_for_is_ended_before_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_sftp, "PATIENCE", 0.01)
+    interruption, abandoned = Interruption(), threading.Event()
+
+    def send_to_who_takes_nothing() -> None:
+        signal.raise_signal(signal.SIGINT)
+        assert abandoned.wait(30)
+        raise SSHError("The connection is over")
+
+    with pytest.raises(KeyboardInterrupt), interruption.deferred(abandoned.set):
+        send_to_who_takes_nothing()
+
+
 class OnTerminal:
     """A machinectl on a terminal, of which all that is shown is kept."""
 
@@ -551,8 +638,12 @@ def test_with_q_nothing_is_shown_on_a_terminal(orion: Store, tmp_path: Path) -> 
 def test_an_interrupt_that_is_ignored_stays_ignored(is_ignored: bool) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN if is_ignored else signal.default_int_handler)
     try:
-        with interruptions() as check, nullcontext() if is_ignored else pytest.raises(KeyboardInterrupt):
+        interruption = Interruption()
+        with (
+            nullcontext() if is_ignored else pytest.raises(KeyboardInterrupt),
+            interruption.deferred(lambda: None),
+        ):
             signal.raise_signal(signal.SIGINT)
-            check()
+            interruption.check()
     finally:
         signal.signal(signal.SIGINT, before)

@@ -8,6 +8,7 @@ from typing import cast
 
 import paramiko
 import pytest
+from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA
 
 from machinectl.ssh.transport import Listener, Transport
 
@@ -52,3 +53,25 @@ def test_a_channel_that_is_opened_while_the_connection_ends_does_not_hide_the_en
         for event in events.values():
             events[2] = event
             event.set()
+
+
+@pytest.mark.parametrize(("kind", "before"), [(MSG_CHANNEL_DATA, ()), (MSG_CHANNEL_EXTENDED_DATA, (1,))])
+def test_a_channel_keeps_no_more_than_its_window(kind: int, before: tuple[int, ...]) -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        transport = Transport(here, timeout=10)
+        channel = paramiko.Channel(1)
+        transport._channels.put(1, channel)
+        channel._set_window(100, 1000)  # type: ignore[attr-defined]  # the stubs leave it out
+
+        def feed(data: bytes) -> None:
+            message = paramiko.Message()
+            for number in before:
+                message.add_int(number)
+            message.add_string(data)
+            message.rewind()
+            transport._channel_handler_table[kind](channel, message)
+
+        feed(b"x" * 60)
+        with pytest.raises(paramiko.SSHException, match="more than it was given room for"):
+            feed(b"x" * 60)
