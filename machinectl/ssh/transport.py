@@ -7,7 +7,7 @@ import math
 import re
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, cast
 
 import paramiko
@@ -307,6 +307,7 @@ class Transport(ServiceRequestingTransport):
     def __init__(self, sock: socket.socket | paramiko.Channel, *, timeout: float) -> None:
         # The server's numbers of channels whose end we have told it.
         self._ended: set[int] = set()
+        self._end: Exception | None = None
         self._sending = threading.Lock()
         # The host's key as it was shown: a certificate if it has one and was asked for it.
         self.shown_key = b""
@@ -367,13 +368,21 @@ class Transport(ServiceRequestingTransport):
             self.auth_handler = Authentication(self)
 
     def get_exception(self) -> Exception | None:
-        """What ended the connection; paramiko stumbles in many ways over packets that are none."""
+        """What ended the connection, for all who ask; paramiko stumbles in many ways over packets that are none.
+
+        paramiko tells it to the first who asks. What failed of a login or a channel alone is told once.
+        """
         found = super().get_exception()
-        if found is None or isinstance(found, paramiko.SSHException | EOFError | OSError | MachineError):
+        if found is None:
+            return self._end
+        if isinstance(found, paramiko.ChannelException | paramiko.AuthenticationException):
             return found
-        broken = paramiko.SSHException("it sends broken packets")
-        broken.__cause__ = found
-        return broken
+        if isinstance(found, paramiko.SSHException | EOFError | OSError | MachineError):
+            self._end = found
+        else:
+            self._end = paramiko.SSHException("it sends broken packets")
+            self._end.__cause__ = found
+        return self._end
 
     def _parse_kex_init(self, message: paramiko.Message) -> None:
         try:
@@ -412,7 +421,9 @@ class Transport(ServiceRequestingTransport):
                 return
             if kind == MSG_CHANNEL_CLOSE:
                 self._ended.add(channel)
-            super()._send_message(data)  # type: ignore[misc]  # the stubs leave it out
+            # Making room is a part of reading: who reads finds what came before the end of the connection, and the end.
+            with suppress(EOFError) if kind == MSG_CHANNEL_WINDOW_ADJUST else nullcontext():
+                super()._send_message(data)  # type: ignore[misc]  # the stubs leave it out
 
     def _parse_channel_open_success(self, message: paramiko.Message) -> None:
         message.get_int()

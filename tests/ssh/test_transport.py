@@ -75,3 +75,29 @@ def test_a_channel_keeps_no_more_than_its_window(kind: int, before: tuple[int, .
         feed(b"x" * 60)
         with pytest.raises(paramiko.SSHException, match="more than it was given room for"):
             feed(b"x" * 60)
+
+
+def test_what_ended_a_connection_is_told_to_all_who_ask() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        transport = Transport(here, timeout=10)
+        refused, end = paramiko.ChannelException(1, "no"), EOFError()
+        transport.saved_exception = refused
+        assert [transport.get_exception(), transport.get_exception()] == [refused, None]
+        transport.saved_exception = end
+        assert [transport.get_exception(), transport.get_exception()] == [end, end]
+
+
+def test_who_reads_finds_what_came_before_the_end_of_the_connection() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        transport = Transport(here, timeout=10)
+        transport.active = True  # type: ignore[attr-defined]  # the stubs leave it out
+        transport.clear_to_send.set()
+        channel = paramiko.Channel(1)
+        transport._channels.put(1, channel)
+        channel._set_window(100, 1000)  # type: ignore[attr-defined]  # as above
+        channel._set_remote_channel(1, 100, 1000)  # type: ignore[attr-defined]  # as above
+        channel.in_buffer.feed(b"x" * 60)
+        there.close()
+        assert channel.recv(60) == b"x" * 60
