@@ -27,6 +27,7 @@ from tests import (
     bench_fleet,
     bench_hosts,
     bench_run,
+    bench_scp,
     bench_shells,
 )
 from tests.lab.possible import why_not
@@ -57,6 +58,7 @@ def main() -> None:
             *many_silent(work),
             *bench_engines.fleets(work / "engines"),
             *bench_run.many(work),
+            *bench_scp.copies(work),
         ]
         reason = why_not()
         if not reason:

@@ -46,10 +46,10 @@ def many(work: Path) -> Iterator[Sequence[str]]:
                 yield row(f"run -- true on {count} hosts, wall", costs[0].wall, name, cost.wall, promise)
 
 
-def in_turn(commands: Sequence[Sequence[str]]) -> list[Cost]:
+def in_turn(commands: Sequence[Sequence[str]], runs: int = RUNS) -> list[Cost]:
     """The median cost of each, as they take turns: the machine's moods hit all."""
     costs: list[list[Cost]] = [[] for _ in commands]
-    for _ in range(RUNS):
+    for _ in range(runs):
         for command, own in zip(commands, costs, strict=True):
             own.append(measured(command))
     return [median(own) for own in costs]

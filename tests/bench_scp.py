@@ -1,0 +1,49 @@
+"""Files of 1 GB to a host and back by our own SFTP, against the system's scp.
+
+The host is an sshd on loopback, which shares the processors with us: what is compared is what each costs on this side.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from machinectl.machines.store import Store
+from tests.bench_run import in_turn
+from tests.support.measure import MACHINECTL, peak_memory, row
+from tests.support.registered import register
+from tests.support.sshd import running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+SIZE = 1_000_000_000
+RUNS = 3
+
+
+def copies(work: Path) -> Iterator[Sequence[str]]:
+    directory = work / "scp"
+    directory.mkdir()
+    with (directory / "file").open("wb") as file:
+        for _ in range(1000):
+            file.write(os.urandom(SIZE // 1000))
+    with running(directory) as sshd:
+        sshd.configure("LogLevel QUIET")
+        store = Store(str(work / "scp-store"))
+        register(store, "orion", sshd)
+        (directory / "known_hosts").write_text(f"{sshd.known()}\n")
+        options = ["-o", f"UserKnownHostsFile={directory}/known_hosts", "-i", str(sshd.key_path), "-P", str(sshd.port)]
+        by_system = ["scp", "-s", "-q", "-F", "none", *options]
+        by_us = [*MACHINECTL, "-s", store.root, "--native-ssh", "scp", "-q"]
+        host = f"{sshd.user}@{sshd.host}"
+        for way, promise, places in (
+            ("from a host", "1.25 x", ("{}:" + f"{directory}/file", f"{directory}/copy")),
+            ("to a host", "1.5 x", (f"{directory}/file", "{}:" + f"{directory}/copy")),
+        ):
+            ours = [*by_us, *(place.format("orion") for place in places)]
+            theirs = [*by_system, *(place.format(host) for place in places)]
+            cost, base = in_turn([ours, theirs], RUNS)
+            yield row(f"scp of 1 GB {way}, our own SFTP, wall", cost.wall, "scp", base.wall, promise)
+            yield row(f"scp of 1 GB {way}, our own SFTP, CPU", cost.cpu, "scp", base.cpu, promise)
+            yield [f"scp of 1 GB {way}, our own SFTP, peak memory", f"{peak_memory(ours):.0f} MiB", "-", "-", "95 MiB"]
