@@ -370,7 +370,7 @@ def tree(root: Path) -> dict[str, tuple[int, int, bytes]]:
 DRY_RUNS = [
     ["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "new"],
     ["create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "--generic-ssh-port", "1", "new"],
-    *([verb, "orion"] for verb in ("rm",)),
+    *([verb, "orion"] for verb in ("provision", "upgrade", "regenerate-certs", "start", "stop", "restart", "rm")),
     ["import", "--from-docker-machine", "old"],
 ]
 
