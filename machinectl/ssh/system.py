@@ -23,6 +23,7 @@ from machinectl.errors import one_line
 from machinectl.piping import piped
 from machinectl.ssh import framing, known_hosts
 from machinectl.ssh.errors import BeyondUs, LoginRefused, SSHError, TokenNeeded
+from machinectl.ssh.keys import certifies
 from machinectl.ssh.openssh import COMMANDS_ONLY, MEETING, WITH_INPUT, as_arguments, openssh_command, quoted
 from machinectl.ssh.session import LINGER, MOST_OUTPUT, TAIL, Session, TooMuch, last_line
 
@@ -126,7 +127,31 @@ class OpenSSH:
             # The fingerprint demanded may be that of another of the host's keys.
             with contextlib.suppress(BeyondUs):
                 key = self._look(kind)
-        host_keys.check(self._settings, key)
+        certified = host_keys.takes_certificates(self._settings) and any(
+            host_keys.is_certified(self._settings, key, certificate) for certificate in self._certificates(key)
+        )
+        host_keys.check(self._settings, key, certified=certified)
+
+    def _certificates(self, key: HostKey) -> list[bytes]:
+        """The certificates of a key that the host shows; none if ssh-keyscan cannot reach it."""
+        if not self._settings.is_direct:
+            return []
+        timeout = f"{self._settings.connect_timeout:.0f}"
+        command = ["ssh-keyscan", "-c", "-T", timeout, "-p", str(self._settings.port), "--", self._settings.hostname]
+        try:
+            said = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                timeout=self._settings.connect_timeout + ASK_TIMEOUT,
+            ).stdout
+        except (OSError, subprocess.TimeoutExpired):
+            return []
+        # A line has no name of the host if it holds a certificate.
+        words = [line.split()[-2:] for line in said.decode(errors="replace").splitlines()]
+        shown = [known_hosts.parse_key(*pair) for pair in words if len(pair) == 2]  # noqa: PLR2004 - a type and a key
+        return [each.blob for each in shown if each and certifies(each, key)]
 
     def _look_for(self, kinds: Sequence[str]) -> HostKey:
         """A key of one of the kinds that are known of the host; another one where it has none of them."""

@@ -61,6 +61,20 @@ def test_a_host_certified_by_whom_the_user_trusts_is_not_asked_about(
     assert console.said == []
 
 
+def test_the_systems_ssh_takes_certificates_as_well(sshd: Sshd, ssh_config: SSHConfig, authority: Path) -> None:
+    certify(sshd, authority, "-n", sshd.host)
+    sshd.configure(f"HostCertificate {sshd.host_keys[0]}-cert.pub", "Ciphers chacha20-poly1305@openssh.com")
+    trust(ssh_config, authority)
+    ssh_config.write(STRICT)
+    with log_in(sshd.endpoint) as session:
+        assert session.known_hosts.decode().split() == ["machinectl", *public(sshd.host_keys[0]).split()[:2]]
+        assert session.run("echo in").stdout == b"in\n"
+    ssh_config.known_hosts.write_text("")
+    trust(ssh_config, sshd.host_keys[0])
+    with pytest.raises(HostKeyRefused, match="is not known"):
+        log_in(sshd.endpoint)
+
+
 @pytest.mark.parametrize(
     ("options", "sign"),
     [
