@@ -219,7 +219,11 @@ def test_any_labels_become_names_that_prometheus_and_ansible_take(labels: dict[s
         assert name not in {"all", "ungrouped"}
 
 
-@given(st.recursive(st.text(string.printable), lambda inner: st.dictionaries(st.text(), inner, max_size=2)))
+# One that begins like Ansible's own marks is left out of what is printed.
+KEYS = st.text().filter(lambda key: not key.startswith("__ansible_"))
+
+
+@given(st.recursive(st.text(string.printable), lambda inner: st.dictionaries(KEYS, inner, max_size=2)))
 def test_a_value_is_the_same_with_its_mark_or_without_it(value: Any) -> None:
     def read(data: Any) -> Any:
         if isinstance(data, dict):
