@@ -1,4 +1,4 @@
-"""The security model in README.md: each sentence is proved by what a test here runs."""
+"""Prove each sentence of the security model in README.md by a run."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ PROVED: list[str] = []
 
 
 def proves(*sentences: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Mark what a test proves, as README.md has it."""
+    """Register the sentences of README.md that a test proves."""
 
     def mark(test: Callable[..., None]) -> Callable[..., None]:
         PROVED.extend(sentences)
@@ -71,7 +71,7 @@ def proves(*sentences: str) -> Callable[[Callable[..., None]], Callable[..., Non
 
 
 def sentences() -> list[str]:
-    """What README.md says under its heading; a sentence ends before a capital, a code or a bold word."""
+    """Return the sentences of the section; one ends before a capital letter, code or a bold word."""
     text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Security model\n")[2].partition("\n## ")[0]
     found = []
     for paragraph in re.split(r"\n(?=- )|\n\n", text.strip()):
@@ -79,7 +79,7 @@ def sentences() -> list[str]:
     return found
 
 
-@proves("Each sentence is proved by a run: `tests/test_security_model.py`.")
+@proves("A test proves each sentence: `tests/test_security_model.py`.")
 def test_each_sentence_is_proved() -> None:
     assert len(sentences()) == len(set(sentences()))
     assert set(sentences()) == set(PROVED)
@@ -191,8 +191,8 @@ def test_what_opens_one_machine_opens_no_other(tmp_path: Path) -> None:
 
 
 @proves(
-    "Private keys are 0600 from their first byte, and the store is 0700: a directory of it that others can read is "
-    "closed, with a warning."
+    "Private keys are 0600 from their first byte, and the store is 0700: machinectl closes a directory of the store "
+    "that others can read, with a warning."
 )
 def test_keys_and_the_store_are_their_owners_alone(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -226,9 +226,7 @@ def test_keys_and_the_store_are_their_owners_alone(
     test_hostile_records.test_what_others_may_read_is_closed_and_said_but_for_what_is_not_the_stores(tmp_path / "read")
 
 
-@proves(
-    "Nothing is written to a store that another user can write to, or can replace by renaming a directory above it."
-)
+@proves("It writes nothing to a store that another user can write to, or can replace by renaming a directory above it.")
 @pytest.mark.parametrize("which", ["store", "machines", "locks", "orion", "above"])
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770])
 def test_a_store_that_another_user_can_change_is_not_written(tmp_path: Path, which: str, mode: int) -> None:
@@ -251,7 +249,7 @@ def test_a_store_that_another_user_can_change_is_not_written(tmp_path: Path, whi
     assert tree(Path(store.root)) == before
 
 
-@proves("Only root writes to another user's.")
+@proves("Only root writes to another user's store.")
 def test_only_root_writes_to_another_users_store() -> None:
     test_hostile_records.test_no_key_is_kept_where_another_user_may_replace_it()
 
@@ -509,7 +507,7 @@ def test_a_change_is_on_record_before_it_is_made(store: Store) -> None:
 @pytest.mark.timeout(300)
 @proves(
     "Docker cannot revoke one certificate: a new CA (`regenerate-certs --new-ca`) locks out all of them.",
-    "On a host, keys and passwords are in files of root's alone.",
+    "On a host, only root can read the files that hold keys and passwords.",
     "Passwords and keys are in no argument of a program that is started for you, here or on a host: they go through "
     "stdin.",
     "They are in no log, no `--debug` and no error.",
