@@ -8,12 +8,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.colours import coloured, is_drawn_on
+from machinectl.cli.exits import report
 from machinectl.cli.harmless import harmless
 from machinectl.cli.lines import cut
 from machinectl.cli.output import draw, print_json, write_out
 from machinectl.commands.ls import Row, ask, rows
 from machinectl.errors import UsageError
 from machinectl.go.tabwriter import align, table
+from machinectl.hosts.asked import not_asked
 from machinectl.machines.filters import parse_filters
 from machinectl.state import State
 
@@ -86,6 +88,8 @@ def print_machines(
     live = needs_hosts and not (quiet or parsed or as_json or wanted.needs_state) and fits_the_screen(listed)
     if needs_hosts:
         fill(listed, store, timeout, live=live)
+        if left_out := not_asked(listed):
+            report(left_out)
     listed = [row for row in listed if wanted.after_asking(row.state)]
     if quiet:
         write_out("".join(f"{row.machine.name}\n" for row in listed))

@@ -10,7 +10,7 @@ from machinectl.engine import Question
 from machinectl.errors import MachineError
 from machinectl.go.values import go_names
 from machinectl.hosts.access import logged_in
-from machinectl.hosts.asked import Asked, ask, listed
+from machinectl.hosts.asked import Asked, ask, failures, listed
 from machinectl.hosts.each import at_once
 from machinectl.hosts.expiry import Row, rows_of
 from machinectl.machines.chosen import chosen
@@ -101,12 +101,12 @@ FIELDS = tuple(Info(Machine("", "")).fields())
 def info(
     store: Store, console: Console, names: Sequence[str], timeout: float, access: Access | None = None
 ) -> tuple[list[Info], list[MachineError]]:
-    """Ask the machines named, or `default`, all at once; `timeout` is in seconds, for all of them.
+    """Ask the machines named, or `default`, all at once; `timeout` is in seconds, for each of them.
 
     With `access`, their hosts are looked at over SSH, too, and nothing is changed there or here. Return what is known,
     and why the rest is not.
     """
-    found, failures = listed(store, chosen(store, names), Info)
+    found, missing = listed(store, chosen(store, names), Info)
     now = datetime.now(UTC)
     for one in found:
         one.certificates = rows_of(one.machine.name, store.directory(one.machine.name), now)
@@ -114,9 +114,7 @@ def info(
         pass
     if access:
         look_at_hosts(found, console, replace(access, lasting=False))
-    for one in found:
-        failures += [failure for failure in (one.failure, one.unseen) if failure]
-    return found, failures
+    return found, [*missing, *failures(found), *(one.unseen for one in found if one.unseen)]
 
 
 def look_at_hosts(found: Sequence[Info], console: Console, access: Access) -> None:

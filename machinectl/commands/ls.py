@@ -86,7 +86,7 @@ def rows(store: Store, environment: Mapping[str, str]) -> list[Row]:
 
 
 def ask(store: Store, listed: Iterable[Row], timeout: float) -> Iterator[Row]:
-    """Ask all hosts at once and yield each row when it is complete: all within `timeout` seconds and a moment."""
+    """Ask all hosts and yield each row when it is complete; each has `timeout` seconds from when it is asked."""
     for row in asked.ask(store, listed, timeout):
         name = row.machine.name
         if row.machine.pending and not row.error and not store.is_locked(name):

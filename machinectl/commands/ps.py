@@ -10,7 +10,7 @@ from machinectl.engine import Question
 from machinectl.errors import MachineError, UsageError
 from machinectl.go.containers import Fields, fields
 from machinectl.go.values import plain_json
-from machinectl.hosts.asked import Asked, ask, listed
+from machinectl.hosts.asked import Asked, ask, failures, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,12 +69,12 @@ class Containers:
 
 
 def ps(store: Store, names: Sequence[str], wanted: Wanted, timeout: float) -> Containers:
-    """Ask the machines named, or all, for their containers; `timeout` is in seconds, for all of them."""
-    machines, failures = listed(store, names or store.names(), Asked)
+    """Ask the machines named, or all, for their containers; `timeout` is in seconds, for each of them."""
+    machines, missing = listed(store, names or store.names(), Asked)
     for _ in ask(store, machines, timeout, wanted.question()):
         pass
-    failures += [refused(failure, wanted) for one in machines if (failure := one.failure)]
-    return Containers([(one.machine.name, each) for one in machines for each in one.told or ()], failures)
+    why = [*missing, *(refused(failure, wanted) for failure in failures(machines))]
+    return Containers([(one.machine.name, each) for one in machines for each in one.told or ()], why)
 
 
 def refused(failure: MachineError, wanted: Wanted) -> MachineError:

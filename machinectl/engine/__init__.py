@@ -2,14 +2,17 @@
 
 from machinectl.engine.endpoint import Endpoint, EngineError
 from machinectl.engine.http import Response, request
-from machinectl.engine.probe import Probe, Question, ask_all, probe, probe_all, probe_by, reach
+from machinectl.engine.many import Asker, Wait, ask_all, probe_all
+from machinectl.engine.probe import Probe, Question, probe, probe_by, reach
 
 __all__ = [
+    "Asker",
     "Endpoint",
     "EngineError",
     "Probe",
     "Question",
     "Response",
+    "Wait",
     "ask_all",
     "probe",
     "probe_all",

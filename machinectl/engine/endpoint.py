@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError, one_line
 from machinectl.state import State
+
+if TYPE_CHECKING:
+    from machinectl.engine.opened import Opened
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,8 @@ class Endpoint:
     `cert_dir` is the absolute directory of ca.pem, cert.pem and key.pem; it is used where `tls` is set. `ssh_options`
     are handed to ssh as they are, before the host (`-i KEY`, `-o UserKnownHostsFile=…`). `name` is the machine's: it
     stands in the commands that errors suggest. `takeover` is the one that has the engine take our certificates, where
-    it has somebody else's; "" where there is none.
+    it has somebody else's; "" where there is none. `opened` is what came of connecting to it beforehand: the first
+    connection is that one.
     """
 
     url: str
@@ -26,6 +31,7 @@ class Endpoint:
     ssh_options: tuple[str, ...] = ()
     name: str = "<NAME>"
     takeover: str = ""
+    opened: Opened | None = field(default=None, compare=False, repr=False)
 
     @property
     def peer(self) -> str:
@@ -64,6 +70,15 @@ class Deadline:
         if left <= 0:
             raise TimeoutError
         return left
+
+    def left(self, now: float) -> float:
+        """Seconds left at some time (time.monotonic), below 0 where it has passed."""
+        return float("inf") if self.end is None else self.end - now
+
+    def extend(self, seconds: float) -> None:
+        """Give that much more time: what was waited for was not the engine."""
+        if self.end is not None:
+            self.end += seconds
 
     def __str__(self) -> str:
         return f"{self.seconds:g} s"

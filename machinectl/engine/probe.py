@@ -1,18 +1,13 @@
-"""Ask engines whether they are there: one by a deadline, or many at once by the same one."""
+"""Ask one engine, by a deadline, whether it is there."""
 
 from __future__ import annotations
 
 import json
-import queue
-import threading
 import time
 from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl import url as engine_url
-from machinectl.descriptors import room
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get, not_docker
 from machinectl.engine.sockets import connect_tcp
@@ -20,8 +15,6 @@ from machinectl.errors import MachineError, one_line
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
     from machinectl.engine.endpoint import Endpoint
     from machinectl.engine.http import Response
 
@@ -30,10 +23,6 @@ LONGEST_ANSWER = 1 << 20
 LONGEST_VERSION = 64
 # What it answers to another question: a container is told in two or three KB, so that thousands of them fit.
 LONGEST_TOLD = 64 << 20
-# How much later than its deadline a probe that gave up may say so: hundreds wake at the same moment.
-GRACE = 0.25
-# An endpoint of ssh:// takes three of this process's.
-DESCRIPTORS = 3
 OK, PROXY_AUTHENTICATION, GATEWAYS = 200, 407, range(502, 505)
 
 
@@ -51,6 +40,7 @@ class Probe:
     `error` is one line, empty where it answered, and `hint` what to do next; `seconds` is how long it took. `silent`
     where nobody answered at its address at all. `told` is its answer to the question, where it was asked one. `swarm`
     is what it is in Docker's Swarm, as its ping says: inactive, active/manager, active/worker, pending, error, locked.
+    `unasked` where it was not its turn before too many others had given no answer.
     """
 
     state: State
@@ -62,16 +52,7 @@ class Probe:
     silent: bool = False
     told: Any = field(default=None, repr=False)
     swarm: str = ""
-
-
-NO_THREAD = Probe(
-    State.ERROR, error="No more threads can be started here", hint="Ask fewer at once, or allow more: ulimit -u"
-)
-NO_TIME = Probe(
-    State.TIMEOUT,
-    error="It was not asked: too few files may be open for all at once, and others took the time",
-    hint="Allow more: ulimit -n 1024",
-)
+    unasked: bool = False
 
 
 def probe(endpoint: Endpoint, timeout: float) -> Probe:
@@ -93,61 +74,18 @@ def probe_by(endpoint: Endpoint, deadline: Deadline, question: Question | None =
     begun = time.monotonic()
     try:
         found = ask(endpoint, deadline, question)
-    except MachineError as exc:
-        state = exc.state if isinstance(exc, EngineError) else State.ERROR
-        silent = isinstance(exc, EngineError) and exc.silent
-        return Probe(state, error=one_line(exc.cause), seconds=time.monotonic() - begun, hint=exc.hint, silent=silent)
     except Exception as exc:  # noqa: BLE001 - one host's surprise must not keep the others from being listed
-        error = one_line(f"Unexpected {type(exc).__name__}: {exc}")
-        return Probe(State.ERROR, error=error, seconds=time.monotonic() - begun)
+        found = failed(exc)
     return replace(found, seconds=time.monotonic() - begun)
 
 
-def probe_all(endpoints: Mapping[str, Endpoint], timeout: float) -> Iterator[tuple[str, Probe]]:
-    """Ask many engines at once and yield each answer as it comes: `timeout` seconds in all, however many are dead."""
-    questions = {name: partial(probe_by, endpoint) for name, endpoint in endpoints.items()}
-    return ask_all(questions, timeout, lambda name: endpoints[name].url)
-
-
-def ask_all(
-    questions: Mapping[str, Callable[[Deadline], Probe]], timeout: float, place: Callable[[str], str]
-) -> Iterator[tuple[str, Probe]]:
-    """Ask many questions at once, as `probe_all` does; `place` says of a name where it is that does not answer.
-
-    A question is given the deadline that all share, and must not raise.
-    """
-    end = time.monotonic() + timeout
-    deadline = Deadline(timeout)
-    answers: queue.SimpleQueue[tuple[str, Probe]] = queue.SimpleQueue()
-
-    def answer(name: str, question: Callable[[Deadline], Probe]) -> None:
-        answers.put((name, question(deadline)))
-
-    def begin(questions: Iterable[tuple[str, Callable[[Deadline], Probe]]]) -> None:
-        for name, question in questions:
-            asked.add(name)
-            # A daemon: an executor would wait at exit for whoever is stuck.
-            thread = threading.Thread(target=answer, args=(name, question), daemon=True, name=f"probe {name}")
-            try:
-                thread.start()
-            except RuntimeError:  # the system's limit, or the container's
-                answers.put((name, NO_THREAD))
-
-    asked: set[str] = set()
-    waiting = iter(questions.items())
-    begin(islice(waiting, room(len(questions), DESCRIPTORS)))
-    silent = dict.fromkeys(questions)
-    while silent:
-        try:
-            found = answers.get(timeout=max(0.0, end + GRACE - time.monotonic()))
-        except queue.Empty:
-            break
-        begin(islice(waiting, 1))
-        del silent[found[0]]
-        yield found
-    for name in silent:
-        late = Probe(State.TIMEOUT, error=f"{place(name)} does not answer within {timeout:g} s", seconds=timeout)
-        yield name, late if name in asked else NO_TIME
+def failed(exc: Exception) -> Probe:
+    """What an engine's failure says of it."""
+    if not isinstance(exc, MachineError):
+        return Probe(State.ERROR, error=one_line(f"Unexpected {type(exc).__name__}: {exc}"))
+    state = exc.state if isinstance(exc, EngineError) else State.ERROR
+    silent = isinstance(exc, EngineError) and exc.silent
+    return Probe(state, error=one_line(exc.cause), hint=exc.hint, silent=silent)
 
 
 def ask(endpoint: Endpoint, deadline: Deadline, question: Question | None) -> Probe:

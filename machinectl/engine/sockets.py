@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
 from machinectl.engine.endpoint import EngineError
+from machinectl.engine.opened import NOBODY_THERE, is_silence
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
 # What getaddrinfo says of an address: its family and what connect takes.
 Address = tuple[socket.AddressFamily, Any]
 
-# What a host that is off leaves to be found, by its router or by nobody's answering for its address.
-NOBODY_THERE = {errno.EHOSTUNREACH, errno.EHOSTDOWN}
 NO_WAY = NOBODY_THERE | {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 
 
 def connect_tcp(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> socket.socket:
-    """Connect to the first of the host's addresses that takes the connection."""
-    failures: list[OSError] = []
-    addresses = resolve(endpoint, url, deadline)
+    """Connect to the first of the host's addresses that takes the connection, unless that was done beforehand."""
+    if endpoint.opened and (sock := endpoint.opened.take()):
+        return sock
+    failures = list(endpoint.opened.failures) if endpoint.opened else []
+    addresses = [] if failures else resolve(endpoint, url, deadline)
     for done, (family, address) in enumerate(addresses):
         try:
             # A fair share of what is left, so that a dead address does not use up the time of a live one.
@@ -40,11 +41,6 @@ def connect_tcp(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> socke
     error = unreachable(endpoint, first, deadline)
     error.silent = all(map(is_silence, failures))
     raise error from first
-
-
-def is_silence(exc: OSError) -> bool:
-    """Whether nobody answered a connection at all: a refusal is an answer, and no network here tells nothing."""
-    return isinstance(exc, TimeoutError) or exc.errno in NOBODY_THERE
 
 
 def connect_unix(endpoint: Endpoint, path: str, deadline: Deadline) -> socket.socket:

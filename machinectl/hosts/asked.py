@@ -14,7 +14,7 @@ from machinectl.machines.store import NoSuchMachine, into_own_store
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from machinectl.engine import Question
     from machinectl.machines.store import Store
@@ -25,7 +25,7 @@ class Asked:
     """A machine, and what is known of it; what only its host can say is empty until it is `settled`.
 
     `error` is one line, and `hint` what to do next; `seconds` is how long its engine took, and `told` its answer to the
-    question that was asked; `swarm` is what it is in a swarm, as `Probe` has it.
+    question that was asked; `swarm` and `unasked` are as `Probe` has them.
     """
 
     machine: Machine
@@ -37,6 +37,7 @@ class Asked:
     seconds: float = 0
     told: Any = None
     swarm: str = ""
+    unasked: bool = False
     settled: bool = False
 
     @property
@@ -97,16 +98,33 @@ def half_made(store: Store, machine: Machine) -> tuple[State, str]:
 
 
 def ask(store: Store, listed: Iterable[Each], timeout: float, question: Question | None = None) -> Iterator[Each]:
-    """Ask all hosts at once and yield each when it is settled: all within `timeout` seconds and a moment."""
+    """Ask all hosts and yield each when it is settled; each has `timeout` seconds from when it is asked."""
     by_name = {one.machine.name: one for one in listed if not one.settled}
     for name, found in states_of((one.machine for one in by_name.values()), timeout, question):
         one = by_name[name]
         one.state, one.version, one.api_version = found.state, found.version, found.api_version
         one.error, one.hint, one.seconds, one.told = found.error, found.hint, found.seconds, found.told
-        one.swarm = found.swarm
+        one.swarm, one.unasked = found.swarm, found.unasked
         one.settled = True
         if found.state is State.ERROR and (command := takeover(one.machine)) and command in found.hint:
             one.error += f"; take its host over: {command}"
         if found.state is State.RUNNING:
             settle(store, name, timeout)
         yield one
+
+
+def failures(asked: Sequence[Asked]) -> list[MachineError]:
+    """Why engines did not answer; those that were not asked are counted."""
+    found = [failure for one in asked if not one.unasked and (failure := one.failure)]
+    return [*found, *([error] if (error := not_asked(asked)) else [])]
+
+
+def not_asked(asked: Sequence[Asked]) -> MachineError | None:
+    """How many engines were not asked; None where all were."""
+    count = sum(one.unasked for one in asked)
+    if not count:
+        return None
+    return MachineError(
+        f"{count} of {len(asked)} engines were not asked: those before them gave no answer",
+        "Check this computer's network; or ask fewer at once",
+    )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from machinectl import engine
 from machinectl.atomic import PRIVATE_DIRECTORY, Translated, discard, replace_file, sync_directory
+from machinectl.engine import Wait
 from machinectl.engine.endpoint import Deadline
 from machinectl.errors import MachineError, one_line
 from machinectl.hosts.endpoint import endpoint
@@ -22,7 +23,9 @@ from machinectl.machines.store import PENDING
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from machinectl.engine import Probe, Question
+    from machinectl.engine import Asker, Probe, Question
+    from machinectl.engine.many import Course
+    from machinectl.engine.opened import Opened
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 
@@ -74,16 +77,18 @@ def others(directory: str) -> list[str]:
     return sorted(whole, key=os.path.getmtime, reverse=True)
 
 
-def look(machine: Machine, deadline: Deadline, question: Question | None = None) -> tuple[Probe, str]:
+def look(
+    machine: Machine, deadline: Deadline, question: Question | None = None, opened: Opened | None = None
+) -> tuple[Probe, str]:
     """What a machine's engine says, and the directory of the set that it answered to: the machine's, or a pending one.
 
-    Never raises.
+    `opened` is what came of connecting to it beforehand. Never raises.
     """
     try:
         where = endpoint(machine)
     except MachineError as exc:
         return engine.Probe(State.ERROR, error=one_line(exc.cause), hint=exc.hint), machine.directory
-    found = engine.probe_by(where, deadline, question)
+    found = engine.probe_by(replace(where, opened=opened), deadline, question)
     # Another set mends nothing where nobody answers.
     if found.state is not State.ERROR or not machine.tls:
         return found, machine.directory
@@ -92,6 +97,14 @@ def look(machine: Machine, deadline: Deadline, question: Question | None = None)
         if other.state is State.RUNNING:
             return other, directory
     return found, machine.directory
+
+
+def asking(machine: Machine, question: Question | None, asker: Asker) -> Course:
+    """Ask a machine's engine, beside those of others."""
+    opened = asker.reach(endpoint(machine))
+    if opened:
+        yield Wait(opened)
+    return look(machine, asker.deadline, question, opened)[0]
 
 
 def settle(store: Store, name: str, timeout: float = PATIENCE) -> None:

@@ -10,7 +10,7 @@ from machinectl import engine
 from machinectl.engine.swarm import INFO, Membership
 from machinectl.errors import MachineError
 from machinectl.hosts.each import each
-from machinectl.hosts.pending import look
+from machinectl.hosts.pending import asking
 from machinectl.hosts.swarm import Manager, advice, answering
 from machinectl.machines.record import natural
 from machinectl.machines.swarm_node import MANAGER, WORKER, node_of
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from machinectl.console import Console
-    from machinectl.engine import Probe
-    from machinectl.engine.endpoint import Deadline
     from machinectl.hosts.access import Access
     from machinectl.hosts.joining import Joining
-    from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 
     Results = Iterator[tuple[str, MachineError | None]]
@@ -130,13 +127,9 @@ class Roles:
 def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:
     """What the engines of machines say of themselves as nodes, all asked at once; without those that do not answer."""
     machines = {name: store.read_ready(name) for name in names}
-    questions = {name: partial(asked, machine) for name, machine in machines.items()}
+    questions = {name: partial(asking, machine, INFO) for name, machine in machines.items()}
     answers = engine.ask_all(questions, PATIENCE, lambda name: machines[name].url)
     return {name: Membership.of(found.told) for name, found in answers if found.state is State.RUNNING}
-
-
-def asked(machine: Machine, deadline: Deadline) -> Probe:
-    return look(machine, deadline, INFO)[0]
 
 
 def going_on(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Manager | None:

@@ -7,18 +7,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import engine
-from machinectl.engine.endpoint import Deadline
+from machinectl.engine import Wait
 from machinectl.errors import MachineError
 from machinectl.hosts.driven import driver_of, instance, led
-from machinectl.hosts.pending import look as look_with_all
-from machinectl.hosts.silence import SSHLook
+from machinectl.hosts.endpoint import endpoint
+from machinectl.hosts.pending import look
+from machinectl.hosts.silence import head_start, ssh_addresses, time_to_look
 from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from machinectl.driver import Driver, SSHEndpoint
-    from machinectl.engine import Probe, Question
+    from machinectl.engine import Asker, Probe, Question
+    from machinectl.engine.many import Course
     from machinectl.machines.record import Machine
 
 # In these no engine runs: who asks one waits for nothing.
@@ -27,33 +29,44 @@ ASLEEP = {State.STOPPED, State.PAUSED, State.SAVED}
 
 def state_of(machine: Machine, timeout: float) -> Probe:
     """What one machine is doing; `timeout` in seconds. Never raises."""
-    return look(machine, driver_or_none(machine), Deadline(timeout))
+    [(_, found)] = states_of([machine], timeout)
+    return found
 
 
 def states_of(
     machines: Iterable[Machine], timeout: float, question: Question | None = None
 ) -> Iterator[tuple[str, Probe]]:
-    """What many machines are doing, each by its name as it is known: all within `timeout` seconds and a moment.
+    """What many machines are doing, each by its name as it is known; each has `timeout` seconds from when it is asked.
 
     Engines are asked the question, too.
     """
     by_name = {machine.name: machine for machine in machines}
     # Loaded here: threads that import at once wait for each other.
     drivers = {machine.driver: driver_or_none(machine) for machine in by_name.values()}
-    looks = {
-        name: partial(look, machine, drivers[machine.driver], question=question) for name, machine in by_name.items()
-    }
-    return engine.ask_all(looks, timeout, lambda name: by_name[name].url)
+    courses = {name: partial(asking, machine, drivers[machine.driver], question) for name, machine in by_name.items()}
+    return engine.ask_all(courses, timeout, lambda name: by_name[name].url)
 
 
-def look(machine: Machine, driver: Driver | None, deadline: Deadline, question: Question | None = None) -> Probe:
+def asking(machine: Machine, driver: Driver | None, question: Question | None, asker: Asker) -> Course:
+    """Ask a machine's engine; where it is silent, whether anything answers at its SSH."""
     known = known_state(machine, driver)
     if known in ASLEEP:
         return engine.Probe(known)
-    with SSHLook(way_in(machine, driver), deadline) as ssh:
-        found, _ = look_with_all(machine, deadline, question)
-        over_ssh = machine.url.startswith("ssh://") and found.state is not State.RUNNING
-        return off(machine, found) if (found.silent or over_ssh) and ssh.is_silent() else found
+    opened = asker.reach(endpoint(machine))
+    if opened:
+        yield Wait(opened, head_start(asker.deadline))
+    if (opened and opened.ended and not opened.is_silent) or machine.url.startswith("unix://"):
+        return look(machine, asker.deadline, question, opened)[0]
+    # docker's own way over SSH is one call, beside which the look begins when it has not answered for a moment.
+    after = 0.0 if opened else head_start(asker.deadline)
+    ssh = asker.connect(ssh_addresses(way_in(machine, driver)), time_to_look(asker.deadline), after)
+    if opened and not opened.ended:
+        yield Wait(opened)
+    found, _ = look(machine, asker.deadline, question, opened)
+    if found.silent or (machine.url.startswith("ssh://") and found.state is not State.RUNNING):
+        yield Wait(ssh)
+        return off(machine, found) if ssh.failures and ssh.is_silent else found
+    return found
 
 
 def off(machine: Machine, found: engine.Probe) -> engine.Probe:

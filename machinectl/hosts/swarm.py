@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.engine import swarm
 from machinectl.errors import MachineError
 from machinectl.hosts.endpoint import endpoint
-from machinectl.hosts.pending import look
+from machinectl.hosts.pending import asking
 from machinectl.machines.swarm_node import SwarmNode, node_of
 from machinectl.machines.swarms import all_nodes, name_of, named
 from machinectl.state import State
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint, Probe
-    from machinectl.engine.endpoint import Deadline
     from machinectl.engine.swarm import Membership, Node
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
@@ -160,7 +160,7 @@ def in_order(candidates: Sequence[tuple[Machine, str]], patience: float) -> tupl
     """The first that answers when all had their time, and what was found of those that do not."""
     machines = {machine.name: (machine, node_id) for machine, node_id in candidates}
     waiting, good, failures = list(machines), dict[str, Manager](), []
-    questions = {name: question(machine) for name, (machine, _) in machines.items()}
+    questions = {name: partial(asking, machine, NODES) for name, (machine, _) in machines.items()}
     for name, found in engine.ask_all(questions, patience, lambda name: machines[name][0].url):
         if answer := manages(machines[name], found):
             good[name] = answer
@@ -170,13 +170,6 @@ def in_order(candidates: Sequence[tuple[Machine, str]], patience: float) -> tupl
         if waiting and waiting[0] in good:
             return good[waiting[0]], failures
     return next(iter(good.values()), None), failures
-
-
-def question(machine: Machine) -> Callable[[Deadline], Probe]:
-    def ask(deadline: Deadline) -> Probe:
-        return look(machine, deadline, NODES)[0]
-
-    return ask
 
 
 def manages(candidate: tuple[Machine, str], found: Probe) -> Manager | None:

@@ -622,7 +622,7 @@ class TestAskingMany:
             directory = made.machine("good")
             endpoints = {f"silent{number}": over_tls(silent, directory) for number in range(100)}
             endpoints["alive"] = over_tls(port, directory)
-            name, probe = next(iter(engine.probe_all(endpoints, 1.0)))
+            name, probe = next(iter(engine.probe_all(endpoints, PLENTY)))
         assert (name, probe.state) == ("alive", State.RUNNING)
 
     def test_costs_one_timeout_however_many_are_dead(self) -> None:

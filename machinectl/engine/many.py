@@ -1,0 +1,293 @@
+"""Many engines asked side by side: connections overlap widely, and a few threads do what costs processor time.
+
+The time that an engine is given counts from when it is asked, without the time for which it waits here for a thread: on
+a computer under load, an engine that answers is not called silent.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl import url as engine_url
+from machinectl.descriptors import room
+from machinectl.engine.connections import Connections
+from machinectl.engine.endpoint import Deadline
+from machinectl.engine.probe import Probe, failed, probe_by
+from machinectl.engine.sockets import resolve
+from machinectl.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+
+    from machinectl.engine.connections import Connecting
+    from machinectl.engine.endpoint import Endpoint
+    from machinectl.engine.sockets import Address
+
+    # Asks one engine: it yields what it waits for without a thread, and returns what was found.
+    Course = Generator["Wait", None, Probe]
+    Begin = Callable[["Asker"], Course]
+
+# How many threads shake hands and read: with more of them, all are late on a computer under load. An engine that takes
+# the connection and says nothing keeps one waiting: if nothing was done for the STUCK share of an engine's time, there
+# are twice as many, up to MOST_THREADS.
+THREADS = 32
+MOST_THREADS = 512
+STUCK = 1 / 4
+# How often what is late is looked for. Seconds.
+LOOK = 0.25
+# How many engines are under way at once, and how many file descriptors each may take: two connections, and three for
+# ssh.
+MOST_AT_ONCE = 1000
+FILES_EACH = 5
+# How much later than its deadline an answer may come: the thread that gives up says so itself.
+GRACE = 0.25
+NO_THREAD = Probe(
+    State.ERROR, error="No more threads can be started here", hint="Ask fewer at once, or allow more: ulimit -u"
+)
+
+
+class Wait(NamedTuple):
+    """A course goes on when a connection was made or failed, or after so many seconds (None: when that is)."""
+
+    connecting: Connecting
+    seconds: float | None = None
+
+
+class Asker:
+    """What a course is given: the time that its engine has, and what makes connections for it."""
+
+    def __init__(self, timeout: float, connections: Connections) -> None:
+        self.deadline = Deadline(timeout)
+        self._connections = connections
+        self._begun: list[Connecting] = []
+
+    def connect(self, addresses: Sequence[Address], seconds: float, after: float = 0.0) -> Connecting:
+        """Begin to connect as `Connections.begin` does; what was not taken is closed when the course ends."""
+        connecting = self._connections.begin(addresses, seconds, after)
+        self._begun.append(connecting)
+        return connecting
+
+    def reach(self, endpoint: Endpoint) -> Connecting | None:
+        """Begin to connect to an engine; None where a connection is made when it is asked. Raises EngineError."""
+        url = engine_url.parse(endpoint.url)
+        if url.scheme != "tcp":
+            return None
+        try:
+            addresses = resolve(endpoint, url, self.deadline)
+            return self.connect(addresses, self.deadline.remaining() or 0)
+        except TimeoutError:
+            return None
+
+    def close(self) -> None:
+        """Close what was connected to and not taken."""
+        for connecting in self._begun:
+            self._connections.cancel(connecting)
+
+
+def probe_all(endpoints: Mapping[str, Endpoint], timeout: float) -> Iterator[tuple[str, Probe]]:
+    """Ask many engines and yield each answer as it comes; each has `timeout` seconds from when it is asked."""
+
+    def course(endpoint: Endpoint, asker: Asker) -> Course:
+        if connecting := asker.reach(endpoint):
+            yield Wait(connecting)
+        return probe_by(replace(endpoint, opened=connecting), asker.deadline)
+
+    courses = {name: partial(course, endpoint) for name, endpoint in endpoints.items()}
+    return ask_all(courses, timeout, lambda name: endpoints[name].url)
+
+
+def ask_all(courses: Mapping[str, Begin], timeout: float, place: Callable[[str], str]) -> Iterator[tuple[str, Probe]]:
+    """Follow many courses, as `probe_all` does; `place` says of a name where it is that does not answer.
+
+    Where no engine has answered for twice that time, no further one is asked.
+    """
+    if not courses:
+        return
+    try:
+        asking = Asking(courses, timeout)
+    except RuntimeError:  # the system's limit, or the container's
+        yield from ((name, NO_THREAD) for name in courses)
+        return
+    try:
+        yield from asking.answers(place)
+    finally:
+        asking.close()
+
+
+class UnderWay:
+    """A course that has begun, and whether its time is running."""
+
+    def __init__(self, name: str, begin: Begin, asker: Asker) -> None:
+        self.name = name
+        self.asker = asker
+        self.course = begin(asker)
+        # When it began to wait for a thread (time.monotonic); None while it does not.
+        self.waits_since: float | None = None
+
+    def go_on(self) -> None:
+        if self.waits_since is not None:
+            self.asker.deadline.extend(time.monotonic() - self.waits_since)
+        self.waits_since = None
+
+    def is_overdue(self, now: float) -> bool:
+        return self.waits_since is None and self.asker.deadline.left(now) < -GRACE
+
+    def ended(self, found: Probe) -> Probe:
+        deadline = self.asker.deadline
+        return replace(found, seconds=(deadline.seconds or 0) - deadline.left(time.monotonic()))
+
+
+class Asking:
+    """The threads that ask, and how far they have come. Raises RuntimeError where there can be no thread."""
+
+    def __init__(self, courses: Mapping[str, Begin], timeout: float) -> None:
+        self._timeout = timeout
+        self._most, self._most_threads = room_for(len(courses))
+        self._changed = threading.Condition()
+        self._names = list(courses)
+        self._unasked = deque(courses.items())
+        self._under_way: dict[str, UnderWay] = {}
+        self._ready: deque[UnderWay] = deque()
+        self._answers: queue.SimpleQueue[tuple[str, Probe]] = queue.SimpleQueue()
+        self._threads = 0
+        # When a thread was last done with something (time.monotonic).
+        self._last_step = time.monotonic()
+        self._is_over = False
+        self._connections = Connections()
+        self._add_threads(min(THREADS, len(courses)))
+        if not self._threads:
+            self._connections.close()
+            raise RuntimeError
+
+    def answers(self, place: Callable[[str], str]) -> Iterator[tuple[str, Probe]]:
+        """Each name once, with what was found."""
+        open_ones = set(self._names)
+        answered = time.monotonic()
+        look = answered + LOOK
+        while open_ones:
+            try:
+                found = [self._answers.get(timeout=max(0.0, look - time.monotonic()))]
+            except queue.Empty:
+                now = time.monotonic()
+                look = now + LOOK
+                self._grow(now)
+                found = [(name, self._no_answer(place(name))) for name in self._give_up_overdue(now)]
+                if now > answered + 2 * self._timeout:
+                    found += [(name, self._not_asked()) for name in self._give_up_waiting()]
+            for name, probe in found:
+                # One that was given up may answer after that.
+                if name in open_ones:
+                    open_ones.remove(name)
+                    if probe.state is not State.TIMEOUT:
+                        answered = time.monotonic()
+                    yield name, probe
+
+    def close(self) -> None:
+        """End what is under way: a thread that waits for an engine ends with that."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()
+        self._connections.close()
+
+    def _no_answer(self, place: str) -> Probe:
+        return Probe(State.TIMEOUT, error=f"{place} does not answer within {self._timeout:g} s", seconds=self._timeout)
+
+    def _not_asked(self) -> Probe:
+        return Probe(
+            State.NONE,
+            error="Not asked: the ones before it gave no answer",
+            hint="Ask fewer at once, or look at this computer's network",
+            unasked=True,
+        )
+
+    def _add_threads(self, count: int) -> None:
+        for _ in range(count):
+            # A daemon: nobody waits at the end for one that is stuck.
+            thread = threading.Thread(target=self._work, daemon=True, name="asking")
+            try:
+                thread.start()
+            except RuntimeError:
+                return
+            self._threads += 1
+
+    def _grow(self, now: float) -> None:
+        """Have more threads where all have waited for engines for a while, and more is to be done."""
+        with self._changed:
+            more = len(self._ready) + min(len(self._unasked), self._most - len(self._under_way))
+            if more <= 0 or now < self._last_step + STUCK * self._timeout:
+                return
+            self._last_step = now
+        self._add_threads(min(more, self._threads, self._most_threads - self._threads))
+
+    def _give_up_overdue(self, now: float) -> list[str]:
+        with self._changed:
+            names = [name for name, one in self._under_way.items() if one.is_overdue(now)]
+            for name in names:
+                del self._under_way[name]
+            self._changed.notify_all()
+        return names
+
+    def _give_up_waiting(self) -> list[str]:
+        with self._changed:
+            names = [one.name for one in self._ready] + [name for name, _ in self._unasked]
+            self._ready.clear()
+            self._unasked.clear()
+            self._changed.notify_all()
+        return names
+
+    def _work(self) -> None:
+        while one := self._next():
+            try:
+                wait = next(one.course)
+            except StopIteration as end:
+                self._end(one, end.value)
+            except Exception as exc:  # noqa: BLE001 - one host's surprise must not keep the others from being listed
+                self._end(one, failed(exc))
+            else:
+                self._last_step = time.monotonic()
+                self._connections.call_back(wait.connecting, wait.seconds, partial(self._make_ready, one))
+
+    def _next(self) -> UnderWay | None:
+        """What is to be gone on with, else begun; None where there will be no more."""
+        with self._changed:
+            while not self._is_over:
+                if self._ready:
+                    one = self._ready.popleft()
+                    one.go_on()
+                    return one
+                if self._unasked and len(self._under_way) < self._most:
+                    name, begin = self._unasked.popleft()
+                    one = UnderWay(name, begin, Asker(self._timeout, self._connections))
+                    self._under_way[name] = one
+                    return one
+                if not (self._unasked or self._under_way):
+                    return None
+                self._changed.wait()
+        return None
+
+    def _make_ready(self, one: UnderWay) -> None:
+        one.waits_since = time.monotonic()
+        with self._changed:
+            self._ready.append(one)
+            self._changed.notify()
+
+    def _end(self, one: UnderWay, found: Probe) -> None:
+        one.asker.close()
+        with self._changed:
+            self._last_step = time.monotonic()
+            self._under_way.pop(one.name, None)
+            # Whoever waits for work goes home when there will be none.
+            self._changed.notify(1 if self._unasked or self._under_way else self._threads)
+        self._answers.put((one.name, one.ended(found)))
+
+
+def room_for(engines: int) -> tuple[int, int]:
+    """How many engines can be under way at once, and how many threads, by the limit of open files."""
+    at_once = room(min(engines, MOST_AT_ONCE), FILES_EACH)
+    return at_once, min(at_once, MOST_THREADS)

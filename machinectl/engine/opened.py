@@ -1,0 +1,41 @@
+"""What came of connecting to a host."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
+
+# What a host that is off leaves to be found, by its router or by nobody's answering for its address.
+NOBODY_THERE = {errno.EHOSTUNREACH, errno.EHOSTDOWN}
+
+
+class Opened:
+    """What came of connecting to an engine beforehand: a socket, or the failure of each of its addresses."""
+
+    def __init__(self) -> None:
+        self.sock: socket.socket | None = None
+        self.failures: list[OSError] = []
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no address answered at all."""
+        return self.sock is None and all(map(is_silence, self.failures))
+
+    def take(self) -> socket.socket | None:
+        """Return the socket to the first who asks; the caller closes it."""
+        sock, self.sock = self.sock, None
+        if sock:
+            self.failures.clear()
+        return sock
+
+    def close(self) -> None:
+        if sock := self.take():
+            sock.close()
+
+
+def is_silence(exc: OSError) -> bool:
+    """Whether nobody answered a connection at all: a refusal is an answer, and no network here tells nothing."""
+    return isinstance(exc, TimeoutError) or exc.errno in NOBODY_THERE
