@@ -487,6 +487,8 @@ def test_plan_asks_nobody_and_shows_no_secret(store: Store, tmp_path: Path) -> N
             (f"{here}", 0),
             (f"{here}, engine-env-file: secrets", 1),
             *((f"{here}, {key}: '${{SECRET}}'", 1) for key in ("generic-mac", "ssh-jump")),
+            (f"{here}, generic-ssh-key: '${{SECRET}}'", 0),
+            ("driver: none, url: 'tcp://127.0.0.1:1', tls-dir: '${SECRET}'", 1),
         ):
             (tmp_path / "fleet.yaml").write_text(f"hosts: {{orion: {{{keys}}}}}")
             before = tree(tmp_path)

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 # its certificate where it has names that are not asked for any more.
 RESTARTING = frozenset({"options", "insecure_registries", "registry_mirrors", "env", "storage_driver", "bind"})
 NAMES = "tls_sans"
+# Of "options", what a reload is enough for.
+RELOADED = "live-restore="
 # The keys under which a difference in certificates is told.
 OF_DIRECTORY, OF_FILES = GIVEN = ("tls-dir", "tls-client-cert")
 # What is the same in any order.
@@ -336,8 +338,17 @@ def of_engine(host: FleetHost, machine: Machine, *, engine_is_ours: bool) -> Ite
         if old == new or (option.key in UNORDERED and set(old) == set(new)):
             continue
         gone, come = news(option, old, new)
-        restarts = option.key in RESTARTING or (option.key == NAMES and bool(come))
+        restarts = takes_restart(option, gone, come)
         yield Difference(option.flag.removeprefix("--"), text(gone), text(come), engine_is_ours and restarts)
+
+
+def takes_restart(option: Declared, gone: OptionValue, come: OptionValue) -> bool:
+    """Whether an engine takes such a change by a restart alone."""
+    if option.key == NAMES:
+        return bool(come)
+    if isinstance(gone, tuple) and isinstance(come, tuple) and option.key == "options":
+        return any(not each.startswith(RELOADED) for each in (*gone, *come))
+    return option.key in RESTARTING
 
 
 def news(option: Declared, old: OptionValue, new: OptionValue) -> tuple[OptionValue, OptionValue]:

@@ -117,6 +117,12 @@ def test_a_host_without_a_machine_is_created_one_that_is_right_is_left_and_one_t
             id="only what differs of a list",
         ),
         pytest.param(
+            {"engine": EngineOptions(options=("debug=true",))},
+            {"engine": EngineOptions(options=("debug=true", "live-restore=true"))},
+            [Difference("engine-opt", "live-restore=true", "", restarts=False)],
+            id="live-restore, which takes a reload alone",
+        ),
+        pytest.param(
             {"engine": EngineOptions(registry_mirrors=("http://a", "http://b"))},
             {"engine": EngineOptions(registry_mirrors=("http://b", "http://a"))},
             [Difference("engine-registry-mirror", "http://b, http://a", "http://a, http://b", restarts=True)],
