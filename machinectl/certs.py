@@ -52,7 +52,7 @@ COMMON_NAME_BYTES = 64
 
 _USAGES = {ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth", ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth"}
 
-# How a signature by RSA with SHA-2 begins: the length of its algorithm's name, and that.
+# An RSA signature with SHA-2 begins with the length of its algorithm's name and the name.
 _SHA2_SIGNATURES = (b"\0\0\0\x0crsa-sha2-256", b"\0\0\0\x0crsa-sha2-512")
 
 _ANY_USAGE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE.dotted_string
@@ -634,10 +634,10 @@ def openssh_key(pem: bytes, passphrase: str | None = None) -> bytes:
 
 
 def ssh_host_authority(line: bytes, name: str, now: datetime) -> bytes | None:
-    """Return who signed an OpenSSH host certificate, as a public key's line, if it is good for a host of that name.
+    """Return the key that signed an OpenSSH host certificate, as a public key line, if it is valid for a host name.
 
-    The rules are ssh's (sshkey.c, sshkey_cert_check_host): a host's, in force, without critical options, for the name
-    or for any; not signed with SHA-1.
+    The rules are ssh's (sshkey.c, sshkey_cert_check_host): a host certificate, in its validity period, without critical
+    options, for this name or any, and not signed with SHA-1.
     """
     try:
         certificate = serialization.load_ssh_public_identity(line)
@@ -647,7 +647,7 @@ def ssh_host_authority(line: bytes, name: str, now: datetime) -> bytes | None:
         authority = certificate.signature_key()
     except (ValueError, UnsupportedAlgorithm, InvalidSignature):
         return None
-    # The signature is last: its algorithm, and as many bytes as the key has (RFC 8332).
+    # The signature comes last: its algorithm, then as many bytes as the key has (RFC 8332).
     if isinstance(authority, rsa.RSAPublicKey):
         size = authority.key_size // 8
         if base64.b64decode(line.split()[1])[-size - 20 : -size - 4] not in _SHA2_SIGNATURES:

@@ -335,9 +335,9 @@ class ConfigMerged(Known):
 
 @dataclass(frozen=True)
 class LiveRestoreHeld(Known):
-    """live-restore was changed in the daemon.json at `path`, so that containers outlive a restart of the engine.
+    """live-restore was changed in the daemon.json at `path`, to keep containers running while the engine restarts.
 
-    `before` is what its owner has there, None for nothing, and `text` the whole file then, None if there was none.
+    `before` is the host's own value, None for none. `text` is the whole file before, None if there was no file.
     """
 
     KIND = "live-restore"

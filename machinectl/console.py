@@ -114,7 +114,7 @@ class Nobody:
 
 
 class Rewritten:
-    """A Console, all texts of which are rewritten before they are said."""
+    """A Console that rewrites every text before it passes it on."""
 
     def __init__(self, console: Console, rewrite: Callable[[str], str]) -> None:
         self._console = console
@@ -149,7 +149,7 @@ class Rewritten:
 
 
 class RewrittenBoard:
-    """A Board with such consoles."""
+    """A Board whose consoles rewrite every text."""
 
     def __init__(self, board: Board, rewrite: Callable[[str], str]) -> None:
         self._board = board

@@ -334,7 +334,7 @@ class Contexts:
     def check_home(self) -> None:
         """Refuse to make docker's directory where another user could replace it, or in another user's home.
 
-        Root is refused there, too: sudo may keep HOME, and its owner could not use what root makes.
+        Root is refused there too: sudo may keep HOME, and the user could not use files that root makes.
         """
         if exposed := exposed_above(self.config):
             raise no_place(exposed)
@@ -371,7 +371,7 @@ class Contexts:
 
 def no_place(exposed: Exposed) -> ContextError:
     return ContextError(
-        f"{exposed.path} is no place for keys: {exposed.why}",
+        f"{exposed.path} is not safe for keys: {exposed.why}",
         exposed.hint("keep docker's contexts elsewhere: export DOCKER_CONFIG=<DIR>"),
     )
 

@@ -1,16 +1,16 @@
-"""How many file descriptors this process may have open: the soft limit is 256 on macOS and 1024 on Linux."""
+"""The limit of open file descriptors: the soft limit is 256 on macOS and 1024 on Linux."""
 
 from __future__ import annotations
 
-# What a process has open beside the work that is counted: its streams, a lock, a file that is being read, and the pipes
-# of a program while that is started.
+# Descriptors open beside the counted work: the streams, a lock, a file that is being read, and the pipes of a program
+# while it starts.
 BESIDES = 40
 
 
 def room(wanted: int, each: int = 1, *, besides: int = BESIDES) -> int:
-    """Return how many of `wanted` jobs, each with so many descriptors, fit at once: 1 at least.
+    """Return how many of `wanted` jobs fit at once, at `each` descriptors per job; at least 1.
 
-    The soft limit is raised as far as that needs and the hard one allows.
+    Raises the soft limit as far as needed and as the hard limit allows.
     """
     try:
         import resource

@@ -160,11 +160,11 @@ def replace(path: str, data: bytes, mode: int) -> None:
 
 
 def check_private(directory: str) -> None:
-    """Raise MachineError if another user could replace what docker runs from a directory."""
+    """Raise MachineError if another user could replace a plugin in this directory."""
     if found := exposed(directory):
         raise MachineError(
-            f"{found.path} is no place for a program of docker's: {found.why}",
-            found.hint("name another place: export DOCKER_CONFIG=<DIR>"),
+            f"{found.path} is not safe for a plugin of docker's: {found.why}",
+            found.hint("use another directory: export DOCKER_CONFIG=<DIR>"),
         )
 
 

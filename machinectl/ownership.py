@@ -1,4 +1,4 @@
-"""Who else could change what is in a directory, or put another one in its place: no key or program is written there."""
+"""Find out whether another user could change or replace a directory: no key or program is written there."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
 EVERYBODY = "everybody may write to it"
 GROUP = "its group may write to it"
 FOREIGN = "it is another user's"
-# As many links as Linux follows in one path.
+# How many links Linux follows in one path.
 LINKS = 40
-# What maps each user ID to itself: a process outside of any user namespace sees it.
+# The UID map of a process outside of any user namespace: each user ID is itself.
 ALL_USERS = [b"0", b"0", b"4294967295"]
 
 
 class Exposed(NamedTuple):
-    """A file or directory that another user can change, and who that is."""
+    """A file or directory that another user can change, and why."""
 
     path: str
     why: str
 
     def hint(self, otherwise: str) -> str:
-        """Return what to type: the command that keeps others out, or `otherwise`."""
+        """Return the command that keeps others out, or `otherwise`."""
         if self.why != FOREIGN and os.stat(self.path).st_uid == os.geteuid():
             return f"Keep others out: chmod go-w {quoted(self.path)}; or {otherwise}"
         return f"See: ls -ld {quoted(self.path)}; or {otherwise}"
 
 
 def other_writer(path: str, found: os.stat_result | None = None) -> str:
-    """Return who besides its owner may write to a directory, as a clause; "" if nobody may.
+    """Return as a clause who besides its owner can write to a directory, "" if nobody can.
 
-    A sticky one counts too: others may add to it what is not there yet.
+    A sticky directory counts too: others can add entries.
     """
     found = found or os.stat(path)
     if os.name == "nt":
@@ -51,7 +51,7 @@ def is_private_group(path: str, found: os.stat_result) -> bool:
     import grp
     import pwd
 
-    # With an access list the group's bits are the most that anybody on the list has.
+    # With an ACL, the group bits are the mask of the whole list.
     if "system.posix_acl_access" in getattr(os, "listxattr", lambda _: [])(path):
         return False
     if found.st_gid == 0:
@@ -61,16 +61,16 @@ def is_private_group(path: str, found: os.stat_result) -> bool:
         names = grp.getgrgid(found.st_gid).gr_mem
         members = {pwd.getpwnam(name).pw_uid for name in names}
     except KeyError:
-        # A container that was started as some user, without a name.
+        # A container runs as a user without a name.
         return found.st_gid == os.getegid() and found.st_gid not in {group.gr_gid for group in grp.getgrall()}
     members |= {user.pw_uid for user in pwd.getpwall() if user.pw_gid == found.st_gid}
     return members <= trusted
 
 
 def exposed_above(path: str) -> Exposed | None:
-    """Return what lets another user put something else in the place of an absolute path; None if nothing does.
+    """Return what lets another user replace an absolute path, None if nothing does.
 
-    A path that is not there yet is judged by the directory in which it will be made.
+    A missing path is judged by the directory in which it will be created.
     """
     if os.name == "nt":
         return None
@@ -81,14 +81,14 @@ def exposed_above(path: str) -> Exposed | None:
         if why := other_writer(directory, found):
             if not found.st_mode & stat.S_ISVTX:
                 return Exposed(directory, why)
-            # In a sticky directory an entry is its owner's to replace.
+            # In a sticky directory, only its owner can replace an entry.
             if os.path.lexists(entry) and not is_trusted(os.lstat(entry).st_uid):
                 return Exposed(entry, FOREIGN)
     return None
 
 
 def exposed(directory: str) -> Exposed | None:
-    """Return what lets another user change what is in a directory; None if nothing does."""
+    """Return what lets another user change a directory's contents, None if nothing does."""
     if found := exposed_above(directory):
         return found
     if os.name == "nt" or not os.path.isdir(directory):
@@ -98,7 +98,7 @@ def exposed(directory: str) -> Exposed | None:
 
 
 def lookups(path: str) -> Iterator[tuple[str, str]]:
-    """Yield each directory that a path leads through, by its links too, with the entry that is looked up in it."""
+    """Yield each directory on the way of a path, links included, with the entry that is looked up in it."""
     place, left, links = os.sep, path.split(os.sep), 0
     while left:
         name = left.pop(0)
@@ -119,7 +119,7 @@ def lookups(path: str) -> Iterator[tuple[str, str]]:
 
 
 def is_trusted(uid: int) -> bool:
-    """Return whether what a user owns may hold what is ours. Root may work in anybody's directory."""
+    """Return whether a user's directory may hold our files. Root may work in anybody's directory."""
     return os.geteuid() in {0, uid} or uid == 0 or is_unmapped(uid)
 
 

@@ -24,13 +24,13 @@ Answer = TypeVar("Answer")
 
 # How much is taken at once, in bytes: what a pipe of Linux holds (pipe(7)).
 CHUNK = 1 << 16
-# How far an input is read ahead of whoever has read most of it, in bytes.
+# How far an input is read ahead of its fastest reader, in bytes.
 AHEAD = 1 << 20
 # How long a program may take to end when it is told to, in seconds.
 GRACE = 2.0
-# How late a program's end is noticed by what writes to it, where another one still holds its input. Seconds.
+# How late the writer notices a program's end if another process still holds the program's stdin. Seconds.
 NOTICED_SECONDS = 0.2
-# To start a program takes eight descriptors for a moment: those of one at a time.
+# Starting a program takes eight descriptors for a moment, so only one starts at a time.
 STARTING = threading.Lock()
 ROOM_HINT = "Make room there, or name another directory: export TMPDIR=<DIRECTORY>"
 
@@ -55,9 +55,9 @@ class Over:
                 self._changed.notify_all()
 
     def unless(self, work: Callable[[], Answer], discard: Callable[[Answer], object]) -> Answer | None:
-        """Return what `work` returns, which takes as long as somebody else likes; None where it is over before.
+        """Return the result of `work`, which may block, or None if `set` is called before it ends.
 
-        It goes on then in a thread that nobody waits for, and what it returns is discarded. Raises what it raises.
+        `work` then continues in a daemon thread, and `discard` gets its result. Raises what `work` raises.
         """
         answers: list[Answer] = []
         failures: list[BaseException] = []
@@ -91,10 +91,10 @@ class Over:
 
 
 class Input:
-    """What comes on a descriptor, for one program, or `shared` by many: each gets all of it.
+    """The data of a descriptor, for one program, or `shared` by many, each of which gets all of it.
 
-    It is read when somebody has use for it. For many it is kept in a file that has no name, as they are not equally
-    fast, and some begin late; for one it never is.
+    It is read only when a program reads. A shared input is kept in an unnamed file, because the programs are not
+    equally fast, and some begin late.
     """
 
     def __init__(self, descriptor: int, *, shared: bool) -> None:
@@ -103,14 +103,14 @@ class Input:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._file: IO[bytes] | None = None
-        # What one program has not read yet.
+        # The data that the one program has not read yet.
         self._next = bytearray()
         self._length = 0
-        # How much is asked for.
+        # How much to read, in bytes from the beginning.
         self._wanted = 0
         self._ended = False
         self._is_closed = False
-        # Why there is no more of it, where that is not its end; called with it, in another thread.
+        # Why reading failed, and a function that the reading thread calls with it.
         self.failure: MachineError | None = None
         self.on_failure: Callable[[MachineError], object] = lambda _: None
 
@@ -118,9 +118,9 @@ class Input:
         return Reader(self)
 
     def after(self, at: int, reader: Reader) -> bytes:
-        """Some of what follows, when it has come; nothing at the end, or when the reader is closed.
+        """Wait for data after position `at` and return some; b"" at the end, or if the reader is closed.
 
-        Raises MachineError where it cannot be had.
+        Raises MachineError if reading failed.
         """
         with self._changed:
             if self._wanted < at + AHEAD:
@@ -142,14 +142,14 @@ class Input:
             return data
 
     def close(self) -> None:
-        """Keep nothing any more: all that are given it have ended."""
+        """Delete the kept data: all programs have ended."""
         with self._changed:
             if self._file:
                 self._file.close()
             self._file, self._is_closed = None, True
 
     def wake(self) -> None:
-        """Have readers look again whether they are closed."""
+        """Make waiting readers check whether they are closed."""
         with self._changed:
             self._changed.notify_all()
 
@@ -173,17 +173,19 @@ class Input:
                 self._changed.notify_all()
 
     def _taken(self) -> bytes:
-        """What has come; nothing at the end. Raises MachineError."""
+        """Return the next data, b"" at the end. Raises MachineError."""
         while True:
             try:
                 return os.read(self._descriptor, CHUNK)
             except BlockingIOError:
-                # Whoever opened it may have made it so (O_NONBLOCK), for us as well.
+                # The descriptor may be non-blocking: O_NONBLOCK is shared with the process that opened it.
                 waiting = select.poll()
                 waiting.register(self._descriptor, select.POLLIN)
                 waiting.poll()
             except OSError as exc:
-                raise MachineError(f"Cannot read the input: {exc.strerror}", "See where stdin leads") from exc
+                raise MachineError(
+                    f"Cannot read the input: {exc.strerror}", "Check the file or device that stdin comes from"
+                ) from exc
 
     def _keep(self, data: bytes) -> None:
         if self._is_closed:
@@ -205,32 +207,32 @@ class Reader:
         self.is_closed = False
 
     def read(self) -> bytes:
-        """Some of what follows, when it has come; nothing at the end. Raises MachineError where it cannot be had."""
+        """Wait for data and return some, b"" at the end. Raises MachineError if reading failed."""
         data = self._input.after(self._at, self)
         self._at += len(data)
         return data
 
     def close(self) -> None:
-        """End a `read` that waits, in whichever thread."""
+        """End a waiting `read`, from any thread."""
         self.is_closed = True
         self._input.wake()
 
 
 def temporary_file() -> IO[bytes]:
-    """A file without a name."""
+    """Return an open file without a name."""
     import tempfile
 
     return tempfile.TemporaryFile(buffering=0)
 
 
 def not_kept(failure: OSError) -> str:
-    """Where temporary files are, and why one cannot be written."""
+    """Return the directory of temporary files, and why one cannot be written."""
     import tempfile
 
     try:
         directory = tempfile.gettempdir()
     except OSError:
-        # There is none that can be used.
+        # None is usable.
         directory = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - where it would be
     return f"{directory}: {failure.strerror or failure}"
 
@@ -255,11 +257,11 @@ def piped(
     end: Callable[[subprocess.Popen[bytes]], object] = subprocess.Popen.terminate,
     timeout: float | None = None,
 ) -> int | None:
-    """Run a program, pass on what it says as it comes, and return its exit status, below 0 for a signal's.
+    """Run a program, pass its output to `hear` as it comes, and return its exit status, below 0 for a signal.
 
-    It is given what is `first`, and when it `is_ready` for them, by what was heard, `data` and the `input`. None where
-    it was `over`, or `timeout` seconds were, before: `end` was to end it then, and it is heard to its end for a moment,
-    before it is killed. So it is where `hear` has heard all that it wants: 0. Raises OSError where it is not started.
+    It gets `first` on stdin, and once `is_ready` says so, `data` and the `input`. If it is `over` or `timeout` seconds
+    pass, `end` is called, and the program is killed if it does not end soon: None is returned. If `hear` wants no more
+    output, the program is ended too: 0 is returned. Raises OSError if the program cannot be started.
     """
     with STARTING:
         process = subprocess.Popen(
@@ -268,7 +270,7 @@ def piped(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,
-            # ^C is for us alone, who end what is to end.
+            # ^C must reach only this process, which ends the program.
             start_new_session=True,
         )
     feeder = Feeder(process.stdin, first, data, input) if process.stdin else None
@@ -293,9 +295,10 @@ def piped(
 
 
 class Feeder:
-    """Sends a program what is for it, in a thread that ends with the program; who reads nothing makes no error.
+    """Writes to a program's stdin, in a thread that ends with the program. A program that does not read is no error.
 
-    Its input ends where what is given to it ends, and not where that cannot be had.
+    stdin is closed at the end of the input, but not if the input cannot be read: the program must not take a part for
+    all of it.
     """
 
     def __init__(self, stream: IO[bytes], first: bytes, data: bytes, given: Input | None) -> None:
@@ -303,7 +306,7 @@ class Feeder:
         self._first = first
         self._data = data
         self._reader = given.reader() if given else None
-        # What is small goes into the pipe at once.
+        # A small input fits into the pipe, and needs no thread.
         self._thread = None
         if given or len(first) + len(data) > CHUNK // 2:
             self._thread = threading.Thread(target=self._send_all, daemon=True)
@@ -318,7 +321,7 @@ class Feeder:
             self._send(self._first)
 
     def go_on(self) -> None:
-        """Send what follows what is first; to be told again does nothing."""
+        """Send the data that follows `first`. Further calls do nothing."""
         if not (self._thread or self._may_go_on.is_set()):
             self._send(self._data)
             self._close()
@@ -353,7 +356,7 @@ class Feeder:
                 waiting.register(self._stream.fileno(), select.POLLOUT)
                 waiting.poll(NOTICED_SECONDS * 1000)
             except OSError:
-                # It has ended, or reads no more.
+                # The program has ended, or closed its stdin.
                 self._stopped = True
 
     def _close(self) -> None:
@@ -369,10 +372,10 @@ def listen(
     end: Callable[[subprocess.Popen[bytes]], object],
     timeout: float | None,
 ) -> int | None:
-    """Pass on what a program says to its end; see `piped`. `go_on` is called when something was heard, to be heeded."""
+    """Pass a program's output to `hear` until it ends; see `piped`. `go_on` is called after each piece of output."""
     deadline = None if timeout is None else time.monotonic() + timeout
     is_ending = False
-    # Unlike the default, it takes no descriptor of its own.
+    # Unlike the default selector, it needs no descriptor.
     with selectors.PollSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ, data=False)  # type: ignore[arg-type]  # it is a pipe
         selector.register(process.stderr, selectors.EVENT_READ, data=True)  # type: ignore[arg-type]
@@ -381,7 +384,7 @@ def listen(
         left = 2
         while left or process.poll() is None:
             patience = None if deadline is None else max(0, deadline - time.monotonic())
-            # Who has closed its output may still take its time; nothing tells its end.
+            # A program may run on after it closed its output, so poll for its end.
             ready = selector.select(patience if left else NOTICED_SECONDS / 10)
             is_late = deadline is not None and time.monotonic() >= deadline
             if is_late and is_ending:

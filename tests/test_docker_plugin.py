@@ -341,8 +341,8 @@ def test_nothing_is_installed_where_another_user_could_replace_it(store: Store, 
     refused = plugged.machinectl("docker-plugin", "install")
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[:2] == [
-        f"Error: {opened} is no place for a program of docker's: everybody may write to it",
-        f"  Keep others out: chmod go-w {opened}; or name another place: export DOCKER_CONFIG=<DIR>",
+        f"Error: {opened} is not safe for a plugin of docker's: everybody may write to it",
+        f"  Keep others out: chmod go-w {opened}; or use another directory: export DOCKER_CONFIG=<DIR>",
     ]
     assert not plugged.plugin.exists()
     assert not plugged.configuration.exists()

@@ -290,9 +290,9 @@ def test_no_key_is_kept_below_what_another_user_can_rename(tmp_path: Path) -> No
     for directory in (opened, theirs):
         directory.mkdir()
     opened.chmod(0o777)
-    assert refused(opened / "mine" / "store") == f"{opened} is no place for keys: everybody may write to it"
+    assert refused(opened / "mine" / "store") == f"{opened} is not safe for keys: everybody may write to it"
     (tmp_path / "link").symlink_to(opened)
-    assert refused(tmp_path / "link" / "store") == f"{opened} is no place for keys: everybody may write to it"
+    assert refused(tmp_path / "link" / "store") == f"{opened} is not safe for keys: everybody may write to it"
     # In a sticky directory, as /tmp is one, nobody renames what is another user's.
     opened.chmod(0o1777)
     added(Store(str(opened / "mine")), Machine("orion", "none"))
@@ -305,8 +305,8 @@ def test_no_key_is_kept_below_what_another_user_can_rename(tmp_path: Path) -> No
     os.chown(opened / "link", 1234, 1234, follow_symlinks=False)
     os.seteuid(65534)
     try:
-        assert refused(theirs / "sub" / "store") == f"{theirs} is no place for keys: it is another user's"
-        assert refused(opened / "link" / "store") == f"{opened}/link is no place for keys: it is another user's"
+        assert refused(theirs / "sub" / "store") == f"{theirs} is not safe for keys: it is another user's"
+        assert refused(opened / "link" / "store") == f"{opened}/link is not safe for keys: it is another user's"
     finally:
         os.seteuid(0)
 

@@ -245,7 +245,7 @@ def test_a_store_that_another_user_can_change_is_not_written(tmp_path: Path, whi
         assert done.returncode == 0, done.stderr
         return
     assert done.returncode == 1
-    assert f"{opened} is no place for keys: " in done.stderr
+    assert f"{opened} is not safe for keys: " in done.stderr
     assert tree(Path(store.root)) == before
 
 

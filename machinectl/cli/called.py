@@ -25,7 +25,7 @@ class Called:
         self.passwords: dict[str, str] = {}
 
     def take_passwords(self) -> None:
-        """Take the passwords out of the environment, which whatever is run inherits."""
+        """Take the passwords out of the environment, so that no program inherits them."""
         found = {variable: os.environ.pop(variable, "") for variable in PASSWORDS}
         self.passwords = {variable: value for variable, value in found.items() if value}
 

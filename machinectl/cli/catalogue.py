@@ -389,7 +389,7 @@ GROUPS = {
     "swarm": SWARM,
 }
 
-# Those that end early where nobody reads what they print: they change nothing. All others are work, which goes on.
+# Verbs that only print, and end if nobody reads it. All others do work, which continues.
 PRINTING = frozenset(
     (
         *("active", "api", "certs ls", "changes", "completion", "config", "context ls", "discover", "doctor"),
@@ -397,7 +397,7 @@ PRINTING = frozenset(
         *("ls", "plan", "ps", "shell-init", "ssh-config", "status", "swarm status", "url", "use", "version"),
     )
 )
-# Those that pass on what another program prints, stderr, too.
+# Verbs that pass on another program's output, stderr too.
 RELAYING = frozenset(("docker", "run", "ssh"))
 
 OPTIONS = (

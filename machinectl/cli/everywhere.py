@@ -162,7 +162,7 @@ def tell_failures(ended: Sequence[Ended], program: str, *, with_errors: bool) ->
     for each in failed:
         if each.error and with_errors and errors.count(each.error) == 1:
             report(named(each.error, each.name), program)
-    # What all have failed for, as the input that all are given.
+    # A reason that several share, such as an input that cannot be read.
     for error in dict.fromkeys(error for error in errors if errors.count(error) > 1):
         report(error, program)
     outcomes = ", ".join(

@@ -30,7 +30,7 @@ DOCKER_MACHINES = ('Docker machine "', 'Driver "', "Invalid command line. ", "No
 # What ends a command within a hint.
 ENDS = ("; ", ", or", " (", ")")
 INTERRUPTED = 130
-# What the operating system says of a disk that is full, also of one that only this user has filled.
+# The system's errors for a full disk and for a used-up quota.
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -49,7 +49,7 @@ def guarded(work: Callable[[], int | None], *, program: str = "") -> int:
     except OutputError as exc:
         if exc.reader_is_gone:
             return 0
-        report(MachineError(str(exc), "See where stdout leads"))
+        report(MachineError(str(exc), "Check the file or device that stdout goes to"))
         return 1
     except ModuleNotFoundError as exc:
         if (exc.name or "").partition(".")[0] in {"", "machinectl"}:

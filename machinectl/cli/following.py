@@ -66,7 +66,7 @@ class Following:
             self.attempt(SSH, known_as, ssh_config)
 
     def catch_up(self, store: Store) -> None:
-        """Have the file for ssh be written again where this version, this ssh or this place of the store need it."""
+        """Update STORE/ssh_config if this version, the installed ssh or the store's place require it."""
 
         def ssh_config() -> None:
             from machinectl.hosts.ssh_config import catch_up

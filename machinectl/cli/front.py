@@ -175,7 +175,7 @@ def take_options(words: Sequence[str], verb: str, known: frozenset[str]) -> tupl
 # Verbs that are followed by two dashes and somebody else's words, and the variables that Typer's way minds for them.
 ORDERS = frozenset({"run", "docker"})
 BESIDE = ("MACHINE_DEBUG", "MACHINE_NATIVE_SSH")
-# Verbs that read machines and do more than print a line for a shell: the file that the store has for ssh is looked at.
+# Verbs that read machines and do more than print a line for a shell: they update STORE/ssh_config.
 READERS = frozenset({"status", "inspect", "certs ls", *ORDERS})
 # A verb's options here (what Typer knows beside them is left to it), how many names it takes, and what answers it.
 VERBS: dict[str, tuple[frozenset[str], int, Answer]] = {

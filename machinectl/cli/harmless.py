@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LAYOUT = "\n\t"
-# How much of a text is looked at in one go, in characters.
+# How much of a text is checked at once, in characters.
 PART = 1 << 12
 
 
@@ -19,7 +19,7 @@ def harmless(text: str) -> str:
 
 def harmless_json(text: str) -> str:
     """The same for JSON, where nothing is lost: its own escapes (RFC 8259 7)."""
-    # What a host has said may be megabytes, and most of it is printable.
+    # A host's output may be megabytes, mostly printable.
     parts = (text[at : at + PART] for at in range(0, len(text), PART))
     return "".join(part if part.isprintable() else part.translate(IN_JSON) for part in parts)
 
@@ -29,7 +29,7 @@ def spelt(letter: str) -> str:
 
 
 class InJSON(dict[int, int | str]):
-    """What stands for each letter in JSON, by its code point."""
+    """Maps a code point to its form in JSON, for str.translate."""
 
     def __missing__(self, code: int) -> int | str:
         letter = chr(code)

@@ -21,9 +21,7 @@ Words = Annotated[list[str] | None, typer.Argument(metavar="[NAME]… -- COMMAND
 DockersWords = Annotated[list[str] | None, typer.Argument(metavar="[NAME]… -- ARGUMENT…", show_default=False)]
 All = Annotated[bool, typer.Option("-a", "--all", help="All machines.")]
 Group = Annotated[bool, typer.Option("--group", help="Print what each machine says together, when it has ended.")]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print a JSON object in a line for each machine, when it has ended.")
-]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line, when each machine ends.")]
 Parallel = Annotated[
     int | None,
     typer.Option("--parallel", min=1, max=1000, metavar="N", help="How many machines at once, at most.  [default: 50]"),

@@ -72,7 +72,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     verb(
         app,
         "set",
-        "With its NAME, --help lists the options of its driver, too. "
+        "`set NAME --help` also lists the options of the machine's driver. "
         "What is asked of its engine is carried out by `provision`. "
         "An option that is given takes the place of what was asked before; '' is for none of it.",
     )(set_machine)

@@ -1,6 +1,6 @@
 """stdout and stderr: writing to them never breaks work on a machine.
 
-Once `open_streams` was called, whatever is printed, by whomever (Typer, rich, print), goes through `Stream`.
+After `open_streams`, everything that is printed (by Typer, rich or print) goes through `Stream`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-# What a verb is for, which decides what ends it early: nothing; stdout that cannot be written; either stream.
+# What a verb does. It decides which broken stream ends the verb early: none, stdout, or either of the two.
 WORKS, PRINTS, RELAYS = "works", "prints", "relays"
 
 
 class OutputError(Exception):
-    """The output cannot be written. No OSError: nobody takes it for a failure of a socket, a file or a program."""
+    """The output cannot be written. It is no OSError, so that no handler of socket or file errors catches it."""
 
     def __init__(self, cause: OSError) -> None:
         super().__init__(f"Cannot write the output: {cause.strerror}")
@@ -30,11 +30,11 @@ class OutputError(Exception):
 
 
 class Stream(io.FileIO):
-    """A descriptor. What it cannot be told is lost, which is an error, once, only where that `ends_early` the verb."""
+    """Writes to a descriptor, and discards what cannot be written. The first failure raises if `ends_early` is set."""
 
     def __init__(self, given: Any) -> None:
         super().__init__(given.fileno(), "w", closefd=False)
-        # Whose descriptor it is: it closes that where nobody knows it any more.
+        # The descriptor's owner, which closes it when garbage-collected.
         self.given = given
         self.ends_early = False
         self.has_failed = False
@@ -49,7 +49,7 @@ class Stream(io.FileIO):
         return count
 
     def _wait(self) -> None:
-        """Wait for the reader, where another program has made the descriptor a non-blocking one."""
+        """Wait for the reader: another program may have made the descriptor non-blocking."""
         import select
 
         select.select([], [self], [])
@@ -65,12 +65,12 @@ class Stream(io.FileIO):
             sys.stderr.write(f"Warning: {problem}\n")
 
 
-# By their names in sys, those that are ours.
+# Our streams, by their names in sys.
 streams: dict[str, Stream] = {}
 
 
 def open_streams() -> None:
-    """Make the process's streams ours; one that it was started without (`>&-`) is one that can be written to."""
+    """Replace sys.stdout and sys.stderr by a `Stream` each. A stream that is closed (`>&-`) goes to /dev/null."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (it stays open to the end)
@@ -79,7 +79,7 @@ def open_streams() -> None:
 
 
 def ours(name: str, given: Any) -> io.TextIOWrapper:
-    """The same stream, which writes by a Stream."""
+    """Return a text stream with the same settings that writes by a Stream."""
     streams[name] = Stream(given)
     return io.TextIOWrapper(
         io.BufferedWriter(streams[name]),
@@ -91,6 +91,6 @@ def ours(name: str, given: Any) -> io.TextIOWrapper:
 
 
 def is_for(purpose: str) -> None:
-    """Say what the verb that runs is for: whether it ends where its output cannot be written."""
+    """Set what the running verb does: WORKS, PRINTS or RELAYS."""
     for name, stream in streams.items():
         stream.ends_early = purpose == RELAYS or (purpose == PRINTS and name == "stdout")

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 LONGEST_LINE = 1 << 20
 # How much of what a machine says JSON holds, in bytes.
 MOST_IN_JSON = 16 << 20
-# How much of what a machine says is held back, so that it is printed together, and of what all say, so that it is
-# printed once; and how much of a machine's is held in memory, in bytes.
+# How much output is held back, in bytes: of one machine, to print it together; of all machines, to print equal outputs
+# once; and of one machine in memory.
 MOST_TOGETHER = 16 << 20
 MOST_FOLDED = 16 << 20
 IN_MEMORY = 1 << 16
-# How a piece is kept: whether it was said on stderr, and how long it is.
+# The header of a kept piece: whether it came on stderr, and its length.
 PIECE = struct.Struct("?I")
 # How long a terminal waits for all to end, to show equal outputs once; then it shows what there is. Seconds.
 FOLDING_SECONDS = 3.0
@@ -100,10 +100,10 @@ class Lines:
 
 
 class Kept:
-    """What one machine has said so far, in its order: in memory, and when that is more than `most`, in a file."""
+    """The output of one machine, in order: in memory, or in a file if it is longer than `most` bytes."""
 
     def __init__(self, most: int = IN_MEMORY) -> None:
-        # Lines that are printed as they come pay for no such thing.
+        # Imported late: lines that are printed as they come do not need it.
         import hashlib
 
         self._most = most
@@ -115,10 +115,10 @@ class Kept:
         self.status: int | None = None
 
     def add(self, data: bytes, *, on_stderr: bool) -> None:
-        """Keep what was said. Raises OSError where there is no room for it: what was kept before, stays."""
+        """Keep a piece of output. Raises OSError if there is no room; the earlier pieces stay."""
         piece = PIECE.pack(on_stderr, len(data)) + data
         if self._file is None and len(self._memory) + len(piece) > self._most:
-            # Its space is free again as soon as it is closed.
+            # Closing it frees its space at once.
             self._file = temporary_file()
             write_at(self._file.fileno(), bytes(self._memory), 0)
             self._end = len(self._memory)
@@ -155,10 +155,10 @@ class Kept:
 
 
 class Grouped:
-    """Prints what each machine has said when it has ended, all of it together.
+    """Prints the output of each machine together, when the machine ends.
 
-    Where one says more than MOST_TOGETHER, or there is no room to keep it, its lines are printed as they come from then
-    on, and that is said: nothing is lost.
+    If a machine prints more than MOST_TOGETHER, or there is no room to keep its output, its lines are printed as they
+    come, with a warning.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -172,14 +172,14 @@ class Grouped:
             self._lines.said(said)
             return
         kept = self._kept.setdefault(said.name, Kept())
-        why = f"it says more than {MOST_TOGETHER >> 20} MB"
+        why = f"it is more than {MOST_TOGETHER >> 20} MB"
         try:
             if kept.length + len(said.data) <= MOST_TOGETHER:
                 kept.add(said.data, on_stderr=said.on_stderr)
                 return
         except OSError as exc:
             why = f"it cannot be kept in {not_kept(exc)}"
-        warn(f'What "{said.name}" says is printed as it comes: {why}')
+        warn(f'Printing the output of "{said.name}" as it comes: {why}')
         self._apart.add(said.name)
         self._show(said.name)
         self._lines.said(said)
@@ -203,13 +203,13 @@ class Grouped:
 class Folded:
     """Prints equal outputs once, under the names of all machines that have said the same: for a terminal.
 
-    Where some take longer than FOLDING_SECONDS, or say more than MOST_FOLDED, those that have ended by then are shown
-    so, and the others by their lines; with `together`, each when it ends.
+    After FOLDING_SECONDS or MOST_FOLDED bytes, machines that have ended are shown so. The others are printed line by
+    line, or with `together` when each ends.
     """
 
     def __init__(self, names: Sequence[str], *, together: bool) -> None:
         self._names = names
-        # None of it is in a file: many of those could be open at once.
+        # Never in files: too many of them could be open at once.
         self._kept = {name: Kept(sys.maxsize) for name in names}
         self._length = 0
         self._whole: list[str] = []
@@ -278,9 +278,9 @@ def show(kept: Kept) -> None:
 
 
 class AsJSON:
-    """Prints an object for each machine when it has ended, on a line of its own.
+    """Prints one JSON object per line, when each machine ends.
 
-    What one says beyond MOST_IN_JSON, or what there is no room for, is cut, and the object says so.
+    Output beyond MOST_IN_JSON, or without room to keep it, is cut; `Truncated` is true then.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -298,7 +298,7 @@ class AsJSON:
             kept.add(data, on_stderr=said.on_stderr)
         except OSError as exc:
             self._cut.add(said.name)
-            warn(f'What "{said.name}" says is cut: it cannot be kept in {not_kept(exc)}')
+            warn(f'The output of "{said.name}" is cut: it cannot be kept in {not_kept(exc)}')
 
     def ended(self, ended: Ended) -> None:
         from machinectl.cli.output import print_json

@@ -143,7 +143,7 @@ def verb(app: typer.Typer, name: str, more: str = "", **settings: Any) -> Callab
 
 
 def purpose(name: str, options: Mapping[str, Any]) -> str:
-    """What a verb is for with its options; see `stdio.is_for`."""
+    """Return what a verb does with these options; see `stdio.is_for`."""
     if name in RELAYING:
         return RELAYS
     if name in PRINTING:

@@ -119,7 +119,7 @@ class Manner:
 
 
 class Seen(NamedTuple):
-    """What is to be done by the file and the records, the machines that there are, and what must not be shown."""
+    """The steps that the file and the records require, the existing machines, and the values that must not be shown."""
 
     steps: Sequence[Step]
     machines: Mapping[str, Machine]
@@ -149,7 +149,7 @@ def apply(store: Store, console: Console, look: Callable[[], Seen], manner: Mann
 
 
 def not_begun(turns: Rolling, why: str) -> Iterator[Result]:
-    """Yield those who had no turn, when all others have ended; `why` is about a name and the other one that failed."""
+    """Yield the machines that were not begun, after all others. `why` is a format with {name} and {other}."""
     for name, other in turns.barred.items():
         yield Result(name, Did.NOT_BEGUN, MachineError(why.format(name=name, other=other)))
     for name in turns.stopped:
@@ -264,9 +264,9 @@ class Run:
         jumps = {name: machine_of(self.machines[name].jump) for name in removed}
         in_loops = {name: loop for loop in loops(jumps) for name in loop}
         for name, loop in in_loops.items():
-            # Each would wait for another one of them.
+            # Each would wait for the next one in the loop.
             self.did[name] = Did.FAILED
-            hint = f"Take one of them out: machinectl set --ssh-jump none {name}"
+            hint = f"Break the loop: machinectl set --ssh-jump none {name}"
             yield Result(name, Did.FAILED, MachineError(shown(loop), hint))
         removed = [name for name in removed if name not in in_loops]
         first = {jump: [name for name in removed if jumps[name] == jump] for jump in removed}

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
-# The states of an engine that could not be asked.
+# The states of an engine that does not answer.
 OFF = frozenset({State.STOPPED, State.TIMEOUT})
 # How long an engine is waited for that is asked whether certificates open it. Seconds.
 PATIENCE = 5.0
@@ -149,7 +149,7 @@ class Mover:
         return Moved(new.machine, new=True, remarks=remarks)
 
     def again(self, name: str) -> Moved:
-        """Return a machine that is here already, with the certificates that it could not be given before."""
+        """Return a machine that was imported before; import its certificates if they were missing."""
         machine = self.here[name]
         if machine.driver != "none" or not machine.tls or os.path.lexists(os.path.join(machine.directory, "ca.pem")):
             return Moved(machine)
@@ -222,7 +222,7 @@ class Mover:
             return without_key(new), {}
         path = old_store.key_path(self.root, old)
         if not path.startswith(os.path.join(self.root, "")):
-            new = with_remarks(new, f"its SSH key is your own {path}: the machine has a copy of it here")
+            new = with_remarks(new, f"its SSH key is your own {path}: the store now holds a copy")
         return new, {f"{KEY_FILE}{end}": data for end, data in found.items()}
 
     def with_certificates(self, old: OldMachine, new: Becoming) -> tuple[Becoming, dict[str, bytes]]:

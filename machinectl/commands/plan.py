@@ -35,7 +35,7 @@ class Planned:
     """What is to be done, with the machines that there are.
 
     `differing` is what `provision` would do on the hosts that were looked at, by their machines: what was changed there
-    by hand. `failed` is why hosts could not be looked at. `hidden` is what must not be shown of the file.
+    by hand. `failed` is why hosts could not be looked at. `hidden` holds the values that must not be shown.
     """
 
     plan: Plan

@@ -55,7 +55,7 @@ class Power:
     timeout: float
     yes: bool = False
     planned: Callable[[str, Plan], None] | None = None
-    # Those that were as asked already, of which that was said.
+    # Machines that already had the wanted state.
     unchanged: set[str] = field(default_factory=set)
 
     def start(self, names: Sequence[str]) -> Outcomes:
@@ -163,7 +163,7 @@ class Power:
         keep_state(held, driver, driver.kill(instance(held.machine)))
 
     def _mind_start(self, held: Held, console: Console, host: Runner, way: SSHEndpoint) -> None:
-        """Learn how a host is woken, while it is on; where it cannot be, say so, and ask where somebody is there."""
+        """Record the host's MAC address while it is on. If there is none, warn, and ask at a terminal."""
         machine = held.machine
         if not maker(machine.origin):
             mac = host.run(CARD).text.strip()
@@ -230,7 +230,7 @@ def containers(machine: Machine, count: int) -> str:
 
 def left_running(machine: Machine, verb: str) -> MachineError:
     return MachineError(
-        f'"{machine.name}" was left running', f"Do it all the same: machinectl {verb} -y {machine.name}"
+        f'"{machine.name}" was left running', f"{verb.capitalize()} it anyway: machinectl {verb} -y {machine.name}"
     )
 
 
@@ -242,7 +242,7 @@ def ask_host(
     command: str,
     before: Callable[[Runner], None] = lambda _: None,
 ) -> str:
-    """Run a command as root that ends the boot, `before` it what else there is to do; return that boot's ID."""
+    """Call `before`, then run a command as root that ends the boot; return that boot's ID."""
     from machinectl.ssh.errors import CommandFailed, CommandTimeout, RootRefused, SSHError
 
     with logged_in(held.machine, console, access, ssh=ssh) as session:
@@ -302,16 +302,16 @@ def waker(machine: Machine) -> Callable[[], None] | None:
 
 
 def unwakeable(machine: Machine, way: SSHEndpoint) -> str:
-    """Why a host cannot be switched on from here, and on a second line what can be done."""
+    """Return why a host cannot be switched on from here, and on a second line what to do."""
     if driver := maker(machine.origin):
-        return f"docker-machine's driver {driver} made it\nDo that where {driver} made it"
+        return f"docker-machine's driver {driver} made it\nStart it with the tools of {driver}"
     return f"the address of its network card (MAC) is not known\n{how_to_wake(machine, way)}"
 
 
 def how_to_wake(machine: Machine, way: SSHEndpoint) -> str:
-    """What to type so that a host can be woken: what takes the address of its card, and where that is found."""
+    """Return the command that sets the MAC address, and where to find the address."""
     for option in driver_of(machine).options():
         if option.name.endswith("mac"):
             given = f"machinectl set {typed(option)} <MAC> {machine.name}"
-            return f"Look it up (ip neigh show {way.host}, or its router) and give it: {given}"
-    return f"Switch it on where it stands, then have the address read: machinectl provision {machine.name}"
+            return f"Find it with ip neigh show {way.host}, or on the router, and set it: {given}"
+    return f"Switch it on by hand; to record the address: machinectl provision {machine.name}"

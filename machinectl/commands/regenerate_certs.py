@@ -178,7 +178,7 @@ def renewed(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
     ca = signer(machine, old, renewal)
     client = good_client(machine, ca, Identity() if renewal.client else old)
     new = signed(ca, certs.issue_server(ca, names(machine, old, renewal.sans)), client)
-    # The key that docker-machine has for all its machines stays where it is.
+    # The CA key that docker-machine's machines share is not copied.
     is_shared = ca.certificate == old.ca and not old.ca_key and renewal.authority is None
     return replace(new, ca_key=b"") if is_shared else new
 

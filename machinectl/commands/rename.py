@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def rename(store: Store, console: Console, old: str, new: str) -> None:
-    """Rename a machine; those whose SSH goes through it follow, removed ones too.
+    """Rename a machine, also as the jump host in other records, those of removed machines included.
 
     Raises MachineError where the new name cannot be one or is taken.
     """

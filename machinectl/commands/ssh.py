@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
-# Its letters, as getopt has them (ssh.c).
+# ssh's options, in getopt's form (ssh.c).
 LETTERS = "1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:TVw:W:XYy"
-# Its own exit status when it fails (ssh(1), EXIT STATUS).
+# ssh's exit status when ssh itself fails (ssh(1), EXIT STATUS).
 SSH_FAILED = 255
 
 
@@ -40,7 +40,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
 
     `words` are the machine's name (`default` where there is none) and what ssh gets after the host, as it is: its own
     options, a command. The `ssh` of this computer is used; our own if there is none, if it is asked for (`native`), or
-    if something was given that ssh cannot be told.
+    if an option was given that ssh does not have.
     The key of a host that is met for the first time is pinned.
     """
     if words and words[0].startswith("-"):
@@ -55,7 +55,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
     installed = shutil.which("ssh")
     if installed and (options or not (native or access.is_told)):
         if not arguments and not sys.stdin.isatty():
-            # A shell that reads a pipe has no terminal: unless it is told so, ssh warns of that.
+            # Without -T, ssh warns that stdin is not a terminal.
             arguments = ["-T"]
         if not os.path.lexists(known_hosts_path(machine)):
             with store.writing(machine.name, waiting(console, machine.name)) as held:
@@ -83,7 +83,7 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
     sys.stdout.flush()
     sys.stderr.flush()
     if goes_to_the_background(arguments):
-        # It keeps its stderr for later.
+        # It uses stderr later.
         os.execvp(command[0], command)  # noqa: S606 - as it is meant: no shell in between
     try:
         ended = foreground.run(command)
@@ -97,7 +97,7 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
 
 
 def goes_to_the_background(arguments: Sequence[str]) -> bool:
-    """Whether ssh is told to go to the background (-f), or what it does not understand."""
+    """Return whether the arguments send ssh to the background (-f), or are ones that it refuses."""
     try:
         options, _ = getopt.getopt(list(arguments), LETTERS)
     except getopt.GetoptError:

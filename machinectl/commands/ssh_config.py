@@ -57,7 +57,7 @@ def is_included(line: str) -> bool:
         keyword, *words = each.replace("=", " ").split() or [""]
         if keyword.lower() in ("host", "match") and words not in (["*"], ["all"]):
             return False
-        # The first one counts, and the file has one for what older versions do not know.
+        # Only the first IgnoreUnknown counts, and the file needs its own.
         if keyword.lower() == "ignoreunknown":
             return False
     return False

@@ -48,7 +48,7 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
         return unknown(
             TITLE,
             f"as it was left{beside}; {host.config_path} was changed after the engine was started",
-            f"Have all of it in effect: {again}",
+            f"Apply all of it: {again}",
         )
     return ok(TITLE, f"as it was left{beside}")
 

@@ -98,7 +98,7 @@ def directories(store: Store) -> Check:
     if not os.path.lexists(root):
         return to_be_made(root)
     if not os.path.isdir(root):
-        return broken(STORE, f"{root} is no directory", "Choose another store: machinectl --storage-path <DIR> ls")
+        return broken(STORE, f"{root} is not a directory", "Choose another store: machinectl --storage-path <DIR> ls")
     try:
         inside = [path for path in (store.machines, store.locks) if os.path.isdir(path)]
         apart = [[root, *inside]] if store.has_own_directory() else [[path] for path in inside]
@@ -117,20 +117,20 @@ def directories(store: Store) -> Check:
         return broken(STORE, f"{root} cannot be written by you", f"See: ls -ld {quoted(root)}")
     if left < ROOM:
         return broken(STORE, f"the disk of {root} is full: {left} KB left", f"Make room: df -h {quoted(root)}")
-    return ok(STORE, f"only its owner can change {root}, and it can be written")
+    return ok(STORE, f"{root} is writable, and only by its owner")
 
 
 def to_be_made(root: str) -> Check:
-    """Whether a store that is not there yet can be made."""
+    """Check that a missing store can be created."""
     parent = os.path.dirname(root)
     while not os.path.lexists(parent):
         parent = os.path.dirname(parent)
     if os.path.isdir(parent) and os.access(parent, os.W_OK | os.X_OK):
-        return ok(STORE, f"{root} is not there yet: there is no machine")
-    why = "cannot be written by you" if os.path.isdir(parent) else "is no directory"
+        return ok(STORE, f"{root} does not exist yet: there are no machines")
+    why = "is not writable" if os.path.isdir(parent) else "is not a directory"
     return broken(
         STORE,
-        f"{root} cannot be made: {parent} {why}",
+        f"{root} cannot be created: {parent} {why}",
         f"See: ls -ld {quoted(parent)}; or choose another store: machinectl --storage-path <DIR> ls",
     )
 

@@ -95,24 +95,24 @@ def service(host: Facts, shell: Shell, *, ours: bool) -> Check:
 
 
 def live_restore(host: Facts, shell: Shell, *, owed: bool, configured: bool) -> Check:
-    """Whether containers outlive a restart of the engine that is not machinectl's.
+    """Check whether containers keep running through a restart of the engine that is not machinectl's.
 
-    `configured` is whether daemon.json says so, `owed` whether it is not as it was before us, or as it is asked for.
+    `configured` is whether daemon.json turns live-restore on, `owed` whether machinectl still has to restore it.
     """
     if not host.info:
         return unknown(LIVE, "the engine does not say, as it cannot be asked on the host")
     on = bool(host.info.get("LiveRestoreEnabled"))
     if owed:
-        seen = f"{'on' if on else 'off'}, and not yet as it was before machinectl, or as --engine-opt asks"
-        return unknown(LIVE, seen, f"Have it given back: machinectl provision {shell.machine}")
+        seen = f"{'on' if on else 'off'}: machinectl has not yet restored the host's own value, or that of --engine-opt"
+        return unknown(LIVE, seen, f"Restore it: machinectl provision {shell.machine}")
     if on:
         return ok(LIVE, "in effect: containers outlive a restart of the engine")
     if host.swarm:
         return unknown(LIVE, "a Swarm node has none: a restart of its engine stops the tasks on it")
     if configured:
         reload = shell.service("reload", host.init)
-        off = f"not in effect, though {host.config_path} asks for it: a restart of the engine stops its containers"
-        return broken(LIVE, off, f"Have that read: {reload}")
+        off = f"on in {host.config_path}, but not in effect: a restart of the engine stops its containers"
+        return broken(LIVE, off, f"Reload it: {reload}")
     return ok(LIVE, "off: a restart of the engine stops its containers, except machinectl's own restarts")
 
 

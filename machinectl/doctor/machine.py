@@ -159,7 +159,7 @@ def against_record(machine: Machine, directory: str, found: Facts, shell: Shell)
 
 
 def is_owed(machine: Machine, found: Facts) -> bool:
-    """Whether the next run gives live-restore back, or turns it on or off as it is asked for."""
+    """Return whether the next run of `provision` changes live-restore."""
     try:
         return live_restore.give_back(found, target_of(machine, Identity())) is not None
     except MachineError:

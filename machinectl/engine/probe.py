@@ -61,7 +61,7 @@ def probe(endpoint: Endpoint, timeout: float) -> Probe:
 
 
 def reach(endpoint: Endpoint, timeout: float) -> EngineError | None:
-    """Connect to where an engine is, or will be, and say nothing there; return why that cannot be done."""
+    """Connect to an engine's port without sending anything; return the reason if that fails."""
     try:
         connect_tcp(endpoint, engine_url.parse(endpoint.url), Deadline(timeout)).close()
     except EngineError as exc:

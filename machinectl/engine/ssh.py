@@ -30,7 +30,7 @@ PATIENCE = 1.0
 LONGEST_ERRORS = 1 << 16
 # sh: the program is not there (POSIX, "Exit Status for Commands").
 NOT_FOUND = 127
-# What ssh says of a key that has changed: the file that has another one, and the name that it has there.
+# ssh's lines about a changed key: the file that holds the old key, and the host's name in it.
 CHANGED_FILE = re.compile(r"^Offending .*key in (.+):\d+\s*$", re.MULTILINE)
 CHANGED_NAME = re.compile(r"ost key for (\S+) has changed")
 START = "Start the engine on the host: sudo systemctl start docker"
@@ -130,9 +130,9 @@ def by_hand(endpoint: Endpoint) -> str:
 
 
 def acceptance(endpoint: Endpoint, errors: str) -> str:
-    """How to accept a key that has changed: by a machine's pin, or by the user's known_hosts, which ssh names."""
+    """Return how to accept a changed key: in the machine's pin, or in the user's known_hosts, which ssh names."""
     if any(option.startswith("HostKeyAlias=") for option in endpoint.ssh_options):
-        return f"See which key it shows, and what accepts it: machinectl ssh {endpoint.name}"
+        return f"See the new key, and how to accept it: machinectl ssh {endpoint.name}"
     name, file = CHANGED_NAME.search(errors), CHANGED_FILE.search(errors)
     where = ["-f", file[1]] if file else []
     forget = shlex.join(["ssh-keygen", *where, "-R", name[1] if name else engine_url.parse(endpoint.url).host])

@@ -114,7 +114,7 @@ def check_jumps(hosts: Sequence[Said], names: Collection[str], faults: Faults) -
             more = (
                 f": did you mean {near}?"
                 if near
-                else f"; another host is written user@host[:port] or {jump_hosts.HOST}NAME"
+                else f"; write another host as user@host[:port] or {jump_hosts.HOST}NAME"
             )
             typed = as_typed(each.nodes[JUMP], machine)
             faults.add(each.place(JUMP), f"{JUMP}: {typed!r} is no host of this file and no machine{more}")

@@ -91,7 +91,7 @@ class NotADocument(Exception):
         super().__init__(why)
         self.place = place
         self.why = why
-        # Whether a part of the file may be in it, which is shown for a fleet's own file alone.
+        # Whether `why` may quote the file: then it is shown only for a fleet's own file.
         self.quotes = quotes
 
 
@@ -237,7 +237,7 @@ class Builder:
         if node is None:
             raise NotADocument(place, f"There is no &{anchor} before this *{anchor}", quotes=True)
         if any(node is each.node for each in self.open):
-            raise NotADocument(place, f"*{anchor} would hold itself", quotes=True)
+            raise NotADocument(place, f"*{anchor} contains itself", quotes=True)
         return node
 
     def add(self, node: Node, place: Place | None = None) -> None:

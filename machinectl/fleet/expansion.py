@@ -24,9 +24,9 @@ class Unexpandable(Exception):
 
 
 def expanded(text: str, environment: Mapping[str, str], used: dict[str, str] | None = None) -> str:
-    """A text with its variables filled in, which are put into `used` with their values.
+    """Return a text with its variables filled in, and add them with their values to `used`.
 
-    Raises Unexpandable; no value of a variable is in its text.
+    Raises Unexpandable, whose text holds no variable's value.
     """
     if "$" not in text:
         return text

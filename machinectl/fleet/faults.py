@@ -33,7 +33,7 @@ class WrongFile(MachineError):
 
 
 class Faults:
-    """What is wrong with one file, which is called `name` as the user called it; what is `hidden` is in no text."""
+    """The errors in one file, with the `name` that the user typed for it. No text shows a `hidden` value."""
 
     def __init__(self, name: str, hidden: Hidden | None = None) -> None:
         self.name = name

@@ -1,7 +1,7 @@
-"""What a fleet's file gets from variables, which no line of `plan` and `apply` shows: it may be a secret.
+"""Keep the values of variables out of what `plan` and `apply` print: they may be secrets.
 
-A driver, the system or a host may put a value into an error of its own. So a value is replaced by what stands in the
-file in whatever is printed, besides the places that know which key they are about.
+Errors of drivers, hosts and the system may quote a value. So every printed text shows `${NAME}`, as in the file,
+instead of the value, in addition to the places that know their key.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from machinectl.errors import MachineError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# In characters: shorter values are parts of many words. Where a key is known, they are not shown either.
+# In characters. Shorter values are parts of many words; they are hidden only where the key is known.
 SHORTEST = 4
 
 
 class Hidden:
-    """Values that are not shown, each with what is shown in its place."""
+    """Values that are not shown, each with its replacement."""
 
     def __init__(self) -> None:
         self._shown: dict[str, str] = {}
@@ -34,7 +34,7 @@ class Hidden:
                 self._pattern = None
 
     def without(self, text: str) -> str:
-        """Return a text with what is shown in the place of values."""
+        """Return a text in which each value is replaced."""
         if not self._shown:
             return text
         if self._pattern is None:
@@ -43,13 +43,13 @@ class Hidden:
         return self._pattern.sub(lambda found: self._shown[found[0]], text)
 
     def conceal(self, error: BaseException) -> None:
-        """Take the values out of an error's texts."""
+        """Replace the values in an error's texts."""
         if isinstance(error, MachineError):
             error.cause, error.hint = self.without(error.cause), self.without(error.hint)
             error.args = (error.cause,)
 
 
 def forms(value: str) -> Iterator[str]:
-    """Yield the forms that a value has in messages: as it is, quoted, on one line, and as a path."""
+    """Yield a value in the forms that messages have: plain, quoted, on one line, and as a path."""
     quoted = shlex.quote(value).removeprefix("'").removesuffix("'")
     yield from (value, repr(value)[1:-1], quoted, " ".join(value.split()), os.path.normpath(value))

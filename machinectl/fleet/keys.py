@@ -91,17 +91,17 @@ def check_bind(value: OptionValue) -> None:
 
 
 def typed_jump(text: str) -> str:
-    """Return what a file has as a jump host with its type: a bare name is a host of the file or a machine."""
+    """Return a jump host of the file with its type: a bare name is a host of the file or a machine."""
     return jump_hosts.typed(text, lambda name: "@" not in name)
 
 
 def check_jump(value: OptionValue) -> None:
-    """Refuse what is neither a machine's name nor [user@]host[:port]. Raises UsageError."""
+    """Raise UsageError for anything but a machine's name or [user@]host[:port]."""
     text = str(value)
     if jump_hosts.machine_of(typed_jump(text)):
         return
     host = text.removeprefix(jump_hosts.HOST)
-    # ssh's -J takes an IPv6 address without brackets where no port follows.
+    # ssh -J takes an IPv6 address without brackets if no port follows.
     is_bare_v6 = host.count(":") > 1 and "[" not in host
     try:
         url.parse(f"ssh://{f'[{host}]' if is_bare_v6 else host}")

@@ -44,7 +44,7 @@ class FleetHost:
     """A host of the file: its machine's name, what that shall be, and where the file begins to say so.
 
     Paths are absolute. `swarm` is its role in the fleet's Swarm: "", "manager" or "worker". `typed` is what the file
-    has for keys whose values come from variables or files, for a label under `labels NAME`: it is shown in their place.
+    has for keys whose values come from variables or files, for a label under `labels NAME`: it is shown instead.
     """
 
     name: str
@@ -60,8 +60,8 @@ class FleetHost:
 class Fleet:
     """A file that is right, by its absolute path; its hosts in its order.
 
-    `advice` are lines for the person, file:line:column: text: what is no error and yet not as it should be. `hidden` is
-    what variables hold.
+    `advice` are lines for the person, file:line:column: text: what is no error and yet not as it should be. `hidden`
+    holds the values of variables.
     """
 
     path: str

@@ -83,14 +83,14 @@ def plan(
 
 
 def note_loops(fleet: Fleet, records: Mapping[str, Machine | MachineError], faults: Faults) -> None:
-    """Note jump hosts that form a loop of hosts of the file with machines that are not in it."""
+    """Report loops of jump hosts between hosts of the file and machines that are not in it."""
     jumps = {host.name: machine_of(host.spec.jump) for host in fleet.hosts}
     others = {name: machine_of(machine.jump) for name, machine in read(records).items() if name not in jumps}
     places = {host.name: host.place for host in fleet.hosts}
     for loop in loops({**jumps, **others}):
         other = next((name for name in loop if name in others), "")
         if loop[0] in places and other:
-            faults.add(places[loop[0]], shown_loop(loop), f"Take one out: machinectl set --ssh-jump none {other}")
+            faults.add(places[loop[0]], shown_loop(loop), f"Break the loop: machinectl set --ssh-jump none {other}")
 
 
 def read(records: Mapping[str, Machine | MachineError]) -> dict[str, Machine]:
@@ -224,7 +224,7 @@ def differences(host: FleetHost, machine: Machine, has_certificates: HasCertific
 
 
 def without_variables(host: FleetHost, hidden: Hidden, difference: Difference) -> Difference:
-    """Return a difference that shows what the file has for a value that comes from a variable, and no older value."""
+    """Return a difference that shows `${NAME}` instead of a variable's value, and not the old value."""
     key, old, new = difference.key, difference.old, difference.new
     label = (new or old).partition("=")[0] if key == LABELS else ""
     typed = host.typed.get(f"{LABELS} {label}" if label else key)

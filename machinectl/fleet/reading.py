@@ -332,7 +332,7 @@ class Reading:
 
 
 def jump_of(name: str, own: Layer, found: Mapping[str, OptionValue]) -> str:
-    """What a host's SSH goes through, with its type; "" for nothing."""
+    """Return a host's jump host with its type, "" for none."""
     jump = str(found.get(JUMP, ""))
     if jump.lower() == NO_JUMP:
         return ""
@@ -358,7 +358,7 @@ def typed(layer: Layer) -> dict[str, str]:
 
 
 def text_of(node: Node) -> str:
-    """Return the text of a scalar, or of a list's, as it was typed."""
+    """Return the text of a scalar, or of a list's scalars, as typed."""
     nodes = node.items if isinstance(node, Listed) else [node]
     return ", ".join(each.text for each in nodes if isinstance(each, Text))
 

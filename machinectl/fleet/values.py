@@ -44,7 +44,7 @@ class Wrong(Exception):
 class Values:
     """Makes values: `directory` is the file's, which its paths begin in, `environment` what ${…} are looked up in.
 
-    What these hold goes into `hidden`.
+    The values of these variables go into `hidden`.
     """
 
     directory: str

@@ -136,9 +136,9 @@ def first_on_the_way(ssh: SSHEndpoint) -> str:
 
 
 def pin_accepted_key(store: Store, console: Console, machine: Machine, session: Session) -> None:
-    """Pin the host key that a session was accepted with, if it is another one than before.
+    """Pin the host key of a session if it differs from the pinned one.
 
-    Only then is the machine's lock taken: a `provision` may hold it for minutes.
+    The machine's lock is taken only in that case: a `provision` may hold it for minutes.
     """
     if session.known_hosts != pinned(machine):
         with store.writing(machine.name, waiting(console, machine.name)) as held:

@@ -113,22 +113,22 @@ def take_over(console: Console, machine: Machine, allowed: Allowed) -> None:
         allowed,
         "Take the host over?",
         f'The host of "{machine.name}" was not taken over from docker-machine, and stays as it is',
-        "Take it over all the same",
+        "Take it over anyway",
     )
 
 
 def agree_to_side_effects(console: Console, machine: Machine, host: Facts, allowed: Allowed) -> None:
-    """Say what becomes of a host besides what was asked for, and ask whether that is meant. Raises CheckFailed."""
+    """Warn of the side effects on a host, and ask whether to continue. Raises CheckFailed for a no."""
     effects = side_effects(host)
     for effect in effects:
         console.warn(effect)
     if effects:
-        stays = f'The host of "{machine.name}" stays as it is'
-        agree(console, machine, allowed, "Set the host up all the same?", stays, "Do it all the same")
+        stays = f'The host of "{machine.name}" was not changed'
+        agree(console, machine, allowed, "Set the host up anyway?", stays, "Set it up anyway")
 
 
 def agree(console: Console, machine: Machine, allowed: Allowed, question: str, stays: str, otherwise: str) -> None:
-    """Ask whether something is meant, unless that is allowed already. Raises CheckFailed."""
+    """Ask a question unless --yes or --force answers it. Raises CheckFailed for a no."""
     if allowed.force or allowed.yes:
         return
     # A machine that is being made is not there any more when this fails.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from machinectl.ssh.copying import Following, Wishes
     from machinectl.ssh.sftp import Side
 
-# How long after ^C what is left behind may be removed from a host, in seconds.
+# How long removing leftovers from a host may take after ^C, in seconds.
 PATIENCE = 2.0
 # As scp has it.
 DONE, FAILED = 0, 1
@@ -72,8 +72,8 @@ def copy(
 class Interruption:
     """^C while files are copied.
 
-    It waits for a place where it tears no message to a host, and then for what is left behind to be removed. Neither
-    may take long: a host may be silent, or take nothing of what is sent to it.
+    It takes effect between two messages to a host, and then leftovers are removed. Both have a time limit: the host may
+    not answer, or not read.
     """
 
     def __init__(self) -> None:
@@ -88,9 +88,9 @@ class Interruption:
 
     @contextmanager
     def deferred(self, abandon: Callable[[], None]) -> Iterator[None]:
-        """Have `check` raise what comes from now on. `abandon`, in another thread, ends what takes longer than that.
+        """Let `check` raise KeyboardInterrupt. After PATIENCE, `abandon` is called in another thread.
 
-        A second ^C does not wait.
+        A second ^C raises at once.
         """
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # nohup
             yield
@@ -148,7 +148,7 @@ def path_of(place: Place) -> bytes:
 
 
 def is_directory(to: Side, target: Place, fail: Callable[[str], None]) -> bool:
-    """Whether several files can be copied to a place; `fail` is told why not."""
+    """Return whether several files can be copied to a place; call `fail` with the reason if not."""
     try:
         there = to.look(path_of(target))
     except OSError as exc:

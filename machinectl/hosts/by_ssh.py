@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # The first line of ssh's own banner about a host key that has changed; what it says to type mends nothing here.
 BANNER = "@@@@@@@@@@"
 CHANGED = "IDENTIFICATION HAS CHANGED"
-# Its words on a host that it cannot connect to.
+# ssh's messages about a host that it cannot connect to.
 UNCONNECTED = re.compile(
     r"^ssh: (?P<line>connect to host (?P<host>\S+) port (?P<port>\d+): (?P<why>.*)|Could not .*)", re.MULTILINE
 )
@@ -145,7 +145,7 @@ class Heard:
 
 
 def explain(said: str, machine: Machine, console: Console, access: Access) -> None:
-    """Say in our own words why ssh has not connected, as far as its last words tell. Raises SSHError."""
+    """Raise an SSHError that says why ssh did not connect, if its last words tell."""
     from machinectl.ssh.errors import SSHError
 
     if CHANGED in said:

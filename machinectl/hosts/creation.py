@@ -177,7 +177,7 @@ def set_up_excluded() -> UsageError:
 def settle(store: Store, creation: Creation) -> Settled:
     """Look at all that is asked. Raises MachineError where the name cannot be used, or a certificate is wrong."""
     record.check_name(creation.name)
-    # Its own name is refused further on, whether or not a host has that name, too.
+    # Its own name is refused later, whether or not a host has that name.
     jump = jump_hosts.typed(creation.spec.jump, lambda name: name == creation.name or store.exists(name))
     creation = replace(creation, spec=replace(creation.spec, jump=jump))
     given = read_given(creation.certificates)

@@ -50,10 +50,10 @@ def led(machine: Machine, ssh: SSHEndpoint | None) -> SSHEndpoint | None:
 
 
 def jump_of(machine: Machine) -> Jump | None:
-    """Return what leads to a machine's SSH, None if it has no jump host.
+    """Return a machine's jump host, None if it has none.
 
-    Raises UsageError for what is no host, and MachineError if the jump host's machine does not exist, has no SSH or
-    cannot be read, or if jump hosts form a loop.
+    Raises UsageError if it is not a valid host, and MachineError if the jump host's machine does not exist, has no SSH
+    or cannot be read, or if jump hosts form a loop.
     """
     return followed(machine, known_hosts_path(machine), (machine.name,)) if machine.jump else None
 
@@ -67,14 +67,14 @@ def followed(machine: Machine, pins: str, passed: tuple[str, ...]) -> Jump:
     if not name:
         return Jump(jump_host(jump_hosts.host_of(machine.jump)), pins)
     store = Store(os.path.dirname(os.path.dirname(machine.directory)))
-    # What chooses the host of that name, for a machine that exists or is being created.
+    # The option that means the host of that name, for a machine that exists or is being created.
     choose = f"--ssh-jump {jump_hosts.HOST}{name}"
     choose = f"machinectl set {choose} {machine.name}" if store.exists(machine.name) else choose
     if name == machine.name:
         raise MachineError(f'"{name}" cannot be its own jump host', f"If another host has that name: {choose}")
     if name in passed:
         loop = list(passed[passed.index(name) :])
-        raise MachineError(jump_hosts.shown(loop), f"Take one of them out: machinectl set --ssh-jump none {loop[-1]}")
+        raise MachineError(jump_hosts.shown(loop), f"Break the loop: machinectl set --ssh-jump none {loop[-1]}")
     try:
         gate = store.read(name)
     except NoSuchMachine as exc:

@@ -36,7 +36,7 @@ Answer = TypeVar("Answer")
 # Ten engines that are fetched at once (some 100 MB each) fill the uplink that hosts share, and ten lines are what a
 # person can follow. Each is also an SSH session, whose ciphers all run in this one process.
 LIMIT = 10
-# What one of them has open: its lock, a session and a command in it, what ends that, its engine, and a file.
+# Descriptors per machine: its lock, a session and its command, the end signal, the engine, and a file.
 DESCRIPTORS = 12
 # A signal that comes while the main thread is on its way into waiting does not end the wait: how late it is heard then.
 HEARD_SECONDS = 0.2
@@ -51,8 +51,8 @@ def each(
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Do something with each of the machines chosen, while it is held; see `at_once`.
 
-    `work` is given the machine, its console, and how to log in at its host: what is typed for one goes to no other. Why
-    it failed is on record.
+    `work` gets the machine, its console, and its own access: a password typed for one host goes to no other. A failure
+    is recorded.
     """
 
     def one(name: str, console: Console) -> None:
@@ -69,7 +69,7 @@ def plan_each(
     access: Access,
     plan: Callable[[Machine, Console, Access], None],
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Plan something for each of the machines chosen, for --dry-run: none is locked, waited for or written."""
+    """Plan something for each of the machines chosen, for --dry-run: without locks, waiting or writing."""
 
     def one(name: str, console: Console) -> None:
         plan(store.read(name), console, access.for_one_host())

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Edit:
     """What to change; what is None or empty stays as it is.
 
-    `jump` is "" for no jump host; one without its type is a machine's if there is one of that name. `engine` is engine
+    `jump` is "" for no jump host; a bare name means the machine of that name, if there is one. `engine` is engine
     options by their keys, `options` the driver's by their names. `provision` is whether the host shall be an engine
     host of ours, which `provision` makes it.
     """

@@ -30,13 +30,13 @@ Answer = TypeVar("Answer")
 
 # As many as a person's connection and processors carry without one waiting for the other (measured: make bench).
 LIMIT = 50
-# What one of them has open: a program's three streams, as many of what ends it, a file, and what is kept of its output.
+# Descriptors per machine: three streams of the program, three of the one that ends it, a file, and the kept output.
 DESCRIPTORS = 8
 # What has been said and is not handed out yet: as many pieces of 64 KiB at most. Who says more waits.
 PIECES_AHEAD = 64
 # A signal that comes while the main thread is on its way into waiting does not end the wait: how late it is heard then.
 HEARD_SECONDS = 0.2
-# How long commands that are to end may take, before they are left: a connection for what ends them, and that. Seconds.
+# How long ending the commands may take, connecting again included, before they are abandoned. Seconds.
 ENDING_SECONDS = 15.0
 # timeout(1)'s exit status.
 TIMED_OUT = 124
@@ -74,10 +74,9 @@ def followed(
 ) -> Events:
     """Do `work` for each machine, at most `limit` of them at once; yield what they say, and each when it has ended.
 
-    None is yielded where nothing has come for a moment. They begin in natural order. When `timeout` seconds are over,
-    those that have not ended end with TIMED_OUT, and so do they with an error where no more of the `input` that they
-    are given can be had. A caller that leaves, by `close()` or an exception of its own as ^C is one, ends those under
-    way. The caller's thread puts their questions.
+    Yields None if nothing came for a moment. They begin in natural order. After `timeout` seconds, commands that still
+    run end with TIMED_OUT; if the `input` cannot be read any further, they end with an error. If the caller leaves, by
+    `close()` or an exception such as ^C, running commands are ended. Questions are asked in the caller's thread.
     """
     crowd = Crowd(console, sorted(set(names), key=lambda name: (natural(name), name)), work)
     if input:
@@ -118,10 +117,10 @@ class Crowd:
         self.at_work: dict[str, float] = {}
         self.told: queue.Queue[Said | Ended | Failed | Question] = queue.Queue(PIECES_AHEAD)
         self.over = Over()
-        # Why it is over, where that is neither the time nor the caller; and until when those under way may take.
+        # Why it is over, if neither the timeout nor the caller ended it; and the deadline for running commands.
         self.failure: MachineError | None = None
         self.patience = 0.0
-        # Those of whose output some was left out, as nobody took it when it was over.
+        # Machines whose output was cut, because nobody read it at the end.
         self.cut: set[str] = set()
 
     def events(self, limit: int, timeout: float | None) -> Events:
@@ -148,7 +147,7 @@ class Crowd:
                 yield None
 
     def stop(self, failure: MachineError | None = None) -> None:
-        """Have all end, in whichever thread: their time is over, or something has failed that all need."""
+        """End all commands, from any thread: after the timeout, or after a failure that concerns all."""
         if not self.over.is_set:
             self.failure = failure
             self.patience = time.monotonic() + ENDING_SECONDS
@@ -181,19 +180,19 @@ class Crowd:
                 self.told.put(Said(name, data, on_stderr), timeout=HEARD_SECONDS)
                 is_told = True
             except queue.Full:
-                # Who prints it waits, for a pager or a pipe: nobody waits for that one when it is over.
+                # The printer waits for a pager or a pipe. At the end, nobody waits for the printer.
                 if self.over.is_set:
                     self.cut.add(name)
 
     def next_event(self) -> Said | Ended | Failed | Question | None:
-        """What there is next; None where nothing has come for a moment."""
+        """Return the next event, None if none came for a moment."""
         try:
             return self.told.get(timeout=HEARD_SECONDS)
         except queue.Empty:
             return None
 
     def ended_early(self, name: str, took: float) -> Ended:
-        """The end of a machine that it was over for before."""
+        """Return the end of a machine whose command was stopped or never began."""
         if self.failure:
             return Ended(name, None, self.failure, took)
         return Ended(name, TIMED_OUT, None, took, is_late=True)
@@ -208,8 +207,8 @@ class Crowd:
         for name, began in self.at_work.items():
             within = "" if self.failure or timeout is None else f" within {timeout:g} s, nor"
             error = MachineError(
-                f'"{name}" did not end{within} when it was told to',
-                f"What was begun there may still run: machinectl ssh {name}",
+                f'The command on "{name}" did not end{within} when machinectl ended it',
+                f"It may still run there: machinectl ssh {name}",
             )
             status = None if self.failure else TIMED_OUT
             yield Ended(name, status, error, now - began, is_late=not self.failure)

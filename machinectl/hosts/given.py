@@ -57,8 +57,8 @@ def named(files: CertificateFiles) -> dict[str, str]:
 def read_tls_dir(directory: str) -> Identity:
     """A directory's ca.pem, cert.pem and key.pem, and ca-key.pem, server.pem and server-key.pem where they are there.
 
-    The CA's key that docker-machine has for all its machines is left where it is. All others are checked. Raises
-    MachineError for the first thing that is wrong.
+    The CA key that docker-machine's machines share is not read. All other files are checked. Raises MachineError for
+    the first error.
     """
     found = present_files(directory)
     ca, cert, key = (os.path.join(directory, file) for file in CLIENT_FILES)

@@ -220,7 +220,7 @@ class Leaving:
         keep(held, None)
 
     def _live_restore_back(self, held: Held, console: Console) -> None:
-        """Turn live-restore on again if it was turned off for the swarm; what keeps from that is a warning."""
+        """Turn live-restore on again if it was turned off for the swarm. A failure is a warning."""
         ssh = ssh_of(held.machine)
         if not held.machine.changes or ssh is None:
             return
@@ -229,8 +229,8 @@ class Leaving:
                 give_back(held, console, root)
         except MachineError as exc:
             console.warn(
-                f'live-restore is not as it was on the host of "{held.name}": {exc.cause}\n'
-                f"Have it given back: machinectl provision {held.name}"
+                f'The previous value of live-restore was not restored on the host of "{held.name}": {exc.cause}\n'
+                f"Restore it: machinectl provision {held.name}"
             )
 
 
@@ -380,13 +380,13 @@ def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Memb
             if of_kind(held.machine.changes, LiveRestoreHeld):
                 console.warn(
                     f'live-restore is off on the host of "{held.name}"\n'
-                    f"Have it on again: machinectl provision {held.name}"
+                    f"Turn it on again: machinectl provision {held.name}"
                 )
             raise
 
 
 def blocked(host: Facts) -> list[str]:
-    """The ports, as 2377/tcp, that a host's firewall keeps other nodes from."""
+    """Return the ports, such as 2377/tcp, that a host's firewall closes to other nodes."""
     return [f"{port}/{protocol}" for port, protocol in swarm.PORTS if blocking(host, port, protocol)]
 
 

@@ -201,7 +201,7 @@ class Setup:
         return outcomes
 
     def looked_at(self, machine: Machine, console: Console, remote: Remote) -> Facts:
-        """What the host is like now, and whether its engine's port can be reached from here."""
+        """Read the facts of a host, and whether its engine's port can be reached from here."""
         host = looked_at(remote, target_of(machine, Identity(), self.url), console)
         error = self.world.reach(Endpoint(self.url or machine.url, tls=True, name=machine.name), VERIFY_TIMEOUT)
         return replace(host, no_way=error.cause, refused=error.state is State.STOPPED) if error else host
@@ -385,7 +385,7 @@ def read(remote: Remote, port: int) -> Facts:
 
 @contextmanager
 def borrowing(held: Held, console: Console, remote: Remote) -> Iterator[None]:
-    """Give live-restore back if what is done meanwhile fails; where it is done, that is the caller's (`give_back`)."""
+    """Restore live-restore's previous value if the body fails. After success, the caller does (`give_back`)."""
     try:
         yield
     except MachineError:
@@ -395,16 +395,16 @@ def borrowing(held: Held, console: Console, remote: Remote) -> Iterator[None]:
     except KeyboardInterrupt:
         if of_kind(held.machine.changes, LiveRestoreHeld):
             console.warn(
-                f'live-restore is not as it was on the host of "{held.name}"\n'
-                f"Have it given back: machinectl provision {held.name}"
+                f'The previous value of live-restore was not restored on the host of "{held.name}"\n'
+                f"Restore it: machinectl provision {held.name}"
             )
         raise
 
 
 def give_back(held: Held, console: Console, remote: Remote, host: Facts | None = None) -> list[Outcome]:
-    """Have live-restore as its owner has it, or as it is asked for, where it is not; what keeps from that is a warning.
+    """Set live-restore to --engine-opt's value, else to the host's own. A failure is a warning.
 
-    `host` is what is known of the host; it is looked at anew if the record says that there is something to give back.
+    `host` holds the known facts; they are read again if the record says that the value has to be restored.
     """
     machine = held.machine
     target = target_of(machine, Identity())
@@ -421,7 +421,7 @@ def give_back(held: Held, console: Console, remote: Remote, host: Facts | None =
         changes = live_restore.settled(host, target, machine.changes)
     except MachineError as exc:
         console.warn(
-            f'live-restore is not as it was on the host of "{machine.name}": {exc.cause}\n'
+            f'The previous value of live-restore was not restored on the host of "{machine.name}": {exc.cause}\n'
             f"Try again: machinectl provision {machine.name}"
         )
         return []
@@ -432,7 +432,7 @@ def give_back(held: Held, console: Console, remote: Remote, host: Facts | None =
 
 
 def given_back(host: Facts, target: Target) -> list[Outcome]:
-    """What `give_back` would do, for --dry-run."""
+    """Return what `give_back` would do, for --dry-run."""
     decision = live_restore.give_back(host, target)
     if decision is None:
         return []

@@ -1,7 +1,7 @@
-"""STORE/ssh_config: what `~/.ssh/config` can include, so that whatever runs ssh knows the machines by their names.
+"""STORE/ssh_config, which `~/.ssh/config` can include, so that every program that runs ssh knows the machines' names.
 
-It is there once it was asked for, and a machine's block in it follows the machine from then on. Any version of
-ssh must be able to read it: an option that ssh does not know ends it, for every host (`openssh.NEWER`).
+`ssh-config --write` creates it; from then on the block of each machine is kept current. Every version of ssh must be
+able to read it: ssh fails for every host at an option that it does not know (`openssh.NEWER`).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def block_of(machine: Machine) -> str:
 
 
 def write(store: Store, warn: Callable[[str], None]) -> None:
-    """Keep the blocks of all machines, and no others; a machine that changes meanwhile waits."""
+    """Write the blocks of all machines, and no others. A machine that changes meanwhile waits."""
     store.make_directory(store.locks)
     with Lock(os.path.join(store.locks, LOCK)):
         try:
@@ -62,9 +62,9 @@ def write(store: Store, warn: Callable[[str], None]) -> None:
 
 
 def catch_up(store: Store) -> None:
-    """Write the file again where it is not as this version writes it, for this ssh and this place of the store.
+    """Rewrite the file if another version wrote it, or if it was written for another ssh or place of the store.
 
-    Raises MachineError where it cannot be written.
+    Raises MachineError if it cannot be written.
     """
     path = path_in(store)
     if not os.access(path, os.W_OK) or is_current(store):
@@ -79,7 +79,7 @@ def catch_up(store: Store) -> None:
 
 
 def is_current(store: Store) -> bool:
-    """Whether the file may stay as it is; one that cannot be read may."""
+    """Return whether the file needs no rewriting; a file that cannot be read needs none."""
     try:
         text = read_file(path_in(store), LONGEST).decode(errors="surrogateescape")
     except OSError:
@@ -90,7 +90,7 @@ def is_current(store: Store) -> bool:
 
 
 def is_about(written: str, store: Store) -> bool:
-    """Whether a path, as `dump` writes it, leads to the store."""
+    """Return whether a path, as `dump` writes it, is the store's."""
     try:
         return os.path.samefile(ast.literal_eval(written), store.root)
     except (OSError, ValueError, SyntaxError, TypeError):
@@ -98,14 +98,14 @@ def is_about(written: str, store: Store) -> bool:
 
 
 def ignoring(store: Store) -> str:
-    """The line that has an older ssh pass over the guard. Only the first such line counts: it holds the user's, too."""
+    """Return the line that makes an older ssh ignore the guard. Only the first counts, so it repeats the user's."""
     return IGNORE + ",".join(dict.fromkeys([GUARD, *ignored_options(path_in(store))]))
 
 
 def all_blocks(
     store: Store, warn: Callable[[str], None], before: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, str]:
-    """The blocks of machines by their names; of one that there is no saying of now, what was said `before`."""
+    """Return the blocks of machines by name. A machine that cannot be read keeps its block from `before`."""
     found = {}
     for name in store.names():
         try:
@@ -115,7 +115,7 @@ def all_blocks(
             if store.is_docker_machines(name):
                 continue
             found[name] = before.get(name, "")
-            warn(f"{name} {'stays as it was' if found[name] else 'is left out'}: {exc.cause}")
+            warn(f"{name} {'keeps its previous entry' if found[name] else 'is left out'}: {exc.cause}")
     return {name: text for name, text in found.items() if text}
 
 
@@ -140,7 +140,7 @@ def tell_of_the_way(store: Store, console: Console, machine: Machine) -> None:
     host = host_of(machine.jump)
     if host and not store.exists(host) and (near := meant(host, store.names())):
         console.note(
-            f'"{host}" is no machine, but a host as ssh knows it. Where "{near}" is meant: '
+            f'"{host}" is not a machine: ssh looks it up as a host. If you mean the machine "{near}": '
             f"machinectl set --ssh-jump {near} {machine.name}"
         )
     # docker tells its ssh an address alone.
@@ -182,7 +182,7 @@ def parse(text: bytes) -> dict[str, str]:
 
 
 def dump(store: Store | None, blocks: Mapping[str, str]) -> bytes:
-    """The file's text; without a store, one that is not current anywhere."""
+    """Return the file's text; without a store, one that `is_current` never accepts."""
     lines = "".join(blocks[name] for name in sorted(blocks)).splitlines(keepends=True)
     if not is_known(GUARD):
         lines = [line for line in lines if line.split()[:1] != [GUARD]]

@@ -45,7 +45,7 @@ def check_provisioned(machine: Machine) -> None:
 
 @contextmanager
 def restarting(held: Held, console: Console, remote: Remote, target: Target, allowed: Allowed) -> Iterator[Facts]:
-    """Hand out a host whose engine can be restarted meanwhile (`ready_to_restart`), and give live-restore back."""
+    """Prepare a host for a restart of its engine (`ready_to_restart`), and restore live-restore afterwards."""
     with borrowing(held, console, remote):
         yield ready_to_restart(held, console, remote, target, allowed)
     give_back(held, console, remote)
@@ -74,7 +74,7 @@ def ready_to_restart(held: Held, console: Console, remote: Remote, target: Targe
 def before_restart(
     store: Store, machine: Machine, console: Console, host: Facts, target: Target, allowed: Allowed
 ) -> tuple[list[Outcome], Facts, list[Outcome]]:
-    """What `restarting` and a drain would do before, what the host would be like then, and what would be done after it.
+    """Return what `restarting` and a drain would do first, the host's facts then, and what would follow the restart.
 
     Raises CheckFailed.
     """

@@ -14,7 +14,7 @@ from machinectl.errors import MachineError, UsageError
 # The card looks for the packet in whatever comes by; UDP's discard port is the custom.
 PORT = 9
 EVERYBODY = "255.255.255.255"
-# What prints the address of a host's card, that of the default route, in a shell there.
+# A shell command that prints the MAC address of the network card with the default route.
 CARD = (
     """device=$(awk '$2 == "00000000" { print $1; exit }' /proc/net/route); """
     """[ -z "$device" ] || cat /sys/class/net/"$device"/address"""

@@ -34,7 +34,7 @@ def advise(console: Console, machine: Machine) -> None:
 
 
 def unprotected(machine: Machine) -> str:
-    """Return the warning about an engine that is spoken to without TLS over TCP, "" for others."""
+    """Return a warning about an engine that is reached over TCP without TLS, "" for others."""
     if machine.tls or not machine.url.startswith("tcp://"):
         return ""
     return f"{machine.url} is not protected by TLS: whoever reaches that port is root on the host"

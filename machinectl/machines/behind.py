@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def behind(store: Store) -> dict[str, list[str]]:
-    """By the machine that their SSH goes through next, the machines that are behind it, as far as they can be read."""
+    """Return the readable machines by the machine that is their next jump host."""
     found: dict[str, list[str]] = {}
     for name in store.names():
         if machine := gate_of(store, name):
@@ -25,7 +25,7 @@ def behind(store: Store) -> dict[str, list[str]]:
 
 
 def gate_of(store: Store, name: str) -> str:
-    """Return the machine that a machine's SSH goes through, "" if there is none or the record cannot be read."""
+    """Return the machine that is a machine's jump host, "" if there is none or the record cannot be read."""
     try:
         return jump_hosts.machine_of(store.read(name).jump)
     except MachineError:
@@ -33,9 +33,9 @@ def gate_of(store: Store, name: str) -> str:
 
 
 def keep_jump_hosts(store: Store, console: Console) -> None:
-    """Write down what the jump hosts in records of earlier versions mean: a machine, or another host.
+    """Add the type, machine or other host, to the jump hosts in records of earlier versions.
 
-    They had one name for both, so this comes before a machine gets a name or loses it. No lock may be held.
+    Those had one name for both, so this is called before a machine's name is added or removed. No lock may be held.
     """
     for name in store.names():
         if is_untyped(store, name):

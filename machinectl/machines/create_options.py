@@ -46,8 +46,7 @@ NO_CONTEXT = Declared("no-context", "", "Make no docker context of the machine."
 JUMP = Declared(
     "ssh-jump",
     "NAME|[USER@]HOST[:PORT]",
-    "What its SSH goes through: a machine, else another host as ssh's -J takes it. machine:NAME and host:HOST are "
-    "for that one alone.",
+    "Jump host for its SSH: a machine, else a host as in ssh -J. machine:NAME and host:HOST say which of the two.",
 )
 
 TLS_DIR = Declared("tls-dir", "DIR", "Certificates to use, ca.pem, cert.pem and key.pem in DIR.", is_path=True)

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 CONFIG_VERSION = 3
 INSTALL_URL = "https://get.docker.com"
 
-# Where a record keeps what else docker-machine's own said of the machine, among what is known of its origin.
+# Where a machine's `origin` keeps the other fields of docker-machine's record.
 FIELDS = "fields"
-# A copy of the driver's fields, in base64, secrets too.
+# It holds a copy of the driver's fields in base64, secrets too.
 RAW_DRIVER = "RawDriver"
-# What no driver of docker-machine's comes near: levels, and bytes as JSON.
+# Limits that no driver of docker-machine comes near: nesting levels, and bytes of JSON.
 DEEPEST = 8
 LONGEST_FIELDS = 1 << 16
 
@@ -75,7 +75,7 @@ def own_fields(machine: Machine, directory: str) -> dict[str, Any]:
 
 
 def with_further(own: dict[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a machine with those that its record in docker-machine's store had and ours has not."""
+    """Return a machine's fields, and the other fields of its record in docker-machine's store."""
     found = {key: value for key, value in further.items() if key not in own}
     for key, value in own.items():
         more = further.get(key)
@@ -84,7 +84,7 @@ def with_further(own: dict[str, Any], further: Mapping[str, Any]) -> dict[str, A
 
 
 def further_fields(record: Mapping[str, Any], machine: Machine) -> dict[str, Any]:
-    """Return the fields of a record of docker-machine's that ours has not, without secrets and strange texts."""
+    """Return the fields of docker-machine's record that our record lacks, without secrets and unprintable texts."""
     fields: dict[str, Any] = without_secrets(further(record, own_fields(machine, ""), DEEPEST))
     return fields if len(json.dumps(fields)) <= LONGEST_FIELDS else {}
 
@@ -102,7 +102,7 @@ def further(record: Mapping[str, Any], own: Mapping[str, Any], depth: int) -> di
 
 
 def is_plain(value: Any, depth: int) -> bool:
-    """Whether a value of JSON is safe to print as it is, and not too deep."""
+    """Return whether a JSON value is safe to print and not nested too deeply."""
     if isinstance(value, dict | list):
         parts = [*value, *value.values()] if isinstance(value, dict) else value
         return depth > 0 and all(is_plain(part, depth - 1) for part in parts)

@@ -59,18 +59,18 @@ def is_store(root: str) -> bool:
 
 
 def shared_certificates(root: str) -> str:
-    """Return the directory with the CA and the client of all machines of a store."""
+    """Return the directory with the CA and the client certificate that all machines of a store share."""
     return os.path.join(root, "certs")
 
 
 def is_shared(directory: str) -> bool:
-    """Whether the CA in a directory is that of all machines of a docker-machine store: its key opens each of them."""
+    """Return whether a directory holds the CA that all machines of a docker-machine store share."""
     root, last = os.path.split(os.path.realpath(directory))
     return last == "certs" and (is_store(root) or root == os.path.realpath(default_root()))
 
 
 def check_apart(root: str) -> None:
-    """Refuse to keep a new machine in a store of docker-machine's, whose `rm` would delete it. Raises UsageError."""
+    """Raise UsageError for docker-machine's store: its `rm` would delete a machine that we keep there."""
     if not (is_store(root) or os.path.lexists(os.path.join(shared_certificates(root), "ca-key.pem"))):
         return
     if os.path.abspath(os.environ.get("MACHINE_STORAGE_PATH", "") or os.sep) == root:
@@ -79,7 +79,7 @@ def check_apart(root: str) -> None:
         ours = "give the same command again, without --storage-path"
     raise UsageError(
         f"{root} is docker-machine's store: its rm would delete a machine that machinectl keeps there",
-        f"Use machinectl's own store: {ours}\nOr take docker-machine's machines over into it: {into_own_store(root)}",
+        f"Use machinectl's own store: {ours}\nOr import docker-machine's machines: {into_own_store(root)}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Jump hosts as records have them: `machine:NAME`, or `host:` and what ssh's -J takes; "" for none.
+"""Jump hosts in records: `machine:NAME`, or `host:` and what ssh -J takes; "" for none.
 
 The type is decided when a name is typed, so that a machine that gets the name later does not become the jump host.
 """
@@ -13,12 +13,12 @@ MACHINE, HOST = "machine:", "host:"
 
 
 def resolved(name: str, is_machine: Callable[[str], bool]) -> str:
-    """Return a bare name with its type: a machine's if there is one of that name, else a host's."""
+    """Return a bare name with its type: the machine of that name if there is one, else a host."""
     return f"{MACHINE if is_machine(name) else HOST}{name}"
 
 
 def typed(text: str, is_machine: Callable[[str], bool]) -> str:
-    """Return what was typed as a jump host with its type."""
+    """Return a jump host that a user typed, with its type."""
     return resolved(text, is_machine) if text and not is_typed(text) else text
 
 
@@ -32,12 +32,12 @@ def machine_of(jump: str) -> str:
 
 
 def host_of(jump: str) -> str:
-    """Return the jump host as ssh's -J takes it, "" if it is a machine or there is none."""
+    """Return the jump host as ssh -J takes it, "" if it is a machine or there is none."""
     return jump.removeprefix(HOST) if jump.startswith(HOST) else ""
 
 
 def loops(jumps: Mapping[str, str]) -> Iterator[list[str]]:
-    """Yield the machines that are reached through each other, each loop once, by the machine that each goes through."""
+    """Yield each loop of jump hosts once. `jumps` maps a machine to its jump host."""
     passed: set[str] = set()
     order = {name: number for number, name in enumerate(jumps)}
     for name in jumps:
@@ -55,5 +55,5 @@ def loops(jumps: Mapping[str, str]) -> Iterator[list[str]]:
 
 
 def shown(loop: list[str]) -> str:
-    """Return the cause of an error about a loop."""
+    """Return an error's text about a loop."""
     return f"jump hosts form a loop: {' -> '.join([*loop, loop[0]])}"

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from machinectl.machines.engine_options import EngineOptions
     from machinectl.machines.spec import MachineSpec
 
-# Version 2 has jump hosts with their type (`jump_hosts`); a record without one is the same in both versions, and is
-# written as version 1, which earlier releases read.
+# Version 2 has typed jump hosts (`jump_hosts`). A record without a jump host is written as version 1, which earlier
+# releases read.
 SCHEMA, WITHOUT_JUMP = 2, 1
 # The verb that may be pending.
 PROVISION = "provision"
@@ -48,7 +48,7 @@ class Machine:
     that was begun there and not finished, `failure` what failed last and when, `mac` the address of its network card
     where that is known, `origin` whose it was before (`origin.Origin`), `swarm` what its engine is in Docker's Swarm
     (`swarm_node.SwarmNode`). Keys that this version does not know are kept in `unknown`. `directory` is the machine's,
-    absolute, where it was read from a store. `untyped_jump` is whether an earlier version wrote the record's `jump`.
+    absolute, if it was read from a store. `untyped_jump` is true if an earlier version wrote the record's `jump`.
     """
 
     __slots__ = (
@@ -214,7 +214,7 @@ OPTIONAL: Mapping[str, type] = {
 def parse(name: str, text: bytes, directory: str = "", is_machine: Callable[[str], bool] = lambda _: False) -> Machine:
     """Read a machine.json of the machine in `directory`. Raises BrokenRecord saying what is wrong with it.
 
-    `is_machine` decides what an earlier version's jump host is: it had one name for machines and other hosts.
+    `is_machine` decides what a jump host of an earlier version is, which had one name for machines and other hosts.
     """
     import json
 

@@ -51,7 +51,7 @@ DOCKER_MACHINE_RECORD = "config.json"
 # Where docker-machine keeps its machines where nothing else is said.
 DOCKER_MACHINE_ROOT = "~/.docker/machine"
 PENDING = "pending"
-# What is in a store's own directory.
+# The entries of a store's directory.
 OURS = {"locks", "staging", "machines", "removed", "ssh_config", ".ssh_config.tmp"}
 # A cause ends with lines of a journal at times. Characters.
 LONGEST_CAUSE = 4000
@@ -137,7 +137,7 @@ class Store:
     ) -> None:
         # Who is told of each machine that was written, once, when its writer is done with it.
         self.followers = followers
-        # Called with what the person should know of the store itself.
+        # Called with warnings about the store itself.
         self.warn = warn
         self.root = os.path.abspath(root or os.environ.get("MACHINE_STORAGE_PATH", "") or default_root())
         self.machines = os.path.join(self.root, "machines")
@@ -335,13 +335,13 @@ class Store:
         return found
 
     def write_removed(self, machine: record.Machine) -> None:
-        """Replace the record of a machine that was removed; its name is held."""
+        """Replace the record of a removed machine, whose name must be held."""
         if self.lock_path(machine.name) not in Held.holders:
             raise RuntimeError(f"{machine.name} is not held")
         replace_file(os.path.join(self.kept, machine.name, RECORD), machine.dump())
 
     def read_removed(self, name: str) -> record.Machine:
-        """The machine that was removed under a name. Raises NoSuchMachine."""
+        """Return a removed machine by its name. Raises NoSuchMachine."""
         found = next((machine for machine in self.removed() if machine.name == name), None)
         if found is None:
             raise self.no_such(name)
@@ -373,7 +373,7 @@ class Store:
                 continue
 
     def make_directory(self, path: str) -> None:
-        """Make the store and a directory in it, both 0700. Raises StoreError if other users could write there."""
+        """Create the store and a directory in it, both 0700. Raises StoreError if other users could write there."""
         from machinectl.ownership import exposed_above
 
         with Translated(path):
@@ -405,12 +405,12 @@ class Store:
             self.warn(f"Closed {directory} to other users: its mode was {mode:o} and is {mode & ~0o077:o} now")
 
     def has_own_directory(self) -> bool:
-        """Return whether nothing else is in the store's directory: such a thing is not ours to hide."""
+        """Return whether the store's directory holds only the store: other files must stay accessible."""
         return set(os.listdir(self.root)) <= OURS
 
     def no_place(self, exposed: Exposed) -> StoreError:
         return StoreError(
-            f"{exposed.path} is no place for keys: {exposed.why}",
+            f"{exposed.path} is not safe for keys: {exposed.why}",
             exposed.hint("choose another store: machinectl --storage-path <DIR> ls"),
         )
 
@@ -610,7 +610,7 @@ class Held:
 
 
 class HeldRemoved(Held):
-    """A machine that was removed while its host stays changed. It is held where it is kept, and never there again."""
+    """A removed machine whose host is still set up. It stays among the removed ones."""
 
     @property
     def directory(self) -> str:
@@ -620,7 +620,7 @@ class HeldRemoved(Held):
         return self.name
 
     def _tell(self) -> None:
-        """Followers know nothing of it."""
+        """Do nothing: followers do not know removed machines."""
 
     def _load(self, name: str) -> record.Machine:
         return self.store.read_removed(name)

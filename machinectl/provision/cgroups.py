@@ -25,7 +25,7 @@ def in_service(line: str, service: str) -> bool:
 
 
 def service(line: str) -> str:
-    """The service of systemd's that a process belongs to; "" where it is none's."""
+    """Return the systemd service that a process belongs to, "" if it belongs to none."""
     parts = path(line).split("/")
     return next((part for part in reversed(parts) if part.endswith(".service")), "")
 

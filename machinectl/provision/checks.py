@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 # docker.io with what it needs is 70 MB to download and 310 MB unpacked on Debian 13, docker-ce more. KiB.
 ROOM_TO_INSTALL = 400 << 10
-# docker.io with what it needs is 500 files, docker-ce as many.
+# docker.io with its dependencies has 500 files, docker-ce about as many.
 FILES_TO_INSTALL = 1000
-# Those that are put in place, and what was there before.
+# The new files, and backups of the old ones.
 FILES_TO_CONFIGURE = 32
 # Certificates, drop-in and daemon.json, each twice while they are put in place. KiB.
 ROOM_TO_CONFIGURE = 512
@@ -67,12 +67,14 @@ def impostors(facts: Facts, target: Target) -> None:
     """Engines that are not what they seem."""
     if facts.snap and not facts.dockerd.startswith("/usr"):
         kept = (
-            f"; its {facts.snap_containers} containers and their data would go with it" if facts.snap_containers else ""
+            f"; removing it removes its {facts.snap_containers} containers and their data"
+            if facts.snap_containers
+            else ""
         )
         raise CheckFailed(
-            f"The host's Docker is the snap, which keeps its configuration and its files away from everybody{kept}",
-            "Copy its containers' data first: snap save docker keeps a copy, which only the snap can read.\n"
-            "Then replace it on the host: snap remove docker; and run this again",
+            f"The host's Docker is the snap, whose configuration and files are closed to other programs{kept}",
+            "Save its containers' data on the host first: snap save docker (only the snap can read that copy)\n"
+            "Then remove it on the host: snap remove docker; and run this again",
         )
     if facts.podman or ("podman-docker" in facts.packages and not facts.dockerd):
         raise CheckFailed(
@@ -105,7 +107,7 @@ def impostors(facts: Facts, target: Target) -> None:
 
 
 def rootless(facts: Facts) -> Process | None:
-    """An engine of a user's, if there is one."""
+    """Return the process of a rootless engine, None if there is none."""
     return next((each for each in facts.processes if each.uid != 0 and not cgroups.in_container(each.cgroup)), None)
 
 
@@ -148,17 +150,17 @@ def second_engine(facts: Facts) -> None:
             stop = f"systemctl stop {starter}; systemctl disable {starter}" if starter else f"kill {process.pid}"
             raise CheckFailed(
                 f"A dockerd runs on the host that docker.service did not start ({who})",
-                f"Its containers end with it. Stop it on the host: {stop}; then run this again",
+                f"Stop it on the host, with its containers: {stop}; then run this again",
             )
         if (process.config or DAEMON_JSON) == facts.config_path:
             raise CheckFailed(
-                f"Two engines on the host share {facts.config_path}: docker.service's, and that of {who}",
+                f"Two engines on the host share {facts.config_path}: docker.service's and that of {who}",
                 "Give the second one a configuration of its own, --config-file FILE; then run this again",
             )
 
 
 def files(facts: Facts, _: Target) -> None:
-    """What even root cannot write; on a host with an engine, what its configuration needs is looked at by that."""
+    """Refuse a host where even root cannot write. On a host with an engine, configuring it checks its own paths."""
     if not facts.etc_writable:
         raise unwritable("/etc", facts.unwritable.get("/etc", "read-only"))
     if not facts.dockerd:
@@ -166,7 +168,7 @@ def files(facts: Facts, _: Target) -> None:
 
 
 def writable(facts: Facts, paths: Iterable[str]) -> None:
-    """Refuse a host where one of these paths, or the directory that it would be made in, cannot be written."""
+    """Refuse a host where one of these paths, or the directory of a missing one, cannot be written."""
     for path in paths:
         directory = os.path.dirname(path)
         while directory in {OWN_DIRECTORY, "/etc/docker", DROP_INS} - facts.directories:
@@ -205,8 +207,8 @@ def room(facts: Facts, _: Target) -> None:
         inodes = facts.inodes.get(directory, most)
         if inodes < most:
             raise CheckFailed(
-                f"The host's disk takes no more files: {directory} has {inodes} inodes left, {most} are needed",
-                f"Remove files on the host, many small ones: df -i {directory}; "
+                f"The host's disk has too few inodes: {directory} has {inodes} left, {most} are needed",
+                f"Remove small files on the host. Find them: df -i {directory}; "
                 f"du --inodes -x {directory} | sort -n | tail",
             )
 
@@ -255,18 +257,18 @@ def port(facts: Facts, target: Target) -> None:
 
 
 def reachable(facts: Facts, target: Target, allowed: Allowed) -> None:
-    """Refuse a host to whose engine no connection from here would lead."""
+    """Refuse a host whose engine could not be reached from here."""
     if not facts.no_way:
         return
     rule = firewall.blocking(facts, target.port)
     if rule and allowed.open_firewall:
         return
-    # A refusal is what a host without an engine says, and what a firewall says that rejects.
+    # A refused connection means no engine yet, or a firewall that rejects.
     if facts.refused and not (rule and rule.rejects):
         return
     advice = firewall.advice(facts, target.port)
     if target.jump:
-        advice += "\nIf its jump host is the one way there, have docker go by SSH, too: create it with --no-provision"
+        advice += "\nIf only the jump host can reach it, let docker use SSH too: create it with --no-provision"
     raise CheckFailed(f"The host's engine could not be reached from here: {facts.no_way}", advice)
 
 

@@ -61,7 +61,7 @@ def count(facts: Facts) -> str:
 
 
 class Goal(NamedTuple):
-    """The engine's configuration for its next start: as it shall be, but for live-restore (see live_restore.py)."""
+    """The engine's configuration for its next start, except live-restore (see live_restore.py)."""
 
     # Our keys in daemon.json, and the whole of it.
     ours: dict[str, Any]
@@ -105,7 +105,7 @@ def goal(facts: Facts, target: Target) -> Goal:
         )
     after = daemon_json.merged(before, ours)
     if without_live_restore(after) == without_live_restore(there):
-        # live-restore alone takes no restart.
+        # live-restore needs no restart.
         after = there
     elif holds_containers(facts) and not any(flag.name == LIVE_RESTORE for flag in kept):
         after[LIVE_RESTORE] = True
@@ -128,9 +128,9 @@ def check_seen(facts: Facts, flags: list[unit.Flag]) -> None:
 
 
 def without_unasked(facts: Facts, target: Target, config: dict[str, Any]) -> dict[str, Any]:
-    """daemon.json without the engine options that were put there earlier: those that are asked still come again.
+    """Return daemon.json without the engine options that we set earlier; the wanted ones are added again.
 
-    Of live-restore it has what the owner has there.
+    live-restore has the host's own value.
     """
     earlier, borrowed = target.earlier, target.borrowed
     if earlier and earlier.path == facts.config_path:
@@ -140,17 +140,17 @@ def without_unasked(facts: Facts, target: Target, config: dict[str, Any]) -> dic
 
 
 def with_live_restore(config: Mapping[str, Any], value: Any) -> dict[str, Any]:
-    """The same with a value of live-restore, or with None without it."""
+    """Return the options with this value of live-restore, or without it for None."""
     return {**config, LIVE_RESTORE: value} if value is not None else without_live_restore(config)
 
 
 def without_live_restore(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What else daemon.json says."""
+    """Return the options other than live-restore."""
     return {key: value for key, value in config.items() if key != LIVE_RESTORE}
 
 
 def holds_containers(facts: Facts) -> bool:
-    """Whether containers run that the engine's start ends without live-restore. A Swarm node never has that."""
+    """Return whether a restart stops containers unless live-restore is on. A Swarm node never has it on."""
     return bool(facts.containers) and not facts.swarm
 
 
@@ -234,7 +234,7 @@ def listeners(
 
 
 def plain_sockets(facts: Facts) -> list[str]:
-    """The TCP addresses without TLS at which docker.socket listens for the engine, which has TLS on all or none."""
+    """Return the plain TCP addresses of docker.socket. An engine has TLS on all of its addresses or on none."""
     if not facts.dockerd or not facts.unit:
         return []
     flags, before = unit.all_flags(facts.unit, facts.environment, ours=True), read(facts)
@@ -313,7 +313,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         + (f": {json.dumps(without_secret_of(key, value))}" if value is not None else " goes")
         for key, value in news(facts, wanted).items()
     ]
-    details += [f"{host} was plain, and speaks TLS from now on" for host in (*wanted.secured, *plain_sockets(facts))]
+    details += [f"{host} had no TLS, and gets it now" for host in (*wanted.secured, *plain_sockets(facts))]
     details += [f"containers are hidden: {move}" for move in moves]
     return Decision(
         title="Configuring the engine and restarting it" if files else "Starting the engine",
@@ -385,7 +385,7 @@ def news(facts: Facts, wanted: Goal) -> dict[str, Any]:
 
 
 def flags_now(facts: Facts) -> list[unit.Flag]:
-    """The flags that dockerd is started with as the host is, with our drop-in where that is there."""
+    """Return the flags that dockerd is started with now, with our drop-in if it is installed."""
     return unit.all_flags(facts.unit, facts.environment, ours=True) if facts.unit else openrc_flags(facts)
 
 
@@ -401,9 +401,9 @@ def validate(facts: Facts, flags: list[unit.Flag]) -> str:
 
 
 def unannounced(facts: Facts, config: bytes | None, flags: Sequence[unit.Flag]) -> str:
-    """The socket on which to ask an engine that does not tell when it is ready (Type=simple, OpenRC); "" for others.
+    """Return the socket to poll for an engine that does not notify when it is ready (Type=simple, OpenRC), else "".
 
-    Before it is, a reload would end it.
+    A reload before that would end the engine.
     """
     if facts.unit and unit.settings(facts.unit, "Type")[-1:] in (["notify"], ["notify-reload"]):
         return ""
@@ -419,7 +419,7 @@ def unannounced(facts: Facts, config: bytes | None, flags: Sequence[unit.Flag]) 
 
 
 def with_files(facts: Facts, files: Sequence[NewFile]) -> Facts:
-    """The host when these files are in place."""
+    """Return the facts of the host with these files in place."""
     gone = {file.path for file in files if file.content is None}
     new = {file.path: File(file.mode, 0, 0, file.content) for file in files if file.content is not None}
     copy = f"{facts.config_path}.before-machinectl"
@@ -432,7 +432,7 @@ def with_files(facts: Facts, files: Sequence[NewFile]) -> Facts:
 
 
 def started_with(facts: Facts, files: Sequence[NewFile], wanted: Goal) -> Facts:
-    """The host when its engine has started with what is wanted."""
+    """Return the facts of the host after its engine has started with the wanted configuration."""
     after = with_files(facts, [file for file in files if file.path.startswith(facts.config_path)])
     if not facts.info or any(flag.name == LIVE_RESTORE for flag in wanted.flags):
         return after

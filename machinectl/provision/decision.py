@@ -18,10 +18,10 @@ JOURNAL_LINES = 15
 
 
 class Rehearsal(NamedTuple):
-    """What tells whether a job may be done, before anything of it is on record.
+    """Checks whether a job may run, before anything is recorded.
 
-    `command` changes nothing, and so is for a dry run, too; `job` first has the host learn what it does not know yet.
-    `judge` raises MachineError if what they say is in the way.
+    `command` changes nothing, and is used in a dry run too. `job` first refreshes what the host knows. `judge` raises
+    MachineError if their output forbids the job.
     """
 
     title: str

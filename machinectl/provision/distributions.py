@@ -47,11 +47,11 @@ class Distribution(ABC):
         """Install a package, or a version of it that begins with what is given."""
 
     def simulate(self, package: str, version: str = "") -> str:  # noqa: ARG002 (what those that can simulate need)
-        """Print what `install` would do, from the package lists as they are; "" if that cannot be told."""
+        """Return a command that prints what `install` would do with the present package lists, "" if none can."""
         return ""
 
     def losses(self, said: str) -> list[Loss]:  # noqa: ARG002 (what those that can simulate need)
-        """Return what the output of `simulate` says would be removed or downgraded."""
+        """Return the packages that would be removed or downgraded, from the output of `simulate`."""
         return []
 
     @abstractmethod
@@ -96,7 +96,7 @@ class Apt(Distribution):
         return f"{self.apt} {self.keep} install {pinned(package, '=', version)}"
 
     def simulate(self, package: str, version: str = "") -> str:
-        # Without a cache of its own it writes nothing.
+        # Without these caches, it writes nothing.
         no_cache = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
         return f"apt-get -s -q -y {no_cache} install {pinned(package, '=', version)}"
 
@@ -145,7 +145,7 @@ class Dnf(Distribution):
         return f"{self.dnf} install {pinned(package, '-', version)}"
 
     def simulate(self, package: str, version: str = "") -> str:
-        # It would begin a history where there is none.
+        # dnf would create a history database.
         dnf = f'{self.program} -C --setopt=persistdir="$history" --assumeno'
         return f'history=$(mktemp -d)\n{dnf} install {pinned(package, "-", version)}\nrm -r "$history"'
 
@@ -157,7 +157,7 @@ class Dnf(Distribution):
             if re.fullmatch(r"[A-Z][a-z ]+:", line):
                 section = name.rstrip(":")
             elif name == "replacing":
-                # dnf 4 says NAME.ARCH VERSION; dnf 5 NAME ARCH VERSION, also of a package's own older version.
+                # dnf 4 prints NAME.ARCH VERSION. dnf 5 prints NAME ARCH VERSION, also for an upgraded package itself.
                 old = Loss(second, fourth) if fourth else Loss(second.rpartition(".")[0], third)
                 if old.name != item:
                     found.append(old)
@@ -221,7 +221,7 @@ class Zypper(Distribution):
                 name, edition = value.get("name", ""), value.get("edition", "")
                 down = kind == "downgrade"
                 found.append(Loss(name, value.get("edition-old", ""), edition) if down else Loss(name, edition))
-        # Where it would ask which way out to take, it takes none; the first is the one to be named.
+        # If zypper would ask which solution to take, it takes none. We report the first.
         way_out = re.search(r"^ *Solution 1: ((?:.*\n)+?) *Solution 2: ", said, re.MULTILINE)
         for name, lower in re.findall(
             r"(?:deinstallation|downgrade) of (\S+)(?: to (\S+))?", way_out[1] if way_out else ""
@@ -230,7 +230,7 @@ class Zypper(Distribution):
         return found
 
     def named(self, package: str, version: str) -> str:
-        """A package, or a version of it, quoted for the shell."""
+        """Return a package, with its version if given, quoted for the shell."""
         return shlex.quote(f"{package} = {version}" if version else package)
 
     def remove(self, package: str) -> str:
@@ -260,11 +260,11 @@ class Pacman(Distribution):
         return f"pacman -S --noconfirm --needed {shlex.quote(package)}"
 
     def simulate(self, package: str, version: str = "") -> str:  # noqa: ARG002 (it pins nothing)
-        # --print looks for no conflicts. It asks about each, and in the end whether to go on: the answer is no.
+        # --print does not check for conflicts. Without it, pacman asks about each conflict: answer no.
         return f"printf '%.sn\\n' 1 2 3 4 5 6 7 8 9 | pacman -S --needed {shlex.quote(package)} 2>&1"
 
     def losses(self, said: str) -> list[Loss]:
-        # With --noconfirm it answers no, too, and gives up.
+        # With --noconfirm, `install` also answers no, and fails.
         return [Loss(name) for name in re.findall(r"^:: .* in conflict.* Remove (\S+)\? ", said, re.MULTILINE)]
 
     def remove(self, package: str) -> str:

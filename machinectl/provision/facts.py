@@ -128,9 +128,9 @@ class Facts:
     etc_writable: bool = True
     directories: frozenset[str] = frozenset()
     free: Mapping[str, int] = field(default_factory=dict)
-    # How many more files there may be, by directory, where its file system limits that.
+    # Free inodes by directory, if its file system limits them.
     inodes: Mapping[str, int] = field(default_factory=dict)
-    # Directories and files in which not even root can write, and why: read-only or immutable.
+    # Directories and files that even root cannot write, and why: read-only or immutable.
     unwritable: Mapping[str, str] = field(default_factory=dict)
     mac: str = ""
     dockerd: str = ""
@@ -138,7 +138,7 @@ class Facts:
     packages: Mapping[str, str] = field(default_factory=dict)
     service: Service = Service()
     socket: Service = Service()
-    # Where docker.socket listens, as ListenStream= has it.
+    # The addresses of docker.socket, as in ListenStream=.
     socket_listens: tuple[str, ...] = ()
     masked: frozenset[str] = frozenset()
     containerd: str | None = None
@@ -164,7 +164,7 @@ class Facts:
     podman: str = ""
     podman_socket: bool = False
     snap: bool = False
-    # The containers that snap's engine keeps.
+    # How many containers the snap's engine has.
     snap_containers: int = 0
     config_path: str = DAEMON_JSON
     files: Mapping[str, File] = field(default_factory=dict)
@@ -180,9 +180,9 @@ class Facts:
     transaction: str = ""
     job: int = 0
     firewalls: Mapping[str, str] = field(default_factory=dict)
-    # The file of firewalld's default zone, where a first change would make it.
+    # The file of firewalld's default zone, if a first change would create it.
     zone_file: str = ""
-    # Why no connection from here reaches the engine's port; `refused` if the answer was that nobody listens there.
+    # Why a connection from here to the engine's port failed; `refused` if nothing listens there.
     no_way: str = ""
     refused: bool = False
 

@@ -20,9 +20,9 @@ CHAIN_OF_RULE = re.compile(r"nft delete rule ([a-z0-9]+ [\w./-]+ [\w./-]+) handl
 
 
 class Rule(NamedTuple):
-    """A firewall that is in the way: its name, the command that lets the engine's port through, and its undoing.
+    """A firewall that closes the port: its name, the command that opens the port, and the one that closes it again.
 
-    `rejects` is whether it answers a connection as a host does where nothing listens.
+    `rejects` is true if the firewall refuses a connection like a port where nothing listens.
     """
 
     firewall: str
@@ -58,9 +58,9 @@ def chains(rules: str) -> list[tuple[str, str]]:
 
 
 def blocked_by(rules: str, port: int, protocol: str = "tcp") -> str:
-    """The rule or the policy of an input chain that stops a port; "" where none does.
+    """Return the rule or policy of an input chain that closes a port, "" if none does.
 
-    Rules are read in order, and only those that say no more than a port: the rest is for the error message to name.
+    Rules are read in order. Only rules about nothing but a port count; the rest only appears in the error message.
     """
     default = re.search(r"policy drop|^-P INPUT DROP", rules, re.MULTILINE)
     others = "udp" if protocol == "tcp" else "tcp"
@@ -142,9 +142,9 @@ def closed(change: PortOpened) -> str:
 
 
 def unmade(zone: str) -> str:
-    """The command that removes a zone's file that our change of it made, where it says what firewalld's own says."""
+    """Return the command that removes a zone file that our change created, if it equals firewalld's own."""
     own = f"/usr/lib/firewalld/zones/{zone.rpartition('/')[2]}"
-    # Only their white space may differ.
+    # They may differ in white space.
     return (
         "elements() { tr -d '\\n' <\"$1\" | sed 's/> *</>\\n</g' | sort; }\n"
         f'if [ "$(elements {zone})" = "$(elements {own})" ]; then rm -f {zone} {zone}.old; fi'

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 # Other people's package managers at work on the host: unattended upgrades take a few minutes. Seconds.
 LOCK_DEADLINE = 300
-# How install.sh ends where they still are after that.
+# The exit status of install.sh if they are still held after that.
 LOCKED = 75
 # Hundreds of MB over a slow line. Seconds.
 INSTALL_TIMEOUT = 3600
 # deb-control(5), "Package"; rpm's, pacman's and apk's may have capitals and _, too.
 PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
-# What Docker's own packages take the place of: containerd.io's and docker-ce-cli's Conflicts and Obsoletes.
+# Packages that Docker's own replace (Conflicts and Obsoletes of containerd.io and docker-ce-cli).
 REPLACED_BY_DOCKERS = ("containerd", "runc", "docker-cli", "rootlesskit")
 # What both kinds of package put there, near enough to say what would come next.
 GUESSED_UNIT = "# /usr/lib/systemd/system/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n"
@@ -55,7 +55,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         if downloaded is None and target.install == "docker":
             raise MachineError(
                 f"{url} does not answer",
-                "Let this computer reach it, or name a copy of it: --engine-install-url URL"
+                "Let this computer reach it, or give the URL of a copy: --engine-install-url URL"
                 if "containerd.io" in facts.packages
                 else "Take the distribution's own package: --engine-install distro",
             )
@@ -125,14 +125,14 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
 
 
 def refused(package: str, losses: list[Loss], distribution: Distribution, url: str) -> CheckFailed:
-    """Why a package is not installed that other ones would have to make room for; and the package that leaves them."""
+    """Return the error for a package whose installation removes others, with a hint for one that keeps them."""
     gone = [loss.name for loss in losses if PACKAGE.fullmatch(loss.name)]
     by_hand = " && ".join(distribution.remove(name) for name in gone)
     other = "If nothing on the host needs " + ("it" if len(losses) == 1 else "them") + f", remove by hand: {by_hand}"
     if package == "Docker's packages" and distribution.package:
-        other = "Keep what is there, with the distribution's own package: --engine-install distro"
+        other = "Install the distribution's package, which keeps the installed ones: --engine-install distro"
     elif distribution.docker_script and "containerd.io" in gone:
-        other = f"Keep what is there, with Docker's own packages: --engine-install docker ({url} must answer from here)"
+        other = f"Install Docker's packages, which keep it: --engine-install docker ({url} must answer from here)"
     return CheckFailed(f"Installing {package} would {', '.join(map(str, losses))}", other)
 
 
@@ -156,7 +156,7 @@ def failure(result: Result) -> MachineError:
     for sign, hint in (
         ("dpkg --configure -a", "Mend it on the host: dpkg --configure -a"),
         ("--fix-broken install", "Mend it on the host: apt-get --fix-broken install"),
-        ("remove is disabled", "See on the host what would be removed for it: apt-get -s install docker.io"),
+        ("remove is disabled", "See on the host what it would remove: apt-get -s install docker.io"),
         ("Could not connect", "See that the host reaches its package mirror: apt-get update"),
         ("Temporary failure resolving", "See that the host resolves names: apt-get update"),
         ("sh ./script", "Take the distribution's own package: --engine-install distro"),

@@ -93,7 +93,7 @@ class NewFile:
 
     @property
     def line(self) -> str:
-        """The file in a manifest."""
+        """Return the file's line in a manifest."""
         return f"{'-' if self.content is None else self.mode} {self.path}"
 
 
@@ -110,9 +110,9 @@ def apply(
     directories: tuple[str, ...] = (),
     afterwards: NewFile | None = None,
 ) -> Job:
-    """The job that puts files in place and lets the engine take them, or puts back what was there (apply.sh).
+    """Return the job that installs files and reloads or restarts the engine, or restores the old files (apply.sh).
 
-    `afterwards` takes the place of one of them, and the engine is not told.
+    `afterwards` then replaces one of the files, without another reload.
     """
     manifest = "".join(f"{file.line}\n" for file in files)
     contents = {str(number): file.content or b"" for number, file in enumerate(files, 1)}

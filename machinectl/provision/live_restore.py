@@ -1,7 +1,7 @@
-"""live-restore: borrowed for a restart of the engine, so that containers outlive that, and given back afterwards.
+"""live-restore: turned on while the engine restarts, so that containers keep running, then restored.
 
-`docker swarm init` is refused on an engine that has it, and a Swarm node that is told to have it dies at its next
-start. A reload turns it on and off in the running engine; what the file does not name, a reload leaves as it is.
+An engine with live-restore refuses `docker swarm init`, and a Swarm node with it does not start. A reload turns it on
+and off in the running engine. A reload does not change options that the file does not name.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def borrow(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decisi
     given = flagged(facts)
     if given == "false":
         raise CheckFailed(
-            f"dockerd is started with --{LIVE_RESTORE}=false on the host: no reload keeps its containers running",
-            f"Take --{LIVE_RESTORE} out of docker.service or its environment on the host, and restart the engine",
+            f"dockerd is started with --{LIVE_RESTORE}=false on the host: a restart stops its containers",
+            f"Remove --{LIVE_RESTORE} from docker.service or its environment on the host, and restart the engine",
         )
     if given:
         return None
@@ -71,34 +71,34 @@ def borrow(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decisi
 
 
 def give_back(facts: Facts, target: Target) -> Decision | None:
-    """Have it as it shall be, by a reload, if we changed it or it is asked for."""
+    """Set the wanted value by a reload, if we changed it or --engine-opt sets it."""
     value = wanted(facts, target)
     ours = is_ours(facts, target) or value != owners(facts, target)
     if not ours or is_settled(facts, value):
         return None
-    as_it_was = "" if is_asked(target) else ", as it was"
-    return changed(facts, target, f"Turning live-restore {'on' if value else 'off'}{as_it_was}")
+    as_before = "" if is_asked(target) else " (as before)"
+    return changed(facts, target, f"Turning live-restore {'on' if value else 'off'}{as_before}")
 
 
 def let_go(facts: Facts, target: Target) -> Decision | None:
-    """Turn it off by a reload, so that the engine can become a Swarm node; nothing where it is off.
+    """Turn it off by a reload, so that the engine can become a Swarm node; None if it is off.
 
-    Raises CheckFailed where its command line says it, which no reload changes.
+    Raises CheckFailed if it is on dockerd's command line, which no reload changes.
     """
     if not (is_on(facts) or read(facts).get(LIVE_RESTORE)):
         return None
     if flagged(facts) not in {"", "false"}:
         raise CheckFailed(
-            f"dockerd is started with --{LIVE_RESTORE} on the host, which Swarm excludes",
-            f"Take --{LIVE_RESTORE} out of docker.service or its environment on the host, and restart the engine",
+            f"dockerd is started with --{LIVE_RESTORE} on the host, and Swarm refuses such an engine",
+            f"Remove --{LIVE_RESTORE} from docker.service or its environment on the host, and restart the engine",
         )
     node = replace(facts, swarm=True)
-    decision = changed(node, target, "Turning live-restore off, which Swarm excludes, by a reload")
+    decision = changed(node, target, "Turning live-restore off by a reload, because Swarm refuses it")
     return replace(decision, after=replace(decision.after, swarm=facts.swarm))
 
 
 def changed(facts: Facts, target: Target, title: str) -> Decision:
-    """Have it as it shall be, on record first."""
+    """Set the wanted value, which is recorded first."""
     value, own = wanted(facts, target), owners(facts, target)
     left = file_with(facts, target, value)
     ours = {LIVE_RESTORE: value} if is_asked(target) else {}
@@ -125,9 +125,9 @@ def turned(
     changes: tuple[Change, ...] = (),
     undone: tuple[Change, ...] = (),
 ) -> Decision:
-    """Have the running engine take what `left`, the daemon.json to be, says of it.
+    """Write `left` as daemon.json, and make the running engine use its value of live-restore.
 
-    Where that says nothing, "off" is said, and taken out of the file when the engine has heard it.
+    If `left` has none, the file says false until the engine has reloaded.
     """
     path, permissions = facts.config_path, permissions or mode(facts)
     config = daemon_json.parse(left, path)
@@ -160,17 +160,17 @@ def turned(
 
 
 def info(facts: Facts, value: Any) -> dict[str, Any]:
-    """What the engine says of itself when it has taken a value; nothing where it cannot be asked."""
+    """Return the engine's info after it has taken a value, {} if there is none."""
     return {**facts.info, "LiveRestoreEnabled": bool(value)} if facts.info else {}
 
 
 def is_on(facts: Facts) -> bool:
-    """Whether the running engine has it; where it cannot be asked, its configuration is believed."""
+    """Return whether it is on in the running engine, or in the configuration if the engine does not answer."""
     return bool(facts.info.get("LiveRestoreEnabled") if facts.info else read(facts).get(LIVE_RESTORE))
 
 
 def flagged(facts: Facts) -> str:
-    """Its value on dockerd's command line, "" where it is not there."""
+    """Return its value on dockerd's command line, "" if it is not there."""
     return next((flag.value or "true" for flag in flags_now(facts) if flag.name == LIVE_RESTORE), "")
 
 
@@ -179,13 +179,13 @@ def is_asked(target: Target) -> bool:
 
 
 def owners(facts: Facts, target: Target) -> bool | None:
-    """What its owner has in daemon.json, None for nothing: what is there, without what we did."""
+    """Return the host's own value in daemon.json, without our changes; None for none."""
     value = without_unasked(facts, target, read(facts)).get(LIVE_RESTORE)
     return value if isinstance(value, bool) else None
 
 
 def wanted(facts: Facts, target: Target) -> Any:
-    """What daemon.json shall say, None for nothing: what is asked, else what its owner has. A node never has it on."""
+    """Return the value for daemon.json, None for none: --engine-opt's, else the host's own; never true on a node."""
     value: Any = owners(facts, target)
     if is_asked(target) and not flagged(facts):
         value = daemon_json.options(target.options, {})[LIVE_RESTORE]
@@ -193,33 +193,33 @@ def wanted(facts: Facts, target: Target) -> Any:
 
 
 def is_on_record(changes: Iterable[Change]) -> bool:
-    """Whether a record says that we changed it."""
+    """Return whether the record says that we changed it."""
     known = list(changes)
     merges = of_kind(known, ConfigMerged)
     return bool(of_kind(known, LiveRestoreHeld)) or any(LIVE_RESTORE in merge.ours for merge in merges)
 
 
 def is_ours(facts: Facts, target: Target) -> bool:
-    """Whether we changed it in the file that the engine reads: now, or by a version that had it on for good."""
+    """Return whether we changed it in the engine's config file, now or with a version that left it on."""
     return is_on_record(
         change for change in (target.borrowed, target.earlier) if change and change.path == facts.config_path
     )
 
 
 def is_settled(facts: Facts, value: Any) -> bool:
-    """Whether daemon.json and the running engine have a value."""
+    """Return whether daemon.json and the running engine have this value."""
     return read(facts).get(LIVE_RESTORE) == value and (not facts.running or is_on(facts) == bool(value))
 
 
 def held(facts: Facts, target: Target) -> LiveRestoreHeld:
-    """The record of what its owner has, before it is changed."""
+    """Return the record of the host's own value, to be written before it is changed."""
     there = content(facts)
     text = None if there is None else there.decode("utf-8", "surrogateescape")
     return LiveRestoreHeld(facts.config_path, owners(facts, target), text)
 
 
 def file_with(facts: Facts, target: Target, value: Any) -> bytes | None:
-    """daemon.json with a value of it: the owner's own bytes, where it says what they say."""
+    """Return daemon.json with this value; byte for byte the original file if that has it."""
     config = with_live_restore(read(facts), value)
     text = target.borrowed.text if target.borrowed else None
     there = None if text is None else text.encode("utf-8", "surrogateescape")
@@ -231,7 +231,7 @@ def file_with(facts: Facts, target: Target, value: Any) -> bytes | None:
 
 
 def settled(facts: Facts, target: Target, changes: Sequence[Change]) -> tuple[Change, ...]:
-    """The changes on record, without those of live-restore if it is as its owner has it."""
+    """Return the recorded changes, without those of live-restore if it has the host's own value."""
     value = owners(facts, target)
     if wanted(facts, target) != value or not is_settled(facts, value):
         return tuple(changes)

@@ -1,4 +1,4 @@
-"""What setting a host up changes there besides what was asked for: a person is asked whether that is meant."""
+"""Side effects of setting a host up, which a person has to accept."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 def side_effects(facts: Facts) -> tuple[str, ...]:
-    """Return a sentence for each."""
+    """Return a sentence for each side effect."""
     found = [
-        f"docker.socket has the engine listen on {address} without TLS: from now on only who has the machine's "
-        "certificates is let in there"
+        f"docker.socket makes the engine listen on {address} without TLS: from now on, only clients with the machine's "
+        "certificates can connect there"
         for address in plain_sockets(facts)
     ]
     process = rootless(facts)
     if process and facts.service.loaded and not facts.running:
         found.append(
             f"the host's engine is rootless: dockerd runs as user {process.uid} (process {process.pid}). "
-            "docker.service, which does not run, is started beside it and at each boot, and has none of its containers"
+            "docker.service does not run: it will be started beside it and at boot, without the rootless containers"
         )
     return tuple(found)

@@ -41,5 +41,5 @@ def checked(facts: Facts, target: Target, allowed: Allowed) -> None:
 
 
 def containers_kept(facts: Facts, target: Target, allowed: Allowed) -> Decision | None:
-    """live-restore is borrowed if the next step restarts the engine."""
+    """Turn live-restore on if the next step restarts the engine."""
     return live_restore.borrow(facts, target) if configuration.configure(facts, target, allowed) else None

@@ -74,7 +74,7 @@ class Target:
     storage_driver: str = ""
     # What was put into daemon.json for this machine so far: of it goes what is not asked any more.
     earlier: ConfigMerged | None = field(default=None, repr=False)
-    # live-restore, if it is not in daemon.json as its owner has it.
+    # The host's own live-restore, while daemon.json has another value.
     borrowed: LiveRestoreHeld | None = field(default=None, repr=False)
 
     @property
@@ -97,7 +97,7 @@ class Target:
 
 
 def recorded(target: Target, changes: Iterable[Change]) -> Target:
-    """The same for a machine with these changes on record."""
+    """Return the target for a machine with these recorded changes."""
     known = tuple(changes)
     return replace(
         target,

@@ -152,7 +152,7 @@ def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         return None
     last = original = config_before(facts, changes)
     if keeping(facts, changes) and original_live_restore(facts, changes) is not True:
-        # dockerd stops the containers that it finds running when it starts without.
+        # dockerd stops running containers when it starts without live-restore.
         last = daemon_json.dump(with_live_restore(parsed(facts, original), value=True), original)
     files = files_made(facts, changes)
     if last != content(facts):
@@ -179,33 +179,34 @@ def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
 
 
 def not_taken_out(facts: Facts, changes: Sequence[Change], result: Result) -> MachineError:
-    """Why our configuration is still there: the engine runs, and does not with what was there before."""
+    """Return the error for an engine that runs only with our configuration, not with the original one."""
     if result.status not in {3, 7}:
         return not_applied(result)
     path = facts.config_path
-    hint = f"Take what it complains of out of {path} on the host (that stays so), and try again"
+    hint = f"Remove what it complains of from {path} on the host, and try again; the file then keeps that change"
     if of_kind(changes, ServiceStarted):
         hint += (
-            "\nOr stop its containers there: docker stop $(docker ps -q); the engine is stopped then, as it was before"
+            "\nOr stop its containers there: docker stop $(docker ps -q); rm --purge then stops the engine, as before"
         )
     again = "it runs again" if result.status == 3 else "nothing was restarted"  # noqa: PLR2004 - apply.sh
     return EngineDown(
-        f"dockerd does not start with {path} as it was before machinectl; our configuration is back, and {again}:\n"
+        f"dockerd does not start with {path} as it was before machinectl. machinectl's configuration is back; "
+        f"{again}:\n"
         f"{tail(result)}",
         hint,
     )
 
 
 def still_refused(facts: Facts, changes: Sequence[Change], result: Result) -> str:
-    """A word about a configuration with which an engine that is not restarted would not start."""
+    """Return a remark about a restored configuration that dockerd refuses, "" if it accepts it."""
     if not result.stdout.strip():
         return ""
     before = "; the engine did not run before either" if of_kind(changes, ServiceStarted) else ""
-    return f"{facts.config_path} is as it was, and dockerd refuses it{before}:\n{tail(result)}"
+    return f"{facts.config_path} is restored, and dockerd refuses it{before}:\n{tail(result)}"
 
 
 def live_restore_as_it_was(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Have the running engine take it as it was before us, and daemon.json just as it was."""
+    """Restore live-restore in the running engine, and the original daemon.json."""
     original, value = config_before(facts, changes), original_live_restore(facts, changes)
     ours = of_kind(changes, LiveRestoreHeld) or original != content(facts)
     if not (facts.running and ours) or live_restore.is_on(facts) == bool(value):
@@ -213,7 +214,7 @@ def live_restore_as_it_was(facts: Facts, changes: Sequence[Change]) -> Decision 
     files = files_made(facts, changes)
     return live_restore.turned(
         facts,
-        f"Turning live-restore {'on' if value else 'off'}, as it was",
+        f"Turning live-restore {'on' if value else 'off'} (as before)",
         original,
         first=files,
         permissions=permissions(facts, changes),
@@ -293,7 +294,7 @@ def merged_into(facts: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
 
 
 def held(facts: Facts, changes: Sequence[Change]) -> tuple[Change, ...]:
-    """On record before live-restore is changed: what it shall be in the end."""
+    """Return the record of live-restore's final value, to be written before it is changed."""
     return (LiveRestoreHeld(facts.config_path, original_live_restore(facts, changes)),)
 
 
@@ -405,11 +406,11 @@ def ports_closed(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     opened = [change for change in of_kind(changes, PortOpened) if firewall.is_ours(change)]
     if not opened:
         return None
-    # Last of all: another port may have been opened in it.
+    # Last: another port may have been opened in the zone.
     zones = sorted({change.made for change in opened if change.made})
     return Decision(
         f"Closing the port in {' and '.join(change.firewall for change in opened)}",
-        (*(change.undo for change in opened), *(f"remove {zone}, if it says nothing else" for zone in zones)),
+        (*(change.undo for change in opened), *(f"remove {zone} if it holds nothing else" for zone in zones)),
         single(" && ".join([*map(firewall.closed, opened), *(f"{{\n{firewall.unmade(zone)}\n}}" for zone in zones)])),
         facts,
         firewall.not_closed,

@@ -31,8 +31,8 @@ CONNECT_SECONDS = 15
 SSH_FAILED = 255
 # How long what ends a command may take, in seconds.
 END_SECONDS = 10.0
-# What ssh says last where its connection has ended, and not just its command (OpenSSH's clientloop.c and packet.c); and
-# how much of the last is looked at, in bytes.
+# ssh's last message if its connection ended, and not just its command (OpenSSH's clientloop.c and packet.c); and how
+# many of the last bytes are searched for it.
 LOST = re.compile(
     rb"^(Connection to .+ closed by remote host|Timeout, server .+ not responding|client_loop: |packet_write_|"
     rb"Connection (reset|closed) |Read from remote host|Write failed|ssh_dispatch_run_fatal: |Received disconnect from|"
@@ -73,7 +73,7 @@ def follow(
     mark = secrets.token_hex(16)
     following = Following(mark, say)
     first, line = framing.parted(framing.as_user(script, mark, framing.followed))
-    # The last that came on stderr, where ssh itself has its say in the end.
+    # The end of stderr, where ssh's own messages come.
     last = b""
 
     def hear(data: bytes, on_stderr: bool) -> bool:
@@ -97,7 +97,7 @@ def follow(
             first=first,
             data=line,
             input=input,
-            # What an ssh that comes to nothing has read, nobody else can be given.
+            # Input that a failed ssh has read is lost to the next attempt.
             is_ready=lambda: following.is_ready,
             end=leave,
         )
@@ -123,7 +123,7 @@ def follow(
 
 
 def end(endpoint: SSHEndpoint, known_hosts: str, process: int) -> bool:
-    """End a process on a host, and what it started, as well as it can be done in a moment; whether that is done."""
+    """Try to end a process on a host and its children; return whether the host confirmed it."""
     mark = secrets.token_hex(16)
     lines = framing.as_user(end_command(process), mark, framing.followed).encode()
     ending = Following(mark, lambda _, __: None)

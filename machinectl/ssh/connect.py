@@ -121,7 +121,7 @@ class Journey:
         certified = judge.takes_certificates(chosen, jump=aside)
         transport, key = self._shake_hands(chosen, judge, types, hops, certificates=certified)
         if certified and not judge.is_certified(chosen, key, transport.shown_key, jump=aside):
-            # As ssh, by its key alone.
+            # As ssh does, only by its key.
             certified = False
             transport, key = self._shake_hands(chosen, judge, types, hops)
         # The fingerprint demanded may be that of another of the host's keys: each is asked for in turn.

@@ -21,11 +21,11 @@ EXPIRED = re.compile(r"account has expired", re.IGNORECASE)
 ANOTHER_USER = re.compile(r"login as the user \"?([^\s\"]+)\"? rather than", re.IGNORECASE)
 # What nologin(8) says; false(1) and an SFTP server say nothing.
 NO_SHELL = re.compile(r"account is (currently )?not available")
-# bash's as rbash, git-shell's, and sshd's of a login shell that is not there.
+# Messages of bash as rbash, of git-shell, and of sshd about a missing login shell.
 RESTRICTED = re.compile(r"\brestricted\b")
 GIT_SHELL = re.compile(r"unrecognized command|Interactive git shell is not enabled")
 SHELL_MISSING = re.compile(r"^(/\S+): No such file or directory\s*$")
-# A part of what is sent to every host: a program that is no shell gives it back.
+# A part of every script that is sent: a program that is not a shell echoes it.
 ECHOED = re.compile(r"printf '%s\\n' [0-9a-f]{32}|IFS= read -r line")
 # Of somebody else's words, in characters.
 LONGEST_SAID = 200
@@ -68,33 +68,31 @@ def instead_of_commands(settings: Settings, said: str) -> NoShell:
         return NoShell(cause, "It starts up or shuts down: wait, and run this again")
     another_shell = f"chsh -s /bin/sh {settings.user}, as root on the host"
     if RESTRICTED.search(said) or GIT_SHELL.search(said):
-        which = "a restricted one" if RESTRICTED.search(said) else "git-shell"
+        which = "restricted" if RESTRICTED.search(said) else "git-shell"
         return NoShell(f"{cause}; its login shell is {which}", f"Log in as another user, or change it: {another_shell}")
     if missing := SHELL_MISSING.search(said):
         return NoShell(
-            f"{cause}; its login shell {missing[1]} is not there, or not in the directory that ChrootDirectory in "
-            "sshd_config leads to",
+            f"{cause}; its login shell {missing[1]} does not exist, or not in the ChrootDirectory of sshd_config",
             f"On the host, as root: sshd -T -C user={settings.user} | grep -i chroot; or log in as another user",
         )
     if ECHOED.search(said):
         return NoShell(
-            f"{settings.user} can log in at {settings.address} but run no commands: what is sent comes back; a "
+            f"{settings.user} can log in at {settings.address} but run no commands: it echoes the commands; a "
             "start-up file starts another program",
-            f"On the host, in ~{settings.user}/.bashrc and the like: no exec unless a person is there "
-            "([ -t 0 ] && exec …)",
+            f"On the host, in ~{settings.user}/.bashrc and the like: exec only at a terminal ([ -t 0 ] && exec …)",
         )
     if not words:
         return NoShell(
-            f"{cause}, and says nothing: its login shell is none, or a start-up file reads what is sent",
-            f"Log in as another user, or look at ~{settings.user}/.bashrc there for read and exec, or give it a shell: "
+            f"{cause}, and prints nothing: its login shell is not a shell, or a start-up file reads the commands",
+            f"Log in as another user, or look for read and exec in ~{settings.user}/.bashrc there, or give it a shell: "
             f"{another_shell}",
         )
     if NO_SHELL.search(said):
         return NoShell(cause, f"Log in as another user, or give this one a shell: {another_shell}")
     return NoShell(
-        f"{cause}; a command of its own runs there in place of ours",
-        "On the host: command= before the key in ~/.ssh/authorized_keys, ForceCommand in sshd_config, or a start-up "
-        "file such as ~/.bashrc; or log in as another user",
+        f"{cause}; the host runs another command instead",
+        "Look on the host for command= before the key in ~/.ssh/authorized_keys, ForceCommand in sshd_config, or exec "
+        "in a start-up file such as ~/.bashrc; or log in as another user",
     )
 
 

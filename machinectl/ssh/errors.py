@@ -44,9 +44,9 @@ class LoginRefused(SSHError):
 
 
 class BeyondUs(SSHError):
-    """What the SSH in here cannot do, and the system's may: an algorithm that it lacks.
+    """An algorithm that our own SSH lacks, and the system's ssh may have.
 
-    `keyword` is ssh_config's word for the kind of algorithm, `offered` are those of the server.
+    `keyword` is the option of ssh_config for the kind of algorithm, `offered` lists the server's algorithms.
     """
 
     def __init__(self, cause: str, hint: str = "", keyword: str = "", offered: Sequence[str] = ()) -> None:
@@ -80,21 +80,21 @@ class RootRefused(SSHError):
 
 
 def no_status(address: str) -> SSHError:
-    """The end of a script has come back with what is no exit status."""
+    """Return the error for a script that ended without a valid exit status."""
     return SSHError(f"{address} ended a command without an exit status", "See each command and its output: --debug")
 
 
 def shell_ended(address: str, said: str = "") -> SSHError:
-    """The shell that runs a script has ended, and not by itself."""
+    """Return the error for a script whose shell was ended from outside."""
     return SSHError(
-        f"{address} ended a command before its time{said and f': {said}'}",
-        "On the host: journalctl -e (a signal to its shell, too, or memory that ran out)",
+        f"{address} ended a command early{said and f': {said}'}",
+        "Look on the host for a signal to its shell, or a lack of memory: journalctl -e",
     )
 
 
 def may_run(address: str) -> SSHError:
-    """A command that was to end may not have ended."""
+    """Return the error for a command that may still run after its timeout."""
     return SSHError(
-        f"{address} did not say that it has ended a command whose time was over",
+        f"{address} did not confirm that it ended a command that timed out",
         "It may still be running there; on the host: ps -ef",
     )

@@ -41,9 +41,9 @@ class Following:
         # What came of the first line; None behind it.
         self._first: bytes | None = b""
         self.process = 0
-        # The exit status of that shell, as SSH tells it; -1 where it does not, None where it was over before.
+        # The exit status of that shell from SSH: -1 if it is unknown, None if the command was ended before.
         self.shell_status: int | None = -1
-        # Whether it was to end, and nobody has heard that it did.
+        # Whether it was to be ended, and the host did not confirm that.
         self.may_run = False
 
     @property
@@ -52,7 +52,7 @@ class Following:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the script can be sent: whoever runs it is known."""
+        """Return whether the script can be sent: the number of its shell is known."""
         return self._first is None
 
     @property
@@ -61,7 +61,7 @@ class Following:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the script's end has come, with a status or with what is none."""
+        """Return whether the script has ended, with or without a valid status."""
         return self._streams[False].ended
 
     @property

@@ -1,6 +1,6 @@
 """The system's ssh in the foreground: the terminal, job control and its exit status stay its own.
 
-It is a child, so that its last words can be replaced by better ones if it fails. All else that it says is passed on at
+It runs as a child process, so that its last error can be replaced by a better one. All its other output is passed on at
 once.
 """
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     Handler = Callable[[int, FrameType | None], None]
 
-# How ssh begins to say that a host's key has changed, or that it cannot connect. It ends right after that.
+# How ssh's messages about a changed host key or a failed connection begin. ssh ends right after them.
 LAST_WORDS = re.compile(rb"^(?:@{10}|ssh: (?:connect to host|Could not resolve hostname) )", re.MULTILINE)
-# A remote command may say the same: after this long, in seconds, it is passed on.
+# A remote command may print the same. After this time, in seconds, the text is passed on.
 HOLD_SECONDS = 0.5
-# A terminal sends them to all that are in the foreground: ssh decides what becomes of it, and we follow.
+# A terminal sends these to the whole foreground process group: ssh decides, and we follow.
 LEFT_TO_SSH = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
 STDERR = 2
@@ -34,7 +34,7 @@ CHUNK = 1 << 16
 
 
 class Ended(NamedTuple):
-    """How ssh ended: its wait status, and the last words that were not passed on."""
+    """How ssh ended: its wait status, and the last error, which was not passed on."""
 
     status: int
     held: bytes
@@ -70,7 +70,7 @@ def run(command: list[str]) -> Ended:
 
 
 def attend(ssh: int, errors: ErrorStream, changed: int) -> Ended:
-    """Pass on what ssh says until it ends; stop when it stops. `changed` is readable when a signal has come."""
+    """Pass on ssh's stderr until it ends; stop when it stops. `changed` is readable when a signal has come."""
     while True:
         sources = [changed, errors.descriptor] if errors.is_open else [changed]
         ready, _, _ = select.select(sources, [], [], errors.patience())
@@ -81,7 +81,7 @@ def attend(ssh: int, errors: ErrorStream, changed: int) -> Ended:
             os.read(changed, CHUNK)
             pid, status = os.waitpid(ssh, os.WNOHANG | os.WUNTRACED)
             if pid and os.WIFSTOPPED(status):
-                # A shell looks at us alone. When it goes on with the job, it wakes ssh as well.
+                # The shell watches only this process. `fg` continues the whole job, ssh too.
                 os.kill(os.getpid(), signal.SIGSTOP)
             elif pid:
                 errors.drain()
@@ -89,7 +89,7 @@ def attend(ssh: int, errors: ErrorStream, changed: int) -> Ended:
 
 
 class ErrorStream:
-    """What ssh says on stderr: passed on at once, but for its last words."""
+    """ssh's stderr: passed on at once, except the last error."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -103,7 +103,7 @@ class ErrorStream:
         try:
             data = os.read(self.descriptor, CHUNK)
         except OSError:
-            # A pseudo-terminal that nobody writes to any more (Linux: EIO).
+            # EIO on Linux: no process has the pseudo-terminal open.
             data = b""
         if not data:
             self.close()
@@ -117,18 +117,18 @@ class ErrorStream:
             self.held, self._since = data[at:], time.monotonic()
 
     def patience(self) -> float | None:
-        """How long may be waited before `release_late` has something to do, in seconds."""
+        """Return how long to wait before the next `release_late`, in seconds; None for ever."""
         return max(0.0, self._since + HOLD_SECONDS - time.monotonic()) if self.held else None
 
     def release_late(self) -> None:
-        """Pass on what was held, if ssh goes on after it: it was not its own then."""
+        """Pass on the held text if ssh still runs: it was not ssh's last error."""
         if self.held and self.patience() == 0:
             self._holds = False
             self._pass_on(self.held)
             self.held = b""
 
     def drain(self) -> None:
-        """Take what is still there. An ssh in the background may keep it open."""
+        """Take the rest without waiting: an ssh in the background may keep it open."""
         while self.is_open and select.select([self.descriptor], [], [], 0)[0]:
             self.take()
 
@@ -141,7 +141,7 @@ class ErrorStream:
         try:
             write(data)
         except OSError:
-            # Nobody reads it: ssh is to find out as if it wrote there itself.
+            # Nobody reads our stderr. ssh notices when it writes to the closed pipe.
             self.close()
 
 
@@ -151,14 +151,14 @@ def write(data: bytes) -> None:
         try:
             data = data[os.write(STDERR, data) :]
         except BlockingIOError:
-            # ssh has its stdout like that, which may be the same file.
+            # ssh makes its stdout non-blocking, which may be the same open file.
             select.select([], [STDERR], [])
 
 
 def error_stream() -> tuple[int, int]:
     """Return both ends of ssh's stderr, ours first.
 
-    It is a terminal if ours is one: ssh says there, and nowhere else, that a security key has to be touched.
+    It is a terminal if ours is one: only there does ssh ask to touch a security key.
     """
     if not os.isatty(STDERR):
         return os.pipe()
@@ -169,9 +169,9 @@ def error_stream() -> tuple[int, int]:
 
 @contextmanager
 def handled(pass_on: Handler) -> Iterator[int]:
-    """Signals as they are for who waits for another program; those that are ignored (nohup) stay so.
+    """Handle signals while ssh runs; ignored ones (nohup) stay ignored.
 
-    Yields a descriptor that can be read when one has come, also that a child has ended or stopped.
+    Yields a descriptor that is readable after a signal, SIGCHLD included.
     """
     changed, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -179,7 +179,7 @@ def handled(pass_on: Handler) -> Iterator[int]:
     try:
         for number in (*LEFT_TO_SSH, *PASSED_ON, signal.SIGCHLD):
             if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGCHLD:
-                # A program that is started has none of our handlers.
+                # ssh does not inherit handlers.
                 before[number] = signal.signal(number, pass_on if number in PASSED_ON else leave)
         waker = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         try:
@@ -198,7 +198,7 @@ def leave(_number: int, _frame: FrameType | None) -> None:
 
 
 def end_alike(status: int) -> int:
-    """Return ssh's exit status; end by the same signal if one has ended it."""
+    """Return ssh's exit status. If a signal ended ssh, end by the same signal."""
     if os.WIFSIGNALED(status):
         end_by(os.WTERMSIG(status))
     return os.WEXITSTATUS(status)
@@ -207,5 +207,5 @@ def end_alike(status: int) -> int:
 def end_by(number: int) -> NoReturn:
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
-    # One that is blocked, or that the system does not end us by.
+    # The signal is blocked, or does not end a process.
     os._exit(128 + number)

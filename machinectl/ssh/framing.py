@@ -24,12 +24,12 @@ BEGIN = "# machinectl: the script follows"
 ROOT_COMMAND = f'while IFS= read -r line && [ "$line" != "{BEGIN}" ]; do :; done; IFS= read -r line && eval "$line"'
 # Where a system keeps sudo: a password is for no program that the user's own PATH leads to (the last is NixOS's).
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin"
-# Messages in English whatever the host's locale; the system's programs also for those who log in without them, and
-# for root where sudo's secure_path leaves them out.
+# Messages in English whatever the host's locale. The system's programs are found even if the user's PATH or sudo's
+# secure_path lacks their directories.
 ENVIRONMENT = 'LC_ALL=C; export LC_ALL; PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"'
 # How much of what is said before a script's own output is kept, in bytes.
 MOST_NOISE = 1 << 16
-# The exit statuses of a shell (POSIX), and what its longest number may be, in bytes: what is longer is none.
+# The highest exit status of a shell (POSIX), and the longest number that is accepted as one, in bytes.
 MOST_STATUS = 255
 LONGEST_NUMBER = 20
 
@@ -59,18 +59,18 @@ def program(script: str, mark: str) -> str:
 
 
 def followed(script: str, mark: str) -> str:
-    """Lines of sh that run a script of the user's own between marks; the first line there is its process's number.
+    """Return lines of sh that run a user's script between marks, where the first line printed is its process number.
 
-    Its environment is the login's, and what it leaves of its input is left: nobody waits for the channel to close. It
-    has a shell of its own, so that somebody is there to tell what ended that. That shell reads the last line, which is
-    sent when the first has come: what is to be ended before, has no process that anybody knows.
+    It has the login's environment. Unread input is discarded: nobody waits for the channel to close. The script has a
+    shell of its own, so that the outer one can report how it ended. That shell reads the last line, which is sent only
+    when the process number is known: until then, the command could not be ended.
     """
     line = f"eval {as_word(script)}" if "\n" in script else script
     return f"{marked(f'echo $$; {READING_SHELL}', mark)}\n{line}"
 
 
 def parted(lines: str) -> tuple[bytes, bytes]:
-    """What starts a script that is followed, as it is sent, and the script's own line, which is sent then."""
+    """Split `followed` into the lines that are sent first and the script's own line, which is sent later."""
     first, script = lines.removesuffix("\n").rsplit("\n", 1)
     return f"{first}\n".encode(errors="surrogateescape"), f"{script}\n".encode(errors="surrogateescape")
 
@@ -81,7 +81,7 @@ def followed_as_root(script: str, mark: str) -> str:
 
 
 def marked(command: str, mark: str) -> str:
-    """Runs a command between marks, and tells its exit status."""
+    """Return a line of sh that runs a command between marks, and prints its exit status."""
     return (
         f"printf '%s\\n' {mark}; printf '%s\\n' {mark} >&2; {command}; "
         f"printf '%s%d\\n' {mark}: $?; printf '%s\\n' {mark}: >&2"
@@ -89,8 +89,8 @@ def marked(command: str, mark: str) -> str:
 
 
 def as_word(script: str) -> str:
-    """A script of any number of lines as a word of sh on one line."""
-    # What is on one line as it is needs no other process to become so.
+    """Return a script of any number of lines as a word of sh on one line."""
+    # A script of one line needs no printf.
     return f"\"$(printf '%b' {one_line(script)})\"" if "\n" in script else shlex.quote(script)
 
 
@@ -176,7 +176,7 @@ def between(stream: bytes, mark: bytes) -> tuple[bytes | None, int | None, bytes
 
 
 def exit_status(digits: bytes) -> int | None:
-    """The exit status that a shell has printed, None where that is none. One that no shell has is a failure: 255."""
+    """Return the exit status that a shell printed, None if it is not a number. A status above 255 becomes 255."""
     return min(int(digits), MOST_STATUS) if digits.isdigit() and len(digits) <= LONGEST_NUMBER else None
 
 

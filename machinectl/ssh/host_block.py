@@ -61,7 +61,7 @@ SPELT = {
     "hostkeyalias": "HostKeyAlias",
     "identityfile": "IdentityFile",
     "identityagent": "IdentityAgent",
-    # Its name before 8.5, which later ones read as well.
+    # Its name before 8.5, which later versions read too.
     "pubkeyacceptedalgorithms": "PubkeyAcceptedKeyTypes",
 }
 

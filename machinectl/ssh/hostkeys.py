@@ -65,7 +65,7 @@ class HostKeys:
         self._policy = policy
         self._console = console
         self._pinned = policy.pinned
-        # What the user's KnownHostsCommand has said, by whom it was asked about.
+        # The output of the user's KnownHostsCommand, by host and key.
         self._said: dict[tuple[Settings, HostKey | None], list[Entry]] = {}
 
     @property
@@ -85,7 +85,7 @@ class HostKeys:
         return "" if jump else self._policy.demanded.rstrip("=")
 
     def _known(self, settings: Settings, key: HostKey | None, *, jump: bool) -> list[Entry]:
-        """What is known of a host; the user's KnownHostsCommand is asked unless a pin or a fingerprint decides."""
+        """Return the known keys of a host. KnownHostsCommand runs unless a pin or a fingerprint decides."""
         known = find_known(settings)
         if self.demanded(jump=jump) or self._pins(settings, jump=jump):
             return known
@@ -94,15 +94,15 @@ class HostKeys:
         return known + self._said[settings, key]
 
     def takes_certificates(self, settings: Settings, *, jump: bool = False) -> bool:
-        """Whether the user trusts somebody to certify the host's key, and nothing else decides."""
+        """Return whether the user trusts a CA for the host's key, and neither pin nor fingerprint decides."""
         if self.demanded(jump=jump) or self._pins(settings, jump=jump) or (not jump and self._policy.pinned.strip()):
             return False
         return any(entry.marker == known_hosts.AUTHORITY for entry in self._known(settings, None, jump=jump))
 
     def is_certified(self, settings: Settings, key: HostKey, shown: bytes, *, jump: bool = False) -> bool:
-        """Whether what a host has shown, where `takes_certificates`, is a certificate of its key that is good for it.
+        """Return whether a host has shown a valid certificate of a trusted CA (see `takes_certificates`).
 
-        Raises HostKeyRefused if who has signed it is revoked.
+        Raises HostKeyRefused if the CA's key is revoked.
         """
         authority = authority_of(settings, shown)
         known = self._known(settings, key, jump=jump)
@@ -213,7 +213,7 @@ def find_known(settings: Settings) -> list[Entry]:
 
 
 def removal(settings: Settings) -> str:
-    """The commands that take what is known of a host out of the files that hold it."""
+    """Return the commands that remove a host's keys from the user's known_hosts files."""
     names = known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)
     commands = []
     for path in settings.known_hosts:
@@ -222,11 +222,11 @@ def removal(settings: Settings) -> str:
         if found:
             as_root = [] if os.access(path, os.W_OK) else ["sudo"]
             commands.append(shlex.join([*as_root, "ssh-keygen", "-f", path, "-R", found]))
-    return "; ".join(commands) or f"have your KnownHostsCommand say so: {settings.known_hosts_command}"
+    return "; ".join(commands) or f"change what your KnownHostsCommand prints: {settings.known_hosts_command}"
 
 
 def authority_of(settings: Settings, shown: bytes) -> HostKey | None:
-    """Who has signed a certificate that a host has shown; None if it is none, or not good for the host now."""
+    """Return the key that signed a host's certificate; None if it is no certificate, or not valid for the host now."""
     from machinectl.certs import ssh_host_authority
 
     kind = shown[4 : 4 + int.from_bytes(shown[:4], "big")]
@@ -277,5 +277,5 @@ def is_in_list(path: str, key: HostKey) -> bool:
 
 
 def usable(entries: Iterable[Entry]) -> list[Entry]:
-    """Lines that say which key a host has: those without a marker."""
+    """Return the lines without a marker, which name a host's key."""
     return [entry for entry in entries if not entry.marker]

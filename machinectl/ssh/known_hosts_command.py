@@ -1,4 +1,4 @@
-"""What the user's KnownHostsCommand says of a host (ssh_config(5))."""
+"""Run the user's KnownHostsCommand (ssh_config(5))."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def entries(settings: Settings, key: HostKey | None = None) -> list[Entry]:
     """Run the command, if there is one, and return its lines about the host.
 
-    Without a key it is asked which keys are known, before the host shows one. Raises HostKeyRefused if it fails, as ssh
-    refuses any key then.
+    Without a key, it lists the known keys before the host shows one. Raises HostKeyRefused if it fails: ssh then
+    refuses every key.
     """
     if not settings.known_hosts_command:
         return []

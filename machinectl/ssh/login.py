@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # sshd's LoginGraceTime: a person may have to fetch a code first. Seconds.
 PERSON_TIMEOUT = 120.0
 PASSWORD_METHODS = ("password", "keyboard-interactive")
-# What no password answers: a prompt of pam_google_authenticator, pam_oath, Duo and their like.
+# Prompts for a code, which a password does not answer: pam_google_authenticator, pam_oath, Duo and others.
 CODE = re.compile(r"\b(code|token|otp|totp|one[- ]time|passcode|duo)\b", re.IGNORECASE)
 
 
@@ -76,7 +76,7 @@ class Login:
         self._tried: list[str] = []
         self._unused: list[str] = []
         self._asked_for_none = False
-        # The key that was accepted by a server that wants more, and what it then asked.
+        # The key that a server accepted before it asked for more, and its prompts.
         self._accepted = ""
         self._prompts: list[str] = []
         # The server asked for a new password in place of one that has expired.
@@ -260,7 +260,7 @@ class Login:
         if not any(method in self._methods for method in PASSWORD_METHODS):
             return
         if self._accepted and "password" not in self._methods:
-            # What is asked may be a code: the server's own words say so.
+            # The prompt may be for a code, so show the server's own text.
             for _ in range(TRIES if self._console.interactive else 1):
                 if self._try_questions(self._credentials.password):
                     return
@@ -317,7 +317,7 @@ class Login:
             return meant
         advice = "It allows a few attempts: "
         if said.strip() and len(self._tried) == 1:
-            # pam_nologin(8) shows the admin's own words.
+            # pam_nologin(8) shows the text that the admin wrote.
             advice = "If that is the text of /run/nologin there, wait, or remove it as root: rm /run/nologin; else "
         return LoginRefused(
             f"{self._settings.address} ended the connection after {len(self._tried)} attempts to log in as "
@@ -344,15 +344,15 @@ class Login:
         return LoginRefused(cause, hint)
 
     def _wants_more(self, methods: list[str]) -> LoginRefused:
-        """Say that a key was accepted, and what else the host wants."""
+        """Return the error for an accepted key that the host does not find enough."""
         asks = f", and asks: {self._prompts[-1]!r}" if self._prompts else ""
         alone = f"on the host, AuthenticationMethods publickey in sshd_config for {self._settings.user}"
         if "password" in methods:
-            hint = f"Give the password, --ssh-password-file FILE; or let the key do: {alone}"
+            hint = f"Give the password, --ssh-password-file FILE; or let the key suffice: {alone}"
         elif self._console.interactive:
-            hint = f"Try it: ssh {self._settings.login_options}; or let the key do: {alone}"
+            hint = f"Try it: ssh {self._settings.login_options}; or let the key suffice: {alone}"
         else:
-            hint = f"Run it at a terminal, where you are asked for the code; or let the key do: {alone}"
+            hint = f"Run it at a terminal, where the host asks for the code; or let the key suffice: {alone}"
         return LoginRefused(
             f"{self._settings.login} accepts the key {self._accepted} and wants more: it accepts {', '.join(methods)} "
             f"now{asks}",

@@ -1,6 +1,6 @@
-"""What we tell the system's ssh: each option that we write, on a command line or in a configuration.
+"""The options that we pass to the system's ssh, on command lines and in config files.
 
-OpenSSH 7.4 (RHEL 7) is the oldest that we work with. No paramiko here.
+OpenSSH 7.4 (RHEL 7) is the oldest supported version. No paramiko here.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     # Keywords of ssh_config(5) with their values.
     Options = Mapping[str, str]
 
-# The options among ours that 7.4 does not have: the version that brought each, and a value to ask ssh with. ssh ends
-# with 255 at an option that it does not know. IgnoreUnknown would prevent that, but only the first one counts: the
-# user's own would be lost.
+# Our options that 7.4 lacks, each with the version that added it, and a value to test an ssh with. ssh fails with 255
+# at an unknown option. IgnoreUnknown would prevent that, but only the first one counts: the user's own would be lost.
 NEWER = {
     "RemoteCommand": ("7.6", "none"),
     "KnownHostsCommand": ("8.5", "none"),
     "StdinNull": ("8.7", "no"),
     "SessionType": ("8.7", "default"),
 }
-# What keeps the user's own from accepting a key that is not pinned, and the line that says that there is a pin.
+# The option that stops the user's KnownHostsCommand from accepting a key that is not pinned, and the line of a block
+# that has a pin.
 GUARD = "KnownHostsCommand"
 PINNED = f"HostKeyAlias {PIN}"
 UNKNOWN = re.compile(r"Bad configuration option: (\S+)")
@@ -48,10 +48,10 @@ COMMANDS_ONLY = {
     "ForwardX11": "no",
     "PermitLocalCommand": "no",
 }
-# For a command that is sent through stdin.
+# For a script that is sent through stdin.
 WITH_INPUT = {"StdinNull": "no", "SessionType": "default", "LogLevel": "ERROR"}
-# How a host is met of which nothing is known yet: its key is written down, and no proof of who we are is made. What is
-# written down goes to a file that is empty before: accept-new (7.6) would do the same as `no`.
+# For the first contact with an unknown host: ssh writes its key to an empty file, and does not log in. Because the file
+# is empty, accept-new (7.6) would do the same as `no`.
 MEETING = {
     "PreferredAuthentications": "none",
     "BatchMode": "yes",
@@ -71,9 +71,9 @@ MEETING = {
 
 @functools.cache
 def unknown_to(program: str) -> frozenset[str]:
-    """Ask an ssh which options of NEWER it does not know: a vendor's old version may have some of them.
+    """Return the options of NEWER that an ssh does not know; a vendor's old version may know some of them.
 
-    None if it cannot be asked: the command that uses it then says what is wrong.
+    None if ssh does not answer: the command that uses it reports the error.
     """
     lines = "".join(f"{name} {value}\n" for name, (_, value) in NEWER.items())
     try:
@@ -93,7 +93,7 @@ def unknown_to(program: str) -> frozenset[str]:
 
 
 def is_known(option: str) -> bool:
-    """Whether this computer's ssh knows an option; True where there is none."""
+    """Return whether this computer's ssh knows an option; True if there is no ssh."""
     if option not in NEWER:
         return True
     program = shutil.which("ssh")
@@ -127,7 +127,7 @@ def identity(key: str, known_hosts: str, jump: Jump | None = None) -> list[str]:
 
 
 def as_arguments(options: Options | Iterable[tuple[str, str]]) -> list[str]:
-    """Return options as arguments of ssh, without those that this computer's ssh does not know."""
+    """Return options as arguments of ssh, except those that this computer's ssh does not know."""
     pairs = options.items() if isinstance(options, Mapping) else options
     return [word for name, value in pairs if is_known(name) for word in ("-o", f"{name}={value}")]
 

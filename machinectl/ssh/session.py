@@ -164,11 +164,11 @@ class Session(ABC):
 
     @abstractmethod
     def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:
-        """A channel for a person's shell or for SFTP, with how much may be on its way to us and in one packet."""
+        """Open a channel for a person's shell or for SFTP; `window` and `packet` are in bytes."""
 
     @abstractmethod
     def exit_status(self, channel: paramiko.Channel) -> int:
-        """What the command on a closed channel ended with, as a shell has it; 255 where nothing is known of its end."""
+        """Return the exit status of the command on a closed channel, as in a shell; 255 if it is unknown."""
 
     def exchange(self, lines: Callable[[str], str], shown: str, data: bytes, timeout: float) -> Framed:
         """Send what starts a script, made by `lines` of a mark, and then its input; return what came back."""
@@ -237,11 +237,11 @@ class Session(ABC):
     def _follow(
         self, first: bytes, line: bytes, given: Input | None, following: Following, over: Over, end: Callable[[], None]
     ) -> int | None:
-        """Start LOGIN_COMMAND, send what is for it, and have heard what it prints until that is all.
+        """Start LOGIN_COMMAND, send its input, and pass its output to `following` until it ends.
 
-        What is `first` is sent at once, the script's `line` and what is given when `following` is ready for them.
-        Return the exit status of its shell, -1 where none has come, None where it was `over` before: `end` ends it
-        then. Raises SSHError where nothing is started.
+        `first` is sent at once, the script's `line` and the input `given` when `following` is ready. Return the exit
+        status of its shell, -1 if it is unknown, None if it was `over` before; `end` then ends the script. Raises
+        SSHError if it cannot be started.
         """
 
     @abstractmethod
@@ -311,7 +311,7 @@ class OwnSession(Session):
             if reader:
                 reader.close()
             close(channel)
-            # It sends nothing any more.
+            # Wake the feeding thread, which then ends.
             ready.set()
             feeding.join(LINGER)
 
@@ -382,9 +382,9 @@ def feed(channel: paramiko.Channel, data: bytes) -> None:
 def feed_on(
     channel: paramiko.Channel, first: bytes, ready: threading.Event, line: bytes, reader: Reader | None
 ) -> None:
-    """Send what is first, and what follows when the other side is ready, as it comes.
+    """Send `first`, and once the other side is ready, `line` and the input as it comes.
 
-    The end is sent only where it is that of the input.
+    EOF is sent only at the end of the input, not if reading it fails.
     """
     with contextlib.suppress(EOFError, OSError, paramiko.SSHException, MachineError):
         channel.sendall(first)
@@ -398,9 +398,9 @@ def feed_on(
 def listen(
     channel: paramiko.Channel, following: Following, ready: threading.Event, over: Over, end: Callable[[], None]
 ) -> bool:
-    """Have heard what comes on both streams until that was all, or the channel has ended; say when the script is ready.
+    """Pass both streams to `following` until the script or the channel ends; set `ready` when the script may be sent.
 
-    False where it was over before: `end` is to end it then, and it is heard to its end for a moment.
+    If it is `over` first, call `end`, listen for a moment more, and return False.
     """
     deadline = None
     with selectors.PollSelector() as selector:

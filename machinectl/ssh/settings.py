@@ -83,7 +83,7 @@ class Settings:
     alive_count: int
     # What the way leads through in place of `proxy_jump` and `proxy_command`, which are "" then.
     jump: Jump | None = None
-    # KnownHostsCommand, its tokens not replaced.
+    # KnownHostsCommand with its tokens unexpanded.
     known_hosts_command: str = ""
 
     @property
@@ -285,7 +285,7 @@ def choose(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]]) -> Setti
 
 
 def tokens_of(host: str, hostname: str, user: str, port: int, alias: str) -> dict[str, str]:
-    """What the %-tokens of ssh_config(5) stand for, but for those of one keyword alone."""
+    """Return the values of the %-tokens of ssh_config(5) that more than one keyword accepts."""
     return {
         "%": "%",
         "d": os.path.expanduser("~"),

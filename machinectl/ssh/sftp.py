@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from machinectl.ssh.copying import Following, Wishes
     from machinectl.ssh.session import Session
 
-    # A piece of a file, with its place in it.
+    # A piece of a file: its offset and its data.
     Piece = tuple[int, bytes | memoryview]
     Write = Callable[[int, bytes | memoryview], None]
 
@@ -94,10 +94,10 @@ class Side(Protocol):
     # What is in a directory.
     def names(self, path: bytes) -> list[bytes]: ...
 
-    # The pieces of a file, in any order. It may have another size by now.
+    # The pieces of a file, in any order. Its size may have changed.
     def reader(self, path: bytes, size: int) -> AbstractContextManager[Iterator[Piece]]: ...
 
-    # A new file, as the umask lets it be; or what is there, emptied. It takes pieces in any order.
+    # A new file with the umask's mode, or the existing file, truncated. It takes pieces in any order.
     def writer(self, path: bytes, mode: int | None) -> AbstractContextManager[Write]: ...
 
     def make_directory(self, path: bytes, mode: int) -> None: ...
@@ -162,7 +162,7 @@ class Here:
 
 
 def write_at(file: int, place: int, piece: bytes | memoryview) -> None:
-    """Write all of a piece at its place in a file."""
+    """Write all of a piece at its offset in a file."""
     left = memoryview(piece)
     while left:
         written = os.pwrite(file, left, place)
@@ -170,7 +170,7 @@ def write_at(file: int, place: int, piece: bytes | memoryview) -> None:
 
 
 class Stream:
-    """What has no places to write at, a terminal or a pipe: pieces that come early wait for those before them."""
+    """A target that cannot seek, a terminal or a pipe: early pieces wait for those before them."""
 
     def __init__(self, file: int) -> None:
         self._file = file
@@ -187,7 +187,7 @@ class Stream:
 
     def finish(self) -> None:
         if self._early:
-            raise OSError(errno.EIO, f"after {self._place} bytes a piece is missing")
+            raise OSError(errno.EIO, f"data is missing after {self._place} bytes")
 
 
 class There:
@@ -220,8 +220,8 @@ class There:
 
     def _not_sftp(self, exc: NotSFTP) -> SSHError:
         return SSHError(
-            f"What the SFTP server of {self._settings.address} sends is not SFTP: {exc}",
-            f"If a start-up file of a shell there prints something, see it: ssh {self._settings.login_options} true",
+            f"The SFTP server of {self._settings.address} sends something else than SFTP: {exc}",
+            f"See whether a start-up file of the shell prints something: ssh {self._settings.login_options} true",
         )
 
     def look(self, path: bytes) -> Seen | None:
@@ -262,7 +262,7 @@ class There:
                 yield writing.write
                 writing.finish()
             except OSError:
-                # A handle that is left open is one less for the files that follow.
+                # A server limits the open handles.
                 self._client.release(handle)
                 raise
 

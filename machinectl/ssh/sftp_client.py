@@ -50,38 +50,38 @@ if TYPE_CHECKING:
     import paramiko
 
 VERSION = 3
-# How much may be on its way to us, in bytes, and how many requests may be unanswered.
+# The channel's window, in bytes, and how many requests may be unanswered.
 WINDOW = 4 << 20
 AHEAD = 64
-# The packets of SSH that we take. OpenSSH fills them once more than 32 KiB are waiting to be sent.
+# The largest SSH packet that we accept. OpenSSH fills packets if more than 32 KiB wait to be sent.
 SSH_PACKET = 255 << 10
-# What every server reads or writes at once, in bytes. OpenSSH from 8.5 on says that it takes more.
+# The read and write size that every server accepts, in bytes. OpenSSH 8.5 and later announce more.
 CHUNK = 1 << 15
 LIMITS = b"limits@openssh.com"
 POSIX_RENAME = b"posix-rename@openssh.com"
-# OpenSSH's SFTP_MAX_MSG_LENGTH, in bytes; data has some fields before it. A handle is what the draft allows.
+# OpenSSH's SFTP_MAX_MSG_LENGTH, in bytes; data has some fields before it. The handle's limit is the draft's.
 LONGEST_PACKET = 1 << 18
 LONGEST_DATA = LONGEST_PACKET - 1024
 LONGEST_HANDLE = 256
-# What a directory may hold, by number and in bytes of names: a server may list one without end.
+# The most entries of a directory, and the most bytes of their names: a server may list entries endlessly.
 MOST_NAMES = 1_000_000
 MOST_NAME_BYTES = 64 << 20
-# How long an interruption may wait to be noticed, in seconds.
+# How late ^C is noticed, in seconds.
 POLL = 0.1
 HAS_SIZE, HAS_OWNER, HAS_MODE, HAS_TIMES, HAS_MORE = 1, 2, 4, 8, 0x80000000
 
 
 class NotSFTP(Exception):
-    """The server sends something that SFTP does not have."""
+    """The server violates the SFTP protocol."""
 
 
 class EndOfFile(OSError):
-    """There is no more to read."""
+    """The server reports the end of a file or directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What a server says of a file, by the names of os.stat_result; 0 for what it leaves out."""
+    """A file's attributes, named as in os.stat_result; 0 for those that the server leaves out."""
 
     st_size: int = 0
     st_uid: int = 0
@@ -92,7 +92,7 @@ class Attributes:
 
 
 class Fields:
-    """The fields of a packet, in their order. Raises NotSFTP if it ends before them."""
+    """Reads the fields of a packet in order. Raises NotSFTP if the packet is too short."""
 
     def __init__(self, data: bytes) -> None:
         self._left = memoryview(data)
@@ -107,7 +107,7 @@ class Fields:
         return int.from_bytes(self._cut(8))
 
     def view(self) -> memoryview:
-        """A string that is not copied."""
+        """Read a string without copying it."""
         return self._cut(self.number())
 
     def text(self) -> bytes:
@@ -134,7 +134,7 @@ class Fields:
 
 
 class Inbox:
-    """What came on a channel, as it came: paramiko's buffer copies each byte twice."""
+    """A channel's received data, in pieces as they came: paramiko's buffer copies each byte twice."""
 
     def __init__(self) -> None:
         self._pieces: deque[bytes] = deque()
@@ -169,21 +169,21 @@ class Inbox:
 class SFTPClient:
     """One conversation with a server, for one thread and one file at a time.
 
-    `check` is called where an exception that it raises tears no message: all goes on afterwards as if nothing had been.
-    Raises OSError for what the server refuses, NotSFTP, EOFError and paramiko's SSHException at the connection's end.
+    `check` is called between messages: if it raises, the conversation can continue. Raises OSError if the server
+    refuses a request, NotSFTP, and EOFError or paramiko's SSHException if the connection ends.
     """
 
     def __init__(self, channel: paramiko.Channel, check: Callable[[], None]) -> None:
         self._channel = channel
         self._check = check
         self._number = 0
-        # The numbers of requests without an answer; those that are nobody's any more, too.
+        # The numbers of unanswered requests, abandoned ones too.
         self._awaited: set[int] = set()
-        # What has come of the packet that is awaited, and its length, once that is known.
+        # The received part of the next packet, and its length, once known.
         self._received = b""
         self._length = 0
         self._unsent = memoryview(b"")
-        # The channel asks no more of them than an Inbox has.
+        # An Inbox has all methods that the channel uses.
         channel.in_buffer = Inbox()  # type: ignore[assignment]
         channel.in_stderr_buffer = Inbox()  # type: ignore[assignment]
         channel.invoke_subsystem("sftp")
@@ -191,7 +191,7 @@ class SFTPClient:
         self.read_length, self.write_length = self._begin()
 
     def _begin(self) -> tuple[int, int]:
-        """Agree on the version; return how much the server reads and writes at once."""
+        """Agree on the version; return the server's read and write size."""
         self._send(bytes([CMD_INIT]) + number(VERSION))
         kind, answer = self._packet()
         if kind != CMD_VERSION:
@@ -217,7 +217,7 @@ class SFTPClient:
         return answer.text()
 
     def names(self, path: bytes) -> list[bytes]:
-        """What is in a directory."""
+        """Return the names in a directory."""
         handle = self._handle(CMD_OPENDIR, text(path))
         found: list[bytes] = []
         size = 0
@@ -227,7 +227,7 @@ class SFTPClient:
                 size += len(name)
                 if len(found) > MOST_NAMES or size > MOST_NAME_BYTES:
                     raise OSError(
-                        errno.EFBIG, f"the server lists more than {len(found) - 1:,} names, or goes on for ever"
+                        errno.EFBIG, f"the server lists more than {len(found) - 1:,} names, perhaps endlessly"
                     )
         finally:
             self.release(handle)
@@ -242,22 +242,22 @@ class SFTPClient:
                     answer.attributes()
 
     def open(self, path: bytes, flags: int = SFTP_FLAG_READ, mode: int | None = None) -> bytes:
-        """Open a file, which has a mode from its first byte on if it is new; return its handle."""
+        """Open a file and return its handle. A new file has its mode from the first byte on."""
         return self._handle(CMD_OPEN, text(path), number(flags), attributes(mode=mode))
 
     def close(self, handle: bytes) -> None:
-        """Close a file that was written to: the server may say only now that not all of it was kept."""
+        """Close a written file: the server may report only now that the data was not stored."""
         self._done(CMD_CLOSE, text(handle))
 
     def release(self, handle: bytes) -> None:
-        """Close a file without waiting for what the server says to that."""
+        """Close a file without waiting for the answer."""
         self.request(CMD_CLOSE, text(handle))
 
     def read(self, handle: bytes, size: int) -> Iterator[tuple[int, memoryview]]:
-        """The pieces of a file, each with its place, in the order in which they come.
+        """Yield the pieces of a file with their offsets, in the order of arrival.
 
-        `size` is what the file should have; it is read to its end. Many pieces are asked for at once, but only one
-        beyond that size, which finds the end.
+        The file is read to its end. `size` is the expected size: many pieces up to it are requested at once, beyond it
+        only one at a time, which finds the end.
         """
         asked: dict[int, tuple[int, int]] = {}
         place, ended = 0, False
@@ -283,7 +283,7 @@ class SFTPClient:
                 ended = True
                 continue
             if not 0 < len(data) <= count:
-                raise NotSFTP(f"{len(data)} bytes of a file in place of {count}")
+                raise NotSFTP(f"{len(data)} bytes of a file instead of {count}")
             yield start, data
             size = max(size, start + len(data))
             if len(data) < count:
@@ -293,7 +293,7 @@ class SFTPClient:
         self._done(CMD_MKDIR, text(path), attributes(mode=mode))
 
     def set_attributes(self, path: bytes, changed: bytes) -> None:
-        """Change what a file has beside its contents to what `attributes` has made."""
+        """Set a file's attributes; `data` comes from the function `attributes`."""
         self._done(CMD_SETSTAT, text(path), changed)
 
     def replace(self, path: bytes, target: bytes) -> None:
@@ -312,7 +312,7 @@ class SFTPClient:
         self._want(CMD_STATUS, kind, *fields)
 
     def _want(self, expected: int, kind: int, *fields: bytes) -> Fields:
-        """Make a request and wait for its answer; those to requests that were left are passed over."""
+        """Send a request and wait for its answer; answers to abandoned requests are skipped."""
         asked = self.request(kind, *fields)
         while True:
             answered, kind, answer = self.answer()
@@ -320,23 +320,23 @@ class SFTPClient:
                 return expect(expected, kind, answer)
 
     def request(self, kind: int, *fields: bytes | memoryview) -> int:
-        """Make a request; return its number."""
+        """Send a request; return its number."""
         self._number = (self._number + 1) & 0xFFFFFFFF
         self._awaited.add(self._number)
         self._send(bytes([kind]), number(self._number), *fields)
         return self._number
 
     def answer(self) -> tuple[int, int, Fields]:
-        """The next answer: to which request, of which kind, and its fields."""
+        """Return the next answer: the request's number, the answer's kind, and its fields."""
         kind, answer = self._packet()
         answered = answer.number()
         if answered not in self._awaited:
-            raise NotSFTP("an answer to nothing")
+            raise NotSFTP("an answer to no request")
         self._awaited.remove(answered)
         return answered, kind, answer
 
     def _send(self, *fields: bytes | memoryview) -> None:
-        # What an interruption left of the last packet goes before.
+        # First send the rest of a packet that an interruption cut.
         length = number(sum(map(len, fields)))
         self._unsent = memoryview(b"".join([self._unsent, length, *fields]))
         while self._unsent:
@@ -362,7 +362,7 @@ class SFTPClient:
         return packet.byte(), packet
 
     def _take(self, count: int) -> bytes:
-        """That many bytes of what comes."""
+        """Receive this many bytes."""
         pieces, size = [self._received], len(self._received)
         try:
             while size < count:
@@ -385,7 +385,7 @@ class SFTPClient:
 
 
 class Writing:
-    """A file that is written to. The answers are awaited later: a few are always on their way."""
+    """A file that is written to. Several writes are unanswered at a time."""
 
     def __init__(self, client: SFTPClient, handle: bytes) -> None:
         self._client = client
@@ -402,7 +402,7 @@ class Writing:
             self._asked.add(client.request(CMD_WRITE, text(self._handle), where, number(len(piece)), piece))
 
     def finish(self) -> None:
-        """See that all was written, and close it."""
+        """Wait for all answers, and close the file."""
         while self._asked:
             self._settle()
         self._client.close(self._handle)
@@ -415,7 +415,7 @@ class Writing:
 
 
 def expect(expected: int, kind: int, answer: Fields) -> Fields:
-    """The fields of an answer of the kind that is expected, or what the server says instead, raised."""
+    """Return the fields of an answer of the expected kind. Raises OSError for the server's error."""
     if kind == CMD_STATUS and (code := answer.number()) != SFTP_OK:
         said = one_line(answer.text().decode(errors="replace") if answer else "") or f"SFTP's error {code}"
         if code == SFTP_EOF:
@@ -426,7 +426,7 @@ def expect(expected: int, kind: int, answer: Fields) -> Fields:
             raise PermissionError(errno.EACCES, said)
         raise OSError(said)
     if kind != expected:
-        raise NotSFTP(f"message {kind} in place of {expected}")
+        raise NotSFTP(f"message {kind} instead of {expected}")
     return answer
 
 
@@ -441,7 +441,7 @@ def text(value: bytes) -> bytes:
 def attributes(
     *, mode: int | None = None, owner: tuple[int, int] | None = None, times: tuple[float, float] | None = None
 ) -> bytes:
-    """Attributes as they are sent: those that are given. Times are seconds, which have no sign and 32 bits."""
+    """Encode the given attributes. Times are unsigned 32-bit seconds."""
     known, sent = 0, b""
     if owner is not None:
         known, sent = known | HAS_OWNER, sent + struct.pack(">II", *owner)

@@ -1,4 +1,4 @@
-"""Signals on a host, which has Linux's (signal(7)), and the exit statuses that a shell makes of them (POSIX). Pure."""
+"""Signals of a Linux host (signal(7)), and the exit statuses that a shell derives from them (POSIX). Pure."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ NUMBERS = {
     "SYS": 31,
 }
 NAMES = {number: f"SIG{name}" for name, number in NUMBERS.items()}
-# What a shell adds to a signal's number, and the highest number that there is.
+# What a shell adds to a signal's number, and the highest signal number.
 ADDED, HIGHEST = 128, 64
 UNKNOWN = 255
 
 
 def status_of(name: bytes) -> int:
-    """The exit status for a signal by the name that SSH has for it (RFC 4254 6.10)."""
+    """Return the exit status for a signal by its SSH name (RFC 4254 6.10)."""
     number = NUMBERS.get(name.decode(errors="replace"))
     return ADDED + number if number else UNKNOWN
 
 
 def is_signalled(status: int) -> bool:
-    """Whether an exit status is that of a command which a signal has ended."""
+    """Return whether an exit status says that a signal ended the command."""
     return ADDED < status <= ADDED + HIGHEST
 
 
 def status_text(status: int) -> str:
-    """An exit status in words, with the signal that it stands for."""
+    """Return an exit status as text, with the signal if it stands for one."""
     signal = NAMES.get(status - ADDED, "")
     return f"status {status}{signal and f': {signal}'}"

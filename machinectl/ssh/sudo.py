@@ -206,7 +206,7 @@ def asked_each_time(session: Session, password: str, *, terminal: bool) -> Root:
 def without_programs(session: Session) -> RootRefused:
     user = session.user
     return RootRefused(
-        f"sudo at {session.settings.address} gives {user} a shell that may start no programs: NOEXEC or noexec in its "
+        f"sudo at {session.settings.address} gives {user} a shell that cannot start programs: NOEXEC or noexec in its "
         "sudoers",
         f"On the host, as root: {sudoers(user).replace('NOPASSWD:', 'NOPASSWD: EXEC:')}",
     )

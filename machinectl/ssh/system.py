@@ -53,7 +53,7 @@ ASK_TIMEOUT = 10.0
 MOST_SAID = 1 << 16
 LOOK_SECONDS = 0.05
 UNKNOWN_TO_BOTH = re.compile(r"Unable to negotiate|no matching|Protocol major versions differ")
-# How `ssh -Q` calls what ssh_config does.
+# The names for `ssh -Q` of options of ssh_config.
 QUERIES = {"KexAlgorithms": "kex", "Ciphers": "cipher", "MACs": "mac", "HostKeyAlgorithms": "key"}
 # The keys that a host may have, as they are asked for one kind after the other.
 ALGORITHMS = {
@@ -133,7 +133,7 @@ class OpenSSH:
         host_keys.check(self._settings, key, certified=certified)
 
     def _certificates(self, key: HostKey) -> list[bytes]:
-        """The certificates of a key that the host shows; none if ssh-keyscan cannot reach it."""
+        """Return the certificates that the host shows for a key; none if ssh-keyscan cannot reach it."""
         if not self._settings.is_direct:
             return []
         timeout = f"{self._settings.connect_timeout:.0f}"
@@ -148,13 +148,13 @@ class OpenSSH:
             ).stdout
         except (OSError, subprocess.TimeoutExpired):
             return []
-        # A line has no name of the host if it holds a certificate.
+        # A line with a certificate has no host name.
         words = [line.split()[-2:] for line in said.decode(errors="replace").splitlines()]
         shown = [known_hosts.parse_key(*pair) for pair in words if len(pair) == 2]  # noqa: PLR2004 - a type and a key
         return [each.blob for each in shown if each and certifies(each, key)]
 
     def _look_for(self, kinds: Sequence[str]) -> HostKey:
-        """A key of one of the kinds that are known of the host; another one where it has none of them."""
+        """Return a key of a kind that is known of the host, or any other if it has none."""
         if kinds:
             with contextlib.suppress(BeyondUs):
                 return self._look(",".join(kinds))
@@ -316,7 +316,7 @@ class SystemSession(Session):
 
 
 def switched_off(settings: Settings, instead_of: BeyondUs) -> BeyondUs:
-    """Return how the system's ssh gets in if it knows an algorithm of the server's and does not use it unasked."""
+    """Return an error that says how to enable an algorithm of the server that the system's ssh knows but leaves off."""
     query = QUERIES.get(instead_of.keyword)
     try:
         command = ["ssh", "-Q", query or "help"]
@@ -328,8 +328,8 @@ def switched_off(settings: Settings, instead_of: BeyondUs) -> BeyondUs:
         return instead_of
     lines = f"Host {settings.host}\\n  {instead_of.keyword} +{usable}\\n"
     return BeyondUs(
-        f"{instead_of.cause}. The system's ssh knows {usable}, and does not use it unless it is told to",
-        f"Update the host's OpenSSH, or tell ssh, which is used then: printf '{lines}' >> ~/.ssh/config",
+        f"{instead_of.cause}. The system's ssh knows {usable}, but does not use it by default",
+        f"Update the host's OpenSSH, or let the system's ssh use it: printf '{lines}' >> ~/.ssh/config",
     )
 
 

@@ -42,7 +42,7 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 # The name that RFC 8731 gave to what paramiko knows by libssh's alone.
 CURVE25519 = "curve25519-sha256"
-# Encrypt and authenticate in one pass: paramiko needs half the time for these (it prefers aes128-ctr).
+# Ciphers that encrypt and authenticate in one pass take half the time in paramiko, which prefers aes128-ctr.
 FAST_CIPHERS = {"aes128-gcm@openssh.com", "aes256-gcm@openssh.com"}
 # What may be asked of a server for a key of a type in known_hosts (RFC 8332: an ssh-rsa key signs with SHA-2).
 ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
@@ -133,7 +133,7 @@ class Listener(Packetizer):
                 if self.closed:
                     raise EOFError from None
                 if time.monotonic() > end:
-                    raise paramiko.SSHException("it takes nothing of what is sent to it") from None
+                    raise paramiko.SSHException("it does not read what is sent") from None
             except OSError as exc:
                 raise EOFError from exc
             else:
@@ -261,8 +261,8 @@ def prompts_in(message: paramiko.Message) -> int:
 class Channels(ChannelMap):
     """The open channels of a transport.
 
-    paramiko adds a channel before the channel knows its transport. If the connection ends in between, whoever closes
-    the channels fails on that one, and leaves the others and those who wait for them as they are.
+    paramiko adds a channel before the channel knows its transport. If the connection ends in between, closing the
+    channels fails at that one, and threads that wait for the others wait for ever.
     """
 
     def __init__(self, transport: paramiko.Transport) -> None:
@@ -275,14 +275,14 @@ class Channels(ChannelMap):
 
 
 class ChannelEvents(dict[int, threading.Event]):
-    """The events of those who open a channel: one may be added while the end of the connection sets all of them."""
+    """The events of threads that open a channel: one may be added while the end of the connection sets all of them."""
 
     def values(self) -> list[threading.Event]:  # type: ignore[override]  # a copy, not a view
         return list(super().values())
 
 
 def note_signal(channel: paramiko.Channel, message: paramiko.Message) -> None:
-    """Take a signal that has ended a command (RFC 4254 6.10) for its exit status, as a shell does."""
+    """Convert the signal that ended a command (RFC 4254 6.10) to an exit status, as a shell does."""
     request = paramiko.Message(message.get_remainder())
     if request.get_string() == b"exit-signal":
         request.get_boolean()
@@ -291,12 +291,12 @@ def note_signal(channel: paramiko.Channel, message: paramiko.Message) -> None:
 
 
 def within_window(feed: Callable[[paramiko.Channel, paramiko.Message], None]) -> Callable[..., None]:
-    """Let what a channel takes end the connection if it has more than its window allows, which paramiko keeps."""
+    """End the connection if a channel receives more than its window allows, which paramiko does not check."""
 
     def take(channel: paramiko.Channel, message: paramiko.Message) -> None:
         feed(channel, message)
         if len(channel.in_buffer) + len(channel.in_stderr_buffer) > channel.in_window_size:
-            raise paramiko.SSHException("it sends more than it was given room for")
+            raise paramiko.SSHException("it sends more than its window allows")
 
     return take
 
@@ -309,7 +309,7 @@ class Transport(ServiceRequestingTransport):
         self._ended: set[int] = set()
         self._end: Exception | None = None
         self._sending = threading.Lock()
-        # The host's key as it was shown: a certificate if it has one and was asked for it.
+        # The host's key, or its certificate if one was requested.
         self.shown_key = b""
         self._asks_for_certificates = False
         super().__init__(sock, packetizer_class=Listener)
@@ -368,9 +368,9 @@ class Transport(ServiceRequestingTransport):
             self.auth_handler = Authentication(self)
 
     def get_exception(self) -> Exception | None:
-        """What ended the connection, for all who ask; paramiko stumbles in many ways over packets that are none.
+        """Return what ended the connection, for every caller; a broken packet makes paramiko raise many exceptions.
 
-        paramiko tells it to the first who asks. What failed of a login or a channel alone is told once.
+        paramiko returns it only to the first caller. An error of only a login or a channel is returned once.
         """
         found = super().get_exception()
         if found is None:
@@ -421,7 +421,7 @@ class Transport(ServiceRequestingTransport):
                 return
             if kind == MSG_CHANNEL_CLOSE:
                 self._ended.add(channel)
-            # Making room is a part of reading: who reads finds what came before the end of the connection, and the end.
+            # Adjusting the window is part of reading: the reader must still get the data before the connection's end.
             with suppress(EOFError) if kind == MSG_CHANNEL_WINDOW_ADJUST else nullcontext():
                 super()._send_message(data)  # type: ignore[misc]  # the stubs leave it out
 
@@ -441,9 +441,9 @@ class Transport(ServiceRequestingTransport):
         self.shown_key = host_key
 
     def prefer(self, types: list[str], *, certificates: bool = False) -> None:
-        """Ask for host keys of these types before others, so that a host is recognised by the key that is known.
+        """Prefer host keys of these types, so that a host shows a key that is known.
 
-        With `certificates`, ask for those before any key.
+        With `certificates`, prefer certificates over keys.
         """
         self._asks_for_certificates = certificates
         security = self.get_security_options()

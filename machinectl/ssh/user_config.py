@@ -1,4 +1,4 @@
-"""The user's own ssh configuration, as far as it is read without ssh: what it has ssh pass over."""
+"""The part of the user's ssh configuration that is read without ssh: IgnoreUnknown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from machinectl.atomic import read_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What OpenSSH itself reads, in its order (ssh_config(5)).
+# The files that OpenSSH reads, in its order (ssh_config(5)).
 USERS_OWN = ("~/.ssh/config", "/etc/ssh/ssh_config")
 LINE = re.compile(r"^\s*(include|ignoreunknown)(?:\s*=\s*|\s+)(.*)$", re.IGNORECASE | re.MULTILINE)
 WORD = re.compile(r'"([^"]*)"|([^\s"]+)')
@@ -22,7 +22,7 @@ DEEPEST = 16
 
 
 def ignored_options(but: str) -> list[str]:
-    """The patterns of each IgnoreUnknown, for whatever host it is; `but` is a file that is not looked at."""
+    """Return the patterns of every IgnoreUnknown, for any host; `but` is a file to skip."""
     found = []
     for own in USERS_OWN:
         path = os.path.expanduser(own)
@@ -32,7 +32,7 @@ def ignored_options(but: str) -> list[str]:
 
 
 def values(path: str, directory: str, but: str, deepest: int) -> Iterator[str]:
-    """The values of IgnoreUnknown in a file and in those that it includes, which are looked for in a directory."""
+    """Yield the values of IgnoreUnknown in a file and its includes, which are relative to `directory`."""
     try:
         text = read_file(path).decode(errors="replace")
     except OSError:

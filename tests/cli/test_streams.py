@@ -57,7 +57,7 @@ def test_grouped_what_is_too_much_to_hold_back_is_printed_as_it_comes(
     say(printer, "a", len(PIECE))
     out, err = capsysbinary.readouterr()
     assert out == lines_of("a", MOST_TOGETHER + len(PIECE))
-    assert err == b'Warning: What "a" says is printed as it comes: it says more than 16 MB\n'
+    assert err == b'Warning: Printing the output of "a" as it comes: it is more than 16 MB\n'
     say(printer, "a", len(PIECE))
     assert capsysbinary.readouterr().out == lines_of("a", len(PIECE))
 
@@ -71,7 +71,7 @@ def test_grouped_without_room_it_is_printed_as_it_comes_and_the_directory_named(
     out, err = capsysbinary.readouterr()
     assert out == lines_of("a", 2 << 20)
     assert err.decode().startswith(
-        f'Warning: What "a" says is printed as it comes: it cannot be kept in {little_room}: '
+        f'Warning: Printing the output of "a" as it comes: it cannot be kept in {little_room}: '
     )
 
 

@@ -827,7 +827,7 @@ def test_a_key_of_the_users_own_is_copied_and_that_is_said(store: Store, old: Ol
     (tmp_path / "id_ed25519").write_bytes(KEY)
     (old.add_host("web", KEY, state={"SSHKeyPath": str(tmp_path / "id_ed25519")}) / "id_rsa").unlink()
     run = Run(store, old)
-    assert run.remarks("web") == f"its SSH key is your own {tmp_path}/id_ed25519: the machine has a copy of it here"
+    assert run.remarks("web") == f"its SSH key is your own {tmp_path}/id_ed25519: the store now holds a copy"
 
 
 def test_fields_of_another_driver_are_kept_and_shown_without_secrets(store: Store, old: OldStore) -> None:

@@ -219,7 +219,7 @@ def test_a_host_whose_address_nobody_knows_is_not_woken(
     [(_, error)] = switchboard(store).start(["a"])
     assert error is not None
     assert "the address of its network card (MAC) is not known" in error.cause
-    assert "give it: machinectl set --fake-mac <MAC> a" in error.hint
+    assert "set it: machinectl set --fake-mac <MAC> a" in error.hint
     assert woken == []
 
 

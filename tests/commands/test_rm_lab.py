@@ -38,7 +38,7 @@ def test_a_dry_run_foretells_what_is_undone_and_does_nothing(fresh_host: FreshHo
     assert titles == [
         "Keeping 1 container running: live-restore, by a reload",
         "Taking our configuration out of the engine; 1 container kept running",
-        "Turning live-restore off, as it was",
+        "Turning live-restore off (as before)",
         "Forgetting orion",
     ]
     assert "    remove /etc/docker/machinectl/ca.pem" in foretold.stdout.splitlines()

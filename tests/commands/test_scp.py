@@ -538,7 +538,7 @@ def test_a_shell_that_talks_before_sftp_is_told(orion: Store, sshd: Sshd, tmp_pa
     done = machinectl("--native-ssh", "scp", "orion:file", tmp_path, store=orion.root)
     assert done.returncode == 255
     cause, hint = done.stderr.splitlines()
-    assert "is not SFTP: a packet of 1,466,264,675 bytes" in cause
+    assert "something else than SFTP: a packet of 1,466,264,675 bytes" in cause
     assert f"ssh -p {sshd.port}" in hint
 
 

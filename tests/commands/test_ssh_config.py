@@ -167,7 +167,7 @@ def test_a_machine_whose_record_is_broken_for_a_while_stays_in_the_file(store: S
     record.write_text(record.read_text()[:-5])
     done = machinectl("ssh-config", "--write", store=store.root)
     assert (done.returncode, config.read_text()) == (0, before)
-    assert "Warning: orion stays as it was: " in done.stderr
+    assert "Warning: orion keeps its previous entry: " in done.stderr
     shutil.rmtree(store.directory("orion"))
     machinectl("ssh-config", "--write", store=store.root)
     assert "Host orion" not in config.read_text()

@@ -134,11 +134,11 @@ def test_a_store_that_is_a_file_or_cannot_be_read_is_told(tmp_path: Path) -> Non
     (tmp_path / "file").touch(mode=0o600)
     done = machinectl("doctor", "--json", store=tmp_path / "file")
     assert done.returncode == 1
-    assert "is no directory" in done.stdout
+    assert "is not a directory" in done.stdout
     assert "Traceback" not in done.stderr
     below = machinectl("doctor", store=tmp_path / "file" / "store")
     assert below.returncode == 1
-    assert f"file/store cannot be made: {tmp_path}/file is no directory" in below.stdout
+    assert f"file/store cannot be created: {tmp_path}/file is not a directory" in below.stdout
 
 
 def test_a_docker_that_is_not_dockers(tmp_path: Path) -> None:

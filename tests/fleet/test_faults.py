@@ -81,7 +81,7 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
         ('labels: {a: "\\e[2J"}', "label holds a character that none has: a line's end, or another control"),
         (
             "ssh-jump: rigel",
-            "ssh-jump: 'rigel' is no host of this file and no machine; another host is written user@host",
+            "ssh-jump: 'rigel' is no host of this file and no machine; write another host as user@host",
         ),
         ("ssh-jump: gats", "ssh-jump: 'gats' is no host of this file and no machine: did you mean gate?"),
         ("ssh-jump: 'machine:rigel'", "ssh-jump: 'rigel' is no host of this file and no machine"),

@@ -198,12 +198,12 @@ def test_an_inventory_becomes_a_fleet_that_can_be_read(store: Store, tmp_path: P
         f"Warning: {path}:3: ansible_user is not taken over: it is a template, which only Ansible fills in",
         f"Warning: {path}:5: localhost is left out: its ansible_connection is not SSH",
         f"Warning: {path}:6: far is left out: its ansible_host cannot be known here",
-        f"Warning: {path}:7: the port of -bad- is not taken over: it is no port",
+        f"Warning: {path}:7: the port of -bad- is not taken over: it is not a port number",
         f"Warning: {path}:9: ansible_become is not taken over",
         f"Warning: {path}:10: ansible_ssh_common_args holds options that are not taken over",
         f"Warning: {path}:12: the jump host of de is not taken over: it is more than one",
         "Warning: twin is left out: twin has the same generic-ip-address and generic-ssh-port as web-1-2",
-        "Warning: db is left out: generic-ip-address what stands there is neither an address nor a name",
+        "Warning: db is left out: generic-ip-address <value> is neither an address nor a name",
     ):
         assert line in done.stderr
 
@@ -227,24 +227,24 @@ def test_what_is_in_a_vault_is_passed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("[web\nx]", 1, "is no host"),
-        ("a\n[we b]", 2, "is no section"),
-        ("[web:hosts]\na\n[web:kids]", 3, "this is no section: write [group]"),
-        ("a b", 1, "a word behind the host is no variable"),
-        ("a 'b", 1, "is no host: No closing quotation"),
-        ("[web:vars]\nx=1", 1, "is about a group that is not there"),
-        ("[web:children]\n\ndb", 3, "this group is not there"),
+        ("[web\nx]", 1, "is not a host"),
+        ("a\n[we b]", 2, "is not a section"),
+        ("[web:hosts]\na\n[web:kids]", 3, "this is not a section: write [group]"),
+        ("a b", 1, "a word after the host is not a variable"),
+        ("a 'b", 1, "is not a host: No closing quotation"),
+        ("[web:vars]\nx=1", 1, "this group is not defined"),
+        ("[web:children]\n\ndb", 3, "this group is not defined"),
         ("[web:children]\nweb", 1, "the group web is within itself"),
         ("[a:children]\nb\n[b:children]\na", 1, "the group a is within itself"),
-        ("[a:vars]\nx\n[a]", 2, "is no variable"),
+        ("[a:vars]\nx\n[a]", 2, "is not a variable"),
         ("web[1:]", 1, "a range has an end"),
         ("web[3:1]", 1, "begins after its end"),
-        ("web[01:100]", 1, "as many digits"),
+        ("web[01:100]", 1, "same number of digits"),
         ("web[1:99999999]", 1, "is more than 10000 hosts"),
         ("web[1:200][1:200]", 1, "is more than 10000 hosts"),
         ("web[1:x]", 1, "is neither a number nor a letter"),
         ("web[1:9:0]", 1, "counts by 1 or more"),
-        ("web:", 1, "ends in a colon"),
+        ("web:", 1, "no port follows the colon"),
     ],
 )
 def test_what_is_wrong_in_an_ini_inventory_is_told_with_its_line(text: str, line: int, said: str) -> None:
@@ -255,8 +255,8 @@ def test_what_is_wrong_in_an_ini_inventory_is_told_with_its_line(text: str, line
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("all: [a]", 1, "the group all is a mapping, this is a list: write NAME: in place of - NAME"),
-        ("all:\n  hosts:\n    - a", 3, "hosts is a mapping, this is a list: write NAME: in place of - NAME"),
+        ("all: [a]", 1, "the group all is a mapping, this is a list: write NAME: instead of - NAME"),
+        ("all:\n  hosts:\n    - a", 3, "hosts is a mapping, this is a list: write NAME: instead of - NAME"),
         ("all:\n  hosts: x", 2, "hosts is a mapping, this is a text"),
         ("all:\n  hosts: {a: b}", 2, "variables is a mapping"),
         ("all:\n  hosts: {a: }\n  vars: 7", 3, "variables is a mapping"),
@@ -360,9 +360,9 @@ def test_a_config_becomes_a_fleet_that_can_be_read(store: Store, config: Path) -
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("Host a\n  Port", 2, "this is no line of an ssh_config"),
-        ("Host a\n  User 'b", 2, "has a quote without its end"),
-        ("Host a\n\n  # x\n  ???", 4, "is no line of an ssh_config"),
+        ("Host a\n  Port", 2, "this is not an ssh_config line"),
+        ("Host a\n  User 'b", 2, "a quote is not closed"),
+        ("Host a\n\n  # x\n  ???", 4, "is not an ssh_config line"),
         ("Host #", 1, "Host has no value"),
     ],
 )
@@ -437,7 +437,7 @@ def test_what_a_file_is_can_be_said(store: Store, tmp_path: Path) -> None:
     assert "  a:\n" in machinectl("fleet", "import", "--from", "ssh-config", path, store=store.root).stdout
     wrong = machinectl("fleet", "import", "--from", "ansible", path, store=store.root)
     assert (wrong.returncode, wrong.stdout) == (1, "")
-    assert f"Error: {path}:1: a word behind the host is no variable: write NAME=VALUE" in wrong.stderr
+    assert f"Error: {path}:1: a word after the host is not a variable: write NAME=VALUE" in wrong.stderr
     unknown = machinectl("fleet", "import", "--from", "chef", path, store=store.root)
     assert unknown.returncode == 2
     assert "One of: ansible ssh-config" in unknown.stderr

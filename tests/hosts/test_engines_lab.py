@@ -85,7 +85,7 @@ def test_containers_keep_running_whatever_the_engines_client_and_unit_are_like(
     look = process(bench)
     running = bench.host.output(look)
     bench.host.run(since)
-    assert changed(bench.provision())[-1] == "Turning live-restore off, as it was"
+    assert changed(bench.provision())[-1] == "Turning live-restore off (as before)"
     assert bench.is_up
     assert bench.host.output(look) == running
     assert changed(bench.provision()) == []

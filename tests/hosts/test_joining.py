@@ -54,7 +54,7 @@ def test_live_restore_is_turned_off_and_that_is_on_record_first(store: Store, ho
         assert "action=reload" in job
         assert "live_restore=false" in job
     assert [change.before for change in known] == [True]
-    assert console.steps == ["Looking at the host", "Turning live-restore off, which Swarm excludes, by a reload"]
+    assert console.steps == ["Looking at the host", "Turning live-restore off by a reload, because Swarm refuses it"]
 
 
 def test_who_breaks_it_off_is_told_what_turns_live_restore_on_again(store: Store, host: RecordedHost) -> None:

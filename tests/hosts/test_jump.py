@@ -302,7 +302,7 @@ class TestOfTheRecord:
         registered(store, "orion", "gate")
         console = Quiet()
         set_machine(store, console, "orion", Edit(jump="gaet"))
-        assert 'Where "gate" is meant: machinectl set --ssh-jump gate orion' in console.notes[1]
+        assert 'If you mean the machine "gate": machinectl set --ssh-jump gate orion' in console.notes[1]
 
     def test_leads_in_no_circle(self, store: Store) -> None:
         registered(store, "orion", "gate", "rigel")

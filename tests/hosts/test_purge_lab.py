@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(300)
 RELOAD = "systemctl reload docker; until docker info -f '{{.LiveRestoreEnabled}}' | grep -q %s; do sleep 0.1; done"
 TAKING_OUT = "Taking our configuration out of the engine; 1 container kept running"
 KEEPING = "Keeping 1 container running: live-restore, by a reload"
-OFF = "Turning live-restore off, as it was"
+OFF = "Turning live-restore off (as before)"
 BACK = "Putting /etc/docker/daemon.json back as it was"
 
 

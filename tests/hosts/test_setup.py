@@ -129,9 +129,9 @@ def test_a_side_effect_is_asked_about_before_anything_is_changed(store: Store) -
     host.facts = host.facts.replace(b"@end", b"@socket-listens [::]:2375\n\n@end")
     before = store.read("orion").dump()
     console = Quiet(False)
-    with store.writing("orion") as held, pytest.raises(CheckFailed, match="stays as it is"):
+    with store.writing("orion") as held, pytest.raises(CheckFailed, match="was not changed"):
         Setup(world=answering(State.RUNNING)).carry_out(held, console, host)
-    assert console.asked == ["Set the host up all the same?"]
+    assert console.asked == ["Set the host up anyway?"]
     assert "[::]:2375 without TLS" in console.warnings[0]
     assert (store.read("orion").dump(), host.jobs) == (before, [])
     with store.writing("orion") as held:

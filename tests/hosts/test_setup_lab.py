@@ -163,7 +163,7 @@ def test_a_lock_of_apt_is_waited_for_and_its_holder_named_also_on_debian_12(
 def test_running_containers_keep_running_when_their_host_is_taken_on(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
     running = bench.container()
-    assert changed(bench.provision())[-1] == "Turning live-restore off, as it was"
+    assert changed(bench.provision())[-1] == "Turning live-restore off (as before)"
     assert "live-restore" not in bench.json()
     assert bench.live_restore == "false"
     assert bench.is_up

@@ -129,10 +129,10 @@ def test_a_plain_port_of_docker_sockets_is_asked_about_and_a_path_of_daemon_json
     assert probe(plain, 5).state is State.RUNNING
     running, before = bench.container(), bench.host.snapshot()
     bench.log = Quiet(True, False)  # the first is about the host's key
-    with pytest.raises(CheckFailed, match="stays as it is") as raised:
+    with pytest.raises(CheckFailed, match="was not changed") as raised:
         bench.provision()
     assert "--yes" in raised.value.hint
-    assert any("docker.socket has the engine listen on [::]:2375 without TLS" in line for line in bench.log.warnings)
+    assert any("docker.socket makes the engine listen on [::]:2375 without TLS" in line for line in bench.log.warnings)
     assert bench.host.snapshot() == before
     bench.log = Quiet(True, True)
     bench.provision()

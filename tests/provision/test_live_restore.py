@@ -74,7 +74,7 @@ def test_what_was_borrowed_for_a_restart_is_given_back(text: bytes | None) -> No
     assert of_kind(borrowed.changes, LiveRestoreHeld)
     assert (told(borrowed)["live-restore"], told(configured)["live-restore"]) == (True, True)
     assert (given_back.title, given_back.job.variables["live_restore"]) == (
-        "Turning live-restore off, as it was",
+        "Turning live-restore off (as before)",
         "false",
     )
     assert told(given_back)["live-restore"] is False

@@ -119,8 +119,8 @@ def put(job: Job, path: str) -> bytes:
     [
         (host("docker", uid=1000), "not run as root"),
         (host("docker", init="other"), "neither systemd nor OpenRC"),
-        (host("bare", snap=True, snap_containers=3), "snap.*its 3 containers and their data would go"),
-        (host("bare", inodes={"/etc": 3}), "takes no more files: /etc has 3 inodes left"),
+        (host("bare", snap=True, snap_containers=3), "snap.*removing it removes its 3 containers"),
+        (host("bare", inodes={"/etc": 3}), "has too few inodes: /etc has 3 left"),
         (host("bare", unwritable={"/etc/systemd/system": "read-only"}), "/etc/systemd/system on the host is read-only"),
         (host("bare", unwritable={"/etc/docker": "immutable"}), "/etc/docker on the host is immutable"),
         (host("docker", no_way="timed out"), "could not be reached from here: timed out"),
@@ -260,9 +260,7 @@ def test_a_port_of_docker_sockets_is_a_side_effect_until_it_speaks_tls() -> None
     [said] = side_effects(host("docker", socket_listens=listens))
     assert "[::]:2375 without TLS" in said
     assert side_effects(host("provisioned", socket_listens=listens)) == ()
-    assert (
-        "[::]:2375 was plain, and speaks TLS from now on" in configured(host("docker", socket_listens=listens)).details
-    )
+    assert "[::]:2375 had no TLS, and gets it now" in configured(host("docker", socket_listens=listens)).details
 
 
 def test_what_cannot_be_written_says_where_to_look() -> None:
@@ -543,7 +541,7 @@ def test_who_listened_on_our_port_makes_room_and_everybody_else_stays(
 @pytest.mark.parametrize("plain", ["tcp://127.0.0.1:2375", "tcp://0.0.0.0:2376"])
 def test_listeners_that_were_plain_are_named_and_warned_of(plain: str) -> None:
     decision = configured(with_unit(f"/usr/bin/dockerd -H fd:// -H {plain}"))
-    assert f"{plain} was plain, and speaks TLS from now on" in decision.details
+    assert f"{plain} had no TLS, and gets it now" in decision.details
     assert decision.warnings == (f"{plain} is plain now, and speaks TLS alone from now on",)
 
 

@@ -343,11 +343,11 @@ def test_who_is_kept_from_a_shell_or_asked_for_a_code_is_told_by_what(fresh_host
     host = fresh_host()
     host.run(KEPT_FROM_A_SHELL)
     for user, cause, hint in (
-        ("rbash", "its login shell is a restricted one", "chsh -s /bin/sh rbash"),
+        ("rbash", "its login shell is restricted", "chsh -s /bin/sh rbash"),
         ("gitshell", "its login shell is git-shell", "chsh -s /bin/sh gitshell"),
-        ("jailed", "its login shell /bin/bash is not there", "sshd -T -C user=jailed"),
+        ("jailed", "its login shell /bin/bash does not exist", "sshd -T -C user=jailed"),
         ("reads", "says nothing", "~reads/.bashrc there for read and exec"),
-        ("execs", "what is sent comes back", "~execs/.bashrc"),
+        ("execs", "it echoes the commands", "~execs/.bashrc"),
     ):
         with log_in(at(host, user)) as session, pytest.raises(NoShell) as caught:
             session.run("true")
@@ -358,7 +358,7 @@ def test_who_is_kept_from_a_shell_or_asked_for_a_code_is_told_by_what(fresh_host
         with log_in(at(host, user)) as session:
             assert as_root(session, password).run("id -un; cat", input=b"data").text == "root\ndata"
     with log_in(at(host, "noexec")) as session:
-        with pytest.raises(RootRefused, match="may start no programs: NOEXEC") as refused:
+        with pytest.raises(RootRefused, match="cannot start programs: NOEXEC") as refused:
             as_root(session)
         host.run(refused.value.hint.removeprefix("On the host, as root: "))
         assert as_root(session).run("id -un").text == "root"

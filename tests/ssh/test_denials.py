@@ -103,13 +103,13 @@ def test_a_name_that_a_shell_would_take_for_more_is_in_no_command_that_is_typed(
 def test_a_forced_command_is_told_as_one(sshd: Sshd) -> None:
     force(sshd, 'command="echo Backup 1.0; echo which archive? >&2; exit 3"')
     error = refusal(sshd)
-    assert "says 'Backup 1.0 which archive?'; a command of its own runs there in place of ours" in error.cause
+    assert "says 'Backup 1.0 which archive?'; the host runs another command instead" in error.cause
     assert "command= before the key in ~/.ssh/authorized_keys" in error.hint
 
 
 def test_a_forced_command_that_does_not_end_is_told_as_one(sshd: Sshd) -> None:
     force(sshd, 'command="echo Your choice:; exec sleep 60"')
-    assert "a command of its own runs there" in refusal(sshd).cause
+    assert "the host runs another command" in refusal(sshd).cause
 
 
 def test_a_password_that_has_to_be_changed_before_any_command_is_told_as_expired(sshd: Sshd) -> None:

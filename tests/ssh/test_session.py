@@ -175,12 +175,12 @@ def test_a_command_that_fails_is_an_error_with_the_last_it_said(sshd: Sshd) -> N
 
 
 def test_a_command_that_is_killed_is_an_error(sshd: Sshd) -> None:
-    with log_in(sshd.endpoint) as session, pytest.raises(SSHError, match="ended a command before its time"):
+    with log_in(sshd.endpoint) as session, pytest.raises(SSHError, match="ended a command early"):
         session.run("kill -9 $$", check=False)
 
 
 @pytest.mark.parametrize(
-    ("odd", "told"), [("256", r"status 255\)"), ("7" * 5000, "before its time"), ("137", "SIGKILL")]
+    ("odd", "told"), [("256", r"status 255\)"), ("7" * 5000, "ended a command early"), ("137", "SIGKILL")]
 )
 def test_a_status_that_no_shell_has_is_a_failure_in_a_line(sshd: Sshd, odd: str, told: str) -> None:
     sshd.configure(f'ForceCommand sh -c "$SSH_ORIGINAL_COMMAND" | sed -u "s/:0$/:{odd}/"')

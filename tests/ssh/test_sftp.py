@@ -153,7 +153,7 @@ def test_a_directory_that_has_no_end_is_left(monkeypatch: pytest.MonkeyPatch) ->
     assert (server.asked.count(READDIR), server.asked[-1]) == (11, CLOSE)
     # A name may be as long as a packet.
     monkeypatch.setattr(sftp_client, "MOST_NAME_BYTES", 300)
-    with pytest.raises(OSError, match="for ever"):
+    with pytest.raises(OSError, match="endlessly"):
         own.names(b".")
 
 
@@ -172,9 +172,9 @@ BROKEN: dict[str, Answering] = {
     "a packet of 0 bytes": lambda _n, _f: [bytes(4)],
     "a packet of 262,145 bytes": lambda _n, _f: [struct.pack(">I", (1 << 18) + 1)],
     "ends in the middle": lambda number, _: [packet(ATTRS, number, b"\0\0\0\5")],
-    "an answer to nothing": lambda _n, _f: [packet(ATTRS, b"\0\0\0\7", bytes(4))],
-    "message 104 in place of 105": lambda number, _: [packet(NAME, number, bytes(4))],
-    "message 101 in place of 105": lambda number, _: [status(number, OK)],
+    "an answer to no request": lambda _n, _f: [packet(ATTRS, b"\0\0\0\7", bytes(4))],
+    "message 104 instead of 105": lambda number, _: [packet(NAME, number, bytes(4))],
+    "message 101 instead of 105": lambda number, _: [status(number, OK)],
 }
 
 

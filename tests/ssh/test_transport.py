@@ -73,7 +73,7 @@ def test_a_channel_keeps_no_more_than_its_window(kind: int, before: tuple[int, .
             transport._channel_handler_table[kind](channel, message)
 
         feed(b"x" * 60)
-        with pytest.raises(paramiko.SSHException, match="more than it was given room for"):
+        with pytest.raises(paramiko.SSHException, match="more than its window allows"):
             feed(b"x" * 60)
 
 

@@ -450,7 +450,7 @@ function __machinectl_table
                 '--no-tls	Speak to the engine without TLS.' \
                 '--no-provision	Register the host as it is, and change nothing on it.' \
                 '--no-context	Make no docker context of the machine.' \
-                '--ssh-jump=MACHINE	What its SSH goes through: a machine, else another host as ssh\'s -J takes it. machine:NAME and host:HOST are for that one alone.' \
+                '--ssh-jump=MACHINE	Jump host for its SSH: a machine, else a host as in ssh -J. machine:NAME and host:HOST say which of the two.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
                 '-y	Do not ask before a host is taken over from docker-machine.' \
                 '--yes	Do not ask before a host is taken over from docker-machine.' \
@@ -526,7 +526,7 @@ function __machinectl_table
                 '--no-tls	Speak to the engine over TLS.' \
                 '--context	Have a docker context of the machine.' \
                 '--no-context	Have a docker context of the machine.' \
-                '--ssh-jump=MACHINE	What its SSH goes through: a machine, else another host as ssh\'s -J takes it. machine:NAME and host:HOST are for that one alone; none ends that.' \
+                '--ssh-jump=MACHINE	Jump host for its SSH: a machine, else a host as in ssh -J. machine:NAME and host:HOST say which of the two; none ends that.' \
                 '--label=TEXT	Set a label.' \
                 '--engine-label=TEXT	Set a label.' \
                 '--engine-opt=TEXT	A flag of dockerd.' \
@@ -839,7 +839,7 @@ function __machinectl_table
                 '-a	All machines.' \
                 '--all	All machines.' \
                 '--group	Print what each machine says together, when it has ended.' \
-                '--json	Print a JSON object in a line for each machine, when it has ended.' \
+                '--json	Print one JSON object per line, when each machine ends.' \
                 '-t=TEXT	End what has not ended by then: status 124.' \
                 '--timeout=TEXT	End what has not ended by then: status 124.' \
                 '--parallel=TEXT	How many machines at once, at most. [default: 50]' \
@@ -860,7 +860,7 @@ function __machinectl_table
                 '-a	All machines.' \
                 '--all	All machines.' \
                 '--group	Print what each machine says together, when it has ended.' \
-                '--json	Print a JSON object in a line for each machine, when it has ended.' \
+                '--json	Print one JSON object per line, when each machine ends.' \
                 '-t=TEXT	End what has not ended by then: status 124.' \
                 '--timeout=TEXT	End what has not ended by then: status 124.' \
                 '--parallel=TEXT	How many machines at once, at most. [default: 50]' \

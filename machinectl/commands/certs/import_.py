@@ -41,8 +41,7 @@ def certs_import(store: Store, console: Console, name: str, directory: str, *, f
         )
     if is_shared(directory):
         console.note(
-            f"The CA's key stays in {directory}: it signs for all of docker-machine's machines, and regenerate-certs "
-            "takes it from there"
+            f"The CA's key stays in {directory}: docker-machine's machines share it, and regenerate-certs uses it there"
         )
     if stale:
         console.note(f"Removed what belonged to the CA before: {', '.join(stale)}")

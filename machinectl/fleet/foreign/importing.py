@@ -63,9 +63,9 @@ def imported(path: str, kind: str, machines: Sequence[str], notes: Notes) -> str
 
 
 def without_values(line: str, values: Iterable[Value]) -> str:
-    """Return a line about a host without its values, which may be anything if a file was included that is no config."""
+    """Return a line about a host without its values: an included file may not be a config, and hold anything."""
     for value in values:
-        line = line.replace(repr(value), "what stands there")
+        line = line.replace(repr(value), "<value>")
     return line
 
 
@@ -137,7 +137,7 @@ class Taking:
             self.jump(keys, each)
         for key, value in list(keys.items()):
             if isinstance(value, str) and CONTROLS.search(value):
-                self.notes.add(each.spot, f"{key} of {each.name} is not taken over: it holds a control character")
+                self.notes.add(each.spot, f"{key} of {each.name} is not taken over: it contains a control character")
                 del keys[key]
         return Described(self.names[each.name], DRIVER, keys)
 
@@ -145,7 +145,7 @@ class Taking:
         if each.port.isascii() and each.port.isdecimal() and len(each.port) < 6:  # noqa: PLR2004 - digits of a port
             keys["generic-ssh-port"] = int(each.port)
         else:
-            self.notes.add(each.spot, f"the port of {each.name} is not taken over: it is no port")
+            self.notes.add(each.spot, f"the port of {each.name} is not taken over: it is not a port number")
 
     def jump(self, keys: dict[str, Value], each: Foreign) -> None:
         jump = each.jump.removeprefix("ssh://").rstrip("/")

@@ -16,7 +16,7 @@ from machinectl.fleet.foreign.sources import Spot, WrongSource
 SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:[#;].*)?")
 GROUP_NAME = re.compile(r"([^\s:\[\]#]+)\s*(?:#.*)?")
 COMMENT = ("#", ";")
-NO_SECTION = "this is no section: write [group], [group:children] or [group:vars]"
+NO_SECTION = "this is not a section: write [group], [group:children] or [group:vars]"
 # A value that a person has put between quotes. Characters.
 LONGEST_QUOTED = 4096
 
@@ -61,7 +61,7 @@ class Reading:
         self.section, self.kind = name, kind
         self.inventory.group(name, spot)
         if kind == "vars":
-            self.owed.setdefault(name, (spot, "this is about a group that is not there"))
+            self.owed.setdefault(name, (spot, "this group is not defined"))
         else:
             self.made.add(name)
 
@@ -70,32 +70,32 @@ class Reading:
             pattern, *words = shlex.split(line, comments=True)
             names, port = hosts(pattern)
         except (ValueError, NoRange) as exc:
-            raise WrongSource(spot, f"this is no host: {exc}") from exc
+            raise WrongSource(spot, f"this is not a host: {exc}") from exc
         found: dict[str, Variable] = {}
         if port:
             found["ansible_port"] = Variable(port, spot)
         for word in words:
             key, equals, value = word.partition("=")
             if not equals:
-                raise WrongSource(spot, "a word behind the host is no variable: write NAME=VALUE")
+                raise WrongSource(spot, "a word after the host is not a variable: write NAME=VALUE")
             found[key] = Variable(unquoted(value), spot)
         for name in names:
             if not name or any(letter.isspace() for letter in name):
-                raise WrongSource(spot, "this is no host's name")
+                raise WrongSource(spot, "this is not a host name")
             self.inventory.host(name, spot, self.section).variables.update(of_login(found))
 
     def child(self, line: str, spot: Spot) -> None:
         name = GROUP_NAME.fullmatch(line)
         if not name:
-            raise WrongSource(spot, "this is no group's name")
+            raise WrongSource(spot, "this is not a group name")
         self.inventory.group(name[1], spot)
         self.inventory.groups[self.section].children.setdefault(name[1], spot)
-        self.owed.setdefault(name[1], (spot, "this group is not there"))
+        self.owed.setdefault(name[1], (spot, "this group is not defined"))
 
     def variable(self, line: str, spot: Spot) -> None:
         key, equals, value = line.partition("=")
         if not equals:
-            raise WrongSource(spot, "this is no variable: write NAME=VALUE")
+            raise WrongSource(spot, "this is not a variable: write NAME=VALUE")
         found = {key.strip(): Variable(unquoted(value.strip()), spot)}
         self.inventory.groups[self.section].variables.update(of_login(found))
 

@@ -33,7 +33,7 @@ def hosts(pattern: str) -> tuple[list[str], str]:
     with_port = WITH_PORT.fullmatch(pattern)
     name, port = (with_port[1], with_port[2]) if with_port else (pattern, "")
     if name.endswith(":") and not is_v6(name):
-        raise NoRange("it ends in a colon, and no port follows")
+        raise NoRange("no port follows the colon")
     return expanded(name), port
 
 
@@ -57,7 +57,7 @@ def expanded(name: str) -> list[str]:
         end = found.end()
     names = ["".join(words) for words in itertools.product(*parts, [name[end:]])]
     if any(mark in names[0] for mark in "[]"):
-        raise NoRange("a bracket is no range's: [1:9]")
+        raise NoRange("a bracket holds no range such as [1:9]")
     return names
 
 
@@ -78,7 +78,7 @@ def span(begin: str, end: str, step: str | None) -> Sequence[str]:
             raise NoRange(f"a range is more than {MOST} hosts")
         padded = begin[0] == "0" and len(begin) > 1
         if padded and len(begin) != len(end):
-            raise NoRange("with leading zeros, both ends of a range have as many digits")
+            raise NoRange("both ends of a range with leading zeros need the same number of digits")
         found = [str(number).zfill(len(begin) if padded else 0) for number in numbers]
     if not found:
         raise NoRange("a range begins after its end")

@@ -43,9 +43,9 @@ FORGE = "git"
 
 
 class Patterns:
-    """Patterns with what each is about. A name is compared only with those that have a literal part in common with it.
+    """Patterns, each with its block. A name is matched only against patterns that share a literal part with it.
 
-    Files have thousands of them: all names against all patterns takes minutes.
+    Files have thousands of patterns: matching every name against each takes minutes.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Patterns:
             self._by_middle.append((longest, pattern, about))
 
     def fitting(self, name: str) -> Iterator[int]:
-        """Yield what the patterns that fit a name are about."""
+        """Yield the blocks of the patterns that match a name."""
         for at in range(1, len(name) + 1):
             yield from (about for pattern, about in self._by_start.get(name[:at], ()) if is_like(name, pattern))
             yield from (about for pattern, about in self._by_end.get(name[-at:], ()) if is_like(name, pattern))
@@ -94,7 +94,7 @@ class Condition:
 
 @dataclass
 class Block:
-    """The options for hosts that all of the conditions fit: a Host line's each, and none for a Match."""
+    """The options for hosts that meet all conditions: those of a Host line, or none for a Match."""
 
     conditions: tuple[Condition | None, ...] = ()
     options: dict[str, tuple[str, Spot]] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class Config:
         self.blocks: list[Block] = []
         self.names: dict[str, Spot] = {}
         self.files = 0
-        # What holds for the hosts that were asked for.
+        # The options of each host that was asked for.
         self.known: dict[str, dict[str, str]] = {}
 
     def read(self, text: str, path: str, outer: tuple[Condition | None, ...] = (), depth: int = 0) -> None:
@@ -213,9 +213,7 @@ class Config:
         tokens = {"%%": "%", "%d": "~", "%h": address, "%n": name, "%r": user, "%u": getpass.getuser()}
         filled = re.sub(r"%.", lambda token: tokens.get(token[0], token[0]), path)
         if "${" in path or ("%" in filled and "%%" not in path):
-            self.notes.add(
-                self.names[name], f"the IdentityFile of {name} is not taken over: only ssh fills in its name"
-            )
+            self.notes.add(self.names[name], f"the IdentityFile of {name} is not taken over: only ssh can expand it")
             return ""
         return filled
 
@@ -252,7 +250,7 @@ def taken_apart(line: str, spot: Spot) -> tuple[str, list[str]]:
     """A line's keyword, in lower case, and its words. Raises WrongSource."""
     found = LINE.fullmatch(line)
     if not found:
-        raise WrongSource(spot, "this is no line of an ssh_config: write Keyword value")
+        raise WrongSource(spot, "this is not an ssh_config line: write Keyword value")
     words = list(words_of(found[2], spot))
     if not words:
         known = found[1].lower() in KNOWN
@@ -266,7 +264,7 @@ def words_of(text: str, spot: Spot) -> Iterator[str]:
     while at < len(text):
         found = WORD.match(text, at)
         if not found:
-            raise WrongSource(spot, "this has a quote without its end")
+            raise WrongSource(spot, "a quote is not closed")
         if found[1] is None:
             return
         yield QUOTED.sub(lambda part: part[1] or part[2] or "", found[1])

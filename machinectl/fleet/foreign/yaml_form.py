@@ -111,7 +111,7 @@ class Reading:
             try:
                 names, port = hosts(pattern)
             except NoRange as exc:
-                raise WrongSource(spot, f"this is no host: {exc}") from exc
+                raise WrongSource(spot, f"this is not a host: {exc}") from exc
             variables = {"ansible_port": Variable(port, spot)} if port else {}
             variables.update(variables_of(entry.value, self.path))
             for name in names:
@@ -194,5 +194,5 @@ def mapping(node: Node, path: str, what: str) -> Mapped:
     """A node that is to be a mapping. Raises WrongSource."""
     if isinstance(node, Mapped):
         return node
-    like = ": write NAME: in place of - NAME" if isinstance(node, Listed) else ""
+    like = ": write NAME: instead of - NAME" if isinstance(node, Listed) else ""
     raise WrongSource(spot_of(node.place, path), f"{what} is a mapping, this is {node.name}{like}")
