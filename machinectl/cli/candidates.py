@@ -55,8 +55,6 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "import": (DIRECTORY,),
     "inspect": (MACHINE,),
     "inventory": (),
-    "list": (),
-    "ls": (),
     "mount": (REMOTE, DIRECTORY),
     "rename": (MACHINE, TEXT),
     "scp": (PLACE,),

@@ -101,9 +101,9 @@ def print_machines(
         draw("".join(f"{line}\n" for line in lines(listed)))
 
 
-def print_removed(store: Store, *, quiet: bool, as_json: bool) -> None:
-    """Print the machines that were removed while their hosts stay changed."""
-    kept = store.removed()
+def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: bool, as_json: bool) -> None:
+    """Print the machines, all or `only` some, that were removed while their hosts stay changed."""
+    kept = [machine for machine in store.removed() if only is None or machine.name in only]
     if quiet:
         write_out("".join(f"{machine.name}\n" for machine in kept))
     elif as_json:

@@ -33,6 +33,8 @@ from machinectl.machines.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from machinectl.console import Console
+
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add the verbs that tell what is known of machines, and what their engines say."""
@@ -164,6 +166,7 @@ def add_listing(app: typer.Typer, name: str) -> None:
     @verb(app, name)
     def ls(
         ctx: typer.Context,
+        names: Names = None,
         selector: Selecting = None,
         quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print names only.")] = False,
         filters: Annotated[
@@ -194,7 +197,7 @@ def add_listing(app: typer.Typer, name: str) -> None:
         ] = None,
     ) -> None:
         here = session(ctx)
-        only = None if selector is None else selected(here.store, here.console, [], selector)
+        only = listed_only(here.store, here.console, names or [], selector, removed=removed)
         if watch or interval is not None:
             check_watch(watch=watch, with_others=quiet or as_json or removed)
             from machinectl.cli.watching import watch as keep_watching
@@ -207,7 +210,7 @@ def add_listing(app: typer.Typer, name: str) -> None:
         from machinectl.cli.listing import print_machines, print_removed
 
         if removed:
-            print_removed(here.store, quiet=quiet, as_json=as_json)
+            print_removed(here.store, only=only, quiet=quiet, as_json=as_json)
             return
         print_machines(
             here.store,
@@ -223,6 +226,22 @@ def add_listing(app: typer.Typer, name: str) -> None:
             from machinectl.commands.ls import first_steps
 
             here.console.note(first_steps())
+
+
+def listed_only(
+    store: Store, console: Console, names: Sequence[str], selector: str | None, *, removed: bool
+) -> Sequence[str] | None:
+    """The machines that `ls` is restricted to, None for all.
+
+    docker-machine's `ls` took names and ignored them, with exit status 0, which scripts rely on: a wrong one is a note.
+    """
+    if selector is not None:
+        return selected(store, console, names, selector)
+    there = [machine.name for machine in store.removed()] if removed else store.names()
+    for name in names:
+        if name not in there:
+            console.note(store.no_such(name).cause if not removed else f'"{name}" was not removed')
+    return names or None
 
 
 def check_watch(*, watch: bool, with_others: bool) -> None:

@@ -222,6 +222,19 @@ def test_ls_formats_and_filters(orionbox: Store) -> None:
     assert listed("-q", "--filter", "state=Running") == []
 
 
+def test_ls_lists_the_machines_named_and_exits_0_for_one_that_is_not_there(orionbox: Store) -> None:
+    for name in ("plain", "web"):
+        machinectl("create", "-d", "none", "--url", URL, "--no-tls", name, store=orionbox.root)
+    assert machinectl("ls", "web", "-f", "{{.Name}}", store=orionbox.root).stdout == "web\n"
+    assert machinectl("ls", "-q", "web", "orionbox", store=orionbox.root).stdout == "orionbox\nweb\n"
+    assert machinectl("list", "web", "-q", "--filter", "name=o", store=orionbox.root).stdout == ""
+    ghost = machinectl("ls", "-q", "ghost", store=orionbox.root)
+    assert (ghost.returncode, ghost.stdout) == (0, "")
+    assert ghost.stderr == 'Docker machine "ghost" does not exist\n'
+    both = machinectl("ls", "-l", "rack=7", "web", store=orionbox.root)
+    assert (both.returncode, "exclude each other" in both.stderr) == (2, True)
+
+
 def test_a_machine_with_a_broken_record_is_listed_with_its_error_and_the_others_still_list(orionbox: Store) -> None:
     machinectl("set", "--no-tls", "orionbox", store=orionbox.root)
     os.makedirs(orionbox.directory("broken"))

@@ -152,6 +152,8 @@ LINES = [
     # ls
     Line("ls", "…NAME       ACTIVE   DRIVER   STATE     URL                 SWARM   DOCKER    ERRORS\n"),
     Line("ls -quiet", "orionbox\nplain\n"),
+    Line("ls plain -f={{{{.Name}}}}", "plain\n"),
+    Line("ls ghost -q", stderr=GHOST),
     Line("ls -q=false -f={{{{.Name}}}}", "orionbox\nplain\n"),
     Line("ls -q -f={{{{.Bogus}}}}", "orionbox\nplain\n"),
     Line("ls -f={{{{.Bogus}}}}", stderr="Bogus", code=2),

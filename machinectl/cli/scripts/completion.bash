@@ -299,12 +299,12 @@ __machinectl_table() {
         'ls')
             verbs=''
             flags='-l=LABEL --selector=LABEL -q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
-            arguments=''
+            arguments='MACHINE...'
             ;;
         'list')
             verbs=''
             flags='-l=LABEL --selector=LABEL -q --quiet --filter=TEXT -t=TEXT --timeout=TEXT -f=TEXT --format=TEXT --json --removed --watch --interval=TEXT -h --help'
-            arguments=''
+            arguments='MACHINE...'
             ;;
         'ps')
             verbs=''

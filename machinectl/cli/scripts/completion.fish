@@ -318,7 +318,7 @@ function __machinectl_table
                 '--interval=TEXT	With --watch, the pause between two rounds. [default: 2]' \
                 '-h	Show help.' \
                 '--help	Show help.'
-            set -g __machinectl_arguments
+            set -g __machinectl_arguments 'MACHINE...'
         case 'list'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
@@ -337,7 +337,7 @@ function __machinectl_table
                 '--interval=TEXT	With --watch, the pause between two rounds. [default: 2]' \
                 '-h	Show help.' \
                 '--help	Show help.'
-            set -g __machinectl_arguments
+            set -g __machinectl_arguments 'MACHINE...'
         case 'ps'
             set -g __machinectl_verbs
             set -g __machinectl_flags \

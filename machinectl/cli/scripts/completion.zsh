@@ -338,7 +338,7 @@ __machinectl_table() {
                 '--interval=TEXT	With --watch, the pause between two rounds. [default: 2]'
                 '-h	Show help.'
                 '--help	Show help.')
-            arguments=()
+            arguments=('MACHINE...')
             ;;
         ('list')
             verbs=()
@@ -358,7 +358,7 @@ __machinectl_table() {
                 '--interval=TEXT	With --watch, the pause between two rounds. [default: 2]'
                 '-h	Show help.'
                 '--help	Show help.')
-            arguments=()
+            arguments=('MACHINE...')
             ;;
         ('ps')
             verbs=()
