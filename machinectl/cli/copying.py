@@ -11,6 +11,7 @@ import typer
 from machinectl.cli.access import with_access
 from machinectl.cli.colours import is_drawn_on
 from machinectl.cli.ssh import SSH_FAILED, failing_with
+from machinectl.cli.told_to_end import leaving_when_told
 from machinectl.cli.verbs import session, verb
 from machinectl.ssh.errors import SSHError
 
@@ -61,16 +62,17 @@ def add_scp(app: typer.Typer) -> None:
         progress = unseen
         if is_drawn_on(sys.stdout):
             from machinectl.cli.transfers import transfer as progress
-        return command(
-            here.store,
-            here.console,
-            words,
-            wishes,
-            access,
-            delta=delta,
-            native=here.native_ssh,
-            progress=progress,
-        )
+        with leaving_when_told():
+            return command(
+                here.store,
+                here.console,
+                words,
+                wishes,
+                access,
+                delta=delta,
+                native=here.native_ssh,
+                progress=progress,
+            )
 
 
 def add_mount(app: typer.Typer) -> None:
@@ -90,4 +92,5 @@ def add_mount(app: typer.Typer) -> None:
         if unmount:
             commands.unmount(here.store, source, target)
         else:
-            commands.mount(here.store, here.console, source, target)
+            with leaving_when_told():
+                commands.mount(here.store, here.console, source, target)

@@ -73,7 +73,10 @@ def open_streams() -> None:
     """Replace sys.stdout and sys.stderr by a `Stream` each. A stream that is closed (`>&-`) goes to /dev/null."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (it stays open to the end)
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 (it stays open to the end)
+            # For programs that are started, too: what they open first would take its place, and get what they print.
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
     sys.stdout, sys.stderr = ours("stdout", sys.stdout), ours("stderr", sys.stderr)
     is_for(PRINTS)
 

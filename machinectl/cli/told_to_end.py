@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP, where ending takes more than to be gone: commands run elsewhere, which would go on."""
+"""SIGTERM and SIGHUP, where ending takes more than to be gone: programs that would go on, files that would stay."""
 
 from __future__ import annotations
 

@@ -70,49 +70,55 @@ def copy(
 
 
 class Interruption:
-    """^C while files are copied.
+    """^C, SIGTERM or SIGHUP while files are copied.
 
     It takes effect between two messages to a host, and then leftovers are removed. Both have a time limit: the host may
     not answer, or not read.
     """
 
     def __init__(self) -> None:
-        self._come = False
+        # What is raised for the signal that has come.
+        self._come: BaseException | None = None
         self._raised = False
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if ^C has come, once."""
+        """Raise what stands for a signal if one has come, once."""
         if self._come and not self._raised:
             self._raised = True
-            raise KeyboardInterrupt
+            raise self._come
 
     @contextmanager
     def deferred(self, abandon: Callable[[], None]) -> Iterator[None]:
-        """Let `check` raise KeyboardInterrupt. After PATIENCE, `abandon` is called in another thread.
+        """Let `check` raise for a signal. After PATIENCE, `abandon` is called in another thread.
 
-        A second ^C raises at once.
+        A second signal raises at once. Signals that are ignored (nohup), and those that just end the process, stay so.
         """
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # nohup
-            yield
-            return
         over = threading.Timer(PATIENCE, abandon)
         over.daemon = True
 
-        def note(*_: object) -> None:
+        def note(number: int, _: object) -> None:
+            exception = KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
             if self._come:
-                raise KeyboardInterrupt
-            self._come = True
+                raise exception
+            self._come = exception
             over.start()
 
-        before = signal.signal(signal.SIGINT, note)
+        before = {
+            number: handler
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            if callable(handler := signal.getsignal(number))
+        }
+        for number in before:
+            signal.signal(number, note)
         try:
             yield
         except SSHError as exc:
             if self._come:
-                raise KeyboardInterrupt from exc
+                raise self._come from exc
             raise
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
             over.cancel()
 
 

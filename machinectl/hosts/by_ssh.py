@@ -115,6 +115,11 @@ def attended(command: Sequence[str], machines: Sequence[Machine], console: Conso
         process.send_signal(signal.SIGINT)
         process.wait()
         raise
+    except SystemExit:
+        # SIGTERM or SIGHUP, which may be for us alone.
+        process.terminate()
+        process.wait()
+        raise
     finally:
         # What it left in the background, as an ssh that keeps a connection for the next one, may hold its stderr.
         listening.join(LINGER)

@@ -198,3 +198,14 @@ def test_a_stream_that_another_program_made_a_nonblocking_one_takes_everything()
         assert process.stderr
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_a_program_that_is_started_has_the_streams_that_we_were_started_without() -> None:
+    seen = "import os; print([os.readlink(f'/proc/self/fd/{each}') for each in (0, 1, 2)], file=open(3, 'w'))"
+    script = (
+        "import subprocess\nfrom machinectl.cli import stdio\nstdio.open_streams()\n"
+        f"subprocess.run({[*COMMAND[:1], '-c', seen]!r}, pass_fds=[3])\n"
+    )
+    command = ["sh", "-c", 'exec 3>&1; "$@" <&- >&- 2>&-', "sh", *COMMAND[:1], "-c", script]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    assert done.stdout == f"{[os.devnull] * 3}\n"

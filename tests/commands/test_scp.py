@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.cli.told_to_end import leaving_when_told
 from machinectl.hosts import by_sftp
 from machinectl.hosts.access import Access
 from machinectl.hosts.by_sftp import Interruption, copy, tell_of_failure
@@ -595,8 +596,9 @@ class OnTerminal:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_progress_is_shown_on_a_terminal_and_an_interruption_ends_it_with_nothing_left_behind(
-    orion: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: tuple[str, ...]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_progress_is_shown_on_a_terminal_and_a_signal_ends_it_with_nothing_left_behind(
+    orion: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: tuple[str, ...], number: signal.Signals
 ) -> None:
     with (tmp_path / "big").open("wb") as file:
         file.truncate(16 << 30)
@@ -606,12 +608,31 @@ def test_progress_is_shown_on_a_terminal_and_an_interruption_ends_it_with_nothin
     monkeypatch.setenv("TMPDIR", str(temporary))
     terminal = OnTerminal(*way, "scp", tmp_path / "big", f"orion:{there}", store=orion)
     terminal.until("MB/s")
-    terminal.type("\x03")
-    assert terminal.end() == 130, terminal.shown
+    if number == signal.SIGINT:
+        terminal.type("\x03")
+    else:
+        os.kill(terminal.pid, number)
+    assert terminal.end() == 128 + number, terminal.shown
     assert "Traceback" not in terminal.shown
     assert list(temporary.iterdir()) == []
     if way:
         assert list(there.iterdir()) == []
+
+
+def test_a_signal_for_us_alone_ends_the_program_as_well() -> None:
+    """A stand-in for scp, which cannot be told when it has begun."""
+
+    class Told(Quiet):
+        def note(self, text: str) -> None:
+            super().note(text)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    console = Told()
+    program = "import os, signal, sys; print(os.getpid(), file=sys.stderr, flush=True); signal.pause()"
+    with pytest.raises(SystemExit), leaving_when_told():
+        attended([sys.executable, "-c", program], [], console, Access())
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(console.notes[0]), 0)
 
 
 def test_of_what_a_host_says_without_end_little_is_kept() -> None:
