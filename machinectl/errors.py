@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 # How much of two words must be the same for one to be taken for a typing error of the other (difflib's ratio).
 NEAR = 0.75
 LONGEST_LINE = 200
+# What stands where a line was cut off.
+CUT = "…"
 
 
 class MachineError(Exception):
@@ -50,4 +52,4 @@ def meant(word: str, known: Iterable[str]) -> str:
 def one_line(text: str, limit: int = LONGEST_LINE) -> str:
     """Somebody else's text made fit for one line of a terminal: nothing in it moves the cursor, and it ends."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+    return line if len(line) <= limit else line[: limit - 1] + CUT

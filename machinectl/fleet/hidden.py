@@ -11,7 +11,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import CUT, MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,20 @@ class Hidden:
         if self._pattern is None:
             longest_first = sorted(self._shown, key=len, reverse=True)
             self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-        return self._pattern.sub(lambda found: self._shown[found[0]], text)
+        return self._without_beginnings(self._pattern.sub(lambda found: self._shown[found[0]], text))
+
+    def _without_beginnings(self, text: str) -> str:
+        """Return a text with what is shown in the place of values that it was cut off within."""
+        whole, *rest = text.split(CUT)
+        for part in rest:
+            for form, shown in self._shown.items():
+                beginnings = (at.start() for at in re.finditer(re.escape(form[:SHORTEST]), whole))
+                at = next((at for at in beginnings if form.startswith(whole[at:])), -1)
+                if at >= 0:
+                    whole = whole[:at] + shown
+                    break
+            whole += CUT + part
+        return whole
 
     def conceal(self, error: BaseException) -> None:
         """Replace the values in an error's texts."""

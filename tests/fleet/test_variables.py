@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from machinectl.fleet.hidden import Hidden
 from machinectl.machines.engine_options import EngineOptions
+from machinectl.ssh.errors import LONGEST, SSHError
 from tests.support.fleet_file import HOST, fault, fault_of, only
 
 
@@ -61,3 +63,13 @@ def test_a_variable_without_quotes_in_flow_style_is_told_of_them() -> None:
         "x: {\n  a: ${HOST:-b}}",
     ):
         assert fault(text).endswith('within { } and [ ] a text with ${…} in it needs quotes: "${…}"')
+
+
+def test_of_a_value_that_an_error_is_cut_off_within_nothing_is_shown() -> None:
+    value = "geheim" * LONGEST
+    hidden = Hidden()
+    hidden.add(value, "${SECRET}")
+    error = SSHError(f"{value}@192.0.2.7 refuses it", f"Try: ssh -l {value}")
+    hidden.conceal(error)
+    assert (error.cause, error.hint) == ("${SECRET}…", "Try: ssh -l ${SECRET}…")
+    assert hidden.without("Waiting for gehennas …") == "Waiting for gehennas …"
