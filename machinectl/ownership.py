@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.atomic import quoted
+from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 EVERYBODY = "everybody may write to it"
 GROUP = "its group may write to it"
 FOREIGN = "it is another user's"
+# What the names of temporary directories begin with.
+PREFIX = "machinectl-"
 # How many links Linux follows in one path.
 LINKS = 40
 # The UID map of a process outside of any user namespace: each user ID is itself.
@@ -95,6 +99,21 @@ def exposed(directory: str) -> Exposed | None:
         return None
     why = other_writer(directory) if is_trusted(os.stat(directory).st_uid) else FOREIGN
     return Exposed(directory, why) if why else None
+
+
+@contextmanager
+def temporary_directory() -> Iterator[str]:
+    """A directory for what ssh reads, removed afterwards. Raises MachineError if another user could replace it."""
+    import tempfile
+
+    place = os.path.abspath(tempfile.gettempdir())
+    if found := exposed_above(os.path.join(place, PREFIX)):
+        raise MachineError(
+            f"{found.path} is no place for temporary files: {found.why}",
+            found.hint("name another directory: export TMPDIR=<DIRECTORY>"),
+        )
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=place, ignore_cleanup_errors=True) as directory:
+        yield directory
 
 
 def lookups(path: str) -> Iterator[tuple[str, str]]:

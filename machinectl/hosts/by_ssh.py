@@ -7,7 +7,6 @@ import re
 import shlex
 import signal
 import subprocess
-import tempfile
 import threading
 from collections import deque
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.access import pinned
 from machinectl.hosts.driven import driver_of, known_hosts_path, ssh_endpoint
 from machinectl.machines.fileset import read_pem
+from machinectl.ownership import temporary_directory
 from machinectl.ssh.host_block import host_block, with_the_users
 from machinectl.ssh.user_config import USERS_OWN
 
@@ -87,7 +87,7 @@ def also_known_as(machine: Machine) -> str:
 def configured(machines: Iterable[Machine]) -> Iterator[str]:
     """The path of a configuration for `ssh -F` in which machines' names are hosts; the user's own holds beside it."""
     blocks = [block(machine) for machine in machines]
-    with tempfile.TemporaryDirectory(prefix="machinectl-", ignore_cleanup_errors=True) as directory:
+    with temporary_directory() as directory:
         path = os.path.join(directory, "ssh_config")
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(with_the_users(blocks, [os.path.expanduser(own) for own in USERS_OWN]))

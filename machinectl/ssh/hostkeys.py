@@ -6,13 +6,13 @@ import base64
 import os
 import shlex
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl.atomic import read_file
 from machinectl.errors import UsageError
+from machinectl.ownership import temporary_directory
 from machinectl.ssh import known_hosts, known_hosts_command
 from machinectl.ssh.errors import HostKeyRefused
 
@@ -255,10 +255,11 @@ def must_not_be_revoked(settings: Settings, key: HostKey) -> None:
 
 def is_in_list(path: str, key: HostKey) -> bool:
     """Whether a list in OpenSSH's own format (PROTOCOL.krl) has a key: ssh-keygen knows. Raises HostKeyRefused."""
-    with tempfile.NamedTemporaryFile(suffix=".pub") as file:
-        file.write(f"{key.line}\n".encode())
-        file.flush()
-        query = ["ssh-keygen", "-Q", "-f", path, file.name]
+    with temporary_directory() as directory:
+        file = os.path.join(directory, "key.pub")
+        with open(file, "w", encoding="utf-8") as written:
+            written.write(f"{key.line}\n")
+        query = ["ssh-keygen", "-Q", "-f", path, file]
         try:
             answer = subprocess.run(query, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         except OSError as exc:

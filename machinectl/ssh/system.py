@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machinectl.errors import one_line
+from machinectl.ownership import temporary_directory
 from machinectl.piping import piped
 from machinectl.ssh import framing, known_hosts
 from machinectl.ssh.errors import BeyondUs, LoginRefused, SSHError, TokenNeeded
@@ -79,7 +80,7 @@ def connect(
     if isinstance(instead_of, TokenNeeded) and console.interactive and is_there():
         console.note(f"The system's ssh logs in at {settings.address}: a token that blinks waits to be touched")
     with ExitStack() as stack:
-        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="machinectl-", ignore_cleanup_errors=True))
+        directory = stack.enter_context(temporary_directory())
         program = OpenSSH(endpoint, settings, Path(directory), instead_of)
         program.meet(host_keys)
         stack.callback(program.leave)
@@ -90,7 +91,7 @@ def connect(
 def meet(endpoint: SSHEndpoint, settings: Settings, host_keys: HostKeys, *, instead_of: BeyondUs) -> None:
     """Find that a host's key is trusted, by the system's ssh, and leave it at that. Raises as `connect`."""
     check_way(settings, instead_of)
-    with tempfile.TemporaryDirectory(prefix="machinectl-") as directory:
+    with temporary_directory() as directory:
         OpenSSH(endpoint, settings, Path(directory), instead_of).meet(host_keys)
 
 

@@ -619,6 +619,25 @@ def test_progress_is_shown_on_a_terminal_and_a_signal_ends_it_with_nothing_left_
         assert list(there.iterdir()) == []
 
 
+def test_a_temporary_directory_where_others_could_put_another_configuration_is_refused(
+    orion: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("a text\n")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    for mode, status in ((0o777, 1), (0o1777, 0)):
+        temporary.chmod(mode)
+        done = machinectl("scp", tmp_path / "file", f"orion:{tmp_path}/copy", store=orion.root)
+        assert done.returncode == status, done.stderr
+        assert (tmp_path / "copy").exists() == (status == 0)
+        if status:
+            cause, hint = done.stderr.splitlines()
+            assert cause == f"Error: {temporary} is no place for temporary files: everybody may write to it"
+            assert f"chmod go-w {temporary}" in hint
+    assert list(temporary.iterdir()) == []
+
+
 def test_a_signal_for_us_alone_ends_the_program_as_well() -> None:
     """A stand-in for scp, which cannot be told when it has begun."""
 
