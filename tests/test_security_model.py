@@ -299,10 +299,13 @@ def test_a_proxys_password_is_masked(store: Store, tmp_path: Path) -> None:
     machine = Machine("orion", "generic", url="tcp://127.0.0.1:1", tls=True)
     machine.phase = Phase.READY
     machine.driver_state = json.dumps(test_hostile_records.SERVER)
+    machine.options = {"generic-ip-address": "127.0.0.1"}
     machine.engine = EngineOptions(env=(PROXY,))
     added(store, machine)
     assert SECRET in Path(store.directory("orion"), "machine.json").read_text()
-    file = tmp_path / "fleet.yaml"
+    made, changed = tmp_path / "made.yaml", tmp_path / "changed.yaml"
+    here = "driver: generic, generic-ip-address: 127.0.0.1"
+    changed.write_text(f"hosts: {{orion: {{{here}, engine-env: ['{PROXY}9']}}}}")
     for words in (
         ["inspect", "orion"],
         ["inspect", "--json", "orion"],
@@ -310,14 +313,19 @@ def test_a_proxys_password_is_masked(store: Store, tmp_path: Path) -> None:
         ["ls", "-f", "{{.EngineOptions}} {{json .}}"],
         ["ls", "--json"],
         ["set", "--engine-env", PROXY, "orion"],
-        ["fleet", "init", "--file", str(file)],
-        ["plan", "-f", str(file)],
-        ["plan", "-f", str(file), "--json"],
-        ["inventory", "--ansible"],
-        ["doctor", "--json", "orion"],
+        ["plan", "-f", changed],
+        ["plan", "-f", changed, "--json"],
     ):
         done = machinectl(*words, store=store.root)
+        assert done.returncode == 0, done.stderr
         assert SECRET not in done.stdout + done.stderr, words
+        assert "http://u:***@10.0.0.1:3128" in done.stdout + done.stderr, words
+    for words in (["fleet", "init", "-o", made], ["plan", "-f", made], ["inventory", "--ansible"], ["doctor", "orion"]):
+        done = machinectl(*words, store=store.root)
+        assert done.returncode == (1 if "doctor" in words else 0), done.stderr
+        assert SECRET not in done.stdout + done.stderr, words
+        assert "orion" in done.stdout + made.read_text(), words
+    assert SECRET not in made.read_text()
 
 
 @proves("A host's SSH key is pinned at first contact.", "One that has changed is refused before anything is sent.")
