@@ -8,6 +8,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import tempfile
 import threading
 import warnings
 from pathlib import Path
@@ -350,6 +351,30 @@ def test_a_host_key_is_pinned_and_a_changed_one_refused(
     assert "Connection from" in sshd.log
     assert "userauth-request" not in sshd.log
     assert Path(store.directory("orion"), "known_hosts").read_text() == pinned
+
+
+@proves(
+    "A connection that your own `ssh` keeps open (`ControlMaster`) is used by `run` and `ssh` as it is: that `ssh` has "
+    "checked the key."
+)
+def test_a_connection_that_the_users_ssh_keeps_open_is_used(
+    store: Store, sshd: Sshd, ssh_config: SSHConfig, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    register(store, "orion", sshd)
+    sshd.host_keys = [keygen(tmp_path / "another")]
+    ssh_config.known_hosts.write_text(sshd.known())
+    # A socket's path is no longer than 107 bytes.
+    short = tempfile.mkdtemp()
+    request.addfinalizer(lambda: shutil.rmtree(short))
+    ssh_config.write(f"Host *\n  ControlPath {short}/%C\n  ControlMaster auto\n  ControlPersist 60\n")
+    own = ["ssh", "-i", str(sshd.key_path), "-p", str(sshd.port), f"{sshd.user}@127.0.0.1"]
+    for is_open in (False, True):
+        if is_open:
+            subprocess.run([*own, "true"], check=True, stderr=subprocess.DEVNULL)
+        for words in (["run", "orion", "--", "true"], ["ssh", "orion", "true"]):
+            done = machinectl(*words, store=store.root)
+            assert (done.returncode == 0) == is_open, done.stderr
+    subprocess.run([*own, "-O", "exit"], check=True, stderr=subprocess.DEVNULL)
 
 
 @proves("No password for a host is sent to its jump host.")
