@@ -436,11 +436,13 @@ class Copier:
 
     def _transfer(self, source: bytes, seen: Seen, write: Write) -> None:
         with self._progress(shown(source), seen.size) as tell, self._from.reader(source, seen.size) as pieces:
-            count = 0
+            count = end = 0
             for place, piece in pieces:
                 write(place, piece)
-                count += len(piece)
+                count, end = count + len(piece), max(end, place + len(piece))
                 tell(count)
+            if end != count:
+                raise OSError(errno.EIO, "a piece in the middle is missing")
             self._count = count
 
     def _check(self, path: bytes) -> None:

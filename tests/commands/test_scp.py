@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from machinectl.machines.store import Store
-    from machinectl.ssh.sftp import Write
+    from machinectl.ssh.sftp import Piece, Write
     from tests.support.sshd import Sshd
 
 # The configuration of whoever runs the tests is not read.
@@ -233,6 +233,22 @@ def test_where_no_file_can_be_made_beside_it_the_one_that_is_there_is_written_to
     copier.copy(os.fsencode(tmp_path / "new"), os.fsencode(directory / "another"))
     assert len(failures) == 1
     assert "Permission denied" in failures[0]
+
+
+def test_a_file_that_is_written_to_as_it_stands_gets_no_hole_in_silence(tmp_path: Path) -> None:
+    """A stand-in for a server that says in the middle of a file that this was its end."""
+
+    class Torn(Here):
+        @contextmanager
+        def reader(self, path: bytes, size: int) -> Iterator[Iterator[Piece]]:
+            yield iter([(0, b"a"), (2, b"c")])
+
+    for name in ("old", "new"):
+        (tmp_path / name).write_text(f"{name}\n")
+    failures: list[str] = []
+    copier = Copier(Torn(), NoNewFiles(), Wishes(), progress=unseen, fail=failures.append)
+    copier.copy(os.fsencode(tmp_path / "new"), os.fsencode(tmp_path / "old"))
+    assert [failure.partition("old: ")[2] for failure in failures] == ["a piece in the middle is missing"]
 
 
 class NoNewFiles(Here):
