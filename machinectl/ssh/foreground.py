@@ -54,6 +54,8 @@ def run(command: list[str]) -> Ended:
 
     try:
         with handled(pass_on) as changed:
+            # A signal that comes while ssh starts is for ssh, whose process ID nobody has yet.
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
             try:
                 ssh = os.posix_spawnp(
                     command[0],
@@ -61,8 +63,10 @@ def run(command: list[str]) -> Ended:
                     os.environ,
                     file_actions=[(os.POSIX_SPAWN_DUP2, theirs, STDERR)],
                     setsigdef=[signal.SIGPIPE],
+                    setsigmask=mask,
                 )
             finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
                 os.close(theirs)
             return attend(ssh, errors, changed)
     finally:

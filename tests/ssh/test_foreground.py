@@ -63,6 +63,25 @@ def test_a_signal_that_ends_it_ends_us_alike(number: signal.Signals) -> None:
     assert process.returncode == -number
 
 
+def test_a_signal_that_comes_while_it_starts_ends_it_too() -> None:
+    # It comes before we know the process ID, whichever of the two is faster.
+    at_start = (
+        "import os, signal\n"
+        "spawn = os.posix_spawnp\n"
+        "def signalled(*given, **more):\n"
+        "    process = spawn(*given, **more)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return process\n"
+        "os.posix_spawnp = signalled\n"
+    )
+    command = [sys.executable, "-c", at_start + RUN, "exec cat"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        # Where only we ended, it would still be there to read and to answer.
+        assert process.wait() == -signal.SIGTERM
+        said, _ = process.communicate(b"still here")
+    assert said == b""
+
+
 def test_an_interrupt_is_its_affair(tmp_path: Path) -> None:
     # A terminal sends it to all in the foreground; here ssh alone decides, and takes its time.
     script = f"trap 'echo caught >{tmp_path}/caught; exit 7' INT; echo ready; while :; do read word; done"
@@ -105,10 +124,9 @@ def test_its_stderr_is_a_terminal_where_ours_is_one() -> None:
 def test_nobody_who_reads_its_errors_is_its_affair_too() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    # sh says that it cannot write, and goes on.
-    with started("echo lost >&2; read word; echo lost >&2 || exit 6", stdin=subprocess.PIPE, stderr=writer) as process:
+    with started("while echo lost >&2; do :; done; exit 6", stdin=subprocess.PIPE, stderr=writer) as process:
         os.close(writer)
-        process.communicate(b"go on\n")
+        process.communicate()
     assert process.returncode in {6, -signal.SIGPIPE, 128 + signal.SIGPIPE}
 
 

@@ -183,7 +183,7 @@ def test_our_own_shell_passes_a_commands_streams_and_status_on(sshd: Sshd, ssh_c
     assert (answer.returncode, answer.stdout, answer.stderr) == (9, data, b"oops\n")
 
 
-def test_our_own_shell_says_255_of_a_command_that_was_killed(sshd: Sshd, ssh_config: SSHConfig) -> None:
+def test_our_own_shell_says_by_which_signal_a_command_was_killed(sshd: Sshd, ssh_config: SSHConfig) -> None:
     del ssh_config
     answer = subprocess.run(own_shell(sshd, "kill -9 $$"), check=False, capture_output=True, stdin=subprocess.DEVNULL)
-    assert answer.returncode == 255
+    assert answer.returncode == 128 + signal.SIGKILL
