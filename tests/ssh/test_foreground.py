@@ -79,7 +79,7 @@ def test_a_signal_that_comes_while_it_starts_ends_it_too() -> None:
         # Where only we ended, it would still be there to read and to answer.
         assert process.wait() == -signal.SIGTERM
         said, _ = process.communicate(b"still here")
-    assert said == b""
+    assert b"still here" not in said
 
 
 def test_an_interrupt_is_its_affair(tmp_path: Path) -> None:
