@@ -37,6 +37,9 @@ CHANGED = "IDENTIFICATION HAS CHANGED"
 UNCONNECTED = re.compile(
     r"^ssh: (?P<line>connect to host (?P<host>\S+) port (?P<port>\d+): (?P<why>.*)|Could not .*)", re.MULTILINE
 )
+# Its words on a host that lets nobody in with what there is, and on a host key that it does not know.
+DENIED = re.compile(r"^(?P<login>\S+@(?P<host>\S+)): Permission denied \((?P<methods>\S+)\)", re.MULTILINE)
+UNVERIFIED = "Host key verification failed."
 # A name or an address that is no pattern to ssh_config(5).
 PLAIN = re.compile(r"[\w.:-]+", re.ASCII)
 # How much of what a program says is kept, in lines, and how long one may be, in bytes: a host may say what it likes.
@@ -159,14 +162,24 @@ def explain(said: str, machine: Machine, console: Console, access: Access) -> No
         refused = (found["why"] or "").startswith("Connection refused")
         cause = f"{found['host']} port {found['port']} refuses the connection: no SSH server listens there"
         hint = f"See why: machinectl doctor {machine.name}"
-        if refused and (option := port_option(machine)):
+        if refused and (option := set_option(machine, "ssh-port")):
             hint = f"{hint}; if SSH listens on another port: machinectl set {option} <PORT> {machine.name}"
         raise SSHError(cause if refused else found["line"], hint)
+    elif found := DENIED.search(said):
+        hint = f"See why: machinectl doctor {machine.name}"
+        if found["host"] == ssh_endpoint(machine).host and (option := set_option(machine, "ssh-user")):
+            hint = f"{hint}; if it is another user's: machinectl set {option} <USER> {machine.name}"
+        raise SSHError(f"{found['login']} refuses the login; it accepts {found['methods'].replace(',', ', ')}", hint)
+    elif UNVERIFIED in said:
+        raise SSHError(
+            f'ssh does not know a host key on the way to "{machine.name}"',
+            f"See it, and accept it: machinectl run {machine.name} -- true",
+        )
 
 
-def port_option(machine: Machine) -> str:
-    """The option of `set` for the port of a machine's SSH; "" if its driver has none, or there is a jump host."""
-    option = f"{machine.driver}-ssh-port"
+def set_option(machine: Machine, what: str) -> str:
+    """The option of `set` for a part of a machine's SSH; "" if its driver has none, or if a jump host may be meant."""
+    option = f"{machine.driver}-{what}"
     known = () if machine.jump else driver_of(machine).options()
     return f"--{option}" if any(each.name == option for each in known) else ""
 

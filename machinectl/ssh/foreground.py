@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
     Handler = Callable[[int, FrameType | None], None]
 
-# How ssh's messages about a changed host key or a failed connection begin. ssh ends right after them.
-LAST_WORDS = re.compile(rb"^(?:@{10}|ssh: (?:connect to host|Could not resolve hostname) )", re.MULTILINE)
+# How ssh's messages about a host key, a failed connection or a refused login begin. ssh ends right after them.
+LAST_WORDS = re.compile(
+    rb"^(?:@{10}|ssh: (?:connect to host|Could not resolve hostname) |Host key verification failed\.|"
+    rb"[^\s@]+@\S+: Permission denied \()",
+    re.MULTILINE,
+)
 # A remote command may print the same. After this time, in seconds, the text is passed on.
 HOLD_SECONDS = 0.5
 # A terminal sends these to the whole foreground process group: ssh decides, and we follow.

@@ -216,6 +216,16 @@ def test_a_host_that_is_not_found_is_told_with_what_to_type(store: Store, sshd: 
     assert done.stderr.splitlines()[1:] == ["  See why: machinectl doctor orion"]
 
 
+def test_a_login_that_is_refused_is_told_with_what_to_type(orion: Store, sshd: Sshd) -> None:
+    sshd.authorized_keys.write_text("")
+    done = machinectl("ssh", "orion", "true", store=orion.root)
+    assert done.returncode == 255
+    *_, cause, hint = done.stderr.splitlines()
+    assert cause.startswith(f"Error: {sshd.user}@127.0.0.1 refuses the login; it accepts publickey")
+    assert hint.startswith("  See why: machinectl doctor orion; ")
+    assert hint.endswith("machinectl set --generic-ssh-user <USER> orion")
+
+
 @pytest.mark.parametrize(
     ("words", "goes"),
     [

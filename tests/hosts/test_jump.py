@@ -188,9 +188,13 @@ class TestBehindAnotherHost:
     def test_one_that_nobody_knows_is_pinned_with_the_host_for_the_systems_ssh_too(
         self, orion: Store, gate: Sshd
     ) -> None:
-        assert by_system(orion, "orion").returncode == 255
-        done = machinectl("--native-ssh", "ssh", "orion", "echo in", store=orion.root)
-        assert (done.stdout, f"{gate.fingerprint()} is trusted from now on" in done.stderr) == ("in\n", True)
+        unknown = machinectl("ssh", "orion", "echo in", store=orion.root)
+        assert (unknown.returncode, unknown.stdout) == (255, "")
+        assert "Error: ssh does not know a host key on the way to" in unknown.stderr
+        assert "  See it, and accept it: machinectl run orion -- true\n" in unknown.stderr
+        done = machinectl("run", "orion", "--", "echo in", store=orion.root)
+        assert done.stdout == "orion | in\n"
+        assert f"{gate.fingerprint()} is trusted from now on" in done.stderr
         assert by_system(orion, "orion").stdout == "in\n"
         gate.host_keys = [keygen(gate.directory / "another_host_key")]
         assert by_system(orion, "orion").returncode == 255
