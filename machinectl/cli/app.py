@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,12 +15,12 @@ from machinectl.cli.catalogue import ABOUT, GROUPS, VERBS, Verb
 from machinectl.cli.exits import guarded, program_with
 from machinectl.cli.following import Following
 from machinectl.cli.go_flags import canonical, flags_of, is_true
-from machinectl.cli.lookahead import SYSTEMDS_VERBS, named_driver, split_at_verb
+from machinectl.cli.lookahead import SYSTEMDS_VERBS, named_driver, named_machine, named_store, split_at_verb
 from machinectl.cli.output import write_out
 from machinectl.cli.overview import overview
 from machinectl.cli.terminal import Terminal
 from machinectl.cli.verbs import GivenTLS, Session, evaluate, new_app, own_version
-from machinectl.errors import UsageError, meant
+from machinectl.errors import MachineError, UsageError, meant
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from machinectl.driver import Option
 
+# Verbs that are followed by two dashes and a command, with an example of one.
+ORDERS = {"run": "uptime", "docker": "ps"}
 # What all of Typer's own errors about a command line are; it exports this one kind of them.
 TYPERS_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
@@ -108,7 +111,7 @@ def run_typer(app: typer.Typer, arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def told(error: Any, arguments: Sequence[str]) -> UsageError:
+def told(error: Any, arguments: Sequence[str]) -> MachineError:
     """What Typer found wrong on the command line, as our own error."""
     _, rest = split_at_verb(arguments)
     path = error.ctx.command_path if error.ctx else " ".join([THIS.name, *rest[:1]])
@@ -124,9 +127,23 @@ def told(error: Any, arguments: Sequence[str]) -> UsageError:
     options = [name for parameter in error.ctx.command.params for name in (*parameter.opts, *parameter.secondary_opts)]
     if unknown.removeprefix("--") in flags_of(""):
         return UsageError(f"Error: {error.message}", f"It goes before the verb: {THIS.name} {unknown} {rest[0]}")
+    if (order := ORDERS.get("".join(rest[:1]))) and "--" not in rest:
+        # The unknown option is surely the command's.
+        return UsageError(f"What {path} is to do follows two dashes", f"{path} <NAME> -- {order}")
+    if rest[:1] == ["set"]:
+        # Which options it has depends on the machine.
+        store = Store(named_store(arguments))
+        name = named_machine(arguments, store.exists)
+        # A word behind an unknown option may be its value.
+        words = [word for before, word in pairwise(rest) if not word.startswith("-") and not before.startswith("--")]
+        if words and not name:
+            return store.no_such(words[-1])
+        help_of_it = f"{path} --help {name or '<NAME>'}"
     if unknown == "--dry-run" and rest[:1] == ["apply"]:
         return UsageError(f"Error: {error.message}", f"See what it would do: {THIS.name} plan")
-    near = meant(unknown, (name for name in options if name.startswith("--")))
+    # Drivers' options begin with the driver's name.
+    of_driver = [name for name in options if unknown.startswith("--") and name.endswith(unknown[1:])]
+    near = next(iter(of_driver), "") or meant(unknown, (name for name in options if name.startswith("--")))
     return UsageError(f"Error: {error.message}", f"Did you mean {near}? See: {help_of_it}" if near else help_of_it)
 
 

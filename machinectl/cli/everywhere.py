@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from contextlib import closing, nullcontext
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from machinectl.cli.exits import report
+from machinectl.cli.go_flags import flags_of
 from machinectl.cli.lines import shown
 from machinectl.cli.outcomes import named
 from machinectl.cli.streams import AsJSON, Folded, Grouped, Lines
@@ -45,7 +48,7 @@ def run(
     """`words` are names, two dashes and the command; `flags` are those given, with their values."""
     from machinectl.commands.run import run as command
 
-    names, order = parted(words, "run", "uptime")
+    names, order = parted(store, words, flags, "run", "uptime")
 
     def begin(targets: Sequence[str], given: Input | None) -> Events:
         return command(
@@ -68,7 +71,7 @@ def docker(store: Store, console: Console, words: Sequence[str], flags: Mapping[
     """`words` are names, two dashes and what docker is told."""
     from machinectl.commands.docker import docker as command
 
-    names, order = parted(words, "docker", "ps")
+    names, order = parted(store, words, flags, "docker", "ps")
 
     def begin(targets: Sequence[str], given: Input | None) -> Events:
         return command(
@@ -78,14 +81,27 @@ def docker(store: Store, console: Console, words: Sequence[str], flags: Mapping[
     return followed(store, console, names, flags, begin, program, DOCKER_FAILED)
 
 
-def parted(words: Sequence[str], verb: str, example: str) -> tuple[list[str], list[str]]:
+def parted(
+    store: Store, words: Sequence[str], flags: Mapping[str, str], verb: str, example: str
+) -> tuple[list[str], list[str]]:
     """Names, and what follows the two dashes. Raises UsageError where nothing does: a word is not guessed at."""
     if DASHES not in words:
-        raise UsageError(
-            f"What machinectl {verb} is to do follows two dashes", f"machinectl {verb} <NAME> -- {example}"
-        )
+        raise UsageError(*without_dashes(store, words, flags, verb, example))
     at = list(words).index(DASHES)
     return list(words[:at]), list(words[at + 1 :])
+
+
+def without_dashes(
+    store: Store, words: Sequence[str], flags: Mapping[str, str], verb: str, example: str
+) -> tuple[str, str]:
+    """Cause and hint: the same command line with the dashes before the first word that is no machine."""
+    names = list(takewhile(store.exists, words))
+    valued = flags_of(verb)
+    options = [f"--{name}={value}" if valued[name][1] else f"--{name}" for name, value in flags.items()]
+    order = list(words[len(names) :]) or [example]
+    known = names or "all" in flags or "selector" in flags
+    typed = shlex.join([*options, *names, DASHES, *order]) if known else f"<NAME> {DASHES} {example}"
+    return f"What machinectl {verb} is to do follows two dashes", f"machinectl {verb} {typed}"
 
 
 def timeout_of(flags: Mapping[str, str]) -> float | None:

@@ -105,6 +105,13 @@ def test_create_without_a_driver_names_those_that_there_are() -> None:
         (("certs", "lst"), "Did you mean: machinectl certs ls"),
         (("frobnicate", "box"), "\n  See those there are: machinectl --help"),
         (("create", "-d", "genric", "box"), "machinectl create -d generic"),
+        (("create", "-d", "generic", "--ip-address", "x", "box"), "Did you mean --generic-ip-address? See: "),
+        (("set", "--generic-ssh-port", "22", "ghost"), 'Docker machine "ghost" does not exist\n'),
+        (("set", "ghost", "--generic-ssh-port", "22"), 'Docker machine "ghost" does not exist\n'),
+        (("run", "box", "uname", "-sm"), "follows two dashes\n  machinectl run <NAME> -- uptime"),
+        (("run", "-a", "--group", "-t", "9", "df"), "\n  machinectl run --all --group --timeout=9.0 -- df"),
+        (("docker", "--all", "ps"), "follows two dashes\n  machinectl docker --all -- ps"),
+        (("set", "--generic-ssh-port", "22"), "\n  machinectl set --help <NAME>"),
     ],
 )
 def test_what_was_mistyped_is_told_with_what_was_meant_and_nothing_else(words: tuple[str, ...], hint: str) -> None:
