@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.atomic import read_file
 from machinectl.ssh import dial, system
-from machinectl.ssh.errors import BeyondUs, SSHError
+from machinectl.ssh.errors import BeyondUs, LoginRefused, SSHError
 from machinectl.ssh.hostkeys import HostKeyPolicy, HostKeys
 from machinectl.ssh.known_hosts import HostKey
 from machinectl.ssh.login import log_in
@@ -107,7 +107,14 @@ class Journey:
             raise SSHError(f"The jump hosts of {chosen.host} lead in a circle", f"See: ssh -G {chosen.host}")
         transport = self._open(chosen, judge or self.host_keys, hops, aside=aside)
         credentials = self._credentials.for_jump() if hops else self._credentials
-        log_in(transport, chosen, credentials, self._console)
+        try:
+            log_in(transport, chosen, credentials, self._console)
+        except LoginRefused as exc:
+            if hops:
+                # Keys and passwords that are given are the host's own.
+                machine = "" if aside else (judge or self.host_keys).machine
+                exc.hint = jump_host_hint(chosen, machine)
+            raise
         return transport
 
     def meet(self, chosen: Settings) -> None:
@@ -177,3 +184,10 @@ class Journey:
             jump = dataclasses.replace(jump, proxy_jump=chosen.proxy_jump.rpartition(",")[0])
         transport = self.reach(jump, judge, hops=hops + 1, aside=True)
         return dial.through(transport, chosen, jump.address)
+
+
+def jump_host_hint(chosen: Settings, machine: str) -> str:
+    """What to type where a jump host, which may be a machine, refuses the login."""
+    if machine:
+        return f"It is a jump host. See why: machinectl doctor {machine}"
+    return f"It is a jump host: your SSH configuration says who logs in there, and how. Try: ssh {chosen.login_options}"

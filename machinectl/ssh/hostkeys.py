@@ -69,6 +69,11 @@ class HostKeys:
         self._said: dict[tuple[Settings, HostKey | None], list[Entry]] = {}
 
     @property
+    def machine(self) -> str:
+        """The machine that the keys are judged for, "" if there is none yet."""
+        return self._policy.machine
+
+    @property
     def pinned(self) -> bytes:
         """The machine's known_hosts as it should be from now on."""
         return self._pinned

@@ -29,7 +29,7 @@ from machinectl.machines.jump_hosts import typed
 from machinectl.machines.record import BrokenRecord, Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.ssh.endpoint import Jump, SSHEndpoint
-from machinectl.ssh.errors import HostKeyRefused
+from machinectl.ssh.errors import HostKeyRefused, LoginRefused
 from machinectl.ssh.openssh import openssh_command, way
 from machinectl.ssh.settings import jump_host, settings
 from machinectl.state import State
@@ -139,6 +139,12 @@ class TestBehindAMachine:
         let_in(store, "orion", console)
         assert f"The key of 127.0.0.1:{gate.port} was not known" in console.notes[0]
 
+    def test_a_login_that_it_refuses_is_told_of_it_and_not_of_the_host(self, orion: Store, gate: Sshd) -> None:
+        gate.authorized_keys.write_text("")
+        with pytest.raises(LoginRefused) as raised:
+            let_in(orion, "orion")
+        assert raised.value.hint == "It is a jump host. See why: machinectl doctor gate"
+
     def test_files_go_through_it(self, orion: Store, gate: Sshd, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("a text\n")
         for number, words in enumerate([["scp"], ["--native-ssh", "scp"]]):
@@ -200,6 +206,12 @@ class TestBehindAnotherHost:
         assert by_system(orion, "orion").returncode == 255
         with pytest.raises(HostKeyRefused, match="has changed"):
             let_in(orion, "orion")
+
+    def test_a_login_that_it_refuses_is_told_of_it_and_not_of_the_host(self, orion: Store, gate: Sshd) -> None:
+        gate.authorized_keys.write_text("")
+        with pytest.raises(LoginRefused) as raised:
+            let_in(orion, "orion")
+        assert raised.value.hint.endswith(f"Try: ssh -p {gate.port} {gate.user}@gate")
 
     def test_where_the_users_known_hosts_say_another_key_the_pin_does_not_count(
         self, orion: Store, gate: Sshd, ssh_config: SSHConfig
