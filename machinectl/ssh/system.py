@@ -6,6 +6,7 @@ trust is decided here as everywhere (`hostkeys`): what is pinned is all that thi
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
@@ -117,6 +118,8 @@ class OpenSSH:
         self._directory = directory
         self._instead_of = instead_of
         self._control = directory / "s"
+        # The ssh that runs now; the one that stays in the background is another process.
+        self._running: subprocess.Popen[bytes] | None = None
 
     def meet(self, host_keys: HostKeys) -> None:
         """Have the host's key judged. Raises HostKeyRefused."""
@@ -177,6 +180,8 @@ class OpenSSH:
     def log_in(self, pinned: bytes, *, asks: bool) -> None:
         """Log in, and stay logged in in the background. With `asks`, ssh may ask at the terminal."""
         (self._directory / "known_hosts").write_bytes(pinned)
+        # Nobody waits for the thread of a login that was interrupted: the process may end first.
+        atexit.register(self.leave)
         options = {
             "BatchMode": "no" if asks else "yes",
             "ControlMaster": "yes",
@@ -201,6 +206,7 @@ class OpenSSH:
                 process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
             except OSError as exc:
                 raise self._instead_of from exc
+            self._running = process
             late = (
                 ""
                 if ends(process, errors.fileno(), patience)
@@ -239,6 +245,10 @@ class OpenSSH:
         return self._ask("check")
 
     def leave(self) -> None:
+        """End what logs in, and what stays logged in."""
+        atexit.unregister(self.leave)
+        if self._running and self._running.poll() is None:
+            self._running.kill()
         self._ask("exit")
 
     def _ask(self, what: str) -> bool:

@@ -10,6 +10,7 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -217,6 +218,37 @@ def test_a_login_that_is_broken_off_leaves_no_ssh_behind(newer: Sshd, monkeypatc
     monkeypatch.setattr(system.OpenSSH, "is_alive", interrupted)
     with pytest.raises(KeyboardInterrupt):
         log_in(newer.endpoint)
+
+
+# A program that ends while a thread of its logs in, and prints the process that stays in the background.
+LEAVING = """
+import re, subprocess, sys, threading
+from machinectl.ssh import system
+from machinectl.ssh.endpoint import SSHEndpoint
+from tests.support.sshd import log_in
+logged_in = threading.Event()
+def wait(program):
+    check = program.command(["-o", f"ControlPath={program._control}", "-O", "check"])
+    said = subprocess.run(check, capture_output=True, text=True).stderr
+    print(re.search("pid=([0-9]+)", said)[1], flush=True)
+    logged_in.set()
+    threading.Event().wait()
+system.OpenSSH.is_alive = wait
+host, user, port, key = sys.argv[1:]
+threading.Thread(target=log_in, args=[SSHEndpoint(host, user, int(port), key)], daemon=True).start()
+logged_in.wait()
+"""
+
+
+def test_a_process_that_ends_while_it_logs_in_leaves_no_ssh_behind(newer: Sshd) -> None:
+    where = newer.endpoint
+    words = [sys.executable, "-c", LEAVING, where.host, where.user, str(where.port), where.key]
+    done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
+    with contextlib.suppress(ProcessLookupError):
+        master = os.pidfd_open(int(done.stdout))
+        ended, _, _ = select.select([master], [], [], 30)
+        os.close(master)
+        assert ended
 
 
 @pytest.mark.parametrize("program", ["exec yes >&2", "read -r never"])
