@@ -101,10 +101,10 @@ def test_an_old_algorithm_that_the_systems_ssh_knows_is_named_with_what_has_it_u
     sshd: Sshd, ssh_config: SSHConfig
 ) -> None:
     sshd.configure("KexAlgorithms diffie-hellman-group1-sha1,diffie-hellman-group14-sha1")
-    with pytest.raises(BeyondUs, match="The system's ssh knows diffie-hellman-group1-sha1, and does not use") as caught:
+    with pytest.raises(BeyondUs, match="The system's ssh knows diffie-hellman-group1-sha1, but does not use") as caught:
         log_in(sshd.endpoint)
     assert "nstall" not in caught.value.hint
-    command = caught.value.hint.partition("is used then: ")[2].partition(" >>")[0]
+    command = caught.value.hint.partition("use it: ")[2].partition(" >>")[0]
     ssh_config.write(subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True).stdout)
     with log_in(sshd.endpoint) as session:
         assert session.run("echo in").text == "in"
