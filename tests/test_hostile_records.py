@@ -274,7 +274,7 @@ def test_no_key_is_kept_where_a_group_of_several_may_write(store: Store) -> None
     os.chown(store.root, -1, 65534)
     with pytest.raises(StoreError, match="its group may write to it"):
         added(store, Machine("orion", "none"), {"key.pem": b"secret"})
-    # As with a umask of 002, where everybody has a group of his own.
+    # As with a umask of 002, where every user has a private group.
     os.chown(store.root, -1, os.getegid())
     added(store, Machine("orion", "none"), {"key.pem": b"secret"})
 
@@ -293,7 +293,7 @@ def test_no_key_is_kept_below_what_another_user_can_rename(tmp_path: Path) -> No
     assert refused(opened / "mine" / "store") == f"{opened} is not safe for keys: everybody may write to it"
     (tmp_path / "link").symlink_to(opened)
     assert refused(tmp_path / "link" / "store") == f"{opened} is not safe for keys: everybody may write to it"
-    # In a sticky directory, as /tmp is one, nobody renames what is another user's.
+    # In a sticky directory such as /tmp, nobody can rename another user's files.
     opened.chmod(0o1777)
     added(Store(str(opened / "mine")), Machine("orion", "none"))
     need("true", root=True)
@@ -311,7 +311,7 @@ def test_no_key_is_kept_below_what_another_user_can_rename(tmp_path: Path) -> No
         os.seteuid(0)
 
 
-def test_what_others_may_read_is_closed_and_said_but_for_what_is_not_the_stores(tmp_path: Path) -> None:
+def test_readable_directories_of_the_store_are_closed_with_a_warning(tmp_path: Path) -> None:
     root, other = tmp_path / "store", tmp_path / "other"
     for directory in (root, root / "machines", root / "locks", other):
         directory.mkdir()

@@ -1,4 +1,4 @@
-"""Programs that are fed while they run: what they are given, and what is left of it when they have ended."""
+"""Programs that read input while they run: what they get, and what is cleaned up when they end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BOTH = pytest.mark.parametrize("shared", [True, False])
 
 
 class Said:
-    """What a program has said."""
+    """Collects a program's output."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -43,11 +43,9 @@ def descriptors() -> int:
 
 
 @BOTH
-def test_of_a_program_that_has_ended_nothing_is_left_while_its_input_stays_open(
-    pipe: tuple[int, int], *, shared: bool
-) -> None:
+def test_an_ended_program_leaves_no_descriptor_or_thread(pipe: tuple[int, int], *, shared: bool) -> None:
     given, over = Input(pipe[0], shared=shared), Over()
-    # Whoever reads it, reads on.
+    # Other programs continue to read it.
     assert piped(["true"], Said().hear, over, input=given) == 0
     before = descriptors(), threading.active_count()
     for _ in range(3):
@@ -55,7 +53,7 @@ def test_of_a_program_that_has_ended_nothing_is_left_while_its_input_stays_open(
     assert (descriptors(), threading.active_count()) == before
 
 
-def test_each_gets_all_of_an_input_whenever_it_begins(tmp_path: Path) -> None:
+def test_each_program_gets_all_input_whenever_it_starts(tmp_path: Path) -> None:
     data = os.urandom(3 << 20)
     (tmp_path / "data").write_bytes(data)
     with (tmp_path / "data").open("rb") as file:
@@ -68,7 +66,7 @@ def test_each_gets_all_of_an_input_whenever_it_begins(tmp_path: Path) -> None:
 
 
 @BOTH
-def test_an_input_that_cannot_be_read_is_no_end(tmp_path: Path, *, shared: bool) -> None:
+def test_a_read_error_is_not_the_end_of_input(tmp_path: Path, *, shared: bool) -> None:
     over, failures = Over(), []
     directory = os.open(tmp_path, os.O_RDONLY)
     given = Input(directory, shared=shared)
@@ -85,13 +83,13 @@ def test_an_input_that_cannot_be_read_is_no_end(tmp_path: Path, *, shared: bool)
     assert [failure.cause for failure in failures] == ["Cannot read the input: Is a directory"]
 
 
-def test_no_more_of_an_input_is_read_than_somebody_has_use_for(pipe: tuple[int, int]) -> None:
+def test_input_is_read_ahead_only_within_a_limit(pipe: tuple[int, int]) -> None:
     given = Input(pipe[0], shared=True)
     reader = given.reader()
     os.write(pipe[1], b"first")
     assert reader.read() == b"first"
     os.set_blocking(pipe[1], False)
-    # Until nothing more goes into the pipe and what is read ahead.
+    # Until the pipe and the read-ahead are full.
     total = 0
     stuck = threading.Event()
     while not stuck.wait(0.05):
@@ -103,7 +101,7 @@ def test_no_more_of_an_input_is_read_than_somebody_has_use_for(pipe: tuple[int, 
     given.close()
 
 
-def test_what_takes_its_time_is_left_when_it_is_over() -> None:
+def test_slow_work_is_abandoned_when_it_is_over() -> None:
     over, goes_on, discarded = Over(), threading.Event(), threading.Event()
 
     def work() -> str:
@@ -116,7 +114,7 @@ def test_what_takes_its_time_is_left_when_it_is_over() -> None:
     assert discarded.wait(60)
 
 
-def test_what_is_done_in_time_comes_back_or_fails_as_it_does() -> None:
+def test_work_done_in_time_returns_or_raises() -> None:
     assert Over().unless(lambda: "done", lambda _: None) == "done"
     with pytest.raises(ZeroDivisionError):
         Over().unless(lambda: 1 // 0, lambda _: None)

@@ -87,14 +87,14 @@ def test_each_sentence_is_proved() -> None:
 
 
 def tls_machine(store: Store, url: str, directory: Path, name: str = "orion") -> None:
-    """Have a machine with its own copy of a client's certificates."""
+    """Register a machine with its own copy of a client's certificates."""
     machinectl("rm", "-y", name, store=store.root)
     done = machinectl("create", "-d", "none", "--url", url, "--tls-dir", directory, name, store=store.root)
     assert done.returncode == 0, done.stderr
 
 
 def states(store: Store, name: str = "orion") -> tuple[str, int]:
-    """The state of a machine as `ls` has it, and the status of `docker version`, which `env` pointed at it."""
+    """Return a machine's state in `ls`, and the exit status of `docker version` after `env`."""
     need("docker")
     listed = machinectl("ls", "-f", "{{.State}} {{.Error}}", "--filter", f"name={name}", store=store.root).stdout
     script = f'eval "$({" ".join(COMMAND)} env {name})" && docker version >/dev/null 2>&1'
@@ -224,7 +224,7 @@ def test_keys_and_the_store_are_their_owners_alone(
     for path in (Path(store.root), *Path(store.root).rglob("*")):
         assert not path.stat().st_mode & 0o077, path
     (tmp_path / "read").mkdir()
-    test_hostile_records.test_what_others_may_read_is_closed_and_said_but_for_what_is_not_the_stores(tmp_path / "read")
+    test_hostile_records.test_readable_directories_of_the_store_are_closed_with_a_warning(tmp_path / "read")
 
 
 @proves("It writes nothing to a store that another user can write to, or can replace by renaming a directory above it.")
@@ -339,7 +339,7 @@ def test_a_host_key_is_pinned_and_a_changed_one_refused(
     assert public(sshd.host_keys[0]).split()[1] in pinned
     sshd.log_path.unlink()
     sshd.host_keys = [keygen(tmp_path / "another")]
-    # What the user's own ssh knows does not count.
+    # The keys that the user's own ssh knows do not count.
     ssh_config.known_hosts.write_text(sshd.known())
     for words in (
         ["run", "orion", "--", "true"],
@@ -390,7 +390,7 @@ def test_a_jump_hosts_key_is_checked_first(sshd: Sshd, another_sshd: Sshd, ssh_c
 
 
 def tree(root: Path) -> dict[str, tuple[int, int, bytes]]:
-    """What is below a directory: modes, times and contents."""
+    """Return the modes, times and contents of the files in a directory."""
     found = {path: path.lstat() for path in (root, *root.rglob("*"))}
     return {
         str(path): (there.st_mode, there.st_mtime_ns, path.read_bytes() if path.is_file() else b"")
@@ -421,7 +421,7 @@ def test_a_dry_run_changes_nothing_here(store: Store, tmp_path: Path, words: lis
 
 
 @proves("`tcp` without TLS is for a network where everybody may be root: who registers it is warned.")
-def test_who_registers_a_plain_port_is_warned(store: Store, tmp_path: Path) -> None:
+def test_registering_a_plain_port_warns(store: Store, tmp_path: Path) -> None:
     url = "tcp://127.0.0.1:2375"
     old = OldStore(tmp_path / "old")
     old.add("fourth", "none", {"URL": url})
@@ -495,7 +495,7 @@ def test_a_record_of_somebody_elses_is_only_read(store: Store, tmp_path: Path) -
 @proves(
     "What lies in the place of a record, a certificate or a key and is no regular file, or has no end, is not read."
 )
-def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
     test_strange_files.test_in_place_of_a_record_it_is_a_row_and_the_other_machines_still_list(
         Store(str(tmp_path / "store")), tmp_path
     )

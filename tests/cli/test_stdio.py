@@ -1,4 +1,4 @@
-"""Saying never breaks doing: work goes on where nobody reads what is said of it, or where that cannot be written."""
+"""Work on a machine continues if its output is not read or cannot be written."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.support.sshd import Sshd
 
 NONE = ("create", "-d", "none", "--url", "tcp://127.0.0.1:1")
-# What changes this computer; {port} is a host's with SSH.
+# Command lines that change this computer; {port} is the SSH port of a host.
 WORK: dict[str, tuple[str, ...]] = {
     "create": (*NONE, "--label", "rack=7", "new"),
     "create, of a host": (
@@ -70,7 +70,7 @@ hosts:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory with a store of two machines, and what else is at hand; it is to be copied."""
+    """Return a directory to copy, with a store of two machines and the files that the command lines need."""
     place = tmp_path / "place"
     place.mkdir()
     monkeypatch.chdir(place)
@@ -90,7 +90,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def left_by(place: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], kind: str) -> tuple[Any, ...]:
-    """The exit status of a command line, and all that there is afterwards."""
+    """Return the exit status of a command line, and all files afterwards."""
     copy = place.with_name("copy")
     shutil.copytree(place, copy, symlinks=True)
     monkeypatch.chdir(copy)
@@ -103,13 +103,13 @@ def left_by(place: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 
 
 def content(path: Path) -> str:
-    """A file's text, without what each run makes anew."""
+    """Return a file's text, without the parts that differ in every run."""
     return "" if path.is_dir() or path.suffix == ".pem" else re.sub(NOW, "now", path.read_text())
 
 
 @pytest.mark.usefixtures("ssh_config")
 @pytest.mark.parametrize("work", WORK)
-def test_work_leaves_the_same_and_ends_the_same_where_nothing_can_be_said(
+def test_work_ends_the_same_if_its_output_cannot_be_written(
     place: Path, monkeypatch: pytest.MonkeyPatch, sshd: Sshd, work: str
 ) -> None:
     words = tuple(word.format(port=sshd.port) for word in WORK[work])
@@ -118,16 +118,16 @@ def test_work_leaves_the_same_and_ends_the_same_where_nothing_can_be_said(
         assert other == usual
 
 
-def test_each_verb_is_one_that_works_or_one_that_prints() -> None:
+def test_each_verb_either_works_or_prints() -> None:
     known = {*VERBS, *(f"{group} {name}" for group, name in of_groups())}
     assert known >= PRINTING | RELAYING
-    # By hand, in other tests, or not without a host.
+    # Tested elsewhere, or impossible without a host.
     elsewhere = {"certs issue", "context import", "docker-plugin uninstall", "kill", "mount", "restart", "scp", "start"}
     elsewhere |= {"swarm init", "swarm join", "swarm leave", "certs", "context", "docker-plugin", "fleet", "swarm"}
     assert {*WORK, *PRINTING, *RELAYING, *elsewhere} >= known
 
 
-def test_of_a_real_process_stderr_that_nobody_reads_is_no_error(tmp_path: Path) -> None:
+def test_a_real_process_survives_an_unread_stderr(tmp_path: Path) -> None:
     for at, redirection in enumerate(("2>&-", "2>/dev/full", ">&- 2>&-", ">/dev/full 2>&1")):
         words = ["create", "-d", "none", "--url", "tcp://127.0.0.1:2375", f"box{at}"]
         command = ["sh", "-c", f'"$@" {redirection}', "sh", *COMMAND, "-s", str(tmp_path), *words]
@@ -135,7 +135,7 @@ def test_of_a_real_process_stderr_that_nobody_reads_is_no_error(tmp_path: Path) 
         assert (tmp_path / "machines" / f"box{at}" / "machine.json").exists()
 
 
-def test_a_node_is_put_back_where_nobody_reads_that(store: Store) -> None:
+def test_a_drained_node_is_active_again_if_nobody_reads_stderr(store: Store) -> None:
     with engines(store, "m1", "m2") as swarms:
         dict(Roles({"m1": "manager", "m2": "manager"}).form(store, Quiet(), Joining(Access(), "192.0.2.7")))
         for kind in KINDS:
@@ -150,7 +150,7 @@ def test_a_node_is_put_back_where_nobody_reads_that(store: Store) -> None:
             assert swarms.availability("m2") == "active"
 
 
-def test_what_only_prints_ends_early(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_printing_verb_ends_early(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     added(store, Machine("orion", "none", url="unix:///x.sock"))
     lines = [
         ("ls",),
@@ -169,7 +169,7 @@ def test_what_only_prints_ends_early(store: Store, capsys: pytest.CaptureFixture
         assert "Cannot write the output: No space left on device" in capsys.readouterr().err
 
 
-def test_work_says_once_that_its_results_cannot_be_written(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_work_warns_once_of_unwritable_output(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("orion", "rigel"):
         added(store, Machine(name, "none", url="unix:///x.sock"))
     with streams(out=FULL):
@@ -178,7 +178,7 @@ def test_work_says_once_that_its_results_cannot_be_written(store: Store, capsys:
     assert store.names() == []
 
 
-def test_a_pipe_that_breaks_elsewhere_is_no_reader_that_has_gone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_pipe_elsewhere_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     def work() -> None:
         with opened(BROKEN) as pipe:
             os.write(pipe.fileno(), b"data")
@@ -187,7 +187,7 @@ def test_a_pipe_that_breaks_elsewhere_is_no_reader_that_has_gone(capsys: pytest.
     assert "BrokenPipeError" in capsys.readouterr().err
 
 
-def test_a_stream_that_another_program_made_a_nonblocking_one_takes_everything() -> None:
+def test_a_non_blocking_stream_loses_nothing() -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     script = "import sys\nfrom machinectl.cli import stdio\nstdio.open_streams()\nprint('x' * 1_000_000)\n"

@@ -1,4 +1,4 @@
-"""What many machines say, as it is printed: how much of it is held back, and that none is lost unsaid."""
+"""How the output of many machines is printed: how much is held back, and that none is lost without a warning."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PIECE = b"0123456789abcde\n" * (1 << 12)
 
 @pytest.fixture
 def little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A directory for temporary files in which none can grow beyond a megabyte."""
+    """Return a TMPDIR where no file can grow beyond a megabyte."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
@@ -48,7 +48,7 @@ def test_grouped_lines_of_two_are_apart(capsysbinary: pytest.CaptureFixture[byte
     assert capsysbinary.readouterr() == (lines_of("b", len(PIECE)) + lines_of("a", 2 * len(PIECE)), b"")
 
 
-def test_grouped_what_is_too_much_to_hold_back_is_printed_as_it_comes(
+def test_grouped_output_beyond_the_limit_is_printed_as_it_comes(
     capsysbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     printer = Grouped(["a"])
@@ -62,7 +62,7 @@ def test_grouped_what_is_too_much_to_hold_back_is_printed_as_it_comes(
     assert capsysbinary.readouterr().out == lines_of("a", len(PIECE))
 
 
-def test_grouped_without_room_it_is_printed_as_it_comes_and_the_directory_named(
+def test_grouped_output_without_room_is_printed_as_it_comes(
     capsysbinary: pytest.CaptureFixture[bytes], little_room: str
 ) -> None:
     printer = Grouped(["a"])
@@ -75,7 +75,7 @@ def test_grouped_without_room_it_is_printed_as_it_comes_and_the_directory_named(
     )
 
 
-def test_as_json_each_is_printed_when_it_ends_and_what_is_too_much_is_cut(
+def test_json_is_printed_when_each_machine_ends_and_cut_at_the_limit(
     capsysbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     printer = AsJSON(["a", "b"])
@@ -87,9 +87,7 @@ def test_as_json_each_is_printed_when_it_ends_and_what_is_too_much_is_cut(
         assert (found["Name"], len(found["Stdout"]), found["Truncated"]) == (name, MOST_IN_JSON, name == "b")
 
 
-def test_as_json_without_room_it_says_that_it_is_cut_and_where(
-    capsysbinary: pytest.CaptureFixture[bytes], little_room: str
-) -> None:
+def test_json_without_room_is_cut_with_a_warning(capsysbinary: pytest.CaptureFixture[bytes], little_room: str) -> None:
     printer = AsJSON(["a"])
     say(printer, "a", 2 << 20)
     printer.ended(Ended("a", 0, None, 1))
@@ -100,7 +98,7 @@ def test_as_json_without_room_it_says_that_it_is_cut_and_where(
     assert f"is cut: it cannot be kept in {little_room}: ".encode() in err
 
 
-def test_as_json_any_bytes_come_through(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_json_keeps_any_bytes(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     printer = AsJSON(["a"])
     data = bytes(range(256)) * 100
     printer.said(Said("a", data, True))

@@ -378,7 +378,7 @@ def test_why_no_swarm_can_be_is_told_once(store: Store) -> None:
     assert "A swarm of workers alone cannot be" in str(results[0].error)
 
 
-def test_machines_that_are_gone_and_form_a_loop_are_an_error_that_names_it(store: Store, tmp_path: Path) -> None:
+def test_a_loop_of_machines_to_remove_is_an_error_that_names_it(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "fleet.yaml"
     file.write_text("hosts: {}\n")
     for name, jump in (("a", "machine:b"), ("b", "machine:a"), ("c", "machine:a")):

@@ -1,4 +1,4 @@
-"""Many machines at once in a process that may have no more files open than macOS lets it: 256."""
+"""Many machines at once with macOS's limit of open files, 256."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ def test_hundreds_are_made_and_asked_at_once(store: Store, tmp_path: Path) -> No
         file.write_text(f"defaults: {{driver: none, no-tls: true}}\nhosts:\n{hosts}")
         applied = with_few_files(store, "apply", "-f", file, "--parallel", str(MANY))
         assert (applied.returncode, applied.stdout) == (0, f"Apply: {MANY} created\n"), applied.stderr
-        # Some need more than the usual ten seconds on a machine that is busy.
+        # A busy computer may need more than the usual ten seconds.
         listed = with_few_files(store, "ls", "-t", "60", "--format", "{{.State}} {{.Error}}")
     assert (listed.returncode, set(listed.stdout.splitlines())) == (0, {"Running "})

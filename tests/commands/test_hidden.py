@@ -1,4 +1,4 @@
-"""What a variable of a fleet's file holds is in nothing that `plan` and `apply` print, whatever is wrong with it."""
+"""`plan` and `apply` never print the value of a variable, whatever is wrong with it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ KEYS = [
 
 
 def values(directory: Path) -> list[str]:
-    """What a variable may hold: texts, and paths that are there and are not what they are taken for."""
+    """Return values of a variable: texts, and existing paths of the wrong kind."""
     there = directory / SECRET
     there.mkdir()
     for file in ("ca.pem", "cert.pem", "key.pem"):
@@ -65,7 +65,7 @@ def file_with(path: Path, driver: str, key: Key) -> None:
 
 
 def said(store: Store) -> str:
-    """All that `plan` and `apply` say of the file here, also as JSON."""
+    """Return all output of `plan` and `apply` for the file here, JSON too."""
     console = Quiet()
     found: list[str] = []
 
@@ -84,7 +84,7 @@ def said(store: Store) -> str:
 
 
 @pytest.mark.parametrize(("driver", "key"), KEYS, ids=[f"{driver} {key.name}" for driver, key in KEYS])
-def test_what_a_variable_holds_is_in_nothing_that_is_said(
+def test_no_output_shows_a_variables_value(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driver: str, key: Key
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -104,7 +104,7 @@ def test_what_a_variable_holds_is_in_nothing_that_is_said(
 
 
 def there(store: Store, driver: str, key: Key, value: str) -> None:
-    """A machine that was made from the file when the variable had this value."""
+    """Add a machine that was made from the file when the variable had this value."""
     for name in store.names():
         with store.writing(name) as held:
             held.remove()
@@ -120,7 +120,7 @@ def there(store: Store, driver: str, key: Key, value: str) -> None:
     added(store, machine)
 
 
-def test_the_place_of_a_path_from_a_variable_is_told_in_its_stead(store: Store, tmp_path: Path) -> None:
+def test_a_path_from_a_variable_is_shown_by_its_place(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "fleet.yaml"
     file.write_text(
         "hosts:\n"

@@ -791,7 +791,7 @@ def contexts() -> list[str]:
     return subprocess.run(listed, capture_output=True, check=True, text=True).stdout.split()
 
 
-def test_an_engine_that_was_off_has_its_certificates_by_a_second_run(store: Store, old: OldStore) -> None:
+def test_a_second_import_brings_the_certificates_of_an_engine_that_was_off(store: Store, old: OldStore) -> None:
     old.add("nas", "none", {"URL": "tcp://nas.lan:2376"})
     old.add("plain", "none", {"URL": "tcp://192.0.2.8:2375"})
     first = Run(store, old)
@@ -806,7 +806,7 @@ def test_an_engine_that_was_off_has_its_certificates_by_a_second_run(store: Stor
     assert Run(store, old).became["nas"].remarks == ()
 
 
-def test_the_key_of_docker_machines_ca_is_used_where_it_is_and_never_copied(store: Store, old: OldStore) -> None:
+def test_docker_machines_ca_key_is_used_in_place_and_never_copied(store: Store, old: OldStore) -> None:
     old.add_host("web", KEY)
     Run(store, old)
     done = machinectl("certs", "import", "--force", "web", old.root / "certs", store=store.root)
@@ -823,7 +823,7 @@ def test_the_key_of_docker_machines_ca_is_used_where_it_is_and_never_copied(stor
         renewed(machine, have, Renewal())
 
 
-def test_a_key_of_the_users_own_is_copied_and_that_is_said(store: Store, old: OldStore, tmp_path: Path) -> None:
+def test_copying_the_users_own_key_is_reported(store: Store, old: OldStore, tmp_path: Path) -> None:
     (tmp_path / "id_ed25519").write_bytes(KEY)
     (old.add_host("web", KEY, state={"SSHKeyPath": str(tmp_path / "id_ed25519")}) / "id_rsa").unlink()
     run = Run(store, old)

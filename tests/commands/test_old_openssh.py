@@ -1,4 +1,4 @@
-"""With OpenSSH 7.4, and with any other ssh that reads what we wrote for this one."""
+"""OpenSSH 7.4, and any other ssh that reads the file that we wrote for this one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
     from tests.support.sshd import SSHConfig, Sshd
 
-# An admin's own, for an option of another computer's ssh.
+# An admin's, for an option that another computer's ssh has.
 OWN = "IgnoreUnknown UseKeychain\nUseKeychain yes\n"
 
 
@@ -39,7 +39,7 @@ def ssh(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def over_ssh(store: Store, name: str, sshd: Sshd) -> None:
-    """A machine whose engine is reached by ssh://; whether there is one does not matter here."""
+    """Add a machine with an ssh:// URL; it needs no engine."""
     register(store, name, sshd)
     with store.writing(name) as held:
         held.machine.url, held.machine.tls = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}", False
@@ -48,7 +48,7 @@ def over_ssh(store: Store, name: str, sshd: Sshd) -> None:
 
 @pytest.fixture
 def old_openssh(tmp_path: Path) -> str:
-    """A PATH on which ssh is 7.4's."""
+    """Return a PATH where ssh is 7.4's."""
     install(tmp_path / "7.4", str(shutil.which("ssh")))
     return f"{tmp_path / '7.4'}:{os.environ['PATH']}"
 
@@ -60,7 +60,7 @@ def test_each_option_that_we_write_is_one_of_7_4_or_has_its_version() -> None:
 
 
 @pytest.mark.usefixtures("old_ssh")
-def test_with_openssh_7_4_all_that_goes_by_ssh_works(store: Store, sshd: Sshd, tmp_path: Path) -> None:
+def test_everything_over_ssh_works_with_openssh_7_4(store: Store, sshd: Sshd, tmp_path: Path) -> None:
     register(store, "orion", sshd)
     over_ssh(store, "far", sshd)
 
@@ -85,7 +85,7 @@ def test_with_openssh_7_4_all_that_goes_by_ssh_works(store: Store, sshd: Sshd, t
     assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
 
 
-def test_with_openssh_7_4_what_paramiko_cannot_do_is_left_to_it(sshd: Sshd, old_ssh: SSHConfig) -> None:
+def test_openssh_7_4_does_what_paramiko_cannot(sshd: Sshd, old_ssh: SSHConfig) -> None:
     sshd.configure("Ciphers chacha20-poly1305@openssh.com")
     # Of the host's keys another one is known than the first.
     old_ssh.known_hosts.write_text(sshd.known(1))
@@ -95,7 +95,7 @@ def test_with_openssh_7_4_what_paramiko_cannot_do_is_left_to_it(sshd: Sshd, old_
 
 
 @pytest.mark.usefixtures("ssh_config")
-def test_the_file_that_is_kept_is_read_by_any_ssh_and_keeps_what_the_user_has_it_ignore(
+def test_any_ssh_reads_the_file_which_repeats_the_users_ignoreunknown(
     store: Store, sshd: Sshd, tmp_path: Path, old_openssh: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(store, "orion", sshd)
@@ -111,14 +111,14 @@ def test_the_file_that_is_kept_is_read_by_any_ssh_and_keeps_what_the_user_has_it
         monkeypatch.setenv("PATH", path)
         for host in ("elsewhere", "orion"):
             assert ssh("-F", own, "-T", "-G", host).stderr == ""
-    # A new one of theirs is taken over by the next command that reads machines.
+    # The next command that reads machines takes over the user's new one.
     own.write_text(f"{written.stdout}IgnoreUnknown UseKeychain,Later\nLater yes\n")
     assert "Bad configuration option: later" in ssh("-F", own, "-G", "elsewhere").stderr
     assert machinectl("inspect", "orion", store=store.root).returncode == 0
     assert ssh("-F", own, "-G", "elsewhere").returncode == 0
 
 
-def test_what_the_user_has_ssh_ignore_holds_for_our_commands(store: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
+def test_our_commands_respect_the_users_ignoreunknown(store: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
     register(store, "orion", sshd)
     ssh_config.write(OWN)
     done = machinectl("run", "orion", "--", "echo in", store=store.root)
@@ -126,13 +126,13 @@ def test_what_the_user_has_ssh_ignore_holds_for_our_commands(store: Store, sshd:
 
 
 @pytest.mark.usefixtures("ssh_config")
-def test_no_command_of_the_users_makes_a_changed_key_good(
+def test_no_known_hosts_command_makes_a_changed_key_good(
     store: Store, sshd: Sshd, tmp_path: Path, ssh_config: SSHConfig
 ) -> None:
     register(store, "orion", sshd)
     over_ssh(store, "far", sshd)
     assert machinectl("ssh-config", "--write", store=store.root).returncode == 0
-    # It says of any key that it is right.
+    # It accepts every key.
     command = f"Include {store.root}/ssh_config\nKnownHostsCommand /bin/echo %H %t %K\n"
     ssh_config.write(command)
     sshd.host_keys = [keygen(sshd.directory / "another")]
@@ -171,7 +171,7 @@ def test_a_file_of_an_earlier_version_is_repaired_by_the_next_command_that_reads
     assert path.stat().st_mtime_ns == before
 
 
-def test_what_an_upgraded_ssh_knows_is_added_to_the_file(
+def test_options_that_an_upgraded_ssh_knows_are_added_to_the_file(
     store: Store, sshd: Sshd, old_openssh: str, ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(store, "orion", sshd)
@@ -187,7 +187,7 @@ def test_what_an_upgraded_ssh_knows_is_added_to_the_file(
 
 
 @pytest.mark.usefixtures("ssh_config")
-def test_a_store_that_was_moved_has_its_file_written_again(store: Store, sshd: Sshd, tmp_path: Path) -> None:
+def test_the_file_of_a_moved_store_is_rewritten(store: Store, sshd: Sshd, tmp_path: Path) -> None:
     register(store, "orion", sshd)
     machinectl("ssh-config", "--write", store=store.root)
     moved = tmp_path / "moved"
@@ -196,7 +196,7 @@ def test_a_store_that_was_moved_has_its_file_written_again(store: Store, sshd: S
     text = (moved / "ssh_config").read_text()
     assert store.root not in text
     assert str(moved / "machines" / "orion" / "known_hosts") in text
-    # Another way to the same place is no reason to write it.
+    # Another path to the same store is no reason to rewrite it.
     (tmp_path / "link").symlink_to(moved)
     machinectl("inspect", "orion", store=tmp_path / "link")
     assert (moved / "ssh_config").read_text() == text

@@ -146,7 +146,7 @@ def test_what_was_done_is_told_as_docker_machine_does(capfdbinary: pytest.Captur
 
 
 class Card:
-    """A host that prints its network card's address; its own is not to be switched off by tests."""
+    """A host that prints a MAC address. The real one must not be switched off by tests."""
 
     def __init__(self, mac: str) -> None:
         self.mac = mac
@@ -156,9 +156,7 @@ class Card:
         return Result(0, self.mac.encode(), b"")
 
 
-def test_what_wakes_a_host_is_learnt_before_it_is_shut_down_and_else_it_is_asked_about(
-    store: Store, use: Callable[[StandIn], None]
-) -> None:
+def test_stop_reads_the_mac_address_first_or_asks(store: Store, use: Callable[[StandIn], None]) -> None:
     way = SSHEndpoint(HERE)
     use(StandIn(way, switch=False, takes_mac=True))
     add(store, "a")

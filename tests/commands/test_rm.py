@@ -129,9 +129,7 @@ def test_of_a_host_that_may_never_come_back_it_is_said_how_to_forget_it(store: S
     assert removed(store) == "orion\n"
 
 
-def test_a_removed_machine_is_never_a_live_one_again_also_where_its_purge_is_interrupted(
-    store: Store, tmp_path: Path
-) -> None:
+def test_an_interrupted_purge_leaves_a_removed_machine_removed(store: Store, tmp_path: Path) -> None:
     machine = Machine("orion", "generic", url="tcp://127.0.0.1:1", tls=True)
     machine.changes = CHANGES
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -92,7 +92,7 @@ def test_what_is_piped_in_is_given_to_all_whoever_reads_it(fleet: Store, way: tu
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_one_machine_is_given_all_of_a_large_input_wherever_there_is_no_room(
+def test_a_single_machine_gets_all_input_without_room_in_tmpdir(
     fleet: Store, way: tuple[str, ...], tmp_path: Path
 ) -> None:
     done = given_large(fleet, tmp_path, *way, "run", "vega", "--", "cksum")
@@ -101,10 +101,8 @@ def test_one_machine_is_given_all_of_a_large_input_wherever_there_is_no_room(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_input_that_cannot_be_kept_for_all_is_no_success_and_no_end(
-    fleet: Store, way: tuple[str, ...], tmp_path: Path
-) -> None:
-    # What sees the end of its input would go on to say so.
+def test_a_run_fails_if_its_input_cannot_be_kept(fleet: Store, way: tuple[str, ...], tmp_path: Path) -> None:
+    # A command that sees the end of its input would print this.
     done = given_large(fleet, tmp_path, *way, "run", "rigel", "vega", "--", "cat >/dev/null; echo whole")
     assert (done.returncode, done.stdout) == (255, b"")
     assert f"Cannot keep the input for all machines in {tmp_path}: ".encode() in done.stderr
@@ -116,7 +114,7 @@ LARGE = b"a line of an input\n" * (1 << 18)
 
 
 def given_large(store: Store, directory: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """A command line with a large input, and room for a part of it in TMPDIR."""
+    """Run a command line with a large input, and room for a part of it in TMPDIR."""
     return subprocess.run(
         limited("-f 2048", [*COMMAND, *arguments]),
         env={**os.environ, "MACHINE_STORAGE_PATH": store.root, "TMPDIR": str(directory)},
@@ -208,7 +206,7 @@ def test_as_json_it_is_an_object_for_each_machine(fleet: Store) -> None:
     assert "has no SSH" in plain["Error"]
 
 
-def test_a_thousand_hosts_need_no_more_files_than_macos_lets_a_process_have(fleet: Store, tmp_path: Path) -> None:
+def test_a_thousand_hosts_fit_into_the_open_file_limit_of_macos(fleet: Store, tmp_path: Path) -> None:
     """And none for those that have ended, while there may be input. Their ssh runs the command right here."""
     model = fleet.directory("vega")
     for number in range(1000):
@@ -323,7 +321,7 @@ def test_when_the_time_is_over_the_commands_on_the_hosts_are_ended(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_time_is_over_also_while_output_flows_and_while_nobody_reads_it(
+def test_the_timeout_works_while_output_flows_or_nobody_reads(
     fleet: Store, way: tuple[str, ...], tmp_path: Path
 ) -> None:
     ended = tmp_path / "ended"
@@ -334,13 +332,13 @@ def test_the_time_is_over_also_while_output_flows_and_while_nobody_reads_it(
         said, errors = process.communicate()
         assert process.returncode == 124
         assert b"vega (timed out)" in errors
-    # What had come by then is whole.
+    # The output before that is whole.
     lines = said.splitlines()
     assert lines == [b"vega | %d" % (number % 1000 + 1) for number in range(len(lines) - 1)] + lines[-1:]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_host_that_is_silent_takes_no_longer_than_the_time_there_is(fleet: Store, way: tuple[str, ...]) -> None:
+def test_the_timeout_works_for_a_silent_host(fleet: Store, way: tuple[str, ...]) -> None:
     with servers.serving(servers.silent) as port:
         machine = fleet.read("vega")
         with fleet.writing("vega") as held:
@@ -406,18 +404,18 @@ def test_a_command_that_a_signal_ends_says_so_and_has_its_status(fleet: Store, w
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_with_its_shell_killed_too_it_is_no_connection_that_was_lost(fleet: Store, way: tuple[str, ...]) -> None:
+def test_a_killed_shell_is_not_a_lost_connection(fleet: Store, way: tuple[str, ...]) -> None:
     done = machinectl(*way, "run", "vega", "--", "echo begun; kill -9 0", store=fleet.root)
     assert done.stdout == "vega | begun\n"
     assert "lost" not in done.stderr
-    # The system's ssh does not tell the signal that it is told (exit-signal).
+    # The system's ssh does not report the signal (exit-signal).
     assert done.returncode == (137 if way else 255)
 
 
 @pytest.mark.parametrize("odd", ["256", "7" * 5000])
 def test_no_status_of_a_host_hides_what_fails_elsewhere(fleet: Store, sshd: Sshd, another_sshd: Sshd, odd: str) -> None:
     register(fleet, "odd", another_sshd)
-    # It tells another status than that of the command, which is 0 there.
+    # The host reports another status than the command's, which is 0.
     another_sshd.configure(f'ForceCommand sh -c "$SSH_ORIGINAL_COMMAND" | sed -u "s/:0$/:{odd}/"')
     fails = f'case $SSH_CONNECTION in *" {sshd.port}") exit 3; esac'
     done = machinectl("run", "odd", "vega", "--", fails, store=fleet.root)

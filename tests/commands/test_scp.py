@@ -190,7 +190,7 @@ def test_a_computer_without_ssh_copies_all_the_same(orion: Store, tmp_path: Path
     assert (tmp_path / "there").read_text() == "a text\n"
 
 
-def test_nothing_waits_for_work_on_a_machine_whose_key_is_known(orion: Store, tmp_path: Path) -> None:
+def test_a_copy_does_not_wait_for_other_work_if_the_key_is_known(orion: Store, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a text\n")
     # As a `provision` of many minutes would hold it.
     with orion.writing("orion"):
@@ -518,7 +518,7 @@ def test_a_download_is_never_in_memory(orion: Store, tmp_path: Path) -> None:
     assert int((tmp_path / "memory").read_text()) < 100 << 10
 
 
-def test_what_a_path_here_cannot_be_is_one_line_and_no_bug(orion: Store, tmp_path: Path) -> None:
+def test_an_impossible_local_path_is_an_error_of_one_line(orion: Store, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a text\n")
     (tmp_path / "b").write_text("a text\n")
     (tmp_path / "loop").symlink_to("loop")
@@ -550,7 +550,7 @@ def test_a_pipe_gets_the_pieces_in_their_order(tmp_path: Path) -> None:
     os.close(reading)
 
 
-def test_a_shell_that_talks_before_sftp_is_told(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
+def test_output_of_a_start_up_file_before_sftp_is_explained(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
     sshd.configure("Subsystem sftp echo Welcome to this host")
     done = machinectl("--native-ssh", "scp", "orion:file", tmp_path, store=orion.root)
     assert done.returncode == 255
@@ -572,7 +572,7 @@ def test_an_interruption_does_not_wait_for_a_silent_server(orion: Store, sshd: S
     assert list((tmp_path / "back").iterdir()) == []
 
 
-def test_what_an_interruption_waits_for_is_ended_before_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_after_an_interruption_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_sftp, "PATIENCE", 0.01)
     interruption, abandoned = Interruption(), threading.Event()
 

@@ -205,7 +205,7 @@ def test_a_host_that_cannot_be_reached_is_255(orion: Store, sshd: Sshd, way: tup
     assert len(done.stderr.splitlines()) == 2
 
 
-def test_a_host_that_is_not_found_is_told_with_what_to_type(store: Store, sshd: Sshd) -> None:
+def test_an_unknown_host_name_has_a_hint(store: Store, sshd: Sshd) -> None:
     register(store, "orion", sshd)
     with store.writing("orion") as held:
         held.machine.driver_state = held.machine.driver_state.replace(sshd.host, "nowhere.invalid")
@@ -237,7 +237,7 @@ def test_a_login_that_is_refused_is_told_with_what_to_type(orion: Store, sshd: S
         ("-o", True),
     ],
 )
-def test_an_ssh_that_goes_to_the_background_is_left_its_stderr(words: str, goes: bool) -> None:
+def test_an_ssh_in_the_background_keeps_its_stderr(words: str, goes: bool) -> None:
     assert goes_to_the_background(words.split()) is goes
 
 

@@ -190,7 +190,7 @@ def test_docker_machines_tutorial_for_swarm_is_typed_with_our_name_on_hosts_in_u
         began = {name: in_use(host) for name, host in hosts.items()}
         for name in ("m1", "m2"):
             cli.ok(*generic(hosts[name], user="root", name=name))
-        # Killed while live-restore is borrowed: it is on record, and the next run gives it back.
+        # Killed while live-restore is on: that is recorded, and the next run restores it.
         create = cli.start(*generic(hosts["m3"], user="root", name="m3"))
         create.until("Configuring the engine")
         create.kill(signal.SIGKILL)

@@ -549,7 +549,7 @@ def test_names_are_not_compared_with_all_patterns(monkeypatch: pytest.MonkeyPatc
     several = " ".join(f"p{n}-* !q{n}-*" for n in range(count))
     found = ssh_config.parse("\n".join([*lines, f"Host * {several}\nIdentityFile k"]), "config", Notes())
     assert [(host.user, host.port, host.key) for host in found] == [(f"u{n}", str(n), "k") for n in range(count)]
-    # Each name with the patterns that have their literal part in common with it.
+    # Each name is matched only against patterns that share a literal part with it.
     assert compared < 20 * count
 
 
@@ -567,7 +567,7 @@ def test_a_file_that_is_long_and_odd_is_looked_through_once() -> None:
     }
 
 
-# What a file may hold that was never meant to be shown, in each place where one could be read.
+# Secrets that a file may hold, in each place where a file could be read.
 SECRET = "hunter2"
 NOT_FOREIGN = (
     "root:$y$hunter2:19000:0:99999:7:::",

@@ -203,7 +203,7 @@ def test_an_engine_that_did_not_run_before_is_stopped_again(fresh_host: FreshHos
     assert files(bench.host) == etc
 
 
-def test_an_engine_that_could_not_start_before_is_put_back_to_that(fresh_host: FreshHost, store: Store) -> None:
+def test_purge_restores_a_configuration_that_dockerd_refuses(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
     # The unit has -H fd://, and dockerd refuses both.
     complaint = "both as a flag and in the configuration file: hosts"

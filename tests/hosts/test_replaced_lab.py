@@ -1,4 +1,4 @@
-"""An engine is not installed where its package would push another one out; real package managers say so beforehand."""
+"""An engine is not installed if its package would remove another one; real package managers simulate it first."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Description: container runtime
 END
 dpkg-deb -b /tmp/p /tmp/p.deb && dpkg -i /tmp/p.deb
 """
-# A package of the engine that takes containerd.io's place, as containerd.io takes that of containerd.
+# A package of the engine that replaces containerd.io, as containerd.io replaces containerd.
 RPM = """
 spec() {
     printf 'Name: %s\\nVersion: %s\\nRelease: 1\\nSummary: x\\nLicense: x\\nBuildArch: noarch\\n%s\\n' "$1" "$2" "$3"

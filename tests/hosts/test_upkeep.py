@@ -57,7 +57,7 @@ def test_containers_are_kept_by_a_reload_first_and_the_record_knows_before_the_h
 
 
 @pytest.mark.parametrize("failure", [None, MachineError("it fails", "try again"), KeyboardInterrupt()])
-def test_what_was_borrowed_is_on_record_until_it_is_given_back(
+def test_live_restore_is_recorded_until_it_is_restored(
     store: Store, machine: Machine, failure: BaseException | None
 ) -> None:
     host, console = RecordedHost("docker-with-a-container"), Quiet()

@@ -1,4 +1,4 @@
-"""What a lab says of itself, without a host."""
+"""The lab's own reports, without a host."""
 
 from __future__ import annotations
 

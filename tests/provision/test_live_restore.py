@@ -31,7 +31,7 @@ def host(name: str, **other: Any) -> Facts:
 
 
 def used(text: bytes | None, *, on: bool = False, **other: Any) -> Facts:
-    """A host with a container, and with this daemon.json."""
+    """Return the facts of a host with a container and this daemon.json."""
     there = host("docker-with-a-container", **other)
     files = {} if text is None else {DAEMON_JSON: File("644", 0, 0, text)}
     return replace(there, files=files, info={**there.info, "LiveRestoreEnabled": on} if there.info else {})
@@ -44,20 +44,20 @@ def with_config(facts: Facts, **keys: Any) -> Facts:
 
 
 def written(decision: Decision) -> Any:
-    """daemon.json as the decision has it in the end."""
+    """Return daemon.json after the decision."""
     config = decision.after.config
     return json.loads(config.content) if config else None
 
 
 def told(decision: Decision) -> Any:
-    """daemon.json as the engine is told to read it."""
+    """Return daemon.json when the engine reloads."""
     lines = decision.job.files["manifest"].decode().splitlines()
     at = [line.split(" ", 1)[1] for line in lines].index(DAEMON_JSON)
     return json.loads(decision.job.files[str(at + 1)])
 
 
 def carried_out(facts: Facts, target: Target, changes: Sequence[Change] = ()) -> tuple[list[Decision], Facts, Any]:
-    """What provisioning does to an engine that is there: the decisions, the host afterwards, and the record."""
+    """Provision an installed engine; return the decisions, the host's facts afterwards, and the record."""
     done: list[Decision] = []
     for decide in (live_restore.borrow, configuration.configure, lambda *given: live_restore.give_back(*given[:2])):
         decision = decide(facts, recorded(target, changes))
@@ -68,7 +68,7 @@ def carried_out(facts: Facts, target: Target, changes: Sequence[Change] = ()) ->
 
 
 @pytest.mark.parametrize("text", [None, b'{"debug":true}', b'{"live-restore":false}'])
-def test_what_was_borrowed_for_a_restart_is_given_back(text: bytes | None) -> None:
+def test_live_restore_is_restored_after_a_restart(text: bytes | None) -> None:
     there = used(text)
     (borrowed, configured, given_back), after, changes = carried_out(there, TARGET)
     assert of_kind(borrowed.changes, LiveRestoreHeld)
@@ -87,13 +87,13 @@ def test_what_was_borrowed_for_a_restart_is_given_back(text: bytes | None) -> No
     assert live_restore.give_back(after, recorded(TARGET, changes)) is None
 
 
-def test_who_has_it_keeps_it() -> None:
+def test_a_host_that_had_it_on_keeps_it() -> None:
     done, after, _ = carried_out(used(b'{"live-restore": true}', on=True), TARGET)
     assert [decision.title for decision in done] == ["Configuring the engine and restarting it"]
     assert configuration.read(after)["live-restore"] is True
 
 
-def test_nothing_is_borrowed_where_nothing_runs() -> None:
+def test_nothing_changes_without_running_containers() -> None:
     done, after, _ = carried_out(host("docker"), TARGET)
     assert [decision.title for decision in done] == ["Configuring the engine and restarting it"]
     assert "live-restore" not in configuration.read(after)
@@ -102,13 +102,13 @@ def test_nothing_is_borrowed_where_nothing_runs() -> None:
 @pytest.mark.parametrize(
     ("asked", "on"), [("live-restore=true", True), ("live-restore", True), ("live-restore=false", False)]
 )
-def test_what_is_asked_for_stays_and_a_restart_is_survived_all_the_same(asked: str, *, on: bool) -> None:
+def test_engine_opt_stays_and_containers_survive_the_restart(asked: str, *, on: bool) -> None:
     target = replace(TARGET, options=(asked,))
     (borrowed, configured, *rest), after, changes = carried_out(used(b'{"debug": true}'), target)
     assert (told(borrowed)["live-restore"], told(configured)["live-restore"]) == (True, True)
     assert configuration.read(after)["live-restore"] is on
     assert [decision.title for decision in rest] == ([] if on else ["Turning live-restore off"])
-    # Not asked for any more: it goes, without a restart, and is nobody's afterwards.
+    # Without the option, it goes without a restart, and nothing of it is recorded.
     assert configuration.goal(after, recorded(TARGET, changes)).config == configuration.content(after)
     back = live_restore.give_back(after, recorded(TARGET, changes))
     assert back
@@ -116,7 +116,7 @@ def test_what_is_asked_for_stays_and_a_restart_is_survived_all_the_same(asked: s
     assert not live_restore.is_on_record(live_restore.settled(back.after, recorded(TARGET, changes), changes))
 
 
-def test_an_option_for_it_alone_takes_no_restart() -> None:
+def test_changing_only_live_restore_needs_no_restart() -> None:
     _, there, changes = carried_out(host("docker"), TARGET)
     target = recorded(replace(TARGET, options=("live-restore=true",)), changes)
     assert configuration.goal(there, target).config == configuration.content(there)
@@ -139,7 +139,7 @@ def test_a_host_of_an_earlier_version_gets_back_what_it_had_by_a_reload() -> Non
     changes = merged(record, back.changes)
     left = live_restore.settled(back.after, recorded(TARGET, changes), changes)
     assert not live_restore.is_on_record(left)
-    # Who turns it on from now on means it.
+    # If it is turned on later, that is the owner's choice.
     own = with_config(there, **{**configuration.read(back.after), "live-restore": True})
     assert live_restore.give_back(own, recorded(TARGET, left)) is None
 
@@ -151,7 +151,7 @@ def test_a_host_of_an_earlier_version_whose_owner_had_it_keeps_it() -> None:
     assert not live_restore.is_on_record(live_restore.settled(there, recorded(TARGET, record), record))
 
 
-def test_what_was_cut_in_between_is_given_back_byte_for_byte() -> None:
+def test_an_interrupted_change_is_restored_byte_for_byte() -> None:
     text = b'{"debug":true}'
     borrowed = live_restore.borrow(used(text), TARGET)
     assert borrowed
@@ -160,17 +160,17 @@ def test_what_was_cut_in_between_is_given_back_byte_for_byte() -> None:
     assert configuration.content(back.after) == text
     assert back.job.variables["afterwards"] == f"644 {DAEMON_JSON}"
     assert back.job.files["afterwards"] == text
-    # The host has put the file back by itself, and the engine still has it on.
+    # The host restored the file by itself, and the engine still has it on.
     put_back = used(text, on=True)
     again = live_restore.give_back(put_back, recorded(TARGET, borrowed.changes))
     assert again
     assert (told(again), configuration.content(again.after)) == ({"debug": True, "live-restore": False}, text)
-    # All was done but the record.
+    # Everything is done except the record.
     assert live_restore.give_back(used(text), recorded(TARGET, borrowed.changes)) is None
     assert of_kind(live_restore.settled(used(text), TARGET, borrowed.changes), LiveRestoreHeld) == []
 
 
-def test_a_file_that_was_not_there_goes_again() -> None:
+def test_a_file_that_we_created_is_removed() -> None:
     borrowed = live_restore.borrow(used(None), TARGET)
     assert borrowed
     back = live_restore.give_back(borrowed.after, recorded(TARGET, borrowed.changes))
@@ -178,7 +178,7 @@ def test_a_file_that_was_not_there_goes_again() -> None:
     assert (back.after.config, back.job.variables["afterwards"]) == (None, f"- {DAEMON_JSON}")
 
 
-def test_an_engine_that_would_start_without_it_is_given_it_whatever_it_says_now() -> None:
+def test_an_engine_that_would_start_without_it_gets_it() -> None:
     assert live_restore.borrow(used(b"{}", on=True), TARGET)
     stopped = used(b"{}", service=Service(loaded=True), info={})
     decision = live_restore.borrow(stopped, TARGET)
@@ -194,11 +194,11 @@ def test_it_is_turned_off_before_an_engine_becomes_a_node_and_nothing_else_is_ch
     assert written(decision) == {"live-restore": False, "debug": True}
     assert live_restore.let_go(decision.after, recorded(TARGET, decision.changes)) is None
     assert live_restore.let_go(host("docker"), TARGET) is None
-    # daemon.json asks for it at the next start.
+    # daemon.json turns it on at the next start.
     assert live_restore.let_go(replace(there, info={**there.info, "LiveRestoreEnabled": False}), TARGET)
 
 
-def test_what_the_command_line_says_no_reload_changes() -> None:
+def test_a_command_line_flag_cannot_be_reloaded() -> None:
     there = with_config(host("docker"), **{"live-restore": True})
     unit = there.unit.replace("ExecStart=/usr/sbin/dockerd", "ExecStart=/usr/sbin/dockerd --live-restore")
     assert unit != there.unit
@@ -206,7 +206,7 @@ def test_what_the_command_line_says_no_reload_changes() -> None:
         live_restore.let_go(replace(there, unit=unit), TARGET)
 
 
-def test_it_is_turned_on_again_when_an_engine_is_no_node_any_more() -> None:
+def test_it_is_turned_on_again_when_an_engine_leaves_a_swarm() -> None:
     before = with_config(host("docker"), **{"live-restore": True, "debug": True})
     off = live_restore.let_go(before, TARGET)
     assert off
@@ -236,7 +236,7 @@ def test_undoing_gives_back_what_was_there_before() -> None:
     assert undo.config_before(off.after, off.changes) == configuration.content(before)
 
 
-def test_undoing_gives_no_node_the_live_restore_that_it_would_die_of() -> None:
+def test_undo_never_turns_it_on_for_a_node() -> None:
     before = with_config(host("docker"), **{"live-restore": True, "debug": True})
     off = live_restore.let_go(before, TARGET)
     assert off
@@ -246,7 +246,7 @@ def test_undoing_gives_no_node_the_live_restore_that_it_would_die_of() -> None:
     assert undo.live_restore_lost(off.after, off.changes) == ()
 
 
-def test_a_node_whose_daemon_json_or_record_asks_for_it_is_told_otherwise_before_it_dies_of_that() -> None:
+def test_a_node_that_would_start_with_it_gets_it_turned_off_first() -> None:
     there = with_config(host("swarm-node"), **{"live-restore": True})
     assert there.swarm
     assert configuration.our_keys(there, TARGET, configuration.read(there), [])["live-restore"] is False

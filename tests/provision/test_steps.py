@@ -232,7 +232,7 @@ def test_a_refusal_is_no_closed_port_unless_the_firewall_rejects() -> None:
     assert "--no-provision" in raised.value.hint
 
 
-def test_what_cannot_be_written_is_refused_only_where_something_would_be_written_there() -> None:
+def test_an_unwritable_path_is_refused_only_if_it_is_needed() -> None:
     locked = {"/etc/systemd/system/docker.service.d": "immutable"}
     drop_ins = frozenset({"/etc/docker", "/etc/systemd/system/docker.service.d"})
     with pytest.raises(CheckFailed, match="immutable"):
@@ -373,7 +373,7 @@ def test_who_holds_the_lock_is_named() -> None:
     assert installation.waited_for(host("bare")) == ""
 
 
-def test_what_dockers_packages_would_replace_is_kept_by_the_distributions_package_or_named() -> None:
+def test_packages_that_dockers_would_replace_are_kept_or_named() -> None:
     node = host("bare", packages={"containerd": "1.7.24", "runc": "1.1.15"})
     decision = installation.decide(node, target(), lambda _: b"#!/bin/sh\n")
     assert decision is not None

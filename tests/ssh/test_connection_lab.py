@@ -303,7 +303,7 @@ def test_a_host_that_lets_nobody_in_says_why(fresh_host: FreshHost) -> None:
         assert session.run("id -un").text == "dev"
 
 
-# Users whom an admin kept from a shell, each in another way.
+# Users without a shell, each in another way.
 KEPT_FROM_A_SHELL = r"""
 for user in rbash gitshell jailed reads execs noexec narrow truth closed; do
   useradd -m -s /bin/bash $user; cp -r /home/ops/.ssh /home/$user/; chown -R $user: /home/$user/.ssh
@@ -332,14 +332,14 @@ systemctl restart ssh
 
 
 def code() -> str:
-    """The code of this moment (RFC 6238)."""
+    """Return the current code (RFC 6238)."""
     digest = hmac.digest(base64.b32decode("JBSWY3DPEHPK3PXP"), (int(time.time()) // 30).to_bytes(8), "sha1")
     at = digest[-1] & 15
     return f"{(int.from_bytes(digest[at : at + 4]) & 0x7FFFFFFF) % 10**6:06}"
 
 
 @pytest.mark.timeout(300)
-def test_who_is_kept_from_a_shell_or_asked_for_a_code_is_told_by_what(fresh_host: FreshHost) -> None:
+def test_restricted_logins_and_prompts_for_a_code_are_explained(fresh_host: FreshHost) -> None:
     host = fresh_host()
     host.run(KEPT_FROM_A_SHELL)
     for user, cause, hint in (
@@ -353,7 +353,7 @@ def test_who_is_kept_from_a_shell_or_asked_for_a_code_is_told_by_what(fresh_host
             session.run("true")
         assert cause in caught.value.cause
         assert hint in caught.value.hint
-    # Neither sudo's PATH nor a command that needs no password stands in the way.
+    # sudo's PATH and a command that needs no password do not matter.
     for user, password in (("narrow", None), ("truth", PASSWORD)):
         with log_in(at(host, user)) as session:
             assert as_root(session, password).run("id -un; cat", input=b"data").text == "root\ndata"

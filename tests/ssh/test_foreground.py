@@ -1,4 +1,4 @@
-"""The system's ssh as a child in the foreground: what a shell and a person see is what ssh alone would show."""
+"""The system's ssh as a child process in the foreground: a shell and a person see the same as with plain ssh."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from machinectl.ssh.foreground import LAST_WORDS
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A stand-in for ssh, which is a shell's script: what it does with signals and streams is said by each test.
+# A stand-in for ssh: a shell script, whose signals and streams each test sets.
 RUN = """
 import os, sys
 from machinectl.ssh import foreground
@@ -31,7 +31,7 @@ def started(script: str, **streams: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", RUN, script], **streams)  # type: ignore[call-overload, no-any-return]
 
 
-def test_what_it_says_comes_at_once_and_its_last_words_are_held() -> None:
+def test_output_comes_at_once_and_the_last_error_is_held() -> None:
     script = (
         "echo one >&2; read word; echo two >&2; echo ssh: connect to host x port 1: Connection refused >&2; exit 255"
     )
@@ -43,18 +43,18 @@ def test_what_it_says_comes_at_once_and_its_last_words_are_held() -> None:
     assert said == b"held b'ssh: connect to host x port 1: Connection refused\\n'\n"
 
 
-def test_what_a_remote_command_says_like_ssh_is_held_for_a_moment_only() -> None:
+def test_a_remote_command_that_prints_ssh_errors_is_held_only_briefly() -> None:
     script = "echo @@@@@@@@@@ >&2; read word; exit 3"
     with started(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stderr
-        # It goes on, as ssh does not.
+        # It continues, unlike ssh.
         assert process.stderr.readline() == b"@@@@@@@@@@\n"
         said, _ = process.communicate(b"go on\n")
     assert (process.returncode, said) == (3, b"held b''\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_that_ends_it_ends_us_alike(number: signal.Signals) -> None:
+def test_a_signal_that_ends_ssh_ends_us(number: signal.Signals) -> None:
     with started("echo ready; exec sleep 100", stdout=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stdout.readline() == b"ready\n"
@@ -82,8 +82,8 @@ def test_a_signal_that_comes_while_it_starts_ends_it_too() -> None:
     assert b"still here" not in said
 
 
-def test_an_interrupt_is_its_affair(tmp_path: Path) -> None:
-    # A terminal sends it to all in the foreground; here ssh alone decides, and takes its time.
+def test_an_interrupt_is_left_to_ssh(tmp_path: Path) -> None:
+    # A terminal sends it to the whole foreground group. Only ssh decides, and it takes its time.
     script = f"trap 'echo caught >{tmp_path}/caught; exit 7' INT; echo ready; while :; do read word; done"
     with started(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0) as process:
         assert process.stdout
@@ -100,8 +100,8 @@ def test_nohup_stays_in_force() -> None:
     assert subprocess.run(["sh", "-c", command], check=False, capture_output=True).returncode == 5
 
 
-def test_where_it_stops_we_stop_and_go_on_with_it() -> None:
-    """ssh's own ~^Z stops ssh alone: the shell that waits for us has to see it."""
+def test_a_stopped_ssh_stops_us_and_continues_with_us() -> None:
+    """ssh's ~^Z stops only ssh: the shell that waits for us has to see it."""
     with started("kill -STOP $$; echo on; exit 4", stdout=subprocess.PIPE, process_group=0) as process:
         _, status = os.waitpid(process.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status)
@@ -111,7 +111,7 @@ def test_where_it_stops_we_stop_and_go_on_with_it() -> None:
     assert (process.returncode, said) == (4, b"on\nheld b''\n")
 
 
-def test_its_stderr_is_a_terminal_where_ours_is_one() -> None:
+def test_ssh_has_a_terminal_as_stderr_if_we_have() -> None:
     ours, theirs = pty.openpty()
     with started("test -t 2 && echo yes >&2", stdout=subprocess.PIPE, stderr=theirs) as process:
         os.close(theirs)
@@ -121,7 +121,7 @@ def test_its_stderr_is_a_terminal_where_ours_is_one() -> None:
     assert process.returncode == 0
 
 
-def test_nobody_who_reads_its_errors_is_its_affair_too() -> None:
+def test_an_unread_stderr_is_left_to_ssh() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with started("while echo lost >&2; do :; done; exit 6", stdin=subprocess.PIPE, stderr=writer) as process:
@@ -152,5 +152,5 @@ def test_a_full_pipe_that_does_not_block_loses_nothing() -> None:
         (b"ssh: command not found\n", False),
     ],
 )
-def test_its_last_words_are_known(said: bytes, held: bool) -> None:
+def test_the_last_error_is_recognised(said: bytes, held: bool) -> None:
     assert bool(LAST_WORDS.search(said)) is held

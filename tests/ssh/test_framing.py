@@ -91,7 +91,7 @@ def test_what_stands_between_the_marks_is_the_output(out: bytes, err: bytes, noi
         ("", None),
     ],
 )
-def test_a_status_is_one_that_a_shell_has_or_none(digits: str, status: int | None) -> None:
+def test_an_exit_status_is_clamped_or_none(digits: str, status: int | None) -> None:
     stdout, stderr = f"{MARK}\n{MARK}:{digits}\n".encode(), f"{MARK}\n{MARK}:\n".encode()
     assert framing.unframe(stdout, stderr, MARK).status == status
     followed = framing.Between(MARK)
@@ -122,7 +122,7 @@ def test_a_script_that_is_followed_has_its_status_whatever_shell_sh_is(
     assert (framed.status, framed.stdout.strip().isdigit()) == (status, True)
 
 
-def test_what_is_followed_begins_nothing_before_its_last_line_comes() -> None:
+def test_a_followed_script_starts_only_with_its_last_line() -> None:
     first, _ = framing.parted(framing.as_user("echo begun", MARK, framing.followed))
     answer = run_login_shell("sh", first)
     assert b"begun" not in answer.stdout

@@ -1,4 +1,4 @@
-"""Whom else the user's ssh trusts: @cert-authority in known_hosts, and KnownHostsCommand."""
+"""Host keys that the user's ssh trusts by @cert-authority in known_hosts, and by KnownHostsCommand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STRICT = "StrictHostKeyChecking yes"
 
 
 def certify(sshd: Sshd, authority: Path, *options: str, number: int = 0, sign: tuple[str, ...] = ("-h",)) -> None:
-    """Have a server show a certificate of one of its keys, and nothing of the others."""
+    """Make a server show a certificate for one of its keys, and none of the other keys."""
     key = sshd.directory / "certified"
     key.write_bytes(sshd.host_keys[number].read_bytes())
     key.chmod(0o600)
@@ -48,7 +48,7 @@ def trust(ssh_config: SSHConfig, authority: Path, pattern: str = "*", marker: st
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 @pytest.mark.parametrize("signer", ["ed25519", "rsa"])
-def test_a_host_certified_by_whom_the_user_trusts_is_not_asked_about(
+def test_a_host_certified_by_a_trusted_ca_is_accepted(
     sshd: Sshd, ssh_config: SSHConfig, tmp_path: Path, number: int, signer: str
 ) -> None:
     authority = keygen(tmp_path / signer, signer)
@@ -95,12 +95,12 @@ def test_a_certificate_that_is_not_good_for_the_host_counts_for_nothing(
     ssh_config.write(STRICT)
     with pytest.raises(HostKeyRefused, match="is not known"):
         log_in(sshd.endpoint)
-    # The key alone still does.
+    # Without the certificate, the key still counts.
     ssh_config.known_hosts.write_text(ssh_config.known_hosts.read_text() + sshd.known())
     log_in(sshd.endpoint).close()
 
 
-def test_whoever_is_not_trusted_for_the_host_or_is_revoked_certifies_nothing(
+def test_an_untrusted_or_revoked_ca_certifies_nothing(
     sshd: Sshd, ssh_config: SSHConfig, authority: Path, tmp_path: Path
 ) -> None:
     certify(sshd, authority)
@@ -131,7 +131,7 @@ def test_neither_certificate_nor_command_makes_another_key_than_the_pinned_one_g
         log_in(sshd.endpoint, policy=HostKeyPolicy(pinned=pinned))
 
 
-def test_what_the_users_command_says_of_a_host_is_known(sshd: Sshd, ssh_config: SSHConfig, tmp_path: Path) -> None:
+def test_keys_from_known_hosts_command_are_known(sshd: Sshd, ssh_config: SSHConfig, tmp_path: Path) -> None:
     kind, key = sshd.known(1).split()[1:3]
     ssh_config.write(f"{STRICT}\nKnownHostsCommand /bin/echo %H {kind} {key}")
     with log_in(sshd.endpoint) as session:

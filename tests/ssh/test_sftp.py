@@ -1,4 +1,4 @@
-"""SFTP with servers that are slow to order, broken or mean harm: no real one can be made to do these things."""
+"""SFTP with slow, broken and malicious servers: no real one can be made to behave so."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def status(number: bytes, code: int) -> bytes:
 
 
 class Server:
-    """A channel at whose other end a server does as it is told, at once or when it is waited for."""
+    """A channel to a scripted server, which answers at once or when its answer is awaited."""
 
     in_buffer: Inbox
 
     def __init__(self, *limits: int, **answers: Answering) -> None:
         self.answers = {globals()[kind.upper()]: answer for kind, answer in answers.items()}
         self.limits = limits
-        # What comes next, when nothing else has.
+        # Sent when nothing else was.
         self.later: list[bytes] = []
         self.asked: list[int] = []
         self._sent = b""
@@ -91,7 +91,7 @@ def client(server: Server, check: Callable[[], None] = lambda: None) -> SFTPClie
 
 
 @pytest.mark.parametrize("size", [0, LENGTH // 2, LENGTH, LENGTH * 2])
-def test_a_file_is_whole_that_comes_in_short_pieces_in_another_order_and_has_another_size_than_was_said(
+def test_short_pieces_out_of_order_and_a_wrong_size_make_a_whole_file(
     size: int,
 ) -> None:
     content = bytes(range(256)) * (LENGTH // 256) + b"end"
@@ -99,7 +99,7 @@ def test_a_file_is_whole_that_comes_in_short_pieces_in_another_order_and_has_ano
     def read(number: bytes, fields: bytes) -> Iterable[bytes]:
         start, count = struct.unpack(">QI", fields[-12:])
         piece = content[start : start + min(count, 20_000)]
-        # The last that was asked for comes first.
+        # The last request is answered first.
         server.later.append(packet(DATA, number, text(piece)) if piece else status(number, EOF))
         return []
 
@@ -113,7 +113,7 @@ def test_a_file_is_whole_that_comes_in_short_pieces_in_another_order_and_has_ano
     assert (bytes(found), total) == (content, len(content))
 
 
-def test_writes_are_as_long_as_the_server_takes_and_few_are_unanswered() -> None:
+def test_writes_have_the_servers_size_and_few_are_unanswered() -> None:
     written: list[tuple[int, int]] = []
 
     def write(number: bytes, fields: bytes) -> Iterable[bytes]:
@@ -133,7 +133,7 @@ def test_writes_are_as_long_as_the_server_takes_and_few_are_unanswered() -> None
 
 
 @pytest.mark.parametrize("kind", ["write", "close"])
-def test_a_write_that_fails_is_known_before_the_end(kind: str) -> None:
+def test_a_failed_write_ends_the_copy_early(kind: str) -> None:
     own = client(Server(**{kind: lambda number, _: [status(number, FAILURE)]}))
     writing = Writing(own, own.open(b"x"))
     writing.write(0, b"a text")
@@ -144,7 +144,7 @@ def test_a_write_that_fails_is_known_before_the_end(kind: str) -> None:
 ENTRY = text(b"name") + text(b"-rw-r--r-- name") + struct.pack(">I", 0)
 
 
-def test_a_directory_that_has_no_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_directory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sftp_client, "MOST_NAMES", 1000)
     server = Server(readdir=lambda number, _: [packet(NAME, number, struct.pack(">I", 100), ENTRY * 100)])
     own = client(server)
@@ -162,7 +162,7 @@ def test_a_directory_ends_with_an_empty_list_too() -> None:
     assert client(Server(readdir=lambda number, _: [packet(NAME, number, next(answers))])).names(b".") == [b"name"] * 2
 
 
-def test_an_end_of_file_where_there_is_no_file_is_an_error_of_that_one() -> None:
+def test_an_unexpected_end_of_file_is_an_error_of_that_file() -> None:
     with pytest.raises(OSError, match="said"):
         client(Server(stat=lambda number, _: [status(number, EOF)])).stat(b"x")
 
@@ -179,7 +179,7 @@ BROKEN: dict[str, Answering] = {
 
 
 @pytest.mark.parametrize("words", BROKEN)
-def test_what_is_not_sftp_is_told(words: str) -> None:
+def test_a_protocol_violation_is_an_error(words: str) -> None:
     with pytest.raises(NotSFTP, match=words):
         client(Server(stat=BROKEN[words])).stat(b"x")
 
@@ -198,7 +198,7 @@ def test_a_list_that_is_only_said_to_be_long_and_a_huge_handle_are_not_sftp() ->
         client(Server(open=lambda number, _: [packet(HANDLE, number, text(bytes(300)))])).open(b"x")
 
 
-def test_an_interruption_tears_neither_what_is_sent_nor_what_comes() -> None:
+def test_an_interruption_cuts_no_message() -> None:
     def byte_by_byte(number: bytes, _: bytes) -> Iterable[bytes]:
         answer = packet(ATTRS, number, struct.pack(">IQ", 1, 77))
         server.later[:0] = [answer[place : place + 1] for place in reversed(range(len(answer)))]
@@ -207,7 +207,7 @@ def test_an_interruption_tears_neither_what_is_sent_nor_what_comes() -> None:
     calls = itertools.count()
 
     def interrupt() -> None:
-        # No request and answer has as many such places: it hits each in turn.
+        # More than a request and its answer have such places, so each is hit in turn.
         if next(calls) % 17 == 16:
             raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""The end of a connection, in its worst moments."""
+"""A connection that ends at the worst moment."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def test_a_connection_ends_in_silence_when_the_jump_host_has_gone_before() -> No
     Listener(cast("socket.socket", ChannelOfTheDead())).close()
 
 
-def test_a_connection_that_ends_while_a_channel_is_opened_is_told_to_who_opens_it(
+def test_opening_a_channel_fails_if_the_connection_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Shells are opened in threads of their own while the session may be closed (`test_connect`, under load).
     class Late(paramiko.Channel):
-        """Stands in for another thread that ends the connection between two lines of paramiko's."""
+        """Stand in for another thread that ends the connection between two lines of paramiko."""
 
         def _set_transport(self, transport: paramiko.Transport) -> None:
             transport.close()
@@ -77,7 +77,7 @@ def test_a_channel_keeps_no_more_than_its_window(kind: int, before: tuple[int, .
             feed(b"x" * 60)
 
 
-def test_what_ended_a_connection_is_told_to_all_who_ask() -> None:
+def test_every_caller_gets_the_error_that_ended_a_connection() -> None:
     here, there = socket.socketpair()
     with here, there:
         transport = Transport(here, timeout=10)
@@ -88,7 +88,7 @@ def test_what_ended_a_connection_is_told_to_all_who_ask() -> None:
         assert [transport.get_exception(), transport.get_exception()] == [end, end]
 
 
-def test_who_reads_finds_what_came_before_the_end_of_the_connection() -> None:
+def test_a_reader_gets_the_data_before_the_connections_end() -> None:
     here, there = socket.socketpair()
     with here, there:
         transport = Transport(here, timeout=10)

@@ -1,4 +1,4 @@
-"""Runs of machinectl for which no interpreter is started: a process has the libraries loaded, and forks for each run.
+"""Run machinectl without starting an interpreter: a process with the libraries loaded forks for each run.
 
 A run is what it always is: a process of its own, with its own streams, environment and exit status, which loads
 machinectl's modules itself. To start takes a quarter of a second, most of it for libraries, and tests make thousands.
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# What machinectl loads of others, where a verb needs it.
+# The libraries that machinectl imports when a verb needs them.
 LIBRARIES = (
     *("argparse", "asyncio", "concurrent.futures", "ctypes", "hashlib", "http.client", "importlib.metadata"),
     *("ipaddress", "json", "logging", "platform", "queue", "selectors", "shlex", "shutil", "ssl", "subprocess"),
@@ -34,13 +34,13 @@ LIBRARIES = (
     *("typer", "typer.core", "yaml", "tests.support.dying"),
 )
 SERVE = "from tests.support.forked import serve; serve()"
-# Variables that an interpreter reads when it starts: where they are others, one has to be started.
+# Variables that an interpreter reads when it starts: if they differ, a new one is started.
 AT_START = ("PYTHON", "LANG", "LC_")
 LONGEST = 1 << 20
 
 
 class Forks:
-    """The process that forks. It ends when its socket is closed, so with whoever made it."""
+    """The process that forks. It ends when its socket is closed, at the latest when its creator ends."""
 
     def __init__(self) -> None:
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -52,7 +52,7 @@ class Forks:
         self._lock = threading.Lock()
 
     def run(self, request: Mapping[str, Any], streams: Sequence[int]) -> socket.socket:
-        """Have a run begin with three streams; the socket says its process and, in the end, its exit status."""
+        """Start a run with three streams. The socket reports its process number, and at the end its exit status."""
         ours, theirs = socket.socketpair()
         with theirs:
             handed = array.array("i", [*streams, theirs.fileno()])
@@ -76,7 +76,7 @@ def run_forked(
     *,
     module: str = "machinectl.cli.front",
 ) -> subprocess.CompletedProcess[bytes] | None:
-    """Run `main` of a module to its end, with `command` as sys.argv; None where an interpreter has to be started."""
+    """Run `main` of a module with `command` as sys.argv; None if an interpreter has to be started."""
     forks = started()
     if forks.at_start != at_start(environment):
         return None
@@ -118,7 +118,7 @@ def serve() -> NoReturn:
     for library in LIBRARIES:
         importlib.import_module(library)
     channel = socket.socket(fileno=int(sys.argv[1]))
-    # Nobody waits for those that answer for a run.
+    # Nobody waits for the processes that report a run's end.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, LONGEST, 4)
@@ -132,7 +132,7 @@ def serve() -> NoReturn:
 
 
 def answer(request: Mapping[str, Any], descriptors: Sequence[int]) -> NoReturn:
-    """Have a run in a process of its own, and say how it ended."""
+    """Run in a process of its own, and report how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     *streams, told = descriptors
     child = os.fork()
@@ -149,7 +149,7 @@ def answer(request: Mapping[str, Any], descriptors: Sequence[int]) -> NoReturn:
 
 
 def become(request: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
-    """Be the program, as an interpreter that was just started is."""
+    """Run the program as in a new interpreter."""
     for number, given in enumerate(streams):
         os.dup2(given, number)
         os.close(given)

@@ -1,4 +1,4 @@
-"""A stand-in for the ssh of OpenSSH 7.4 (RHEL 7): it refuses what that does not know, and is the real one otherwise.
+"""A stand-in for the ssh of OpenSSH 7.4 (RHEL 7): it refuses unknown options, and otherwise runs the real ssh.
 
 7.4 does not build with a libcrypto of today. As its readconf.c does, this refuses keywords and values that came later,
 on the command line and in each file, also in lines about other hosts. The first IgnoreUnknown that applies to the host
@@ -117,7 +117,7 @@ def main(real: str, arguments: list[str]) -> None:
                 raise SystemExit(255)
     files = [value for letter, value in [*options, *more] if letter == "-F"][-1:]
     if files == ["/dev/stdin"]:
-        # The real one reads it again.
+        # The real ssh reads it again.
         with tempfile.TemporaryFile() as copy:
             copy.write(sys.stdin.buffer.read())
             copy.flush()
@@ -130,7 +130,7 @@ def main(real: str, arguments: list[str]) -> None:
 
 
 def install(directory: Path, real: str) -> None:
-    """Put it into a directory as `ssh`."""
+    """Install it in a directory as `ssh`."""
     directory.mkdir()
     program = directory / "ssh"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -IS {__file__} {real} "$@"\n')

@@ -1,4 +1,4 @@
-"""stdout and stderr that cannot be written: their reader is gone, or the disk is full; real ones of the kernel."""
+"""Real stdout and stderr that cannot be written: the reader is gone, or the disk is full."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS = (BROKEN, FULL)
 
 @contextmanager
 def opened(kind: str) -> Iterator[IO[str]]:
-    """What cannot be written to."""
+    """The ways in which a stream cannot be written."""
     if kind == FULL:
         descriptor = os.open(FULL, os.O_WRONLY)
     else:
@@ -34,7 +34,7 @@ def opened(kind: str) -> Iterator[IO[str]]:
 
 @contextmanager
 def streams(out: str = "", err: str = "") -> Iterator[None]:
-    """This process's streams as `open_streams` makes them, where a kind is given for one."""
+    """Replace this process's streams, broken in the given way, as `open_streams` does."""
     with ExitStack() as stack:
         context = stack.enter_context(pytest.MonkeyPatch.context())
         context.setattr(stdio, "streams", {})
@@ -45,7 +45,7 @@ def streams(out: str = "", err: str = "") -> Iterator[None]:
         try:
             yield
         finally:
-            # What is still buffered would go to whatever file has the descriptor's number next.
+            # Buffered text would go to the next file with the same descriptor.
             stdio.is_for(stdio.WORKS)
             for name in stdio.streams:
                 getattr(sys, name).flush()
