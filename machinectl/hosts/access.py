@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.atomic import read_file
 from machinectl.errors import MachineError
-from machinectl.hosts.driven import KNOWN_HOSTS, known_hosts_path, ssh_endpoint
+from machinectl.hosts.driven import KNOWN_HOSTS, known_hosts_path, set_option, ssh_endpoint
 from machinectl.machines.chosen import waiting
 from machinectl.machines.record import Phase
 from machinectl.secret_files import read_secret
@@ -112,19 +112,35 @@ def logged_in(
     from machinectl.ssh.hostkeys import HostKeyPolicy
 
     policy = HostKeyPolicy(pinned(machine), access.host_key, access.strict, machine.name, access.lasting, access.again)
-    from machinectl.ssh.errors import Unreachable
+    from machinectl.ssh.errors import SSHError, Unreachable
 
     with ExitStack() as connection:
         with nullcontext() if quietly else console.step(f"Connecting to {ssh.host}"):
             try:
                 way = connect(ssh, access.credentials, policy, console, timeout=timeout, trace=access.trace)
-            except Unreachable as exc:
+            except SSHError as exc:
+                if machine.phase is Phase.READY:
+                    exc.hint = with_commands(exc.hint, machine)
+                if not isinstance(exc, Unreachable):
+                    raise
                 off = first_on_the_way(ssh) if ssh.jump else machine.name
                 if off and machine.phase is Phase.READY:
                     exc.hint += f"\nIf it is off: machinectl start {off}"
                 raise
             session = connection.enter_context(way)
         yield session
+
+
+def with_commands(hint: str, machine: Machine) -> str:
+    """A hint of our SSH's with the commands that change a machine which is there, where its driver has the options."""
+    from machinectl.ssh.errors import ANOTHER_KEY, ANOTHER_PORT
+
+    if port := set_option(machine, "ssh-port"):
+        another = f"if SSH listens on another port: machinectl set {port} <PORT> {machine.name}"
+        hint = hint.replace(ANOTHER_PORT, another)
+    if key := set_option(machine, "ssh-key"):
+        hint = hint.replace(ANOTHER_KEY, f"machinectl set {key} <PATH> {machine.name}")
+    return hint
 
 
 def first_on_the_way(ssh: SSHEndpoint) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from machinectl import url as engine_url
 from machinectl.errors import MachineError
 from machinectl.hosts.access import pinned
-from machinectl.hosts.driven import driver_of, known_hosts_path, ssh_endpoint
+from machinectl.hosts.driven import known_hosts_path, set_option, ssh_endpoint
 from machinectl.machines.fileset import read_pem
 from machinectl.ownership import temporary_directory
 from machinectl.ssh.host_block import host_block, with_the_users
@@ -175,13 +175,6 @@ def explain(said: str, machine: Machine, console: Console, access: Access) -> No
             f'ssh does not know a host key on the way to "{machine.name}"',
             f"See it, and accept it: machinectl run {machine.name} -- true",
         )
-
-
-def set_option(machine: Machine, what: str) -> str:
-    """The option of `set` for a part of a machine's SSH; "" if its driver has none, or if a jump host may be meant."""
-    option = f"{machine.driver}-{what}"
-    known = () if machine.jump else driver_of(machine).options()
-    return f"--{option}" if any(each.name == option for each in known) else ""
 
 
 def refuse_changed(machines: Iterable[Machine], console: Console, access: Access) -> None:

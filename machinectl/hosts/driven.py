@@ -123,3 +123,10 @@ def keep_state(held: Held, driver: Driver, state: str) -> None:
     if now and now != machine.url and not machine.url.startswith("ssh://"):
         machine.url = now
         held.write()
+
+
+def set_option(machine: Machine, what: str) -> str:
+    """The option of `set` for a part of a machine's SSH; "" if its driver has none, or if a jump host may be meant."""
+    option = f"{machine.driver}-{what}"
+    known = () if machine.jump else driver_of(machine).options()
+    return f"--{option}" if any(each.name == option for each in known) else ""

@@ -17,7 +17,7 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from machinectl.errors import one_line
-from machinectl.ssh.errors import BeyondUs, ConnectionLost, SSHError, Unreachable
+from machinectl.ssh.errors import ANOTHER_PORT, BeyondUs, ConnectionLost, SSHError, Unreachable
 from machinectl.ssh.transport import NothingShared
 from machinectl.ssh.turned_away import TURNED_AWAY
 
@@ -39,7 +39,6 @@ LONGEST_OFFER = 300
 # ^C is for us alone, who let a step end first. The command stays in our process group all the same: in another one it
 # could not ask at the terminal for a password.
 BEARING = 'trap "" INT; exec "$0" -c "$1"'
-ANOTHER_PORT = "where SSH listens on another port, create and set take --generic-ssh-port"
 UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 # All that was tried at a login is listed; nobody needs more. Characters.
 LONGEST = 1000
+# Parts of hints for a machine that is not there yet; for one that is, they are replaced by commands (`hosts.access`).
+ANOTHER_PORT = "where SSH listens on another port, create and set take --generic-ssh-port"
+ANOTHER_KEY = "--generic-ssh-key PATH"
 
 
 class SSHError(MachineError):

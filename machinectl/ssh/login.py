@@ -13,7 +13,7 @@ from machinectl.ssh import keys
 from machinectl.ssh.credentials import TRIES, ask
 from machinectl.ssh.denials import NEW_PASSWORD, instead_of_login, new_password
 from machinectl.ssh.dial import LONGEST_SAID, reason
-from machinectl.ssh.errors import ConnectionLost, LoginRefused, SSHError
+from machinectl.ssh.errors import ANOTHER_KEY, ConnectionLost, LoginRefused, SSHError
 from machinectl.ssh.keys import KeyFile
 from machinectl.ssh.known_hosts import HostKey
 from machinectl.ssh.transport import NoAnswer
@@ -323,7 +323,7 @@ class Login:
             f"{self._settings.address} ended the connection after {len(self._tried)} attempts to log in as "
             f"{self._settings.user}: {', '.join(self._tried) or 'none of ours'}"
             f"{f'; it said {one_line(said, LONGEST_SAID)!r}' if said.strip() else ''}",
-            f"{advice}name the right key, --generic-ssh-key PATH, or check the password",
+            f"{advice}name the right key, {ANOTHER_KEY}, or check the password",
         )
 
     def _refused(self) -> LoginRefused:
@@ -338,9 +338,9 @@ class Login:
             f"{self._settings.login} refuses the login ({tried}{unused}); it accepts {', '.join(methods) or 'nothing'}"
         )
         if any(method in methods for method in PASSWORD_METHODS):
-            hint = "Name a key, --generic-ssh-key PATH, or give the password, --ssh-password-file FILE"
+            hint = f"Name a key, {ANOTHER_KEY}, or give the password, --ssh-password-file FILE"
         else:
-            hint = f"Name the right key, --generic-ssh-key PATH, or try: ssh {self._settings.login_options}"
+            hint = f"Name the right key, {ANOTHER_KEY}, or try: ssh {self._settings.login_options}"
         return LoginRefused(cause, hint)
 
     def _wants_more(self, methods: list[str]) -> LoginRefused:
