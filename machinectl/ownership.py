@@ -109,7 +109,7 @@ def temporary_directory() -> Iterator[str]:
     place = os.path.abspath(tempfile.gettempdir())
     if found := exposed_above(os.path.join(place, PREFIX)):
         raise MachineError(
-            f"{found.path} is no place for temporary files: {found.why}",
+            f"{found.path} is not safe for temporary files: {found.why}",
             found.hint("name another directory: export TMPDIR=<DIRECTORY>"),
         )
     with tempfile.TemporaryDirectory(prefix=PREFIX, dir=place, ignore_cleanup_errors=True) as directory:

@@ -649,7 +649,7 @@ def test_a_temporary_directory_where_others_could_put_another_configuration_is_r
         assert (tmp_path / "copy").exists() == (status == 0)
         if status:
             cause, hint = done.stderr.splitlines()
-            assert cause == f"Error: {temporary} is no place for temporary files: everybody may write to it"
+            assert cause == f"Error: {temporary} is not safe for temporary files: everybody may write to it"
             assert f"chmod go-w {temporary}" in hint
     assert list(temporary.iterdir()) == []
 
