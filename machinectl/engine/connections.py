@@ -1,4 +1,4 @@
-"""TCP connections that one thread makes side by side, so that hosts that are silent cost no thread each."""
+"""Make many TCP connections in one thread, so that silent hosts do not take a thread each."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 
 class Connecting(Opened):
-    """A connection that is being made to the first of some addresses that takes it."""
+    """A connection in progress, to the first address that accepts it."""
 
     def __init__(self, addresses: Sequence[Address], seconds: float) -> None:
         super().__init__()
         self.addresses = list(addresses)
         self.end = time.monotonic() + seconds
         self.ended = False
-        # Closes the socket of the address that is being tried.
+        # Closes the socket of the current attempt.
         self.leave: Callable[[], object] | None = None
 
     def next_address(self) -> tuple[Address, float] | None:
-        """Return the address to try next, and its fair share of the time that is left."""
+        """Return the next address to try and its share of the remaining time, in seconds."""
         if not self.addresses:
             return None
         share = (self.end - time.monotonic()) / len(self.addresses)
@@ -43,9 +43,9 @@ class Connecting(Opened):
 
 
 class Connections:
-    """The thread that makes connections. What it calls back must not wait.
+    """The thread that makes connections. Callbacks run in it and must not block.
 
-    Raises RuntimeError where there can be no thread.
+    Raises RuntimeError if no thread can be started.
     """
 
     def __init__(self) -> None:
@@ -56,11 +56,11 @@ class Connections:
         self._woken.setblocking(False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._woken, selectors.EVENT_READ)
-        # What is to be done at some time (time.monotonic); a number keeps the order of equal times.
+        # Callbacks by time (time.monotonic). The number keeps the order of equal times.
         self._timers: list[tuple[float, int, Do]] = []
         self._numbers = itertools.count()
         self._watchers: dict[Connecting, list[Do]] = {}
-        # What nobody may have taken yet.
+        # Connections whose socket may not have been taken yet.
         self._begun: set[Connecting] = set()
         self._is_over = False
         try:
@@ -70,9 +70,9 @@ class Connections:
             raise
 
     def begin(self, addresses: Sequence[Address], seconds: float, after: float = 0.0) -> Connecting:
-        """Begin to connect to the first of some addresses that takes it, for so many seconds in all.
+        """Start connecting to the first address that accepts, for `seconds` in all.
 
-        It begins `after` so many seconds, unless it is cancelled before that.
+        `after` delays the start; a connection that is cancelled before then never starts.
         """
         connecting = Connecting(addresses, after + seconds)
         when = time.monotonic() + after
@@ -88,7 +88,7 @@ class Connections:
         return connecting
 
     def call_back(self, connecting: Connecting, seconds: float | None, ready: Do) -> None:
-        """Call `ready` once: when the connection was made or failed, or when so many seconds are over."""
+        """Call `ready` once: when the connection is made or has failed, or after `seconds`."""
         calls = iter([ready])
 
         def once() -> None:
@@ -106,7 +106,7 @@ class Connections:
         self._order(watch)
 
     def cancel(self, connecting: Connecting) -> None:
-        """Close a connection that nobody has taken, also one that is not made yet."""
+        """Close a connection that nobody has taken, or stop making it."""
 
         def cancel() -> None:
             self._begun.discard(connecting)
@@ -118,7 +118,7 @@ class Connections:
         self._order(cancel)
 
     def close(self) -> None:
-        """End the thread, and the connections that nobody has taken."""
+        """End the thread and close the connections that nobody has taken."""
 
         def end() -> None:
             self._is_over = True
@@ -128,7 +128,7 @@ class Connections:
     def _order(self, what: Do) -> None:
         with self._lock:
             self._orders.append(what)
-        # A full pipe wakes it as well, and a closed one has nobody to wake.
+        # If the buffer is full, the thread wakes anyway; if it is closed, the thread has ended.
         with suppress(OSError):
             self._waker.send(b"!")
 
@@ -163,7 +163,7 @@ class Connections:
             orders, self._orders = self._orders, []
         for order in orders:
             order()
-        # What has come counts before what is late: a computer under load is no silent host.
+        # Events come before timeouts: on a busy computer, a host that answered is not called silent.
         while self._timers and self._timers[0][0] <= time.monotonic():
             heapq.heappop(self._timers)[2]()
 
@@ -192,7 +192,7 @@ class Connections:
         self._end(connecting)
 
     def _follow(self, connecting: Connecting, sock: socket.socket, seconds: float) -> None:
-        """Wait for a socket that connects; what has come of it is said once."""
+        """Wait until a socket is connected, has failed, or is too late."""
 
         def made() -> None:
             if failure := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):

@@ -1,7 +1,7 @@
-"""Many engines asked side by side: connections overlap widely, and a few threads do what costs processor time.
+"""Ask many engines in parallel: all connect at once, and a few threads do the handshakes and the reading.
 
-The time that an engine is given counts from when it is asked, without the time for which it waits here for a thread: on
-a computer under load, an engine that answers is not called silent.
+An engine's timeout starts when it is asked and stops while it waits for a thread, so that a busy computer does not call
+a healthy engine silent.
 """
 
 from __future__ import annotations
@@ -29,23 +29,21 @@ if TYPE_CHECKING:
     from machinectl.engine.endpoint import Endpoint
     from machinectl.engine.sockets import Address
 
-    # Asks one engine: it yields what it waits for without a thread, and returns what was found.
+    # Asks one engine. It yields a Wait to give up its thread meanwhile, and returns the result.
     Course = Generator["Wait", None, Probe]
     Begin = Callable[["Asker"], Course]
 
-# How many threads shake hands and read: with more of them, all are late on a computer under load. An engine that takes
-# the connection and says nothing keeps one waiting: if nothing was done for the STUCK share of an engine's time, there
-# are twice as many, up to MOST_THREADS.
+# The number of threads. With more of them, every answer is late on a busy computer. An engine that accepts the
+# connection and stays silent blocks one: if no thread finished anything for STUCK x timeout, their number doubles.
 THREADS = 32
 MOST_THREADS = 512
 STUCK = 1 / 4
-# How often what is late is looked for. Seconds.
+# Interval of the check for late engines, in seconds.
 LOOK = 0.25
-# How many engines are under way at once, and how many file descriptors each may take: two connections, and three for
-# ssh.
+# The number of engines asked at once, and the file descriptors that each may need: two connections, and three for ssh.
 MOST_AT_ONCE = 1000
 FILES_EACH = 5
-# How much later than its deadline an answer may come: the thread that gives up says so itself.
+# Grace period after a deadline, in seconds: the thread that times out reports that itself.
 GRACE = 0.25
 NO_THREAD = Probe(
     State.ERROR, error="No more threads can be started here", hint="Ask fewer at once, or allow more: ulimit -u"
@@ -53,14 +51,14 @@ NO_THREAD = Probe(
 
 
 class Wait(NamedTuple):
-    """A course goes on when a connection was made or failed, or after so many seconds (None: when that is)."""
+    """Continue when the connection is made or has failed, at the latest after `seconds` (None: no limit)."""
 
     connecting: Connecting
     seconds: float | None = None
 
 
 class Asker:
-    """What a course is given: the time that its engine has, and what makes connections for it."""
+    """The deadline of one engine, and its connections."""
 
     def __init__(self, timeout: float, connections: Connections) -> None:
         self.deadline = Deadline(timeout)
@@ -68,13 +66,13 @@ class Asker:
         self._begun: list[Connecting] = []
 
     def connect(self, addresses: Sequence[Address], seconds: float, after: float = 0.0) -> Connecting:
-        """Begin to connect as `Connections.begin` does; what was not taken is closed when the course ends."""
+        """Start a connection (see `Connections.begin`); it is closed at the end if nobody has taken it."""
         connecting = self._connections.begin(addresses, seconds, after)
         self._begun.append(connecting)
         return connecting
 
     def reach(self, endpoint: Endpoint) -> Connecting | None:
-        """Begin to connect to an engine; None where a connection is made when it is asked. Raises EngineError."""
+        """Start connecting to an engine over TCP; return None for other URLs. Raises EngineError."""
         url = engine_url.parse(endpoint.url)
         if url.scheme != "tcp":
             return None
@@ -85,13 +83,13 @@ class Asker:
             return None
 
     def close(self) -> None:
-        """Close what was connected to and not taken."""
+        """Close the connections that nobody has taken."""
         for connecting in self._begun:
             self._connections.cancel(connecting)
 
 
 def probe_all(endpoints: Mapping[str, Endpoint], timeout: float) -> Iterator[tuple[str, Probe]]:
-    """Ask many engines and yield each answer as it comes; each has `timeout` seconds from when it is asked."""
+    """Ask many engines and yield each result as it comes. Each engine has `timeout` seconds from when it is asked."""
 
     def course(endpoint: Endpoint, asker: Asker) -> Course:
         if connecting := asker.reach(endpoint):
@@ -103,9 +101,9 @@ def probe_all(endpoints: Mapping[str, Endpoint], timeout: float) -> Iterator[tup
 
 
 def ask_all(courses: Mapping[str, Begin], timeout: float, place: Callable[[str], str]) -> Iterator[tuple[str, Probe]]:
-    """Follow many courses, as `probe_all` does; `place` says of a name where it is that does not answer.
+    """Run many courses as `probe_all` does. `place` returns the address of a name, for the error message.
 
-    Where no engine has answered for twice that time, no further one is asked.
+    If no engine has answered for twice the timeout, no more are asked.
     """
     if not courses:
         return
@@ -121,13 +119,13 @@ def ask_all(courses: Mapping[str, Begin], timeout: float, place: Callable[[str],
 
 
 class UnderWay:
-    """A course that has begun, and whether its time is running."""
+    """A running course. Its deadline stops while it waits for a thread."""
 
     def __init__(self, name: str, begin: Begin, asker: Asker) -> None:
         self.name = name
         self.asker = asker
         self.course = begin(asker)
-        # When it began to wait for a thread (time.monotonic); None while it does not.
+        # When it started to wait for a thread (time.monotonic), else None.
         self.waits_since: float | None = None
 
     def go_on(self) -> None:
@@ -144,7 +142,7 @@ class UnderWay:
 
 
 class Asking:
-    """The threads that ask, and how far they have come. Raises RuntimeError where there can be no thread."""
+    """The threads and their work. Raises RuntimeError if no thread can be started."""
 
     def __init__(self, courses: Mapping[str, Begin], timeout: float) -> None:
         self._timeout = timeout
@@ -156,7 +154,7 @@ class Asking:
         self._ready: deque[UnderWay] = deque()
         self._answers: queue.SimpleQueue[tuple[str, Probe]] = queue.SimpleQueue()
         self._threads = 0
-        # When a thread was last done with something (time.monotonic).
+        # When a thread last finished something (time.monotonic).
         self._last_step = time.monotonic()
         self._is_over = False
         self._connections = Connections()
@@ -166,7 +164,7 @@ class Asking:
             raise RuntimeError
 
     def answers(self, place: Callable[[str], str]) -> Iterator[tuple[str, Probe]]:
-        """Each name once, with what was found."""
+        """Yield each name once, with the result."""
         open_ones = set(self._names)
         answered = time.monotonic()
         look = answered + LOOK
@@ -181,7 +179,7 @@ class Asking:
                 if now > answered + 2 * self._timeout:
                     found += [(name, self._not_asked()) for name in self._give_up_waiting()]
             for name, probe in found:
-                # One that was given up may answer after that.
+                # An engine that was given up may still answer.
                 if name in open_ones:
                     open_ones.remove(name)
                     if probe.state is not State.TIMEOUT:
@@ -189,7 +187,7 @@ class Asking:
                     yield name, probe
 
     def close(self) -> None:
-        """End what is under way: a thread that waits for an engine ends with that."""
+        """Stop. A thread that waits for an engine ends after that wait."""
         with self._changed:
             self._is_over = True
             self._changed.notify_all()
@@ -208,7 +206,7 @@ class Asking:
 
     def _add_threads(self, count: int) -> None:
         for _ in range(count):
-            # A daemon: nobody waits at the end for one that is stuck.
+            # A daemon thread: the process does not wait for it at exit.
             thread = threading.Thread(target=self._work, daemon=True, name="asking")
             try:
                 thread.start()
@@ -217,7 +215,7 @@ class Asking:
             self._threads += 1
 
     def _grow(self, now: float) -> None:
-        """Have more threads where all have waited for engines for a while, and more is to be done."""
+        """Add threads if all of them are blocked and work is waiting."""
         with self._changed:
             more = len(self._ready) + min(len(self._unasked), self._most - len(self._under_way))
             if more <= 0 or now < self._last_step + STUCK * self._timeout:
@@ -254,7 +252,7 @@ class Asking:
                 self._connections.call_back(wait.connecting, wait.seconds, partial(self._make_ready, one))
 
     def _next(self) -> UnderWay | None:
-        """What is to be gone on with, else begun; None where there will be no more."""
+        """Return the next course to continue or start; None if no work is left."""
         with self._changed:
             while not self._is_over:
                 if self._ready:
@@ -282,12 +280,12 @@ class Asking:
         with self._changed:
             self._last_step = time.monotonic()
             self._under_way.pop(one.name, None)
-            # Whoever waits for work goes home when there will be none.
+            # If no work is left, wake all threads, so that they end.
             self._changed.notify(1 if self._unasked or self._under_way else self._threads)
         self._answers.put((one.name, one.ended(found)))
 
 
 def room_for(engines: int) -> tuple[int, int]:
-    """How many engines can be under way at once, and how many threads, by the limit of open files."""
+    """Return how many engines and how many threads the limit of open files allows."""
     at_once = room(min(engines, MOST_AT_ONCE), FILES_EACH)
     return at_once, min(at_once, MOST_THREADS)

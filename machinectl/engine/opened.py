@@ -1,4 +1,4 @@
-"""What came of connecting to a host."""
+"""The result of connecting to a host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOBODY_THERE = {errno.EHOSTUNREACH, errno.EHOSTDOWN}
 
 
 class Opened:
-    """What came of connecting to an engine beforehand: a socket, or the failure of each of its addresses."""
+    """The result of connecting to an engine in advance: a socket, or one failure for each address."""
 
     def __init__(self) -> None:
         self.sock: socket.socket | None = None
@@ -21,11 +21,11 @@ class Opened:
 
     @property
     def is_silent(self) -> bool:
-        """Whether no address answered at all."""
+        """Whether no address answered."""
         return self.sock is None and all(map(is_silence, self.failures))
 
     def take(self) -> socket.socket | None:
-        """Return the socket to the first who asks; the caller closes it."""
+        """Return the socket, once. The caller closes it."""
         sock, self.sock = self.sock, None
         if sock:
             self.failures.clear()

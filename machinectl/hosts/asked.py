@@ -114,13 +114,13 @@ def ask(store: Store, listed: Iterable[Each], timeout: float, question: Question
 
 
 def failures(asked: Sequence[Asked]) -> list[MachineError]:
-    """Why engines did not answer; those that were not asked are counted."""
+    """Return why engines did not answer, and one error that counts those that were not asked."""
     found = [failure for one in asked if not one.unasked and (failure := one.failure)]
     return [*found, *([error] if (error := not_asked(asked)) else [])]
 
 
 def not_asked(asked: Sequence[Asked]) -> MachineError | None:
-    """How many engines were not asked; None where all were."""
+    """Return an error that counts the engines that were not asked; None if all were."""
     count = sum(one.unasked for one in asked)
     if not count:
         return None

@@ -100,7 +100,7 @@ def look(
 
 
 def asking(machine: Machine, question: Question | None, asker: Asker) -> Course:
-    """Ask a machine's engine, beside those of others."""
+    """Ask a machine's engine in parallel with others; see `engine.ask_all`."""
     opened = asker.reach(endpoint(machine))
     if opened:
         yield Wait(opened)

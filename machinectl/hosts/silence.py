@@ -1,4 +1,4 @@
-"""Whether anything answers where a machine's SSH is: a host whose engine is silent as well is off."""
+"""Check whether a host answers at its SSH port: if its engine is silent too, the host is off."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from machinectl.engine.endpoint import Deadline
     from machinectl.engine.sockets import Address
 
-# An engine that answers does so sooner, and then nobody looks at the SSH; of a shorter deadline the share. Seconds.
+# The SSH port is tried after this many seconds without an answer from the engine, or after this share of the deadline.
 HEAD_START = 1.0
 SHARE = 4
-# Of the time that is left, so that what was found is there when the engine's time is up.
+# Share of the remaining time, so that the result is there when the engine's time is up.
 IN_TIME = 0.8
 
 
@@ -28,7 +28,7 @@ def time_to_look(deadline: Deadline) -> float:
 
 
 def left(deadline: Deadline) -> float:
-    """The seconds that are left; somebody who waits for ever is given none."""
+    """Return the remaining seconds; 0 if there is no deadline."""
     try:
         return deadline.remaining() or 0.0
     except TimeoutError:
@@ -36,10 +36,7 @@ def left(deadline: Deadline) -> float:
 
 
 def ssh_addresses(way: SSHEndpoint | None) -> list[Address]:
-    """The addresses of a host at which its SSH would answer; none where there is no telling from here.
-
-    That is so behind a jump host, whose last leg nobody sees.
-    """
+    """Return the addresses of a host's SSH server; none behind a jump host, where they cannot be tried from here."""
     from machinectl.ssh.settings import settings
 
     if not way:

@@ -48,7 +48,7 @@ def states_of(
 
 
 def asking(machine: Machine, driver: Driver | None, question: Question | None, asker: Asker) -> Course:
-    """Ask a machine's engine; where it is silent, whether anything answers at its SSH."""
+    """Ask a machine's engine. If it is silent, check whether anything answers at the SSH port."""
     known = known_state(machine, driver)
     if known in ASLEEP:
         return engine.Probe(known)
@@ -57,7 +57,7 @@ def asking(machine: Machine, driver: Driver | None, question: Question | None, a
         yield Wait(opened, head_start(asker.deadline))
     if (opened and opened.ended and not opened.is_silent) or machine.url.startswith("unix://"):
         return look(machine, asker.deadline, question, opened)[0]
-    # docker's own way over SSH is one call, beside which the look begins when it has not answered for a moment.
+    # An ssh:// engine is asked in one blocking call: the check of the SSH port starts later, in parallel.
     after = 0.0 if opened else head_start(asker.deadline)
     ssh = asker.connect(ssh_addresses(way_in(machine, driver)), time_to_look(asker.deadline), after)
     if opened and not opened.ended:
