@@ -20,6 +20,7 @@ import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ SERVE = "from tests.support.forked import serve; serve()"
 # Variables that an interpreter reads when it starts: if they differ, a new one is started.
 AT_START = ("PYTHON", "LANG", "LC_")
 LONGEST = 1 << 20
+# A test may have changed the current directory before the first run.
+CHECKOUT = Path(__file__).parents[2]
 
 
 class Forks:
@@ -46,7 +49,7 @@ class Forks:
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.at_start = at_start(os.environ)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(theirs.fileno())], pass_fds=[theirs.fileno()], start_new_session=False
+            [sys.executable, "-c", SERVE, str(theirs.fileno())], cwd=CHECKOUT, pass_fds=[theirs.fileno()]
         )
         theirs.close()
         self._lock = threading.Lock()
