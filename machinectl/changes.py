@@ -303,7 +303,7 @@ class ConfigMerged(Known):
 
     @property
     def done(self) -> str:
-        return f"set {', '.join(self.ours) or 'nothing'} in {self.path}"
+        return f"set {', '.join(self.ours)} in {self.path}" if self.ours else f"rewrote {self.path}"
 
     @property
     def undoing(self) -> str:

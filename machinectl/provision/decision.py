@@ -73,13 +73,14 @@ def not_applied(result: Result) -> MachineError:
             "Look on the host: journalctl -u docker.service",
         )
     if result.status == 5:  # noqa: PLR2004 - apply.sh
-        look = "df -h /etc /run; ls -ld /etc/docker; findmnt -T /etc/docker"
+        look = "df -h /etc /etc/docker /run; ls -ld /etc/docker; findmnt -T /etc/docker"
         if "No space left" in said:
-            look = "df -h /etc /run; df -i /etc /run"
+            look = "df -h /etc /etc/docker /run; df -i /etc /etc/docker /run"
         elif "Operation not permitted" in said:
             look = "lsattr -d /etc/docker /etc/docker/* /etc/systemd/system /etc/systemd/system/docker.service.d"
         return MachineError(
-            f"The configuration could not be written, and its files are as they were before this step: {said}",
+            f"The configuration could not be written, and its files are as they were before this step: "
+            f"{_unwritten(said)}",
             f"Look on the host: {look}",
         )
     if result.status == 6:  # noqa: PLR2004 - apply.sh
@@ -106,6 +107,12 @@ def interrupted(result: Result) -> MachineError | None:
             f"Somebody else is at work on the host: {tail(result)}", "Wait for them to end, and try again"
         )
     return None
+
+
+def _unwritten(said: str) -> str:
+    """What apply.sh could not write, which is its last line, and why, which the first program that failed said."""
+    *earlier, last = said.splitlines()
+    return f"{last}: {earlier[0].rpartition(': ')[2]}" if earlier else last
 
 
 def tail(result: Result) -> str:

@@ -49,6 +49,13 @@ def test_what_a_record_says_draws_no_rows_of_its_own(store: Store) -> None:
     assert max(map(len, shown.splitlines())) < 500
 
 
+def test_a_file_in_which_no_key_is_ours_is_not_said_to_have_nothing_set(store: Store) -> None:
+    machine = Machine("orion", "none", url="tcp://192.0.2.29:2376", tls=True)
+    machine.changes = (ConfigMerged("/etc/docker/daemon.json", "{}", "644", {}, "0" * 64),)
+    added(store, machine)
+    assert "rewrote /etc/docker/daemon.json" in machinectl("changes", "orion", store=store.root).stdout
+
+
 def test_a_program_gets_the_same(store: Store) -> None:
     orion(store)
     [_, file, _] = json.loads(machinectl("changes", "--json", "orion", store=store.root).stdout)

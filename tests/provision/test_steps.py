@@ -271,6 +271,15 @@ def test_what_cannot_be_written_says_where_to_look() -> None:
         assert look in (not_applied(Result(5, said.encode(), b"")).hint or "")
 
 
+def test_a_full_disk_is_told_in_one_line_without_the_shells_own_words() -> None:
+    last = b"/etc/docker/machinectl cannot be written\n"
+    full = b"job.sh: 280: cannot create /etc/docker/machinectl/transaction/manifest: No space left on device\n"
+    gone = b"job.sh: 288: cannot open /etc/docker/machinectl/transaction/manifest: No such file\n"
+    told = not_applied(Result(5, full + gone + last, b""))
+    assert told.cause.endswith("before this step: /etc/docker/machinectl cannot be written: No space left on device")
+    assert told.hint == "Look on the host: df -h /etc /etc/docker /run; df -i /etc /etc/docker /run"
+
+
 def test_without_an_engine_and_without_leave_to_install_one_there_is_nothing_to_do() -> None:
     with pytest.raises(CheckFailed, match="no Docker Engine on the host"):
         checks.check(host("bare"), target(install="none"))
