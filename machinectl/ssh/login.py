@@ -312,6 +312,7 @@ class Login:
 
     def _cut_off(self) -> LoginRefused:
         said = self._authentication.said
+        attempts = "1 attempt" if len(self._tried) == 1 else f"{len(self._tried)} attempts"
         meant = instead_of_login(self._settings, said)
         if meant is not None:
             return meant
@@ -320,7 +321,7 @@ class Login:
             # pam_nologin(8) shows the text that the admin wrote.
             advice = "If that is the text of /run/nologin there, wait, or remove it as root: rm /run/nologin; else "
         return LoginRefused(
-            f"{self._settings.address} ended the connection after {len(self._tried)} attempts to log in as "
+            f"{self._settings.address} ended the connection after {attempts} to log in as "
             f"{self._settings.user}: {', '.join(self._tried) or 'none of ours'}"
             f"{f'; it said {one_line(said, LONGEST_SAID)!r}' if said.strip() else ''}",
             f"{advice}name the right key, {ANOTHER_KEY}, or check the password",

@@ -46,7 +46,7 @@ NOT_ROOT = (
         ),
         (
             b"Authorized use only.\n",
-            "after 1 attempts to log in as ops: .*; it said 'Authorized use only.'",
+            "after 1 attempt to log in as ops: .*; it said 'Authorized use only.'",
             "the right",
         ),
     ],
