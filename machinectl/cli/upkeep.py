@@ -31,7 +31,10 @@ OpenFirewall = Annotated[
 ]
 
 TakeOver = Annotated[
-    bool, typer.Option("-y", "--yes", help="Do not ask before a host is taken over from docker-machine.")
+    bool,
+    typer.Option(
+        "-y", "--yes", help="Do not ask before a host is taken over from docker-machine, or set up despite a warning."
+    ),
 ]
 
 

@@ -452,8 +452,8 @@ function __machinectl_table
                 '--no-context	Make no docker context of the machine.' \
                 '--ssh-jump=MACHINE	Jump host for its SSH: a machine, else a host as in ssh -J. machine:NAME and host:HOST say which of the two.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
-                '-y	Do not ask before a host is taken over from docker-machine.' \
-                '--yes	Do not ask before a host is taken over from docker-machine.' \
+                '-y	Do not ask before a host is taken over from docker-machine, or set up despite a warning.' \
+                '--yes	Do not ask before a host is taken over from docker-machine, or set up despite a warning.' \
                 '-f	Replace certificates of somebody else\'s, and restart an engine although that harms.' \
                 '--force	Replace certificates of somebody else\'s, and restart an engine although that harms.' \
                 '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.' \
@@ -557,8 +557,8 @@ function __machinectl_table
             set -g __machinectl_flags \
                 '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '-y	Do not ask before a host is taken over from docker-machine.' \
-                '--yes	Do not ask before a host is taken over from docker-machine.' \
+                '-y	Do not ask before a host is taken over from docker-machine, or set up despite a warning.' \
+                '--yes	Do not ask before a host is taken over from docker-machine, or set up despite a warning.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
                 '-f	Replace certificates of somebody else\'s, and restart an engine although that harms.' \
                 '--force	Replace certificates of somebody else\'s, and restart an engine although that harms.' \
