@@ -92,7 +92,7 @@ def not_applied(result: Result) -> MachineError:
     if result.status == 7:  # noqa: PLR2004 - apply.sh
         return EngineDown(
             f"dockerd refuses the new configuration; the old one is back, and nothing was restarted:\n{said}",
-            "Change what it complains of, and try again",
+            "Change what it complains of, on the host in /etc/docker/daemon.json or docker.service, or what is asked",
         )
     return interrupted(result) or MachineError(
         f"The work on the host was ended before it was done: {said}",

@@ -678,6 +678,8 @@ def test_what_is_said_of_a_configuration_that_was_not_applied_is_true() -> None:
     assert "its files are as they were before this step" in unwritten.cause
     assert "was ended before it was done" in killed.cause
     assert "Run the same command again" in killed.hint
+    refused = not_applied(Result(7, b"no such directive\n", b""))
+    assert "on the host in /etc/docker/daemon.json or docker.service" in refused.hint
 
 
 def test_engine_options_that_are_not_asked_any_more_go_and_what_others_wrote_stays() -> None:
