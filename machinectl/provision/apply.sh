@@ -100,12 +100,21 @@ came_up() {
     done
 }
 
+# What the last reload made of live-restore, which dockerd lists only if it is on.
+told_by_journal() {
+    reloaded=$(journal | grep 'Reloaded configuration: ' | tail -n 1)
+    [ "$reloaded" ] || return
+    enabled=false
+    ! printf '%s\n' "$reloaded" | grep -q 'live-restore\(-enabled\)*\\*":true' || enabled=true
+    echo "\"LiveRestoreEnabled\":$enabled"
+}
+
 # A reload answers to nobody: the engine is asked, or its journal where nothing there can ask.
 keeps_containers() {
     [ "$live_restore" ] || return 0
     tries=0
     while [ $tries -lt 50 ] && [ $(($(date +%s) - begun)) -lt 60 ]; do
-        said=$(engine_info) || said=$(journal | sed -n 's/.*live-restore-enabled\\*":/"LiveRestoreEnabled":/p' | tail -n 1)
+        said=$(engine_info) || said=$(told_by_journal)
         case $said in *"\"LiveRestoreEnabled\":$live_restore"*) return ;; esac
         tries=$((tries + 1))
         sleep 0.1
