@@ -235,7 +235,8 @@ def listeners(
 
 def plain_sockets(facts: Facts) -> list[str]:
     """Return the plain TCP addresses of docker.socket. An engine has TLS on all of its addresses or on none."""
-    if not facts.dockerd or not facts.unit:
+    addresses = [address for address in facts.socket_listens if port_of(address)]
+    if not (addresses and facts.dockerd and facts.unit) or "docker.service" in facts.masked:
         return []
     flags, before = unit.all_flags(facts.unit, facts.environment, ours=True), read(facts)
     if any(before.get(key) for key in TLS_FLAGS) or any(flag.name in TLS_FLAGS for flag in flags):
@@ -245,7 +246,7 @@ def plain_sockets(facts: Facts) -> list[str]:
     hosts += [str(host) for host in configured] if isinstance(configured, list) else []
     if not any(host.startswith("fd://") for host in hosts):
         return []
-    return [address for address in facts.socket_listens if port_of(address)]
+    return addresses
 
 
 def port_of(host: str) -> int:

@@ -76,7 +76,8 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         install, refresh = distribution.install(package, target.version), distribution.refresh
     simulate = "" if downloaded is not None else distribution.simulate(package, target.version)
     variables = {
-        "refresh": "" if simulate else refresh,
+        # A second time after the simulation: what keeps the lists from being read is said by the job that fails.
+        "refresh": refresh,
         "install": install,
         "start": distribution.start(),
         "locks": " ".join(distribution.locks),
@@ -113,7 +114,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
             f"LC_ALL=C; export LC_ALL\n{simulate}",
             Job(
                 "install.sh",
-                {**variables, "refresh": refresh, "simulate": simulate},
+                {**variables, "simulate": simulate},
                 environment,
                 timeout=INSTALL_TIMEOUT,
             ),

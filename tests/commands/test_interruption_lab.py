@@ -25,7 +25,11 @@ pytestmark = pytest.mark.timeout(900)
 
 
 # Seen on the host: its engine's files are being put in place; the engine is restarting with them.
-MOMENTS = ("[ -e /etc/docker/machinectl/transaction/phase ]", "! systemctl is-active -q docker.service")
+TRANSACTION = "/etc/docker/machinectl/transaction"
+MOMENTS = (
+    f"grep -qs server.pem {TRANSACTION}/manifest && [ -e {TRANSACTION}/phase ]",
+    "! systemctl is-active -q docker.service",
+)
 # A job goes on to its end when its sender is gone.
 ENDED = "while [ -e /etc/docker/machinectl/transaction ]; do sleep 0.05; done; systemctl is-active -q docker.service"
 
