@@ -112,11 +112,13 @@ class Discovery:
     def _look(self) -> None:
         while True:
             target, sock = self._work.get()
-            try:
-                service = identified(target, sock, self._timeout)
-            except Exception as exc:  # noqa: BLE001 - one host's surprise must not keep the others from being found
-                service = Service(target.port, said=f"Unexpected {type(exc).__name__}")
-            self._results.put((target, service))
+            # Closed only when the result is kept: an interrupt in between would lose it.
+            with sock:
+                try:
+                    service = identified(target, sock, self._timeout)
+                except Exception as exc:  # noqa: BLE001 - one host's surprise must not keep the others from being found
+                    service = Service(target.port, said=f"Unexpected {type(exc).__name__}")
+                self._results.put((target, service))
 
     def _take_results(self, *, wait: bool) -> None:
         while True:

@@ -76,15 +76,14 @@ class Service:
 
 
 def identified(target: Target, sock: socket.socket, timeout: float) -> Service:
-    """Find out within `timeout` seconds what listens at the other end of a connection, which is closed."""
+    """Find out within `timeout` seconds what listens at the other end of a connection. The caller closes it."""
     deadline = Deadline(timeout)
     try:
-        with sock:
-            if target.port not in NO_GREETING:
-                words = first_words(sock, timeout if target.port == SSH_PORT else min(PATIENCE, timeout / 2))
-                if words is not None or target.port == SSH_PORT:
-                    return greeted(target, sock, words or b"", deadline)
-            return spoken_to(target, sock, deadline)
+        if target.port not in NO_GREETING:
+            words = first_words(sock, timeout if target.port == SSH_PORT else min(PATIENCE, timeout / 2))
+            if words is not None or target.port == SSH_PORT:
+                return greeted(target, sock, words or b"", deadline)
+        return spoken_to(target, sock, deadline)
     except (OSError, TimeoutError):
         return Service(target.port)
 

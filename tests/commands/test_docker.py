@@ -83,7 +83,8 @@ def test_what_docker_is_to_do_follows_two_dashes(store: Store) -> None:
     for words in (["local", "ps"], ["local", "--"], ["local", "ps", "-a"]):
         done = machinectl("docker", *words, store=store.root)
         assert done.returncode == 2
-        assert "machinectl docker <NAME> -- ps" in done.stderr
+        name = "<NAME>" if "--" in words else "local"
+        assert f"machinectl docker {name} -- ps" in done.stderr
 
 
 def test_as_dockers_plugin_it_is_the_same(engines: Store) -> None:

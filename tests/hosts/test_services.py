@@ -49,7 +49,8 @@ ENDLESS: dict[str, Behaviour] = {
 def at(port: int, *, seen_as: int = 0, timeout: float = PLENTY, host: str = "127.0.0.1") -> Service:
     """What is found at a port, as if it were another one."""
     sock = socket.create_connection((host, port))
-    found = identified(Target(host, seen_as or port), sock, timeout)
+    with sock:
+        found = identified(Target(host, seen_as or port), sock, timeout)
     assert sock.fileno() < 0
     return found
 
