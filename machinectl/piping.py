@@ -136,7 +136,9 @@ class Input:
             if self._length == at and self.failure:
                 raise self.failure
             if self._shared:
-                return os.pread(self._file.fileno(), CHUNK, at) if self._file else b""
+                # A write that failed half-way may have left more in the file.
+                most = min(CHUNK, self._length - at)
+                return os.pread(self._file.fileno(), most, at) if self._file else b""
             data = bytes(self._next[:CHUNK])
             del self._next[:CHUNK]
             return data

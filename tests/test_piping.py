@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl import piping
+from machinectl.errors import MachineError
 from machinectl.piping import Input, Over, piped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from machinectl.errors import MachineError
 
 BOTH = pytest.mark.parametrize("shared", [True, False])
 
@@ -81,6 +82,31 @@ def test_a_read_error_is_not_the_end_of_input(tmp_path: Path, *, shared: bool) -
     os.close(directory)
     assert said.data == b""
     assert [failure.cause for failure in failures] == ["Cannot read the input: Is a directory"]
+
+
+def test_data_that_was_kept_only_in_part_is_not_read(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    # A full disk takes a part of the data and then none.
+    def keep(descriptor: int, data: bytes, at: int) -> None:
+        os.pwrite(descriptor, data[:3], at)
+        if at:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        os.pwrite(descriptor, data[3:], at + 3)
+
+    monkeypatch.setattr(piping, "write_at", keep)
+    failed = threading.Event()
+    given = Input(pipe[0], shared=True)
+    given.on_failure = lambda _: failed.set()
+    early, late = given.reader(), given.reader()
+    os.write(pipe[1], b"begun\n")
+    assert early.read() == b"begun\n"
+    os.write(pipe[1], b"more\n")
+    assert failed.wait(60)
+    for reader in (early, late):
+        if reader is late:
+            assert reader.read() == b"begun\n"
+        with pytest.raises(MachineError, match="No space left on device"):
+            reader.read()
+    given.close()
 
 
 def test_input_is_read_ahead_only_within_a_limit(pipe: tuple[int, int]) -> None:

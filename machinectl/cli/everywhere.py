@@ -97,8 +97,12 @@ def without_dashes(
     """Cause and hint: the same command line with the dashes before the first word that is no machine."""
     names = list(takewhile(store.exists, words))
     valued = flags_of(verb)
-    options = [f"--{name}={value}" if valued[name][1] else f"--{name}" for name, value in flags.items()]
     order = list(words[len(names) :]) or [example]
+    if names and "all" in flags:
+        # Names and --all exclude each other: it is the command's.
+        flags = {name: value for name, value in flags.items() if name != "all"}
+        order.append("-a")
+    options = [f"--{name}={value}" if valued[name][1] else f"--{name}" for name, value in flags.items()]
     known = names or "all" in flags or "selector" in flags
     typed = shlex.join([*options, *names, DASHES, *order]) if known else f"<NAME> {DASHES} {example}"
     return f"What machinectl {verb} is to do follows two dashes", f"machinectl {verb} {typed}"
@@ -139,7 +143,7 @@ def followed(
                 printer.ended(event)
                 ended.append(event)
     printer.finish()
-    tell_failures(ended, program, with_errors="json" not in flags)
+    tell_failures(ended, program, with_errors="json" not in flags, of_all=given.failure if given else None)
     return max((failing if each.status is None else each.status for each in ended), default=0)
 
 
@@ -169,8 +173,13 @@ def printer_for(names: Sequence[str], flags: Mapping[str, str]) -> Printer:
     return Grouped(names) if "group" in flags else Lines(names)
 
 
-def tell_failures(ended: Sequence[Ended], program: str, *, with_errors: bool) -> None:
-    """Tell on stderr what failed: why there is no status, and in one line who ended how."""
+def tell_failures(
+    ended: Sequence[Ended], program: str, *, with_errors: bool, of_all: MachineError | None = None
+) -> None:
+    """Tell on stderr what failed: why there is no status, and in one line who ended how.
+
+    `of_all` is why all were ended, even if each failed in another way then.
+    """
     failed = [each for each in ended if each.status != 0]
     if not failed:
         return
@@ -179,7 +188,10 @@ def tell_failures(ended: Sequence[Ended], program: str, *, with_errors: bool) ->
         if each.error and with_errors and errors.count(each.error) == 1:
             report(named(each.error, each.name), program)
     # A reason that several share, such as an input that cannot be read.
-    for error in dict.fromkeys(error for error in errors if errors.count(error) > 1):
+    shared = [error for error in errors if errors.count(error) > 1]
+    if of_all and of_all not in errors:
+        shared.append(of_all)
+    for error in dict.fromkeys(shared):
         report(error, program)
     outcomes = ", ".join(
         f"{each.name} ({outcome(each)})" for each in sorted(failed, key=lambda each: natural(each.name))

@@ -83,8 +83,8 @@ def test_what_docker_is_to_do_follows_two_dashes(store: Store) -> None:
     for words in (["local", "ps"], ["local", "--"], ["local", "ps", "-a"]):
         done = machinectl("docker", *words, store=store.root)
         assert done.returncode == 2
-        name = "<NAME>" if "--" in words else "local"
-        assert f"machinectl docker {name} -- ps" in done.stderr
+        typed = "<NAME> -- ps" if "--" in words else " -- ".join([words[0], " ".join(words[1:])])
+        assert f"machinectl docker {typed}\n" in done.stderr
 
 
 def test_as_dockers_plugin_it_is_the_same(engines: Store) -> None:
