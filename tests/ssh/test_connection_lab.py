@@ -346,7 +346,7 @@ def test_restricted_logins_and_prompts_for_a_code_are_explained(fresh_host: Fres
         ("rbash", "its login shell is restricted", "chsh -s /bin/sh rbash"),
         ("gitshell", "its login shell is git-shell", "chsh -s /bin/sh gitshell"),
         ("jailed", "its login shell /bin/bash does not exist", "sshd -T -C user=jailed"),
-        ("reads", "says nothing", "~reads/.bashrc there for read and exec"),
+        ("reads", "prints nothing", "look for read and exec in ~reads/.bashrc there"),
         ("execs", "it echoes the commands", "~execs/.bashrc"),
     ):
         with log_in(at(host, user)) as session, pytest.raises(NoShell) as caught:
