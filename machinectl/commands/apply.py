@@ -136,10 +136,11 @@ def apply(store: Store, console: Console, look: Callable[[], Seen], manner: Mann
     run = Run(store, look(), manner)
     if run.has_work:
         with alone(store, console):
-            keep_jump_hosts(store, console)
             # Another one may have done it meanwhile.
             seen = look()
             run = Run(store, seen, manner)
+            if run.changes_names:
+                keep_jump_hosts(store, console)
             for result in run.carried_out(Rewritten(console, seen.hidden.without)):
                 if result.error:
                     seen.hidden.conceal(result.error)
@@ -203,6 +204,11 @@ class Run:
     def has_work(self) -> bool:
         """Whether a record or a host is to be changed, or a host to be looked at."""
         return bool(self.of(*WORK) or self.unmarked() or self.to_look_at() or (self.manner.prune and self.gone()))
+
+    @property
+    def changes_names(self) -> bool:
+        """Whether machines are added or removed."""
+        return bool(self.of(Action.CREATE) or (self.manner.prune and self.gone()))
 
     def gone(self) -> list[str]:
         """Machines that came from the file and are in it no more."""
@@ -320,7 +326,7 @@ class Run:
             yield from (Result(name, Did.FAILED, exc) for name in left[:1])
 
     def roles(self) -> Roles | None:
-        """What machines shall be in the fleet's swarm, and what those are in it that are not chosen; None for none."""
+        """The roles of the chosen machines in the fleet's swarm, beside its other nodes; None for no swarm."""
         wanted = {name: step.host.swarm for name, step in self.steps.items() if step.host and step.host.swarm}
         if not wanted:
             return None
@@ -330,9 +336,12 @@ class Run:
         others = {
             name: node.role
             for name, machine in self.machines.items()
-            if name not in self.steps and machine.fleet == self.manner.path and (node := node_of(machine))
+            if name not in self.steps
+            and machine.phase is Phase.READY
+            and machine.fleet == self.manner.path
+            and (node := node_of(machine))
         }
-        return Roles({**wanted, **others})
+        return Roles(wanted, others)
 
     def is_to_join_alone(self, name: str) -> bool:
         """Whether nothing is otherwise with a machine but its role in the swarm, and whose it is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -56,13 +56,18 @@ def join(store: Store, console: Console, to: Manager, names: Iterable[str], join
 
 @dataclass(frozen=True)
 class Roles:
-    """What machines shall be in one swarm, by their names: manager or worker."""
+    """The roles that machines are to have in one swarm, by their names: manager or worker.
+
+    `others` are the swarm's other nodes, with the roles on record. They are asked and never changed.
+    """
 
     roles: Mapping[str, str]
+    others: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def managers(self) -> list[str]:
-        return [name for name, role in self.roles.items() if role == MANAGER]
+        everyone = {**self.others, **self.roles}
+        return [name for name, role in everyone.items() if role == MANAGER]
 
     @property
     def advice(self) -> str:
@@ -80,7 +85,7 @@ class Roles:
         if self.roles and not self.managers:
             raise MachineError(
                 f"A swarm of workers alone cannot be: {', '.join(self.roles)}",
-                "Make one of them its manager, or three: swarm: manager",
+                "Choose its managers, too, or make one of these a manager, or three: swarm: manager",
             )
 
     def form(self, store: Store, console: Console, joining: Joining) -> Results:
@@ -92,11 +97,12 @@ class Roles:
         self.check()
         if not self.roles:
             return
-        yield from self._formed(store, console, joining, memberships(store, self.roles))
+        yield from self._formed(store, console, joining, memberships(store, [*self.roles, *self.others]))
 
     def _check_not_silent(self, store: Store, found: dict[str, Membership]) -> None:
         """Refuse to begin a second swarm where those that are in one by their records do not answer."""
-        silent = [name for name in self.roles if name not in found and node_of(store.read(name))]
+        everyone = [*self.roles, *self.others]
+        silent = [name for name in everyone if name not in found and node_of(store.read(name))]
         if silent:
             raise MachineError(
                 f"{', '.join(silent)}: in a swarm by the record, and no answer from there",
@@ -108,7 +114,12 @@ class Roles:
         done = set()
         if to is None:
             self._check_not_silent(store, found)
-            first, *_ = self.managers
+            first = next((name for name in self.managers if name in self.roles), None)
+            if first is None:
+                raise MachineError(
+                    f"{', '.join(self.managers)}: manager of the swarm by the record, and in none by the engine",
+                    f"Have its record say so: machinectl swarm status {self.managers[0]}; then apply it, too",
+                )
             for name, failed in init(store, console, first, joining):
                 yield name, failed
                 if failed:
@@ -139,7 +150,7 @@ def going_on(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Man
     all the others by having its engine call itself one. Raises MachineError where some are in a swarm, and none of
     them answers for it.
     """
-    names = dict.fromkeys([*roles.managers, *roles.roles])
+    names = dict.fromkeys([*roles.managers, *roles.roles, *roles.others])
     there = [name for name in names if name in found and found[name].is_in]
     if not there:
         return None

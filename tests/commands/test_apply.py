@@ -16,9 +16,13 @@ import pytest
 
 from machinectl.cli.applying import ended
 from machinectl.commands.apply import Did, Manner, Result, Run, Seen, apply
+from machinectl.commands.plan import plan
+from machinectl.engine import swarm as swarm_api
 from machinectl.errors import MachineError
 from machinectl.fleet.model import Action, Difference, FleetHost, Step
+from machinectl.hosts import joining
 from machinectl.hosts.access import Access, logged_in
+from machinectl.hosts.endpoint import endpoint
 from machinectl.machines.alone import alone
 from machinectl.machines.record import PROVISION, Machine, Phase
 from machinectl.machines.spec import MachineSpec
@@ -29,6 +33,7 @@ from tests.support.program import COMMAND, killed_at, machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
 from tests.support.sshd import keygen
+from tests.support.swarm_engines import engines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -376,6 +381,36 @@ def test_why_no_swarm_can_be_is_told_once(store: Store) -> None:
     results = list(Scripted(store, steps, machines, "", MANNER).carried_out(Quiet()))
     assert [(result.name, result.did) for result in results] == [("m1", Did.FAILED), ("m2", Did.NOT_BEGUN)]
     assert "A swarm of workers alone cannot be" in str(results[0].error)
+
+
+def test_nodes_that_were_not_chosen_stay_as_they_are_and_one_that_is_down_stops_nobody(
+    file: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The engines are on loopback, where no other node would reach them.
+    monkeypatch.setattr(joining, "address_of", lambda _: "192.0.2.7")
+
+    def applied(*names: str) -> dict[str, Did]:
+        def look() -> Seen:
+            planned = plan(store, str(file), names, None)
+            return Seen(planned.plan.steps, planned.machines)
+
+        return {result.name: result.did for result in apply(store, Quiet(), look, replace(MANNER, path=str(file)))}
+
+    roles = {"m1": "manager", "m2": "manager", "w1": "worker", "w2": "worker"}
+    with engines(store, *roles) as swarms:
+        hosts = {name: {"url": store.read(name).url, "swarm": role} for name, role in roles.items()}
+        file.write_text(json.dumps({"defaults": {"driver": "none", "no-tls": True}, "hosts": hosts}))
+        assert applied("m1", "m2", "w1") == dict.fromkeys(("m1", "m2", "w1"), Did.CHANGED)
+        swarm_api.leave(endpoint(store.read("w1")), force=True)
+        swarms["m1"].answers = False
+        others = ("m1", "m2", "w1")
+        before = [store.read(name).dump() for name in others]
+        for name in others:
+            swarms[name].asked.clear()
+        assert applied("w2") == {"w2": Did.CHANGED}
+        assert swarms["w2"].is_in
+        assert [asked for name in others for asked in swarms[name].asked if not asked.startswith("GET")] == []
+        assert [store.read(name).dump() for name in others] == before
 
 
 def test_a_loop_of_machines_to_remove_is_an_error_that_names_it(store: Store, tmp_path: Path) -> None:
