@@ -13,7 +13,7 @@ from machinectl.cli.access import authority, with_access
 from machinectl.cli.exits import report
 from machinectl.cli.outcomes import named
 from machinectl.cli.output import write_out
-from machinectl.cli.planning import FleetFile, Parallel
+from machinectl.cli.planning import FleetFile, Parallel, one_file, typed
 from machinectl.cli.upkeep import OpenFirewall, RestartSwarm
 from machinectl.cli.verbs import Names, Selecting, session, verb
 from machinectl.errors import UsageError
@@ -36,7 +36,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         access: Access,
         names: Names = None,
         selector: Selecting = None,
-        file: FleetFile = "",
+        files: FleetFile = None,
         parallel: Parallel = 10,
         batch: Annotated[
             int, typer.Option(min=1, metavar="N", help="How many engines in use may restart at once.")
@@ -76,14 +76,15 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
                 "--purge is for the machines that --prune removes", "Give both: machinectl apply --prune --purge"
             )
         here = session(ctx)
+        file = one_file(files)
         advice: dict[str, None] = {}
 
         def look() -> Seen:
-            planned = plan(here.store, file, names or [], selector)
+            planned = plan(here.store, file, names or [], selector, typed("apply", file))
             advice.update(dict.fromkeys(planned.advice))
             return Seen(planned.plan.steps, planned.machines, planned.hidden)
 
-        again = ["machinectl apply", *(["-f", shlex.quote(file)] if file else [])]
+        again = [typed("apply", file)]
         again += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names or [])
         manner = Manner(
             os.path.abspath(file or DEFAULT_FILE),

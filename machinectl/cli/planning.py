@@ -16,6 +16,7 @@ from machinectl.cli.harmless import harmless
 from machinectl.cli.outcomes import named
 from machinectl.cli.output import draw, print_json
 from machinectl.cli.verbs import AsJson, Names, Selecting, session, verb
+from machinectl.errors import UsageError
 from machinectl.fleet.model import Action
 from machinectl.machines.record import Phase
 
@@ -48,7 +49,10 @@ COUNTED = {
     Action.LEAVE: "as they are",
 }
 
-FleetFile = Annotated[str, typer.Option("-f", "--file", metavar="FILE", help="The fleet's file (else ./fleet.yaml).")]
+FleetFile = Annotated[
+    list[str] | None,
+    typer.Option("-f", "--file", metavar="FILE", help="The fleet's file (else ./fleet.yaml).", show_default=False),
+]
 Parallel = Annotated[int, typer.Option(min=1, metavar="N", help="How many hosts are worked on at once.")]
 
 
@@ -62,7 +66,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         access: Access,
         names: Names = None,
         selector: Selecting = None,
-        file: FleetFile = "",
+        files: FleetFile = None,
         refresh: Annotated[
             bool, typer.Option("--refresh", help="Look at the hosts, too: what was changed there by hand.")
         ] = False,
@@ -79,7 +83,8 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         from machinectl.commands.plan import refreshed
 
         here = session(ctx)
-        planned = command(here.store, file, names or [], selector)
+        file = one_file(files)
+        planned = command(here.store, file, names or [], selector, typed("plan", file))
         if refresh:
             from machinectl.hosts.setup import Setup
             from machinectl.provision.target import Allowed
@@ -105,6 +110,21 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         return TO_DO if work and detailed_exitcode else 0
 
 
+def one_file(files: Sequence[str] | None) -> str:
+    """Return the file that was named, "" if none was. Raises UsageError for several."""
+    several = list(dict.fromkeys(files or []))
+    if len(several) > 1:
+        raise UsageError(
+            f"-f was given more than once: {', '.join(several)}", f"Name one file: -f {shlex.quote(several[0])}"
+        )
+    return several[0] if several else ""
+
+
+def typed(verb: str, file: str) -> str:
+    """Return the command line so far: the verb with its file."""
+    return " ".join(["machinectl", verb, *(["-f", shlex.quote(file)] if file else [])])
+
+
 def has_work(planned: Planned, *, prune: bool) -> bool:
     """Whether there is something to do. Without --prune machines that the file has no more are left."""
     left = {Action.LEAVE} if prune else {Action.LEAVE, Action.REMOVE}
@@ -113,10 +133,9 @@ def has_work(planned: Planned, *, prune: bool) -> bool:
 
 def what_next(planned: Planned, file: str, chosen: Sequence[str], *, prune: bool) -> str:
     """The command that does what is planned; `chosen` are the words that chose of it."""
-    options = ["-f", shlex.quote(file)] if file else []
-    options += ["--refresh"] if planned.differing else []
+    options = ["--refresh"] if planned.differing else []
     options += ["--prune"] if prune else []
-    return " ".join(["machinectl apply", *options, *map(shlex.quote, chosen)])
+    return " ".join([typed("apply", file), *options, *map(shlex.quote, chosen)])
 
 
 def lines(planned: Planned, *, prune: bool) -> Iterator[str]:
@@ -178,13 +197,17 @@ def difference_told(difference: Difference) -> str:
 
 def summary(planned: Planned, *, prune: bool) -> str:
     """How many machines there are of each kind."""
-    count = Counter(step.action for step in planned.plan.steps)
+    # Each machine is counted once.
+    seen = [step for step in planned.plan.steps if step.name not in planned.failed]
+    differing = sum(step.action is Action.LEAVE and step.name in planned.differing for step in seen)
+    count = Counter(step.action for step in seen)
+    count[Action.LEAVE] -= differing
     shown = [action for action in COUNTED if count[action] or action is not Action.RESUME]
     parts = [f"{count[action]} {COUNTED[action]}" for action in shown]
     if count[Action.REMOVE] and not prune:
         parts = [f"{part} with --prune" if part.endswith(COUNTED[Action.REMOVE]) else part for part in parts]
-    if planned.differing:
-        parts.append(f"{len(planned.differing)} whose host differs")
+    if differing:
+        parts.append(f"{differing} whose host differs")
     if planned.failed:
         parts.append(f"{len(planned.failed)} whose host was not seen")
     return ", ".join(parts)

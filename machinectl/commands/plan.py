@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl.console import Rewritten
 from machinectl.driver.finding import load
-from machinectl.errors import MachineError, meant
+from machinectl.errors import MachineError, UsageError, meant
 from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.model import Action, Plan, Step
 from machinectl.fleet.plan import plan as compared
@@ -46,16 +48,19 @@ class Planned:
     hidden: Hidden = field(default_factory=Hidden)
 
 
-def plan(store: Store, path: str, names: Sequence[str], selector: str | None) -> Planned:
+def plan(
+    store: Store, path: str, names: Sequence[str], selector: str | None, command: str = "machinectl plan"
+) -> Planned:
     """What is to be done for the fleet of a file ("": ./fleet.yaml), or for those of it alone that are chosen.
 
-    Nobody is asked but the file and the records. Raises MachineError: WrongFile with all that is wrong in the file.
+    `command` is what was typed before what chooses, for hints. Nobody is asked but the file and the records. Raises
+    MachineError: WrongFile with all that is wrong in the file.
     """
     records = store.read_all()
     fleet = read_fleet(path, records, os.environ)
     whole = compared(fleet, records, certificates(), path or DEFAULT_FILE)
     machines = {name: found for name, found in records.items() if not isinstance(found, MachineError)}
-    wanted = chosen(whole, machines, names, selector, path or DEFAULT_FILE)
+    wanted = chosen(whole, machines, names, selector, path or DEFAULT_FILE, command)
     steps = tuple(step for step in whole.steps if step.name in wanted)
     return Planned(Plan(steps), machines, fleet.advice, hidden=fleet.hidden)
 
@@ -78,7 +83,12 @@ def certificates() -> HasCertificates:
 
 
 def chosen(
-    whole: Plan, machines: Mapping[str, Machine], names: Sequence[str], selector: str | None, called: str
+    whole: Plan,
+    machines: Mapping[str, Machine],
+    names: Sequence[str],
+    selector: str | None,
+    called: str,
+    command: str,
 ) -> set[str]:
     """Who of a plan is meant: those named, those whose labels in the file a selector selects, or all.
 
@@ -95,12 +105,27 @@ def chosen(
         return found
     for name in names:
         if name not in known:
+            if group := {each.name: each for each in whole.steps if each.host and name in each.host.groups}:
+                raise MachineError(
+                    f'"{name}" is a group of {called}, not a host', f"{command} {selecting(group, known, machines)}"
+                )
             near = meant(name, known)
             raise MachineError(
                 f'There is no host "{name}" in {called}',
                 f'Did you mean "{near}"?' if near else "Name some of its hosts, or none for all of them",
             )
     return set(names or known)
+
+
+def selecting(group: Mapping[str, Step], known: Mapping[str, Step], machines: Mapping[str, Machine]) -> str:
+    """What selects the hosts of a group on the command line: a label that they alone have, else their names."""
+    for key, value in labels(next(iter(group.values())), machines).items():
+        typed = f"{key}={value}"
+        with suppress(UsageError):
+            wanted = parse_selector(typed)
+            if {name for name, step in known.items() if wanted.selects(labels(step, machines))} == set(group):
+                return f"-l {shlex.quote(typed)}"
+    return shlex.join(group)
 
 
 def labels(step: Step, machines: Mapping[str, Machine]) -> Mapping[str, str]:

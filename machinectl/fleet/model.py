@@ -45,6 +45,7 @@ class FleetHost:
 
     Paths are absolute. `swarm` is its role in the fleet's Swarm: "", "manager" or "worker". `typed` is what the file
     has for keys whose values come from variables or files, for a label under `labels NAME`: it is shown instead.
+    `groups` are the groups of the file that the host is in.
     """
 
     name: str
@@ -54,6 +55,7 @@ class FleetHost:
     login: Login = NO_LOGIN
     swarm: str = ""
     typed: Mapping[str, str] = field(default_factory=dict, compare=False)
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,8 @@ class Reading:
         if mapped is None:
             return None
         own = self.layer(mapped)
-        layer = merged([self.base(self.groups_of(own)), own])
+        groups = self.groups_of(own)
+        layer = merged([self.base(groups), own])
         self.said += len(layer.entries) + len(layer.labels)
         if self.said > MOST_NODES:
             self.faults.add(
@@ -220,6 +221,7 @@ class Reading:
             login(found),
             str(found.get(SWARM, "")),
             typed(layer),
+            groups,
         )
         return Said(host, driver, {key: each.value for key, each in layer.entries.items()})
 

@@ -70,6 +70,7 @@ class Creation:
                 if ssh and not set_up:
                     pin_host_key(held, console, self.onboarding.access, ssh)
                 held.machine.phase = Phase.READY
+                held.machine.failure = {}
                 held.write()
             except BaseException as exc:
                 give_up(held, console, exc)

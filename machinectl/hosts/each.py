@@ -79,7 +79,10 @@ def plan_each(
 
 @contextmanager
 def at_work_on(store: Store, console: Console, name: str) -> Iterator[Held]:
-    """Hold a machine that is there, with the certificates that its engine serves; see `each`."""
+    """Hold a machine that is there, with the certificates that its engine serves; see `each`.
+
+    A failure is recorded, and removed from the record by the next success.
+    """
     store.check_exists(name)
     with store.writing(name, waiting(console, name)) as held:
         if store.is_unsettled(name):
@@ -92,6 +95,7 @@ def at_work_on(store: Store, console: Console, name: str) -> Iterator[Held]:
         except MachineError as exc:
             held.keep_failure(exc.cause)
             raise
+        held.forget_failure()
 
 
 def at_once(

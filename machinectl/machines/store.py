@@ -536,6 +536,14 @@ class Held:
         with suppress(StoreError):
             replace_file(os.path.join(self.directory, RECORD), there.dump())
 
+    def forget_failure(self) -> None:
+        """Remove the failure from the record, unless it says why something is still to be done."""
+        there = self._read(self.name)
+        if there and there.failure and there.phase is record.Phase.READY and not there.pending:
+            self.machine.failure = there.failure = {}
+            self.touch()
+            replace_file(os.path.join(self.directory, RECORD), there.dump())
+
     def write_file(self, filename: str, data: bytes) -> None:
         """Create or replace one file of the machine, readable by its owner alone."""
         self.touch()

@@ -144,6 +144,23 @@ def test_those_that_are_named_or_selected_are_shown_alone(store: Store) -> None:
         plan(store, "", ["nas"], "role=store")
 
 
+def test_a_group_in_the_place_of_a_host_is_told_with_what_selects_its_hosts(store: Store, file: Path) -> None:
+    two = machinectl("plan", "-f", "fleet.yaml", "web", store=store.root)
+    assert (two.returncode, two.stdout) == (1, "")
+    assert two.stderr.endswith(" plan -f fleet.yaml -l role=web\n")
+    file.write_text(FLEET.replace("labels: {role: store}", "labels: {role: web}"))
+    names = machinectl("apply", "web", store=store.root)
+    assert names.stderr.endswith(" apply orionbox rigel\n")
+    assert store.names() == []
+
+
+def test_a_second_file_is_refused(store: Store) -> None:
+    for verb in ("plan", "apply"):
+        refused = machinectl(verb, "-f", "fleet.yaml", "-f", "other.yaml", store=store.root)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "-f was given more than once: fleet.yaml, other.yaml" in refused.stderr
+
+
 def test_nobody_is_asked_and_nothing_is_written_without_refresh(
     store: Store, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,7 +250,7 @@ def test_what_was_changed_on_a_host_by_hand_is_work(store: Store) -> None:
         "! rigel  its host differs; to be done there:",
         "      Configuring the engine",
         '            +"debug": \\x1b[31mtrue',
-        "Plan: 0 to create, 0 to change, 0 to remove, 3 as they are, 1 whose host differs",
+        "Plan: 0 to create, 0 to change, 0 to remove, 2 as they are, 1 whose host differs",
     ]
 
 

@@ -51,7 +51,7 @@ def test_what_was_changed_on_a_host_by_hand_is_seen_and_nothing_is_changed_by_lo
     assert found.returncode == 4
     assert "! orion  its host differs; to be done there:" in found.stdout
     assert '+    "tlsverify": true' in found.stdout
-    assert found.stdout.splitlines()[-1].endswith("1 as they are, 1 whose host differs")
+    assert found.stdout.splitlines()[-1].endswith("0 as they are, 1 whose host differs")
     assert found.stderr.splitlines()[-1].endswith("apply --refresh orion")
     both = cli.run("plan", "--refresh")
     assert both.returncode == 1

@@ -13,15 +13,16 @@ import pytest
 
 from machinectl.cli.front import answered
 from machinectl.errors import MachineError
-from machinectl.hosts.each import LIMIT, at_once
-from machinectl.machines.record import Machine
+from machinectl.hosts.access import Access
+from machinectl.hosts.each import LIMIT, at_once, each
+from machinectl.machines.record import PROVISION, Machine
 from tests.support.puppets import piped
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.machines.store import Store
+    from machinectl.machines.store import Held, Store
     from tests.support.sshd import Sshd
 
 FOREVER = 3600.0
@@ -337,6 +338,21 @@ def test_what_is_left_does_not_outlive_the_program() -> None:
         out, err = machines.end()
         assert (machines.process.returncode, err) == (130, "")
         assert "exit code 130" in out
+
+
+def test_a_success_removes_the_failure_from_the_record_unless_something_is_still_to_be_done(store: Store) -> None:
+    for name in ("m1", "m2"):
+        added(store, Machine(name, "none", url="unix:///x.sock"))
+
+    def fail(held: Held, *_: object) -> None:
+        held.machine.pending = PROVISION if held.name == "m2" else ""
+        held.write()
+        raise MachineError("it is down")
+
+    assert all(error for _, error in each(store, Quiet(), ["m1", "m2"], Access(), fail))
+    assert [store.read(name).failure["cause"] for name in ("m1", "m2")] == ["it is down"] * 2
+    assert not any(error for _, error in each(store, Quiet(), ["m1", "m2"], Access(), lambda *_: None))
+    assert [store.read(name).why for name in ("m1", "m2")] == ["", "it is down"]
 
 
 def test_a_dry_run_locks_no_machine_and_waits_for_none(store: Store, sshd: Sshd) -> None:
