@@ -79,6 +79,6 @@ def make(store: Store, file: Path) -> None:
     for host in fleet.hosts:
         url = f"tcp://{host.spec.options['generic-ip-address']}:2376"
         machine = Machine(host.name, host.spec.driver, url=url, tls=True)
-        machine.spec, machine.fleet = host.spec, fleet.path
+        machine.spec, machine.fleet = host.spec, fleet.id.text
         machine.changes = [FileMade(f"/etc/docker/{number}") for number in range(12)]
         added(store, machine)

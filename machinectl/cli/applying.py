@@ -53,8 +53,11 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         purge: Annotated[
             bool, typer.Option("--purge", help="Undo on the hosts of those what was set up there, too; with --prune.")
         ] = False,
+        take_over: Annotated[
+            bool, typer.Option("--take-over", help="Take over machines of other fleets that the file names, unasked.")
+        ] = False,
         yes: Annotated[
-            bool, typer.Option("-y", "--yes", help="Do not ask before machines are removed, or taken over.")
+            bool, typer.Option("-y", "--yes", help="Do not ask before machines are removed, or hosts set up.")
         ] = False,
         force: Annotated[
             bool,
@@ -82,7 +85,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         def look() -> Seen:
             planned = plan(here.store, file, names or [], selector, typed("apply", file))
             advice.update(dict.fromkeys(planned.advice))
-            return Seen(planned.plan.steps, planned.machines, planned.hidden)
+            return Seen(planned.plan.steps, planned.machines, planned.hidden, planned.fleet)
 
         again = [typed("apply", file)]
         again += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names or [])
@@ -98,6 +101,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             refresh=refresh,
             prune=prune,
             purge=Purge(access, Allowed(forcible=False, restart_swarm=restart_swarm)) if purge else None,
+            take_over=take_over,
             yes=yes,
             command=" ".join(again),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,7 +26,7 @@ def add_writing(group: typer.Typer) -> None:
         from machinectl.commands.fleet.init import fleet_init
 
         here = session(ctx)
-        hand_over(fleet_init(here.store, here.console, names or []), output, here.console)
+        hand_over(fleet_init(here.store, here.console, names or [], os.path.dirname(output)), output, here.console)
 
     @verb(group, "fleet import", "What is not taken over is said.")
     def import_(

@@ -38,8 +38,8 @@ VERBS = {
     "active": "t,timeout= json",
     "api": "d,data= t,timeout=",
     "apply": (
-        f"{MANY} f,file= parallel= batch= max-failures= refresh prune purge y,yes force restart-swarm open-firewall "
-        f"{LOGIN}"
+        f"{MANY} f,file= parallel= batch= max-failures= refresh prune purge take-over y,yes force restart-swarm "
+        f"open-firewall {LOGIN}"
     ),
     "certs": "",
     "certs create": "out= san= ca-cert= ca-key= client-name= f,force",

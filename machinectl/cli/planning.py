@@ -187,7 +187,7 @@ def why(machine: Machine | None) -> str:
 def difference_told(difference: Difference) -> str:
     key, old, new = difference.key, difference.old, difference.new
     if key == "fleet":
-        return f"taken over from {old}" if old else "taken over by this file"
+        return f"taken over from {old} (with --take-over)" if old else "taken over by this file"
     if old and new:
         said = f"{key} {old} -> {new}" if old != new else f"{key} {new} (another secret)"
     else:

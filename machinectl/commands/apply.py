@@ -15,7 +15,7 @@ from machinectl.driver import Request
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError
 from machinectl.fleet.hidden import Hidden
-from machinectl.fleet.model import Action
+from machinectl.fleet.model import Action, FleetId
 from machinectl.fleet.plan import URL, differences, speaks_tls
 from machinectl.fleet.reading import DEFAULT_FILE
 from machinectl.hosts.driven import instance
@@ -66,6 +66,8 @@ class Did(StrEnum):
     GONE = "in the file no more"
 
 
+# How many machines an error or a question names.
+MOST_TOLD = 10
 # Why a machine was not begun when another one failed.
 REACHED_THROUGH = '"{name}" is reached through "{other}", which failed'
 LEADS_TO = '"{other}" is reached through "{name}", and was not removed'
@@ -88,6 +90,7 @@ class Manner:
     `parallel` machines are worked on at once. Engines in use restart in batches of `batch`, and no batch begins when
     more than `max_failures` of them have failed. With `refresh` hosts are looked at that need nothing by their records.
     With `prune` machines go that came from the file and are in it no more, and with `purge` their hosts are put back.
+    With `take_over` nobody is asked about machines of other fleets.
     `authority` is a CA to use instead of each machine's own, `spare` are certificates for where no others are given.
     """
 
@@ -102,6 +105,7 @@ class Manner:
     refresh: bool = False
     prune: bool = False
     purge: Purge | None = None
+    take_over: bool = False
     yes: bool = False
     # The command that was typed, for hints.
     command: str = "machinectl apply"
@@ -119,11 +123,15 @@ class Manner:
 
 
 class Seen(NamedTuple):
-    """The steps that the file and the records require, the existing machines, and the values that must not be shown."""
+    """The steps that the file and the records require, the existing machines, and the values that must not be shown.
+
+    `fleet` is the one that the machines become of.
+    """
 
     steps: Sequence[Step]
     machines: Mapping[str, Machine]
     hidden: Hidden = Hidden()
+    fleet: FleetId = FleetId("")
 
 
 def apply(store: Store, console: Console, look: Callable[[], Seen], manner: Manner) -> Iterator[Result]:
@@ -192,6 +200,7 @@ class Run:
         self.store = store
         self.manner = manner
         self.machines = seen.machines
+        self.fleet = seen.fleet
         self.steps = {step.name: step for step in seen.steps}
         # Engines in use that restart, or may.
         self.rolled: set[str] = set()
@@ -215,15 +224,41 @@ class Run:
         return self.of(Action.REMOVE)
 
     def unmarked(self) -> list[str]:
-        """Machines that are as the file says, whose records do not say that they are of it."""
-        right = [*self.of(Action.LEAVE), *filter(self.is_to_join_alone, self.of(Action.CHANGE))]
-        return [name for name in right if self.machines[name].fleet != self.manner.path]
+        """Machines that nothing else is done with, whose records do not call the fleet what it is called now."""
+        right = [*self.of(*LEFT), *filter(self.is_to_join_alone, self.of(Action.CHANGE))]
+        return [name for name in right if self.machines[name].fleet != self.fleet.text]
 
     def taken_over(self) -> list[str]:
-        """Machines of another file with which nothing is otherwise but that."""
+        """Machines of another fleet with which nothing is otherwise but that."""
         return [
             name for name in self.of(Action.CHANGE) if {each.key for each in self.steps[name].differences} == {"fleet"}
         ]
+
+    def of_others(self) -> dict[str, str]:
+        """Machines that are another fleet's by their records, each with that fleet."""
+        there = {name: self.machines[name].fleet for name in self.of(*WORK) if name in self.machines}
+        return {name: fleet for name, fleet in there.items() if fleet and not self.fleet.owns(fleet)}
+
+    def left_to_others(self, console: Console) -> Iterator[Result]:
+        """Ask whether machines of other fleets become this one's; yield those that do not, and do nothing with them.
+
+        Raises MachineError if nobody is there to ask.
+        """
+        others = {} if self.manner.take_over else self.of_others()
+        if not others:
+            return
+        told = [f"{name} ({fleet})" for name, fleet in others.items()]
+        more = f" and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else ""
+        cause = f"Machines of other fleets: {', '.join(told[:MOST_TOLD])}{more}"
+        if not console.interactive:
+            hint = f"Take them over: {self.manner.command} --take-over; or leave them out of the file"
+            raise MachineError(cause, hint)
+        console.note(cause)
+        if console.confirm("Take them over?"):
+            return
+        for name, fleet in others.items():
+            del self.steps[name]
+            yield Result(name, Did.NOT_BEGUN, MachineError(f'"{name}" stays of the fleet {fleet}'))
 
     def to_look_at(self) -> list[str]:
         """Machines that need nothing by their records, and whose hosts are looked at."""
@@ -246,6 +281,7 @@ class Run:
 
     def carried_out(self, console: Console) -> Iterator[Result]:
         """Do all of it. What is asked is asked first."""
+        yield from self.left_to_others(console)
         removed = self.gone() if self.manner.prune and self.may_remove(console) else []
         for name in self.unmarked():
             self.mark(name, console)
@@ -338,7 +374,7 @@ class Run:
             for name, machine in self.machines.items()
             if name not in self.steps
             and machine.phase is Phase.READY
-            and machine.fleet == self.manner.path
+            and self.fleet.owns(machine.fleet)
             and (node := node_of(machine))
         }
         return Roles(wanted, others)
@@ -395,10 +431,11 @@ class Run:
         return step.restarts or (unknown and bool(machine.changes))
 
     def mark(self, name: str, console: Console) -> None:
-        """Have on record whose machine it is."""
+        """Have on record whose machine it is, unless that has changed since it was looked at."""
         with self.store.writing(name, waiting(console, name)) as held:
-            held.machine.fleet = self.manner.path
-            held.write()
+            if held.machine.fleet == self.machines[name].fleet:
+                held.machine.fleet = self.fleet.text
+                held.write()
 
     def look(self, name: str, console: Console) -> Did:
         """Whether something on the host was changed by hand."""
@@ -425,9 +462,7 @@ class Run:
         host, manner = self.host(name), self.manner
         onboarding = Onboarding(self.access(name), manner.allowed, manner.authority)
         driver = load(host.spec.driver)
-        creation = Creation(
-            name, host.spec, driver, onboarding, host.certificates, manner.spare, fleet=self.manner.path
-        )
+        creation = Creation(name, host.spec, driver, onboarding, host.certificates, manner.spare, fleet=self.fleet.text)
         made = creation.carry_out(self.store, console)
         if not made.set_up:
             if host.spec.engine.given:
@@ -445,7 +480,7 @@ class Run:
             machine = held.machine
             found = {each.key for each in differences(host, machine, has_given)}
             edit = edit_of(host, machine, found)
-            machine.fleet = self.manner.path
+            machine.fleet = self.fleet.text
             if CERTIFICATES.intersection(found):
                 replace_certificates(held, host)
             if not self.is_to_be_told(machine, edit):
@@ -470,7 +505,7 @@ class Run:
         from machinectl.hosts.removal import check_nobody_behind, remove
         from machinectl.machines.behind import behind
 
-        if self.store.read(name).fleet != self.manner.path:
+        if not self.fleet.owns(self.store.read(name).fleet):
             # While the person was asked, or another one at work.
             raise MachineError(
                 f'"{name}" is of this file no more, and stays', "See what is to be done now: machinectl plan"

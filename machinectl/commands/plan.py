@@ -12,7 +12,7 @@ from machinectl.console import Rewritten
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError, UsageError, meant
 from machinectl.fleet.hidden import Hidden
-from machinectl.fleet.model import Action, Plan, Step
+from machinectl.fleet.model import Action, FleetId, Plan, Step
 from machinectl.fleet.plan import plan as compared
 from machinectl.fleet.reading import DEFAULT_FILE, read_fleet
 from machinectl.machines.chosen import both_chosen
@@ -41,6 +41,7 @@ class Planned:
     """
 
     plan: Plan
+    fleet: FleetId
     machines: Mapping[str, Machine]
     advice: tuple[str, ...] = ()
     differing: Mapping[str, Sequence[Outcome]] = field(default_factory=dict)
@@ -62,7 +63,7 @@ def plan(
     machines = {name: found for name, found in records.items() if not isinstance(found, MachineError)}
     wanted = chosen(whole, machines, names, selector, path or DEFAULT_FILE, command)
     steps = tuple(step for step in whole.steps if step.name in wanted)
-    return Planned(Plan(steps), machines, fleet.advice, hidden=fleet.hidden)
+    return Planned(Plan(steps), fleet.id, machines, fleet.advice, hidden=fleet.hidden)
 
 
 def certificates() -> HasCertificates:

@@ -5,6 +5,7 @@ They are the options of `create`, from their own declarations, and what a host h
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
 
     from machinectl.driver import Driver, Option, OptionValue
 
-DRIVER, GROUPS, LABELS, SWARM = "driver", "groups", "labels", "swarm"
+DRIVER, FLEET, GROUPS, LABELS, SWARM = "driver", "fleet", "groups", "labels", "swarm"
 ROLES = ("manager", "worker")
+LONGEST_FLEET_NAME = 63
+FLEET_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_FLEET_NAME - 1}}}")
 # ProxyJump's word for no jump host.
 NO_JUMP = "none"
 
@@ -109,6 +112,15 @@ def check_jump(value: OptionValue) -> None:
         raise UsageError(f"{text!r} is no jump host", "Write the name of a host, or user@host[:port]") from exc
 
 
+def check_fleet_name(value: OptionValue) -> None:
+    """Raise UsageError for what cannot name a fleet; in records, no name may pass for a path."""
+    if not FLEET_NAME.fullmatch(str(value)):
+        raise UsageError(
+            f"{value!r} cannot be a fleet's name",
+            f"It has letters, digits, -, _ and ., at most {LONGEST_FLEET_NAME}, and begins with a letter or a digit",
+        )
+
+
 # What can be wrong with an engine's options whatever the machine is like.
 CHECKS: Mapping[str, Callable[[OptionValue], object]] = {"env": check_variables, "bind": check_bind}
 CHOICES = {"install": engine_options.WAYS}
@@ -137,6 +149,12 @@ def of_create(option: create_options.Declared) -> Key:
     )
 
 
+FLEET_KEY = Key(
+    FLEET,
+    Kind.TEXT,
+    "The fleet's name: wherever the file is, its machines are its own. Without a name they belong to the file's path.",
+    check=check_fleet_name,
+)
 LABEL = Key("label", Kind.TEXT, create_options.LABEL.help)
 # By the keys of the record, as EngineOptions has them.
 ENGINE = {option.key: of_engine(option) for option in engine_options.DECLARED}

@@ -58,15 +58,29 @@ class FleetHost:
     groups: tuple[str, ...] = ()
 
 
+class FleetId(NamedTuple):
+    """Tells a fleet from others, in its machines' records: `text` is its name, or its file's real path if it has none.
+
+    `paths` are those of its file. A record has one of them from before the file had a name, or was a link.
+    """
+
+    text: str
+    paths: frozenset[str] = frozenset()
+
+    def owns(self, recorded: str) -> bool:
+        """Return whether a machine with this `fleet` on record is of this fleet."""
+        return recorded == self.text or recorded in self.paths
+
+
 @dataclass(frozen=True)
 class Fleet:
-    """A file that is right, by its absolute path; its hosts in its order.
+    """A file that is right; its hosts in its order.
 
     `advice` are lines for the person, file:line:column: text: what is no error and yet not as it should be. `hidden`
     holds the values of variables.
     """
 
-    path: str
+    id: FleetId
     hosts: tuple[FleetHost, ...]
     advice: tuple[str, ...] = ()
     hidden: Hidden = field(default_factory=Hidden, compare=False)
@@ -86,7 +100,7 @@ class Action(StrEnum):
 class Difference:
     """An option that shall be another one, under its key in the file; values as texts, without secrets.
 
-    `restarts` is whether the engine restarts for it. The key `fleet` is the file that a machine is of.
+    `restarts` is whether the engine restarts for it. The key `fleet` is whose machine it is (`FleetId`).
     """
 
     key: str

@@ -65,7 +65,7 @@ def plan(
     by_lower = {name.lower(): name for name in records}
     taken = set_up_as(fleet, records)
     steps: dict[str, Step] = {}
-    faults = Faults(called or fleet.path, fleet.hidden)
+    faults = Faults(called or fleet.id.text, fleet.hidden)
     for host in fleet.hosts:
         try:
             machine = usable(host, records, by_lower)
@@ -76,7 +76,7 @@ def plan(
             faults.add(host.place, exc.cause, exc.hint)
     note_loops(fleet, records, faults)
     faults.tell()
-    gone = {name: machine for name, machine in read(records).items() if machine.fleet == fleet.path}
+    gone = {name: machine for name, machine in read(records).items() if fleet.id.owns(machine.fleet)}
     removed = in_order({name: machine_of(machine.jump) for name, machine in gone.items() if name not in steps})
     order = in_order({host.name: machine_of(host.spec.jump) for host in fleet.hosts})
     return Plan((*(steps[name] for name in order), *(Step(name, Action.REMOVE) for name in reversed(removed))))
@@ -161,10 +161,9 @@ def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificate
     found = tuple(differences(host, machine, has_certificates))
     if any((each.key, each.new) == ("no-tls", "true") or each.key in GIVEN for each in found):
         check_keeps_its_own(host, machine)
-    # One that was made by hand and is as the file says is simply of it from now on; of another file's that is told: who
-    # has it is who removes it.
-    if machine.fleet != fleet.path and (found or machine.fleet):
-        found = (Difference("fleet", machine.fleet, fleet.path), *found)
+    # One that was made by hand and is as the file says is simply of it from now on.
+    if not fleet.id.owns(machine.fleet) and (found or machine.fleet):
+        found = (Difference("fleet", machine.fleet, fleet.id.text), *found)
     found = tuple(without_variables(host, fleet.hidden, each) for each in found)
     if machine.phase is not Phase.READY or machine.pending == PROVISION:
         return Step(host.name, Action.RESUME, host, found)

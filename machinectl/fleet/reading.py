@@ -17,6 +17,8 @@ from machinectl.fleet.keys import (
     COMMON,
     DRIVER,
     ENGINE,
+    FLEET,
+    FLEET_KEY,
     FOR_HOSTS,
     GROUPS,
     LABEL,
@@ -27,7 +29,7 @@ from machinectl.fleet.keys import (
     typed_jump,
 )
 from machinectl.fleet.layers import NOTHING_SAID, Layer, is_null, merged
-from machinectl.fleet.model import Fleet, FleetHost, Login
+from machinectl.fleet.model import START, Fleet, FleetHost, FleetId, Login
 from machinectl.fleet.values import Values, Wrong, as_typed, labels_of
 from machinectl.machines import create_options
 from machinectl.machines.create_options import CERTIFICATES, HOST_KEY, LOGIN_SECRETS
@@ -47,9 +49,10 @@ if TYPE_CHECKING:
     from machinectl.fleet.model import Place
 
 DEFAULT_FILE = "fleet.yaml"
+STDIN = "-"
 # The parts of a file; `groups` is also what a host says it is in.
 DEFAULTS, HOSTS = "defaults", "hosts"
-PARTS = (DEFAULTS, GROUPS, HOSTS)
+PARTS = (FLEET, DEFAULTS, GROUPS, HOSTS)
 # Where a file may keep what it refers to by anchors, as compose's may.
 FREE = "x-"
 
@@ -93,10 +96,21 @@ def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: 
     hidden = Hidden()
     faults = Faults(name, hidden)
     reading = Reading(read(data, faults), Values(os.path.dirname(path), environment, hidden), faults)
+    identity = fleet_id(reading.name(), name, faults)
     said = reading.hosts()
     check(said, {*reading.part(HOSTS).entries, *machines}, faults)
     faults.tell()
-    return Fleet(path, tuple(each.host for each in said), tuple(advice(said, machines, faults)), hidden)
+    return Fleet(identity, tuple(each.host for each in said), tuple(advice(said, machines, faults)), hidden)
+
+
+def fleet_id(fleet: str, name: str, faults: Faults) -> FleetId:
+    """Return the identity of the fleet that calls itself `fleet`, in the file that the user calls `name`."""
+    if name == STDIN:
+        if not fleet:
+            faults.add(START, "A fleet from stdin needs a name, as no path tells it from others: write fleet: NAME")
+        return FleetId(fleet)
+    real = os.path.realpath(name)
+    return FleetId(fleet or real, frozenset({real, os.path.abspath(name)}))
 
 
 class Reading:
@@ -136,6 +150,11 @@ class Reading:
             if GROUPS in group.entries:
                 self.faults.add(group.entries[GROUPS].place, f"The group {name} is in no groups: hosts are")
         return [each for each in found if each]
+
+    def name(self) -> str:
+        """The fleet's name, "" if the file has none."""
+        entry = self.root.entries.get(FLEET)
+        return "" if entry is None or is_null(entry.value) else str(self.value(FLEET_KEY, entry.value))
 
     def part(self, name: str) -> Mapped:
         entry = self.root.entries.get(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from machinectl.fleet.keys import COMMON, DRIVER, GROUPS, Drivers, Kind
+from machinectl.fleet.keys import COMMON, DRIVER, FLEET, FLEET_KEY, GROUPS, Drivers, Kind
 from machinectl.machines.record import LONGEST_NAME
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def schema(drivers: Drivers) -> Schema:
         "description": "What machines shall be: machinectl plan shows what is to be done for that.",
         "type": "object",
         "properties": {
+            FLEET: described(FLEET_KEY),
             "defaults": {"$ref": "#/$defs/defaults"},
             "groups": mapping({"$ref": "#/$defs/group"}, "What the hosts of a group have in common, by its name."),
             "hosts": {

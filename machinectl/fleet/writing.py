@@ -15,7 +15,7 @@ import yaml
 
 from machinectl.errors import one_line
 from machinectl.fleet.faults import WrongFile
-from machinectl.fleet.keys import typed_jump
+from machinectl.fleet.keys import FLEET, typed_jump
 from machinectl.fleet.reading import DEFAULT_FILE, JUMP, parse_fleet
 from machinectl.machines.jump_hosts import machine_of
 
@@ -53,7 +53,7 @@ class Described:
 
 @dataclass(frozen=True)
 class Draft:
-    """A file that is to be written: its heading, its groups with what they say, its hosts.
+    """A file that is to be written: its heading, the fleet's `name`, its groups with what they say, its hosts.
 
     `options` are those of each driver, by its name; `left_out` are remarks about what is no host of it. What most hosts
     share stands in the defaults where it `shares`.
@@ -65,6 +65,7 @@ class Draft:
     groups: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     shares: bool = True
+    name: str = ""
 
     def text(self) -> str:
         """The whole file."""
@@ -74,6 +75,8 @@ class Draft:
         """Its lines, each with the host that it is about, "" where it is about none."""
         defaults, hosts = shared(self.hosts, self.options) if self.shares else ({}, list(map(with_driver, self.hosts)))
         lines = [comment(line) for line in self.heading]
+        if self.name:
+            lines += ["", *entry(FLEET, self.name, 0)]
         if defaults:
             lines += ["", "defaults:", *(line for key, value in defaults.items() for line in entry(key, value, 2))]
         if self.groups:

@@ -44,11 +44,12 @@ class Machine:
     `url` is where the engine is (docker's notation) and `tls` whether it is spoken to over TLS: together what `env`
     needs. `driver_state` is the driver's own text, kept byte for byte, and `made` whether the driver has made a host
     that it must give back. `spec` is what the machine shall be (`provision`, `context` and `jump` are of it), `fleet`
-    the file that says so, an absolute path, where one does. `changes` is what was done on its host, `pending` the verb
-    that was begun there and not finished, `failure` what failed last and when, `mac` the address of its network card
-    where that is known, `origin` whose it was before (`origin.Origin`), `swarm` what its engine is in Docker's Swarm
-    (`swarm_node.SwarmNode`). Keys that this version does not know are kept in `unknown`. `directory` is the machine's,
-    absolute, if it was read from a store. `untyped_jump` is true if an earlier version wrote the record's `jump`.
+    the fleet that says so, its name or its file's absolute path, where one does. `changes` is what was done on its
+    host, `pending` the verb that was begun there and not finished, `failure` what failed last and when, `mac` the
+    address of its network card where that is known, `origin` whose it was before (`origin.Origin`), `swarm` what its
+    engine is in Docker's Swarm (`swarm_node.SwarmNode`). Keys that this version does not know are kept in `unknown`.
+    `directory` is the machine's, absolute, if it was read from a store. `untyped_jump` is true if an earlier version
+    wrote the record's `jump`.
     """
 
     __slots__ = (

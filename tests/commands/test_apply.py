@@ -19,7 +19,7 @@ from machinectl.commands.apply import Did, Manner, Result, Run, Seen, apply
 from machinectl.commands.plan import plan
 from machinectl.engine import swarm as swarm_api
 from machinectl.errors import MachineError
-from machinectl.fleet.model import Action, Difference, FleetHost, Step
+from machinectl.fleet.model import Action, Difference, FleetHost, FleetId, Step
 from machinectl.hosts import joining
 from machinectl.hosts.access import Access, logged_in
 from machinectl.hosts.endpoint import endpoint
@@ -183,25 +183,77 @@ def test_killed_at_any_touch_of_the_store_the_next_run_ends_it(file: Path, store
     assert run(store).stdout == "Apply: 2 as they were\n"
 
 
-def test_a_machine_of_another_file_is_taken_over_with_a_word(file: Path, store: Store) -> None:
+def test_a_machine_of_another_fleet_is_taken_over_only_with_the_option_or_a_yes(file: Path, store: Store) -> None:
     run(store)
     other = file.with_name("copy.yaml")
-    other.write_text(TWO)
+    other.write_text(TWO.replace("role: store", "role: db"))
     told = machinectl("plan", "-f", other, store=store.root).stdout
-    assert told.startswith(f"~ nas  change: taken over from {file}\n")
+    assert told.startswith(f"~ nas  change:\n      taken over from {file} (with --take-over)\n      labels role=store")
     assert "Plan: 0 to create, 2 to change" in told
-    assert run(store, "-f", str(other)).stdout == "Apply: 2 changed\n"
+    run(store)
+    before = state(store)
+    for words in (["--yes"], ["--yes", "--force", "--prune"]):
+        refused = run(store, "-f", str(other), *words, stdin="y\n")
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert f"Machines of other fleets: nas ({file}), orion ({file})\n" in refused.stderr
+        assert f"machinectl apply -f {other} --take-over" in refused.stderr
+        lock = f"{store.locks}/.apply"
+        assert {**state(store), lock: before[lock]} == before
+    found = as_planned(store, other, Quiet(False, True, interactive=True))
+    assert [(name, did) for name, did, _ in found] == [("nas", Did.NOT_BEGUN), ("orion", Did.NOT_BEGUN)]
+    assert str(found[0].error) == f'"nas" stays of the fleet {file}'
+    assert store.read("nas").labels == {"role": "store"}
+    assert [did for _, did, _ in as_planned(store, other, Quiet(True, interactive=True))] == [Did.CHANGED] * 2
     assert {store.read(name).fleet for name in store.names()} == {str(other)}
     assert run(store, "-f", str(other), "--refresh").stdout == "Apply: 2 as they were\n"
-    assert run(store, "--refresh").stdout == "Apply: 2 changed\n"
+    assert run(store, "--refresh", "--take-over").stdout == "Apply: 2 changed\n"
+
+
+def as_planned(store: Store, file: Path, console: Console) -> list[Result]:
+    """Apply a file as the person at this console does."""
+
+    def look() -> Seen:
+        planned = plan(store, str(file), [], None)
+        return Seen(planned.plan.steps, planned.machines, planned.hidden, planned.fleet)
+
+    return list(apply(store, console, look, Manner(str(file), Access(), NOTHING_SPECIAL)))
+
+
+def test_a_fleet_that_gets_a_name_keeps_its_machines_wherever_its_file_is_from_then_on(
+    file: Path, store: Store, tmp_path: Path
+) -> None:
+    link = tmp_path / "link.yaml"
+    link.symlink_to(file)
+    run(store, "-f", str(link))
+    with store.writing("nas") as held:
+        # As earlier versions have it, which did not follow links.
+        held.machine.fleet = str(link)
+        held.write()
+    assert run(store, "-f", str(link)).stdout == "Apply: 2 as they were\n"
+    assert store.read("nas").fleet == str(file)
+    file.write_text("fleet: lab" + TWO.partition("  orion")[0])
+    assert run(store).stdout == "Apply: 1 as they were, 1 in the file no more\n"
+    assert {name: store.read(name).fleet for name in store.names()} == {"nas": "lab", "orion": "lab"}
+    elsewhere = tmp_path / "clone" / "fleet.yaml"
+    elsewhere.parent.mkdir()
+    file.rename(elsewhere)
+    moved = run(store, "-f", str(elsewhere))
+    assert (moved.returncode, moved.stdout) == (0, "Apply: 1 as they were, 1 in the file no more\n")
+    assert run(store, "-f", str(elsewhere), "--prune", "--yes").stdout == "Apply: 1 removed, 1 as they were\n"
+    file.write_text(TWO)
+    unnamed = run(store)
+    assert (unnamed.returncode, "Machines of other fleets: nas (lab)\n" in unnamed.stderr) == (1, True)
 
 
 def test_what_is_another_files_by_the_time_of_the_answer_is_not_removed(store: Store) -> None:
     machine = Machine("web", "none", url="unix:///run/web.sock")
     machine.driver_state, machine.fleet = json.dumps({"URL": machine.url}), "/srv/other.yaml"
     added(store, machine)
+    before = Machine("web", "none")
+    before.fleet = MANNER.path
+    seen = Seen([Step("web", Action.REMOVE)], {"web": before}, fleet=FleetId(MANNER.path))
     manner = Manner(MANNER.path, Access(), NOTHING_SPECIAL, prune=True, yes=True)
-    [(name, did, error)] = apply(store, Quiet(), lambda: Seen([Step("web", Action.REMOVE)], {"web": machine}), manner)
+    [(name, did, error)] = apply(store, Quiet(), lambda: seen, manner)
     assert (name, did, store.names()) == ("web", Did.FAILED, ["web"])
     assert "is of this file no more" in str(error)
 
@@ -392,7 +444,7 @@ def test_nodes_that_were_not_chosen_stay_as_they_are_and_one_that_is_down_stops_
     def applied(*names: str) -> dict[str, Did]:
         def look() -> Seen:
             planned = plan(store, str(file), names, None)
-            return Seen(planned.plan.steps, planned.machines)
+            return Seen(planned.plan.steps, planned.machines, fleet=planned.fleet)
 
         return {result.name: result.did for result in apply(store, Quiet(), look, replace(MANNER, path=str(file)))}
 
@@ -439,6 +491,7 @@ def test_a_machine_that_is_gone_and_its_jump_host_go_in_that_order(store: Store)
     steps = [Step("gate", Action.REMOVE), Step("web", Action.REMOVE)]
     machines = {name: store.read(name) for name in store.names()}
     manner = Manner(MANNER.path, Access(), NOTHING_SPECIAL, prune=True, yes=True)
-    results = list(apply(store, Quiet(), lambda: Seen(steps, machines), manner))
+    seen = Seen(steps, machines, fleet=FleetId(MANNER.path))
+    results = list(apply(store, Quiet(), lambda: seen, manner))
     assert results == [("web", Did.REMOVED, None), ("gate", Did.REMOVED, None)]
     assert store.names() == []

@@ -56,7 +56,7 @@ def applied(store: Store, *names: str) -> None:
         if host.name in names:
             url = host.spec.options.get("url") or f"tcp://{host.spec.options['generic-ip-address']}:2376"
             machine = Machine(host.name, host.spec.driver, url=str(url), tls=True)
-            machine.spec, machine.fleet = host.spec, fleet.path
+            machine.spec, machine.fleet = host.spec, fleet.id.text
             machine.changes = [FileMade("/etc/docker/daemon.json")] if host.spec.driver == "generic" else []
             added(store, machine)
 
@@ -244,7 +244,7 @@ def test_what_was_changed_on_a_host_by_hand_is_work(store: Store) -> None:
     planned = plan(store, "", [], None)
     assert not has_work(planned, prune=True)
     outcome = Outcome("Configuring the engine", changed=True, details=('+"debug": \x1b[31mtrue',))
-    found = Planned(planned.plan, planned.machines, differing={"rigel": [outcome]})
+    found = Planned(planned.plan, planned.fleet, planned.machines, differing={"rigel": [outcome]})
     assert has_work(found, prune=False)
     assert list(lines(found, prune=False)) == [
         "! rigel  its host differs; to be done there:",

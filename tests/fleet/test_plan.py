@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from machinectl.changes import FileMade
 from machinectl.driver.finding import load
 from machinectl.fleet.faults import WrongFile
-from machinectl.fleet.model import Action, Difference, Fleet, FleetHost, Place, Plan, Step
+from machinectl.fleet.model import Action, Difference, Fleet, FleetHost, FleetId, Place, Plan, Step
 from machinectl.fleet.plan import in_order, plan
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.setup import target_of
@@ -62,7 +62,7 @@ def made(host: FleetHost) -> Machine:
 
 
 def planned(hosts: Sequence[FleetHost], there: Mapping[str, Machine | MachineError], *, has: bool = True) -> Plan:
-    return plan(Fleet(PATH, tuple(hosts)), there, lambda _, __: has)
+    return plan(Fleet(FleetId(PATH), tuple(hosts)), there, lambda _, __: has)
 
 
 def one(host: FleetHost, machine: Machine, *, has: bool = True) -> Step:

@@ -10,11 +10,12 @@ import pytest
 from machinectl.errors import MachineError
 from machinectl.fleet import values
 from machinectl.fleet.document import LONGEST_FILE
-from machinectl.fleet.model import Login, Place
+from machinectl.fleet.faults import WrongFile
+from machinectl.fleet.model import FleetId, Login, Place
 from machinectl.fleet.reading import read_fleet
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.spec import CertificateFiles
-from tests.support.fleet_file import ENVIRONMENT, HOST, only, parsed, said
+from tests.support.fleet_file import ENVIRONMENT, HOST, fault, only, parsed, said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ EXAMPLE = """\
 def test_a_file_is_understood_as_create_would_be_told() -> None:
     fleet = parsed(EXAMPLE, machines=["orionbox"])
     orionbox, nas = fleet.hosts
-    assert fleet.path == os.path.abspath("fleet.yaml")
+    assert fleet.id.text == os.path.abspath("fleet.yaml")
     assert orionbox.name == "orionbox"
     assert orionbox.place == Place(5, 3)
     assert orionbox.spec.driver == "generic"
@@ -61,10 +62,32 @@ def test_a_file_is_read_from_where_it_is_and_fleet_yaml_without_a_name(
     (tmp_path / "fleet.yaml").write_text(textwrap.dedent(EXAMPLE))
     monkeypatch.chdir(tmp_path)
     fleet = read_fleet("", ("orionbox",), ENVIRONMENT)
-    assert fleet.path == str(tmp_path / "fleet.yaml")
+    assert fleet.id.text == str(tmp_path / "fleet.yaml")
     assert fleet.hosts[1].certificates.directory == str(tmp_path / "certs/nas")
     monkeypatch.chdir("/")
     assert read_fleet(str(tmp_path / "fleet.yaml"), ("orionbox",), ENVIRONMENT) == fleet
+
+
+def test_a_fleet_is_known_by_its_name_else_by_where_its_file_really_is(tmp_path: Path) -> None:
+    file, link = tmp_path / "fleet.yaml", tmp_path / "link.yaml"
+    file.write_text("hosts: {}")
+    link.symlink_to(file)
+    unnamed = read_fleet(str(link), (), {}).id
+    assert unnamed.text == str(file)
+    file.write_text("fleet: lab-1\nhosts: {}")
+    named = read_fleet(str(link), (), {}).id
+    assert named.text == "lab-1"
+    for each in (unnamed, named):
+        assert each.owns(str(file))
+        assert each.owns(str(link))
+        assert not each.owns("")
+        assert not each.owns("/srv/fleet.yaml")
+    assert not unnamed.owns("lab-1")
+    for wrong in ("/srv/fleet.yaml", "a b", "-a", "x" * 64, "[a]"):
+        assert fault(f"fleet: {wrong}\nhosts: {{}}").startswith("1:8: ")
+    assert parsed("fleet: lab\nhosts: {}", name="-").id == FleetId("lab")
+    with pytest.raises(WrongFile, match=r"-:1:1: A fleet from stdin needs a name, .*: write fleet: NAME"):
+        parsed("hosts: {}", name="-")
 
 
 def test_paths_are_relative_to_the_file_and_the_home_directory_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -278,7 +278,7 @@ def test_an_option_that_is_secret_is_told_of_by_the_file_that_it_takes() -> None
 
 def test_without_machines_it_is_a_file_to_begin_with_each_part_of_which_can_be_switched_on(store: Store) -> None:
     words = fleet_init(store, Quiet(), [])
-    assert words == TEMPLATE
+    assert words == TEMPLATE.replace("@NAME@", read(words).id.text)
     assert read(words).hosts == ()
     switched_on = re.sub(r"^#(?=[a-z]+:|  )", "", words, flags=re.MULTILINE).replace("hosts: {}", "hosts:")
     orionbox, nas = read(switched_on).hosts
@@ -287,7 +287,30 @@ def test_without_machines_it_is_a_file_to_begin_with_each_part_of_which_can_be_s
     assert nas.certificates.directory == "/somewhere/certs/nas"
 
 
-def test_a_file_is_written_once_and_never_over_another(store: Store, tmp_path: Path) -> None:
+def test_the_name_is_that_of_the_machines_fleet_else_a_new_one(store: Store) -> None:
+    def named(*names: str, directory: str = "/srv/My servers") -> str:
+        return read(fleet_init(store, console, names, directory), store).id.text
+
+    console = Quiet()
+    for name in ("a1", "a2", "b1", "c1", "d1"):
+        made(store, name, options={"generic-ip-address": f"{name}.lan"})
+        with store.writing(name) as held:
+            held.machine.fleet = {"a": "lab", "b": "my-servers", "c": "/srv/fleet.yaml"}.get(name[0], "")
+            held.write()
+    assert [named("a1", "a2"), named("a2", "d1"), named("a1", "b1"), named("c1"), named(directory="/")] == [
+        "lab",
+        "lab",
+        "my-servers-2",
+        "my-servers-2",
+        "fleet",
+    ]
+    assert console.warnings == ["the fleet lab has more machines, which plan will list as to be removed: a1"]
+
+
+def test_a_file_is_written_once_and_never_over_another(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     made(store, "orion")
     path = tmp_path / "fleet.yaml"
     done = machinectl("fleet", "init", "-o", path, store=store.root)

@@ -795,8 +795,9 @@ function __machinectl_table
                 '--refresh	Look at the hosts, too, and mend what was changed there by hand.' \
                 '--prune	Remove machines that came from the file and are in it no more.' \
                 '--purge	Undo on the hosts of those what was set up there, too; with --prune.' \
-                '-y	Do not ask before machines are removed, or taken over.' \
-                '--yes	Do not ask before machines are removed, or taken over.' \
+                '--take-over	Take over machines of other fleets that the file names, unasked.' \
+                '-y	Do not ask before machines are removed, or hosts set up.' \
+                '--yes	Do not ask before machines are removed, or hosts set up.' \
                 '--force	Replace certificates of somebody else\'s, and restart although it harms.' \
                 '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.' \
                 '--open-firewall	Let the engine\'s port through the host\'s firewall.' \

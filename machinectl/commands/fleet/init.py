@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import re
 from typing import TYPE_CHECKING
 
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError
+from machinectl.fleet.keys import FLEET_NAME, LONGEST_FLEET_NAME
 from machinectl.fleet.records import described
 from machinectl.fleet.writing import Draft, left_out, settled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from machinectl.console import Console
     from machinectl.driver import Option
@@ -30,6 +34,9 @@ TEMPLATE = """\
 # What is to do is shown by machinectl plan, and done by machinectl apply. Keys are the options of machinectl create; an
 # editor completes them from what machinectl fleet schema prints. Take the # away where it stands right before a key or
 # a blank, and the {} behind hosts.
+
+# By its name the fleet knows its machines, wherever this file is.
+fleet: @NAME@
 
 # For each host that says nothing else, where its driver has the option.
 #defaults:
@@ -58,29 +65,54 @@ hosts: {}
 """
 
 
-def fleet_init(store: Store, console: Console, names: Sequence[str]) -> str:
+def fleet_init(store: Store, console: Console, names: Sequence[str], directory: str = "") -> str:
     """A file on which `plan` finds nothing to do, about the machines named, or all. Raises NoSuchMachine.
 
-    What cannot be in it is told of in a comment, and here: as long as a secret is not, `plan` takes it back. Without
-    machines it is one to begin with.
+    It is named as its machines' fleet, else after the `directory` that it is for. What cannot be in it is told of in
+    a comment, and here: as long as a secret is not, `plan` takes it back. Without machines it is one to begin with.
     """
     for name in names:
         store.check_exists(name)
     hosts: list[Described] = []
     options: dict[str, Sequence[Option]] = {}
     remarks = []
+    fleets = fleets_of(store)
     chosen = list(dict.fromkeys(names)) or store.names()
     for name in chosen:
         try:
             hosts.append(host(store, name, options))
         except MachineError as exc:
             remarks.append(left_out(name, f"{exc.cause}. {exc.hint}"))
+    own = sorted({fleets[name] for name in chosen if is_name(fleets.get(name, ""))})
+    fleet = own[0] if len(own) == 1 else new_name(directory, set(fleets.values()))
     if not chosen:
-        return TEMPLATE
-    draft = settled(Draft(HEADING, hosts, options, left_out=tuple(remarks)), store.names())
+        return TEMPLATE.replace("@NAME@", fleet)
+    draft = settled(Draft(HEADING, hosts, options, left_out=tuple(remarks), name=fleet), store.names())
     for remark in (*(f"{host.name}: {each}" for host in draft.hosts for each in host.remarks), *draft.left_out):
         console.warn(remark)
+    if missing := [name for name, of in fleets.items() if of == fleet and name not in chosen]:
+        console.warn(
+            f"the fleet {fleet} has more machines, which plan will list as to be removed: {', '.join(missing)}"
+        )
     return draft.text()
+
+
+def fleets_of(store: Store) -> dict[str, str]:
+    """Return the fleet that each machine is of, as its record has it, as far as it can be read."""
+    return {name: found.fleet for name, found in store.read_all().items() if not isinstance(found, MachineError)}
+
+
+def is_name(fleet: str) -> bool:
+    return bool(FLEET_NAME.fullmatch(fleet))
+
+
+def new_name(directory: str, taken: Collection[str]) -> str:
+    """Return a name for a fleet whose file is in a directory, that no other fleet has."""
+    called = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(os.path.abspath(directory))).strip("._-")
+    called = called[: LONGEST_FLEET_NAME - 5].lower() or "fleet"
+    return next(
+        name for number in itertools.count(1) if (name := called if number == 1 else f"{called}-{number}") not in taken
+    )
 
 
 def host(store: Store, name: str, options: dict[str, Sequence[Option]]) -> Described:
