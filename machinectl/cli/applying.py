@@ -12,14 +12,15 @@ import typer
 from machinectl.cli.access import authority, with_access
 from machinectl.cli.exits import report
 from machinectl.cli.outcomes import named
-from machinectl.cli.output import write_out
+from machinectl.cli.output import print_json, write_out
 from machinectl.cli.planning import FleetFile, Parallel, one_file, typed
 from machinectl.cli.upkeep import OpenFirewall, RestartSwarm
-from machinectl.cli.verbs import Names, Selecting, session, verb
+from machinectl.cli.verbs import AsJson, Names, Selecting, session, verb
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
     from machinectl.cli.verbs import Session
     from machinectl.commands.apply import Result, Seen
@@ -65,6 +66,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         ] = False,
         restart_swarm: RestartSwarm = False,
         open_firewall: OpenFirewall = False,
+        as_json: AsJson = False,
     ) -> int:
         from machinectl.commands.apply import Manner, Seen
         from machinectl.commands.apply import apply as command
@@ -105,43 +107,65 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             yes=yes,
             command=" ".join(again),
         )
-        code = ended(here, command(here.store, here.console, look, manner), manner.command)
+        code = ended(here, command(here.store, here.console, look, manner), manner.command, as_json=as_json)
         for line in advice:
             here.console.note(line)
         return code
 
 
-def ended(here: Session, results: Iterator[Result], again: str) -> int:
+def ended(here: Session, results: Iterator[Result], again: str, *, as_json: bool = False) -> int:
     """Wait for the end, and tell what became of all; the exit code. `again` is the command that goes on."""
-    found: list[Result] = []
-    try:
-        found.extend(results)
-    except BaseException:
-        # At ^C, too, of which those that had ended are told; not where nothing was begun.
-        if found:
-            tell(here, found, again)
-        raise
-    tell(here, found, again)
     from machinectl.commands.apply import Did
 
+    found: list[Result] = []
+    try:
+        for result in results:
+            found.append(result)
+            if as_json:
+                print_json(fields(result), indent=None)
+    except BaseException:
+        # At ^C, too, of which all are told; not where nothing was begun.
+        if found:
+            tell(here, found, again, as_json=as_json, interrupted=True)
+        raise
+    tell(here, found, again, as_json=as_json)
     return int(any(result.did in {Did.FAILED, Did.NOT_BEGUN, Did.UNFINISHED} for result in found))
 
 
-def tell(here: Session, found: Sequence[Result], again: str) -> None:
-    """Print the summary, and what failed and why; what to type next."""
+def fields(result: Result) -> Mapping[str, Any]:
+    """What became of a machine, as JSON has it."""
+    error = result.error
+    return {
+        "Name": result.name,
+        "Result": result.did,
+        "Reason": error.cause.removeprefix("Error: ") if error else "",
+        "Hint": error.hint if error else "",
+        "Seconds": result.seconds,
+    }
+
+
+def tell(
+    here: Session, found: Sequence[Result], again: str, *, as_json: bool = False, interrupted: bool = False
+) -> None:
+    """Print the summary, what failed and why, and what to type next; what JSON has is not printed again."""
     from machinectl.commands.apply import Did
 
     count = Counter(result.did for result in found)
     counted = ", ".join(f"{count[did]} {did}" for did in Did if count[did])
-    write_out(f"Apply: {counted or 'the file has no hosts'}\n")
-    for result in found:
-        if result.error:
-            report(named(result.error, result.name), here.program)
-    if stopped := [result.name for result in found if result.did is Did.NOT_BEGUN and not result.error]:
+    summary = f"Apply: {counted or 'the file has no hosts'}"
+    if as_json:
+        here.console.note(summary)
+    else:
+        write_out(f"{summary}\n")
+        for result in found:
+            if result.error:
+                report(named(result.error, result.name), here.program)
+    stopped = [result.name for result in found if result.did is Did.NOT_BEGUN and not result.error]
+    if stopped and not interrupted:
         here.console.note(f"Left as they were, as no engine is to restart after that: {', '.join(stopped)}")
-    if count[Did.FAILED] + count[Did.NOT_BEGUN]:
+    if count[Did.FAILED] or (count[Did.NOT_BEGUN] and not interrupted):
         here.console.note(f"Go on, when that is mended: {again}")
-    elif count[Did.UNFINISHED]:
+    elif count[Did.NOT_BEGUN] + count[Did.UNFINISHED]:
         here.console.note(f"Go on: {again}")
     elif set(count) == {Did.LEFT}:
         here.console.note("All is as the file says: nothing to do")

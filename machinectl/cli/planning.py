@@ -40,6 +40,7 @@ MARKS = {
 }
 DIFFERS = ("!", "35")
 INDENT = " " * 6
+DIFFERENT, NOT_SEEN = "whose host differs", "whose host was not seen"
 # In the summary, in its order.
 COUNTED = {
     Action.CREATE: "to create",
@@ -93,7 +94,8 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             setup = Setup(Allowed(restart_swarm=True), authority(here))
             planned = refreshed(planned, here.store, here.console, access, setup, parallel=parallel)
         if as_json:
-            print_json([fields(step, planned) for step in planned.plan.steps])
+            for step in planned.plan.steps:
+                print_json(fields(step, planned), indent=None)
         else:
             draw("".join(f"{line}\n" for line in lines(planned, prune=prune)))
         for name, why in planned.failed.items():
@@ -198,19 +200,34 @@ def difference_told(difference: Difference) -> str:
 def summary(planned: Planned, *, prune: bool) -> str:
     """How many machines there are of each kind."""
     # Each machine is counted once.
-    seen = [step for step in planned.plan.steps if step.name not in planned.failed]
-    differing = sum(step.action is Action.LEAVE and step.name in planned.differing for step in seen)
-    count = Counter(step.action for step in seen)
-    count[Action.LEAVE] -= differing
-    shown = [action for action in COUNTED if count[action] or action is not Action.RESUME]
-    parts = [f"{count[action]} {COUNTED[action]}" for action in shown]
-    if count[Action.REMOVE] and not prune:
+    count = Counter(result(step, planned) for step in planned.plan.steps)
+    seldom = {COUNTED[Action.RESUME], DIFFERENT, NOT_SEEN}
+    shown = [what for what in (*COUNTED.values(), DIFFERENT, NOT_SEEN) if count[what] or what not in seldom]
+    parts = [f"{count[what]} {what}" for what in shown]
+    if count[COUNTED[Action.REMOVE]] and not prune:
         parts = [f"{part} with --prune" if part.endswith(COUNTED[Action.REMOVE]) else part for part in parts]
-    if differing:
-        parts.append(f"{differing} whose host differs")
-    if planned.failed:
-        parts.append(f"{len(planned.failed)} whose host was not seen")
     return ", ".join(parts)
+
+
+def result(step: Step, planned: Planned) -> str:
+    """What is to be done with a machine, as the summary counts it."""
+    if step.name in planned.failed:
+        return NOT_SEEN
+    if step.action is Action.LEAVE and step.name in planned.differing:
+        return DIFFERENT
+    return COUNTED[step.action]
+
+
+def reason(step: Step, planned: Planned) -> str:
+    """Why that is to be done, in a line."""
+    if step.name in planned.failed:
+        return planned.failed[step.name].cause
+    because = [difference_told(each) for each in step.differences]
+    if step.action is Action.RESUME:
+        because.insert(0, why(planned.machines.get(step.name)))
+    if step.action is Action.LEAVE:
+        because = [outcome.title for outcome in planned.differing.get(step.name, ())]
+    return planned.hidden.without("; ".join(because))
 
 
 def fields(step: Step, planned: Planned) -> Mapping[str, Any]:
@@ -221,6 +238,9 @@ def fields(step: Step, planned: Planned) -> Mapping[str, Any]:
     return {
         "Name": step.name,
         "Action": step.action,
+        "Result": result(step, planned),
+        "Reason": reason(step, planned),
+        "Seconds": round(planned.seconds.get(step.name, 0.0), 3),
         "Driver": step.host.spec.driver if step.host else machine.driver if machine else "",
         "Address": address(step),
         "Restarts": step.restarts,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
+from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from itertools import chain
@@ -76,11 +78,12 @@ LEFT = {Action.LEAVE: Did.LEFT, Action.REMOVE: Did.GONE}
 
 
 class Result(NamedTuple):
-    """What became of a machine; why, where it failed or was not begun."""
+    """What became of a machine, why if it failed or was not begun, and how long it was worked on."""
 
     name: str
     did: Did
     error: MachineError | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def apply(store: Store, console: Console, look: Callable[[], Seen], manner: Mann
 
     `look` reads the file and the records; what it refuses ends this before anything is changed. A machine that fails
     stops nobody else, but for those behind it, and for engines in use that were to restart after it. At ^C those that
-    were not finished are yielded before KeyboardInterrupt is raised.
+    are left are yielded before KeyboardInterrupt is raised.
     """
     run = Run(store, look(), manner)
     if run.has_work:
@@ -205,6 +208,10 @@ class Run:
         # Engines in use that restart, or may.
         self.rolled: set[str] = set()
         self.did: dict[str, Did] = {}
+        # Those whose record or host may have been changed, and how long each was worked on.
+        self.touched: set[str] = set()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.removed: list[str] = []
 
     def of(self, *actions: Action) -> list[str]:
         return [name for name, step in self.steps.items() if step.action in actions]
@@ -280,9 +287,34 @@ class Run:
         return replace(own, again=self.manner.again(name))
 
     def carried_out(self, console: Console) -> Iterator[Result]:
-        """Do all of it. What is asked is asked first."""
+        """Do all of it. What is asked is asked first.
+
+        At ^C it yields what became of the others, and raises KeyboardInterrupt.
+        """
+        told: set[str] = set()
+        try:
+            for result in self.in_order(console):
+                told.add(result.name)
+                yield self.timed(result)
+        except KeyboardInterrupt:
+            yield from (self.timed(self.interrupted(name)) for name in self.steps if name not in told)
+            raise
+
+    def timed(self, result: Result) -> Result:
+        return result._replace(seconds=round(self.seconds[result.name], 3))
+
+    def interrupted(self, name: str) -> Result:
+        """What ^C left of a machine of which nothing was told before."""
+        action = self.steps[name].action
+        if name in self.touched:
+            return Result(name, Did.UNFINISHED)
+        waits_for_look = name in self.to_look_at() and self.did.get(name) is not Did.LEFT
+        to_do = action in WORK or waits_for_look or name in self.removed
+        return Result(name, Did.NOT_BEGUN if to_do else LEFT[action])
+
+    def in_order(self, console: Console) -> Iterator[Result]:
         yield from self.left_to_others(console)
-        removed = self.gone() if self.manner.prune and self.may_remove(console) else []
+        removed = self.removed = self.gone() if self.manner.prune and self.may_remove(console) else []
         for name in self.unmarked():
             self.mark(name, console)
         changed_by_hand: list[str] = []
@@ -324,39 +356,36 @@ class Run:
         joining = [] if roles is None else list(roles.differing(self.store))
         ready: dict[str, Result] = {}
         bad = False
-        try:
-            for result in ended:
-                if result.name in joining and result.did in DONE:
-                    ready[result.name] = result
-                    continue
-                bad = bad or bool(roles and result.name in roles.roles and result.did not in DONE)
-                yield result
-        except KeyboardInterrupt:
-            yield from ready.values()
-            raise
+        for result in ended:
+            if result.name in joining and result.did in DONE:
+                ready[result.name] = result
+                continue
+            bad = bad or bool(roles and result.name in roles.roles and result.did not in DONE)
+            yield result
         left = [name for name in joining if name in ready or self.is_to_join_alone(name)]
         formed = self.formed(console, roles, left) if roles and left and not bad else ()
-        try:
-            for result in formed:
-                left.remove(result.name)
-                yield result if result.error else ready.get(result.name, result)
-        except KeyboardInterrupt:
-            yield from (Result(name, Did.UNFINISHED) for name in left)
-            raise
+        for result in formed:
+            left.remove(result.name)
+            yield result if result.error else ready.get(result.name, result)
         for name in left:
             why = MachineError(f'"{name}" is not in the swarm yet: all of it are to be ready first')
-            yield Result(name, Did.NOT_BEGUN, why)
+            yield Result(name, Did.UNFINISHED if name in self.touched else Did.NOT_BEGUN, why)
 
     def formed(self, console: Console, roles: Roles, left: Sequence[str]) -> Iterator[Result]:
         """Have machines be in one swarm in their roles; of those left to join the first is told why no more can."""
         from machinectl.hosts.joining import Joining
 
-        def own(name: str, access: Access) -> Access:
-            return self.access(name) if name in self.steps else access
+        began: dict[str, float] = {}
+
+        def own(name: str, _: Access) -> Access:
+            began[name] = time.monotonic()
+            self.touched.add(name)
+            return self.access(name)
 
         try:
             for name, error in roles.form(self.store, console, Joining(self.manner.access, own=own)):
                 if name in left:
+                    self.seconds[name] += time.monotonic() - began[name] if name in began else 0
                     yield Result(name, Did.FAILED if error else Did.CHANGED, error)
         except MachineError as exc:
             yield from (Result(name, Did.FAILED, exc) for name in left[:1])
@@ -387,28 +416,25 @@ class Run:
     def at_once(
         self, console: Console, names: Collection[str], work: Callable[[str, Console], Did], turns: Turns | None = None
     ) -> Iterator[Result]:
-        """Work on many machines; see `each.at_once`. Those that ^C has left unfinished are yielded, too."""
-        unfinished = dict.fromkeys(names)
+        """Work on many machines; see `each.at_once`."""
 
         def one(name: str, console: Console) -> None:
-            self.did[name] = work(name, console)
+            began = time.monotonic()
+            try:
+                self.did[name] = work(name, console)
+            finally:
+                self.seconds[name] += time.monotonic() - began
 
-        try:
-            for name, error in at_once(console, names, one, limit=self.manner.parallel, turns=turns):
-                del unfinished[name]
-                if error:
-                    self.did[name] = Did.FAILED
-                yield Result(name, self.did[name], error)
-        except KeyboardInterrupt:
-            for name in unfinished:
-                yield Result(name, Did.UNFINISHED)
-            raise
+        for name, error in at_once(console, names, one, limit=self.manner.parallel, turns=turns):
+            if error:
+                self.did[name] = Did.FAILED
+            yield Result(name, self.did[name], error)
 
     def left(self) -> Iterator[Result]:
         """Those with which nothing was done: they are what the file says, or in it no more."""
         for name, step in self.steps.items():
             if step.action in LEFT and self.did.get(name, Did.LEFT) is Did.LEFT:
-                yield Result(name, LEFT[step.action])
+                yield self.timed(Result(name, LEFT[step.action]))
 
     def may_remove(self, console: Console) -> bool:
         """Whether those that are in the file no more go; it is asked where they are some."""
@@ -446,6 +472,7 @@ class Run:
 
     def become(self, name: str, console: Console) -> Did:
         """Have a machine be what the file says."""
+        self.touched.add(name)
         machine = self.machines.get(name)
         if machine and machine.phase is Phase.READY:
             self.change(name, console)
@@ -502,6 +529,7 @@ class Run:
         return bool(told or machine.pending or name in self.rolled)
 
     def remove(self, name: str, console: Console) -> Did:
+        self.touched.add(name)
         from machinectl.hosts.removal import check_nobody_behind, remove
         from machinectl.machines.behind import behind
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -37,7 +38,8 @@ class Planned:
     """What is to be done, with the machines that there are.
 
     `differing` is what `provision` would do on the hosts that were looked at, by their machines: what was changed there
-    by hand. `failed` is why hosts could not be looked at. `hidden` holds the values that must not be shown.
+    by hand. `failed` is why hosts could not be looked at, `seconds` how long looking took. `hidden` holds the values
+    that must not be shown.
     """
 
     plan: Plan
@@ -46,6 +48,7 @@ class Planned:
     advice: tuple[str, ...] = ()
     differing: Mapping[str, Sequence[Outcome]] = field(default_factory=dict)
     failed: Mapping[str, MachineError] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
     hidden: Hidden = field(default_factory=Hidden)
 
 
@@ -142,6 +145,14 @@ def refreshed(
 
     steps = {step.name: step for step in planned.plan.steps}
     differing: dict[str, Sequence[Outcome]] = {}
+    seconds: dict[str, float] = {}
+
+    def timed_look(name: str, console: Console) -> None:
+        began = time.monotonic()
+        try:
+            look(name, console)
+        finally:
+            seconds[name] = time.monotonic() - began
 
     def look(name: str, console: Console) -> None:
         step = steps[name]
@@ -156,11 +167,11 @@ def refreshed(
 
     names = [name for name, step in steps.items() if has_host(step, planned.machines.get(name))]
     failed = {}
-    for name, why in at_once(Rewritten(console, planned.hidden.without), names, look, limit=parallel):
+    for name, why in at_once(Rewritten(console, planned.hidden.without), names, timed_look, limit=parallel):
         if why:
             planned.hidden.conceal(why)
             failed[name] = why
-    return replace(planned, differing=differing, failed=failed)
+    return replace(planned, differing=differing, failed=failed, seconds=seconds)
 
 
 def has_host(step: Step, machine: Machine | None) -> bool:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 README = (Path(__file__).parents[2] / "README.md").read_text()
 # A row of the README's table: a command line, and the keys that it prints.
 ROW = re.compile(
-    r"^\| `([a-z]+(?: [a-z]+| --removed)?)( NAME…?)?` \| (object|list of objects) \| ([^|]*) \|$", re.MULTILINE
+    r"^\| `([a-z]+(?: [a-z]+| --removed)?)( NAME…?)?` \| (object|list of objects|one object per line) \| ([^|]*) \|$",
+    re.MULTILINE,
 )
 PROMISED = {match[1]: match for match in ROW.finditer(README)}
 # What holds data of somebody else's by its own names.

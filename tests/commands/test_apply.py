@@ -200,10 +200,11 @@ def test_a_machine_of_another_fleet_is_taken_over_only_with_the_option_or_a_yes(
         lock = f"{store.locks}/.apply"
         assert {**state(store), lock: before[lock]} == before
     found = as_planned(store, other, Quiet(False, True, interactive=True))
-    assert [(name, did) for name, did, _ in found] == [("nas", Did.NOT_BEGUN), ("orion", Did.NOT_BEGUN)]
+    assert [result[:2] for result in found] == [("nas", Did.NOT_BEGUN), ("orion", Did.NOT_BEGUN)]
     assert str(found[0].error) == f'"nas" stays of the fleet {file}'
     assert store.read("nas").labels == {"role": "store"}
-    assert [did for _, did, _ in as_planned(store, other, Quiet(True, interactive=True))] == [Did.CHANGED] * 2
+    taken = as_planned(store, other, Quiet(True, interactive=True))
+    assert [result.did for result in taken] == [Did.CHANGED] * 2
     assert {store.read(name).fleet for name in store.names()} == {str(other)}
     assert run(store, "-f", str(other), "--refresh").stdout == "Apply: 2 as they were\n"
     assert run(store, "--refresh", "--take-over").stdout == "Apply: 2 changed\n"
@@ -253,7 +254,8 @@ def test_what_is_another_files_by_the_time_of_the_answer_is_not_removed(store: S
     before.fleet = MANNER.path
     seen = Seen([Step("web", Action.REMOVE)], {"web": before}, fleet=FleetId(MANNER.path))
     manner = Manner(MANNER.path, Access(), NOTHING_SPECIAL, prune=True, yes=True)
-    [(name, did, error)] = apply(store, Quiet(), lambda: seen, manner)
+    [found] = apply(store, Quiet(), lambda: seen, manner)
+    name, did, error, _ = found
     assert (name, did, store.names()) == ("web", Did.FAILED, ["web"])
     assert "is of this file no more" in str(error)
 
@@ -354,7 +356,7 @@ def test_ctrl_c_tells_who_was_not_finished(store: Store) -> None:
     manner = Manner("/srv/fleet.yaml", Access(), NOTHING_SPECIAL, parallel=1)
     run = Interrupted(store, [step(name, Action.CREATE) for name in ("m1", "m2")], {}, "", manner)
     results = run.carried_out(Quiet())
-    assert [next(results).did, next(results).did] == [Did.UNFINISHED, Did.UNFINISHED]
+    assert [next(results)[:2], next(results)[:2]] == [("m1", Did.UNFINISHED), ("m2", Did.NOT_BEGUN)]
     with pytest.raises(KeyboardInterrupt):
         next(results)
 
@@ -368,6 +370,26 @@ def test_after_ctrl_c_nothing_is_to_be_mended(capsys: pytest.CaptureFixture[str]
     with pytest.raises(KeyboardInterrupt):
         ended(cast("Session", SimpleNamespace(console=console, program="")), results(), "machinectl apply")
     assert (capsys.readouterr().out, console.notes) == ("Apply: 1 not finished\n", ["Go on: machinectl apply"])
+
+
+def test_programs_get_what_became_of_each_machine_on_a_line(file: Path, store: Store) -> None:
+    run(store, "nas")
+    bad = "driver: generic, generic-ip-address: 127.0.0.1"
+    file.write_text(f"{TWO}  gate: {{{bad}, generic-ssh-port: 1}}\n  web: {{{bad}, ssh-jump: gate}}\n")
+    done = run(store, "--json")
+    assert done.returncode == 1
+    found = {each["Name"]: each for each in map(json.loads, done.stdout.splitlines())}
+    assert {name: each["Result"] for name, each in found.items()} == {
+        "nas": "as they were",
+        "orion": "created",
+        "gate": "failed",
+        "web": "not begun",
+    }
+    assert found["gate"]["Reason"].startswith("127.0.0.1 port 1 refuses the connection")
+    assert found["web"]["Reason"] == '"web" is reached through "gate", which failed'
+    assert list(found["gate"]) == ["Name", "Result", "Reason", "Hint", "Seconds"]
+    assert "Apply: 1 created, 1 failed, 1 not begun, 1 as they were" in done.stderr
+    assert "refuses" not in done.stderr
 
 
 def test_of_a_file_without_hosts_that_is_said(file: Path, store: Store) -> None:
@@ -493,5 +515,5 @@ def test_a_machine_that_is_gone_and_its_jump_host_go_in_that_order(store: Store)
     manner = Manner(MANNER.path, Access(), NOTHING_SPECIAL, prune=True, yes=True)
     seen = Seen(steps, machines, fleet=FleetId(MANNER.path))
     results = list(apply(store, Quiet(), lambda: seen, manner))
-    assert results == [("web", Did.REMOVED, None), ("gate", Did.REMOVED, None)]
+    assert [result[:2] for result in results] == [("web", Did.REMOVED), ("gate", Did.REMOVED)]
     assert store.names() == []

@@ -285,8 +285,9 @@ def test_programs_get_each_machine_of_the_fleet(store: Store) -> None:
     applied(store, "nas")
     done = machinectl("plan", "--json", "nas", "rigel", store=store.root)
     assert (done.returncode, done.stderr) == (0, "")
-    rigel, nas = json.loads(done.stdout)
+    rigel, nas = map(json.loads, done.stdout.splitlines())
     assert (rigel["Name"], rigel["Action"], rigel["Address"]) == ("rigel", "create", "192.168.0.30:2222")
+    assert (rigel["Result"], nas["Result"], nas["Reason"], nas["Seconds"]) == ("to create", "as they are", "", 0.0)
     assert (nas["Name"], nas["Action"], nas["Differences"], nas["Host"]) == ("nas", "leave", [], [])
 
 

@@ -58,7 +58,7 @@ def test_what_was_changed_on_a_host_by_hand_is_seen_and_nothing_is_changed_by_lo
     assert "! orion  its host differs" in both.stdout
     assert '"rigel": ' in both.stderr
     assert "1 whose host was not seen" in both.stdout
-    [orion, rigel] = json.loads(cli.run("plan", "--refresh", "--json").stdout)
+    orion, rigel = map(json.loads, cli.run("plan", "--refresh", "--json").stdout.splitlines())
     assert [bool(orion["Host"]), bool(orion["Error"])] == [True, False]
     assert [bool(rigel["Host"]), bool(rigel["Error"])] == [False, True]
     assert content(cli.store) == kept
