@@ -13,6 +13,7 @@ LONGEST_HOST = 253
 HIGHEST_PORT = 65535
 IPV4_PARTS = 4
 HIGHEST_BYTE = 255
+BYTES = frozenset(map(str, range(HIGHEST_BYTE + 1)))
 
 LETTERS_AND_DIGITS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 HOST_CHARACTERS = LETTERS_AND_DIGITS | frozenset("-._")
@@ -119,6 +120,9 @@ def split_address(text: str, address: str) -> tuple[str, str | None]:
 def check_host(text: str, host: str) -> None:
     if not host:
         raise wrong(text, "it names no host")
+    parts = host.split(".")
+    if len(parts) == IPV4_PARTS and BYTES.issuperset(parts):
+        return
     if ":" in host:
         if not is_address(host):
             raise wrong(text, f"{host!r} is not an IPv6 address")

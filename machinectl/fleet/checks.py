@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from machinectl.driver import OptionValue
-    from machinectl.fleet.document import Node
+    from machinectl.fleet.document import Entry
     from machinectl.fleet.faults import Faults
     from machinectl.fleet.keys import DriverKeys
     from machinectl.fleet.model import FleetHost, Place
@@ -29,11 +29,11 @@ class Said(NamedTuple):
 
     host: FleetHost
     driver: DriverKeys
-    nodes: Mapping[str, Node]
+    entries: Mapping[str, Entry]
 
     def place(self, key: str) -> Place:
         """Where a key is given its value for the host; where the host begins if it is not."""
-        return self.nodes[key].place if key in self.nodes else self.host.place
+        return self.entries[key].value.place if key in self.entries else self.host.place
 
 
 def check(hosts: Sequence[Said], names: Collection[str], faults: Faults) -> None:
@@ -76,14 +76,14 @@ def check_identities(hosts: Sequence[Said], faults: Faults) -> None:
     """Note hosts that would be one."""
     seen: dict[tuple[object, ...], Said] = {}
     for each in hosts:
-        options = [key for key, option in each.driver.options.items() if option.identity]
-        values = [each.host.spec.options[each.driver.options[key].name] for key in options]
+        options = each.driver.identity
+        values = [each.host.spec.options[name] for name in options.values()]
         if not any(values):
             continue
         first = seen.setdefault((each.driver.name, *map(normal, values)), each)
         if first is not each:
             faults.add(
-                each.place(options[0]),
+                each.place(next(iter(options))),
                 f"{each.host.name} has the same {' and '.join(options)} as {first.host.name} "
                 f"(line {first.host.place.line}): that is one host",
             )
@@ -116,7 +116,7 @@ def check_jumps(hosts: Sequence[Said], names: Collection[str], faults: Faults) -
                 if near
                 else f"; write another host as user@host[:port] or {jump_hosts.HOST}NAME"
             )
-            typed = as_typed(each.nodes[JUMP], machine)
+            typed = as_typed(each.entries[JUMP].value, machine)
             faults.add(each.place(JUMP), f"{JUMP}: {typed!r} is no host of this file and no machine{more}")
     by_name = {each.host.name: each for each in hosts}
     for loop in jump_hosts.loops({name: jump_hosts.machine_of(each.host.spec.jump) for name, each in by_name.items()}):
@@ -141,7 +141,7 @@ def advice(hosts: Sequence[Said], machines: Collection[str], faults: Faults) -> 
 def missing_files(hosts: Sequence[Said], faults: Faults) -> Iterator[str]:
     """What drivers are to read for hosts that are no machines yet, and is not there; each place once."""
     named = dict.fromkeys(
-        (each.place(key), key, path, as_typed(each.nodes[key], path) if key in each.nodes else path)
+        (each.place(key), key, path, as_typed(each.entries[key].value, path) if key in each.entries else path)
         for each in hosts
         for key, option in each.driver.options.items()
         if option.path

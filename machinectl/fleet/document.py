@@ -15,7 +15,7 @@ import yaml
 from machinectl.fleet.model import START, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from machinectl.fleet.faults import Faults
 
@@ -191,46 +191,62 @@ class Builder:
         self.documents = 0
 
     def built(self, found: Iterator[Any]) -> Mapped:
-        for event in found:
-            self.take(event)
+        self.take_all(found)
         if self.root is None or (isinstance(self.root, Text) and self.root.is_null):
             raise NotADocument(START, "The file is empty: a fleet's file has hosts")
         if not isinstance(self.root, Mapped):
             raise NotADocument(self.root.place, f"A fleet's file is a mapping, this is {self.root.name}")
         return self.root
 
-    def take(self, event: Any) -> None:
+    def take_all(self, found: Iterator[Any]) -> None:
+        take: dict[type, Callable[[Any], None]] = {
+            yaml.ScalarEvent: self.take_scalar,
+            yaml.MappingStartEvent: self.begin,
+            yaml.SequenceStartEvent: self.begin,
+            yaml.MappingEndEvent: self.end,
+            yaml.SequenceEndEvent: self.end,
+            yaml.AliasEvent: self.take_alias,
+            yaml.DocumentStartEvent: self.begin_document,
+        }
+        for event in found:
+            if taking := take.get(type(event)):
+                taking(event)
+
+    def take_scalar(self, event: Any) -> None:
+        place, tag, text = place_of(event.start_mark), event.tag, event.value
+        if tag is not None:
+            self.check_tag(tag, place)
+        is_null = tag == NULL_TAG or (tag is None and text in NULLS and event.implicit[0])
+        node = Text(place, text, is_null, not event.style)
+        if event.anchor:
+            self.anchors[event.anchor] = node
+        self.add(node)
+
+    def begin(self, event: Any) -> None:
         place = place_of(event.start_mark)
-        if isinstance(event, yaml.ScalarEvent):
-            self.check_tag(event, place)
-            is_null = event.tag == NULL_TAG or (event.implicit[0] and event.tag is None and event.value in NULLS)
-            node = Text(place, event.value, is_null=is_null, is_plain=not event.style)
-            self.name(event.anchor, node)
-            self.add(node)
-        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
-            self.check_tag(event, place)
-            if len(self.open) >= DEEPEST:
-                raise NotADocument(place, f"This is more than {DEEPEST} levels deep: no fleet's file is")
-            container = (Mapped if isinstance(event, yaml.MappingStartEvent) else Listed)(place)
-            self.name(event.anchor, container)
-            self.open.append(Open(container))
-        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
-            closed = self.open.pop().node
-            self.add(closed)
-        elif isinstance(event, yaml.AliasEvent):
-            self.add(self.meant_by(str(event.anchor), place), place)
-        elif isinstance(event, yaml.DocumentStartEvent):
-            self.documents += 1
-            if self.documents > 1:
-                raise NotADocument(place, "Here begins another document: a fleet's file is one")
+        self.check_tag(event.tag, place)
+        if len(self.open) >= DEEPEST:
+            raise NotADocument(place, f"This is more than {DEEPEST} levels deep: no fleet's file is")
+        container = (Mapped if isinstance(event, yaml.MappingStartEvent) else Listed)(place)
+        if event.anchor:
+            self.anchors[event.anchor] = container
+        self.open.append(Open(container))
 
-    def check_tag(self, event: Any, place: Place) -> None:
-        if event.tag not in PLAIN_TAGS:
-            self.faults.add(place, f"The tag {shown_tag(event.tag)} is not taken here: write the value without it")
+    def end(self, _: Any) -> None:
+        self.add(self.open.pop().node)
 
-    def name(self, anchor: str | None, node: Node) -> None:
-        if anchor:
-            self.anchors[anchor] = node
+    def take_alias(self, event: Any) -> None:
+        place = place_of(event.start_mark)
+        self.add(self.meant_by(str(event.anchor), place), place)
+
+    def begin_document(self, event: Any) -> None:
+        self.documents += 1
+        if self.documents > 1:
+            raise NotADocument(place_of(event.start_mark), "Here begins another document: a fleet's file is one")
+
+    def check_tag(self, tag: str | None, place: Place) -> None:
+        if tag not in PLAIN_TAGS:
+            self.faults.add(place, f"The tag {shown_tag(str(tag))} is not taken here: write the value without it")
 
     def meant_by(self, anchor: str, place: Place) -> Node:
         node = self.anchors.get(anchor)

@@ -5,6 +5,7 @@ They are the options of `create`, from their own declarations, and what a host h
 
 from __future__ import annotations
 
+import functools
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -82,6 +83,15 @@ class DriverKeys:
     keys: Mapping[str, Key]
     options: Mapping[str, Option]
     defaults: Mapping[str, OptionValue]
+
+    @functools.cached_property
+    def required(self) -> tuple[str, ...]:
+        return tuple(key for key, option in self.options.items() if option.required)
+
+    @functools.cached_property
+    def identity(self) -> Mapping[str, str]:
+        """The keys of the options that tell its hosts apart, with the options' own names."""
+        return {key: option.name for key, option in self.options.items() if option.identity}
 
 
 def check_variables(value: OptionValue) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.atomic import read_file
 from machinectl.errors import MachineError
 from machinectl.fleet.checks import Said, advice, check
-from machinectl.fleet.document import LONGEST_FILE, MOST_NODES, Listed, Mapped, Text, read
+from machinectl.fleet.document import LONGEST_FILE, MOST_NODES, NULLS, Listed, Mapped, Text, read
 from machinectl.fleet.faults import Faults
 from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.keys import (
@@ -113,6 +113,30 @@ def fleet_id(fleet: str, name: str, faults: Faults) -> FleetId:
     return FleetId(fleet or real, frozenset({real, os.path.abspath(name)}))
 
 
+class Common(NamedTuple):
+    """What a layer says of a host: values by their keys' names, options of its driver, and the rest of its spec."""
+
+    found: Mapping[str, OptionValue]
+    options: dict[str, OptionValue]
+    typed: dict[str, str]
+    tls: bool | None
+    labels: Mapping[str, str]
+    engine: EngineOptions
+    provision: bool
+    context: bool
+    certificates: CertificateFiles
+    login: Login
+    swarm: str
+
+
+def says_options_alone(own: Layer, driver: DriverKeys) -> bool:
+    """Whether a host says nothing itself but its groups and options of its driver that are in no other file."""
+    return all(
+        key == GROUPS or (key in driver.options and not driver.options[key].secret and not is_null(each.value))
+        for key, each in own.entries.items()
+    )
+
+
 class Reading:
     """One file on its way to hosts. What stands at one place is understood once, however many hosts it is for."""
 
@@ -127,7 +151,11 @@ class Reading:
         self.files: dict[tuple[str, str], Any] = {}
         self.defaults = NOTHING_SAID
         self.groups: dict[str, Layer] = {}
+        # Those whose names mean themselves, wherever they stand.
+        self.plain_groups: set[str] = set()
         self.bases: dict[tuple[str, ...], Layer] = {}
+        # By groups and driver.
+        self.commons: dict[tuple[tuple[str, ...], str], Common] = {}
         # How much hosts were told so far, what defaults and groups say counted for each.
         self.said = 0
 
@@ -142,6 +170,9 @@ class Reading:
         self.groups = {
             name: self.layer(mapped) if (mapped := self.mapping(f"The group {name}", entry.value)) else NOTHING_SAID
             for name, entry in self.part(GROUPS).entries.items()
+        }
+        self.plain_groups = {
+            name for name in self.groups if "$" not in name and name not in NULLS and name.isprintable()
         }
         found = [self.host(name, entry) for name, entry in self.part(HOSTS).entries.items()]
         self.check_layer(self.defaults)
@@ -203,7 +234,8 @@ class Reading:
             return None
         own = self.layer(mapped)
         groups = self.groups_of(own)
-        layer = merged([self.base(groups), own])
+        base = self.base(groups)
+        layer = merged([base, own])
         self.said += len(layer.entries) + len(layer.labels)
         if self.said > MOST_NODES:
             self.faults.add(
@@ -216,42 +248,72 @@ class Reading:
         self.check_own(name, own, driver)
         if driver.name in create_options.WITHOUT_HOST:
             layer = layer.without(FOR_HOSTS.difference(own.entries))
-        found = {
-            key.name: self.value(key, each.value)
-            for option, each in layer.entries.items()
-            if (key := COMMON.get(option) or driver.keys.get(option)) and option not in {LABELS, GROUPS}
-        }
-        options = self.options(name, entry, driver, layer, found)
+        if says_options_alone(own, driver):
+            common = self.common(groups, base, driver)
+            own_values = self.found(own, driver)
+            found = {**common.found, **own_values}
+            options = {**common.options, **{driver.options[key].name: value for key, value in own_values.items()}}
+            shown = {**common.typed, **typed(own)}
+        else:
+            found = self.found(layer, driver)
+            common = self.understood(layer, found, driver)
+            options, shown = common.options, common.typed
+        self.check_required(name, entry, driver, layer, options)
         spec = MachineSpec(
             driver.name,
             options,
+            common.tls,
+            common.labels,
+            common.engine,
+            common.provision,
+            common.context,
+            jump_of(name, own, found),
+        )
+        host = FleetHost(name, spec, entry.place, common.certificates, common.login, common.swarm, shown, groups)
+        return Said(host, driver, layer.entries)
+
+    def found(self, layer: Layer, driver: DriverKeys) -> dict[str, OptionValue]:
+        """The values of what a layer says, by the names of their keys."""
+        return {
+            key.name: self.value(key, each.value)
+            for option, each in layer.entries.items()
+            if option not in {LABELS, GROUPS} and (key := COMMON.get(option) or driver.keys.get(option))
+        }
+
+    def common(self, groups: tuple[str, ...], base: Layer, driver: DriverKeys) -> Common:
+        """What hosts of the same groups and driver have in common if they say nothing but options of their driver."""
+        at = (groups, driver.name)
+        if at not in self.commons:
+            layer = base.without(FOR_HOSTS) if driver.name in create_options.WITHOUT_HOST else base
+            self.commons[at] = self.understood(layer, self.found(layer, driver), driver)
+        return self.commons[at]
+
+    def understood(self, layer: Layer, found: Mapping[str, OptionValue], driver: DriverKeys) -> Common:
+        return Common(
+            found,
+            self.options(driver, layer, found),
+            typed(layer),
             tls=False if found.get(NO_TLS) else None,
             labels={key: str(self.value(LABEL, node)) for key, node in layer.labels.items()},
             engine=self.engine(layer, found),
             provision=not found.get(NO_PROVISION),
             context=not found.get(NO_CONTEXT),
-            jump=jump_of(name, own, found),
+            certificates=CertificateFiles(*(str(found.get(each.name, "")) for each in CERTIFICATES)),
+            login=login(found),
+            swarm=str(found.get(SWARM, "")),
         )
-        host = FleetHost(
-            name,
-            spec,
-            entry.place,
-            CertificateFiles(*(str(found.get(each.name, "")) for each in CERTIFICATES)),
-            login(found),
-            str(found.get(SWARM, "")),
-            typed(layer),
-            groups,
-        )
-        return Said(host, driver, {key: each.value for key, each in layer.entries.items()})
 
     def groups_of(self, own: Layer) -> tuple[str, ...]:
         """The groups that a host is in; those that there are not are noted."""
         entry = own.entries.get(GROUPS) or self.defaults.entries.get(GROUPS)
         if entry is None or is_null(entry.value):
             return ()
+        nodes = entry.value.items if isinstance(entry.value, Listed) else [entry.value]
+        plain = tuple(node.text for node in nodes if isinstance(node, Text) and node.text in self.plain_groups)
+        if len(plain) == len(nodes):
+            return plain
         named = self.value(COMMON[GROUPS], entry.value)
         names = named if isinstance(named, tuple) else ()
-        nodes = entry.value.items if isinstance(entry.value, Listed) else [entry.value]
         for name, node in zip(names, nodes, strict=False):
             if name not in self.groups:
                 self.faults.unknown(node.place, as_typed(node, name), self.groups, "group of this file")
@@ -308,9 +370,7 @@ class Reading:
         """Whether a value that was asked for is none."""
         return self.known[id(key), id(node)] is None
 
-    def options(
-        self, name: str, entry: Entry, driver: DriverKeys, layer: Layer, found: Mapping[str, OptionValue]
-    ) -> dict[str, OptionValue]:
+    def options(self, driver: DriverKeys, layer: Layer, found: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
         """The value of every option of a host's driver, by name."""
         given: dict[str, OptionValue] = {}
         for key, option in driver.options.items():
@@ -320,10 +380,16 @@ class Reading:
                 given[option.name] = secret or self.values.environment.get(option.variable, "")
             elif key in found:
                 given[option.name] = found[key]
-            is_told = key in layer.entries and self.is_wrong(driver.keys[key], layer.entries[key].value)
-            if option.required and given.get(option.name, option.default) in ("", ()) and not is_told:
-                self.faults.add(entry.place, f"{name} has no {key}: driver {driver.name} needs it")
         return {**driver.defaults, **given}
+
+    def check_required(
+        self, name: str, entry: Entry, driver: DriverKeys, layer: Layer, options: Mapping[str, OptionValue]
+    ) -> None:
+        """Note the options that a host's driver needs and the file lacks."""
+        for key in driver.required:
+            is_told = key in layer.entries and self.is_wrong(driver.keys[key], layer.entries[key].value)
+            if options[driver.options[key].name] in ("", ()) and not is_told:
+                self.faults.add(entry.place, f"{name} has no {key}: driver {driver.name} needs it")
 
     def secret(self, key: str, path: str, place: Place) -> str:
         return str(self.file("secret", path, place, lambda: read_secret(path, key)))

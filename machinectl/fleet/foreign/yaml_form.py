@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.fleet.document import NOT_YAML, Builder, Listed, Mapped, NotADocument, Text, events
@@ -43,12 +43,11 @@ ELSEWHERE = {
 class Lenient(Builder):
     """Makes a tree of any YAML: what a tag means is Ansible's affair, and a key that is there twice counts once."""
 
-    def check_tag(self, event: Any, place: Place) -> None:
+    def check_tag(self, tag: str | None, place: Place) -> None:
         """Take `!vault` and `!unsafe` for what they stand before."""
 
     def tree(self, text: str) -> Node | None:
-        for event in events(text):
-            self.take(event)
+        self.take_all(events(text))
         return self.root
 
 
