@@ -255,15 +255,17 @@ def piped(
     data: bytes = b"",
     input: Input | None = None,  # noqa: A002 - subprocess.run's name for it
     is_ready: Callable[[], bool] = lambda: True,
+    ready_within: float | None = None,
     environment: Mapping[str, str] | None = None,
     end: Callable[[subprocess.Popen[bytes]], object] = subprocess.Popen.terminate,
     timeout: float | None = None,
 ) -> int | None:
     """Run a program, pass its output to `hear` as it comes, and return its exit status, below 0 for a signal.
 
-    It gets `first` on stdin, and once `is_ready` says so, `data` and the `input`. If it is `over` or `timeout` seconds
-    pass, `end` is called, and the program is killed if it does not end soon: None is returned. If `hear` wants no more
-    output, the program is ended too: 0 is returned. Raises OSError if the program cannot be started.
+    It gets `first` on stdin, and once `is_ready` says so, `data` and the `input`. If it is `over`, `timeout` seconds
+    pass, or it is not ready within `ready_within` seconds, `end` is called, and the program is killed if it does not
+    end soon: None is returned. If `hear` wants no more output, the program is ended too: 0 is returned. Raises OSError
+    if the program cannot be started.
     """
     with STARTING:
         process = subprocess.Popen(
@@ -277,15 +279,16 @@ def piped(
         )
     feeder = Feeder(process.stdin, first, data, input) if process.stdin else None
 
-    def go_on() -> None:
-        if feeder and is_ready():
+    def go_on() -> bool:
+        ready = is_ready()
+        if feeder and ready:
             feeder.go_on()
+        return ready
 
     try:
         if feeder:
             feeder.start()
-        go_on()
-        return listen(process, hear, go_on, over, end, timeout)
+        return listen(process, hear, go_on, over, end, timeout, ready_within)
     finally:
         if process.poll() is None:
             process.kill()
@@ -369,13 +372,19 @@ class Feeder:
 def listen(
     process: subprocess.Popen[bytes],
     hear: Hear,
-    go_on: Callable[[], None],
+    go_on: Callable[[], bool],
     over: Over | None,
     end: Callable[[subprocess.Popen[bytes]], object],
     timeout: float | None,
+    ready_within: float | None,
 ) -> int | None:
-    """Pass a program's output to `hear` until it ends; see `piped`. `go_on` is called after each piece of output."""
-    deadline = None if timeout is None else time.monotonic() + timeout
+    """Pass a program's output to `hear` until it ends; see `piped`.
+
+    `go_on` is called at first and after each piece of output, and says whether the program is ready for its input.
+    """
+    begun = time.monotonic()
+    deadline = None if timeout is None else begun + timeout
+    ready_by = None if go_on() or ready_within is None else begun + ready_within
     is_ending = False
     # Unlike the default selector, it needs no descriptor.
     with selectors.PollSelector() as selector:
@@ -383,19 +392,25 @@ def listen(
         selector.register(process.stderr, selectors.EVENT_READ, data=True)  # type: ignore[arg-type]
         if over:
             selector.register(over, selectors.EVENT_READ)
-        left = 2
-        while left or process.poll() is None:
-            patience = None if deadline is None else max(0, deadline - time.monotonic())
+        streams: set[object] = {process.stdout, process.stderr}
+        while streams or process.poll() is None:
+            deadlines = [each for each in (deadline, ready_by) if each is not None]
+            patience = max(0, min(deadlines) - time.monotonic()) if deadlines else None
             # A program may run on after it closed its output, so poll for its end.
-            ready = selector.select(patience if left else NOTICED_SECONDS / 10)
-            is_late = deadline is not None and time.monotonic() >= deadline
+            is_silent = process.stdout not in streams
+            has_ended = is_silent and process.poll() is not None
+            ready = selector.select(NOTICED_SECONDS / 10 if is_silent else patience)
+            if has_ended and not ready:
+                # An ssh that it left in the background holds its stderr (before OpenSSH 8.5).
+                break
+            is_late = bool(deadlines) and time.monotonic() >= min(deadlines)
             if is_late and is_ending:
                 return None
             if is_late or (over and over.is_set and not is_ending):
                 if over:
                     selector.unregister(over)
                 end(process)
-                is_ending, deadline = True, time.monotonic() + GRACE
+                is_ending, deadline, ready_by = True, time.monotonic() + GRACE, None
                 continue
             for key, _ in ready:
                 if key.fileobj is over:
@@ -403,9 +418,9 @@ def listen(
                 said = os.read(key.fd, CHUNK)
                 if not said:
                     selector.unregister(key.fileobj)
-                    left -= 1
+                    streams.remove(key.fileobj)
                 elif hear(said, key.data):
                     return None if is_ending else 0
-                elif not is_ending:
-                    go_on()
+                elif not is_ending and go_on():
+                    ready_by = None
     return None if is_ending else process.wait()

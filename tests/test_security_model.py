@@ -27,7 +27,7 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests import test_certs_docker, test_contexts, test_hostile_records, test_strange_files
 from tests.cli import test_use
-from tests.commands import test_env
+from tests.commands import test_env, test_run_persist
 from tests.commands.test_create_lab import decoded, telling_of_programs
 from tests.hosts import test_setup
 from tests.hosts.test_setup_lab import IMAGE, RUN
@@ -375,6 +375,18 @@ def test_a_connection_that_the_users_ssh_keeps_open_is_used(
             done = machinectl(*words, store=store.root)
             assert (done.returncode == 0) == is_open, done.stderr
     subprocess.run([*own, "-O", "exit"], check=True, stderr=subprocess.DEVNULL)
+
+
+@proves(
+    "`run` keeps connections of its own for a minute, which only you can use, and uses none after the pinned key has "
+    "changed."
+)
+@pytest.mark.usefixtures("ssh_config")
+def test_kept_connections_are_the_users_alone(store: Store, sshd: Sshd, runtime: Path, tmp_path: Path) -> None:
+    for name in ("rigel", "vega"):
+        register(store, name, sshd)
+    test_run_persist.test_the_next_run_uses_the_connections_and_what_it_says_is_the_same(store, sshd, runtime)
+    test_run_persist.test_a_host_key_that_is_not_pinned_any_more_is_refused_at_once(store, tmp_path)
 
 
 @proves("No password for a host is sent to its jump host.")

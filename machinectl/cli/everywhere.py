@@ -9,6 +9,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from machinectl.cli.exits import report
+from machinectl.cli.following import switched_off
 from machinectl.cli.go_flags import flags_of
 from machinectl.cli.lines import shown
 from machinectl.cli.outcomes import named
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 # OpenSSH's own, where a host is not reached; docker's, where it comes to nothing.
 SSH_FAILED, DOCKER_FAILED = 255, 1
 DASHES = "--"
+# Switches off that SSH connections are kept for the next `run`.
+PERSIST = "MACHINECTL_PERSIST"
 
 
 def run(
@@ -62,6 +65,7 @@ def run(
             input=given,
             timeout=timeout_of(flags),
             parallel=parallel_of(flags),
+            persist="no_persist" not in flags and not switched_off(PERSIST),
         )
 
     return followed(store, console, names, flags, begin, program, SSH_FAILED)
@@ -102,7 +106,8 @@ def without_dashes(
         # Names and --all exclude each other: it is the command's.
         flags = {name: value for name, value in flags.items() if name != "all"}
         order.append("-a")
-    options = [f"--{name}={value}" if valued[name][1] else f"--{name}" for name, value in flags.items()]
+    typed_flags = {name.replace("_", "-"): value for name, value in flags.items()}
+    options = [f"--{name}={value}" if valued[name][1] else f"--{name}" for name, value in typed_flags.items()]
     known = names or "all" in flags or "selector" in flags
     typed = shlex.join([*options, *names, DASHES, *order]) if known else f"<NAME> {DASHES} {example}"
     return f"What machinectl {verb} is to do follows two dashes", f"machinectl {verb} {typed}"

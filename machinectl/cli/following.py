@@ -20,9 +20,9 @@ SWITCH = "MACHINECTL_CONTEXTS"
 OFF = {"off", "no", "false", "f", "0"}
 
 
-def switched_off() -> bool:
-    """Whether docker's contexts are to be left alone."""
-    return os.environ.get(SWITCH, "").lower() in OFF
+def switched_off(variable: str = SWITCH) -> bool:
+    """Return whether a variable of the environment switches something off; by default, docker's contexts."""
+    return os.environ.get(variable, "").lower() in OFF
 
 
 # Where the file for ssh is, in a store that has one (hosts.ssh_config).

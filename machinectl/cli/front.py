@@ -187,7 +187,7 @@ VERBS: dict[str, tuple[frozenset[str], int, Answer]] = {
     "status": (frozenset(), 1, answers.status),
     "inspect": (frozenset(), 1, answers.inspect),
     "certs ls": (frozenset(), sys.maxsize, answers.certs_ls),
-    "run": (frozenset({"selector", "all", "group", "json", "sudo"}), sys.maxsize, answers.run),
+    "run": (frozenset({"selector", "all", "group", "json", "sudo", "no-persist"}), sys.maxsize, answers.run),
     "docker": (frozenset({"selector", "all", "group", "json"}), sys.maxsize, answers.docker),
     "shell-init": (frozenset({"prompt"}), 1, answers.shell_init),
     "completion": (frozenset(), 1, answers.completion),

@@ -85,7 +85,7 @@ VERBS = {
     "rename": "",
     "restart": POWER,
     "rm": f"{MANY} f,force y,yes purge purge-engine restart-swarm dry-run forget {LOGIN}",
-    "run": f"{ORDERS} sudo {LOGIN}",
+    "run": f"{ORDERS} sudo no-persist {LOGIN}",
     "scp": f"r,recursive d,delta q,quiet p,preserve {LOGIN}",
     "set": f"url= unlabel= tls no-tls context no-context ssh-jump= {ENGINE}",
     "shell-init": "prompt",

@@ -66,6 +66,9 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         timeout: WholeTimeout = None,
         sudo: Annotated[bool, typer.Option("--sudo", help="As root, by sudo where that is needed.")] = False,
         parallel: Parallel = None,
+        no_persist: Annotated[
+            bool, typer.Option("--no-persist", help="Keep no SSH connection for the next run.")
+        ] = False,
     ) -> int:
         from machinectl.cli.everywhere import run as command
 
@@ -78,6 +81,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             timeout=timeout,
             sudo=sudo,
             parallel=parallel,
+            no_persist=no_persist,
         )
         return command(here.store, here.console, whole(words), access, flags, here.program, native=here.native_ssh)
 

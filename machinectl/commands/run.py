@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import UsageError
 from machinectl.hosts.following import LIMIT, followed
 from machinectl.hosts.orders import Order, carry_out
+from machinectl.ssh.multiplexing import Multiplexing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,13 +33,16 @@ def run(
     input: Input | None = None,  # noqa: A002 - subprocess.run's name for it
     timeout: float | None = None,
     parallel: int = LIMIT,
+    persist: bool = True,
 ) -> Events:
     """Run a command on each host, and yield what it says as it comes, and each machine when it has ended there.
 
     `words` are one, a line of sh, or several, each a word of the command as it is. `input` is given to all. `timeout`
-    in seconds is for all of it; see `followed`. Raises UsageError where there is no command.
+    in seconds is for all of it; see `followed`. With `persist`, the system's ssh keeps the connections for the next run
+    (ControlPersist). Raises UsageError where there is no command.
     """
-    order = Order(script(words), sudo=sudo, input=input, native=native)
+    connections = Multiplexing(enabled=persist)
+    order = Order(script(words), sudo=sudo, input=input, native=native, connections=connections)
 
     def one(name: str, own: Console, say: Say, over: Over) -> int | None:
         return carry_out(store, own, name, access.for_one_host(), order, say, over)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from machinectl.hosts.access import elevated, logged_in, pin_accepted_key
@@ -12,6 +12,7 @@ from machinectl.hosts.by_ssh import readable
 from machinectl.hosts.driven import ssh_endpoint
 from machinectl.ssh.batch import CONNECT_SECONDS, NotBegun
 from machinectl.ssh.batch import follow as follow_by_system
+from machinectl.ssh.multiplexing import Multiplexing
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -31,13 +32,14 @@ SILENT = ("timed out", "No route to host", "Host is down", "Network is unreachab
 class Order:
     """A script of sh that is to run on hosts, as root with `sudo`; `input` is what it is given.
 
-    `native` is whether our own SSH is asked for.
+    `native` is whether our own SSH is asked for; `connections` are those that the system's ssh keeps.
     """
 
     script: str
     sudo: bool = False
     input: Input | None = None
     native: bool = False
+    connections: Multiplexing = field(default_factory=lambda: Multiplexing(enabled=False))
 
 
 def carry_out(
@@ -51,7 +53,8 @@ def carry_out(
     endpoint = ssh_endpoint(machine)
     if known_hosts := suiting_system(machine, endpoint, access, order):
         try:
-            return follow_by_system(endpoint, known_hosts, order.script, say, over, input=order.input)
+            control = order.connections.path(machine.directory, endpoint, known_hosts)
+            return follow_by_system(endpoint, known_hosts, order.script, say, over, input=order.input, control=control)
         except NotBegun as exc:
             # Our own can ask for a passphrase, and knows better what there is to say.
             refuse_silent(endpoint, exc)

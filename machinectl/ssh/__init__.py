@@ -9,10 +9,10 @@ which keys are trusted. `credentials`, `keys`, `login`: who we are. `dial`, `tra
 of it, up to a `session` that runs commands, in `shells` started ahead and with `framing` around what they print.
 `system`: the same by the system's ssh, for what paramiko cannot do. `denials`: what hosts say to whom they let in half.
 `stranger`: what servers show to who does not log in, `turned_away` what to whom they do not take.
-`sudo`: the same as root. `files`: what is sent. `openssh`: the options that we pass to the system's ssh; `foreground`:
-that ssh for a person; `terminal`: our own. `user_config`, `known_hosts_command`: the parts of the user's configuration
-that we read and run ourselves. `host_block`: a machine's block for ssh_config(5); `copying`: the command lines of what
-goes by that; `sftp`: copying of our own.
+`sudo`: the same as root. `files`: what is sent. `openssh`: the options that we pass to the system's ssh;
+`multiplexing`: connections that it keeps; `foreground`: that ssh for a person; `terminal`: our own. `user_config`,
+`known_hosts_command`: the parts of the user's configuration that we read and run ourselves. `host_block`: a machine's
+block for ssh_config(5); `copying`: the command lines of what goes by that; `sftp`: copying of our own.
 """
 
 import sys

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh import batch, openssh
+from machinectl.ssh import batch, multiplexing, openssh
 from machinectl.ssh.connect import connect
 from machinectl.ssh.credentials import Credentials
 from machinectl.ssh.hostkeys import HostKeyPolicy
@@ -55,6 +55,7 @@ def old_openssh(tmp_path: Path) -> str:
 
 def test_each_option_that_we_write_is_one_of_7_4_or_has_its_version() -> None:
     written = {*openssh.COMMANDS_ONLY, *openssh.MEETING, *openssh.WITH_INPUT, *batch.OPTIONS}
+    written |= {*multiplexing.options("/socket")}
     written |= {name for name, _ in openssh.proof("/key", "/known_hosts")}
     assert {name for name in written if name.lower() not in KEYWORDS} == set(openssh.NEWER)
 

@@ -12,6 +12,7 @@ import functools
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -135,6 +136,12 @@ class Sshd:
             ]
         )
 
+    def freeze(self) -> None:
+        """Answer nothing any more over the connections that there are."""
+        for child in self._children:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGSTOP)
+
     def disconnect(self) -> None:
         """Cut every connection: the server's processes of each are killed."""
         for child in self._children:
@@ -231,6 +238,14 @@ class SSHConfig:
     def calls(self) -> list[str]:
         """What `ssh` was called with, each time."""
         return self._calls.read_text().splitlines()
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The user's XDG_RUNTIME_DIR, whose path is short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="run-") as directory:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", directory)
+        yield Path(directory)
 
 
 @pytest.fixture

@@ -473,7 +473,7 @@ __machinectl_table() {
             ;;
         'run')
             verbs=''
-            flags='-l=LABEL --selector=LABEL -a --all --group --json -t=TEXT --timeout=TEXT --parallel=TEXT --sudo --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -a --all --group --json -t=TEXT --timeout=TEXT --parallel=TEXT --sudo --no-persist --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'docker')

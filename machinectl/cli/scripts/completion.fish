@@ -846,6 +846,7 @@ function __machinectl_table
                 '--timeout=TEXT	End what has not ended by then: status 124.' \
                 '--parallel=TEXT	How many machines at once, at most. [default: 50]' \
                 '--sudo	As root, by sudo where that is needed.' \
+                '--no-persist	Keep no SSH connection for the next run.' \
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \

@@ -50,7 +50,7 @@ $__machinectl_table = @{
     'apply' = @(), @('-l=LABEL', '--selector=LABEL', '-f=FILE', '--file=FILE', '--parallel=TEXT', '--batch=TEXT', '--max-failures=TEXT', '--refresh', '--prune', '--purge', '--take-over', '-y', '--yes', '--force', '--restart-swarm', '--open-firewall', '--json', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
     'discover' = @(), @('--ports=TEXT', '-t=TEXT', '--timeout=TEXT', '--json', '--write=FILE', '-y', '--yes', '-h', '--help'), @('TEXT...')
     'inventory' = @(), @('--ansible', '--prometheus', '--list', '--host=MACHINE', '-h', '--help'), @()
-    'run' = @(), @('-l=LABEL', '--selector=LABEL', '-a', '--all', '--group', '--json', '-t=TEXT', '--timeout=TEXT', '--parallel=TEXT', '--sudo', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
+    'run' = @(), @('-l=LABEL', '--selector=LABEL', '-a', '--all', '--group', '--json', '-t=TEXT', '--timeout=TEXT', '--parallel=TEXT', '--sudo', '--no-persist', '--ssh-passphrase-file=FILE', '--ssh-password-file=FILE', '--sudo-password-file=FILE', '--ssh-host-key=TEXT', '--ssh-strict', '-h', '--help'), @('MACHINE...')
     'docker' = @(), @('-l=LABEL', '--selector=LABEL', '-a', '--all', '--group', '--json', '-t=TEXT', '--timeout=TEXT', '--parallel=TEXT', '-h', '--help'), @('MACHINE...')
     'certs create' = @(), @('--out=DIRECTORY', '--san=TEXT', '--ca-cert=FILE', '--ca-key=FILE', '--client-name=TEXT', '-f', '--force', '-h', '--help'), @()
     'certs issue' = @(), @('--out=DIRECTORY', '--client-name=TEXT', '-f', '--force', '-h', '--help'), @('MACHINE')
