@@ -13,7 +13,7 @@ from machinectl.cli.access import authority, with_access
 from machinectl.cli.exits import report
 from machinectl.cli.outcomes import named
 from machinectl.cli.output import print_json, write_out
-from machinectl.cli.planning import FleetFile, Parallel, one_file, typed
+from machinectl.cli.planning import FleetFile, Parallel, fleet_file, typed
 from machinectl.cli.upkeep import OpenFirewall, RestartSwarm
 from machinectl.cli.verbs import AsJson, Names, Selecting, session, verb
 from machinectl.errors import UsageError
@@ -71,7 +71,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         from machinectl.commands.apply import Manner, Seen
         from machinectl.commands.apply import apply as command
         from machinectl.commands.plan import plan
-        from machinectl.fleet.reading import DEFAULT_FILE
+        from machinectl.fleet.reading import DEFAULT_FILE, STDIN
         from machinectl.hosts.removal import Purge
         from machinectl.machines.spec import CertificateFiles
         from machinectl.provision.target import Allowed
@@ -81,18 +81,18 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
                 "--purge is for the machines that --prune removes", "Give both: machinectl apply --prune --purge"
             )
         here = session(ctx)
-        file = one_file(files)
+        file, text = fleet_file(files)
         advice: dict[str, None] = {}
 
         def look() -> Seen:
-            planned = plan(here.store, file, names or [], selector, typed("apply", file))
+            planned = plan(here.store, file, names or [], selector, typed("apply", file), text)
             advice.update(dict.fromkeys(planned.advice))
             return Seen(planned.plan.steps, planned.machines, planned.hidden, planned.fleet)
 
         again = [typed("apply", file)]
         again += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names or [])
         manner = Manner(
-            os.path.abspath(file or DEFAULT_FILE),
+            file if file == STDIN else os.path.abspath(file or DEFAULT_FILE),
             access,
             Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes),
             authority(here),

@@ -16,7 +16,7 @@ from machinectl.cli.harmless import harmless
 from machinectl.cli.outcomes import named
 from machinectl.cli.output import draw, print_json
 from machinectl.cli.verbs import AsJson, Names, Selecting, session, verb
-from machinectl.errors import UsageError
+from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.model import Action
 from machinectl.machines.record import Phase
 
@@ -52,7 +52,9 @@ COUNTED = {
 
 FleetFile = Annotated[
     list[str] | None,
-    typer.Option("-f", "--file", metavar="FILE", help="The fleet's file (else ./fleet.yaml).", show_default=False),
+    typer.Option(
+        "-f", "--file", metavar="FILE", help="The fleet's file (else ./fleet.yaml); - is stdin.", show_default=False
+    ),
 ]
 Parallel = Annotated[int, typer.Option(min=1, metavar="N", help="How many hosts are worked on at once.")]
 
@@ -84,8 +86,8 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         from machinectl.commands.plan import refreshed
 
         here = session(ctx)
-        file = one_file(files)
-        planned = command(here.store, file, names or [], selector, typed("plan", file))
+        file, text = fleet_file(files)
+        planned = command(here.store, file, names or [], selector, typed("plan", file), text)
         if refresh:
             from machinectl.hosts.setup import Setup
             from machinectl.provision.target import Allowed
@@ -112,14 +114,26 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         return TO_DO if work and detailed_exitcode else 0
 
 
-def one_file(files: Sequence[str] | None) -> str:
-    """Return the file that was named, "" if none was. Raises UsageError for several."""
+def fleet_file(files: Sequence[str] | None) -> tuple[str, bytes | None]:
+    """Return the file that was named, "" if none was, and what stdin holds if that was named.
+
+    Raises UsageError for several files.
+    """
+    from machinectl.fleet.document import LONGEST_FILE
+    from machinectl.fleet.reading import STDIN
+
     several = list(dict.fromkeys(files or []))
     if len(several) > 1:
         raise UsageError(
             f"-f was given more than once: {', '.join(several)}", f"Name one file: -f {shlex.quote(several[0])}"
         )
-    return several[0] if several else ""
+    file = several[0] if several else ""
+    if file != STDIN:
+        return file, None
+    text = sys.stdin.buffer.read(LONGEST_FILE + 1)
+    if len(text) > LONGEST_FILE:
+        raise MachineError(f"stdin holds more than {LONGEST_FILE >> 20} MB", "Name a fleet's file with -f")
+    return file, text
 
 
 def typed(verb: str, file: str) -> str:

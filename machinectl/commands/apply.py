@@ -88,7 +88,7 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True)
 class Manner:
-    """How a fleet is brought to what its file says, which is at `path`, absolute.
+    """How a fleet is brought to what its file says, which is at `path`, absolute, or "-" for stdin.
 
     `parallel` machines are worked on at once. Engines in use restart in batches of `batch`, and no batch begins when
     more than `max_failures` of them have failed. With `refresh` hosts are looked at that need nothing by their records.

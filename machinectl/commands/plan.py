@@ -15,7 +15,7 @@ from machinectl.errors import MachineError, UsageError, meant
 from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.model import Action, FleetId, Plan, Step
 from machinectl.fleet.plan import plan as compared
-from machinectl.fleet.reading import DEFAULT_FILE, read_fleet
+from machinectl.fleet.reading import called, read_fleet
 from machinectl.machines.chosen import both_chosen
 from machinectl.machines.record import Phase
 from machinectl.machines.selectors import parse_selector
@@ -53,18 +53,23 @@ class Planned:
 
 
 def plan(
-    store: Store, path: str, names: Sequence[str], selector: str | None, command: str = "machinectl plan"
+    store: Store,
+    path: str,
+    names: Sequence[str],
+    selector: str | None,
+    command: str = "machinectl plan",
+    text: bytes | None = None,
 ) -> Planned:
     """What is to be done for the fleet of a file ("": ./fleet.yaml), or for those of it alone that are chosen.
 
-    `command` is what was typed before what chooses, for hints. Nobody is asked but the file and the records. Raises
-    MachineError: WrongFile with all that is wrong in the file.
+    `command` is what was typed before what chooses, for hints; `text` what the file holds, if that was read already.
+    Nobody is asked but the file and the records. Raises MachineError: WrongFile with all that is wrong in the file.
     """
     records = store.read_all()
-    fleet = read_fleet(path, records, os.environ)
-    whole = compared(fleet, records, certificates(), path or DEFAULT_FILE)
+    fleet = read_fleet(path, records, os.environ, text)
+    whole = compared(fleet, records, certificates(), called(path))
     machines = {name: found for name, found in records.items() if not isinstance(found, MachineError)}
-    wanted = chosen(whole, machines, names, selector, path or DEFAULT_FILE, command)
+    wanted = chosen(whole, machines, names, selector, called(path), command)
     steps = tuple(step for step in whole.steps if step.name in wanted)
     return Planned(Plan(steps), fleet.id, machines, fleet.advice, hidden=fleet.hidden)
 

@@ -67,15 +67,23 @@ LOGIN_TEXTS = (*LOGIN_SECRETS, HOST_KEY)
 NOTHING_ASKED = EngineOptions()
 
 
-def read_fleet(path: str, machines: Collection[str], environment: Mapping[str, str]) -> Fleet:
+def read_fleet(
+    path: str, machines: Collection[str], environment: Mapping[str, str], text: bytes | None = None
+) -> Fleet:
     """What a fleet's file says; "" is for ./fleet.yaml. `machines` are the names in the store: jump hosts are of them.
 
-    Raises MachineError: WrongFile with all that is wrong in the file, or that it cannot be read. Whether a name is
-    free in the store, or is another driver's machine, is not looked at here: that is for whoever compares file and
-    records.
+    `text` is what the file holds, if that was read already: stdin is read only once. Paths in that are relative to the
+    working directory. Raises MachineError: WrongFile with all that is wrong in the file, or that it cannot be read.
+    Whether a name is free in the store, or is another driver's machine, is not looked at here: that is for whoever
+    compares file and records.
     """
     name = path or DEFAULT_FILE
-    return parse_fleet(contents(path), name, machines, environment)
+    return parse_fleet(contents(path) if text is None else text, name, machines, environment)
+
+
+def called(path: str) -> str:
+    """Return what a file is called in messages."""
+    return {"": DEFAULT_FILE, STDIN: "stdin"}.get(path, path)
 
 
 def contents(path: str) -> bytes:
@@ -94,7 +102,7 @@ def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: 
     """The same of a file's content; `name` is how the user called the file. Raises WrongFile."""
     path = os.path.abspath(name)
     hidden = Hidden()
-    faults = Faults(name, hidden)
+    faults = Faults(called(name), hidden)
     reading = Reading(read(data, faults), Values(os.path.dirname(path), environment, hidden), faults)
     identity = fleet_id(reading.name(), name, faults)
     said = reading.hosts()

@@ -392,6 +392,21 @@ def test_programs_get_what_became_of_each_machine_on_a_line(file: Path, store: S
     assert "refuses" not in done.stderr
 
 
+@pytest.mark.usefixtures("file")
+def test_a_fleet_comes_from_stdin_under_its_name(store: Store) -> None:
+    text = f"fleet: lan\n{TWO.replace('driver: none', 'driver: none, no-context: true')}"
+    planned = machinectl("plan", "-f", "-", store=store.root, stdin=text)
+    assert "Plan: 2 to create" in planned.stdout
+    assert planned.stderr == "Do it: machinectl apply -f -\n"
+    assert run(store, "-f", "-", stdin=text).stdout == "Apply: 2 created\n"
+    assert {store.read(name).fleet for name in store.names()} == {"lan"}
+    assert run(store, "-f", "-", stdin=text).stdout == "Apply: 2 as they were\n"
+    wrong = run(store, "-f", "-", stdin=TWO + "  web: {}\n")
+    assert wrong.returncode == 1
+    assert "stdin:5:" in wrong.stderr
+    assert "stdin:1:1: A fleet from stdin needs a name" in wrong.stderr
+
+
 def test_of_a_file_without_hosts_that_is_said(file: Path, store: Store) -> None:
     file.write_text("hosts: {}")
     assert run(store).stdout == "Apply: the file has no hosts\n"

@@ -818,8 +818,8 @@ __machinectl_table() {
             flags=(
                 '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '-f=FILE	The fleet'\''s file (else ./fleet.yaml).'
-                '--file=FILE	The fleet'\''s file (else ./fleet.yaml).'
+                '-f=FILE	The fleet'\''s file (else ./fleet.yaml); - is stdin.'
+                '--file=FILE	The fleet'\''s file (else ./fleet.yaml); - is stdin.'
                 '--refresh	Look at the hosts, too: what was changed there by hand.'
                 '--prune	Machines that are in the file no more are to be removed.'
                 '--detailed-exitcode	Exit with 4 where there is something to do.'
@@ -839,8 +839,8 @@ __machinectl_table() {
             flags=(
                 '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '-f=FILE	The fleet'\''s file (else ./fleet.yaml).'
-                '--file=FILE	The fleet'\''s file (else ./fleet.yaml).'
+                '-f=FILE	The fleet'\''s file (else ./fleet.yaml); - is stdin.'
+                '--file=FILE	The fleet'\''s file (else ./fleet.yaml); - is stdin.'
                 '--parallel=TEXT	How many hosts are worked on at once.'
                 '--batch=TEXT	How many engines in use may restart at once.'
                 '--max-failures=TEXT	How many of them may fail before no more are restarted.'
