@@ -87,7 +87,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         def look() -> Seen:
             planned = plan(here.store, file, names or [], selector, typed("apply", file), text)
             advice.update(dict.fromkeys(planned.advice))
-            return Seen(planned.plan.steps, planned.machines, planned.hidden, planned.fleet)
+            return Seen(planned.plan.steps, planned.machines, planned.hidden, planned.fleet, planned.unreadable)
 
         again = [typed("apply", file)]
         again += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names or [])

@@ -37,6 +37,7 @@ MARKS = {
     Action.RESUME: ("~", "33"),
     Action.CHANGE: ("~", "33"),
     Action.REMOVE: ("-", "31"),
+    Action.FAIL: ("!", "31"),
 }
 DIFFERS = ("!", "35")
 INDENT = " " * 6
@@ -48,6 +49,7 @@ COUNTED = {
     Action.CHANGE: "to change",
     Action.REMOVE: "to remove",
     Action.LEAVE: "as they are",
+    Action.FAIL: "whose record cannot be read",
 }
 
 FleetFile = Annotated[
@@ -143,7 +145,7 @@ def typed(verb: str, file: str) -> str:
 
 def has_work(planned: Planned, *, prune: bool) -> bool:
     """Whether there is something to do. Without --prune machines that the file has no more are left."""
-    left = {Action.LEAVE} if prune else {Action.LEAVE, Action.REMOVE}
+    left = {Action.LEAVE, Action.FAIL} if prune else {Action.LEAVE, Action.FAIL, Action.REMOVE}
     return bool(planned.differing) or any(step.action not in left for step in planned.plan.steps)
 
 
@@ -182,6 +184,8 @@ def told(step: Step, machine: Machine | None, *, prune: bool) -> list[str]:
 
     if step.host and step.action is Action.CREATE:
         return [f"create ({', '.join(filter(None, (step.host.spec.driver, address(step))))})"]
+    if step.action is Action.FAIL:
+        return ["its record cannot be read"]
     if step.action is Action.REMOVE:
         return ["remove" if prune else "remove (with --prune)"]
     differences = [difference_told(each) for each in step.differences]
@@ -215,7 +219,7 @@ def summary(planned: Planned, *, prune: bool) -> str:
     """How many machines there are of each kind."""
     # Each machine is counted once.
     count = Counter(result(step, planned) for step in planned.plan.steps)
-    seldom = {COUNTED[Action.RESUME], DIFFERENT, NOT_SEEN}
+    seldom = {COUNTED[Action.RESUME], COUNTED[Action.FAIL], DIFFERENT, NOT_SEEN}
     shown = [what for what in (*COUNTED.values(), DIFFERENT, NOT_SEEN) if count[what] or what not in seldom]
     parts = [f"{count[what]} {what}" for what in shown]
     if count[COUNTED[Action.REMOVE]] and not prune:
@@ -225,7 +229,7 @@ def summary(planned: Planned, *, prune: bool) -> str:
 
 def result(step: Step, planned: Planned) -> str:
     """What is to be done with a machine, as the summary counts it."""
-    if step.name in planned.failed:
+    if step.name in planned.failed and not step.error:
         return NOT_SEEN
     if step.action is Action.LEAVE and step.name in planned.differing:
         return DIFFERENT

@@ -128,13 +128,15 @@ class Manner:
 class Seen(NamedTuple):
     """The steps that the file and the records require, the existing machines, and the values that must not be shown.
 
-    `fleet` is the one that the machines become of.
+    `fleet` is the one that the machines become of. `unreadable` are hosts of the file, whether chosen or not, whose
+    records cannot be read.
     """
 
     steps: Sequence[Step]
     machines: Mapping[str, Machine]
     hidden: Hidden = Hidden()
     fleet: FleetId = FleetId("")
+    unreadable: frozenset[str] = frozenset()
 
 
 def apply(store: Store, console: Console, look: Callable[[], Seen], manner: Manner) -> Iterator[Result]:
@@ -204,6 +206,7 @@ class Run:
         self.manner = manner
         self.machines = seen.machines
         self.fleet = seen.fleet
+        self.unreadable = seen.unreadable
         self.steps = {step.name: step for step in seen.steps}
         # Engines in use that restart, or may.
         self.rolled: set[str] = set()
@@ -392,7 +395,11 @@ class Run:
 
     def roles(self) -> Roles | None:
         """The roles of the chosen machines in the fleet's swarm, beside its other nodes; None for no swarm."""
-        wanted = {name: step.host.swarm for name, step in self.steps.items() if step.host and step.host.swarm}
+        wanted = {
+            name: step.host.swarm
+            for name, step in self.steps.items()
+            if step.host and step.host.swarm and not step.error
+        }
         if not wanted:
             return None
         from machinectl.hosts.roles import Roles
@@ -406,7 +413,7 @@ class Run:
             and self.fleet.owns(machine.fleet)
             and (node := node_of(machine))
         }
-        return Roles(wanted, others)
+        return Roles(wanted, others, self.unreadable)
 
     def is_to_join_alone(self, name: str) -> bool:
         """Whether nothing is otherwise with a machine but its role in the swarm, and whose it is."""
@@ -431,8 +438,10 @@ class Run:
             yield Result(name, self.did[name], error)
 
     def left(self) -> Iterator[Result]:
-        """Those with which nothing was done: they are what the file says, or in it no more."""
+        """Those with which nothing was done: they are what the file says, in it no more, or have no record to go by."""
         for name, step in self.steps.items():
+            if step.error:
+                yield Result(name, Did.FAILED, step.error)
             if step.action in LEFT and self.did.get(name, Did.LEFT) is Did.LEFT:
                 yield self.timed(Result(name, LEFT[step.action]))
 

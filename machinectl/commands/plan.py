@@ -38,8 +38,9 @@ class Planned:
     """What is to be done, with the machines that there are.
 
     `differing` is what `provision` would do on the hosts that were looked at, by their machines: what was changed there
-    by hand. `failed` is why hosts could not be looked at, `seconds` how long looking took. `hidden` holds the values
-    that must not be shown.
+    by hand. `failed` is why records of machines cannot be read, or hosts could not be looked at, `seconds` how long
+    looking took; `unreadable` are all hosts of the file with such a record, whether chosen or not. `hidden` holds the
+    values that must not be shown.
     """
 
     plan: Plan
@@ -49,6 +50,7 @@ class Planned:
     differing: Mapping[str, Sequence[Outcome]] = field(default_factory=dict)
     failed: Mapping[str, MachineError] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    unreadable: frozenset[str] = frozenset()
     hidden: Hidden = field(default_factory=Hidden)
 
 
@@ -71,7 +73,15 @@ def plan(
     machines = {name: found for name, found in records.items() if not isinstance(found, MachineError)}
     wanted = chosen(whole, machines, names, selector, called(path), command)
     steps = tuple(step for step in whole.steps if step.name in wanted)
-    return Planned(Plan(steps), fleet.id, machines, fleet.advice, hidden=fleet.hidden)
+    return Planned(
+        Plan(steps),
+        fleet.id,
+        machines,
+        fleet.advice,
+        failed={step.name: step.error for step in steps if step.error},
+        unreadable=frozenset(step.name for step in whole.steps if step.error),
+        hidden=fleet.hidden,
+    )
 
 
 def certificates() -> HasCertificates:
@@ -171,7 +181,7 @@ def refreshed(
             ]
 
     names = [name for name, step in steps.items() if has_host(step, planned.machines.get(name))]
-    failed = {}
+    failed = dict(planned.failed)
     for name, why in at_once(Rewritten(console, planned.hidden.without), names, timed_look, limit=parallel):
         if why:
             planned.hidden.conceal(why)

@@ -12,6 +12,7 @@ from machinectl.machines.spec import NO_CERTIFICATES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from machinectl.errors import MachineError
     from machinectl.machines.spec import CertificateFiles, MachineSpec
 
 
@@ -87,13 +88,17 @@ class Fleet:
 
 
 class Action(StrEnum):
-    """What is done with a machine: `RESUME` goes on with one that is half made, or whose host was not told all."""
+    """What is done with a machine: `RESUME` goes on with one that is half made, or whose host was not told all.
+
+    `FAIL`: its record cannot be read, so nothing is.
+    """
 
     CREATE = "create"
     RESUME = "resume"
     CHANGE = "change"
     REMOVE = "remove"
     LEAVE = "leave"
+    FAIL = "fail"
 
 
 @dataclass(frozen=True)
@@ -111,12 +116,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Step:
-    """What is to be done with one machine; `host` is as the file has it, None where it is in it no more."""
+    """What is to be done with one machine; `host` is as the file has it, None where it is in it no more.
+
+    `error` is why its record cannot be read.
+    """
 
     name: str
     action: Action
     host: FleetHost | None = None
     differences: tuple[Difference, ...] = ()
+    error: MachineError | None = None
 
     @property
     def restarts(self) -> bool:
@@ -132,4 +141,4 @@ class Plan:
 
     @property
     def has_work(self) -> bool:
-        return any(step.action is not Action.LEAVE for step in self.steps)
+        return any(step.action not in {Action.LEAVE, Action.FAIL} for step in self.steps)

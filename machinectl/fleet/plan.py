@@ -69,6 +69,9 @@ def plan(
     for host in fleet.hosts:
         try:
             machine = usable(host, records, by_lower)
+            if isinstance(machine, MachineError):
+                steps[host.name] = Step(host.name, Action.FAIL, host, error=machine)
+                continue
             if machine is None:
                 check_not_taken(host, taken)
             steps[host.name] = step(fleet, host, machine, has_certificates)
@@ -100,8 +103,11 @@ def read(records: Mapping[str, Machine | MachineError]) -> dict[str, Machine]:
 
 def usable(
     host: FleetHost, records: Mapping[str, Machine | MachineError], by_lower: Mapping[str, str]
-) -> Machine | None:
-    """The machine of a host's name; None where there is none. Raises MachineError where the name is taken."""
+) -> Machine | MachineError | None:
+    """The machine of a host's name, or why its record cannot be read; None where there is none.
+
+    Raises MachineError where the name is taken.
+    """
     name = by_lower.get(host.name.lower(), host.name)
     if name != host.name:
         raise MachineError(
@@ -110,7 +116,7 @@ def usable(
         )
     machine = records.get(name)
     if isinstance(machine, MachineError):
-        raise machine
+        return machine
     if machine and machine.driver != host.spec.driver and (machine.phase is Phase.READY or machine.driver_state):
         raise MachineError(
             f'Machine "{name}" is there already, of driver "{machine.driver}"; the file asks for one of driver '

@@ -17,7 +17,7 @@ from machinectl.machines.swarm_node import MANAGER, WORKER, node_of
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from machinectl.console import Console
     from machinectl.hosts.access import Access
@@ -58,11 +58,13 @@ def join(store: Store, console: Console, to: Manager, names: Iterable[str], join
 class Roles:
     """The roles that machines are to have in one swarm, by their names: manager or worker.
 
-    `others` are the swarm's other nodes, with the roles on record. They are asked and never changed.
+    `others` are the swarm's other nodes, with the roles on record. They are asked and never changed. `unreadable` are
+    machines with a broken record, which may be nodes of it.
     """
 
     roles: Mapping[str, str]
     others: Mapping[str, str] = field(default_factory=dict)
+    unreadable: Collection[str] = ()
 
     @property
     def managers(self) -> list[str]:
@@ -83,6 +85,7 @@ class Roles:
     def check(self) -> None:
         """Raise MachineError where nobody is to manage the swarm."""
         if self.roles and not self.managers:
+            self._check_readable()
             raise MachineError(
                 f"A swarm of workers alone cannot be: {', '.join(self.roles)}",
                 "Choose its managers, too, or make one of these a manager, or three: swarm: manager",
@@ -99,6 +102,15 @@ class Roles:
             return
         yield from self._formed(store, console, joining, memberships(store, [*self.roles, *self.others]))
 
+    def _check_readable(self) -> None:
+        """Raise MachineError if the swarm may have nodes that no record tells of."""
+        if self.unreadable:
+            first, *more = sorted(self.unreadable, key=natural)
+            raise MachineError(
+                f"No manager is known, and the record of {', '.join([first, *more])} cannot be read: it may be one",
+                f"See what is wrong with it: machinectl status {first}",
+            )
+
     def _check_not_silent(self, store: Store, found: dict[str, Membership]) -> None:
         """Refuse to begin a second swarm where those that are in one by their records do not answer."""
         everyone = [*self.roles, *self.others]
@@ -113,6 +125,7 @@ class Roles:
         to = going_on(store, self, found)
         done = set()
         if to is None:
+            self._check_readable()
             self._check_not_silent(store, found)
             first = next((name for name in self.managers if name in self.roles), None)
             if first is None:

@@ -120,6 +120,19 @@ def test_a_file_that_is_wrong_changes_nothing(file: Path, store: Store) -> None:
     assert state(store) == before
 
 
+def test_a_broken_record_fails_its_own_machine_with_the_cause(file: Path, store: Store) -> None:
+    run(store)
+    Path(store.directory("nas"), "machine.json").write_text("{")
+    file.write_text(TWO.replace("orion.sock", "big.sock"))
+    done = run(store)
+    assert (done.returncode, done.stdout) == (1, "Apply: 1 changed, 1 failed\n")
+    assert 'Error: The machine.json of "nas" is not JSON' in done.stderr
+    assert "machinectl rm -f nas" in done.stderr
+    assert store.read("orion").url == "unix:///run/big.sock"
+    alone = run(store, "orion")
+    assert (alone.returncode, alone.stdout) == (0, "Apply: 1 as they were\n"), alone.stderr
+
+
 def test_a_machine_that_was_there_before_is_of_the_file_from_then_on(file: Path, store: Store) -> None:
     machinectl("create", "-d", "none", "--url", "unix:///run/orion.sock", "orion", store=store.root)
     assert run(store, "orion").stdout == "Apply: 1 as they were\n"
@@ -481,7 +494,7 @@ def test_nodes_that_were_not_chosen_stay_as_they_are_and_one_that_is_down_stops_
     def applied(*names: str) -> dict[str, Did]:
         def look() -> Seen:
             planned = plan(store, str(file), names, None)
-            return Seen(planned.plan.steps, planned.machines, fleet=planned.fleet)
+            return Seen(planned.plan.steps, planned.machines, planned.hidden, planned.fleet, planned.unreadable)
 
         return {result.name: result.did for result in apply(store, Quiet(), look, replace(MANNER, path=str(file)))}
 

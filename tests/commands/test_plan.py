@@ -206,15 +206,30 @@ def test_what_a_record_holds_passes_for_no_line_of_the_plan(store: Store) -> Non
 
 def test_what_the_machines_that_there_are_exclude_is_told_with_its_place(store: Store) -> None:
     added(store, Machine("nas", "generic", url="tcp://192.168.0.40:2376"))
-    (Path(store.machines) / "rigel").mkdir()
-    (Path(store.machines) / "rigel" / "config.json").write_text("{}")
-    (Path(store.machines) / "orionbox").mkdir()
+    added(store, Machine("RIGEL", "generic", url="tcp://192.168.0.40:2376"))
     with pytest.raises(WrongFile) as raised:
         plan(store, "", [], None)
     found = raised.value.cause
     assert 'fleet.yaml:7:3: Machine "nas" is there already, of driver "generic"' in found
-    assert 'fleet.yaml:6:3: Machine "rigel" is docker-machine\'s' in found
-    assert 'fleet.yaml:5:3: The machine.json of "orionbox" is missing' in found
+    assert 'fleet.yaml:6:3: Machine "RIGEL" is there already, and a name that differs in case' in found
+
+
+def test_a_record_that_cannot_be_read_is_told_and_the_others_are_planned(store: Store) -> None:
+    (Path(store.machines) / "rigel").mkdir(parents=True)
+    (Path(store.machines) / "rigel" / "config.json").write_text("{}")
+    (Path(store.machines) / "orionbox").mkdir()
+    assert shown(store) == [
+        "! orionbox  its record cannot be read",
+        "! rigel  its record cannot be read",
+        "+ nas  create (none, tcp://192.168.0.40:2376)",
+        "Plan: 1 to create, 0 to change, 0 to remove, 0 as they are, 2 whose record cannot be read",
+    ]
+    done = machinectl("plan", "orionbox", "rigel", "--detailed-exitcode", store=store.root)
+    assert done.returncode == 1
+    assert 'Machine "rigel" is docker-machine\'s' in done.stderr
+    assert 'The machine.json of "orionbox" is missing' in done.stderr
+    assert "machinectl rm -f orionbox" in done.stderr
+    assert machinectl("plan", "nas", "--detailed-exitcode", store=store.root).returncode == 4
 
 
 def test_a_host_that_cannot_be_looked_at_is_told(store: Store, sshd: Sshd, file: Path) -> None:

@@ -282,17 +282,23 @@ def test_passwords_are_not_shown() -> None:
     [
         ("orion", machine("orion", "none"), 'is there already, of driver "none"', "machinectl rename orion"),
         ("Orion", machine("orion"), "differs in case only", "machinectl rename orion"),
-        ("orion", broken("orion", "is empty"), 'machine.json of "orion" is empty', "machinectl rm -f orion"),
     ],
 )
-def test_a_name_that_is_taken_is_refused_with_its_place(
-    name: str, there: Machine | MachineError, cause: str, hint: str
-) -> None:
+def test_a_name_that_is_taken_is_refused_with_its_place(name: str, there: Machine, cause: str, hint: str) -> None:
     with pytest.raises(WrongFile) as raised:
         planned([host("rigel"), host(name, line=7)], {"orion": there})
     [line] = [line for line in raised.value.cause.splitlines() if line.startswith(f"{PATH}:7:3: ")]
     assert cause in line
     assert hint in raised.value.hint
+
+
+def test_a_broken_record_fails_its_own_host() -> None:
+    wrong = broken("orion", "is empty")
+    found = planned([host(), host("rigel", options=ELSEWHERE)], {"orion": wrong})
+    assert [(step.name, step.action, step.error) for step in found.steps] == [
+        ("orion", Action.FAIL, wrong),
+        ("rigel", Action.CREATE, None),
+    ]
 
 
 def test_a_host_that_was_set_up_under_a_name_which_the_file_has_no_more_is_to_be_renamed() -> None:

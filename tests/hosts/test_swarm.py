@@ -105,6 +105,16 @@ def test_workers_alone_are_no_swarm(store: Store) -> None:
         list(Roles({"w1": "worker"}).form(store, Quiet(), JOINING))
 
 
+def test_no_swarm_is_begun_beside_one_that_a_broken_record_may_be_of(store: Store, swarms: Swarms) -> None:
+    for roles in ({"m1": "manager", "w1": "worker"}, {"w1": "worker"}):
+        with pytest.raises(MachineError, match="the record of m2, m10 cannot be read: it may be one"):
+            list(Roles(roles, unreadable=["m10", "m2"]).form(store, Quiet(), JOINING))
+    assert not swarms["m1"].is_in
+    assert dict(Roles({"m1": "manager"}).form(store, Quiet(), JOINING)) == {"m1": None}
+    # One that is there is gone on with.
+    assert dict(Roles({"m1": "manager", "w1": "worker"}, unreadable=["m2"]).form(store, Quiet(), JOINING))["w1"] is None
+
+
 def test_a_node_of_another_swarm_stays_one_and_the_others_join(store: Store, swarms: Swarms) -> None:
     [(_, failed)] = init(store, Quiet(), "w1", JOINING)
     assert failed is None
