@@ -31,10 +31,14 @@ def fetch(url: str) -> bytes | None:
     """What is at a URL, with the user's own proxies; None where nothing can be had."""
     import urllib.request
     from http.client import HTTPException
+    from urllib.error import HTTPError
 
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310 - the scheme was checked
             text: bytes = answer.read(LONGEST)
+    except HTTPError as exc:
+        exc.close()
+        return None
     except (OSError, HTTPException, ValueError):
         return None
     return text
