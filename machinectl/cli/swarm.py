@@ -123,7 +123,7 @@ def add_status(group: typer.Typer) -> None:
         from machinectl.commands.swarm.status import swarm_status
 
         here = session(ctx)
-        found = swarm_status(here.store, [name] if name else [], timeout)
+        found = swarm_status(here.store, here.console, [name] if name else [], timeout)
         if not switched_off():
             sync_contexts(here)
         if as_json:
@@ -143,7 +143,7 @@ def sync_contexts(here: Session) -> None:
     from machinectl.contexts import Contexts
     from machinectl.hosts.swarm_contexts import sync
 
-    for changed, error in sync(Contexts(), here.store):
+    for changed, error in sync(Contexts(), here.store, within=0):
         if error:
             here.console.warn(f"{error.cause}\n{error.hint}")
         else:

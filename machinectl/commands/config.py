@@ -26,7 +26,7 @@ def config(
     """
     name = chosen_one(store, names)
     if swarm:
-        from machinectl.hosts.swarm import manager
+        from machinectl.hosts.membership import manager
 
         name = manager(store, name).machine.name
     machine = store.read_ready(name)

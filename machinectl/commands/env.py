@@ -55,7 +55,7 @@ def meant(store: Store, names: Sequence[str], *, swarm: bool) -> str:
     """The machine that docker is pointed at. Raises MachineError."""
     if not swarm:
         return chosen_one(store, names)
-    from machinectl.hosts.swarm import manager
+    from machinectl.hosts.membership import manager
 
     return manager(store, chosen_one(store, names)).machine.name
 

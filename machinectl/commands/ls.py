@@ -47,17 +47,18 @@ class Row(Asked):
 
     @property
     def in_swarm(self) -> str:
-        """The name of its swarm, with what it is there unless it is a worker: as its engine says, else its record.
+        """The name of its swarm, with what it is there unless it is a worker: as its record says (hosts.membership).
 
-        docker-machine has NAME (master) there, and NAME.
+        docker-machine has NAME (master) there, and NAME. Its engine is believed that it is in none, or keeps from it.
         """
         node = node_of(self.machine)
-        state, _, role = self.swarm.partition("/")
+        state = self.swarm.partition("/")[0]
         if state == "inactive" or not (node or state):
             return ""
-        name = node.swarm if node else ""
-        what = role or state or (node.role if node else "")
-        return name if name and what == WORKER else f"{name} ({what})".strip()
+        if node is None:
+            return "(not on record)"
+        what = node.role if state in {"active", ""} else state
+        return node.swarm if node.swarm and what == WORKER else f"{node.swarm} ({what})".strip()
 
 
 def first_steps() -> str:

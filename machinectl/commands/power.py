@@ -21,6 +21,7 @@ from machinectl.hosts.presence import BOOT_ID, LOOK, Watch
 from machinectl.hosts.setup import Outcome, Plan
 from machinectl.hosts.wake import ADDRESS, CARD, wake
 from machinectl.machines.origin import maker
+from machinectl.machines.swarm_node import on_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -217,11 +218,14 @@ def running_containers(machine: Machine) -> int:
 
 
 def node_id(machine: Machine) -> str:
-    """The ID that a machine's engine has as a node of a swarm; "" where it is none, or cannot be asked."""
+    """The ID that a machine's engine has as a node of a swarm, by its record where it does not say; "" for none."""
+    known = on_record(machine)
+    recorded = known.node if known else ""
     try:
-        return swarm.membership(endpoint(machine), LOOK).node
+        found = swarm.membership(endpoint(machine), LOOK)
     except MachineError:
-        return ""
+        return recorded
+    return "" if found.is_out else found.node or recorded
 
 
 def containers(machine: Machine, count: int) -> str:

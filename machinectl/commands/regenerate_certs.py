@@ -13,7 +13,6 @@ from machinectl.changes import CaGiven
 from machinectl.console import agreed
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
-from machinectl.hosts import draining
 from machinectl.hosts.access import as_root, elevated, logged_in
 from machinectl.hosts.each import each, plan_each
 from machinectl.hosts.identity import Identity
@@ -21,7 +20,7 @@ from machinectl.hosts.pending import drop, propose, settle_held
 from machinectl.hosts.plan import described, way_in
 from machinectl.hosts.setup import Outcome, Plan, look, make_change, run, target_of, until_it_answers
 from machinectl.hosts.signing import good_client, signed
-from machinectl.hosts.upkeep import before_restart, check_provisioned, restarting
+from machinectl.hosts.upkeep import before_restart, check_provisioned, drained, restarting
 from machinectl.machines.chosen import chosen
 from machinectl.machines.docker_machine_store import default_root, shared_certificates
 from machinectl.machines.fileset import read_pem
@@ -137,7 +136,7 @@ def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -
         new_ones = in_place(
             f'Giving the engine of "{machine.name}" new certificates, and restarting it', host, new, target.port
         )
-        with draining.drained(held, console, draining.node_id_of(host)):
+        with drained(held, console, root, target, host, renewal.allowed):
             there = propose(held, new)
             try:
                 with console.step(new_ones.title):

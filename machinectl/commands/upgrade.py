@@ -26,7 +26,7 @@ from machinectl.hosts.setup import (
     target_of,
     until_it_answers,
 )
-from machinectl.hosts.upkeep import before_restart, restarting
+from machinectl.hosts.upkeep import before_restart, drained, restarting
 from machinectl.provision import distributions, installation
 from machinectl.provision.decision import tail
 from machinectl.provision.job import Job
@@ -131,7 +131,7 @@ def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) 
             ask_about(console, machine, package, (before, after), host.dependents)
         with restarting(held, console, root, target, allowed) as host:
             answered = engine.probe(endpoint(machine), VERIFY_TIMEOUT).state is State.RUNNING
-            with draining.drained(held, console, draining.node_id_of(host)):
+            with drained(held, console, root, target, host, allowed):
                 with console.step(f'Upgrading {package} of "{machine.name}" from {before} to {after}'):
                     packages.upgrade(root, package, host.init)
                 now = read(root, target.port)

@@ -7,6 +7,7 @@ an engine join are texts that go from one engine to another: whatever an engine 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -36,6 +37,18 @@ PATIENCE = 45.0
 ENDED = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
 
 
+# How an ID of a swarm or a node looks: swarmkit makes 25 digits and letters. It becomes part of paths.
+ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+# What managers say while they elect a leader, and when one has just gone (swarmkit, manager/state/raft).
+ELECTING = (
+    "does not have a leader",
+    "lost leader status",
+    "code = Unavailable",
+    "code = DeadlineExceeded",
+    "deadline exceeded",
+)
+
+
 class Refusal(EngineError):
     """An engine's no to what it was asked, with its HTTP status."""
 
@@ -48,11 +61,12 @@ class Refusal(EngineError):
 class Membership:
     """What an engine says of itself as a node (GET /info, Swarm).
 
-    `state` is inactive, pending, active, error or locked; `error` is what keeps it from being active. `cluster` is the
-    swarm's ID, which only a manager knows, and `managers` where other nodes reach those it knows of, host:port.
+    `state` is inactive, pending, active, error or locked, "" where it says nothing of that; `error` is what keeps it
+    from being active. `cluster` is the swarm's ID, which only a manager knows, and `managers` where other nodes reach
+    those it knows of, host:port.
     """
 
-    state: str = "inactive"
+    state: str = ""
     node: str = ""
     manages: bool = False
     cluster: str = ""
@@ -65,6 +79,11 @@ class Membership:
         return self.state not in {"inactive", ""}
 
     @property
+    def is_out(self) -> bool:
+        """Whether it says that it is in no swarm; an answer that is missing is not "no"."""
+        return self.state == "inactive"
+
+    @property
     def role(self) -> str:
         """Manager, worker, or "" for an engine that is in no swarm."""
         return ("manager" if self.manages else "worker") if self.is_in else ""
@@ -75,10 +94,10 @@ class Membership:
         said = part(info, "Swarm")
         managers = said.get("RemoteManagers")
         return cls(
-            word(said, "LocalNodeState") or "inactive",
-            word(said, "NodeID"),
+            word(said, "LocalNodeState"),
+            identifier(said, "NodeID"),
             said.get("ControlAvailable") is True,
-            word(part(said, "Cluster"), "ID"),
+            identifier(part(said, "Cluster"), "ID"),
             one_line(word(said, "Error")),
             tuple(word(each, "Addr") for each in managers if isinstance(each, dict))
             if isinstance(managers, list)
@@ -91,8 +110,8 @@ class Membership:
 class Node:
     """A node as a manager knows it; `state` is ready, down, disconnected or unknown, as it was heard of last.
 
-    `reachability` is a manager's: reachable, unreachable or unknown; "" for a worker. `spec` and `version` are what a
-    change of it begins with.
+    `reachability` is a manager's: reachable, unreachable or unknown; "" for a worker; and `manages_at` the address at
+    which other managers reach it. `spec` and `version` are what a change of it begins with.
     """
 
     id: str
@@ -104,6 +123,7 @@ class Node:
     engine: str = ""
     reachability: str = ""
     leads: bool = False
+    manages_at: str = ""
     spec: Mapping[str, Any] = field(default_factory=dict, repr=False)
     version: int = 0
 
@@ -119,16 +139,18 @@ class Node:
     def of(cls, said: Mapping[str, Any]) -> Node:
         spec, manager, version = part(said, "Spec"), part(said, "ManagerStatus"), part(said, "Version").get("Index")
         description, status = part(said, "Description"), part(said, "Status")
+        manages_at = one_line(word(manager, "Addr").rpartition(":")[0].strip("[]"))
         return cls(
-            word(said, "ID"),
+            identifier(said, "ID"),
             one_line(word(description, "Hostname")),
             one_line(word(spec, "Role")),
             one_line(word(spec, "Availability")),
             one_line(word(status, "State")),
-            one_line(word(status, "Addr") or word(manager, "Addr").rpartition(":")[0]),
+            one_line(word(status, "Addr")) or manages_at,
             one_line(word(part(description, "Engine"), "EngineVersion")),
             one_line(word(manager, "Reachability")),
             manager.get("Leader") is True,
+            manages_at,
             spec,
             version if isinstance(version, int) else 0,
         )
@@ -153,13 +175,21 @@ def membership(endpoint: Endpoint, timeout: float = TIMEOUT) -> Membership:
         if exc.state is not State.TIMEOUT or exc.silent:
             raise
         with request(endpoint, "GET", "/_ping", timeout=timeout) as answer:
-            return by_ping(answer.headers.get("Swarm", ""))
+            found = by_ping(answer.headers.get("Swarm", ""))
+        if not found.state:
+            raise
+        return found
 
 
 def by_ping(said: str) -> Membership:
     """What the ping of an engine says of it as a node, as active/manager."""
     state, _, role = one_line(said).partition("/")
-    return Membership(state or "inactive", manages=role == "manager")
+    return Membership(state, manages=role == "manager")
+
+
+def is_electing(said: str) -> bool:
+    """Whether what a manager says will pass: its swarm is electing a leader."""
+    return any(words in said for words in ELECTING)
 
 
 def nodes(endpoint: Endpoint, timeout: float = TIMEOUT) -> list[Node]:
@@ -288,3 +318,9 @@ def word(said: Any, key: str) -> str:
     """A text within an object; empty where there is none."""
     found = said.get(key) if isinstance(said, dict) else None
     return found if isinstance(found, str) else ""
+
+
+def identifier(said: Any, key: str) -> str:
+    """The ID within an object; empty where there is none, or nothing that can be one."""
+    found = word(said, key)
+    return found if ID.fullmatch(found) else ""

@@ -5,27 +5,30 @@ What it was is on record before it is drained: whatever ends the run in between,
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from os.path import join
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.engine import swarm
 from machinectl.errors import MachineError
-from machinectl.hosts.swarm import Manager, answering, cluster_of, keep, until
+from machinectl.hosts.membership import Believed, keep, through
+from machinectl.hosts.swarm import Manager, Quorum, answering, until
 from machinectl.machines.chosen import LOCK_PAUSE
 from machinectl.machines.store import Lock
-from machinectl.machines.swarm_node import MANAGER, WORKER, SwarmNode, node_of
-from machinectl.machines.swarms import name_of, nodes_of
+from machinectl.machines.swarm_node import MANAGER, WORKER, SwarmNode, on_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from machinectl.console import Console
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.facts import Facts
     from machinectl.provision.target import Allowed
+
+Result = TypeVar("Result")
 
 DRAIN = "drain"
 # How long tasks are given to move: images are pulled where they go. Seconds.
@@ -36,8 +39,9 @@ BACK_WITHIN = 60.0
 
 @dataclass(frozen=True)
 class Way:
-    """A manager by which a node, of that ID, is drained."""
+    """A manager by which a node, of that ID, is drained, and where it is on record."""
 
+    store: Store
     manager: Manager
     node_id: str
 
@@ -47,27 +51,42 @@ class Way:
         return node.availability if node else ""
 
     @property
+    def manages(self) -> bool:
+        node = self.manager.node(self.node_id)
+        return node is not None and node.manages
+
+    @property
     def leads_anywhere(self) -> bool:
         """Whether another node takes tasks."""
         return any(node.takes_tasks for node in self.manager.nodes if node.id != self.node_id)
 
     def drain(self, console: Console, name: str) -> None:
         """Have a node's tasks go to others, and wait until they have. Raises MachineError."""
-        there = self.manager.endpoint
         with console.step(title(name)):
-            before = swarm.starting(there)
-            swarm.update(there, self.node_id, Availability=DRAIN)
-            gone = until(
-                console, lambda: not swarm.tasks(there, self.node_id) and swarm.starting(there) <= before, MOVED_WITHIN
-            )
+            before = self._through(console, lambda there: swarm.starting(there.endpoint))
+            self.make(console, DRAIN)
+            gone = until(console, lambda: self._is_empty(console, before), MOVED_WITHIN)
         if not gone:
             console.warn(f'Not all tasks of "{name}" run elsewhere after {MOVED_WITHIN:.0f} s; it goes on without them')
 
-    def put_back(self, availability: str) -> None:
-        swarm.update(self.manager.endpoint, self.node_id, Availability=availability)
+    def make(self, console: Console, availability: str) -> None:
+        """Give the node an availability, by whichever manager answers. Raises MachineError."""
+        self._through(console, lambda there: swarm.update(there.endpoint, self.node_id, Availability=availability))
 
-    def is_ready(self) -> bool:
-        return swarm.node(self.manager.endpoint, self.node_id).state == "ready"
+    def _is_empty(self, console: Console, before: int) -> bool:
+        def look(there: Manager) -> bool:
+            return not swarm.tasks(there.endpoint, self.node_id) and swarm.starting(there.endpoint) <= before
+
+        return self._through(console, look)
+
+    def _through(self, console: Console, do: Callable[[Manager], Result]) -> Result:
+        return through(self.store, self.manager.cluster, do, last=self.manager.machine.name, pause=console.pause)
+
+    @property
+    def is_back(self) -> bool:
+        """Whether the node is heard of, and takes part in decisions again where it does that."""
+        node = self.manager.node(self.node_id)
+        return bool(node and node.state == "ready" and node.reachability in {"", "reachable"})
 
 
 def node_id_of(host: Facts) -> str:
@@ -100,39 +119,72 @@ def way_to_drain(store: Store, machine: Machine, node_id: str) -> Way | None:
     return way if way and way.leads_anywhere else None
 
 
-def way_to(store: Store, machine: Machine, node_id: str) -> Way | None:
-    """A manager among the machines that knows a node, another one where it can be."""
-    if not node_id:
-        return None
-    known = node_of(machine)
-    cluster = known.cluster if known and known.node == node_id else ""
-    cluster = cluster or cluster_of(store, node_id)
-    if not cluster:
-        return None
-    managers = [(each, node.node) for each, node in nodes_of(store, cluster) if node.manages]
-    found = answering(sorted(managers, key=lambda each: each[0].name == machine.name))
-    return Way(found, node_id) if isinstance(found, Manager) and found.node(node_id) else None
+def way_to(store: Store, machine: Machine, node_id: str, within: float | None = None) -> Way | None:
+    """A manager among the machines that knows a node as this machine's, another one where it can be."""
+    believed = Believed(store)
+    known = on_record(machine)
+    is_known = known is not None and known.node == node_id and known.cluster
+    for cluster in [known.cluster] if known and is_known else believed.clusters:
+        found = answering(believed.managers(cluster, last=machine.name), within)
+        node = found.node(node_id) if isinstance(found, Manager) else None
+        if isinstance(found, Manager) and node and believed.is_own(machine, cluster, node):
+            return Way(store, found, node_id)
+    return None
 
 
 @contextmanager
 def drained(held: Held, console: Console, node_id: str) -> Iterator[None]:
     """A machine's node is drained meanwhile, one of its swarm at a time, and put back as it was; "" is no node's ID.
 
-    Where it cannot be drained, or is so already, it is left as it is. What breaks off in between is put right by the
-    next run, where it is no MachineError: that is put right here.
+    Where it cannot be drained, or is so already, it is left as it is; a manager is waited for all the same before it
+    is another one's turn. What breaks off in between is put right by the next run, where it is no MachineError: that
+    is put right here.
     """
-    way = way_to_drain(held.store, held.machine, node_id)
+    way = way_to(held.store, held.machine, node_id)
     if way is None:
         yield
         return
     with one_at_a_time(held, console, recorded(held, way)):
+        # Another one was at work, maybe for minutes.
+        way = way_to(held.store, held.machine, node_id)
+        if way is None:
+            raise MachineError(
+                f'No manager of its swarm answers any more that could drain "{held.name}"',
+                f"See: machinectl swarm status {held.name}",
+            )
+        check_votes(held.name, way)
         try:
-            drain(held, console, way)
+            if way.leads_anywhere:
+                drain(held, console, way)
             yield
         except MachineError:
             put_back(held, console)
             raise
         put_back(held, console)
+        if way.manages and not until(console, lambda: is_back(held, node_id), BACK_WITHIN):
+            console.warn(
+                f'"{held.name}" does not manage its swarm again after {BACK_WITHIN:.0f} s\n'
+                f"See: machinectl swarm status {held.name}"
+            )
+
+
+def check_votes(name: str, way: Way) -> None:
+    """Refuse to restart a manager without whom the others cannot decide, as one is lost. Raises MachineError."""
+    quorum = Quorum.of(way.manager.nodes)
+    node = way.manager.node(way.node_id)
+    if node is None or node.reachability != "reachable" or quorum.reachable == quorum.managers or quorum.spare > 0:
+        return
+    lost = [each.hostname or each.id for each in way.manager.managers if each.reachability != "reachable"]
+    raise MachineError(
+        f'While "{name}" restarts its swarm would have no quorum: {", ".join(lost)} cannot be reached',
+        f"Have that one back, or have it leave: machinectl swarm leave --force <NAME>; "
+        f"see: machinectl swarm status {name}",
+    )
+
+
+def is_back(held: Held, node_id: str) -> bool:
+    way = way_to(held.store, held.machine, node_id, 0)
+    return way is not None and way.is_back
 
 
 def drain(held: Held, console: Console, way: Way) -> None:
@@ -147,19 +199,16 @@ def drain(held: Held, console: Console, way: Way) -> None:
 
 def recorded(held: Held, way: Way) -> SwarmNode:
     """A machine's node as its record has it, or as its manager does."""
-    known = node_of(held.machine)
+    known = on_record(held.machine)
     if known and known.node == way.node_id:
         return known
-    of_manager = node_of(way.manager.machine)
-    cluster = of_manager.cluster if of_manager else ""
-    there = way.manager.node(way.node_id)
-    role = MANAGER if there and there.manages else WORKER
-    return SwarmNode(name_of(held.store, cluster, ""), cluster, way.node_id, role)
+    role = MANAGER if way.manages else WORKER
+    return SwarmNode(way.manager.swarm, way.manager.cluster, way.node_id, role)
 
 
 def put_back(held: Held, console: Console) -> None:
     """Give a node the availability that it had before, where its record has one; what keeps from that is a warning."""
-    node = node_of(held.machine)
+    node = on_record(held.machine)
     if node is None or not node.before:
         return
     try:
@@ -174,16 +223,11 @@ def put_back(held: Held, console: Console) -> None:
 
 def give_back(held: Held, console: Console, node: SwarmNode) -> None:
     """Have a node as it was, when it is heard of again: a manager that restarts has to find a leader first."""
-
-    def is_back() -> bool:
-        way = way_to(held.store, held.machine, node.node)
-        return way is not None and way.is_ready()
-
-    until(console, is_back, BACK_WITHIN)
+    until(console, lambda: is_back(held, node.node), BACK_WITHIN)
     way = way_to(held.store, held.machine, node.node)
     if way is None:
         raise MachineError("no manager of its swarm answers")
-    way.put_back(node.before)
+    way.make(console, node.before)
 
 
 @contextmanager
@@ -199,5 +243,7 @@ def one_at_a_time(held: Held, console: Console, node: SwarmNode) -> Iterator[Non
         console.pause(LOCK_PAUSE)
 
     # No machine has a name that begins with a dot.
-    with Lock(join(held.store.locks, f".swarm-{node.cluster}"), wait):
+    # The ID is an engine's word, which is no path before it is encoded.
+    lock = hashlib.sha256(node.cluster.encode()).hexdigest()
+    with Lock(join(held.store.locks, f".swarm-{lock}"), wait):
         yield

@@ -6,21 +6,22 @@ import ipaddress
 import socket
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.changes import LiveRestoreHeld, of_kind
 from machinectl.engine import swarm
 from machinectl.errors import MachineError
-from machinectl.hosts import draining
 from machinectl.hosts.access import as_root
 from machinectl.hosts.driven import where
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.identity import Identity
+from machinectl.hosts.leaving import Departure
+from machinectl.hosts.membership import keep, learn, patiently, through
 from machinectl.hosts.setup import give_back, look, make_change, target_of
-from machinectl.hosts.swarm import Manager, Quorum, answering, keep, learn, until
-from machinectl.machines.swarm_node import MANAGER, SwarmNode, node_of
-from machinectl.machines.swarms import nodes_of
+from machinectl.hosts.swarm import Manager, until
+from machinectl.machines.swarm_node import FORGOTTEN, JOINING, LEAVING, MANAGER, MEMBER, SwarmNode, on_record
 from machinectl.provision import live_restore
 from machinectl.provision.firewall import blocking
 
@@ -59,25 +60,35 @@ class Joining:
         """Have a machine begin a swarm, which is called as it is. Raises MachineError."""
         machine = held.store.ready(held.machine)
         state = swarm.membership(endpoint(machine))
+        begun = on_record(machine)
         if state.is_in:
-            raise self._taken(held, state)
-        advertised = self.advertised or address_of(machine)
-        with ready_to_be_a_node(held, console, self.access, state):
-            with console.step(f'Beginning a swarm on "{machine.name}", which others reach at {advertised}'):
-                swarm.init(endpoint(machine), advertised)
-            state = swarm.membership(endpoint(machine))
-            keep(held, SwarmNode(machine.name, state.cluster, state.node, state.role))
+            known = learn(held, state)
+            if not (begun and begun.membership == JOINING and known and known.manages):
+                raise self._taken(held, state)
+        else:
+            advertised = self.advertised or address_of(machine)
+            with ready_to_be_a_node(held, console, self.access, state):
+                keep(held, SwarmNode(machine.name, "", "", MANAGER, membership=JOINING))
+                with console.step(f'Beginning a swarm on "{machine.name}", which others reach at {advertised}'):
+                    asked(held, lambda: swarm.init(endpoint(machine), advertised))
+                learn(held, swarm.membership(endpoint(machine)))
         console.note(f"Have others join it: machinectl swarm join {machine.name} <NAME>")
 
     def join(self, held: Held, console: Console, to: Manager, role: str) -> None:
         """Have a machine join a manager's swarm, or change its role where it is in it. Raises MachineError."""
         machine = held.store.ready(held.machine)
         state = swarm.membership(endpoint(machine))
-        if state.is_in and to.node(state.node):
-            change_role(held, console, to, state, role)
-            return
+        known = on_record(machine)
+        if known and (state.is_out or known.membership in {LEAVING, FORGOTTEN}):
+            # What was begun ends first.
+            Departure().carry_out(held, console)
+            state = swarm.membership(endpoint(machine))
         if state.is_in:
-            raise self._taken(held, state)
+            known = learn(held, state, as_manager=role == MANAGER)
+            if known is None or known.cluster != to.cluster or known.node != state.node:
+                raise self._taken(held, state)
+            change_role(held, console, to, known, role)
+            return
         advertised = self.advertised or address_of(machine)
         managers = swarm.membership(to.endpoint).managers
         for each in (to.machine, machine):
@@ -86,14 +97,15 @@ class Joining:
                     f'"{each.name}" is spoken to without TLS: the token that lets others join is seen by others'
                 )
         with ready_to_be_a_node(held, console, self.access, state):
+            keep(held, SwarmNode(to.swarm, to.cluster, "", role, membership=JOINING))
             with console.step(f'Having "{machine.name}" join the swarm of "{to.machine.name}" as a {role}'):
-                enter(machine, to, managers, advertised, role)
-            learn_joined(held, to, role)
+                asked(held, lambda: enter(machine, to, managers, advertised, role, console))
+            learn_joined(held, console, to, known.node if known else "")
 
     def _taken(self, held: Held, state: Membership) -> MachineError:
         """Why a machine whose engine is a node already cannot become one; that is on record from now on."""
         name = held.name
-        known = learn(held, state, held.store)
+        known = learn(held, state)
         if state.state == "locked":
             return MachineError(
                 f'The engine of "{name}" is a node of a swarm that is locked',
@@ -105,9 +117,14 @@ class Joining:
                 f'The engine of "{name}" is on its way into a swarm ({state.state}{why})',
                 f"Have it leave: machinectl swarm leave --force {name}",
             )
-        called = f'the swarm "{known.swarm}"' if known and known.swarm else "a swarm that is not known here"
+        if known is None or state.node not in {"", known.node}:
+            return MachineError(
+                f'"{name}" is a node of a swarm already, and no manager that is known here says of which',
+                f"If its own word is good: machinectl swarm status {name}; or have it leave: "
+                f"machinectl swarm leave --force {name}",
+            )
         return MachineError(
-            f'"{name}" is a {state.role} of {called} already',
+            f'"{name}" is a {known.role} of the swarm "{known.swarm}" already',
             f"See it: machinectl swarm status {name}; or have it leave: machinectl swarm leave {name}",
         )
 
@@ -124,100 +141,11 @@ class Leaving:
 
         Where live-restore was on before it came in, it is on again. Raises MachineError.
         """
-        machine = held.store.ready(held.machine)
-        try:
-            state = swarm.membership(endpoint(machine))
-        except MachineError as exc:
-            self._forget_silent(held, console, exc)
-            return
-        node = learn(held, state, held.store)
-        if node is None:
-            console.note(f'"{machine.name}" is in no swarm')
-        else:
-            self._take_out(held, console, node)
-            keep(held, None)
-        self._live_restore_back(held, console)
-
-    def _take_out(self, held: Held, console: Console, node: SwarmNode) -> None:
-        """Have a node leave, and be forgotten by the others."""
-        machine = held.machine
-        other = another_manager(held, node)
-        if other is None:
-            self._leave_alone(held, console, node)
-            return
-        if other.node(node.node) is None:
-            # Its swarm has forgotten it already.
-            swarm.leave(endpoint(machine), force=True)
-            return
-        if node.manages:
-            self._check_quorum(held, other)
-        way = draining.Way(other, node.node)
-        try:
-            if way.leads_anywhere:
-                with draining.one_at_a_time(held, console, node):
-                    draining.drain(held, console, way)
-            self._demote(held, console, other, node)
-            with console.step(f'Having "{machine.name}" leave the swarm "{node.swarm}"'):
-                swarm.leave(endpoint(machine), force=self.force)
-        except MachineError:
-            draining.put_back(held, console)
-            raise
-        forget_node(console, other, node, machine.name)
-
-    def _leave_alone(self, held: Held, console: Console, node: SwarmNode) -> None:
-        """Have a node leave for which no manager can do anything. Raises MachineError where that is not allowed."""
-        name = held.name
-        if not self.force:
-            raise why_not_alone(held, node)
-        with console.step(f'Having "{name}" leave the swarm "{node.swarm}"'):
-            swarm.leave(endpoint(held.machine), force=True)
-        if node.node and not node.manages:
-            console.warn(f'The managers still list "{name}": docker node rm {node.node}')
-
-    def _check_quorum(self, held: Held, other: Manager) -> None:
-        """Refuse to take a manager out without which the others cannot decide. Raises MachineError."""
-        quorum = Quorum.of(other.nodes)
-        own = next((each for each in other.managers if each.id == (node_of(held.machine) or NOBODY).node), None)
-        left = quorum.reachable - (own is not None and own.reachability == "reachable")
-        needed = (quorum.managers - 1) // 2 + 1
-        if left < needed and not self.force:
-            raise MachineError(
-                f'Without "{held.name}" the swarm has no quorum: {left} of its {quorum.managers - 1} other managers '
-                f"can be reached, and {needed} must be",
-                f"See them: machinectl swarm status {held.name}; or all the same: "
-                f"machinectl swarm leave --force {held.name}",
-            )
-
-    def _demote(self, held: Held, console: Console, other: Manager, node: SwarmNode) -> None:
-        if not node.manages:
-            return
-        with console.step(f'Making "{held.name}" a worker, which another manager is left for'):
-            swarm.update(other.endpoint, node.node, Role="worker")
-            where_it_is = endpoint(held.machine)
-            if not until(console, lambda: not swarm.membership(where_it_is).manages, HEARD_WITHIN) and not self.force:
-                raise MachineError(
-                    f'"{held.name}" is to be a worker, and still is a manager after {HEARD_WITHIN:.0f} s',
-                    f"Try again, or leave all the same: machinectl swarm leave --force {held.name}",
-                )
-
-    def _forget_silent(self, held: Held, console: Console, why: MachineError) -> None:
-        """Have the others forget a node whose engine cannot be asked. Raises MachineError."""
-        name, node = held.name, node_of(held.machine)
-        if node is None or not self.force:
-            if node:
-                why.hint += f"\nOr have the others forget it: machinectl swarm leave --force {name}"
-            raise why
-        other = another_manager(held, node)
-        if other is None:
-            raise why_not_alone(held, node) from why
-        console.warn(
-            f"{why.cause}; the others forget it\n"
-            f"When it is back, it still takes itself for a node: machinectl swarm leave --force {name}"
-        )
-        if node.manages:
-            swarm.update(other.endpoint, node.node, Role="worker")
-        forget_node(console, other, node, name)
-        keep(held, None)
+        if not Departure(self.force).carry_out(held, console):
+            console.note(f'"{held.name}" is in no swarm')
+        node = on_record(held.machine)
+        if node is None or node.membership != FORGOTTEN:
+            self._live_restore_back(held, console)
 
     def _live_restore_back(self, held: Held, console: Console) -> None:
         """Turn live-restore on again if it was turned off for the swarm. A failure is a warning."""
@@ -234,55 +162,14 @@ class Leaving:
             )
 
 
-NOBODY = SwarmNode("", "", "", "")
-
-
-def another_manager(held: Held, node: SwarmNode) -> Manager | None:
-    """A manager of a node's swarm that is another machine and answers; None where there is none."""
-    others = [
-        (machine, each.node)
-        for machine, each in nodes_of(held.store, node.cluster)
-        if node.cluster and each.manages and machine.name != held.name
-    ]
-    found = answering(others)
-    return found if isinstance(found, Manager) else None
-
-
-def why_not_alone(held: Held, node: SwarmNode) -> MachineError:
-    """Why a node does not leave where no other machine is a manager that answers."""
-    name = held.name
-    all_the_same = f"or leave all the same: machinectl swarm leave --force {name}"
-    if not node.manages:
-        return MachineError(
-            f'No manager of its swarm is a machine here that answers: "{name}" would leave undrained, and stay listed',
-            f"See: machinectl swarm status {name}; {all_the_same}",
-        )
-    try:
-        nodes = swarm.nodes(endpoint(held.machine))
-    except MachineError:
-        nodes = None
-    if nodes is None or Quorum.of(nodes).managers > 1:
-        return MachineError(
-            f'No other manager of its swarm is a machine here that answers: "{name}" would leave as a manager',
-            f"See: machinectl swarm status {name}; {all_the_same}",
-        )
-    if len(nodes) > 1:
-        return MachineError(
-            f'"{name}" is the last manager of the swarm "{node.swarm}", which ends with it',
-            f"Make another machine one: machinectl swarm join --manager {name} <NAME>; {all_the_same}",
-        )
-    return MachineError(
-        f'"{name}" is the last node of the swarm "{node.swarm}", which ends with it, and its services and secrets',
-        f"End it: machinectl swarm leave --force {name}",
-    )
-
-
-def enter(machine: Machine, to: Manager, managers: tuple[str, ...], advertised: str, role: str) -> None:
+def enter(
+    machine: Machine, to: Manager, managers: tuple[str, ...], advertised: str, role: str, console: Console
+) -> None:
     """Have an engine join, by a token that goes from the one engine to the other. Raises MachineError."""
-    tokens = swarm.tokens(to.endpoint)
+    tokens = patiently(lambda: swarm.tokens(to.endpoint), console.pause)
     token = tokens.manager if role == MANAGER else tokens.worker
     try:
-        swarm.join(endpoint(machine), token, managers, advertised)
+        patiently(lambda: swarm.join(endpoint(machine), token, managers, advertised), console.pause)
     except swarm.Refusal as exc:
         if "Timeout was reached" not in exc.cause:
             raise
@@ -299,20 +186,39 @@ def is_private(machine: Machine) -> bool:
     return machine.tls or not machine.url.startswith("tcp://")
 
 
-def learn_joined(held: Held, to: Manager, role: str) -> None:
-    """Have on record that a machine has joined a manager's swarm."""
-    state = swarm.membership(endpoint(held.machine))
-    own = node_of(to.machine)
-    if own is None:
-        own = SwarmNode(to.machine.name, swarm.membership(to.endpoint).cluster, "", MANAGER)
-    keep(held, SwarmNode(own.swarm, own.cluster, state.node, role))
+def asked(held: Held, do: Callable[[], None]) -> None:
+    """Have an engine become a node; where it says no, that it was to is on record no more. Raises MachineError."""
+    try:
+        do()
+    except swarm.Refusal:
+        keep(held, None)
+        raise
 
 
-def change_role(held: Held, console: Console, to: Manager, state: Membership, role: str) -> None:
-    """Have a node get another role in the swarm that it is in; a note where it has it."""
+def learn_joined(held: Held, console: Console, to: Manager, before: str) -> None:
+    """Have on record which node of a manager's swarm a machine is that has joined it, and was another one `before`.
+
+    Raises MachineError.
+    """
+
+    def is_listed() -> bool:
+        state = swarm.membership(endpoint(held.machine))
+        # Who was there before is somebody else.
+        is_new = to.node(state.node) is None or state.node == before
+        node = learn(held, state) if is_new else None
+        return node is not None and node.membership == MEMBER
+
+    if not until(console, is_listed, HEARD_WITHIN):
+        raise MachineError(
+            f'The managers list no new node that is "{held.name}" after {HEARD_WITHIN:.0f} s',
+            f"See: machinectl swarm status {to.machine.name}",
+        )
+
+
+def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role: str) -> None:
+    """Have a node get another role in the swarm that it is in; a note where it has it. Raises MachineError."""
     name = held.name
-    if state.role == role:
-        learn_joined(held, to, role)
+    if node.role == role:
         console.note(f'"{name}" is a {role} of that swarm already')
         return
     if role != MANAGER and to.machine.name == name:
@@ -320,21 +226,21 @@ def change_role(held: Held, console: Console, to: Manager, state: Membership, ro
             f'"{name}" cannot be made a worker by itself',
             f"Name another manager: machinectl swarm join <MANAGER> {name}",
         )
+    where_it_is = endpoint(held.machine)
+
+    def has_it() -> bool:
+        state = swarm.membership(where_it_is)
+        now = learn(held, state)
+        return state.role == role and now is not None and now.role == role
+
     with console.step(f'Making "{name}" a {role}'):
-        swarm.update(to.endpoint, state.node, Role=role)
-        where_it_is = endpoint(held.machine)
-        if not until(console, lambda: swarm.membership(where_it_is).role == role, HEARD_WITHIN):
+        change = partial(swarm.update, node_id=node.node, Role=role)
+        through(held.store, node.cluster, lambda there: change(there.endpoint), last=name, pause=console.pause)
+        if not until(console, has_it, HEARD_WITHIN):
             raise MachineError(
                 f'"{name}" is to be a {role}, and is none after {HEARD_WITHIN:.0f} s',
                 f"See what keeps it: machinectl swarm status {name}",
             )
-    learn_joined(held, to, role)
-
-
-def forget_node(console: Console, other: Manager, node: SwarmNode, name: str) -> None:
-    """Have the managers forget a node that has left; they hear of that in ten seconds only, which nobody waits for."""
-    with console.step(f'Having the swarm forget "{name}"'):
-        swarm.remove(other.endpoint, node.node, force=True)
 
 
 @contextmanager

@@ -10,10 +10,11 @@ from machinectl import engine
 from machinectl.engine.swarm import INFO, Membership
 from machinectl.errors import MachineError
 from machinectl.hosts.each import each
+from machinectl.hosts.membership import Believed, learn
 from machinectl.hosts.pending import asking
 from machinectl.hosts.swarm import Manager, advice, answering
 from machinectl.machines.record import natural
-from machinectl.machines.swarm_node import MANAGER, WORKER, node_of
+from machinectl.machines.swarm_node import MANAGER, WORKER, node_of, on_record
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Roles:
     def _check_not_silent(self, store: Store, found: dict[str, Membership]) -> None:
         """Refuse to begin a second swarm where those that are in one by their records do not answer."""
         everyone = [*self.roles, *self.others]
-        silent = [name for name in everyone if name not in found and node_of(store.read(name))]
+        silent = [name for name in everyone if name not in found and on_record(store.read(name))]
         if silent:
             raise MachineError(
                 f"{', '.join(silent)}: in a swarm by the record, and no answer from there",
@@ -157,37 +158,47 @@ def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:
 
 
 def going_on(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Manager | None:
-    """A manager among machines by which their swarm is gone on with; None where none of them is in one.
+    """A manager by which the swarm of some machines is gone on with; None where none of them is in one.
 
-    Who is to be a manager, or is one by its record, is believed that it is: whoever has a worker's host must not get
-    all the others by having its engine call itself one. Raises MachineError where some are in a swarm, and none of
-    them answers for it.
+    That is a manager by its record, of those whose engines do not say that they are in no swarm any more. Where no
+    record says anything, one is believed that says so itself and is to be a manager: whoever has a worker's host must
+    not get all the others by having its engine call itself one. Raises MachineError where some are in a swarm, and none
+    answers for it.
     """
-    names = dict.fromkeys([*roles.managers, *roles.roles, *roles.others])
-    there = [name for name in names if name in found and found[name].is_in]
-    if not there:
-        return None
-    believed = [name for name in there if name in roles.managers or is_manager(store, name)]
-    managers = [(store.read(name), found[name].node) for name in believed if found[name].manages]
-    to = answering(managers)
+    everybody = dict.fromkeys([*roles.managers, *roles.roles, *roles.others])
+    known = {name: node for name in everybody if (node := node_of(store.read(name))) and node.cluster}
+    clusters = [node.cluster for name, node in known.items() if name not in found or not found[name].is_out]
+    there = [name for name in everybody if name in found and found[name].is_in]
+    if clusters:
+        to = answering(Believed(store).managers(clusters[0]))
+    else:
+        to_be = (named_manager(store, name, found[name]) for name in there if roles.roles.get(name) == MANAGER)
+        to = next(filter(None, to_be), "")
     if isinstance(to, Manager):
         return to
+    if not (there or clusters):
+        return None
+    names = there or list(known)
     raise MachineError(
-        f"{', '.join(there)}: in a swarm already, of which no manager that answers is among these machines",
-        f"See: machinectl swarm status {there[0]}; or begin anew: machinectl swarm leave --force {' '.join(there)}",
+        f"{', '.join(names)}: in a swarm already, of which no manager that is known here answers",
+        f"See: machinectl swarm status {names[0]}; or begin anew: machinectl swarm leave --force {' '.join(names)}",
     )
 
 
-def is_manager(store: Store, name: str) -> bool:
-    """Whether a machine manages a swarm by its record."""
-    node = node_of(store.read(name))
-    return node is not None and node.manages
+def named_manager(store: Store, name: str, found: Membership) -> Manager | None:
+    """A machine as the manager that it says it is, and is to be, which is on record then; None where it is none."""
+    if not found.manages:
+        return None
+    with store.writing(name) as held:
+        node = learn(held, found, as_manager=True)
+    to = answering([(store.read(name), node.node)]) if node and node.manages else ""
+    return to if isinstance(to, Manager) else None
 
 
 def manager_at(store: Store, names: Iterable[str]) -> Manager:
     """The first of some machines that manages a swarm and answers. Raises MachineError where none does."""
-    known = [(store.read(name), node) for name in names if (node := node_of(store.read(name))) and node.manages]
-    to = answering([(machine, node.node) for machine, node in known])
+    known = [(machine, node) for name in names if (node := node_of(machine := store.read(name))) and node.manages]
+    to = answering([(machine, node.node) for machine, node in known if node.cluster == known[0][1].cluster])
     if isinstance(to, Manager):
         return to
     raise MachineError(f"No manager of the swarm answers: {to}", "See: machinectl swarm status")
@@ -196,11 +207,11 @@ def manager_at(store: Store, names: Iterable[str]) -> Manager:
 def is_right(store: Store, to: Manager, name: str, found: Membership | None, role: str) -> bool:
     """Whether a machine is in a manager's swarm in its role, and its record has that."""
     known = node_of(store.read(name))
+    listed = to.node(known.node) if known else None
     return bool(
         found
-        and (found.role == role)
-        and to.node(found.node)
         and known
-        and (known.node, known.role) == (found.node, role)
-        and known.cluster
+        and listed
+        and (found.is_in and found.node == known.node)
+        and (known.cluster == to.cluster and known.role == listed.role == role)
     )

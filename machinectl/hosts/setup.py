@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from machinectl.changes import (
 )
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
-from machinectl.hosts import draining
+from machinectl.hosts import draining, leaving
 from machinectl.hosts.adoption import (
     agree_to_side_effects,
     check_alone,
@@ -31,7 +31,6 @@ from machinectl.hosts.adoption import (
     take_over,
     told_of_takeover,
 )
-from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending import drop, propose, settle_held
 from machinectl.hosts.plan import described, diff, rehearse
@@ -159,15 +158,10 @@ class Setup:
             go_on_with(held, console, removed)
         identity = self.identity(held.machine, host)
         target = target_of(held.machine, identity, self.url)
-        if docker_machine.set_up(host):
-            # What cannot be done is said before it is asked about.
-            checks.check(host, target, self.allowed)
-            take_over(console, held.machine, self.allowed)
-        if side_effects(host):
-            checks.check(host, target, self.allowed)
-            agree_to_side_effects(console, held.machine, host, self.allowed)
+        self.agree(held.machine, console, host, target)
         allowed = draining.allowed(held.store, held.machine, host, self.allowed)
         outcomes = []
+        is_drained = False
         with borrowing(held, console, remote), ExitStack() as meanwhile:
             for step in steps(self.world.script):
                 decision = step.decide(host, target, allowed)
@@ -181,8 +175,14 @@ class Setup:
                 if rehearsal := decision.rehearsal:
                     with console.step(rehearsal.title):
                         rehearsal.judge(rehearsal.job.run(remote))
-                if decision.job.restarts:
+                if decision.job.restarts and host.swarm and not is_drained:
                     meanwhile.enter_context(draining.drained(held, console, draining.node_id_of(host)))
+                    is_drained = True
+                    # Other nodes had their turn, maybe for minutes: what runs here now may be harmed by a restart.
+                    host = read(remote, target.port)
+                    decision = step.decide(host, target, allowed)
+                    if decision is None:
+                        continue
                 with console.step(decision.title), kept(held, identity):
                     make_change(held, remote, decision)
                     host = read(remote, target.port) if decision.unforeseen else decision.after
@@ -196,9 +196,19 @@ class Setup:
             outcomes += give_back(held, console, remote, host)
             learn(held, host, url)
         if host.swarm or held.machine.swarm:
-            joined(held)
+            leaving.finish(held, console)
         draining.put_back(held, console)
         return outcomes
+
+    def agree(self, machine: Machine, console: Console, host: Facts, target: Target) -> None:
+        """Ask about what is not to happen unasked. Raises CheckFailed for a no."""
+        if docker_machine.set_up(host):
+            # What cannot be done is said before it is asked about.
+            checks.check(host, target, self.allowed)
+            take_over(console, machine, self.allowed)
+        if side_effects(host):
+            checks.check(host, target, self.allowed)
+            agree_to_side_effects(console, machine, host, self.allowed)
 
     def looked_at(self, machine: Machine, console: Console, remote: Remote) -> Facts:
         """Read the facts of a host, and whether its engine's port can be reached from here."""
@@ -291,8 +301,13 @@ def purge(
                 continue
             warned(console, decision)
             node = draining.node_id_of(host) if decision.job.restarts else ""
-            with draining.drained(held, console, node), console.step(decision.title):
-                result = make_change(held, remote, decision)
+            with draining.drained(held, console, node):
+                # Other nodes had their turn, maybe for minutes.
+                decision = step(read(remote, target.port), machine.changes) if node else decision
+                if decision is None:
+                    continue
+                with console.step(decision.title):
+                    result = make_change(held, remote, decision)
                 # Read anew: a container may have been started meanwhile.
                 host = read(remote, target.port)
             if remark := decision.remark(result):
@@ -490,15 +505,6 @@ def until_it_answers(
         console.pause(0.5)
         found = probe(where, VERIFY_TIMEOUT)
     return found
-
-
-def joined(held: Held) -> None:
-    """Have on record what a machine's engine is in a swarm, whoever had it join or leave; where it says so."""
-    from machinectl.engine import swarm
-    from machinectl.hosts.swarm import learn
-
-    with suppress(MachineError):
-        learn(held, swarm.membership(endpoint(held.machine)), held.store)
 
 
 def learn(held: Held, host: Facts, url: str) -> None:

@@ -1,4 +1,4 @@
-"""The machines that are nodes of one swarm: which of its managers answers, and what a machine's record says of it."""
+"""Which of a swarm's managers answers, and what it says of the nodes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from machinectl.engine import swarm
 from machinectl.errors import MachineError
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.pending import asking
-from machinectl.machines.swarm_node import SwarmNode, node_of
-from machinectl.machines.swarms import all_nodes, name_of, named
+from machinectl.machines.swarm_node import node_of
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -22,14 +21,15 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint, Probe
-    from machinectl.engine.swarm import Membership, Node
+    from machinectl.engine.swarm import Node
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held, Store
 
 NODES = engine.Question("/nodes", list)
 # How long managers are waited for: first the one that is asked first, which answers in milliseconds where it is there,
 # then whichever comes. Seconds.
 QUICK, PATIENCE = 0.7, 5.0
+# How long an election of a leader is waited for: it takes five to fifteen seconds. Seconds.
+ELECTION = 20.0
 # How often what is waited for is looked at. Seconds.
 PAUSE = 0.5
 
@@ -45,8 +45,20 @@ class Manager:
     def endpoint(self) -> Endpoint:
         return endpoint(self.machine)
 
+    @property
+    def cluster(self) -> str:
+        """The ID of its swarm, by its record."""
+        node = node_of(self.machine)
+        return node.cluster if node else ""
+
+    @property
+    def swarm(self) -> str:
+        """What its swarm is called here."""
+        node = node_of(self.machine)
+        return node.swarm if node else ""
+
     def node(self, node_id: str) -> Node | None:
-        return next((node for node in self.nodes if node.id == node_id), None)
+        return next((node for node in self.nodes if node_id and node.id == node_id), None)
 
     @property
     def managers(self) -> list[Node]:
@@ -104,19 +116,6 @@ def advice(managers: int) -> str:
     return ""
 
 
-def manager(store: Store, name: str) -> Manager:
-    """A manager that answers, of the swarm that a machine is in, or that has the name: that machine itself, if it does.
-
-    Raises MachineError where there is none.
-    """
-    there = named(store, name)
-    candidates = [(machine, node.node) for machine, node in there if node.manages]
-    found = answering(candidates)
-    if isinstance(found, Manager):
-        return found
-    raise no_manager(there[0][1].swarm or name, [machine.name for machine, _ in candidates], found)
-
-
 def no_manager(swarm_name: str, asked: Sequence[str], why: str) -> MachineError:
     """What is wrong where nobody answers for a swarm."""
     if not asked:
@@ -140,24 +139,41 @@ def no_manager(swarm_name: str, asked: Sequence[str], why: str) -> MachineError:
     )
 
 
-def answering(candidates: Sequence[tuple[Machine, str]]) -> Manager | str:
+def answering(
+    candidates: Sequence[tuple[Machine, str]],
+    within: float | None = None,
+    pause: Callable[[float], None] | None = None,
+) -> Manager | str:
     """The first of some managers, each with the ID of its node, that answers for its swarm; else why none does.
 
-    Each is waited for for a moment in their order, and then whichever comes first is good.
+    While they elect a leader, they are asked again, for ELECTION or `within` seconds.
     """
-    why = "none is known"
-    for patience in (QUICK, PATIENCE):
-        found, failures = in_order(candidates, patience)
-        if found:
-            return found
-        why = "; ".join(dict.fromkeys(each.error or "it is of another swarm now" for each in failures)) or why
-        if not any(each.state is State.TIMEOUT for each in failures):
-            break
-    return why
+    end = time.monotonic() + (ELECTION if within is None else within)
+    while True:
+        why = "none is known"
+        failures: list[Probe] = []
+        for patience in (QUICK, PATIENCE):
+            found, failures = in_order(candidates, patience)
+            if found:
+                return found
+            why = "; ".join(dict.fromkeys(each.error or "it is of another swarm now" for each in failures)) or why
+            if not any(each.state is State.TIMEOUT for each in failures):
+                break
+        if not any(map(is_electing, failures)) or time.monotonic() >= end:
+            return why
+        (pause or time.sleep)(PAUSE)
+
+
+def is_electing(found: Probe) -> bool:
+    """Whether a manager may answer when its swarm has a leader again: it says so, or is there and says nothing."""
+    return swarm.is_electing(found.error) or (found.state is State.TIMEOUT and not found.silent)
 
 
 def in_order(candidates: Sequence[tuple[Machine, str]], patience: float) -> tuple[Manager | None, list[Probe]]:
-    """The first that answers when all had their time, and what was found of those that do not."""
+    """Who answers, in the order of `candidates` when all had their time, and what was found of those that do not.
+
+    Each is waited for for a moment in their order, and then whichever comes first is good.
+    """
     machines = {machine.name: (machine, node_id) for machine, node_id in candidates}
     waiting, good, failures = list(machines), dict[str, Manager](), []
     questions = {name: partial(asking, machine, NODES) for name, (machine, _) in machines.items()}
@@ -169,7 +185,7 @@ def in_order(candidates: Sequence[tuple[Machine, str]], patience: float) -> tupl
             failures.append(found)
         if waiting and waiting[0] in good:
             return good[waiting[0]], failures
-    return next(iter(good.values()), None), failures
+    return next((good[name] for name in machines if name in good), None), failures
 
 
 def manages(candidate: tuple[Machine, str], found: Probe) -> Manager | None:
@@ -179,52 +195,6 @@ def manages(candidate: tuple[Machine, str], found: Probe) -> Manager | None:
         return None
     answer = Manager(machine, tuple(swarm.Node.of(each) for each in found.told or () if isinstance(each, dict)))
     return answer if not node_id or answer.node(node_id) else None
-
-
-def learn(held: Held, found: Membership, store: Store) -> SwarmNode | None:
-    """Have in a machine's record what its engine says of itself as a node; return that.
-
-    A worker does not know its swarm: that is found by the managers that are known here.
-    """
-    machine = held.machine
-    before = node_of(machine)
-    if not found.is_in:
-        keep(held, None)
-        return None
-    if before and not found.node:
-        return before
-    if before and before.node == found.node:
-        now = SwarmNode(before.swarm, found.cluster or before.cluster, found.node, found.role, before.before)
-    else:
-        now = SwarmNode("", found.cluster, found.node, found.role)
-    if not now.cluster:
-        now.cluster = cluster_of(store, found.node)
-    now.swarm = now.swarm or name_of(store, now.cluster, machine.name if now.manages else "")
-    if now.node:
-        # Who is on its way in is no node yet.
-        keep(held, now)
-    return now
-
-
-def keep(held: Held, node: SwarmNode | None) -> None:
-    """Have a node in a machine's record, or that it is none."""
-    data = node.dump() if node else {}
-    if held.machine.swarm != data:
-        held.machine.swarm = data
-        held.write()
-
-
-def cluster_of(store: Store, node_id: str) -> str:
-    """The ID of the swarm that has a node, as its managers among the machines say; "" where none does."""
-    clusters: dict[str, list[tuple[Machine, str]]] = {}
-    for machine, node in all_nodes(store):
-        if node.manages and node.cluster:
-            clusters.setdefault(node.cluster, []).append((machine, node.node))
-    for cluster, candidates in clusters.items():
-        found = answering(candidates)
-        if isinstance(found, Manager) and found.node(node_id):
-            return cluster
-    return ""
 
 
 def until(console: Console, done: Callable[[], bool], seconds: float) -> bool:

@@ -43,37 +43,52 @@ def follow(store: Store, before: Machine | None, after: Machine | None) -> list[
     No engine is asked: a context leads where it led, as long as that is a manager by its record. Raises MachineError.
     """
     nodes = [node for machine in (before, after) if machine and (node := node_of(machine))]
-    there = managers(store)
     docker = Contexts()
     said: list[str] = []
     for cluster in dict.fromkeys(node.cluster for node in nodes if node.cluster):
-        known = there.get(cluster)
+        known = managers(store).get(cluster)
         if not known:
             said += drop(docker, store, cluster)
             continue
         context = docker.read(context_name(known[0][1].swarm))
-        hosts = {machine.url: machine for machine, _ in known}
+        hosts = {machine.url: machine.name for machine, _ in known}
         if before and after and after.url in hosts:
             hosts[before.url] = hosts[after.url]
-        lead = hosts.get(context.host) if context else None
-        said += point(docker, store, cluster, known[0][1].swarm, lead or known[0][0])
+        said += point(docker, store, cluster, hosts.get(context.host, "") if context else "")
     return said
 
 
-def point(docker: Contexts, store: Store, cluster: str, swarm: str, lead: Machine) -> list[str]:
-    """Have a swarm's context lead to a manager of it; return what is to be said. Raises MachineError."""
+def point(docker: Contexts, store: Store, cluster: str, lead: str) -> list[str]:
+    """Have a swarm's context lead to a manager of it, `lead` where that is one; return what is to be said.
+
+    Raises MachineError.
+    """
+    wanted, said = pointed(docker, store, cluster, lead)
+    if wanted is None:
+        return said
+    with docker.writing():
+        # Who has left its swarm meanwhile, or is gone, must not come back with its keys.
+        wanted, said = pointed(docker, store, cluster, lead)
+        if wanted:
+            docker.put(wanted)
+    return said
+
+
+def pointed(docker: Contexts, store: Store, cluster: str, lead: str) -> tuple[Context | None, list[str]]:
+    """A swarm's context as it is to be, None where it stays as it is, and what is to be said. Raises MachineError."""
+    known = managers(store).get(cluster)
+    if not known:
+        return None, []
+    swarm = known[0][1].swarm
     name = context_name(swarm)
     mark = mark_of(store, name, cluster)
     found = docker.read(name)
     if found and found.mark != mark and not is_earlier(store, found):
         why = f'the swarm "{swarm}" gets no docker context: there is one "{name}" that is not its'
-        return [f"{why}\nRemove it, and have ours: docker context rm {name} && machinectl context sync"]
-    wanted = wanted_of(found or Context(name), mark, lead)
-    if wanted == found:
-        return []
-    with docker.writing():
-        docker.put(wanted)
-    return []
+        return None, [f"{why}\nRemove it, and have ours: docker context rm {name} && machinectl context sync"]
+    leads = {machine.name: machine for machine, _ in known}
+    wanted = wanted_of(found or Context(name), mark, leads.get(lead, known[0][0]))
+    return (None if wanted == found else wanted), []
 
 
 def wanted_of(context: Context, mark: Mark, lead: Machine) -> Context:
@@ -98,6 +113,8 @@ def drop(docker: Contexts, store: Store, cluster: str) -> list[str]:
     said: list[str] = []
     for name in names_of(docker, store, cluster):
         with docker.writing():
+            if cluster in managers(store):
+                return said
             docker.remove(name)
         said += without(docker, name)
     return said
@@ -147,8 +164,11 @@ def standing(docker: Contexts, store: Store, cluster: str, known: Managers) -> S
     return Standing(name, Step.NONE, True)
 
 
-def sync(docker: Contexts, store: Store) -> Iterator[tuple[Standing, MachineError | None]]:
-    """Have each swarm's context lead to a manager that answers; yield those that were changed, or could not be."""
+def sync(docker: Contexts, store: Store, within: float | None = None) -> Iterator[tuple[Standing, MachineError | None]]:
+    """Have each swarm's context lead to a manager that answers; yield those that were changed, or could not be.
+
+    An election is waited for for so many seconds, None for as long as it may take.
+    """
     there = managers(store)
     for name in names_of(docker, store):
         context = docker.read(name)
@@ -159,25 +179,28 @@ def sync(docker: Contexts, store: Store) -> Iterator[tuple[Standing, MachineErro
         name = context_name(known[0][1].swarm)
         try:
             before = docker.read(name)
-            led = lead_of(before, known)
-            said = point(docker, store, cluster, known[0][1].swarm, led)
+            lead, answers = lead_of(before, known, within)
+            said = point(docker, store, cluster, lead)
             if said:
                 cause, _, hint = said[0].partition("\n")
                 yield Standing(name, Step.RENAME), MachineError(cause, hint)
-            elif docker.read(name) != before:
-                yield Standing(name, Step.WRITE, True, f'it leads to "{led.name}"'), None
+            elif docker.read(name) not in (before, None):
+                why = f'it leads to "{lead}"' + ("" if answers else ", and no manager of the swarm answers")
+                yield Standing(name, Step.WRITE, True, why), None
         except MachineError as exc:
             yield Standing(name, Step.LEAVE), exc
 
 
-def lead_of(context: Context | None, known: Sequence[tuple[Machine, SwarmNode]]) -> Machine:
-    """The manager that a context is to lead to: the one that it leads to, if that answers, else one that does.
+def lead_of(
+    context: Context | None, known: Sequence[tuple[Machine, SwarmNode]], within: float | None
+) -> tuple[str, bool]:
+    """The manager that a context is to lead to, and whether it answers: first the one that it leads to.
 
-    Where none does, it stays as it is. Raises MachineError where it leads to none.
+    Where none answers, it stays as it is. Raises MachineError where it leads to none.
     """
     from machinectl.hosts.swarm import Manager, answering
 
     led = context.host if context else ""
     in_order = sorted(known, key=lambda each: each[0].url != led)
-    found = answering([(machine, node.node) for machine, node in in_order])
-    return found.machine if isinstance(found, Manager) else in_order[0][0]
+    found = answering([(machine, node.node) for machine, node in in_order], within)
+    return (found.machine.name, True) if isinstance(found, Manager) else (in_order[0][0].name, False)

@@ -51,11 +51,25 @@ def restarting(held: Held, console: Console, remote: Remote, target: Target, all
     give_back(held, console, remote)
 
 
+@contextmanager
+def drained(
+    held: Held, console: Console, remote: Remote, target: Target, host: Facts, allowed: Allowed
+) -> Iterator[None]:
+    """A host's node is drained meanwhile, where it is one. What runs there is looked at again when it is its turn.
+
+    Raises MachineError, CheckFailed.
+    """
+    with draining.drained(held, console, draining.node_id_of(host)):
+        if host.swarm:
+            restart.harmless(read(remote, target.port), allowed)
+        yield
+
+
 def ready_to_restart(held: Held, console: Console, remote: Remote, target: Target, allowed: Allowed) -> Facts:
     """What a host is like, once its engine can be restarted without an end to its containers.
 
     What an interrupted run left half done is put back first. A Swarm node has no live-restore: it is not restarted
-    unless it can be drained (`draining.drained`, which is the caller's), or that is allowed. Raises
+    unless it can be drained (`drained`, which is the caller's), or that is allowed. Raises
     MachineError, CheckFailed.
     """
     host = look(remote, target.port, console)

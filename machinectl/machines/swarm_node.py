@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 MANAGER, WORKER = ROLES = ("manager", "worker")
 AVAILABILITIES = ("active", "pause", "drain")
+# How far a machine has come into a swarm, or out of it. It is on record before an engine is asked to change it, and the
+# next command that works on the machine finishes it. One that is forgotten is listed by no manager, but its engine
+# still takes itself for a node.
+JOINING, MEMBER, LEAVING, FORGOTTEN = MEMBERSHIPS = ("joining", "member", "leaving", "forgotten")
 
 
 class SwarmNode:
@@ -18,38 +22,52 @@ class SwarmNode:
 
     `swarm` is the swarm's name here, that of the machine that it began with, and `cluster` its ID; `node` is the node's
     ID, `role` manager or worker. `before` is the availability that it is given back when its engine has been restarted,
-    "" where it was not drained for that. What is not known is "".
+    "" where it was not drained for that. `membership` is one of MEMBERSHIPS. What is not known is "": of one that is
+    joining that may be its node's ID, and of one that begins a swarm the swarm's.
     """
 
-    __slots__ = ("before", "cluster", "node", "role", "swarm")
+    __slots__ = ("before", "cluster", "membership", "node", "role", "swarm")
 
-    def __init__(self, swarm: str, cluster: str, node: str, role: str, before: str = "") -> None:
+    def __init__(
+        self, swarm: str, cluster: str, node: str, role: str, before: str = "", membership: str = MEMBER
+    ) -> None:
         self.swarm = swarm
         self.cluster = cluster
         self.node = node
         self.role = role
         self.before = before
+        self.membership = membership
 
     @property
     def manages(self) -> bool:
-        return self.role == MANAGER
+        return self.role == MANAGER and self.membership == MEMBER
 
     @classmethod
     def load(cls, data: Mapping[str, Any]) -> SwarmNode | None:
         """The node of a record; None where there is none that can be understood."""
         words = [data.get(key, "") for key in ("swarm", "cluster", "node", "role", "before")]
+        words.append(data.get("membership", MEMBER))
         if not all(isinstance(word, str) and word.isprintable() for word in words):
             return None
-        swarm, cluster, node, role, before = words
-        if not node or role not in ROLES or before not in {"", *AVAILABILITIES}:
+        *_, node, role, before, membership = words
+        if role not in ROLES or before not in {"", *AVAILABILITIES} or membership not in MEMBERSHIPS:
             return None
-        return cls(swarm, cluster, node, role, before)
+        return cls(*words) if node or membership == JOINING else None
 
     def dump(self) -> dict[str, Any]:
         known = {"swarm": self.swarm, "cluster": self.cluster, "node": self.node, "role": self.role}
-        return {**known, **({"before": self.before} if self.before else {})}
+        if self.before:
+            known["before"] = self.before
+        # A member's record is as earlier versions wrote it.
+        return known if self.membership == MEMBER else {**known, "membership": self.membership}
 
 
 def node_of(machine: Machine) -> SwarmNode | None:
-    """What a machine's engine is in a swarm, by its record; None where that says that it is in none."""
+    """What a machine's engine is in a swarm, by its record; None where that says that it is no member of one."""
+    node = on_record(machine)
+    return node if node and node.membership == MEMBER else None
+
+
+def on_record(machine: Machine) -> SwarmNode | None:
+    """The same, also of a machine that is on its way into a swarm or out of it."""
     return SwarmNode.load(machine.swarm) if machine.swarm else None

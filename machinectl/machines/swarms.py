@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machinectl.errors import MachineError
 from machinectl.machines.record import Phase
-from machinectl.machines.swarm_node import node_of
+from machinectl.machines.swarm_node import MEMBER, on_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from machinectl.machines.swarm_node import SwarmNode
 
 
-def nodes_of(store: Store, cluster: str) -> list[tuple[Machine, SwarmNode]]:
-    """The machines that are nodes of a swarm by their records, by name."""
-    return [(machine, node) for machine, node in all_nodes(store) if node.cluster == cluster]
-
-
 def all_nodes(store: Store) -> list[tuple[Machine, SwarmNode]]:
     """The machines that are nodes of some swarm by their records, by name; who cannot be read is none."""
+    return [(machine, node) for machine, node in on_records(store) if node.membership == MEMBER]
+
+
+def on_records(store: Store) -> list[tuple[Machine, SwarmNode]]:
+    """The same, with those that are on their way into a swarm, or out of it."""
     found = []
     for name in store.names():
         try:
             machine = store.read(name)
         except MachineError:
             continue
-        if machine.phase is Phase.READY and (node := node_of(machine)):
+        if machine.phase is Phase.READY and (node := on_record(machine)):
             found.append((machine, node))
     return found
 
@@ -53,9 +53,3 @@ def no_node(name: str) -> MachineError:
         f'"{name}" is in no swarm that is known of',
         f"If it was joined by hand: machinectl swarm status {name}; have it begin one: machinectl swarm init {name}",
     )
-
-
-def name_of(store: Store, cluster: str, new: str) -> str:
-    """How a swarm is called here; a `new` name where nobody knows it."""
-    known = [node.swarm for _, node in nodes_of(store, cluster) if node.swarm] if cluster else []
-    return next(iter(known), new)

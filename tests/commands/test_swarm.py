@@ -12,10 +12,11 @@ import pytest
 
 from machinectl.cli.front import answered
 from machinectl.contexts import Context, Contexts
+from machinectl.hosts import swarm
 from machinectl.hosts.access import Access
 from machinectl.hosts.joining import Joining
+from machinectl.hosts.membership import keep
 from machinectl.hosts.roles import Roles
-from machinectl.hosts.swarm import keep
 from machinectl.machines.record import Machine
 from machinectl.machines.swarm_node import node_of
 from tests.support.quiet import Quiet
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
     from tests.support.dockerd import Dockerd
 
 ROLES = {"m1": "manager", "m2": "manager", "w1": "worker"}
+
+
+@pytest.fixture(autouse=True)
+def elections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A swarm that has no leader gets none: nothing is waited for."""
+    monkeypatch.setattr(swarm, "ELECTION", 0)
 
 
 @pytest.fixture
@@ -80,13 +87,13 @@ def test_ls_tells_of_swarms_and_asks_nobody_for_that(store: Store, swarms: Swarm
     assert succeeds(store, "ls", "-q", "--filter", "swarm=").split() == ["alone"]
 
 
-def test_ls_goes_by_what_engines_say_where_they_say_something(store: Store, swarms: Swarms) -> None:
+def test_ls_believes_an_engine_that_is_in_no_swarm_and_nothing_else_of_itself(store: Store, swarms: Swarms) -> None:
     swarms["w1"].cluster = ""
     with store.writing("m2") as held:
         keep(held, None)
     swarms["m1"].answers = False
     told = {row["Name"]: row["Swarm"] for row in json.loads(succeeds(store, "ls", "-t", "2", "--json"))}
-    assert told == {"alone": "", "m1": "m1 (manager)", "m2": "(manager)", "w1": ""}
+    assert told == {"alone": "", "m1": "m1 (manager)", "m2": "(not on record)", "w1": ""}
 
 
 def test_ls_says_of_a_node_that_was_left_drained_what_puts_it_back(store: Store, swarms: Swarms) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -12,14 +14,15 @@ from machinectl.commands.swarm.leave import swarm_leave
 from machinectl.commands.swarm.status import swarm_status
 from machinectl.engine import swarm as api
 from machinectl.errors import MachineError
-from machinectl.hosts import draining, swarm
+from machinectl.hosts import draining, joining, leaving, membership, swarm
 from machinectl.hosts.access import Access
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.joining import Joining, Leaving, address_of
+from machinectl.hosts.membership import manager
 from machinectl.hosts.roles import Roles, init
-from machinectl.hosts.swarm import Quorum, advice, manager, no_manager
+from machinectl.hosts.swarm import Quorum, advice, no_manager
 from machinectl.machines.record import Machine
-from machinectl.machines.swarm_node import SwarmNode, node_of
+from machinectl.machines.swarm_node import SwarmNode, node_of, on_record
 from machinectl.provision.facts import Facts, parse
 from machinectl.provision.target import NOTHING_SPECIAL
 from tests.support.quiet import Quiet
@@ -30,10 +33,17 @@ from tests.support.swarm_engines import node_of as node_of_engine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from machinectl.engine import Endpoint
     from machinectl.machines.store import Store
 
 JOINING = Joining(Access(), "192.0.2.7")
 NAMES = ("m1", "m2", "m3", "w1", "w2")
+
+
+@pytest.fixture(autouse=True)
+def elections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A swarm that has no leader gets none unless a test says so: nothing is waited for."""
+    monkeypatch.setattr(swarm, "ELECTION", 0)
 
 
 @pytest.fixture
@@ -94,7 +104,7 @@ def test_roles_that_are_others_now_are_changed_and_who_is_new_joins(store: Store
 def test_an_interrupted_forming_is_gone_on_with_also_where_no_record_says_so(store: Store, whole: Swarms) -> None:
     for name in NAMES:
         with store.writing(name) as held:
-            swarm.keep(held, None)
+            membership.keep(held, None)
     assert dict(Roles(ROLES).form(store, Quiet(), JOINING)) == dict.fromkeys(NAMES)
     assert {name: recorded(store, name).role for name in NAMES} == ROLES
     assert list(whole.nodes) == ["cluster-m1"]
@@ -251,7 +261,7 @@ def test_a_failure_puts_a_node_back_and_a_kill_leaves_that_to_the_next_run(store
     ):
         raise KeyboardInterrupt
     assert (whole.availability("w1"), recorded(store, "w1").before) == ("drain", "active")
-    [found] = swarm_status(store, ["w1"], 5)
+    [found] = swarm_status(store, Quiet(), ["w1"], 5)
     assert next(row.before for row in found.rows if row.machine == "w1") == "active"
     with store.writing("w1") as held:
         draining.put_back(held, Quiet())
@@ -297,10 +307,16 @@ def test_a_swarm_of_one_node_has_nowhere_to_drain_to(store: Store, swarms: Swarm
 def test_status_finds_what_was_joined_by_hand_and_says_which_nodes_are_machines(store: Store, whole: Swarms) -> None:
     for name in NAMES:
         with store.writing(name) as held:
-            swarm.keep(held, None)
+            membership.keep(held, None)
     whole.nodes["cluster-m1"]["node-x"] = {**whole["w1"].node, "ID": "node-x"}
-    swarm_status(store, [], 5)
-    [found] = swarm_status(store, [], 5)
+    # No engine is believed what it says of itself; the first manager of a swarm is whom a person names.
+    console = Quiet()
+    assert swarm_status(store, console, [], 5) == []
+    assert "machinectl swarm status m1" in console.warnings[0]
+    for name in ("m1", "m2", "m3"):
+        whole[name].node["ManagerStatus"]["Addr"] = "127.0.0.1:2377"
+    swarm_status(store, Quiet(), ["m1"], 5)
+    [found] = swarm_status(store, Quiet(), [], 5)
     assert (found.name, found.asked) == ("m1", "m1")
     assert [row.machine for row in found.rows] == ["m1", "m2", "m3", "", "w1", "w2"]
     assert recorded(store, "w2").cluster == "cluster-m1"
@@ -308,7 +324,7 @@ def test_status_finds_what_was_joined_by_hand_and_says_which_nodes_are_machines(
 
 def test_a_swarm_keeps_its_name_when_the_machine_of_that_name_has_left(store: Store, whole: Swarms) -> None:
     assert leave(store, "m1") == {}
-    [found] = swarm_status(store, ["m1"], 5)
+    [found] = swarm_status(store, Quiet(), ["m1"], 5)
     assert (found.name, found.asked) == ("m1", "m2")
     assert manager(store, "m1").machine.name == "m2"
     list(swarm_join(store, Quiet(), "m2", ["m1"], JOINING, "manager"))
@@ -332,7 +348,7 @@ def test_who_is_on_its_way_into_a_swarm_leaves_with_force(store: Store, swarms: 
 
 def test_status_of_a_swarm_without_a_leader_says_so_and_what_is_known(store: Store, whole: Swarms) -> None:
     whole.without_leader.add("cluster-m1")
-    [found] = swarm_status(store, ["m2"], 5)
+    [found] = swarm_status(store, Quiet(), ["m2"], 5)
     assert found.failure
     assert "has no leader" in found.failure.cause
     assert "machinectl start" in found.failure.hint
@@ -341,7 +357,7 @@ def test_status_of_a_swarm_without_a_leader_says_so_and_what_is_known(store: Sto
 
 def test_a_machine_that_left_by_hand_is_no_node_any_more(store: Store, whole: Swarms) -> None:
     whole["w1"].cluster = ""
-    [found] = swarm_status(store, [], 5)
+    [found] = swarm_status(store, Quiet(), [], 5)
     assert node_of(store.read("w1")) is None
     assert found.fields()["ManagersToSpare"] == 1
 
@@ -418,7 +434,7 @@ def test_an_engine_may_restart_where_its_node_can_be_drained(store: Store, whole
 
 def test_a_node_that_was_joined_by_hand_is_drained_too(store: Store, whole: Swarms) -> None:
     with store.writing("w1") as held:
-        swarm.keep(held, None)
+        membership.keep(held, None)
         with draining.drained(held, Quiet(), "node-w1"):
             assert whole.availability("w1") == "drain"
     assert (recorded(store, "w1").swarm, recorded(store, "w1").role) == ("m1", "worker")
@@ -449,3 +465,265 @@ def test_a_manager_that_the_others_have_forgotten_is_told_to_leave_before_it_is_
         "Where the others have forgotten it: machinectl swarm leave --force m1\n"
     )
     assert "forgotten" not in no_manager("m1", ["m1", "m2"], leaderless).hint
+
+
+def test_a_worker_that_calls_itself_a_manager_is_none_whatever_is_typed(store: Store, whole: Swarms) -> None:
+    whole["w1"].lies = True
+    console = Quiet()
+    [found] = swarm_status(store, console, ["w1"], 5)
+    assert 'w1" calls itself a manager' in console.warnings[0]
+    assert (found.asked, found.quorum.managers) == ("m1", 3)
+    assert manager(store, "w1").machine.name == "m1"
+    assert dict(Roles(ROLES).form(store, Quiet(), JOINING)) == dict.fromkeys(NAMES)
+    with pytest.raises(MachineError, match='w1" is a worker') as refused:
+        list(swarm_join(store, Quiet(), "w1", ["w2"], JOINING, "worker"))
+    assert "machinectl swarm join m1 w2" in refused.value.hint
+    with store.writing("w1") as held:
+        leaving.finish(held, Quiet())
+        with draining.drained(held, Quiet(), "node-w1"):
+            assert whole.availability("w1") == "drain"
+    assert {name: recorded(store, name).role for name in NAMES} == ROLES
+    assert {asked for asked in whole["w1"].asked if "/nodes" in asked or asked == "GET /swarm"} == set()
+    # It refuses to leave as a manager would.
+    assert "w1" in leave(store, "w1")
+    assert leave(store, "w1", force=True) == {}
+    assert "node-w1" not in whole.nodes["cluster-m1"]
+
+
+def test_an_engine_is_not_the_manager_whose_node_it_says_it_is(store: Store, whole: Swarms) -> None:
+    """A worker knows the managers' IDs; of one that is no machine here, no record says whose it is."""
+    whole.nodes["cluster-m1"]["node-x"] = {**whole["m2"].node, "ID": "node-x"}
+    for claimed in ("node-x", "node-m2"):
+        with store.writing("w1") as held:
+            membership.keep(held, None)
+        said = {
+            "NodeID": claimed,
+            "LocalNodeState": "active",
+            "ControlAvailable": True,
+            "Cluster": {"ID": "cluster-m1"},
+        }
+        whole["w1"].info = lambda said=said: {"Swarm": said}  # type: ignore[misc,method-assign]
+        swarm_status(store, Quiet(), [], 5)
+        with pytest.raises(MachineError, match="no manager of it that is known here says so"):
+            swarm_status(store, Quiet(), ["w1"], 5)
+        assert "w1" in leave(store, "w1")
+        with store.writing("w1") as held, draining.drained(held, Quiet(), claimed):
+            assert whole.availability("m2") == "active"
+        assert node_of(store.read("w1")) is None
+        done = dict(swarm_join(store, Quiet(), "m1", ["w1"], JOINING, "worker"))
+        assert done["w1"]
+        assert node_of(store.read("w1")) is None
+    assert whole["m2"].manages
+
+
+def test_a_role_is_what_another_manager_says_also_of_a_manager(store: Store, whole: Swarms) -> None:
+    """It was made a worker by hand, and its engine does not say so."""
+    api.update(endpoint(store.read("m1")), "node-m3", Role="worker")
+    whole["m3"].lies = True
+    [found] = swarm_status(store, Quiet(), [], 5)
+    assert (recorded(store, "m3").role, found.quorum.managers) == ("worker", 2)
+
+
+def test_a_record_of_an_earlier_version_is_believed(store: Store, whole: Swarms) -> None:
+    with store.writing("m2") as held:
+        held.machine.swarm = {"swarm": "m1", "cluster": "cluster-m1", "node": "node-m2", "role": "manager"}
+        held.write()
+    assert recorded(store, "m2").dump() == store.read("m2").swarm
+    whole["m1"].answers = whole["m3"].answers = False
+    assert manager(store, "w1").machine.name == "m2"
+
+
+def test_join_talks_to_the_manager_that_is_named_or_says_that_it_cannot(store: Store, whole: Swarms) -> None:
+    assert leave(store, "w1", "w2") == {}
+    assert dict(swarm_join(store, Quiet(), "m3", ["w1"], JOINING, "worker")) == {"w1": None}
+    assert "GET /swarm" in whole["m3"].asked
+    whole["m1"].answers = False
+    with pytest.raises(MachineError, match='"m1" does not answer') as refused:
+        list(swarm_join(store, Quiet(), "m1", ["w2"], JOINING, "worker"))
+    assert "machinectl swarm join m2 w2" in refused.value.hint
+    assert not whole["w2"].is_in
+
+
+def membership_of(store: Store, name: str) -> str:
+    node = on_record(store.read(name))
+    return node.membership if node else ""
+
+
+def test_a_leave_whose_last_call_fails_is_on_record_and_the_next_command_ends_it(store: Store, whole: Swarms) -> None:
+    for finish in ("swarm leave", "provision", "swarm join"):
+        whole["m1"].electing = whole["m2"].electing = whole["m3"].electing = {"DELETE": 100}
+        assert "whose managers still list it" in leave(store, "w1")["w1"]
+        assert not whole["w1"].is_in
+        assert membership_of(store, "w1") == "leaving"
+        for name in ("m1", "m2", "m3"):
+            whole[name].electing = {}
+        console = Quiet()
+        if finish == "swarm leave":
+            assert leave(store, "w1", console=console) == {}
+        elif finish == "provision":
+            with store.writing("w1") as held:
+                leaving.finish(held, console)
+        else:
+            [found] = swarm_status(store, Quiet(), [], 5)
+            assert next(row for row in found.rows if row.machine == "w1").cells()[4].endswith("(leaving)")
+        if finish != "swarm join":
+            assert "node-w1" not in whole.nodes["cluster-m1"]
+            assert membership_of(store, "w1") == ""
+        assert dict(swarm_join(store, console, "m1", ["w1"], JOINING, "worker")) == {"w1": None}
+        assert 'Having the swarm forget "w1"' in " ".join(console.steps)
+        assert membership_of(store, "w1") == "member"
+
+
+@pytest.mark.parametrize("role", ["manager", "worker"])
+def test_who_is_killed_while_a_machine_joins_has_that_on_record(
+    store: Store, swarms: Swarms, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(init(store, Quiet(), "m1", JOINING))
+
+    def killed(*_: object) -> NoReturn:
+        assert membership_of(store, "w1") == "joining"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(joining, "learn_joined", killed)
+    with pytest.raises(KeyboardInterrupt):
+        list(swarm_join(store, Quiet(), "m1", ["w1"], JOINING, role))
+    assert node_of(store.read("w1")) is None
+    with store.writing("w1") as held:
+        leaving.finish(held, Quiet())
+    assert recorded(store, "w1").role == role
+    assert swarms["w1"].is_in
+
+
+def test_who_is_killed_while_a_machine_begins_a_swarm_is_believed_by_the_next_command(
+    store: Store, swarms: Swarms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(where: Endpoint, address: str) -> NoReturn:
+        really(where, address)
+        raise KeyboardInterrupt
+
+    really = api.init
+    monkeypatch.setattr(api, "init", killed)
+    with pytest.raises(KeyboardInterrupt):
+        list(init(store, Quiet(), "m1", JOINING))
+    assert membership_of(store, "m1") == "joining"
+    [found] = swarm_status(store, Quiet(), [], 5)
+    assert (found.name, found.asked, recorded(store, "m1").role) == ("m1", "m1", "manager")
+    assert swarms["m1"].manages
+
+
+@pytest.mark.parametrize("said", [{}, {"Swarm": {}}, {"Swarm": {"LocalNodeState": ""}}])
+def test_an_engine_that_does_not_say_what_it_is_keeps_its_record(
+    store: Store, whole: Swarms, said: dict[str, Any]
+) -> None:
+    whole["w1"].info = lambda: said  # type: ignore[method-assign]
+    swarm_status(store, Quiet(), [], 5)
+    with store.writing("w1") as held:
+        leaving.finish(held, Quiet())
+    assert recorded(store, "w1").node == "node-w1"
+
+
+def test_one_that_the_others_have_forgotten_leaves_as_soon_as_it_is_worked_on(store: Store, whole: Swarms) -> None:
+    whole["w1"].answers = False
+    assert leave(store, "w1", force=True) == {}
+    assert (membership_of(store, "w1"), node_of(store.read("w1"))) == ("forgotten", None)
+    whole["w1"].answers = True
+    whole.nodes["old"] = {"node-w1": node_of_engine("w1", "worker", "192.0.2.1")}
+    whole["w1"].cluster = "old"
+    with store.writing("w1") as held:
+        leaving.finish(held, Quiet())
+    assert (membership_of(store, "w1"), whole["w1"].cluster) == ("", "")
+
+
+@pytest.fixture
+def leader_comes(monkeypatch: pytest.MonkeyPatch) -> Quiet:
+    """A console that waits for nothing, while elections may last."""
+    monkeypatch.setattr(swarm, "ELECTION", 60)
+    console = Quiet()
+    console.pause = lambda _: None  # type: ignore[assignment,method-assign]
+    return console
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_an_election_is_waited_out(store: Store, whole: Swarms, leader_comes: Quiet, method: str) -> None:
+    for name in ("m1", "m2", "m3"):
+        whole[name].electing = {method: 3}
+    with store.writing("w1") as held, draining.drained(held, leader_comes, "node-w1"):
+        assert whole.availability("w1") == "drain"
+        for name in ("m1", "m2", "m3"):
+            whole[name].electing = {method: 3}
+    assert whole.availability("w1") == "active"
+    for name in ("m1", "m2", "m3"):
+        whole[name].electing = {method: 3}
+    [found] = swarm_status(store, leader_comes, [], 5)
+    assert (found.failure, found.quorum.reachable) == (None, 3)
+    for name in ("m1", "m2", "m3"):
+        whole[name].electing = {method: 3}
+    with store.writing("w1") as held:
+        leaving.Departure().carry_out(held, leader_comes)
+    assert leader_comes.warnings == []
+    assert "node-w1" not in whole.nodes["cluster-m1"]
+
+
+def test_managers_that_do_not_answer_are_not_said_to_be_out_of_reach(store: Store, whole: Swarms) -> None:
+    whole.without_leader.add("cluster-m1")
+    [found] = swarm_status(store, Quiet(), [], 5)
+    assert found.heading() == "Swarm m1: 3 managers, 2 workers"
+    assert found.fields()["ReachableManagers"] is None
+
+
+def test_managers_restart_one_after_the_other_also_where_no_node_takes_tasks(store: Store, whole: Swarms) -> None:
+    for name in NAMES:
+        whole[name].node["Spec"]["Availability"] = "drain"
+    with (
+        store.writing("m1") as first,
+        store.writing("m2") as second,
+        draining.drained(first, Quiet(), "node-m1"),
+        pytest.raises(Waits),
+        draining.drained(second, Impatient(), "node-m2"),
+    ):
+        pass
+    assert whole.availability("m1") == "drain"
+
+
+def test_no_manager_restarts_while_another_one_is_lost(store: Store, whole: Swarms) -> None:
+    whole["m3"].node["ManagerStatus"]["Reachability"] = "unreachable"
+    with store.writing("m2") as held, pytest.raises(MachineError, match="no quorum: host-m3"):
+        draining.drained(held, Quiet(), "node-m2").__enter__()
+    with store.writing("w1") as held, draining.drained(held, Quiet(), "node-w1"):
+        assert whole.availability("w1") == "drain"
+
+
+def test_who_was_drained_by_a_person_while_others_had_their_turn_stays_so(store: Store, whole: Swarms) -> None:
+    console = Quiet()
+    console.pause = lambda _: first.close()  # type: ignore[assignment,method-assign]
+    whole["w2"].node["Spec"]["Availability"] = "active"
+    with ExitStack() as first, store.writing("w1") as other, store.writing("w2") as held:
+        first.enter_context(draining.drained(other, Quiet(), "node-w1"))
+        console.when("waits for another node", lambda: whole["w2"].node["Spec"].update(Availability="drain"))
+        with draining.drained(held, console, "node-w2"):
+            pass
+    assert whole.availability("w2") == "drain"
+
+
+def test_what_changed_while_engines_were_asked_is_not_put_on_record(store: Store, whole: Swarms) -> None:
+    engine = whole["w1"]
+    really = engine.info
+
+    def slow() -> dict[str, Any]:
+        # Somebody has it leave while its answer is on the way.
+        with store.writing("w1") as held:
+            membership.keep(held, None)
+        return really()
+
+    engine.info = slow  # type: ignore[method-assign]
+    swarm_status(store, Quiet(), [], 5)
+    assert node_of(store.read("w1")) is None
+
+
+def test_the_id_of_a_swarm_is_no_path(store: Store, whole: Swarms) -> None:
+    with store.writing("w1") as held:
+        node = SwarmNode("m1", "../../../../etc/x", "node-w1", "worker")
+        with draining.one_at_a_time(held, Quiet(), node):
+            assert [name for name in os.listdir(store.locks) if "etc" in name] == []
+    assert api.Membership.of({"Swarm": {"Cluster": {"ID": "../x"}, "NodeID": "a/b"}}) == api.Membership()
+    assert whole["w1"].is_in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import threading
@@ -29,6 +30,10 @@ class Engine:
         self.answers = True
         self.cluster = ""
         self.live_restore = False
+        # Whether it calls itself a manager, whatever it is: as an engine would whose host is in other hands.
+        self.lies = False
+        # What is refused with the words of a swarm that elects a leader, as "DELETE": how often yet.
+        self.electing: dict[str, int] = {}
         # What it was asked, method and path, and the bodies of that.
         self.asked: list[str] = []
         self.bodies: list[dict[str, Any]] = []
@@ -43,7 +48,7 @@ class Engine:
 
     @property
     def manages(self) -> bool:
-        return self.is_in and bool(self.node["Spec"]["Role"] == "manager")
+        return self.is_in and (self.lies or bool(self.node["Spec"]["Role"] == "manager"))
 
     def info(self) -> dict[str, Any]:
         swarm: dict[str, Any] = {"NodeID": "", "LocalNodeState": "inactive", "ControlAvailable": False}
@@ -89,9 +94,13 @@ class Engine:
                 return self.of_swarm(what, query, wish)
         if not self.manages:
             return no("This node is not a swarm manager.", "503 Service Unavailable")
-        if self.cluster in self.swarms.without_leader:
+        if self.electing.get(method, 0) > 0 or self.cluster in self.swarms.without_leader:
+            self.electing[method] = self.electing.get(method, 0) - 1
             return no("rpc error: code = Unknown desc = The swarm does not have a leader.", "500 Internal Server Error")
         nodes = self.swarms.nodes[self.cluster]
+        if self.lies:
+            own = {**self.node, "Spec": {**self.node["Spec"], "Role": "manager"}}
+            nodes = copy.deepcopy({**nodes, self.node["ID"]: own})
         match method, where.strip("/").split("/"):
             case "GET", ["swarm"]:
                 return "200 OK", {"ID": self.cluster, "JoinTokens": tokens(self.cluster)}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.engine import swarm
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.endpoint import endpoint
+from machinectl.hosts.membership import Believed, learn, manager
 from machinectl.hosts.roles import join
-from machinectl.hosts.swarm import Manager, Quorum, advice, answering, manager
-from machinectl.machines.swarm_node import MANAGER
-from machinectl.machines.swarms import named
+from machinectl.hosts.swarm import Manager, Quorum, advice, answering
+from machinectl.machines.chosen import waiting
+from machinectl.machines.swarm_node import MANAGER, on_record
+from machinectl.machines.swarms import all_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.joining import Joining
     from machinectl.machines.store import Store
+    from machinectl.machines.swarm_node import SwarmNode
 
 
 def swarm_join(
@@ -30,22 +34,45 @@ def swarm_join(
     """
     if to in names:
         raise UsageError(f'"{to}" cannot join itself', "machinectl swarm join <MANAGER> <NAME>")
-    found = manager_by(store, to)
+    found = manager_by(store, console, to, [*(["--manager"] if role == MANAGER else []), *names])
     yield from join(store, console, found, names, joining, role)
     if role == MANAGER and (even := advice(Quorum.of(swarm.nodes(found.endpoint)).managers)):
         console.warn(even)
 
 
-def manager_by(store: Store, name: str) -> Manager:
-    """A manager of the swarm that is meant, also where no record says so yet. Raises MachineError."""
-    try:
-        named(store, name)
-    except MachineError:
-        machine = store.read_ready(name)
+def manager_by(store: Store, console: Console, name: str, rest: Sequence[str]) -> Manager:
+    """The machine of a name as a manager, and no other; where it is in no swarm, a manager of the swarm of that name.
+
+    `rest` is what else was typed. Raises MachineError.
+    """
+    is_machine = store.exists(name) and not (
+        on_record(store.read(name)) is None and any(node.swarm == name for _, node in all_nodes(store))
+    )
+    if not is_machine:
+        return manager(store, name)
+    node = confirmed(store, console, name)
+    others = [machine.name for machine, _ in Believed(store).managers(node.cluster) if machine.name != name]
+    by_another = f"; or join by another: machinectl swarm join {shlex.join([others[0], *rest])}" if others else ""
+    hint = f"See: machinectl swarm status {name}{by_another}"
+    if not node.manages:
+        raise MachineError(f'"{name}" is a {node.role} of the swarm "{node.swarm}": no other joins by it', hint)
+    found = answering([(store.read(name), node.node)], pause=console.pause)
+    if isinstance(found, Manager):
+        return found
+    raise MachineError(f'"{name}" does not answer as a manager of its swarm: {found}', hint)
+
+
+def confirmed(store: Store, console: Console, name: str) -> SwarmNode:
+    """What a machine is in a swarm, as it is on record; one that is not on record is what it says, as it was named.
+
+    Raises MachineError for one that is in none.
+    """
+    machine = store.read_ready(name)
+    node = on_record(machine)
+    if node is None or not node.manages:
         state = swarm.membership(endpoint(machine))
-        if not state.is_in:
-            raise MachineError(f'"{name}" is in no swarm', f"Have it begin one: machinectl swarm init {name}") from None
-        found = answering([(machine, state.node)] if state.manages else [])
-        if isinstance(found, Manager):
-            return found
-    return manager(store, name)
+        with store.writing(name, waiting(console, name)) as held:
+            node = learn(held, state, as_manager=node is None)
+    if node is None:
+        raise MachineError(f'"{name}" is in no swarm', f"Have it begin one: machinectl swarm init {name}")
+    return node

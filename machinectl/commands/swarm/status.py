@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from machinectl.engine.swarm import INFO, Membership, Node
 from machinectl.errors import MachineError
 from machinectl.hosts.asked import Asked, ask, listed
+from machinectl.hosts.membership import Believed, keep
 from machinectl.hosts.pending import Busy, busy
-from machinectl.hosts.swarm import Manager, Quorum, answering, learn, no_manager
-from machinectl.machines.swarm_node import node_of
-from machinectl.machines.swarms import all_nodes
+from machinectl.hosts.swarm import Manager, Quorum, no_manager
+from machinectl.machines.swarm_node import MEMBER, on_record
+from machinectl.machines.swarms import on_records
 from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from machinectl.console import Console
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.machines.swarm_node import SwarmNode
@@ -30,6 +33,8 @@ class Row:
     machine: str = ""
     # What it is to be given back, where it is drained for a restart that was broken off.
     before: str = ""
+    # How far the machine has come into the swarm, or out of it.
+    membership: str = MEMBER
 
     def fields(self) -> dict[str, Any]:
         """The row as JSON holds it; `Machine` is null for a node that is no machine here."""
@@ -38,6 +43,7 @@ class Row:
             "ID": node.id,
             "Hostname": node.hostname,
             "Machine": self.machine or None,
+            "Membership": self.membership if self.machine else None,
             "Role": node.role,
             "Leader": node.leads,
             "Reachability": node.reachability or None,
@@ -54,6 +60,8 @@ class Row:
         if node.reachability not in {"", "reachable"}:
             role += f" ({node.reachability})"
         availability = f"{node.availability} (to be {self.before})" if self.before else node.availability
+        if self.membership != MEMBER:
+            availability = f"{node.availability} ({self.membership})"
         known = [self.machine or "-", node.hostname, role, node.state, availability, node.address, node.engine]
         return [cell or "-" for cell in known]
 
@@ -84,7 +92,7 @@ class Swarm:
             "AskedMachine": self.asked or None,
             "Leader": self.leader or None,
             "Managers": quorum.managers,
-            "ReachableManagers": quorum.reachable,
+            "ReachableManagers": quorum.reachable if self.asked else None,
             "Quorum": quorum.needed,
             "ManagersToSpare": quorum.spare if self.asked else None,
             "Error": self.failure.cause if self.failure else None,
@@ -95,7 +103,7 @@ class Swarm:
         quorum = self.quorum
         workers = len(self.rows) - quorum.managers
         counts = f"{number(quorum.managers, 'manager')}, {number(workers, 'worker')}"
-        if quorum.reachable < quorum.managers:
+        if self.asked and quorum.reachable < quorum.managers:
             counts += f"; {number(quorum.managers - quorum.reachable, 'manager')} cannot be reached"
         return f"Swarm {self.name or self.cluster}: {counts}"
 
@@ -104,10 +112,11 @@ def number(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def swarm_status(store: Store, names: Sequence[str], timeout: float) -> list[Swarm]:
+def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: float) -> list[Swarm]:
     """The swarms of the machines named, or of all; `timeout` is in seconds, for all engines at once.
 
-    What engines say of themselves is on record from now on. Raises MachineError for a machine that is in no swarm.
+    What managers say is on record from now on. A machine that is named is believed that it manages a swarm which nobody
+    here knows. Raises MachineError for a machine that is in no swarm.
     """
     wanted = meant(store, names)
     asked, failures = listed(store, wanted, Asked)
@@ -115,19 +124,30 @@ def swarm_status(store: Store, names: Sequence[str], timeout: float) -> list[Swa
         raise failures[0]
     for _ in ask(store, asked, timeout, INFO):
         pass
-    states = {one.machine.name: (one.machine, Membership.of(one.told)) for one in asked if one.state is State.RUNNING}
-    # Managers first, by name: a swarm that nobody here has seen yet is called as its first one is.
-    for machine, state in sorted(states.values(), key=lambda each: not each[1].manages):
-        note(store, machine, state)
+    said = {one.machine.name: Membership.of(one.told) for one in asked if one.state is State.RUNNING}
+    believed = Believed(store, console.pause)
+    for machine in sorted((one.machine for one in asked), key=lambda machine: machine.name not in names):
+        is_named = machine.name in names
+        if note(store, console, believed, machine, said.get(machine.name), is_named=is_named):
+            # Others are told of by those that are believed from now on.
+            believed = Believed(store, console.pause)
     clusters: dict[str, list[tuple[Machine, SwarmNode]]] = {}
-    for machine, node in all_nodes(store):
+    for machine, node in on_records(store):
         if machine.name in wanted:
             clusters.setdefault(node.cluster or node.node, []).append((machine, node))
     there = {name for known in clusters.values() for machine, node in known for name in (machine.name, node.swarm)}
     for name in names:
         if name not in there:
-            raise next((one.failure for one in asked if one.machine.name == name and one.failure), in_none(name))
-    return [seen(known) for known in clusters.values()]
+            failed = next((one.failure for one in asked if one.machine.name == name and one.failure), None)
+            raise failed or (unconfirmed(name) if name in said and said[name].is_in else in_none(name))
+    return [seen(believed, known) for known in clusters.values()]
+
+
+def unconfirmed(name: str) -> MachineError:
+    return MachineError(
+        f'"{name}" says that it is a node of a swarm, and no manager of it that is known here says so',
+        "Register one of its managers: machinectl create; then: machinectl swarm status <MANAGER>",
+    )
 
 
 def in_none(name: str) -> MachineError:
@@ -141,7 +161,7 @@ def meant(store: Store, names: Sequence[str]) -> list[str]:
     """The machines that are to be asked: all, or those named and those of the same swarm by their records."""
     if not names:
         return store.names()
-    there = all_nodes(store)
+    there = on_records(store)
     swarms = {node.swarm for _, node in there}
     for name in names:
         if name not in swarms:
@@ -151,35 +171,43 @@ def meant(store: Store, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*(name for name in names if store.exists(name)), *same]))
 
 
-def note(store: Store, machine: Machine, found: Membership) -> None:
-    """Have on record what an engine says of itself; a machine that somebody is at work on learns it from them."""
-    before = node_of(machine)
-    if before is None and not found.is_in:
-        return
-    if before and before.swarm and before.cluster and (before.node, before.role) == (found.node, found.role):
-        return
-    try:
-        with store.writing(machine.name, busy) as held:
-            learn(held, found, store)
-    except (Busy, MachineError):
-        return
+def note(
+    store: Store, console: Console, believed: Believed, machine: Machine, said: Membership | None, *, is_named: bool
+) -> bool:
+    """Have on record what a machine is as a node; whether it is a manager from now on, or is none any more.
+
+    One that somebody is at work on learns it from them.
+    """
+    node = believed.judged(machine, said, is_named=is_named)
+    if said and said.manages and (node is None or not node.manages):
+        console.warn(
+            f'"{machine.name}" calls itself a manager of a swarm, and no manager that is known here says so\n'
+            f"It is not taken for one. Where it began a swarm of its own: machinectl swarm status {machine.name}"
+        )
+    if (node.dump() if node else {}) == machine.swarm:
+        return False
+    before = on_record(machine)
+    with suppress(Busy, MachineError), store.writing(machine.name, busy) as held:
+        # Whoever was at work on it since its record was read knows better.
+        if held.machine.swarm == machine.swarm:
+            keep(held, node)
+    return bool(node and node.manages) != bool(before and before.manages)
 
 
-def seen(known: Sequence[tuple[Machine, SwarmNode]]) -> Swarm:
+def seen(believed: Believed, known: Sequence[tuple[Machine, SwarmNode]]) -> Swarm:
     """A swarm as its managers among the machines know it."""
     name, cluster = known[0][1].swarm, known[0][1].cluster
-    candidates = [(machine, node.node) for machine, node in known if node.manages]
-    found = answering(candidates)
+    found = believed.of_all(cluster)
     if isinstance(found, Manager):
         return Swarm(name, cluster, tuple(rows(found.nodes, known)), found.machine.name)
-    failure = no_manager(name, [machine.name for machine, _ in candidates], found)
+    failure = no_manager(name, [machine.name for machine, _ in believed.managers(cluster)], found)
     return Swarm(name, cluster, tuple(remembered(known)), failure=failure)
 
 
 def rows(nodes: Iterable[Node], known: Sequence[tuple[Machine, SwarmNode]]) -> list[Row]:
     """Nodes with their machines: managers first, each by name."""
-    ours = {node.node: (machine.name, node.before) for machine, node in known}
-    found = [Row(node, *ours.get(node.id, ("", ""))) for node in nodes]
+    ours = {node.node: (machine.name, node.before, node.membership) for machine, node in known}
+    found = [Row(node, *ours.get(node.id, ())) for node in nodes]
     return sorted(found, key=lambda row: (not row.node.manages, row.machine or row.node.hostname))
 
 
