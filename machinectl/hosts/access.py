@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl.atomic import read_file
 from machinectl.errors import MachineError
 from machinectl.hosts.driven import KNOWN_HOSTS, known_hosts_path, set_option, ssh_endpoint
+from machinectl.hosts.host_lock import hold
 from machinectl.machines.chosen import waiting
 from machinectl.machines.record import Phase
 from machinectl.secret_files import read_secret
@@ -199,11 +200,14 @@ def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint)
 def as_root(held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | None = None) -> Iterator[Follower]:
     """What runs commands as root on the host of a machine, whose host's key is pinned from now on.
 
-    Raises SSHError: RootRefused where the user cannot become root, and what `logged_in` raises.
+    Until the connection ends, no machinectl of another computer works on that host (`host_lock`). Raises SSHError:
+    RootRefused where the user cannot become root, and what `logged_in` raises; MachineError if the host is held.
     """
     with logged_in(held.machine, console, access, ssh=ssh) as session:
         keep_host_key(held, session)
-        yield elevated(session, console, access)
+        root = elevated(session, console, access)
+        hold(root, console, held.name)
+        yield root
 
 
 def elevated(session: Session, console: Console, access: Access) -> Follower:

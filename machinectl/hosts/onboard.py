@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.access import elevated, keep_host_key, logged_in
+from machinectl.hosts.host_lock import hold
 from machinectl.machines.record import Phase
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Onboarding:
             setup = self._setup()
             keep_host_key(held, session)
             root = elevated(session, console, self.access)
+            hold(root, console, held.name)
             if not ssh.copy_key:
                 return setup.carry_out(held, console, root)
             from machinectl.hosts.let_in import let_in, take_out

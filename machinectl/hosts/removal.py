@@ -185,6 +185,7 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
     if not held.machine.changes:
         return
     from machinectl.hosts.access import elevated, keep_host_key, logged_in
+    from machinectl.hosts.host_lock import hold
     from machinectl.hosts.let_in import take_out
     from machinectl.hosts.setup import purge as undo
     from machinectl.ssh.errors import SSHError
@@ -195,6 +196,7 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
             keep_host_key(held, session)
             if for_root(held.machine):
                 root = elevated(session, console, access)
+                hold(root, console, held.name)
                 undo(held, console, root, purge_engine=purge.engine, allowed=purge.allowed)
             take_out(held, console, session)
     except MachineError as exc:

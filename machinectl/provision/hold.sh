@@ -1,0 +1,31 @@
+# Hold this host's $lock for $who as long as the SSH connection that runs this is there, however it ends.
+# Another holder is waited for $patience seconds; one with the same $token is the same run, by another connection.
+# Ends with 0; 75: there is another holder, whose name and process are printed.
+: "${lock?}" "${who?}" "${token?}" "${patience?}"
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
+# Without it, launch.sh says so where it matters.
+command -v flock >/dev/null || exit 0
+# The server's process for this connection, and when it began: a PID may be another process's later.
+connection=$$
+until read -r program <"/proc/$connection/comm" || exit 0; case $program in sshd* | dropbear*) true ;; *) false ;; esac; do
+    connection=$(sed 's/.*) //' "/proc/$connection/stat" | cut -d' ' -f2)
+    [ "${connection:-1}" -gt 1 ] || exit 0
+done
+began=$(sed 's/.*) //' "/proc/$connection/stat" | cut -d' ' -f20)
+umask 077
+exec 9>>"$lock" || exit 0
+tries=0
+until flock -n 9; do
+    [ "$(sed -n 3p "$lock")" != "$token" ] || exit 0
+    [ $tries -lt $((patience * 5)) ] || { head -n 2 "$lock"; exit 75; }
+    tries=$((tries + 1))
+    sleep 0.2 || sleep 1
+done
+# It inherits the lock.
+# shellcheck disable=SC2016  # it has variables of its own
+setsid sh -c '
+    while read -r stat <"/proc/$1/stat" && set -- "$1" "$2" ${stat##*) } && [ "${22}" = "$2" ]; do
+        set -- "$1" "$2"
+        sleep 0.2 || sleep 1
+    done' sh "$connection" "$began" </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- &
+printf '%s since %s\n%s\n%s\n' "$who" "$(date -u '+%Y-%m-%d %H:%M:%S UTC')" "$!" "$token" >"$lock"

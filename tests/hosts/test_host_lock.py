@@ -1,0 +1,74 @@
+"""The lock of a host: held by a connection, told to who comes from elsewhere, and gone with the connection."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.errors import MachineError
+from machinectl.hosts import host_lock
+from machinectl.hosts.host_lock import hold, user_at_computer
+from tests.support.quiet import Quiet
+from tests.support.sshd import log_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.sshd import SSHConfig, Sshd
+
+
+@pytest.fixture(autouse=True)
+def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ssh_config: SSHConfig) -> Path:  # noqa: ARG001
+    path = tmp_path / "holder"
+    monkeypatch.setattr(host_lock, "LOCK", str(path))
+    return path
+
+
+def from_elsewhere(monkeypatch: pytest.MonkeyPatch, who: str) -> None:
+    """What follows comes from another computer."""
+    monkeypatch.setattr(host_lock, "TOKEN", who)
+    monkeypatch.setattr(host_lock, "user_at_computer", lambda: who)
+
+
+def test_a_second_computer_is_told_who_holds_the_host(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    with log_in(sshd.endpoint) as mine, log_in(sshd.endpoint) as same, log_in(sshd.endpoint) as theirs:
+        hold(mine, Quiet(), "orion")
+        # The same run, by another connection.
+        hold(same, Quiet(), "orion")
+        me = user_at_computer()
+        from_elsewhere(monkeypatch, "alice@laptop")
+        monkeypatch.setattr(host_lock, "AT_ONCE", 0)
+        monkeypatch.setattr(host_lock, "PATIENCE", 0)
+        console = Quiet()
+        with pytest.raises(MachineError, match=rf'"orion" is held by {re.escape(me)} since \d{{4}}-') as raised:
+            hold(theirs, console, "orion")
+        assert any(f"Waiting for {me} since" in line for line in console.notes)
+        assert re.search(r"on the host: kill \d+$", raised.value.hint)
+
+
+def test_a_lock_goes_with_its_connection_however_that_ends(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    with log_in(sshd.endpoint) as first:
+        hold(first, Quiet(), "orion")
+    from_elsewhere(monkeypatch, "alice@laptop")
+    console = Quiet()
+    with log_in(sshd.endpoint) as second:
+        hold(second, console, "orion")
+        sshd.disconnect()
+    from_elsewhere(monkeypatch, "bob@desk")
+    with log_in(sshd.endpoint) as third:
+        hold(third, console, "orion")
+    assert console.notes == []
+
+
+def test_what_somebody_else_wrote_into_the_lock_is_one_line(
+    sshd: Sshd, lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_lock, "AT_ONCE", 0)
+    with log_in(sshd.endpoint) as mine, log_in(sshd.endpoint) as theirs:
+        hold(mine, Quiet(), "orion")
+        lock.write_text("al\x1b[2Jice\nnot a number\n")
+        from_elsewhere(monkeypatch, "bob@desk")
+        found = host_lock.held_by(theirs, 0)
+    assert found == ("al [2Jice", "")
