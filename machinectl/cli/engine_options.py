@@ -11,7 +11,7 @@ import typer
 from machinectl.cli.helped import ENGINE
 from machinectl.cli.verbs import keyword, parted_by_commas, python_word
 from machinectl.machines.create_options import ENV_FILE
-from machinectl.machines.engine_options import DECLARED, EngineOptions, each_once, read_env_file
+from machinectl.machines.engine_options import DECLARED, EngineOptions, check_once, each_once, read_env_file
 from machinectl.secret_files import is_exposed
 
 if TYPE_CHECKING:
@@ -77,10 +77,11 @@ def changed(option: Declared) -> Any:
 
 
 def changed_ones(given: dict[str, Any]) -> dict[str, Any]:
-    """What was typed of `changes`, by the keys of the record."""
+    """What was typed of `changes`, by the keys of the record. Raises UsageError for what no engine could be given."""
     values = {option.key: given[python_word(option.flag)] for option in DECLARED}
     if files := env_files(given):
         values["env"] = variables(files, values["env"] or ())
+    check_once(values["options"] or ())
     typed = {key: value for key, value in values.items() if value is not None and value != []}
     return {key: tuple(filter(None, value)) if isinstance(value, list) else value for key, value in typed.items()}
 
@@ -91,6 +92,7 @@ def taken(given: dict[str, Any]) -> EngineOptions:
     values["env"] = variables(env_files(given), values["env"] or ())
     options = EngineOptions.load({key: value for key, value in values.items() if value})
     options.check()
+    check_once(options.options)
     return options
 
 

@@ -99,6 +99,10 @@ def check_variables(value: OptionValue) -> None:
         engine_options.check_variable(variable)
 
 
+def check_options(value: OptionValue) -> None:
+    engine_options.check_once(value if isinstance(value, tuple) else ())
+
+
 def check_bind(value: OptionValue) -> None:
     engine_options.check_address(str(value))
 
@@ -132,7 +136,11 @@ def check_fleet_name(value: OptionValue) -> None:
 
 
 # What can be wrong with an engine's options whatever the machine is like.
-CHECKS: Mapping[str, Callable[[OptionValue], object]] = {"env": check_variables, "bind": check_bind}
+CHECKS: Mapping[str, Callable[[OptionValue], object]] = {
+    "options": check_options,
+    "env": check_variables,
+    "bind": check_bind,
+}
 CHOICES = {"install": engine_options.WAYS}
 
 

@@ -16,7 +16,7 @@ from machinectl.fleet.keys import COMMON, LABELS, Kind
 from machinectl.secret_files import is_exposed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from machinectl.driver import OptionValue
     from machinectl.fleet.document import Node
@@ -98,7 +98,7 @@ class Values:
             try:
                 key.check(value)
             except MachineError as exc:
-                raise Wrong(node.place, self.told(key, node, exc)) from exc
+                raise Wrong(wrong_one(key.check, node, value).place, self.told(key, node, exc)) from exc
         return value
 
     def told(self, key: Key, node: Node, error: MachineError) -> str:
@@ -111,6 +111,18 @@ class Values:
         said = f"{error.cause.removeprefix('Error: ')}. {error.hint}".rstrip(". ")
         said = said.replace(f"--{key.name}", key.name)
         return said if key.name in said else f"{key.name}: {said}"
+
+
+def wrong_one(check: Callable[[OptionValue], object], node: Node, value: OptionValue) -> Node:
+    """The item of a list up to which a check refuses it; of anything else, the node itself."""
+    if not (isinstance(node, Listed) and isinstance(value, tuple)):
+        return node
+    for number, item in enumerate(node.items, 1):
+        try:
+            check(value[:number])
+        except MachineError:
+            return item
+    return node
 
 
 def labels_of(node: Node) -> dict[str, Text]:

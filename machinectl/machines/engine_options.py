@@ -109,6 +109,25 @@ def check_way(way: str) -> None:
         raise UsageError(f"--engine-install {way!r} is not known", f"One of: {' '.join(WAYS)}")
 
 
+def check_once(given: Iterable[str]) -> None:
+    """Refuse `--engine-opt` with two values for what takes one: a key, or an entry of log-opt. Raises UsageError."""
+    from machinectl.provision.daemon_json import LISTS, MAPS
+
+    seen: dict[str, str] = {}
+    for option in given:
+        flag, _, value = option.lstrip("-").partition("=")
+        if flag in LISTS:
+            continue
+        if flag in MAPS:
+            name, _, value = value.partition("=")
+            flag = f"{flag}={name}"
+        if flag in seen:
+            raise UsageError(
+                f"--engine-opt {flag} is given twice: {seen[flag]!r} and {value!r}", "Leave one out: it takes one value"
+            )
+        seen[flag] = value
+
+
 def is_variable(variable: str) -> bool:
     name, equals, value = variable.partition("=")
     return bool(equals) and name.replace("_", "a").isalnum() and not name[0].isdigit() and value.isprintable()

@@ -501,6 +501,13 @@ def test_set_changes_what_is_asked_of_an_engine_and_nothing_where_it_is_wrong(st
     assert store.read("young").engine == EngineOptions(options=("mtu=1400",), insecure_registries=("r:5000",))
     before = store.read("young").dump()
     assert set_("--engine-bind", "nowhere", "--engine-opt", "debug").returncode == 2
+    twice = ("--engine-opt", "log-driver=local", "--engine-opt", "log-driver=journald")
+    new = ("create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "new")
+    creating = machinectl(*new, *twice, store=store.root)
+    for refused in (set_(*twice), creating):
+        assert refused.returncode == 2
+        assert "--engine-opt log-driver is given twice: 'local' and 'journald'" in refused.stderr
+    assert not store.exists("new")
     assert store.read("young").dump() == before
 
 

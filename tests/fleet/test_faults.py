@@ -53,6 +53,12 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
         ("engine-opt: {a: b}", "engine-opt is a list of texts, this is a mapping"),
         ("engine-opt: [a=b, [c]]", "engine-opt is a list of texts, this is a list"),
         ("engine-opt: [a=b, ]", ""),
+        ("engine-opt: [dns=1.1.1.1, dns=9.9.9.9, label=a=b, label=c=d, log-opt=a=1, log-opt=b=1]", ""),
+        (
+            "engine-opt: [debug=true, log-driver=local, log-driver=journald]",
+            "engine-opt log-driver is given twice: 'local' and 'journald'. Leave one out: it takes one value",
+        ),
+        ("engine-opt: [log-opt=a=1, log-opt=a=2]", "engine-opt log-opt=a is given twice: '1' and '2'"),
         ("engine-opt: [a=b, null]", "engine-opt is a text, this is 'null'"),
         ("engine-install: dockr", "engine-install 'dockr' is none of its choices: auto, docker, distro, none"),
         (
@@ -105,6 +111,12 @@ def test_an_option_that_cannot_be_is_refused(options: str, said: str) -> None:
         assert fault_of(f"{HOST}, {options}", machines=("gate",)).startswith(said)
     else:
         parsed(f"defaults: {{driver: generic}}\nhosts: {{orion: {{{HOST}, {options}}}}}")
+
+
+def test_what_is_wrong_in_a_list_is_named_where_it_stands() -> None:
+    host = "orion:\n    engine-opt:\n    - log-driver=local\n    - log-driver=journald"
+    text = f"hosts:\n  {host}\ndefaults: {{driver: none, url: 'tcp://a'}}"
+    assert faults(text)[0].startswith("5:7: engine-opt log-driver is given twice")
 
 
 @pytest.mark.parametrize(
