@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from machinectl import certs
@@ -140,13 +141,15 @@ def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -
             there = propose(held, new)
             try:
                 with console.step(new_ones.title):
-                    make_change(held, root, new_ones)
+                    result = make_change(held, root, new_ones)
             except EngineDown:
                 settle_held(held, sure=True)
                 raise
             except KeyboardInterrupt:
                 console.warn(f'"{machine.name}" may have its new certificates already: the next command finds that out')
                 raise
+            if remark := new_ones.remark(result):
+                console.warn(remark)
             with console.step(f"Asking it for its version at {machine.url}"):
                 answer = until_it_answers(Endpoint(machine.url, tls=True, cert_dir=there, name=machine.name), console)
             if answer.state is not State.RUNNING:
@@ -243,9 +246,15 @@ def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision
     return Decision(
         title=title,
         details=tuple(f"write {file.path}" for file in there),
-        job=apply(there, init=host.init, action="restart", port=port),
+        job=apply(
+            there,
+            init=host.init,
+            action="restart",
+            port=port,
+            socket=configuration.unannounced(host, configuration.content(host), configuration.flags_now(host)),
+        ),
         after=host,
-        failure=not_applied,
+        failure=partial(not_applied, init=host.init),
         # A CA is in the record before it is on the host: whatever ends this run, the host is known for ours.
         changes=(CaGiven(hashlib.sha256(identity.ca).hexdigest()),),
     )

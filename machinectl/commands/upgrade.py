@@ -27,8 +27,8 @@ from machinectl.hosts.setup import (
     until_it_answers,
 )
 from machinectl.hosts.upkeep import before_restart, drained, restarting
-from machinectl.provision import distributions, installation
-from machinectl.provision.decision import tail
+from machinectl.provision import container, distributions, installation
+from machinectl.provision.decision import log_command, tail
 from machinectl.provision.job import Job
 from machinectl.state import State
 
@@ -131,11 +131,19 @@ def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) 
             ask_about(console, machine, package, (before, after), host.dependents)
         with restarting(held, console, root, target, allowed) as host:
             answered = engine.probe(endpoint(machine), VERIFY_TIMEOUT).state is State.RUNNING
+            refused = container.refusal(root)
             with drained(held, console, root, target, host, allowed):
                 with console.step(f'Upgrading {package} of "{machine.name}" from {before} to {after}'):
                     packages.upgrade(root, package, host.init)
                 now = read(root, target.port)
                 check(root, console, now, endpoint(machine) if answered else None)
+                if (reason := container.refusal(root)) and not refused:
+                    raise MachineError(
+                        f"The engine was upgraded, and can make no container any more: {reason}",
+                        f"Look on its host: {log_command(now.init)}",
+                    )
+    if refused:
+        console.warn(f'The engine of "{machine.name}" could make no container before the upgrade: {refused}')
     lost = len(host.containers - now.containers)
     if lost and not host.swarm:
         console.warn(f'{lost} of the containers of "{machine.name}" did not outlive the upgrade')
@@ -255,5 +263,5 @@ def check(remote: Remote, console: Console, host: Facts, where: Endpoint | None)
     what = f"does not answer: {found.error}" if found else "does not run"
     raise MachineError(
         f"The engine was upgraded, and {what}\n{journal}",
-        "Look on its host: journalctl -u docker.service",
+        f"Look on its host: {log_command(host.init)}",
     )

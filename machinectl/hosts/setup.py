@@ -184,8 +184,10 @@ class Setup:
                     if decision is None:
                         continue
                 with console.step(decision.title), kept(held, identity):
-                    make_change(held, remote, decision)
+                    result = make_change(held, remote, decision)
                     host = read(remote, target.port) if decision.unforeseen else decision.after
+                if remark := decision.remark(result):
+                    console.warn(remark)
                 target = recorded(target, held.machine.changes)
             identity.keep(held)
             drop(held)

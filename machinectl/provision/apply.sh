@@ -1,13 +1,15 @@
-# Put files in place and let the engine take them; where it does not come up, put back what was there.
+# Put files in place and let the engine take them; if it does not come up, or can make no container when it could before,
+# put back what was there.
 # Files are put in place in the order of the manifest ("MODE PATH" a line, mode "-" to remove), so that the engine can
 # start from whatever a power cut leaves; what was there lies in $there until the engine has come up.
-# $init; $action (restart, reload, none); $port that must be listened on (in hexadecimal, or empty); $socket on which an
-# engine must answer that tells nobody when it is ready (or empty); $validate, a command that judges the new files;
+# $init; $action (restart, reload, none); $port that must be listened on (in hexadecimal, or empty); $socket of an engine
+# that must be asked whether it is ready, as it tells nobody (or empty); $validate, a command that judges the new files;
 # $live_restore that a reload must lead to (true, false, or empty); $enable the service (or empty);
 # $directories that are removed in the end if they are empty; $afterwards ("MODE PATH" or empty), a file that takes its place
 # when the engine has taken the others, and of which it is not told.
 # Ends with 0; 3: put back, the engine runs as before; 4: put back, and it does not run; 5: nothing could be written;
 # 6: put back, the engine did not take the reload; 7: put back, dockerd refuses the new files. 6 and 7 restart nothing.
+# 8: put back, the engine runs as before: it could make no container. If it could not before either, that is said at the end.
 umask 077
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
@@ -16,6 +18,8 @@ trap 'rm -f /run/machinectl/pid' EXIT
 own=/etc/docker/machinectl
 there=$own/transaction
 begun=$(date +%s)
+openrc_log=/var/log/docker.log
+logged=$({ wc -c <$openrc_log; } 2>/dev/null) || logged=0
 
 failed() {
     echo "$*"
@@ -79,25 +83,33 @@ listening() {
         END { exit !found }' /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
-# Without a client, its journal says so.
+# Where nothing can ask it, its journal says so.
 answering() {
-    [ "$socket" ] || return 0
-    if command -v docker >/dev/null; then
-        DOCKER_CONTEXT='' DOCKER_HOST=unix://$socket timeout 2 docker version >/dev/null 2>&1
-    else
-        journal | grep -q 'API listen on'
-    fi
+    [ -z "$socket" ] || engine_info >/dev/null || journal | grep -q 'API listen on'
 }
 
-# systemd says itself when the engine is ready; OpenRC only that it was started. Who listens is active. Of each port without
-# TLS the engine warns for 16 s before it listens anywhere: a minute is enough for three.
+# systemd says itself when the engine is ready; OpenRC only that it was started. One that listens may have yet to begin its
+# work, and end over that. Of each port without TLS the engine warns for 16 s before it listens anywhere: a minute is enough
+# for three.
 came_up() {
     tries=0
-    until { [ "$port" ] || active; } && listening && answering; do
-        [ $tries -lt 600 ] && { active || [ $tries -lt 20 ]; } || return 1
+    since=$(date +%s)
+    until active && listening && answering; do
+        [ $tries -lt 600 ] && [ $(($(date +%s) - since)) -lt 90 ] && { active || [ $tries -lt 20 ]; } || return 1
         tries=$((tries + 1))
         sleep 0.1
     done
+}
+
+# Whether the engine makes containers, if it did before, and has not ended over that.
+makes_containers() {
+    { [ "$action" = restart ] && [ -z "$no_container" ]; } || return 0
+    if refused=$(can_make_containers) || [ $? = 2 ]; then
+        came_up
+    else
+        active || refused=''
+        return 1
+    fi
 }
 
 # What the last reload made of live-restore, which dockerd lists only if it is on.
@@ -128,10 +140,12 @@ keeps_containers() {
 
 journal() {
     if [ "$init" = systemd ]; then
-        journalctl --no-pager -q -o cat -u docker.service --since "@$begun" -n 30 2>/dev/null
+        journalctl --no-pager -q -o cat -u docker.service --since "@$begun" -n 30
     else
-        tail -n 30 /var/log/docker.log 2>/dev/null
-    fi
+        # What was there before this began is of an earlier start.
+        [ "$(wc -c <$openrc_log)" -ge "$logged" ] || logged=0
+        tail -c +$((logged + 1)) $openrc_log | tail -n 30
+    fi 2>/dev/null
 }
 
 # Also across file systems a file is there whole or not at all, and not for a moment readable by others.
@@ -189,15 +203,16 @@ take_back() {
     reload) act reload ;;
     *) act restart ;;
     esac
-    port='' socket='' came_up || { forget; exit 4; }
+    port='' came_up || { forget; exit 4; }
     # shellcheck disable=SC2086  # one word for each unit
     [ -z "$running" ] || systemctl --no-block start $running
     forget
     [ "$1" = reload ] && exit 6
+    [ "$refused" ] && exit 8
     exit 3
 }
 
-running=''
+running='' refused='' no_container=''
 if [ "$1" = recover ]; then
     put_back
     active || act restart
@@ -245,22 +260,29 @@ while read -r mode path; do
 done <$there/manifest
 
 [ "$init:$action" != systemd:restart ] || running=$(dependents)
-# Two things at once: dockerd's judgement takes half as long as systemd does for its units.
+# Several things at once: dockerd's judgement takes half as long as systemd does for its units.
 sh -c "${validate:-:}" >validated 2>&1 &
+# Why it makes none already, which is not for what is new.
+[ "$action" != restart ] || ! active || no_container=$(can_make_containers)
 { [ "$action" != restart ] && ! grep -q '\.conf$' manifest; } || reread
 if ! wait $! && ! grep -q 'unknown flag: --validate' validated; then
     cat validated
     # An engine that is not restarted need not take them.
     [ "$action" = none ] || take_back validate
 fi
-if [ "$action" = none ] || { act "$action" && came_up && keeps_containers && place_afterwards; }; then
+if [ "$action" = none ] || { act "$action" && came_up && keeps_containers && makes_containers && place_afterwards; }; then
     [ -z "$enable" ] || case $init in
     systemd) systemctl -q enable docker.service ;;
     *) rc-update -q add docker default ;;
     esac
     forget
+    [ -z "$no_container" ] || echo "no container: $no_container"
     exit 0
 fi
-journal
-[ "$action" = restart ] && [ "$init" = systemd ] && systemctl stop --job-mode=ignore-dependencies docker.service 2>/dev/null
+if [ "$refused" ]; then
+    echo "$refused"
+else
+    journal
+    [ "$init:$action" != systemd:restart ] || systemctl stop --job-mode=ignore-dependencies docker.service 2>/dev/null
+fi
 take_back "$action"

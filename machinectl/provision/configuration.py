@@ -6,6 +6,7 @@ import hashlib
 import json
 import shlex
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, ServiceEnabled, ServiceStarted
@@ -50,7 +51,7 @@ def recover(facts: Facts, _: Target, __: Allowed = NOTHING_SPECIAL) -> Decision 
         details=(f"the files that {OWN_DIRECTORY}/transaction holds",),
         job=job,
         after=replace(facts, transaction=""),
-        failure=not_applied,
+        failure=partial(not_applied, init=facts.init),
         unforeseen=True,
     )
 
@@ -99,9 +100,12 @@ def goal(facts: Facts, target: Target) -> Goal:
     ours = {key: value for key, value in ours.items() if key in before or not says(kept, key, value)}
     clashes = sorted({flag.name for flag in kept if daemon_json.key_of(flag.name) in ours})
     if clashes:
+        service, place = "docker.service", "the unit (systemctl edit docker.service)"
+        if not facts.unit:
+            service, place = "OpenRC", "/etc/conf.d/docker"
         raise CheckFailed(
-            f"docker.service starts dockerd with --{clashes[0]}, which daemon.json shall set: dockerd refuses both",
-            f"Take --{clashes[0]} out of the unit (systemctl edit docker.service), or leave the option out here",
+            f"{service} starts dockerd with --{clashes[0]}, which daemon.json shall set: dockerd refuses both",
+            f"Take --{clashes[0]} out of {place}, or leave the option out here",
         )
     after = daemon_json.merged(before, ours)
     if without_live_restore(after) == without_live_restore(there):
@@ -324,12 +328,13 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
             init=facts.init,
             action="restart",
             port=target.port,
+            socket=unannounced(facts, wanted.config, wanted.flags),
             validate=validate(facts, wanted.flags) if files else "",
             enable=not facts.service.enabled,
             directories=absent(facts),
         ),
         after=started_with(facts, files, wanted),
-        failure=not_applied,
+        failure=partial(not_applied, init=facts.init),
         changes=changes(facts, wanted, files),
         warnings=(
             *(f"{host} is plain now, and speaks TLS alone from now on" for host in wanted.secured),

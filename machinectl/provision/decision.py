@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from machinectl.provision.job import Job, Result
 
 JOURNAL_LINES = 15
+# How a line of apply.sh begins that says why the engine could make no container before.
+NO_CONTAINER = "no container: "
+
+
+def no_container(result: Result) -> str:
+    """Return a remark about an engine that could make no container before its restart either, "" if it can."""
+    lines = result.stdout.decode(errors="replace").splitlines()
+    reason = next((line.removeprefix(NO_CONTAINER) for line in lines if line.startswith(NO_CONTAINER)), "")
+    return f"the engine can make no container, and could not before its restart either: {reason}" if reason else ""
 
 
 class Rehearsal(NamedTuple):
@@ -52,15 +61,20 @@ class Decision:
     # What the person is told before it is done.
     warnings: tuple[str, ...] = ()
     learned: Callable[[Result], tuple[Change, ...]] = field(default=lambda _: (), repr=False)
-    remark: Callable[[Result], str] = field(default=lambda _: "", repr=False)
+    remark: Callable[[Result], str] = field(default=no_container, repr=False)
 
 
 class EngineDown(MachineError):
-    """The engine did not come up; what was there before was put back."""
+    """The engine did not come up, or could make no container; what was there before was put back."""
 
 
-def not_applied(result: Result) -> MachineError:
-    """What the end of apply.sh means."""
+def log_command(init: str) -> str:
+    """Return the command that shows the engine's log on its host."""
+    return "tail -n 50 /var/log/docker.log" if init == "openrc" else "journalctl -u docker.service"
+
+
+def not_applied(result: Result, init: str = "systemd") -> MachineError:
+    """What the end of apply.sh means, on a host with this init system."""
     said = tail(result)
     if result.status == 3:  # noqa: PLR2004 - apply.sh
         return EngineDown(
@@ -70,7 +84,7 @@ def not_applied(result: Result) -> MachineError:
     if result.status == 4:  # noqa: PLR2004 - apply.sh
         return EngineDown(
             f"The engine does not start, with the new configuration or the old one, which was put back:\n{said}",
-            "Look on the host: journalctl -u docker.service",
+            f"Look on the host: {log_command(init)}",
         )
     if result.status == 5:  # noqa: PLR2004 - apply.sh
         look = "df -h /etc /etc/docker /run; ls -ld /etc/docker; findmnt -T /etc/docker"
@@ -87,12 +101,18 @@ def not_applied(result: Result) -> MachineError:
         return EngineDown(
             f"The engine did not take the new configuration by a reload; the old one is back, and nothing was "
             f"restarted:\n{said}",
-            "Look on the host: docker info; journalctl -u docker.service",
+            f"Look on the host: docker info; {log_command(init)}",
         )
     if result.status == 7:  # noqa: PLR2004 - apply.sh
         return EngineDown(
             f"dockerd refuses the new configuration; the old one is back, and nothing was restarted:\n{said}",
             "Change what it complains of, on the host in /etc/docker/daemon.json or docker.service, or what is asked",
+        )
+    if result.status == 8:  # noqa: PLR2004 - apply.sh
+        return EngineDown(
+            f"The engine can make no container with the new configuration; the old one is back and it runs again:\n"
+            f"{said}",
+            "Change what it complains of, and try again",
         )
     return interrupted(result) or MachineError(
         f"The work on the host was ended before it was done: {said}",

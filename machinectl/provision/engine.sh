@@ -26,28 +26,47 @@ listens_on() {
         $4 == "00010000" && $7 in held && $8 ~ "^/" && $8 !~ "/libnetwork/" { print $8 }' - /proc/net/unix
 }
 
-# GET /info on a socket.
-info_by_curl() { curl -q -f -s -m 5 --noproxy '*' --unix-socket "$1" http://engine/info; }
+# Ask on a socket: SOCKET METHOD PATH [TYPE FILE]. Each prints the body of the answer, and fails unless that is a success.
+engine_seconds=5
+engine_by_curl() {
+    answer=$(curl -q -s -m "$engine_seconds" --noproxy '*' --unix-socket "$1" -X "$2" -H "Content-Type: $4" \
+        --data-binary "@${5:-/dev/null}" -w '%{http_code}' "http://engine$3")
+    printf '%s' "${answer%???}"
+    case $answer in *2??) ;; *) return 1 ;; esac
+}
 # shellcheck disable=SC2016  # the variables are perl's
-info_by_perl() {
-    perl -MIO::Socket::UNIX -e 'alarm 5; $/ = undef; my $engine = IO::Socket::UNIX->new($ARGV[0]) or exit 1;
-        print $engine "GET /info HTTP/1.0\r\nHost: engine\r\n\r\n"; print <$engine> =~ s/^.*?\r\n\r\n//sr' "$1"
+engine_by_perl() {
+    perl -MIO::Socket::UNIX -e 'my ($socket, $method, $path, $type, $file, $seconds) = @ARGV;
+        alarm $seconds; $/ = undef; open my $input, "<", $file or exit 1; my $body = <$input> // "";
+        my $engine = IO::Socket::UNIX->new($socket) or exit 1;
+        print $engine "$method $path HTTP/1.0\r\nHost: engine\r\nContent-Type: $type\r\n",
+            "Content-Length: ", length $body, "\r\n\r\n$body";
+        my ($head, $answer) = split /\r\n\r\n/, <$engine>, 2;
+        print $answer; exit $head !~ /^\S+ 2/' "$1" "$2" "$3" "$4" "${5:-/dev/null}" "$engine_seconds"
 }
-info_by_python() {
+engine_by_python() {
     python3 -c 'import socket, sys
+path, method, target, kind, file, seconds = sys.argv[1:]
+body = open(file, "rb").read()
 engine = socket.socket(socket.AF_UNIX)
-engine.settimeout(5)
-engine.connect(sys.argv[1])
-engine.sendall(b"GET /info HTTP/1.0\r\nHost: engine\r\n\r\n")
-sys.stdout.write(engine.makefile("rb").read().partition(b"\r\n\r\n")[2].decode())' "$1"
+engine.settimeout(int(seconds))
+engine.connect(path)
+head = f"{method} {target} HTTP/1.0\r\nHost: engine\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+engine.sendall(head.encode() + body)
+head, _, answer = engine.makefile("rb").read().partition(b"\r\n\r\n")
+sys.stdout.write(answer.decode())
+sys.exit(head.split()[1][:1] != b"2")' "$1" "$2" "$3" "$4" "${5:-/dev/null}" "$engine_seconds"
 }
-info_by_docker() { env -i "PATH=$PATH" HOME=/ timeout 5 docker -H "unix://$1" info --format '{{json .}}'; }
+# Docker's client, on the socket on which the engine answered.
+engine_client() { env -i "PATH=$PATH" HOME=/ timeout "$engine_seconds" docker -H "unix://$engine_socket" "$@"; }
+engine_by_docker() { engine_client info --format '{{json .}}'; }
 
 # What the running engine says of itself, in JSON; nothing where it cannot be asked. The client says something then, too.
+# On which socket it answered, and by which program, is in $engine_socket and $engine_program from then on.
 engine_info() {
-    for socket in $(for process in $(engine_processes); do listens_on "$process"; done); do
-        for program in curl perl python docker; do
-            info=$(info_by_$program "$socket") || continue
+    for engine_socket in $(for process in $(engine_processes); do listens_on "$process"; done); do
+        for engine_program in curl perl python docker; do
+            info=$(engine_by_$engine_program "$engine_socket" GET /info '') || continue
             case $info in *'"ServerVersion":"'[!\"]*) printf '%s\n' "$info" && return ;; esac
         done
     done 2>/dev/null

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+# The functions that ask the engine, and have it make a container.
+ENGINE = ("engine.sh", "container.sh")
+
+
 class Result(Protocol):
     """What a remote command ended with; `ssh.Result` is one."""
 
@@ -48,8 +52,8 @@ class Job:
     script: str
     variables: Mapping[str, str]
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    # Another script, of functions that this one calls.
-    functions: str = ""
+    # Other scripts, of functions that this one calls.
+    functions: tuple[str, ...] = ()
     # Seconds until the answer is given up on; the job itself goes on.
     timeout: float = 600
 
@@ -57,7 +61,7 @@ class Job:
     def text(self) -> str:
         """The script as it runs."""
         assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in self.variables.items())
-        functions = resource(self.functions) + "\n" if self.functions else ""
+        functions = "".join(f"{resource(name)}\n" for name in self.functions)
         return assignments + functions + resource(self.script)
 
     @property
@@ -129,4 +133,4 @@ def apply(
         "directories": " ".join(directories),
         "afterwards": afterwards.line if afterwards else "",
     }
-    return Job("apply.sh", variables, {"manifest": manifest.encode(), **contents}, "engine.sh")
+    return Job("apply.sh", variables, {"manifest": manifest.encode(), **contents}, ENGINE)

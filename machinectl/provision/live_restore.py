@@ -7,6 +7,7 @@ and off in the running engine. A reload does not change options that the file do
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from machinectl.changes import ConfigMerged, LiveRestoreHeld, of_kind
@@ -153,7 +154,7 @@ def turned(
             afterwards=final if told is not final else None,
         ),
         after=replace(with_files(facts, [*others, final]), info=info(facts, value)),
-        failure=not_applied,
+        failure=partial(not_applied, init=facts.init),
         changes=changes,
         undone=undone,
     )

@@ -51,7 +51,7 @@ from machinectl.provision.configuration import (
     with_live_restore,
     without_live_restore,
 )
-from machinectl.provision.decision import Decision, EngineDown, interrupted, not_applied, tail
+from machinectl.provision.decision import Decision, EngineDown, interrupted, no_container, not_applied, tail
 from machinectl.provision.facts import OWN_DIRECTORY, Facts
 from machinectl.provision.installation import complaints
 from machinectl.provision.job import Job, NewFile, Result, apply
@@ -131,14 +131,19 @@ def stopped(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         (command,),
         single(command),
         replace(facts, service=replace(facts.service, active=False)),
-        not_stopped,
+        partial(not_stopped, facts.init),
     )
 
 
-def not_stopped(result: Result) -> MachineError:
+def not_stopped(init: str, result: Result) -> MachineError:
     return interrupted(result) or MachineError(
-        f"The engine could not be stopped: {tail(result)}", "See on the host: systemctl status docker"
+        f"The engine could not be stopped: {tail(result)}", f"See on the host: {status_command(init)}"
     )
+
+
+def status_command(init: str) -> str:
+    """Return the command that shows the state of the engine's service on its host."""
+    return "rc-service docker status" if init == "openrc" else "systemctl status docker"
 
 
 def containers_kept(facts: Facts, changes: Sequence[Change]) -> Decision | None:
@@ -180,17 +185,18 @@ def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
 
 def not_taken_out(facts: Facts, changes: Sequence[Change], result: Result) -> MachineError:
     """Return the error for an engine that runs only with our configuration, not with the original one."""
-    if result.status not in {3, 7}:
-        return not_applied(result)
+    if result.status not in {3, 7, 8}:
+        return not_applied(result, facts.init)
     path = facts.config_path
     hint = f"Remove what it complains of from {path} on the host, and try again; the file then keeps that change"
     if of_kind(changes, ServiceStarted):
         hint += (
             "\nOr stop its containers there: docker stop $(docker ps -q); rm --purge then stops the engine, as before"
         )
-    again = "it runs again" if result.status == 3 else "nothing was restarted"  # noqa: PLR2004 - apply.sh
+    again = "nothing was restarted" if result.status == 7 else "it runs again"  # noqa: PLR2004 - apply.sh
+    fails = "can make no container" if result.status == 8 else "does not start"  # noqa: PLR2004 - apply.sh
     return EngineDown(
-        f"dockerd does not start with {path} as it was before machinectl. machinectl's configuration is back; "
+        f"dockerd {fails} with {path} as it was before machinectl. machinectl's configuration is back; "
         f"{again}:\n"
         f"{tail(result)}",
         hint,
@@ -198,9 +204,9 @@ def not_taken_out(facts: Facts, changes: Sequence[Change], result: Result) -> Ma
 
 
 def still_refused(facts: Facts, changes: Sequence[Change], result: Result) -> str:
-    """Return a remark about a restored configuration that dockerd refuses, "" if it accepts it."""
-    if not result.stdout.strip():
-        return ""
+    """Return a remark about a restored configuration that dockerd refuses, or can make no container with; else ""."""
+    if facts.running or not result.stdout.strip():
+        return no_container(result)
     before = "; the engine did not run before either" if of_kind(changes, ServiceStarted) else ""
     return f"{facts.config_path} is restored, and dockerd refuses it{before}:\n{tail(result)}"
 
@@ -237,7 +243,7 @@ def config_back(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         tuple(written(file) for file in files),
         apply(files, init=facts.init, action="none", directories=deepest_first(changes)),
         with_files(facts, files),
-        not_applied,
+        partial(not_applied, init=facts.init),
         undone=(*removed(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreHeld)),
     )
 
@@ -389,15 +395,15 @@ def service_disabled(facts: Facts, changes: Sequence[Change]) -> Decision | None
         (command,),
         single(command),
         replace(facts, service=replace(facts.service, enabled=False)),
-        not_disabled,
+        partial(not_disabled, facts.init),
         undone=tuple(of_kind(changes, ServiceEnabled)),
     )
 
 
-def not_disabled(result: Result) -> MachineError:
+def not_disabled(init: str, result: Result) -> MachineError:
     return interrupted(result) or MachineError(
         f"The engine could not be taken out of the boot again: {tail(result)}",
-        "See on the host: systemctl status docker",
+        f"See on the host: {status_command(init)}",
     )
 
 

@@ -310,6 +310,32 @@ def test_an_engine_that_does_not_come_up_gets_its_old_configuration_back(fresh_h
     assert bench.started() == running
 
 
+def test_an_engine_that_can_make_no_container_gets_its_old_configuration_back(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    running = bench.container()
+    bench.provision()
+    there = "docker ps -aq --no-trunc; docker images -aq; docker info -f '{{.LoggingDriver}} {{.DefaultRuntime}}'"
+    config, before = bench.json(), bench.host.output(there)
+    with pytest.raises(EngineDown, match=r"can make no container with the new configuration(.|\n)*nonsense"):
+        bench.provision(options=["log-driver=nonsense"])
+    assert (bench.json(), bench.host.output(there), bench.started()) == (config, before, running)
+    assert bench.is_up
+    # One that is not there does not keep an engine from starting.
+    config |= {"runtimes": {"gone": {"path": "/opt/gone"}}}
+    bench.host.run(f"echo {shlex.quote(json.dumps(config))} >/etc/docker/daemon.json")
+    with pytest.raises(EngineDown, match="the default runtime's program /opt/gone is not there"):
+        bench.provision(options=["default-runtime=gone"])
+    assert bench.host.output(there) == before
+    # What was so before is not undone.
+    config["default-runtime"] = "gone"
+    bench.host.run(f"echo {shlex.quote(json.dumps(config))} >/etc/docker/daemon.json; systemctl restart docker")
+    bench.provision(options=["log-level=warn"])
+    assert "could not before its restart either: the default runtime's program /opt/gone" in bench.log.warnings[-1]
+    assert bench.json()["log-level"] == "warn"
+
+
 def test_what_dockerd_itself_refuses_costs_no_restart(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
     before = bench.host.snapshot()

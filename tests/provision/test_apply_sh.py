@@ -9,35 +9,42 @@ import pytest
 
 from machinectl.provision import resource
 
-# In place of a host: an engine that listens after so many looks, a tenth of a second each, and runs or has ended.
+# In place of a host: an engine that listens, answers and ends after so many looks, a tenth of a second each.
 STAND_INS = """
-port=0947 socket='' looks=0
+port=0947 looks=0
 sleep() { :; }
-active() { [ "$running" = yes ]; }
-listening() { looks=$((looks + 1)); [ $looks -gt "$after" ]; }
+active() { looks=$((looks + 1)); [ $looks -le "$ends" ]; }
+listening() { [ $looks -gt "$listens" ]; }
+engine_info() { [ $looks -gt "$answers" ]; }
+journal() { :; }
 """
 
 
-def came_up(*, after: int, running: bool = True) -> bool:
+def came_up(*, listens: int, answers: int = 0, ends: int = 100_000, socket: str = "") -> bool:
+    """Whether apply.sh finds the engine up; with a socket, it is asked whether it is ready."""
     functions = re.findall(r"^(?:came_up|answering)\(\) \{\n.*?^\}$", resource("apply.sh"), re.DOTALL | re.MULTILINE)
     assert len(functions) == 2
     script = "\n".join([STAND_INS, *functions, "came_up"])
-    variables = {"PATH": "/usr/bin:/bin", "after": str(after), "running": "yes" if running else "no"}
-    return subprocess.run(["sh", "-c", script], env=variables, check=False).returncode == 0
+    variables = {"listens": str(listens), "answers": str(answers), "ends": str(ends), "socket": socket}
+    return subprocess.run(["sh", "-c", script], env={"PATH": "/usr/bin:/bin", **variables}, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("ports", [0, 1, 2, 3])
 def test_an_engine_that_warns_for_17_seconds_of_each_port_without_tls_is_waited_for(ports: int) -> None:
-    assert came_up(after=170 * ports)
+    assert came_up(listens=170 * ports)
 
 
 def test_one_that_never_listens_is_given_up() -> None:
-    assert not came_up(after=100_000)
+    assert not came_up(listens=100_000)
 
 
 def test_one_that_has_ended_is_given_up_soon() -> None:
-    assert came_up(after=10, running=False)
-    assert not came_up(after=30, running=False)
+    assert not came_up(listens=30, ends=0)
+
+
+def test_one_that_listens_and_then_ends_has_not_come_up_where_its_init_system_does_not_say_that_it_is_ready() -> None:
+    assert came_up(listens=5, answers=40, socket="/run/docker.sock")
+    assert not came_up(listens=5, answers=40, ends=20, socket="/run/docker.sock")
 
 
 # As dockerd 26.1 has it, which lists live-restore only if it is on.

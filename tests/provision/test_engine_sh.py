@@ -1,4 +1,4 @@
-"""Asking an engine on its socket by whatever program a host has."""
+"""Asking an engine on its socket by whatever program a host has, and having it make a container."""
 
 from __future__ import annotations
 
@@ -18,12 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.dockerd import Dockerd
+
 INFO = (
     json.dumps(
-        {"ServerVersion": "29.1", "LiveRestoreEnabled": True, "Swarm": {"LocalNodeState": "inactive"}, "Name": "hå\nst"}
+        {
+            "ServerVersion": "29.1",
+            "LiveRestoreEnabled": True,
+            "Swarm": {"LocalNodeState": "inactive"},
+            "Name": "hå\nst",
+        },
+        separators=(",", ":"),
     )
     + "\n"
 )
+REFUSED = 'error looking up logging plugin x: plugin "x" not found'
 
 
 class Info(BaseHTTPRequestHandler):
@@ -40,6 +49,15 @@ class Info(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(INFO.encode())
 
+    def do_POST(self) -> None:
+        """Refuse a container, as an engine does whose logging driver is not there, which takes 15 s for it."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        refused = self.path.startswith("/containers/create")
+        self.send_response(404 if refused else 200)
+        self.end_headers()
+        answer = {"message": REFUSED} if refused else {"status": "sha256:5f70"}
+        self.wfile.write(json.dumps(answer, separators=(",", ":")).encode())
+
 
 @pytest.fixture
 def socket(tmp_path: Path) -> Iterator[Path]:
@@ -50,11 +68,60 @@ def socket(tmp_path: Path) -> Iterator[Path]:
         server.shutdown()
 
 
-@pytest.mark.parametrize("program", ["curl", "perl", "python"])
-def test_each_program_gets_the_same_answer(socket: Path, program: str) -> None:
+def need_program(program: str) -> None:
     if shutil.which("python3" if program == "python" else program) is None:
         pytest.skip(f"needs {program}")
-    script = resource("engine.sh") + f"\ninfo_by_{program} {socket}"
+
+
+def can_make_containers(socket: Path, program: str, directory: Path) -> tuple[int, str]:
+    need_program(program)
+    asking = resource("engine.sh").replace("in curl perl python docker;", f"in {program};")
+    assert f"in {program};" in asking
+    stand_ins = f"engine_processes() {{ echo 1; }}; listens_on() {{ echo {socket}; }}"
+    script = "\n".join([asking, resource("container.sh"), stand_ins, "can_make_containers"])
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, cwd=directory, check=False)
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("program", ["curl", "perl", "python", "docker"])
+def test_a_container_is_made_and_nothing_of_it_stays(dockerd: Dockerd, program: str, tmp_path: Path) -> None:
+    docker = ["docker", "-H", f"unix://{dockerd.socket}"]
+    # A run that was cut short left its image.
+    subprocess.run([*docker, "import", "-", "machinectl-trial"], input=bytes(1024), capture_output=True, check=True)
+    assert can_make_containers(dockerd.socket, program, tmp_path) == (0, "")
+    for listed in (["ps", "-a"], ["images"]):
+        done = subprocess.run([*docker, *listed], capture_output=True, text=True, check=True)
+        assert "machinectl-trial" not in done.stdout
+
+
+@pytest.mark.parametrize("program", ["curl", "perl", "python"])
+def test_why_an_engine_refuses_a_container_is_said_in_its_words(socket: Path, program: str, tmp_path: Path) -> None:
+    assert can_make_containers(socket, program, tmp_path) == (1, f"{REFUSED}\n")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "runtimes", "missing"),
+    [
+        ("gone", {"runc": {"path": "runc"}, "gone": {"path": "/opt/gone", "runtimeArgs": ["-x"]}}, "/opt/gone"),
+        ("io.containerd.gone.v1", {"runc": {"path": "runc"}}, "containerd-shim-gone-v1"),
+        ("here", {"gone": {"path": "/opt/gone"}, "here": {"path": "sh"}}, ""),
+    ],
+)
+def test_a_runtime_whose_program_is_not_there_is_found_without_a_start(
+    runtime: str, runtimes: dict[str, object], missing: str
+) -> None:
+    info = json.dumps({"DefaultRuntime": runtime, "Runtimes": runtimes}, separators=(",", ":"))
+    script = f"{resource('container.sh')}\nmissing_runtime"
+    environment = {"PATH": "/usr/bin:/bin", "info": info}
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, env=environment, check=False)
+    assert (done.stdout.strip(), done.returncode) == (missing, 0 if missing else 1)
+
+
+@pytest.mark.parametrize("program", ["curl", "perl", "python"])
+def test_each_program_gets_the_same_answer(socket: Path, program: str) -> None:
+    need_program(program)
+    script = resource("engine.sh") + f"\nengine_by_{program} {socket} GET /info ''"
     environment = {"PATH": "/usr/bin:/bin", "http_proxy": "http://127.0.0.1:9", "DOCKER_HOST": "tcp://127.0.0.1:9"}
     done = subprocess.run(["sh", "-c", script], capture_output=True, env=environment, check=True)
     assert done.stdout.decode() == INFO

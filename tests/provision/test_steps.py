@@ -572,9 +572,19 @@ def test_on_openrc_a_host_on_the_command_line_is_its_owners_to_change() -> None:
     facts = host("docker", init="openrc", unit="", environment={"/etc/conf.d/docker": 'DOCKER_OPTS="-H tcp://:2375"'})
     with pytest.raises(CheckFailed, match=r"/etc/conf\.d/docker on the host sets --host"):
         configuration.configure(facts, target())
-    job = configured(replace(facts, environment={"/etc/conf.d/docker": 'DOCKER_OPTS="--debug"'})).job
+    decision = configured(replace(facts, environment={"/etc/conf.d/docker": 'DOCKER_OPTS="--debug"'}))
+    job = decision.job
     assert not [line for line in manifest(job) if "systemd" in line]
     assert job.variables["init"] == "openrc"
+    # It does not say when its engine is ready.
+    assert job.variables["socket"] == "/var/run/docker.sock"
+    assert "/var/log/docker.log" in decision.failure(Result(4, b"no\n", b"")).hint
+    with pytest.raises(CheckFailed, match=r"OpenRC starts dockerd with --debug") as raised:
+        configuration.configure(
+            replace(facts, environment={"/etc/conf.d/docker": 'DOCKER_OPTS="--debug"'}),
+            target(options=("debug=false",)),
+        )
+    assert "/etc/conf.d/docker" in raised.value.hint
 
 
 def test_an_engine_that_is_as_it_should_be_is_left_alone() -> None:
