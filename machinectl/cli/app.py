@@ -139,8 +139,6 @@ def told(error: Any, arguments: Sequence[str]) -> MachineError:
         if words and not name:
             return store.no_such(words[-1])
         help_of_it = f"{path} --help {name or '<NAME>'}"
-    if unknown == "--dry-run" and rest[:1] == ["apply"]:
-        return UsageError(f"Error: {error.message}", f"See what it would do: {THIS.name} plan")
     # Drivers' options begin with the driver's name.
     of_driver = [name for name in options if unknown.startswith("--") and name.endswith(unknown[1:])]
     near = next(iter(of_driver), "") or meant(unknown, (name for name in options if name.startswith("--")))

@@ -13,7 +13,7 @@ from machinectl.cli.access import authority, with_access
 from machinectl.cli.exits import report
 from machinectl.cli.outcomes import named
 from machinectl.cli.output import print_json, write_out
-from machinectl.cli.planning import FleetFile, Parallel, fleet_file, typed
+from machinectl.cli.planning import FleetFile, Parallel, fleet_file, show, typed, what_next
 from machinectl.cli.upkeep import OpenFirewall, RestartSwarm
 from machinectl.cli.verbs import AsJson, Names, Selecting, session, verb
 from machinectl.errors import UsageError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from machinectl.cli.verbs import Session
     from machinectl.commands.apply import Result, Seen
+    from machinectl.commands.plan import Planned
     from machinectl.hosts.access import Access
 
 
@@ -66,6 +67,9 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         ] = False,
         restart_swarm: RestartSwarm = False,
         open_firewall: OpenFirewall = False,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Look at the hosts, print what would be done, and do nothing.")
+        ] = False,
         as_json: AsJson = False,
     ) -> int:
         from machinectl.commands.apply import Manner, Seen
@@ -84,13 +88,16 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         file, text = fleet_file(files)
         advice: dict[str, None] = {}
 
+        def read() -> Planned:
+            return plan(here.store, file, names or [], selector, typed("apply", file), text)
+
         def look() -> Seen:
-            planned = plan(here.store, file, names or [], selector, typed("apply", file), text)
+            planned = read()
             advice.update(dict.fromkeys(planned.advice))
             return Seen(planned.plan.steps, planned.machines, planned.hidden, planned.fleet, planned.unreadable)
 
-        again = [typed("apply", file)]
-        again += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names or [])
+        words = [typed("apply", file)]
+        words += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names or [])
         manner = Manner(
             file if file == STDIN else os.path.abspath(file or DEFAULT_FILE),
             access,
@@ -105,8 +112,17 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             purge=Purge(access, Allowed(forcible=False, restart_swarm=restart_swarm)) if purge else None,
             take_over=take_over,
             yes=yes,
-            command=" ".join(again),
+            command=" ".join(words),
         )
+        if dry_run:
+            from machinectl.commands.plan import refreshed
+            from machinectl.hosts.setup import Setup
+
+            setup = Setup(manner.allowed, manner.authority)
+            planned = refreshed(read(), here.store, here.console, access, setup, parallel=parallel, purge=manner.purge)
+            chosen = names or ([] if selector is None else ["-l", selector])
+            again = what_next(planned, file, [*(["--purge"] if purge else []), *chosen], prune=prune)
+            return show(here, planned, again, prune=prune, as_json=as_json)
         code = ended(here, command(here.store, here.console, look, manner), manner.command, as_json=as_json)
         for line in advice:
             here.console.note(line)

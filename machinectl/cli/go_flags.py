@@ -39,7 +39,7 @@ VERBS = {
     "api": "d,data= t,timeout=",
     "apply": (
         f"{MANY} f,file= parallel= batch= max-failures= refresh prune purge take-over y,yes force restart-swarm "
-        f"open-firewall json {LOGIN}"
+        f"open-firewall dry-run json {LOGIN}"
     ),
     "certs": "",
     "certs create": "out= san= ca-cert= ca-key= client-name= f,force",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
+    from machinectl.cli.verbs import Session
     from machinectl.commands.plan import Planned
     from machinectl.fleet.model import Difference, Step
     from machinectl.hosts.access import Access
@@ -97,23 +98,26 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             # Nothing is restarted here, and what would be is to be seen.
             setup = Setup(Allowed(restart_swarm=True), authority(here))
             planned = refreshed(planned, here.store, here.console, access, setup, parallel=parallel)
-        if as_json:
-            for step in planned.plan.steps:
-                print_json(fields(step, planned), indent=None)
-        else:
-            draw("".join(f"{line}\n" for line in lines(planned, prune=prune)))
-        for name, why in planned.failed.items():
-            report(named(why, name), here.program)
         chosen = names or ([] if selector is None else ["-l", selector])
-        work = has_work(planned, prune=prune)
-        if not as_json:
-            for line in planned.advice:
-                here.console.note(line)
-            if work:
-                here.console.note(f"Do it: {what_next(planned, file, chosen, prune=prune)}")
-        if planned.failed:
-            return 1
-        return TO_DO if work and detailed_exitcode else 0
+        code = show(here, planned, what_next(planned, file, chosen, prune=prune), prune=prune, as_json=as_json)
+        return code or (TO_DO if has_work(planned, prune=prune) and detailed_exitcode else 0)
+
+
+def show(here: Session, planned: Planned, command: str, *, prune: bool, as_json: bool) -> int:
+    """Print what is to be done and the `command` that does it; the exit code."""
+    if as_json:
+        for step in planned.plan.steps:
+            print_json(fields(step, planned), indent=None)
+    else:
+        draw("".join(f"{line}\n" for line in lines(planned, prune=prune)))
+    for name, why in planned.failed.items():
+        report(named(why, name), here.program)
+    if not as_json:
+        for line in planned.advice:
+            here.console.note(line)
+        if has_work(planned, prune=prune):
+            here.console.note(f"Do it: {command}")
+    return int(bool(planned.failed))
 
 
 def fleet_file(files: Sequence[str] | None) -> tuple[str, bytes | None]:
@@ -151,7 +155,7 @@ def has_work(planned: Planned, *, prune: bool) -> bool:
 
 def what_next(planned: Planned, file: str, chosen: Sequence[str], *, prune: bool) -> str:
     """The command that does what is planned; `chosen` are the words that chose of it."""
-    options = ["--refresh"] if planned.differing else []
+    options = ["--refresh"] if any(result(step, planned) == DIFFERENT for step in planned.plan.steps) else []
     options += ["--prune"] if prune else []
     return " ".join([typed("apply", file), *options, *map(shlex.quote, chosen)])
 
@@ -165,8 +169,11 @@ def lines(planned: Planned, *, prune: bool) -> Iterator[str]:
             yield f"{coloured(mark, colour, sys.stdout)} {step.name}  {in_a_line(first)}"
             yield from (INDENT + in_a_line(line) for line in more)
         if outcomes := planned.differing.get(step.name):
-            mark, colour = DIFFERS
-            yield f"{coloured(mark, colour, sys.stdout)} {step.name}  its host differs; to be done there:"
+            if step.action is Action.LEAVE:
+                mark, colour = DIFFERS
+                yield f"{coloured(mark, colour, sys.stdout)} {step.name}  its host differs; to be done there:"
+            else:
+                yield f"{INDENT}to be done on its host:"
             for outcome in outcomes:
                 yield INDENT + in_a_line(outcome.title)
                 yield from (INDENT + INDENT + in_a_line(detail) for detail in outcome.details)

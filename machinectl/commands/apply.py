@@ -11,22 +11,18 @@ from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl import url as engine_url
 from machinectl.console import Rewritten
-from machinectl.driver import Request
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError
 from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.model import Action, FleetId
-from machinectl.fleet.plan import URL, differences, speaks_tls
+from machinectl.fleet.plan import differences
 from machinectl.fleet.reading import DEFAULT_FILE
-from machinectl.hosts.driven import instance
 from machinectl.hosts.each import LIMIT, at_once, at_work_on
 from machinectl.hosts.turns import Rolling
 from machinectl.machines.alone import alone
 from machinectl.machines.behind import keep_jump_hosts
 from machinectl.machines.chosen import waiting
-from machinectl.machines.engine_options import DECLARED
 from machinectl.machines.jump_hosts import loops, machine_of, shown
 from machinectl.machines.record import Phase
 from machinectl.machines.spec import NO_CERTIFICATES
@@ -51,7 +47,6 @@ if TYPE_CHECKING:
 # What is done with machines that are of the file.
 WORK = (Action.CREATE, Action.RESUME, Action.CHANGE)
 # The keys of a file's options, as `plan` has them.
-NO_TLS = "no-tls"
 CERTIFICATES = frozenset({"tls-dir", "tls-client-cert"})
 
 
@@ -168,34 +163,6 @@ def not_begun(turns: Rolling, why: str) -> Iterator[Result]:
         yield Result(name, Did.NOT_BEGUN, MachineError(why.format(name=name, other=other)))
     for name in turns.stopped:
         yield Result(name, Did.NOT_BEGUN)
-
-
-def edit_of(host: FleetHost, machine: Machine, keys: Collection[str]) -> Edit:
-    """What is to be asked otherwise of a machine, by the keys of what is different."""
-    from machinectl.hosts.editing import Edit
-
-    spec = host.spec
-    options = {
-        option.name: spec.options.get(option.name, option.default)
-        for option in load(spec.driver).options()
-        if option.name in keys
-    }
-    url = str(options.pop(URL)) if URL in options else moved_port(host, machine) if options else ""
-    return Edit(
-        url=url or None,
-        tls=speaks_tls(host, machine) if NO_TLS in keys or url else None,
-        context=spec.context if "no-context" in keys else None,
-        jump=spec.jump if "ssh-jump" in keys else None,
-        labels=spec.labels if "labels" in keys else {},
-        unlabel=[label for label in machine.labels if label not in spec.labels] if "labels" in keys else (),
-        engine={
-            option.key: getattr(spec.engine, option.key)
-            for option in DECLARED
-            if option.flag.removeprefix("--") in keys
-        },
-        options=options,
-        provision=spec.provision if "no-provision" in keys else None,
-    )
 
 
 class Run:
@@ -510,6 +477,7 @@ class Run:
         from machinectl.hosts.comeback import running, wait_for
         from machinectl.hosts.given import has_given
         from machinectl.hosts.provisioning import change
+        from machinectl.rollout.edits import edit_of
 
         host = self.host(name)
         with at_work_on(self.store, console, name) as held:
@@ -551,17 +519,6 @@ class Run:
         check_nobody_behind(self.store, console, name, others, force=False)
         remove(self.store, console, name, purge=self.manner.purge)
         return Did.REMOVED
-
-
-def moved_port(host: FleetHost, machine: Machine) -> str:
-    """The URL of a machine's engine where that is to listen on another port of its host, "" where it is not."""
-    driver = load(host.spec.driver)
-    there = driver.where(instance(machine)).url
-    asked = driver.preview(Request(machine.name, machine.directory, host.spec.options, machine.tls)).url
-    if not (there == machine.url and there.startswith("tcp://") and asked.startswith("tcp://")):
-        return ""
-    old, new = engine_url.parse(there), engine_url.parse(asked)
-    return "" if old.port == new.port else str(engine_url.EngineURL("tcp", host=old.host, port=new.port))
 
 
 def replace_certificates(held: Held, host: FleetHost) -> None:

@@ -6,18 +6,17 @@ import os
 import shlex
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl.console import Rewritten
 from machinectl.driver.finding import load
 from machinectl.errors import MachineError, UsageError, meant
 from machinectl.fleet.hidden import Hidden
-from machinectl.fleet.model import Action, FleetId, Plan, Step
+from machinectl.fleet.model import FleetId, Plan, Step
 from machinectl.fleet.plan import plan as compared
 from machinectl.fleet.reading import called, read_fleet
 from machinectl.machines.chosen import both_chosen
-from machinectl.machines.record import Phase
 from machinectl.machines.selectors import parse_selector
 from machinectl.masking import without_secret
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.fleet.plan import HasCertificates
     from machinectl.hosts.access import Access
+    from machinectl.hosts.removal import Purge
     from machinectl.hosts.setup import Outcome, Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class Planned:
     """What is to be done, with the machines that there are.
 
-    `differing` is what `provision` would do on the hosts that were looked at, by their machines: what was changed there
+    `differing` is what would be done on the hosts that were looked at, by their machines: also what was changed there
     by hand. `failed` is why records of machines cannot be read, or hosts could not be looked at, `seconds` how long
     looking took; `unreadable` are all hosts of the file with such a record, whether chosen or not. `hidden` holds the
     values that must not be shown.
@@ -152,54 +152,44 @@ def labels(step: Step, machines: Mapping[str, Machine]) -> Mapping[str, str]:
 
 
 def refreshed(
-    planned: Planned, store: Store, console: Console, access: Access, setup: Setup, *, parallel: int
+    planned: Planned,
+    store: Store,
+    console: Console,
+    access: Access,
+    setup: Setup,
+    *,
+    parallel: int,
+    purge: Purge | None = None,
 ) -> Planned:
-    """The same with what is found on the hosts, `parallel` of them at once. Neither they nor the store are changed."""
+    """The same with what `apply` would do on the hosts, which `parallel` at once are looked at. Nothing is changed."""
     from machinectl.hosts.each import at_once
-    from machinectl.hosts.provisioning import foretold
+    from machinectl.rollout.dry_run import has_host, look
 
     steps = {step.name: step for step in planned.plan.steps}
     differing: dict[str, Sequence[Outcome]] = {}
     seconds: dict[str, float] = {}
+    hide = planned.hidden.without
 
     def timed_look(name: str, console: Console) -> None:
         began = time.monotonic()
         try:
-            look(name, console)
+            outcomes = look(steps[name], store, console, access, setup, purge)
         finally:
             seconds[name] = time.monotonic() - began
-
-    def look(name: str, console: Console) -> None:
-        step = steps[name]
-        own = access.with_files(**asdict(step.host.login)) if step.host else access.for_one_host()
-        found = foretold(planned.machines[name], console, own, setup, store)
-        if to_do := [outcome for outcome in found.outcomes if outcome.changed]:
-            hide = planned.hidden.without
+        if outcomes:
             differing[name] = [
                 replace(outcome, title=hide(outcome.title), details=tuple(map(hide, outcome.details)))
-                for outcome in to_do
+                for outcome in outcomes
             ]
 
-    names = [name for name, step in steps.items() if has_host(step, planned.machines.get(name))]
+    hosts = {name: step for name, step in steps.items() if name not in planned.failed}
+    names = [name for name, step in hosts.items() if has_host(step, planned.machines.get(name), store, purge)]
     failed = dict(planned.failed)
-    for name, why in at_once(Rewritten(console, planned.hidden.without), names, timed_look, limit=parallel):
+    for name, why in at_once(Rewritten(console, hide), names, timed_look, limit=parallel):
         if why:
             planned.hidden.conceal(why)
             failed[name] = why
     return replace(planned, differing=differing, failed=failed, seconds=seconds)
-
-
-def has_host(step: Step, machine: Machine | None) -> bool:
-    """Whether a machine has a host that was set up, or was begun to be, as far as its record says."""
-    if machine is None or step.action is Action.REMOVE or machine.phase is Phase.CREATING or not machine.provision:
-        return False
-    from machinectl.hosts.driven import where
-
-    try:
-        return where(machine).ssh is not None
-    except MachineError:
-        # Whoever looks at it says why.
-        return True
 
 
 def address(step: Step) -> str:

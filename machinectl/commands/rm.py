@@ -10,10 +10,10 @@ from machinectl.hosts.removal import (
     asked_about,
     check_nobody_behind,
     confirmed,
-    for_root,
     is_changed,
     remove,
     told_of_swarm,
+    undoing,
 )
 from machinectl.machines.behind import behind, keep_jump_hosts, outermost_first
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.removal import Purge
-    from machinectl.hosts.setup import Outcome, Plan
-    from machinectl.machines.record import Machine
+    from machinectl.hosts.setup import Plan
     from machinectl.machines.store import Store
 
 
@@ -104,7 +103,7 @@ def preview(
 
         machine = asked_about(store, name, removed=bool(purge or forget))
         check_nobody_behind(store, console, name, set(others.get(name, ())).difference(names), force=False)
-        outcomes = planned(store, machine, console, purge) if purge and machine.changes else []
+        outcomes = undoing(store, machine, console, purge) if purge and machine.changes else []
         if machine.made:
             outcomes.append(Outcome(f"Letting driver {machine.driver} give back what it made", changed=True))
         forgotten = "the certificates here and what is known of the host"
@@ -115,20 +114,3 @@ def preview(
         tell(name, Plan(outcomes=tuple(outcomes)))
 
     yield from at_once(console, names, one)
-
-
-def planned(store: Store, machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
-    """What would be undone on the host, which is read and not changed."""
-    from machinectl.changes import KeyLetIn, of_kind
-    from machinectl.hosts.access import elevated, logged_in
-    from machinectl.hosts.let_in import undoing
-    from machinectl.hosts.setup import Outcome, purge_plan
-
-    access = purge.access.for_one_host()
-    outcomes = []
-    with logged_in(machine, console, access) as session:
-        if for_root(machine):
-            root = elevated(session, console, access)
-            outcomes = purge_plan(machine, console, root, store, purge_engine=purge.engine, allowed=purge.allowed)
-    keys = of_kind(machine.changes, KeyLetIn)
-    return [*outcomes, *(Outcome(undoing(key), changed=True, details=(f"remove {key.key}",)) for key in keys)]

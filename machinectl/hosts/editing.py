@@ -6,15 +6,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
+from machinectl.driver import Request, Where
 from machinectl.driver.options import lasting
 from machinectl.errors import UsageError
 from machinectl.hosts.creation import without_ssh
-from machinectl.hosts.driven import driver_of, instance, where
+from machinectl.hosts.driven import driver_of, instance, led, where
 from machinectl.machines import jump_hosts
 from machinectl.machines.record import PROVISION, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from machinectl.driver import OptionValue
@@ -54,6 +55,35 @@ class Edit:
         machine = held.machine
         if not (self.is_for_provisioning and machine.phase is Phase.PROVISIONING):
             held.store.ready(machine)
+        self._edit(machine, held.store.exists)
+        if self.options:
+            # Last of all: a key that is taken takes the place of the one that is there.
+            change_options(machine, self.options)
+        waits = bool(machine.changes and (self.engine or self.labels or self.unlabel))
+        machine.pending = PROVISION if waits else machine.pending
+        held.write()
+        return waits
+
+    def preview(self, machine: Machine, exists: Callable[[str], bool]) -> Where:
+        """Change a machine that is not written, and return where its host would be. No file is taken over.
+
+        `exists` says whether a name is a machine's.
+        """
+        self._edit(machine, exists)
+        there = where(machine)
+        if not self.options:
+            return there
+        driver = driver_of(machine)
+        asked = lasting(driver.options(), self.options)
+        machine.spec = replace(machine.spec, options={**machine.spec.options, **asked})
+        wanted = driver.preview(Request(machine.name, machine.directory, machine.spec.options, machine.tls))
+        ssh = led(machine, wanted.ssh)
+        if ssh and there.ssh and not any(option.path and option.name in asked for option in driver.options()):
+            # The key was copied when the machine was made.
+            ssh = replace(ssh, key=there.ssh.key)
+        return Where(wanted.url, ssh)
+
+    def _edit(self, machine: Machine, exists: Callable[[str], bool]) -> None:
         if self.url is not None:
             tls = machine.tls if self.tls is None else self.tls
             move(machine, engine_url.with_port(self.url, tls=tls), tls=self.tls)
@@ -62,7 +92,7 @@ class Edit:
         if self.provision is not None:
             machine.provision = self.provision
         if self.jump is not None:
-            machine.jump = jump_hosts.typed(self.jump, held.store.exists)
+            machine.jump = jump_hosts.typed(self.jump, exists)
             if self.jump and where(machine).ssh is None:
                 raise without_ssh(machine)
         if self.tls is not None:
@@ -75,13 +105,6 @@ class Edit:
         }
         machine.engine = replace(machine.engine, **self.engine)
         machine.engine.check()
-        if self.options:
-            # Last of all: a key that is taken takes the place of the one that is there.
-            change_options(machine, self.options)
-        waits = bool(machine.changes and (self.engine or self.labels or self.unlabel))
-        machine.pending = PROVISION if waits else machine.pending
-        held.write()
-        return waits
 
 
 def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from machinectl.console import Console
+    from machinectl.driver import Where
     from machinectl.hosts.access import Access
     from machinectl.hosts.editing import Edit
     from machinectl.hosts.setup import Outcome, Plan, Setup
@@ -100,9 +101,14 @@ class Asked(NamedTuple):
         held.write()
 
 
-def foretold(machine: Machine, console: Console, access: Access, setup: Setup, store: Store) -> Plan:
-    """What `provision` would find and do; neither host nor store is changed. Raises MachineError."""
-    there = where(machine)
+def foretold(
+    machine: Machine, console: Console, access: Access, setup: Setup, store: Store, there: Where | None = None
+) -> Plan:
+    """What `provision` would find and do; neither host nor store is changed. Raises MachineError.
+
+    `there` is where the host and its engine would be, if not where they are.
+    """
+    there = there or where(machine)
     machine.engine.check()
     with logged_in(machine, console, replace(access, lasting=False), ssh=there.ssh) as session:
         root = elevated(session, console, access)

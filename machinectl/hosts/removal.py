@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.access import Access
+    from machinectl.hosts.setup import Outcome
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
@@ -206,6 +207,23 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
                 exc.hint += f"\nOr forget it, with what undoes its set-up kept: machinectl rm {held.name}"
             raise
         console.warn(f"{exc.cause}; the host stays as it is")
+
+
+def undoing(store: Store, machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
+    """Return what `put_back` would undo on a machine's host, which is read and not changed."""
+    from machinectl.changes import KeyLetIn, of_kind
+    from machinectl.hosts.access import elevated, logged_in
+    from machinectl.hosts.let_in import undoing as title_of
+    from machinectl.hosts.setup import Outcome, purge_plan
+
+    access = purge.access.for_one_host()
+    outcomes = []
+    with logged_in(machine, console, access) as session:
+        if for_root(machine):
+            root = elevated(session, console, access)
+            outcomes = purge_plan(machine, console, root, store, purge_engine=purge.engine, allowed=purge.allowed)
+    keys = of_kind(machine.changes, KeyLetIn)
+    return [*outcomes, *(Outcome(title_of(key), changed=True, details=(f"remove {key.key}",)) for key in keys)]
 
 
 def for_root(machine: Machine) -> bool:

@@ -99,7 +99,6 @@ def test_create_without_a_driver_names_those_that_there_are() -> None:
         (("ls", "--zzz"), "\n  machinectl ls --help"),
         (("env", "--shell"), "\n  machinectl env --help"),
         (("ls", "--storage-path", "x"), "It goes before the verb: machinectl --storage-path ls"),
-        (("apply", "--dry-run"), "See what it would do: machinectl plan"),
         (("run", "--", "uptime"), "or take --all, or those that -l role=web selects"),
         (("crate",), "Did you mean: machinectl create"),
         (("certs", "lst"), "Did you mean: machinectl certs ls"),

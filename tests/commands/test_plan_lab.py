@@ -31,11 +31,18 @@ def test_what_was_changed_on_a_host_by_hand_is_seen_and_nothing_is_changed_by_lo
     fresh_host: FreshHost, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = fresh_host("docker")
-    cli.ok(*generic(host))
     monkeypatch.chdir(tmp_path)
     shared = f"driver: generic, generic-ip-address: {host.ip}, generic-ssh-user: ops, generic-ssh-key: {KEY}"
     Path("fleet.yaml").write_text(f"hosts:\n  orion: {{{shared}}}\n  rigel: {{{shared}, generic-ssh-port: 1}}\n")
     store = Store(str(cli.store))
+    # A host that is yet to be made one of ours is looked at, too.
+    bare = host.snapshot()
+    foretold = cli.ok("apply", "--dry-run", "orion")
+    assert foretold.stdout.startswith(f"+ orion  create (generic, {host.ip}")
+    assert "      to be done on its host:" in foretold.stdout
+    assert '+    "tlsverify": true' in foretold.stdout
+    assert (host.snapshot(), store.names()) == (bare, [])
+    cli.ok(*generic(host))
     off_record = json.loads(Path(store.directory("orion"), "machine.json").read_text())
     off_record["driver_state"] = json.dumps({**json.loads(off_record["driver_state"]), "SSHPort": 1})
     off_record["options"]["generic-ssh-port"] = 1
@@ -43,6 +50,15 @@ def test_what_was_changed_on_a_host_by_hand_is_seen_and_nothing_is_changed_by_lo
     Path(store.directory("rigel"), "machine.json").write_text(json.dumps(off_record))
     well = cli.ok("plan", "--refresh", "--detailed-exitcode", "orion")
     assert well.stdout.splitlines() == ["Plan: 0 to create, 0 to change, 0 to remove, 1 as they are"]
+    right = Path("fleet.yaml").read_text()
+    Path("fleet.yaml").write_text(right.replace("driver: generic", "engine-opt: [log-level=warn], driver: generic"))
+    before, kept = host.snapshot(), content(cli.store)
+    foretold = cli.ok("apply", "--dry-run", "orion")
+    assert "engine-opt + log-level=warn (the engine restarts)" in foretold.stdout
+    assert '+    "log-level": "warn"' in foretold.stdout
+    assert foretold.stderr.endswith("apply orion\n")
+    assert (host.snapshot(), content(cli.store)) == (before, kept)
+    Path("fleet.yaml").write_text(right)
     host.run(BY_HAND)
     before, kept = host.snapshot(), content(cli.store)
     unseen = cli.ok("plan", "--detailed-exitcode")

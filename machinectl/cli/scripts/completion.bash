@@ -458,7 +458,7 @@ __machinectl_table() {
             ;;
         'apply')
             verbs=''
-            flags='-l=LABEL --selector=LABEL -f=FILE --file=FILE --parallel=TEXT --batch=TEXT --max-failures=TEXT --refresh --prune --purge --take-over -y --yes --force --restart-swarm --open-firewall --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -f=FILE --file=FILE --parallel=TEXT --batch=TEXT --max-failures=TEXT --refresh --prune --purge --take-over -y --yes --force --restart-swarm --open-firewall --dry-run --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'discover')

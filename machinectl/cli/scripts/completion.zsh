@@ -853,6 +853,7 @@ __machinectl_table() {
                 '--force	Replace certificates of somebody else'\''s, and restart although it harms.'
                 '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.'
                 '--open-firewall	Let the engine'\''s port through the host'\''s firewall.'
+                '--dry-run	Look at the hosts, print what would be done, and do nothing.'
                 '--json	Print JSON.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'

@@ -1,0 +1,1 @@
+"""How machines are brought to what a fleet's file says."""

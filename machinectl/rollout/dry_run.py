@@ -1,0 +1,56 @@
+"""What `apply` would do on the host of one machine, found the way that `apply` goes; nothing is changed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from machinectl.driver.finding import load
+from machinectl.hosts.creation import Creation
+from machinectl.hosts.onboard import Onboarding
+from machinectl.hosts.provisioning import foretold
+from machinectl.hosts.removal import undoing
+from machinectl.machines.jump_hosts import machine_of
+from machinectl.machines.record import Phase
+from machinectl.rollout.edits import edit_of
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.fleet.model import Step
+    from machinectl.hosts.access import Access
+    from machinectl.hosts.removal import Purge
+    from machinectl.hosts.setup import Outcome, Setup
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+
+def has_host(step: Step, machine: Machine | None, store: Store, purge: Purge | None) -> bool:
+    """Return whether `apply` changes a machine's host, or may, and the host can be looked at by now."""
+    if step.host is None:
+        return bool(purge and machine and machine.changes)
+    if not step.host.spec.provision:
+        return False
+    gate = machine_of(step.host.spec.jump)
+    if gate and not store.exists(gate):
+        return False
+    return machine is None or machine.phase is not Phase.READY or bool(machine.changes) or not machine.provision
+
+
+def look(
+    step: Step, store: Store, console: Console, access: Access, setup: Setup, purge: Purge | None
+) -> list[Outcome]:
+    """Return what would be done on a machine's host. Raises MachineError if it cannot be looked at."""
+    host = step.host
+    if host is None:
+        return undoing(store, store.read(step.name), console, purge) if purge else []
+    own = access.with_files(**asdict(host.login))
+    machine = store.read(step.name) if store.exists(step.name) else None
+    if machine is None or machine.phase is not Phase.READY:
+        onboarding = Onboarding(own, setup.allowed, setup.authority)
+        creation = Creation(step.name, host.spec, load(host.spec.driver), onboarding, host.certificates)
+        found = creation.plan(store, console)
+    else:
+        edit = edit_of(host, machine, {each.key for each in step.differences})
+        there = edit.preview(machine, store.exists)
+        found = foretold(machine, console, own, setup, store, there)
+    return [outcome for outcome in found.outcomes if outcome.changed]
