@@ -7,6 +7,7 @@ format: https://yaml.org/spec/1.1/, and https://yaml.org/type/merge.html.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,9 @@ LOOK = (
     "Look at the line before, too: blanks indent, as many for all that stands side by side, "
     "and behind each colon is a blank"
 )
+# What of a text stands before a [, and from there on.
+BEFORE_BRACKET = re.compile(r"[^\s,{}\[\]\"']+$")
+FROM_BRACKET = re.compile(r"\[[^\s,{}\[\]]*\][^\s,{}\[\]]*")
 NULL_TAG = "tag:yaml.org,2002:null"
 MERGE = "<<"
 
@@ -74,11 +78,15 @@ class Mapped:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A key of a mapping, by its place, and its value; `is_merged` where `<<` brought it."""
+    """A key of a mapping, by its place, and its value; `is_merged` where `<<` brought it.
+
+    `member` is the host's name if the key is a range of hosts.
+    """
 
     place: Place
     value: Node
     is_merged: bool = False
+    member: Text | None = None
 
 
 Node = Text | Listed | Mapped
@@ -158,6 +166,8 @@ def is_allowed(letter: str) -> bool:
 def why_not_yaml(exc: yaml.MarkedYAMLError, text: str) -> str:
     if is_bare_reference(exc.problem_mark, text):
         return f'{NOT_YAML}: within {{ }} and [ ] a text with ${{…}} in it needs quotes: "${{…}}"'
+    if bracketed := bare_bracket(exc.problem_mark, text):
+        return f'{NOT_YAML}: within {{ }} and [ ] a text with [ in it needs quotes: "{bracketed}"'
     if letter_at(exc.problem_mark, text) == "\t":
         return f"{NOT_YAML}: here is a tab, and only blanks indent"
     problem = " ".join(part for part in (exc.context, exc.problem) if part)
@@ -177,6 +187,15 @@ def is_bare_reference(mark: yaml.Mark | None, text: str) -> bool:
         return False
     line = lines[mark.line]
     return line[: mark.column + 1].endswith("${")
+
+
+def bare_bracket(mark: yaml.Mark | None, text: str) -> str:
+    """The text without quotes in flow style over whose [ the parser fell, "" if it is something else."""
+    if letter_at(mark, text) != "[" or mark is None:
+        return ""
+    line = text.splitlines()[mark.line]
+    before, after = BEFORE_BRACKET.search(line[: mark.column]), FROM_BRACKET.match(line[mark.column :])
+    return f"{before[0]}{after[0]}".removesuffix(":") if before and after else ""
 
 
 class Builder:
@@ -287,9 +306,7 @@ class Builder:
         """Give a mapping a value under its key; what `<<` brings gives way to what the mapping says itself."""
         before = into.merged if key.is_merge else node.entries.get(key.text)
         if before and not before.is_merged:
-            self.faults.add(
-                key.place, f"{key.text!r} is here for the second time: the first is in line {before.place.line}"
-            )
+            self.faults.twice(key.place, key.text, before.place)
         elif key.is_merge:
             into.merged = Entry(key.place, value)
             self.merge(node, key, value)

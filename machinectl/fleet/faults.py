@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, meant, one_line
@@ -17,6 +18,8 @@ LONGEST_TEXT = 400
 LOOK_UP = "What it may say: machinectl fleet schema"
 # How many pairs of words are compared for one file, each in some 10 µs: where more is wrong, it is not a typing error.
 MOST_COMPARED = 50_000
+# How many faults are told of one place: hosts of a range all have the same.
+MOST_AT_ONE_PLACE = 5
 # How many names are told of where none is near.
 FEW = 8
 
@@ -39,12 +42,17 @@ class Faults:
         self.name = name
         self.hidden = hidden or Hidden()
         self._compared = 0
+        self._at: Counter[Place] = Counter()
         # What to do about it, "" where that is to look up what a file may say.
         self._found: dict[tuple[Place, str], str] = {}
 
     def add(self, place: Place, text: str, hint: str = "") -> None:
         """Note what is wrong at a place; the same at the same place is one thing."""
-        self._found[place, one_line(self.hidden.without(text), LONGEST_TEXT)] = self.hidden.without(hint)
+        shown = one_line(self.hidden.without(text), LONGEST_TEXT)
+        if (place, shown) not in self._found:
+            self._at[place] += 1
+        if self._at[place] <= MOST_AT_ONE_PLACE:
+            self._found[place, shown] = self.hidden.without(hint)
 
     def meant(self, word: str, known: Iterable[str]) -> str:
         """What was meant by a word that there is not; "" where nothing is near, or too much was asked."""
@@ -65,6 +73,10 @@ class Faults:
             text += f": there are {', '.join(there)}"
         self.add(place, text)
 
+    def twice(self, place: Place, name: str, first: Place) -> None:
+        """Note a name that is given for the second time."""
+        self.add(place, f"{name!r} is here for the second time: the first is in line {first.line}")
+
     def line(self, place: Place, text: str) -> str:
         """A line about a place in the file, of the form that editors jump by."""
         return f"{self.name}:{place.line}:{place.column}: {self.hidden.without(text)}"
@@ -77,7 +89,9 @@ class Faults:
     def wrong_file(self) -> WrongFile:
         """What was found so far, as an error."""
         found = sorted(self._found)
+        more = {place: count - MOST_AT_ONE_PLACE for place, count in self._at.items() if count > MOST_AT_ONE_PLACE}
         lines = [self.line(place, text) for place, text in found]
+        lines += [self.line(place, f"{count} more like these") for place, count in sorted(more.items())]
         hints = dict.fromkeys(self._found[each] or LOOK_UP for each in found)
         cause = "\n".join([f"{self.name} is not right, and nothing was done:", *lines])
         return WrongFile(cause, "\n".join(hints), found)

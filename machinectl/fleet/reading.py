@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.atomic import read_file
 from machinectl.errors import MachineError
 from machinectl.fleet.checks import Said, advice, check
-from machinectl.fleet.document import LONGEST_FILE, MOST_NODES, NULLS, Listed, Mapped, Text, read
+from machinectl.fleet.document import LONGEST_FILE, MOST_NODES, NULLS, Entry, Listed, Mapped, Text, read
 from machinectl.fleet.faults import Faults
 from machinectl.fleet.hidden import Hidden
+from machinectl.fleet.host_ranges import each_by_itself
 from machinectl.fleet.keys import (
     COMMON,
     DRIVER,
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from machinectl.driver import OptionValue
-    from machinectl.fleet.document import Entry, Node
+    from machinectl.fleet.document import Node
     from machinectl.fleet.keys import DriverKeys, Key
     from machinectl.fleet.model import Place
 
@@ -103,7 +105,11 @@ def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: 
     path = os.path.abspath(name)
     hidden = Hidden()
     faults = Faults(called(name), hidden)
-    reading = Reading(read(data, faults), Values(os.path.dirname(path), environment, hidden), faults)
+    root = read(data, faults)
+    hosts = root.entries.get(HOSTS)
+    if hosts and isinstance(hosts.value, Mapped):
+        hosts.value = each_by_itself(hosts.value, faults)
+    reading = Reading(root, Values(os.path.dirname(path), environment, hidden), faults)
     identity = fleet_id(reading.name(), name, faults)
     said = reading.hosts()
     check(said, {*reading.part(HOSTS).entries, *machines}, faults)
@@ -254,6 +260,9 @@ class Reading:
         if driver is None:
             return None
         self.check_own(name, own, driver)
+        if entry.member:
+            own = with_address(own, layer, driver, entry.member)
+            layer = merged([base, own])
         if driver.name in create_options.WITHOUT_HOST:
             layer = layer.without(FOR_HOSTS.difference(own.entries))
         if says_options_alone(own, driver):
@@ -424,6 +433,17 @@ class Reading:
                 self.faults.add(place, exc.cause.removeprefix("--"))
                 self.files[kind, path] = ""
         return self.files[kind, path]
+
+
+def with_address(own: Layer, layer: Layer, driver: DriverKeys, member: Text) -> Layer:
+    """Return what a host of a range says: its name is its address if its layer has none."""
+    for key in driver.required:
+        option = driver.options[key]
+        if option.identity and option.check and key not in layer.entries:
+            with suppress(MachineError):
+                option.check(member.text)
+                own = Layer({**own.entries, key: Entry(member.place, member)}, own.labels)
+    return own
 
 
 def jump_of(name: str, own: Layer, found: Mapping[str, OptionValue]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from machinectl.fleet.keys import COMMON, DRIVER, FLEET, FLEET_KEY, GROUPS, Drivers, Kind
+from machinectl.fleet.ranges import VALUE_RANGE
 from machinectl.machines.record import LONGEST_NAME
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # What YAML takes for a number or a truth value is a text here, as it was typed.
 SCALAR = ["string", "number", "boolean"]
-# A text that holds ${NAME} may come to anything.
-REFERENCE = r"\$\{"
+# A text that holds ${NAME}, or a range, may come to anything.
+REFERENCE = rf"\$\{{|{VALUE_RANGE.pattern}"
 TEXT: Schema = {"type": SCALAR}
 NULL: Schema = {"type": "null"}
 WHOLE_NUMBER: Schema = {
@@ -55,7 +56,10 @@ def schema(drivers: Drivers) -> Schema:
             "groups": mapping({"$ref": "#/$defs/group"}, "What the hosts of a group have in common, by its name."),
             "hosts": {
                 **mapping({"$ref": "#/$defs/host"}, "The hosts, each by its machine's name."),
-                "propertyNames": {"pattern": "^[0-9A-Za-z][0-9A-Za-z.-]*$", "maxLength": LONGEST_NAME},
+                "propertyNames": {
+                    "pattern": r"^[0-9A-Za-z][0-9A-Za-z.-]*$|^[0-9A-Za-z.\[\]:-]*\[[^\[\]]*:[^\[\]]*\]",
+                    "maxLength": LONGEST_NAME,
+                },
             },
         },
         "patternProperties": {"^x-": True},

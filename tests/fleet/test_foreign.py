@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from machinectl.commands.fleet.import_ import fleet_import
 from machinectl.errors import MachineError
+from machinectl.fleet import ranges
 from machinectl.fleet.faults import WrongFile
-from machinectl.fleet.foreign import ini, ranges, ssh_config, yaml_form
+from machinectl.fleet.foreign import ini, ssh_config, yaml_form
 from machinectl.fleet.foreign.importing import as_name, hosts_in, imported, kind_of
 from machinectl.fleet.foreign.sources import Notes, WrongSource
 from machinectl.fleet.reading import parse_fleet

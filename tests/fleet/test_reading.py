@@ -86,7 +86,7 @@ def test_a_fleet_is_known_by_its_name_else_by_where_its_file_really_is(tmp_path:
     for wrong in ("/srv/fleet.yaml", "a b", "-a", "x" * 64, "[a]"):
         assert fault(f"fleet: {wrong}\nhosts: {{}}").startswith("1:8: ")
     assert parsed("fleet: lab\nhosts: {}", name="-").id == FleetId("lab")
-    with pytest.raises(WrongFile, match=r"-:1:1: A fleet from stdin needs a name, .*: write fleet: NAME"):
+    with pytest.raises(WrongFile, match=r"stdin:1:1: A fleet from stdin needs a name, .*: write fleet: NAME"):
         parsed("hosts: {}", name="-")
 
 

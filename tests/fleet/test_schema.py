@@ -108,6 +108,15 @@ def test_a_file_of_another_shape_it_refuses(text: str) -> None:
     assert not accepts(text)
 
 
+def test_a_name_and_ranges_it_accepts() -> None:
+    text = "fleet: lab\nhosts: {'web[01:20].lan': {driver: generic, generic-ssh-port: '22[01:20]'}}"
+    assert len(parsed(text).hosts) == 20
+    assert accepts(text)
+    for wrong in (text.replace("lab", "[lab]"), text.replace("web[01:20]", "web[0120]")):
+        assert faults(wrong)
+        assert not accepts(wrong)
+
+
 def test_every_option_has_a_description() -> None:
     options = made()["$defs"]["host"]["properties"]
     assert {"generic-ip-address", "url", "engine-opt", "tls-dir", "ssh-jump", "labels", "swarm"} <= set(options)

@@ -14,8 +14,8 @@ from machinectl.errors import MachineError
 from machinectl.fleet.document import NOT_YAML, Builder, Listed, Mapped, NotADocument, Text, events
 from machinectl.fleet.faults import Faults
 from machinectl.fleet.foreign.inventory import VAULT, Inventory, Variable, of_login
-from machinectl.fleet.foreign.ranges import NoRange, hosts
 from machinectl.fleet.foreign.sources import Spot, WrongSource, contents
+from machinectl.fleet.ranges import NoRange, hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # More hosts in a line are a slip of the hand.
 MOST = 10_000
+# Of a value, where [fd00::1] is an address.
+VALUE_RANGE = re.compile(r"\[([0-9]+|[A-Za-z]):([0-9]+|[A-Za-z])(?::([0-9]+))?\]")
 RANGE = re.compile(r"\[([^\[\]:]*):([^\[\]:]*)(?::([^\[\]:]*))?\]")
 WITH_PORT = re.compile(r"((?:[^:\[\]]|\[[^\]]*\])+):([0-9]+)")
 ADDRESS = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::([0-9]+))?")
@@ -34,7 +36,7 @@ def hosts(pattern: str) -> tuple[list[str], str]:
     name, port = (with_port[1], with_port[2]) if with_port else (pattern, "")
     if name.endswith(":") and not is_v6(name):
         raise NoRange("no port follows the colon")
-    return expanded(name), port
+    return names(name), port
 
 
 def is_v6(text: str) -> bool:
@@ -44,21 +46,26 @@ def is_v6(text: str) -> bool:
         return False
 
 
-def expanded(name: str) -> list[str]:
-    """The names in their order: the last range of several counts fastest. Raises NoRange."""
+def names(pattern: str) -> list[str]:
+    """The names that a pattern without a port stands for, in their order. Raises NoRange."""
+    found = expanded(pattern)
+    if any(mark in found[0] for mark in "[]"):
+        raise NoRange("a bracket holds no range such as [1:9]")
+    return found
+
+
+def expanded(text: str, pattern: re.Pattern[str] = RANGE) -> list[str]:
+    """What a text with ranges stands for: the last of several ranges counts fastest. Raises NoRange."""
     parts: list[Sequence[str]] = []
     end, number = 0, 1
-    for found in RANGE.finditer(name):
+    for found in pattern.finditer(text):
         numbers = span(found[1], found[2], found[3])
         number *= len(numbers)
         if number > MOST:
             raise NoRange(f"it is more than {MOST} hosts")
-        parts += [[name[end : found.start()]], [*numbers]]
+        parts += [[text[end : found.start()]], [*numbers]]
         end = found.end()
-    names = ["".join(words) for words in itertools.product(*parts, [name[end:]])]
-    if any(mark in names[0] for mark in "[]"):
-        raise NoRange("a bracket holds no range such as [1:9]")
-    return names
+    return ["".join(words) for words in itertools.product(*parts, [text[end:]])]
 
 
 def span(begin: str, end: str, step: str | None) -> Sequence[str]:

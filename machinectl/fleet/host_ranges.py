@@ -1,0 +1,83 @@
+"""Hosts of a fleet's file that are a range, such as web[01:20]: each becomes an entry of its own.
+
+Ranges in what is said of them run along: web[1:2] with the address 10.0.0.[11:12] are web1 at 10.0.0.11 and web2 at
+10.0.0.12.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.fleet.document import Entry, Listed, Mapped, Text
+from machinectl.fleet.ranges import VALUE_RANGE, NoRange, expanded, names
+from machinectl.fleet.values import Wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.fleet.document import Node
+    from machinectl.fleet.faults import Faults
+
+
+def each_by_itself(hosts: Mapped, faults: Faults) -> Mapped:
+    """Return hosts with each range replaced by the hosts that it stands for."""
+    if not any("[" in name for name in hosts.entries):
+        return hosts
+    found = Mapped(hosts.place)
+    for name, entry in hosts.entries.items():
+        for member, own in members(name, entry, faults):
+            if before := found.entries.get(member):
+                faults.twice(entry.place, member, before.place)
+            else:
+                found.entries[member] = own
+    return found
+
+
+def members(name: str, entry: Entry, faults: Faults) -> Iterator[tuple[str, Entry]]:
+    """Yield the hosts that a name stands for, with what is said of each. What is wrong is noted."""
+    if "[" not in name:
+        yield name, entry
+        return
+    try:
+        counted = names(name)
+        values = spread(entry.value, name, len(counted))
+    except NoRange as exc:
+        faults.add(entry.place, f"{name!r}: {exc}")
+    except Wrong as wrong:
+        faults.add(wrong.place, wrong.why)
+    else:
+        for number, member in enumerate(counted):
+            yield (
+                member,
+                Entry(entry.place, values[number] if values else entry.value, member=Text(entry.place, member)),
+            )
+
+
+def spread(node: Node, name: str, count: int) -> list[Node] | None:
+    """Return what a node is for each of `count` hosts, None if it has no range. Raises Wrong; `name` is the hosts'."""
+    if isinstance(node, Text):
+        return spread_text(node, name, count)
+    if isinstance(node, Listed):
+        items = [(item, spread(item, name, count)) for item in node.items]
+        if not any(own for _, own in items):
+            return None
+        return [Listed(node.place, [own[at] if own else item for item, own in items]) for at in range(count)]
+    entries = [(key, entry, spread(entry.value, name, count)) for key, entry in node.entries.items()]
+    if not any(own for *_, own in entries):
+        return None
+    return [
+        Mapped(node.place, {key: Entry(entry.place, own[at]) if own else entry for key, entry, own in entries})
+        for at in range(count)
+    ]
+
+
+def spread_text(node: Text, name: str, count: int) -> list[Node] | None:
+    if not VALUE_RANGE.search(node.text):
+        return None
+    try:
+        texts = expanded(node.text, VALUE_RANGE)
+    except NoRange as exc:
+        raise Wrong(node.place, f"{node.text!r}: {exc}") from exc
+    if len(texts) != count:
+        raise Wrong(node.place, f"{node.text!r} has {len(texts)} values for the {count} hosts of {name!r}")
+    return [Text(node.place, text, is_plain=node.is_plain) for text in texts]
