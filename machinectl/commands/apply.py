@@ -306,13 +306,17 @@ class Run:
         yield from self.in_their_roles(console, become)
         # Whoever is behind another one goes before it: what is undone there goes through that.
         jumps = {name: machine_of(self.machines[name].jump) for name in removed}
-        in_loops = {name: loop for loop in loops(jumps) for name in loop}
-        for name, loop in in_loops.items():
-            # Each would wait for the next one in the loop.
+        # Each would wait for the next one in the loop.
+        staying = {
+            name: MachineError(shown(loop), f"Break the loop: machinectl set --ssh-jump none {name}")
+            for loop in loops(jumps)
+            for name in loop
+        }
+        staying |= self.needed(removed)
+        for name, why in staying.items():
             self.did[name] = Did.FAILED
-            hint = f"Break the loop: machinectl set --ssh-jump none {name}"
-            yield Result(name, Did.FAILED, MachineError(shown(loop), hint))
-        removed = [name for name in removed if name not in in_loops]
+            yield Result(name, Did.FAILED, why)
+        removed = [name for name in removed if name not in staying]
         first = {jump: [name for name in removed if jumps[name] == jump] for jump in removed}
         turns = Rolling(removed, first)
         yield from chain(self.at_once(console, removed, self.remove, turns), not_begun(turns, LEADS_TO))
@@ -412,10 +416,20 @@ class Run:
             if step.action in LEFT and self.did.get(name, Did.LEFT) is Did.LEFT:
                 yield self.timed(Result(name, LEFT[step.action]))
 
+    def needed(self, removed: Sequence[str]) -> dict[str, MachineError]:
+        """Which machines stay, as their swarms would have no quorum here without them, and why."""
+        if not removed:
+            return {}
+        from machinectl.hosts.membership import needed_for_a_quorum
+
+        return needed_for_a_quorum(self.store, removed)
+
     def may_remove(self, console: Console) -> bool:
         """Whether those that are in the file no more go; it is asked where they are some."""
-        from machinectl.hosts.removal import confirmed
+        from machinectl.hosts.removal import confirmed, told_of_swarm
 
+        for name in self.gone():
+            told_of_swarm(self.store, console, name)
         if self.manner.yes or not self.gone():
             return True
         purge = self.manner.purge

@@ -12,7 +12,7 @@ from machinectl.machines.jump_hosts import MACHINE
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.machines.store import Store
+    from machinectl.machines.store import Held, Store
 
 
 def rename(store: Store, console: Console, old: str, new: str) -> None:
@@ -24,14 +24,7 @@ def rename(store: Store, console: Console, old: str, new: str) -> None:
     store.check_exists(old)
     keep_jump_hosts(store, console)
     with ExitStack() as stack:
-        # Always in the same order, so that two renames that cross each other do not wait for each other for ever; names
-        # that differ in case only have one lock.
-        others = behind(store).get(old, [])
-        removed = [machine.name for machine in store.removed() if machine.jump == f"{MACHINE}{old}"]
-        names = {name.lower(): name for name in (*removed, new, old, *others)}
-        held = {
-            name: stack.enter_context(store.writing(name, waiting(console, name))) for _, name in sorted(names.items())
-        }
+        others, removed, held = held_with_those_behind(store, console, stack, old, new)
         store.read(old)
         store.check_free(new, besides=old)
         held[old].rename(new)
@@ -45,3 +38,29 @@ def rename(store: Store, console: Console, old: str, new: str) -> None:
                 store.write_removed(machine)
     if new != old:
         console.note(f'"{old}" is "{new}" now. Where a shell points at it: eval $(machinectl env {new})')
+
+
+def held_with_those_behind(
+    store: Store, console: Console, stack: ExitStack, old: str, new: str
+) -> tuple[list[str], list[str], dict[str, Held]]:
+    """Hold a machine, its new name and all that goes through it; return those, those removed, and all that is held.
+
+    Another machine may come to go through it while one is waited for: then all is begun anew. Raises MachineError.
+    """
+    while True:
+        others, removed = going_through(store, old)
+        # Always in the same order, so that two renames that cross each other do not wait for each other for ever; names
+        # that differ in case only have one lock.
+        names = {name.lower(): name for name in (*removed, new, old, *others)}
+        held = {
+            name: stack.enter_context(store.writing(name, waiting(console, name))) for _, name in sorted(names.items())
+        }
+        if going_through(store, old) == (others, removed):
+            return others, removed, held
+        stack.close()
+
+
+def going_through(store: Store, name: str) -> tuple[list[str], list[str]]:
+    """The machines whose jump host a machine is, and those removed."""
+    removed = [machine.name for machine in store.removed() if machine.jump == f"{MACHINE}{name}"]
+    return behind(store).get(name, []), removed

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from machinectl import url as engine_url
 from machinectl.engine import swarm
 from machinectl.engine.endpoint import EngineError
+from machinectl.errors import MachineError
 from machinectl.hosts import swarm as managers
 from machinectl.hosts.lookups import addresses_of
 from machinectl.hosts.swarm import PAUSE, Manager, answering, no_manager
@@ -31,7 +32,7 @@ from machinectl.machines.swarms import named, on_records
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from machinectl.engine.swarm import Membership, Node
     from machinectl.machines.record import Machine
@@ -57,6 +58,10 @@ class Believed:
         """What a swarm is called here; a `new` name where it is not known."""
         known = (node.swarm for _, node in self._machines.values() if node.cluster == cluster and node.swarm)
         return next(known, new)
+
+    def machines_of(self, cluster: str) -> set[str]:
+        """The names of the machines that are nodes of a swarm."""
+        return {name for name, (_, node) in self._machines.items() if node.cluster == cluster}
 
     def managers(self, cluster: str, last: str = "") -> list[tuple[Machine, str]]:
         """The managers of a swarm with their nodes' IDs, first whom it is called after; one is to be the last."""
@@ -190,6 +195,34 @@ def manager(store: Store, name: str) -> Manager:
     if isinstance(found, Manager):
         return found
     raise no_manager(there[0][1].swarm or name, [machine.name for machine, _ in candidates], found)
+
+
+def needed_for_a_quorum(store: Store, names: Collection[str]) -> dict[str, MachineError]:
+    """Which machines must not be forgotten, and why: too few managers of their swarm would be known here.
+
+    Of a swarm that goes with all of its machines, none is kept.
+    """
+    believed = Believed(store)
+    found: dict[str, MachineError] = {}
+    for cluster in believed.clusters:
+        known = {machine.name: machine for machine, _ in believed.managers(cluster)}
+        goes = [name for name in known if name in names]
+        if not goes or believed.machines_of(cluster).issubset(names):
+            continue
+        answer = believed.of_all(cluster)
+        count = len(answer.managers) if isinstance(answer, Manager) else len(known)
+        left = len(known) - len(goes)
+        if left >= count // 2 + 1:
+            continue
+        them = " ".join(goes)
+        called = believed.name_of(cluster, cluster)
+        why = (
+            f'Without {them} no more than {left} of the {count} managers of the swarm "{called}" would be known here, '
+            "which is no quorum"
+        )
+        hint = f"Have them leave it first: machinectl swarm leave {them}; or all the same: machinectl rm {them}"
+        found |= {name: MachineError(why, hint) for name in goes}
+    return found
 
 
 def through(

@@ -21,8 +21,10 @@ from machinectl.engine import swarm as swarm_api
 from machinectl.errors import MachineError
 from machinectl.fleet.model import Action, Difference, FleetHost, FleetId, Step
 from machinectl.hosts import joining
+from machinectl.hosts import swarm as managers
 from machinectl.hosts.access import Access, logged_in
 from machinectl.hosts.endpoint import endpoint
+from machinectl.hosts.roles import Roles
 from machinectl.machines.alone import alone
 from machinectl.machines.record import PROVISION, Machine, Phase
 from machinectl.machines.spec import MachineSpec
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
 
     from machinectl.cli.verbs import Session
     from machinectl.console import Console
-    from machinectl.hosts.roles import Roles
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
 
@@ -271,6 +272,44 @@ def test_what_is_another_files_by_the_time_of_the_answer_is_not_removed(store: S
     name, did, error, _ = found
     assert (name, did, store.names()) == ("web", Did.FAILED, ["web"])
     assert "is of this file no more" in str(error)
+
+
+def test_managers_are_forgotten_with_a_word_and_not_without_a_quorum(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(managers, "ELECTION", 0)
+    roles = {"m1": "manager", "m2": "manager", "m3": "manager", "w1": "worker"}
+    with engines(store, *roles):
+        list(Roles(roles).form(store, Quiet(), joining.Joining(Access(), "192.0.2.7")))
+        for name in roles:
+            with store.writing(name) as held:
+                held.machine.driver_state, held.machine.fleet = json.dumps({"URL": held.machine.url}), MANNER.path
+                held.write()
+
+        def prune(*names: str) -> tuple[dict[str, Did], Quiet, str]:
+            seen = Seen([Step(name, Action.REMOVE) for name in names], store_of(store), fleet=FleetId(MANNER.path))
+            console = Quiet()
+            found = list(apply(store, console, lambda: seen, replace(MANNER, prune=True, yes=True)))
+            return (
+                {each.name: each.did for each in found},
+                console,
+                " ".join(each.error.cause + each.error.hint for each in found if each.error),
+            )
+
+        did, console, why = prune("m2", "m3")
+        assert did == {"m2": Did.FAILED, "m3": Did.FAILED}
+        assert "no more than 1 of the 3 managers" in why
+        assert "machinectl swarm leave m2 m3" in why
+        did, console, why = prune("m3")
+        assert did == {"m3": Did.REMOVED}
+        assert '"m3" is a manager of the swarm "m1"' in console.warnings[0]
+        # A swarm that goes as a whole goes.
+        did, console, why = prune("m1", "m2", "w1")
+        assert did == dict.fromkeys(("m1", "m2", "w1"), Did.REMOVED), why
+
+
+def store_of(store: Store) -> dict[str, Machine]:
+    return {name: store.read(name) for name in store.names()}
 
 
 def ready(*names: str) -> dict[str, Machine]:

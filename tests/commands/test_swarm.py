@@ -5,19 +5,20 @@ from __future__ import annotations
 import io
 import json
 import subprocess
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.cli.front import answered
 from machinectl.contexts import Context, Contexts
-from machinectl.hosts import swarm
+from machinectl.hosts import swarm, swarm_contexts
 from machinectl.hosts.access import Access
 from machinectl.hosts.joining import Joining
 from machinectl.hosts.membership import keep
 from machinectl.hosts.roles import Roles
 from machinectl.machines.record import Machine
+from machinectl.machines.store import Store
 from machinectl.machines.swarm_node import node_of
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from machinectl.machines.store import Store
     from tests.support.dockerd import Dockerd
 
 ROLES = {"m1": "manager", "m2": "manager", "w1": "worker"}
@@ -162,6 +162,26 @@ def test_the_context_goes_with_the_last_manager_and_follows_without_anybody_bein
     succeeds(store, "rm", "-y", "m2")
     assert "m1-swarm" not in contexts.names()
     assert swarms["m2"].is_in
+
+
+def test_the_context_of_a_swarm_that_is_gone_meanwhile_does_not_come_back(
+    store: Store, swarms: Swarms, contexts: Contexts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = Contexts.writing
+
+    @contextmanager
+    def waiting(self: Contexts) -> Iterator[None]:
+        # Both managers leave, by another process, while this one waits to write.
+        for name in ("m1", "m2"):
+            with Store(store.root).writing(name) as held:
+                keep(held, None)
+        with really(self):
+            yield
+
+    monkeypatch.setattr(Contexts, "writing", waiting)
+    swarm_contexts.point(contexts, store, "cluster-m1", "m1")
+    assert contexts.names() == []
+    assert swarms["m1"].is_in
 
 
 def test_a_context_of_somebody_elses_stays(store: Store, swarms: Swarms, contexts: Contexts) -> None:

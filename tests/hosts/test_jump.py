@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.states import state_of
 from machinectl.machines.jump_hosts import typed
 from machinectl.machines.record import BrokenRecord, Machine, Phase
-from machinectl.machines.store import Store
+from machinectl.machines.store import Lock, Store
 from machinectl.ssh.endpoint import Jump, SSHEndpoint
 from machinectl.ssh.errors import HostKeyRefused, LoginRefused
 from machinectl.ssh.openssh import openssh_command, way
@@ -368,6 +369,20 @@ class TestOfTheRecord:
         rename(store, console, "gate", "door")
         assert [store.read(name).jump for name in ("door", "orion", "rigel")] == ["", "machine:door", ""]
         assert '"orion" goes through "door" now' in console.notes
+
+    def test_follows_also_where_it_came_to_be_while_the_rename_waited(self, store: Store) -> None:
+        registered(store, "orion", "gate")
+        console = Quiet()
+        with ExitStack() as at_work:
+            at_work.enter_context(Lock(store.lock_path("gate")))
+
+            def ends() -> None:
+                jumps(store, orion="gate")
+                at_work.close()
+
+            console.when("Waiting for another machinectl", ends)
+            rename(store, console, "gate", "door")
+        assert store.read("orion").jump == "machine:door"
 
     def test_keeps_its_machine_from_being_removed_unless_that_is_forced(self, store: Store) -> None:
         registered(store, "orion", "gate")

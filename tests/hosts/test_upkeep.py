@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.changes import ConfigMerged, LiveRestoreHeld, of_kind
 from machinectl.errors import CheckFailed, MachineError
+from machinectl.hosts import draining
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.setup import target_of
-from machinectl.hosts.upkeep import ready_to_restart, restarting
+from machinectl.hosts.upkeep import drained, ready_to_restart, restarting
 from machinectl.machines.record import Machine
 from machinectl.provision.facts import parse
 from machinectl.provision.target import Allowed
@@ -21,6 +22,8 @@ from tests.support.registered import added
 from tests.support.runner import RecordedHost
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from machinectl.machines.store import Store
 
 
@@ -153,3 +156,22 @@ def test_what_an_interrupted_run_left_is_put_back_first(store: Store, machine: M
     host.facts = host.facts.replace(b"\n@end", b"\n@transaction applying\n\n@end")
     assert ready(store, machine, host) == ["Putting back what an interrupted run left half done"]
     assert "recover" in host.jobs[0]
+
+
+def test_what_runs_on_a_node_is_looked_at_again_when_it_is_its_turn(
+    store: Store, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, target = RecordedHost("swarm-node"), target_of(machine, Identity())
+
+    @contextmanager
+    def waited(*_: object) -> Iterator[None]:
+        host.facts += b"\n@once job\n"
+        yield
+
+    monkeypatch.setattr(draining, "drained", waited)
+    with (
+        store.writing("orion") as held,
+        pytest.raises(CheckFailed, match="ends job for good"),
+        drained(held, Quiet(), host, target, parse(host.facts), Allowed()),
+    ):
+        pass
