@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 PRIVATE_DIRECTORY = 0o700
 PRIVATE_FILE = 0o600
 
+# Windows has neither O_NONBLOCK nor pipes among its files, and reads texts unless it is told not to.
+WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+# In bytes.
+PIECE = 1 << 16
 # In bytes. Keys, certificates and pins have some KB; a bundle of all public CAs has a quarter of this.
 LONGEST = 1 << 20
 # What flock answers where a file system knows no locks (NFS without its lock daemon).
@@ -53,18 +57,27 @@ def read_file(path: str, longest: int = LONGEST) -> bytes:
 
     Raises OSError, also for what is no regular file, and for one that has more than `longest` bytes.
     """
-    with open(path, "rb", opener=without_waiting) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    # Without a file object: thousands of records are read, and its buffer costs more than they do.
+    descriptor = without_waiting(path, os.O_RDONLY)
+    try:
+        found = os.fstat(descriptor)
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "Not a regular file", path)
-        data = file.read(longest + 1)
+        data = piece = os.read(descriptor, min(found.st_size, longest) + 1)
+        while piece and len(data) <= longest:
+            piece = os.read(descriptor, PIECE)
+            data += piece
+    finally:
+        os.close(descriptor)
     if len(data) > longest:
         raise OSError(errno.EFBIG, f"It has more than {longest >> 20} MB", path)
     return data
 
 
 def without_waiting(path: str, flags: int) -> int:
-    # Windows has neither the flag nor pipes among its files.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    return os.open(path, flags | WITHOUT_WAITING)
 
 
 def replace_file(path: str, data: bytes) -> None:

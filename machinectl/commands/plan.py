@@ -17,6 +17,7 @@ from machinectl.fleet.model import FleetId, Plan, Step
 from machinectl.fleet.plan import plan as compared
 from machinectl.fleet.reading import called, read_fleet
 from machinectl.machines.chosen import both_chosen
+from machinectl.machines.records import Readable, Records
 from machinectl.machines.selectors import parse_selector
 from machinectl.masking import without_secret
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.console import Console
+    from machinectl.fleet.model import FleetHost
     from machinectl.fleet.plan import HasCertificates
     from machinectl.hosts.access import Access
     from machinectl.hosts.removal import Purge
@@ -39,8 +41,8 @@ class Planned:
 
     `differing` is what would be done on the hosts that were looked at, by their machines: also what was changed there
     by hand. `failed` is why records of machines cannot be read, or hosts could not be looked at, `seconds` how long
-    looking took; `unreadable` are all hosts of the file with such a record, whether chosen or not. `hidden` holds the
-    values that must not be shown.
+    looking took. `hosts` are all those of the file, whether chosen or not, and `records` what the store has. `hidden`
+    holds the values that must not be shown.
     """
 
     plan: Plan
@@ -50,8 +52,14 @@ class Planned:
     differing: Mapping[str, Sequence[Outcome]] = field(default_factory=dict)
     failed: Mapping[str, MachineError] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
-    unreadable: frozenset[str] = frozenset()
+    hosts: Sequence[FleetHost] = ()
+    records: Mapping[str, Machine | MachineError] = field(default_factory=dict, repr=False)
     hidden: Hidden = field(default_factory=Hidden)
+
+    @property
+    def unreadable(self) -> frozenset[str]:
+        """All hosts of the file whose records cannot be read, whether chosen or not."""
+        return frozenset(host.name for host in self.hosts if isinstance(self.records.get(host.name), MachineError))
 
 
 def plan(
@@ -67,19 +75,24 @@ def plan(
     `command` is what was typed before what chooses, for hints; `text` what the file holds, if that was read already.
     Nobody is asked but the file and the records. Raises MachineError: WrongFile with all that is wrong in the file.
     """
-    records = store.read_all()
+    records = Records(store)
     fleet = read_fleet(path, records, os.environ, text)
-    whole = compared(fleet, records, certificates(), called(path))
-    machines = {name: found for name, found in records.items() if not isinstance(found, MachineError)}
-    wanted = chosen(whole, machines, names, selector, called(path), command)
-    steps = tuple(step for step in whole.steps if step.name in wanted)
+    found: Plan | None = None
+    if names and selector is None:
+        found = compared(fleet, records, certificates(), called(path), set(names))
+    if found is None or {step.name for step in found.steps} != set(names):
+        # Of a name that is none, the others tell what was meant.
+        whole = compared(fleet, records, certificates(), called(path))
+        wanted = chosen(whole, Readable(records), names, selector, called(path), command)
+        found = Plan(tuple(step for step in whole.steps if step.name in wanted))
     return Planned(
-        Plan(steps),
+        found,
         fleet.id,
-        machines,
+        Readable(records),
         fleet.advice,
-        failed={step.name: step.error for step in steps if step.error},
-        unreadable=frozenset(step.name for step in whole.steps if step.error),
+        failed={step.name: step.error for step in found.steps if step.error},
+        hosts=fleet.hosts,
+        records=records,
         hidden=fleet.hidden,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,18 +18,17 @@ from machinectl.fleet.model import Action, Difference, Plan, Step
 from machinectl.machines.engine_options import DECLARED
 from machinectl.machines.jump_hosts import loops, machine_of
 from machinectl.machines.jump_hosts import shown as shown_loop
-from machinectl.machines.record import PROVISION, Phase
+from machinectl.machines.record import PROVISION, Machine, Phase
 from machinectl.machines.swarm_node import node_of
 from machinectl.masking import HIDDEN, without_secret_of, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from machinectl.driver import Option, OptionValue
+    from machinectl.driver import Driver, Option, OptionValue
     from machinectl.fleet.hidden import Hidden
     from machinectl.fleet.model import Fleet, FleetHost
     from machinectl.machines.engine_options import Declared
-    from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles, MachineSpec
 
     # Whether a machine (None: it is yet to be made) has the certificates that files hold. Raises MachineError where
@@ -54,51 +54,84 @@ def plan(
     records: Mapping[str, Machine | MachineError],
     has_certificates: HasCertificates,
     called: str = "",
+    only: Collection[str] | None = None,
 ) -> Plan:
-    """What is to be done with each host of the file and each machine that came from it.
+    """What is to be done with each host of the file and each machine that came from it, or with `only` some of them.
 
-    `records` is what the store has under each of its names: a machine, or why its record cannot be read. Steps are in
-    the file's order, but jump hosts before those that are behind them; at the end come the machines to be removed,
-    those that are behind others first. `called` is the file as the user called it. Raises WrongFile with all that the
-    machines which there are exclude.
+    `records` is what the store has under each of its names: a machine, or why its record cannot be read; it is asked
+    for those alone that are needed. Steps are in the file's order, but jump hosts before those that are behind them; at
+    the end come the machines to be removed, those that are behind others first. `called` is the file as the user called
+    it. Raises WrongFile with all that the machines which there are exclude.
     """
     by_lower = {name.lower(): name for name in records}
-    taken = set_up_as(fleet, records)
+    taken = functools.cache(lambda: set_up_as(fleet, records))
+    hosts = fleet.hosts if only is None else [host for host in fleet.hosts if host.name in only]
     steps: dict[str, Step] = {}
     faults = Faults(called or fleet.id.text, fleet.hidden)
-    for host in fleet.hosts:
+    for host in hosts:
         try:
             machine = usable(host, records, by_lower)
             if isinstance(machine, MachineError):
                 steps[host.name] = Step(host.name, Action.FAIL, host, error=machine)
                 continue
             if machine is None:
-                check_not_taken(host, taken)
+                check_not_taken(host, taken())
             steps[host.name] = step(fleet, host, machine, has_certificates)
         except MachineError as exc:
             faults.add(host.place, exc.cause, exc.hint)
-    note_loops(fleet, records, faults)
-    faults.tell()
-    gone = {name: machine for name, machine in read(records).items() if fleet.id.owns(machine.fleet)}
-    removed = in_order({name: machine_of(machine.jump) for name, machine in gone.items() if name not in steps})
-    order = in_order({host.name: machine_of(host.spec.jump) for host in fleet.hosts})
-    return Plan((*(steps[name] for name in order), *(Step(name, Action.REMOVE) for name in reversed(removed))))
-
-
-def note_loops(fleet: Fleet, records: Mapping[str, Machine | MachineError], faults: Faults) -> None:
-    """Report loops of jump hosts between hosts of the file and machines that are not in it."""
     jumps = {host.name: machine_of(host.spec.jump) for host in fleet.hosts}
-    others = {name: machine_of(machine.jump) for name, machine in read(records).items() if name not in jumps}
-    places = {host.name: host.place for host in fleet.hosts}
-    for loop in loops({**jumps, **others}):
+    note_loops(hosts, jumps, records, faults)
+    faults.tell()
+    others = [name for name in (records if only is None else only) if name not in jumps]
+    gone = {name: machine for name, machine in read(records, others).items() if fleet.id.owns(machine.fleet)}
+    removed = in_order({name: machine_of(machine.jump) for name, machine in gone.items()})
+    return Plan(
+        (
+            *(steps[name] for name in in_order(jumps) if name in steps),
+            *(Step(name, Action.REMOVE) for name in reversed(removed)),
+        )
+    )
+
+
+def note_loops(
+    hosts: Sequence[FleetHost],
+    jumps: Mapping[str, str],
+    records: Mapping[str, Machine | MachineError],
+    faults: Faults,
+) -> None:
+    """Report loops of jump hosts between hosts of the file and machines that are not in it.
+
+    `jumps` has the jump host of every host of the file.
+    """
+    places = {host.name: host.place for host in hosts}
+    others = ways_beyond(places, jumps, records)
+    for loop in loops({**jumps, **others}) if others else ():
+        first = next((name for name in loop if name in places), "")
         other = next((name for name in loop if name in others), "")
-        if loop[0] in places and other:
-            faults.add(places[loop[0]], shown_loop(loop), f"Break the loop: machinectl set --ssh-jump none {other}")
+        if first and other:
+            faults.add(places[first], shown_loop(loop), f"Break the loop: machinectl set --ssh-jump none {other}")
 
 
-def read(records: Mapping[str, Machine | MachineError]) -> dict[str, Machine]:
-    """The machines among what the store has."""
-    return {name: found for name, found in records.items() if not isinstance(found, MachineError)}
+def ways_beyond(
+    names: Iterable[str], jumps: Mapping[str, str], records: Mapping[str, Machine | MachineError]
+) -> dict[str, str]:
+    """Return the machines that are not in the file and that hosts are reached through, each with its jump host."""
+    others: dict[str, str] = {}
+    passed: set[str] = set()
+    for name in names:
+        at = jumps[name]
+        while at and at not in passed:
+            passed.add(at)
+            if at not in jumps:
+                machine = records.get(at)
+                others[at] = machine_of(machine.jump) if isinstance(machine, Machine) else ""
+            at = jumps[at] if at in jumps else others[at]
+    return others
+
+
+def read(records: Mapping[str, Machine | MachineError], names: Iterable[str]) -> dict[str, Machine]:
+    """The machines among what the store has under some names."""
+    return {name: found for name in names if isinstance(found := records.get(name), Machine)}
 
 
 def usable(
@@ -129,7 +162,8 @@ def usable(
 def set_up_as(fleet: Fleet, records: Mapping[str, Machine | MachineError]) -> dict[object, str]:
     """The machines that the file does not name and whose hosts were set up, by what their drivers know those by."""
     named = {host.name for host in fleet.hosts}
-    others = {name: machine for name, machine in read(records).items() if name not in named and machine.changes}
+    unnamed = [name for name in records if name not in named]
+    others = {name: machine for name, machine in read(records, unnamed).items() if machine.has_changes}
     return {known_by(machine.spec): name for name, machine in others.items() if is_installed(machine.driver)}
 
 
@@ -145,7 +179,7 @@ def check_not_taken(host: FleetHost, taken: Mapping[object, str]) -> None:
 
 def known_by(spec: MachineSpec) -> object:
     """What tells a spec's host from others, as its driver knows it; where it knows of nothing, none is like another."""
-    options = [option for option in load(spec.driver).options() if option.identity]
+    options = [option for option in options_of(spec.driver) if option.identity]
     values = [spec.options.get(option.name, option.default) for option in options]
     return (spec.driver, *(str(normal(value)) for value in values)) if any(values) else object()
 
@@ -181,7 +215,7 @@ def check_keeps_its_own(host: FleetHost, machine: Machine) -> None:
 
     The machine alone would be given them, and reach its engine no more. Raises MachineError.
     """
-    if host.spec.provision and (machine.changes or has_ssh(machine)):
+    if host.spec.provision and (machine.has_changes or has_ssh(machine)):
         raise MachineError(
             f"{host.name} is set up here, and has certificates of its own",
             "Leave the tls-… options and no-tls out, or the host as it is: no-provision: true",
@@ -211,7 +245,7 @@ def differences(host: FleetHost, machine: Machine, has_certificates: HasCertific
         yield Difference("driver", machine.driver, spec.driver)
         return
     set_up = spec.provision and not machine.provision and has_ssh(machine)
-    engine_is_ours = bool(machine.changes) or set_up
+    engine_is_ours = machine.has_changes or set_up
     yield from of_driver(host, machine)
     if machine.url and (tls := speaks_tls(host, machine)) != machine.tls:
         yield switched("no-tls", old=not machine.tls, new=not tls)
@@ -271,8 +305,8 @@ def text(value: OptionValue) -> str:
 
 def of_driver(host: FleetHost, machine: Machine) -> Iterator[Difference]:
     """What the driver is told otherwise; what is not on record was not told."""
-    known = machine.spec.options
-    for option in load(host.spec.driver).options():
+    known = machine.driver_options
+    for option in options_of(host.spec.driver):
         if option.secret:
             continue
         old, new = known.get(option.name, option.default), host.spec.options.get(option.name, option.default)
@@ -280,6 +314,16 @@ def of_driver(host: FleetHost, machine: Machine) -> Iterator[Difference]:
             old, new = where(machine.url, None), where(str(new), host.spec.tls)
         if not (same(old, new) or (option.path and one_file(old, new))):
             yield Difference(option.name, shown(option, old), shown(option, new))
+
+
+def options_of(driver: str) -> Sequence[Option]:
+    """Return a driver's options, made once for all its hosts."""
+    return made_options(load(driver))  # type: ignore[arg-type] # an object like any other: hashed by what it is
+
+
+@functools.lru_cache(maxsize=16)
+def made_options(driver: Driver) -> Sequence[Option]:
+    return tuple(driver.options())
 
 
 def shown(option: Option, value: OptionValue) -> str:
@@ -311,6 +355,8 @@ def same(old: OptionValue, new: OptionValue) -> bool:
 
 def speaks_tls(host: FleetHost, machine: Machine) -> bool:
     """Whether a machine's engine shall be spoken to over TLS: as asked for, else as it is, or as its URL says."""
+    if machine.tls and host.spec.tls is None and URL not in host.spec.options and machine.url.startswith("tcp://"):
+        return True
     at = where(str(host.spec.options.get(URL, machine.url)), host.spec.tls)
     if not at.startswith("tcp://"):
         return False
@@ -337,6 +383,8 @@ def label(labels: Mapping[str, str], key: str) -> str:
 
 def of_engine(host: FleetHost, machine: Machine, *, engine_is_ours: bool) -> Iterator[Difference]:
     """What is asked of the engine otherwise; of lists only what goes and what comes."""
+    if machine.asks_for(host.spec.engine):
+        return
     asked, wanted = machine.engine, host.spec.engine
     for option in DECLARED:
         old, new = getattr(asked, option.key), getattr(wanted, option.key)

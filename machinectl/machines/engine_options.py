@@ -6,6 +6,7 @@ machine's record, and a line of documentation.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 import shlex
@@ -82,6 +83,11 @@ class EngineOptions:
 
     def dump(self) -> dict[str, Any]:
         """The options that were given, as a record holds them."""
+        return dict(self.recorded)
+
+    @functools.cached_property
+    def recorded(self) -> Mapping[str, Any]:
+        """The same, not to be changed."""
         given = {option.key: getattr(self, option.key) for option in DECLARED}
         texts = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items() if value}
         return {**texts, **self.others}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from machinectl.changes import Change
+    from machinectl.driver import OptionValue
     from machinectl.machines.engine_options import EngineOptions
     from machinectl.machines.spec import MachineSpec
 
@@ -23,6 +24,7 @@ PROVISION = "provision"
 
 # RFC 1035 2.3.4: a host name has at most 253 characters; a file name at most 255 bytes.
 LONGEST_NAME = 253
+DIGITS = frozenset("0123456789")
 NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
 
 
@@ -115,6 +117,15 @@ class Machine:
     def engine(self, options: EngineOptions) -> None:
         self._engine = options.dump()
 
+    def asks_for(self, options: EngineOptions) -> bool:
+        """Whether the record asks for these options of the engine and no others."""
+        return self._engine == options.recorded
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether anything was done on the machine's host."""
+        return bool(self._changes)
+
     @property
     def changes(self) -> tuple[Change, ...]:
         """What was done on the machine's host, in its order."""
@@ -129,13 +140,24 @@ class Machine:
         self._changes = [change.dump() for change in changes]
 
     @property
+    def driver_options(self) -> dict[str, OptionValue]:
+        """The driver's options as a spec has them."""
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in self.options.items()}
+
+    @property
     def spec(self) -> MachineSpec:
         """What the machine shall be."""
         from machinectl.machines.spec import MachineSpec
 
-        options = {name: tuple(value) if isinstance(value, list) else value for name, value in self.options.items()}
         return MachineSpec(
-            self.driver, options, self.tls, self.labels, self.engine, self.provision, self.context, self.jump
+            self.driver,
+            self.driver_options,
+            self.tls,
+            self.labels,
+            self.engine,
+            self.provision,
+            self.context,
+            self.jump,
         )
 
     @spec.setter
@@ -210,6 +232,7 @@ OPTIONAL: Mapping[str, type] = {
     "origin": dict,
     "swarm": dict,
 }
+KINDS = tuple({**REQUIRED, **OPTIONAL}.items())
 
 
 def parse(name: str, text: bytes, directory: str = "", is_machine: Callable[[str], bool] = lambda _: False) -> Machine:
@@ -234,10 +257,11 @@ def parse(name: str, text: bytes, directory: str = "", is_machine: Callable[[str
             f'Machine "{name}" was written by a newer machinectl (schema {schema}; this one knows {SCHEMA})',
             "Upgrade machinectl: pip install --upgrade machinectl",
         )
-    for key, kind in {**REQUIRED, **OPTIONAL}.items():
-        if key in data and not isinstance(data[key], kind):
-            raise broken(name, f'has a "{key}" that is not a {kind.__name__}')
-        if key in REQUIRED and key not in data:
+    for key, kind in KINDS:
+        if key in data:
+            if not isinstance(data[key], kind):
+                raise broken(name, f'has a "{key}" that is not a {kind.__name__}')
+        elif key in REQUIRED:
             raise broken(name, f'has no "{key}"')
     for key in ("driver", "url"):
         # No machinectl has written such a one: whoever did means a terminal, or who reads line by line.
@@ -299,10 +323,13 @@ def is_name(name: str) -> bool:
 
 def natural(name: str) -> list[tuple[str, int]]:
     """A sort key that puts m2 before m10: pairs of text and the number after it."""
+    start = name.rstrip("0123456789")
+    if DIGITS.isdisjoint(start):
+        return [(start, int(name[len(start) :] or -1))]
     parts: list[tuple[str, int]] = []
     text = digits = ""
     for character in name:
-        if character in "0123456789":
+        if character in DIGITS:
             digits += character
             continue
         if digits:

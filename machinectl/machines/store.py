@@ -223,19 +223,6 @@ class Store:
             raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -ld {quoted(path)}") from exc
         return record.parse(name, text, self.directory(name), self.exists)
 
-    def read_all(self) -> dict[str, record.Machine | MachineError]:
-        """Every machine by its name, or why its record cannot be read."""
-        found: dict[str, record.Machine | MachineError] = {}
-        for name in self.names():
-            try:
-                found[name] = self.read(name)
-            except NoSuchMachine:
-                # It went meanwhile.
-                continue
-            except MachineError as exc:
-                found[name] = exc
-        return found
-
     def read_ready(self, name: str) -> record.Machine:
         """The record of a machine that can be used. Raises MachineError for one that is half made, too."""
         return self.ready(self.read(name))

@@ -20,6 +20,7 @@ from machinectl.fleet.reading import read_fleet
 from machinectl.hosts.access import Access
 from machinectl.hosts.setup import Outcome, Setup
 from machinectl.machines.record import Machine, Phase
+from tests.support.opened import opened
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
@@ -142,6 +143,39 @@ def test_those_that_are_named_or_selected_are_shown_alone(store: Store) -> None:
             plan(store, "", names, selector)
     with pytest.raises(UsageError, match="exclude each other"):
         plan(store, "", ["nas"], "role=store")
+
+
+def test_of_the_records_those_alone_are_read_that_a_named_host_needs(store: Store, file: Path) -> None:
+    applied(store, "orionbox", "rigel", "nas")
+    for name, jump in (("gate", "machine:inner"), ("inner", ""), ("other", "")):
+        machine = Machine(name, "none", url="unix:///x.sock")
+        machine.jump = jump
+        added(store, machine)
+    file.write_text(f"{FLEET}  new: {{driver: generic, generic-ip-address: 192.168.0.31, ssh-jump: gate}}\n")
+    for name, read in (
+        ("rigel", ["rigel"]),
+        ("other", ["other", "gate", "inner", "orionbox", "rigel", "nas"]),
+        # Its host may be that of a machine which the file does not name.
+        ("new", ["gate", "inner", "other"]),
+    ):
+        with opened(store.machines) as files:
+            if name == "other":
+                with pytest.raises(MachineError, match='no host "other"'):
+                    plan(store, "", [name], None)
+            else:
+                plan(store, "", [name], None)
+        assert sorted(files) == sorted(f"{each}/machine.json" for each in read)
+
+
+def test_a_loop_that_leads_out_of_the_file_is_found_from_a_named_host_too(store: Store, file: Path) -> None:
+    machine = Machine("gate", "generic", url="tcp://192.168.0.9:2376")
+    machine.jump = "machine:rigel"
+    added(store, machine)
+    file.write_text(FLEET.replace("groups: [web]}\n  nas", "groups: [web], ssh-jump: gate}\n  nas"))
+    for names in ((), ("rigel",)):
+        with pytest.raises(WrongFile, match=r"fleet\.yaml:6:3: jump hosts form a loop: rigel -> gate -> rigel"):
+            plan(store, "", names, None)
+    assert [step.name for step in plan(store, "", ["orionbox"], None).plan.steps] == ["orionbox"]
 
 
 def test_a_group_in_the_place_of_a_host_is_told_with_what_selects_its_hosts(store: Store, file: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import stat
 import subprocess
 import threading
@@ -18,8 +19,10 @@ from machinectl.atomic import StoreError, replace_file
 from machinectl.errors import MachineError
 from machinectl.machines import record
 from machinectl.machines.record import SCHEMA, BrokenRecord, Machine, Phase
+from machinectl.machines.records import Readable, Records
 from machinectl.machines.spec import MachineSpec
 from machinectl.machines.store import Lock, NoSuchMachine, Store, default_root
+from tests.support.opened import opened
 from tests.support.real import need
 from tests.support.registered import added
 
@@ -426,11 +429,21 @@ def test_what_is_not_held_any_more_cannot_be_written(store: Store) -> None:
     assert store.read("orionbox").url == "tcp://192.168.0.29:2376"
 
 
-def test_all_machines_are_read_at_once_and_those_that_cannot_be_say_why(store: Store) -> None:
+def test_records_are_read_when_they_are_asked_for_and_those_that_cannot_be_say_why(store: Store) -> None:
     made(store)
     put(store, "broken", b"{}")
-    found = store.read_all()
-    assert list(found) == ["broken", "orionbox"]
-    assert isinstance(found["broken"], BrokenRecord)
-    assert isinstance(found["orionbox"], Machine)
-    assert Store("/nonexistent").read_all() == {}
+    put(store, "gone", b"{}")
+    found = Records(store)
+    shutil.rmtree(store.directory("gone"))
+    with opened(store.machines) as files:
+        assert list(found) == ["broken", "gone", "orionbox"]
+        assert files == []
+        assert isinstance(found["broken"], BrokenRecord)
+        assert isinstance(found["orionbox"], Machine)
+        assert found["broken"] is found["broken"]
+    assert files == ["broken/machine.json", "orionbox/machine.json"]
+    assert found.get("gone") is None
+    assert found.get("other") is None
+    assert list(Readable(found)) == ["orionbox"]
+    assert Readable(found).get("broken") is None
+    assert not Records(Store("/nonexistent"))

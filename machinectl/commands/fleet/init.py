@@ -12,6 +12,7 @@ from machinectl.errors import MachineError
 from machinectl.fleet.keys import FLEET_NAME, LONGEST_FLEET_NAME
 from machinectl.fleet.records import described
 from machinectl.fleet.writing import Draft, left_out, settled
+from machinectl.machines.records import Readable, Records
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -99,7 +100,7 @@ def fleet_init(store: Store, console: Console, names: Sequence[str], directory: 
 
 def fleets_of(store: Store) -> dict[str, str]:
     """Return the fleet that each machine is of, as its record has it, as far as it can be read."""
-    return {name: found.fleet for name, found in store.read_all().items() if not isinstance(found, MachineError)}
+    return {name: found.fleet for name, found in Readable(Records(store)).items()}
 
 
 def is_name(fleet: str) -> bool:
