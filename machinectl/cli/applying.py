@@ -41,8 +41,12 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         files: FleetFile = None,
         parallel: Parallel = 10,
         batch: Annotated[
-            int, typer.Option(min=1, metavar="N", help="How many engines in use may restart at once.")
-        ] = 1,
+            str,
+            typer.Option(
+                metavar="N",
+                help="How many engines in use may restart at once: 2, 25%, or 1,5,20 (the last repeats).",
+            ),
+        ] = "1",
         max_failures: Annotated[
             int, typer.Option(min=0, metavar="N", help="How many of them may fail before no more are restarted.")
         ] = 0,
@@ -77,6 +81,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         from machinectl.commands.plan import plan
         from machinectl.fleet.reading import DEFAULT_FILE, STDIN
         from machinectl.hosts.removal import Purge
+        from machinectl.hosts.turns import Batches
         from machinectl.machines.spec import CertificateFiles
         from machinectl.provision.target import Allowed
 
@@ -105,7 +110,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             authority(here),
             CertificateFiles("", here.tls.ca, here.tls.certificate, here.tls.key),
             parallel=parallel,
-            batch=batch,
+            batch=Batches(batch),
             max_failures=max_failures,
             refresh=refresh,
             prune=prune,

@@ -19,7 +19,7 @@ from machinectl.fleet.model import Action, FleetId
 from machinectl.fleet.plan import differences
 from machinectl.fleet.reading import DEFAULT_FILE
 from machinectl.hosts.each import LIMIT, at_once, at_work_on
-from machinectl.hosts.turns import Rolling
+from machinectl.hosts.turns import ONE_BY_ONE, Rolling
 from machinectl.machines.alone import alone
 from machinectl.machines.behind import keep_jump_hosts
 from machinectl.machines.chosen import waiting
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.removal import Purge
     from machinectl.hosts.roles import Roles
     from machinectl.hosts.setup import Setup
-    from machinectl.hosts.turns import Turns
+    from machinectl.hosts.turns import Batches, Turns
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
     from machinectl.machines.store import Held, Store
@@ -98,7 +98,7 @@ class Manner:
     authority: Pair | None = None
     spare: CertificateFiles = NO_CERTIFICATES
     parallel: int = LIMIT
-    batch: int = 1
+    batch: Batches = ONE_BY_ONE
     max_failures: int = 0
     refresh: bool = False
     prune: bool = False
@@ -301,7 +301,8 @@ class Run:
         names = [*to_become, *changed_by_hand]
         self.rolled = {*filter(self.may_restart, to_become), *changed_by_hand}
         after = {name: [machine_of(self.host(name).spec.jump)] for name in names}
-        turns = Rolling(names, after, self.rolled, self.manner.batch, self.manner.max_failures)
+        sizes = self.manner.batch.of(len(self.rolled))
+        turns = Rolling(names, after, self.rolled, sizes, self.manner.max_failures)
         become = chain(self.at_once(console, names, self.become, turns), not_begun(turns, REACHED_THROUGH))
         yield from self.in_their_roles(console, become)
         # Whoever is behind another one goes before it: what is undone there goes through that.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Protocol
 
+from machinectl.errors import UsageError
 from machinectl.machines.record import natural
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+# More machines than there are.
+MOST = 10**9
 
 
 class Turns(Protocol):
@@ -18,6 +23,38 @@ class Turns(Protocol):
 
     # One has ended, as it should or not.
     def ended(self, name: str, *, failed: bool) -> None: ...
+
+
+class Batches:
+    """The sizes of batches, as --batch has them: 2, 25% of all, or 1,5,20, of which the last one repeats."""
+
+    def __init__(self, text: str) -> None:
+        """Raises UsageError if it holds anything but numbers and shares."""
+        self._sizes = [size.strip() for size in text.split(",")]
+        for size in self._sizes:
+            number = size.removesuffix("%")
+            if not (number.isascii() and number.isdigit() and 0 < int(number) <= (100 if size != number else MOST)):
+                raise UsageError(
+                    f"--batch {text!r}: {size!r} is neither a number nor a share of the engines",
+                    "For example: --batch 2, --batch 25%, or first one, then five, then 20 each: --batch 1,5,20",
+                )
+
+    def of(self, count: int) -> list[int]:
+        """Return the sizes in which `count` are divided; a share is rounded down, to one at least."""
+        return [max(1, count * int(size[:-1]) // 100) if size.endswith("%") else int(size) for size in self._sizes]
+
+
+ONE_BY_ONE = Batches("1")
+
+
+def in_batches(names: Sequence[str], sizes: Sequence[int]) -> Iterator[list[str]]:
+    """Divide names into batches of these sizes; the last one repeats."""
+    start = 0
+    for size in chain(sizes, repeat(sizes[-1])):
+        if start >= len(names):
+            return
+        yield list(names[start : start + size])
+        start += size
 
 
 class InOrder:
@@ -37,8 +74,9 @@ class Rolling:
     """Machines of which some go before others, and engines in use that must not all be down at once.
 
     `after` says of a name who is done before it: a jump host before those that are behind it. Those that are `rolled`
-    go in batches of so many: a batch begins when all of the one before have ended, and none begins any more when more
-    than `max_failures` of the rolled have failed. The others wait for no batch.
+    go in batches of that size, or of those sizes one after the other, of which the last one repeats. A batch begins
+    when all of the one before have ended, and none begins any more when more than `max_failures` of the rolled have
+    failed. The others wait for no batch.
 
     `barred` is who does not begin because of another that failed, and that one; `stopped` who stays as it was because
     the roll was ended. Those that were left by ^C are in neither.
@@ -49,7 +87,7 @@ class Rolling:
         names: Iterable[str],
         after: Mapping[str, Collection[str]] | None = None,
         rolled: Collection[str] = (),
-        batch: int = 1,
+        batch: int | Sequence[int] = 1,
         max_failures: int = 0,
     ) -> None:
         everybody = set(names)
@@ -58,7 +96,7 @@ class Rolling:
         self._waiting = dict.fromkeys(sorted(everybody, key=lambda name: (self._depth(name), natural(name), name)))
         # In the order in which they wait, so that a batch never waits for one that comes after it.
         in_turn = [name for name in self._waiting if name in rolled]
-        self._batches = [in_turn[start : start + batch] for start in range(0, len(in_turn), batch)]
+        self._batches = list(in_batches(in_turn, [batch] if isinstance(batch, int) else batch))
         self._rolled = frozenset(in_turn)
         self._failures_left = max_failures
         self._at_work: set[str] = set()

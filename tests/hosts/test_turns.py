@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.each import at_once
-from machinectl.hosts.turns import Rolling
+from machinectl.hosts.turns import Batches, Rolling, in_batches
 from tests.support.quiet import Quiet
 
 if TYPE_CHECKING:
@@ -158,3 +159,30 @@ def test_work_at_once_is_done_in_these_turns() -> None:
     assert (began, turns.stopped) == (["a", "b"], ["c"])
     assert results["a"] is None
     assert "down" in str(results["b"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "batches"),
+    [
+        ("2", ["ab", "cd", "ef", "gh", "i"]),
+        ("1,3", ["a", "bcd", "efg", "hi"]),
+        ("1,50%", ["a", "bcde", "fghi"]),
+        ("5%", list("abcdefghi")),
+        ("1, 20", ["a", "bcdefghi"]),
+    ],
+)
+def test_batches_have_the_sizes_that_were_asked_for_and_the_last_one_repeats(typed: str, batches: list[str]) -> None:
+    names = list("abcdefghi")
+    assert ["".join(batch) for batch in in_batches(names, Batches(typed).of(len(names)))] == batches
+    turns = Rolling(names, rolled=names, batch=Batches(typed).of(len(names)))
+    for batch in batches:
+        begun = "".join(taken(turns))
+        assert begun == batch
+        for name in begun:
+            turns.ended(name, failed=False)
+
+
+@pytest.mark.parametrize("typed", ["", "0", "-1", "1,,2", "101%", "0%", "half", "1.5", "²"])
+def test_what_is_no_size_of_a_batch_is_refused(typed: str) -> None:
+    with pytest.raises(UsageError, match="--batch"):
+        Batches(typed)

@@ -842,7 +842,7 @@ __machinectl_table() {
                 '-f=FILE	The fleet'\''s file (else ./fleet.yaml); - is stdin.'
                 '--file=FILE	The fleet'\''s file (else ./fleet.yaml); - is stdin.'
                 '--parallel=TEXT	How many hosts are worked on at once.'
-                '--batch=TEXT	How many engines in use may restart at once.'
+                '--batch=TEXT	How many engines in use may restart at once: 2, 25%, or 1,5,20 (the last repeats).'
                 '--max-failures=TEXT	How many of them may fail before no more are restarted.'
                 '--refresh	Look at the hosts, too, and mend what was changed there by hand.'
                 '--prune	Remove machines that came from the file and are in it no more.'
