@@ -76,8 +76,18 @@ def docker(store: Store, flags: Flags, words: Sequence[str], program: str) -> in
     return everywhere(store, Terminal(program), words, flags, program)
 
 
-def ls(store: Store, _flags: Flags, _names: Sequence[str], _program: str) -> None:
-    write_out("".join(f"{name}\n" for name in store.names()))
+def ls(store: Store, flags: Flags, _names: Sequence[str], program: str) -> None:
+    names = store.names()
+    if "selector" in flags:
+        from machinectl.cli.terminal import Terminal
+        from machinectl.machines.chosen import selected
+
+        names = selected(store, Terminal(program), [], flags["selector"])
+    print_names(names)
+
+
+def print_names(names: Iterable[str]) -> None:
+    write_out("".join(f"{name}\n" for name in names))
 
 
 def status(store: Store, _flags: Flags, names: Sequence[str], program: str) -> None:

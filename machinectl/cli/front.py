@@ -183,7 +183,7 @@ VERBS: dict[str, tuple[frozenset[str], int, Answer]] = {
     "active": (frozenset(), 0, answers.active),
     "url": (frozenset(), 1, answers.url),
     "ip": (frozenset(), sys.maxsize, answers.ip),
-    "ls": (frozenset({"quiet"}), 0, answers.ls),
+    "ls": (frozenset({"quiet", "selector"}), 0, answers.ls),
     "status": (frozenset(), 1, answers.status),
     "inspect": (frozenset(), 1, answers.inspect),
     "certs ls": (frozenset(), sys.maxsize, answers.certs_ls),

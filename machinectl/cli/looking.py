@@ -212,6 +212,10 @@ def add_listing(app: typer.Typer, name: str) -> None:
         if removed:
             print_removed(here.store, only=only, quiet=quiet, as_json=as_json)
             return
+        if quiet and selector is not None and only is not None and not (filters or as_json):
+            # Their records were read for their labels, and are not read again for their names.
+            answers.print_names(only)
+            return
         print_machines(
             here.store,
             quiet=quiet,

@@ -66,6 +66,9 @@ COMMANDS = [
 ]
 # What is left to no Typer, and may load what it takes.
 PLAIN = [
+    ("ls", "-q", "-l", "role"),
+    ("ls", "--quiet", "--selector", "role in (web)"),
+    ("ls", "-ql", "="),
     ("status", "plain"),
     ("status", "ghost"),
     ("status",),

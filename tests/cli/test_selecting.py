@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.cli import app, front
 from machinectl.cli.go_flags import VERBS, flags_of
 from machinectl.machines.record import Machine
+from tests.support.opened import opened
 from tests.support.program import machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from machinectl.machines.store import Store
 
 LABELS = {"orionbox": {"role": "web"}, "rigel": {"role": "web", "spare": ""}, "vega": {"role": "db"}, "plain": {}}
@@ -52,6 +56,18 @@ def test_those_with_such_labels_are_listed(fleet: Store, selector: str, names: l
     assert machinectl("ls", "-q", "-l", selector, store=fleet.root).stdout.split() == names
     listed = machinectl("ls", "--json", f"--selector={selector}", "-t", "0", store=fleet.root).stdout
     assert [row["Name"] for row in json.loads(listed)] == names
+
+
+@pytest.mark.parametrize("way", [front, app])
+def test_for_their_names_records_are_read_once(
+    fleet: Store, way: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", fleet.root)
+    words = ["ls", "-q", "-l", "role=web"]
+    with opened(fleet.machines) as files:
+        assert (front.answered(words) if way is front else app.run(words)) == 0
+    assert capsys.readouterr().out == "orionbox\nrigel\n"
+    assert files == [f"{name}/machine.json" for name in fleet.names()]
 
 
 def test_filters_and_a_selector_must_both_let_a_machine_through(fleet: Store) -> None:
