@@ -82,10 +82,11 @@ def check_identities(hosts: Sequence[Said], faults: Faults) -> None:
             continue
         first = seen.setdefault((each.driver.name, *map(normal, values)), each)
         if first is not each:
+            place = each.place(next(iter(options)))
             faults.add(
-                each.place(next(iter(options))),
+                place,
                 f"{each.host.name} has the same {' and '.join(options)} as {first.host.name} "
-                f"(line {first.host.place.line}): that is one host",
+                f"({faults.where(first.host.place, place)}): that is one host",
             )
 
 

@@ -32,6 +32,7 @@ PLAIN_TAGS = frozenset(
     {None, "!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map"))}
 )
 NOT_YAML = "This is not YAML"
+NEEDS_QUOTES = "needs quotes"
 # What a person looks for where the parser gives up, which is often behind the fault.
 LOOK = (
     "Look at the line before, too: blanks indent, as many for all that stands side by side, "
@@ -95,24 +96,25 @@ Node = Text | Listed | Mapped
 class NotADocument(Exception):
     """What ends the reading of a file at a place: it is no YAML that a fleet's file may be."""
 
-    def __init__(self, place: Place, why: str, *, quotes: bool = False) -> None:
+    def __init__(self, place: Place, why: str, unquoted: str = "") -> None:
         super().__init__(why)
         self.place = place
         self.why = why
-        # Whether `why` may quote the file: then it is shown only for a fleet's own file.
-        self.quotes = quotes
+        # The same without quoting the file: other files than the fleet's own may hold secrets.
+        self.unquoted = unquoted or why
 
 
-def read(data: bytes, faults: Faults) -> Mapped:
-    """The mapping that a file holds. Raises WrongFile where it is none.
+def read(data: bytes, faults: Faults, file: str = "") -> Mapped:
+    """The mapping that a file holds. Raises WrongFile where it is none. `file` is an included one's name.
 
     What is wrong in it but leaves it a mapping (a key that is there twice) is noted among the `faults`.
     """
     try:
         text = decoded(data)
-        return Builder(faults).built(events(text))
+        return Builder(faults, file).built(events(text))
     except NotADocument as wrong:
-        faults.add(wrong.place, wrong.why, LOOK if wrong.why.startswith(NOT_YAML) else "")
+        hint = LOOK if wrong.why.startswith(NOT_YAML) else ""
+        faults.add(wrong.place._replace(file=file), wrong.unquoted if file else wrong.why, hint)
         raise faults.wrong_file() from wrong
 
 
@@ -135,8 +137,8 @@ def place_after(text: str) -> Place:
     return Place(len(lines), len(lines[-1]) + 1)
 
 
-def place_of(mark: Any) -> Place:
-    return Place(mark.line + 1, mark.column + 1)
+def place_of(mark: Any, file: str = "") -> Place:
+    return Place(mark.line + 1, mark.column + 1, file)
 
 
 def events(text: str) -> Iterator[Any]:
@@ -147,7 +149,9 @@ def events(text: str) -> Iterator[Any]:
         yield from yaml.parse(text, Loader=loader)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
-        raise NotADocument(place_of(mark) if mark else START, why_not_yaml(exc, text), quotes=True) from exc
+        why = why_not_yaml(exc, text)
+        unquoted = why.partition(': "')[0] if NEEDS_QUOTES in why else NOT_YAML
+        raise NotADocument(place_of(mark) if mark else START, why, unquoted) from exc
     except yaml.YAMLError as exc:
         # The reader's: a character that YAML lets in nowhere. Its position is not the same in both parsers.
         position = next((at for at, letter in enumerate(text) if not is_allowed(letter)), 0)
@@ -165,9 +169,9 @@ def is_allowed(letter: str) -> bool:
 
 def why_not_yaml(exc: yaml.MarkedYAMLError, text: str) -> str:
     if is_bare_reference(exc.problem_mark, text):
-        return f'{NOT_YAML}: within {{ }} and [ ] a text with ${{…}} in it needs quotes: "${{…}}"'
+        return f'{NOT_YAML}: within {{ }} and [ ] a text with ${{…}} in it {NEEDS_QUOTES}: "${{…}}"'
     if bracketed := bare_bracket(exc.problem_mark, text):
-        return f'{NOT_YAML}: within {{ }} and [ ] a text with [ in it needs quotes: "{bracketed}"'
+        return f'{NOT_YAML}: within {{ }} and [ ] a text with [ in it {NEEDS_QUOTES}: "{bracketed}"'
     if letter_at(exc.problem_mark, text) == "\t":
         return f"{NOT_YAML}: here is a tab, and only blanks indent"
     problem = " ".join(part for part in (exc.context, exc.problem) if part)
@@ -201,8 +205,9 @@ def bare_bracket(mark: yaml.Mark | None, text: str) -> str:
 class Builder:
     """Makes a tree of a parser's events."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, file: str = "") -> None:
         self.faults = faults
+        self.file = file
         self.anchors: dict[str, Node] = {}
         # Those that are not at their end yet, and what begins there.
         self.open: list[Open] = []
@@ -232,7 +237,7 @@ class Builder:
                 taking(event)
 
     def take_scalar(self, event: Any) -> None:
-        place, tag, text = place_of(event.start_mark), event.tag, event.value
+        place, tag, text = place_of(event.start_mark, self.file), event.tag, event.value
         if tag is not None:
             self.check_tag(tag, place)
         is_null = tag == NULL_TAG or (tag is None and text in NULLS and event.implicit[0])
@@ -242,7 +247,7 @@ class Builder:
         self.add(node)
 
     def begin(self, event: Any) -> None:
-        place = place_of(event.start_mark)
+        place = place_of(event.start_mark, self.file)
         self.check_tag(event.tag, place)
         if len(self.open) >= DEEPEST:
             raise NotADocument(place, f"This is more than {DEEPEST} levels deep: no fleet's file is")
@@ -255,7 +260,7 @@ class Builder:
         self.add(self.open.pop().node)
 
     def take_alias(self, event: Any) -> None:
-        place = place_of(event.start_mark)
+        place = place_of(event.start_mark, self.file)
         self.add(self.meant_by(str(event.anchor), place), place)
 
     def begin_document(self, event: Any) -> None:
@@ -270,9 +275,9 @@ class Builder:
     def meant_by(self, anchor: str, place: Place) -> Node:
         node = self.anchors.get(anchor)
         if node is None:
-            raise NotADocument(place, f"There is no &{anchor} before this *{anchor}", quotes=True)
+            raise NotADocument(place, f"There is no &{anchor} before this *{anchor}", NOT_YAML)
         if any(node is each.node for each in self.open):
-            raise NotADocument(place, f"*{anchor} contains itself", quotes=True)
+            raise NotADocument(place, f"*{anchor} contains itself", NOT_YAML)
         return node
 
     def add(self, node: Node, place: Place | None = None) -> None:

@@ -75,11 +75,15 @@ class Faults:
 
     def twice(self, place: Place, name: str, first: Place) -> None:
         """Note a name that is given for the second time."""
-        self.add(place, f"{name!r} is here for the second time: the first is in line {first.line}")
+        self.add(place, f"{name!r} is here for the second time: the first is in {self.where(first, place)}")
+
+    def where(self, other: Place, place: Place) -> str:
+        """Return where another place is, told at a place."""
+        return f"line {other.line}" if other.file == place.file else f"{other.file or self.name}:{other.line}"
 
     def line(self, place: Place, text: str) -> str:
         """A line about a place in the file, of the form that editors jump by."""
-        return f"{self.name}:{place.line}:{place.column}: {self.hidden.without(text)}"
+        return f"{place.file or self.name}:{place.line}:{place.column}: {self.hidden.without(text)}"
 
     def tell(self) -> None:
         """Raise WrongFile where anything was found."""
@@ -88,7 +92,7 @@ class Faults:
 
     def wrong_file(self) -> WrongFile:
         """What was found so far, as an error."""
-        found = sorted(self._found)
+        found = sorted(self._found, key=lambda each: (each[0].file, each))
         more = {place: count - MOST_AT_ONE_PLACE for place, count in self._at.items() if count > MOST_AT_ONE_PLACE}
         lines = [self.line(place, text) for place, text in found]
         lines += [self.line(place, f"{count} more like these") for place, count in sorted(more.items())]

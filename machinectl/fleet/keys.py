@@ -35,7 +35,12 @@ if TYPE_CHECKING:
 
     from machinectl.driver import Driver, Option, OptionValue
 
-DRIVER, FLEET, GROUPS, LABELS, SWARM = "driver", "fleet", "groups", "labels", "swarm"
+DRIVER, GROUPS, LABELS, SWARM = "driver", "groups", "labels", "swarm"
+# The parts of a file; `groups` is also what a host says it is in.
+FLEET, INCLUDE, DEFAULTS, HOSTS = "fleet", "include", "defaults", "hosts"
+PARTS = (FLEET, INCLUDE, DEFAULTS, GROUPS, HOSTS)
+# Where a file may keep what it refers to by anchors, as compose's may.
+FREE = "x-"
 ROLES = ("manager", "worker")
 LONGEST_FLEET_NAME = 63
 FLEET_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_FLEET_NAME - 1}}}")
@@ -172,6 +177,9 @@ FLEET_KEY = Key(
     Kind.TEXT,
     "The fleet's name: wherever the file is, its machines are its own. Without a name they belong to the file's path.",
     check=check_fleet_name,
+)
+INCLUDE_KEY = Key(
+    INCLUDE, Kind.TEXTS, "Files, relative to this one, that are read together with it as one.", is_path=True
 )
 LABEL = Key("label", Kind.TEXT, create_options.LABEL.help)
 # By the keys of the record, as EngineOptions has them.

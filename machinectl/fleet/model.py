@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 
 class Place(NamedTuple):
-    """Where something stands in the file; both count from 1."""
+    """Where something stands; line and column count from 1. `file` is an included one, "" the fleet's file itself."""
 
     line: int = 1
     column: int = 1
+    file: str = ""
 
 
 START = Place()

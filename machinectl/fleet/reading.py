@@ -15,17 +15,22 @@ from machinectl.fleet.document import LONGEST_FILE, MOST_NODES, NULLS, Entry, Li
 from machinectl.fleet.faults import Faults
 from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.host_ranges import each_by_itself
+from machinectl.fleet.including import joined
 from machinectl.fleet.keys import (
     COMMON,
+    DEFAULTS,
     DRIVER,
     ENGINE,
     FLEET,
     FLEET_KEY,
     FOR_HOSTS,
+    FREE,
     GROUPS,
+    HOSTS,
     LABEL,
     LABELS,
     NO_JUMP,
+    PARTS,
     SWARM,
     Drivers,
     typed_jump,
@@ -52,11 +57,6 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = "fleet.yaml"
 STDIN = "-"
-# The parts of a file; `groups` is also what a host says it is in.
-DEFAULTS, HOSTS = "defaults", "hosts"
-PARTS = (FLEET, DEFAULTS, GROUPS, HOSTS)
-# Where a file may keep what it refers to by anchors, as compose's may.
-FREE = "x-"
 
 ENV_FILE = create_options.ENV_FILE.name
 JUMP = create_options.JUMP.name
@@ -105,7 +105,7 @@ def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: 
     path = os.path.abspath(name)
     hidden = Hidden()
     faults = Faults(called(name), hidden)
-    root = read(data, faults)
+    root = joined(read(data, faults), name, faults)
     hosts = root.entries.get(HOSTS)
     if hosts and isinstance(hosts.value, Mapped):
         hosts.value = each_by_itself(hosts.value, faults)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from machinectl.fleet.keys import COMMON, DRIVER, FLEET, FLEET_KEY, GROUPS, Drivers, Kind
+from machinectl.fleet.keys import COMMON, DRIVER, FLEET, FLEET_KEY, GROUPS, INCLUDE, INCLUDE_KEY, Drivers, Kind
 from machinectl.fleet.ranges import VALUE_RANGE
 from machinectl.machines.record import LONGEST_NAME
 
@@ -52,6 +52,7 @@ def schema(drivers: Drivers) -> Schema:
         "type": "object",
         "properties": {
             FLEET: described(FLEET_KEY),
+            INCLUDE: described(INCLUDE_KEY),
             "defaults": {"$ref": "#/$defs/defaults"},
             "groups": mapping({"$ref": "#/$defs/group"}, "What the hosts of a group have in common, by its name."),
             "hosts": {
@@ -64,7 +65,7 @@ def schema(drivers: Drivers) -> Schema:
         },
         "patternProperties": {"^x-": True},
         "additionalProperties": False,
-        "required": ["hosts"],
+        "anyOf": [{"required": ["hosts"]}, {"required": [INCLUDE]}],
         "$defs": {
             "defaults": options(told, "What all hosts have in common, as far as their drivers have it."),
             "group": options(of_group, "What its hosts have in common: it counts more than the defaults."),

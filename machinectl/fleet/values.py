@@ -44,6 +44,8 @@ class Wrong(Exception):
 class Values:
     """Makes values: `directory` is the file's, which its paths begin in, `environment` what ${…} are looked up in.
 
+    Paths in an included file begin in the directory of that.
+
     The values of these variables go into `hidden`.
     """
 
@@ -71,7 +73,8 @@ class Values:
             raise Wrong(node.place, f"{key.name} {shown(node)} is none of its choices: {', '.join(key.choices)}")
         if not key.is_path or not text:
             return text
-        path = os.path.normpath(os.path.join(self.directory, os.path.expanduser(text)))
+        directory = os.path.dirname(os.path.abspath(node.place.file)) if node.place.file else self.directory
+        path = os.path.normpath(os.path.join(directory, os.path.expanduser(text)))
         if text != node.text:
             self.hidden.add(path, node.text)
         if key.is_secret:

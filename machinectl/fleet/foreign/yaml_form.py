@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.fleet.document import NOT_YAML, Builder, Listed, Mapped, NotADocument, Text, events
+from machinectl.fleet.document import Builder, Listed, Mapped, NotADocument, Text, events
 from machinectl.fleet.faults import Faults
 from machinectl.fleet.foreign.inventory import VAULT, Inventory, Variable, of_login
 from machinectl.fleet.foreign.sources import Spot, WrongSource, contents
@@ -56,7 +56,7 @@ def tree(text: str, path: str) -> Node | None:
     try:
         return Lenient(Faults(path)).tree(text)
     except NotADocument as wrong:
-        raise WrongSource(Spot(path, wrong.place.line), NOT_YAML if wrong.quotes else wrong.why) from wrong
+        raise WrongSource(Spot(path, wrong.place.line), wrong.unquoted) from wrong
 
 
 def parse(text: str, path: str) -> Inventory:

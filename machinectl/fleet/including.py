@@ -1,0 +1,120 @@
+"""Files that a fleet's file includes: all together are read as one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from machinectl.atomic import read_file
+from machinectl.fleet.document import LONGEST_FILE, MOST_NODES, Entry, Listed, Mapped, Text, read
+from machinectl.fleet.keys import DEFAULTS, FLEET, FREE, GROUPS, HOSTS, INCLUDE, PARTS
+from machinectl.fleet.layers import is_null
+
+if TYPE_CHECKING:
+    from machinectl.fleet.document import Node
+    from machinectl.fleet.faults import Faults
+    from machinectl.fleet.model import Place
+
+# The parts that several files may have.
+SHARED = (DEFAULTS, GROUPS, HOSTS)
+MOST_FILES = 1000
+# Other files may hold secrets, and errors quote what a fleet's file says.
+SUFFIXES = (".yaml", ".yml")
+
+
+def joined(root: Mapped, name: str, faults: Faults) -> Mapped:
+    """Return what a file says with all that it includes; `name` is how the user called it.
+
+    What is wrong is noted. Raises WrongFile if an included file is no YAML.
+    """
+    if INCLUDE not in root.entries:
+        return root
+    join = Join(faults)
+    join.add(root)
+    join.follow(root, [File(name, os.path.realpath(name))])
+    return Mapped(root.place, {**root.entries, **{name: Entry(part.place, part) for name, part in join.parts.items()}})
+
+
+@dataclass(frozen=True)
+class File:
+    """A file by how it is called in messages, and where it really is."""
+
+    name: str
+    path: str
+
+
+@dataclass
+class Join:
+    """The parts of several files on their way to be one."""
+
+    faults: Faults
+    parts: dict[str, Mapped] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
+    size: int = 0
+
+    def add(self, root: Mapped) -> None:
+        """Add what a file says. What another one has said already is noted as wrong."""
+        self.size += root.size
+        for part in SHARED:
+            entry = root.entries.get(part)
+            if entry is None or is_null(entry.value):
+                continue
+            if not isinstance(entry.value, Mapped):
+                self.faults.add(entry.value.place, f"{part} is a mapping of options, this is {entry.value.name}")
+                continue
+            there = self.parts.setdefault(part, Mapped(entry.value.place))
+            for key, each in entry.value.entries.items():
+                if before := there.entries.get(key):
+                    self.faults.twice(each.place, key, before.place)
+                else:
+                    there.entries[key] = each
+
+    def follow(self, root: Mapped, chain: list[File]) -> None:
+        """Add the files that a file includes, the last of `chain`, each of which includes the next one."""
+        entry = root.entries.get(INCLUDE)
+        if entry is None or is_null(entry.value):
+            return
+        for node in entry.value.items if isinstance(entry.value, Listed) else [entry.value]:
+            if file := self.named(node, chain):
+                self.include(file, node.place, chain)
+
+    def named(self, node: Node, chain: list[File]) -> File | None:
+        """Return the file that is included at a node; None if it is wrong, or was added already."""
+        if not isinstance(node, Text) or node.is_null or not node.text:
+            self.faults.add(node.place, f"{INCLUDE} is a list of files, here is {node.name}")
+            return None
+        if "${" in node.text or not node.text.endswith(SUFFIXES):
+            self.faults.add(node.place, f"{INCLUDE}: {node.text!r} is not a file named *.yaml or *.yml")
+            return None
+        name = os.path.normpath(os.path.join(os.path.dirname(chain[-1].name), os.path.expanduser(node.text)))
+        path = os.path.realpath(name)
+        paths = [each.path for each in chain]
+        if path in paths:
+            loop = [*(each.name for each in chain[paths.index(path) :]), name]
+            self.faults.add(node.place, f"{INCLUDE}: the files include each other: {' -> '.join(loop)}")
+            return None
+        return None if path in self.read else File(name, path)
+
+    def include(self, file: File, place: Place, chain: list[File]) -> None:
+        self.read.add(file.path)
+        try:
+            data = read_file(file.name, LONGEST_FILE)
+        except FileNotFoundError:
+            self.faults.add(place, f"{INCLUDE}: there is no file {file.name}")
+            return
+        except (OSError, ValueError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) else "no file has such a name"
+            self.faults.add(place, f"{INCLUDE}: {file.name} cannot be read: {reason}")
+            return
+        root = read(data, self.faults, file.name)
+        if len(self.read) > MOST_FILES or self.size + root.size > MOST_NODES:
+            self.faults.add(place, f"{INCLUDE}: these are more than {MOST_FILES} files, or {MOST_NODES} values")
+            return
+        for name, entry in root.entries.items():
+            if name == FLEET:
+                self.faults.add(entry.place, f"{FLEET}: the name stands in the file that includes this one")
+            elif name not in PARTS and not name.startswith(FREE):
+                self.faults.unknown(entry.place, name, PARTS, "part of a fleet's file")
+        self.add(root)
+        self.follow(root, [*chain, file])
