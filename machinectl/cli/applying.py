@@ -11,6 +11,7 @@ import typer
 
 from machinectl.cli.access import authority, with_access
 from machinectl.cli.exits import report
+from machinectl.cli.lookahead import split_at_verb
 from machinectl.cli.outcomes import named
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.planning import FleetFile, Parallel, fleet_file, show, typed, what_next
@@ -101,7 +102,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             advice.update(dict.fromkeys(planned.advice))
             return Seen(planned.plan.steps, planned.machines, planned.hidden, planned.fleet, planned.unreadable)
 
-        words = [typed("apply", file)]
+        words = [typed("apply", file), *flags(arguments)]
         words += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names or [])
         manner = Manner(
             file if file == STDIN else os.path.abspath(file or DEFAULT_FILE),
@@ -153,6 +154,24 @@ def ended(here: Session, results: Iterator[Result], again: str, *, as_json: bool
     return int(any(result.did in {Did.FAILED, Did.NOT_BEGUN, Did.UNFINISHED} for result in found))
 
 
+def flags(arguments: Sequence[str]) -> Iterator[str]:
+    """The flags of a canonical command line that do not choose machines, quoted for a shell."""
+    _, words = split_at_verb(arguments)
+    for word in words:
+        name = word.partition("=")[0]
+        if name.startswith("--") and name not in {"--", "--file", "--selector"}:
+            yield shlex.quote(word)
+
+
+def with_flags(command: str, *more: str) -> str:
+    """A command with flags that it may have already; a value takes the place of another one."""
+    for flag in more:
+        name = flag.partition("=")[0]
+        words = [word for word in command.split(" ") if word.partition("=")[0] != name]
+        command = " ".join([*words, flag])
+    return command
+
+
 def fields(result: Result) -> Mapping[str, Any]:
     """What became of a machine, as JSON has it."""
     error = result.error
@@ -178,7 +197,8 @@ def tell(
         here.console.note(summary)
     else:
         write_out(f"{summary}\n")
-        for result in found:
+        # What failed before its host was touched comes first: it is no engine that a roll is to blame for.
+        for result in sorted(found, key=lambda result: result.touched):
             if result.error:
                 report(named(result.error, result.name), here.program)
     stopped = [result.name for result in found if result.did is Did.NOT_BEGUN and not result.error]
@@ -186,9 +206,12 @@ def tell(
         here.console.note(f"Left as they were, as no engine is to restart after that: {', '.join(stopped)}")
     if count[Did.FAILED] or (count[Did.NOT_BEGUN] and not interrupted):
         here.console.note(f"Go on, when that is mended: {again}")
+        if stopped:
+            failed = sum(result.did is Did.FAILED and result.touched for result in found)
+            here.console.note(f"Or go on although {failed} failed: {with_flags(again, f'--max-failures={failed}')}")
     elif count[Did.NOT_BEGUN] + count[Did.UNFINISHED]:
         here.console.note(f"Go on: {again}")
     elif set(count) == {Did.LEFT}:
         here.console.note("All is as the file says: nothing to do")
     if gone := [result.name for result in found if result.did is Did.GONE]:
-        here.console.note(f"In the file no more: {', '.join(gone)}; remove them: {again} --prune")
+        here.console.note(f"In the file no more: {', '.join(gone)}; remove them: {with_flags(again, '--prune')}")

@@ -1,4 +1,4 @@
-"""`apply`: machines become what a fleet's file says, each on one connection, and many at once."""
+"""`apply`: machines become what a fleet's file says, many at once."""
 
 from __future__ import annotations
 
@@ -73,12 +73,16 @@ LEFT = {Action.LEAVE: Did.LEFT, Action.REMOVE: Did.GONE}
 
 
 class Result(NamedTuple):
-    """What became of a machine, why if it failed or was not begun, and how long it was worked on."""
+    """What became of a machine, why if it failed or was not begun, and how long it was worked on.
+
+    `touched` is whether its host was changed.
+    """
 
     name: str
     did: Did
     error: MachineError | None = None
     seconds: float = 0.0
+    touched: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,9 @@ class Manner:
     """How a fleet is brought to what its file says, which is at `path`, absolute, or "-" for stdin.
 
     `parallel` machines are worked on at once. Engines in use restart in batches of `batch`, and no batch begins when
-    more than `max_failures` of them have failed. With `refresh` hosts are looked at that need nothing by their records.
-    With `prune` machines go that came from the file and are in it no more, and with `purge` their hosts are put back.
+    more than `max_failures` of them have failed after their hosts were changed. With `refresh` hosts are looked at that
+    need nothing by their records. With `prune` machines go that came from the file and are in it no more, and with
+    `purge` their hosts are put back.
     With `take_over` nobody is asked about machines of other fleets.
     `authority` is a CA to use instead of each machine's own, `spare` are certificates for where no others are given.
     """
@@ -113,11 +118,11 @@ class Manner:
         file = "" if self.path == os.path.abspath(DEFAULT_FILE) else f"-f {shlex.quote(self.path)} "
         return f"machinectl apply {file}{name}"
 
-    def setup(self) -> Setup:
+    def setup(self, touching: Callable[[], None] = lambda: None) -> Setup:
         # Loaded where a host is to be told something alone.
         from machinectl.hosts.setup import Setup
 
-        return Setup(self.allowed, self.authority)
+        return Setup(self.allowed, self.authority, touching=touching)
 
 
 class Seen(NamedTuple):
@@ -180,6 +185,9 @@ class Run:
         self.did: dict[str, Did] = {}
         # Those whose record or host may have been changed, and how long each was worked on.
         self.touched: set[str] = set()
+        # Those whose hosts were changed, by a job on them.
+        self.hosts_touched: set[str] = set()
+        self.accesses: dict[str, Access] = {}
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.removed: list[str] = []
 
@@ -251,10 +259,15 @@ class Run:
         return host
 
     def access(self, name: str) -> Access:
-        """How to log in at one host. Raises MachineError where a file that the fleet's names holds no secret."""
-        own = self.manner.access.with_files(**asdict(self.host(name).login))
-        # `provision` goes by the record, where the file may have another address for the host.
-        return replace(own, again=self.manner.again(name))
+        """How to log in at one host; what is typed for that is remembered.
+
+        Raises MachineError where a file that the fleet's names holds no secret.
+        """
+        if name not in self.accesses:
+            own = self.manner.access.with_files(**asdict(self.host(name).login))
+            # `provision` goes by the record, where the file may have another address for the host.
+            self.accesses[name] = replace(own, again=self.manner.again(name))
+        return self.accesses[name]
 
     def carried_out(self, console: Console) -> Iterator[Result]:
         """Do all of it. What is asked is asked first.
@@ -301,9 +314,21 @@ class Run:
         names = [*to_become, *changed_by_hand]
         self.rolled = {*filter(self.may_restart, to_become), *changed_by_hand}
         after = {name: [machine_of(self.host(name).spec.jump)] for name in names}
-        sizes = self.manner.batch.of(len(self.rolled))
-        turns = Rolling(names, after, self.rolled, sizes, self.manner.max_failures)
-        become = chain(self.at_once(console, names, self.become, turns), not_begun(turns, REACHED_THROUGH))
+        failed: list[Result] = []
+        if len(self.rolled) > 1:
+            there = [name for name in to_become if name in self.rolled and self.can_be_reached_before(name)]
+            failed = [result for result in self.at_once(console, there, self.reach) if result.error]
+        turns = Rolling(
+            names,
+            after,
+            self.rolled,
+            self.manner.batch.of(len(self.rolled)),
+            self.manner.max_failures,
+            counts=self.hosts_touched.__contains__,
+            failed=[result.name for result in failed],
+        )
+        ended = self.at_once(console, turns.waiting, self.become, turns)
+        become = chain(failed, ended, not_begun(turns, REACHED_THROUGH))
         yield from self.in_their_roles(console, become)
         # Whoever is behind another one goes before it: what is undone there goes through that.
         jumps = {name: machine_of(self.machines[name].jump) for name in removed}
@@ -407,7 +432,7 @@ class Run:
         for name, error in at_once(console, names, one, limit=self.manner.parallel, turns=turns):
             if error:
                 self.did[name] = Did.FAILED
-            yield Result(name, self.did[name], error)
+            yield Result(name, self.did[name], error, touched=name in self.hosts_touched)
 
     def left(self) -> Iterator[Result]:
         """Those with which nothing was done: they are what the file says, in it no more, or have no record to go by."""
@@ -433,9 +458,7 @@ class Run:
             told_of_swarm(self.store, console, name)
         if self.manner.yes or not self.gone():
             return True
-        purge = self.manner.purge
-        unasked = f"{self.manner.command} --prune {'--purge ' if purge else ''}--yes"
-        return confirmed(self.store, console, self.gone(), purge, unasked)
+        return confirmed(self.store, console, self.gone(), self.manner.purge, f"{self.manner.command} --yes")
 
     def may_restart(self, name: str) -> bool:
         """Whether an engine in use restarts, or may: its host was not told all before, has moved, or is looked at."""
@@ -460,6 +483,33 @@ class Run:
 
         found = foretold(self.machines[name], console, self.access(name), self.manner.setup(), self.store)
         return Did.CHANGED if any(each.changed for each in found.outcomes) else Did.LEFT
+
+    def can_be_reached_before(self, name: str) -> bool:
+        """Whether the way to a host that is to be told something is the one on record, whatever else is to be done."""
+        machine = self.machines[name]
+        if not (machine.changes and self.host(name).spec.provision):
+            return False
+        way = [name]
+        while (jump := machine_of(self.machines[way[-1]].jump)) and jump in self.machines and jump not in way:
+            way.append(jump)
+        return not any(self.moves(each) for each in way)
+
+    def moves(self, name: str) -> bool:
+        """Whether a machine's host is to be somewhere else, or to be gone to by another way."""
+        if name not in self.steps:
+            return False
+        of_driver = {option.name for option in load(self.machines[name].driver).options()}
+        return any(each.key in of_driver or each.key == "ssh-jump" for each in self.steps[name].differences)
+
+    def reach(self, name: str, console: Console) -> Did:
+        """Log in at a host and become root there: nobody's engine restarts before all were tried."""
+        from machinectl.hosts.access import elevated, keep_host_key, logged_in
+
+        access = self.access(name)
+        with at_work_on(self.store, console, name) as held, logged_in(held.machine, console, access) as session:
+            keep_host_key(held, session)
+            elevated(session, console, access)
+        return Did.LEFT
 
     def become(self, name: str, console: Console) -> Did:
         """Have a machine be what the file says."""
@@ -508,7 +558,7 @@ class Run:
                 held.write()
                 return
             before = running(machine) if name in self.rolled else None
-            change(held, console, self.access(name), self.manner.setup(), edit)
+            change(held, console, self.access(name), self.manner.setup(lambda: self.hosts_touched.add(name)), edit)
             if name in self.rolled:
                 wait_for(machine, before, console)
 

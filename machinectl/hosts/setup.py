@@ -104,12 +104,14 @@ class Setup:
 
     `allowed` is what may be done on it this once; `authority` is a CA to use instead of one of the machine's own. `url`
     is where its engine will be, where that is not where it is now: the machine is pointed there when it answers.
+    `touching` is called before the host is changed.
     """
 
     allowed: Allowed = NOTHING_SPECIAL
     authority: certs.Pair | None = None
     world: World = field(default_factory=World)
     url: str = ""
+    touching: Callable[[], None] = lambda: None
 
     def plan(self, machine: Machine, console: Console, remote: Remote, store: Store) -> Plan:
         """What `carry_out` would do, as far as that can be told now; neither host nor store is changed."""
@@ -175,6 +177,7 @@ class Setup:
                 if rehearsal := decision.rehearsal:
                     with console.step(rehearsal.title):
                         rehearsal.judge(rehearsal.job.run(remote))
+                self.touching()
                 if decision.job.restarts and host.swarm and not is_drained:
                     meanwhile.enter_context(draining.drained(held, console, draining.node_id_of(host)))
                     is_drained = True

@@ -9,7 +9,7 @@ from machinectl.errors import UsageError
 from machinectl.machines.record import natural
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 # More machines than there are.
 MOST = 10**9
@@ -76,7 +76,8 @@ class Rolling:
     `after` says of a name who is done before it: a jump host before those that are behind it. Those that are `rolled`
     go in batches of that size, or of those sizes one after the other, of which the last one repeats. A batch begins
     when all of the one before have ended, and none begins any more when more than `max_failures` of the rolled have
-    failed. The others wait for no batch.
+    failed, of those that `counts` is true for. The others wait for no batch.
+    `failed` are some that have failed already: they do not begin, nor do those that come after them.
 
     `barred` is who does not begin because of another that failed, and that one; `stopped` who stays as it was because
     the roll was ended. Those that were left by ^C are in neither.
@@ -89,19 +90,30 @@ class Rolling:
         rolled: Collection[str] = (),
         batch: int | Sequence[int] = 1,
         max_failures: int = 0,
+        counts: Callable[[str], bool] = lambda _: True,
+        failed: Collection[str] = (),
     ) -> None:
         everybody = set(names)
         self._after = {name: everybody.intersection(before) for name, before in (after or {}).items()}
         self._depths: dict[str, int] = {}
         self._waiting = dict.fromkeys(sorted(everybody, key=lambda name: (self._depth(name), natural(name), name)))
+        self.barred: dict[str, str] = {}
+        for name in failed:
+            if self._waiting.pop(name, name) is None:
+                self._bar_after(name)
         # In the order in which they wait, so that a batch never waits for one that comes after it.
         in_turn = [name for name in self._waiting if name in rolled]
         self._batches = list(in_batches(in_turn, [batch] if isinstance(batch, int) else batch))
         self._rolled = frozenset(in_turn)
         self._failures_left = max_failures
+        self._counts = counts
         self._at_work: set[str] = set()
-        self.barred: dict[str, str] = {}
         self.stopped: list[str] = []
+
+    @property
+    def waiting(self) -> list[str]:
+        """Those that have yet to begin, in their order."""
+        return list(self._waiting)
 
     def take(self) -> str | None:
         for name in self._waiting:
@@ -115,7 +127,7 @@ class Rolling:
         self._at_work.remove(name)
         if failed:
             self._bar_after(name)
-            self._failures_left -= name in self._rolled
+            self._failures_left -= name in self._rolled and self._counts(name)
         if self._failures_left < 0:
             self.stopped += [other for other in self._waiting if other in self._rolled]
             for other in self.stopped:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from machinectl.cli.applying import ended
+from machinectl.cli.applying import ended, flags
 from machinectl.commands.apply import Did, Manner, Result, Run, Seen, apply
 from machinectl.commands.plan import plan
 from machinectl.engine import swarm as swarm_api
@@ -30,7 +30,7 @@ from machinectl.machines.record import PROVISION, Machine, Phase
 from machinectl.machines.spec import MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.ssh.errors import HostKeyRefused
+from machinectl.ssh.errors import HostKeyRefused, LoginRefused
 from tests.support.program import COMMAND, killed_at, machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
@@ -210,7 +210,7 @@ def test_a_machine_of_another_fleet_is_taken_over_only_with_the_option_or_a_yes(
         refused = run(store, "-f", str(other), *words, stdin="y\n")
         assert (refused.returncode, refused.stdout) == (1, "")
         assert f"Machines of other fleets: nas ({file}), orion ({file})\n" in refused.stderr
-        assert f"machinectl apply -f {other} --take-over" in refused.stderr
+        assert f"machinectl apply -f {other} {' '.join(words)} --take-over" in refused.stderr
         lock = f"{store.locks}/.apply"
         assert {**state(store), lock: before[lock]} == before
     found = as_planned(store, other, Quiet(False, True, interactive=True))
@@ -269,7 +269,7 @@ def test_what_is_another_files_by_the_time_of_the_answer_is_not_removed(store: S
     seen = Seen([Step("web", Action.REMOVE)], {"web": before}, fleet=FleetId(MANNER.path))
     manner = Manner(MANNER.path, Access(), NOTHING_SPECIAL, prune=True, yes=True)
     [found] = apply(store, Quiet(), lambda: seen, manner)
-    name, did, error, _ = found
+    name, did, error, *_ = found
     assert (name, did, store.names()) == ("web", Did.FAILED, ["web"])
     assert "is of this file no more" in str(error)
 
@@ -340,9 +340,19 @@ class Scripted(Run):
         super().__init__(store, Seen(list(steps), machines), manner)
         self.failing = failing.split()
         self.begun: list[str] = []
+        # Those whose hosts cannot be reached from the beginning, and those that fail before they are changed.
+        self.off: set[str] = set()
+        self.untouched: set[str] = set()
+
+    def reach(self, name: str, console: Console) -> Did:
+        if name in self.off:
+            raise MachineError(f"{name} is off")
+        return Did.LEFT
 
     def become(self, name: str, console: Console) -> Did:
         self.begun.append(name)
+        if name not in self.untouched:
+            self.hosts_touched.add(name)
         if name in self.failing:
             raise MachineError(f"{name} does not want to")
         return super().become(name, console)
@@ -375,6 +385,66 @@ def test_the_first_engine_that_fails_ends_the_roll_and_stops_nobody_else(store: 
     assert not {"m2", "m3"}.intersection(run.begun)
 
 
+def in_use(*names: str) -> dict[str, Machine]:
+    """Machines whose hosts were set up."""
+    machines = ready(*names)
+    for machine in machines.values():
+        machine.keep({}, [{"kind": "file-made", "path": "/etc/x"}], {})
+    return machines
+
+
+def test_hosts_that_are_off_or_refuse_us_are_found_before_the_first_restart_and_stop_no_roll(store: Store) -> None:
+    steps = [step(name, Action.CHANGE, restarts=True) for name in ("m1", "m2", "m4")]
+    steps.append(step("m3", Action.CHANGE, restarts=True, jump="machine:m2"))
+    machines = in_use("m1", "m2", "m3", "m4")
+    machines["m3"].spec = steps[-1].host.spec if steps[-1].host else machines["m3"].spec
+    run = Scripted(store, steps, machines, "m1", MANNER)
+    run.off, run.untouched = {"m2"}, {"m1"}
+    results = list(run.carried_out(Quiet()))
+    assert [(result.name, result.did, result.touched) for result in results] == [
+        ("m2", Did.FAILED, False),
+        ("m1", Did.FAILED, False),
+        ("m4", Did.CHANGED, True),
+        ("m3", Did.NOT_BEGUN, False),
+    ]
+    assert str(results[-1].error) == '"m3" is reached through "m2", which failed'
+    assert run.begun == ["m1", "m4"]
+
+
+def test_a_host_is_logged_in_at_before_a_roll_by_the_way_that_stays(store: Store, sshd: Sshd) -> None:
+    machine = register(store, "orion", sshd)
+    machine.keep({}, [{"kind": "file-made", "path": "/etc/x"}], {})
+    run = Run(store, Seen([step("orion", Action.CHANGE)], {"orion": machine}), MANNER)
+    assert run.can_be_reached_before("orion")
+    run.reach("orion", Quiet())
+    sshd.authorized_keys.write_text("")
+    with pytest.raises(LoginRefused) as raised:
+        run.reach("orion", Quiet())
+    assert store.read("orion").failure["cause"] == raised.value.cause
+    moved = (Difference("generic-ip-address", sshd.host, "127.0.0.2", restarts=False),)
+    run.steps["orion"] = replace(run.steps["orion"], differences=moved)
+    assert not run.can_be_reached_before("orion")
+
+
+def test_the_hint_of_a_roll_that_ended_has_the_flags_that_were_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    results = [
+        Result("m1", Did.FAILED, MachineError("m1 does not want to"), touched=True),
+        Result("m2", Did.NOT_BEGUN),
+        Result("m3", Did.FAILED, MachineError("m3 is off")),
+    ]
+    console = Quiet()
+    words = ["--debug", "apply", "--file=x", "--batch=2", "--max-failures=0", "m1"]
+    again = " ".join(["machinectl apply", *flags(words)])
+    assert again == "machinectl apply --batch=2 --max-failures=0"
+    assert ended(cast("Session", SimpleNamespace(console=console, program="")), iter(results), again) == 1
+    assert console.notes[1:] == [
+        "Go on, when that is mended: machinectl apply --batch=2 --max-failures=0",
+        "Or go on although 1 failed: machinectl apply --batch=2 --max-failures=1",
+    ]
+    said = capsys.readouterr().err
+    assert said.index("m3 is off") < said.index("m1 does not want to")
+
+
 def test_nobody_behind_a_jump_host_that_failed_begins_and_each_is_told_why(store: Store) -> None:
     steps = [step("web", Action.CREATE, jump="machine:gate"), step("gate", Action.CREATE), step("new", Action.CREATE)]
     run = Scripted(store, steps, {}, "gate", MANNER)
@@ -388,10 +458,9 @@ def test_nobody_behind_a_jump_host_that_failed_begins_and_each_is_told_why(store
 
 
 def test_one_whose_host_was_not_told_all_takes_its_turn_as_well(store: Store) -> None:
-    machines = ready("m1", "m2")
+    machines = in_use("m1", "m2")
     for machine in machines.values():
         machine.pending = PROVISION
-        machine.keep({}, [{"kind": "file-made", "path": "/etc/x"}], {})
     run = Scripted(store, [step(name, Action.RESUME) for name in machines], machines, "m1", MANNER)
     assert run.results() == {"m1": Did.FAILED, "m2": Did.NOT_BEGUN}
 
