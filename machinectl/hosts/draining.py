@@ -18,6 +18,7 @@ from machinectl.hosts.swarm import Manager, Quorum, answering, until
 from machinectl.machines.chosen import LOCK_PAUSE
 from machinectl.machines.store import Lock
 from machinectl.machines.swarm_node import MANAGER, WORKER, SwarmNode, on_record
+from machinectl.machines.swarms import on_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +34,8 @@ Result = TypeVar("Result")
 DRAIN = "drain"
 # How long tasks are given to move: images are pulled where they go. Seconds.
 MOVED_WITHIN = 120.0
+# How long a manager that is lost is given to be back before another one restarts. Seconds.
+VOTES_WITHIN = 30.0
 # How long a node is given to be heard of again when its engine has restarted. Seconds.
 BACK_WITHIN = 60.0
 
@@ -145,14 +148,16 @@ def drained(held: Held, console: Console, node_id: str) -> Iterator[None]:
         yield
         return
     with one_at_a_time(held, console, recorded(held, way)):
-        # Another one was at work, maybe for minutes.
+        # Another one was at work, maybe for minutes, and whoever has just restarted may not be back yet.
+        until(console, lambda: may_restart(held, node_id), VOTES_WITHIN)
         way = way_to(held.store, held.machine, node_id)
         if way is None:
             raise MachineError(
                 f'No manager of its swarm answers any more that could drain "{held.name}"',
                 f"See: machinectl swarm status {held.name}",
             )
-        check_votes(held.name, way)
+        if not has_votes(way):
+            raise votes_lost(held.name, way)
         try:
             if way.leads_anywhere:
                 drain(held, console, way)
@@ -168,17 +173,32 @@ def drained(held: Held, console: Console, node_id: str) -> Iterator[None]:
             )
 
 
-def check_votes(name: str, way: Way) -> None:
-    """Refuse to restart a manager without whom the others cannot decide, as one is lost. Raises MachineError."""
+def may_restart(held: Held, node_id: str) -> bool:
+    way = way_to(held.store, held.machine, node_id, 0)
+    return way is not None and has_votes(way)
+
+
+def has_votes(way: Way) -> bool:
+    """Whether the others can decide while a node restarts; where all are there and still cannot, nothing mends that."""
     quorum = Quorum.of(way.manager.nodes)
     node = way.manager.node(way.node_id)
-    if node is None or node.reachability != "reachable" or quorum.reachable == quorum.managers or quorum.spare > 0:
-        return
-    lost = [each.hostname or each.id for each in way.manager.managers if each.reachability != "reachable"]
-    raise MachineError(
-        f'While "{name}" restarts its swarm would have no quorum: {", ".join(lost)} cannot be reached',
-        f"Have that one back, or have it leave: machinectl swarm leave --force <NAME>; "
-        f"see: machinectl swarm status {name}",
+    is_vote = node is not None and node.reachability == "reachable"
+    return not is_vote or quorum.reachable == quorum.managers or quorum.spare > 0
+
+
+def votes_lost(name: str, way: Way) -> MachineError:
+    """Why a manager does not restart while another one is lost."""
+    names = {known.node: machine.name for machine, known in on_records(way.store)}
+    lost = [each for each in way.manager.managers if each.reachability != "reachable"]
+    ours = [names[each.id] for each in lost if each.id in names]
+    hint = f"See: machinectl swarm status {name}"
+    if ours:
+        forget = f"machinectl swarm leave --force {ours[0]}"
+        hint = f"Find out why: machinectl doctor {ours[0]}; or have the others forget it: {forget}"
+    return MachineError(
+        f'While "{name}" restarts its swarm would have no quorum: '
+        f"{', '.join(names.get(each.id) or each.hostname or each.id for each in lost)} cannot be reached",
+        hint,
     )
 
 

@@ -6,7 +6,6 @@ works on the machine goes on.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ from machinectl.machines.swarm_node import FORGOTTEN, LEAVING, MANAGER, MEMBER, 
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.engine.swarm import Membership
     from machinectl.machines.store import Held
 
 # How long a manager is given to be heard of as a worker. Seconds.
@@ -45,8 +43,12 @@ class Departure:
         before = on_record(machine)
         node = learn(held, state)
         if state.is_in:
-            # Of what is not on record, no manager is asked for anything: the engine may name any node as its own.
-            self._take_out(held, console, node or SwarmNode(held.name, "", state.node, state.role))
+            try:
+                # Of what is not on record, no manager is asked for anything: the engine may name any node as its own.
+                self._take_out(held, console, node or SwarmNode(held.name, "", state.node, state.role))
+            except MachineError:
+                stay(held, console)
+                raise
         elif node:
             try:
                 self._forget(held, console, node)
@@ -73,15 +75,11 @@ class Departure:
         if manages:
             self._check_quorum(held, other, node)
         put_on_record(held, node, LEAVING)
-        try:
-            self._empty(held, console, draining.Way(held.store, other, node.node), node)
-            if manages:
-                self._demote(held, console, node)
-            with console.step(f'Having "{held.name}" leave the swarm "{node.swarm}"'):
-                swarm.leave(endpoint(held.machine), force=self.force)
-        except MachineError:
-            stay(held, console, node)
-            raise
+        self._empty(held, console, draining.Way(held.store, other, node.node), node)
+        if manages:
+            self._demote(held, console, node)
+        with console.step(f'Having "{held.name}" leave the swarm "{node.swarm}"'):
+            swarm.leave(endpoint(held.machine), force=self.force)
         self._forget(held, console, node)
         keep(held, None)
 
@@ -195,15 +193,18 @@ def put_on_record(held: Held, node: SwarmNode, membership: str) -> None:
     keep(held, SwarmNode(node.swarm, node.cluster, node.node, node.role, node.before, membership))
 
 
-def stay(held: Held, console: Console, node: SwarmNode) -> None:
+def stay(held: Held, console: Console) -> None:
     """Have a node that could not leave be as it was, where it is a node still."""
-    state: Membership | None = None
-    with suppress(MachineError):
-        state = swarm.membership(endpoint(held.machine))
-    if state is None or not state.is_in:
+    node = on_record(held.machine)
+    if node is None or node.membership != LEAVING:
         return
-    draining.put_back(held, console)
-    put_on_record(held, on_record(held.machine) or node, MEMBER)
+    try:
+        is_in = swarm.membership(endpoint(held.machine)).is_in
+    except MachineError:
+        return
+    if is_in:
+        draining.put_back(held, console)
+        put_on_record(held, on_record(held.machine) or node, MEMBER)
 
 
 def demote(held: Held, console: Console, node: SwarmNode) -> None:

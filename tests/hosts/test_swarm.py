@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+import random
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from machinectl.engine import Endpoint
     from machinectl.machines.store import Store
 
+# Three hundred took no longer than a minute.
+ROUNDS = 40
 JOINING = Joining(Access(), "192.0.2.7")
 NAMES = ("m1", "m2", "m3", "w1", "w2")
 
@@ -611,6 +614,18 @@ def test_who_is_killed_while_a_machine_begins_a_swarm_is_believed_by_the_next_co
     assert swarms["m1"].manages
 
 
+def test_a_leave_that_broke_off_and_cannot_go_on_leaves_a_member(store: Store, whole: Swarms) -> None:
+    """Killed in the middle; the last manager leaves with --force only, and without it is one as before."""
+    assert leave(store, "m2", "m3") == {}
+    with store.writing("m1") as held:
+        leaving.put_on_record(held, recorded(store, "m1"), "leaving")
+        console = Quiet()
+        leaving.finish(held, console)
+    assert "last manager" in console.warnings[0]
+    assert manager(store, "w1").machine.name == "m1"
+    assert whole["m1"].manages
+
+
 @pytest.mark.parametrize("said", [{}, {"Swarm": {}}, {"Swarm": {"LocalNodeState": ""}}])
 def test_an_engine_that_does_not_say_what_it_is_keeps_its_record(
     store: Store, whole: Swarms, said: dict[str, Any]
@@ -685,10 +700,14 @@ def test_managers_restart_one_after_the_other_also_where_no_node_takes_tasks(sto
     assert whole.availability("m1") == "drain"
 
 
-def test_no_manager_restarts_while_another_one_is_lost(store: Store, whole: Swarms) -> None:
+def test_no_manager_restarts_while_another_one_is_lost(
+    store: Store, whole: Swarms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draining, "VOTES_WITHIN", 0)
     whole["m3"].node["ManagerStatus"]["Reachability"] = "unreachable"
-    with store.writing("m2") as held, pytest.raises(MachineError, match="no quorum: host-m3"):
+    with store.writing("m2") as held, pytest.raises(MachineError, match="no quorum: m3 cannot") as refused:
         draining.drained(held, Quiet(), "node-m2").__enter__()
+    assert "machinectl swarm leave --force m3" in refused.value.hint
     with store.writing("w1") as held, draining.drained(held, Quiet(), "node-w1"):
         assert whole.availability("w1") == "drain"
 
@@ -727,3 +746,40 @@ def test_the_id_of_a_swarm_is_no_path(store: Store, whole: Swarms) -> None:
             assert [name for name in os.listdir(store.locks) if "etc" in name] == []
     assert api.Membership.of({"Swarm": {"Cluster": {"ID": "../x"}, "NodeID": "a/b"}}) == api.Membership()
     assert whole["w1"].is_in
+
+
+class Fault(MachineError):
+    """A restart that fails."""
+
+
+def test_no_fault_of_a_roll_leaves_a_node_drained_or_a_role_changed(
+    store: Store, whole: Swarms, leader_comes: Quiet
+) -> None:
+    """Elections, managers that go silent, restarts that fail and runs that are killed, in an order of their own."""
+    chance = random.Random(15)
+    for _ in range(ROUNDS):
+        name = chance.choice(NAMES)
+        with suppress(Fault, KeyboardInterrupt), store.writing(name) as held:
+            elect(whole, chance)
+            with draining.drained(held, leader_comes, f"node-{name}"):
+                assert whole.availability(name) == "drain"
+                # Its own engine restarts, and the others elect a leader meanwhile, if it led.
+                elect(whole, chance)
+                silent = chance.choice(["", "m1", "m2", "m3"])
+                whole.engines[silent or name].answers = False
+                if failure := chance.choice([None, None, Fault("no restart"), KeyboardInterrupt()]):
+                    raise failure
+                whole.engines[name].answers = True
+        for engine in whole.engines.values():
+            engine.answers, engine.electing = True, {}
+        with store.writing(name) as held:
+            leaving.finish(held, leader_comes)
+            draining.put_back(held, leader_comes)
+        assert [whole.availability(each) for each in NAMES] == ["active"] * len(NAMES)
+        assert {each: recorded(store, each).role for each in NAMES} == ROLES
+    assert leader_comes.warnings == []
+
+
+def elect(whole: Swarms, chance: random.Random) -> None:
+    for name in ("m1", "m2", "m3"):
+        whole[name].electing = {chance.choice(["GET", "POST"]): chance.randrange(4)}
