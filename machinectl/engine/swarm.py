@@ -62,8 +62,7 @@ class Membership:
     """What an engine says of itself as a node (GET /info, Swarm).
 
     `state` is inactive, pending, active, error or locked, "" where it says nothing of that; `error` is what keeps it
-    from being active. `cluster` is the swarm's ID, which only a manager knows, and `managers` where other nodes reach
-    those it knows of, host:port.
+    from being active. `cluster` is the swarm's ID, which only a manager knows.
     """
 
     state: str = ""
@@ -71,7 +70,6 @@ class Membership:
     manages: bool = False
     cluster: str = ""
     error: str = ""
-    managers: tuple[str, ...] = ()
     live_restore: bool = False
 
     @property
@@ -92,16 +90,12 @@ class Membership:
     def of(cls, info: Mapping[str, Any]) -> Membership:
         """By what an engine answers to INFO."""
         said = part(info, "Swarm")
-        managers = said.get("RemoteManagers")
         return cls(
             word(said, "LocalNodeState"),
             identifier(said, "NodeID"),
             said.get("ControlAvailable") is True,
             identifier(part(said, "Cluster"), "ID"),
             one_line(word(said, "Error")),
-            tuple(word(each, "Addr") for each in managers if isinstance(each, dict))
-            if isinstance(managers, list)
-            else (),
             info.get("LiveRestoreEnabled") is True,
         )
 
@@ -110,8 +104,8 @@ class Membership:
 class Node:
     """A node as a manager knows it; `state` is ready, down, disconnected or unknown, as it was heard of last.
 
-    `reachability` is a manager's: reachable, unreachable or unknown; "" for a worker; and `manages_at` the address at
-    which other managers reach it. `spec` and `version` are what a change of it begins with.
+    `reachability` is a manager's: reachable, unreachable or unknown; "" for a worker; and `manages_at` where other
+    nodes reach it, host:port. `spec` and `version` are what a change of it begins with.
     """
 
     id: str
@@ -139,14 +133,14 @@ class Node:
     def of(cls, said: Mapping[str, Any]) -> Node:
         spec, manager, version = part(said, "Spec"), part(said, "ManagerStatus"), part(said, "Version").get("Index")
         description, status = part(said, "Description"), part(said, "Status")
-        manages_at = one_line(word(manager, "Addr").rpartition(":")[0].strip("[]"))
+        manages_at = one_line(word(manager, "Addr"))
         return cls(
             identifier(said, "ID"),
             one_line(word(description, "Hostname")),
             one_line(word(spec, "Role")),
             one_line(word(spec, "Availability")),
             one_line(word(status, "State")),
-            one_line(word(status, "Addr")) or manages_at,
+            one_line(word(status, "Addr")) or host_of(manages_at),
             one_line(word(part(description, "Engine"), "EngineVersion")),
             one_line(word(manager, "Reachability")),
             manager.get("Leader") is True,
@@ -318,6 +312,11 @@ def word(said: Any, key: str) -> str:
     """A text within an object; empty where there is none."""
     found = said.get(key) if isinstance(said, dict) else None
     return found if isinstance(found, str) else ""
+
+
+def host_of(address: str) -> str:
+    """The host of host:port, where one of IPv6 has brackets."""
+    return address.rpartition(":")[0].strip("[]")
 
 
 def identifier(said: Any, key: str) -> str:

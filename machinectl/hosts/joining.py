@@ -71,7 +71,7 @@ class Joining:
                 keep(held, SwarmNode(machine.name, "", "", MANAGER, membership=JOINING))
                 with console.step(f'Beginning a swarm on "{machine.name}", which others reach at {advertised}'):
                     asked(held, lambda: swarm.init(endpoint(machine), advertised))
-                learn(held, swarm.membership(endpoint(machine)))
+                learn_begun(held, console)
         console.note(f"Have others join it: machinectl swarm join {machine.name} <NAME>")
 
     def join(self, held: Held, console: Console, to: Manager, role: str) -> None:
@@ -90,7 +90,6 @@ class Joining:
             change_role(held, console, to, known, role)
             return
         advertised = self.advertised or address_of(machine)
-        managers = swarm.membership(to.endpoint).managers
         for each in (to.machine, machine):
             if not is_private(each):
                 console.warn(
@@ -99,7 +98,7 @@ class Joining:
         with ready_to_be_a_node(held, console, self.access, state):
             keep(held, SwarmNode(to.swarm, to.cluster, "", role, membership=JOINING))
             with console.step(f'Having "{machine.name}" join the swarm of "{to.machine.name}" as a {role}'):
-                asked(held, lambda: enter(machine, to, managers, advertised, role, console))
+                asked(held, lambda: enter(machine, to, advertised, role, console))
             learn_joined(held, console, to, known.node if known else "")
 
     def _taken(self, held: Held, state: Membership) -> MachineError:
@@ -162,10 +161,9 @@ class Leaving:
             )
 
 
-def enter(
-    machine: Machine, to: Manager, managers: tuple[str, ...], advertised: str, role: str, console: Console
-) -> None:
+def enter(machine: Machine, to: Manager, advertised: str, role: str, console: Console) -> None:
     """Have an engine join, by a token that goes from the one engine to the other. Raises MachineError."""
+    managers = [node.manages_at for node in to.managers if node.manages_at]
     tokens = patiently(lambda: swarm.tokens(to.endpoint), console.pause)
     token = tokens.manager if role == MANAGER else tokens.worker
     try:
@@ -193,6 +191,20 @@ def asked(held: Held, do: Callable[[], None]) -> None:
     except swarm.Refusal:
         keep(held, None)
         raise
+
+
+def learn_begun(held: Held, console: Console) -> None:
+    """Have on record the swarm that a machine has begun. Raises MachineError."""
+
+    def is_manager() -> bool:
+        node = learn(held, swarm.membership(endpoint(held.machine)))
+        return node is not None and node.manages
+
+    if not until(console, is_manager, HEARD_WITHIN):
+        raise MachineError(
+            f'"{held.name}" was told to begin a swarm, and does not say that it manages one',
+            f"See: machinectl swarm status {held.name}",
+        )
 
 
 def learn_joined(held: Held, console: Console, to: Manager, before: str) -> None:

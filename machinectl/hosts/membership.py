@@ -99,7 +99,7 @@ class Believed:
             return False
         is_to_be = known is not None and (known.membership, known.role) == (JOINING, MANAGER)
         reached_at = addresses_of(engine_url.parse(machine.url).host)
-        return not node.manages or as_manager or is_to_be or node.manages_at in reached_at
+        return not node.manages or as_manager or is_to_be or swarm.host_of(node.manages_at) in reached_at
 
     def judged(
         self, machine: Machine, found: Membership | None, *, is_named: bool = False, as_manager: bool = False

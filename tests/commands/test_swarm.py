@@ -184,6 +184,26 @@ def test_the_context_of_a_swarm_that_is_gone_meanwhile_does_not_come_back(
     assert swarms["m1"].is_in
 
 
+def test_no_verb_leads_to_a_worker_that_calls_itself_a_manager(
+    store: Store, swarms: Swarms, contexts: Contexts
+) -> None:
+    swarms["w1"].lies = True
+    told = run(store, "swarm", "status")
+    assert told.returncode == 0
+    assert '"w1" calls itself a manager' in told.stderr
+    assert "Swarm m1: 2 managers, 1 worker" in told.stdout
+    assert f'DOCKER_HOST="{url(store, "m1")}"' in succeeds(store, "env", "--swarm", "w1")
+    assert succeeds(store, "config", "--swarm", "w1") == f"-H={url(store, 'm1')}\n"
+    assert [row["Swarm"] for row in json.loads(succeeds(store, "ls", "--json"))][-1] == "m1"
+    context = contexts.read("m1-swarm")
+    assert context
+    assert context.host == url(store, "m1")
+    failed = run(store, "swarm", "join", "--advertise-addr", "192.0.2.8", "w1", "alone")
+    assert failed.returncode == 1
+    assert "machinectl swarm join m1 alone" in failed.stderr
+    assert not swarms["alone"].is_in
+
+
 def test_a_context_of_somebody_elses_stays(store: Store, swarms: Swarms, contexts: Contexts) -> None:
     with contexts.writing():
         contexts.put(Context("m1-swarm", {"Name": "m1-swarm", "Endpoints": {"docker": {"Host": "tcp://their:1"}}}))

@@ -22,7 +22,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-OF_INFO = ("LocalNodeState", "NodeID", "ControlAvailable", "Cluster", "Error", "RemoteManagers")
+OF_INFO = ("LocalNodeState", "NodeID", "ControlAvailable", "Cluster", "Error")
 OF_NODE = ("ID", "Spec", "ManagerStatus", "Version", "Description", "Status")
 
 
@@ -42,14 +42,12 @@ def replying(*bodies: bytes, status: str = "200 OK") -> Behaviour:
 
 
 def test_what_a_manager_and_a_worker_say_of_themselves() -> None:
-    managers = [{"NodeID": "a", "Addr": "192.0.2.1:2377"}, {"NodeID": "b", "Addr": "192.0.2.2:2377"}]
     said = {"NodeID": "a", "LocalNodeState": "active", "ControlAvailable": True, "Error": ""}
-    found = Membership.of({"Swarm": {**said, "RemoteManagers": managers, "Cluster": {"ID": "c"}}})
+    found = Membership.of({"Swarm": {**said, "Cluster": {"ID": "c"}}})
     assert (found.role, found.node, found.cluster) == ("manager", "a", "c")
-    assert found.managers == ("192.0.2.1:2377", "192.0.2.2:2377")
     found = Membership.of({"Swarm": {**said, "ControlAvailable": False}, "LiveRestoreEnabled": True})
     assert (found.role, found.cluster, found.live_restore) == ("worker", "", True)
-    nothing = {"NodeID": "", "LocalNodeState": "inactive", "ControlAvailable": False, "RemoteManagers": None}
+    nothing = {"NodeID": "", "LocalNodeState": "inactive", "ControlAvailable": False}
     assert Membership.of({"Swarm": nothing}).role == ""
 
 

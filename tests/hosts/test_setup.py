@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from machinectl import certs
 from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, PortOpened, Unknown
 from machinectl.engine import Endpoint, EngineError, Probe
 from machinectl.errors import CheckFailed, MachineError
+from machinectl.hosts import draining
 from machinectl.hosts.identity import FILES, Identity
 from machinectl.hosts.setup import Setup, World, purge, until_it_answers
 from machinectl.hosts.signing import made_good
@@ -26,6 +28,8 @@ from tests.support.registered import added
 from tests.support.runner import RecordedHost
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from machinectl.machines.store import Store
 
 ADDRESS = "192.168.0.29"
@@ -110,6 +114,23 @@ def test_a_host_that_is_refused_changes_nothing_here(store: Store) -> None:
         carried_out(store, RecordedHost("swarm-node"))
     assert store.read("orion").dump() == before
     assert files(store) == {}
+
+
+def test_what_runs_on_a_node_is_looked_at_again_when_it_is_its_turn(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = RecordedHost("swarm-node")
+
+    @contextmanager
+    def waited(*_: object) -> Iterator[None]:
+        host.facts += b"\n@once job\n"
+        yield
+
+    monkeypatch.setattr(draining, "drained", waited)
+    setup = Setup(Allowed(restart_swarm=True), world=answering(State.RUNNING))
+    with store.writing("orion") as held, pytest.raises(MachineError, match="ends job for good"):
+        setup.carry_out(held, Quiet(), host)
+    assert host.jobs == []
 
 
 def test_an_installation_that_would_remove_a_package_is_refused_before_it_is_on_record(

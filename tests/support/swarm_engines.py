@@ -53,13 +53,8 @@ class Engine:
     def info(self) -> dict[str, Any]:
         swarm: dict[str, Any] = {"NodeID": "", "LocalNodeState": "inactive", "ControlAvailable": False}
         if self.is_in:
-            managers = [
-                {"NodeID": each["ID"], "Addr": f"{each['Status']['Addr']}:2377"}
-                for each in self.swarms.nodes[self.cluster].values()
-                if each["Spec"]["Role"] == "manager"
-            ]
             swarm = {"NodeID": self.node["ID"], "LocalNodeState": "active", "ControlAvailable": self.manages}
-            swarm |= {"RemoteManagers": managers, **({"Cluster": {"ID": self.cluster}} if self.manages else {})}
+            swarm |= {"Cluster": {"ID": self.cluster}} if self.manages else {}
         return {"Name": self.name, "LiveRestoreEnabled": self.live_restore, "Swarm": swarm, "ContainersRunning": 0}
 
     def behaviour(self, connection: Connection) -> None:

@@ -12,7 +12,7 @@ from machinectl.hosts.membership import Believed, learn, manager
 from machinectl.hosts.roles import join
 from machinectl.hosts.swarm import Manager, Quorum, advice, answering
 from machinectl.machines.chosen import waiting
-from machinectl.machines.swarm_node import MANAGER, on_record
+from machinectl.machines.swarm_node import MANAGER, MEMBER, on_record
 from machinectl.machines.swarms import all_nodes
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def manager_by(store: Store, console: Console, name: str, rest: Sequence[str]) -
     by_another = f"; or join by another: machinectl swarm join {shlex.join([others[0], *rest])}" if others else ""
     hint = f"See: machinectl swarm status {name}{by_another}"
     if not node.manages:
-        raise MachineError(f'"{name}" is a {node.role} of the swarm "{node.swarm}": no other joins by it', hint)
+        what = f"a {node.role}" if node.membership == MEMBER else f"a node ({node.membership})"
+        raise MachineError(f'"{name}" is {what} of the swarm "{node.swarm}": no other joins by it', hint)
     found = answering([(store.read(name), node.node)], pause=console.pause)
     if isinstance(found, Manager):
         return found
