@@ -18,6 +18,7 @@ import rich.live
 from rich.text import Text
 
 from machinectl.cli.board import PlainBoard
+from machinectl.provision.decision import InUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -199,7 +200,7 @@ class LiveBoard(PlainBoard):
 def result(error: BaseException | None) -> State:
     if error is None:
         return State.DONE
-    return State.UNFINISHED if isinstance(error, KeyboardInterrupt) else State.FAILED
+    return State.UNFINISHED if isinstance(error, KeyboardInterrupt | InUse) else State.FAILED
 
 
 def printable(text: str) -> str:

@@ -26,6 +26,7 @@ from machinectl.machines.chosen import waiting
 from machinectl.machines.jump_hosts import loops, machine_of, shown
 from machinectl.machines.record import Phase
 from machinectl.machines.spec import NO_CERTIFICATES
+from machinectl.provision.decision import InUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -182,6 +183,8 @@ class Run:
         self.steps = {step.name: step for step in seen.steps}
         # Engines in use that restart, or may.
         self.rolled: set[str] = set()
+        # New hosts whose engines run containers, with the IDs of those.
+        self.in_use: dict[str, frozenset[str]] = {}
         self.did: dict[str, Did] = {}
         # Those whose record or host may have been changed, and how long each was worked on.
         self.touched: set[str] = set()
@@ -318,18 +321,7 @@ class Run:
         if len(self.rolled) > 1:
             there = [name for name in to_become if name in self.rolled and self.can_be_reached_before(name)]
             failed = [result for result in self.at_once(console, there, self.reach) if result.error]
-        turns = Rolling(
-            names,
-            after,
-            self.rolled,
-            self.manner.batch.of(len(self.rolled)),
-            self.manner.max_failures,
-            counts=self.hosts_touched.__contains__,
-            failed=[result.name for result in failed],
-        )
-        ended = self.at_once(console, turns.waiting, self.become, turns)
-        become = chain(failed, ended, not_begun(turns, REACHED_THROUGH))
-        yield from self.in_their_roles(console, become)
+        yield from self.in_their_roles(console, chain(failed, self.in_turns(console, names, after, failed)))
         # Whoever is behind another one goes before it: what is undone there goes through that.
         jumps = {name: machine_of(self.machines[name].jump) for name in removed}
         # Each would wait for the next one in the loop.
@@ -346,6 +338,51 @@ class Run:
         first = {jump: [name for name in removed if jumps[name] == jump] for jump in removed}
         turns = Rolling(removed, first)
         yield from chain(self.at_once(console, removed, self.remove, turns), not_begun(turns, LEADS_TO))
+
+    def in_turns(
+        self, console: Console, names: Sequence[str], after: Mapping[str, Collection[str]], failed: Sequence[Result]
+    ) -> Iterator[Result]:
+        """Work on machines, on engines in use in batches; `failed` are some that have failed already.
+
+        Which new hosts have engines in use is seen only on them: those take their turns after all others, and so do
+        those behind them.
+        """
+        batch, failures_left = self.manner.batch, self.manner.max_failures
+        left, rolled, before = list(names), list(self.rolled), 0
+        try:
+            while left:
+                turns = Rolling(
+                    left,
+                    after,
+                    rolled,
+                    batch.of(len(rolled), after=before),
+                    failures_left,
+                    counts=self.hosts_touched.__contains__,
+                    failed=[result.name for result in failed],
+                )
+                ended = self.at_once(console, turns.waiting, self.become, turns)
+                before, left, rolled, failed = before + len(rolled), [], [], ()
+                for result in chain(ended, not_begun(turns, REACHED_THROUGH)):
+                    if isinstance(result.error, InUse):
+                        rolled.append(result.name)
+                    if result.name in rolled or turns.barred.get(result.name) in rolled:
+                        left.append(result.name)
+                    else:
+                        yield result
+                failures_left = turns.failures_left
+                if failures_left < 0:
+                    yield from (Result(name, Did.NOT_BEGUN) for name in left)
+                    return
+        finally:
+            for name in self.in_use:
+                if name not in self.touched:
+                    self.forget(name, console)
+
+    def forget(self, name: str, console: Console) -> None:
+        """Forget a new machine whose host was only looked at."""
+        with self.store.writing(name, waiting(console, name)) as held:
+            if not held.machine.changes and not held.machine.made:
+                held.remove()
 
     def in_their_roles(self, console: Console, ended: Iterable[Result]) -> Iterator[Result]:
         """The same results; those who are to have another role in the swarm have it, too, before they are yielded.
@@ -518,17 +555,24 @@ class Run:
         if machine and machine.phase is Phase.READY:
             self.change(name, console)
             return Did.CHANGED
-        self.create(name, console)
+        try:
+            self.create(name, console)
+        except InUse as exc:
+            self.in_use[name] = exc.containers
+            self.touched.discard(name)
+            raise
         return Did.CREATED
 
     def create(self, name: str, console: Console) -> None:
         """Make a machine, or go on with one that is half made."""
+        from machinectl.hosts.comeback import wait_for
         from machinectl.hosts.creation import Creation
         from machinectl.hosts.onboard import Onboarding
         from machinectl.machines.advice import advise
 
         host, manner = self.host(name), self.manner
-        onboarding = Onboarding(self.access(name), manner.allowed, manner.authority)
+        allowed = replace(manner.allowed, in_use=name in self.in_use)
+        onboarding = Onboarding(self.access(name), allowed, manner.authority, lambda: self.hosts_touched.add(name))
         driver = load(host.spec.driver)
         creation = Creation(name, host.spec, driver, onboarding, host.certificates, manner.spare, fleet=self.fleet.text)
         made = creation.carry_out(self.store, console)
@@ -536,6 +580,8 @@ class Run:
             if host.spec.engine.given:
                 console.warn("what is asked of its engine is noted only: no engine was set up")
             advise(console, made.machine)
+        if before := self.in_use.get(name):
+            wait_for(made.machine, {container: container[:12] for container in before}, console)
 
     def change(self, name: str, console: Console) -> None:
         """Ask something else of a machine, or the same again, and tell its host where there is something to tell."""

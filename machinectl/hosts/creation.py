@@ -20,7 +20,7 @@ from machinectl.machines import docker_machine_store, jump_hosts, record
 from machinectl.machines.chosen import waiting
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.spec import NO_CERTIFICATES
-from machinectl.provision.decision import EngineDown
+from machinectl.provision.decision import EngineDown, InUse
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -72,6 +72,9 @@ class Creation:
                 held.machine.phase = Phase.READY
                 held.machine.failure = {}
                 held.write()
+            except InUse:
+                # Whoever asked for turns goes on with it later: the key that was accepted is kept.
+                raise
             except BaseException as exc:
                 give_up(held, console, exc)
                 raise

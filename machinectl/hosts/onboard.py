@@ -12,6 +12,8 @@ from machinectl.hosts.host_lock import hold
 from machinectl.machines.record import Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from machinectl.certs import Pair
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
@@ -25,11 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Onboarding:
-    """How to log in at the host, what may be done there, and the CA to use instead of one of the machine's own."""
+    """How to log in at the host, what may be done there, and the CA to use instead of one of the machine's own.
+
+    `touching` is called before the host is changed.
+    """
 
     access: Access
     allowed: Allowed
     authority: Pair | None = None
+    touching: Callable[[], None] = lambda: None
 
     def carry_out(self, held: Held, console: Console, ssh: SSHEndpoint) -> list[Outcome]:
         """Make the host an engine host; return what its steps came to."""
@@ -70,7 +76,7 @@ class Onboarding:
         # Loaded for a host that is set up alone, and while that starts our shells: its first takes 0.1 s.
         from machinectl.hosts.setup import Setup
 
-        return Setup(self.allowed, self.authority)
+        return Setup(self.allowed, self.authority, touching=self.touching)
 
     def _key_outcome(self, ssh: SSHEndpoint, session: Session) -> list[Outcome]:
         """What is to be done to let the user's key in, where that was asked for."""

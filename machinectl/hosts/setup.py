@@ -37,7 +37,7 @@ from machinectl.hosts.plan import described, diff, rehearse
 from machinectl.hosts.signing import made_good
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import checks, docker_machine, facts, firewall, installation, live_restore, undo
-from machinectl.provision.decision import EngineDown
+from machinectl.provision.decision import EngineDown, InUse
 from machinectl.provision.download import script
 from machinectl.provision.side_effects import side_effects
 from machinectl.provision.steps import steps
@@ -216,8 +216,13 @@ class Setup:
             agree_to_side_effects(console, machine, host, self.allowed)
 
     def looked_at(self, machine: Machine, console: Console, remote: Remote) -> Facts:
-        """Read the facts of a host, and whether its engine's port can be reached from here."""
+        """Read the facts of a host, and whether its engine's port can be reached from here.
+
+        Raises InUse if its engine runs containers, and may not be worked on now.
+        """
         host = looked_at(remote, target_of(machine, Identity(), self.url), console)
+        if host.containers and not self.allowed.in_use:
+            raise InUse(machine.name, host.containers)
         error = self.world.reach(Endpoint(self.url or machine.url, tls=True, name=machine.name), VERIFY_TIMEOUT)
         return replace(host, no_way=error.cause, refused=error.state is State.STOPPED) if error else host
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from machinectl.errors import UsageError
 from machinectl.machines.record import natural
@@ -11,6 +11,7 @@ from machinectl.machines.record import natural
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+Name = TypeVar("Name")
 # More machines than there are.
 MOST = 10**9
 
@@ -39,15 +40,22 @@ class Batches:
                     "For example: --batch 2, --batch 25%, or first one, then five, then 20 each: --batch 1,5,20",
                 )
 
-    def of(self, count: int) -> list[int]:
-        """Return the sizes in which `count` are divided; a share is rounded down, to one at least."""
+    def of(self, count: int, *, after: int = 0) -> list[int]:
+        """Return the sizes in which `count` are divided, `after` those that were worked on before.
+
+        A share of all of them is rounded down, to one at least.
+        """
+        sizes = self._sizes_for(after + count)
+        return sizes[len(list(in_batches(range(after), sizes))) :] or sizes[-1:]
+
+    def _sizes_for(self, count: int) -> list[int]:
         return [max(1, count * int(size[:-1]) // 100) if size.endswith("%") else int(size) for size in self._sizes]
 
 
 ONE_BY_ONE = Batches("1")
 
 
-def in_batches(names: Sequence[str], sizes: Sequence[int]) -> Iterator[list[str]]:
+def in_batches(names: Sequence[Name], sizes: Sequence[int]) -> Iterator[list[Name]]:
     """Divide names into batches of these sizes; the last one repeats."""
     start = 0
     for size in chain(sizes, repeat(sizes[-1])):
@@ -134,6 +142,11 @@ class Rolling:
                 self._waiting.pop(other, None)
         while self._batches and not any(self._is_under_way(other) for other in self._batches[0]):
             del self._batches[0]
+
+    @property
+    def failures_left(self) -> int:
+        """How many more of the rolled may fail; below 0 none of them begins any more."""
+        return self._failures_left
 
     def _may_begin(self, name: str) -> bool:
         if name in self._rolled and name not in self._batches[0]:

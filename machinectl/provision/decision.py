@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.errors import MachineError
+from machinectl.errors import CheckFailed, MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +62,14 @@ class Decision:
     warnings: tuple[str, ...] = ()
     learned: Callable[[Result], tuple[Change, ...]] = field(default=lambda _: (), repr=False)
     remark: Callable[[Result], str] = field(default=no_container, repr=False)
+
+
+class InUse(CheckFailed):
+    """The engine runs containers, and it is not its turn yet. Nothing was changed; `containers` are their IDs."""
+
+    def __init__(self, name: str, containers: frozenset[str]) -> None:
+        super().__init__(f'The engine of "{name}" runs containers, and waits for its turn')
+        self.containers = containers
 
 
 class EngineDown(MachineError):

@@ -22,7 +22,8 @@ class Allowed:
     """What may be done on a host this once.
 
     Replace another CA's TLS, hide or harm containers (`force`; `forcible` is whether that can be asked for), restart a
-    Swarm node's engine, open its firewall, go on without a question where one would be asked (`yes`).
+    Swarm node's engine, open its firewall, go on without a question where one would be asked (`yes`), work on an
+    engine that runs containers (`in_use`): when many are set up, those wait for their turn.
     """
 
     force: bool = False
@@ -30,6 +31,7 @@ class Allowed:
     restart_swarm: bool = False
     open_firewall: bool = False
     yes: bool = False
+    in_use: bool = True
 
     @property
     def or_force(self) -> str:

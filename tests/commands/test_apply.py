@@ -25,10 +25,12 @@ from machinectl.hosts import swarm as managers
 from machinectl.hosts.access import Access, logged_in
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.roles import Roles
+from machinectl.hosts.turns import Batches
 from machinectl.machines.alone import alone
 from machinectl.machines.record import PROVISION, Machine, Phase
 from machinectl.machines.spec import MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
+from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.ssh.errors import HostKeyRefused, LoginRefused
 from tests.support.program import COMMAND, killed_at, machinectl
@@ -463,6 +465,39 @@ def test_one_whose_host_was_not_told_all_takes_its_turn_as_well(store: Store) ->
         machine.pending = PROVISION
     run = Scripted(store, [step(name, Action.RESUME) for name in machines], machines, "m1", MANNER)
     assert run.results() == {"m1": Did.FAILED, "m2": Did.NOT_BEGUN}
+
+
+class Crowded(Scripted):
+    """A scripted run whose new hosts b1 to b9 have engines in use, as is seen on the hosts."""
+
+    def create(self, name: str, console: Console) -> None:
+        if name.startswith("b") and name not in self.in_use:
+            added(self.store, Machine(name, "none"))
+            raise InUse(name, frozenset({"c0ffee"}))
+
+
+def test_new_hosts_whose_engines_are_in_use_take_turns_after_the_others(store: Store) -> None:
+    steps = [
+        step("m1", Action.CHANGE, restarts=True),
+        *(step(name, Action.CREATE) for name in ("b1", "b2", "b3", "new")),
+        step("web", Action.CREATE, jump="machine:b1"),
+    ]
+    run = Crowded(store, steps, ready("m1"), "", replace(MANNER, batch=Batches("1,2")))
+    assert run.results() == {"m1": Did.CHANGED, **dict.fromkeys(("b1", "b2", "b3", "new", "web"), Did.CREATED)}
+    assert sorted(run.begun[:5]) == ["b1", "b2", "b3", "m1", "new"]
+    # Two at once, as m1 was the first batch; whoever is behind one comes after it.
+    assert (set(run.begun[5:7]), set(run.begun[7:])) == ({"b1", "b2"}, {"b3", "web"})
+
+
+def test_new_hosts_that_never_have_their_turn_stay_as_they_were(store: Store) -> None:
+    steps = [step("m1", Action.CHANGE, restarts=True), *(step(name, Action.CREATE) for name in ("b1", "b2", "new"))]
+    assert Crowded(store, steps, ready("m1"), "m1", MANNER).results() == {
+        "m1": Did.FAILED,
+        "b1": Did.NOT_BEGUN,
+        "b2": Did.NOT_BEGUN,
+        "new": Did.CREATED,
+    }
+    assert store.names() == []
 
 
 def test_ctrl_c_tells_who_was_not_finished(store: Store) -> None:

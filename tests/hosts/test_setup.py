@@ -20,7 +20,7 @@ from machinectl.hosts.setup import Setup, World, purge, until_it_answers
 from machinectl.hosts.signing import made_good
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
-from machinectl.provision.decision import EngineDown
+from machinectl.provision.decision import EngineDown, InUse
 from machinectl.provision.target import Allowed
 from machinectl.state import State
 from tests.support.quiet import Quiet
@@ -143,6 +143,18 @@ def test_an_installation_that_would_remove_a_package_is_refused_before_it_is_on_
     with pytest.raises(CheckFailed, match=r"would remove containerd\.io 1\.7\.27-1"):
         carried_out(store, host)
     assert store.read("orion").dump() == before
+
+
+def test_an_engine_in_use_is_left_alone_until_its_turn(store: Store) -> None:
+    before, host = store.read("orion").dump(), RecordedHost("docker-with-a-container")
+    setup = Setup(Allowed(in_use=False), world=answering(State.RUNNING))
+    with store.writing("orion") as held, pytest.raises(InUse) as raised:
+        setup.carry_out(held, Quiet(), host)
+    assert len(raised.value.containers) == 1
+    assert (store.read("orion").dump(), files(store), host.jobs) == (before, {}, [])
+    with store.writing("orion") as held:
+        setup.carry_out(held, Quiet(), RecordedHost("docker"))
+    assert store.read("orion").phase is Phase.READY
 
 
 def test_a_side_effect_is_asked_about_before_anything_is_changed(store: Store) -> None:
