@@ -43,6 +43,8 @@ KINDS: dict[str, type] = {
     **dict.fromkeys(("SSHPort", "EnginePort"), int),
 }
 START_AGAIN = "Restore it from a backup, or register the server anew: machinectl create -d generic --help"
+# What is certainly an address, and most are.
+IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}", re.ASCII)
 MAC = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
 HIGHEST_PORT = 65535
 
@@ -300,6 +302,8 @@ def check_address(value: OptionValue) -> str:
     """The address or name that was given, bare. Raises UsageError for what is neither."""
     address = str(value).strip()
     bare = address.removeprefix("[").removesuffix("]")
+    if IPV4.fullmatch(bare):
+        return bare
     try:
         parse_url(tcp(bare, TLS_PORT))
     except UsageError as exc:

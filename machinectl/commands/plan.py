@@ -15,7 +15,7 @@ from machinectl.errors import MachineError, UsageError, meant
 from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.model import FleetId, Plan, Step
 from machinectl.fleet.plan import plan as compared
-from machinectl.fleet.reading import called, read_fleet
+from machinectl.fleet.reading import called, read_fleet, uncollected
 from machinectl.machines.chosen import both_chosen
 from machinectl.machines.records import Readable, Records
 from machinectl.machines.selectors import parse_selector
@@ -62,6 +62,7 @@ class Planned:
         return frozenset(host.name for host in self.hosts if isinstance(self.records.get(host.name), MachineError))
 
 
+@uncollected()
 def plan(
     store: Store,
     path: str,

@@ -146,7 +146,14 @@ def events(text: str) -> Iterator[Any]:
     # The parser in C is ten times as fast; not every installation of PyYAML has it. Both tell the same places.
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        yield from yaml.parse(text, Loader=loader)
+        # As yaml.parse does, without a look ahead at each event.
+        parser = loader(text)
+        following = parser.get_event
+        try:
+            while not isinstance(event := following(), yaml.StreamEndEvent):
+                yield event
+        finally:
+            parser.dispose()
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         why = why_not_yaml(exc, text)
@@ -237,7 +244,8 @@ class Builder:
                 taking(event)
 
     def take_scalar(self, event: Any) -> None:
-        place, tag, text = place_of(event.start_mark, self.file), event.tag, event.value
+        mark, tag, text = event.start_mark, event.tag, event.value
+        place = Place(mark.line + 1, mark.column + 1, self.file)
         if tag is not None:
             self.check_tag(tag, place)
         is_null = tag == NULL_TAG or (tag is None and text in NULLS and event.implicit[0])
@@ -294,18 +302,18 @@ class Builder:
         if isinstance(into.node, Listed):
             into.node.items.append(node)
         elif into.key is None:
-            into.key = Key(*self.key(node, place))
+            into.key = self.key(node, place)
         else:
             self.give(into, into.node, into.key, node)
             into.key = None
 
-    def key(self, node: Node, place: Place | None) -> tuple[Place, str, bool]:
+    def key(self, node: Node, place: Place | None) -> Key:
         place = place or node.place
         if not isinstance(node, Text):
             self.faults.add(place, f"A key is a text, this is {node.name}")
             # It takes the value that follows, and nobody asks for it.
-            return place, "", False
-        return place, node.text, node.is_plain and node.text == MERGE
+            return Key(place, "", is_merge=False)
+        return Key(place, node.text, node.is_plain and node.text == MERGE)
 
     def give(self, into: Open, node: Mapped, key: Key, value: Node) -> None:
         """Give a mapping a value under its key; what `<<` brings gives way to what the mapping says itself."""

@@ -44,6 +44,13 @@ def merged(layers: Iterable[Layer]) -> Layer:
     )
 
 
+def over(base: Layer, own: Layer) -> Layer:
+    """The same as `merged` of two, the first of which is merged already."""
+    if LABELS in own.entries or any(is_null(entry.value) for entry in own.entries.values()):
+        return merged([base, own])
+    return Layer({**base.entries, **own.entries}, base.labels)
+
+
 def is_null(node: Node) -> bool:
     """Whether nothing stands there, or YAML's word for it."""
     return isinstance(node, Text) and node.is_null
