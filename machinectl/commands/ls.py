@@ -10,12 +10,13 @@ from machinectl.hosts import asked
 from machinectl.hosts.asked import Asked
 from machinectl.machines import docker_machine_store
 from machinectl.machines.docker_machine import SWARM_OPTIONS, engine_options
-from machinectl.machines.swarm_node import WORKER, node_of
+from machinectl.machines.swarm_node import JOINING, MEMBER, WORKER, on_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from machinectl.machines.store import Store
+    from machinectl.machines.swarm_node import SwarmNode
 
 UNKNOWN = "Unknown"
 
@@ -51,8 +52,10 @@ class Row(Asked):
 
         docker-machine has NAME (master) there, and NAME. Its engine is believed that it is in none, or keeps from it.
         """
-        node = node_of(self.machine)
+        node = on_record(self.machine)
         state = self.swarm.partition("/")[0]
+        if node and node.membership != MEMBER:
+            return f"{node.swarm} ({node.membership})".strip()
         if state == "inactive" or not (node or state):
             return ""
         if node is None:
@@ -86,12 +89,21 @@ def rows(store: Store, environment: Mapping[str, str]) -> list[Row]:
     return found
 
 
+def unfinished(name: str, node: SwarmNode) -> str:
+    """What is left to do of a node's way into its swarm, out of it, or back from a restart; "" for nothing."""
+    if node.membership == JOINING:
+        return f"On its way into a swarm: machinectl swarm status {name}"
+    if node.membership != MEMBER:
+        return f"Not out of its swarm yet: machinectl swarm leave {name}"
+    return f"Still drained in its swarm: machinectl provision {name}" if node.before else ""
+
+
 def ask(store: Store, listed: Iterable[Row], timeout: float) -> Iterator[Row]:
     """Ask all hosts and yield each row when it is complete; each has `timeout` seconds from when it is asked."""
     for row in asked.ask(store, listed, timeout):
         name = row.machine.name
         if row.machine.pending and not row.error and not store.is_locked(name):
             row.error = f"Not all that was asked is on its host: machinectl {row.machine.pending} {name}"
-        elif (node := node_of(row.machine)) and node.before and not row.error and not store.is_locked(name):
-            row.error = f"Still drained in its swarm: machinectl provision {name}"
+        elif (node := on_record(row.machine)) and not row.error and not store.is_locked(name):
+            row.error = unfinished(name, node)
         yield row

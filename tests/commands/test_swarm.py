@@ -96,7 +96,7 @@ def test_ls_believes_an_engine_that_is_in_no_swarm_and_nothing_else_of_itself(st
     assert told == {"alone": "", "m1": "m1 (manager)", "m2": "(not on record)", "w1": ""}
 
 
-def test_ls_says_of_a_node_that_was_left_drained_what_puts_it_back(store: Store, swarms: Swarms) -> None:
+def test_ls_says_of_a_node_that_was_left_drained_or_has_left_what_to_type(store: Store, swarms: Swarms) -> None:
     with store.writing("w1") as held:
         node = node_of(held.machine)
         assert node
@@ -105,7 +105,10 @@ def test_ls_says_of_a_node_that_was_left_drained_what_puts_it_back(store: Store,
     errors = {row["Name"]: row["Error"] for row in json.loads(succeeds(store, "ls", "--json"))}
     assert "machinectl provision w1" in errors["w1"]
     assert not errors["m1"]
-    assert swarms["w1"].is_in
+    swarms["w1"].cluster = ""
+    succeeds(store, "swarm", "status")
+    [row] = json.loads(succeeds(store, "ls", "--json", "--filter", "name=w1"))
+    assert (row["Swarm"], "machinectl swarm leave w1" in row["Error"]) == ("m1 (leaving)", True)
 
 
 def test_env_and_config_point_at_a_manager_that_answers(store: Store, swarms: Swarms) -> None:
@@ -145,6 +148,12 @@ def test_a_swarm_has_a_context_that_moves_to_a_manager_that_answers(
     # It stays there: who comes back gets it again only when that one is gone.
     swarms["m1"].answers = True
     assert "m1-swarm" not in run(store, "context", "sync").stdout
+    # While nobody answers it stays, and one that is made then says so.
+    swarms.without_leader.add("cluster-m1")
+    assert "m1-swarm" not in run(store, "context", "sync").stdout
+    with contexts.writing():
+        contexts.remove("m1-swarm")
+    assert "no manager of the swarm answers" in run(store, "context", "sync").stdout
 
 
 def test_the_context_goes_with_the_last_manager_and_follows_without_anybody_being_asked(
