@@ -21,7 +21,7 @@ from machinectl.cli.overview import width
 from machinectl.cli.stdio import PRINTS, RELAYS, WORKS, is_for
 from machinectl.cli.terminal import Terminal
 from machinectl.errors import UsageError
-from machinectl.machines.chosen import selected
+from machinectl.machines.chosen import matching, selected
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
@@ -199,10 +199,12 @@ def with_selector(function: Callable[..., int | None], *, short: bool = True) ->
 
     @functools.wraps(function)
     def run(ctx: typer.Context, *given: Any, **options: Any) -> int | None:
-        selector = options.pop("selector")
+        selector, names = options.pop("selector"), options["names"] or []
         if selector is not None:
             here = session(ctx)
-            options["names"] = selected(here.store, here.console, options["names"] or [], selector)
+            options["names"] = selected(here.store, here.console, names, selector)
+        elif names:
+            options["names"] = matching(names, session(ctx).store.names)
         return function(ctx, *given, **options)
 
     # Typer reads a function's parameters here.

@@ -16,7 +16,7 @@ from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.model import FleetId, Plan, Step
 from machinectl.fleet.plan import plan as compared
 from machinectl.fleet.reading import called, read_fleet, uncollected
-from machinectl.machines.chosen import both_chosen
+from machinectl.machines.chosen import both_chosen, matching
 from machinectl.machines.records import Readable, Records
 from machinectl.machines.selectors import parse_selector
 from machinectl.masking import without_secret
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.fleet.model import FleetHost
+    from machinectl.fleet.model import Fleet, FleetHost
     from machinectl.fleet.plan import HasCertificates
     from machinectl.hosts.access import Access
     from machinectl.hosts.removal import Purge
@@ -78,6 +78,7 @@ def plan(
     """
     records = Records(store)
     fleet = read_fleet(path, records, os.environ, text)
+    names = matching(names, lambda: of_fleet(fleet, records, names))
     found: Plan | None = None
     if names and selector is None:
         found = compared(fleet, records, certificates(), called(path), set(names))
@@ -96,6 +97,14 @@ def plan(
         records=records,
         hidden=fleet.hidden,
     )
+
+
+def of_fleet(fleet: Fleet, records: Mapping[str, Machine | MachineError], names: Sequence[str]) -> list[str]:
+    """Return what globs may match: the hosts of a file, and the machines that are in it no more."""
+    hosts = dict.fromkeys(host.name for host in fleet.hosts)
+    gone = matching(names, lambda: [name for name in records if name not in hosts])
+    machines = Readable(records)
+    return [*hosts, *(name for name in gone if name in machines and fleet.id.owns(machines[name].fleet))]
 
 
 def certificates() -> HasCertificates:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.fleet.document import Entry, Listed, Mapped, Text
-from machinectl.fleet.ranges import VALUE_RANGE, NoRange, expanded, names
 from machinectl.fleet.values import Wrong
+from machinectl.ranges import VALUE_RANGE, NoRange, expanded, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from machinectl.fleet.keys import COMMON, DRIVER, FLEET, FLEET_KEY, GROUPS, INCLUDE, INCLUDE_KEY, Drivers, Kind
-from machinectl.fleet.ranges import VALUE_RANGE
 from machinectl.machines.record import LONGEST_NAME
+from machinectl.ranges import VALUE_RANGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -6,22 +6,55 @@ from machinectl.errors import MachineError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from machinectl.console import Console
     from machinectl.machines.store import Store
 
 DEFAULT = "default"
+# None of these is in a name.
+GLOB = frozenset("*?[")
 # How often a lock is looked at that somebody else holds. Seconds.
 LOCK_PAUSE = 0.1
 # How many labels a hint names.
 MOST_TOLD = 20
 
 
-def chosen(store: Store, names: Sequence[str]) -> list[str]:
-    """The machines named, or `default` where none is named and it exists (docker-machine's rule)."""
-    if names:
+def matching(names: Sequence[str], known: Callable[[], Iterable[str]]) -> list[str]:
+    """Return names with each glob (web*) and each range (web[01:20]) replaced by what it stands for.
+
+    A glob stands for those of the `known` that it matches; it stays as it is if it matches none. Raises UsageError for
+    a range that is none.
+    """
+    if not any(GLOB.intersection(name) for name in names):
         return list(names)
+    # Loaded only for patterns: names alone take the light path.
+    from fnmatch import fnmatchcase
+
+    there = list(known())
+    found: dict[str, None] = {}
+    for name in (member for each in names for member in members(each)):
+        matched = [each for each in there if fnmatchcase(each, name)] if GLOB.intersection(name) else []
+        found |= dict.fromkeys(matched or [name])
+    return list(found)
+
+
+def members(name: str) -> list[str]:
+    """Return the names that a range stands for; one without a range stands for itself. Raises UsageError."""
+    if "[" not in name:
+        return [name]
+    from machinectl.ranges import VALUE_RANGE, NoRange, expanded
+
+    try:
+        return expanded(name, VALUE_RANGE)
+    except NoRange as exc:
+        raise UsageError(f"{name!r}: {exc}", "Write a range as 'web[01:20]', or a glob as 'web*'") from exc
+
+
+def chosen(store: Store, names: Sequence[str]) -> list[str]:
+    """The machines named (see `matching`), or `default` where none is named and it exists (docker-machine's rule)."""
+    if names:
+        return matching(names, store.names)
     if DEFAULT in store.names():
         return [DEFAULT]
     raise MachineError(
@@ -32,11 +65,12 @@ def chosen(store: Store, names: Sequence[str]) -> list[str]:
 
 def chosen_one(store: Store, names: Sequence[str]) -> str:
     """The one machine that a command is about."""
-    if len(names) > 1:
+    found = chosen(store, names)
+    if len(found) > 1:
         raise UsageError(
-            "Error: Expected one machine name as an argument", f"Leave all but one of them out: {' '.join(names)}"
+            "Error: Expected one machine name as an argument", f"Leave all but one of them out: {' '.join(found)}"
         )
-    return chosen(store, names)[0]
+    return found[0]
 
 
 def selected(store: Store, console: Console, names: Sequence[str], selector: str) -> list[str]:

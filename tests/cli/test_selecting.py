@@ -42,6 +42,31 @@ def test_the_verbs_that_take_many_names_take_a_selector_where_l_is_not_sshs_or_d
     assert not (taking["ssh"] | taking["scp"] | taking["mount"])
 
 
+def test_globs_and_ranges_stand_for_names(fleet: Store) -> None:
+    for number in (1, 2, 3):
+        added(fleet, Machine(f"web0{number}", "none", url=f"tcp://web0{number}:2376", tls=True))
+
+    def ips(*patterns: str) -> list[str]:
+        return machinectl("ip", *patterns, store=fleet.root).stdout.split()
+
+    assert ips("web*") == ["web01", "web02", "web03"]
+    assert ips("web0[13]", "web0?") == ["web01", "web03", "web02"]
+    assert ips("web[02:03]") == ["web02", "web03"]
+    for pattern, code, said in (
+        ("x*", 1, 'Docker machine "x*" does not exist'),
+        ("web[04:05]", 1, 'Docker machine "web04" does not exist'),
+        ("web[3:1]", 2, "'web[3:1]': a range begins after its end"),
+    ):
+        refused = machinectl("rm", "-y", pattern, store=fleet.root)
+        assert (refused.returncode, said in refused.stderr) == (code, True), refused.stderr
+    one = machinectl("inspect", "web*", store=fleet.root)
+    assert (one.returncode, "Expected one machine name" in one.stderr) == (2, True)
+    assert machinectl("certs", "ls", "web*", store=fleet.root).returncode == 0
+    asked = machinectl("rm", "r*", "pl*", store=fleet.root, stdin="y\n")
+    assert "About to remove rigel, plain" in asked.stderr
+    assert fleet.names() == ["orionbox", "vega", "web01", "web02", "web03"]
+
+
 @pytest.mark.parametrize(
     ("selector", "names"),
     [

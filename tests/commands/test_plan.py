@@ -132,6 +132,28 @@ def test_what_failed_once_is_not_the_reason_to_go_on_with_a_machine_that_is_whol
     assert shown(store, "rigel")[0] == "~ rigel  go on: its host was not told all (what failed last: No route to host)"
 
 
+def test_globs_and_ranges_choose_hosts_of_the_file_and_machines_that_are_in_it_no_more(
+    store: Store, file: Path
+) -> None:
+    file.write_text('hosts:\n  web[1:3]: {driver: none, url: "unix:///run/web[1:3].sock"}\n')
+    for name, fleet in (("web4", str(file)), ("web5", "other"), ("web6", "")):
+        machine = Machine(name, "none", url="unix:///x.sock")
+        machine.fleet = fleet
+        added(store, machine)
+
+    def chosen(*names: str) -> list[str]:
+        return [step.name for step in plan(store, "", names, None).plan.steps]
+
+    assert chosen("web*") == ["web1", "web2", "web3", "web4"]
+    assert chosen("web[2:3]", "web?") == ["web1", "web2", "web3", "web4"]
+    assert chosen("web[24]") == ["web2", "web4"]
+    for names, error in ((["db*"], 'no host "db\\*"'), (["web[3:4]", "web[5:6]"], 'no host "web5"')):
+        with pytest.raises(MachineError, match=error):
+            chosen(*names)
+    done = machinectl("plan", "web[1:2]", "web3*", store=store.root)
+    assert "Do it: machinectl apply 'web[1:2]' 'web3*'" in done.stderr
+
+
 def test_those_that_are_named_or_selected_are_shown_alone(store: Store) -> None:
     assert len(shown(store, "nas", "rigel")) == 3
     assert [line.split()[1] for line in shown(store, selector="role=store")[:-1]] == ["nas"]

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from machinectl import ranges
 from machinectl.commands.fleet.import_ import fleet_import
 from machinectl.errors import MachineError
-from machinectl.fleet import ranges
 from machinectl.fleet.faults import WrongFile
 from machinectl.fleet.foreign import ini, ssh_config, yaml_form
 from machinectl.fleet.foreign.importing import as_name, hosts_in, imported, kind_of

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.hosts.expiry import Row, how_long, renewal, rows_of
+from machinectl.machines.chosen import matching
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 def certs_ls(store: Store, names: Sequence[str] | None = None, *, now: datetime | None = None) -> list[Row]:
     """Every certificate of the machines named, or of all. A broken file is a row; a name that is none raises."""
-    for name in names or ():
+    names = matching(names or (), store.names)
+    for name in names:
         store.check_exists(name)
     now = now or datetime.now(UTC)
     return [

@@ -12,6 +12,7 @@ from machinectl.errors import MachineError
 from machinectl.fleet.keys import FLEET_NAME, LONGEST_FLEET_NAME
 from machinectl.fleet.records import described
 from machinectl.fleet.writing import Draft, left_out, settled
+from machinectl.machines.chosen import matching
 from machinectl.machines.records import Readable, Records
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def fleet_init(store: Store, console: Console, names: Sequence[str], directory: 
     It is named as its machines' fleet, else after the `directory` that it is for. What cannot be in it is told of in
     a comment, and here: as long as a secret is not, `plan` takes it back. Without machines it is one to begin with.
     """
+    names = matching(names, store.names)
     for name in names:
         store.check_exists(name)
     hosts: list[Described] = []

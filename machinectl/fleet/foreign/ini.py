@@ -11,7 +11,7 @@ import shlex
 
 from machinectl.fleet.foreign.inventory import ALL, UNGROUPED, Inventory, Variable, of_login
 from machinectl.fleet.foreign.sources import Spot, WrongSource
-from machinectl.fleet.ranges import NoRange, hosts
+from machinectl.ranges import NoRange, hosts
 
 SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:[#;].*)?")
 GROUP_NAME = re.compile(r"([^\s:\[\]#]+)\s*(?:#.*)?")

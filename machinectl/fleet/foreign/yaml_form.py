@@ -15,7 +15,7 @@ from machinectl.fleet.document import Builder, Listed, Mapped, NotADocument, Tex
 from machinectl.fleet.faults import Faults
 from machinectl.fleet.foreign.inventory import VAULT, Inventory, Variable, of_login
 from machinectl.fleet.foreign.sources import Spot, WrongSource, contents
-from machinectl.fleet.ranges import NoRange, hosts
+from machinectl.ranges import NoRange, hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
