@@ -166,7 +166,8 @@ def drained(held: Held, console: Console, node_id: str) -> Iterator[None]:
             put_back(held, console)
             raise
         put_back(held, console)
-        if way.manages and not until(console, lambda: is_back(held, node_id), BACK_WITHIN):
+        is_one_of_many = way.manages and way.manager.machine.name != held.name
+        if is_one_of_many and not until(console, lambda: is_back(held, node_id), BACK_WITHIN):
             console.warn(
                 f'"{held.name}" does not manage its swarm again after {BACK_WITHIN:.0f} s\n'
                 f"See: machinectl swarm status {held.name}"

@@ -105,6 +105,18 @@ def test_a_manager_without_a_leader_is_one_as_its_ping_says() -> None:
     assert (found.role, found.state, found.node) == ("manager", "active", "")
 
 
+def test_an_engine_that_is_slow_and_does_not_say_what_it_is_has_not_said_that_it_is_in_no_swarm() -> None:
+    def behaviour(connection: Connection) -> None:
+        if b"/_ping" in connection.request():
+            connection.send(answer(b"OK"))
+        else:
+            connection.hold()
+
+    with serving(behaviour) as port, pytest.raises(EngineError):
+        swarm.membership(at(port), timeout=0.3)
+    assert not Membership.of({}).is_out
+
+
 @pytest.mark.parametrize(
     ("said", "role"),
     [("active/manager", "manager"), ("active/worker", "worker"), ("inactive", ""), ("", ""), ("pending", "worker")],

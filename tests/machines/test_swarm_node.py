@@ -9,24 +9,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.machines.record import Machine, parse
-from machinectl.machines.swarm_node import AVAILABILITIES, ROLES, SwarmNode, node_of
+from machinectl.machines.swarm_node import AVAILABILITIES, MEMBER, MEMBERSHIPS, ROLES, SwarmNode, node_of, on_record
 
 WORDS = st.text(st.characters(categories=["L", "N", "P"]))
 
 
-@given(WORDS, WORDS, WORDS.filter(bool), st.sampled_from(ROLES), st.sampled_from(["", *AVAILABILITIES]))
-def test_a_record_keeps_a_node(swarm: str, cluster: str, node: str, role: str, before: str) -> None:
+@given(
+    st.tuples(
+        WORDS,
+        WORDS,
+        WORDS.filter(bool),
+        st.sampled_from(ROLES),
+        st.sampled_from(["", *AVAILABILITIES]),
+        st.sampled_from(MEMBERSHIPS),
+    )
+)
+def test_a_record_keeps_a_node(words: tuple[str, str, str, str, str, str]) -> None:
     machine = Machine("orion", "none", url="tcp://192.0.2.1:2376")
-    machine.swarm = SwarmNode(swarm, cluster, node, role, before).dump()
-    read = node_of(parse("orion", machine.dump()))
+    machine.swarm = SwarmNode(*words).dump()
+    there = parse("orion", machine.dump())
+    read = on_record(there)
     assert read
-    assert (read.swarm, read.cluster, read.node, read.role, read.before) == (swarm, cluster, node, role, before)
+    assert (read.swarm, read.cluster, read.node, read.role, read.before, read.membership) == words
+    assert (node_of(there) is None) == (read.membership != MEMBER)
+    # A member's record is what earlier versions wrote, and read.
+    assert ("membership" in machine.swarm) == (read.membership != MEMBER)
 
 
 def test_a_machine_in_no_swarm_has_nothing_of_it_in_its_record() -> None:
     machine = Machine("orion", "none", url="tcp://192.0.2.1:2376")
     assert b"swarm" not in machine.dump()
     assert node_of(machine) is None
+    assert on_record(machine) is None
 
 
 @pytest.mark.parametrize(
@@ -35,6 +49,7 @@ def test_a_machine_in_no_swarm_has_nothing_of_it_in_its_record() -> None:
         {"swarm": "a", "cluster": "b", "node": "", "role": "manager"},
         {"swarm": "a", "cluster": "b", "node": "c", "role": "king"},
         {"swarm": "a", "cluster": "b", "node": "c", "role": "manager", "before": "gone"},
+        {"swarm": "a", "cluster": "b", "node": "c", "role": "manager", "membership": "king"},
         {"swarm": "\x1b[2J", "cluster": "b", "node": "c", "role": "manager"},
         {"swarm": ["a"], "cluster": "b", "node": "c", "role": "manager"},
         {"node": 7},
