@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from machinectl.cli.access import authority, with_access
+from machinectl.cli.ages import last_looks
 from machinectl.cli.exits import report
 from machinectl.cli.lookahead import split_at_verb
 from machinectl.cli.outcomes import named
@@ -128,7 +129,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             planned = refreshed(read(), here.store, here.console, access, setup, parallel=parallel, purge=manner.purge)
             chosen = names or ([] if selector is None else ["-l", selector])
             again = what_next(planned, file, [*(["--purge"] if purge else []), *chosen], prune=prune)
-            return show(here, planned, again, prune=prune, as_json=as_json)
+            return show(here, planned, again, manner.command, prune=prune, as_json=as_json)
         code = ended(here, command(here.store, here.console, look, manner), manner.command, as_json=as_json)
         for line in advice:
             here.console.note(line)
@@ -181,6 +182,7 @@ def fields(result: Result) -> Mapping[str, Any]:
         "Reason": error.cause.removeprefix("Error: ") if error else "",
         "Hint": error.hint if error else "",
         "Seconds": result.seconds,
+        "LookedAt": result.looked_at,
     }
 
 
@@ -201,6 +203,13 @@ def tell(
         for result in sorted(found, key=lambda result: result.touched):
             if result.error:
                 report(named(result.error, result.name), here.program)
+    by_record = {
+        result.name: result.looked_at
+        for result in found
+        if result.did is Did.LEFT and result.looked_at and not result.seconds
+    }
+    if by_record and not as_json:
+        here.console.note(f"Last looked at: {last_looks(by_record)}. Look now: {with_flags(again, '--refresh')}")
     stopped = [result.name for result in found if result.did is Did.NOT_BEGUN and not result.error]
     if stopped and not interrupted:
         here.console.note(f"Left as they were, as no engine is to restart after that: {', '.join(stopped)}")

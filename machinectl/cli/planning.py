@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from machinectl.cli.access import authority, with_access
+from machinectl.cli.ages import last_looks
 from machinectl.cli.colours import coloured
 from machinectl.cli.exits import report
 from machinectl.cli.harmless import harmless
@@ -99,12 +100,14 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             setup = Setup(Allowed(restart_swarm=True), authority(here))
             planned = refreshed(planned, here.store, here.console, access, setup, parallel=parallel)
         chosen = names or ([] if selector is None else ["-l", selector])
-        code = show(here, planned, what_next(planned, file, chosen, prune=prune), prune=prune, as_json=as_json)
+        again = " ".join([typed("plan", file), "--refresh", *map(shlex.quote, chosen)])
+        command_line = what_next(planned, file, chosen, prune=prune)
+        code = show(here, planned, command_line, again, prune=prune, as_json=as_json)
         return code or (TO_DO if has_work(planned, prune=prune) and detailed_exitcode else 0)
 
 
-def show(here: Session, planned: Planned, command: str, *, prune: bool, as_json: bool) -> int:
-    """Print what is to be done and the `command` that does it; the exit code."""
+def show(here: Session, planned: Planned, command: str, refresh: str, *, prune: bool, as_json: bool) -> int:
+    """Print what is to be done, the `command` that does it and that to `refresh` what is known; the exit code."""
     if as_json:
         for step in planned.plan.steps:
             print_json(fields(step, planned), indent=None)
@@ -115,6 +118,9 @@ def show(here: Session, planned: Planned, command: str, *, prune: bool, as_json:
     if not as_json:
         for line in planned.advice:
             here.console.note(line)
+        names = [step.name for step in planned.plan.steps if step.name not in planned.seconds]
+        if by_record := {name: date for name in names if (date := planned.last_look(name))}:
+            here.console.note(f"Last looked at: {last_looks(by_record)}. Look now: {refresh}")
         if has_work(planned, prune=prune):
             here.console.note(f"Do it: {command}")
     return int(bool(planned.failed))
@@ -266,6 +272,7 @@ def fields(step: Step, planned: Planned) -> Mapping[str, Any]:
         "Result": result(step, planned),
         "Reason": reason(step, planned),
         "Seconds": round(planned.seconds.get(step.name, 0.0), 3),
+        "LookedAt": planned.last_look(step.name),
         "Driver": step.host.spec.driver if step.host else machine.driver if machine else "",
         "Address": address(step),
         "Restarts": step.restarts,

@@ -76,7 +76,7 @@ LEFT = {Action.LEAVE: Did.LEFT, Action.REMOVE: Did.GONE}
 class Result(NamedTuple):
     """What became of a machine, why if it failed or was not begun, and how long it was worked on.
 
-    `touched` is whether its host was changed.
+    `touched` is whether its host was changed, `looked_at` when it was last looked at, "" if never.
     """
 
     name: str
@@ -84,6 +84,7 @@ class Result(NamedTuple):
     error: MachineError | None = None
     seconds: float = 0.0
     touched: bool = False
+    looked_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -287,7 +288,18 @@ class Run:
             raise
 
     def timed(self, result: Result) -> Result:
-        return result._replace(seconds=round(self.seconds[result.name], 3))
+        looked_at = self.last_look(result.name)
+        return result._replace(seconds=round(self.seconds[result.name], 3), looked_at=looked_at)
+
+    def last_look(self, name: str) -> str:
+        """When a machine's host was last looked at; "" if it never was, or is gone."""
+        machine = self.machines.get(name)
+        if name in self.seconds:
+            try:
+                machine = self.store.read(name)
+            except MachineError:
+                return ""
+        return machine.last_look if machine else ""
 
     def interrupted(self, name: str) -> Result:
         """What ^C left of a machine of which nothing was told before."""
@@ -519,7 +531,11 @@ class Run:
         from machinectl.hosts.provisioning import foretold
 
         found = foretold(self.machines[name], console, self.access(name), self.manner.setup(), self.store)
-        return Did.CHANGED if any(each.changed for each in found.outcomes) else Did.LEFT
+        if any(each.changed for each in found.outcomes):
+            return Did.CHANGED
+        with self.store.writing(name, waiting(console, name)) as held:
+            held.keep_look()
+        return Did.LEFT
 
     def can_be_reached_before(self, name: str) -> bool:
         """Whether the way to a host that is to be told something is the one on record, whatever else is to be done."""

@@ -36,6 +36,7 @@ def ours(machine: Machine, directory: str) -> dict[str, Any]:
         "Origin": go_names(without_secrets(machine.origin)),
         "Pending": machine.pending,
         "Failure": go_names(without_secrets(machine.failure)),
+        "LookedAt": machine.last_look,
         "Changes": [spelt(without_secrets(change.dump())) for change in machine.changes],
         "Directory": os.path.abspath(directory),
     }

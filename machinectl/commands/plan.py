@@ -19,6 +19,7 @@ from machinectl.fleet.reading import called, read_fleet, uncollected
 from machinectl.machines.chosen import both_chosen, matching
 from machinectl.machines.records import Readable, Records
 from machinectl.machines.selectors import parse_selector
+from machinectl.machines.store import now
 from machinectl.masking import without_secret
 
 if TYPE_CHECKING:
@@ -55,6 +56,13 @@ class Planned:
     hosts: Sequence[FleetHost] = ()
     records: Mapping[str, Machine | MachineError] = field(default_factory=dict, repr=False)
     hidden: Hidden = field(default_factory=Hidden)
+
+    def last_look(self, name: str) -> str:
+        """When a machine's host was last looked at, "" if it never was: now, if it was seen for this plan."""
+        if name in self.seconds and name not in self.failed:
+            return now()
+        machine = self.machines.get(name)
+        return machine.last_look if machine else ""
 
     @property
     def unreadable(self) -> frozenset[str]:

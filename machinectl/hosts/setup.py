@@ -522,8 +522,8 @@ def learn(held: Held, host: Facts, url: str) -> None:
     machine = held.machine
     mac = host.mac or machine.mac
     known = (machine.phase, machine.pending, machine.tls, machine.url, machine.provision, machine.mac)
-    if known == (Phase.READY, "", True, url, True, mac):
-        return
-    machine.phase, machine.pending, machine.tls, machine.url = Phase.READY, "", True, url
-    machine.provision, machine.mac = True, mac
-    held.write()
+    if known != (Phase.READY, "", True, url, True, mac):
+        held.touch()
+        machine.phase, machine.pending, machine.tls, machine.url = Phase.READY, "", True, url
+        machine.provision, machine.mac = True, mac
+    held.keep_look()

@@ -44,14 +44,15 @@ class Machine:
     """What is known of one machine. Its name is its directory's name and stands nowhere else.
 
     `url` is where the engine is (docker's notation) and `tls` whether it is spoken to over TLS: together what `env`
-    needs. `driver_state` is the driver's own text, kept byte for byte, and `made` whether the driver has made a host
-    that it must give back. `spec` is what the machine shall be (`provision`, `context` and `jump` are of it), `fleet`
-    the fleet that says so, its name or its file's absolute path, where one does. `changes` is what was done on its
-    host, `pending` the verb that was begun there and not finished, `failure` what failed last and when, `mac` the
-    address of its network card where that is known, `origin` whose it was before (`origin.Origin`), `swarm` what its
-    engine is in Docker's Swarm (`swarm_node.SwarmNode`). Keys that this version does not know are kept in `unknown`.
-    `directory` is the machine's, absolute, if it was read from a store. `untyped_jump` is true if an earlier version
-    wrote the record's `jump`.
+    needs. `driver_state` is the driver's own text, kept byte for byte, and `made` whether the driver has made a
+    host that it must give back. `spec` is what the machine shall be (`provision`, `context` and `jump` are of it),
+    `fleet` the fleet that says so, its name or its file's absolute path, where one does. `changes` is what was done
+    on its host, `pending` the verb that was begun there and not finished, `looked_at` when the host was last found,
+    or made, as the record has it, `failure` what failed last and when, `mac` the address of its network card where
+    that is known, `origin` whose it was before (`origin.Origin`), `swarm` what its engine is in Docker's Swarm
+    (`swarm_node.SwarmNode`). Keys that this version does not know are kept in `unknown`. `directory` is the
+    machine's, absolute, if it was read from a store. `untyped_jump` is true if an earlier version wrote the
+    record's `jump`.
     """
 
     __slots__ = (
@@ -65,6 +66,7 @@ class Machine:
         "fleet",
         "jump",
         "labels",
+        "looked_at",
         "mac",
         "made",
         "name",
@@ -98,6 +100,7 @@ class Machine:
         self.made = False
         self.mac = ""
         self.pending = ""
+        self.looked_at = ""
         self.failure: dict[str, Any] = {}
         self.origin: dict[str, Any] = {}
         self.swarm: dict[str, Any] = {}
@@ -174,6 +177,12 @@ class Machine:
         self.jump = spec.jump
 
     @property
+    def last_look(self) -> str:
+        """When the host was last looked at, as records have times: records of earlier versions tell by its changes."""
+        dates = [str(change.get("when", "")) for change in self._changes if isinstance(change, dict)]
+        return self.looked_at or max(dates, default="")
+
+    @property
     def why(self) -> str:
         """In a line, why the machine is not as it should be: what failed last."""
         cause = str(self.failure.get("cause", "")).strip().partition("\n")[0].rstrip(":")
@@ -208,6 +217,7 @@ class Machine:
             **({"fleet": self.fleet} if self.fleet else {}),
             **({"origin": self.origin} if self.origin else {}),
             **({"swarm": self.swarm} if self.swarm else {}),
+            **({"looked_at": self.looked_at} if self.looked_at else {}),
         }
         return (json.dumps({**known, **self.unknown}, indent=4) + "\n").encode()
 
@@ -231,6 +241,7 @@ OPTIONAL: Mapping[str, type] = {
     "fleet": str,
     "origin": dict,
     "swarm": dict,
+    "looked_at": str,
 }
 KINDS = tuple({**REQUIRED, **OPTIONAL}.items())
 
@@ -293,6 +304,7 @@ def parse(name: str, text: bytes, directory: str = "", is_machine: Callable[[str
     machine.failure = data.pop("failure", {})
     machine.origin = data.pop("origin", {})
     machine.swarm = data.pop("swarm", {})
+    machine.looked_at = data.pop("looked_at", "")
     engine = data.pop("engine", {})
     # 0.1 kept it among what was asked of the engine.
     machine.mac = data.pop("mac", "") or str(engine.pop("mac", ""))

@@ -523,6 +523,17 @@ class Held:
         with suppress(StoreError):
             replace_file(os.path.join(self.directory, RECORD), there.dump())
 
+    def keep_look(self) -> None:
+        """Have on record that the machine's host was looked at now, and is as the record has it.
+
+        Whoever follows the machine needs not to be told.
+        """
+        machine = self.machine
+        machine.looked_at = now()
+        if machine.phase is record.Phase.READY and not machine.pending:
+            machine.failure = {}
+        replace_file(os.path.join(self.directory, RECORD), machine.dump())
+
     def forget_failure(self) -> None:
         """Remove the failure from the record, unless it says why something is still to be done."""
         there = self._read(self.name)

@@ -20,11 +20,12 @@ from machinectl.commands.plan import plan
 from machinectl.engine import swarm as swarm_api
 from machinectl.errors import MachineError
 from machinectl.fleet.model import Action, Difference, FleetHost, FleetId, Step
-from machinectl.hosts import joining
+from machinectl.hosts import joining, provisioning
 from machinectl.hosts import swarm as managers
 from machinectl.hosts.access import Access, logged_in
 from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.roles import Roles
+from machinectl.hosts.setup import Plan as SetupPlan
 from machinectl.hosts.turns import Batches
 from machinectl.machines.alone import alone
 from machinectl.machines.record import PROVISION, Machine, Phase
@@ -369,6 +370,23 @@ class Scripted(Run):
         return {result.name: result.did for result in self.carried_out(Quiet())}
 
 
+def test_a_look_that_finds_all_right_is_on_record_and_removes_the_failure(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What takes a host that was set up: the lab's tests look at real ones.
+    monkeypatch.setattr(provisioning, "foretold", lambda *_: SetupPlan())
+    machine = Machine("orion", "none", url="unix:///run/orion.sock")
+    machine.keep({}, [{"kind": "file-made", "path": "/etc/x", "when": "2026-01-02T03:04:05Z"}], {})
+    machine.fleet, machine.failure = MANNER.path, {"cause": "no route"}
+    added(store, machine)
+    before = store.read("orion").last_look
+    seen = Seen([step("orion", Action.LEAVE)], {"orion": machine}, fleet=FleetId(MANNER.path))
+    [result] = apply(store, Quiet(), lambda: seen, replace(MANNER, refresh=True))
+    after = store.read("orion")
+    assert (before, result.did, result.looked_at) == ("2026-01-02T03:04:05Z", Did.LEFT, after.looked_at)
+    assert (after.looked_at > before, after.failure) == (True, {})
+
+
 def test_the_first_engine_that_fails_ends_the_roll_and_stops_nobody_else(store: Store) -> None:
     steps = [
         *(step(name, Action.CHANGE, restarts=True) for name in ("m1", "m2", "m3")),
@@ -543,7 +561,7 @@ def test_programs_get_what_became_of_each_machine_on_a_line(file: Path, store: S
     }
     assert found["gate"]["Reason"].startswith("127.0.0.1 port 1 refuses the connection")
     assert found["web"]["Reason"] == '"web" is reached through "gate", which failed'
-    assert list(found["gate"]) == ["Name", "Result", "Reason", "Hint", "Seconds"]
+    assert list(found["gate"]) == ["Name", "Result", "Reason", "Hint", "Seconds", "LookedAt"]
     assert "Apply: 1 created, 1 failed, 1 not begun, 1 as they were" in done.stderr
     assert "refuses" not in done.stderr
 

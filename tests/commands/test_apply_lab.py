@@ -119,7 +119,10 @@ class Fleet:
         for host in self.hosts:
             host.link(up=False)
         try:
-            assert self.apply() == (f"Apply: {HOSTS} as they were\n", "All is as the file says: nothing to do\n")
+            summary, said = self.apply()
+            looked, nothing = said.splitlines()
+            assert (summary, nothing) == (f"Apply: {HOSTS} as they were\n", "All is as the file says: nothing to do")
+            assert looked.startswith("Last looked at: ")
         finally:
             for host in self.hosts:
                 host.link(up=True)

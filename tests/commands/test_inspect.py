@@ -211,6 +211,7 @@ def test_our_own_record_is_shown_field_by_field() -> None:
     machine.labels = {"rack": "a"}
     machine.engine = EngineOptions(options=("mtu=1400",), tls_sans=("orion.lan",), install_url="https://get.lan")
     machine.failure = {"when": "2026-01-02T03:04:05Z", "cause": "no route"}
+    machine.looked_at = "2026-01-02T03:04:00Z"
     machine.changes = [Unknown({"step": "daemon.json", "keys": ["hosts"]}), Unknown("what is no change")]
     machine.unknown = {"later": "x"}
     machine.origin = {"store": "/old", "name": "orion", "driver": "generic"}
@@ -234,6 +235,7 @@ def test_our_own_record_is_shown_field_by_field() -> None:
         "Origin": {"Store": "/old", "Name": "orion", "Driver": "generic"},
         "Pending": "",
         "Failure": {"When": "2026-01-02T03:04:05Z", "Cause": "no route"},
+        "LookedAt": "2026-01-02T03:04:00Z",
         "Changes": [{"Step": "daemon.json", "Keys": ["hosts"]}, "what is no change"],
         "Directory": DIRECTORY,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -350,6 +351,19 @@ def test_the_next_command_is_told_as_this_one_was_typed(store: Store, file: Path
     assert done.stderr.endswith(" apply -f 'my fleet.yaml' --prune -l 'role in (web)'\n")
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
+
+
+def test_what_goes_by_records_says_when_the_hosts_were_last_looked_at(store: Store) -> None:
+    applied(store, "rigel", "orionbox", "nas")
+    for name, hours in (("rigel", 5), ("orionbox", 72)):
+        with store.writing(name) as held:
+            held.machine.looked_at = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+            held.write()
+    ages = "Last looked at: rigel 5 hours ago; orionbox 3 days ago. Look now: machinectl {} --refresh"
+    planned = machinectl("plan", store=store.root)
+    assert planned.stderr == f"{ages.format('plan')}\n"
+    done = machinectl("apply", store=store.root)
+    assert ages.format("apply") in done.stderr.splitlines()
 
 
 def test_programs_get_each_machine_of_the_fleet(store: Store) -> None:
