@@ -18,7 +18,7 @@ from machinectl.fleet.model import Action, Difference, Plan, Step
 from machinectl.machines.engine_options import DECLARED
 from machinectl.machines.jump_hosts import loops, machine_of
 from machinectl.machines.jump_hosts import shown as shown_loop
-from machinectl.machines.record import PROVISION, Machine, Phase
+from machinectl.machines.record import PROVISION, BrokenRecord, Machine, Phase
 from machinectl.machines.swarm_node import node_of
 from machinectl.masking import HIDDEN, without_secret_of, without_secrets
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from machinectl.machines.spec import CertificateFiles, MachineSpec
 
     # Whether a machine (None: it is yet to be made) has the certificates that files hold. Raises MachineError where
-    # those are wrong.
+    # those are wrong, BrokenRecord if its own are.
     HasCertificates = Callable[[Machine | None, CertificateFiles], bool]
 
 # The engine options that an engine takes in its restart alone; the others are for installing one, and it stays. So does
@@ -77,6 +77,8 @@ def plan(
             if machine is None:
                 check_not_taken(host, taken())
             steps[host.name] = step(fleet, host, machine, has_certificates)
+        except BrokenRecord as broken:
+            steps[host.name] = Step(host.name, Action.FAIL, host, error=broken)
         except MachineError as exc:
             faults.add(host.place, exc.cause, exc.hint)
     jumps = {host.name: machine_of(host.spec.jump) for host in fleet.hosts}

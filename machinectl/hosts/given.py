@@ -11,6 +11,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.identity import CLIENT_FILES, FILES, SERVER_FILES, Identity
 from machinectl.machines.docker_machine_store import is_shared
 from machinectl.machines.fileset import read_pem
+from machinectl.machines.record import BrokenRecord
 from machinectl.machines.spec import NO_CERTIFICATES
 
 if TYPE_CHECKING:
@@ -37,9 +38,12 @@ def read_given(files: CertificateFiles) -> Identity | None:
 def has_given(machine: Machine | None, files: CertificateFiles) -> bool:
     """Whether a machine's certificates are those that were named; one that is yet to be made has none.
 
-    Raises MachineError where one of these is wrong.
+    Raises BrokenRecord if the machine's own are wrong, MachineError if one of these is.
     """
-    have = Identity.read(machine.directory) if machine else Identity()
+    try:
+        have = Identity.read(machine.directory) if machine else Identity()
+    except MachineError as exc:
+        raise BrokenRecord(exc.cause, exc.hint) from exc
     if machine and all(have.files[name] == read_pem(path) for name, path in named(files).items()):
         return True
     given = read_given(files)

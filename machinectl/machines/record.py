@@ -37,7 +37,10 @@ class Phase(StrEnum):
 
 
 class BrokenRecord(MachineError):
-    """A machine.json that is not a record of this schema; it is listed as such and never rewritten."""
+    """A machine.json that is not a record of this schema, or files beside it that cannot be read.
+
+    It is listed as such and never rewritten.
+    """
 
 
 class Machine:

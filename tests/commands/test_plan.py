@@ -243,6 +243,14 @@ def test_certificates_are_looked_at_where_the_file_names_some(store: Store, file
     with store.writing("nas") as held:
         held.write_files({path.name: path.read_bytes() for path in Path("certs/nas").iterdir()})
     assert shown(store, "nas")[0].startswith("Plan: ")
+    # Broken files of the machine itself are no fault of the fleet's file.
+    own = Path(store.directory("nas"), "ca.pem")
+    own.unlink()
+    own.mkdir()
+    assert shown(store)[-2:] == [
+        "! nas  its record cannot be read",
+        "Plan: 2 to create, 0 to change, 0 to remove, 0 as they are, 1 whose record cannot be read",
+    ]
 
 
 def test_certificates_that_a_new_machine_is_to_have_are_looked_at_before_anything_is_done(
