@@ -66,9 +66,12 @@ class Departure:
             self._leave_alone(held, console, node)
             return
         if other is None or other.node(node.node) is None:
-            # Its swarm has forgotten it already.
+            # Its swarm has forgotten it already, or was to: whether it has is asked when a manager answers.
             swarm.leave(endpoint(held.machine), force=True)
-            keep(held, None)
+            if other:
+                keep(held, None)
+            else:
+                put_on_record(held, node, LEAVING)
             return
         listed = other.node(node.node)
         manages = bool(listed and listed.manages)

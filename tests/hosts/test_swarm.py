@@ -644,9 +644,13 @@ def test_one_that_the_others_have_forgotten_leaves_as_soon_as_it_is_worked_on(st
     whole["w1"].answers = True
     whole.nodes["old"] = {"node-w1": node_of_engine("w1", "worker", "192.0.2.1")}
     whole["w1"].cluster = "old"
+    whole.without_leader.add("cluster-m1")
     with store.writing("w1") as held:
         leaving.finish(held, Quiet())
-    assert (membership_of(store, "w1"), whole["w1"].cluster) == ("", "")
+    assert (membership_of(store, "w1"), whole["w1"].cluster) == ("leaving", "")
+    whole.without_leader.clear()
+    assert leave(store, "w1") == {}
+    assert membership_of(store, "w1") == ""
 
 
 @pytest.fixture
