@@ -149,9 +149,10 @@ def lines(listed: Sequence[Row], width: int = sys.maxsize) -> list[str]:
 
 
 def cells(row: Row) -> list[str]:
+    fields = row.fields()
     if row.settled:
-        return [one_line(row.fields()[column]) for column in COLUMNS]
-    return ["…" if column in {"State", "DockerVersion"} else one_line(row.fields()[column]) for column in COLUMNS]
+        return [one_line(fields[column]) for column in COLUMNS]
+    return ["…" if column in {"State", "DockerVersion"} else one_line(fields[column]) for column in COLUMNS]
 
 
 def one_line(value: object) -> str:
