@@ -24,7 +24,7 @@ HOSTS = 10
 # Ten installations at once keep the machine busy for minutes, and their own moods are small beside that.
 BARE_RUNS = 2
 RUNS = 5
-PROMISE = "2 s, and 1 x"
+PROMISE = "1 x"
 DEFAULTS = (
     f"driver: generic, generic-ssh-user: {USER}, generic-ssh-key: {KEY}, engine-install: distro, no-context: true"
 )
@@ -85,15 +85,17 @@ def finished(lab: Lab, work: Path) -> Iterator[Sequence[str]]:
         measured(fleet.command("apply"))
         engines = fleet.engines()
         theirs = pyinfra(fleet)
-        found = {"apply": fleet.command("apply"), "apply --refresh": fleet.command("apply", "--refresh")}
-        for what, command in found.items():
-            pairs = [(measured(command), measured(theirs) if theirs else None) for _ in range(RUNS)]
-            cost, bases = median([pair[0] for pair in pairs]), [base for _, base in pairs if base]
-            name = f"{what} to {HOSTS} finished hosts"
-            if bases:
-                yield row(name, cost.wall, "pyinfra, 4 steps", median(bases).wall, PROMISE)
-            else:
-                yield [name, f"{cost.wall:.3f} s", "pyinfra cannot be had", "-", PROMISE]
+        alone = median([measured(fleet.command("apply")) for _ in range(RUNS)])
+        yield [f"apply to {HOSTS} finished hosts, by their records", f"{alone.wall:.3f} s", "-", "-", "2 s"]
+        # As pyinfra does, it looks at every host.
+        command = fleet.command("apply", "--refresh")
+        pairs = [(measured(command), measured(theirs) if theirs else None) for _ in range(RUNS)]
+        cost, bases = median([pair[0] for pair in pairs]), [base for _, base in pairs if base]
+        name = f"apply --refresh to {HOSTS} finished hosts"
+        if bases:
+            yield row(name, cost.wall, "pyinfra, 4 steps", median(bases).wall, PROMISE)
+        else:
+            yield [name, f"{cost.wall:.3f} s", "pyinfra cannot be had", "-", PROMISE]
         if fleet.engines() != engines:
             sys.exit("apply with nothing to do has restarted an engine")
 

@@ -12,7 +12,7 @@ from machinectl.machines.store import Store
 from tests.bench_run import in_turn
 from tests.support.measure import MACHINECTL, peak_memory, row
 from tests.support.registered import register
-from tests.support.sshd import running
+from tests.support.sshds import sshds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,8 +28,7 @@ def copies(work: Path) -> Iterator[Sequence[str]]:
     with (directory / "file").open("wb") as file:
         for _ in range(1000):
             file.write(os.urandom(SIZE // 1000))
-    with running(directory) as sshd:
-        sshd.configure("LogLevel QUIET")
+    with sshds(directory / "sshd", 1) as [sshd]:
         store = Store(str(work / "scp-store"))
         register(store, "orion", sshd)
         (directory / "known_hosts").write_text(f"{sshd.known()}\n")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
+    from tests.support.sshds import Host
 
 
 def added(store: Store, machine: Machine, files: Mapping[str, bytes] | None = None) -> Machine:
@@ -21,7 +22,7 @@ def added(store: Store, machine: Machine, files: Mapping[str, bytes] | None = No
     return machine
 
 
-def register(store: Store, name: str, sshd: Sshd, *, pinned: bool = True) -> Machine:
+def register(store: Store, name: str, sshd: Sshd | Host, *, pinned: bool = True) -> Machine:
     """A machine of the generic driver with a key of its own; its host's key is pinned, or will be at first contact."""
     machine = Machine(name, "generic", url=f"tcp://{sshd.host}:1", tls=True)
     machine.driver_state = json.dumps(
