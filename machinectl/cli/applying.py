@@ -15,7 +15,7 @@ from machinectl.cli.exits import report
 from machinectl.cli.lookahead import split_at_verb
 from machinectl.cli.outcomes import named
 from machinectl.cli.output import print_json, write_out
-from machinectl.cli.planning import FleetFile, Parallel, fleet_file, show, typed, what_next
+from machinectl.cli.planning import FleetFile, Parallel, fleet_file, has_differing, show, typed
 from machinectl.cli.upkeep import OpenFirewall, RestartSwarm
 from machinectl.cli.verbs import AsJson, Names, Selecting, session, verb
 from machinectl.errors import UsageError
@@ -92,7 +92,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
                 "--purge is for the machines that --prune removes", "Give both: machinectl apply --prune --purge"
             )
         here = session(ctx)
-        file, text = fleet_file(files)
+        file, text = fleet_file("apply", files)
         advice: dict[str, None] = {}
 
         def read() -> Planned:
@@ -127,8 +127,8 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
 
             setup = Setup(manner.allowed, manner.authority)
             planned = refreshed(read(), here.store, here.console, access, setup, parallel=parallel, purge=manner.purge)
-            chosen = names or ([] if selector is None else ["-l", selector])
-            again = what_next(planned, file, [*(["--purge"] if purge else []), *chosen], prune=prune)
+            again = " ".join(word for word in manner.command.split(" ") if word != "--dry-run")
+            again = with_flags(again, *(["--refresh"] if has_differing(planned) else []))
             return show(here, planned, again, manner.command, prune=prune, as_json=as_json)
         code = ended(here, command(here.store, here.console, look, manner), manner.command, as_json=as_json)
         for line in advice:

@@ -90,7 +90,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         from machinectl.commands.plan import refreshed
 
         here = session(ctx)
-        file, text = fleet_file(files)
+        file, text = fleet_file("plan", files)
         planned = command(here.store, file, names or [], selector, typed("plan", file), text)
         if refresh:
             from machinectl.hosts.setup import Setup
@@ -126,7 +126,7 @@ def show(here: Session, planned: Planned, command: str, refresh: str, *, prune: 
     return int(bool(planned.failed))
 
 
-def fleet_file(files: Sequence[str] | None) -> tuple[str, bytes | None]:
+def fleet_file(verb: str, files: Sequence[str] | None) -> tuple[str, bytes | None]:
     """Return the file that was named, "" if none was, and what stdin holds if that was named.
 
     Raises UsageError for several files.
@@ -137,7 +137,7 @@ def fleet_file(files: Sequence[str] | None) -> tuple[str, bytes | None]:
     several = list(dict.fromkeys(files or []))
     if len(several) > 1:
         raise UsageError(
-            f"-f was given more than once: {', '.join(several)}", f"Name one file: -f {shlex.quote(several[0])}"
+            f"-f was given more than once: {', '.join(several)}", f"Name one file: {typed(verb, several[0])}"
         )
     file = several[0] if several else ""
     if file != STDIN:
@@ -159,9 +159,14 @@ def has_work(planned: Planned, *, prune: bool) -> bool:
     return bool(planned.differing) or any(step.action not in left for step in planned.plan.steps)
 
 
+def has_differing(planned: Planned) -> bool:
+    """Whether the host of a machine that is as the file says was changed by hand: apply --refresh mends it."""
+    return any(result(step, planned) == DIFFERENT for step in planned.plan.steps)
+
+
 def what_next(planned: Planned, file: str, chosen: Sequence[str], *, prune: bool) -> str:
     """The command that does what is planned; `chosen` are the words that chose of it."""
-    options = ["--refresh"] if any(result(step, planned) == DIFFERENT for step in planned.plan.steps) else []
+    options = ["--refresh"] if has_differing(planned) else []
     options += ["--prune"] if prune else []
     return " ".join([typed("apply", file), *options, *map(shlex.quote, chosen)])
 

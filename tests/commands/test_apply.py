@@ -581,6 +581,19 @@ def test_a_fleet_comes_from_stdin_under_its_name(store: Store) -> None:
     assert "stdin:1:1: A fleet from stdin needs a name" in wrong.stderr
 
 
+@pytest.mark.usefixtures("file")
+def test_a_dry_run_makes_nothing_and_names_the_command_that_does_with_its_flags(store: Store) -> None:
+    told = run(store, "--dry-run", "--batch", "2", "orion")
+    assert (told.returncode, told.stdout.splitlines()[-1]) == (
+        0,
+        "Plan: 1 to create, 0 to change, 0 to remove, 0 as they are",
+    )
+    assert told.stderr.endswith("Do it: machinectl apply --batch=2 orion\n")
+    [found] = map(json.loads, run(store, "--dry-run", "--json", "orion").stdout.splitlines())
+    assert (found["Name"], found["Result"]) == ("orion", "to create")
+    assert state(store) == {}
+
+
 def test_of_a_file_without_hosts_that_is_said(file: Path, store: Store) -> None:
     file.write_text("hosts: {}")
     assert run(store).stdout == "Apply: the file has no hosts\n"

@@ -216,6 +216,7 @@ def test_a_second_file_is_refused(store: Store) -> None:
         refused = machinectl(verb, "-f", "fleet.yaml", "-f", "other.yaml", store=store.root)
         assert (refused.returncode, refused.stdout) == (2, "")
         assert "-f was given more than once: fleet.yaml, other.yaml" in refused.stderr
+        assert refused.stderr.endswith(f" {verb} -f fleet.yaml\n")
 
 
 def test_nobody_is_asked_and_nothing_is_written_without_refresh(
