@@ -148,9 +148,11 @@ def test_globs_and_ranges_choose_hosts_of_the_file_and_machines_that_are_in_it_n
     assert chosen("web*") == ["web1", "web2", "web3", "web4"]
     assert chosen("web[2:3]", "web?") == ["web1", "web2", "web3", "web4"]
     assert chosen("web[24]") == ["web2", "web4"]
-    for names, error in ((["db*"], 'no host "db\\*"'), (["web[3:4]", "web[5:6]"], 'no host "web5"')):
+    for names, error in ((["db*"], '"db\\*" matches no host'), (["web[3:4]", "web[5:6]"], 'no host "web5"')):
         with pytest.raises(MachineError, match=error):
             chosen(*names)
+    refused = machinectl("apply", "db*", store=store.root)
+    assert (refused.returncode, "See its hosts: machinectl plan\n" in refused.stderr) == (1, True), refused.stderr
     done = machinectl("plan", "web[1:2]", "web3*", store=store.root)
     assert "Do it: machinectl apply 'web[1:2]' 'web3*'" in done.stderr
 

@@ -34,6 +34,12 @@ WORDS = st.sampled_from(
         "!!python/object:os.system",
         "a: ",
         "engine-opt: ",
+        "fleet: a",
+        "include: ",
+        "a.yaml",
+        "web[1:3]:",
+        "x[1:3]",
+        "[3:1]",
     ]
 )
 
