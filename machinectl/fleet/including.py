@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # The parts that several files may have.
 SHARED = (DEFAULTS, GROUPS, HOSTS)
 MOST_FILES = 1000
+DEEPEST = 20
 # Other files may hold secrets, and errors quote what a fleet's file says.
 SUFFIXES = (".yaml", ".yml")
 
@@ -93,6 +94,9 @@ class Join:
         if path in paths:
             loop = [*(each.name for each in chain[paths.index(path) :]), name]
             self.faults.add(node.place, f"{INCLUDE}: the files include each other: {' -> '.join(loop)}")
+            return None
+        if len(chain) > DEEPEST:
+            self.faults.add(node.place, f"{INCLUDE}: these files are more than {DEEPEST} levels deep")
             return None
         return None if path in self.read else File(name, path)
 

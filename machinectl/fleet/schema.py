@@ -56,7 +56,9 @@ def schema(drivers: Drivers) -> Schema:
             "defaults": {"$ref": "#/$defs/defaults"},
             "groups": mapping({"$ref": "#/$defs/group"}, "What the hosts of a group have in common, by its name."),
             "hosts": {
-                **mapping({"$ref": "#/$defs/host"}, "The hosts, each by its machine's name."),
+                **mapping(
+                    {"$ref": "#/$defs/host"}, "The hosts, each by its machine's name, or many as a range: web[01:20]."
+                ),
                 "propertyNames": {
                     "pattern": r"^[0-9A-Za-z][0-9A-Za-z.-]*$|^[0-9A-Za-z.\[\]:-]*\[[^\[\]]*:[^\[\]]*\]",
                     "maxLength": LONGEST_NAME,

@@ -111,6 +111,12 @@ def test_files_that_cannot_be_included_are_told_where_they_are_named(directory: 
     ]
 
 
+def test_files_include_each_other_down_to_a_limit() -> None:
+    write({f"d{number}.yaml": f"include: d{number + 1}.yaml" for number in range(500)})
+    [fault] = faults(base="include: d0.yaml\n" + BASE)
+    assert fault == "infra/d17.yaml:1:10: include: these files are more than 20 levels deep"
+
+
 @pytest.mark.parametrize("text", ["a: {b: hunter2[x]hunter2}", "a: *hunter2", "hunter2", "- hunter2"])
 def test_no_error_quotes_a_file_that_is_no_fleets(text: str) -> None:
     [*_, last] = faults(base=text)
