@@ -403,22 +403,29 @@ class Run:
         """
         roles = self.roles()
         joining = [] if roles is None else list(roles.differing(self.store))
-        ready: dict[str, Result] = {}
+        held: dict[str, Result] = {}
         bad = False
-        for result in ended:
-            if result.name in joining and result.did in DONE:
-                ready[result.name] = result
-                continue
-            bad = bad or bool(roles and result.name in roles.roles and result.did not in DONE)
-            yield result
-        left = [name for name in joining if name in ready or self.is_to_join_alone(name)]
-        formed = self.formed(console, roles, left) if roles and left and not bad else ()
-        for result in formed:
-            left.remove(result.name)
-            yield result if result.error else ready.get(result.name, result)
+        try:
+            for result in ended:
+                has_role = bool(roles and result.name in roles.roles)
+                if joining and has_role and result.did in DONE:
+                    held[result.name] = result
+                    continue
+                bad = bad or (has_role and result.did not in DONE)
+                yield result
+            left = [name for name in joining if name in held or self.is_to_join_alone(name)]
+            formed = self.formed(console, roles, left) if roles and left and not bad else ()
+            for result in formed:
+                yield result if result.error else held.get(result.name, result)
+                held.pop(result.name, None)
+                left = [name for name in left if name != result.name]
+        except KeyboardInterrupt:
+            yield from (result for name, result in held.items() if name not in joining)
+            raise
         for name in left:
             why = MachineError(f'"{name}" is not in the swarm yet: all of it are to be ready first')
             yield Result(name, Did.UNFINISHED if name in self.touched else Did.NOT_BEGUN, why)
+        yield from (result for name, result in held.items() if name not in left)
 
     def formed(self, console: Console, roles: Roles, left: Sequence[str]) -> Iterator[Result]:
         """Have machines be in one swarm in their roles; of those left to join the first is told why no more can."""
@@ -433,9 +440,11 @@ class Run:
 
         try:
             for name, error in roles.form(self.store, console, Joining(self.manner.access, own=own)):
-                if name in left:
+                # One whose record had it in its role, and whose engine had not, is told of, too.
+                if name in left or name in began:
                     self.seconds[name] += time.monotonic() - began[name] if name in began else 0
-                    yield Result(name, Did.FAILED if error else Did.CHANGED, error)
+                    self.did[name] = Did.FAILED if error else Did.CHANGED
+                    yield Result(name, self.did[name], error)
         except MachineError as exc:
             yield from (Result(name, Did.FAILED, exc) for name in left[:1])
 

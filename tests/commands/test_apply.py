@@ -672,7 +672,7 @@ def test_nodes_that_were_not_chosen_stay_as_they_are_and_one_that_is_down_stops_
 
         return {result.name: result.did for result in apply(store, Quiet(), look, replace(MANNER, path=str(file)))}
 
-    roles = {"m1": "manager", "m2": "manager", "w1": "worker", "w2": "worker"}
+    roles = {"m1": "manager", "m2": "manager", "w1": "worker", "w2": "worker", "w3": "worker"}
     with engines(store, *roles) as swarms:
         hosts = {name: {"url": store.read(name).url, "swarm": role} for name, role in roles.items()}
         file.write_text(json.dumps({"defaults": {"driver": "none", "no-tls": True}, "hosts": hosts}))
@@ -687,6 +687,10 @@ def test_nodes_that_were_not_chosen_stay_as_they_are_and_one_that_is_down_stops_
         assert swarms["w2"].is_in
         assert [asked for name in others for asked in swarms[name].asked if not asked.startswith("GET")] == []
         assert [store.read(name).dump() for name in others] == before
+        # Of those that were chosen, one that is to be in its role again and cannot be has failed.
+        swarms["m1"].answers, swarms["w1"].answers = True, False
+        left = dict.fromkeys(("m1", "m2", "w2"), Did.LEFT)
+        assert applied() == {**left, "w1": Did.FAILED, "w3": Did.CHANGED}
 
 
 def test_a_loop_of_machines_to_remove_is_an_error_that_names_it(store: Store, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from tests.support.lab_cli import Cli, in_background
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from tests.lab.fixtures import FreshHost
     from tests.lab.host import Host
     from tests.lab.lan import Lab
     from tests.support.sshd import SSHConfig
@@ -291,3 +292,25 @@ def test_machines_are_in_the_swarm_in_their_roles_and_stay_when_the_file_says_no
     fleet.check()
     fleet.write(own={host: {} for host in (first, *others)})
     fleet.check()
+
+
+def test_new_hosts_in_use_are_set_up_one_after_the_other_and_the_others_at_once(
+    fresh_host: FreshHost, cli: Cli, tmp_path: Path
+) -> None:
+    hosts = [fresh_host("docker") for _ in range(3)]
+    in_use = hosts[:2]
+    scopes = {host: f"unit docker-{run_container(host, 'web')}.scope" for host in in_use}
+    began = [host.snapshot()[scope] for host, scope in scopes.items()]
+    file = tmp_path / "fleet.yaml"
+    found = {host.name: {"generic-ip-address": host.ip} for host in hosts}
+    file.write_text(yaml.safe_dump({"defaults": DEFAULTS, "hosts": found}))
+    done = cli.ok("apply", "-f", file)
+    assert done.stdout == "Apply: 3 created\n"
+    ends = [line.partition(":")[0] for line in done.stderr.splitlines() if "Waiting for the engine and its" in line]
+    restarts = [line.partition(":")[0] for line in done.stderr.splitlines() if "restarting it" in line]
+    assert (ends, restarts[-2:]) == ([host.name for host in in_use], ends)
+    # The first has its containers back before the second is touched.
+    said = done.stderr
+    assert said.index(f"{ends[0]}: Waiting for the engine") < said.index(f"{ends[1]}: Configuring the engine")
+    assert said.count("is trusted from now on") == len(hosts)
+    assert [host.snapshot()[scope] for host, scope in scopes.items()] == began
