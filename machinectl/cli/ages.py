@@ -10,8 +10,10 @@ from machinectl.go.units import human_duration
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# How many machines of one age are named.
-NAMED = 3
+# How many machines of one age are named, and how many ages are told apart.
+NAMED, AGES = 3, 4
+# The age of what has no date.
+FOREVER = float("inf")
 
 
 def last_looks(dates: Mapping[str, str], now: datetime | None = None) -> str:
@@ -20,12 +22,17 @@ def last_looks(dates: Mapping[str, str], now: datetime | None = None) -> str:
     seconds = {name: age(date, now) for name, date in dates.items()}
     groups: dict[str, list[str]] = {}
     for name in sorted(seconds, key=lambda name: seconds[name]):
-        ago = f"{human_duration(seconds[name]).lower()} ago" if seconds[name] < FOREVER else "at an unknown time"
-        groups.setdefault(ago, []).append(name)
-    return "; ".join(f"{some(names)} {ago}" for ago, names in groups.items())
+        groups.setdefault(duration(seconds[name]), []).append(name)
+    ages = list(groups)
+    newer = ages[: 1 - AGES] if len(ages) > AGES else []
+    told = [f"{some([name for each in newer for name in groups[each]])} in the last {newer[-1]}"] if newer else []
+    told += [f"{some(groups[each])} {f'{each} ago' if each else 'at an unknown time'}" for each in ages[len(newer) :]]
+    return "; ".join(told)
 
 
-FOREVER = float("inf")
+def duration(seconds: float) -> str:
+    """Return how long that is, "" for forever."""
+    return human_duration(seconds).lower() if seconds < FOREVER else ""
 
 
 def age(date: str, now: datetime) -> float:
