@@ -17,9 +17,14 @@ trap 'rm -f /run/machinectl/pid' EXIT
 : "${afterwards?}"
 own=/etc/docker/machinectl
 there=$own/transaction
-begun=$(date +%s)
 openrc_log=/var/log/docker.log
-logged=$({ wc -c <$openrc_log; } 2>/dev/null) || logged=0
+
+# What the engine has logged by now is of an earlier start.
+begin_log() {
+    begun=$(date +%s)
+    logged=$({ wc -c <$openrc_log; } 2>/dev/null) || logged=0
+}
+begin_log
 
 failed() {
     echo "$*"
@@ -142,7 +147,7 @@ journal() {
     if [ "$init" = systemd ]; then
         journalctl --no-pager -q -o cat -u docker.service --since "@$begun" -n 30
     else
-        # What was there before this began is of an earlier start.
+        # It may have been rotated.
         [ "$(wc -c <$openrc_log)" -ge "$logged" ] || logged=0
         tail -c +$((logged + 1)) $openrc_log | tail -n 30
     fi 2>/dev/null
@@ -201,7 +206,10 @@ take_back() {
     case $1 in
     validate) forget; exit 7 ;;
     reload) act reload ;;
-    *) act restart ;;
+    *)
+        begin_log
+        act restart
+        ;;
     esac
     port='' came_up || { forget; exit 4; }
     # shellcheck disable=SC2086  # one word for each unit

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.provision import resource
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # In place of a host: an engine that listens, answers and ends after so many looks, a tenth of a second each.
 STAND_INS = """
@@ -45,6 +49,19 @@ def test_one_that_has_ended_is_given_up_soon() -> None:
 def test_one_that_listens_and_then_ends_has_not_come_up_where_its_init_system_does_not_say_that_it_is_ready() -> None:
     assert came_up(listens=5, answers=40, socket="/run/docker.sock")
     assert not came_up(listens=5, answers=40, ends=20, socket="/run/docker.sock")
+
+
+def test_the_log_of_an_openrc_engine_is_read_from_where_its_last_start_began(tmp_path: Path) -> None:
+    log = tmp_path / "docker.log"
+    functions = re.findall(r"^(?:begin_log|journal)\(\) \{\n.*?^\}$", resource("apply.sh"), re.DOTALL | re.MULTILINE)
+    assert len(functions) == 2
+    appended = "begin_log; journal; echo new >>$openrc_log; journal"
+    rotated = "begin_log; journal; echo first >$openrc_log; journal"
+    script = "\n".join(
+        [*functions, f"init=openrc openrc_log={log}", f"begin_log; echo old >$openrc_log; {appended}; {rotated}"]
+    )
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("new\nfirst\n", "")
 
 
 # As dockerd 26.1 has it, which lists live-restore only if it is on.
