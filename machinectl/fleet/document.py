@@ -249,14 +249,21 @@ class Builder:
         if tag is not None:
             self.check_tag(tag, place)
         is_null = tag == NULL_TAG or (tag is None and text in NULLS and event.implicit[0])
+        into = self.open[-1] if self.open else None
+        if into and into.key is None and isinstance(into.node, Mapped) and not event.anchor:
+            self.count(into, 1, place)
+            into.key = Key(place, text, text == MERGE and not event.style)
+            return
         node = Text(place, text, is_null, not event.style)
         if event.anchor:
             self.anchors[event.anchor] = node
         self.add(node)
 
     def begin(self, event: Any) -> None:
-        place = place_of(event.start_mark, self.file)
-        self.check_tag(event.tag, place)
+        mark, tag = event.start_mark, event.tag
+        place = Place(mark.line + 1, mark.column + 1, self.file)
+        if tag is not None:
+            self.check_tag(tag, place)
         if len(self.open) >= DEEPEST:
             raise NotADocument(place, f"This is more than {DEEPEST} levels deep: no fleet's file is")
         container = (Mapped if isinstance(event, yaml.MappingStartEvent) else Listed)(place)
@@ -294,11 +301,7 @@ class Builder:
             self.root = node
             return
         into = self.open[-1]
-        into.node.size += node.size
-        if into.node.size > MOST_NODES:
-            raise NotADocument(
-                place or node.place, f"Here the file comes to more than {MOST_NODES} values: no fleet's file does"
-            )
+        self.count(into, node.size, place or node.place)
         if isinstance(into.node, Listed):
             into.node.items.append(node)
         elif into.key is None:
@@ -306,6 +309,11 @@ class Builder:
         else:
             self.give(into, into.node, into.key, node)
             into.key = None
+
+    def count(self, into: Open, size: int, place: Place) -> None:
+        into.node.size += size
+        if into.node.size > MOST_NODES:
+            raise NotADocument(place, f"Here the file comes to more than {MOST_NODES} values: no fleet's file does")
 
     def key(self, node: Node, place: Place | None) -> Key:
         place = place or node.place

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.fleet.document import Text
 from machinectl.fleet.keys import LABELS
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from machinectl.fleet.document import Entry, Node
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """What defaults, a group or a host say: entries by key, and the labels among them by name."""
 
     entries: Mapping[str, Entry]

@@ -174,6 +174,8 @@ class Reading:
         # By key and node, as a tuple of one; None where it was wrong.
         self.known: dict[tuple[int, int], tuple[OptionValue] | None] = {}
         self.drivers = Drivers()
+        # By the node that names one.
+        self.driver_of: dict[int, DriverKeys] = {}
         # What files hold, by what is read in them and the path.
         self.files: dict[tuple[str, str], Any] = {}
         self.defaults = NOTHING_SAID
@@ -362,11 +364,13 @@ class Reading:
                 entry.place, f"{name} has no driver: write driver: generic, or what it is, here or in defaults"
             )
             return None
+        if known := self.driver_of.get(id(said.value)):
+            return known
         called = self.value(COMMON[DRIVER], said.value)
         if self.is_wrong(COMMON[DRIVER], said.value):
             return None
         try:
-            return self.drivers.of(str(called))
+            return self.driver_of.setdefault(id(said.value), self.drivers.of(str(called)))
         except MachineError as exc:
             typed = as_typed(said.value, str(called))
             self.faults.add(said.value.place, exc.cause if typed == called else f"There is no driver {typed!r}")
@@ -487,7 +491,9 @@ def typed(layer: Layer) -> dict[str, str]:
 
 def text_of(node: Node) -> str:
     """Return the text of a scalar, or of a list's scalars, as typed."""
-    nodes = node.items if isinstance(node, Listed) else [node]
+    if isinstance(node, Text):
+        return node.text
+    nodes = node.items if isinstance(node, Listed) else []
     return ", ".join(each.text for each in nodes if isinstance(each, Text))
 
 
