@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from machinectl.changes import FileMade
 from machinectl.fleet.reading import read_fleet
 from machinectl.machines.record import Machine
-from machinectl.machines.store import Store
+from machinectl.machines.store import Store, now
 from tests.support.measure import MACHINECTL, measured, median, row
 from tests.support.registered import added
 
@@ -96,5 +96,6 @@ def make(store: Store, file: Path) -> None:
         url = f"tcp://{host.spec.options['generic-ip-address']}:2376"
         machine = Machine(host.name, host.spec.driver, url=url, tls=True)
         machine.spec, machine.fleet = host.spec, fleet.id.text
+        machine.looked_at = now()
         machine.changes = [FileMade(f"/etc/docker/{number}") for number in range(12)]
         added(store, machine)

@@ -105,9 +105,10 @@ def normal(value: OptionValue) -> OptionValue:
 
 def check_jumps(hosts: Sequence[Said], names: Collection[str], faults: Faults) -> None:
     """Note jump hosts that there are not, and circles of them."""
-    for each in hosts:
+    jumping = [each for each in hosts if each.host.spec.jump]
+    for each in jumping:
         through = each.host.spec.jump
-        if through and each.driver.name in create_options.WITHOUT_HOST:
+        if each.driver.name in create_options.WITHOUT_HOST:
             faults.add(each.place(JUMP), f"{JUMP} is for SSH, and driver {each.driver.name} knows of none")
         machine = jump_hosts.machine_of(through)
         if machine and machine not in names:
@@ -119,7 +120,7 @@ def check_jumps(hosts: Sequence[Said], names: Collection[str], faults: Faults) -
             )
             typed = as_typed(each.entries[JUMP].value, machine)
             faults.add(each.place(JUMP), f"{JUMP}: {typed!r} is no host of this file and no machine{more}")
-    by_name = {each.host.name: each for each in hosts}
+    by_name = {each.host.name: each for each in jumping}
     for loop in jump_hosts.loops({name: jump_hosts.machine_of(each.host.spec.jump) for name, each in by_name.items()}):
         faults.add(by_name[loop[0]].place(JUMP), f"{JUMP}: {jump_hosts.shown(loop)}")
 

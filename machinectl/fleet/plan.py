@@ -227,7 +227,10 @@ def check_keeps_its_own(host: FleetHost, machine: Machine) -> None:
 def in_order(jumps: Mapping[str, str]) -> list[str]:
     """Names in their order, but each after the one that its SSH goes through, where that is among them."""
     ordered: dict[str, None] = {}
-    for name in jumps:
+    for name, jump in jumps.items():
+        if not jump:
+            ordered[name] = None
+            continue
         way: dict[str, None] = {}
         while name in jumps and name not in ordered and name not in way:
             way[name] = None

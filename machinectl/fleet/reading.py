@@ -466,7 +466,7 @@ def with_address(own: Layer, layer: Layer, driver: DriverKeys, member: Text) -> 
 def jump_of(name: str, own: Layer, found: Mapping[str, OptionValue]) -> str:
     """Return a host's jump host with its type, "" for none."""
     jump = str(found.get(JUMP, ""))
-    if jump.lower() == NO_JUMP:
+    if not jump or jump.lower() == NO_JUMP:
         return ""
     jump = typed_jump(jump)
     # Who says of all hosts that they are reached by one of them does not mean that one.

@@ -182,8 +182,9 @@ class Machine:
     @property
     def last_look(self) -> str:
         """When the host was last looked at, as records have times: records of earlier versions tell by its changes."""
-        dates = [str(change.get("when", "")) for change in self._changes if isinstance(change, dict)]
-        return self.looked_at or max(dates, default="")
+        if self.looked_at:
+            return self.looked_at
+        return max((str(change.get("when", "")) for change in self._changes if isinstance(change, dict)), default="")
 
     @property
     def why(self) -> str:
