@@ -12,7 +12,6 @@ import socket
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import MachineError, one_line
-from machinectl.provision import resource
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -53,6 +52,9 @@ def hold(remote: Remote, console: Console, name: str) -> None:
 
 def held_by(remote: Remote, patience: int) -> Holder | None:
     """Take the lock, and return None; or return who has it after `patience` seconds."""
+    # Loaded where a host is held: all that logs in imports this module.
+    from machinectl.provision import resource
+
     variables = {"lock": LOCK, "who": user_at_computer(), "token": TOKEN, "patience": str(patience)}
     assignments = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
     done = remote.run(f"{assignments}\n{resource('hold.sh')}", timeout=patience + 60.0, check=False)
