@@ -82,9 +82,12 @@ def impostors(facts: Facts, target: Target) -> None:
             "Remove podman-docker on the host, and run this again",
         )
     if facts.podman_socket:
+        stop = "systemctl disable --now podman.socket"
+        if facts.init == "openrc":
+            stop = "rc-service podman stop; rc-update del podman"
         raise CheckFailed(
             "Podman answers at /run/docker.sock on the host: an engine there would take the socket from it",
-            "Stop that on the host, and run this again: systemctl disable --now podman.socket",
+            f"Stop that on the host, and run this again: {stop}",
         )
     process = rootless(facts)
     if process and not facts.service.loaded:

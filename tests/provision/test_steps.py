@@ -568,6 +568,16 @@ def test_a_variable_that_no_file_can_hold_is_refused(variable: str) -> None:
         EngineOptions(env=(variable,)).check()
 
 
+def test_on_openrc_hints_name_its_commands() -> None:
+    with pytest.raises(CheckFailed) as raised:
+        checks.check(host("bare", init="openrc", podman_socket=True), target())
+    assert "rc-service podman stop" in raised.value.hint
+    facts = replace(provisioned(), init="openrc", containers=frozenset())
+    decision = undo.stopped(facts, [ServiceStarted("docker.service")])
+    assert decision is not None
+    assert decision.failure(Result(1, b"no\n", b"")).hint == "See on the host: rc-service docker status"
+
+
 def test_on_openrc_a_host_on_the_command_line_is_its_owners_to_change() -> None:
     facts = host("docker", init="openrc", unit="", environment={"/etc/conf.d/docker": 'DOCKER_OPTS="-H tcp://:2375"'})
     with pytest.raises(CheckFailed, match=r"/etc/conf\.d/docker on the host sets --host"):
