@@ -72,12 +72,13 @@ NOTHING_ASKED = EngineOptions()
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Have no garbage looked for where much is made and kept: in a large fleet that takes a sixth of the time."""
+    """Look for no garbage where much is made and kept, nor in it later: in a large fleet that takes a fifth of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         if was_enabled:
             gc.enable()
 
