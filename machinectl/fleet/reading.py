@@ -72,7 +72,7 @@ NOTHING_ASKED = EngineOptions()
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Look for no garbage where much is made and kept, nor in it later: in a large fleet that takes a fifth of the time."""
+    """Look for no garbage where much is made and kept, nor in that later: it takes a fifth of a large fleet's time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from machinectl.atomic import read_file
 from machinectl.errors import MachineError
 from machinectl.hosts.driven import KNOWN_HOSTS, known_hosts_path, set_option, ssh_endpoint
-from machinectl.hosts.host_lock import hold
 from machinectl.machines.chosen import waiting
 from machinectl.machines.record import Phase
 from machinectl.secret_files import read_secret
@@ -206,6 +205,9 @@ def as_root(held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | 
     with logged_in(held.machine, console, access, ssh=ssh) as session:
         keep_host_key(held, session)
         root = elevated(session, console, access)
+        # With it comes what makes random numbers, which few verbs need.
+        from machinectl.hosts.host_lock import hold
+
         hold(root, console, held.name)
         yield root
 
