@@ -67,6 +67,8 @@ class Joining:
                 raise self._taken(held, state)
         else:
             advertised = self.advertised or address_of(machine)
+            if begun:
+                end_first(held, console, begun, "")
             with ready_to_be_a_node(held, console, self.access, state):
                 keep(held, SwarmNode(machine.name, "", "", MANAGER, membership=JOINING))
                 with console.step(f'Beginning a swarm on "{machine.name}", which others reach at {advertised}'):
@@ -80,8 +82,7 @@ class Joining:
         state = swarm.membership(endpoint(machine))
         known = on_record(machine)
         if known and (state.is_out or known.membership in {LEAVING, FORGOTTEN}):
-            # What was begun ends first.
-            Departure().carry_out(held, console)
+            end_first(held, console, known, to.cluster)
             state = swarm.membership(endpoint(machine))
         if state.is_in:
             known = learn(held, state, as_manager=role == MANAGER)
@@ -182,6 +183,19 @@ def enter(machine: Machine, to: Manager, advertised: str, role: str, console: Co
 def is_private(machine: Machine) -> bool:
     """Whether nobody on the way reads what is said to a machine's engine."""
     return machine.tls or not machine.url.startswith("tcp://")
+
+
+def end_first(held: Held, console: Console, node: SwarmNode, cluster: str) -> None:
+    """Have a node be out of its swarm that has left it, or was to, before it is in another one of that ID.
+
+    Where the managers of the old one do not answer, it may be gone, too: that is a warning then. Raises MachineError.
+    """
+    try:
+        Departure().carry_out(held, console)
+    except MachineError as exc:
+        if node.cluster == cluster or swarm.membership(endpoint(held.machine)).is_in:
+            raise
+        console.warn(f"{exc.cause}\nOn a manager of it: docker node rm --force {node.node}")
 
 
 def asked(held: Held, do: Callable[[], None]) -> None:

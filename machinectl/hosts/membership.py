@@ -25,7 +25,6 @@ from machinectl.machines.swarm_node import (
     MEMBER,
     ROLES,
     SwarmNode,
-    node_of,
     on_record,
 )
 from machinectl.machines.swarms import named, on_records
@@ -239,19 +238,17 @@ def through(
     """
     end = time.monotonic() + managers.ELECTION
     while True:
-        candidates = Believed(store).managers(cluster, last)
-        found = answering(candidates, 0)
-        if isinstance(found, Manager):
-            try:
-                return do(found)
-            except EngineError as exc:
-                if not is_passing(exc) or time.monotonic() >= end:
-                    raise
-        elif time.monotonic() >= end or not candidates:
-            names = [machine.name for machine, _ in candidates]
-            raise no_manager(
-                next((node.swarm for machine, _ in candidates if (node := node_of(machine))), ""), names, found
-            )
+        believed = Believed(store)
+        candidates = believed.managers(cluster, last)
+        found = answering(candidates, end - time.monotonic(), pause)
+        if not isinstance(found, Manager):
+            asked = [machine.name for machine, _ in candidates]
+            raise no_manager(believed.name_of(cluster, cluster), asked, found)
+        try:
+            return do(found)
+        except EngineError as exc:
+            if not is_passing(exc) or time.monotonic() >= end:
+                raise
         pause(PAUSE)
 
 

@@ -113,6 +113,22 @@ def test_an_interrupted_forming_is_gone_on_with_also_where_no_record_says_so(sto
     assert list(whole.nodes) == ["cluster-m1"]
 
 
+def test_a_swarm_that_all_have_left_by_hand_is_begun_anew(store: Store, whole: Swarms) -> None:
+    for name in NAMES:
+        whole[name].cluster = ""
+    console = Quiet()
+    assert dict(Roles(ROLES).form(store, console, JOINING)) == dict.fromkeys(NAMES)
+    assert {name: recorded(store, name).role for name in NAMES} == ROLES
+    assert any("docker node rm --force node-m1" in each for each in console.warnings)
+
+
+def test_who_begins_another_swarm_is_forgotten_by_the_one_that_it_left_by_hand(store: Store, whole: Swarms) -> None:
+    whole["w1"].cluster = ""
+    assert dict(init(store, Quiet(), "w1", JOINING)) == {"w1": None}
+    assert "node-w1" not in whole.nodes["cluster-m1"]
+    assert recorded(store, "w1").cluster == "cluster-w1"
+
+
 def test_workers_alone_are_no_swarm(store: Store) -> None:
     with pytest.raises(MachineError, match="workers alone"):
         list(Roles({"w1": "worker"}).form(store, Quiet(), JOINING))

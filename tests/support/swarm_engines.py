@@ -121,7 +121,9 @@ class Engine:
             return no("--live-restore daemon configuration is incompatible with swarm mode")
         address = wish["AdvertiseAddr"]
         if what == "init":
-            self.cluster = f"cluster-{self.name}"
+            # Another ID each time.
+            begun = sum(cluster.startswith(f"cluster-{self.name}") for cluster in self.swarms.nodes)
+            self.cluster = f"cluster-{self.name}{f'-{begun + 1}' if begun else ''}"
             self.swarms.nodes[self.cluster] = {}
             role = "manager"
         else:
