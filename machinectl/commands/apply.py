@@ -23,6 +23,7 @@ from machinectl.hosts.turns import ONE_BY_ONE, Rolling
 from machinectl.machines.alone import alone
 from machinectl.machines.behind import keep_jump_hosts
 from machinectl.machines.chosen import waiting
+from machinectl.machines.engine_options import DECLARED
 from machinectl.machines.jump_hosts import loops, machine_of, shown
 from machinectl.machines.record import Phase
 from machinectl.machines.spec import NO_CERTIFICATES
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 WORK = (Action.CREATE, Action.RESUME, Action.CHANGE)
 # The keys of a file's options, as `plan` has them.
 CERTIFICATES = frozenset({"tls-dir", "tls-client-cert"})
+# What is asked of an engine, which another computer may have changed meanwhile.
+SETTINGS = frozenset({"labels", *(option.flag.removeprefix("--") for option in DECLARED)})
 
 
 class Did(StrEnum):
@@ -607,6 +610,8 @@ class Run:
             advise(console, made.machine)
         if before := self.in_use.get(name):
             wait_for(made.machine, {container: container[:12] for container in before}, console)
+        if made.set_up:
+            self.check_as_asked(host, made.machine)
 
     def change(self, name: str, console: Console) -> None:
         """Ask something else of a machine, or the same again, and tell its host where there is something to tell."""
@@ -632,6 +637,19 @@ class Run:
             change(held, console, self.access(name), self.manner.setup(lambda: self.hosts_touched.add(name)), edit)
             if name in self.rolled:
                 wait_for(machine, before, console)
+            self.check_as_asked(host, machine)
+
+    def check_as_asked(self, host: FleetHost, machine: Machine) -> None:
+        """Raise MachineError if another computer has changed settings that the file has otherwise."""
+        from machinectl.hosts.given import has_given
+
+        settings = {each.key for each in differences(host, machine, has_given)}.intersection(SETTINGS)
+        if settings:
+            again = self.manner.again(host.name)
+            raise MachineError(
+                f'The host of "{host.name}" stays as another computer changed it: {", ".join(sorted(settings))}',
+                f"See what the file has otherwise: {again.replace('apply', 'plan', 1)}; to have it so: {again}",
+            )
 
     def is_to_be_told(self, machine: Machine, edit: Edit) -> bool:
         """Whether a machine's host is to be told what is asked of it."""

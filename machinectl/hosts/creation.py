@@ -141,8 +141,12 @@ class Settled:
 
     @property
     def excludes_set_up(self) -> bool:
-        """Whether what was given excludes that the host is set up here, which is asked as well."""
-        return self.creation.spec.provision and (bool(self.given) or self.creation.spec.tls is False)
+        """Whether what was given excludes that the host is set up here, which is asked as well.
+
+        Certificates with the key of their CA do not: they are another computer's, which set the host up.
+        """
+        cannot_sign = self.given is not None and not self.given.ca_key
+        return self.creation.spec.provision and (cannot_sign or self.creation.spec.tls is False)
 
     def sets_up(self, ssh: SSHEndpoint | None) -> bool:
         """Whether the host is made an engine host. Raises UsageError where what was given excludes that."""
@@ -173,8 +177,9 @@ def without_ssh(machine: Machine) -> UsageError:
 
 def set_up_excluded() -> UsageError:
     return UsageError(
-        "A host that is set up here gets certificates of its own",
-        "Leave --tls-dir and --no-tls out, or the host as it is: --no-provision",
+        "A host that is set up here gets certificates of its own, or has those of the computer that set it up",
+        "Give --tls-dir a copy of that computer's directory for the machine, with ca-key.pem; or leave --tls-dir and "
+        "--no-tls out, or the host as it is: --no-provision",
     )
 
 

@@ -38,16 +38,22 @@ def read_given(files: CertificateFiles) -> Identity | None:
 def has_given(machine: Machine | None, files: CertificateFiles) -> bool:
     """Whether a machine's certificates are those that were named; one that is yet to be made has none.
 
-    Raises BrokenRecord if the machine's own are wrong, MachineError if one of these is.
+    The engine's own is renewed by whoever sets its host up. Raises BrokenRecord if the machine's own are wrong,
+    MachineError if one of these is.
     """
     try:
         have = Identity.read(machine.directory) if machine else Identity()
     except MachineError as exc:
         raise BrokenRecord(exc.cause, exc.hint) from exc
-    if machine and all(have.files[name] == read_pem(path) for name, path in named(files).items()):
+    renewed = SERVER_FILES if machine and machine.changes else ()
+
+    def has(name: str, data: bytes) -> bool:
+        return name in renewed or have.files[name] == data
+
+    if machine and all(has(name, read_pem(path)) for name, path in named(files).items()):
         return True
     given = read_given(files)
-    return given is not None and all(have.files[name] == data for name, data in given.present.items())
+    return given is not None and all(has(name, data) for name, data in given.present.items())
 
 
 def named(files: CertificateFiles) -> dict[str, str]:

@@ -19,6 +19,7 @@ from machinectl.hosts.endpoint import endpoint
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.leaving import Departure
 from machinectl.hosts.membership import keep, learn, patiently, through
+from machinectl.hosts.revisions import catch_up
 from machinectl.hosts.setup import give_back, look, make_change, target_of
 from machinectl.hosts.swarm import Manager, until
 from machinectl.machines.swarm_node import FORGOTTEN, JOINING, LEAVING, MANAGER, MEMBER, SwarmNode, on_record
@@ -294,6 +295,7 @@ def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Memb
             return
         target = target_of(held.machine, Identity())
         host = look(root, target.port, console)
+        catch_up(held, console, root, host)
         if ports := blocked(host):
             console.warn(
                 f'A firewall on the host of "{held.name}" keeps other nodes from {", ".join(ports)}: let them through'

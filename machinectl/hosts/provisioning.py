@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.access import as_root, elevated, keep_pins, logged_in, pinned
@@ -76,12 +76,22 @@ class Asked(NamedTuple):
     url: str
     tls: bool
     pending: str
+    # What of the host's changes was known.
+    revision: dict[str, Any]
     # The host's pinned key, as a known_hosts.
     key: bytes
 
     @classmethod
     def by(cls, machine: Machine) -> Self:
-        return cls(machine.spec, machine.driver_state, machine.url, machine.tls, machine.pending, key=pinned(machine))
+        return cls(
+            machine.spec,
+            machine.driver_state,
+            machine.url,
+            machine.tls,
+            machine.pending,
+            machine.revision,
+            pinned(machine),
+        )
 
     def ask_again(self, held: Held, edit: Edit) -> None:
         """Put it back on record, but for where the host is if a file was taken for that: there is no other any more."""
@@ -98,6 +108,8 @@ class Asked(NamedTuple):
             machine.driver_state, machine.url, machine.tls, machine.pending = self[1:5]
         else:
             machine.pending = PROVISION
+        # What another computer changed meanwhile is not asked again either, and so is news once more.
+        machine.revision = self.revision
         held.write()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from machinectl.changes import (
 )
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
-from machinectl.hosts import draining, leaving
+from machinectl.hosts import draining, leaving, revisions
 from machinectl.hosts.adoption import (
     agree_to_side_effects,
     check_alone,
@@ -115,13 +116,18 @@ class Setup:
 
     def plan(self, machine: Machine, console: Console, remote: Remote, store: Store) -> Plan:
         """What `carry_out` would do, as far as that can be told now; neither host nor store is changed."""
+        # What a dry run finds out is on no record.
+        machine = copy(machine)
         host = self.looked_at(machine, console, remote)
         if not self.allowed.force:
             check_alone(store, machine, host)
+        news = revisions.caught_up(machine, remote, host)
+        revisions.check_known(machine, host, self.allowed)
         if removed := predecessor(store, machine, host):
             # It is known by what it was given, and its certificates are where they were kept.
             machine.changes, machine.directory = removed.changes, removed.directory
-        target = target_of(machine, self.identity(machine, host), self.url)
+        identity = self.identity(machine, host, news.server if news else b"")
+        target = target_of(machine, identity, self.url)
         if docker_machine.set_up(host):
             told_of_takeover(console, machine)
         for effect in side_effects(host):
@@ -129,7 +135,7 @@ class Setup:
         there = described(host, target.port)
         has_engine, changes = bool(host.dockerd), machine.changes
         allowed = draining.allowed(store, machine, host, self.allowed)
-        outcomes = []
+        outcomes = [Outcome(news.told(machine.name), changed=True)] if news else []
         for step in steps(self.world.script):
             decision = step.decide(host, target, allowed)
             warned(console, decision)
@@ -153,11 +159,7 @@ class Setup:
         whatever ends the run, the next one resumes and `purge` undoes it.
         """
         held.finish_files()
-        host = self.looked_at(held.machine, console, remote)
-        if not self.allowed.force:
-            check_alone(held.store, held.machine, host)
-        if removed := predecessor(held.store, held.machine, host):
-            go_on_with(held, console, removed)
+        host = self.owned(held, console, remote)
         identity = self.identity(held.machine, host)
         target = target_of(held.machine, identity, self.url)
         self.agree(held.machine, console, host, target)
@@ -199,6 +201,7 @@ class Setup:
                 verify(held.machine, url, console, host, target, self.world)
             # While it is borrowed, the machine is not ready.
             outcomes += give_back(held, console, remote, host)
+            revisions.leave(held, remote, host)
             learn(held, host, url)
         if host.swarm or held.machine.swarm:
             leaving.finish(held, console)
@@ -215,6 +218,17 @@ class Setup:
             checks.check(host, target, self.allowed)
             agree_to_side_effects(console, machine, host, self.allowed)
 
+    def owned(self, held: Held, console: Console, remote: Remote) -> Facts:
+        """Read a host's facts, and have on record what others did there. Raises CheckFailed if it is theirs."""
+        host = self.looked_at(held.machine, console, remote)
+        if not self.allowed.force:
+            check_alone(held.store, held.machine, host)
+        if removed := predecessor(held.store, held.machine, host):
+            go_on_with(held, console, removed)
+        revisions.catch_up(held, console, remote, host)
+        revisions.check_known(held.machine, host, self.allowed)
+        return host
+
     def looked_at(self, machine: Machine, console: Console, remote: Remote) -> Facts:
         """Read the facts of a host, and whether its engine's port can be reached from here.
 
@@ -226,13 +240,13 @@ class Setup:
         error = self.world.reach(Endpoint(self.url or machine.url, tls=True, name=machine.name), VERIFY_TIMEOUT)
         return replace(host, no_way=error.cause, refused=error.state is State.STOPPED) if error else host
 
-    def identity(self, machine: Machine, host: Facts) -> Identity:
-        """The machine's certificates as they shall be.
+    def identity(self, machine: Machine, host: Facts, server: bytes = b"") -> Identity:
+        """The machine's certificates as they shall be; `server` is the engine's if another computer gave it that.
 
         docker-machine's are of a CA for all its machines, whose key is not ours: none of them stays.
         """
         sans = [engine_url.parse(self.url or machine.url).host, *machine.engine.tls_sans]
-        have = Identity.read(machine.directory)
+        have = revisions.with_server(Identity.read(machine.directory), server)
         if not have.ca_key and (machine.origin or docker_machine.set_up(host)):
             have = Identity()
         return made_good(machine, have, sans, self.authority)
@@ -317,7 +331,7 @@ def purge(
                 if decision is None:
                     continue
                 with console.step(decision.title):
-                    result = make_change(held, remote, decision)
+                    result = make_change(held, remote, decision, numbered=False)
                 # Read anew: a container may have been started meanwhile.
                 host = read(remote, target.port)
             if remark := decision.remark(result):
@@ -464,10 +478,14 @@ def given_back(host: Facts, target: Target) -> list[Outcome]:
     return [Outcome(decision.title, changed=True, details=(*decision.details, *diff(host, decision)))]
 
 
-def make_change(held: Held, remote: Remote, decision: Decision) -> Result:
-    """Record what will be changed, and change it."""
-    held.keep_changes(decision.changes)
-    result = decision.job.run(remote)
+def make_change(held: Held, remote: Remote, decision: Decision, *, numbered: bool = True) -> Result:
+    """Record what will be changed, and change it. If it is `numbered`, the host keeps which change was the last."""
+    changes, job = decision.changes, decision.job
+    numbered = numbered and revisions.is_numbered(held.machine, decision)
+    if numbered:
+        changes = (*changes, revisions.begin(held.machine))
+    held.keep_changes(changes)
+    result = (revisions.numbered(held.machine, job) if numbered else job).run(remote)
     learned = decision.learned(result)
     if learned:
         held.keep_changes(learned)

@@ -10,6 +10,7 @@ from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts import draining
 from machinectl.hosts.driven import ssh_endpoint
 from machinectl.hosts.plan import diff
+from machinectl.hosts.revisions import catch_up
 from machinectl.hosts.setup import Outcome, borrowing, give_back, given_back, look, make_change, read
 from machinectl.machines.record import Phase
 from machinectl.provision import checks, configuration, hiding, live_restore, restart
@@ -73,6 +74,7 @@ def ready_to_restart(held: Held, console: Console, remote: Remote, target: Targe
     MachineError, CheckFailed.
     """
     host = look(remote, target.port, console)
+    catch_up(held, console, remote, host)
     allowed = draining.allowed(held.store, held.machine, host, allowed)
     check_restart(held.machine.name, console, host, target, allowed)
     for decide in BEFORE_RESTART:

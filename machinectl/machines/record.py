@@ -53,9 +53,9 @@ class Machine:
     on its host, `pending` the verb that was begun there and not finished, `looked_at` when the host was last found,
     or made, as the record has it, `failure` what failed last and when, `mac` the address of its network card where
     that is known, `origin` whose it was before (`origin.Origin`), `swarm` what its engine is in Docker's Swarm
-    (`swarm_node.SwarmNode`). Keys that this version does not know are kept in `unknown`. `directory` is the
-    machine's, absolute, if it was read from a store. `untyped_jump` is true if an earlier version wrote the
-    record's `jump`.
+    (`swarm_node.SwarmNode`), `revision` the last change of the host that is known here, and what it asked
+    (`hosts.revisions`). Keys that this version does not know are kept in `unknown`. `directory` is the machine's,
+    absolute, if it was read from a store. `untyped_jump` is true if an earlier version wrote the record's `jump`.
     """
 
     __slots__ = (
@@ -78,6 +78,7 @@ class Machine:
         "pending",
         "phase",
         "provision",
+        "revision",
         "swarm",
         "tls",
         "unknown",
@@ -107,6 +108,7 @@ class Machine:
         self.failure: dict[str, Any] = {}
         self.origin: dict[str, Any] = {}
         self.swarm: dict[str, Any] = {}
+        self.revision: dict[str, Any] = {}
         self.unknown: dict[str, Any] = {}
         # As the record has them: few need them as values, and the light path does without what makes these.
         self._engine: dict[str, Any] = {}
@@ -222,6 +224,7 @@ class Machine:
             **({"origin": self.origin} if self.origin else {}),
             **({"swarm": self.swarm} if self.swarm else {}),
             **({"looked_at": self.looked_at} if self.looked_at else {}),
+            **({"revision": self.revision} if self.revision else {}),
         }
         return (json.dumps({**known, **self.unknown}, indent=4) + "\n").encode()
 
@@ -246,6 +249,7 @@ OPTIONAL: Mapping[str, type] = {
     "origin": dict,
     "swarm": dict,
     "looked_at": str,
+    "revision": dict,
 }
 KINDS = tuple({**REQUIRED, **OPTIONAL}.items())
 
@@ -309,6 +313,7 @@ def parse(name: str, text: bytes, directory: str = "", is_machine: Callable[[str
     machine.origin = data.pop("origin", {})
     machine.swarm = data.pop("swarm", {})
     machine.looked_at = data.pop("looked_at", "")
+    machine.revision = data.pop("revision", {})
     engine = data.pop("engine", {})
     # 0.1 kept it among what was asked of the engine.
     machine.mac = data.pop("mac", "") or str(engine.pop("mac", ""))

@@ -12,6 +12,7 @@ from machinectl import certs
 from machinectl.errors import CheckFailed
 from machinectl.provision import cgroups, daemon_json, docker_machine, firewall, unit
 from machinectl.provision.facts import DAEMON_JSON, DROP_INS, OWN_DIRECTORY
+from machinectl.provision.revision import Revision
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.url import EngineURL
 
@@ -242,10 +243,17 @@ def tls(facts: Facts, target: Target, allowed: Allowed) -> None:
         # The file that we gave it is gone.
         return
     whose = said.get("tlscacert") or said.get("tlscert") or "its own certificate"
-    which = "of another machinectl" if whose.startswith(OWN_DIRECTORY) else "of somebody else's"
+    if not whose.startswith(OWN_DIRECTORY):
+        raise CheckFailed(
+            f"The host's engine speaks TLS already, with a CA of somebody else's ({whose})",
+            f"Register it as it is: {registering(target)}; or replace its CA: --force",
+        )
+    by = Revision.parse(facts.revision).by or "another machinectl"
     raise CheckFailed(
-        f"The host's engine speaks TLS already, with a CA {which} ({whose})",
-        f"Register it as it is: {registering(target)}; or replace its CA: --force",
+        f"The host's engine speaks TLS already, with a CA of another machinectl: {by} set it up",
+        "Work on it together: copy the machine's directory from that computer, and give the copy: --tls-dir <DIR> "
+        "(certs import --force <NAME> <DIR> for a machine that is there)\n"
+        f"Or register it as it is: {registering(target)}; or replace its CA: --force",
     )
 
 

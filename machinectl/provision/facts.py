@@ -178,6 +178,8 @@ class Facts:
     locks: tuple[Lock, ...] = ()
     dpkg_interrupted: bool = False
     transaction: str = ""
+    # The first line of the file that says which of our changes was the last (`revision.Revision`).
+    revision: str = ""
     job: int = 0
     firewalls: Mapping[str, str] = field(default_factory=dict)
     # The file of firewalld's default zone, if a first change would create it.
@@ -373,6 +375,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         locks=tuple(Lock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in each(found, "lock")),
         dpkg_interrupted="interrupted" in found,
         transaction=word("transaction"),
+        revision=word("revision"),
         zone_file=word("zone"),
         firewalls={section.words[0]: section.text for section in found.get("firewall", ())},
     )

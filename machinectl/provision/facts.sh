@@ -153,7 +153,8 @@ for path in /etc /etc/docker /etc/docker/machinectl /etc/docker/machinectl/ca.pe
     mounted=$(findmnt -n -o OPTIONS -T "$path")
     case ,$mounted, in ,, | *,ro,*) say unwritable read-only "$path" ;; *) say unwritable immutable "$path" ;; esac
 done
-for name in ca.pem server.pem server-key.pem environment; do sum "/etc/docker/machinectl/$name"; done
+read -r revision </etc/docker/machinectl/revision && say revision "$revision"
+for name in ca.pem server.pem server-key.pem environment revision; do sum "/etc/docker/machinectl/$name"; done
 for name in /etc/systemd/system/docker.service.d/*machinectl.conf; do file "$name"; done
 for ca in $(sed -n 's/.*"tlscacert"[^"]*"\([^"]*\)".*/\1/p' "$config") \
     $(printf '%s\n' "$unit" | sed -n "s/^[^#]*--tlscacert$value.*/\1/p"); do sum "$ca"; done

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shlex
 import tarfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from machinectl.provision import resource
@@ -33,7 +33,7 @@ class Remote(Protocol):
     """A host that runs commands as root."""
 
     # Runs a shell script. Raises MachineError where the connection fails, and with `check` where the script does.
-    # `shown` is what a person who watches sees in the script's place.
+    # `shown` is what a person who watches sees in the script's place; what it prints is not seen if it is `secret`.
     def run(
         self,
         script: str,
@@ -42,6 +42,7 @@ class Remote(Protocol):
         timeout: float = ...,
         check: bool = ...,
         shown: str = ...,
+        secret: bool = ...,
     ) -> Result: ...
 
 
@@ -81,6 +82,13 @@ class Job:
                 member.mode = 0o600
                 archive.addfile(member, io.BytesIO(content))
         return buffer.getvalue()
+
+    def with_file(self, path: str, mode: str, content: bytes) -> Job:
+        """Return the same job of apply.sh with one file more, put in place after the others."""
+        manifest = self.files["manifest"].decode()
+        number = len(manifest.splitlines()) + 1
+        more = {"manifest": f"{manifest}{mode} {path}\n".encode(), str(number): content}
+        return replace(self, files={**self.files, **more})
 
     def run(self, remote: Remote) -> Result:
         launch = resource("launch.sh")

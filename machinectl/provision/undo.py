@@ -36,6 +36,7 @@ from machinectl.provision import (
     hiding,
     live_restore,
     restart,
+    revision,
     unit,
 )
 from machinectl.provision.configuration import (
@@ -259,8 +260,8 @@ def live_restore_lost(facts: Facts, changes: Sequence[Change]) -> tuple[str, ...
 
 def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
     """Whether there is something of ours that the engine may have been started with: all but live-restore."""
-    copy = f"{facts.config_path}.before-machinectl"
-    if any(file.path != copy for file in files_made(facts, changes)):
+    no_configuration = {f"{facts.config_path}.before-machinectl", revision.PATH}
+    if any(file.path not in no_configuration for file in files_made(facts, changes)):
         return True
     before = parsed(facts, config_before(facts, changes))
     return without_live_restore(before) != without_live_restore(read(facts))

@@ -31,7 +31,8 @@ class Runner(Protocol):
     """What runs commands on a host: a Session as the user who logged in, or sudo's Root."""
 
     # Run a script of sh, of one line or many. `timeout` in seconds is for all of it. With `check`, a status other
-    # than 0 raises CommandFailed. `shown` is traced in the script's place. Raises ConnectionLost, CommandTimeout.
+    # than 0 raises CommandFailed. `shown` is traced in the script's place, and what it prints too unless that is
+    # `secret`. Raises ConnectionLost, CommandTimeout.
     def run(
         self,
         script: str,
@@ -40,6 +41,7 @@ class Runner(Protocol):
         timeout: float = COMMAND_TIMEOUT,
         check: bool = True,
         shown: str = "",
+        secret: bool = False,
     ) -> Result: ...
 
 

@@ -8,6 +8,7 @@ import selectors
 import threading
 import time
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import paramiko
@@ -104,9 +105,11 @@ class Session(ABC):
         timeout: float = COMMAND_TIMEOUT,
         check: bool = True,
         shown: str = "",
+        secret: bool = False,
     ) -> Result:
         """Run a script as the user who logged in; see Runner."""
-        framed = self.exchange(lambda mark: framing.as_user(script, mark), shown or script, input, timeout)
+        lines = partial(framing.as_user, script)
+        framed = self.exchange(lines, shown or script, input, timeout, secret=secret)
         if not framed.started:
             raise self.no_shell(framed)
         return self.result(framed, check=check)
@@ -170,14 +173,16 @@ class Session(ABC):
     def exit_status(self, channel: paramiko.Channel) -> int:
         """Return the exit status of the command on a closed channel, as in a shell; 255 if it is unknown."""
 
-    def exchange(self, lines: Callable[[str], str], shown: str, data: bytes, timeout: float) -> Framed:
+    def exchange(
+        self, lines: Callable[[str], str], shown: str, data: bytes, timeout: float, *, secret: bool = False
+    ) -> Framed:
         """Send what starts a script, made by `lines` of a mark, and then its input; return what came back."""
         mark = secrets.token_hex(16)
         self.tell(shown)
         sent = lines(mark).encode(errors="surrogateescape") + data
         framed = self._converse(sent, mark, timeout)
         for stream in (framed.stdout, framed.stderr):
-            if stream and self._trace:
+            if stream and self._trace and not secret:
                 self._trace(stream.decode(errors="replace").rstrip("\n"))
         return framed
 

@@ -82,6 +82,7 @@ class Root:
         timeout: float = COMMAND_TIMEOUT,
         check: bool = True,
         shown: str = "",
+        secret: bool = False,
     ) -> Result:
         """Run a script as root. Raises RootRefused where it may not be one any more."""
         framed = self._session.exchange(
@@ -89,6 +90,7 @@ class Root:
             f"{self.program}: {shown or script}",
             input,
             timeout,
+            secret=secret,
         )
         if not framed.started:
             raise refused(self._session, Result(1, b"", framed.noise), self.program)

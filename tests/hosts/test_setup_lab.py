@@ -147,7 +147,10 @@ def test_a_bare_server_becomes_an_engine_host_and_a_second_run_changes_nothing(
     bench.provision(labels={}, env=[])
     assert bench.is_up
     assert "labels" not in bench.json()
-    assert bench.host.output("docker info -f '{{.Labels}}'; ls /etc/docker/machinectl") == "[]\nca.pem\nserver.pem"
+    assert (
+        bench.host.output("docker info -f '{{.Labels}}'; ls /etc/docker/machinectl")
+        == "[]\nca.pem\nrevision\nserver.pem"
+    )
 
 
 def test_a_lock_of_apt_is_waited_for_and_its_holder_named_also_on_debian_12(
@@ -443,12 +446,13 @@ class Accident:
         timeout: float = 60,
         check: bool = True,
         shown: str = "",
+        secret: bool = False,
     ) -> Result:
         # It happens once, however many jobs there are until then.
         if "job.sh" in script and not self.is_watching:
             self.is_watching = True
             threading.Thread(target=self.strike, daemon=True).start()
-        return self.root.run(script, input=input, timeout=timeout, check=check, shown=shown)
+        return self.root.run(script, input=input, timeout=timeout, check=check, shown=shown, secret=secret)
 
     def strike(self) -> None:
         self.host.run(f"until {self.point}; do sleep 0.01; done")
@@ -488,7 +492,7 @@ def test_a_host_that_loses_power_while_its_engine_is_configured_is_mended(
     assert host.output("systemctl is-active docker") == "active"
     bench.provision()
     assert bench.is_up
-    assert host.run("ls /etc/docker/machinectl").stdout.split() == ["ca.pem", "server.pem"]
+    assert host.run("ls /etc/docker/machinectl").stdout.split() == ["ca.pem", "revision", "server.pem"]
 
 
 def test_a_connection_that_is_cut_in_an_installation_does_not_break_dpkg(fresh_host: FreshHost, store: Store) -> None:
@@ -549,9 +553,12 @@ class Busybox:
         timeout: float = 60,
         check: bool = True,
         shown: str = "",
+        secret: bool = False,
     ) -> Result:
         # Debian's busybox takes its own programs before those of the PATH.
-        return self.root.run(f"busybox sh -c {shlex.quote(script)}", input=input, timeout=timeout, check=check)
+        return self.root.run(
+            f"busybox sh -c {shlex.quote(script)}", input=input, timeout=timeout, check=check, secret=secret
+        )
 
 
 def test_busybox_is_all_that_the_scripts_need(fresh_host: FreshHost, store: Store) -> None:

@@ -1,0 +1,145 @@
+"""What another computer changed on a host is taken into the record, and never put back by one that does not know it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl.changes import CaGiven, FileMade, of_kind
+from machinectl.engine import Probe
+from machinectl.errors import CheckFailed
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.setup import Setup, World
+from machinectl.machines.engine_options import EngineOptions
+from machinectl.machines.record import Machine, Phase
+from machinectl.provision.revision import PATH, Revision
+from machinectl.state import State
+from tests.support.quiet import Quiet
+from tests.support.registered import added
+from tests.support.runner import RecordedHost
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+
+ALICE = "alice@laptop"
+SETUP = Setup(world=World(lambda _: None, lambda _, __: Probe(State.RUNNING), lambda _, __: None))
+OPTIONS = {"options": ["log-level=info", "debug=true"]}
+
+
+@pytest.fixture
+def host(store: Store) -> RecordedHost:
+    """A host that this computer has set up, with a label and options."""
+    new = Machine("orion", "generic", url="tcp://192.168.0.29:2376", tls=True)
+    new.phase = Phase.CREATING
+    new.labels = {"role": "web"}
+    new.engine = EngineOptions.load({"install": "distro", **OPTIONS})
+    added(store, new)
+    there = RecordedHost("docker")
+    carry_out(store, there)
+    return there
+
+
+def carry_out(store: Store, host: RecordedHost) -> Quiet:
+    console = Quiet()
+    with store.writing("orion") as held:
+        SETUP.carry_out(held, console, host)
+    return console
+
+
+def changed_by_alice(store: Store, host: RecordedHost, number: int, state: Any, ca: bytes = b"") -> None:
+    """What the host says when another computer has changed it."""
+    ca = ca or Identity.read(store.directory("orion")).ca
+    line = f"{number} 0123456789abcdef 2026-11-27T22:40:00Z {ALICE}"
+    facts = f"@revision {line}\n@sum 644 0 0 {hashlib.sha256(ca).hexdigest()} /etc/docker/machinectl/ca.pem\n@end"
+    host.facts = RecordedHost("docker").facts.replace(b"@end", facts.encode())
+    host.revision = f"{line}\n{json.dumps(state)}\n".encode()
+
+
+def asked(store: Store) -> tuple[dict[str, Any], dict[str, str]]:
+    machine = store.read("orion")
+    return machine.engine.dump(), machine.labels
+
+
+def test_a_change_leaves_its_number_and_what_was_asked_on_the_host(store: Store, host: RecordedHost) -> None:
+    manifest = host.sent["manifest"].decode().splitlines()
+    assert manifest[-1] == f"600 {PATH}"
+    line, _, text = host.sent[str(len(manifest))].decode().partition("\n")
+    machine, left, state = store.read("orion"), Revision.parse(line), json.loads(text)
+    assert (left.number, left) == (1, Revision.of_record(machine.revision))
+    assert (state["engine"], state["labels"]) == (OPTIONS, {"role": "web"})
+    assert FileMade(PATH).about in {change.about for change in of_kind(machine.changes, FileMade)}
+    assert len(state["changes"]) == len(machine.changes)
+
+
+def test_what_another_computer_changed_is_taken_and_what_is_asked_here_stays(store: Store, host: RecordedHost) -> None:
+    with store.writing("orion") as held:
+        held.machine.labels = {"role": "web", "floor": "2"}
+        held.write()
+    theirs = {"install": "none", "registry_mirrors": ["https://mirror"]}
+    changes = [{"kind": "file", "path": "/etc/docker/machinectl/environment"}]
+    changed_by_alice(store, host, 4, {"engine": theirs, "labels": {"role": "db"}, "changes": changes})
+    console = carry_out(store, host)
+    # How the engine was installed is everybody's own.
+    assert asked(store) == ({**theirs, "install": "distro"}, {"role": "db", "floor": "2"})
+    assert FileMade("/etc/docker/machinectl/environment") in store.read("orion").changes
+    [warning] = [line for line in console.warnings if ALICE in line]
+    assert warning == (
+        f'The host of "orion" was changed by {ALICE} at 2026-11-27 22:40:00 UTC (revision 4, the record here knew 1); '
+        "taken from there: engine-opt, engine-registry-mirror, label role"
+    )
+    # The change that follows is the next one, and nothing is news any more.
+    assert Revision.of_record(store.read("orion").revision).number == 5
+
+
+def test_a_dry_run_tells_of_it_and_writes_nothing(store: Store, host: RecordedHost) -> None:
+    changed_by_alice(store, host, 2, {"engine": {}, "labels": {}, "changes": []})
+    before, machine = store.read("orion").dump(), store.read("orion")
+    plan = SETUP.plan(machine, Quiet(), host, store)
+    assert any(ALICE in outcome.title and outcome.changed for outcome in plan.outcomes)
+    assert machine.dump() == store.read("orion").dump() == before
+
+
+@pytest.mark.parametrize("state", ["no object", [], {"engine": 1, "labels": [1], "changes": 2, "server": 3}])
+def test_a_file_that_is_not_understood_changes_no_setting(store: Store, host: RecordedHost, state: Any) -> None:
+    changed_by_alice(store, host, 2, state)
+    before = asked(store)
+    carry_out(store, host)
+    assert asked(store) == before
+
+
+def test_a_host_without_a_revision_gets_one_and_nobody_else_adopts_it_before(store: Store, host: RecordedHost) -> None:
+    changed_by_alice(store, host, 1, {})
+    configured = host.facts.replace(b"@revision", b"@once-was")
+    new = Machine("rigel", "generic", url="tcp://192.168.0.29:2376", tls=True)
+    added(store, new, Identity.read(store.directory("orion")).present)
+    host.facts, host.jobs = configured, []
+    with store.writing("rigel") as held, pytest.raises(CheckFailed, match="keeps no record") as raised:
+        SETUP.carry_out(held, Quiet(), host)
+    assert raised.value.hint == "Run there first: machinectl provision rigel"
+    assert host.jobs == []
+
+
+def test_the_settings_of_whoever_has_another_ca_are_not_taken(store: Store, host: RecordedHost) -> None:
+    before = asked(store)
+    changed_by_alice(store, host, 9, {"engine": {}, "labels": {}, "changes": []}, ca=b"another CA")
+    carry_out(store, host)
+    assert asked(store) == before
+    assert len(of_kind(store.read("orion").changes, CaGiven)) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "number"), [("7 r 2026 a@b", 7), ("", 0), ("-1 r", 0), ("x", 0), ("\u0664 r", 0), ("9" * 40, 0)]
+)
+def test_a_line_that_is_no_revision_is_revision_0(line: str, number: int) -> None:
+    assert Revision.parse(line).number == number
+
+
+def test_of_two_revisions_with_a_number_the_one_on_the_host_is_news() -> None:
+    mine, theirs = Revision(3, "mine"), Revision(3, "theirs")
+    assert theirs.is_news_to(mine)
+    assert not mine.is_news_to(mine)
+    assert not Revision(2, "older").is_news_to(mine)
+    assert not Revision().is_news_to(Revision())
