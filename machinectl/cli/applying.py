@@ -179,7 +179,7 @@ def fields(result: Result) -> Mapping[str, Any]:
     return {
         "Name": result.name,
         "Result": result.did,
-        "Reason": error.cause.removeprefix("Error: ") if error else "",
+        "Reason": error.cause.removeprefix("Error: ") if error else result.reason,
         "Hint": error.hint if error else "",
         "Seconds": result.seconds,
         "LookedAt": result.looked_at,

@@ -72,6 +72,7 @@ MOST_TOLD = 10
 # Why a machine was not begun when another one failed.
 REACHED_THROUGH = '"{name}" is reached through "{other}", which failed'
 LEADS_TO = '"{other}" is reached through "{name}", and was not removed'
+INTERRUPTED, STOPPED = "interrupted", "no engine restarts after one that failed"
 DONE = frozenset({Did.CREATED, Did.CHANGED})
 LEFT = {Action.LEAVE: Did.LEFT, Action.REMOVE: Did.GONE}
 
@@ -79,7 +80,8 @@ LEFT = {Action.LEAVE: Did.LEFT, Action.REMOVE: Did.GONE}
 class Result(NamedTuple):
     """What became of a machine, why if it failed or was not begun, and how long it was worked on.
 
-    `touched` is whether its host was changed, `looked_at` when it was last looked at, "" if never.
+    `touched` is whether its host was changed, `looked_at` when it was last looked at, "" if never,
+    `reason` why it was not begun or finished if no error of its own says so.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Result(NamedTuple):
     seconds: float = 0.0
     touched: bool = False
     looked_at: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ def not_begun(turns: Rolling, why: str) -> Iterator[Result]:
     for name, other in turns.barred.items():
         yield Result(name, Did.NOT_BEGUN, MachineError(why.format(name=name, other=other)))
     for name in turns.stopped:
-        yield Result(name, Did.NOT_BEGUN)
+        yield Result(name, Did.NOT_BEGUN, reason=STOPPED)
 
 
 class Run:
@@ -308,10 +311,10 @@ class Run:
         """What ^C left of a machine of which nothing was told before."""
         action = self.steps[name].action
         if name in self.touched:
-            return Result(name, Did.UNFINISHED)
+            return Result(name, Did.UNFINISHED, reason=INTERRUPTED)
         waits_for_look = name in self.to_look_at() and self.did.get(name) is not Did.LEFT
         to_do = action in WORK or waits_for_look or name in self.removed
-        return Result(name, Did.NOT_BEGUN if to_do else LEFT[action])
+        return Result(name, Did.NOT_BEGUN, reason=INTERRUPTED) if to_do else Result(name, LEFT[action])
 
     def in_order(self, console: Console) -> Iterator[Result]:
         yield from self.left_to_others(console)
@@ -386,7 +389,7 @@ class Run:
                         yield result
                 failures_left = turns.failures_left
                 if failures_left < 0:
-                    yield from (Result(name, Did.NOT_BEGUN) for name in left)
+                    yield from (Result(name, Did.NOT_BEGUN, reason=STOPPED) for name in left)
                     return
         finally:
             for name in self.in_use:

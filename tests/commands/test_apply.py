@@ -530,7 +530,9 @@ def test_ctrl_c_tells_who_was_not_finished(store: Store) -> None:
     manner = Manner("/srv/fleet.yaml", Access(), NOTHING_SPECIAL, parallel=1)
     run = Interrupted(store, [step(name, Action.CREATE) for name in ("m1", "m2")], {}, "", manner)
     results = run.carried_out(Quiet())
-    assert [next(results)[:2], next(results)[:2]] == [("m1", Did.UNFINISHED), ("m2", Did.NOT_BEGUN)]
+    told = [next(results), next(results)]
+    assert [result[:2] for result in told] == [("m1", Did.UNFINISHED), ("m2", Did.NOT_BEGUN)]
+    assert [result.reason for result in told] == ["interrupted"] * 2
     with pytest.raises(KeyboardInterrupt):
         next(results)
 
