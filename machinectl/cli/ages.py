@@ -19,10 +19,12 @@ FOREVER = float("inf")
 def last_looks(dates: Mapping[str, str], now: datetime | None = None) -> str:
     """Return when machines' hosts were last looked at, from newest to oldest, by their dates as records have them."""
     now = now or datetime.now(UTC)
-    seconds = {name: age(date, now) for name, date in dates.items()}
+    by_date: dict[str, list[str]] = {}
+    for name, date in dates.items():
+        by_date.setdefault(date, []).append(name)
     groups: dict[str, list[str]] = {}
-    for name in sorted(seconds, key=lambda name: seconds[name]):
-        groups.setdefault(duration(seconds[name]), []).append(name)
+    for seconds, date in sorted((age(date, now), date) for date in by_date):
+        groups.setdefault(duration(seconds), []).extend(by_date[date])
     ages = list(groups)
     newer = ages[: 1 - AGES] if len(ages) > AGES else []
     told = [f"{some([name for each in newer for name in groups[each]])} in the last {newer[-1]}"] if newer else []
