@@ -51,9 +51,9 @@ def check(hosts: Sequence[Said], names: Collection[str], faults: Faults) -> None
 def check_certificates(said: Said, faults: Faults) -> None:
     files = said.host.certificates
     paths = (files.directory, files.ca, files.certificate, files.key)
-    given = [key.name for key, path in zip(CERTIFICATES, paths, strict=True) if path]
-    if not given:
+    if not any(paths):
         return
+    given = [key.name for key, path in zip(CERTIFICATES, paths, strict=True) if path]
     place = said.place(given[0])
     if said.host.spec.tls is False:
         faults.add(place, f"{said.host.name} has {given[0]} and {create_options.NO_TLS.name}, which exclude each other")

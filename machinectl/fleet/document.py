@@ -7,6 +7,7 @@ format: https://yaml.org/spec/1.1/, and https://yaml.org/type/merge.html.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -137,6 +138,10 @@ def place_after(text: str) -> Place:
     return Place(len(lines), len(lines[-1]) + 1)
 
 
+# Tens of thousands are made of a large file, each in half the time that a call of Place takes.
+new_place = functools.partial(tuple.__new__, Place)
+
+
 def place_of(mark: Any, file: str = "") -> Place:
     return Place(mark.line + 1, mark.column + 1, file)
 
@@ -150,7 +155,8 @@ def events(text: str) -> Iterator[Any]:
         parser = loader(text)
         following = parser.get_event
         try:
-            while not isinstance(event := following(), yaml.StreamEndEvent):
+            last = yaml.StreamEndEvent
+            while type(event := following()) is not last:
                 yield event
         finally:
             parser.dispose()
@@ -245,15 +251,16 @@ class Builder:
 
     def take_scalar(self, event: Any) -> None:
         mark, tag, text = event.start_mark, event.tag, event.value
-        place = Place(mark.line + 1, mark.column + 1, self.file)
+        place = new_place((mark.line + 1, mark.column + 1, self.file))
         if tag is not None:
             self.check_tag(tag, place)
-        is_null = tag == NULL_TAG or (tag is None and text in NULLS and event.implicit[0])
         into = self.open[-1] if self.open else None
-        if into and into.key is None and isinstance(into.node, Mapped) and not event.anchor:
+        if into and into.key is None and into.is_mapping and not event.anchor:
+            # A key without a node of its own: half of what a file holds are keys.
             self.count(into, 1, place)
-            into.key = Key(place, text, text == MERGE and not event.style)
+            into.key = place, text, text == MERGE and not event.style
             return
+        is_null = tag == NULL_TAG or (tag is None and text in NULLS and event.implicit[0])
         node = Text(place, text, is_null, not event.style)
         if event.anchor:
             self.anchors[event.anchor] = node
@@ -261,15 +268,16 @@ class Builder:
 
     def begin(self, event: Any) -> None:
         mark, tag = event.start_mark, event.tag
-        place = Place(mark.line + 1, mark.column + 1, self.file)
+        place = new_place((mark.line + 1, mark.column + 1, self.file))
         if tag is not None:
             self.check_tag(tag, place)
         if len(self.open) >= DEEPEST:
             raise NotADocument(place, f"This is more than {DEEPEST} levels deep: no fleet's file is")
-        container = (Mapped if isinstance(event, yaml.MappingStartEvent) else Listed)(place)
+        is_mapping = isinstance(event, yaml.MappingStartEvent)
+        container = Mapped(place) if is_mapping else Listed(place)
         if event.anchor:
             self.anchors[event.anchor] = container
-        self.open.append(Open(container))
+        self.open.append(Open(container, is_mapping))
 
     def end(self, _: Any) -> None:
         self.add(self.open.pop().node)
@@ -320,36 +328,32 @@ class Builder:
         if not isinstance(node, Text):
             self.faults.add(place, f"A key is a text, this is {node.name}")
             # It takes the value that follows, and nobody asks for it.
-            return Key(place, "", is_merge=False)
-        return Key(place, node.text, node.is_plain and node.text == MERGE)
+            return place, "", False
+        return place, node.text, node.is_plain and node.text == MERGE
 
     def give(self, into: Open, node: Mapped, key: Key, value: Node) -> None:
         """Give a mapping a value under its key; what `<<` brings gives way to what the mapping says itself."""
-        before = into.merged if key.is_merge else node.entries.get(key.text)
+        place, text, is_merge = key
+        before = into.merged if is_merge else node.entries.get(text)
         if before and not before.is_merged:
-            self.faults.twice(key.place, key.text, before.place)
-        elif key.is_merge:
-            into.merged = Entry(key.place, value)
-            self.merge(node, key, value)
+            self.faults.twice(place, text, before.place)
+        elif is_merge:
+            into.merged = Entry(place, value)
+            self.merge(node, place, value)
         else:
-            node.entries[key.text] = Entry(key.place, value)
+            node.entries[text] = Entry(place, value)
 
-    def merge(self, node: Mapped, key: Key, value: Node) -> None:
+    def merge(self, node: Mapped, place: Place, value: Node) -> None:
         for each in value.items if isinstance(value, Listed) else [value]:
             if not isinstance(each, Mapped):
-                self.faults.add(key.place, f"<< takes a mapping, or a list of them; this is {each.name}")
+                self.faults.add(place, f"<< takes a mapping, or a list of them; this is {each.name}")
                 continue
             for text, entry in each.entries.items():
                 node.entries.setdefault(text, Entry(entry.place, entry.value, is_merged=True))
 
 
-@dataclass(slots=True)
-class Key:
-    """A key whose value is yet to come."""
-
-    place: Place
-    text: str
-    is_merge: bool
+# A key whose value is yet to come: its place, its text, and whether it is `<<`.
+Key = tuple[Place, str, bool]
 
 
 @dataclass(slots=True)
@@ -357,6 +361,7 @@ class Open:
     """A list or a mapping that is not at its end; `key` waits for its value, and `merged` is what `<<` has."""
 
     node: Listed | Mapped
+    is_mapping: bool
     key: Key | None = None
     merged: Entry | None = None
 

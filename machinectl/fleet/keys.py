@@ -94,6 +94,11 @@ class DriverKeys:
         return tuple(key for key, option in self.options.items() if option.required)
 
     @functools.cached_property
+    def open_keys(self) -> frozenset[str]:
+        """The keys whose values are no secrets."""
+        return frozenset(key for key, option in self.options.items() if not option.secret)
+
+    @functools.cached_property
     def identity(self) -> Mapping[str, str]:
         """The keys of the options that tell its hosts apart, with the options' own names."""
         return {key: option.name for key, option in self.options.items() if option.identity}

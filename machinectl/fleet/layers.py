@@ -44,8 +44,11 @@ def merged(layers: Iterable[Layer]) -> Layer:
 
 def over(base: Layer, own: Layer) -> Layer:
     """The same as `merged` of two, the first of which is merged already."""
-    if LABELS in own.entries or any(is_null(entry.value) for entry in own.entries.values()):
+    if LABELS in own.entries:
         return merged([base, own])
+    for entry in own.entries.values():
+        if is_null(entry.value):
+            return merged([base, own])
     return Layer({**base.entries, **own.entries}, base.labels)
 
 

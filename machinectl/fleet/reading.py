@@ -59,6 +59,8 @@ if TYPE_CHECKING:
 DEFAULT_FILE = "fleet.yaml"
 STDIN = "-"
 
+# Keys that are understood in a way of their own.
+WITHOUT_VALUE = frozenset({LABELS, GROUPS})
 ENV_FILE = create_options.ENV_FILE.name
 JUMP = create_options.JUMP.name
 NO_TLS = create_options.NO_TLS.name
@@ -159,10 +161,11 @@ class Common(NamedTuple):
 
 def says_options_alone(own: Layer, driver: DriverKeys) -> bool:
     """Whether a host says nothing itself but its groups and options of its driver that are in no other file."""
-    return all(
-        key == GROUPS or (key in driver.options and not driver.options[key].secret and not is_null(each.value))
-        for key, each in own.entries.items()
-    )
+    # A loop, as what is called for each host of a large fleet.
+    for key, entry in own.entries.items():
+        if key != GROUPS and (key not in driver.open_keys or is_null(entry.value)):
+            return False
+    return True
 
 
 class Reading:
@@ -246,7 +249,7 @@ class Reading:
             key = COMMON.get(name) or self.drivers.key(name)
             if key is None:
                 self.faults.unknown(entry.place, name, (*COMMON, *self.drivers.all_keys()), "option of a host")
-            elif name not in {LABELS, GROUPS} and not is_null(entry.value):
+            elif name not in WITHOUT_VALUE and not is_null(entry.value):
                 self.value(key, entry.value)
         for node in layer.labels.values():
             if not node.is_null:
@@ -310,7 +313,7 @@ class Reading:
         return {
             key.name: self.value(key, each.value)
             for option, each in layer.entries.items()
-            if option not in {LABELS, GROUPS} and (key := COMMON.get(option) or driver.keys.get(option))
+            if option not in WITHOUT_VALUE and (key := COMMON.get(option) or driver.keys.get(option))
         }
 
     def common(self, groups: tuple[str, ...], base: Layer, driver: DriverKeys) -> Common:
@@ -477,7 +480,8 @@ def jump_of(name: str, own: Layer, found: Mapping[str, OptionValue]) -> str:
 def typed(layer: Layer) -> dict[str, str]:
     """Return what the file has for the keys of a host whose values come from variables or files."""
     found = {key: text for key, entry in layer.entries.items() if "$" in (text := text_of(entry.value))}
-    found |= {f"{LABELS} {name}": node.text for name, node in layer.labels.items() if "$" in node.text}
+    if layer.labels:
+        found |= {f"{LABELS} {name}": node.text for name, node in layer.labels.items() if "$" in node.text}
     if ENV_FILE in layer.entries:
         engine_env = ENGINE["env"].name
         own = layer.entries.get(engine_env)
