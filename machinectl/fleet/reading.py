@@ -345,9 +345,9 @@ class Reading:
         if entry is None or is_null(entry.value):
             return ()
         nodes = entry.value.items if isinstance(entry.value, Listed) else [entry.value]
-        plain = tuple(node.text for node in nodes if isinstance(node, Text) and node.text in self.plain_groups)
+        plain = [node.text for node in nodes if isinstance(node, Text) and node.text in self.plain_groups]
         if len(plain) == len(nodes):
-            return plain
+            return tuple(plain)
         named = self.value(COMMON[GROUPS], entry.value)
         names = named if isinstance(named, tuple) else ()
         for name, node in zip(names, nodes, strict=False):
@@ -397,10 +397,13 @@ class Reading:
         at = (id(key), id(node))
         if at not in self.known:
             try:
-                self.known[at] = (self.values.of(key, node),)
+                value = self.values.of(key, node)
             except Wrong as wrong:
                 self.faults.add(wrong.place, wrong.why)
                 self.known[at] = None
+            else:
+                self.known[at] = (value,)
+                return value
         known = self.known[at]
         return known[0] if known else key.default
 

@@ -342,19 +342,19 @@ def is_name(name: str) -> bool:
     return 0 < len(name) <= LONGEST_NAME and name[0] not in "-." and NAME_CHARACTERS.issuperset(name)
 
 
-def natural(name: str) -> list[tuple[str, int]]:
-    """A sort key that puts m2 before m10: pairs of text and the number after it."""
+def natural(name: str) -> list[str | int]:
+    """A sort key that puts m2 before m10: texts, each followed by the number after it."""
     start = name.rstrip("0123456789")
     if DIGITS.isdisjoint(start):
-        return [(start, int(name[len(start) :] or -1))]
-    parts: list[tuple[str, int]] = []
+        return [start, int(name[len(start) :] or -1)]
+    parts: list[str | int] = []
     text = digits = ""
     for character in name:
         if character in DIGITS:
             digits += character
             continue
         if digits:
-            parts.append((text, int(digits)))
+            parts += text, int(digits)
             text = digits = ""
         text += character
-    return [*parts, (text, int(digits or -1))]
+    return [*parts, text, int(digits or -1)]
