@@ -38,8 +38,9 @@ SERVE = "from tests.support.forked import serve; serve()"
 # Variables that an interpreter reads when it starts: if they differ, a new one is started.
 AT_START = ("PYTHON", "LANG", "LC_")
 LONGEST = 1 << 20
-# A test may have changed the current directory before the first run.
+# A test may have changed the current directory or the environment before the first run.
 CHECKOUT = Path(__file__).parents[2]
+ENVIRONMENT = dict(os.environ)
 
 
 class Forks:
@@ -47,10 +48,9 @@ class Forks:
 
     def __init__(self) -> None:
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.at_start = at_start(os.environ)
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(theirs.fileno())], cwd=CHECKOUT, pass_fds=[theirs.fileno()]
-        )
+        self.at_start = at_start(ENVIRONMENT)
+        command = [sys.executable, "-c", SERVE, str(theirs.fileno())]
+        self.process = subprocess.Popen(command, cwd=CHECKOUT, env=ENVIRONMENT, pass_fds=[theirs.fileno()])
         theirs.close()
         self._lock = threading.Lock()
 
