@@ -87,12 +87,8 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         from machinectl.machines.spec import CertificateFiles
         from machinectl.provision.target import Allowed
 
-        if purge and not prune:
-            raise UsageError(
-                "--purge is for the machines that --prune removes", "Give both: machinectl apply --prune --purge"
-            )
         here = session(ctx)
-        file, text = fleet_file("apply", files)
+        file, text = fleet_file("apply", files, names)
         advice: dict[str, None] = {}
 
         def read() -> Planned:
@@ -105,6 +101,9 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
 
         words = [typed("apply", file), *flags(arguments)]
         words += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names or [])
+        if purge and not prune:
+            both = f"Give both: {with_flags(' '.join(words), '--prune')}"
+            raise UsageError("--purge is for the machines that --prune removes", both)
         manner = Manner(
             file if file == STDIN else os.path.abspath(file or DEFAULT_FILE),
             access,

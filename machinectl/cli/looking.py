@@ -27,7 +27,7 @@ from machinectl.cli.verbs import (
     with_selector,
 )
 from machinectl.errors import MachineError, UsageError
-from machinectl.machines.chosen import chosen, chosen_one, selected
+from machinectl.machines.chosen import chosen, chosen_one, matching, selected
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
@@ -242,10 +242,11 @@ def listed_only(
     if selector is not None:
         return selected(store, console, names, selector)
     there = [machine.name for machine in store.removed()] if removed else store.names()
-    for name in names:
+    found = matching(names, lambda: there)
+    for name in found:
         if name not in there:
             console.note(store.no_such(name).cause if not removed else f'"{name}" was not removed')
-    return names or None
+    return found or None
 
 
 def check_watch(*, watch: bool, with_others: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections import Counter
@@ -90,7 +91,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         from machinectl.commands.plan import refreshed
 
         here = session(ctx)
-        file, text = fleet_file("plan", files)
+        file, text = fleet_file("plan", files, names)
         planned = command(here.store, file, names or [], selector, typed("plan", file), text)
         if refresh:
             from machinectl.hosts.setup import Setup
@@ -126,10 +127,10 @@ def show(here: Session, planned: Planned, command: str, refresh: str, *, prune: 
     return int(bool(planned.failed))
 
 
-def fleet_file(verb: str, files: Sequence[str] | None) -> tuple[str, bytes | None]:
+def fleet_file(verb: str, files: Sequence[str] | None, names: Sequence[str] | None) -> tuple[str, bytes | None]:
     """Return the file that was named, "" if none was, and what stdin holds if that was named.
 
-    Raises UsageError for several files.
+    Raises UsageError for several files, and for a file in the place of a host.
     """
     from machinectl.fleet.document import LONGEST_FILE
     from machinectl.fleet.reading import STDIN
@@ -139,6 +140,9 @@ def fleet_file(verb: str, files: Sequence[str] | None) -> tuple[str, bytes | Non
         raise UsageError(
             f"-f was given more than once: {', '.join(several)}", f"Name one file: {typed(verb, several[0])}"
         )
+    for name in names or ():
+        if not several and name.endswith((".yaml", ".yml")) and os.path.isfile(name):
+            raise UsageError(f'"{name}" is a file, not a host', f"Name it with -f: {typed(verb, name)}")
     file = several[0] if several else ""
     if file != STDIN:
         return file, None

@@ -246,14 +246,14 @@ class Run:
         more = f" and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else ""
         cause = f"Machines of other fleets: {', '.join(told[:MOST_TOLD])}{more}"
         if not console.interactive:
-            hint = f"Take them over: {self.manner.command} --take-over; or leave them out of the file"
+            hint = f"Take them over: {self.manner.command} --take-over; or remove them from the file"
             raise MachineError(cause, hint)
         console.note(cause)
         if console.confirm("Take them over?"):
             return
         for name, fleet in others.items():
             del self.steps[name]
-            yield Result(name, Did.NOT_BEGUN, MachineError(f'"{name}" stays of the fleet {fleet}'))
+            yield Result(name, Did.NOT_BEGUN, MachineError(f'"{name}" still belongs to the fleet {fleet}'))
 
     def to_look_at(self) -> list[str]:
         """Machines that need nothing by their records, and whose hosts are looked at."""

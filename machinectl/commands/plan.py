@@ -16,7 +16,8 @@ from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.model import FleetId, Plan, Step
 from machinectl.fleet.plan import plan as compared
 from machinectl.fleet.reading import called, read_fleet, uncollected
-from machinectl.machines.chosen import GLOB, both_chosen, matching
+from machinectl.machines.chosen import both_chosen, matching
+from machinectl.machines.record import GLOB
 from machinectl.machines.records import Readable, Records
 from machinectl.machines.selectors import parse_selector
 from machinectl.machines.store import now
@@ -159,13 +160,13 @@ def chosen(
                 raise MachineError(
                     f'"{name}" is a group of {called}, not a host', f"{command} {selecting(group, known, machines)}"
                 )
+            looking = f"See its hosts: {command.replace('machinectl apply', 'machinectl plan', 1)}"
             if GLOB.intersection(name):
-                looking = command.replace("machinectl apply", "machinectl plan", 1)
-                raise MachineError(f'"{name}" matches no host in {called}', f"See its hosts: {looking}")
+                raise MachineError(f'"{name}" matches no host in {called}', looking)
             near = meant(name, known)
             raise MachineError(
                 f'There is no host "{name}" in {called}',
-                f'Did you mean "{near}"?' if near else "Name some of its hosts, or none for all of them",
+                f'Did you mean "{near}"? {looking}' if near else looking,
             )
     return set(names or known)
 

@@ -117,7 +117,7 @@ class Join:
             return
         for name, entry in root.entries.items():
             if name == FLEET:
-                self.faults.add(entry.place, f"{FLEET}: the name stands in the file that includes this one")
+                self.faults.add(entry.place, f"{FLEET}: only the file that includes this one can name the fleet")
             elif name not in PARTS and not name.startswith(FREE):
                 self.faults.unknown(entry.place, name, PARTS, "part of a fleet's file")
         self.add(root)

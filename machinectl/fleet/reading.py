@@ -6,11 +6,12 @@ import functools
 import gc
 import itertools
 import os
+import shlex
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.atomic import read_file
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, meant
 from machinectl.fleet.checks import Said, advice, check
 from machinectl.fleet.document import LONGEST_FILE, MOST_NODES, NULLS, Entry, Listed, Mapped, Text, read
 from machinectl.fleet.faults import Faults
@@ -109,11 +110,21 @@ def contents(path: str) -> bytes:
     try:
         return read_file(name, LONGEST_FILE)
     except FileNotFoundError as exc:
-        made = "" if path else f", or have one made of the machines there are: machinectl fleet init -o {DEFAULT_FILE}"
-        raise MachineError(f"There is no file {name}", f"Name a fleet's file with -f{made}") from exc
+        raise MachineError(f"There is no file {name}", other_file(path)) from exc
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "no file has such a name"
         raise MachineError(f"{name} cannot be read: {reason}", "Name a fleet's file with -f") from exc
+
+
+def other_file(path: str) -> str:
+    """Return what to do if a file is missing: the one that was probably meant, or how to get one."""
+    directory, name = os.path.split(path or DEFAULT_FILE)
+    with suppress(OSError):
+        files = [each for each in os.listdir(directory or ".") if each.endswith((".yaml", ".yml"))]
+        if near := meant(name, files):
+            return f"Did you mean -f {shlex.quote(os.path.join(directory, near))}?"
+    new = shlex.quote(path or DEFAULT_FILE)
+    return f"Name another file with -f, or write one of the existing machines: machinectl fleet init -o {new}"
 
 
 def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: Mapping[str, str]) -> Fleet:

@@ -87,6 +87,8 @@ class Creation:
         settled.check()
         there = self.driver.preview(settled.request)
         machine = settled.begun or Machine(self.name, self.spec.driver, directory=store.directory(self.name))
+        # As in `begin`: no command works on it yet, so no hint names one.
+        machine.phase = Phase.CREATING
         machine.spec = settled.creation.spec
         settled.place(machine, there)
         ssh = led(machine, there.ssh)

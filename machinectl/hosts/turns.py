@@ -36,8 +36,8 @@ class Batches:
             number = size.removesuffix("%")
             if not (number.isascii() and number.isdigit() and 0 < int(number) <= (100 if size != number else MOST)):
                 raise UsageError(
-                    f"--batch {text!r}: {size!r} is neither a number nor a share of the engines",
-                    "For example: --batch 2, --batch 25%, or first one, then five, then 20 each: --batch 1,5,20",
+                    f"--batch {text!r}: {size!r} is not a whole number from 1 to {MOST}, or 1% to 100%",
+                    "For example: --batch 2, --batch 25%, or --batch 1,5,20 (the last repeats)",
                 )
 
     def of(self, count: int, *, after: int = 0) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from machinectl.errors import MachineError, UsageError
+from machinectl.machines.record import GLOB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 DEFAULT = "default"
-# None of these is in a name.
-GLOB = frozenset("*?[")
 # How often a lock is looked at that somebody else holds. Seconds.
 LOCK_PAUSE = 0.1
 # How many labels a hint names.

@@ -26,6 +26,8 @@ PROVISION = "provision"
 LONGEST_NAME = 253
 DIGITS = frozenset("0123456789")
 NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
+# The characters that make a glob of a word; no name has them.
+GLOB = frozenset("*?[")
 
 
 class Phase(StrEnum):

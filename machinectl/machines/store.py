@@ -251,6 +251,8 @@ class Store:
 
     def no_such(self, name: str) -> NoSuchMachine:
         """No such machine; where there is one of nearly that name, it was meant."""
+        if record.GLOB.intersection(name):
+            return NoSuchMachine(f'"{name}" matches no machine', "List the machines there are: machinectl ls")
         near = meant(name, self.names())
         if any(machine.name == name for machine in self.removed()):
             return NoSuchMachine(

@@ -53,12 +53,13 @@ def test_globs_and_ranges_stand_for_names(fleet: Store) -> None:
     assert ips("web0[13]", "web0?") == ["web01", "web03", "web02"]
     assert ips("web[02:03]") == ["web02", "web03"]
     for pattern, code, said in (
-        ("x*", 1, 'Docker machine "x*" does not exist'),
+        ("x*", 1, '"x*" matches no machine'),
         ("web[04:05]", 1, 'Docker machine "web04" does not exist'),
         ("web[3:1]", 2, "'web[3:1]': a range begins after its end"),
     ):
         refused = machinectl("rm", "-y", pattern, store=fleet.root)
         assert (refused.returncode, said in refused.stderr) == (code, True), refused.stderr
+    assert machinectl("ls", "-q", "web*", "r*", store=fleet.root).stdout.split() == ["rigel", "web01", "web02", "web03"]
     one = machinectl("inspect", "web*", store=fleet.root)
     assert (one.returncode, "Expected one machine name" in one.stderr) == (2, True)
     assert machinectl("certs", "ls", "web*", store=fleet.root).returncode == 0

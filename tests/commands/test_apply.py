@@ -166,9 +166,9 @@ def test_what_the_file_has_no_more_goes_when_that_is_asked_and_agreed(file: Path
 
 @pytest.mark.usefixtures("file")
 def test_purging_is_for_what_is_pruned(store: Store) -> None:
-    refused = run(store, "--purge")
+    refused = run(store, "-f", "fleet.yaml", "--purge")
     assert refused.returncode == 2
-    assert "machinectl apply --prune --purge" in refused.stderr
+    assert "machinectl apply -f fleet.yaml --purge --prune" in refused.stderr
 
 
 @pytest.mark.usefixtures("file")
@@ -218,7 +218,7 @@ def test_a_machine_of_another_fleet_is_taken_over_only_with_the_option_or_a_yes(
         assert {**state(store), lock: before[lock]} == before
     found = as_planned(store, other, Quiet(False, True, interactive=True))
     assert [result[:2] for result in found] == [("nas", Did.NOT_BEGUN), ("orion", Did.NOT_BEGUN)]
-    assert str(found[0].error) == f'"nas" stays of the fleet {file}'
+    assert str(found[0].error) == f'"nas" still belongs to the fleet {file}'
     assert store.read("nas").labels == {"role": "store"}
     taken = as_planned(store, other, Quiet(True, interactive=True))
     assert [result.did for result in taken] == [Did.CHANGED] * 2

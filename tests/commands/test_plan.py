@@ -221,6 +221,11 @@ def test_a_second_file_is_refused(store: Store) -> None:
         assert refused.stderr.endswith(f" {verb} -f fleet.yaml\n")
 
 
+def test_a_file_in_the_place_of_a_host_is_told_with_its_option(store: Store, file: Path) -> None:
+    refused = machinectl("plan", file, store=store.root)
+    assert (refused.returncode, f"machinectl plan -f {file}" in refused.stderr) == (2, True)
+
+
 def test_nobody_is_asked_and_nothing_is_written_without_refresh(
     store: Store, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,6 +123,9 @@ def test_of_a_host_that_may_never_come_back_it_is_said_how_to_forget_it(store: S
     assert failed.returncode == 1
     assert "with what undoes its set-up kept: machinectl rm orion\n" in failed.stderr
     with servers.full() as off:
+        options = f"--generic-ip-address 127.0.0.1 --generic-ssh-port {off}".split()
+        new = machinectl("create", "--dry-run", "-d", "generic", *options, "new", store=store.root)
+        assert "machinectl start" not in new.stderr
         machinectl("set", "--generic-ssh-port", str(off), "orion", store=store.root)
         assert "If it is off: machinectl start orion\n" in machinectl("provision", "orion", store=store.root).stderr
     assert machinectl("rm", "-y", "orion", store=store.root).returncode == 0

@@ -86,7 +86,7 @@ def test_what_is_in_two_files_is_an_error_that_names_both_places() -> None:
 def test_what_is_wrong_in_a_file_is_told_with_its_line() -> None:
     assert faults(a=SITE_A.replace("groups", "group"), b=f"{SITE_B}fleet: x\nhost: {{}}\n") == [
         "infra/sites/a.yaml:3:38: 'group' is no option of a host: did you mean groups?",
-        "infra/sites/b/b.yml:4:1: fleet: the name stands in the file that includes this one",
+        "infra/sites/b/b.yml:4:1: fleet: only the file that includes this one can name the fleet",
         "infra/sites/b/b.yml:5:1: 'host' is no part of a fleet's file: did you mean hosts?",
     ]
 

@@ -222,6 +222,11 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path, monkeypatch: pytest.
             read_fleet(path, (), {})
         assert raised.value.exit_code == 1
         assert raised.value.hint
+    (tmp_path / "fleet.yml").write_text("hosts: {}")
+    for path, hint in (("", "-f fleet.yml"), (f"{tmp_path}/flet.yaml", f"-f {tmp_path}/fleet.yml")):
+        with pytest.raises(MachineError) as missing:
+            read_fleet(path, (), {})
+        assert missing.value.hint == f"Did you mean {hint}?"
     (tmp_path / "big.yaml").write_bytes(b"# " * (LONGEST_FILE // 2 + 1))
     with pytest.raises(MachineError, match=r"big.yaml cannot be read: It has more than 8 MB"):
         read_fleet("big.yaml", (), {})
