@@ -208,7 +208,7 @@ def as_root(held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | 
         # With it comes what makes random numbers, which few verbs need.
         from machinectl.hosts.host_lock import hold
 
-        hold(root, console, held.name)
+        hold(root, console, held.name, held.directory)
         yield root
 
 

@@ -6,11 +6,13 @@ The lock is the host's: a process there holds it until the SSH connection has en
 from __future__ import annotations
 
 import getpass
+import hashlib
 import secrets
 import shlex
 import socket
 from typing import TYPE_CHECKING, NamedTuple
 
+from machinectl.atomic import read_file
 from machinectl.errors import MachineError, one_line
 
 if TYPE_CHECKING:
@@ -35,13 +37,16 @@ class Holder(NamedTuple):
     process: str
 
 
-def hold(remote: Remote, console: Console, name: str) -> None:
-    """Hold a machine's host until the connection ends. Raises MachineError with its holder if it is not released."""
-    holder = held_by(remote, AT_ONCE)
+def hold(remote: Remote, console: Console, name: str, directory: str) -> None:
+    """Hold a machine's host until the connection ends. Raises MachineError with its holder if it is not released.
+
+    `directory` is the machine's, whose lock here is held: an earlier run for it holds the host by a dead connection.
+    """
+    holder = held_by(remote, AT_ONCE, directory)
     if holder is None:
         return
     console.note(f'Waiting for {holder.who}, who is working on the host of "{name}" …')
-    holder = held_by(remote, PATIENCE)
+    holder = held_by(remote, PATIENCE, directory)
     if holder:
         raise MachineError(
             f'The host of "{name}" is held by {holder.who}',
@@ -50,18 +55,28 @@ def hold(remote: Remote, console: Console, name: str) -> None:
         )
 
 
-def held_by(remote: Remote, patience: int) -> Holder | None:
+def held_by(remote: Remote, patience: int, directory: str) -> Holder | None:
     """Take the lock, and return None; or return who has it after `patience` seconds."""
     # Loaded where a host is held: all that logs in imports this module.
     from machinectl.provision import resource
 
-    variables = {"lock": LOCK, "who": user_at_computer(), "token": TOKEN, "patience": str(patience)}
+    variables = {"lock": LOCK, "who": user_at_computer(), "token": TOKEN, "seat": seat(directory)}
+    variables["patience"] = str(patience)
     assignments = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
     done = remote.run(f"{assignments}\n{resource('hold.sh')}", timeout=patience + 60.0, check=False)
     if done.status != HELD:
         return None
     who, _, process = done.stdout.decode(errors="replace").strip().partition("\n")
     return Holder(one_line(who) or "another machinectl", process if process.isdigit() else "")
+
+
+def seat(directory: str) -> str:
+    """Return what tells a machine's directory on this computer from all others."""
+    try:
+        computer = read_file("/etc/machine-id")
+    except OSError:
+        computer = b""
+    return hashlib.sha256(repr((socket.gethostname(), computer, directory)).encode(errors="replace")).hexdigest()[:32]
 
 
 def user_at_computer() -> str:

@@ -48,7 +48,7 @@ class Onboarding:
             setup = self._setup()
             keep_host_key(held, session)
             root = elevated(session, console, self.access)
-            hold(root, console, held.name)
+            hold(root, console, held.name, held.directory)
             if not ssh.copy_key:
                 return setup.carry_out(held, console, root)
             from machinectl.hosts.let_in import let_in, take_out

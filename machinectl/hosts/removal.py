@@ -197,7 +197,7 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
             keep_host_key(held, session)
             if for_root(held.machine):
                 root = elevated(session, console, access)
-                hold(root, console, held.name)
+                hold(root, console, held.name, held.directory)
                 undo(held, console, root, purge_engine=purge.engine, allowed=purge.allowed)
             take_out(held, console, session)
     except MachineError as exc:

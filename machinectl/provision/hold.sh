@@ -1,7 +1,8 @@
 # Hold this host's $lock for $who as long as the SSH connection that runs this is there, however it ends.
-# Another holder is waited for $patience seconds; one with the same $token is the same run, by another connection.
+# Another holder is waited for $patience seconds. One with the same $token is the same run, by another connection; one
+# with the same $seat is an earlier run of whoever runs this, whose connection is dead and not noticed to be: it is ended.
 # Ends with 0; 75: there is another holder, whose name and process are printed.
-: "${lock?}" "${who?}" "${token?}" "${patience?}"
+: "${lock?}" "${who?}" "${token?}" "${seat?}" "${patience?}"
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 # Without it, launch.sh says so where it matters.
 command -v flock >/dev/null || exit 0
@@ -16,7 +17,9 @@ umask 077
 exec 9>>"$lock" || exit 0
 tries=0
 until flock -n 9; do
-    [ "$(sed -n 3p "$lock")" != "$token" ] || exit 0
+    { read -r _; read -r process; read -r run; read -r other; } <"$lock"
+    [ "$run" != "$token" ] || exit 0
+    [ "$other" != "$seat" ] || [ -z "$process" ] || kill "$process" 2>/dev/null
     [ $tries -lt $((patience * 5)) ] || { head -n 2 "$lock"; exit 75; }
     tries=$((tries + 1))
     sleep 0.2 || sleep 1
@@ -28,4 +31,5 @@ setsid sh -c '
         set -- "$1" "$2"
         sleep 0.2 || sleep 1
     done' sh "$connection" "$began" </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- &
-printf '%s since %s\n%s\n%s\n' "$who" "$(date -u '+%Y-%m-%d %H:%M:%S UTC')" "$!" "$token" >"$lock"
+printf '%s since %s\n' "$who" "$(date -u '+%Y-%m-%d %H:%M:%S UTC')" >"$lock"
+printf '%s\n' "$!" "$token" "$seat" >>"$lock"

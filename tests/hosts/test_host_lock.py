@@ -34,31 +34,44 @@ def from_elsewhere(monkeypatch: pytest.MonkeyPatch, who: str) -> None:
 
 def test_a_second_computer_is_told_who_holds_the_host(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
     with log_in(sshd.endpoint) as mine, log_in(sshd.endpoint) as same, log_in(sshd.endpoint) as theirs:
-        hold(mine, Quiet(), "orion")
+        hold(mine, Quiet(), "orion", "/alice/orion")
         # The same run, by another connection.
-        hold(same, Quiet(), "orion")
+        hold(same, Quiet(), "orion", "/alice/orion")
         me = user_at_computer()
         from_elsewhere(monkeypatch, "alice@laptop")
         monkeypatch.setattr(host_lock, "AT_ONCE", 0)
         monkeypatch.setattr(host_lock, "PATIENCE", 0)
         console = Quiet()
         with pytest.raises(MachineError, match=rf'"orion" is held by {re.escape(me)} since \d{{4}}-') as raised:
-            hold(theirs, console, "orion")
+            hold(theirs, console, "orion", "/bob/orion")
         assert any(f"Waiting for {me} since" in line for line in console.notes)
         assert re.search(r"on the host: kill \d+$", raised.value.hint)
 
 
 def test_a_lock_goes_with_its_connection_however_that_ends(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
     with log_in(sshd.endpoint) as first:
-        hold(first, Quiet(), "orion")
+        hold(first, Quiet(), "orion", "/alice/orion")
     from_elsewhere(monkeypatch, "alice@laptop")
     console = Quiet()
     with log_in(sshd.endpoint) as second:
-        hold(second, console, "orion")
+        hold(second, console, "orion", "/bob/orion")
         sshd.disconnect()
     from_elsewhere(monkeypatch, "bob@desk")
     with log_in(sshd.endpoint) as third:
-        hold(third, console, "orion")
+        hold(third, console, "orion", "/carol/orion")
+    assert console.notes == []
+
+
+def test_an_earlier_run_whose_line_was_cut_does_not_keep_its_own_user_out(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Quiet()
+    with log_in(sshd.endpoint) as cut, log_in(sshd.endpoint) as again, log_in(sshd.endpoint) as theirs:
+        hold(cut, console, "orion", "/alice/orion")
+        monkeypatch.setattr(host_lock, "TOKEN", "the next run")
+        hold(again, console, "orion", "/alice/orion")
+        from_elsewhere(monkeypatch, "bob@desk")
+        assert host_lock.held_by(theirs, 0, "/bob/orion")
     assert console.notes == []
 
 
@@ -67,8 +80,8 @@ def test_what_somebody_else_wrote_into_the_lock_is_one_line(
 ) -> None:
     monkeypatch.setattr(host_lock, "AT_ONCE", 0)
     with log_in(sshd.endpoint) as mine, log_in(sshd.endpoint) as theirs:
-        hold(mine, Quiet(), "orion")
+        hold(mine, Quiet(), "orion", "/alice/orion")
         lock.write_text("al\x1b[2Jice\nnot a number\n")
         from_elsewhere(monkeypatch, "bob@desk")
-        found = host_lock.held_by(theirs, 0)
+        found = host_lock.held_by(theirs, 0, "/bob/orion")
     assert found == ("al [2Jice", "")
