@@ -200,6 +200,8 @@ class Reading:
         self.bases: dict[tuple[str, ...], Layer] = {}
         # By groups and driver.
         self.commons: dict[tuple[tuple[str, ...], str], Common] = {}
+        # What is known of hosts that say nothing but options of their driver, by their groups and their keys.
+        self.shapes: dict[tuple[object, ...], tuple[DriverKeys, Common]] = {}
         # How much hosts were told so far, what defaults and groups say counted for each.
         self.said = 0
 
@@ -286,22 +288,24 @@ class Reading:
                 self.root.place, f"All hosts together are told of more than {MOST_NODES} values: no fleet is"
             )
             return None
-        driver = self.driver(name, entry, layer)
-        if driver is None:
-            return None
-        self.check_own(name, own, driver)
-        if entry.member:
-            own = with_address(own, layer, driver, entry.member)
-            layer = over(base, own)
-        if driver.name in create_options.WITHOUT_HOST:
-            layer = layer.without(FOR_HOSTS.difference(own.entries))
-        if says_options_alone(own, driver):
-            common = self.common(groups, base, driver)
-            own_values = self.found(own, driver)
-            found = {**common.found, **own_values}
-            options = {**common.options, **{driver.options[key].name: value for key, value in own_values.items()}}
-            shown = {**common.typed, **typed(own)}
+        # What hosts before this one said with the same keys is understood: most are alike.
+        at = (groups, *own.entries)
+        driver, common = self.shapes.get(at, (None, None))
+        options = self.plain_options(own, driver, common) if driver and common and not entry.member else None
+        if driver and common and options:
+            shown = {key: text for key, text in common.typed.items() if key not in own.entries}
         else:
+            driver = self.driver(name, entry, layer)
+            if driver is None:
+                return None
+            self.check_own(name, own, driver)
+            if entry.member:
+                own = with_address(own, layer, driver, entry.member)
+                layer = over(base, own)
+            if driver.name in create_options.WITHOUT_HOST:
+                layer = layer.without(FOR_HOSTS.difference(own.entries))
+            elif says_options_alone(own, driver) and not entry.member:
+                self.shapes[at] = driver, self.common(groups, base, driver)
             found = self.found(layer, driver)
             common = self.understood(layer, found, driver)
             options, shown = common.options, common.typed
@@ -314,10 +318,24 @@ class Reading:
             common.engine,
             common.provision,
             common.context,
-            jump_of(name, own, found),
+            jump_of(name, own, common.found),
         )
         host = FleetHost(name, spec, entry.place, common.certificates, common.login, common.swarm, shown, groups)
         return Said(host, driver, layer.entries)
+
+    def plain_options(self, own: Layer, driver: DriverKeys, common: Common) -> dict[str, OptionValue] | None:
+        """The driver's options of a host that says nothing else; None if a value is more than a text."""
+        options = dict(common.options)
+        for key, entry in own.entries.items():
+            node = entry.value
+            if key == GROUPS:
+                if "$" in text_of(node):
+                    return None
+            elif not isinstance(node, Text) or node.is_null or "$" in node.text:
+                return None
+            else:
+                options[driver.options[key].name] = self.value(driver.keys[key], node)
+        return options
 
     def found(self, layer: Layer, driver: DriverKeys) -> dict[str, OptionValue]:
         """The values of what a layer says, by the names of their keys."""
@@ -331,8 +349,7 @@ class Reading:
         """What hosts of the same groups and driver have in common if they say nothing but options of their driver."""
         at = (groups, driver.name)
         if at not in self.commons:
-            layer = base.without(FOR_HOSTS) if driver.name in create_options.WITHOUT_HOST else base
-            self.commons[at] = self.understood(layer, self.found(layer, driver), driver)
+            self.commons[at] = self.understood(base, self.found(base, driver), driver)
         return self.commons[at]
 
     def understood(self, layer: Layer, found: Mapping[str, OptionValue], driver: DriverKeys) -> Common:

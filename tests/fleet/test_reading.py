@@ -99,6 +99,26 @@ def test_paths_are_relative_to_the_file_and_the_home_directory_is_known(monkeypa
     assert host.login.host_key == "SHA256:a/b"
 
 
+def test_hosts_with_the_same_keys_differ_in_their_values_and_in_how_these_were_typed() -> None:
+    fleet = parsed("""
+        defaults: {driver: generic, generic-ssh-user: "${SECRET}", generic-ssh-port: 2222}
+        hosts:
+          a: {generic-ip-address: 192.168.0.1, generic-ssh-user: ops}
+          b: {generic-ip-address: 192.168.0.2, generic-ssh-user: dev}
+          c: {generic-ip-address: 192.168.0.3, generic-ssh-user: "${SECRET}-c"}
+          d: {generic-ip-address: 192.168.0.4, generic-ssh-user: ~}
+          e: {generic-ip-address: 192.168.0.5}
+          f: {generic-ip-address: 192.168.0.6}
+    """)
+    users = {host.name: host.spec.options["generic-ssh-user"] for host in fleet.hosts}
+    secret = ENVIRONMENT["SECRET"]
+    assert users == {"a": "ops", "b": "dev", "c": f"{secret}-c", "d": "", "e": secret, "f": secret}
+    shown = {host.name: dict(host.typed) for host in fleet.hosts if host.typed}
+    own = {"generic-ssh-user": "${SECRET}"}
+    assert shown == {"c": {"generic-ssh-user": "${SECRET}-c"}, "e": own, "f": own}
+    assert {host.spec.options["generic-ssh-port"] for host in fleet.hosts} == {2222}
+
+
 def test_what_is_nearer_to_the_host_counts() -> None:
     fleet = parsed("""\
         defaults: {driver: generic, generic-ssh-user: a, engine-opt: [a=1, b=1], labels: {all: x, role: none}}
