@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl import certs
+from machinectl.atomic import LONGEST
 from machinectl.changes import CaGiven, FileMade, load, merged, of_kind
-from machinectl.errors import CheckFailed, MachineError
+from machinectl.errors import CheckFailed, MachineError, UsageError, one_line
 from machinectl.hosts.host_lock import TOKEN, user_at_computer
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.plan import written
 from machinectl.machines.engine_options import DECLARED, EngineOptions
+from machinectl.provision import daemon_json
 from machinectl.provision.facts import OWN_DIRECTORY
 from machinectl.provision.job import apply
 from machinectl.provision.revision import MODE, PATH, Revision
@@ -52,7 +54,7 @@ class News(NamedTuple):
 
     def told(self, name: str) -> str:
         """Return what a person is told."""
-        taken = f"; taken from there: {', '.join(self.settings)}" if self.settings else ""
+        taken = f"; taken from there: {one_line(', '.join(self.settings))}" if self.settings else ""
         number = f"revision {self.revision.number}, the record here knew {self.known.number or 'none'}"
         return f'The host of "{name}" was changed by {self.revision.told} ({number}){taken}'
 
@@ -89,7 +91,7 @@ def caught_up(machine: Machine, remote: Remote, host: Facts) -> News | None:
     machine.engine, machine.labels = EngineOptions.load(engine), labels
     machine.changes = merged(machine.changes, changes_of(theirs))
     machine.revision = {**revision._asdict(), ENGINE: theirs[ENGINE], LABELS: theirs[LABELS]}
-    server, there = str(theirs.get("server", "")).encode(), host.sums.get(SERVER)
+    server, there = str(theirs.get("server", "")).encode(errors="replace"), host.sums.get(SERVER)
     is_there = there is not None and there.sha256 == hashlib.sha256(server).hexdigest()
     return News(revision, known, tuple(settings), server if is_there else b"")
 
@@ -140,17 +142,32 @@ def with_server(identity: Identity, server: bytes) -> Identity:
 
 
 def read(remote: Remote) -> dict[str, Any] | None:
-    """Read what the host keeps of its newest revision; None if that is not understood."""
+    """Read what the host keeps of its newest revision; None if that is not understood, or no record could have it."""
     said = remote.run(f"cat {PATH}", check=False, secret=True).stdout
     try:
-        found = json.loads(said.partition(b"\n")[2])
-    except (ValueError, RecursionError):
+        found = json.loads(said.partition(b"\n")[2]) if len(said) <= LONGEST else None
+        if not isinstance(found, dict):
+            return None
+        engine, labels = found.get(ENGINE), found.get(LABELS)
+        if not (isinstance(engine, dict) and isinstance(labels, dict) and is_printable([engine, labels])):
+            return None
+        asked = EngineOptions.load(engine)
+        # The record would keep what cannot be used, and fail from then on.
+        asked.check()
+        daemon_json.options(asked.options, {})
+    except (ValueError, RecursionError, UsageError):
         return None
-    engine, labels = (found.get(ENGINE), found.get(LABELS)) if isinstance(found, dict) else (None, None)
-    if not (isinstance(engine, dict) and isinstance(labels, dict)):
-        return None
-    texts = {key: value for key, value in labels.items() if isinstance(value, str) and f"{key}{value}".isprintable()}
-    return {**found, ENGINE: settings_of(EngineOptions.load(engine)), LABELS: texts}
+    texts = {key: value for key, value in labels.items() if isinstance(value, str)}
+    return {**found, ENGINE: settings_of(asked), LABELS: texts}
+
+
+def is_printable(value: Any) -> bool:
+    """Return whether all texts in a value of JSON may be shown on a terminal."""
+    if isinstance(value, dict):
+        return all(is_printable(key) and is_printable(each) for key, each in value.items())
+    if isinstance(value, list):
+        return all(map(is_printable, value))
+    return not isinstance(value, str) or value.isprintable()
 
 
 def settings_of(engine: EngineOptions) -> dict[str, Any]:

@@ -102,7 +102,21 @@ def test_a_dry_run_tells_of_it_and_writes_nothing(store: Store, host: RecordedHo
     assert machine.dump() == store.read("orion").dump() == before
 
 
-@pytest.mark.parametrize("state", ["no object", [], {"engine": 1, "labels": [1], "changes": 2, "server": 3}])
+@pytest.mark.parametrize(
+    "state",
+    [
+        "no object",
+        [],
+        {"engine": 1, "labels": [1], "changes": 2, "server": 3},
+        {"engine": {"bind": "no address"}, "labels": {}},
+        {"engine": {"options": ["tls=false"]}, "labels": {}},
+        {"engine": {"registry_mirrors": ["\x1b[2J"]}, "labels": {}},
+        {"engine": {"\ud800": 1}, "labels": {}},
+        {"engine": {}, "labels": {"role": "\ud800"}},
+        {"engine": {}, "labels": {"role": "x" * (1 << 20)}},
+        {"engine": OPTIONS, "labels": {"role": "web"}, "server": "\ud800"},
+    ],
+)
 def test_a_file_that_is_not_understood_changes_no_setting(store: Store, host: RecordedHost, state: Any) -> None:
     changed_by_alice(store, host, 2, state)
     before = asked(store)
