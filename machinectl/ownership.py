@@ -71,22 +71,23 @@ def is_private_group(path: str, found: os.stat_result) -> bool:
     return members <= trusted
 
 
-def exposed_above(path: str) -> Exposed | None:
+def exposed_above(path: str, *, root_anywhere: bool = True) -> Exposed | None:
     """Return what lets another user replace an absolute path, None if nothing does.
 
-    A missing path is judged by the directory in which it will be created.
+    A missing path is judged by the directory in which it will be created. Unless `root_anywhere`, root is judged as
+    others are: for a path that nobody named for root.
     """
     if os.name == "nt":
         return None
     for directory, entry in lookups(path):
         found = os.stat(directory)
-        if not is_trusted(found.st_uid):
+        if not is_trusted(found.st_uid, root_anywhere=root_anywhere):
             return Exposed(directory, FOREIGN)
         if why := other_writer(directory, found):
             if not found.st_mode & stat.S_ISVTX:
                 return Exposed(directory, why)
             # In a sticky directory, only its owner can replace an entry.
-            if os.path.lexists(entry) and not is_trusted(os.lstat(entry).st_uid):
+            if os.path.lexists(entry) and not is_trusted(os.lstat(entry).st_uid, root_anywhere=root_anywhere):
                 return Exposed(entry, FOREIGN)
     return None
 
@@ -137,9 +138,9 @@ def lookups(path: str) -> Iterator[tuple[str, str]]:
             place = os.sep if os.path.isabs(target) else place
 
 
-def is_trusted(uid: int) -> bool:
-    """Return whether a user's directory may hold our files. Root may work in anybody's directory."""
-    return os.geteuid() in {0, uid} or uid == 0 or is_unmapped(uid)
+def is_trusted(uid: int, *, root_anywhere: bool = True) -> bool:
+    """Return whether a user's directory may hold our files. With `root_anywhere`, anybody's may hold root's."""
+    return uid in {0, os.geteuid()} or (root_anywhere and os.geteuid() == 0) or is_unmapped(uid)
 
 
 def is_unmapped(uid: int) -> bool:

@@ -103,7 +103,10 @@ def directory() -> str:
     if not hasattr(os, "geteuid"):
         return ""
     user = os.geteuid()
-    places = [os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp"]  # noqa: S108 - judged below
+    places = [os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp"]  # noqa: S108 - judged below
+    with contextlib.suppress(OSError):
+        # There is none if all are full or read-only.
+        places.insert(1, tempfile.gettempdir())
     for place in filter(os.path.isabs, places):
         path = os.path.join(place, f"machinectl-{user}")
         if len(os.fsencode(path)) + 1 + DIGEST_LETTERS <= LONGEST_PATH and is_private(path, user):
@@ -118,7 +121,8 @@ def is_private(path: str, user: int) -> bool:
             os.mkdir(path, 0o700)
         found = os.lstat(path)
         mine = stat.S_ISDIR(found.st_mode) and found.st_uid == user and stat.S_IMODE(found.st_mode) == stat.S_IRWXU
-        return mine and exposed_above(path) is None
+        # su leaves root the other user's XDG_RUNTIME_DIR, who could put a directory of theirs there once it is judged.
+        return mine and exposed_above(path, root_anywhere=False) is None
     except OSError:
         return False
 

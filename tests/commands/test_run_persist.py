@@ -14,6 +14,7 @@ from machinectl.piping import Over, piped
 from machinectl.ssh import batch, multiplexing
 from machinectl.ssh.endpoint import SSHEndpoint
 from tests.support.program import machinectl
+from tests.support.real import need
 from tests.support.registered import register
 from tests.support.sshd import keygen
 
@@ -135,6 +136,23 @@ def test_no_socket_is_made_where_others_may_write_or_the_path_is_too_long(
     os.rmdir(own)
     os.symlink(tmp_path, own)
     assert multiplexing.directory() != own
+
+
+def test_root_keeps_no_socket_in_the_directory_of_another_user(runtime: Path) -> None:
+    """su leaves root the XDG_RUNTIME_DIR of whoever called it."""
+    need(root=True)
+    os.chown(runtime, 1000, 1000)
+    assert os.path.dirname(multiplexing.directory()) != str(runtime)
+
+
+def test_a_computer_without_a_directory_for_temporary_files_is_one_like_others(
+    monkeypatch: pytest.MonkeyPatch, runtime: Path
+) -> None:
+    def none() -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    assert os.path.dirname(multiplexing.directory()) == str(runtime)
 
 
 def test_a_socket_that_the_user_configured_is_the_only_one(
