@@ -130,7 +130,7 @@ def way_to(store: Store, machine: Machine, node_id: str, within: float | None = 
     for cluster in [known.cluster] if known and is_known else believed.clusters:
         found = answering(believed.managers(cluster, last=machine.name), within)
         node = found.node(node_id) if isinstance(found, Manager) else None
-        if isinstance(found, Manager) and node and believed.is_own(machine, cluster, node):
+        if isinstance(found, Manager) and node and believed.is_own(machine, found, node):
             return Way(store, found, node_id)
     return None
 

@@ -85,12 +85,14 @@ class Believed:
             self._found[cluster, besides] = answering(candidates, within, self._pause)
         return self._found[cluster, besides]
 
-    def is_own(self, machine: Machine, cluster: str, node: Node, *, as_manager: bool = False) -> bool:
-        """Whether a swarm's node is a machine's, whose engine says so.
+    def is_own(self, machine: Machine, by: Manager, node: Node, *, as_manager: bool = False) -> bool:
+        """Whether a swarm's node, which a manager lists, is a machine's, whose engine says so.
 
         It may say the ID of any node. So one that is on record elsewhere is not its, and a manager is it where it was
-        before, where a person says so, or where the managers reach it.
+        before, where a person says so, or where the managers reach it. A machine whose node on record is listed still
+        is another one only where they reach that one, or the machine.
         """
+        cluster = by.cluster
         _, known = self._machines.get(machine.name, (None, None))
         if known and known.node == node.id and known.cluster in {"", cluster}:
             return True
@@ -98,6 +100,9 @@ class Believed:
             return False
         is_to_be = known is not None and (known.membership, known.role) == (JOINING, MANAGER)
         reached_at = addresses_of(engine_url.parse(machine.url).host)
+        before = by.node(known.node) if known else None
+        if before and node.address not in {before.address, swarm.host_of(before.manages_at), *reached_at}:
+            return False
         return not node.manages or as_manager or is_to_be or swarm.host_of(node.manages_at) in reached_at
 
     def judged(
@@ -120,7 +125,7 @@ class Believed:
                 continue
             listed = manager.node(node_id)
             if listed and listed.role in ROLES:
-                is_own = self.is_own(machine, cluster, listed, as_manager=as_manager)
+                is_own = self.is_own(machine, manager, listed, as_manager=as_manager)
                 return self._listed(known, cluster, manager, listed) if is_own else known
             if found and known and (known.cluster, known.node, known.membership) == (cluster, node_id, MEMBER):
                 return SwarmNode(known.swarm, cluster, node_id, known.role, membership=FORGOTTEN)

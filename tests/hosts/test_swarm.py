@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from contextlib import ExitStack, suppress
@@ -533,6 +534,30 @@ def test_an_engine_is_not_the_manager_whose_node_it_says_it_is(store: Store, who
         assert done["w1"]
         assert node_of(store.read("w1")) is None
     assert whole["m2"].manages
+
+
+def test_a_worker_has_no_other_node_drained_or_forgotten_by_saying_that_it_is_that(store: Store, whole: Swarms) -> None:
+    """One that is no machine here: no record says whose it is."""
+    nodes = whole.nodes["cluster-m1"]
+    victim = {**whole["w2"].node, "ID": "node-x", "Status": {"State": "ready", "Addr": "192.0.2.66"}}
+    nodes["node-x"] = victim
+    before = json.dumps(victim)
+    said = {"NodeID": "node-x", "LocalNodeState": "active", "ControlAvailable": False}
+    whole["w1"].info = lambda: {"Swarm": said}  # type: ignore[method-assign]
+    with store.writing("w1") as held, draining.drained(held, Quiet(), "node-x"):
+        assert json.dumps(nodes["node-x"]) == before
+    leave(store, "w1", force=True)
+    assert json.dumps(nodes["node-x"]) == before
+    assert {asked for name in NAMES for asked in whole[name].asked if "node-x" in asked} == set()
+
+
+def test_a_host_that_joined_its_swarm_again_by_hand_is_its_new_node(store: Store, whole: Swarms) -> None:
+    nodes = whole.nodes["cluster-m1"]
+    nodes["node-w1-2"] = {**whole["w1"].node, "ID": "node-w1-2"}
+    said = {"NodeID": "node-w1-2", "LocalNodeState": "active", "ControlAvailable": False}
+    whole["w1"].info = lambda: {"Swarm": said}  # type: ignore[method-assign]
+    swarm_status(store, Quiet(), ["w1"], 5)
+    assert recorded(store, "w1").node == "node-w1-2"
 
 
 def test_a_role_is_what_another_manager_says_also_of_a_manager(store: Store, whole: Swarms) -> None:
