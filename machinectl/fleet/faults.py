@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # In characters: a line says what is wrong, and never all of a text that somebody put there.
 LONGEST_TEXT = 400
+LONGEST_PATH = 4096
 LOOK_UP = "What it may say: machinectl fleet schema"
 # How many pairs of words are compared for one file, each in some 10 µs: where more is wrong, it is not a typing error.
 MOST_COMPARED = 50_000
@@ -83,7 +84,9 @@ class Faults:
 
     def line(self, place: Place, text: str) -> str:
         """A line about a place in the file, of the form that editors jump by."""
-        return f"{place.file or self.name}:{place.line}:{place.column}: {self.hidden.without(text)}"
+        # An included file may be called anything.
+        file = one_line(place.file or self.name, LONGEST_PATH)
+        return f"{file}:{place.line}:{place.column}: {self.hidden.without(text)}"
 
     def tell(self) -> None:
         """Raise WrongFile where anything was found."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.fleet.document import Entry, Listed, Mapped, Text
+from machinectl.fleet.document import MOST_NODES, Entry, Listed, Mapped, Text
 from machinectl.fleet.values import Wrong
 from machinectl.ranges import VALUE_RANGE, NoRange, expanded, names
 
@@ -20,12 +20,19 @@ if TYPE_CHECKING:
 
 
 def each_by_itself(hosts: Mapped, faults: Faults) -> Mapped:
-    """Return hosts with each range replaced by the hosts that it stands for."""
+    """Return hosts with each range replaced by the hosts that it stands for. Raises WrongFile if these are too many."""
     if not any("[" in name for name in hosts.entries):
         return hosts
     found = Mapped(hosts.place)
+    size = 0
     for name, entry in hosts.entries.items():
-        for member, own in members(name, entry, faults):
+        counted = counted_in(name, entry, faults)
+        # Before they are made: a file of some KB may stand for more than fits into memory.
+        size += len(counted) * (entry.value.size if has_range(entry.value) else 1)
+        if size > MOST_NODES:
+            faults.add(entry.place, f"The hosts up to here come to more than {MOST_NODES} values: no fleet does")
+            raise faults.wrong_file()
+        for member, own in members(name, counted, entry, faults):
             if before := found.entries.get(member):
                 faults.twice(entry.place, member, before.place)
             else:
@@ -33,16 +40,33 @@ def each_by_itself(hosts: Mapped, faults: Faults) -> Mapped:
     return found
 
 
-def members(name: str, entry: Entry, faults: Faults) -> Iterator[tuple[str, Entry]]:
-    """Yield the hosts that a name stands for, with what is said of each. What is wrong is noted."""
+def counted_in(name: str, entry: Entry, faults: Faults) -> list[str]:
+    """Return the names that a name stands for, none if it is wrong, which is noted."""
+    if "[" not in name:
+        return [name]
+    try:
+        return names(name)
+    except NoRange as exc:
+        faults.add(entry.place, f"{name!r}: {exc}")
+        return []
+
+
+def has_range(node: Node) -> bool:
+    if isinstance(node, Text):
+        return VALUE_RANGE.search(node.text) is not None
+    inner = node.items if isinstance(node, Listed) else [entry.value for entry in node.entries.values()]
+    return any(map(has_range, inner))
+
+
+def members(name: str, counted: list[str], entry: Entry, faults: Faults) -> Iterator[tuple[str, Entry]]:
+    """Yield the hosts `counted` that a name stands for, with what is said of each. What is wrong is noted."""
     if "[" not in name:
         yield name, entry
         return
+    if not counted:
+        return
     try:
-        counted = names(name)
         values = spread(entry.value, name, len(counted))
-    except NoRange as exc:
-        faults.add(entry.place, f"{name!r}: {exc}")
     except Wrong as wrong:
         faults.add(wrong.place, wrong.why)
     else:

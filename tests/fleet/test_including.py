@@ -111,6 +111,12 @@ def test_files_that_cannot_be_included_are_told_where_they_are_named(directory: 
     ]
 
 
+def test_the_name_of_a_file_stays_within_its_line() -> None:
+    write({"a\x1b[2J\nb.yaml": "hosts: {a: 1}"})
+    [fault] = faults(base='include: "a\\e[2J\\nb.yaml"\n' + BASE)
+    assert fault.startswith("infra/a [2J b.yaml:1:12: ")
+
+
 def test_files_include_each_other_down_to_a_limit() -> None:
     write({f"d{number}.yaml": f"include: d{number + 1}.yaml" for number in range(500)})
     [fault] = faults(base="include: d0.yaml\n" + BASE)

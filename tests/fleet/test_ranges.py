@@ -79,3 +79,14 @@ def test_what_is_wrong_with_all_hosts_of_a_range_is_told_of_a_few() -> None:
     assert len(found) == 6
     assert found[0] == "2:3: web1 has no url: driver none needs it"
     assert found[-1] == "2:3: 95 more like these"
+
+
+@pytest.mark.parametrize(
+    "many",
+    [
+        [f"  n{number}-[1:10000]:\n" for number in range(101)],
+        ["  n[1:10000]:\n    tls-san:\n"] + ["    - a[1:10000]\n"] * 100,
+    ],
+)
+def test_a_short_file_cannot_stand_for_more_hosts_and_values_than_memory_holds(many: list[str]) -> None:
+    assert "come to more than 1000000 values" in fault(GENERIC + "".join(many))
