@@ -189,7 +189,10 @@ class Setup:
                     if decision is None:
                         continue
                 with console.step(decision.title), kept(held, identity):
-                    result = make_change(held, remote, decision)
+                    # Borrowing asks nothing of the engine that lasts, and is no revision: one that is left before what
+                    # is asked has worked would tell everybody to ask that.
+                    lasts = not of_kind(decision.changes, LiveRestoreHeld)
+                    result = make_change(held, remote, decision, numbered=lasts)
                     host = read(remote, target.port) if decision.unforeseen else decision.after
                 if remark := decision.remark(result):
                     console.warn(remark)
@@ -429,7 +432,8 @@ def borrowing(held: Held, console: Console, remote: Remote) -> Iterator[None]:
         yield
     except MachineError:
         if of_kind(held.machine.changes, LiveRestoreHeld):
-            give_back(held, console, remote)
+            # The record may still ask what has just failed.
+            give_back(held, console, remote, numbered=False)
         raise
     except KeyboardInterrupt:
         if of_kind(held.machine.changes, LiveRestoreHeld):
@@ -440,7 +444,9 @@ def borrowing(held: Held, console: Console, remote: Remote) -> Iterator[None]:
         raise
 
 
-def give_back(held: Held, console: Console, remote: Remote, host: Facts | None = None) -> list[Outcome]:
+def give_back(
+    held: Held, console: Console, remote: Remote, host: Facts | None = None, *, numbered: bool = True
+) -> list[Outcome]:
     """Set live-restore to --engine-opt's value, else to the host's own. A failure is a warning.
 
     `host` holds the known facts; they are read again if the record says that the value has to be restored.
@@ -455,7 +461,7 @@ def give_back(held: Held, console: Console, remote: Remote, host: Facts | None =
         decision = live_restore.give_back(host, target)
         if decision:
             with console.step(decision.title):
-                make_change(held, remote, decision)
+                make_change(held, remote, decision, numbered=numbered)
             host, target = decision.after, recorded(target, machine.changes)
         changes = live_restore.settled(host, target, machine.changes)
     except MachineError as exc:

@@ -15,6 +15,7 @@ from machinectl.hosts.identity import Identity
 from machinectl.hosts.setup import Setup, World
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
+from machinectl.provision.decision import EngineDown
 from machinectl.provision.revision import PATH, Revision
 from machinectl.state import State
 from tests.support.quiet import Quiet
@@ -92,6 +93,25 @@ def test_what_another_computer_changed_is_taken_and_what_is_asked_here_stays(sto
     )
     # The change that follows is the next one, and nothing is news any more.
     assert Revision.of_record(store.read("orion").revision).number == 5
+
+
+def test_what_an_engine_in_use_refused_is_left_on_its_host_for_nobody(store: Store, host: RecordedHost) -> None:
+    idle = RecordedHost("docker-with-a-container").facts
+    borrowed = idle.replace(b'"LiveRestoreEnabled":false', b'"LiveRestoreEnabled":true')
+    assert borrowed != idle
+    jobs: list[tuple[bool, bool]] = []
+
+    def at_work() -> None:
+        manifest = host.sent["manifest"].decode()
+        configures = "server.pem" in manifest
+        jobs.append((configures, PATH in manifest))
+        host.facts, host.status = borrowed, 3 if configures else 0
+
+    host.facts, host.at_work = idle, at_work
+    with pytest.raises(EngineDown):
+        carry_out(store, host)
+    # Live-restore is borrowed and given back around it; only the job that was undone had a revision beside it.
+    assert jobs == [(False, False), (True, True), (False, False)]
 
 
 def test_a_dry_run_tells_of_it_and_writes_nothing(store: Store, host: RecordedHost) -> None:
