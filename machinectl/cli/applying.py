@@ -62,7 +62,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             bool, typer.Option("--purge", help="Undo on the hosts of those what was set up there, too; with --prune.")
         ] = False,
         take_over: Annotated[
-            bool, typer.Option("--take-over", help="Take over machines of other fleets that the file names, unasked.")
+            bool, typer.Option("--take-over", help="Take over the file's machines from other fleets without asking.")
         ] = False,
         yes: Annotated[
             bool, typer.Option("-y", "--yes", help="Do not ask before machines are removed, or hosts set up.")
@@ -74,7 +74,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         restart_swarm: RestartSwarm = False,
         open_firewall: OpenFirewall = False,
         dry_run: Annotated[
-            bool, typer.Option("--dry-run", help="Look at the hosts, print what would be done, and do nothing.")
+            bool, typer.Option("--dry-run", help="Look at the hosts and print what would change; change nothing.")
         ] = False,
         as_json: AsJson = False,
     ) -> int:
@@ -211,12 +211,12 @@ def tell(
         here.console.note(f"Last looked at: {last_looks(by_record)}. Look now: {with_flags(again, '--refresh')}")
     stopped = [result.name for result in found if result.did is Did.NOT_BEGUN and not result.error]
     if stopped and not interrupted:
-        here.console.note(f"Left as they were, as no engine is to restart after that: {', '.join(stopped)}")
+        here.console.note(f"Not begun, as no engine restarts after one that failed: {', '.join(stopped)}")
     if count[Did.FAILED] or (count[Did.NOT_BEGUN] and not interrupted):
         here.console.note(f"Go on, when that is mended: {again}")
         if stopped:
             failed = sum(result.did is Did.FAILED and result.touched for result in found)
-            here.console.note(f"Or go on although {failed} failed: {with_flags(again, f'--max-failures={failed}')}")
+            here.console.note(f"Or continue despite {failed} failed: {with_flags(again, f'--max-failures={failed}')}")
     elif count[Did.NOT_BEGUN] + count[Did.UNFINISHED]:
         here.console.note(f"Go on: {again}")
     elif set(count) == {Did.LEFT}:

@@ -44,7 +44,7 @@ MARKS = {
 }
 DIFFERS = ("!", "35")
 INDENT = " " * 6
-DIFFERENT, NOT_SEEN = "whose host differs", "whose host was not seen"
+DIFFERENT, NOT_SEEN = "changed on the host", "not checked"
 # In the summary, in its order.
 COUNTED = {
     Action.CREATE: "to create",
@@ -52,7 +52,7 @@ COUNTED = {
     Action.CHANGE: "to change",
     Action.REMOVE: "to remove",
     Action.LEAVE: "as they are",
-    Action.FAIL: "whose record cannot be read",
+    Action.FAIL: "unreadable",
 }
 
 FleetFile = Annotated[

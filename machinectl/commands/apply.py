@@ -650,8 +650,9 @@ class Run:
         if settings:
             again = self.manner.again(host.name)
             raise MachineError(
-                f'The host of "{host.name}" stays as another computer changed it: {", ".join(sorted(settings))}',
-                f"See what the file has otherwise: {again.replace('apply', 'plan', 1)}; to have it so: {again}",
+                f'Another computer changed settings of "{host.name}", and its host keeps them: '
+                f"{', '.join(sorted(settings))}",
+                f"See the differences: {again.replace('apply', 'plan', 1)}; apply the file's values: {again}",
             )
 
     def is_to_be_told(self, machine: Machine, edit: Edit) -> bool:

@@ -76,7 +76,7 @@ class Faults:
 
     def twice(self, place: Place, name: str, first: Place) -> None:
         """Note a name that is given for the second time."""
-        self.add(place, f"{name!r} is here for the second time: the first is in {self.where(first, place)}")
+        self.add(place, f"{name!r} is defined twice: first in {self.where(first, place)}")
 
     def where(self, other: Place, place: Place) -> str:
         """Return where another place is, told at a place."""

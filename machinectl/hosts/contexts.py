@@ -83,7 +83,7 @@ def standing(docker: Contexts, store: Store, machine: Machine, *, adopting: bool
     try:
         found = docker.read(name)
     except ContextError as exc:
-        hint = f"Remove it, and have ours: docker context rm {name} && machinectl context sync"
+        hint = f"Replace it with ours: docker context rm {name} && machinectl context sync"
         return Standing(name, Step.RENAME if machine.context else Step.NONE, why=exc.cause, hint=hint)
     ours = found is not None and is_ours(found, mark_of(store, name), adopting=adopting)
     if not machine.context:

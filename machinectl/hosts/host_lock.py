@@ -45,7 +45,7 @@ def hold(remote: Remote, console: Console, name: str, directory: str) -> None:
     holder = held_by(remote, AT_ONCE, directory)
     if holder is None:
         return
-    console.note(f'Waiting for {holder.who}, who is working on the host of "{name}" …')
+    console.note(f'The host of "{name}" is held by {holder.who}; waiting …')
     holder = held_by(remote, PATIENCE, directory)
     if holder:
         raise MachineError(

@@ -217,7 +217,7 @@ def learn_begun(held: Held, console: Console) -> None:
 
     if not until(console, is_manager, HEARD_WITHIN):
         raise MachineError(
-            f'"{held.name}" was told to begin a swarm, and does not say that it manages one',
+            f'"{held.name}" began a swarm, but its engine does not say that it manages one',
             f"See: machinectl swarm status {held.name}",
         )
 

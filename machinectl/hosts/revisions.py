@@ -54,8 +54,8 @@ class News(NamedTuple):
 
     def told(self, name: str) -> str:
         """Return what a person is told."""
-        taken = f"; taken from there: {one_line(', '.join(self.settings))}" if self.settings else ""
-        number = f"revision {self.revision.number}, the record here knew {self.known.number or 'none'}"
+        taken = f"; taken over: {one_line(', '.join(self.settings))}" if self.settings else ""
+        number = f"revision {self.revision.number}, this record knew {self.known.number or 'none'}"
         return f'The host of "{name}" was changed by {self.revision.told} ({number}){taken}'
 
 

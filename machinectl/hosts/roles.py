@@ -131,8 +131,8 @@ class Roles:
             first = next((name for name in self.managers if name in self.roles), None)
             if first is None:
                 raise MachineError(
-                    f"{', '.join(self.managers)}: manager of the swarm by the record, and in none by the engine",
-                    f"Have its record say so: machinectl swarm status {self.managers[0]}; then apply it, too",
+                    f"{', '.join(self.managers)}: a manager by its record, but its engine is in no swarm",
+                    f"Correct its record: machinectl swarm status {self.managers[0]}; then apply it, too",
                 )
             for name, failed in init(store, console, first, joining):
                 yield name, failed
@@ -181,7 +181,7 @@ def going_on(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Man
     names = there or list(known)
     raise MachineError(
         f"{', '.join(names)}: in a swarm already, of which no manager that is known here answers",
-        f"See: machinectl swarm status {names[0]}; or begin anew: machinectl swarm leave --force {' '.join(names)}",
+        f"See: machinectl swarm status {names[0]}; or start over: machinectl swarm leave --force {' '.join(names)}",
     )
 
 

@@ -85,7 +85,7 @@ def pointed(docker: Contexts, store: Store, cluster: str, lead: str) -> tuple[Co
     found = docker.read(name)
     if found and found.mark != mark and not is_earlier(store, found):
         why = f'the swarm "{swarm}" gets no docker context: there is one "{name}" that is not its'
-        return None, [f"{why}\nRemove it, and have ours: docker context rm {name} && machinectl context sync"]
+        return None, [f"{why}\nReplace it with ours: docker context rm {name} && machinectl context sync"]
     leads = {machine.name: machine for machine, _ in known}
     wanted = wanted_of(found or Context(name), mark, leads.get(lead, known[0][0]))
     return (None if wanted == found else wanted), []
@@ -156,7 +156,7 @@ def standing(docker: Contexts, store: Store, cluster: str, known: Managers) -> S
     if found is None:
         return Standing(name, Step.WRITE, why="it is missing", hint=MEND)
     if found.mark != mark:
-        hint = f"Remove it, and have ours: docker context rm {name} && machinectl context sync"
+        hint = f"Replace it with ours: docker context rm {name} && machinectl context sync"
         return Standing(name, Step.RENAME, why=f'docker has a context "{name}" that is not the swarm\'s', hint=hint)
     lead = next((machine for machine, _ in known if machine.url == found.host), None)
     if lead is None or wanted_of(found, mark, lead) != found:

@@ -64,6 +64,13 @@ class Decision:
     remark: Callable[[Result], str] = field(default=no_container, repr=False)
 
 
+# The next command if an engine refuses its configuration.
+CORRECT = (
+    "Correct the option that it names, in fleet.yaml or with machinectl set --engine-opt <KEY>=<VALUE> <NAME>, "
+    "then run the same command again"
+)
+
+
 class InUse(CheckFailed):
     """The engine runs containers, and it is not its turn yet. Nothing was changed; `containers` are their IDs."""
 
@@ -87,7 +94,7 @@ def not_applied(result: Result, init: str = "systemd") -> MachineError:
     if result.status == 3:  # noqa: PLR2004 - apply.sh
         return EngineDown(
             f"The engine does not start with the new configuration; the old one is back and it runs again:\n{said}",
-            "Change what it complains of, and try again",
+            CORRECT,
         )
     if result.status == 4:  # noqa: PLR2004 - apply.sh
         return EngineDown(
@@ -120,7 +127,7 @@ def not_applied(result: Result, init: str = "systemd") -> MachineError:
         return EngineDown(
             f"The engine can make no container with the new configuration; the old one is back and it runs again:\n"
             f"{said}",
-            "Change what it complains of, and try again",
+            CORRECT,
         )
     return interrupted(result) or MachineError(
         f"The work on the host was ended before it was done: {said}",

@@ -459,7 +459,7 @@ def test_the_hint_of_a_roll_that_ended_has_the_flags_that_were_typed(capsys: pyt
     assert ended(cast("Session", SimpleNamespace(console=console, program="")), iter(results), again) == 1
     assert console.notes[1:] == [
         "Go on, when that is mended: machinectl apply --batch=2 --max-failures=0",
-        "Or go on although 1 failed: machinectl apply --batch=2 --max-failures=1",
+        "Or continue despite 1 failed: machinectl apply --batch=2 --max-failures=1",
     ]
     said = capsys.readouterr().err
     assert said.index("m3 is off") < said.index("m1 does not want to")

@@ -241,7 +241,7 @@ def test_an_option_is_rolled_over_hosts_whose_service_answers_on_and_one_that_re
         assert summary == "Apply: 3 changed, 1 failed, 2 not begun, 4 as they were\n"
         assert f'Error: "{names[2]}": The engine can make no container with the new configuration; the old one' in said
         assert f"machinectl apply -f {fleet.file} --batch=2 --max-failures=1" in said
-        assert f"Left as they were, as no engine is to restart after that: {', '.join(names[4:])}" in said
+        assert f"Not begun, as no engine restarts after one that failed: {', '.join(names[4:])}" in said
         assert fleet.engines()[4:] == before[4:]
         # It has its old configuration back, and is to be told what the others are, too.
         assert f"~ {names[2]}  change: engine-opt + log-level=warn, log-driver=nonsense" in fleet.plan()

@@ -257,7 +257,7 @@ def test_certificates_are_looked_at_where_the_file_names_some(store: Store, file
     own.mkdir()
     assert shown(store)[-2:] == [
         "! nas  its record cannot be read",
-        "Plan: 2 to create, 0 to change, 0 to remove, 0 as they are, 1 whose record cannot be read",
+        "Plan: 2 to create, 0 to change, 0 to remove, 0 as they are, 1 unreadable",
     ]
 
 
@@ -295,7 +295,7 @@ def test_a_record_that_cannot_be_read_is_told_and_the_others_are_planned(store: 
         "! orionbox  its record cannot be read",
         "! rigel  its record cannot be read",
         "+ nas  create (none, tcp://192.168.0.40:2376)",
-        "Plan: 1 to create, 0 to change, 0 to remove, 0 as they are, 2 whose record cannot be read",
+        "Plan: 1 to create, 0 to change, 0 to remove, 0 as they are, 2 unreadable",
     ]
     done = machinectl("plan", "orionbox", "rigel", "--detailed-exitcode", store=store.root)
     assert done.returncode == 1
@@ -324,7 +324,7 @@ def test_a_host_that_cannot_be_looked_at_is_told(store: Store, sshd: Sshd, file:
     found = refreshed(planned, store, Quiet(), Access(), Setup(), parallel=10)
     assert content(store.root) == before
     assert list(found.failed) == ["rigel"]
-    assert list(lines(found, prune=False))[-1].endswith("1 whose host was not seen")
+    assert list(lines(found, prune=False))[-1].endswith("1 not checked")
 
 
 def test_what_was_changed_on_a_host_by_hand_is_work(store: Store) -> None:
@@ -338,7 +338,7 @@ def test_what_was_changed_on_a_host_by_hand_is_work(store: Store) -> None:
         "! rigel  its host differs; to be done there:",
         "      Configuring the engine",
         '            +"debug": \\x1b[31mtrue',
-        "Plan: 0 to create, 0 to change, 0 to remove, 2 as they are, 1 whose host differs",
+        "Plan: 0 to create, 0 to change, 0 to remove, 2 as they are, 1 changed on the host",
     ]
 
 

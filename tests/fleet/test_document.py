@@ -81,10 +81,10 @@ def test_an_anchor_is_what_was_named_so_last() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("hosts: {}\nhosts: {}", "2:1: 'hosts' is here for the second time: the first is in line 1"),
-        ("hosts: {}\nx-a: {b: 1, c: 2, b: 3}", "2:19: 'b' is here for the second time: the first is in line 2"),
-        ("hosts: {}\nx-a: {'1': 1, 1: 3}", "2:15: '1' is here for the second time: the first is in line 2"),
-        ("hosts: {}\nx-a: {<<: {a: 1}, <<: {b: 1}}", "2:19: '<<' is here for the second time: the first is in line 2"),
+        ("hosts: {}\nhosts: {}", "2:1: 'hosts' is defined twice: first in line 1"),
+        ("hosts: {}\nx-a: {b: 1, c: 2, b: 3}", "2:19: 'b' is defined twice: first in line 2"),
+        ("hosts: {}\nx-a: {'1': 1, 1: 3}", "2:15: '1' is defined twice: first in line 2"),
+        ("hosts: {}\nx-a: {<<: {a: 1}, <<: {b: 1}}", "2:19: '<<' is defined twice: first in line 2"),
         ("hosts: {}\nx-a: {[a]: b}", "2:7: A key is a text, this is a list"),
         ("hosts: {}\nx-a: {<<: b}", "2:7: << takes a mapping, or a list of them; this is a text"),
         ("hosts: {}\nx-a: {<<: [b]}", "2:7: << takes a mapping, or a list of them; this is a text"),

@@ -72,14 +72,14 @@ def test_what_is_in_two_files_is_an_error_that_names_both_places() -> None:
         "  a1: {}\n  web2.lan: {}\n  b3: {generic-ip-address: 10.0.0.1}\ngroups: {web: {}}\ndefaults: {driver: none}\n"
     )
     assert faults(b=SITE_B + more) == [
-        "infra/sites/b/b.yml:4:3: 'a1' is here for the second time: the first is in infra/sites/a.yaml:3",
-        "infra/sites/b/b.yml:5:3: 'web2.lan' is here for the second time: the first is in infra/fleet.yaml:4",
+        "infra/sites/b/b.yml:4:3: 'a1' is defined twice: first in infra/sites/a.yaml:3",
+        "infra/sites/b/b.yml:5:3: 'web2.lan' is defined twice: first in infra/fleet.yaml:4",
         (
             "infra/sites/b/b.yml:6:28: b3 has the same generic-ip-address and generic-ssh-port as a1 "
             "(infra/sites/a.yaml:3): that is one host"
         ),
-        "infra/sites/b/b.yml:7:10: 'web' is here for the second time: the first is in infra/base.yaml:1",
-        "infra/sites/b/b.yml:8:12: 'driver' is here for the second time: the first is in infra/fleet.yaml:3",
+        "infra/sites/b/b.yml:7:10: 'web' is defined twice: first in infra/base.yaml:1",
+        "infra/sites/b/b.yml:8:12: 'driver' is defined twice: first in infra/fleet.yaml:3",
     ]
 
 

@@ -58,7 +58,7 @@ def test_a_range_without_an_address_is_reached_by_its_names() -> None:
         ("web[1:101][1:100]:", "3:3: 'web[1:101][1:100]': it is more than 10000 hosts"),
         (
             "web[1:3]:\n  web2: {generic-ip-address: a}",
-            "4:3: 'web2' is here for the second time: the first is in line 3",
+            "4:3: 'web2' is defined twice: first in line 3",
         ),
         (
             "web[1:3]: {generic-ip-address: 192.0.2.[11:13]}",

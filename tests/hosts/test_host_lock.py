@@ -44,7 +44,7 @@ def test_a_second_computer_is_told_who_holds_the_host(sshd: Sshd, monkeypatch: p
         console = Quiet()
         with pytest.raises(MachineError, match=rf'"orion" is held by {re.escape(me)} since \d{{4}}-') as raised:
             hold(theirs, console, "orion", "/bob/orion")
-        assert any(f"Waiting for {me} since" in line for line in console.notes)
+        assert any(f"is held by {me} since" in line for line in console.notes)
         assert re.search(r"on the host: kill \d+$", raised.value.hint)
 
 

@@ -74,16 +74,16 @@ def test_a_second_computer_adopts_a_host_and_neither_puts_old_settings_back(
     done = bob.run("apply", "-f", file)
     assert done.returncode == 1
     assert 'The host of "orion" was changed by' in done.stderr
-    assert "(revision 2, the record here knew 1); taken from there: engine-opt" in done.stderr
-    assert "stays as another computer changed it: engine-opt" in done.stderr
+    assert "(revision 2, this record knew 1); taken over: engine-opt" in done.stderr
+    assert "its host keeps them: engine-opt" in done.stderr
     both = {"log-level": "debug", "labels": ["role=web"]}
     assert (revision(host), settings(host)) == (3, both)
 
     # Who comes back finds that, and changes nothing; a dry run does not even note it.
     started, record = began(host), (tmp_path / "alice" / "machines" / "orion" / "machine.json").read_bytes()
-    assert "revision 3, the record here knew 2" in alice.ok("provision", "--dry-run", "orion").stdout
+    assert "revision 3, this record knew 2" in alice.ok("provision", "--dry-run", "orion").stdout
     assert (tmp_path / "alice" / "machines" / "orion" / "machine.json").read_bytes() == record
-    assert "taken from there: label role" in alice.ok("provision", "orion").stderr
+    assert "taken over: label role" in alice.ok("provision", "orion").stderr
     assert (began(host), settings(host)) == (started, both)
 
     # Both at once: one waits for the other, and builds on it.

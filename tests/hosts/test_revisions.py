@@ -88,8 +88,8 @@ def test_what_another_computer_changed_is_taken_and_what_is_asked_here_stays(sto
     assert FileMade("/etc/docker/machinectl/environment") in store.read("orion").changes
     [warning] = [line for line in console.warnings if ALICE in line]
     assert warning == (
-        f'The host of "orion" was changed by {ALICE} at 2026-11-27 22:40:00 UTC (revision 4, the record here knew 1); '
-        "taken from there: engine-opt, engine-registry-mirror, label role"
+        f'The host of "orion" was changed by {ALICE} at 2026-11-27 22:40:00 UTC (revision 4, this record knew 1); '
+        "taken over: engine-opt, engine-registry-mirror, label role"
     )
     # The change that follows is the next one, and nothing is news any more.
     assert Revision.of_record(store.read("orion").revision).number == 5

@@ -795,13 +795,13 @@ function __machinectl_table
                 '--refresh	Look at the hosts, too, and mend what was changed there by hand.' \
                 '--prune	Remove machines that came from the file and are in it no more.' \
                 '--purge	Undo on the hosts of those what was set up there, too; with --prune.' \
-                '--take-over	Take over machines of other fleets that the file names, unasked.' \
+                '--take-over	Take over the file\'s machines from other fleets without asking.' \
                 '-y	Do not ask before machines are removed, or hosts set up.' \
                 '--yes	Do not ask before machines are removed, or hosts set up.' \
                 '--force	Replace certificates of somebody else\'s, and restart although it harms.' \
                 '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.' \
                 '--open-firewall	Let the engine\'s port through the host\'s firewall.' \
-                '--dry-run	Look at the hosts, print what would be done, and do nothing.' \
+                '--dry-run	Look at the hosts and print what would change; change nothing.' \
                 '--json	Print JSON.' \
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \

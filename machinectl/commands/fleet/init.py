@@ -94,9 +94,7 @@ def fleet_init(store: Store, console: Console, names: Sequence[str], directory: 
     for remark in (*(f"{host.name}: {each}" for host in draft.hosts for each in host.remarks), *draft.left_out):
         console.warn(remark)
     if missing := [name for name, of in fleets.items() if of == fleet and name not in chosen]:
-        console.warn(
-            f"the fleet {fleet} has more machines, which plan will list as to be removed: {', '.join(missing)}"
-        )
+        console.warn(f"the fleet {fleet} has more machines, which plan lists for removal: {', '.join(missing)}")
     return draft.text()
 
 

@@ -41,7 +41,7 @@ def swarm_join(
 
 
 def manager_by(store: Store, console: Console, name: str, rest: Sequence[str]) -> Manager:
-    """The machine of a name as a manager, and no other; where it is in no swarm, a manager of the swarm of that name.
+    """Return the named machine as a manager, and no other; if it is in no swarm, a manager of the swarm of that name.
 
     `rest` is what else was typed. Raises MachineError.
     """
@@ -52,11 +52,11 @@ def manager_by(store: Store, console: Console, name: str, rest: Sequence[str]) -
         return manager(store, name)
     node = confirmed(store, console, name)
     others = [machine.name for machine, _ in Believed(store).managers(node.cluster) if machine.name != name]
-    by_another = f"; or join by another: machinectl swarm join {shlex.join([others[0], *rest])}" if others else ""
+    by_another = f"; or join through another: machinectl swarm join {shlex.join([others[0], *rest])}" if others else ""
     hint = f"See: machinectl swarm status {name}{by_another}"
     if not node.manages:
         what = f"a {node.role}" if node.membership == MEMBER else f"a node ({node.membership})"
-        raise MachineError(f'"{name}" is {what} of the swarm "{node.swarm}": no other joins by it', hint)
+        raise MachineError(f'"{name}" is {what} of the swarm "{node.swarm}": others cannot join through it', hint)
     found = answering([(store.read(name), node.node)], pause=console.pause)
     if isinstance(found, Manager):
         return found
@@ -75,5 +75,5 @@ def confirmed(store: Store, console: Console, name: str) -> SwarmNode:
         with store.writing(name, waiting(console, name)) as held:
             node = learn(held, state, as_manager=node is None)
     if node is None:
-        raise MachineError(f'"{name}" is in no swarm', f"Have it begin one: machinectl swarm init {name}")
+        raise MachineError(f'"{name}" is in no swarm', f"Begin one: machinectl swarm init {name}")
     return node

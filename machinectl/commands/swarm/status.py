@@ -153,7 +153,7 @@ def unconfirmed(name: str) -> MachineError:
 def in_none(name: str) -> MachineError:
     return MachineError(
         f'"{name}" is in no swarm',
-        f"Have it begin one: machinectl swarm init {name}; or join one: machinectl swarm join <MANAGER> {name}",
+        f"Begin one: machinectl swarm init {name}; or join one: machinectl swarm join <MANAGER> {name}",
     )
 
 
@@ -182,7 +182,7 @@ def note(
     if said and said.manages and (node is None or not node.manages):
         console.warn(
             f'"{machine.name}" calls itself a manager of a swarm, and no manager that is known here says so\n'
-            f"It is not taken for one. Where it began a swarm of its own: machinectl swarm status {machine.name}"
+            f"machinectl does not treat it as one. If it began its own swarm: machinectl swarm status {machine.name}"
         )
     if (node.dump() if node else {}) == machine.swarm:
         return False
