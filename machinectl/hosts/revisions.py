@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 CA, SERVER = f"{OWN_DIRECTORY}/ca.pem", f"{OWN_DIRECTORY}/server.pem"
 # What a record and the host's file call what was asked.
-ENGINE, LABELS = "engine", "labels"
+ENGINE, LABELS, SANS = "engine", "labels", "tls_sans"
 # These say how an engine is installed, which is done once.
 INSTALLING = frozenset({"install", "install_url", "version", "os"})
 FLAGS = {option.key: option.flag.removeprefix("--") for option in DECLARED}
@@ -82,6 +82,12 @@ def caught_up(machine: Machine, remote: Remote, host: Facts) -> News | None:
     if theirs is None:
         # Written by another version, or by hand: the settings here are all that is known.
         theirs = asked_of(machine)
+    server, there = str(theirs.get("server", "")).encode(errors="replace"), host.sums.get(SERVER)
+    is_there = there is not None and there.sha256 == hashlib.sha256(server).hexdigest()
+    own = Identity.read(machine.directory)
+    signed = with_server(own, server) if is_there else own
+    if sans := [*signed_for(theirs[ENGINE].pop(SANS, None), signed.server, machine)]:
+        theirs[ENGINE][SANS] = sans
     before = machine.revision or (asked_of(machine) if machine.changes else {})
     engine, labels = machine.engine.dump(), dict(machine.labels)
     settings = [
@@ -91,8 +97,6 @@ def caught_up(machine: Machine, remote: Remote, host: Facts) -> News | None:
     machine.engine, machine.labels = EngineOptions.load(engine), labels
     machine.changes = merged(machine.changes, changes_of(theirs))
     machine.revision = {**revision._asdict(), ENGINE: theirs[ENGINE], LABELS: theirs[LABELS]}
-    server, there = str(theirs.get("server", "")).encode(errors="replace"), host.sums.get(SERVER)
-    is_there = there is not None and there.sha256 == hashlib.sha256(server).hexdigest()
     return News(revision, known, tuple(settings), server if is_there else b"")
 
 
@@ -126,6 +130,21 @@ def take(mine: dict[str, Any], before: object, theirs: Mapping[str, Any]) -> Ite
         else:
             del mine[key]
         yield key
+
+
+def signed_for(sans: object, server: bytes, machine: Machine) -> Iterator[str]:
+    """Yield which names a host's certificate shall have, of those that the host says were asked.
+
+    Those that are asked here, and those that whoever has the CA's key has signed already: a host must not get a
+    certificate for another one by asking.
+    """
+    try:
+        there = {name.lower() for name in certs.describe(server).sans} if server else set()
+    except MachineError:
+        there = set()
+    for san in sans if isinstance(sans, list) else ():
+        if san in machine.engine.tls_sans or str(san).lower() in there:
+            yield san
 
 
 def with_server(identity: Identity, server: bytes) -> Identity:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from machinectl import certs
 from machinectl.changes import CaGiven, FileMade, of_kind
 from machinectl.engine import Probe
 from machinectl.errors import CheckFailed
@@ -142,6 +143,20 @@ def test_a_file_that_is_not_understood_changes_no_setting(store: Store, host: Re
     before = asked(store)
     carry_out(store, host)
     assert asked(store) == before
+
+
+def test_a_host_gets_no_certificate_for_another_one_by_asking(store: Store, host: RecordedHost) -> None:
+    """Its CA may be that of many machines."""
+    own = Identity.read(store.directory("orion"))
+    signed = certs.issue_server(certs.Pair(own.ca, own.ca_key), ["192.168.0.29", "Orion.lan"])
+    server = signed.certificate + signed.key
+    state = {"engine": {"tls_sans": ["Orion.lan", "vega.lan"]}, "labels": {}, "server": server.decode()}
+    changed_by_alice(store, host, 2, state)
+    sum_there = f"@sum 644 0 0 {hashlib.sha256(server).hexdigest()} /etc/docker/machinectl/server.pem\n@end"
+    host.facts = host.facts.replace(b"@end", sum_there.encode())
+    carry_out(store, host)
+    assert store.read("orion").engine.tls_sans == ("Orion.lan",)
+    assert certs.describe(Identity.read(store.directory("orion")).server) == certs.describe(signed.certificate)
 
 
 def test_a_host_without_a_revision_gets_one_and_nobody_else_adopts_it_before(store: Store, host: RecordedHost) -> None:
