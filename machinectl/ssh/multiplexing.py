@@ -109,7 +109,9 @@ def directory() -> str:
         places.insert(1, tempfile.gettempdir())
     for place in filter(os.path.isabs, places):
         path = os.path.join(place, f"machinectl-{user}")
-        if len(os.fsencode(path)) + 1 + DIGEST_LETTERS <= LONGEST_PATH and is_private(path, user):
+        # ssh ends ControlPath at a line's end, and replaces ${NAME}: its socket would be in another directory.
+        is_literal = path.isprintable() and "$" not in path
+        if is_literal and len(os.fsencode(path)) + 1 + DIGEST_LETTERS <= LONGEST_PATH and is_private(path, user):
             return path
     return ""
 

@@ -138,6 +138,15 @@ def test_no_socket_is_made_where_others_may_write_or_the_path_is_too_long(
     assert multiplexing.directory() != own
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "${HOME}"])
+def test_no_socket_is_made_where_ssh_reads_another_path(
+    monkeypatch: pytest.MonkeyPatch, runtime: Path, name: str
+) -> None:
+    (runtime / name).mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime / name))
+    assert not multiplexing.directory().startswith(str(runtime))
+
+
 def test_root_keeps_no_socket_in_the_directory_of_another_user(runtime: Path) -> None:
     """su leaves root the XDG_RUNTIME_DIR of whoever called it."""
     need(root=True)
