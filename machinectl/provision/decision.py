@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from machinectl.provision.job import Job, Result
 
 JOURNAL_LINES = 15
+# In characters: an engine's own words may have no end.
+LONGEST_LINE = 2000
 # How a line of apply.sh begins that says why the engine could make no container before.
 NO_CONTAINER = "no container: "
 
@@ -153,5 +155,8 @@ def _unwritten(said: str) -> str:
 def tail(result: Result) -> str:
     """The last lines of what a job said."""
     said = (result.stdout + result.stderr).decode(errors="replace")
-    lines = ["".join(letter for letter in line if letter.isprintable() or letter == "\t") for line in said.split("\n")]
+    lines = [
+        "".join(letter for letter in line[:LONGEST_LINE] if letter.isprintable() or letter == "\t")
+        for line in said.split("\n")
+    ]
     return "\n".join([line for line in lines if line.strip()][-JOURNAL_LINES:]) or f"status {result.status}"

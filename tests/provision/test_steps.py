@@ -28,7 +28,7 @@ from machinectl.changes import (
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.provision import checks, configuration, daemon_json, firewall, installation, live_restore, undo, unit
-from machinectl.provision.decision import not_applied
+from machinectl.provision.decision import not_applied, tail
 from machinectl.provision.facts import Client, Facts, File, Listener, Lock, Process, Service, Sum, os_release, parse
 from machinectl.provision.side_effects import side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
@@ -879,3 +879,9 @@ def test_the_engine_itself_goes_only_when_asked() -> None:
     assert undo.undo(host("docker"), changes, purge_engine=False) == []
     [decision] = undo.undo(host("docker"), changes, purge_engine=True)
     assert decision.details == ("apt-get -q -y -o DPkg::Lock::Timeout=300 remove docker.io",)
+
+
+def test_what_a_host_says_is_told_in_lines_that_end() -> None:
+    endless = tail(Result(1, b"\x1b[2Jno runtime " + b"x" * (1 << 20), b""))
+    assert endless.startswith("[2Jno runtime xxx")
+    assert len(endless) < 3000
