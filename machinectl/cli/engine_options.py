@@ -11,7 +11,7 @@ import typer
 from machinectl.cli.helped import ENGINE
 from machinectl.cli.verbs import keyword, parted_by_commas, python_word
 from machinectl.machines.create_options import ENV_FILE
-from machinectl.machines.engine_options import DECLARED, EngineOptions, check_once, each_once, read_env_file
+from machinectl.machines.engine_options import DECLARED, EngineOptions, check_options, each_once, read_env_file
 from machinectl.secret_files import is_exposed
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def changed_ones(given: dict[str, Any]) -> dict[str, Any]:
     values = {option.key: given[python_word(option.flag)] for option in DECLARED}
     if files := env_files(given):
         values["env"] = variables(files, values["env"] or ())
-    check_once(values["options"] or ())
+    check_options(filter(None, values["options"] or ()))
     typed = {key: value for key, value in values.items() if value is not None and value != []}
     return {key: tuple(filter(None, value)) if isinstance(value, list) else value for key, value in typed.items()}
 
@@ -92,7 +92,7 @@ def taken(given: dict[str, Any]) -> EngineOptions:
     values["env"] = variables(env_files(given), values["env"] or ())
     options = EngineOptions.load({key: value for key, value in values.items() if value})
     options.check()
-    check_once(options.options)
+    check_options(options.options)
     return options
 
 

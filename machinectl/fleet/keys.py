@@ -110,7 +110,7 @@ def check_variables(value: OptionValue) -> None:
 
 
 def check_options(value: OptionValue) -> None:
-    engine_options.check_once(value if isinstance(value, tuple) else ())
+    engine_options.check_options(value if isinstance(value, tuple) else ())
 
 
 def check_bind(value: OptionValue) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.errors import CheckFailed, MachineError
+from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.hosts.access import as_root, elevated, keep_pins, logged_in, pinned
 from machinectl.hosts.driven import driver_of, where
 from machinectl.hosts.plan import way_in
@@ -50,7 +50,7 @@ def change(held: Held, console: Console, access: Access, setup: Setup, edit: Edi
             reached = True
             return carry_out()
     except MachineError as exc:
-        if not reached or isinstance(exc, EngineDown | CheckFailed):
+        if not reached or isinstance(exc, EngineDown | CheckFailed | UsageError):
             before.ask_again(held, edit)
         raise
 

@@ -115,10 +115,15 @@ def check_way(way: str) -> None:
         raise UsageError(f"--engine-install {way!r} is not known", f"One of: {' '.join(WAYS)}")
 
 
-def check_once(given: Iterable[str]) -> None:
-    """Refuse `--engine-opt` with two values for what takes one: a key, or an entry of log-opt. Raises UsageError."""
-    from machinectl.provision.daemon_json import LISTS, MAPS
+def check_options(given: Iterable[str]) -> None:
+    """Refuse `--engine-opt` that is no flag=value, or has two for what takes one: a key, or an entry of log-opt.
 
+    Raises UsageError.
+    """
+    from machinectl.provision.daemon_json import LISTS, MAPS, options
+
+    given = tuple(given)
+    options(given, {})
     seen: dict[str, str] = {}
     for option in given:
         flag, _, value = option.lstrip("-").partition("=")

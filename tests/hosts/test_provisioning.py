@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.changes import FileMade
-from machinectl.errors import CheckFailed, MachineError
+from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.hosts import access, provisioning
 from machinectl.hosts.access import Access
 from machinectl.hosts.editing import Edit
@@ -63,7 +63,10 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
     return by
 
 
-@pytest.mark.parametrize("why", [EngineDown("it does not start"), CheckFailed("an image is being built")])
+@pytest.mark.parametrize(
+    "why",
+    [EngineDown("it does not start"), CheckFailed("an image is being built"), UsageError("it has no flag=value")],
+)
 def test_a_host_that_refuses_is_asked_again_what_it_was_asked_before(
     store: Store, ends: Callable[[BaseException], None], why: MachineError
 ) -> None:
