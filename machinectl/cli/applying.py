@@ -146,7 +146,7 @@ def ended(here: Session, results: Iterator[Result], again: str, *, as_json: bool
             if as_json:
                 print_json(fields(result), indent=None)
     except BaseException:
-        # At ^C, too, of which all are told; not where nothing was begun.
+        # Also at ^C, unless nothing was begun.
         if found:
             tell(here, found, again, as_json=as_json, interrupted=True)
         raise
@@ -173,7 +173,7 @@ def with_flags(command: str, *more: str) -> str:
 
 
 def fields(result: Result) -> Mapping[str, Any]:
-    """What became of a machine, as JSON has it."""
+    """Return the result for a machine as `--json` prints it."""
     error = result.error
     return {
         "Name": result.name,
@@ -188,7 +188,7 @@ def fields(result: Result) -> Mapping[str, Any]:
 def tell(
     here: Session, found: Sequence[Result], again: str, *, as_json: bool = False, interrupted: bool = False
 ) -> None:
-    """Print the summary, what failed and why, and what to type next; what JSON has is not printed again."""
+    """Print the summary, what failed and why, and what to type next. With `as_json`, results are printed already."""
     from machinectl.commands.apply import Did
 
     count = Counter(result.did for result in found)
@@ -198,7 +198,7 @@ def tell(
         here.console.note(summary)
     else:
         write_out(f"{summary}\n")
-        # What failed before its host was touched comes first: it is no engine that a roll is to blame for.
+        # Failures before a host was changed come first: the roll did not cause them.
         for result in sorted(found, key=lambda result: result.touched):
             if result.error:
                 report(named(result.error, result.name), here.program)

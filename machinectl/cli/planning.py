@@ -250,7 +250,7 @@ def summary(planned: Planned, *, prune: bool) -> str:
 
 
 def result(step: Step, planned: Planned) -> str:
-    """What is to be done with a machine, as the summary counts it."""
+    """Return the plan for a machine, in the words of the summary."""
     if step.name in planned.failed and not step.error:
         return NOT_SEEN
     if step.action is Action.LEAVE and step.name in planned.differing:
@@ -259,7 +259,7 @@ def result(step: Step, planned: Planned) -> str:
 
 
 def reason(step: Step, planned: Planned) -> str:
-    """Why that is to be done, in a line."""
+    """Return the reason for that, on one line."""
     if step.name in planned.failed:
         return planned.failed[step.name].cause
     because = [difference_told(each) for each in step.differences]

@@ -78,7 +78,7 @@ LEFT = {Action.LEAVE: Did.LEFT, Action.REMOVE: Did.GONE}
 
 
 class Result(NamedTuple):
-    """What became of a machine, why if it failed or was not begun, and how long it was worked on.
+    """The result for a machine: with its error if it failed or was not begun, and how long the work took.
 
     `touched` is whether its host was changed, `looked_at` when it was last looked at, "" if never,
     `reason` why it was not begun or finished if no error of its own says so.
@@ -136,8 +136,8 @@ class Manner:
 class Seen(NamedTuple):
     """The steps that the file and the records require, the existing machines, and the values that must not be shown.
 
-    `fleet` is the one that the machines become of. `unreadable` are hosts of the file, whether chosen or not, whose
-    records cannot be read.
+    `fleet` is the one that the machines will belong to. `unreadable` are hosts of the file, chosen or not,
+    whose records cannot be read.
     """
 
     steps: Sequence[Step]
@@ -308,7 +308,7 @@ class Run:
         return machine.last_look if machine else ""
 
     def interrupted(self, name: str) -> Result:
-        """What ^C left of a machine of which nothing was told before."""
+        """Return the result of ^C for a machine that has no result yet."""
         action = self.steps[name].action
         if name in self.touched:
             return Result(name, Did.UNFINISHED, reason=INTERRUPTED)
@@ -553,7 +553,7 @@ class Run:
         return Did.LEFT
 
     def can_be_reached_before(self, name: str) -> bool:
-        """Whether the way to a host that is to be told something is the one on record, whatever else is to be done."""
+        """Return whether a host that will be changed can be reached by the way on record, before any other change."""
         machine = self.machines[name]
         if not (machine.changes and self.host(name).spec.provision):
             return False
@@ -563,7 +563,7 @@ class Run:
         return not any(self.moves(each) for each in way)
 
     def moves(self, name: str) -> bool:
-        """Whether a machine's host is to be somewhere else, or to be gone to by another way."""
+        """Return whether the plan changes a host's address or the way to it."""
         if name not in self.steps:
             return False
         of_driver = {option.name for option in load(self.machines[name].driver).options()}

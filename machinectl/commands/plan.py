@@ -92,7 +92,7 @@ def plan(
     if names and selector is None:
         found = compared(fleet, records, certificates(), called(path), set(names))
     if found is None or {step.name for step in found.steps} != set(names):
-        # Of a name that is none, the others tell what was meant.
+        # If a name is unknown, a similar one is suggested from all hosts.
         whole = compared(fleet, records, certificates(), called(path))
         wanted = chosen(whole, Readable(records), names, selector, called(path), command)
         found = Plan(tuple(step for step in whole.steps if step.name in wanted))
@@ -160,7 +160,7 @@ def chosen(
                 raise MachineError(
                     f'"{name}" is a group of {called}, not a host', f"{command} {selecting(group, known, machines)}"
                 )
-            looking = f"See its hosts: {command.replace('machinectl apply', 'machinectl plan', 1)}"
+            looking = f"See its hosts: {command.replace('machinectl apply', 'machinectl plan', 1)} --json"
             if GLOB.intersection(name):
                 raise MachineError(f'"{name}" matches no host in {called}', looking)
             near = meant(name, known)
@@ -172,7 +172,7 @@ def chosen(
 
 
 def selecting(group: Mapping[str, Step], known: Mapping[str, Step], machines: Mapping[str, Machine]) -> str:
-    """What selects the hosts of a group on the command line: a label that they alone have, else their names."""
+    """Return the words that select a group's hosts: a label that no other host has, else their names."""
     for key, value in labels(next(iter(group.values())), machines).items():
         typed = f"{key}={value}"
         with suppress(UsageError):

@@ -39,7 +39,7 @@ LOOK = (
     "Look at the line before, too: blanks indent, as many for all that stands side by side, "
     "and behind each colon is a blank"
 )
-# What of a text stands before a [, and from there on.
+# The parts of a text before a [ and from the [ on.
 BEFORE_BRACKET = re.compile(r"[^\s,{}\[\]\"']+$")
 FROM_BRACKET = re.compile(r"\[[^\s,{}\[\]]*\][^\s,{}\[\]]*")
 NULL_TAG = "tag:yaml.org,2002:null"
@@ -106,7 +106,7 @@ class NotADocument(Exception):
 
 
 def read(data: bytes, faults: Faults, file: str = "") -> Mapped:
-    """The mapping that a file holds. Raises WrongFile where it is none. `file` is an included one's name.
+    """Return the mapping that a file holds. Raises WrongFile if it holds none. `file` is an included file's name.
 
     What is wrong in it but leaves it a mapping (a key that is there twice) is noted among the `faults`.
     """

@@ -19,7 +19,7 @@ LONGEST_PATH = 4096
 LOOK_UP = "What it may say: machinectl fleet schema"
 # How many pairs of words are compared for one file, each in some 10 µs: where more is wrong, it is not a typing error.
 MOST_COMPARED = 50_000
-# How many faults are told of one place: hosts of a range all have the same.
+# How many faults are printed for one place: all hosts of a range have the same.
 MOST_AT_ONE_PLACE = 5
 # How many names are told of where none is near.
 FEW = 8

@@ -1,6 +1,6 @@
 """Hosts of a fleet's file that are a range, such as web[01:20]: each becomes an entry of its own.
 
-Ranges in what is said of them run along: web[1:2] with the address 10.0.0.[11:12] are web1 at 10.0.0.11 and web2 at
+A range in a value gives each host its own: web[1:2] with the address 10.0.0.[11:12] is web1 at 10.0.0.11 and web2 at
 10.0.0.12.
 """
 

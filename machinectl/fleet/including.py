@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from machinectl.atomic import read_file
+from machinectl.errors import meant
 from machinectl.fleet.document import LONGEST_FILE, MOST_NODES, Entry, Listed, Mapped, Text, read
 from machinectl.fleet.keys import DEFAULTS, FLEET, FREE, GROUPS, HOSTS, INCLUDE, PARTS
 from machinectl.fleet.layers import is_null
@@ -47,7 +49,7 @@ class File:
 
 @dataclass
 class Join:
-    """The parts of several files on their way to be one."""
+    """The parts of several files, joined step by step."""
 
     faults: Faults
     parts: dict[str, Mapped] = field(default_factory=dict)
@@ -55,7 +57,7 @@ class Join:
     size: int = 0
 
     def add(self, root: Mapped) -> None:
-        """Add what a file says. What another one has said already is noted as wrong."""
+        """Add the parts of a file. Note a fault for what another file has already."""
         self.size += root.size
         for part in SHARED:
             entry = root.entries.get(part)
@@ -105,7 +107,10 @@ class Join:
         try:
             data = read_file(file.name, LONGEST_FILE)
         except FileNotFoundError:
-            self.faults.add(place, f"{INCLUDE}: there is no file {file.name}")
+            near = os.path.basename(similar_file(file.name))
+            self.faults.add(
+                place, f"{INCLUDE}: there is no file {file.name}{f': did you mean {near}?' if near else ''}"
+            )
             return
         except (OSError, ValueError) as exc:
             reason = exc.strerror if isinstance(exc, OSError) else "no file has such a name"
@@ -122,3 +127,13 @@ class Join:
                 self.faults.unknown(entry.place, name, PARTS, "part of a fleet's file")
         self.add(root)
         self.follow(root, [*chain, file])
+
+
+def similar_file(path: str) -> str:
+    """Return the YAML file beside a missing one that has a similar name, "" if there is none."""
+    directory, name = os.path.split(path)
+    with suppress(OSError, ValueError):
+        stems = {os.path.splitext(each)[0]: each for each in os.listdir(directory or ".") if each.endswith(SUFFIXES)}
+        if near := meant(os.path.splitext(name)[0], stems):
+            return os.path.join(directory, stems[near])
+    return ""

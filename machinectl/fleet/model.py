@@ -117,7 +117,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Step:
-    """What is to be done with one machine; `host` is as the file has it, None where it is in it no more.
+    """The planned action for one machine; `host` is as the file has it, None if the file no longer has it.
 
     `error` is why its record cannot be read.
     """

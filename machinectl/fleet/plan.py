@@ -56,12 +56,12 @@ def plan(
     called: str = "",
     only: Collection[str] | None = None,
 ) -> Plan:
-    """What is to be done with each host of the file and each machine that came from it, or with `only` some of them.
+    """Return the steps for each host of the file and each machine that came from it, or for `only` some of them.
 
-    `records` is what the store has under each of its names: a machine, or why its record cannot be read; it is asked
-    for those alone that are needed. Steps are in the file's order, but jump hosts before those that are behind them; at
-    the end come the machines to be removed, those that are behind others first. `called` is the file as the user called
-    it. Raises WrongFile with all that the machines which there are exclude.
+    `records` is what the store has under each of its names: a machine, or why its record cannot be read. Only those
+    needed are read. Steps are in the file's order, but jump hosts come before the hosts behind them. Machines to be
+    removed come last, those behind jump hosts first. `called` is the file as the user called it. Raises WrongFile with
+    all conflicts between the file and the existing machines.
     """
     by_lower = {name.lower(): name for name in records}
     taken = functools.cache(lambda: set_up_as(fleet, records))

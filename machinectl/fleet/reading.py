@@ -11,13 +11,13 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.atomic import read_file
-from machinectl.errors import MachineError, meant
+from machinectl.errors import MachineError
 from machinectl.fleet.checks import Said, advice, check
 from machinectl.fleet.document import LONGEST_FILE, MOST_NODES, NULLS, Entry, Listed, Mapped, Text, read
 from machinectl.fleet.faults import Faults
 from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.host_ranges import each_by_itself
-from machinectl.fleet.including import joined
+from machinectl.fleet.including import joined, similar_file
 from machinectl.fleet.keys import (
     COMMON,
     DEFAULTS,
@@ -117,12 +117,9 @@ def contents(path: str) -> bytes:
 
 
 def other_file(path: str) -> str:
-    """Return what to do if a file is missing: the one that was probably meant, or how to get one."""
-    directory, name = os.path.split(path or DEFAULT_FILE)
-    with suppress(OSError):
-        files = [each for each in os.listdir(directory or ".") if each.endswith((".yaml", ".yml"))]
-        if near := meant(name, files):
-            return f"Did you mean -f {shlex.quote(os.path.join(directory, near))}?"
+    """Return the hint for a missing file: a file of a similar name, or how to write one."""
+    if near := similar_file(path or DEFAULT_FILE):
+        return f"Did you mean -f {shlex.quote(near)}?"
     new = shlex.quote(path or DEFAULT_FILE)
     return f"Name another file with -f, or write one of the existing machines: machinectl fleet init -o {new}"
 

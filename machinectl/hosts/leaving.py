@@ -28,7 +28,7 @@ NOT_FOUND = 404
 
 @dataclass(frozen=True)
 class Departure:
-    """How a machine leaves. With `force` the last manager leaves, and one whom nobody can help to."""
+    """How a machine leaves. With `force` the last manager may leave, and a node that no reachable manager knows."""
 
     force: bool = False
 

@@ -41,9 +41,9 @@ class Batches:
                 )
 
     def of(self, count: int, *, after: int = 0) -> list[int]:
-        """Return the sizes in which `count` are divided, `after` those that were worked on before.
+        """Return the batch sizes for `count` engines, if so many were worked on already as `after` says.
 
-        A share of all of them is rounded down, to one at least.
+        A percentage of all is rounded down, but is at least one.
         """
         sizes = self._sizes_for(after + count)
         return sizes[len(list(in_batches(range(after), sizes))) :] or sizes[-1:]
@@ -145,7 +145,7 @@ class Rolling:
 
     @property
     def failures_left(self) -> int:
-        """How many more of the rolled may fail; below 0 none of them begins any more."""
+        """How many more engines of the roll may fail; below 0, no more begin."""
         return self._failures_left
 
     def _may_begin(self, name: str) -> bool:

@@ -93,7 +93,7 @@ def test_what_is_wrong_in_a_file_is_told_with_its_line() -> None:
 
 def test_files_that_cannot_be_included_are_told_where_they_are_named(directory: Path) -> None:
     (directory / "dir.yaml").mkdir()
-    named = 'include: [nope.yaml, /etc/passwd, "${X}.yaml", [a], ./fleet.yaml, sites/a.yaml, dir.yaml]\n'
+    named = 'include: [nope.yaml, /etc/passwd, "${X}.yaml", [a], ./fleet.yaml, sites/a.yaml, dir.yaml, sites/a.yml]\n'
     assert faults(base=named + BASE) == [
         "infra/base.yaml:1:11: include: there is no file infra/nope.yaml",
         "infra/base.yaml:1:22: include: '/etc/passwd' is not a file named *.yaml or *.yml",
@@ -108,6 +108,7 @@ def test_files_that_cannot_be_included_are_told_where_they_are_named(directory: 
             "infra/sites/a.yaml -> infra/base.yaml -> infra/sites/a.yaml"
         ),
         "infra/base.yaml:1:81: include: infra/dir.yaml cannot be read: Is a directory",
+        "infra/base.yaml:1:91: include: there is no file infra/sites/a.yml: did you mean a.yaml?",
     ]
 
 
