@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, one_line
 from machinectl.provision import cgroups, resource
 
 if TYPE_CHECKING:
@@ -247,13 +247,14 @@ def parse(output: bytes) -> Facts:
     found = sections(output.decode(errors="replace"))
     if "job" in found:
         raise MachineError(
-            f"An earlier run is still at work on the host (process {found['job'][0].words[0]})",
+            f"An earlier run is still at work on the host (process {one_line(' '.join(found['job'][0].words))})",
             "Wait for it and try again; what it does is in /run/machinectl/log on the host",
         )
     if "begin" not in found or "end" not in found:
         last = output.decode(errors="replace").strip().splitlines()[-1:]
+        end = f" and ends in {one_line(last[0])!r}" if last else ""
         raise MachineError(
-            f"The host could not be read: the answer is incomplete{f' and ends in {last[0]!r}' if last else ''}",
+            f"The host could not be read: the answer is incomplete{end}",
             "Try again with --debug",
         )
     try:

@@ -179,6 +179,14 @@ def test_an_answer_that_was_cut_is_an_error_and_never_half_a_host(length: int) -
         parse(recorded("bare")[: min(length, len(recorded("bare")) - 5)])
 
 
+@pytest.mark.parametrize("said", [b"@job", b"@job \x1b[2J" + b"9" * (1 << 20)])
+def test_a_host_that_names_no_process_of_an_earlier_run_is_an_error_in_a_line(said: bytes) -> None:
+    with pytest.raises(MachineError, match="still at work") as raised:
+        parse(recorded("docker").replace(b"@begin 1\n", b"@begin 1\n" + said + b"\n"))
+    assert len(raised.value.cause) < 300
+    assert raised.value.cause.isprintable()
+
+
 def test_a_host_where_an_earlier_run_is_still_at_work_is_left_alone() -> None:
     with pytest.raises(MachineError, match="process 4711"):
         parse(recorded("docker").replace(b"@begin 1\n", b"@begin 1\n@job 4711\n"))
