@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from machinectl.errors import UsageError
+from machinectl.errors import UsageError, one_line
 from machinectl.machines.record import natural
 
 if TYPE_CHECKING:
@@ -34,9 +34,11 @@ class Batches:
         self._sizes = [size.strip() for size in text.split(",")]
         for size in self._sizes:
             number = size.removesuffix("%")
-            if not (number.isascii() and number.isdigit() and 0 < int(number) <= (100 if size != number else MOST)):
+            is_whole = number.isascii() and number.isdigit() and len(number) <= len(str(MOST))
+            if not (is_whole and 0 < int(number) <= (100 if size != number else MOST)):
+                given, wrong = one_line(text), one_line(size)
                 raise UsageError(
-                    f"--batch {text!r}: {size!r} is not a whole number from 1 to {MOST}, or 1% to 100%",
+                    f"--batch {given!r}: {wrong!r} is not a whole number from 1 to {MOST}, or 1% to 100%",
                     "For example: --batch 2, --batch 25%, or --batch 1,5,20 (the last repeats)",
                 )
 

@@ -182,7 +182,7 @@ def test_batches_have_the_sizes_that_were_asked_for_and_the_last_one_repeats(typ
             turns.ended(name, failed=False)
 
 
-@pytest.mark.parametrize("typed", ["", "0", "-1", "1,,2", "101%", "0%", "half", "1.5", "²"])
+@pytest.mark.parametrize("typed", ["", "0", "-1", "1,,2", "101%", "0%", "half", "1.5", "²", "9" * 5000])
 def test_what_is_no_size_of_a_batch_is_refused(typed: str) -> None:
     with pytest.raises(UsageError, match="--batch"):
         Batches(typed)
