@@ -91,7 +91,7 @@ class Membership:
         """By what an engine answers to INFO."""
         said = part(info, "Swarm")
         return cls(
-            word(said, "LocalNodeState"),
+            one_line(word(said, "LocalNodeState")),
             identifier(said, "NodeID"),
             said.get("ControlAvailable") is True,
             identifier(part(said, "Cluster"), "ID"),

@@ -54,6 +54,7 @@ def test_what_a_manager_and_a_worker_say_of_themselves() -> None:
 @given(st.dictionaries(st.sampled_from(OF_INFO), JSON) | JSON)
 def test_whatever_an_engine_says_of_itself_is_understood(said: Any) -> None:
     found = Membership.of({"Swarm": said})
+    assert (found.state + found.node + found.cluster + found.error).isprintable()
     assert found.role in {"manager", "worker", ""}
 
 
