@@ -87,7 +87,7 @@ class Way:
 
     @property
     def is_back(self) -> bool:
-        """Whether the node is heard of, and takes part in decisions again where it does that."""
+        """Return whether the manager hears of the node, and, if it is a manager, whether it is reachable."""
         node = self.manager.node(self.node_id)
         return bool(node and node.state == "ready" and node.reachability in {"", "reachable"})
 
@@ -123,7 +123,7 @@ def way_to_drain(store: Store, machine: Machine, node_id: str) -> Way | None:
 
 
 def way_to(store: Store, machine: Machine, node_id: str, within: float | None = None) -> Way | None:
-    """A manager among the machines that knows a node as this machine's, another one where it can be."""
+    """Return a manager that knows a node as this machine's: another machine if possible."""
     believed = Believed(store)
     known = on_record(machine)
     is_known = known is not None and known.node == node_id and known.cluster
@@ -137,11 +137,10 @@ def way_to(store: Store, machine: Machine, node_id: str, within: float | None = 
 
 @contextmanager
 def drained(held: Held, console: Console, node_id: str) -> Iterator[None]:
-    """A machine's node is drained meanwhile, one of its swarm at a time, and put back as it was; "" is no node's ID.
+    """Drain a machine's node, one of a swarm at a time, and restore its availability in the end; "" is no node's ID.
 
-    Where it cannot be drained, or is so already, it is left as it is; a manager is waited for all the same before it
-    is another one's turn. What breaks off in between is put right by the next run, where it is no MachineError: that
-    is put right here.
+    A node that cannot be drained, or is drained already, is not changed, but machinectl waits for a manager before the
+    next node's turn. A MachineError in between restores the availability here; after any other end the next run does.
     """
     way = way_to(held.store, held.machine, node_id)
     if way is None:

@@ -200,7 +200,7 @@ def end_first(held: Held, console: Console, node: SwarmNode, cluster: str) -> No
 
 
 def asked(held: Held, do: Callable[[], None]) -> None:
-    """Have an engine become a node; where it says no, that it was to is on record no more. Raises MachineError."""
+    """Make an engine a node; if it refuses, the record no longer says that it joins. Raises MachineError."""
     try:
         do()
     except swarm.Refusal:

@@ -60,7 +60,7 @@ class Departure:
         return bool(before or state.is_in)
 
     def _take_out(self, held: Held, console: Console, node: SwarmNode) -> None:
-        """Have a node leave, and be forgotten by the others."""
+        """Make a node leave and the other nodes forget it."""
         other = another_manager(held, node)
         if other is None and node.membership != FORGOTTEN:
             self._leave_alone(held, console, node)
@@ -92,7 +92,7 @@ class Departure:
                 draining.drain(held, console, way)
 
     def _leave_alone(self, held: Held, console: Console, node: SwarmNode) -> None:
-        """Have a node leave for which no manager can do anything. Raises MachineError where that is not allowed."""
+        """Make a node leave without a manager's help. Raises MachineError if that is not allowed."""
         name = held.name
         if not self.force:
             raise why_not_alone(held, node)
@@ -131,22 +131,22 @@ class Departure:
             where_it_is = endpoint(held.machine)
             if not until(console, lambda: not swarm.membership(where_it_is).manages, HEARD_WITHIN) and not self.force:
                 raise MachineError(
-                    f'"{held.name}" is to be a worker, and still is a manager after {HEARD_WITHIN:.0f} s',
-                    f"Try again, or leave all the same: machinectl swarm leave --force {held.name}",
+                    f'"{held.name}" is still a manager {HEARD_WITHIN:.0f} s after it was made a worker',
+                    f"Try again, or leave anyway: machinectl swarm leave --force {held.name}",
                 )
 
     def _forget_silent(self, held: Held, console: Console, why: MachineError) -> None:
-        """Have the others forget a node whose engine cannot be asked. Raises MachineError."""
+        """Make the other nodes forget a node whose engine cannot be asked. Raises MachineError."""
         name, node = held.name, on_record(held.machine)
         if node is None or not node.node or not self.force:
             if node:
-                why.hint += f"\nOr have the others forget it: machinectl swarm leave --force {name}"
+                why.hint += f"\nOr make the other nodes forget it: machinectl swarm leave --force {name}"
             raise why
         if another_manager(held, node) is None:
             raise why_not_alone(held, node) from why
         console.warn(
-            f"{why.cause}; the others forget it\n"
-            f"When it is back, it still takes itself for a node: machinectl swarm leave --force {name}"
+            f"{why.cause}; the other nodes forget it\n"
+            f"When it is back, its engine still acts as a node: machinectl swarm leave --force {name}"
         )
         put_on_record(held, node, FORGOTTEN)
         if node.role == MANAGER:
@@ -154,9 +154,9 @@ class Departure:
         self._forget(held, console, node)
 
     def _forget(self, held: Held, console: Console, node: SwarmNode) -> None:
-        """Have the managers forget a node that has left; they hear of that in ten seconds only, which nobody waits for.
+        """Make the managers forget a node that has left. They learn that it left only after ten seconds: do not wait.
 
-        It stays on record where they cannot. Raises MachineError.
+        It stays on record if they cannot. Raises MachineError.
         """
         if not Believed(held.store).has_others(held.name, node.cluster):
             return
@@ -238,7 +238,7 @@ def still_listed(name: str, why: str) -> MachineError:
 def why_not_alone(held: Held, node: SwarmNode) -> MachineError:
     """Why a node does not leave where no other machine is a manager that answers."""
     name = held.name
-    all_the_same = f"or leave all the same: machinectl swarm leave --force {name}"
+    all_the_same = f"or leave anyway: machinectl swarm leave --force {name}"
     if node.role != MANAGER:
         return MachineError(
             f'No manager of its swarm is a machine here that answers: "{name}" would leave undrained, and stay listed',

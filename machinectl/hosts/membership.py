@@ -41,7 +41,7 @@ Result = TypeVar("Result")
 
 
 class Believed:
-    """What the records of a store say of swarms, and what the managers by those say; each of them is asked once."""
+    """What the records of a store and the managers on record say of swarms; each manager is asked once."""
 
     def __init__(self, store: Store, pause: Callable[[float], None] | None = None) -> None:
         self._pause = pause
@@ -54,7 +54,7 @@ class Believed:
         return list(dict.fromkeys(node.cluster for _, node in self._machines.values() if node.manages and node.cluster))
 
     def name_of(self, cluster: str, new: str) -> str:
-        """What a swarm is called here; a `new` name where it is not known."""
+        """Return the name of a swarm here, `new` if it is not known."""
         known = (node.swarm for _, node in self._machines.values() if node.cluster == cluster and node.swarm)
         return next(known, new)
 
@@ -63,17 +63,17 @@ class Believed:
         return {name for name, (_, node) in self._machines.items() if node.cluster == cluster}
 
     def managers(self, cluster: str, last: str = "") -> list[tuple[Machine, str]]:
-        """The managers of a swarm with their nodes' IDs, first whom it is called after; one is to be the last."""
+        """Return the managers of a swarm with their nodes' IDs: first the one with its name, `last` at the end."""
         known = [(machine, node) for machine, node in self._machines.values() if cluster == node.cluster and cluster]
         known.sort(key=lambda each: (each[0].name == last, each[0].name != each[1].swarm))
         return [(machine, node.node) for machine, node in known if node.manages]
 
     def of_all(self, cluster: str) -> Manager | str:
-        """Who answers for a swarm; an election is waited out. Else why nobody does."""
+        """Return a manager of a swarm that answers, else why none does. Waits for an election to end."""
         return self._asked(cluster, "", None)
 
     def of_others(self, name: str, cluster: str) -> Manager | str:
-        """Who answers for a swarm, by whom a machine is told of: itself where it is the one manager among them."""
+        """Return a manager that can speak for a machine: another one, or itself if it is the only manager."""
         found = self.of_all(cluster)
         if isinstance(found, str) or found.machine.name != name or not self.has_others(name, cluster):
             return found

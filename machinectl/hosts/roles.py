@@ -118,7 +118,7 @@ class Roles:
         silent = [name for name in everyone if name not in found and on_record(store.read(name))]
         if silent:
             raise MachineError(
-                f"{', '.join(silent)}: in a swarm by the record, and no answer from there",
+                f"{', '.join(silent)}: in a swarm by record, but no answer from its engine",
                 f"Find out why: machinectl doctor {silent[0]}",
             )
 
@@ -158,7 +158,7 @@ def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:
 
 
 def going_on(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Manager | None:
-    """A manager by which the swarm of some machines is gone on with; None where none of them is in one.
+    """Return a manager through which machines join their swarm; None if none of them is in one.
 
     That is a manager by its record, of those whose engines do not say that they are in no swarm any more. Where no
     record says anything, one is believed that says so itself and is to be a manager: whoever has a worker's host must
@@ -180,13 +180,13 @@ def going_on(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Man
         return None
     names = there or list(known)
     raise MachineError(
-        f"{', '.join(names)}: in a swarm already, of which no manager that is known here answers",
+        f"{', '.join(names)}: in a swarm already, and no manager of it that is known here answers",
         f"See: machinectl swarm status {names[0]}; or start over: machinectl swarm leave --force {' '.join(names)}",
     )
 
 
 def named_manager(store: Store, name: str, found: Membership) -> Manager | None:
-    """A machine as the manager that it says it is, and is to be, which is on record then; None where it is none."""
+    """Return a machine as a manager, and record that, if its engine says that it is one; else None."""
     if not found.manages:
         return None
     with store.writing(name) as held:
