@@ -322,8 +322,9 @@ class ConfigMerged(Known):
     @classmethod
     def load(cls, about: str, more: dict[str, Any]) -> Self:
         before, ours = more.pop("before"), more.pop("ours")
-        if not isinstance(ours, dict) or not (before is None or isinstance(before, str)):
+        if not isinstance(ours, dict):
             raise TypeError(ours)
+        before = None if before is None else text(before)
         mode, written = formed(more.pop("mode", "644"), MODE), text(more.pop("written", ""))
         return cls(formed(about, PATH), before, mode, ours, written, more=more)
 
@@ -419,8 +420,11 @@ def load(data: Any) -> Change:
 
 
 def text(value: Any) -> str:
+    """A text that a file can hold. Raises TypeError or ValueError for what is none."""
     if not isinstance(value, str):
         raise TypeError(value)
+    # JSON has half surrogate pairs; these cannot be written.
+    value.encode("utf-8", "surrogateescape")
     return value
 
 

@@ -137,6 +137,7 @@ def test_what_is_not_understood_is_of_no_kind_that_is_undone() -> None:
         {"kind": "directory", "path": "/etc/docker /home/*"},
         {"kind": "file", "path": "/etc/docker/x\n4755 /etc/y"},
         {"kind": "config", "path": "/etc/docker/daemon.json", "before": "{}", "ours": {}, "mode": "4755 /etc/x\n-"},
+        {"kind": "config", "path": "/etc/docker/daemon.json", "before": "\ud800", "ours": {}},
         {"kind": "firewall", "path": "ufw:2376; reboot", "undo": "ufw delete allow 2376/tcp"},
         {"kind": "key", "path": "/etc/passwd x :", "made": "directory"},
         {"kind": "key", "path": f"/etc/passwd {KEY}", "made": "file"},

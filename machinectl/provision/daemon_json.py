@@ -63,7 +63,9 @@ def parse(text: bytes | None, path: str) -> dict[str, Any]:
 def dump(config: Mapping[str, Any], like: bytes | None) -> bytes:
     """The configuration as text, indented as the one that was there."""
     indent = re.search(rb"\n([ \t]+)\"", like or b"")
-    return (json.dumps(config, indent=indent[1].decode() if indent else 4, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(config, indent=indent[1].decode() if indent else 4, ensure_ascii=False) + "\n"
+    # Half a surrogate pair stays the escape that it was.
+    return text.encode(errors="backslashreplace")
 
 
 def merged(before: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:

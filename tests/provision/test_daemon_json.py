@@ -132,3 +132,8 @@ def test_a_label_that_somebody_put_after_ours_is_no_change() -> None:
 def test_a_value_is_json_whatever_it_holds(text: str) -> None:
     found = daemon_json.options([f"log-level={text}"], {})
     assert json.loads(daemon_json.dump(found, None)) == found
+
+
+def test_half_a_surrogate_pair_is_written_as_it_was_read() -> None:
+    text = b'{"data-root": "/\\ud800"}'
+    assert daemon_json.dump(daemon_json.parse(text, "x"), text) == b'{\n    "data-root": "/\\ud800"\n}\n'
