@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import re
 import secrets
 import shlex
 import socket
@@ -28,6 +29,7 @@ PATIENCE = 120
 TOKEN = secrets.token_hex(8)
 # hold.sh's exit status if somebody else holds the host.
 HELD = 75
+PROCESS = re.compile(r"[0-9]{1,10}")
 
 
 class Holder(NamedTuple):
@@ -67,7 +69,7 @@ def held_by(remote: Remote, patience: int, directory: str) -> Holder | None:
     if done.status != HELD:
         return None
     who, _, process = done.stdout.decode(errors="replace").strip().partition("\n")
-    return Holder(one_line(who) or "another machinectl", process if process.isdigit() else "")
+    return Holder(one_line(who) or "another machinectl", process if PROCESS.fullmatch(process) else "")
 
 
 def seat(directory: str) -> str:

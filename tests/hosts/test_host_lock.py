@@ -10,7 +10,9 @@ import pytest
 from machinectl.errors import MachineError
 from machinectl.hosts import host_lock
 from machinectl.hosts.host_lock import hold, user_at_computer
+from machinectl.ssh.runner import Result
 from tests.support.quiet import Quiet
+from tests.support.runner import RecordedHost
 from tests.support.sshd import log_in
 
 if TYPE_CHECKING:
@@ -85,3 +87,11 @@ def test_what_somebody_else_wrote_into_the_lock_is_one_line(
         from_elsewhere(monkeypatch, "bob@desk")
         found = host_lock.held_by(theirs, 0, "/bob/orion")
     assert found == ("al [2Jice", "")
+
+
+@pytest.mark.parametrize("process", ["²", "-1", "4711; reboot", "9" * 100_000, "4711\n\x1b[2J"])
+def test_what_is_no_process_is_in_no_command(process: str) -> None:
+    """Only a host that lies says so."""
+    host = RecordedHost("docker")
+    host.run = lambda *_, **__: Result(host_lock.HELD, f"alice\n{process}".encode(), b"")  # type: ignore[method-assign]
+    assert host_lock.held_by(host, 0, "/bob/orion") == host_lock.Holder("alice", "")
