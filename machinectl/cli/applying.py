@@ -99,7 +99,8 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             advice.update(dict.fromkeys(planned.advice))
             return Seen(planned.plan.steps, planned.machines, planned.hidden, planned.fleet, planned.unreadable)
 
-        words = [typed("apply", file), *flags(arguments)]
+        given = tuple(flags(arguments))
+        words = [typed("apply", file), *given]
         words += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names or [])
         if purge and not prune:
             both = f"Give both: {with_flags(' '.join(words), '--prune')}"
@@ -119,6 +120,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             take_over=take_over,
             yes=yes,
             command=" ".join(words),
+            flags=given,
         )
         if dry_run:
             from machinectl.commands.plan import refreshed

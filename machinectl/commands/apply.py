@@ -120,11 +120,19 @@ class Manner:
     yes: bool = False
     # The command that was typed, for hints.
     command: str = "machinectl apply"
+    # Its flags, quoted, without those that choose machines.
+    flags: Sequence[str] = ()
 
     def again(self, name: str) -> str:
-        """The command that does what is to be done with one machine."""
-        file = "" if self.path == os.path.abspath(DEFAULT_FILE) else f"-f {shlex.quote(self.path)} "
-        return f"machinectl apply {file}{name}"
+        """The command that does what is to be done with one machine, which may need what was typed for all."""
+        return " ".join(["machinectl apply", *self.file(), *self.flags, name])
+
+    def plan(self, name: str) -> str:
+        """The command that shows what is to be done with one machine."""
+        return " ".join(["machinectl plan", *self.file(), name])
+
+    def file(self) -> Sequence[str]:
+        return () if self.path == os.path.abspath(DEFAULT_FILE) else ("-f", shlex.quote(self.path))
 
     def setup(self, touching: Callable[[], None] = lambda: None) -> Setup:
         # Loaded where a host is to be told something alone.
@@ -648,11 +656,11 @@ class Run:
 
         settings = {each.key for each in differences(host, machine, has_given)}.intersection(SETTINGS)
         if settings:
-            again = self.manner.again(host.name)
             raise MachineError(
                 f'Another computer changed settings of "{host.name}", and its host keeps them: '
                 f"{', '.join(sorted(settings))}",
-                f"See the differences: {again.replace('apply', 'plan', 1)}; apply the file's values: {again}",
+                f"See the differences: {self.manner.plan(host.name)}; "
+                f"apply the file's values: {self.manner.again(host.name)}",
             )
 
     def is_to_be_told(self, machine: Machine, edit: Edit) -> bool:

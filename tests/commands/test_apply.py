@@ -327,11 +327,13 @@ def step(name: str, action: Action, *, restarts: bool = False, jump: str = "") -
 def test_a_host_with_another_key_is_accepted_by_the_command_that_knows_its_address(store: Store, sshd: Sshd) -> None:
     machine = register(store, "orion", sshd)
     sshd.host_keys = [keygen(sshd.directory / "another_host_key")]
+    password = "--sudo-password-file=pw "
     for path, file in (("/srv/my fleet.yaml", "-f '/srv/my fleet.yaml' "), (os.path.abspath("fleet.yaml"), "")):
-        run = Run(store, Seen([step("orion", Action.CHANGE)], {"orion": machine}), replace(MANNER, path=path))
+        manner = replace(MANNER, path=path, flags=(password.strip(),))
+        run = Run(store, Seen([step("orion", Action.CHANGE)], {"orion": machine}), manner)
         with pytest.raises(HostKeyRefused) as raised, logged_in(machine, Quiet(), run.access("orion")):
             pass
-        assert raised.value.hint.endswith(f"machinectl apply {file}orion --ssh-host-key {sshd.fingerprint()}")
+        assert raised.value.hint.endswith(f"machinectl apply {file}{password}orion --ssh-host-key {sshd.fingerprint()}")
 
 
 class Scripted(Run):
