@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 JOURNAL_LINES = 15
 # In characters: an engine's own words may have no end.
 LONGEST_LINE = 2000
+# Before dockerd's whole configuration in its journal: what a log-opt holds may be a token, and errors go on record.
+RELOADED = "Reloaded configuration: "
 # How a line of apply.sh begins that says why the engine could make no container before.
 NO_CONTAINER = "no container: "
 
@@ -159,4 +161,5 @@ def tail(result: Result) -> str:
         "".join(letter for letter in line[:LONGEST_LINE] if letter.isprintable() or letter == "\t")
         for line in said.split("\n")
     ]
-    return "\n".join([line for line in lines if line.strip()][-JOURNAL_LINES:]) or f"status {result.status}"
+    told = [line for line in lines if line.strip() and RELOADED not in line]
+    return "\n".join(told[-JOURNAL_LINES:]) or f"status {result.status}"

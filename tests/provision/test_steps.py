@@ -882,6 +882,8 @@ def test_the_engine_itself_goes_only_when_asked() -> None:
 
 
 def test_what_a_host_says_is_told_in_lines_that_end() -> None:
+    reloaded = b'level=info msg="Reloaded configuration: {\\"log-opts\\":{\\"splunk-token\\":\\"t0ken\\"}}"'
+    assert tail(Result(3, reloaded + b"\nfailed to start daemon\n", b"")) == "failed to start daemon"
     endless = tail(Result(1, b"\x1b[2Jno runtime " + b"x" * (1 << 20), b""))
     assert endless.startswith("[2Jno runtime xxx")
     assert len(endless) < 3000
