@@ -192,7 +192,9 @@ class SFTPClient:
 
     def _begin(self) -> tuple[int, int]:
         """Agree on the version; return the server's read and write size."""
-        self._send(bytes([CMD_INIT]) + number(VERSION))
+        # What is no SFTP server may have ended before it is sent anything: what it said tells why.
+        with contextlib.suppress(EOFError):
+            self._send(bytes([CMD_INIT]) + number(VERSION))
         kind, answer = self._packet()
         if kind != CMD_VERSION:
             raise NotSFTP(f"message {kind} as its first")

@@ -188,12 +188,17 @@ def test_a_host_is_not_reached_through_itself_by_a_default() -> None:
     assert [host.spec.jump for host in fleet.hosts] == ["", "machine:gate"]
 
 
-@pytest.mark.parametrize("text", ["on", "10:20:30:40:50:11", "0123", "1e3", "2026-11-25", "0x1f", "=", "No", "1_000"])
+@pytest.mark.parametrize("text", ["on", "10:20:30:40:50:11", "0123", "1e3", "2026-11-25", "0x1f", "No", "1_000"])
 def test_a_text_stays_what_was_typed(text: str) -> None:
     host = said(f"{HOST}, generic-ssh-user: {text}, labels: {{a: {text}}}, engine-opt: [{text}]")
     assert host.spec.options["generic-ssh-user"] == text
     assert host.spec.labels == {"a": text}
     assert host.spec.engine.options == (text,)
+
+
+def test_yamls_value_tag_stays_what_was_typed() -> None:
+    host = said(f"{HOST}, generic-ssh-user: =, labels: {{a: =}}")
+    assert (host.spec.options["generic-ssh-user"], host.spec.labels) == ("=", {"a": "="})
 
 
 def test_a_key_stays_what_was_typed() -> None:

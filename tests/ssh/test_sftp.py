@@ -222,3 +222,14 @@ def test_an_interruption_cuts_no_message() -> None:
             interruptions += 1
     own._check = lambda: None
     assert own.stat(b"x").st_size == 77
+
+
+def test_what_has_ended_before_it_is_asked_is_known_by_what_it_said() -> None:
+    class Greeter(Server):
+        def send(self, _data: bytes) -> int:
+            raise OSError("Socket is closed")
+
+    server = Greeter()
+    server.later = [b"Welcome to this host\n"]
+    with pytest.raises(NotSFTP, match=r"a packet of 1,466,264,675 bytes"):
+        client(server)
