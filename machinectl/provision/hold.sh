@@ -14,9 +14,11 @@ until read -r program <"/proc/$connection/comm" || exit 0; case $program in sshd
 done
 began=$(sed 's/.*) //' "/proc/$connection/stat" | cut -d' ' -f20)
 umask 077
-exec 9>>"$lock" || exit 0
 tries=0
-until flock -n 9; do
+while exec 9>>"$lock" || exit 0; do
+    # The last holder removes the file at its end: this may have been opened before.
+    flock -n 9 && [ /proc/self/fd/9 -ef "$lock" ] && break
+    process='' run='' other=''
     { read -r _; read -r process; read -r run; read -r other; } <"$lock"
     [ "$run" != "$token" ] || exit 0
     [ "$other" != "$seat" ] || [ -z "$process" ] || kill "$process" 2>/dev/null
@@ -26,10 +28,11 @@ until flock -n 9; do
 done
 # It inherits the lock.
 # shellcheck disable=SC2016  # it has variables of its own
-setsid sh -c '
+lock=$lock setsid sh -c '
     while read -r stat <"/proc/$1/stat" && set -- "$1" "$2" ${stat##*) } && [ "${22}" = "$2" ]; do
         set -- "$1" "$2"
         sleep 0.2 || sleep 1
-    done' sh "$connection" "$began" </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- &
+    done
+    rm -f "$lock"' sh "$connection" "$began" </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- &
 printf '%s since %s\n' "$who" "$(date -u '+%Y-%m-%d %H:%M:%S UTC')" >"$lock"
 printf '%s\n' "$!" "$token" "$seat" >>"$lock"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,15 @@ def test_a_lock_goes_with_its_connection_however_that_ends(sshd: Sshd, monkeypat
     with log_in(sshd.endpoint) as third:
         hold(third, console, "orion", "/carol/orion")
     assert console.notes == []
+
+
+def test_nothing_of_a_lock_is_left_on_the_host(sshd: Sshd, lock: Path) -> None:
+    with log_in(sshd.endpoint) as session:
+        hold(session, Quiet(), "orion", "/alice/orion")
+        holder = lock.open("rb")
+    with holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+    assert not lock.exists()
 
 
 def test_an_earlier_run_whose_line_was_cut_does_not_keep_its_own_user_out(

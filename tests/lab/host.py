@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -275,6 +276,7 @@ class Host:
 
     def snapshot(self) -> Snapshot:
         """What it is like now, as far as that does not change by itself: equal if nothing was done."""
+        self._until_nobody_holds_it()
         found = changed_files(self.directory / "up", [Path(layer) for layer in self.lower.split(":")])
         init = self._init()
         if init is not None:
@@ -283,6 +285,14 @@ class Host:
             found["hostname"] = (self.output("hostname"), "", "")
             found["firewall"] = ("", "", hashlib.sha256(self._line.filter().encode()).hexdigest())
         return found
+
+    def _until_nobody_holds_it(self) -> None:
+        """Wait until machinectl's lock is gone, which a process of the host removes when the connection has ended."""
+        init = self._init()
+        if init is not None:
+            holder = f"/proc/{init}/root/run/machinectl.holder"
+            with suppress(LabError):  # a cut line is held for long, and then to be seen
+                self._until(lambda: not os.path.exists(holder), "is held by machinectl", timeout=10)
 
     def _init(self) -> int | None:
         """The PID, on this machine, of its systemd."""
