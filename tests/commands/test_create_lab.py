@@ -381,7 +381,7 @@ def test_a_host_that_is_unplugged_in_each_step_is_finished_when_it_is_back(fresh
     cli.ok("provision", "orion")
     assert cli.is_running()
     assert host.output("dpkg --audit") == ""
-    assert host.run("ls /etc/docker/machinectl").stdout.split() == ["ca.pem", "server.pem"]
+    assert host.run("ls /etc/docker/machinectl").stdout.split() == ["ca.pem", "revision", "server.pem"]
 
 
 def test_interrupting_an_installation_does_not_break_it(fresh_host: FreshHost, cli: Cli) -> None:
