@@ -87,12 +87,17 @@ def can_make_containers(socket: Path, program: str, directory: Path) -> tuple[in
 @pytest.mark.parametrize("program", ["curl", "perl", "python", "docker"])
 def test_a_container_is_made_and_nothing_of_it_stays(dockerd: Dockerd, program: str, tmp_path: Path) -> None:
     docker = ["docker", "-H", f"unix://{dockerd.socket}"]
-    # A run that was cut short left its image.
+    # A run that was cut short left its image and its container. The volume cannot be that one's.
     subprocess.run([*docker, "import", "-", "machinectl-trial"], input=bytes(1024), capture_output=True, check=True)
+    left = ["create", "--name", "machinectl-trial", "-v", "/data", "machinectl-trial", "true"]
+    subprocess.run([*docker, *left], capture_output=True, check=True)
+    listing = [*docker, "volume", "ls", "-q"]
+    volumes = subprocess.run(listing, capture_output=True, check=True).stdout
     assert can_make_containers(dockerd.socket, program, tmp_path) == (0, "")
     for listed in (["ps", "-a"], ["images"]):
         done = subprocess.run([*docker, *listed], capture_output=True, text=True, check=True)
         assert "machinectl-trial" not in done.stdout
+    assert subprocess.run(listing, capture_output=True, check=True).stdout == volumes != b""
 
 
 @pytest.mark.parametrize("program", ["curl", "perl", "python"])
