@@ -11,6 +11,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,8 @@ NEWER = {
 GUARD = "KnownHostsCommand"
 PINNED = f"HostKeyAlias {PIN}"
 UNKNOWN = re.compile(r"Bad configuration option: (\S+)")
+# Many hosts at once ask what one ssh knows: it is started once.
+_asking = threading.Lock()
 
 # What of the user's configuration is for a shell of theirs, and not for our commands.
 COMMANDS_ONLY = {
@@ -69,8 +72,14 @@ MEETING = {
 }
 
 
-@functools.cache
 def unknown_to(program: str) -> frozenset[str]:
+    """Return the options of NEWER that an ssh does not know; it is asked once, however many threads want to know."""
+    with _asking:
+        return ask_unknown(program)
+
+
+@functools.cache
+def ask_unknown(program: str) -> frozenset[str]:
     """Return the options of NEWER that an ssh does not know; a vendor's old version may know some of them.
 
     None if ssh does not answer: the command that uses it reports the error.

@@ -11,13 +11,14 @@ import struct
 import subprocess
 import sys
 import termios
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.errors import UsageError
 from machinectl.ssh.endpoint import SSHEndpoint
-from machinectl.ssh.openssh import openssh_command
+from machinectl.ssh.openssh import openssh_command, unknown_to
 from tests.support.sshd import keygen, log_in, public
 
 if TYPE_CHECKING:
@@ -61,6 +62,19 @@ def test_the_command_line_of_ssh_holds_the_machines_key_and_pin() -> None:
 
 def test_what_the_endpoint_leaves_open_is_left_to_the_users_configuration() -> None:
     assert openssh_command(SSHEndpoint("box")) == ["ssh", "box"]
+
+
+def test_many_hosts_at_once_start_one_ssh_to_learn_its_options(tmp_path: Path) -> None:
+    counting = tmp_path / "ssh"
+    # It waits for the pipe, while the other threads ask, too.
+    counting.write_text(f"#!/bin/sh\necho started >> {tmp_path}/starts\nread -r _ < {tmp_path}/begun\n")
+    counting.chmod(0o755)
+    os.mkfifo(tmp_path / "begun")
+    with ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(unknown_to, str(counting)) for _ in range(8)]
+        (tmp_path / "begun").write_text("8\n")
+        assert {one.result() for one in asked} == {frozenset()}
+    assert (tmp_path / "starts").read_text() == "started\n"
 
 
 def test_a_host_is_never_an_option_of_ssh() -> None:

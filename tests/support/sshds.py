@@ -35,6 +35,7 @@ KbdInteractiveAuthentication no
 PermitRootLogin yes
 Subsystem sftp internal-sftp
 LogLevel QUIET
+SetEnv HOME={home}
 """
 
 
@@ -60,7 +61,9 @@ def sshds(directory: Path, count: int) -> Iterator[list[Host]]:
         sys.exit("The benchmark needs sshd: apt-get install openssh-server")
     if os.geteuid() == 0:
         PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
-    directory.mkdir()
+    # The shell on the host reads no ~/.bashrc of the user: that would be measured, too.
+    home = directory / "home"
+    home.mkdir(parents=True)
     key = made(directory / "id_ed25519")
     with socket.create_server(("0.0.0.0", 0)) as listener:
         port: int = listener.getsockname()[1]
@@ -69,7 +72,8 @@ def sshds(directory: Path, count: int) -> Iterator[list[Host]]:
         for number in range(count):
             own, config = made(directory / f"host-{number}"), directory / f"config-{number}"
             host = Host(str(FIRST + number), port, getpass.getuser(), key, own.with_suffix(".pub").read_text().strip())
-            config.write_text(CONFIG.format(host=host.host, port=port, key=own, authorized=key.with_suffix(".pub")))
+            values = {"host": host.host, "port": port, "key": own, "authorized": key.with_suffix(".pub"), "home": home}
+            config.write_text(CONFIG.format(**values))
             process = subprocess.Popen([program, "-D", "-f", str(config)], stdin=subprocess.DEVNULL)
             stack.callback(process.wait)
             stack.callback(process.terminate)
