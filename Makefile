@@ -8,12 +8,12 @@ JOBS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 SOURCES = $(shell find machinectl drivers -name '*.py' -o -name '*.sh')
 
-.PHONY: demo test test-lab test-oldest check format reference dist bench lab clean
+.PHONY: demo test test-lab test-oldest check format reference docs dist bench lab clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable . --group test --group check --group dist
+	$(BIN)/python -m pip install --quiet --editable . --group test --group check --group docs --group dist
 	touch $@
 
 demo: $(VENV)-plain/installed
@@ -52,6 +52,7 @@ check: $(VENV)/installed
 	$(BIN)/shellcheck --shell=sh machinectl/*.sh machinectl/provision/*.sh
 	$(BIN)/shellcheck --shell=bash --exclude=SC1091 tests/lab/*.sh .ci/run .ci/dist
 	$(BIN)/shellcheck --shell=sh $$(find examples -name '*.sh')
+	$(MKDOCS) build --quiet --strict
 
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
@@ -62,6 +63,11 @@ format: $(VENV)/installed
 reference: $(VENV)/installed
 	$(BIN)/python -m tests.support.manual
 	$(BIN)/python -m tests.support.completions
+
+# The site of docs/, in build/site. The variable silences an advertisement of the theme.
+MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
+docs: $(VENV)/installed
+	$(MKDOCS) build --strict
 
 # dist/ holds what a release publishes. TESTS and JOBS say what is run of it, as in `make test`.
 dist: $(VENV)/installed

@@ -7,7 +7,6 @@ import functools
 import itertools
 import re
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -15,16 +14,17 @@ import typer.main
 
 from machinectl.cli.app import build
 from machinectl.cli.catalogue import GROUPS, VERBS
+from tests.support.pages import PAGES, REFERENCE, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-ROOT = Path(__file__).parents[1]
-SOURCES = "https://github.com/machinectl/machinectl/blob/main/"
 # What a text's own values stand for while it is typed; what the person has to fill in is marked: <DIR>.
 VALUE = "value"
 COMMAND = re.compile(r"machinectl (?!version )((?:--?[a-z]|[a-z])[^;,\n]*)")
+# A command that a page shows: at a prompt, in a text, or in another command.
+SHOWN = r"(?:^ *\w*[$#] +|`|\$\()(?:machinectl|docker machine) ((?:-|[a-z])(?:'[^']*'|[^`#|)$])*)"
 # Where a command ends and the sentence goes on.
 END = re.compile(r"\)\"?( |$)|\)?(?<=\S): |\. |\.$| \((?!with )| or | and |`|, | with ca-key")
 PLACEHOLDER = re.compile(r"(?<!\{\.)\b(NAME|URL|DIR|HOST|ADDRESS|NEW|DRIVER|FILE|KEY|USER|N)\b(?!=)|…")
@@ -77,13 +77,14 @@ def options(driver: str, *verb: str) -> dict[str, Any]:
 
 
 def shown() -> Iterator[Hint]:
-    """The commands of README.md, in its blocks and between the lines, and those in the comments of the examples."""
-    readme = ROOT / "README.md"
-    for path in (readme, *(ROOT / "examples").rglob("*.sh"), *(ROOT / "examples").rglob("*.yml")):
+    """The commands of the docs, in their blocks and between the lines, and those in the comments of the examples."""
+    # What the command reference shows is a text of the code, too.
+    pages = [page for page in PAGES if page != REFERENCE]
+    for path in (*pages, *(ROOT / "examples").rglob("*.sh"), *(ROOT / "examples").rglob("*.yml")):
         for line, text in enumerate(path.read_text().splitlines(), 1):
-            if path != readme and not text.lstrip().startswith("#"):
+            if path not in pages and not text.lstrip().startswith("#"):
                 continue
-            for found in re.finditer(r"(?:^ *[$#] +|`|\$\()machinectl ((?:-|[a-z])[^`#|)$]*)", text):
+            for found in re.finditer(SHOWN, text):
                 command = found[1].split(" …")[0].strip()
                 if command.split()[0] in VERBS or command.startswith("-"):
                     yield Hint(f"{path.relative_to(ROOT)}:{line}", command)
@@ -96,22 +97,8 @@ def test_a_command_that_is_suggested_can_be_typed(hint: Hint) -> None:
 
 
 @pytest.mark.parametrize("hint", sorted(set(shown())), ids=str)
-def test_a_command_that_the_readme_or_an_example_shows_can_be_typed(hint: Hint) -> None:
+def test_a_command_that_the_docs_or_an_example_show_can_be_typed(hint: Hint) -> None:
     check(hint)
-
-
-def test_each_link_in_the_readme_leads_somewhere_wherever_it_is_read() -> None:
-    text = (ROOT / "README.md").read_text()
-    anchors = {
-        "#" + re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
-        for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    }
-    links = re.findall(r"\]\(([^)]*)\)", text)
-    assert links
-    assert set(links) <= anchors
-    places = dict(re.findall(rf"^\[([a-z-]+)\]: {re.escape(SOURCES)}(\S+)$", text, re.MULTILINE))
-    assert set(re.findall(r"\]\[([^]]*)\]", text)) == places.keys()
-    assert all((ROOT / place).exists() for place in places.values())
 
 
 def check(hint: Hint) -> None:

@@ -1,4 +1,4 @@
-"""Prove each sentence of the security model in README.md by a run."""
+"""Prove each sentence of docs/security.md by a run."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ PROVED: list[str] = []
 
 
 def proves(*sentences: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register the sentences of README.md that a test proves."""
+    """Register the sentences of the page that a test proves."""
 
     def mark(test: Callable[..., None]) -> Callable[..., None]:
         PROVED.extend(sentences)
@@ -72,8 +72,8 @@ def proves(*sentences: str) -> Callable[[Callable[..., None]], Callable[..., Non
 
 
 def sentences() -> list[str]:
-    """Return the sentences of the section; one ends before a capital letter, code or a bold word."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Security model\n")[2].partition("\n## ")[0]
+    """Return the sentences of what holds; one ends before a capital letter, code or a bold word."""
+    text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8").partition("## What holds\n")[2]
     found = []
     for paragraph in re.split(r"\n(?=- )|\n\n", text.strip()):
         found += re.split(r"(?:(?<=[.!?])|(?<=[.!?]\*\*)) (?=[A-Z`*])", " ".join(paragraph.removeprefix("- ").split()))

@@ -321,7 +321,7 @@ def without_texts(script: str) -> str:
     return re.sub(r"(?m)^\s*#.*$|'(?:[^']|'')*'|\"(?:[^\"`]|`.)*\"", "", script)
 
 
-def test_bash_completes_an_alias_as_readme_says(home: Path) -> None:
+def test_bash_completes_an_alias_as_the_docs_say(home: Path) -> None:
     with at_shell("bash", home) as person:
         person.run("alias docker-machine=machinectl; complete -F _machinectl docker-machine")
         person.type(f"docker-machine env ori{TAB}")

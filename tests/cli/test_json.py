@@ -1,4 +1,4 @@
-"""What programs read: the same keys everywhere, and those that the README promises."""
+"""What programs read: the same keys everywhere, and those that docs/json.md promises."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from machinectl.machines.store import Store
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
-# A row of the README's table: a command line, and the keys that it prints.
+PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
+# A row of its table: a command line, and the keys that it prints.
 ROW = re.compile(
     r"^\| `([a-z]+(?: [a-z]+| --removed)?)( NAME…?)?` \| (object|list of objects|one object per line) \| ([^|]*) \|$",
     re.MULTILINE,
 )
-PROMISED = {match[1]: match for match in ROW.finditer(README)}
+PROMISED = {match[1]: match for match in ROW.finditer(PAGE)}
 # What holds data of somebody else's by its own names.
 DATA = {"Options", "DriverState", "Labels", "EngineOptions", "SwarmOptions"}
 
@@ -47,7 +47,7 @@ def printed(store: Store, *arguments: str, docker_host: str = "") -> Any:
 
 
 @pytest.mark.parametrize("line", PROMISED)
-def test_a_verb_prints_the_keys_that_the_readme_promises(
+def test_a_verb_prints_the_keys_that_the_docs_promise(
     store: Store, url: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = PROMISED[line]

@@ -17,7 +17,7 @@ from tests.support.program import machinectl
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {
     "examples/fleet.yaml": (ROOT / "examples" / "fleet.yaml").read_text(),
-    "README.md": (ROOT / "README.md").read_text().partition("```yaml\ndefaults:")[2].partition("```")[0],
+    "docs/fleet.md": (ROOT / "docs" / "fleet.md").read_text().partition("```yaml\ndefaults:")[2].partition("```")[0],
 }
 
 

@@ -107,7 +107,7 @@ class Cli:
         return error(self.run(*arguments, **environment))
 
     def shell(self, name: str, script: str) -> str:
-        """What a POSIX shell prints that docker was pointed at a machine in, as README.md has it."""
+        """What a POSIX shell prints that docker was pointed at a machine in, as docs/shells.md has it."""
         need("docker")
         command = " ".join([*COMMAND, "env", name])
         done = subprocess.run(

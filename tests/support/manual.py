@@ -148,7 +148,7 @@ def in_markdown(text: str) -> str:
 
 FORMS = {
     ROOT / "machinectl" / "machinectl-docker.1": man,
-    ROOT / "machinectl" / "machinectl-docker.md": markdown,
+    ROOT / "docs" / "reference.md": markdown,
 }
 
 if __name__ == "__main__":

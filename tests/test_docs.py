@@ -1,0 +1,85 @@
+"""README.md and docs/: where links lead, how pages begin, and what they say of the tree."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.support.fleet_file import parsed
+from tests.support.pages import DOCS, PAGES, README, REFERENCE, ROOT, anchors, blocks, prose
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOURCES = "https://github.com/machinectl/machinectl/blob/main/"
+RAW = "https://raw.githubusercontent.com/machinectl/machinectl/main/"
+WRITTEN = [page for page in PAGES if page not in {README, REFERENCE}]
+
+
+def links(page: Path) -> list[str]:
+    return re.findall(r"\]\(([^)]*)\)", prose(page))
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != REFERENCE], ids=named)
+def test_each_link_leads_somewhere(page: Path) -> None:
+    for link in links(page):
+        place, _, anchor = link.partition("#")
+        ours = [place.removeprefix(start) for start in (SOURCES, RAW) if place.startswith(start)]
+        if not ours and place.startswith("https://"):
+            continue
+        # PyPI shows README.md, too: a link from there is a whole one.
+        assert ours or page != README, link
+        target = ROOT / ours[0] if ours else page.parent / place if place else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_the_readme_is_short_and_leads_to_every_page() -> None:
+    assert len(README.read_text().splitlines()) <= 150
+    led_to = {link.partition("#")[0].rpartition("/docs/")[2] for link in links(README)}
+    # Parts of a subject: its first page leads to them.
+    assert {page.name for page in DOCS.glob("*.md")} - led_to == {"fleet-file.md", "writing-a-driver.md"}
+    assert "fleet-file.md" in links(DOCS / "fleet.md")
+    assert "writing-a-driver.md" in links(DOCS / "drivers.md")
+
+
+def test_the_site_has_every_page() -> None:
+    pages = re.findall(r"([a-z-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert sorted(pages) == sorted(page.name for page in DOCS.glob("*.md"))
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=named)
+def test_each_page_begins_with_what_it_is_for_and_a_command(page: Path) -> None:
+    title, purpose, block, *_ = page.read_text().split("\n\n")
+    assert title.startswith("# ")
+    assert re.match(r"[A-Z`]", purpose)
+    assert page.read_text().count("\n# ", 0, page.read_text().find("```")) == 0
+    assert block.startswith(("```console\n", "```toml\n"))
+
+
+def test_the_fleet_files_that_the_docs_show_are_right() -> None:
+    shown = [text for page in WRITTEN for text in blocks(page, "yaml")]
+    assert len(shown) >= 2
+    for text in shown:
+        hosts = yaml.safe_load(text)["hosts"]
+        driver = "" if "defaults:" in text else "defaults: {driver: generic}\n"
+        assert len(parsed(driver + text).hosts) >= len(hosts)
+
+
+def test_how_it_works_names_each_package() -> None:
+    text = (DOCS / "how-it-works.md").read_text()
+    packages = {f"machinectl/{path.parent.name}" for path in (ROOT / "machinectl").glob("*/__init__.py")}
+    assert set(re.findall(r"`(machinectl/[a-z_]+)`", text)) == packages
+
+
+def test_the_docs_are_in_the_sdist() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert {"/docs", "/mkdocs.yml"} <= set(project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"])
