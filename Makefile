@@ -49,7 +49,7 @@ check: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/shellcheck --shell=sh machinectl/*.sh machinectl/provision/*.sh
+	$(BIN)/shellcheck --shell=sh machinectl/docker_cli/*.sh machinectl/provision/scripts/*.sh
 	$(BIN)/shellcheck --shell=bash --exclude=SC1091 tests/lab/*.sh .ci/run .ci/dist
 	$(BIN)/shellcheck --shell=sh $$(find examples -name '*.sh')
 	$(MKDOCS) build --quiet --strict

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machinectl.commands.certs.create import certs_create
-from machinectl.hosts.identity import Identity
-from machinectl.provision import facts, resource
-from machinectl.provision.configuration import configure
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.provision import resource
+from machinectl.provision.facts import host_facts
+from machinectl.provision.steps.configuration import configure
 from machinectl.provision.target import Target
 from machinectl.url import TLS_PORT
 from tests.lab.command import sh
@@ -193,9 +194,9 @@ def create(host: Host, directory: Path, options: Sequence[str] = ()) -> Sequence
 def same_work(host: Host, directory: Path) -> Sequence[str]:
     """What `create` runs on the host, all of it in one session."""
     certs_create(str(directory), [host.ip])
-    look = facts.command(TLS_PORT)
+    look = host_facts.command(TLS_PORT)
     target = Target(host.ip, certificates=Identity.read(str(directory)).on_host)
-    decision = configure(facts.parse(host.run(look).stdout.encode()), target)
+    decision = configure(host_facts.parse(host.run(look).stdout.encode()), target)
     if decision is None:
         sys.exit(f"{host.name} has been provisioned before")
     return session(host, directory, f"({look})\n{resource('launch.sh')}", decision.job.archive)

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl import certs
-from machinectl.contexts import Context, ContextError, Contexts, Current, Mark, why_no_name
+from machinectl.docker_cli.contexts import Context, ContextError, Contexts, Current, Mark, why_no_name
 from tests.support.docker_cli import DockerCli
 from tests.support.real import need
 
@@ -30,7 +30,7 @@ NEW = {"ca.pem": b"new ca", "cert.pem": b"new cert", "key.pem": b"new key"}
 # Writes, replaces or removes a context, and is killed right before its N-th touch of what docker has.
 DYING = """
 import sys
-from machinectl.contexts import Context, Contexts, Mark
+from machinectl.docker_cli.contexts import Context, Contexts, Mark
 from tests.support.dying import die_at
 contexts = Contexts(sys.argv[1])
 host, files = eval(sys.argv[4])
@@ -197,7 +197,7 @@ def test_killed_while_it_removes_what_was_replaced_nothing_of_that_comes_back_in
                 raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr("machinectl.contexts.discard", killed)
+        patched.setattr("machinectl.docker_cli.contexts.discard", killed)
         with pytest.raises(SystemExit), contexts.writing():
             # The second kill is that of what puts it right.
             contexts.put(pointed("tcp://new:2376", NEW, contexts)) if act == "replace" else contexts.remove("orionbox")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl import docker_plugin
 from machinectl.commands.docker_plugin.install import docker_plugin_install, tell_of_docker
 from machinectl.commands.docker_plugin.uninstall import docker_plugin_uninstall
-from machinectl.docker_plugin import plugin_file
+from machinectl.docker_cli import plugin
+from machinectl.docker_cli.plugin import plugin_file
 from machinectl.errors import MachineError
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
@@ -191,7 +191,7 @@ def test_dockers_configuration_keeps_all_else_its_mode_and_the_link_to_it(
 def test_hooks_are_asked_for_of_no_command_that_docker_does_not_have(docker: PluggedDocker) -> None:
     known = {line.split()[0].rstrip("*") for line in docker("--help").stdout.splitlines() if line.startswith("  ")}
     # bake and buildx come with a plugin; the others are hidden until an engine is seen.
-    assert set(docker_plugin.ASKING.split()) - known <= {
+    assert set(plugin.ASKING.split()) - known <= {
         "bake",
         "buildx",
         "checkpoint",
@@ -390,7 +390,7 @@ def test_nobodys_link_leads_root_to_what_is_another_users(in_process: PluggedDoc
     (in_process.directory / link).symlink_to(roots / "daemon.json" if link == "config.json" else roots)
     for path in (in_process.directory, in_process.directory / link):
         os.lchown(path, 65534, 65534)
-    for write in (docker_plugin.ask_for_hooks, lambda environment: docker_plugin.put(plugin_file(environment), ["/x"])):
+    for write in (plugin.ask_for_hooks, lambda environment: plugin.put(plugin_file(environment), ["/x"])):
         with suppress(MachineError):
             write(in_process.environment)
     assert [path.name for path in roots.iterdir()] == ["daemon.json"]

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.atomic import StoreError
 from machinectl.commands.active import active
 from machinectl.commands.certs.ls import certs_ls
 from machinectl.commands.config import config
@@ -22,17 +21,18 @@ from machinectl.commands.env import env
 from machinectl.commands.inspect import ours
 from machinectl.commands.ls import rows
 from machinectl.commands.url import ip, url
-from machinectl.contexts import Contexts
+from machinectl.docker_cli.contexts import Contexts
 from machinectl.driver import DriverError
 from machinectl.errors import MachineError
-from machinectl.hosts.by_ssh import block
-from machinectl.hosts.driven import ssh_endpoint, where
-from machinectl.hosts.endpoint import endpoint
-from machinectl.machines.docker_machine import config_json
+from machinectl.files.atomic import StoreError
+from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.connection.machine_driver import ssh_endpoint, where
+from machinectl.hosts.connection.openssh_programs import block
+from machinectl.machines.docker_machine.config_json import config_json
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import BrokenRecord, Machine
 from machinectl.machines.store import Store
-from machinectl.ssh.openssh import openssh_command
+from machinectl.ssh.openssh.command_line import openssh_command
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.real import need

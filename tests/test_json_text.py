@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.json_text import with_value, without
+from machinectl.files.json_text import with_value, without
 
 PATH = ["plugins", "machine", "error-hooks"]
 KEYS = st.sampled_from(["plugins", "machine", "error-hooks", "auths", 'a"\\b', "é", ""])

@@ -20,8 +20,8 @@ from machinectl import certs
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.issue import certs_issue
 from machinectl.errors import MachineError
-from machinectl.hosts.identity import Identity
-from machinectl.hosts.signing import made_good
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.certificates.signing import made_good
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store

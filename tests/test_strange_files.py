@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING
 import platformdirs
 import pytest
 
-from machinectl.atomic import StoreError, read_file
 from machinectl.cli.exits import report_of_bug
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.ls import certs_ls
 from machinectl.driver import Request, SSHEndpoint
 from machinectl.errors import MachineError
-from machinectl.hosts.access import pinned
-from machinectl.hosts.states import state_of
-from machinectl.machines.fileset import read_pem
+from machinectl.files.atomic import StoreError, read_file
+from machinectl.files.fileset import read_pem
+from machinectl.files.secret_files import read_secret
+from machinectl.hosts.connection.login import pinned
+from machinectl.hosts.power.machine_states import state_of
 from machinectl.machines.record import Machine
-from machinectl.secret_files import read_secret
 from machinectl.ssh.errors import SSHError
-from machinectl.ssh.keys import read_key
-from machinectl.ssh.settings import read_files
+from machinectl.ssh.keys.private_keys import read_key
+from machinectl.ssh.ssh_settings import read_files
 from machinectl.state import State
 from machinectl_generic import GenericDriver
 from tests.support.program import machinectl

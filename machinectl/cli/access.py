@@ -12,6 +12,7 @@ import typer
 from machinectl.cli.exits import debugging
 from machinectl.cli.helped import SSH
 from machinectl.cli.verbs import evaluate, keyword, session
+from machinectl.files.secret_files import is_exposed, read_secret
 from machinectl.machines.create_options import (
     HOST_KEY,
     LOGIN_SECRETS,
@@ -20,8 +21,7 @@ from machinectl.machines.create_options import (
     STRICT,
     SUDO_PASSWORD_FILE,
 )
-from machinectl.secret_files import is_exposed, read_secret
-from machinectl.ssh.credentials import Credentials
+from machinectl.ssh.keys.credentials import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from machinectl.certs import Pair
     from machinectl.cli.verbs import Session
     from machinectl.console import Console
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
     from machinectl.machines.create_options import Declared
 
 NO_JUMP = ("", "none")
@@ -61,7 +61,7 @@ def secret_help(declared: Declared) -> str:
 
 def taken_access(options: dict[str, Any], here: Session) -> Access:
     """How to log in, by the options of `access_parameters`, which are taken out of all those given."""
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
 
     secrets = {
         each: secret(options.pop(each.parameter), each.flag, here.passwords.get(each.variable), here.console)

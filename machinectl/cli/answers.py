@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from machinectl.engine import Probe
-    from machinectl.hosts.expiry import Row
+    from machinectl.hosts.certificates.expiry import Row
     from machinectl.machines.store import Store
 
     Flags = Mapping[str, str]
@@ -64,7 +64,7 @@ def ip(store: Store, _flags: Flags, names: Sequence[str], _program: str) -> None
 def run(store: Store, flags: Flags, words: Sequence[str], program: str) -> int:
     from machinectl.cli.everywhere import run as everywhere
     from machinectl.cli.terminal import Terminal
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
 
     return everywhere(store, Terminal(program), words, Access(), flags, program)
 
@@ -80,7 +80,7 @@ def ls(store: Store, flags: Flags, _names: Sequence[str], program: str) -> None:
     names = store.names()
     if "selector" in flags:
         from machinectl.cli.terminal import Terminal
-        from machinectl.machines.chosen import selected
+        from machinectl.machines.selection import selected
 
         names = selected(store, Terminal(program), [], flags["selector"])
     print_names(names)
@@ -108,8 +108,8 @@ def tell_status(found: Probe, program: str) -> None:
 
 
 def inspect(store: Store, _flags: Flags, names: Sequence[str], _program: str) -> None:
-    from machinectl.machines.chosen import chosen_one
-    from machinectl.machines.docker_machine import config_json
+    from machinectl.machines.docker_machine.config_json import config_json
+    from machinectl.machines.selection import chosen_one
 
     machine = store.read(chosen_one(store, names))
     print_json(config_json(machine, machine.directory))

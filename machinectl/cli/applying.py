@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from machinectl.cli.verbs import Session
     from machinectl.commands.apply import Result, Seen
     from machinectl.commands.plan import Planned
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
 
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
@@ -82,8 +82,8 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         from machinectl.commands.apply import apply as command
         from machinectl.commands.plan import plan
         from machinectl.fleet.reading import DEFAULT_FILE, STDIN
-        from machinectl.hosts.removal import Purge
-        from machinectl.hosts.turns import Batches
+        from machinectl.hosts.lifecycle.removal import Purge
+        from machinectl.hosts.parallel.rollout_order import Batches
         from machinectl.machines.spec import CertificateFiles
         from machinectl.provision.target import Allowed
 
@@ -124,7 +124,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         )
         if dry_run:
             from machinectl.commands.plan import refreshed
-            from machinectl.hosts.setup import Setup
+            from machinectl.hosts.lifecycle.setup import Setup
 
             setup = Setup(manner.allowed, manner.authority)
             planned = refreshed(read(), here.store, here.console, access, setup, parallel=parallel, purge=manner.purge)

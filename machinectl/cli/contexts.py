@@ -14,13 +14,13 @@ from machinectl.cli.harmless import harmless
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.verbs import AsJson, Selecting, new_app, session, verb
 from machinectl.errors import MachineError
-from machinectl.machines.chosen import selected
+from machinectl.machines.selection import selected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.contexts import Standing
+    from machinectl.hosts.exports.docker_contexts import Standing
 
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
@@ -80,9 +80,9 @@ def add_import(group: typer.Typer) -> None:
         from machinectl.commands.context.import_ import source
         from machinectl.commands.create import create
         from machinectl.driver.finding import load
-        from machinectl.hosts.access import Access
-        from machinectl.hosts.creation import Creation
-        from machinectl.hosts.onboard import Onboarding
+        from machinectl.hosts.connection.login import Access
+        from machinectl.hosts.lifecycle.creation import Creation
+        from machinectl.hosts.lifecycle.onboard import Onboarding
         from machinectl.machines.spec import CertificateFiles, MachineSpec
         from machinectl.provision.target import NOTHING_SPECIAL
 

@@ -18,7 +18,7 @@ from machinectl.ssh.errors import SSHError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
 
 SOURCE = "[[USER@]NAME:]PATH"
 
@@ -51,7 +51,7 @@ def add_scp(app: typer.Typer) -> None:
     ) -> int:
         from machinectl.commands.scp import scp as command
         from machinectl.errors import UsageError
-        from machinectl.ssh.copying import Wishes, unseen
+        from machinectl.ssh.openssh.copy_commands import Wishes, unseen
 
         here = session(ctx)
         if len(words) < 2:  # noqa: PLR2004 - from somewhere to somewhere

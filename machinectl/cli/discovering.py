@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from machinectl.atomic import quoted
 from machinectl.cli.exits import INTERRUPTED
 from machinectl.cli.harmless import harmless
 from machinectl.cli.output import print_json, write_out
 from machinectl.cli.verbs import AsJson, seconds, session, verb
+from machinectl.files.atomic import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.cli.verbs import Session
     from machinectl.console import Console
-    from machinectl.hosts.discovery import Discovery, Host
-    from machinectl.hosts.services import Service
+    from machinectl.hosts.discovery.scan import Discovery, Host
+    from machinectl.hosts.discovery.services import Service
 
 HEADINGS = ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE", "OTHER"]
 USUAL_PORTS = "22,2375,2376"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from machinectl.commands.doctor import Report
     from machinectl.doctor.check import Check
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
 
 GREEN, YELLOW = "32", "33"
 # By verdict: the mark, what stands for it where the encoding lacks it, and its colour.

@@ -10,9 +10,9 @@ import typer
 
 from machinectl.cli.helped import ENGINE
 from machinectl.cli.verbs import keyword, parted_by_commas, python_word
+from machinectl.files.secret_files import is_exposed
 from machinectl.machines.create_options import ENV_FILE
 from machinectl.machines.engine_options import DECLARED, EngineOptions, check_options, each_once, read_env_file
-from machinectl.secret_files import is_exposed
 
 if TYPE_CHECKING:
     import inspect

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from machinectl.cli.verbs import Session
     from machinectl.errors import MachineError
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
 
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:

@@ -16,9 +16,9 @@ from machinectl.cli.outcomes import named
 from machinectl.cli.streams import AsJSON, Folded, Grouped, Lines
 from machinectl.cli.told_to_end import leaving_when_told
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.following import LIMIT, Said
-from machinectl.machines.chosen import chosen, selected
+from machinectl.hosts.parallel.output_streams import LIMIT, Said
 from machinectl.machines.record import natural
+from machinectl.machines.selection import chosen, selected
 from machinectl.ssh.signals import status_text
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from machinectl.cli.streams import Printer
     from machinectl.console import Console
-    from machinectl.hosts.access import Access
-    from machinectl.hosts.following import Ended, Events
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.parallel.output_streams import Ended, Events
     from machinectl.machines.store import Store
     from machinectl.piping import Input
 

@@ -6,13 +6,13 @@ import errno
 import os
 import sys
 
-from machinectl.atomic import replace_file
 from machinectl.cli.called import AS_PLUGIN, NAME, THIS
 from machinectl.cli.colours import coloured, is_drawn_on
 from machinectl.cli.go_flags import is_true
 from machinectl.cli.harmless import harmless
 from machinectl.cli.stdio import OutputError
 from machinectl.errors import MachineError
+from machinectl.files.atomic import replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -44,17 +44,17 @@ class Following:
         known_as = after.name if after else name
 
         def contexts() -> None:
-            from machinectl.hosts.contexts import follow
+            from machinectl.hosts.exports.docker_contexts import follow
 
             self.said += follow(store, name, before, after)
 
         def swarms() -> None:
-            from machinectl.hosts.swarm_contexts import follow
+            from machinectl.hosts.exports.swarm_contexts import follow
 
             self.said += follow(store, before, after)
 
         def ssh_config() -> None:
-            from machinectl.hosts.ssh_config import follow
+            from machinectl.hosts.exports.ssh_config_file import follow
 
             follow(store, name, after)
 
@@ -69,7 +69,7 @@ class Following:
         """Update STORE/ssh_config if this version, the installed ssh or the store's place require it."""
 
         def ssh_config() -> None:
-            from machinectl.hosts.ssh_config import catch_up
+            from machinectl.hosts.exports.ssh_config_file import catch_up
 
             catch_up(store)
 

@@ -15,8 +15,8 @@ from machinectl.cli.output import draw, print_json, write_out
 from machinectl.commands.ls import Row, ask, rows
 from machinectl.errors import UsageError
 from machinectl.go.tabwriter import align, table
-from machinectl.hosts.asked import not_asked
-from machinectl.machines.filters import parse_filters
+from machinectl.hosts.power.ask_many import not_asked
+from machinectl.machines.ls_filters import parse_filters
 from machinectl.state import State
 
 if TYPE_CHECKING:

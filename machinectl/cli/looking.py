@@ -27,7 +27,7 @@ from machinectl.cli.verbs import (
     with_selector,
 )
 from machinectl.errors import MachineError, UsageError
-from machinectl.machines.chosen import chosen, chosen_one, matching, selected
+from machinectl.machines.selection import chosen, chosen_one, matching, selected
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def add_inspecting(app: typer.Typer) -> None:
             print_json(ours(machine, machine.directory))
         elif template:
             from machinectl.go import template as gotemplate
-            from machinectl.machines.docker_machine import config_json
+            from machinectl.machines.docker_machine.config_json import config_json
 
             parsed = gotemplate.parse(template)
             machine = here.store.read(chosen_one(here.store, names or []))

@@ -12,7 +12,7 @@ from machinectl.cli.verbs import Selecting, seconds, session, verb
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
 
 # What parts names from what is to be done.
 DASHES = "--"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from machinectl.cli.verbs import Session
     from machinectl.commands.plan import Planned
     from machinectl.fleet.model import Difference, Step
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
 
 # The exit code of --detailed-exitcode where there is something to do (2 is a command line that is wrong).
@@ -94,7 +94,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         file, text = fleet_file("plan", files, names)
         planned = command(here.store, file, names or [], selector, typed("plan", file), text)
         if refresh:
-            from machinectl.hosts.setup import Setup
+            from machinectl.hosts.lifecycle.setup import Setup
             from machinectl.provision.target import Allowed
 
             # Nothing is restarted here, and what would be is to be seen.

@@ -53,7 +53,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         as_json: AsJson = False,
     ) -> None:
         from machinectl.commands.config import config as command
-        from machinectl.machines.chosen import chosen_one
+        from machinectl.machines.selection import chosen_one
 
         here = session(ctx)
         name = chosen_one(here.store, names or [])

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
 
     from machinectl.errors import MachineError
-    from machinectl.hosts.access import Access
-    from machinectl.hosts.setup import Plan
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.setup import Plan
 
     Result = tuple[str, MachineError | None]
 

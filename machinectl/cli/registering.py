@@ -18,8 +18,8 @@ from machinectl.machines.store import NoSuchMachine
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from machinectl.hosts.access import Access
-    from machinectl.hosts.setup import Plan
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.setup import Plan
 
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
@@ -50,7 +50,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
     ) -> int:
         from machinectl.commands.rm import preview
         from machinectl.commands.rm import rm as command
-        from machinectl.hosts.removal import Purge
+        from machinectl.hosts.lifecycle.removal import Purge
 
         failed = False
         here = session(ctx)

@@ -48,7 +48,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         **others: Any,
     ) -> None:
         from machinectl.commands.set import set_machine as command
-        from machinectl.hosts.editing import Edit
+        from machinectl.hosts.lifecycle.editing import Edit
 
         here = session(ctx)
         engine_options.warn_of_open_files(others, here.console)

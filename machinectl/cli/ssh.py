@@ -16,7 +16,7 @@ from machinectl.errors import MachineError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
 
 # OpenSSH's own, for a failure that is not the remote command's (ssh(1), EXIT STATUS).
 SSH_FAILED = 255

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from machinectl.cli.colours import coloured
 from machinectl.cli.harmless import harmless
 from machinectl.cli.lines import warning
-from machinectl.hosts.following import Said
+from machinectl.hosts.parallel.output_streams import Said
 from machinectl.piping import not_kept, temporary_file, write_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import IO
 
-    from machinectl.hosts.following import Ended
+    from machinectl.hosts.parallel.output_streams import Ended
 
 # What a line may be long, in bytes; what is longer, or has no end, is broken into such ones.
 LONGEST_LINE = 1 << 20

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from machinectl.cli.verbs import Session
     from machinectl.commands.swarm.status import Swarm
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
 
 Advertised = Annotated[
     str,
@@ -60,7 +60,7 @@ def add_joining(group: typer.Typer) -> None:
         advertise_addr: Advertised = "",
     ) -> int:
         from machinectl.commands.swarm.init import swarm_init
-        from machinectl.hosts.joining import Joining
+        from machinectl.hosts.lifecycle.swarm_join import Joining
 
         here = session(ctx)
         return outcome(here, swarm_init(here.store, here.console, name, Joining(access, advertise_addr)), several=False)
@@ -78,7 +78,7 @@ def add_joining(group: typer.Typer) -> None:
         advertise_addr: Advertised = "",
     ) -> int:
         from machinectl.commands.swarm.join import swarm_join
-        from machinectl.hosts.joining import Joining
+        from machinectl.hosts.lifecycle.swarm_join import Joining
         from machinectl.machines.swarm_node import MANAGER, WORKER
 
         if advertise_addr and several(names):
@@ -104,7 +104,7 @@ def add_leave(group: typer.Typer) -> None:
         ] = False,
     ) -> int:
         from machinectl.commands.swarm.leave import swarm_leave
-        from machinectl.hosts.joining import Leaving
+        from machinectl.hosts.lifecycle.swarm_join import Leaving
 
         here = session(ctx)
         names = some(names, "swarm leave")
@@ -140,8 +140,8 @@ def add_status(group: typer.Typer) -> None:
 
 def sync_contexts(here: Session) -> None:
     """Have the docker contexts of swarms lead to managers that answer; what keeps from it is a warning."""
-    from machinectl.contexts import Contexts
-    from machinectl.hosts.swarm_contexts import sync
+    from machinectl.docker_cli.contexts import Contexts
+    from machinectl.hosts.exports.swarm_contexts import sync
 
     for changed, error in sync(Contexts(), here.store, within=0):
         if error:

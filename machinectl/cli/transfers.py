@@ -23,7 +23,7 @@ WIDEST_NAME = 24
 
 @contextmanager
 def transfer(name: str, size: int) -> Iterator[Callable[[int], None]]:
-    """See machinectl.ssh.copying.Following."""
+    """See machinectl.ssh.openssh.copy_commands.Following."""
     columns = (
         # What it is called is no markup.
         rich.progress.TextColumn(

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.access import Access
-    from machinectl.hosts.setup import Outcome, Plan
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.setup import Outcome, Plan
 
 Force = Annotated[
     bool,
@@ -55,7 +55,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         open_firewall: OpenFirewall = False,
     ) -> int:
         from machinectl.commands.provision import provision as command
-        from machinectl.hosts.setup import Setup
+        from machinectl.hosts.lifecycle.setup import Setup
         from machinectl.provision.target import Allowed
 
         here = session(ctx)

@@ -21,7 +21,7 @@ from machinectl.cli.overview import width
 from machinectl.cli.stdio import PRINTS, RELAYS, WORKS, is_for
 from machinectl.cli.terminal import Terminal
 from machinectl.errors import UsageError
-from machinectl.machines.chosen import matching, selected
+from machinectl.machines.selection import matching, selected
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:

@@ -21,13 +21,13 @@ from machinectl.cli.output import draw
 from machinectl.cli.screen import Screen
 from machinectl.commands.ls import Row, ask, rows
 from machinectl.errors import UsageError
-from machinectl.machines.filters import parse_filters
+from machinectl.machines.ls_filters import parse_filters
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from machinectl.go.template import Template
-    from machinectl.machines.filters import Filters
+    from machinectl.machines.ls_filters import Filters
     from machinectl.machines.store import Store
 
 # A signal that comes while the main thread is on its way into waiting does not end the wait: how late it is heard then.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl import engine
-from machinectl.hosts.endpoint import endpoint
-from machinectl.hosts.pending import settle
+from machinectl.hosts.certificates.pending import settle
+from machinectl.hosts.connection.engine_endpoint import endpoint
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store

@@ -18,16 +18,16 @@ from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.model import Action, FleetId
 from machinectl.fleet.plan import differences
 from machinectl.fleet.reading import DEFAULT_FILE
-from machinectl.hosts.each import LIMIT, at_once, at_work_on
-from machinectl.hosts.turns import ONE_BY_ONE, Rolling
-from machinectl.machines.alone import alone
-from machinectl.machines.behind import keep_jump_hosts
-from machinectl.machines.chosen import waiting
+from machinectl.hosts.parallel.rollout_order import ONE_BY_ONE, Rolling
+from machinectl.hosts.parallel.workers import LIMIT, at_once, at_work_on
 from machinectl.machines.engine_options import DECLARED
 from machinectl.machines.jump_hosts import loops, machine_of, shown
+from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.record import Phase
+from machinectl.machines.selection import waiting
 from machinectl.machines.spec import NO_CERTIFICATES
 from machinectl.provision.decision import InUse
+from machinectl.rollout.apply_lock import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
     from machinectl.certs import Pair
     from machinectl.console import Console
     from machinectl.fleet.model import FleetHost, Step
-    from machinectl.hosts.access import Access
-    from machinectl.hosts.editing import Edit
-    from machinectl.hosts.removal import Purge
-    from machinectl.hosts.roles import Roles
-    from machinectl.hosts.setup import Setup
-    from machinectl.hosts.turns import Batches, Turns
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.editing import Edit
+    from machinectl.hosts.lifecycle.removal import Purge
+    from machinectl.hosts.lifecycle.setup import Setup
+    from machinectl.hosts.parallel.rollout_order import Batches, Turns
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
+    from machinectl.rollout.swarm_roles import Roles
 
 # What is done with machines that are of the file.
 WORK = (Action.CREATE, Action.RESUME, Action.CHANGE)
@@ -136,7 +136,7 @@ class Manner:
 
     def setup(self, touching: Callable[[], None] = lambda: None) -> Setup:
         # Loaded where a host is to be told something alone.
-        from machinectl.hosts.setup import Setup
+        from machinectl.hosts.lifecycle.setup import Setup
 
         return Setup(self.allowed, self.authority, touching=touching)
 
@@ -443,7 +443,7 @@ class Run:
 
     def formed(self, console: Console, roles: Roles, left: Sequence[str]) -> Iterator[Result]:
         """Have machines be in one swarm in their roles; of those left to join the first is told why no more can."""
-        from machinectl.hosts.joining import Joining
+        from machinectl.hosts.lifecycle.swarm_join import Joining
 
         began: dict[str, float] = {}
 
@@ -471,8 +471,8 @@ class Run:
         }
         if not wanted:
             return None
-        from machinectl.hosts.roles import Roles
         from machinectl.machines.swarm_node import node_of
+        from machinectl.rollout.swarm_roles import Roles
 
         others = {
             name: node.role
@@ -518,13 +518,13 @@ class Run:
         """Which machines stay, as their swarms would have no quorum here without them, and why."""
         if not removed:
             return {}
-        from machinectl.hosts.membership import needed_for_a_quorum
+        from machinectl.hosts.swarm.membership import needed_for_a_quorum
 
         return needed_for_a_quorum(self.store, removed)
 
     def may_remove(self, console: Console) -> bool:
         """Whether those that are in the file no more go; it is asked where they are some."""
-        from machinectl.hosts.removal import confirmed, told_of_swarm
+        from machinectl.hosts.lifecycle.removal import confirmed, told_of_swarm
 
         for name in self.gone():
             told_of_swarm(self.store, console, name)
@@ -551,7 +551,7 @@ class Run:
 
     def look(self, name: str, console: Console) -> Did:
         """Whether something on the host was changed by hand."""
-        from machinectl.hosts.provisioning import foretold
+        from machinectl.hosts.lifecycle.provisioning import foretold
 
         found = foretold(self.machines[name], console, self.access(name), self.manner.setup(), self.store)
         if any(each.changed for each in found.outcomes):
@@ -579,7 +579,7 @@ class Run:
 
     def reach(self, name: str, console: Console) -> Did:
         """Log in at a host and become root there: nobody's engine restarts before all were tried."""
-        from machinectl.hosts.access import elevated, keep_host_key, logged_in
+        from machinectl.hosts.connection.login import elevated, keep_host_key, logged_in
 
         access = self.access(name)
         with at_work_on(self.store, console, name) as held, logged_in(held.machine, console, access) as session:
@@ -604,10 +604,10 @@ class Run:
 
     def create(self, name: str, console: Console) -> None:
         """Make a machine, or go on with one that is half made."""
-        from machinectl.hosts.comeback import wait_for
-        from machinectl.hosts.creation import Creation
-        from machinectl.hosts.onboard import Onboarding
+        from machinectl.hosts.lifecycle.creation import Creation
+        from machinectl.hosts.lifecycle.onboard import Onboarding
         from machinectl.machines.advice import advise
+        from machinectl.rollout.container_restart import wait_for
 
         host, manner = self.host(name), self.manner
         allowed = replace(manner.allowed, in_use=name in self.in_use)
@@ -626,9 +626,9 @@ class Run:
 
     def change(self, name: str, console: Console) -> None:
         """Ask something else of a machine, or the same again, and tell its host where there is something to tell."""
-        from machinectl.hosts.comeback import running, wait_for
-        from machinectl.hosts.given import has_given
-        from machinectl.hosts.provisioning import change
+        from machinectl.hosts.certificates.certificate_files import has_given
+        from machinectl.hosts.lifecycle.provisioning import change
+        from machinectl.rollout.container_restart import running, wait_for
         from machinectl.rollout.edits import edit_of
 
         host = self.host(name)
@@ -652,7 +652,7 @@ class Run:
 
     def check_as_asked(self, host: FleetHost, machine: Machine) -> None:
         """Raise MachineError if another computer has changed settings that the file has otherwise."""
-        from machinectl.hosts.given import has_given
+        from machinectl.hosts.certificates.certificate_files import has_given
 
         settings = {each.key for each in differences(host, machine, has_given)}.intersection(SETTINGS)
         if settings:
@@ -673,8 +673,8 @@ class Run:
 
     def remove(self, name: str, console: Console) -> Did:
         self.touched.add(name)
-        from machinectl.hosts.removal import check_nobody_behind, remove
-        from machinectl.machines.behind import behind
+        from machinectl.hosts.lifecycle.removal import check_nobody_behind, remove
+        from machinectl.machines.jump_order import behind
 
         if not self.fleet.owns(self.store.read(name).fleet):
             # While the person was asked, or another one at work.
@@ -689,8 +689,8 @@ class Run:
 
 def replace_certificates(held: Held, host: FleetHost) -> None:
     """Give a machine the certificates that the file names, and nothing that belongs to others."""
-    from machinectl.hosts.given import outdated, read_given
-    from machinectl.hosts.identity import Identity
+    from machinectl.hosts.certificates.certificate_files import outdated, read_given
+    from machinectl.hosts.certificates.identity import Identity
 
     given = read_given(host.certificates)
     if given is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.changes import Known, PortOpened
 from machinectl.errors import one_line
-from machinectl.machines.chosen import chosen_one
+from machinectl.machines.selection import chosen_one
 from machinectl.provision import firewall
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.machines.chosen import chosen_one
+from machinectl.machines.selection import chosen_one
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ def config(
     """
     name = chosen_one(store, names)
     if swarm:
-        from machinectl.hosts.membership import manager
+        from machinectl.hosts.swarm.membership import manager
 
         name = manager(store, name).machine.name
     machine = store.read_ready(name)
     if store.is_unsettled(machine.name):
-        from machinectl.hosts.pending import settle
+        from machinectl.hosts.certificates.pending import settle
 
         settle(store, machine.name)
     host = f"-H={machine.url}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.machines.advice import advise
-from machinectl.machines.behind import keep_jump_hosts
+from machinectl.machines.jump_order import keep_jump_hosts
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.hosts.creation import Creation
-    from machinectl.hosts.setup import Outcome, Plan
+    from machinectl.hosts.lifecycle.creation import Creation
+    from machinectl.hosts.lifecycle.setup import Outcome, Plan
     from machinectl.machines.store import Store
 
 

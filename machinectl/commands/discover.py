@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import agreed
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.discovery import ADDRESSES, SOCKETS, Discovery
-from machinectl.hosts.lookups import Lookups, addresses_of
-from machinectl.hosts.networks import own_network, ports_of, spans
-from machinectl.hosts.services import Tongue
-from machinectl.hosts.sweep import Target
+from machinectl.hosts.discovery.name_lookups import Lookups, addresses_of
+from machinectl.hosts.discovery.networks import own_network, ports_of, spans
+from machinectl.hosts.discovery.port_sweep import Target
+from machinectl.hosts.discovery.scan import ADDRESSES, SOCKETS, Discovery
+from machinectl.hosts.discovery.services import Tongue
 from machinectl.machines.record import is_name
-from machinectl.ssh.known_hosts import SSH_PORT
+from machinectl.ssh.keys.known_hosts import SSH_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.fleet.writing import Described, Value
-    from machinectl.hosts.discovery import Host
-    from machinectl.hosts.networks import Span
-    from machinectl.hosts.services import Service
+    from machinectl.hosts.discovery.networks import Span
+    from machinectl.hosts.discovery.scan import Host
+    from machinectl.hosts.discovery.services import Service
     from machinectl.machines.store import Store
 
 # An IPv4 /20: more is hardly one's own LAN, and takes a while.

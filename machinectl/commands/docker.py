@@ -8,8 +8,8 @@ import signal
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.following import LIMIT, followed
-from machinectl.hosts.pointed import of_machine
+from machinectl.hosts.exports.docker_environment import of_machine
+from machinectl.hosts.parallel.output_streams import LIMIT, followed
 from machinectl.piping import piped
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.following import Events
+    from machinectl.hosts.parallel.output_streams import Events
     from machinectl.machines.store import Store
     from machinectl.piping import Input, Over
-    from machinectl.ssh.following import Say
+    from machinectl.ssh.streaming import Say
 
 
 def docker(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.doctor.beside import Beside
 from machinectl.doctor.check import Verdict
-from machinectl.hosts.each import at_once
+from machinectl.hosts.parallel.workers import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.doctor.check import Check
     from machinectl.errors import MachineError
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
     from machinectl.machines.store import Store
 
 

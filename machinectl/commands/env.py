@@ -6,8 +6,8 @@ import os
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.pointed import VARIABLES, of_machine
-from machinectl.machines.chosen import chosen_one
+from machinectl.hosts.exports.docker_environment import VARIABLES, of_machine
+from machinectl.machines.selection import chosen_one
 from machinectl.shell import detect, script
 
 TYPE_CHECKING = False
@@ -55,7 +55,7 @@ def meant(store: Store, names: Sequence[str], *, swarm: bool) -> str:
     """The machine that docker is pointed at. Raises MachineError."""
     if not swarm:
         return chosen_one(store, names)
-    from machinectl.hosts.membership import manager
+    from machinectl.hosts.swarm.membership import manager
 
     return manager(store, chosen_one(store, names)).machine.name
 

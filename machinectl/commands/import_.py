@@ -8,19 +8,26 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl import certs, engine
-from machinectl.atomic import StoreError, quoted
 from machinectl.driver import Instance
 from machinectl.driver.finding import load
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.identity import CLIENT_FILES, SERVER_FILES
-from machinectl.machines import docker_machine_store as old_store
+from machinectl.files.atomic import StoreError, quoted
+from machinectl.files.fileset import read_pem
+from machinectl.hosts.certificates.identity import CLIENT_FILES, SERVER_FILES
 from machinectl.machines.advice import unprotected
-from machinectl.machines.behind import keep_jump_hosts
-from machinectl.machines.chosen import waiting
-from machinectl.machines.fileset import read_pem
-from machinectl.machines.moving import KEY_FILE, Becoming, LeftOut, becoming, with_remarks, without_key
-from machinectl.machines.origin import Origin
+from machinectl.machines.docker_machine import old_store
+from machinectl.machines.docker_machine.conversion import (
+    KEY_FILE,
+    Becoming,
+    LeftOut,
+    becoming,
+    with_remarks,
+    without_key,
+)
+from machinectl.machines.docker_machine.origin import Origin
+from machinectl.machines.jump_order import keep_jump_hosts
+from machinectl.machines.selection import waiting
 from machinectl.machines.store import into_own_store
 from machinectl.state import State
 
@@ -29,7 +36,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Probe
-    from machinectl.machines.docker_machine_store import OldMachine
+    from machinectl.machines.docker_machine.old_store import OldMachine
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 from machinectl.engine import Question
 from machinectl.errors import MachineError
 from machinectl.go.values import go_names
-from machinectl.hosts.access import logged_in
-from machinectl.hosts.asked import Asked, ask, failures, listed
-from machinectl.hosts.each import at_once
-from machinectl.hosts.expiry import Row, rows_of
-from machinectl.machines.chosen import chosen
+from machinectl.hosts.certificates.expiry import Row, rows_of
+from machinectl.hosts.connection.login import logged_in
+from machinectl.hosts.parallel.workers import at_once
+from machinectl.hosts.power.ask_many import Asked, ask, failures, listed
 from machinectl.machines.record import Machine
-from machinectl.provision.vitals import Vitals, command, vitals
+from machinectl.machines.selection import chosen
+from machinectl.provision.facts.vitals import Vitals, command, vitals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
     from machinectl.machines.store import Store
 
 INFO = Question("/info", dict)

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from machinectl.go.values import go_names
-from machinectl.machines.docker_machine import driver_state
+from machinectl.machines.docker_machine.config_json import driver_state
 from machinectl.masking import without_secrets
 
 if TYPE_CHECKING:

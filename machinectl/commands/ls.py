@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from machinectl.go.values import go_duration
-from machinectl.hosts import asked
-from machinectl.hosts.asked import Asked
-from machinectl.machines import docker_machine_store
-from machinectl.machines.docker_machine import SWARM_OPTIONS, engine_options
+from machinectl.hosts.power import ask_many
+from machinectl.hosts.power.ask_many import Asked
+from machinectl.machines.docker_machine import old_store
+from machinectl.machines.docker_machine.config_json import SWARM_OPTIONS, engine_options
 from machinectl.machines.swarm_node import JOINING, MEMBER, WORKER, on_record
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ def first_steps() -> str:
         "  machinectl create -d generic --generic-ip-address <ADDRESS> --generic-ssh-user <USER> <NAME>",
         "  machinectl create -d none --url tcp://<ADDRESS>:2376 --tls-dir <DIRECTORY> <NAME>",
     ]
-    if docker_machine_store.is_store(docker_machine_store.usual_root()):
+    if old_store.is_store(old_store.usual_root()):
         lines += [
-            f"docker-machine has machines in {docker_machine_store.usual_root()}. Have them here, too:",
+            f"docker-machine has machines in {old_store.usual_root()}. Have them here, too:",
             "  machinectl import --from-docker-machine",
         ]
     return "\n".join(lines)
@@ -81,7 +81,7 @@ def first_steps() -> str:
 
 def rows(store: Store, environment: Mapping[str, str]) -> list[Row]:
     """Every machine in the store, by name, with what needs no host to be asked. A broken record is a row too."""
-    found = [row for name in store.names() if (row := asked.known(store, name, Row))]
+    found = [row for name in store.names() if (row := ask_many.known(store, name, Row))]
     host, last = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_MACHINE_NAME", "")
     at_host = [row for row in found if host and row.machine.url == host]
     for row in sorted(at_host, key=lambda row: row.machine.name != last)[:1]:
@@ -100,7 +100,7 @@ def unfinished(name: str, node: SwarmNode) -> str:
 
 def ask(store: Store, listed: Iterable[Row], timeout: float) -> Iterator[Row]:
     """Ask all hosts and yield each row when it is complete; each has `timeout` seconds from when it is asked."""
-    for row in asked.ask(store, listed, timeout):
+    for row in ask_many.ask(store, listed, timeout):
         name = row.machine.name
         if row.machine.pending and not row.error and not store.is_locked(name):
             row.error = f"Not all that was asked is on its host: machinectl {row.machine.pending} {name}"

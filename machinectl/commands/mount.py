@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import Nobody
 from machinectl.errors import MachineError, UsageError, one_line
-from machinectl.hosts.access import Access
-from machinectl.hosts.by_ssh import attended, configured, look_at
-from machinectl.hosts.places import place
-from machinectl.ssh.copying import sshfs_command
+from machinectl.hosts.connection.copy_paths import place
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.openssh_programs import attended, configured, look_at
+from machinectl.ssh.openssh.copy_commands import sshfs_command
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.hosts.places import Place
+    from machinectl.hosts.connection.copy_paths import Place
     from machinectl.machines.store import Store
 
 # What ends a mount without root: of FUSE 3, of FUSE 2, and where there is neither, as on macOS.

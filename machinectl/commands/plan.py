@@ -16,10 +16,10 @@ from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.model import FleetId, Plan, Step
 from machinectl.fleet.plan import plan as compared
 from machinectl.fleet.reading import called, read_fleet, uncollected
-from machinectl.machines.chosen import both_chosen, matching
+from machinectl.machines.label_selectors import parse_selector
 from machinectl.machines.record import GLOB
 from machinectl.machines.records import Readable, Records
-from machinectl.machines.selectors import parse_selector
+from machinectl.machines.selection import both_chosen, matching
 from machinectl.machines.store import now
 from machinectl.masking import without_secret
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.fleet.model import Fleet, FleetHost
     from machinectl.fleet.plan import HasCertificates
-    from machinectl.hosts.access import Access
-    from machinectl.hosts.removal import Purge
-    from machinectl.hosts.setup import Outcome, Setup
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.removal import Purge
+    from machinectl.hosts.lifecycle.setup import Outcome, Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
     from machinectl.machines.store import Store
@@ -124,7 +124,7 @@ def certificates() -> HasCertificates:
         if machine is None and files in good:
             return False
         # With it comes what reads certificates, which few fleets need.
-        from machinectl.hosts.given import has_given
+        from machinectl.hosts.certificates.certificate_files import has_given
 
         found = has_given(machine, files)
         good.add(files)
@@ -197,7 +197,7 @@ def refreshed(
     purge: Purge | None = None,
 ) -> Planned:
     """The same with what `apply` would do on the hosts, which `parallel` at once are looked at. Nothing is changed."""
-    from machinectl.hosts.each import at_once
+    from machinectl.hosts.parallel.workers import at_once
     from machinectl.rollout.dry_run import has_host, look
 
     steps = {step.name: step for step in planned.plan.steps}

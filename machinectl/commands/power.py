@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.driver import NoPowerSwitch
 from machinectl.driver.options import typed
-from machinectl.engine import swarm
+from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
-from machinectl.hosts import draining
-from machinectl.hosts.access import elevated, keep_host_key, logged_in
-from machinectl.hosts.driven import driver_of, instance, keep_state, where
-from machinectl.hosts.each import each, plan_each
-from machinectl.hosts.endpoint import endpoint
-from machinectl.hosts.presence import BOOT_ID, LOOK, Watch
-from machinectl.hosts.setup import Outcome, Plan
-from machinectl.hosts.wake import ADDRESS, CARD, wake
-from machinectl.machines.origin import maker
+from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.connection.login import elevated, keep_host_key, logged_in
+from machinectl.hosts.connection.machine_driver import driver_of, instance, keep_state, where
+from machinectl.hosts.lifecycle.setup import Outcome, Plan
+from machinectl.hosts.parallel.workers import each, plan_each
+from machinectl.hosts.power.reachability import BOOT_ID, LOOK, Watch
+from machinectl.hosts.power.wake_on_lan import ADDRESS, CARD, wake
+from machinectl.hosts.swarm import draining
+from machinectl.machines.docker_machine.origin import maker
 from machinectl.machines.swarm_node import on_record
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.ssh.runner import Runner
@@ -222,7 +222,7 @@ def node_id(machine: Machine) -> str:
     known = on_record(machine)
     recorded = known.node if known else ""
     try:
-        found = swarm.membership(endpoint(machine), LOOK)
+        found = swarm_api.membership(endpoint(machine), LOOK)
     except MachineError:
         return recorded
     return "" if found.is_out else found.node or recorded

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.each import each, plan_each
-from machinectl.hosts.provisioning import foretold
-from machinectl.hosts.provisioning import provision as carry_out
+from machinectl.hosts.lifecycle.provisioning import foretold
+from machinectl.hosts.lifecycle.provisioning import provision as carry_out
+from machinectl.hosts.parallel.workers import each, plan_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.errors import MachineError
-    from machinectl.hosts.access import Access
-    from machinectl.hosts.setup import Outcome, Plan, Setup
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.setup import Outcome, Plan, Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 

@@ -10,7 +10,7 @@ from machinectl.engine import Question
 from machinectl.errors import MachineError, UsageError
 from machinectl.go.containers import Fields, fields
 from machinectl.go.values import plain_json
-from machinectl.hosts.asked import Asked, ask, failures, listed
+from machinectl.hosts.power.ask_many import Asked, ask, failures, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,22 +14,23 @@ from machinectl.changes import CaGiven
 from machinectl.console import agreed
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
-from machinectl.hosts.access import as_root, elevated, logged_in
-from machinectl.hosts.each import each, plan_each
-from machinectl.hosts.identity import Identity
-from machinectl.hosts.pending import drop, propose, settle_held
-from machinectl.hosts.plan import described, way_in
-from machinectl.hosts.setup import Outcome, Plan, look, make_change, run, target_of, until_it_answers
-from machinectl.hosts.signing import good_client, signed
-from machinectl.hosts.upkeep import before_restart, check_provisioned, drained, restarting
-from machinectl.machines.chosen import chosen
-from machinectl.machines.docker_machine_store import default_root, shared_certificates
-from machinectl.machines.fileset import read_pem
-from machinectl.machines.origin import Origin
-from machinectl.provision import checks, configuration
+from machinectl.files.fileset import read_pem
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.certificates.pending import drop, propose, settle_held
+from machinectl.hosts.certificates.signing import good_client, signed
+from machinectl.hosts.connection.login import as_root, elevated, logged_in
+from machinectl.hosts.lifecycle.engine_restart import before_restart, check_provisioned, drained, restarting
+from machinectl.hosts.lifecycle.preview import described, way_in
+from machinectl.hosts.lifecycle.setup import Outcome, Plan, look, make_change, run, target_of, until_it_answers
+from machinectl.hosts.parallel.workers import each, plan_each
+from machinectl.machines.docker_machine.old_store import default_root, shared_certificates
+from machinectl.machines.docker_machine.origin import Origin
+from machinectl.machines.selection import chosen
+from machinectl.provision import checks
 from machinectl.provision.decision import Decision, EngineDown, not_applied
-from machinectl.provision.facts import OWN_DIRECTORY
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.job import apply
+from machinectl.provision.steps import configuration
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
 
@@ -38,10 +39,10 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Probe
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
-    from machinectl.provision.facts import Facts
+    from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.job import Remote
     from machinectl.provision.target import Allowed, Target
 

@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from machinectl.machines import record
-from machinectl.machines.behind import behind, keep_jump_hosts
-from machinectl.machines.chosen import waiting
 from machinectl.machines.jump_hosts import MACHINE
+from machinectl.machines.jump_order import behind, keep_jump_hosts
+from machinectl.machines.selection import waiting
 
 if TYPE_CHECKING:
     from machinectl.console import Console

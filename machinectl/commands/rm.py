@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.each import at_once
-from machinectl.hosts.removal import (
+from machinectl.hosts.lifecycle.removal import (
     asked_about,
     check_nobody_behind,
     confirmed,
@@ -15,14 +14,15 @@ from machinectl.hosts.removal import (
     told_of_swarm,
     undoing,
 )
-from machinectl.machines.behind import behind, keep_jump_hosts, outermost_first
+from machinectl.hosts.parallel.workers import at_once
+from machinectl.machines.jump_order import behind, keep_jump_hosts, outermost_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.removal import Purge
-    from machinectl.hosts.setup import Plan
+    from machinectl.hosts.lifecycle.removal import Purge
+    from machinectl.hosts.lifecycle.setup import Plan
     from machinectl.machines.store import Store
 
 
@@ -99,7 +99,7 @@ def preview(
 
     def one(name: str, console: Console) -> None:
         from machinectl.changes import PackageInstalled, of_kind
-        from machinectl.hosts.setup import Outcome, Plan
+        from machinectl.hosts.lifecycle.setup import Outcome, Plan
 
         machine = asked_about(store, name, removed=bool(purge or forget))
         check_nobody_behind(store, console, name, set(others.get(name, ())).difference(names), force=False)

@@ -6,19 +6,19 @@ import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.errors import UsageError
-from machinectl.hosts.following import LIMIT, followed
-from machinectl.hosts.orders import Order, carry_out
-from machinectl.ssh.multiplexing import Multiplexing
+from machinectl.hosts.connection.remote_command import Order, carry_out
+from machinectl.hosts.parallel.output_streams import LIMIT, followed
+from machinectl.ssh.openssh.multiplexing import Multiplexing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.access import Access
-    from machinectl.hosts.following import Events
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.parallel.output_streams import Events
     from machinectl.machines.store import Store
     from machinectl.piping import Input, Over
-    from machinectl.ssh.following import Say
+    from machinectl.ssh.streaming import Say
 
 
 def run(

@@ -10,20 +10,20 @@ import sys
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.by_sftp import copy, tell_of_failure
-from machinectl.hosts.by_ssh import attended, configured
-from machinectl.hosts.places import place
-from machinectl.ssh.copying import rsync_command, scp_command, scp_is_there, unseen
+from machinectl.hosts.connection.copy_paths import place
+from machinectl.hosts.connection.openssh_programs import attended, configured
+from machinectl.hosts.connection.sftp_copy import copy, tell_of_failure
+from machinectl.ssh.openssh.copy_commands import rsync_command, scp_command, scp_is_there, unseen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.access import Access
-    from machinectl.hosts.places import Place
+    from machinectl.hosts.connection.copy_paths import Place
+    from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
-    from machinectl.ssh.copying import Following, Wishes
+    from machinectl.ssh.openssh.copy_commands import Following, Wishes
 
 # rsync's status where no rsync answers it (RERR_STREAMIO, RERR_CMD_NOTFOUND). The shell there has said why by then.
 NOT_STARTED = {12, 127}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.errors import UsageError
-from machinectl.hosts.editing import Edit
-from machinectl.hosts.ssh_config import tell_of_the_way
+from machinectl.hosts.exports.ssh_config_file import tell_of_the_way
+from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.machines.advice import advise
-from machinectl.machines.chosen import waiting
 from machinectl.machines.engine_options import DECLARED
+from machinectl.machines.selection import waiting
 from machinectl.masking import without_secrets
 
 if TYPE_CHECKING:

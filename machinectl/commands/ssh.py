@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.finding import close_all
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.access import logged_in, pin_accepted_key, pin_host_key
-from machinectl.hosts.by_ssh import explain, readable
-from machinectl.hosts.driven import known_hosts_path, ssh_endpoint
-from machinectl.machines.chosen import chosen_one, waiting
-from machinectl.ssh import foreground
-from machinectl.ssh.openssh import openssh_command
-from machinectl.ssh.settings import settings
+from machinectl.hosts.connection.login import logged_in, pin_accepted_key, pin_host_key
+from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_endpoint
+from machinectl.hosts.connection.openssh_programs import explain, readable
+from machinectl.machines.selection import chosen_one, waiting
+from machinectl.ssh.openssh import foreground
+from machinectl.ssh.openssh.command_line import openssh_command
+from machinectl.ssh.ssh_settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
@@ -69,7 +69,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
             f"There is no ssh on this computer, and machinectl's own takes a command, not {arguments[0]}",
             "Install the OpenSSH client",
         )
-    from machinectl.ssh.terminal import run_shell
+    from machinectl.ssh.client.own_terminal import run_shell
 
     with logged_in(machine, console, access, ssh=endpoint, quietly=True) as session:
         pin_accepted_key(store, console, machine, session)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from machinectl.atomic import read_file
 from machinectl.errors import UsageError
-from machinectl.hosts.by_ssh import block
-from machinectl.hosts.ssh_config import all_blocks, path_in, write
-from machinectl.ssh.host_block import included
+from machinectl.files.atomic import read_file
+from machinectl.hosts.connection.openssh_programs import block
+from machinectl.hosts.exports.ssh_config_file import all_blocks, path_in, write
+from machinectl.ssh.openssh.config_block import included
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import MachineError
-from machinectl.hosts.pending import settle
-from machinectl.hosts.states import state_of
-from machinectl.machines.chosen import chosen_one
+from machinectl.hosts.certificates.pending import settle
+from machinectl.hosts.power.machine_states import state_of
+from machinectl.machines.selection import chosen_one
 from machinectl.state import State
 
 if TYPE_CHECKING:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.console import agreed
 from machinectl.errors import MachineError
-from machinectl.hosts import draining
-from machinectl.hosts.access import as_root, elevated, logged_in
-from machinectl.hosts.each import each, plan_each
-from machinectl.hosts.endpoint import endpoint
-from machinectl.hosts.identity import Identity
-from machinectl.hosts.plan import described, way_in
-from machinectl.hosts.setup import (
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.connection.login import as_root, elevated, logged_in
+from machinectl.hosts.lifecycle.engine_restart import before_restart, drained, restarting
+from machinectl.hosts.lifecycle.preview import described, way_in
+from machinectl.hosts.lifecycle.setup import (
     VERIFY_TIMEOUT,
     Outcome,
     Plan,
@@ -26,10 +25,11 @@ from machinectl.hosts.setup import (
     target_of,
     until_it_answers,
 )
-from machinectl.hosts.upkeep import before_restart, drained, restarting
-from machinectl.provision import container, distributions, installation
+from machinectl.hosts.parallel.workers import each, plan_each
+from machinectl.hosts.swarm import draining
 from machinectl.provision.decision import log_command, tail
 from machinectl.provision.job import Job
+from machinectl.provision.steps import container_check, distributions, installation
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
-    from machinectl.provision.distributions import Distribution
-    from machinectl.provision.facts import Facts
+    from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.job import Remote
+    from machinectl.provision.steps.distributions import Distribution
     from machinectl.provision.target import Allowed
 
 # The packages that hold a Docker Engine, and those that belong to its release and do not come along by themselves.
@@ -131,13 +131,13 @@ def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) 
             ask_about(console, machine, package, (before, after), host.dependents)
         with restarting(held, console, root, target, allowed) as host:
             answered = engine.probe(endpoint(machine), VERIFY_TIMEOUT).state is State.RUNNING
-            refused = container.refusal(root)
+            refused = container_check.refusal(root)
             with drained(held, console, root, target, host, allowed):
                 with console.step(f'Upgrading {package} of "{machine.name}" from {before} to {after}'):
                     packages.upgrade(root, package, host.init)
                 now = read(root, target.port)
                 check(root, console, now, endpoint(machine) if answered else None)
-                if (reason := container.refusal(root)) and not refused:
+                if (reason := container_check.refusal(root)) and not refused:
                     raise MachineError(
                         f"The engine was upgraded, and can make no container any more: {reason}",
                         f"Look on its host: {log_command(now.init)}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError
-from machinectl.machines.chosen import chosen, chosen_one
+from machinectl.machines.selection import chosen, chosen_one
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import subprocess
 from functools import cache
 from typing import TYPE_CHECKING
 
-from machinectl.atomic import quoted
 from machinectl.doctor.check import broken, ok, unknown
+from machinectl.files.atomic import quoted
 
 if TYPE_CHECKING:
     from machinectl.doctor.check import Check

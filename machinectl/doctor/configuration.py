@@ -10,7 +10,8 @@ from machinectl.changes import ConfigMerged, of_kind
 from machinectl.doctor.check import broken, failed, ok, unknown
 from machinectl.errors import MachineError
 from machinectl.masking import without_secret_of
-from machinectl.provision import configuration, daemon_json, restart
+from machinectl.provision import daemon_json
+from machinectl.provision.steps import configuration, restart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from machinectl.changes import Change
     from machinectl.doctor.check import Check
     from machinectl.doctor.host import Shell
-    from machinectl.provision.facts import Facts
+    from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.job import NewFile
     from machinectl.provision.target import Target
 

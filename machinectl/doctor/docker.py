@@ -8,18 +8,18 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from machinectl import docker_plugin
-from machinectl.atomic import quoted, read_file
-from machinectl.contexts import DEFAULT, ContextError, Contexts
+from machinectl.docker_cli import plugin as docker_plugin
+from machinectl.docker_cli.contexts import DEFAULT, ContextError, Contexts
 from machinectl.doctor import kept
 from machinectl.doctor.check import broken, failed, ok, unknown
-from machinectl.hosts.contexts import Step, standing
+from machinectl.files.atomic import quoted, read_file
+from machinectl.hosts.exports.docker_contexts import Step, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from machinectl.doctor.check import Check
-    from machinectl.hosts.contexts import Standing
+    from machinectl.hosts.exports.docker_contexts import Standing
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 

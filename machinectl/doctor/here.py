@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from machinectl.atomic import quoted
 from machinectl.doctor import cli, docker, kept, shell
 from machinectl.doctor.check import broken, failed, ok, unknown
 from machinectl.errors import MachineError
-from machinectl.machines import docker_machine_store
+from machinectl.files.atomic import quoted
+from machinectl.files.ownership import exposed
+from machinectl.machines.docker_machine import old_store
 from machinectl.machines.record import Phase
 from machinectl.machines.store import into_own_store
-from machinectl.ownership import exposed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -189,10 +189,10 @@ def removed(store: Store) -> Iterator[Check]:
 
 def docker_machines(store: Store) -> Iterator[Check]:
     """What docker-machine keeps where it keeps it when nothing else is said."""
-    theirs = docker_machine_store.default_root()
+    theirs = old_store.default_root()
     if os.path.abspath(theirs) == store.root:
         return
-    names = [name for name in docker_machine_store.entries(theirs) if docker_machine_store.is_its_own(theirs, name)]
+    names = [name for name in old_store.entries(theirs) if old_store.is_its_own(theirs, name)]
     if names:
         count = f"{len(names)} machine{'' if len(names) == 1 else 's'} of docker-machine's in {theirs}"
         again = "Have them here, too, which changes nothing there: machinectl import --from-docker-machine"

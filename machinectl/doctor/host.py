@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from machinectl.atomic import quoted
 from machinectl.doctor.check import broken, ok, unknown
+from machinectl.files.atomic import quoted
 from machinectl.go.units import memory_size
 from machinectl.provision import checks
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from machinectl.doctor.check import Check
-    from machinectl.provision.facts import Facts
-    from machinectl.provision.health import Disk, Health, Memory
+    from machinectl.provision.facts.health import Disk, Health, Memory
+    from machinectl.provision.facts.host_facts import Facts
 
 CLOCK, SERVICE, LIVE = "Clock", "Service", "Live-restore"
 DISK, MEMORY, RESTART = "Disk", "Memory", "Pending restart"

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.atomic import quoted
 from machinectl.doctor.check import broken, ok, unknown
-from machinectl.hosts.expiry import how_long, renewal, rows_of
+from machinectl.files.atomic import quoted
+from machinectl.hosts.certificates.expiry import how_long, renewal, rows_of
 from machinectl.machines.record import PROVISION, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from machinectl.doctor.check import Check
-    from machinectl.hosts.expiry import Row
+    from machinectl.hosts.certificates.expiry import Row
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 

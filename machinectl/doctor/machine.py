@@ -16,18 +16,19 @@ from machinectl.doctor.check import Verdict, broken, failed, ok, unknown, unseen
 from machinectl.doctor.host import Shell
 from machinectl.doctor.way import TCP, TLS, Way, way_to
 from machinectl.errors import MachineError
-from machinectl.hosts.access import elevated, logged_in, pinned
-from machinectl.hosts.adoption import GIVE_UP, lost_to
-from machinectl.hosts.driven import where
-from machinectl.hosts.identity import Identity
-from machinectl.hosts.setup import target_of
-from machinectl.hosts.states import ASLEEP, driver_or_none, known_state
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.connection.login import elevated, logged_in, pinned
+from machinectl.hosts.connection.machine_driver import where
+from machinectl.hosts.lifecycle.adoption import GIVE_UP, lost_to
+from machinectl.hosts.lifecycle.setup import target_of
+from machinectl.hosts.power.machine_states import ASLEEP, driver_or_none, known_state
 from machinectl.machines.record import Phase
-from machinectl.provision import facts as host_facts
-from machinectl.provision import firewall, live_restore
-from machinectl.provision import health as host_health
-from machinectl.provision.configuration import LIVE_RESTORE
-from machinectl.provision.configuration import read as read_configuration
+from machinectl.provision import firewall
+from machinectl.provision.facts import health as host_health
+from machinectl.provision.facts import host_facts
+from machinectl.provision.steps import live_restore
+from machinectl.provision.steps.configuration import LIVE_RESTORE
+from machinectl.provision.steps.configuration import read as read_configuration
 from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:
@@ -36,12 +37,12 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.doctor.check import Check
     from machinectl.driver import SSHEndpoint
-    from machinectl.hosts.access import Access
+    from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
-    from machinectl.provision.facts import Facts
-    from machinectl.provision.health import Health
-    from machinectl.ssh.session import Session
+    from machinectl.provision.facts.health import Health
+    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.ssh.client.session import Session
 
 STATE, SSH, ROOT, HOST = "State", "SSH and host key", "Root", "Host"
 # What is read on a host is read in 0.3 s; one that swaps takes longer. In deadlines of one step.

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.doctor.check import broken, ok, unknown
 from machinectl.errors import MachineError
-from machinectl.hosts.adoption import GIVE_UP, SERVER
-from machinectl.hosts.expiry import WARN_DAYS
+from machinectl.hosts.certificates.expiry import WARN_DAYS
+from machinectl.hosts.lifecycle.adoption import GIVE_UP, SERVER
 
 if TYPE_CHECKING:
     from machinectl.doctor.check import Check
     from machinectl.doctor.host import Shell
-    from machinectl.hosts.identity import Identity
-    from machinectl.provision.facts import Facts
+    from machinectl.hosts.certificates.identity import Identity
+    from machinectl.provision.facts.host_facts import Facts
 
 TITLE = "Served certificate"
 

@@ -17,8 +17,8 @@ from machinectl.engine.probe import LONGEST_ANSWER, LONGEST_VERSION, parsed
 from machinectl.engine.sockets import connect_tcp, connect_unix, resolve
 from machinectl.engine.tls import connect_tls, shown_certificate
 from machinectl.errors import MachineError, one_line
-from machinectl.hosts.endpoint import endpoint as endpoint_of
-from machinectl.hosts.pending import look, others
+from machinectl.hosts.certificates.pending import look, others
+from machinectl.hosts.connection.engine_endpoint import endpoint as endpoint_of
 from machinectl.state import State
 
 if TYPE_CHECKING:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.atomic import read_file
-from machinectl.atomic import replace_file as write_private_file
 from machinectl.driver.contract import (
     Driver,
     DriverError,
@@ -26,14 +24,16 @@ from machinectl.driver.contract import (
     state_unknown,
 )
 from machinectl.errors import CheckFailed, MachineError, UsageError
-from machinectl.ssh.endpoint import SSHEndpoint
+from machinectl.files.atomic import read_file
+from machinectl.files.atomic import replace_file as write_private_file
+from machinectl.ssh.destination import SSHEndpoint
 from machinectl.state import State
 from machinectl.url import TLS_PORT, EngineURL
 from machinectl.url import parse as parse_url
 from machinectl.url import with_port as url_with_port
 
 if TYPE_CHECKING:
-    from machinectl.ssh.settings import Settings as SSHSettings
+    from machinectl.ssh.ssh_settings import Settings as SSHSettings
 
 __all__ = [
     "TLS_PORT",
@@ -66,6 +66,6 @@ __all__ = [
 
 def ssh_settings(endpoint: SSHEndpoint) -> SSHSettings:
     """What the user's OpenSSH would use for a host (`ssh -G`). Raises MachineError where it refuses to say."""
-    from machinectl.ssh.settings import settings
+    from machinectl.ssh.ssh_settings import settings
 
     return settings(endpoint)

@@ -14,7 +14,7 @@ from machinectl.errors import MachineError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from machinectl.ssh.endpoint import SSHEndpoint
+    from machinectl.ssh.destination import SSHEndpoint
     from machinectl.state import State
 
 OptionValue = str | int | bool | tuple[str, ...] | None

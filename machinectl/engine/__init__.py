@@ -1,8 +1,8 @@
 """The Docker Engine API client: whether an engine answers, and one request to it, over tcp, TLS, unix and ssh."""
 
+from machinectl.engine.ask_engines import Asker, Wait, ask_all, probe_all
 from machinectl.engine.endpoint import Endpoint, EngineError
 from machinectl.engine.http import Response, request
-from machinectl.engine.many import Asker, Wait, ask_all, probe_all
 from machinectl.engine.probe import Probe, Question, probe, probe_by, reach
 
 __all__ = [

@@ -11,7 +11,7 @@ from machinectl.errors import MachineError, one_line
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from machinectl.engine.opened import Opened
+    from machinectl.engine.connect_result import Opened
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from machinectl import __version__
 from machinectl import url as engine_url
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.sockets import connect_tcp, connect_unix
-from machinectl.engine.ssh import connect_ssh
+from machinectl.engine.ssh_dial import connect_ssh
 from machinectl.engine.tls import connect_tls
 from machinectl.engine.wire import Wire
 from machinectl.errors import UsageError, one_line

@@ -9,8 +9,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
+from machinectl.engine.connect_result import NOBODY_THERE, is_silence
 from machinectl.engine.endpoint import EngineError
-from machinectl.engine.opened import NOBODY_THERE, is_silence
 from machinectl.state import State
 
 if TYPE_CHECKING:

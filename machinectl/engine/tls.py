@@ -8,11 +8,11 @@ import threading
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, cast
 
-from machinectl.atomic import read_file
+from machinectl.engine.deadline_cutoff import WATCH
 from machinectl.engine.endpoint import EngineError
-from machinectl.engine.overdue import WATCH
 from machinectl.engine.sockets import connect_tcp
 from machinectl.engine.wire import Wire
+from machinectl.files.atomic import read_file
 from machinectl.state import State
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from machinectl.atomic import read_file
 from machinectl.errors import meant
+from machinectl.files.atomic import read_file
 from machinectl.fleet.document import LONGEST_FILE, MOST_NODES, Entry, Listed, Mapped, Text, read
 from machinectl.fleet.keys import DEFAULTS, FLEET, FREE, GROUPS, HOSTS, INCLUDE, PARTS
 from machinectl.fleet.layers import is_null

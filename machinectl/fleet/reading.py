@@ -10,8 +10,9 @@ import shlex
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.atomic import read_file
 from machinectl.errors import MachineError
+from machinectl.files.atomic import read_file
+from machinectl.files.secret_files import read_secret
 from machinectl.fleet.checks import Said, advice, check
 from machinectl.fleet.document import LONGEST_FILE, MOST_NODES, NULLS, Entry, Listed, Mapped, Text, read
 from machinectl.fleet.faults import Faults
@@ -46,7 +47,6 @@ from machinectl.machines.engine_options import EngineOptions, each_once, read_en
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.record import check_name
 from machinectl.machines.spec import CertificateFiles, MachineSpec
-from machinectl.secret_files import read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

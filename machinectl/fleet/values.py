@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
+from machinectl.files.secret_files import is_exposed
 from machinectl.fleet.document import Listed, Mapped, Text
 from machinectl.fleet.expansion import LONGEST, Unexpandable, expanded
 from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.keys import COMMON, LABELS, Kind
-from machinectl.secret_files import is_exposed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,8 +13,8 @@ import shlex
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.atomic import LONGEST
 from machinectl.errors import UsageError
+from machinectl.files.atomic import LONGEST
 from machinectl.machines.create_options import ENV_FILE
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ import itertools
 import os
 import stat
 
-from machinectl.atomic import (
+from machinectl.errors import MachineError, meant
+from machinectl.files.atomic import (
     PRIVATE_DIRECTORY,
     PRIVATE_FILE,
     StoreError,
@@ -26,7 +27,6 @@ from machinectl.atomic import (
     replace_file,
     sync_directory,
 )
-from machinectl.errors import MachineError, meant
 from machinectl.machines import record
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from typing import ClassVar, Self
 
     from machinectl.changes import Change
-    from machinectl.ownership import Exposed
+    from machinectl.files.ownership import Exposed
 
     # Told of the store, the name under which a machine was held, what it was before (None: it is new, or cannot be
     # read) and what it is now (None: it is gone, or cannot be read).
@@ -363,7 +363,7 @@ class Store:
 
     def make_directory(self, path: str) -> None:
         """Create the store and a directory in it, both 0700. Raises StoreError if other users could write there."""
-        from machinectl.ownership import exposed_above
+        from machinectl.files.ownership import exposed_above
 
         with Translated(path):
             if exposed := exposed_above(self.root):
@@ -378,7 +378,7 @@ class Store:
 
         Root may work in anybody's store: with sudo, or in a container.
         """
-        from machinectl.ownership import FOREIGN, Exposed, other_writer
+        from machinectl.files.ownership import FOREIGN, Exposed, other_writer
 
         found = os.stat(directory)
         if os.name == "nt":
@@ -551,7 +551,7 @@ class Held:
 
     def write_files(self, files: Mapping[str, bytes], *, force: bool = True, hint: str = "") -> None:
         """Replace files that belong together, all of them or none; an empty one is removed. See `fileset`."""
-        from machinectl.machines.fileset import only_writer, replace_together
+        from machinectl.files.fileset import only_writer, replace_together
 
         self.touch()
         with only_writer(self.directory):
@@ -559,7 +559,7 @@ class Held:
 
     def finish_files(self) -> None:
         """Finish what a killed process had begun to put into the machine's directory."""
-        from machinectl.machines.fileset import only_writer
+        from machinectl.files.fileset import only_writer
 
         with only_writer(self.directory):
             pass

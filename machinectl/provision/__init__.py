@@ -8,6 +8,6 @@ from functools import cache
 
 @cache
 def resource(name: str) -> str:
-    """A shell script that lies beside these modules."""
-    with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
+    """A shell script for a host."""
+    with open(os.path.join(os.path.dirname(__file__), "scripts", name), encoding="utf-8") as file:
         return file.read()

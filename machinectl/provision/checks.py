@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import CheckFailed
-from machinectl.provision import cgroups, daemon_json, docker_machine, firewall, unit
-from machinectl.provision.facts import DAEMON_JSON, DROP_INS, OWN_DIRECTORY
+from machinectl.provision import daemon_json, firewall
+from machinectl.provision.facts import cgroups, docker_machine_host, docker_unit
+from machinectl.provision.facts.host_facts import DAEMON_JSON, DROP_INS, OWN_DIRECTORY
 from machinectl.provision.revision import Revision
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.url import EngineURL
@@ -19,7 +20,7 @@ from machinectl.url import EngineURL
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from machinectl.provision.facts import Facts, Process
+    from machinectl.provision.facts.host_facts import Facts, Process
     from machinectl.provision.target import Allowed, Target
 
 # docker.io with what it needs is 70 MB to download and 310 MB unpacked on Debian 13, docker-ce more. KiB.
@@ -130,7 +131,7 @@ def startable(facts: Facts, _: Target) -> None:
             f"The host has {facts.dockerd} and no containerd, without which that does not start",
             f"Install it anew on the host, the package {package}; then run this again",
         )
-    named = any(flag.name == "containerd" for flag in unit.all_flags(facts.unit, facts.environment, ours=True))
+    named = any(flag.name == "containerd" for flag in docker_unit.all_flags(facts.unit, facts.environment, ours=True))
     if named and "containerd.service" in facts.masked:
         raise CheckFailed(
             "docker.service on the host needs containerd.service, which is masked",
@@ -232,9 +233,9 @@ def tls(facts: Facts, target: Target, allowed: Allowed) -> None:
     before = daemon_json.parse(facts.config.content if facts.config else None, facts.config_path)
     said = {key: str(before[key]) for key in TLS_KEYS if before.get(key)}
     if facts.unit:
-        flags = unit.all_flags(facts.unit, facts.environment, ours=True)
+        flags = docker_unit.all_flags(facts.unit, facts.environment, ours=True)
         said |= {flag.name: flag.value for flag in flags if flag.name in TLS_KEYS and flag.value != "false"}
-    if not said or allowed.force or docker_machine.set_up(facts):
+    if not said or allowed.force or docker_machine_host.set_up(facts):
         return
     ca = facts.sums.get(said.get("tlscacert", ""))
     if ca and ca.sha256 in {hashlib.sha256(target.certificates.get("ca.pem", b"")).hexdigest(), *target.own_cas}:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from machinectl.changes import Change
-    from machinectl.provision.facts import Facts
+    from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.job import Job, Result
 
 JOURNAL_LINES = 15

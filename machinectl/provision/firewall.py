@@ -12,7 +12,7 @@ from machinectl.provision.job import Job
 from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
-    from machinectl.provision.facts import Facts
+    from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.job import Result
     from machinectl.provision.target import Allowed, Target
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import one_line
-from machinectl.provision.facts import OWN_DIRECTORY
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

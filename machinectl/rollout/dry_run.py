@@ -6,10 +6,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from machinectl.driver.finding import load
-from machinectl.hosts.creation import Creation
-from machinectl.hosts.onboard import Onboarding
-from machinectl.hosts.provisioning import foretold
-from machinectl.hosts.removal import undoing
+from machinectl.hosts.lifecycle.creation import Creation
+from machinectl.hosts.lifecycle.onboard import Onboarding
+from machinectl.hosts.lifecycle.provisioning import foretold
+from machinectl.hosts.lifecycle.removal import undoing
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.record import Phase
 from machinectl.rollout.edits import edit_of
@@ -17,9 +17,9 @@ from machinectl.rollout.edits import edit_of
 if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.fleet.model import Step
-    from machinectl.hosts.access import Access
-    from machinectl.hosts.removal import Purge
-    from machinectl.hosts.setup import Outcome, Setup
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.removal import Purge
+    from machinectl.hosts.lifecycle.setup import Outcome, Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 

@@ -8,8 +8,8 @@ from machinectl import url as engine_url
 from machinectl.driver import Request
 from machinectl.driver.finding import load
 from machinectl.fleet.plan import URL, speaks_tls
-from machinectl.hosts.driven import instance
-from machinectl.hosts.editing import Edit
+from machinectl.hosts.connection.machine_driver import instance
+from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.machines.engine_options import DECLARED
 
 if TYPE_CHECKING:

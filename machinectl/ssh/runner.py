@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from machinectl.piping import Input, Over
-    from machinectl.ssh.following import Say
+    from machinectl.ssh.streaming import Say
 
 # For a command that only looks or writes a file, in seconds; what takes longer says so.
 COMMAND_TIMEOUT = 60.0

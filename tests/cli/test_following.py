@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.cli.following import Following
-from machinectl.hosts import contexts
+from machinectl.hosts.exports import docker_contexts
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from tests.support.registered import added
@@ -20,7 +20,7 @@ def test_even_a_bug_in_it_is_one_warning_and_the_machine_is_changed(
     def follow(*_: object) -> list[str]:
         raise ValueError("no such thing")
 
-    monkeypatch.setattr(contexts, "follow", follow)
+    monkeypatch.setattr(docker_contexts, "follow", follow)
     following = Following()
     said: list[str] = []
     followed = Store(store.root, [following])

@@ -16,11 +16,11 @@ from machinectl.cli.exits import BUG, guarded
 from machinectl.cli.front import answered
 from machinectl.cli.terminal import Terminal
 from machinectl.errors import MachineError
-from machinectl.hosts import draining
-from machinectl.hosts.access import Access
-from machinectl.hosts.joining import Joining
-from machinectl.hosts.roles import Roles
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.lifecycle.swarm_join import Joining
+from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Machine
+from machinectl.rollout.swarm_roles import Roles
 from tests.support.program import COMMAND
 from tests.support.quiet import Quiet
 from tests.support.registered import added

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.streams import MOST_IN_JSON, MOST_TOGETHER, AsJSON, Grouped
-from machinectl.hosts.following import Ended, Said
+from machinectl.hosts.parallel.output_streams import Ended, Said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,9 @@ import pytest
 
 from machinectl.commands.create import create
 from machinectl.driver.finding import load
-from machinectl.hosts.access import Access
-from machinectl.hosts.creation import Creation
-from machinectl.hosts.onboard import Onboarding
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.lifecycle.creation import Creation
+from machinectl.hosts.lifecycle.onboard import Onboarding
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from machinectl.commands.env import env
 from machinectl.errors import MachineError
-from machinectl.hosts.pointed import VARIABLES, of_machine
+from machinectl.hosts.exports.docker_environment import VARIABLES, of_machine
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests.support.at_shell import CONTROL_C, SHELLS, at_shell, ran

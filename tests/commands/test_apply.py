@@ -17,22 +17,22 @@ import pytest
 from machinectl.cli.applying import ended, flags
 from machinectl.commands.apply import Did, Manner, Result, Run, Seen, apply
 from machinectl.commands.plan import plan
-from machinectl.engine import swarm as swarm_api
+from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
 from machinectl.fleet.model import Action, Difference, FleetHost, FleetId, Step
-from machinectl.hosts import joining, provisioning
-from machinectl.hosts import swarm as managers
-from machinectl.hosts.access import Access, logged_in
-from machinectl.hosts.endpoint import endpoint
-from machinectl.hosts.roles import Roles
-from machinectl.hosts.setup import Plan as SetupPlan
-from machinectl.hosts.turns import Batches
-from machinectl.machines.alone import alone
+from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.connection.login import Access, logged_in
+from machinectl.hosts.lifecycle import provisioning, swarm_join
+from machinectl.hosts.lifecycle.setup import Plan as SetupPlan
+from machinectl.hosts.parallel.rollout_order import Batches
+from machinectl.hosts.swarm import managers
 from machinectl.machines.record import PROVISION, Machine, Phase
 from machinectl.machines.spec import MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.rollout.apply_lock import alone
+from machinectl.rollout.swarm_roles import Roles
 from machinectl.ssh.errors import HostKeyRefused, LoginRefused
 from tests.support.program import COMMAND, killed_at, machinectl
 from tests.support.quiet import Quiet
@@ -283,7 +283,7 @@ def test_managers_are_forgotten_with_a_word_and_not_without_a_quorum(
     monkeypatch.setattr(managers, "ELECTION", 0)
     roles = {"m1": "manager", "m2": "manager", "m3": "manager", "w1": "worker"}
     with engines(store, *roles):
-        list(Roles(roles).form(store, Quiet(), joining.Joining(Access(), "192.0.2.7")))
+        list(Roles(roles).form(store, Quiet(), swarm_join.Joining(Access(), "192.0.2.7")))
         for name in roles:
             with store.writing(name) as held:
                 held.machine.driver_state, held.machine.fleet = json.dumps({"URL": held.machine.url}), MANNER.path
@@ -667,7 +667,7 @@ def test_nodes_that_were_not_chosen_stay_as_they_are_and_one_that_is_down_stops_
     file: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The engines are on loopback, where no other node would reach them.
-    monkeypatch.setattr(joining, "address_of", lambda _: "192.0.2.7")
+    monkeypatch.setattr(swarm_join, "address_of", lambda _: "192.0.2.7")
 
     def applied(*names: str) -> dict[str, Did]:
         def look() -> Seen:

@@ -22,9 +22,9 @@ from machinectl.commands.certs.import_ import certs_import
 from machinectl.commands.certs.issue import certs_issue
 from machinectl.commands.certs.ls import certs_ls, expiring
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.expiry import Row
-from machinectl.hosts.given import read_tls_dir, read_tls_files
-from machinectl.machines import fileset
+from machinectl.files import fileset
+from machinectl.hosts.certificates.certificate_files import read_tls_dir, read_tls_files
+from machinectl.hosts.certificates.expiry import Row
 from machinectl.machines.record import Machine
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.commands.certs.create import certs_create
-from machinectl.contexts import Contexts
+from machinectl.docker_cli.contexts import Contexts
 from machinectl.machines.store import Store
 from tests.support.docker_cli import DockerCli
 from tests.support.program import machinectl

@@ -13,9 +13,9 @@ import pytest
 
 from machinectl.commands.discover import about_engine, fleet_text, new_hosts
 from machinectl.fleet.reading import read_fleet
-from machinectl.hosts.discovery import Discovery, Host
-from machinectl.hosts.services import Service, Tongue
-from machinectl.hosts.sweep import Target
+from machinectl.hosts.discovery.port_sweep import Target
+from machinectl.hosts.discovery.scan import Discovery, Host
+from machinectl.hosts.discovery.services import Service, Tongue
 from machinectl.machines.record import Machine
 from tests.support.hostile_ssh import ENDLESS, ESCAPES, saying
 from tests.support.program import COMMAND, machinectl

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.contexts import Context, Contexts, Mark
+from machinectl.docker_cli.contexts import Context, Contexts, Mark
 from machinectl.machines.record import Machine
 from tests.support.docker_hooks import hooked, next_steps
 from tests.support.registered import added

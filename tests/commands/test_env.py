@@ -10,7 +10,7 @@ import pytest
 from machinectl import shell as shells
 from machinectl.commands.env import env
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.pointed import VARIABLES
+from machinectl.hosts.exports.docker_environment import VARIABLES
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import NoSuchMachine, Store
 from tests.support.program import machinectl

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.commands.upgrade import PackageManager, installed
-from machinectl.hosts.setup import read
-from machinectl.provision import distributions
+from machinectl.hosts.lifecycle.setup import read
+from machinectl.provision.steps import distributions
 from tests.hosts.test_setup_lab import Bench, changed
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from machinectl.commands.apply import Manner, Seen, apply
 from machinectl.commands.plan import plan
 from machinectl.errors import MachineError
 from machinectl.fleet.keys import COMMON, ENGINE, Drivers, Kind
-from machinectl.hosts.access import Access
+from machinectl.hosts.connection.login import Access
 from machinectl.machines.record import Machine
 from machinectl.provision.target import NOTHING_SPECIAL
 from tests.support.program import machinectl

@@ -20,8 +20,8 @@ from machinectl.commands.import_ import Moved, import_
 from machinectl.commands.regenerate_certs import Renewal, renewed
 from machinectl.engine import Endpoint, Probe
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.driven import ssh_endpoint
-from machinectl.hosts.identity import Identity
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.state import State

@@ -15,7 +15,7 @@ from machinectl import certs
 from machinectl.cli.details import text
 from machinectl.commands.info import Info
 from machinectl.machines.record import Machine
-from machinectl.provision.vitals import Disk, Vitals, command, vitals
+from machinectl.provision.facts.vitals import Disk, Vitals, command, vitals
 from machinectl.state import State
 from tests.support import servers
 from tests.support.hostile_engine import IN_JSON

@@ -11,7 +11,7 @@ from machinectl.changes import ConfigMerged, Unknown
 from machinectl.commands.inspect import ours
 from machinectl.commands.ls import Row
 from machinectl.go.template import parse
-from machinectl.machines.docker_machine import config_json
+from machinectl.machines.docker_machine.config_json import config_json
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.masking import without_secrets

@@ -18,8 +18,8 @@ from machinectl.commands.plan import Planned, plan, refreshed
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.faults import WrongFile
 from machinectl.fleet.reading import read_fleet
-from machinectl.hosts.access import Access
-from machinectl.hosts.setup import Outcome, Setup
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.lifecycle.setup import Outcome, Setup
 from machinectl.machines.record import Machine, Phase
 from tests.support.opened import opened
 from tests.support.program import machinectl

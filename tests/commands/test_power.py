@@ -16,9 +16,10 @@ from machinectl.commands import power as commands
 from machinectl.commands.power import Power
 from machinectl.driver import SSHEndpoint
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts import driven, wake
-from machinectl.hosts.access import Access
-from machinectl.hosts.presence import Watch
+from machinectl.hosts.connection import machine_driver
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.power import wake_on_lan
+from machinectl.hosts.power.reachability import Watch
 from machinectl.machines.record import Machine, Phase
 from machinectl.ssh.runner import Result
 from tests.support import servers
@@ -152,7 +153,7 @@ class Card:
         self.mac = mac
 
     def run(self, script: str, **_: object) -> Result:
-        assert script == wake.CARD
+        assert script == wake_on_lan.CARD
         return Result(0, self.mac.encode(), b"")
 
 
@@ -254,7 +255,7 @@ def test_a_restart_does_not_wait_for_an_engine_that_did_not_answer_before_and_a_
 
 
 def watch(machine: Machine, timeout: float = 0) -> Watch:
-    return Watch(machine, Access(), driven.where(machine).ssh, timeout)
+    return Watch(machine, Access(), machine_driver.where(machine).ssh, timeout)
 
 
 def test_a_host_that_was_not_shut_down_is_not_back(store: Store, sshd: Sshd) -> None:
@@ -296,13 +297,13 @@ def test_a_host_that_refuses_has_not_been_switched_off() -> None:
 
 
 def test_the_packet_is_six_bytes_of_ones_and_the_address_sixteen_times() -> None:
-    assert wake.packet("01:23:45:67:89:aB") == b"\xff" * 6 + b"\x01\x23\x45\x67\x89\xab" * 16
-    assert wake.packet("01-23-45-67-89-AB") == wake.packet("01:23:45:67:89:ab")
+    assert wake_on_lan.packet("01:23:45:67:89:aB") == b"\xff" * 6 + b"\x01\x23\x45\x67\x89\xab" * 16
+    assert wake_on_lan.packet("01-23-45-67-89-AB") == wake_on_lan.packet("01:23:45:67:89:ab")
 
 
 @given(st.binary(min_size=6, max_size=6))
 def test_any_address_makes_a_packet_of_102_bytes(address: bytes) -> None:
-    packet = wake.packet(address.hex(":"))
+    packet = wake_on_lan.packet(address.hex(":"))
     assert len(packet) == 102
     assert packet[6:] == address * 16
 
@@ -312,7 +313,7 @@ def test_any_address_makes_a_packet_of_102_bytes(address: bytes) -> None:
 )
 def test_what_is_no_address_makes_no_packet(text: str) -> None:
     with pytest.raises(UsageError, match="not a network card's address"):
-        wake.packet(text)
+        wake_on_lan.packet(text)
 
 
 @pytest.fixture
@@ -321,25 +322,25 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as card:
         card.bind((HERE, 0))
         card.settimeout(5)
-        monkeypatch.setattr(wake, "PORT", card.getsockname()[1])
-        monkeypatch.setattr(wake, "EVERYBODY", HERE)
+        monkeypatch.setattr(wake_on_lan, "PORT", card.getsockname()[1])
+        monkeypatch.setattr(wake_on_lan, "EVERYBODY", HERE)
         yield card
 
 
 def test_the_packet_goes_to_everybody_and_to_the_host_itself(card: socket.socket) -> None:
-    wake.wake(MAC, HERE)
-    assert [card.recv(200), card.recv(200)] == [wake.packet(MAC)] * 2
+    wake_on_lan.wake(MAC, HERE)
+    assert [card.recv(200), card.recv(200)] == [wake_on_lan.packet(MAC)] * 2
 
 
 def test_a_host_that_is_no_ipv4_host_from_here_is_woken_by_what_everybody_hears(card: socket.socket) -> None:
-    wake.wake(MAC, "::1")
-    assert card.recv(200) == wake.packet(MAC)
+    wake_on_lan.wake(MAC, "::1")
+    assert card.recv(200) == wake_on_lan.packet(MAC)
 
 
 def test_a_packet_that_cannot_be_sent_is_told_of(card: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wake, "PORT", 0)
+    monkeypatch.setattr(wake_on_lan, "PORT", 0)
     with pytest.raises(MachineError, match=f"The packet that wakes {MAC} cannot be sent: "):
-        wake.wake(MAC, HERE)
+        wake_on_lan.wake(MAC, HERE)
     card.settimeout(0)
     with pytest.raises(BlockingIOError):
         card.recv(200)

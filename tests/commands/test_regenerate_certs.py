@@ -14,12 +14,12 @@ from machinectl import certs
 from machinectl.changes import CaGiven
 from machinectl.commands.regenerate_certs import Renewal, check, in_place, regenerate_certs, renewed
 from machinectl.errors import CheckFailed, MachineError, UsageError
-from machinectl.hosts.access import Access
-from machinectl.hosts.identity import FILES, Identity
-from machinectl.hosts.signing import signed
+from machinectl.hosts.certificates.identity import FILES, Identity
+from machinectl.hosts.certificates.signing import signed
+from machinectl.hosts.connection.login import Access
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
-from machinectl.provision.facts import Facts, File
+from machinectl.provision.facts.host_facts import Facts, File
 from machinectl.provision.target import Target
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.piping import Over, piped
-from machinectl.ssh import batch, multiplexing
-from machinectl.ssh.endpoint import SSHEndpoint
+from machinectl.ssh.destination import SSHEndpoint
+from machinectl.ssh.openssh import batch, multiplexing
 from tests.support.program import machinectl
 from tests.support.real import need
 from tests.support.registered import register

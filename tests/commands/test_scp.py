@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.told_to_end import leaving_when_told
-from machinectl.hosts import by_sftp
-from machinectl.hosts.access import Access
-from machinectl.hosts.by_sftp import Interruption, copy, tell_of_failure
-from machinectl.hosts.by_ssh import LONGEST_LINE, MOST_KEPT, attended
-from machinectl.hosts.places import place
+from machinectl.hosts.connection import sftp_copy
+from machinectl.hosts.connection.copy_paths import place
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.openssh_programs import LONGEST_LINE, MOST_KEPT, attended
+from machinectl.hosts.connection.sftp_copy import Interruption, copy, tell_of_failure
 from machinectl.machines.record import Machine
-from machinectl.ssh.copying import Wishes, unseen
+from machinectl.ssh.client.sftp_copying import Copier, Here
 from machinectl.ssh.errors import SSHError
-from machinectl.ssh.sftp import Copier, Here
+from machinectl.ssh.openssh.copy_commands import Wishes, unseen
 from tests.support.hostile_ssh import MEASURED
 from tests.support.program import COMMAND, machinectl
 from tests.support.quiet import Quiet
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from machinectl.machines.store import Store
-    from machinectl.ssh.sftp import Piece, Write
+    from machinectl.ssh.client.sftp_copying import Piece, Write
     from tests.support.sshd import Sshd
 
 # The configuration of whoever runs the tests is not read.
@@ -573,7 +573,7 @@ def test_an_interruption_does_not_wait_for_a_silent_server(orion: Store, sshd: S
 
 
 def test_waiting_after_an_interruption_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(by_sftp, "PATIENCE", 0.01)
+    monkeypatch.setattr(sftp_copy, "PATIENCE", 0.01)
     interruption, abandoned = Interruption(), threading.Event()
 
     def send_to_who_takes_nothing() -> None:

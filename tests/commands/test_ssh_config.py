@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from machinectl.errors import MachineError
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
-from machinectl.ssh.endpoint import SSHEndpoint
-from machinectl.ssh.host_block import host_block, included
+from machinectl.ssh.destination import SSHEndpoint
+from machinectl.ssh.openssh.config_block import host_block, included
 from tests.support.program import machinectl
 from tests.support.registered import added, register
 from tests.support.sshd import keygen

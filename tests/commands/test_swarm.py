@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.front import answered
-from machinectl.contexts import Context, Contexts
-from machinectl.hosts import swarm, swarm_contexts
-from machinectl.hosts.access import Access
-from machinectl.hosts.joining import Joining
-from machinectl.hosts.membership import keep
-from machinectl.hosts.roles import Roles
+from machinectl.docker_cli.contexts import Context, Contexts
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.exports import swarm_contexts
+from machinectl.hosts.lifecycle.swarm_join import Joining
+from machinectl.hosts.swarm import managers
+from machinectl.hosts.swarm.membership import keep
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.machines.swarm_node import node_of
+from machinectl.rollout.swarm_roles import Roles
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.swarm_engines import Swarms, engines
@@ -36,7 +37,7 @@ ROLES = {"m1": "manager", "m2": "manager", "w1": "worker"}
 @pytest.fixture(autouse=True)
 def elections(monkeypatch: pytest.MonkeyPatch) -> None:
     """A swarm that has no leader gets none: nothing is waited for."""
-    monkeypatch.setattr(swarm, "ELECTION", 0)
+    monkeypatch.setattr(managers, "ELECTION", 0)
 
 
 @pytest.fixture

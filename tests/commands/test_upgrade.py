@@ -10,16 +10,16 @@ import pytest
 from machinectl.commands.upgrade import RESTART_OLD, PackageManager, ask_about, concerns, installed, release
 from machinectl.errors import MachineError
 from machinectl.machines.record import Machine
-from machinectl.provision.distributions import ORDER, choose
-from machinectl.provision.facts import Facts
+from machinectl.provision.facts.host_facts import Facts
 from machinectl.provision.job import Job
+from machinectl.provision.steps.distributions import ORDER, choose
 from tests.support.quiet import Quiet
 from tests.support.runner import RecordedHost
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from machinectl.provision.distributions import Distribution
+    from machinectl.provision.steps.distributions import Distribution
 
 DEBIAN = choose({"ID": "debian"})
 

@@ -16,8 +16,8 @@ import pytest
 
 from machinectl.changes import ConfigMerged, of_kind
 from machinectl.commands.regenerate_certs import Renewal, regenerate_certs
-from machinectl.hosts import wake
-from machinectl.hosts.access import Access
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.power import wake_on_lan
 from tests.lab.container import run_container
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
@@ -101,7 +101,7 @@ def magic_card(bridge: str, host: Host) -> Iterator[None]:
                     frame = card.recv(4096)
                 except TimeoutError:
                     continue
-                if wake.packet(host.mac) in frame:
+                if wake_on_lan.packet(host.mac) in frame:
                     host.boot()
                     return
 
@@ -245,7 +245,7 @@ def test_certificates_that_do_not_work_are_not_kept_on_either_side(
     host.run(f"rm {PICKY}; systemctl daemon-reload")
 
     # One that starts, and cannot be reached from here.
-    monkeypatch.setattr("machinectl.hosts.setup.VERIFY_TIMEOUT", 0.5)
+    monkeypatch.setattr("machinectl.hosts.lifecycle.setup.VERIFY_TIMEOUT", 0.5)
     host.block(2376, "drop")
     [(_, error)] = regenerate_certs(store, Quiet(), [name], Access(), Renewal(new_ca=True), unasked=True)
     host.block(2376, "off")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl import docker_plugin
-from machinectl.contexts import Contexts
+from machinectl.docker_cli import plugin
+from machinectl.docker_cli.contexts import Contexts
 from machinectl.doctor import docker
 from machinectl.doctor.check import Verdict
-from machinectl.hosts.contexts import mend
+from machinectl.hosts.exports.docker_contexts import mend
 from machinectl.machines.record import Machine
 from tests.support.docker_cli import DockerCli
 from tests.support.registered import added
@@ -136,7 +136,7 @@ def test_the_plugin(store: Store, cli: DockerCli, tmp_path: Path) -> None:
     program = tmp_path / "machinectl"
     program.touch(mode=0o755)
     path = cli.config / "cli-plugins" / "docker-machine"
-    docker_plugin.put(str(path), [str(program)])
+    plugin.put(str(path), [str(program)])
     assert looked_at(store, cli)["docker plugin"].seen == f"`docker machine` is {program}"
     program.unlink()
     found = looked_at(store, cli)["docker plugin"]

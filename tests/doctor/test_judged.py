@@ -17,10 +17,10 @@ from machinectl import certs
 from machinectl.doctor import configuration, host, served
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.host import Shell
-from machinectl.hosts.identity import Identity
-from machinectl.provision.configuration import CERTIFICATES, config_change, goal
-from machinectl.provision.facts import OWN_DIRECTORY, Facts, File, Service, Sum, parse
-from machinectl.provision.health import Disk, Health, Memory
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.provision.facts.health import Disk, Health, Memory
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, File, Service, Sum, parse
+from machinectl.provision.steps.configuration import CERTIFICATES, config_change, goal
 from machinectl.provision.target import Target
 
 if TYPE_CHECKING:

@@ -30,13 +30,13 @@ from machinectl.doctor.machine import Inside, examine, judged
 from machinectl.doctor.machine import of_store as kept_of
 from machinectl.doctor.way import way_to
 from machinectl.errors import MachineError
-from machinectl.hosts.access import Access
-from machinectl.hosts.identity import Identity
-from machinectl.hosts.pending import propose
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.certificates.pending import propose
+from machinectl.hosts.connection.login import Access
 from machinectl.machines.record import OPTIONAL, REQUIRED, Machine, Phase
 from machinectl.machines.store import Store
-from machinectl.provision.facts import parse
-from machinectl.provision.health import Health, Memory
+from machinectl.provision.facts.health import Health, Memory
+from machinectl.provision.facts.host_facts import parse
 from machinectl.state import State
 from tests.support import hostile_engine, hostile_ssh, servers
 from tests.support.driver import StandIn
@@ -278,7 +278,7 @@ def test_an_engine_that_means_harm_keeps_nobody_and_moves_no_cursor(name: str) -
 def test_a_host_that_means_harm_is_told_as_what_it_is(
     store: Store, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("machinectl.ssh.transport.AUTHENTICATION_TIMEOUT", 1.0)
+    monkeypatch.setattr("machinectl.ssh.client.transport.AUTHENTICATION_TIMEOUT", 1.0)
     behaviour, _ = hostile_ssh.ENDING[name]
     with serving(behaviour) as port:
         monkeypatch.setattr(sshd, "port", port)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.cli.listing import print_machines
 from machinectl.commands.ps import Wanted, ps
-from machinectl.engine import many
+from machinectl.engine import ask_engines
 from machinectl.machines.record import Machine
 from machinectl.state import State
 from tests.support import servers
@@ -41,12 +41,12 @@ def test_threads_do_not_grow_with_the_engines_that_answer(tmp_path: Path) -> Non
         seen = [(probe.state, threading.active_count() - before) for _, probe in engine.probe_all(asked, PLENTY)]
     assert {state for state, _ in seen} == {State.RUNNING}
     # One more makes connections, and one cuts handshakes that take too long.
-    assert max(threads for _, threads in seen) <= many.THREADS + 2
+    assert max(threads for _, threads in seen) <= ask_engines.THREADS + 2
 
 
 def test_the_time_of_an_engine_does_not_run_while_it_waits_for_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(many, "THREADS", 1)
-    monkeypatch.setattr(many, "MOST_THREADS", 1)
+    monkeypatch.setattr(ask_engines, "THREADS", 1)
+    monkeypatch.setattr(ask_engines, "MOST_THREADS", 1)
 
     def slow(connection: Connection) -> None:
         while connection.request():
@@ -60,7 +60,7 @@ def test_the_time_of_an_engine_does_not_run_while_it_waits_for_its_turn(monkeypa
 
 
 def test_more_threads_come_where_engines_that_say_nothing_keep_all_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(many, "THREADS", 2)
+    monkeypatch.setattr(ask_engines, "THREADS", 2)
     with servers.serving(servers.silent) as silent, servers.serving(servers.engine) as port:
         endpoints = {f"silent{at}": plain(silent) for at in range(6)} | {"alive": plain(port)}
         name, probe = next(iter(engine.probe_all(endpoints, 4.0)))
@@ -84,7 +84,7 @@ def test_all_are_asked_where_few_files_may_be_open() -> None:
 def test_what_was_not_asked_is_counted_and_not_called_silent(
     store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(many, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(ask_engines, "MOST_AT_ONCE", 2)
     with servers.full() as port:
         for at in range(20):
             added(store, Machine(f"m{at}", "none", url=f"tcp://127.0.0.1:{port}"))

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from machinectl import certs, engine
 from machinectl.commands.api import api
 from machinectl.engine import Endpoint, EngineError, Probe
-from machinectl.engine.ssh import command, explained
+from machinectl.engine.ssh_dial import command, explained
 from machinectl.errors import UsageError, one_line
 from machinectl.machines.record import Machine
 from machinectl.state import State

@@ -17,7 +17,7 @@ from machinectl import certs, engine
 from machinectl.engine import Endpoint, Probe
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial
-from machinectl.engine.ssh import SSHWire
+from machinectl.engine.ssh_dial import SSHWire
 from machinectl.state import State
 from tests.support import servers
 from tests.support.real import need

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.engine import Endpoint, EngineError, swarm
-from machinectl.engine.swarm import Membership, Node, Refusal
+from machinectl.engine import Endpoint, EngineError, swarm_api
+from machinectl.engine.swarm_api import Membership, Node, Refusal
 from tests.support import servers
 from tests.support.servers import Connection, answer, serving
 
@@ -68,19 +68,19 @@ def test_whatever_a_manager_says_of_a_node_is_understood_and_moves_no_cursor(sai
 @pytest.mark.parametrize("body", [b"", b"no JSON", b"{}", b'"text"', b"[" * 100_000])
 def test_what_is_no_list_of_nodes_is_an_error(body: bytes) -> None:
     with serving(replying(body)) as port, pytest.raises(EngineError):
-        swarm.nodes(at(port))
+        swarm_api.nodes(at(port))
 
 
 @pytest.mark.parametrize("behaviour", [servers.closing, servers.stalling_body, servers.silent])
 def test_who_does_not_finish_is_not_waited_for(behaviour: Behaviour) -> None:
     with serving(behaviour) as port, pytest.raises(EngineError):
-        swarm.nodes(at(port), timeout=0.2)
+        swarm_api.nodes(at(port), timeout=0.2)
 
 
 def test_a_refusal_is_told_in_the_engines_words_on_one_line() -> None:
     said = json.dumps({"message": "no\x1b[2J way\nto it"}).encode()
     with serving(replying(said, status="503 Service Unavailable")) as port, pytest.raises(Refusal) as refused:
-        swarm.leave(at(port))
+        swarm_api.leave(at(port))
     assert refused.value.status == 503
     assert refused.value.cause.endswith("says: no [2J way to it")
 
@@ -89,9 +89,9 @@ def test_a_token_is_in_no_error_and_no_repr() -> None:
     token = "SWMTKN-1-secret"
     said = json.dumps({"message": f"{token} is expired"}).encode()
     with serving(replying(said, status="500 Internal Server Error")) as port, pytest.raises(Refusal) as refused:
-        swarm.join(at(port), token, ["192.0.2.1:2377"], "192.0.2.2")
+        swarm_api.join(at(port), token, ["192.0.2.1:2377"], "192.0.2.2")
     assert token not in f"{refused.value!r} {refused.value.cause} {refused.value.hint}"
-    assert token not in repr(swarm.Tokens(token, token))
+    assert token not in repr(swarm_api.Tokens(token, token))
 
 
 def test_a_manager_without_a_leader_is_one_as_its_ping_says() -> None:
@@ -102,7 +102,7 @@ def test_a_manager_without_a_leader_is_one_as_its_ping_says() -> None:
             connection.hold()
 
     with serving(behaviour) as port:
-        found = swarm.membership(at(port), timeout=0.3)
+        found = swarm_api.membership(at(port), timeout=0.3)
     assert (found.role, found.state, found.node) == ("manager", "active", "")
 
 
@@ -114,7 +114,7 @@ def test_an_engine_that_is_slow_and_does_not_say_what_it_is_has_not_said_that_it
             connection.hold()
 
     with serving(behaviour) as port, pytest.raises(EngineError):
-        swarm.membership(at(port), timeout=0.3)
+        swarm_api.membership(at(port), timeout=0.3)
     assert not Membership.of({}).is_out
 
 
@@ -123,4 +123,4 @@ def test_an_engine_that_is_slow_and_does_not_say_what_it_is_has_not_said_that_it
     [("active/manager", "manager"), ("active/worker", "worker"), ("inactive", ""), ("", ""), ("pending", "worker")],
 )
 def test_what_a_ping_says(said: str, role: str) -> None:
-    assert swarm.by_ping(said).role == role
+    assert swarm_api.by_ping(said).role == role

@@ -15,14 +15,14 @@ from machinectl.driver.finding import load
 from machinectl.fleet.faults import WrongFile
 from machinectl.fleet.model import Action, Difference, Fleet, FleetHost, FleetId, Place, Plan, Step
 from machinectl.fleet.plan import in_order, plan
-from machinectl.hosts.identity import Identity
-from machinectl.hosts.setup import target_of
-from machinectl.hosts.signing import made_good
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.certificates.signing import made_good
+from machinectl.hosts.lifecycle.setup import target_of
 from machinectl.machines.engine_options import DECLARED, EngineOptions
 from machinectl.machines.record import Machine, Phase, broken, parse
 from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
-from machinectl.provision import configuration
+from machinectl.provision.steps import configuration
 from tests.provision.test_steps import host as recorded
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 
 from machinectl.cli.access import secret
 from machinectl.errors import MachineError
-from machinectl.hosts.access import Access, logged_in
-from machinectl.ssh.credentials import Credentials
+from machinectl.hosts.connection.login import Access, logged_in
+from machinectl.ssh.keys.credentials import Credentials
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import register

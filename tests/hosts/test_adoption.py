@@ -10,11 +10,11 @@ import pytest
 
 from machinectl.changes import CaGiven, Change, FileMade, KeyLetIn
 from machinectl.errors import CheckFailed
-from machinectl.hosts.adoption import check_alone, check_not_lost, go_on_with, is_host_of, predecessor
-from machinectl.hosts.identity import Identity
-from machinectl.hosts.pending import propose
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.certificates.pending import propose
+from machinectl.hosts.lifecycle.adoption import check_alone, check_not_lost, go_on_with, is_host_of, predecessor
 from machinectl.machines.record import Machine
-from machinectl.provision.facts import OWN_DIRECTORY, Facts, Sum
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, Sum
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 

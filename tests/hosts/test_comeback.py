@@ -8,14 +8,14 @@ import pytest
 
 from machinectl.engine import Probe
 from machinectl.errors import MachineError
-from machinectl.hosts import comeback
-from machinectl.hosts.comeback import down, running, wait_for
 from machinectl.machines.record import Machine
+from machinectl.rollout import container_restart
+from machinectl.rollout.container_restart import down, running, wait_for
 from machinectl.state import State
 from tests.support.quiet import Quiet
 
 if TYPE_CHECKING:
-    from machinectl.hosts.comeback import Ask, Containers
+    from machinectl.rollout.container_restart import Ask, Containers
     from tests.support.dockerd import Dockerd
 
 ORION = Machine("orion", "none")
@@ -47,7 +47,7 @@ def test_containers_are_known_by_their_ids_and_what_a_swarm_moves_is_left_out(mo
         {"Id": "b1", "Names": ["/killed"], "State": "exited", "Status": "Exited (137) 2 seconds ago"},
         "no container",
     ]
-    monkeypatch.setattr(comeback, "look", lambda *_: (Probe(State.RUNNING, told=told), None))
+    monkeypatch.setattr(container_restart, "look", lambda *_: (Probe(State.RUNNING, told=told), None))
     assert running(ORION) == {"a1": "web", "a2": "db", "a5" * 32: "a5a5a5a5a5a5", "a6": "[2Jevil", "a8": "['x']"}
     assert down(ORION) == {"a3": "loop", "a7": "a7", "b1": "killed"}
 

@@ -13,10 +13,10 @@ import pytest
 
 from machinectl import certs
 from machinectl.commands.certs.create import certs_create
-from machinectl.contexts import Contexts
-from machinectl.hosts.contexts import follow
-from machinectl.hosts.identity import Identity
-from machinectl.hosts.pending import propose
+from machinectl.docker_cli.contexts import Contexts
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.certificates.pending import propose
+from machinectl.hosts.exports.docker_contexts import follow
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests.support.docker_cli import DockerCli

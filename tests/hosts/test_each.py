@@ -13,8 +13,8 @@ import pytest
 
 from machinectl.cli.front import answered
 from machinectl.errors import MachineError
-from machinectl.hosts.access import Access
-from machinectl.hosts.each import LIMIT, at_once, each
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.parallel.workers import LIMIT, at_once, each
 from machinectl.machines.record import PROVISION, Machine
 from tests.support.puppets import piped
 from tests.support.quiet import Quiet

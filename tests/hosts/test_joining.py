@@ -10,12 +10,12 @@ import pytest
 
 from machinectl.changes import LiveRestoreHeld, of_kind
 from machinectl.driver import SSHEndpoint
-from machinectl.engine.swarm import Membership
+from machinectl.engine.swarm_api import Membership
 from machinectl.errors import MachineError
-from machinectl.hosts import joining
-from machinectl.hosts.access import Access
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.lifecycle import swarm_join
 from machinectl.machines.record import Machine
-from machinectl.provision.facts import parse
+from machinectl.provision.facts.host_facts import parse
 from machinectl.ssh.errors import SSHError
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -37,8 +37,8 @@ def host(store: Store, monkeypatch: pytest.MonkeyPatch) -> RecordedHost:
     def as_root(*_: object, **__: object) -> Iterator[RecordedHost]:
         yield host
 
-    monkeypatch.setattr(joining, "ssh_of", lambda _: SSHEndpoint("192.0.2.29"))
-    monkeypatch.setattr(joining, "as_root", as_root)
+    monkeypatch.setattr(swarm_join, "ssh_of", lambda _: SSHEndpoint("192.0.2.29"))
+    monkeypatch.setattr(swarm_join, "as_root", as_root)
     return host
 
 
@@ -48,7 +48,7 @@ def test_live_restore_is_turned_off_and_that_is_on_record_first(store: Store, ho
     known: list[LiveRestoreHeld] = []
     with (
         store.writing("orion") as held,
-        joining.ready_to_be_a_node(held, console, Access(), Membership(live_restore=True)),
+        swarm_join.ready_to_be_a_node(held, console, Access(), Membership(live_restore=True)),
     ):
         [job] = host.jobs
         assert "action=reload" in job
@@ -62,7 +62,7 @@ def test_who_breaks_it_off_is_told_what_turns_live_restore_on_again(store: Store
     with (
         pytest.raises(KeyboardInterrupt),
         store.writing("orion") as held,
-        joining.ready_to_be_a_node(held, console, Access(), Membership(live_restore=True)),
+        swarm_join.ready_to_be_a_node(held, console, Access(), Membership(live_restore=True)),
     ):
         raise KeyboardInterrupt
     assert "machinectl provision orion" in console.warnings[-1]
@@ -86,7 +86,7 @@ def test_who_breaks_it_off_is_told_what_turns_live_restore_on_again(store: Store
 )
 def test_the_ports_that_a_firewall_keeps_other_nodes_from(rules: dict[str, str], blocked: list[str]) -> None:
     there = replace(parse(RecordedHost("docker").facts), firewalls=rules)
-    assert joining.blocked(there) == blocked
+    assert swarm_join.blocked(there) == blocked
 
 
 def test_a_host_that_cannot_be_logged_in_at_is_in_the_way_of_live_restore_alone(
@@ -95,11 +95,11 @@ def test_a_host_that_cannot_be_logged_in_at_is_in_the_way_of_live_restore_alone(
     def refused(*_: object, **__: object) -> NoReturn:
         raise SSHError("no way in", "Find one")
 
-    monkeypatch.setattr(joining, "as_root", refused)
+    monkeypatch.setattr(swarm_join, "as_root", refused)
     console = Quiet()
     with store.writing("orion") as held:
-        with joining.ready_to_be_a_node(held, console, Access(), Membership()):
+        with swarm_join.ready_to_be_a_node(held, console, Access(), Membership()):
             assert "firewall" in console.warnings[0]
         with pytest.raises(MachineError, match="no way in"):
-            joining.ready_to_be_a_node(held, console, Access(), Membership(live_restore=True)).__enter__()
+            swarm_join.ready_to_be_a_node(held, console, Access(), Membership(live_restore=True)).__enter__()
     assert host.jobs == []

@@ -19,20 +19,20 @@ from machinectl.commands.rm import preview, rm
 from machinectl.commands.set import set_machine
 from machinectl.commands.ssh_config import keep_ssh_config
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts import ssh_config
-from machinectl.hosts.access import Access, logged_in
-from machinectl.hosts.by_ssh import block
-from machinectl.hosts.driven import known_hosts_path, ssh_endpoint
-from machinectl.hosts.editing import Edit
-from machinectl.hosts.endpoint import endpoint
-from machinectl.hosts.states import state_of
+from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.connection.login import Access, logged_in
+from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_endpoint
+from machinectl.hosts.connection.openssh_programs import block
+from machinectl.hosts.exports import ssh_config_file
+from machinectl.hosts.lifecycle.editing import Edit
+from machinectl.hosts.power.machine_states import state_of
 from machinectl.machines.jump_hosts import typed
 from machinectl.machines.record import BrokenRecord, Machine, Phase
 from machinectl.machines.store import Lock, Store
-from machinectl.ssh.endpoint import Jump, SSHEndpoint
+from machinectl.ssh.destination import Jump, SSHEndpoint
 from machinectl.ssh.errors import HostKeyRefused, LoginRefused
-from machinectl.ssh.openssh import openssh_command, way
-from machinectl.ssh.settings import jump_host, settings
+from machinectl.ssh.openssh.command_line import openssh_command, way
+from machinectl.ssh.ssh_settings import jump_host, settings
 from machinectl.state import State
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
@@ -500,7 +500,7 @@ class TestWhatSshIsToldOfIt:
 
         def follow(store: Store, name: str, _: Machine | None, after: Machine | None) -> None:
             if Path(store.root, "ssh_config").exists():
-                ssh_config.follow(store, name, after)
+                ssh_config_file.follow(store, name, after)
 
         return Store(store.root, followers=[follow])
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.driver.finding import load
-from machinectl.hosts.access import Access
-from machinectl.hosts.creation import Creation, kept_of
-from machinectl.hosts.onboard import Onboarding
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.lifecycle.creation import Creation, kept_of
+from machinectl.hosts.lifecycle.onboard import Onboarding
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.target import NOTHING_SPECIAL
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.networks import own_network, ports_of, spans
+from machinectl.hosts.discovery.networks import own_network, ports_of, spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.hosts.identity import Identity
-from machinectl.hosts.pending import drop, others, propose, settle, settle_held
-from machinectl.hosts.signing import signed
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.certificates.pending import drop, others, propose, settle, settle_held
+from machinectl.hosts.certificates.signing import signed
 from machinectl.machines.record import Machine
 from machinectl.machines.store import PENDING
 from tests.support import servers

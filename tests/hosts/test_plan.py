@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.hosts.plan import described, diff
-from machinectl.hosts.setup import Setup, World
+from machinectl.hosts.lifecycle.preview import described, diff
+from machinectl.hosts.lifecycle.setup import Setup, World
 from machinectl.machines.record import Machine
-from machinectl.provision import facts
 from machinectl.provision.decision import Decision, not_applied
+from machinectl.provision.facts import host_facts
 from machinectl.provision.job import NewFile, apply
 from tests.support.quiet import Quiet
 from tests.support.runner import RecordedHost
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 
-def recorded(name: str) -> facts.Facts:
-    return facts.parse(RecordedHost(name).facts)
+def recorded(name: str) -> host_facts.Facts:
+    return host_facts.parse(RecordedHost(name).facts)
 
 
 def test_system_engine_containers_and_firewall_are_told() -> None:

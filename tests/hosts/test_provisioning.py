@@ -10,11 +10,12 @@ import pytest
 
 from machinectl.changes import FileMade
 from machinectl.errors import CheckFailed, MachineError, UsageError
-from machinectl.hosts import access, provisioning
-from machinectl.hosts.access import Access
-from machinectl.hosts.editing import Edit
-from machinectl.hosts.provisioning import change
-from machinectl.hosts.setup import Setup
+from machinectl.hosts.connection import login
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.lifecycle import provisioning
+from machinectl.hosts.lifecycle.editing import Edit
+from machinectl.hosts.lifecycle.provisioning import change
+from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import PROVISION, Machine
 from machinectl.provision.decision import EngineDown
@@ -26,7 +27,7 @@ from tests.support.sshd import keygen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from machinectl.hosts.setup import Outcome
+    from machinectl.hosts.lifecycle.setup import Outcome
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
 
@@ -137,7 +138,7 @@ def test_the_key_of_another_host_is_let_go_with_it(
     def refused(*_: object) -> None:
         raise RootRefused("no root here", "")
 
-    monkeypatch.setattr(access, "elevated", refused)
+    monkeypatch.setattr(login, "elevated", refused)
     moved = Edit(options={"generic-ssh-port": sshd.port})
     with pytest.raises(RootRefused), store.writing("orion") as held:
         change(held, Quiet(), Access(host_key=sshd.fingerprint()), Setup(), moved)

@@ -9,9 +9,10 @@ import pytest
 
 from machinectl.changes import FileMade, LiveRestoreHeld, PackageInstalled, PortOpened
 from machinectl.errors import CheckFailed
-from machinectl.hosts.setup import make_change, read
-from machinectl.provision import firewall, live_restore, undo
+from machinectl.hosts.lifecycle.setup import make_change, read
+from machinectl.provision import firewall
 from machinectl.provision.decision import EngineDown
+from machinectl.provision.steps import live_restore, undo
 from machinectl.provision.target import Allowed
 from tests.hosts.test_setup_lab import Bench, changed, files
 

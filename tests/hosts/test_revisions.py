@@ -12,8 +12,8 @@ from machinectl import certs
 from machinectl.changes import CaGiven, FileMade, of_kind
 from machinectl.engine import Probe
 from machinectl.errors import CheckFailed
-from machinectl.hosts.identity import Identity
-from machinectl.hosts.setup import Setup, World
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.lifecycle.setup import Setup, World
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown

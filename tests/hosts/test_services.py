@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.hosts.services import Service, Tongue, identified
-from machinectl.hosts.sweep import Target
+from machinectl.hosts.discovery.port_sweep import Target
+from machinectl.hosts.discovery.services import Service, Tongue, identified
 from tests.support import hostile_engine, hostile_ssh
 from tests.support.servers import answer, engine, saying, serving, silent
 
@@ -135,7 +135,7 @@ def test_docker_s_ports_are_looked_at_for_other_things_too(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch, seen_as: int
 ) -> None:
     monkeypatch.setattr(
-        "machinectl.hosts.services.connected", lambda *_: socket.create_connection(("127.0.0.1", sshd.port))
+        "machinectl.hosts.discovery.services.connected", lambda *_: socket.create_connection(("127.0.0.1", sshd.port))
     )
     found = at(sshd.port, seen_as=seen_as)
     assert (found.speaks, found.key and found.key.fingerprint) == (Tongue.SSH, sshd.fingerprint())

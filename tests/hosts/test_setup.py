@@ -14,10 +14,10 @@ from machinectl import certs
 from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, PortOpened, Unknown
 from machinectl.engine import Endpoint, EngineError, Probe
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.hosts import draining
-from machinectl.hosts.identity import FILES, Identity
-from machinectl.hosts.setup import Setup, World, purge, until_it_answers
-from machinectl.hosts.signing import made_good
+from machinectl.hosts.certificates.identity import FILES, Identity
+from machinectl.hosts.certificates.signing import made_good
+from machinectl.hosts.lifecycle.setup import Setup, World, purge, until_it_answers
+from machinectl.hosts.swarm import draining
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown, InUse
@@ -289,7 +289,7 @@ def test_an_engine_that_warns_before_it_listens_is_waited_for(monkeypatch: pytes
         def pause(self, seconds: float) -> None:
             clock[0] += seconds
 
-    monkeypatch.setattr("machinectl.hosts.setup.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("machinectl.hosts.lifecycle.setup.time.monotonic", lambda: clock[0])
 
     def probe(*_: object) -> Probe:
         return Probe(State.RUNNING if clock[0] > 17 * ports else State.STOPPED, error="nothing listens there")
@@ -304,6 +304,6 @@ def test_an_engine_that_never_listens_is_not_waited_for_for_ever(monkeypatch: py
         def pause(self, seconds: float) -> None:
             clock[0] += seconds
 
-    monkeypatch.setattr("machinectl.hosts.setup.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("machinectl.hosts.lifecycle.setup.time.monotonic", lambda: clock[0])
     found = until_it_answers(Endpoint("tcp://192.0.2.1:2375"), Patient(), lambda *_: Probe(State.STOPPED))
     assert (found.state, clock[0] < 120) == (State.STOPPED, True)

@@ -14,16 +14,16 @@ from machinectl import certs
 from machinectl.changes import PackageInstalled
 from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.hosts.setup import Setup, World, purge
+from machinectl.hosts.lifecycle.setup import Setup, World, purge
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
-from machinectl.ssh.connect import connect
-from machinectl.ssh.credentials import Credentials
-from machinectl.ssh.endpoint import SSHEndpoint
-from machinectl.ssh.hostkeys import HostKeyPolicy
-from machinectl.ssh.sudo import elevate
+from machinectl.ssh.client.connect import connect
+from machinectl.ssh.client.sudo import elevate
+from machinectl.ssh.destination import SSHEndpoint
+from machinectl.ssh.keys.credentials import Credentials
+from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from machinectl.state import State
 from tests.lab.place import KEY
 from tests.support.quiet import Quiet
@@ -32,7 +32,7 @@ from tests.support.registered import added
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from machinectl.hosts.setup import Outcome
+    from machinectl.hosts.lifecycle.setup import Outcome
     from machinectl.machines.store import Store
     from machinectl.ssh.runner import Result, Runner
     from tests.lab.fixtures import FreshHost
@@ -483,7 +483,7 @@ def test_a_connection_that_is_cut_while_the_engine_is_configured_harms_nothing(
 def test_a_host_that_loses_power_while_its_engine_is_configured_is_mended(
     fresh_host: FreshHost, store: Store, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
-    monkeypatch.setattr("machinectl.ssh.settings.ALIVE_INTERVAL", 0.3)
+    monkeypatch.setattr("machinectl.ssh.ssh_settings.ALIVE_INTERVAL", 0.3)
     bench = Bench(fresh_host("docker"), store)
     host = bench.host
     with pytest.raises(MachineError):
@@ -604,7 +604,7 @@ FIREWALLS = {
 def test_each_firewall_is_named_opened_when_asked_and_closed_again(
     fresh_host: FreshHost, store: Store, monkeypatch: pytest.MonkeyPatch, variant: str
 ) -> None:
-    monkeypatch.setattr("machinectl.hosts.setup.VERIFY_TIMEOUT", 1.0)
+    monkeypatch.setattr("machinectl.hosts.lifecycle.setup.VERIFY_TIMEOUT", 1.0)
     bench = Bench(fresh_host("docker", variant), store)
     before = bench.host.snapshot()
     with pytest.raises(CheckFailed) as raised:

@@ -14,19 +14,21 @@ import pytest
 from machinectl.commands.swarm.join import swarm_join
 from machinectl.commands.swarm.leave import swarm_leave
 from machinectl.commands.swarm.status import swarm_status
-from machinectl.engine import swarm as api
+from machinectl.engine import swarm_api as api
 from machinectl.errors import MachineError
-from machinectl.hosts import draining, joining, leaving, membership, swarm
-from machinectl.hosts.access import Access
-from machinectl.hosts.endpoint import endpoint
-from machinectl.hosts.joining import Joining, Leaving, address_of
-from machinectl.hosts.membership import manager
-from machinectl.hosts.roles import Roles, init
-from machinectl.hosts.swarm import Quorum, advice, no_manager
+from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.lifecycle import swarm_join as joining
+from machinectl.hosts.lifecycle.swarm_join import Joining, Leaving, address_of
+from machinectl.hosts.swarm import draining, leaving, membership
+from machinectl.hosts.swarm import managers as swarm
+from machinectl.hosts.swarm.managers import Quorum, advice, no_manager
+from machinectl.hosts.swarm.membership import manager
 from machinectl.machines.record import Machine
 from machinectl.machines.swarm_node import SwarmNode, node_of, on_record
-from machinectl.provision.facts import Facts, parse
+from machinectl.provision.facts.host_facts import Facts, parse
 from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.rollout.swarm_roles import Roles, init
 from tests.support.quiet import Quiet
 from tests.support.runner import FACTS
 from tests.support.swarm_engines import Swarms, engines

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import MachineError
-from machinectl.hosts.sweep import Sweep, Target
+from machinectl.hosts.discovery.port_sweep import Sweep, Target
 from tests.support.servers import full, serving, silent, unlistened
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Probe
 from machinectl.errors import CheckFailed
-from machinectl.hosts.endpoint import endpoint
-from machinectl.hosts.setup import Setup, World
-from machinectl.machines.origin import Origin
+from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.lifecycle.setup import Setup, World
+from machinectl.machines.docker_machine.origin import Origin
 from machinectl.machines.record import Machine, Phase
-from machinectl.provision.facts import DROP_INS
+from machinectl.provision.facts.host_facts import DROP_INS
 from machinectl.provision.target import Allowed
 from machinectl.state import State
 from tests.support.docker_machine import OldStore, drop_in
@@ -23,7 +23,7 @@ from tests.support.registered import added
 from tests.support.runner import RecordedHost
 
 if TYPE_CHECKING:
-    from machinectl.hosts.setup import Outcome
+    from machinectl.hosts.lifecycle.setup import Outcome
     from machinectl.machines.store import Store
 
 QUESTION = "Take the host over?"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.each import at_once
-from machinectl.hosts.turns import Batches, Rolling, in_batches
+from machinectl.hosts.parallel.rollout_order import Batches, Rolling, in_batches
+from machinectl.hosts.parallel.workers import at_once
 from tests.support.quiet import Quiet
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ import pytest
 
 from machinectl.changes import ConfigMerged, LiveRestoreHeld, of_kind
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.hosts import draining
-from machinectl.hosts.identity import Identity
-from machinectl.hosts.setup import target_of
-from machinectl.hosts.upkeep import drained, ready_to_restart, restarting
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.lifecycle.engine_restart import drained, ready_to_restart, restarting
+from machinectl.hosts.lifecycle.setup import target_of
+from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Machine
-from machinectl.provision.facts import parse
+from machinectl.provision.facts.host_facts import parse
 from machinectl.provision.target import Allowed
 from tests.support.quiet import Quiet
 from tests.support.registered import added

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from machinectl.commands.ls import Row
 from machinectl.errors import UsageError
-from machinectl.machines.filters import parse_filters
+from machinectl.machines.ls_filters import parse_filters
 from machinectl.machines.record import Machine
 from machinectl.state import State
 

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 from machinectl.changes import KINDS, ConfigMerged, of_kind
-from machinectl.hosts.identity import Identity
-from machinectl.hosts.setup import target_of
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.lifecycle.setup import target_of
 from machinectl.machines.record import Machine, Phase, parse
 from machinectl.machines.spec import MachineSpec
-from machinectl.provision import facts, undo
+from machinectl.provision.facts import host_facts
+from machinectl.provision.steps import undo
 
 RECORDED = Path(__file__).with_name("records")
 HOSTS = Path(__file__).parents[1] / "provision" / "facts"
@@ -39,7 +40,7 @@ def test_nothing_of_a_record_of_0_1_is_lost_where_it_is_written_anew() -> None:
 
 
 def test_what_0_1_did_on_a_host_is_undone_by_its_record() -> None:
-    host = facts.parse((HOSTS / "provisioned-by-0.1").read_bytes())
+    host = host_facts.parse((HOSTS / "provisioned-by-0.1").read_bytes())
     changes = orion().changes
     [config] = of_kind(changes, ConfigMerged)
     [taken_out, *_] = undo.undo(host, changes, purge_engine=False)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import UsageError
-from machinectl.machines.selectors import parse_selector
+from machinectl.machines.label_selectors import parse_selector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.atomic import StoreError, replace_file
 from machinectl.errors import MachineError
+from machinectl.files.atomic import StoreError, replace_file
 from machinectl.machines import record
 from machinectl.machines.record import SCHEMA, BrokenRecord, Machine, Phase
 from machinectl.machines.records import Readable, Records

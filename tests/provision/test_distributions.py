@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.provision.distributions import (
+from machinectl.provision.facts.host_facts import os_release
+from machinectl.provision.steps.distributions import (
     ORDER,
     Amazon,
     Apk,
@@ -19,7 +20,6 @@ from machinectl.provision.distributions import (
     Zypper,
     choose,
 )
-from machinectl.provision.facts import os_release
 
 RECORDED = Path(__file__).with_name("osrelease")
 APT = "apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.provision import checks, configuration, docker_machine, unit
-from machinectl.provision.facts import DROP_INS, Facts
+from machinectl.provision import checks
+from machinectl.provision.facts import docker_machine_host, docker_unit
+from machinectl.provision.facts.host_facts import DROP_INS, Facts
+from machinectl.provision.steps import configuration
 from machinectl.provision.target import Allowed
 from tests.provision.test_steps import host, target
 from tests.support.docker_machine import drop_in
@@ -23,7 +25,7 @@ def started_by(text: str, path: str = PATH) -> Facts:
 
 def test_its_drop_in_is_taken_on_without_force() -> None:
     there = started_by(TEXT)
-    assert docker_machine.set_up(there)
+    assert docker_machine_host.set_up(there)
     checks.check(there, target())
     goal = configuration.goal(there, target(labels={"rack": "7"}))
     assert b'"tlscacert": "/etc/docker/machinectl/ca.pem"' in goal.config
@@ -35,7 +37,7 @@ def test_its_drop_in_is_taken_on_without_force() -> None:
 
 def test_its_unit_of_other_distributions_is_known_too() -> None:
     # libmachine/provision/redhat.go and others have it as the unit itself.
-    assert docker_machine.set_up(host("docker", unit=f"# /etc/systemd/system/docker.service\n{TEXT}"))
+    assert docker_machine_host.set_up(host("docker", unit=f"# /etc/systemd/system/docker.service\n{TEXT}"))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_its_unit_of_other_distributions_is_known_too() -> None:
 )
 def test_what_somebody_else_made_like_it_is_refused_as_before(text: str) -> None:
     there = started_by(text)
-    assert not docker_machine.set_up(there)
+    assert not docker_machine_host.set_up(there)
     with pytest.raises(CheckFailed, match="somebody else's"):
         checks.check(there, target())
     checks.check(there, target(), Allowed(force=True))
@@ -58,10 +60,10 @@ def test_once_it_is_ours_it_is_docker_machines_no_more() -> None:
     there = started_by(TEXT)
     ours = configuration.goal(there, target()).drop_in
     assert ours is not None
-    taken = f"{there.unit}\n\n# {unit.drop_in_path((PATH,))}\n{ours.decode()}"
-    assert not docker_machine.set_up(host("docker", unit=taken))
+    taken = f"{there.unit}\n\n# {docker_unit.drop_in_path((PATH,))}\n{ours.decode()}"
+    assert not docker_machine_host.set_up(host("docker", unit=taken))
 
 
 @pytest.mark.parametrize("text", ["", "# /x\n[Service]\n", "# /x\n[Service]\nExecStart=/usr/bin/docker daemon\n"])
 def test_a_unit_that_starts_no_dockerd_is_not_its(text: str) -> None:
-    assert not docker_machine.set_up(host("docker", unit=text))
+    assert not docker_machine_host.set_up(host("docker", unit=text))

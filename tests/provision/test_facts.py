@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.provision import hiding, resource
-from machinectl.provision.distributions import choose
-from machinectl.provision.facts import OWN_DIRECTORY, Service, command, os_release, parse
+from machinectl.provision import resource
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Service, command, os_release, parse
+from machinectl.provision.steps import hiding
+from machinectl.provision.steps.distributions import choose
 
 RECORDED = Path(__file__).with_name("facts")
 SCRIPTS = (

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
-from machinectl.provision.health import Disk, Memory, after, command, parse, split
+from machinectl.provision.facts.health import Disk, Memory, after, command, parse, split
 from tests.support.real import need
 
 ANSWER = b"""Welcome!

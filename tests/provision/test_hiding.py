@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.provision import configuration
+from machinectl.provision.steps import configuration
 from machinectl.provision.target import Allowed
 from tests.provision.test_steps import configured, host, target, with_config, with_unit
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.provision.facts import Facts, command, parse
+from machinectl.provision.facts.host_facts import Facts, command, parse
 from tests.support.real import need
 
 if TYPE_CHECKING:

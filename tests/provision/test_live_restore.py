@@ -11,8 +11,8 @@ import pytest
 
 from machinectl.changes import ConfigMerged, LiveRestoreHeld, merged, of_kind
 from machinectl.errors import CheckFailed
-from machinectl.provision import configuration, live_restore, undo
-from machinectl.provision.facts import Facts, File, Service, parse
+from machinectl.provision.facts.host_facts import Facts, File, Service, parse
+from machinectl.provision.steps import configuration, live_restore, undo
 from machinectl.provision.target import Target, recorded
 
 if TYPE_CHECKING:

@@ -27,10 +27,23 @@ from machinectl.changes import (
 )
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.machines.engine_options import EngineOptions
-from machinectl.provision import checks, configuration, daemon_json, firewall, installation, live_restore, undo, unit
+from machinectl.provision import checks, daemon_json, firewall
 from machinectl.provision.decision import not_applied, tail
-from machinectl.provision.facts import Client, Facts, File, Listener, Lock, Process, Service, Sum, os_release, parse
-from machinectl.provision.side_effects import side_effects
+from machinectl.provision.facts import docker_unit
+from machinectl.provision.facts.host_facts import (
+    Client,
+    Facts,
+    File,
+    Listener,
+    Lock,
+    Process,
+    Service,
+    Sum,
+    os_release,
+    parse,
+)
+from machinectl.provision.steps import configuration, installation, live_restore, undo
+from machinectl.provision.steps.side_effects import side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
 from machinectl.ssh.runner import Result
 
@@ -830,7 +843,7 @@ def test_undoing_takes_out_what_an_earlier_machine_that_was_forgotten_had_put_th
 
 def test_undoing_reckons_with_the_drop_in_of_an_earlier_machine_that_was_forgotten() -> None:
     there = host("provisioned")
-    [ours] = [path for path in there.files if unit.is_ours(path)]
+    [ours] = [path for path in there.files if docker_unit.is_ours(path)]
     alone = {flag.name for flag in undo.own_flags(there, [FileMade(ours)])}
     assert "host" in alone
     assert {flag.name for flag in undo.own_flags(there, [])} == alone - {"host"}

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
-from machinectl.provision import unit
-from machinectl.provision.facts import DROP_INS
+from machinectl.provision.facts import docker_unit
+from machinectl.provision.facts.host_facts import DROP_INS
 
 DEBIAN = """# /usr/lib/systemd/system/docker.service
 [Unit]
@@ -41,9 +41,9 @@ TAKEN = {"host", "tlsverify", "tlscacert"}
 
 
 def rewritten(cat: str, environment: str = "") -> str:
-    words = unit.command_line(cat)
-    variables = unit.variables(cat, {"/etc/default/docker": environment})
-    return " ".join(unit.without(unit.expanded(words, variables, TAKEN), TAKEN))
+    words = docker_unit.command_line(cat)
+    variables = docker_unit.variables(cat, {"/etc/default/docker": environment})
+    return " ".join(docker_unit.without(docker_unit.expanded(words, variables, TAKEN), TAKEN))
 
 
 def test_the_hosts_go_and_everything_else_stays_where_it_was() -> None:
@@ -55,7 +55,7 @@ def test_the_last_file_counts_after_an_empty_assignment() -> None:
 
 
 def test_our_own_drop_in_is_not_what_it_is_made_from() -> None:
-    assert unit.command_line(DEBIAN + OURS) == unit.command_line(DEBIAN)
+    assert docker_unit.command_line(DEBIAN + OURS) == docker_unit.command_line(DEBIAN)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,9 @@ def test_a_wrapper_before_dockerd_stays() -> None:
 
 
 def test_flags_are_known_by_their_long_names() -> None:
-    flags = unit.flags(["-D", "-l", "info", "--label", '"a b"', "--mtu=1400", "-g/data", "--bip", "10.0.0.1/8", "$X"])
+    flags = docker_unit.flags(
+        ["-D", "-l", "info", "--label", '"a b"', "--mtu=1400", "-g/data", "--bip", "10.0.0.1/8", "$X"]
+    )
     assert [(flag.name, flag.value) for flag in flags] == [
         ("debug", "true"),
         ("log-level", "info"),
@@ -104,7 +106,7 @@ def test_flags_are_known_by_their_long_names() -> None:
 def test_a_unit_that_does_not_start_one_dockerd_is_refused(start: str) -> None:
     cat = DEBIAN.replace(DEBIAN.split("\n")[5], start)
     with pytest.raises(MachineError, match=r"docker\.service"):
-        unit.command_line(cat)
+        docker_unit.command_line(cat)
 
 
 words = st.one_of(
@@ -125,28 +127,28 @@ def test_whatever_stands_beside_the_hosts_stays_as_it_was_written(
 ) -> None:
     # A value-taking flag at the end would take -H for its value, as dockerd does.
     line = [*itertools.chain.from_iterable(given_hosts), *others]
-    kept = unit.without(["/usr/bin/dockerd", *line], {"host"})
+    kept = docker_unit.without(["/usr/bin/dockerd", *line], {"host"})
     assert kept == ["/usr/bin/dockerd", *others]
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=20))
 @settings(max_examples=60)
 def test_a_word_that_we_quote_is_read_back_as_itself(text: str) -> None:
-    quoted = unit.quoted(f"x{text}")
-    assert [unit.unquoted(word) for word in unit.WORD.findall(quoted)] == [f"x{text}"]
+    quoted = docker_unit.quoted(f"x{text}")
+    assert [docker_unit.unquoted(word) for word in docker_unit.WORD.findall(quoted)] == [f"x{text}"]
 
 
 def test_our_drop_in_is_read_after_everybody_elses() -> None:
     for other in ("override.conf", "99-x.conf", "zz.conf", "zz-machinectl2.conf", "zzz-a.conf"):
-        ours = unit.drop_in_path((f"/run/systemd/system/docker.service.d/{other}",)).rpartition("/")[2]
+        ours = docker_unit.drop_in_path((f"/run/systemd/system/docker.service.d/{other}",)).rpartition("/")[2]
         assert max(ours, other) == ours
-        assert unit.is_ours(f"{DROP_INS}/{ours}")
+        assert docker_unit.is_ours(f"{DROP_INS}/{ours}")
 
 
 def test_secrets_of_the_environment_are_in_a_file_of_their_own_and_not_in_the_drop_in() -> None:
-    text = unit.drop_in(None, environment=True)
-    assert text == (unit.HEADER + "[Service]\nEnvironmentFile=/etc/docker/machinectl/environment\n").encode()
-    assert unit.environment_file({"A": 'b "c" $d \\e `f`'}) == b'A="b \\"c\\" \\$d \\\\e \\`f\\`"\n'
+    text = docker_unit.drop_in(None, environment=True)
+    assert text == (docker_unit.HEADER + "[Service]\nEnvironmentFile=/etc/docker/machinectl/environment\n").encode()
+    assert docker_unit.environment_file({"A": 'b "c" $d \\e `f`'}) == b'A="b \\"c\\" \\$d \\\\e \\`f\\`"\n'
 
 
 @pytest.mark.parametrize(
@@ -164,8 +166,8 @@ def test_a_shell_that_only_starts_dockerd_is_seen_through(
     start: str, flags: list[tuple[str, str]], without: str
 ) -> None:
     cat = f"# /etc/systemd/system/docker.service\n[Service]\nExecStart={start}\n"
-    assert [(flag.name, flag.value) for flag in unit.all_flags(cat, {})] == flags
-    assert " ".join(unit.without(unit.command_line(cat), {"host"})) == without
+    assert [(flag.name, flag.value) for flag in docker_unit.all_flags(cat, {})] == flags
+    assert " ".join(docker_unit.without(docker_unit.command_line(cat), {"host"})) == without
 
 
 @pytest.mark.parametrize(
@@ -173,4 +175,4 @@ def test_a_shell_that_only_starts_dockerd_is_seen_through(
 )
 def test_a_shell_that_does_more_than_that_is_refused(script: str) -> None:
     with pytest.raises(MachineError, match="does not start dockerd but"):
-        unit.command_line(f"# /etc/x\n[Service]\nExecStart=/bin/sh -c '{script}'\n")
+        docker_unit.command_line(f"# /etc/x\n[Service]\nExecStart=/bin/sh -c '{script}'\n")

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh import dial, system
-from machinectl.ssh.endpoint import SSHEndpoint
+from machinectl.ssh.client import dial, openssh_session
+from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.errors import HostKeyRefused, SSHError
-from machinectl.ssh.hostkeys import HostKeyPolicy
-from machinectl.ssh.settings import settings
+from machinectl.ssh.keys.host_keys import HostKeyPolicy
+from machinectl.ssh.ssh_settings import settings
 from tests.support.hostile_ssh import after_greeting, kexinit
 from tests.support.quiet import Quiet
 from tests.support.servers import serving
@@ -136,7 +136,7 @@ def test_a_handshake_that_stops_half_way() -> None:
 def test_a_server_that_is_newer_than_this_side_is_not_told_to_be_updated(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch, option: str, offers: str
 ) -> None:
-    monkeypatch.setattr(system, "is_there", lambda: False)
+    monkeypatch.setattr(openssh_session, "is_there", lambda: False)
     cipher = "Ciphers aes128-ctr"  # one that does without a MAC would need none
     sshd.configure(f"{option} {offers}", *([cipher] if option == "MACs" else []))
     error = refusal(sshd.endpoint)
@@ -204,7 +204,7 @@ def test_revoked_host_keys_of_the_configuration_are_obeyed(sshd: Sshd, ssh_confi
 def test_nothing_of_a_failed_connection_is_printed_or_keeps_the_process_alive() -> None:
     script = (
         "import sys, contextlib\n"
-        "from machinectl.ssh.endpoint import SSHEndpoint\n"
+        "from machinectl.ssh.destination import SSHEndpoint\n"
         "from machinectl.ssh.errors import SSHError\n"
         "from tests.support.sshd import log_in\n"
         "with contextlib.suppress(SSHError):\n"

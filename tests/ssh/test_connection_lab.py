@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh.credentials import Credentials
-from machinectl.ssh.endpoint import SSHEndpoint
+from machinectl.ssh.client.sudo import elevate, sudoers
+from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.errors import CommandFailed, ConnectionLost, LoginRefused, NoShell, RootRefused, SSHError
-from machinectl.ssh.files import copy_key, send_file
-from machinectl.ssh.hostkeys import HostKeyPolicy
-from machinectl.ssh.keys import public_line
-from machinectl.ssh.sudo import elevate, sudoers
+from machinectl.ssh.keys.credentials import Credentials
+from machinectl.ssh.keys.host_keys import HostKeyPolicy
+from machinectl.ssh.keys.private_keys import public_line
+from machinectl.ssh.remote_files import copy_key, send_file
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
 from tests.support.quiet import Quiet
@@ -27,8 +27,8 @@ from tests.support.sshd import keygen, log_in
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from machinectl.ssh.client.session import Session
     from machinectl.ssh.runner import Runner
-    from machinectl.ssh.session import Session
     from tests.lab.fixtures import FreshHost
     from tests.lab.host import Host
     from tests.support.sshd import SSHConfig

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh.credentials import Credentials
-from machinectl.ssh.endpoint import SSHEndpoint
+from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.errors import LoginRefused, NoShell
+from machinectl.ssh.keys.credentials import Credentials
 from tests.support.hostile_ssh import AUTH_BANNER, agreeing, answering, disconnect, failure, question, send, text
 from tests.support.servers import serving
 from tests.support.sshd import log_in, public

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh.endpoint import SSHEndpoint
+from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.errors import CommandFailed
-from machinectl.ssh.files import (
+from machinectl.ssh.remote_files import (
     authorize_command,
     authorized_command,
     copy_key,

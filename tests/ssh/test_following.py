@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.ssh import framing
-from machinectl.ssh.following import Following, end_command
+from machinectl.ssh.streaming import Following, end_command
 
 MARK = "0123456789abcdef0123456789abcdef"
 # Pieces of the mark and of what it begins with, beside anything.

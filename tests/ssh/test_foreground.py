@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh.foreground import LAST_WORDS
+from machinectl.ssh.openssh.foreground import LAST_WORDS
 
 if TYPE_CHECKING:
     from pathlib import Path

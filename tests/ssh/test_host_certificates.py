@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.ssh.errors import HostKeyRefused
-from machinectl.ssh.hostkeys import HostKeyPolicy
+from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import register

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh import transport
-from machinectl.ssh.credentials import Credentials
-from machinectl.ssh.endpoint import SSHEndpoint
+from machinectl.ssh.client import transport
+from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.errors import SSHError
+from machinectl.ssh.keys.credentials import Credentials
 from tests.support import hostile_ssh
 from tests.support.hostile_ssh import MEASURED, MEMORY
 from tests.support.servers import serving

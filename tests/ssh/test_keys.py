@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
-from machinectl.secret_files import read_secret
-from machinectl.ssh import keys
-from machinectl.ssh.credentials import Credentials
+from machinectl.files.secret_files import read_secret
 from machinectl.ssh.errors import SSHError, TokenNeeded
+from machinectl.ssh.keys import private_keys
+from machinectl.ssh.keys.credentials import Credentials
 from tests.support.sshd import keygen, public
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ KINDS = [
 @pytest.mark.parametrize(("kind", "options"), KINDS)
 def test_keys_of_every_kind_are_opened(tmp_path: Path, kind: str, options: tuple[str, ...], passphrase: str) -> None:
     path = keygen(tmp_path / "key", kind, passphrase=passphrase, options=options)
-    key = keys.read_key(str(path))
+    key = private_keys.read_key(str(path))
     assert key.encrypted is bool(passphrase)
-    pkey = keys.unlock(key, passphrase or None)
+    pkey = private_keys.unlock(key, passphrase or None)
     assert f"{pkey.get_name()} {pkey.get_base64()}" == public(path).rpartition(" ")[0]
     assert key.public is not None
     assert key.public.blob == pkey.asbytes()
@@ -46,10 +46,10 @@ def test_keys_of_every_kind_are_opened(tmp_path: Path, kind: str, options: tuple
 
 @pytest.mark.parametrize(("kind", "options"), KINDS)
 def test_a_wrong_passphrase_opens_no_key(tmp_path: Path, kind: str, options: tuple[str, ...]) -> None:
-    key = keys.read_key(str(keygen(tmp_path / "key", kind, passphrase="geheim", options=options)))
+    key = private_keys.read_key(str(keygen(tmp_path / "key", kind, passphrase="geheim", options=options)))
     for passphrase in ("falsch", "", None, "ü" * 80):
-        with pytest.raises(keys.WrongPassphrase):
-            keys.unlock(key, passphrase)
+        with pytest.raises(private_keys.WrongPassphrase):
+            private_keys.unlock(key, passphrase)
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,12 @@ def test_a_file_that_is_no_key_is_named_for_what_it_is(tmp_path: Path, text: str
     path = tmp_path / "key"
     path.write_text(text)
     with pytest.raises(SSHError, match=what):
-        keys.read_key(str(path))
+        private_keys.read_key(str(path))
 
 
 def test_a_directory_is_no_key(tmp_path: Path) -> None:
     with pytest.raises(SSHError, match="is a directory"):
-        keys.read_key(str(tmp_path))
+        private_keys.read_key(str(tmp_path))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
@@ -81,7 +81,7 @@ def test_a_key_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     path = keygen(tmp_path / "key")
     path.chmod(0)
     with pytest.raises(SSHError, match="Permission denied"):
-        keys.read_key(str(path))
+        private_keys.read_key(str(path))
 
 
 @settings(max_examples=60, deadline=None)
@@ -97,30 +97,30 @@ def test_a_damaged_key_is_an_error_never_a_crash(tmp_path_factory: pytest.TempPa
     end = data.draw(st.integers(start, len(text)))
     broken = directory / "broken"
     broken.write_text(text[:start] + data.draw(st.text("AB=\n", max_size=4)) + text[end:])
-    with contextlib.suppress(SSHError, keys.WrongPassphrase):
-        keys.unlock(keys.read_key(str(broken)), None)
+    with contextlib.suppress(SSHError, private_keys.WrongPassphrase):
+        private_keys.unlock(private_keys.read_key(str(broken)), None)
 
 
 def test_a_public_key_stands_for_the_agents_private_one(tmp_path: Path) -> None:
     path = keygen(tmp_path / "key")
-    key = keys.read_key(f"{path}.pub")
+    key = private_keys.read_key(f"{path}.pub")
     assert key.public_only
-    assert key.public == keys.read_key(str(path)).public
+    assert key.public == private_keys.read_key(str(path)).public
 
 
 def test_a_key_that_needs_its_token_is_left_to_the_agent(tmp_path: Path) -> None:
     kind = b"sk-ssh-ed25519@openssh.com"
     blob = len(kind).to_bytes(4, "big") + kind
     fields = (b"none", b"none", b"")
-    container = keys.MAGIC + b"".join(len(f).to_bytes(4, "big") + f for f in fields) + (1).to_bytes(4, "big")
+    container = private_keys.MAGIC + b"".join(len(f).to_bytes(4, "big") + f for f in fields) + (1).to_bytes(4, "big")
     container += len(blob).to_bytes(4, "big") + blob
     path = tmp_path / "key"
     encoded = base64.b64encode(container).decode()
     path.write_text(f"-----BEGIN OPENSSH PRIVATE KEY-----\n{encoded}\n-----END OPENSSH PRIVATE KEY-----\n")
-    key = keys.read_key(str(path))
+    key = private_keys.read_key(str(path))
     assert key.on_token
     with pytest.raises(TokenNeeded, match="security token") as caught:
-        keys.unlock(key, None)
+        private_keys.unlock(key, None)
     assert caught.value.hint == f"Let the agent hold it: ssh-add {path}"
 
 
@@ -128,24 +128,24 @@ def test_a_key_that_needs_its_token_is_left_to_the_agent(tmp_path: Path) -> None
 def test_a_cipher_that_cannot_be_opened_is_said_before_a_passphrase_is_asked(tmp_path: Path, cipher: str) -> None:
     path = keygen(tmp_path / "key", passphrase="geheim", options=("-Z", cipher))
     with pytest.raises(SSHError, match=f"encrypted with {cipher}"):
-        keys.read_key(str(path))
+        private_keys.read_key(str(path))
 
 
 def test_the_public_half_comes_from_the_file_beside_the_key_or_from_the_key(tmp_path: Path) -> None:
     path = keygen(tmp_path / "key", "rsa", passphrase="geheim", options=("-m", "PEM"))
     line = public(path).rpartition(" ")[0]
-    assert keys.public_line(str(path)) == line
+    assert private_keys.public_line(str(path)) == line
     path.with_name("key.pub").unlink()
-    assert keys.public_line(str(path), "geheim") == line
+    assert private_keys.public_line(str(path), "geheim") == line
     with pytest.raises(SSHError, match="There is no key"):
-        keys.public_line(str(tmp_path / "nowhere"))
+        private_keys.public_line(str(tmp_path / "nowhere"))
 
 
 def test_an_agent_that_is_gone_is_no_agent(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert keys.open_agent("") is None
-    assert keys.open_agent(str(tmp_path / "nowhere")) is None
-    assert keys.open_agent(str(tmp_path / "file")) is None
+    assert private_keys.open_agent("") is None
+    assert private_keys.open_agent(str(tmp_path / "nowhere")) is None
+    assert private_keys.open_agent(str(tmp_path / "file")) is None
 
 
 def test_the_credentials_show_no_secret() -> None:
@@ -156,7 +156,7 @@ def test_the_credentials_show_no_secret() -> None:
 
 
 def test_a_key_that_was_read_does_not_show_its_private_half(tmp_path: Path) -> None:
-    key = keys.read_key(str(keygen(tmp_path / "key")))
+    key = private_keys.read_key(str(keygen(tmp_path / "key")))
     assert key.text.splitlines()[1] not in repr(key)
 
 
@@ -182,4 +182,4 @@ def test_a_secret_is_the_first_line_of_its_file(tmp_path: Path) -> None:
 def test_ssh_keygen_agrees_that_the_keys_are_keys(tmp_path: Path) -> None:
     path = keygen(tmp_path / "key")
     printed = subprocess.run(["ssh-keygen", "-y", "-f", path], check=True, capture_output=True, text=True).stdout
-    assert printed.startswith(keys.public_line(str(path)))
+    assert printed.startswith(private_keys.public_line(str(path)))

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import UsageError
-from machinectl.ssh.endpoint import SSHEndpoint
-from machinectl.ssh.openssh import openssh_command, unknown_to
+from machinectl.ssh.destination import SSHEndpoint
+from machinectl.ssh.openssh.command_line import openssh_command, unknown_to
 from tests.support.sshd import keygen, log_in, public
 
 if TYPE_CHECKING:
@@ -113,8 +113,8 @@ def test_ssh_itself_refuses_a_key_that_is_not_pinned_though_the_user_knows_it(
 PROMPT = "# " if os.geteuid() == 0 else "$ "
 OWN_SHELL = """
 import sys
-from machinectl.ssh.endpoint import SSHEndpoint
-from machinectl.ssh.terminal import run_shell
+from machinectl.ssh.destination import SSHEndpoint
+from machinectl.ssh.client.own_terminal import run_shell
 from tests.support.sshd import log_in
 host, user, port, key, *command = sys.argv[1:]
 with log_in(SSHEndpoint(host, user, int(port), key)) as session:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh.connect import connect
-from machinectl.ssh.credentials import Credentials
-from machinectl.ssh.endpoint import SSHEndpoint
+from machinectl.ssh.client.connect import connect
+from machinectl.ssh.client.session import OwnSession
+from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.errors import CommandFailed, CommandTimeout, ConnectionLost, NoShell, SSHError
-from machinectl.ssh.hostkeys import HostKeyPolicy
-from machinectl.ssh.session import OwnSession
+from machinectl.ssh.keys.credentials import Credentials
+from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.sshd import log_in
@@ -26,8 +26,8 @@ from tests.support.sshd import log_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from machinectl.ssh.session import Session
-    from machinectl.ssh.shells import Shells
+    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.client.shell_pool import Shells
     from tests.support.sshd import SSHConfig, Sshd
 
 pytestmark = pytest.mark.usefixtures("ssh_config")

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import UsageError
-from machinectl.ssh.endpoint import SSHEndpoint
+from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.errors import SSHError
-from machinectl.ssh.settings import choose, jump_targets, openssh_query, parse, replace, settings
+from machinectl.ssh.ssh_settings import choose, jump_targets, openssh_query, parse, replace, settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,7 +147,7 @@ def test_ssh_is_asked_again_where_a_rule_may_turn_on_what_it_said(ssh_config: SS
 
 
 def test_what_ssh_said_does_not_hold_for_ever(ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("machinectl.ssh.settings.ANSWER_HOLDS", 0)
+    monkeypatch.setattr("machinectl.ssh.ssh_settings.ANSWER_HOLDS", 0)
     assert asked(ssh_config, SSHEndpoint("box"), SSHEndpoint("box")) == 2
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from paramiko.buffered_pipe import PipeTimeout
 
-from machinectl.ssh import sftp_client
-from machinectl.ssh.sftp_client import Inbox, NotSFTP, SFTPClient, Writing
+from machinectl.ssh.client import sftp_client
+from machinectl.ssh.client.sftp_client import Inbox, NotSFTP, SFTPClient, Writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.ssh import framing
-from machinectl.ssh.credentials import Credentials
+from machinectl.ssh.client.sudo import Root, check_password_command, elevate, probe_command, refused, sudoers
 from machinectl.ssh.errors import RootRefused
+from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.runner import Result
-from machinectl.ssh.sudo import Root, check_password_command, elevate, probe_command, refused, sudoers
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.sshd import log_in
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from machinectl.ssh.session import Session
+    from machinectl.ssh.client.session import Session
     from tests.support.sshd import Sshd
 
     Stand = Callable[..., Session]

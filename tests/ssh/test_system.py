@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import paramiko
 import pytest
 
-from machinectl.ssh import keys, system
-from machinectl.ssh.connect import connect, meet
-from machinectl.ssh.credentials import Credentials
-from machinectl.ssh.endpoint import SSHEndpoint
+from machinectl.ssh.client import openssh_session
+from machinectl.ssh.client.connect import connect, meet
+from machinectl.ssh.client.sudo import elevate
+from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.errors import (
     BeyondUs,
     CommandFailed,
@@ -31,8 +31,9 @@ from machinectl.ssh.errors import (
     NoShell,
     SSHError,
 )
-from machinectl.ssh.hostkeys import HostKeyPolicy
-from machinectl.ssh.sudo import elevate
+from machinectl.ssh.keys import private_keys
+from machinectl.ssh.keys.credentials import Credentials
+from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from tests.support.quiet import Quiet
 from tests.support.sshd import keygen, log_in, public
 
@@ -90,7 +91,7 @@ def test_an_algorithm_that_paramiko_lacks_is_left_to_the_systems_ssh(sshd: Sshd,
     sshd.configure(*options)
     data = bytes(range(256)) * 4000
     with log_in(sshd.endpoint) as session:
-        assert isinstance(session, system.SystemSession)
+        assert isinstance(session, openssh_session.SystemSession)
         result = session.run("cat; echo oops >&2; exit 3", input=data, check=False)
         assert (result.status, result.stdout, result.stderr) == (3, data, b"oops\n")
         for number in range(3):
@@ -220,7 +221,7 @@ def test_a_login_that_is_broken_off_leaves_no_ssh_behind(newer: Sshd, monkeypatc
     def interrupted(_: object) -> bool:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(system.OpenSSH, "is_alive", interrupted)
+    monkeypatch.setattr(openssh_session.OpenSSH, "is_alive", interrupted)
     with pytest.raises(KeyboardInterrupt):
         log_in(newer.endpoint)
 
@@ -229,7 +230,7 @@ def test_a_login_that_is_broken_off_leaves_no_ssh_behind(newer: Sshd, monkeypatc
 LEAVING = """
 import re, subprocess, sys, threading
 from machinectl.ssh import system
-from machinectl.ssh.endpoint import SSHEndpoint
+from machinectl.ssh.destination import SSHEndpoint
 from tests.support.sshd import log_in
 logged_in = threading.Event()
 def wait(program):
@@ -260,7 +261,7 @@ def test_a_process_that_ends_while_it_logs_in_leaves_no_ssh_behind(newer: Sshd) 
 def test_an_ssh_that_floods_or_never_ends_is_ended(program: str) -> None:
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(["sh", "-c", program], stdin=subprocess.PIPE, stderr=errors)
-        assert not system.ends(process, errors.fileno(), 1 if "read" in program else 60)
+        assert not openssh_session.ends(process, errors.fileno(), 1 if "read" in program else 60)
         assert process.returncode == -signal.SIGKILL
         process.communicate()
 
@@ -306,7 +307,15 @@ def token_key(path: Path) -> Path:
     blob = text(kind) + text(bytes(range(32))) + text(b"ssh:")
     private = bytes(8) + blob + b"\1" + text(b"handle") + text(b"") + text(b"comment")
     private += bytes(range(1, 9 - len(private) % 8)) if len(private) % 8 else b""
-    whole = keys.MAGIC + text(b"none") + text(b"none") + text(b"") + struct.pack(">I", 1) + text(blob) + text(private)
+    whole = (
+        private_keys.MAGIC
+        + text(b"none")
+        + text(b"none")
+        + text(b"")
+        + struct.pack(">I", 1)
+        + text(blob)
+        + text(private)
+    )
     encoded = base64.b64encode(whole).decode()
     lines = "\n".join(encoded[start : start + 70] for start in range(0, len(encoded), 70))
     path.write_text(f"-----BEGIN OPENSSH PRIVATE KEY-----\n{lines}\n-----END OPENSSH PRIVATE KEY-----\n")
@@ -340,4 +349,4 @@ def test_a_key_on_a_token_leaves_other_keys_their_turn(sshd: Sshd, tmp_path: Pat
     sshd.authorize(key)
     ssh_config.write(f"IdentityFile {key}\nIdentityFile {sshd.key_path}\n")
     with log_in(SSHEndpoint(sshd.host, sshd.user, sshd.port)) as session:
-        assert not isinstance(session, system.SystemSession)
+        assert not isinstance(session, openssh_session.SystemSession)

@@ -10,7 +10,7 @@ import paramiko
 import pytest
 from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA
 
-from machinectl.ssh.transport import Listener, Transport
+from machinectl.ssh.client.transport import Listener, Transport
 
 
 class ChannelOfTheDead:

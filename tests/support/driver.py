@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from machinectl.driver import DriverError, NoPowerSwitch, Option, State, Where
-from machinectl.hosts import driven
+from machinectl.hosts.connection import machine_driver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,4 +74,4 @@ class StandIn:
 def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[StandIn], None]:
     """Have every machine's driver be this one."""
     monkeypatch.setattr(StandIn, "told", [])
-    return lambda driver: monkeypatch.setattr(driven, "load", lambda _: driver)
+    return lambda driver: monkeypatch.setattr(machine_driver, "load", lambda _: driver)

@@ -24,7 +24,7 @@ import pyte
 from machinectl.cli.exits import guarded, report
 from machinectl.cli.terminal import Terminal
 from machinectl.errors import MachineError
-from machinectl.hosts.each import at_once
+from machinectl.hosts.parallel.workers import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

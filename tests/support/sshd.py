@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.atomic import replace_file
-from machinectl.ssh import settings
-from machinectl.ssh.connect import connect
-from machinectl.ssh.credentials import Credentials
-from machinectl.ssh.endpoint import SSHEndpoint
-from machinectl.ssh.hostkeys import HostKeyPolicy
+from machinectl.files.atomic import replace_file
+from machinectl.ssh import ssh_settings
+from machinectl.ssh.client.connect import connect
+from machinectl.ssh.destination import SSHEndpoint
+from machinectl.ssh.keys.credentials import Credentials
+from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from tests.support.openssh_7_4 import install
 from tests.support.quiet import Quiet
 from tests.support.real import need
@@ -35,7 +35,7 @@ from tests.support.real import need
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.ssh.session import Session
+    from machinectl.ssh.client.session import Session
 
 SBIN = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 # sshd refuses to start where its unprivileged half has no empty directory to live in; its unit makes it.
@@ -232,7 +232,7 @@ class SSHConfig:
             f"  UserKnownHostsFile {self.known_hosts}\n  GlobalKnownHostsFile none\n"
             "  IdentityFile none\n  IdentityAgent none\n"
         )
-        settings.ANSWERS.clear()
+        ssh_settings.ANSWERS.clear()
 
     @property
     def calls(self) -> list[str]:

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.machines.fileset import only_writer, read_pem, replace_together
+from machinectl.files.fileset import only_writer, read_pem, replace_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

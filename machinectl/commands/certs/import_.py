@@ -7,10 +7,10 @@ import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.given import outdated, read_tls_dir
-from machinectl.hosts.identity import Identity
-from machinectl.machines.chosen import waiting
-from machinectl.machines.docker_machine_store import is_shared
+from machinectl.hosts.certificates.certificate_files import outdated, read_tls_dir
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.machines.docker_machine.old_store import is_shared
+from machinectl.machines.selection import waiting
 
 if TYPE_CHECKING:
     from machinectl.console import Console

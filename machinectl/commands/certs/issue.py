@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.machines.fileset import only_writer, read_pem, replace_together
+from machinectl.files.fileset import only_writer, read_pem, replace_together
 
 if TYPE_CHECKING:
     from machinectl.certs import Description, Pair

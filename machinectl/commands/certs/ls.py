@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.expiry import Row, how_long, renewal, rows_of
-from machinectl.machines.chosen import matching
+from machinectl.hosts.certificates.expiry import Row, how_long, renewal, rows_of
+from machinectl.machines.selection import matching
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

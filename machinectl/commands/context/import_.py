@@ -7,9 +7,9 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.contexts import DEFAULT, ENDPOINT, Contexts
+from machinectl.docker_cli.contexts import DEFAULT, ENDPOINT, Contexts
 from machinectl.errors import MachineError, UsageError, meant
-from machinectl.hosts.contexts import mark_of
+from machinectl.hosts.exports.docker_contexts import mark_of
 from machinectl.machines.record import is_name
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.contexts import Contexts
-from machinectl.hosts import swarm_contexts
-from machinectl.hosts.contexts import standings
+from machinectl.docker_cli.contexts import Contexts
+from machinectl.hosts.exports import swarm_contexts
+from machinectl.hosts.exports.docker_contexts import standings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from machinectl.hosts.contexts import Standing
+    from machinectl.hosts.exports.docker_contexts import Standing
     from machinectl.machines.store import Store
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.contexts import Contexts
+from machinectl.docker_cli.contexts import Contexts
 from machinectl.errors import MachineError
-from machinectl.hosts import swarm_contexts
-from machinectl.hosts.contexts import Step, drop, mend, standings, without
+from machinectl.hosts.exports import swarm_contexts
+from machinectl.hosts.exports.docker_contexts import Step, drop, mend, standings, without
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from machinectl.console import Console
-    from machinectl.hosts.contexts import Standing
+    from machinectl.hosts.exports.docker_contexts import Standing
     from machinectl.machines.store import Store
 
 

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from machinectl.atomic import read_file
 from machinectl.errors import MachineError
+from machinectl.files.atomic import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from machinectl.contexts import Context, Contexts
+    from machinectl.docker_cli.contexts import Context, Contexts
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
@@ -79,7 +79,7 @@ def current(environment: Mapping[str, str]) -> str:
 
 def contexts(environment: Mapping[str, str]) -> Contexts:
     # 15 ms, which are there only where they are needed.
-    from machinectl.contexts import Contexts
+    from machinectl.docker_cli.contexts import Contexts
 
     return Contexts(environment.get("DOCKER_CONFIG", ""))
 

@@ -7,9 +7,9 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
-from machinectl import docker_plugin
-from machinectl.atomic import quoted
+from machinectl.docker_cli import plugin
 from machinectl.errors import MachineError, one_line
+from machinectl.files.atomic import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,16 +32,16 @@ def docker_plugin_install(
     """
     if os.name == "nt":
         raise MachineError("docker's plugins are .exe files on Windows, and machinectl has none", "machinectl --help")
-    path = docker_plugin.plugin_file(environment)
-    if found := docker_plugin.strange(path):
+    path = plugin.plugin_file(environment)
+    if found := plugin.strange(path):
         raise MachineError(
             f"{path} is {found}, and stays as it is",
             f"Move it away, and install again: mv {quoted(path)} {quoted(f'{path}.old')}",
         )
-    docker_plugin.put(path, program)
+    plugin.put(path, program)
     if hooks:
         try:
-            docker_plugin.ask_for_hooks(environment)
+            plugin.ask_for_hooks(environment)
         except MachineError as exc:
             console.warn(f"Nothing is said of docker commands that fail: {exc.cause}\n{exc.hint}")
     tell_of_docker(console, docker_cli(environment), hooks=hooks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl import docker_plugin
+from machinectl.docker_cli import plugin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 def docker_plugin_uninstall(console: Console, environment: Mapping[str, str]) -> str:
     """Remove the plugin and its hooks; return where it was, "" where it was not there. Raises MachineError."""
-    path = docker_plugin.plugin_file(environment)
-    if found := docker_plugin.strange(path):
+    path = plugin.plugin_file(environment)
+    if found := plugin.strange(path):
         console.note(f"{path} is {found}, and stays as it is")
-        if docker_plugin.asks_for_hooks(environment):
-            docker_plugin.ask_for_no_hooks(environment)
+        if plugin.asks_for_hooks(environment):
+            plugin.ask_for_no_hooks(environment)
             console.note("docker's config.json no longer asks for the hooks of ours")
         return ""
-    there = docker_plugin.is_ours(path)
+    there = plugin.is_ours(path)
     if there:
-        docker_plugin.take_away(path)
-    docker_plugin.ask_for_no_hooks(environment)
+        plugin.take_away(path)
+    plugin.ask_for_no_hooks(environment)
     if not there:
         console.note(f"There is no plugin at {path}")
     return path if there else ""

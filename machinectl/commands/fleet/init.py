@@ -12,8 +12,8 @@ from machinectl.errors import MachineError
 from machinectl.fleet.keys import FLEET_NAME, LONGEST_FLEET_NAME
 from machinectl.fleet.records import described
 from machinectl.fleet.writing import Draft, left_out, settled
-from machinectl.machines.chosen import matching
 from machinectl.machines.records import Readable, Records
+from machinectl.machines.selection import matching
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

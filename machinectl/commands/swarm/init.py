@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.roles import init
+from machinectl.rollout.swarm_roles import init
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from machinectl.console import Console
     from machinectl.errors import MachineError
-    from machinectl.hosts.joining import Joining
+    from machinectl.hosts.lifecycle.swarm_join import Joining
     from machinectl.machines.store import Store
 
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from machinectl.engine import swarm
+from machinectl.engine import swarm_api
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.endpoint import endpoint
-from machinectl.hosts.membership import Believed, learn, manager
-from machinectl.hosts.roles import join
-from machinectl.hosts.swarm import Manager, Quorum, advice, answering
-from machinectl.machines.chosen import waiting
+from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.swarm.managers import Manager, Quorum, advice, answering
+from machinectl.hosts.swarm.membership import Believed, learn, manager
+from machinectl.machines.selection import waiting
+from machinectl.machines.swarm_members import all_nodes
 from machinectl.machines.swarm_node import MANAGER, MEMBER, on_record
-from machinectl.machines.swarms import all_nodes
+from machinectl.rollout.swarm_roles import join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.joining import Joining
+    from machinectl.hosts.lifecycle.swarm_join import Joining
     from machinectl.machines.store import Store
     from machinectl.machines.swarm_node import SwarmNode
 
@@ -36,7 +36,7 @@ def swarm_join(
         raise UsageError(f'"{to}" cannot join itself', "machinectl swarm join <MANAGER> <NAME>")
     found = manager_by(store, console, to, [*(["--manager"] if role == MANAGER else []), *names])
     yield from join(store, console, found, names, joining, role)
-    if role == MANAGER and (even := advice(Quorum.of(swarm.nodes(found.endpoint)).managers)):
+    if role == MANAGER and (even := advice(Quorum.of(swarm_api.nodes(found.endpoint)).managers)):
         console.warn(even)
 
 
@@ -71,7 +71,7 @@ def confirmed(store: Store, console: Console, name: str) -> SwarmNode:
     machine = store.read_ready(name)
     node = on_record(machine)
     if node is None or not node.manages:
-        state = swarm.membership(endpoint(machine))
+        state = swarm_api.membership(endpoint(machine))
         with store.writing(name, waiting(console, name)) as held:
             node = learn(held, state, as_manager=node is None)
     if node is None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.each import each
+from machinectl.hosts.parallel.workers import each
 from machinectl.machines.record import natural
 from machinectl.machines.swarm_node import node_of
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.access import Access
-    from machinectl.hosts.joining import Leaving
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.swarm_join import Leaving
     from machinectl.machines.store import Held, Store
 
 

@@ -6,14 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from machinectl.engine.swarm import INFO, Membership, Node
+from machinectl.engine.swarm_api import INFO, Membership, Node
 from machinectl.errors import MachineError
-from machinectl.hosts.asked import Asked, ask, listed
-from machinectl.hosts.membership import Believed, keep
-from machinectl.hosts.pending import Busy, busy
-from machinectl.hosts.swarm import Manager, Quorum, no_manager
+from machinectl.hosts.certificates.pending import Busy, busy
+from machinectl.hosts.power.ask_many import Asked, ask, listed
+from machinectl.hosts.swarm.managers import Manager, Quorum, no_manager
+from machinectl.hosts.swarm.membership import Believed, keep
+from machinectl.machines.swarm_members import on_records
 from machinectl.machines.swarm_node import MEMBER, on_record
-from machinectl.machines.swarms import on_records
 from machinectl.state import State
 
 if TYPE_CHECKING:

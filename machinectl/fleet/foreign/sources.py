@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from machinectl.atomic import read_file
 from machinectl.errors import MachineError, one_line
+from machinectl.files.atomic import read_file
 
 # In bytes: some 100,000 hosts.
 LONGEST_FILE = 8 << 20

@@ -1,0 +1,1 @@
+"""Files of the docker CLI: its contexts, and our plugin `docker machine`."""

@@ -1,0 +1,237 @@
+"""The docker CLI's plugin `machine`: the file in docker's directory, and what docker's configuration says of it.
+
+docker/cli: docs/extend/cli_plugins.md (the file), cli/config/configfile (config.json), cli-plugins/manager/hooks.go.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+from machinectl.files.atomic import forget, quoted, read_file, sync_directory
+from machinectl.files.json_text import with_value, without
+from machinectl.files.ownership import exposed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+PLUGINS = "cli-plugins"
+FILE = "docker-machine"
+CONFIGURATION = "config.json"
+# What tells our file from anybody else's.
+MARK = b"# machinectl's plugin for the docker CLI."
+# docker runs it whoever wrote it; its configuration may hold passwords.
+PROGRAM, PRIVATE = 0o755, 0o600
+# The hooks that docker calls for a command that fails, from 29.3 on: each by how the command begins. Those are here
+# that ask an engine, plugins' too.
+HOOKS = ["plugins", "machine", "error-hooks"]
+ASKING = (
+    "attach bake build builder buildx checkpoint commit compose config container cp create diff events exec export "
+    "history image images import info inspect kill load logs network node pause plugin port ps pull push rename "
+    "restart rm rmi run save search secret service stack start stats stop swarm system tag top unpause update version "
+    "volume wait"
+)
+WANTED = ASKING.replace(" ", ",")
+
+
+def directory(environment: Mapping[str, str]) -> str:
+    """Where the docker CLI keeps what is its user's, absolute."""
+    return os.path.abspath(environment.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker"))
+
+
+def plugin_file(environment: Mapping[str, str]) -> str:
+    """Where docker looks for the plugin."""
+    return os.path.join(directory(environment), PLUGINS, FILE)
+
+
+def content(program: Sequence[str]) -> bytes:
+    """The plugin's file: it starts a program of ours, with what comes before docker's own words."""
+    with open(os.path.join(os.path.dirname(__file__), "docker_plugin.sh"), encoding="utf-8") as file:
+        text = file.read()
+    words = {"@PROGRAM@": quoted(program[0]), "@ARGUMENTS@": "".join(f"{quoted(word)} " for word in program[1:])}
+    for place, value in words.items():
+        text = text.replace(place, value)
+    return os.fsencode(text)
+
+
+def is_ours(path: str) -> bool:
+    """Whether the plugin's file is there, and ours."""
+    try:
+        return MARK in read_file(path)
+    except OSError:
+        return False
+
+
+def strange(path: str) -> str:
+    """What stands in the place of our file and is not ours, "" where nothing does."""
+    if not os.path.lexists(path) or is_ours(path):
+        return ""
+    if os.path.islink(path):
+        return f"a link to {os.readlink(path)}"
+    return "a directory" if os.path.isdir(path) else "somebody else's file"
+
+
+def put(path: str, program: Sequence[str]) -> None:
+    """Write the plugin's file, into docker's directory, which is made where it is not there. Raises MachineError."""
+    plugins = os.path.dirname(path)
+    docker = os.path.dirname(plugins)
+    with usable(path):
+        check_private(docker)
+        make_directory(docker, 0o700)
+        make_directory(plugins, 0o755)
+        for directory in (docker, plugins):
+            check_private(directory)
+    replace(path, content(program), PROGRAM)
+
+
+def take_away(path: str) -> None:
+    """Remove the plugin's file. Raises MachineError."""
+    with usable(path):
+        forget(path)
+
+
+def ask_for_hooks(environment: Mapping[str, str]) -> None:
+    """Have docker's configuration ask for our hooks; nothing else in it changes. Raises MachineError."""
+    path = os.path.join(directory(environment), CONFIGURATION)
+    text = configuration(path)
+    with understood(path):
+        wanted = with_value(text or "{}\n", HOOKS, WANTED)
+    if wanted != text:
+        replace(path, wanted.encode(), PRIVATE)
+
+
+def asks_for_hooks(environment: Mapping[str, str]) -> bool:
+    """Whether docker's configuration asks for hooks as we have written them. Raises MachineError."""
+    path = os.path.join(directory(environment), CONFIGURATION)
+    text = configuration(path)
+    with understood(path):
+        return bool(text) and with_value(text, HOOKS, WANTED) == text
+
+
+def ask_for_no_hooks(environment: Mapping[str, str]) -> None:
+    """Take our hooks out of docker's configuration. Raises MachineError."""
+    path = os.path.join(directory(environment), CONFIGURATION)
+    text = configuration(path)
+    if not text:
+        return
+    with understood(path):
+        left = without(text, HOOKS)
+    if left.strip() == "{}" and not os.path.islink(path):
+        with usable(path):
+            forget(path)
+    elif left != text:
+        replace(path, left.encode(), PRIVATE)
+
+
+def configuration(path: str) -> str:
+    """What docker's configuration holds, "" where there is none. Raises MachineError."""
+    with usable(path), understood(path):
+        try:
+            return read_file(path).decode()
+        except FileNotFoundError:
+            return ""
+
+
+def replace(path: str, data: bytes, mode: int) -> None:
+    """Write a file of docker's, whole or not at all, through a link to it; it keeps its mode and its owner."""
+    whose = os.path.dirname(path)
+    path = os.path.realpath(path)
+    place = os.path.dirname(path)
+    temporary = os.path.join(place, f".{os.path.basename(path)}.machinectl")
+    with usable(path):
+        check_led_by(whose, place)
+        try:
+            forget(temporary)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+            with open(descriptor, "wb") as file:
+                keep_as_it_was(descriptor, path, mode)
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(temporary, path)
+        except BaseException:
+            forget(temporary)
+            raise
+        sync_directory(place)
+
+
+def check_private(directory: str) -> None:
+    """Raise MachineError if another user could replace a plugin in this directory."""
+    if found := exposed(directory):
+        raise MachineError(
+            f"{found.path} is not safe for a plugin of docker's: {found.why}",
+            found.hint("use another directory: export DOCKER_CONFIG=<DIR>"),
+        )
+
+
+def check_led_by(directory: str, place: str) -> None:
+    """Have nobody's link lead root to a place of somebody else's. Raises PermissionError."""
+    owner = os.lstat(directory).st_uid
+    if os.geteuid() == 0 and owner not in {0, os.stat(place).st_uid}:
+        raise PermissionError(errno.EPERM, "A link there leads to what is not its owner's", place)
+
+
+def keep_as_it_was(descriptor: int, path: str, mode: int) -> None:
+    """Give a new file the mode and the owner of the one that it replaces; else `mode`, and its directory's owner."""
+    try:
+        before = os.stat(path)
+        mode = stat.S_IMODE(before.st_mode) | (mode & 0o111)
+    except FileNotFoundError:
+        before = os.stat(os.path.dirname(path))
+    give(descriptor, before)
+    os.chmod(descriptor, mode)
+
+
+def make_directory(path: str, mode: int) -> None:
+    """Make a directory where there is none; it is its parent's owner's."""
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError as exc:
+        if not os.path.isdir(path):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from exc
+    else:
+        give(path, os.stat(os.path.dirname(path)))
+
+
+def give(what: int | str, like: os.stat_result) -> None:
+    """Have something that root made be whose it would be: with sudo, root works in somebody's home.
+
+    Of a path, the name itself: whose directory it is in may have put a link in its place by now.
+    """
+    if os.geteuid() == 0 and like.st_uid:
+        change = os.chown if isinstance(what, int) else os.lchown
+        change(what, like.st_uid, like.st_gid)  # type: ignore[arg-type]  # lchown is for the path alone
+
+
+@contextmanager
+def usable(path: str) -> Iterator[None]:
+    """Turn the operating system's errors about docker's directory into a MachineError that says what to do."""
+    try:
+        yield
+    except OSError as exc:
+        hint = f"See who may do that: ls -ld {quoted(nearest(path))}; or name another place in DOCKER_CONFIG"
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            hint = f"Make room on the disk that holds it: df -h {quoted(nearest(path))}"
+        raise MachineError(f"Cannot use docker's {path}: {exc.strerror or exc}", hint) from exc
+
+
+def nearest(path: str) -> str:
+    """What there is of a path: it, or the directory above it that is there."""
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return path
+
+
+@contextmanager
+def understood(path: str) -> Iterator[None]:
+    """Turn what is wrong with the text of docker's configuration into a MachineError."""
+    try:
+        yield
+    except (ValueError, RecursionError) as exc:
+        raise MachineError(
+            f"docker's {path} is not what docker takes: {exc}", f"See: python3 -m json.tool {quoted(path)}"
+        ) from exc

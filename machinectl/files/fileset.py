@@ -1,0 +1,176 @@
+"""Files that belong together, like a key and its certificate: a directory gets all of them or none, killed or not."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import stat
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+from machinectl.files.atomic import (
+    NO_LOCKS,
+    PRIVATE_DIRECTORY,
+    PRIVATE_FILE,
+    discard,
+    read_file,
+    sync_directory,
+    write_new,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PUBLIC_FILE = 0o644
+
+# Where a set of files is being written: of no use until it is whole.
+UNFINISHED = ".machinectl-unfinished"
+# What it is renamed to then. From that moment the set counts, and whoever comes next finishes moving it into place.
+COMMITTED = ".machinectl-committed"
+
+
+def read_pem(path: str) -> bytes:
+    """What a file holds. Raises MachineError where it is missing, is no file or may not be read."""
+    try:
+        if stat.S_ISDIR(os.stat(path).st_mode):
+            raise MachineError(f"{path} is a directory, not a file", f"See what it holds: ls {shlex.quote(path)}")
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise MachineError(
+                f"{path} is not a regular file", f"Name or restore the file itself; see: ls -l {shlex.quote(path)}"
+            )
+        return read_file(path)
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        directory = os.path.dirname(path) or "."
+        raise MachineError(f"{path} cannot be read: {reason}", f"See: ls -l {shlex.quote(directory)}") from exc
+
+
+@contextmanager
+def only_writer(directory: str) -> Iterator[None]:
+    """Make the directory (0700) if need be, wait for other writers, and finish what a killed one had begun.
+
+    A directory that was made here and stays empty is removed again.
+    """
+    import fcntl
+
+    made = not os.path.lexists(directory)
+    if not made and not os.path.isdir(directory):
+        raise MachineError(f"{directory} is not a directory", "Choose another name for the directory.")
+    with translated(directory):
+        os.makedirs(directory, PRIVATE_DIRECTORY, exist_ok=True)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with translated(directory):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            finish_interrupted(directory)
+        yield
+    finally:
+        os.close(descriptor)
+        if made:
+            with suppress(OSError):
+                os.rmdir(directory)
+
+
+def replace_together(directory: str, files: Mapping[str, bytes], *, force: bool, hint: str) -> None:
+    """Put all files into a directory or none; `only_writer` must be held. An empty one is removed instead.
+
+    What is there with other contents is replaced with `force` alone; else MachineError, with `hint` as what to do.
+    """
+    taken = [name for name, data in files.items() if differs(os.path.join(directory, name), data)]
+    if not taken:
+        return
+    if not force:
+        present = [name for name in taken if os.path.lexists(os.path.join(directory, name))]
+        if present:
+            raise MachineError(f"{directory} already holds {', '.join(present)}", hint)
+    unfinished = os.path.join(directory, UNFINISHED)
+    with translated(directory):
+        try:
+            os.mkdir(unfinished, PRIVATE_DIRECTORY)
+            for name, data in files.items():
+                write_new(os.path.join(unfinished, name), data, PRIVATE_FILE if is_key(name) else PUBLIC_FILE)
+            sync_directory(unfinished)
+            os.rename(unfinished, os.path.join(directory, COMMITTED))
+        except BaseException:
+            discard(unfinished)
+            raise
+        put_into_place(directory)
+
+
+def differs(path: str, data: bytes) -> bool:
+    """Whether a file has to be written, or removed where there is no data."""
+    if not os.path.lexists(path):
+        return bool(data)
+    if os.path.isdir(path):
+        raise MachineError(f"{path} is a directory", f"Move it away: mv {shlex.quote(path)} …")
+    try:
+        return not data or read_pem(path) != data
+    except MachineError:
+        return True
+
+
+def is_key(name: str) -> bool:
+    return name.endswith("key.pem")
+
+
+def finish_interrupted(directory: str) -> None:
+    """Put into place what a killed process had committed; forget what it had not."""
+    for name in (UNFINISHED, COMMITTED):
+        check_ours(os.path.join(directory, name))
+    discard(os.path.join(directory, UNFINISHED))
+    if os.path.lexists(os.path.join(directory, COMMITTED)):
+        put_into_place(directory)
+
+
+def check_ours(path: str) -> None:
+    """In a directory that others may write to, somebody else's leftovers are a trap."""
+    if not os.path.lexists(path):
+        return
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise MachineError(
+            f"{path} is in the way: another user's unfinished work, or no work of machinectl's",
+            f"Run this as its owner, or remove it; see: ls -ld {shlex.quote(path)}",
+        )
+
+
+def put_into_place(directory: str) -> None:
+    """Move a committed set to where it belongs; killed in between, a second call goes on.
+
+    Neither docker nor dockerd works without ca.pem: it goes first and comes last, so that a mix of old and new files
+    never looks complete.
+    """
+    committed = os.path.join(directory, COMMITTED)
+    sync_directory(directory)
+    names = os.listdir(committed)
+    if "ca.pem" in names:
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.join(directory, "ca.pem"))
+    for name in sorted(names, key=lambda name: (name == "ca.pem", name)):
+        staged, target = os.path.join(committed, name), os.path.join(directory, name)
+        if name == "ca.pem":
+            sync_directory(directory)
+        if os.path.getsize(staged):
+            os.replace(staged, target)
+            continue
+        with suppress(FileNotFoundError):
+            os.unlink(target)
+        os.unlink(staged)
+    os.rmdir(committed)
+    sync_directory(directory)
+
+
+@contextmanager
+def translated(directory: str) -> Iterator[None]:
+    """Say what the operating system's refusal to write in a directory means and what to do."""
+    try:
+        yield
+    except OSError as exc:
+        hint = "Choose a directory that you may write to."
+        if exc.errno in NO_LOCKS:
+            hint = "Choose a directory on a file system that gives locks, which this one does not (NFS?)."
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            hint = f"Make room on the disk that holds it: df -h {shlex.quote(directory)}"
+        raise MachineError(f"Cannot write to {directory}: {exc.strerror or exc}", hint) from exc

@@ -1,0 +1,152 @@
+"""Find out whether another user could change or replace a directory: no key or program is written there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl.errors import MachineError
+from machinectl.files.atomic import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EVERYBODY = "everybody may write to it"
+GROUP = "its group may write to it"
+FOREIGN = "it is another user's"
+# What the names of temporary directories begin with.
+PREFIX = "machinectl-"
+# How many links Linux follows in one path.
+LINKS = 40
+# The UID map of a process outside of any user namespace: each user ID is itself.
+ALL_USERS = [b"0", b"0", b"4294967295"]
+
+
+class Exposed(NamedTuple):
+    """A file or directory that another user can change, and why."""
+
+    path: str
+    why: str
+
+    def hint(self, otherwise: str) -> str:
+        """Return the command that keeps others out, or `otherwise`."""
+        if self.why != FOREIGN and os.stat(self.path).st_uid == os.geteuid():
+            return f"Keep others out: chmod go-w {quoted(self.path)}; or {otherwise}"
+        return f"See: ls -ld {quoted(self.path)}; or {otherwise}"
+
+
+def other_writer(path: str, found: os.stat_result | None = None) -> str:
+    """Return as a clause who besides its owner can write to a directory, "" if nobody can.
+
+    A sticky directory counts too: others can add entries.
+    """
+    found = found or os.stat(path)
+    if os.name == "nt":
+        return ""
+    if found.st_mode & stat.S_IWOTH:
+        return EVERYBODY
+    return GROUP if found.st_mode & stat.S_IWGRP and not is_private_group(path, found) else ""
+
+
+def is_private_group(path: str, found: os.stat_result) -> bool:
+    """Return whether only root and a directory's owner are in its group, as with a umask of 002."""
+    import grp
+    import pwd
+
+    # With an ACL, the group bits are the mask of the whole list.
+    if "system.posix_acl_access" in getattr(os, "listxattr", lambda _: [])(path):
+        return False
+    if found.st_gid == 0:
+        return True
+    trusted = {0, os.geteuid(), found.st_uid}
+    try:
+        names = grp.getgrgid(found.st_gid).gr_mem
+        members = {pwd.getpwnam(name).pw_uid for name in names}
+    except KeyError:
+        # A container runs as a user without a name.
+        return found.st_gid == os.getegid() and found.st_gid not in {group.gr_gid for group in grp.getgrall()}
+    members |= {user.pw_uid for user in pwd.getpwall() if user.pw_gid == found.st_gid}
+    return members <= trusted
+
+
+def exposed_above(path: str, *, root_anywhere: bool = True) -> Exposed | None:
+    """Return what lets another user replace an absolute path, None if nothing does.
+
+    A missing path is judged by the directory in which it will be created. Unless `root_anywhere`, root is judged as
+    others are: for a path that nobody named for root.
+    """
+    if os.name == "nt":
+        return None
+    for directory, entry in lookups(path):
+        found = os.stat(directory)
+        if not is_trusted(found.st_uid, root_anywhere=root_anywhere):
+            return Exposed(directory, FOREIGN)
+        if why := other_writer(directory, found):
+            if not found.st_mode & stat.S_ISVTX:
+                return Exposed(directory, why)
+            # In a sticky directory, only its owner can replace an entry.
+            if os.path.lexists(entry) and not is_trusted(os.lstat(entry).st_uid, root_anywhere=root_anywhere):
+                return Exposed(entry, FOREIGN)
+    return None
+
+
+def exposed(directory: str) -> Exposed | None:
+    """Return what lets another user change a directory's contents, None if nothing does."""
+    if found := exposed_above(directory):
+        return found
+    if os.name == "nt" or not os.path.isdir(directory):
+        return None
+    why = other_writer(directory) if is_trusted(os.stat(directory).st_uid) else FOREIGN
+    return Exposed(directory, why) if why else None
+
+
+@contextmanager
+def temporary_directory() -> Iterator[str]:
+    """A directory for what ssh reads, removed afterwards. Raises MachineError if another user could replace it."""
+    import tempfile
+
+    place = os.path.abspath(tempfile.gettempdir())
+    if found := exposed_above(os.path.join(place, PREFIX)):
+        raise MachineError(
+            f"{found.path} is not safe for temporary files: {found.why}",
+            found.hint("name another directory: export TMPDIR=<DIRECTORY>"),
+        )
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=place, ignore_cleanup_errors=True) as directory:
+        yield directory
+
+
+def lookups(path: str) -> Iterator[tuple[str, str]]:
+    """Yield each directory on the way of a path, links included, with the entry that is looked up in it."""
+    place, left, links = os.sep, path.split(os.sep), 0
+    while left:
+        name = left.pop(0)
+        entry = os.path.normpath(os.path.join(place, name))
+        if not name or entry == place:
+            continue
+        yield place, entry
+        if not os.path.lexists(entry):
+            return
+        if not os.path.islink(entry):
+            place = entry
+        elif (links := links + 1) > LINKS:
+            return
+        else:
+            target = os.readlink(entry)
+            left = [*target.split(os.sep), *left]
+            place = os.sep if os.path.isabs(target) else place
+
+
+def is_trusted(uid: int, *, root_anywhere: bool = True) -> bool:
+    """Return whether a user's directory may hold our files. With `root_anywhere`, anybody's may hold root's."""
+    return uid in {0, os.geteuid()} or (root_anywhere and os.geteuid() == 0) or is_unmapped(uid)
+
+
+def is_unmapped(uid: int) -> bool:
+    """Return whether an owner is hidden by a user namespace (toolbox, rootless Podman): the host's root, mostly."""
+    try:
+        with open("/proc/self/uid_map", "rb") as mapped, open("/proc/sys/kernel/overflowuid", "rb") as hidden:
+            return mapped.read().split() != ALL_USERS and uid == int(hidden.read())
+    except OSError:
+        return False

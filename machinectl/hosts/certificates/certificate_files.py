@@ -1,0 +1,136 @@
+"""Certificates that a user gives, checked before anything is done with them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.errors import MachineError, UsageError
+from machinectl.files.fileset import read_pem
+from machinectl.hosts.certificates.identity import CLIENT_FILES, FILES, SERVER_FILES, Identity
+from machinectl.machines.docker_machine.old_store import is_shared
+from machinectl.machines.record import BrokenRecord
+from machinectl.machines.spec import NO_CERTIFICATES
+
+if TYPE_CHECKING:
+    from machinectl.machines.record import Machine
+    from machinectl.machines.spec import CertificateFiles
+
+
+def read_given(files: CertificateFiles) -> Identity | None:
+    """The certificates that were named, checked; None where none was. Raises MachineError."""
+    if files == NO_CERTIFICATES:
+        return None
+    if files.directory and (files.ca or files.certificate or files.key):
+        raise UsageError("--tls-dir and the --tls-… files exclude each other", "Give the directory alone")
+    if files.directory:
+        return read_tls_dir(files.directory)
+    if files.whole:
+        return read_tls_files(files.ca, files.certificate, files.key)
+    raise UsageError(
+        "A client needs its certificate, its key and the CA of the engine",
+        "Give all of --tls-ca-cert, --tls-client-cert and --tls-client-key, or --tls-dir",
+    )
+
+
+def has_given(machine: Machine | None, files: CertificateFiles) -> bool:
+    """Whether a machine's certificates are those that were named; one that is yet to be made has none.
+
+    The engine's own is renewed by whoever sets its host up. Raises BrokenRecord if the machine's own are wrong,
+    MachineError if one of these is.
+    """
+    try:
+        have = Identity.read(machine.directory) if machine else Identity()
+    except MachineError as exc:
+        raise BrokenRecord(exc.cause, exc.hint) from exc
+    renewed = SERVER_FILES if machine and machine.changes else ()
+
+    def has(name: str, data: bytes) -> bool:
+        return name in renewed or have.files[name] == data
+
+    if machine and all(has(name, read_pem(path)) for name, path in named(files).items()):
+        return True
+    given = read_given(files)
+    return given is not None and all(has(name, data) for name, data in given.present.items())
+
+
+def named(files: CertificateFiles) -> dict[str, str]:
+    """The files that were named, by what they are called in a machine's directory."""
+    if not files.directory:
+        return dict(zip(CLIENT_FILES, (files.ca, files.certificate, files.key), strict=True))
+    paths = {name: os.path.join(files.directory, name) for name in FILES.values()}
+    return {name: path for name, path in paths.items() if name in CLIENT_FILES or os.path.lexists(path)}
+
+
+def read_tls_dir(directory: str) -> Identity:
+    """A directory's ca.pem, cert.pem and key.pem, and ca-key.pem, server.pem and server-key.pem where they are there.
+
+    The CA key that docker-machine's machines share is not read. All other files are checked. Raises MachineError for
+    the first error.
+    """
+    found = present_files(directory)
+    ca, cert, key = (os.path.join(directory, file) for file in CLIENT_FILES)
+    files = read_tls_files(ca, cert, key).present
+    if "ca-key.pem" in found and not is_shared(directory):
+        ca_key = os.path.join(directory, "ca-key.pem")
+        files["ca-key.pem"] = certs.ca_pair(files["ca.pem"], read_pem(ca_key), ca_file=ca, key_file=ca_key).key
+    if "server.pem" in found or "server-key.pem" in found:
+        server, server_key = (os.path.join(directory, file) for file in SERVER_FILES)
+        checked = certs.server_bundle(
+            files["ca.pem"],
+            read_pem(server),
+            read_pem(server_key),
+            ca_file=ca,
+            cert_file=server,
+            key_file=server_key,
+        )
+        files.update((file, checked[file]) for file in SERVER_FILES)
+    return Identity.of_files(files)
+
+
+def read_tls_files(ca: str, cert: str, key: str) -> Identity:
+    """A client's three files, wherever they are, checked."""
+    checked = certs.client_bundle(read_pem(ca), read_pem(cert), read_pem(key), ca_file=ca, cert_file=cert, key_file=key)
+    return Identity.of_files(checked)
+
+
+def present_files(directory: str) -> frozenset[str]:
+    """The names in a directory. Raises MachineError where it cannot be listed or lacks what a client needs."""
+    quoted = shlex.quote(directory)
+    try:
+        found = frozenset(os.listdir(directory))
+    except FileNotFoundError as exc:
+        raise MachineError(
+            f"{directory} does not exist",
+            f"Make certificates there: machinectl certs create --out {quoted} --san <HOST>",
+        ) from exc
+    except NotADirectoryError as exc:
+        raise MachineError(f"{directory} is not a directory", "Give the directory that holds ca.pem.") from exc
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        raise MachineError(f"{directory} cannot be read: {reason}", f"See: ls -ld {quoted}") from exc
+    missing = [file for file in CLIENT_FILES if file not in found]
+    if missing:
+        raise MachineError(
+            f"{directory} lacks {' and '.join(missing)}", f"A client needs {', '.join(CLIENT_FILES)}; see: ls {quoted}"
+        )
+    return found
+
+
+def outdated(old: Identity, new: Identity) -> list[str]:
+    """The files of a machine that would stay, but do not belong to the CA that is to come."""
+    stale: list[str] = []
+    if old.ca_key and not new.ca_key:
+        try:
+            certs.ca_pair(new.ca, old.ca_key)
+        except MachineError:
+            stale.append("ca-key.pem")
+    present = [file for file in SERVER_FILES if file in old.present]
+    if present and not new.server:
+        try:
+            certs.server_bundle(new.ca, old.server, old.server_key)
+        except MachineError:
+            stale += present
+    return stale

@@ -1,0 +1,129 @@
+"""What the certificates of a machine say: when they expire, and which do not work."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.errors import MachineError
+from machinectl.files.fileset import read_pem
+from machinectl.go.values import go_names
+from machinectl.machines.advice import renewing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from machinectl.machines.store import Store
+
+# Time for the hosts' owners to find a maintenance window: an engine restarts for a new certificate.
+WARN_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Row:
+    """One certificate of a machine; of one that cannot be read only the `warning`, why not, is there."""
+
+    machine: str
+    file: str
+    subject: str = ""
+    sans: tuple[str, ...] = ()
+    issuer: str = ""
+    expires: datetime | None = None
+    days_left: int | None = None
+    warning: str = ""
+
+    def fields(self) -> dict[str, object]:
+        """The row as JSON holds it; the time as RFC 3339 has it."""
+        found = go_names(asdict(self))
+        return {"Name": found.pop("Machine"), **found, "Expires": self.expires.isoformat() if self.expires else None}
+
+    def cells(self) -> list[str]:
+        """The row as a table shows it: machine, file, subject, SANs, issuer, day of expiry, days left, warning."""
+        day = f"{self.expires:%Y-%m-%d}" if self.expires else ""
+        left = "" if self.days_left is None else str(self.days_left)
+        sans = " ".join(self.sans)
+        return [self.machine, self.file, self.subject, sans, self.issuer, day, left, self.warning]
+
+
+def how_long(row: Row) -> str:
+    if row.days_left is None:
+        return f"{row.file}: {row.warning}"
+    if row.days_left < 0:
+        return f"{row.file} has expired"
+    return f"{row.file} has {row.days_left} day{'' if row.days_left == 1 else 's'} left"
+
+
+def renewal(store: Store, name: str, under: Iterable[Row]) -> str:
+    """The command that renews certificates of a machine."""
+    try:
+        return renewing(store.read(name), {row.file for row in under})
+    except MachineError:
+        return f"See what is wrong: machinectl inspect {name}"
+
+
+def rows_of(machine: str, directory: str, now: datetime) -> list[Row]:
+    return list(certificates_of(machine, directory, now))
+
+
+def certificates_of(machine: str, directory: str, now: datetime) -> Iterator[Row]:
+    for file in ("ca.pem", "cert.pem", "server.pem"):
+        path = os.path.join(directory, file)
+        if not os.path.lexists(path):
+            if os.path.lexists(os.path.join(directory, key_of(file))):
+                yield Row(machine, file, warning=f"missing, though {key_of(file)} is there")
+            continue
+        try:
+            described = certs.describe_all(read_pem(path), file=file)
+        except MachineError as exc:
+            yield Row(machine, file, warning=exc.cause)
+            continue
+        # Of several, the first is the certificate; of a CA file each one is.
+        for description in described if file == "ca.pem" else described[:1]:
+            yield Row(
+                machine,
+                file,
+                description.subject,
+                description.sans,
+                description.issuer,
+                description.not_after,
+                description.days_left(now),
+                warning_for(directory, file, description, now),
+            )
+
+
+def key_of(file: str) -> str:
+    return {"ca.pem": "ca-key.pem", "cert.pem": "key.pem", "server.pem": "server-key.pem"}[file]
+
+
+def warning_for(directory: str, file: str, description: certs.Description, now: datetime) -> str:
+    days = description.days_left(now)
+    if days < 0:
+        return "expired"
+    if description.not_before > now:
+        return f"not valid before {description.not_before:%Y-%m-%d %H:%M} UTC"
+    soon = f"expires in {days} days" if days < WARN_DAYS else ""
+    return "; ".join(filter(None, (soon, what_does_not_fit(directory, file, now))))
+
+
+def what_does_not_fit(directory: str, file: str, now: datetime) -> str:
+    """Why a certificate does not work with the key and the CA beside it; empty where it does."""
+    ca, cert, key = (os.path.join(directory, each) for each in ("ca.pem", file, key_of(file)))
+    missing = [os.path.basename(each) for each in (ca, key) if not os.path.lexists(each)]
+    # The CA's key is rightly kept elsewhere.
+    if file == "ca.pem" and missing:
+        return ""
+    if missing:
+        return f"{' and '.join(missing)} missing"
+    try:
+        if file == "ca.pem":
+            certs.ca_pair(read_pem(ca), read_pem(key), now=now)
+        elif file == "cert.pem":
+            certs.client_bundle(read_pem(ca), read_pem(cert), read_pem(key), now=now)
+        else:
+            certs.server_bundle(read_pem(ca), read_pem(cert), read_pem(key), now=now)
+    except MachineError as exc:
+        return exc.cause
+    return ""

@@ -1,0 +1,147 @@
+"""Certificates that an engine may be serving: on disk before they are sent, until it is known which set it serves.
+
+MACHINE/pending/SHA256/  a whole set each, private. Who may have given a machine's engine another set than the machine's
+own asks it with all of them; what it answers to becomes the machine's own, and nobody is locked out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
+
+from machinectl import engine
+from machinectl.engine import Wait
+from machinectl.engine.endpoint import Deadline
+from machinectl.errors import MachineError, one_line
+from machinectl.files.atomic import PRIVATE_DIRECTORY, Translated, discard, replace_file, sync_directory
+from machinectl.hosts.certificates.identity import CLIENT_FILES, Identity
+from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.machines.store import PENDING
+from machinectl.state import State
+
+if TYPE_CHECKING:
+    from machinectl.engine import Asker, Probe, Question
+    from machinectl.engine.ask_engines import Course
+    from machinectl.engine.connect_result import Opened
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+
+UNFINISHED = ".unfinished"
+# An engine answers in milliseconds; where it does not, the certificates that there are must do. Seconds.
+PATIENCE = 5.0
+# A job that was sent to a host goes on there when its sender is gone, for minutes: until then it may bring another set.
+SURE_AFTER = 3600.0
+
+
+class Busy(Exception):
+    """Somebody else is at work on the machine."""
+
+
+def propose(held: Held, identity: Identity) -> str:
+    """Have a set on disk, whole and private, before an engine is given it; return its directory."""
+    pending = os.path.join(held.directory, PENDING)
+    path, staged = os.path.join(pending, name_of(identity)), os.path.join(pending, UNFINISHED)
+    if os.path.isdir(path) and Identity.read(path) == identity:
+        return path
+    with Translated(path):
+        os.makedirs(pending, PRIVATE_DIRECTORY, exist_ok=True)
+        sync_directory(held.directory)
+        discard(staged)
+        discard(path)
+        os.mkdir(staged, PRIVATE_DIRECTORY)
+    for file, data in identity.present.items():
+        replace_file(os.path.join(staged, file), data)
+    with Translated(path):
+        os.rename(staged, path)
+        sync_directory(pending)
+    return path
+
+
+def name_of(identity: Identity) -> str:
+    return hashlib.sha256(b"".join(identity.files.values())).hexdigest()
+
+
+def others(directory: str) -> list[str]:
+    """Where the sets are that a machine's engine may be serving instead of the machine's own, the newest first."""
+    pending = os.path.join(directory, PENDING)
+    try:
+        names = [name for name in os.listdir(pending) if name != UNFINISHED]
+        own = name_of(Identity.read(directory))
+    except (OSError, MachineError):
+        return []
+    found = [os.path.join(pending, name) for name in names if name != own]
+    whole = [path for path in found if all(os.path.isfile(os.path.join(path, file)) for file in CLIENT_FILES)]
+    return sorted(whole, key=os.path.getmtime, reverse=True)
+
+
+def look(
+    machine: Machine, deadline: Deadline, question: Question | None = None, opened: Opened | None = None
+) -> tuple[Probe, str]:
+    """What a machine's engine says, and the directory of the set that it answered to: the machine's, or a pending one.
+
+    `opened` is what came of connecting to it beforehand. Never raises.
+    """
+    try:
+        where = endpoint(machine)
+    except MachineError as exc:
+        return engine.Probe(State.ERROR, error=one_line(exc.cause), hint=exc.hint), machine.directory
+    found = engine.probe_by(replace(where, opened=opened), deadline, question)
+    # Another set mends nothing where nobody answers.
+    if found.state is not State.ERROR or not machine.tls:
+        return found, machine.directory
+    for directory in others(machine.directory):
+        other = engine.probe_by(replace(where, cert_dir=directory), deadline, question)
+        if other.state is State.RUNNING:
+            return other, directory
+    return found, machine.directory
+
+
+def asking(machine: Machine, question: Question | None, asker: Asker) -> Course:
+    """Ask a machine's engine in parallel with others; see `engine.ask_all`."""
+    opened = asker.reach(endpoint(machine))
+    if opened:
+        yield Wait(opened)
+    return look(machine, asker.deadline, question, opened)[0]
+
+
+def settle(store: Store, name: str, timeout: float = PATIENCE) -> None:
+    """Where sets are pending, have the one as the machine's own that its engine answers to, as far as it can be told.
+
+    Whoever is at work on the machine is not waited for: that settles it. A store that cannot be written stays as it is.
+    """
+    if not store.is_unsettled(name):
+        return
+    try:
+        with store.writing(name, busy) as held:
+            settle_held(held, timeout)
+    except (Busy, MachineError):
+        return
+
+
+def busy() -> NoReturn:
+    raise Busy
+
+
+def settle_held(held: Held, timeout: float = PATIENCE, *, sure: bool = False) -> None:
+    """The same for who holds the machine; `sure` is who knows that nobody is at work on its host any more."""
+    if not held.store.is_unsettled(held.name):
+        return
+    held.finish_files()
+    found, directory = look(held.machine, Deadline(timeout))
+    if found.state is not State.RUNNING:
+        return
+    if directory != held.directory:
+        before = Identity.read(held.directory)
+        if before.client:
+            propose(held, before)
+        Identity.read(directory).keep(held)
+    if sure or time.time() - os.path.getmtime(os.path.join(held.directory, PENDING)) > SURE_AFTER:
+        drop(held)
+
+
+def drop(held: Held) -> None:
+    """The machine's own set is what its engine serves: no other is needed."""
+    discard(os.path.join(held.directory, PENDING))

@@ -1,0 +1,71 @@
+"""A machine's certificates made good: what works is kept, what does not is signed anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.errors import MachineError
+from machinectl.hosts.certificates.identity import Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.machines.record import Machine
+
+
+def made_good(machine: Machine, have: Identity, sans: Sequence[str], authority: certs.Pair | None = None) -> Identity:
+    """A machine's certificates as they shall be: those that it has, as far as they are good, and new ones for the rest.
+
+    `sans` are what its server is called; `authority` is a CA to use instead of one of the machine's own.
+    """
+    if have.ca and have.client and not have.ca_key and authority is None:
+        raise MachineError(
+            f'The certificates of "{machine.name}" are of a CA whose key is not here: its host was set up by others',
+            "Leave it as it is; or register the host anew, under another name, to have it set up",
+        )
+    ca = kept_ca(have, authority) or certs.new_ca(f"machinectl {machine.name}")
+    server = certs.Pair(have.server, have.server_key)
+    if not is_good_server(ca, server, sans):
+        server = certs.issue_server(ca, list(dict.fromkeys(sans)))
+    return signed(ca, server, good_client(machine, ca, have))
+
+
+def signed(ca: certs.Pair, server: certs.Pair, client: certs.Pair) -> Identity:
+    return Identity(
+        ca=ca.certificate,
+        ca_key=ca.key,
+        server=server.certificate,
+        server_key=server.key,
+        client=client.certificate,
+        client_key=client.key,
+    )
+
+
+def kept_ca(have: Identity, authority: certs.Pair | None) -> certs.Pair | None:
+    """The CA given, else the machine's own where it can still sign."""
+    if authority is not None:
+        return certs.ca_pair(authority.certificate, authority.key)
+    try:
+        return certs.ca_pair(have.ca, have.ca_key)
+    except MachineError:
+        return None
+
+
+def is_good_server(ca: certs.Pair, server: certs.Pair, sans: Sequence[str]) -> bool:
+    """Whether a server's certificate is the CA's, valid, and for every name that it is wanted for."""
+    try:
+        certs.server_bundle(ca.certificate, server.certificate, server.key)
+        names = certs.describe(server.certificate).sans
+    except MachineError:
+        return False
+    return {san.lower() for san in sans} <= {name.lower() for name in names}
+
+
+def good_client(machine: Machine, ca: certs.Pair, have: Identity) -> certs.Pair:
+    """The client's certificate that there is, or a new one where the CA would not take it."""
+    try:
+        certs.client_bundle(ca.certificate, have.client, have.client_key)
+    except MachineError:
+        return certs.issue_client(ca, machine.name[: certs.COMMON_NAME_BYTES])
+    return certs.Pair(have.client, have.client_key)

@@ -1,0 +1,54 @@
+"""The user's own key, let in on a host where that was asked for, and taken out again when what was done is undone.
+
+It is done as the user who logs in: nobody else's files are root's to write for that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.changes import KeyLetIn, of_kind
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.machines.store import Held
+    from machinectl.ssh.runner import Runner
+
+
+def key_let_in(runner: Runner, public_key: str) -> KeyLetIn | None:
+    """What is to be changed so that a public key (a line of authorized_keys) is let in; None where it is."""
+    from machinectl.ssh.remote_files import place_of_key
+
+    made, path = place_of_key(runner, public_key)
+    return KeyLetIn(path, " ".join(public_key.split()[:2]), made) if made else None
+
+
+def let_in(held: Held, console: Console, runner: Runner, public_key: str) -> None:
+    """Let a key in; that is on record before."""
+    from machinectl.ssh.remote_files import copy_key
+
+    change = key_let_in(runner, public_key)
+    if change is None:
+        return
+    with console.step(title(change)):
+        held.keep_changes([change])
+        copy_key(runner, public_key)
+
+
+def take_out(held: Held, console: Console, runner: Runner) -> None:
+    """Take out again what was let in."""
+    from machinectl.ssh.remote_files import take_key_out
+
+    for change in of_kind(held.machine.changes, KeyLetIn):
+        with console.step(undoing(change)):
+            take_key_out(runner, change.path, change.key, change.made)
+        held.machine.changes = [each for each in held.machine.changes if each != change]
+        held.write()
+
+
+def title(change: KeyLetIn) -> str:
+    return f"Letting your key in: {change.path}"
+
+
+def undoing(change: KeyLetIn) -> str:
+    return f"Taking your key out again: {change.path}"

@@ -1,0 +1,62 @@
+"""Where a path is, as scp's users write it: `[user@]machine:path`, or here."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+from machinectl.machines.store import NoSuchMachine
+from machinectl.ssh.openssh.copy_commands import Spot
+from machinectl.ssh.ssh_settings import check_user
+
+if TYPE_CHECKING:
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+# docker-machine's name for this computer; no machine is meant by it.
+HERE = "localhost"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A path on a machine's host, or here, where there is no machine; `user` is who logs in, if not the machine's."""
+
+    path: str
+    machine: Machine | None = None
+    user: str = ""
+
+    @property
+    def spot(self) -> Spot:
+        """It as the system's programs are told."""
+        return Spot(self.path, self.machine.name, self.user) if self.machine else Spot(self.path)
+
+    @property
+    def login(self) -> tuple[str, str]:
+        """Which machine is logged in at, and as whom; "" for here, and for the machine's own user."""
+        return (self.machine.name if self.machine else "", self.user)
+
+    def __str__(self) -> str:
+        return self.spot.word if self.machine else self.path
+
+
+def place(store: Store, text: str) -> Place:
+    """Read where something is. A colon behind a slash is the path's own, as with scp: `./a:b` is here.
+
+    Raises NoSuchMachine, and what reading a machine does; UsageError for a user that no user is called.
+    """
+    before, colon, path = text.partition(":")
+    if not colon or not before or "/" in before:
+        return Place(text)
+    user, _, name = before.rpartition("@")
+    if name == HERE:
+        return Place(path or os.curdir)
+    if user:
+        check_user(user)
+    try:
+        return Place(path, store.read(name), user)
+    except NoSuchMachine as exc:
+        if os.path.lexists(text):
+            raise MachineError(exc.cause, f"If the file here is meant: ./{text}") from exc
+        raise

@@ -1,0 +1,91 @@
+"""One machinectl at a time works on a host, from whichever computer it comes.
+
+The lock is the host's: a process there holds it until the SSH connection has ended. A killed run leaves none.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import re
+import secrets
+import shlex
+import socket
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl.errors import MachineError, one_line
+from machinectl.files.atomic import read_file
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.provision.job import Remote
+
+LOCK = "/run/machinectl.holder"
+# How long a holder is waited for without a word, in seconds: the connection of one's own last run may be about to end.
+AT_ONCE = 2
+# How long it is waited for in all: for a change, not for an installation.
+PATIENCE = 120
+# What tells this run from others.
+TOKEN = secrets.token_hex(8)
+# hold.sh's exit status if somebody else holds the host.
+HELD = 75
+PROCESS = re.compile(r"[0-9]{1,10}")
+
+
+class Holder(NamedTuple):
+    """Who works on a host, and since when; `process` holds the lock there, "" if it is not known."""
+
+    who: str
+    process: str
+
+
+def hold(remote: Remote, console: Console, name: str, directory: str) -> None:
+    """Hold a machine's host until the connection ends. Raises MachineError with its holder if it is not released.
+
+    `directory` is the machine's, whose lock here is held: an earlier run for it holds the host by a dead connection.
+    """
+    holder = held_by(remote, AT_ONCE, directory)
+    if holder is None:
+        return
+    console.note(f'The host of "{name}" is held by {holder.who}; waiting …')
+    holder = held_by(remote, PATIENCE, directory)
+    if holder:
+        raise MachineError(
+            f'The host of "{name}" is held by {holder.who}',
+            f"Run the same command again when that has ended. If that computer is off, on the host: "
+            f"kill {holder.process or '<PID>'}",
+        )
+
+
+def held_by(remote: Remote, patience: int, directory: str) -> Holder | None:
+    """Take the lock, and return None; or return who has it after `patience` seconds."""
+    # Loaded where a host is held: all that logs in imports this module.
+    from machinectl.provision import resource
+
+    variables = {"lock": LOCK, "who": user_at_computer(), "token": TOKEN, "seat": seat(directory)}
+    variables["patience"] = str(patience)
+    assignments = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
+    done = remote.run(f"{assignments}\n{resource('hold.sh')}", timeout=patience + 60.0, check=False)
+    if done.status != HELD:
+        return None
+    who, _, process = done.stdout.decode(errors="replace").strip().partition("\n")
+    return Holder(one_line(who) or "another machinectl", process if PROCESS.fullmatch(process) else "")
+
+
+def seat(directory: str) -> str:
+    """Return what tells a machine's directory on this computer from all others."""
+    try:
+        computer = read_file("/etc/machine-id")
+    except OSError:
+        computer = b""
+    return hashlib.sha256(repr((socket.gethostname(), computer, directory)).encode(errors="replace")).hexdigest()[:32]
+
+
+def user_at_computer() -> str:
+    """Return who works, and where, as others are told."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # A container runs as a user without a name.
+        user = "unknown"
+    return one_line(f"{user}@{socket.gethostname()}")

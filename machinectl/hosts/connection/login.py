@@ -1,0 +1,219 @@
+"""The way into a machine's host: who we are there, and the host key that is pinned."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+from machinectl.files.atomic import read_file
+from machinectl.files.secret_files import read_secret
+from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, known_hosts_path, set_option, ssh_endpoint
+from machinectl.machines.record import Phase
+from machinectl.machines.selection import waiting
+from machinectl.ssh.keys.credentials import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from machinectl.console import Console
+    from machinectl.driver import SSHEndpoint
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.runner import Follower
+
+
+@dataclass(frozen=True)
+class Access:
+    """How this run logs in at hosts, as far as it was told.
+
+    `host_key` is the SHA256 fingerprint that the host's key must have, `strict` refuses a key that nothing is known of.
+    One that is accepted is not kept where this is not to last. `again` is the command that an error tells to give
+    once more, with the key of a host that has another one; "" where that is `provision`.
+    `trace` is given each remote command and what it printed.
+    """
+
+    credentials: Credentials = field(default_factory=Credentials)
+    host_key: str = ""
+    strict: bool = False
+    lasting: bool = True
+    again: str = ""
+    trace: Callable[[str], None] | None = field(default=None, compare=False)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it holds what the system's ssh has no way to be handed: that asks for secrets itself."""
+        given = self.credentials
+        return bool(given.password or given.passphrase or self.host_key or self.strict)
+
+    def for_one_host(self) -> Access:
+        """The same for one of several hosts: a password that is typed for it is not sent to the others."""
+        given = self.credentials
+        own = Credentials(password=given.password, passphrase=given.passphrase, sudo_password=given.sudo_password)
+        own.passphrases = given.passphrases
+        return replace(self, credentials=own)
+
+    def with_files(
+        self,
+        *,
+        passphrase_file: str = "",
+        password_file: str = "",
+        sudo_password_file: str = "",
+        host_key: str = "",
+        strict: bool = False,
+    ) -> Access:
+        """The same for one of several hosts, by what was said of that one; what was not is as for all of them.
+
+        Raises MachineError where a file holds no secret.
+        """
+        own = self.for_one_host()
+        credentials = own.credentials
+        if passphrase_file:
+            credentials.passphrase = read_secret(passphrase_file, "--ssh-passphrase-file")
+        if password_file:
+            credentials.password = read_secret(password_file, "--ssh-password-file")
+        if sudo_password_file:
+            credentials.sudo_password = read_secret(sudo_password_file, "--sudo-password-file")
+        return replace(own, host_key=host_key or self.host_key, strict=strict or self.strict)
+
+
+def pinned(machine: Machine) -> bytes:
+    """The machine's known_hosts, empty before the first contact."""
+    path = known_hosts_path(machine)
+    try:
+        return read_file(path)
+    except FileNotFoundError:
+        return b""
+    except OSError as exc:
+        raise MachineError(f"{path} cannot be read: {exc.strerror}", f"See: ls -l {path}") from exc
+
+
+@contextmanager
+def logged_in(
+    machine: Machine,
+    console: Console,
+    access: Access,
+    *,
+    ssh: SSHEndpoint | None = None,
+    timeout: float | None = None,
+    quietly: bool = False,
+) -> Iterator[Session]:
+    """A connection to a machine's host; `keep_host_key` is to follow, where the host's key is to be pinned.
+
+    `ssh` is where its SSH is, where that is known already. `timeout` in seconds is for each of TCP and the handshake.
+    Where it is not made `quietly`, it is a step.
+    Raises SSHError, and MachineError where there is no SSH.
+    """
+    ssh = ssh or ssh_endpoint(machine)
+    # paramiko takes 150 ms to load: who turns out to have no SSH does not wait for it.
+    from machinectl.ssh.client.connect import connect
+    from machinectl.ssh.keys.host_keys import HostKeyPolicy
+
+    policy = HostKeyPolicy(pinned(machine), access.host_key, access.strict, machine.name, access.lasting, access.again)
+    from machinectl.ssh.errors import SSHError, Unreachable
+
+    with ExitStack() as connection:
+        with nullcontext() if quietly else console.step(f"Connecting to {ssh.host}"):
+            try:
+                way = connect(ssh, access.credentials, policy, console, timeout=timeout, trace=access.trace)
+            except SSHError as exc:
+                if machine.phase is Phase.READY:
+                    exc.hint = with_commands(exc.hint, machine)
+                if not isinstance(exc, Unreachable):
+                    raise
+                off = first_on_the_way(ssh) if ssh.jump else machine.name
+                if off and machine.phase is Phase.READY:
+                    exc.hint += f"\nIf it is off: machinectl start {off}"
+                raise
+            session = connection.enter_context(way)
+        yield session
+
+
+def with_commands(hint: str, machine: Machine) -> str:
+    """A hint of our SSH's with the commands that change a machine which is there, where its driver has the options."""
+    from machinectl.ssh.errors import ANOTHER_KEY, ANOTHER_PORT
+
+    if port := set_option(machine, "ssh-port"):
+        another = f"if SSH listens on another port: machinectl set {port} <PORT> {machine.name}"
+        hint = hint.replace(ANOTHER_PORT, another)
+    if key := set_option(machine, "ssh-key"):
+        hint = hint.replace(ANOTHER_KEY, f"machinectl set {key} <PATH> {machine.name}")
+    return hint
+
+
+def first_on_the_way(ssh: SSHEndpoint) -> str:
+    """The machine whose host is reached from here, on the way to one behind it; "" where that is no machine's."""
+    name = ""
+    while ssh.jump:
+        name, ssh = ssh.jump.machine, ssh.jump.endpoint
+    return name
+
+
+def pin_accepted_key(store: Store, console: Console, machine: Machine, session: Session) -> None:
+    """Pin the host key of a session if it differs from the pinned one.
+
+    The machine's lock is taken only in that case: a `provision` may hold it for minutes.
+    """
+    if session.known_hosts != pinned(machine):
+        with store.writing(machine.name, waiting(console, machine.name)) as held:
+            keep_host_key(held, session)
+
+
+def keep_host_key(held: Held, session: Session) -> None:
+    """Pin the host key that a session was accepted with."""
+    keep_pins(held, session.known_hosts)
+
+
+def keep_pins(held: Held, known_hosts: bytes) -> None:
+    if known_hosts != pinned(held.machine):
+        held.write_file(KNOWN_HOSTS, known_hosts)
+
+
+def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint) -> None:
+    """Pin the key of a host that is not logged in at yet.
+
+    One that cannot be reached is left to the first login, unless its key was to be a certain one, or a known one.
+    Raises HostKeyRefused.
+    """
+    from machinectl.ssh.client.connect import meet
+    from machinectl.ssh.errors import HostKeyRefused, SSHError
+    from machinectl.ssh.keys.host_keys import HostKeyPolicy
+
+    policy = HostKeyPolicy(pinned(held.machine), access.host_key, access.strict, held.name)
+    try:
+        with console.step(f"Connecting to {ssh.host}"):
+            known_hosts = meet(ssh, access.credentials, policy, console)
+    except HostKeyRefused:
+        raise
+    except SSHError as exc:
+        if access.host_key or access.strict:
+            raise
+        console.warn(f'The SSH key of "{held.name}" is not pinned before the first login: {exc.cause}')
+    else:
+        keep_pins(held, known_hosts)
+
+
+@contextmanager
+def as_root(held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | None = None) -> Iterator[Follower]:
+    """What runs commands as root on the host of a machine, whose host's key is pinned from now on.
+
+    Until the connection ends, no machinectl of another computer works on that host (`host_lock`). Raises SSHError:
+    RootRefused where the user cannot become root, and what `logged_in` raises; MachineError if the host is held.
+    """
+    with logged_in(held.machine, console, access, ssh=ssh) as session:
+        keep_host_key(held, session)
+        root = elevated(session, console, access)
+        # With it comes what makes random numbers, which few verbs need.
+        from machinectl.hosts.connection.host_lock import hold
+
+        hold(root, console, held.name, held.directory)
+        yield root
+
+
+def elevated(session: Session, console: Console, access: Access) -> Follower:
+    """What runs commands as root on a host that we are logged in to. Raises RootRefused."""
+    from machinectl.ssh.client.sudo import elevate
+
+    return elevate(session, access.credentials, console)

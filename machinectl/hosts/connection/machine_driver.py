@@ -1,0 +1,132 @@
+"""A machine and its driver: what the driver knows of it, what leads there, and how what the driver says is kept."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from machinectl.driver import Instance
+from machinectl.driver.finding import load
+from machinectl.errors import MachineError
+from machinectl.machines import jump_hosts
+from machinectl.machines.record import Phase
+from machinectl.machines.store import NoSuchMachine, Store
+from machinectl.ssh.destination import Jump
+
+if TYPE_CHECKING:
+    from machinectl.driver import Driver, SSHEndpoint, Where
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held
+
+
+KNOWN_HOSTS = "known_hosts"
+
+
+def instance(machine: Machine) -> Instance:
+    """A machine as its driver knows it."""
+    return Instance(machine.name, machine.directory, machine.driver_state)
+
+
+def driver_of(machine: Machine) -> Driver:
+    """A machine's driver. Raises MachineError where the machine was never made, DriverError where it cannot be had."""
+    if machine.phase is Phase.CREATING:
+        raise MachineError(
+            f'The creation of "{machine.name}" was interrupted: nothing is known of its host',
+            f"Create it again, or forget it: machinectl rm {machine.name}",
+        )
+    return load(machine.driver)
+
+
+def where(machine: Machine) -> Where:
+    """Where a machine's engine and its SSH are, as its driver says, and what leads to its SSH."""
+    there = driver_of(machine).where(instance(machine))
+    return replace(there, ssh=led(machine, there.ssh))
+
+
+def led(machine: Machine, ssh: SSHEndpoint | None) -> SSHEndpoint | None:
+    """A machine's SSH as its driver says, with what leads there. Raises what `jump_of` does."""
+    return replace(ssh, jump=jump_of(machine)) if ssh and machine.jump else ssh
+
+
+def jump_of(machine: Machine) -> Jump | None:
+    """Return a machine's jump host, None if it has none.
+
+    Raises UsageError if it is not a valid host, and MachineError if the jump host's machine does not exist, has no SSH
+    or cannot be read, or if jump hosts form a loop.
+    """
+    return followed(machine, known_hosts_path(machine), (machine.name,)) if machine.jump else None
+
+
+def followed(machine: Machine, pins: str, passed: tuple[str, ...]) -> Jump:
+    """The jump host of a machine; `pins` is the file that pins it where it has none of its own."""
+    from machinectl.ssh.ssh_settings import jump_host
+
+    pins = pins if os.path.exists(pins) else ""
+    name = jump_hosts.machine_of(machine.jump)
+    if not name:
+        return Jump(jump_host(jump_hosts.host_of(machine.jump)), pins)
+    store = Store(os.path.dirname(os.path.dirname(machine.directory)))
+    # The option that means the host of that name, for a machine that exists or is being created.
+    choose = f"--ssh-jump {jump_hosts.HOST}{name}"
+    choose = f"machinectl set {choose} {machine.name}" if store.exists(machine.name) else choose
+    if name == machine.name:
+        raise MachineError(f'"{name}" cannot be its own jump host', f"If another host has that name: {choose}")
+    if name in passed:
+        loop = list(passed[passed.index(name) :])
+        raise MachineError(jump_hosts.shown(loop), f"Break the loop: machinectl set --ssh-jump none {loop[-1]}")
+    try:
+        gate = store.read(name)
+    except NoSuchMachine as exc:
+        raise MachineError(
+            f'The jump host of "{machine.name}" is the machine "{name}", which does not exist',
+            f"If a host of that name is meant: {choose}; see the machines: machinectl ls",
+        ) from exc
+    ssh = driver_of(gate).where(instance(gate)).ssh
+    if ssh is None:
+        raise MachineError(
+            f'"{gate.name}" is no jump host: driver "{gate.driver}" does not know any SSH of it',
+            f"Name another one: machinectl set --ssh-jump <HOST> {machine.name}",
+        )
+    own = known_hosts_path(gate)
+    is_pinned = os.path.exists(own)
+    before = followed(gate, own if is_pinned else pins, (*passed, gate.name)) if gate.jump else None
+    return Jump(replace(ssh, jump=before), own if is_pinned else pins, gate.name if is_pinned else "")
+
+
+def known_hosts_path(machine: Machine) -> str:
+    return os.path.join(machine.directory, KNOWN_HOSTS)
+
+
+def ssh_endpoint(machine: Machine) -> SSHEndpoint:
+    """Where a machine's SSH is. Raises MachineError where it has none."""
+    endpoint = where(machine).ssh
+    if endpoint is None:
+        raise MachineError(
+            f'"{machine.name}" has no SSH: driver "{machine.driver}" does not know any',
+            "Register its host with a driver that does: "
+            "machinectl create -d generic --generic-ip-address <ADDRESS> <NAME>",
+        )
+    return endpoint
+
+
+def keep_state(held: Held, driver: Driver, state: str) -> None:
+    """Keep what a driver says of a machine from now on; where its engine is may be news, too."""
+    machine = held.machine
+    if state == machine.driver_state:
+        return
+    machine.driver_state = state
+    # On record before anybody is asked anything more.
+    held.write()
+    now = driver.where(instance(machine)).url
+    # The host of an engine that is reached over SSH alone says where its engine would be.
+    if now and now != machine.url and not machine.url.startswith("ssh://"):
+        machine.url = now
+        held.write()
+
+
+def set_option(machine: Machine, what: str) -> str:
+    """The option of `set` for a part of a machine's SSH; "" if its driver has none, or if a jump host may be meant."""
+    option = f"{machine.driver}-{what}"
+    known = () if machine.jump else driver_of(machine).options()
+    return f"--{option}" if any(each.name == option for each in known) else ""

@@ -1,0 +1,199 @@
+"""Programs that go by the system's ssh: what it is told of machines, and what is said where it comes to nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import threading
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl import url as engine_url
+from machinectl.errors import MachineError
+from machinectl.files.fileset import read_pem
+from machinectl.files.ownership import temporary_directory
+from machinectl.hosts.connection.login import pinned
+from machinectl.hosts.connection.machine_driver import known_hosts_path, set_option, ssh_endpoint
+from machinectl.ssh.openssh.config_block import host_block, with_the_users
+from machinectl.ssh.openssh.user_config import USERS_OWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import IO
+
+    from machinectl.console import Console
+    from machinectl.driver import SSHEndpoint
+    from machinectl.hosts.connection.login import Access
+    from machinectl.machines.record import Machine
+
+# The first line of ssh's own banner about a host key that has changed; what it says to type mends nothing here.
+BANNER = "@@@@@@@@@@"
+CHANGED = "IDENTIFICATION HAS CHANGED"
+# ssh's messages about a host that it cannot connect to.
+UNCONNECTED = re.compile(
+    r"^ssh: (?P<line>connect to host (?P<host>\S+) port (?P<port>\d+): (?P<why>.*)|Could not .*)", re.MULTILINE
+)
+# Its words on a host that lets nobody in with what there is, and on a host key that it does not know.
+DENIED = re.compile(r"^(?P<login>\S+@(?P<host>\S+)): Permission denied \((?P<methods>\S+)\)", re.MULTILINE)
+UNVERIFIED = "Host key verification failed."
+# A name or an address that is no pattern to ssh_config(5).
+PLAIN = re.compile(r"[\w.:-]+", re.ASCII)
+# How much of what a program says is kept, in lines, and how long one may be, in bytes: a host may say what it likes.
+MOST_KEPT, LONGEST_LINE = 100, 1 << 16
+# How long it is listened to once it has ended. Seconds.
+LINGER = 1.0
+
+
+class Ended(NamedTuple):
+    """How a program ended: its exit status as a shell has it, and the last lines that it said."""
+
+    status: int
+    said: str
+
+
+def block(machine: Machine) -> str:
+    """What ssh's configuration is to say of a machine. Raises MachineError where it has no SSH; see `host_block`."""
+    endpoint = ssh_endpoint(machine)
+    known_hosts = readable(machine, endpoint)
+    return host_block(machine.name, endpoint, known_hosts=known_hosts, also=also_known_as(machine))
+
+
+def readable(machine: Machine, endpoint: SSHEndpoint) -> str:
+    """The path of a machine's known_hosts, "" where it has none yet. Raises MachineError for what is no file to read.
+
+    That goes for all that ssh is told to read: it would wait for a pipe for ever.
+    """
+    path = known_hosts_path(machine)
+    known_hosts, files = (path if os.path.exists(path) else ""), [path, endpoint.key]
+    while endpoint.jump:
+        files += [endpoint.jump.known_hosts, endpoint.jump.endpoint.key]
+        endpoint = endpoint.jump.endpoint
+    for file in files:
+        if file and os.path.exists(file):
+            read_pem(file)
+    return known_hosts
+
+
+def also_known_as(machine: Machine) -> str:
+    """The host in an ssh:// URL that leads through a jump host, of which docker's own ssh knows by this alone."""
+    if not (machine.jump and machine.url.startswith("ssh://")):
+        return ""
+    host = engine_url.parse(machine.url).host
+    return host if PLAIN.fullmatch(host) else ""
+
+
+@contextmanager
+def configured(machines: Iterable[Machine]) -> Iterator[str]:
+    """The path of a configuration for `ssh -F` in which machines' names are hosts; the user's own holds beside it."""
+    blocks = [block(machine) for machine in machines]
+    with temporary_directory() as directory:
+        path = os.path.join(directory, "ssh_config")
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(with_the_users(blocks, [os.path.expanduser(own) for own in USERS_OWN]))
+        yield path
+
+
+def attended(command: Sequence[str], machines: Sequence[Machine], console: Console, access: Access) -> Ended:
+    """Run a program that logs in at machines' hosts, to its end; what it says is passed on, and its progress its own.
+
+    Raises HostKeyRefused where that is what ssh came to nothing for, MachineError where it cannot be started.
+    """
+    if access.trace:
+        access.trace(shlex.join(command))
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    except OSError as exc:
+        raise MachineError(f"{command[0]} cannot be started: {exc.strerror}", f"Try: {command[0]} -V") from exc
+    heard = Heard(console)
+    listening = threading.Thread(target=heard.listen, args=(process.stderr,), daemon=True)
+    listening.start()
+    try:
+        status = process.wait()
+    except KeyboardInterrupt:
+        # A terminal has told it, too; whoever told us alone means it as well.
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        raise
+    except SystemExit:
+        # SIGTERM or SIGHUP, which may be for us alone.
+        process.terminate()
+        process.wait()
+        raise
+    finally:
+        # What it left in the background, as an ssh that keeps a connection for the next one, may hold its stderr.
+        listening.join(LINGER)
+    if any(CHANGED in line for line in heard.held):
+        refuse_changed(machines, console, access)
+    for line in heard.held:
+        console.note(line)
+    return Ended(status if status >= 0 else 128 - status, "\n".join(heard.said))
+
+
+class Heard:
+    """What a program says on stderr: it is passed on, but for ssh's banner and what follows that, which is held."""
+
+    def __init__(self, console: Console) -> None:
+        self.said: deque[str] = deque(maxlen=MOST_KEPT)
+        self.held: list[str] = []
+        self._console = console
+
+    def listen(self, stream: IO[bytes]) -> None:
+        with stream:
+            while raw := stream.readline(LONGEST_LINE):
+                line = raw.decode(errors="replace").rstrip("\r\n")
+                self.said.append(line)
+                if (self.held or line.startswith(BANNER)) and len(self.held) < MOST_KEPT:
+                    self.held.append(line)
+                else:
+                    self._console.note(line)
+
+
+def explain(said: str, machine: Machine, console: Console, access: Access) -> None:
+    """Raise an SSHError that says why ssh did not connect, if its last words tell."""
+    from machinectl.ssh.errors import SSHError
+
+    if CHANGED in said:
+        refuse_changed([machine], console, access)
+    elif found := UNCONNECTED.search(said):
+        refused = (found["why"] or "").startswith("Connection refused")
+        cause = f"{found['host']} port {found['port']} refuses the connection: no SSH server listens there"
+        hint = f"See why: machinectl doctor {machine.name}"
+        if refused and (option := set_option(machine, "ssh-port")):
+            hint = f"{hint}; if SSH listens on another port: machinectl set {option} <PORT> {machine.name}"
+        raise SSHError(cause if refused else found["line"], hint)
+    elif found := DENIED.search(said):
+        hint = f"See why: machinectl doctor {machine.name}"
+        if found["host"] == ssh_endpoint(machine).host and (option := set_option(machine, "ssh-user")):
+            hint = f"{hint}; if it is another user's: machinectl set {option} <USER> {machine.name}"
+        raise SSHError(f"{found['login']} refuses the login; it accepts {found['methods'].replace(',', ', ')}", hint)
+    elif UNVERIFIED in said:
+        raise SSHError(
+            f'ssh does not know a host key on the way to "{machine.name}"',
+            f"See it, and accept it: machinectl run {machine.name} -- true",
+        )
+
+
+def refuse_changed(machines: Iterable[Machine], console: Console, access: Access) -> None:
+    """Say which host's key has changed, by a look at it. Raises HostKeyRefused."""
+    from machinectl.ssh.errors import HostKeyRefused, SSHError
+
+    for machine in machines:
+        try:
+            look_at(machine, console, access)
+        except HostKeyRefused:
+            raise
+        except SSHError:
+            continue
+
+
+def look_at(machine: Machine, console: Console, access: Access) -> None:
+    """See whether a machine's host is there, with its key. Raises SSHError."""
+    from machinectl.ssh.client.connect import meet
+    from machinectl.ssh.keys.host_keys import HostKeyPolicy
+
+    policy = HostKeyPolicy(pinned(machine), machine=machine.name)
+    meet(ssh_endpoint(machine), access.credentials, policy, console)

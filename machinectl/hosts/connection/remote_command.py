@@ -1,0 +1,97 @@
+"""A command on a machine's host, followed while it runs: by the system's ssh where that can do it, else by our own."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from machinectl.hosts.connection.login import elevated, logged_in, pin_accepted_key
+from machinectl.hosts.connection.machine_driver import ssh_endpoint
+from machinectl.hosts.connection.openssh_programs import readable
+from machinectl.ssh.openssh.batch import CONNECT_SECONDS, NotBegun
+from machinectl.ssh.openssh.batch import follow as follow_by_system
+from machinectl.ssh.openssh.multiplexing import Multiplexing
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.driver import SSHEndpoint
+    from machinectl.hosts.connection.login import Access
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+    from machinectl.piping import Input, Over
+    from machinectl.ssh.runner import Follower
+    from machinectl.ssh.streaming import Say
+
+# What ssh says where a host gives no answer.
+SILENT = ("timed out", "No route to host", "Host is down", "Network is unreachable")
+
+
+@dataclass(frozen=True)
+class Order:
+    """A script of sh that is to run on hosts, as root with `sudo`; `input` is what it is given.
+
+    `native` is whether our own SSH is asked for; `connections` are those that the system's ssh keeps.
+    """
+
+    script: str
+    sudo: bool = False
+    input: Input | None = None
+    native: bool = False
+    connections: Multiplexing = field(default_factory=lambda: Multiplexing(enabled=False))
+
+
+def carry_out(
+    store: Store, console: Console, name: str, access: Access, order: Order, say: Say, over: Over
+) -> int | None:
+    """Run it on a machine's host, and return its exit status; None where it was over before, when it was ended.
+
+    The key of a host that is met for the first time is pinned. Raises MachineError.
+    """
+    machine = store.read(name)
+    endpoint = ssh_endpoint(machine)
+    if known_hosts := suiting_system(machine, endpoint, access, order):
+        try:
+            control = order.connections.path(machine.directory, endpoint, known_hosts)
+            return follow_by_system(endpoint, known_hosts, order.script, say, over, input=order.input, control=control)
+        except NotBegun as exc:
+            # Our own can ask for a passphrase, and knows better what there is to say.
+            refuse_silent(endpoint, exc)
+
+    def begin() -> tuple[Follower, ExitStack]:
+        with ExitStack() as stack:
+            session = stack.enter_context(logged_in(machine, console, access, ssh=endpoint, quietly=True))
+            pin_accepted_key(store, console, machine, session)
+            runner = elevated(session, console, access) if order.sudo else session
+            return runner, stack.pop_all()
+
+    # To log in may take its time: a host that is silent, a lock, a person.
+    begun = over.unless(begin, lambda found: found[1].close())
+    if begun is None:
+        return None
+    runner, connection = begun
+    with connection:
+        return runner.follow(order.script, say, over, input=order.input)
+
+
+def suiting_system(machine: Machine, endpoint: SSHEndpoint, access: Access, order: Order) -> str:
+    """The machine's known_hosts where the system's ssh can do it as well, else "".
+
+    There is nothing then that it cannot be told, and the host's key is pinned.
+    """
+    if order.native or order.sudo or access.is_told or access.trace or not shutil.which("ssh"):
+        return ""
+    return readable(machine, endpoint)
+
+
+def refuse_silent(endpoint: SSHEndpoint, failure: NotBegun) -> None:
+    """Wait for no host a second time that gave no answer. Raises Unreachable."""
+    if not any(words in failure.cause for words in SILENT):
+        return
+    from machinectl.ssh.client.dial import unreachable
+    from machinectl.ssh.ssh_settings import settings
+
+    chosen = settings(endpoint)
+    if chosen.connect_timeout <= CONNECT_SECONDS and not chosen.proxy_jump:
+        raise unreachable(chosen, TimeoutError()) from failure

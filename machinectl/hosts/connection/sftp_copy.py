@@ -1,0 +1,176 @@
+"""Copying by an SFTP of our own: where there is no system's scp, or where that cannot be told what was given."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shlex
+import signal
+import threading
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from machinectl.hosts.connection.login import logged_in, pin_accepted_key
+from machinectl.hosts.connection.machine_driver import ssh_endpoint
+from machinectl.ssh.errors import SSHError
+from machinectl.ssh.openssh.copy_commands import unseen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.connection.copy_paths import Place
+    from machinectl.hosts.connection.login import Access
+    from machinectl.machines.store import Store
+    from machinectl.ssh.client.sftp_copying import Side
+    from machinectl.ssh.openssh.copy_commands import Following, Wishes
+
+# How long removing leftovers from a host may take after ^C, in seconds.
+PATIENCE = 2.0
+# As scp has it.
+DONE, FAILED = 0, 1
+# SFTP's word for what it has no other one for, a full disk above all (SSH_FX_FAILURE).
+FAILURE = ": Failure"
+
+
+def copy(
+    store: Store,
+    console: Console,
+    sources: Sequence[Place],
+    target: Place,
+    wishes: Wishes,
+    access: Access,
+    progress: Following,
+) -> int:
+    """Copy each source to the target, and return scp's status. Raises SSHError where a host cannot be logged in at."""
+    from machinectl.ssh.client.sftp_copying import Copier
+
+    failures: list[str] = []
+
+    def fail(text: str) -> None:
+        failures.append(text)
+        console.warn(text)
+
+    interruption = Interruption()
+    with ExitStack() as connections:
+        to = side(store, console, target, access, connections, interruption)
+        sides: dict[tuple[str, str], Side] = {}
+        for source in sources:
+            if source.login not in sides:
+                sides[source.login] = side(store, console, source, access, connections, interruption)
+        with interruption.deferred(connections.close):
+            if len(sources) > 1 and not is_directory(to, target, fail):
+                return FAILED
+            for source in sources:
+                following = unseen if wishes.quiet else progress
+                copier = Copier(sides[source.login], to, wishes, progress=following, fail=fail)
+                copier.copy(path_of(source), path_of(target))
+    tell_of_failure("\n".join(failures), target, console)
+    return FAILED if failures else DONE
+
+
+class Interruption:
+    """^C, SIGTERM or SIGHUP while files are copied.
+
+    It takes effect between two messages to a host, and then leftovers are removed. Both have a time limit: the host may
+    not answer, or not read.
+    """
+
+    def __init__(self) -> None:
+        # What is raised for the signal that has come.
+        self._come: BaseException | None = None
+        self._raised = False
+
+    def check(self) -> None:
+        """Raise what stands for a signal if one has come, once."""
+        if self._come and not self._raised:
+            self._raised = True
+            raise self._come
+
+    @contextmanager
+    def deferred(self, abandon: Callable[[], None]) -> Iterator[None]:
+        """Let `check` raise for a signal. After PATIENCE, `abandon` is called in another thread.
+
+        A second signal raises at once. Signals that are ignored (nohup), and those that just end the process, stay so.
+        """
+        over = threading.Timer(PATIENCE, abandon)
+        over.daemon = True
+
+        def note(number: int, _: object) -> None:
+            exception = KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
+            if self._come:
+                raise exception
+            self._come = exception
+            over.start()
+
+        before = {
+            number: handler
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            if callable(handler := signal.getsignal(number))
+        }
+        for number in before:
+            signal.signal(number, note)
+        try:
+            yield
+        except SSHError as exc:
+            if self._come:
+                raise self._come from exc
+            raise
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            over.cancel()
+
+
+def side(
+    store: Store,
+    console: Console,
+    place: Place,
+    access: Access,
+    connections: ExitStack,
+    interruption: Interruption,
+) -> Side:
+    """One side of a copy, logged in at where that is a host; its key is pinned from now on."""
+    from machinectl.ssh.client.sftp_copying import Here, There
+
+    if place.machine is None:
+        return Here()
+    endpoint = ssh_endpoint(place.machine)
+    if place.user:
+        endpoint = dataclasses.replace(endpoint, user=place.user)
+    way = logged_in(place.machine, console, access.for_one_host(), ssh=endpoint, quietly=True)
+    session = connections.enter_context(way)
+    pin_accepted_key(store, console, place.machine, session)
+    return There(session, interruption.check)
+
+
+def path_of(place: Place) -> bytes:
+    """A path as SFTP takes it: it knows no ~, and what is relative is so to the user's home."""
+    path = os.fsencode(place.path)
+    if place.machine is None:
+        return path
+    at_home = path == b"~" or path.startswith(b"~/")
+    return (path[2:].lstrip(b"/") if at_home else path) or b"."
+
+
+def is_directory(to: Side, target: Place, fail: Callable[[str], None]) -> bool:
+    """Return whether several files can be copied to a place; call `fail` with the reason if not."""
+    try:
+        there = to.look(path_of(target))
+    except OSError as exc:
+        fail(f"{target}: {exc.strerror or exc}")
+        return False
+    if there is None or not there.is_directory:
+        fail(f"cannot copy several files: {target} is not a directory")
+        return False
+    return True
+
+
+def tell_of_failure(said: str, target: Place, console: Console) -> None:
+    """Add to SFTP's word for a disk that is full, among others, where to look."""
+    if FAILURE not in said:
+        return
+    path = shlex.quote(target.path or ".")
+    # For two shells where it is on a machine: the one here, and the one there.
+    command = f"machinectl ssh {target.machine.name} df -h {shlex.quote(path)}" if target.machine else f"df -h {path}"
+    console.note(f"Failure is SFTP's word for whatever it has no other one for: a full disk? See: {command}")

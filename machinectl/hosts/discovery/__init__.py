@@ -1,0 +1,1 @@
+"""Find hosts in the networks that the user names."""

@@ -1,0 +1,189 @@
+"""What is found at addresses where machines may be: who takes connections, what speaks there, and whose it is."""
+
+from __future__ import annotations
+
+import ipaddress
+import queue
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from machinectl import url as engine_url
+from machinectl.descriptors import room
+from machinectl.errors import MachineError
+from machinectl.hosts.discovery.name_lookups import Lookups, addresses_of, name_of
+from machinectl.hosts.discovery.port_sweep import Sweep, Target
+from machinectl.hosts.discovery.services import Service, identified
+from machinectl.hosts.power.machine_states import driver_or_none, way_in
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterable, Mapping
+
+    from machinectl.driver import Driver
+    from machinectl.machines.store import Store
+
+# How many sockets are in use at once, and for how many addresses: a /24 is tried at three ports in one go. A LAN's
+# address that nobody has stays in the kernel's neighbour table for three seconds, twice as long as it is tried; there
+# is room for 1,024 (net.ipv4.neigh.default.gc_thresh3), and packets to who is not in it are lost.
+SOCKETS = 1024
+ADDRESSES = 340
+# What this process needs besides, and what each of those at work may: a second connection.
+BESIDES, AT_WORK = 64, 48
+# How long names are waited for when all else is known. Seconds.
+NAMES_TIMEOUT = 0.8
+# How soon ^C is heard while nothing happens. Seconds.
+HEARD = 0.2
+
+
+@dataclass
+class Host:
+    """An address where something answers. `machines` are those of ours that are there."""
+
+    address: str
+    services: dict[int, Service] = field(default_factory=dict)
+    name: str = ""
+    machines: list[str] = field(default_factory=list)
+
+    def in_order(self) -> list[Service]:
+        return [self.services[port] for port in sorted(self.services)]
+
+    def fields(self) -> dict[str, Any]:
+        """As JSON has it."""
+        ports = [service.fields() for service in self.in_order()]
+        return {"Address": self.address, "Name": self.name, "Machines": self.machines, "Ports": ports}
+
+
+class Discovery:
+    """Looks at targets, each connection and each service for `timeout` seconds; `sockets` are the most in use at once.
+
+    `hosts` is what was found so far, also where `run` was broken off. `refusing` is how many other addresses said that
+    nothing listens there, and `no_way` how many targets no network leads to.
+    """
+
+    def __init__(self, store: Store, targets: Iterable[Target], timeout: float, sockets: int = SOCKETS) -> None:
+        self._sockets = sockets
+        self._store = store
+        self._timeout = timeout
+        self._sweep = Sweep(targets, timeout)
+        self._found: dict[str, Host] = {}
+        self._names = Lookups(name_of)
+        self._work: queue.SimpleQueue[tuple[Target, socket.socket]] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[Target, Service]] = queue.SimpleQueue()
+        self._crew = 0
+        # Connections that were taken, and are not identified yet.
+        self._held = 0
+
+    @property
+    def refusing(self) -> int:
+        return len(self._sweep.refusing - self._found.keys())
+
+    @property
+    def no_way(self) -> int:
+        return self._sweep.no_way
+
+    def hosts(self) -> list[Host]:
+        """By address."""
+        return [self._found[address] for address in sorted(self._found, key=in_order)]
+
+    def run(self) -> None:
+        """Look at all of them. Raises MachineError where this process may not open even one socket more."""
+        most = room(self._sockets, besides=BESIDES + AT_WORK)
+        known = Whereabouts(self._store)
+        try:
+            while self._held or not self._sweep.done:
+                for target, sock in self._sweep.step(most - self._held):
+                    self._hand_over(target, sock)
+                self._take_results(wait=not self._sweep.waiting and self._held > 0)
+        finally:
+            self._sweep.close()
+            self._take_results(wait=False)
+            self._tell_whose(known)
+
+    def _hand_over(self, target: Target, sock: socket.socket) -> None:
+        """Have a connection looked at by one of the threads, which wait for others most of the time."""
+        self._held += 1
+        self._work.put((target, sock))
+        if self._crew < min(AT_WORK, self._held):
+            self._crew += 1
+            # A daemon: nobody waits for it when the process ends.
+            threading.Thread(target=self._look, daemon=True, name="look").start()
+
+    def _look(self) -> None:
+        while True:
+            target, sock = self._work.get()
+            # Closed only when the result is kept: an interrupt in between would lose it.
+            with sock:
+                try:
+                    service = identified(target, sock, self._timeout)
+                except Exception as exc:  # noqa: BLE001 - one host's surprise must not keep the others from being found
+                    service = Service(target.port, said=f"Unexpected {type(exc).__name__}")
+                self._results.put((target, service))
+
+    def _take_results(self, *, wait: bool) -> None:
+        while True:
+            try:
+                target, service = self._results.get(block=wait, timeout=HEARD)
+            except queue.Empty:
+                return
+            wait = False
+            self._held -= 1
+            self._found.setdefault(target.address, Host(target.address)).services[target.port] = service
+            self._names.want(target.address)
+
+    def _tell_whose(self, known: Whereabouts) -> None:
+        names = self._names.answers(NAMES_TIMEOUT)
+        whose = known.by_address(NAMES_TIMEOUT)
+        for host in self._found.values():
+            host.name = names.get(host.address, "")
+            host.machines = whose.get(host.address, [])
+
+
+class Whereabouts:
+    """The addresses of a store's machines: their engines', and their hosts' SSH's. Names are looked up meanwhile."""
+
+    def __init__(self, store: Store) -> None:
+        self._of_machine = {name: set(hosts) for name, hosts in hosts_of_machines(store)}
+        self._lookups = Lookups(addresses_of)
+        for host in set().union(*self._of_machine.values()):
+            if not engine_url.is_address(host):
+                self._lookups.want(host)
+
+    def by_address(self, seconds: float) -> Mapping[str, list[str]]:
+        """The machines at each address, in order; names that are not known within so many seconds lead nowhere."""
+        resolved = self._lookups.answers(seconds)
+        found: dict[str, list[str]] = {}
+        for name, hosts in self._of_machine.items():
+            addresses = {spelt(address) for host in hosts for address in resolved.get(host, [host])}
+            for address in addresses:
+                found.setdefault(address, []).append(name)
+        return found
+
+
+def hosts_of_machines(store: Store) -> Iterable[tuple[str, list[str]]]:
+    """Each machine with the names or addresses of its host, as far as its record and its driver tell."""
+    drivers: dict[str, Driver | None] = {}
+    for name in store.names():
+        try:
+            machine = store.read(name)
+            url = engine_url.parse(machine.url) if machine.url else None
+        except MachineError:
+            continue
+        if machine.driver not in drivers:
+            drivers[machine.driver] = driver_or_none(machine)
+        # Behind a jump host an address means something else than here.
+        ssh = None if machine.jump else way_in(machine, drivers[machine.driver])
+        yield name, [host for host in (url.host if url else "", ssh.host if ssh else "") if host]
+
+
+def spelt(address: str) -> str:
+    """An address as others spell it, too; what is none stays as it is."""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return address
+
+
+def in_order(address: str) -> tuple[int, int]:
+    found = ipaddress.ip_address(address)
+    return found.version, int(found)

@@ -1,0 +1,130 @@
+"""What listens at a port that took a connection: an SSH server, an engine, or something else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from machinectl.engine.anonymous_ping import Answer, first_words, in_plain, in_tls
+from machinectl.engine.endpoint import Deadline
+from machinectl.errors import one_line
+from machinectl.hosts.discovery.port_sweep import connected
+from machinectl.ssh.client.turned_away import TURNED_AWAY
+from machinectl.ssh.keys.known_hosts import SSH_PORT
+from machinectl.url import PLAIN_PORT, TLS_PORT
+
+if TYPE_CHECKING:
+    import socket
+
+    from machinectl.hosts.discovery.port_sweep import Target
+    from machinectl.ssh.keys.known_hosts import HostKey
+
+GREETING = b"SSH-"
+LONGEST_SAID = 80
+# Who speaks first has done so by then; who does not, is spoken to. Seconds, of ports that nothing is known of.
+PATIENCE = 0.4
+# Whoever listens at docker's ports waits to be spoken to.
+NO_GREETING = {PLAIN_PORT, TLS_PORT}
+
+
+class Tongue(StrEnum):
+    """What is spoken at a port. `TLS` is what asks for a client's certificate, or speaks no HTTP over it."""
+
+    SSH = "ssh"
+    ENGINE = "docker"
+    HTTP = "http"
+    TLS = "tls"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Service:
+    """What listens at a port. `said` is its own words: SSH's greeting, the server's name, or a first line.
+
+    `key` is an SSH server's; `tls` is whether it is spoken to over TLS, `names` are those in its certificate then, and
+    `asks` whether it wants one of its client; `is_open` where it is an engine at anybody's command.
+    """
+
+    port: int
+    speaks: Tongue = Tongue.UNKNOWN
+    said: str = ""
+    key: HostKey | None = None
+    tls: bool = False
+    names: tuple[str, ...] = ()
+    asks: bool = False
+    is_open: bool = False
+
+    @property
+    def is_engine(self) -> bool:
+        """Whether it is an engine, or may be one: none but its own clients get that out of one that asks for them."""
+        return self.speaks is Tongue.ENGINE or self.asks
+
+    def fields(self) -> dict[str, object]:
+        """As JSON has it."""
+        return {
+            "Port": self.port,
+            "Speaks": str(self.speaks),
+            "Said": self.said,
+            "KeyType": self.key.type if self.key else "",
+            "Fingerprint": self.key.fingerprint if self.key else "",
+            "TLS": self.tls,
+            "CertificateNames": list(self.names),
+            "WantsCertificate": self.asks,
+            "OpenToAnybody": self.is_open,
+        }
+
+
+def identified(target: Target, sock: socket.socket, timeout: float) -> Service:
+    """Find out within `timeout` seconds what listens at the other end of a connection. The caller closes it."""
+    deadline = Deadline(timeout)
+    try:
+        if target.port not in NO_GREETING:
+            words = first_words(sock, timeout if target.port == SSH_PORT else min(PATIENCE, timeout / 2))
+            if words is not None or target.port == SSH_PORT:
+                return greeted(target, sock, words or b"", deadline)
+        return spoken_to(target, sock, deadline)
+    except (OSError, TimeoutError):
+        return Service(target.port)
+
+
+def greeted(target: Target, sock: socket.socket, words: bytes, deadline: Deadline) -> Service:
+    """What says something unasked."""
+    if not words or not (words.startswith(GREETING) or GREETING.startswith(words)):
+        line = one_line(words.split(b"\n")[0].decode(errors="replace"), LONGEST_SAID)
+        return Service(target.port, Tongue.SSH if line.startswith(TURNED_AWAY) else Tongue.UNKNOWN, line)
+    # Only who meets an SSH server waits for paramiko to be loaded.
+    from machinectl.ssh.client.ssh_banner import shown
+
+    greeting, key = shown(sock, deadline.remaining() or 0)
+    return Service(target.port, Tongue.SSH, greeting or one_line(words.decode(errors="replace"), LONGEST_SAID), key)
+
+
+def spoken_to(target: Target, sock: socket.socket, deadline: Deadline) -> Service:
+    """What waits to be spoken to: in plain HTTP and in TLS."""
+    # What speaks TLS says so at the first words that are none; what does not, may wait for more of them.
+    tongues = (in_tls, in_plain) if target.port == TLS_PORT else (in_plain, in_tls)
+    for speak in tongues:
+        left = deadline.remaining() or 0
+        first_of_two = speak is tongues[0] and target.port not in NO_GREETING
+        share = Deadline(left / 2) if first_of_two else deadline
+        with sock if sock.fileno() >= 0 else connected(target, deadline) as mine:
+            answer = speak(mine, *target, share)
+        if answer:
+            return service(target.port, answer)
+    with connected(target, deadline) as another:
+        words = first_words(another, min(PATIENCE, deadline.remaining() or 0))
+        return greeted(target, another, words or b"", deadline)
+
+
+def service(port: int, answer: Answer) -> Service:
+    other = Tongue.HTTP if answer.server else Tongue.TLS
+    return Service(
+        port,
+        Tongue.ENGINE if answer.engine else other,
+        answer.server,
+        tls=answer.tls,
+        names=answer.names,
+        asks=answer.asks,
+        is_open=answer.is_open,
+    )

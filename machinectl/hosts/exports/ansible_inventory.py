@@ -1,0 +1,106 @@
+"""Machines as Ansible knows hosts: the variables of each, and the groups that they are in.
+
+What an inventory script prints: https://docs.ansible.com/ansible/latest/dev_guide/developing_inventory.html
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from machinectl import url as engine_url
+from machinectl.driver import SSHEndpoint
+from machinectl.hosts.connection.machine_driver import known_hosts_path, led, where
+from machinectl.ssh.openssh.command_line import identity, quoted
+from machinectl.ssh.ssh_settings import check_endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from machinectl.machines.record import Machine
+
+# The groups that are about more than a label; Ansible's own two are among them.
+ALL, WITH_SSH, OF_DRIVER = "docker", "ssh", "driver_"
+TAKEN = frozenset({ALL, WITH_SSH, "all", "ungrouped"})
+# Jinja's marks. Ansible takes them in an inventory for its own author's, and runs what stands between them.
+TEMPLATES = re.compile(r"\{[{%#]")
+
+
+def variables(machine: Machine) -> dict[str, Any]:
+    """What Ansible is to know of a machine, by its variables: connection, engine, labels.
+
+    Raises MachineError where there is no saying where it is.
+    """
+    found: dict[str, Any] = {"machinectl_driver": machine.driver, "machinectl_labels": dict(machine.labels)}
+    if machine.url:
+        found["docker_host"] = machine.url
+    if machine.tls:
+        found["docker_cert_path"] = machine.directory
+    ssh = endpoint(machine)
+    if ssh:
+        found.update(connection(ssh, known_hosts_path(machine)))
+    return {name: verbatim(value) for name, value in sorted(found.items())}
+
+
+def endpoint(machine: Machine) -> SSHEndpoint | None:
+    """Where a machine's SSH is, as its driver says; else where docker itself goes by SSH."""
+    ssh = where(machine).ssh
+    if ssh is None and machine.url.startswith("ssh://"):
+        url = engine_url.parse(machine.url)
+        return led(machine, SSHEndpoint(url.host, url.user, url.port))
+    return ssh
+
+
+def connection(ssh: SSHEndpoint, known_hosts: str) -> dict[str, Any]:
+    """The variables of Ansible's ssh connection. Before the host's key is pinned, the user's ssh decides of it."""
+    check_endpoint(ssh)
+    found: dict[str, Any] = {"ansible_host": ssh.host}
+    if ssh.port:
+        found["ansible_port"] = ssh.port
+    if ssh.user:
+        found["ansible_user"] = ssh.user
+    if ssh.key:
+        # Ansible puts it between quotes for ssh, and leaves what ssh reads there to whoever wrote the path.
+        found["ansible_ssh_private_key_file"] = quoted(ssh.key)[1:-1]
+    arguments = identity("", known_hosts if os.path.exists(known_hosts) else "", ssh.jump)
+    if ssh.key:
+        arguments += ["-o", "IdentitiesOnly=yes"]
+    if arguments:
+        found["ansible_ssh_common_args"] = shlex.join(arguments)
+    return found
+
+
+def verbatim(value: Any) -> Any:
+    """A value that Ansible must not take for a template (its JSON has an object for that), nor for such an object."""
+    if isinstance(value, dict):
+        return {key: verbatim(each) for key, each in value.items() if not key.startswith("__ansible_")}
+    if isinstance(value, str) and TEMPLATES.search(value):
+        return {"__ansible_unsafe": value}
+    return value
+
+
+def groups(machines: Iterable[Machine], with_ssh: Iterable[str]) -> dict[str, list[str]]:
+    """The machines' names by group: all, those with SSH, by driver, by label.
+
+    The label `role=web` makes a group `role_web`, one without a value a group of its name.
+    """
+    found: dict[str, list[str]] = {}
+    reached = set(with_ssh)
+    for machine in machines:
+        of_it = [ALL, *([WITH_SSH] if machine.name in reached else []), safe(f"{OF_DRIVER}{machine.driver}")]
+        for group in dict.fromkeys([*of_it, *(of_label(*label) for label in machine.labels.items())]):
+            found.setdefault(group, []).append(machine.name)
+    return {group: found[group] for group in sorted(found)}
+
+
+def of_label(key: str, value: str) -> str:
+    group = safe(f"{key}_{value}" if value else key)
+    return f"label_{group}" if group in TAKEN or group.startswith(OF_DRIVER) else group
+
+
+def safe(name: str) -> str:
+    """A group's name as Ansible wants it: like a variable's."""
+    name = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    return f"_{name}" if not name or name[0].isdigit() else name

@@ -1,0 +1,238 @@
+"""A machine as a docker context: what there is to be, what is there, and how the one is made to follow the other."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from machinectl.docker_cli.contexts import DEFAULT, Context, ContextError, Contexts, Mark, why_no_name
+from machinectl.errors import MachineError, one_line
+from machinectl.files.fileset import read_pem
+from machinectl.hosts.certificates.identity import CLIENT_FILES
+from machinectl.machines.record import Phase
+from machinectl.machines.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.machines.record import Machine
+
+
+MEND = "Mend it: machinectl context sync"
+
+
+class Step(Enum):
+    """What brings a context into step with its machine."""
+
+    NONE = auto()
+    WRITE = auto()
+    REMOVE = auto()
+    # Nothing yet: what it takes is not there.
+    LEAVE = auto()
+    # Nothing of ours: docker does not take the machine's name, or has a context of that name which is not ours.
+    RENAME = auto()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a machine and its context stand to each other.
+
+    `machine` is the machine's name; `is_there` whether a context of ours has it, too. Where there is none, or it is not
+    in step, `why` says why and `hint` what to type. `wanted` is the context as it is to be, where that is known.
+    """
+
+    machine: str
+    step: Step
+    is_there: bool = False
+    why: str = ""
+    hint: str = ""
+    wanted: Context | None = None
+
+    @property
+    def mends(self) -> bool:
+        """Whether something is to be done about it, and can be."""
+        return self.step in {Step.WRITE, Step.REMOVE}
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all is as it is to be."""
+        return self.step is Step.NONE
+
+    @property
+    def told(self) -> str:
+        """How they stand, in a few words."""
+        return self.why or "in step"
+
+    @property
+    def outcome(self) -> str:
+        """What was done where it was mended, and why."""
+        return f"{'written' if self.step is Step.WRITE else 'removed'} ({self.why})"
+
+
+def mark_of(store: Store, name: str) -> Mark:
+    """What a machine's context is marked with."""
+    return Mark(os.path.realpath(store.root), name)
+
+
+def standing(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> Standing:
+    """How a machine's context stands. With `adopting`, one of a machine that is gone is taken for ours."""
+    name = machine.name
+    try:
+        found = docker.read(name)
+    except ContextError as exc:
+        hint = f"Replace it with ours: docker context rm {name} && machinectl context sync"
+        return Standing(name, Step.RENAME if machine.context else Step.NONE, why=exc.cause, hint=hint)
+    ours = found is not None and is_ours(found, mark_of(store, name), adopting=adopting)
+    if not machine.context:
+        step = Step.REMOVE if ours else Step.NONE
+        return Standing(name, step, ours, "not wanted (--no-context)", f"To have one: machinectl set --context {name}")
+    if machine.phase is not Phase.READY:
+        return Standing(name, Step.LEAVE, ours, "the machine is half made", f"See: machinectl ls --filter name={name}")
+    if no_name := why_no_name(name):
+        hint = (
+            f"Do without one: machinectl set --no-context {name}; or give the machine another name: "
+            f"machinectl rename {name} <NEW>"
+        )
+        return Standing(name, Step.RENAME, why=no_name, hint=hint)
+    if found and not ours:
+        return clash(found)
+    try:
+        files = {file: read_pem(os.path.join(machine.directory, file)) for file in CLIENT_FILES} if machine.tls else {}
+    except MachineError as exc:
+        hint = f"Put them in: machinectl certs import {name} <DIR>"
+        return Standing(name, Step.LEAVE, ours, f"the machine has not all certificates: {exc.cause}", hint)
+    wanted = (found or Context(name)).pointed(mark_of(store, name), machine.url, files)
+    if found == wanted:
+        return Standing(name, Step.NONE, ours, wanted=wanted)
+    return Standing(name, Step.WRITE, ours, difference(found, wanted), MEND, wanted)
+
+
+def is_ours(context: Context, mark: Mark, *, adopting: bool) -> bool:
+    """Whether a context is the one of a machine; see `standing`."""
+    return context.mark == mark or bool(adopting and context.mark and is_gone(context.mark))
+
+
+def is_gone(mark: Mark) -> bool:
+    """Whether the machine that a mark names is not there, for whatever reason."""
+    return not Store(mark.store).exists(mark.machine)
+
+
+def clash(context: Context) -> Standing:
+    """What is wrong where a context has a machine's name, and is not the machine's."""
+    name = context.name
+    why = f'docker has a context "{name}" that is not machinectl\'s'
+    hint = (
+        f"Use another name: machinectl rename {name} <NEW>; or remove that one, and have ours: "
+        f"docker context rm {name} && machinectl context sync"
+    )
+    if context.mark:
+        other = one_line(context.mark.store)
+        why = f'the docker context "{name}" is of the machine in another store, {other}'
+        if context.mark.swarm:
+            return Standing(name, Step.RENAME, why=f'the docker context "{name}" is of a swarm', hint=hint)
+        if is_gone(context.mark):
+            why = f'the docker context "{name}" is of a machine that is gone from another store, {other}'
+            hint = "Take it over: machinectl context sync"
+    return Standing(name, Step.RENAME, why=why, hint=hint)
+
+
+def difference(found: Context | None, wanted: Context) -> str:
+    """What is wrong with a context, in a few words."""
+    if found is None:
+        return "it is missing"
+    if found.host != wanted.host:
+        return f"it leads to {one_line(found.host) or 'nowhere'}"
+    if found.files != wanted.files:
+        return "its certificates are not the machine's"
+    if found.skips_verification:
+        return "it takes any certificate of an engine"
+    return "it is of another store, from which its machine is gone"
+
+
+def standings(docker: Contexts, store: Store, *, adopting: bool = False) -> Iterator[Standing]:
+    """How each machine of a store stands, by name, and then the contexts of machines that are gone from it."""
+    for name in store.names():
+        try:
+            yield standing(docker, store, store.read(name), adopting=adopting)
+        except MachineError as exc:
+            yield Standing(name, Step.LEAVE, is_kept(docker, store, name), exc.cause, exc.hint)
+    for name in left_over(docker, store):
+        yield Standing(name, Step.REMOVE, True, "its machine is gone", MEND)
+
+
+def mend(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> Standing:
+    """Bring a machine's context into step; return how it stood. Raises MachineError."""
+    found = standing(docker, store, machine, adopting=adopting)
+    if not found.mends:
+        return found
+    with docker.writing():
+        # Whoever changes the machine now brings its context into step after this: what is read here must not be older.
+        found = standing(docker, store, store.read(machine.name), adopting=adopting)
+        if found.step is Step.WRITE and found.wanted:
+            docker.put(found.wanted)
+        elif found.step is Step.REMOVE:
+            docker.remove(machine.name)
+    return found
+
+
+def drop(docker: Contexts, store: Store, name: str) -> bool:
+    """Remove the context of a machine that is gone; return whether it was there. Raises ContextError."""
+    if not is_kept(docker, store, name):
+        return False
+    with docker.writing():
+        # In a store that cannot tell a from A, names that differ in case only are told apart by what is listed.
+        gone = is_kept(docker, store, name) and name not in store.names()
+        if gone:
+            docker.remove(name)
+    return gone
+
+
+def is_kept(docker: Contexts, store: Store, name: str) -> bool:
+    """Whether there is a context of that name which this store has made; what cannot be read does not say so."""
+    try:
+        found = docker.read(name)
+    except ContextError:
+        return False
+    return found is not None and found.mark == mark_of(store, name)
+
+
+def left_over(docker: Contexts, store: Store) -> Iterator[str]:
+    """The names of contexts whose machines are gone from this store."""
+    there = set(store.names())
+    return (name for name in sorted(docker.names()) if name not in there and is_kept(docker, store, name))
+
+
+def follow(store: Store, name: str, before: Machine | None, after: Machine | None) -> list[str]:
+    """Have docker's contexts follow what became of a machine (`Store`'s Follower); return what is to be said of it.
+
+    `name` is what it was called. Raises MachineError where they cannot be written.
+    """
+    docker = Contexts()
+    said = []
+    if (not after or after.name != name) and drop(docker, store, name):
+        said += without(docker, name, after.name if after else "")
+    if after:
+        found = mend(docker, store, after)
+        if found.step is Step.REMOVE:
+            said += without(docker, after.name)
+        if found.step is Step.RENAME and not (before and before.name == after.name and is_due(before)):
+            said.append(f'"{after.name}" gets no docker context: {found.why}\n{found.hint}')
+    return said
+
+
+def is_due(machine: Machine) -> bool:
+    """Whether a machine is to have a context."""
+    return machine.context and machine.phase is Phase.READY
+
+
+def without(docker: Contexts, name: str, renamed: str = "") -> list[str]:
+    """What to say to whose docker was pointed at a context that is gone: it does nothing until it is told another."""
+    if docker.chosen() == name:
+        other = shlex.quote(renamed) if renamed and not why_no_name(renamed) else DEFAULT
+        return [f'docker was pointed at the context "{name}", which is gone: docker context use {other}']
+    if os.environ.get("DOCKER_CONTEXT") == name:
+        return [f'DOCKER_CONTEXT names the context "{name}", which is gone: unset DOCKER_CONTEXT']
+    return []

@@ -1,0 +1,28 @@
+"""What points the docker CLI at a machine: docker's variables, for a shell or for a program. Light, as `env` is."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+
+# In docker-machine's order; the first three are docker's own (docs.docker.com/reference/cli/docker).
+VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
+
+
+def of_machine(store: Store, name: str) -> dict[str, str | None]:
+    """What points docker at a machine. Where there is no TLS, what another machine's TLS set must go.
+
+    The docker CLI wants a ca.pem as soon as DOCKER_TLS_VERIFY is set, also for unix and ssh.
+    """
+    machine = store.read_ready(name)
+    if store.is_unsettled(name):
+        from machinectl.hosts.certificates.pending import settle
+
+        settle(store, name)
+    return {
+        "DOCKER_TLS_VERIFY": "1" if machine.tls else None,
+        "DOCKER_HOST": machine.url,
+        "DOCKER_CERT_PATH": store.directory(name) if machine.tls else None,
+        "DOCKER_MACHINE_NAME": name,
+    }

@@ -1,0 +1,192 @@
+"""STORE/ssh_config, which `~/.ssh/config` can include, so that every program that runs ssh knows the machines' names.
+
+`ssh-config --write` creates it; from then on the block of each machine is kept current. Every version of ssh must be
+able to read it: ssh fails for every host at an option that it does not know (`openssh.NEWER`).
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from contextlib import suppress
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError, meant
+from machinectl.files.atomic import Translated, read_file, replace_file
+from machinectl.hosts.connection.machine_driver import where
+from machinectl.hosts.connection.openssh_programs import block
+from machinectl.machines.jump_hosts import host_of
+from machinectl.machines.record import Phase
+from machinectl.machines.store import Lock
+from machinectl.ssh.openssh.command_line import GUARD, PINNED, is_known
+from machinectl.ssh.openssh.user_config import ignored_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from machinectl.console import Console
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+FILE = "ssh_config"
+# No machine's: those begin with a letter or a digit.
+LOCK = ".ssh_config"
+HEADER = "# machinectl's, kept in step with its machines. What is changed here is lost: ~/.ssh/config is the place.\n"
+STORE = "# It is about the machines of "
+IGNORE = "IgnoreUnknown "
+HOST = "Host "
+PROXY = "ProxyCommand "
+# In bytes: what some 20,000 machines take.
+LONGEST = 16 << 20
+
+
+def path_in(store: Store) -> str:
+    return os.path.join(store.root, FILE)
+
+
+def block_of(machine: Machine) -> str:
+    """A machine's lines; none where it has no SSH. Raises MachineError where there is no saying."""
+    return block(machine) if where(machine).ssh else ""
+
+
+def write(store: Store, warn: Callable[[str], None]) -> None:
+    """Write the blocks of all machines, and no others. A machine that changes meanwhile waits."""
+    store.make_directory(store.locks)
+    with Lock(os.path.join(store.locks, LOCK)):
+        try:
+            before = parse(read_file(path_in(store), LONGEST))
+        except OSError:
+            before = {}
+        replace_file(path_in(store), dump(store, all_blocks(store, warn, before)))
+
+
+def catch_up(store: Store) -> None:
+    """Rewrite the file if another version wrote it, or if it was written for another ssh or place of the store.
+
+    Raises MachineError if it cannot be written.
+    """
+    path = path_in(store)
+    if not os.access(path, os.W_OK) or is_current(store):
+        return
+    store.make_directory(store.locks)
+    with Lock(os.path.join(store.locks, LOCK)):
+        with Translated(path):
+            before = parse(read_file(path, LONGEST))
+        # First one that ssh can read: ssh is asked about each host. The next run starts over if this one ends here.
+        replace_file(path, dump(None, before))
+        replace_file(path, dump(store, all_blocks(store, lambda _: None, before)))
+
+
+def is_current(store: Store) -> bool:
+    """Return whether the file needs no rewriting; a file that cannot be read needs none."""
+    try:
+        text = read_file(path_in(store), LONGEST).decode(errors="surrogateescape")
+    except OSError:
+        return True
+    head = text.partition(f"\n{HOST}")[0].splitlines()
+    is_guarded = ignoring(store) in head if GUARD in text else PINNED not in text or not is_known(GUARD)
+    return is_guarded and any(is_about(line.removeprefix(STORE), store) for line in head if line.startswith(STORE))
+
+
+def is_about(written: str, store: Store) -> bool:
+    """Return whether a path, as `dump` writes it, is the store's."""
+    try:
+        return os.path.samefile(ast.literal_eval(written), store.root)
+    except (OSError, ValueError, SyntaxError, TypeError):
+        return False
+
+
+def ignoring(store: Store) -> str:
+    """Return the line that makes an older ssh ignore the guard. Only the first counts, so it repeats the user's."""
+    return IGNORE + ",".join(dict.fromkeys([GUARD, *ignored_options(path_in(store))]))
+
+
+def all_blocks(
+    store: Store, warn: Callable[[str], None], before: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Return the blocks of machines by name. A machine that cannot be read keeps its block from `before`."""
+    found = {}
+    for name in store.names():
+        try:
+            machine = store.read(name)
+            found[name] = block_of(machine) if is_found(machine) else ""
+        except MachineError as exc:
+            if store.is_docker_machines(name):
+                continue
+            found[name] = before.get(name, "")
+            warn(f"{name} {'keeps its previous entry' if found[name] else 'is left out'}: {exc.cause}")
+    return {name: text for name, text in found.items() if text}
+
+
+def follow(store: Store, name: str, after: Machine | None) -> None:
+    """Have the file say what became of a machine, which was held under a name (`Store`'s Follower).
+
+    Raises MachineError where there is no saying, or no writing it.
+    """
+    with Lock(os.path.join(store.locks, LOCK)):
+        with Translated(path_in(store)):
+            blocks = parse(read_file(path_in(store), LONGEST))
+        kept = {each: text for each, text in blocks.items() if each != name or store.exists(name)}
+        if after and is_found(after):
+            kept[after.name] = block_of(after)
+            kept.update(led_through(store, after.name, kept))
+        if kept != blocks:
+            replace_file(path_in(store), dump(store, kept))
+
+
+def tell_of_the_way(store: Store, console: Console, machine: Machine) -> None:
+    """Say what a person may not know of a machine's jump host that was just asked for."""
+    host = host_of(machine.jump)
+    if host and not store.exists(host) and (near := meant(host, store.names())):
+        console.note(
+            f'"{host}" is not a machine: ssh looks it up as a host. If you mean the machine "{near}": '
+            f"machinectl set --ssh-jump {near} {machine.name}"
+        )
+    # docker tells its ssh an address alone.
+    if machine.jump and machine.url.startswith("ssh://") and not os.path.exists(path_in(store)):
+        console.note(
+            f'docker goes to "{machine.name}" by ssh, which knows of its jump host by your configuration alone\n'
+            "Have it there: machinectl ssh-config --write"
+        )
+
+
+def led_through(store: Store, name: str, blocks: Mapping[str, str]) -> dict[str, str]:
+    """The blocks of machines that a machine may lead to: they tell of its key, and of where it is, too.
+
+    One that there is no saying of now is left out.
+    """
+    found = {}
+    for other in [each for each, text in blocks.items() if PROXY in text and each != name]:
+        with suppress(MachineError):
+            found[other] = block_of(store.read(other))
+    return found
+
+
+def is_found(machine: Machine) -> bool:
+    """Whether there is any saying where a machine is yet."""
+    return machine.phase is not Phase.CREATING
+
+
+def parse(text: bytes) -> dict[str, str]:
+    """The blocks by the names of their machines, as `dump` has written them."""
+    blocks: dict[str, str] = {}
+    name = ""
+    for line in text.decode(errors="surrogateescape").splitlines(keepends=True):
+        if line.startswith(HOST):
+            name, *_ = line.removeprefix(HOST).split() or [""]
+            blocks[name] = ""
+        if name:
+            blocks[name] += line
+    return blocks
+
+
+def dump(store: Store | None, blocks: Mapping[str, str]) -> bytes:
+    """Return the file's text; without a store, one that `is_current` never accepts."""
+    lines = "".join(blocks[name] for name in sorted(blocks)).splitlines(keepends=True)
+    if not is_known(GUARD):
+        lines = [line for line in lines if line.split()[:1] != [GUARD]]
+    head = [HEADER, f"{STORE}{store.root!r}\n" if store else ""]
+    if store and any(GUARD in line for line in lines):
+        head.append(f"{ignoring(store)}\n")
+    return "".join([*head, *lines]).encode(errors="surrogateescape")

@@ -1,0 +1,305 @@
+"""How a machine is made: registered with its driver, and its host set up where the driver knows the way to its SSH.
+
+The command line and a fleet's file come by here alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl import url as engine_url
+from machinectl.driver import Request
+from machinectl.driver.options import lasting
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.certificates.certificate_files import read_given
+from machinectl.hosts.connection.login import pin_host_key
+from machinectl.hosts.connection.machine_driver import instance, jump_of, led
+from machinectl.hosts.exports.ssh_config_file import tell_of_the_way
+from machinectl.machines import jump_hosts, record
+from machinectl.machines.docker_machine import old_store
+from machinectl.machines.record import Machine, Phase
+from machinectl.machines.selection import waiting
+from machinectl.machines.spec import NO_CERTIFICATES
+from machinectl.provision.decision import EngineDown, InUse
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.driver import Driver, SSHEndpoint, Where
+    from machinectl.hosts.certificates.identity import Identity
+    from machinectl.hosts.lifecycle.onboard import Onboarding
+    from machinectl.hosts.lifecycle.setup import Outcome, Plan
+    from machinectl.machines.spec import CertificateFiles, MachineSpec
+    from machinectl.machines.store import Held, Store
+
+
+@dataclass(frozen=True)
+class Creation:
+    """A machine to be made: what it shall be, the driver that makes it, and what is at hand for that.
+
+    `certificates` are for it, `spare` ones for where no others are given or made. `onboarding` is how its host is made
+    an engine host, where there is a way to it and `spec.provision` asks for that. `fleet` is the file that it is of,
+    where it is of one.
+    """
+
+    name: str
+    spec: MachineSpec
+    driver: Driver
+    onboarding: Onboarding
+    certificates: CertificateFiles = NO_CERTIFICATES
+    spare: CertificateFiles = NO_CERTIFICATES
+    fleet: str = ""
+
+    def carry_out(self, store: Store, console: Console) -> Made:
+        """Make the machine, or finish what an earlier run has begun.
+
+        Nothing is made where the name, a certificate or the driver's check is wrong. What ends it in the middle leaves
+        a machine that the next run goes on with and `rm` gives back, or none where nothing was made or changed.
+        """
+        settled = settle(store, self)
+        settled.check()
+        with store.writing(self.name, waiting(console, self.name)) as held:
+            begin(held, settled)
+            outcomes: list[Outcome] = []
+            try:
+                ssh = make(held, settled)
+                set_up = settled.sets_up(ssh)
+                if ssh and set_up:
+                    outcomes = self.onboarding.carry_out(held, console, ssh)
+                elif settled.spare and held.machine.tls:
+                    held.write_files(settled.spare.present)
+                if ssh and not set_up:
+                    pin_host_key(held, console, self.onboarding.access, ssh)
+                held.machine.phase = Phase.READY
+                held.machine.failure = {}
+                held.write()
+            except InUse:
+                # Whoever asked for turns goes on with it later: the key that was accepted is kept.
+                raise
+            except BaseException as exc:
+                give_up(held, console, exc)
+                raise
+            tell_of_the_way(store, console, held.machine)
+            return Made(held.machine, set_up, tuple(outcomes))
+
+    def plan(self, store: Store, console: Console) -> Plan:
+        """What `carry_out` would do on the host. Nothing is made; neither a host nor the store is changed."""
+        settled = settle(store, self)
+        settled.check()
+        there = self.driver.preview(settled.request)
+        machine = settled.begun or Machine(self.name, self.spec.driver, directory=store.directory(self.name))
+        # As in `begin`: no command works on it yet, so no hint names one.
+        machine.phase = Phase.CREATING
+        machine.spec = settled.creation.spec
+        settled.place(machine, there)
+        ssh = led(machine, there.ssh)
+        if ssh and settled.sets_up(ssh):
+            return self.onboarding.plan(machine, console, ssh, store)
+        from machinectl.hosts.lifecycle.setup import Plan
+
+        if there.url:
+            return Plan((f'"{self.name}" would be registered at {machine.url}; its host is left as it is',))
+        return Plan((f'Driver {self.spec.driver} would make "{self.name}"; what is to do on it is seen then',))
+
+
+class Made(NamedTuple):
+    """A machine that was made, whether its host was `set_up`, and what that came to."""
+
+    machine: Machine
+    set_up: bool
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A creation whose parts were looked at: its certificates were read, and what an earlier one has begun is known."""
+
+    creation: Creation
+    given: Identity | None
+    spare: Identity | None
+    begun: Machine | None
+    request: Request
+
+    def check(self) -> None:
+        """Refuse what cannot become a machine. Raises MachineError; nothing has been made."""
+        if self.given and self.creation.spec.tls is False:
+            raise UsageError("--no-tls and certificates exclude each other", "Leave one of them out")
+        self.creation.driver.check(self.request)
+        if self.creation.spec.jump:
+            self._check_jump()
+        if self.excludes_set_up:
+            there = self.creation.driver.preview(self.request)
+            # Of a host that is yet to be made nothing is known, but that it is made to be set up.
+            if there.ssh or not there.url:
+                raise set_up_excluded()
+
+    def _check_jump(self) -> None:
+        """Refuse what does not lead to the host. Raises MachineError."""
+        machine = Machine(self.creation.name, self.creation.spec.driver, directory=self.request.directory)
+        machine.jump = self.creation.spec.jump
+        jump_of(machine)
+        there = self.creation.driver.preview(self.request)
+        if there.url and not there.ssh:
+            raise without_ssh(machine)
+
+    @property
+    def excludes_set_up(self) -> bool:
+        """Whether what was given excludes that the host is set up here, which is asked as well.
+
+        Certificates with the key of their CA do not: they are another computer's, which set the host up.
+        """
+        cannot_sign = self.given is not None and not self.given.ca_key
+        return self.creation.spec.provision and (cannot_sign or self.creation.spec.tls is False)
+
+    def sets_up(self, ssh: SSHEndpoint | None) -> bool:
+        """Whether the host is made an engine host. Raises UsageError where what was given excludes that."""
+        if not (self.creation.spec.provision and ssh):
+            return False
+        if self.excludes_set_up:
+            raise set_up_excluded()
+        return True
+
+    def place(self, machine: Machine, there: Where) -> None:
+        """Fill in where the machine's engine is, and whether it is spoken to over TLS."""
+        asked, given, spare = self.creation.spec.tls, bool(self.given), bool(self.spare)
+        machine.url = there.url
+        if there.ssh and not self.sets_up(there.ssh) and not (given or spare) and asked is None:
+            # Nothing on the host is known to listen but its SSH.
+            ssh = there.ssh
+            machine.url = str(engine_url.EngineURL("ssh", user=ssh.user, host=ssh.host, port=ssh.port))
+        machine.tls = speaks_tls(machine.url, asked, given=given or (spare and machine.url.startswith("tcp://")))
+
+
+def without_ssh(machine: Machine) -> UsageError:
+    return UsageError(
+        f'A jump host is for SSH, and driver "{machine.driver}" does not know any of "{machine.name}"',
+        "Leave --ssh-jump out, or use a driver that does: "
+        "machinectl create -d generic --generic-ip-address <ADDRESS> <NAME>",
+    )
+
+
+def set_up_excluded() -> UsageError:
+    return UsageError(
+        "A host that is set up here gets certificates of its own, or has those of the computer that set it up",
+        "Give --tls-dir a copy of that computer's directory for the machine, with ca-key.pem; or leave --tls-dir and "
+        "--no-tls out, or the host as it is: --no-provision",
+    )
+
+
+def settle(store: Store, creation: Creation) -> Settled:
+    """Look at all that is asked. Raises MachineError where the name cannot be used, or a certificate is wrong."""
+    record.check_name(creation.name)
+    # Its own name is refused later, whether or not a host has that name.
+    jump = jump_hosts.typed(creation.spec.jump, lambda name: name == creation.name or store.exists(name))
+    creation = replace(creation, spec=replace(creation.spec, jump=jump))
+    given = read_given(creation.certificates)
+    no_spare = given or creation.spec.tls is False or not creation.spare.whole
+    spare = None if no_spare else read_given(creation.spare)
+    begun = half_made(store, creation)
+    if begun is None:
+        old_store.check_apart(store.root)
+    request = Request(
+        creation.name,
+        store.directory(creation.name),
+        creation.spec.options,
+        True if given else creation.spec.tls,
+        begun.driver_state if begun else "",
+    )
+    return Settled(creation, given, spare, begun, request)
+
+
+def half_made(store: Store, creation: Creation) -> Machine | None:
+    """What an earlier `create` left half made, of the same driver. Raises MachineError where the name is taken."""
+    name, driver = creation.name, creation.spec.driver
+    try:
+        machine = store.read(name)
+    except MachineError:
+        store.check_free(name)
+        return None
+    if machine.phase is Phase.READY or (machine.driver != driver and machine.driver_state):
+        store.check_free(name)
+    if machine.options and (machine.changes or machine.made):
+        check_same(machine, creation)
+    return machine
+
+
+def check_same(machine: Machine, creation: Creation) -> None:
+    """Refuse to go on with a host by other options than those it was made with: it would be another host."""
+    asked = kept_of(creation).options
+    other = [f"--{name}" for name, value in machine.spec.options.items() if asked.get(name) != value]
+    if other:
+        purge = " --purge" if machine.changes else ""
+        raise MachineError(
+            f'"{machine.name}" is half made, with another {" and ".join(other)}',
+            f"Go on with what it was made with, or take it back first: machinectl rm{purge} {machine.name}",
+        )
+
+
+def kept_of(creation: Creation) -> MachineSpec:
+    """What a record keeps of what is asked: all but the secrets, and paths as absolute ones."""
+    options = creation.driver.options()
+    kept = creation.spec.without({option.name for option in options if option.secret})
+    return replace(kept, options=lasting(options, kept.options))
+
+
+def begin(held: Held, settled: Settled) -> None:
+    """Have a record of the machine before anything is made: what is made is known from then on."""
+    creation = settled.creation
+    files = settled.given.present if settled.given else {}
+    spec = kept_of(creation)
+    if half_made(held.store, creation):
+        held.machine.spec = spec
+        held.machine.fleet = creation.fleet or held.machine.fleet
+        held.write_files(files)
+        held.write()
+        return
+    machine = Machine(creation.name, spec.driver)
+    machine.phase = Phase.CREATING
+    machine.spec = spec
+    machine.fleet = creation.fleet
+    held.add(machine, files)
+
+
+def make(held: Held, settled: Settled) -> SSHEndpoint | None:
+    """Let the driver make the host, and return where its SSH is; what it says on the way is on record at once."""
+    driver, machine = settled.creation.driver, held.machine
+
+    def keep(state: str) -> None:
+        machine.driver_state = state
+        machine.made = True
+        held.write()
+
+    request = replace(settled.request, state=machine.driver_state)
+    machine.driver_state = driver.create(request, keep)
+    held.write()
+    there = driver.where(instance(machine))
+    settled.place(machine, there)
+    held.write()
+    return led(machine, there.ssh)
+
+
+def give_up(held: Held, console: Console, why: BaseException) -> None:
+    """Forget a machine of which nothing was made, and whose host is as it was; of another one say how to go on."""
+    machine = held.machine
+    if not machine.changes and not machine.made:
+        held.remove()
+        return
+    if isinstance(why, MachineError):
+        held.keep_failure(why.cause)
+    go_on = f"machinectl provision {held.name}" if machine.phase is Phase.PROVISIONING else "the same command again"
+    back = f"machinectl rm --purge {held.name}" if machine.changes else f"machinectl rm {held.name}"
+    console.note(f'"{held.name}" is half made. Go on: {go_on}; or take it back: {back}')
+    if isinstance(why, EngineDown) and machine.engine.given:
+        console.note(f"What is asked of its engine can be changed before: machinectl set {held.name} --help")
+
+
+def speaks_tls(url: str, asked: bool | None, *, given: bool) -> bool:
+    """Whether the engine is spoken to over TLS: as asked for, else as its URL says."""
+    if given and url and not url.startswith("tcp://"):
+        raise UsageError(f"Certificates are for tcp:// URLs; {url} does not use them", "Leave the --tls-… options out")
+    if asked is not None:
+        return asked and url.startswith("tcp://")
+    if not url:
+        # What is set up here will.
+        return True
+    return given or engine_url.uses_tls(url)

@@ -1,0 +1,130 @@
+"""What is known of a machine, and asked of its engine, is changed; its host is not told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from machinectl import url as engine_url
+from machinectl.driver import Request, Where
+from machinectl.driver.options import lasting
+from machinectl.errors import UsageError
+from machinectl.hosts.connection.machine_driver import driver_of, instance, led, where
+from machinectl.hosts.lifecycle.creation import without_ssh
+from machinectl.machines import jump_hosts
+from machinectl.machines.record import PROVISION, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from machinectl.driver import OptionValue
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What to change; what is None or empty stays as it is.
+
+    `jump` is "" for no jump host; a bare name means the machine of that name, if there is one. `engine` is engine
+    options by their keys, `options` the driver's by their names. `provision` is whether the host shall be an engine
+    host of ours, which `provision` makes it.
+    """
+
+    url: str | None = None
+    tls: bool | None = None
+    context: bool | None = None
+    jump: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    unlabel: Sequence[str] = ()
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+    provision: bool | None = None
+
+    @property
+    def is_for_provisioning(self) -> bool:
+        """Whether nothing is changed but what `provision` carries out, or the way to the host that it goes."""
+        return self.url is None and self.tls is None
+
+    def carry_out(self, held: Held) -> bool:
+        """Change a machine's record; whether its host is to be told by `provision`.
+
+        Nothing is changed where any part of it is wrong.
+        """
+        machine = held.machine
+        if not (self.is_for_provisioning and machine.phase is Phase.PROVISIONING):
+            held.store.ready(machine)
+        self._edit(machine, held.store.exists)
+        if self.options:
+            # Last of all: a key that is taken takes the place of the one that is there.
+            change_options(machine, self.options)
+        waits = bool(machine.changes and (self.engine or self.labels or self.unlabel))
+        machine.pending = PROVISION if waits else machine.pending
+        held.write()
+        return waits
+
+    def preview(self, machine: Machine, exists: Callable[[str], bool]) -> Where:
+        """Change a machine that is not written, and return where its host would be. No file is taken over.
+
+        `exists` says whether a name is a machine's.
+        """
+        self._edit(machine, exists)
+        there = where(machine)
+        if not self.options:
+            return there
+        driver = driver_of(machine)
+        asked = lasting(driver.options(), self.options)
+        machine.spec = replace(machine.spec, options={**machine.spec.options, **asked})
+        wanted = driver.preview(Request(machine.name, machine.directory, machine.spec.options, machine.tls))
+        ssh = led(machine, wanted.ssh)
+        if ssh and there.ssh and not any(option.path and option.name in asked for option in driver.options()):
+            # The key was copied when the machine was made.
+            ssh = replace(ssh, key=there.ssh.key)
+        return Where(wanted.url, ssh)
+
+    def _edit(self, machine: Machine, exists: Callable[[str], bool]) -> None:
+        if self.url is not None:
+            tls = machine.tls if self.tls is None else self.tls
+            move(machine, engine_url.with_port(self.url, tls=tls), tls=self.tls)
+        if self.context is not None:
+            machine.context = self.context
+        if self.provision is not None:
+            machine.provision = self.provision
+        if self.jump is not None:
+            machine.jump = jump_hosts.typed(self.jump, exists)
+            if self.jump and where(machine).ssh is None:
+                raise without_ssh(machine)
+        if self.tls is not None:
+            if self.tls and not machine.url.startswith("tcp://"):
+                raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Leave --tls out")
+            machine.tls = self.tls
+        machine.labels = {
+            **{key: value for key, value in machine.labels.items() if key not in self.unlabel},
+            **self.labels,
+        }
+        machine.engine = replace(machine.engine, **self.engine)
+        machine.engine.check()
+
+
+def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None:
+    """Have the driver take other options. Where its host is may be news; the engine's port there stays."""
+    driver = driver_of(machine)
+    before = driver.where(instance(machine))
+    machine.driver_state = driver.change(instance(machine), options)
+    machine.spec = replace(machine.spec, options={**machine.spec.options, **lasting(driver.options(), options)})
+    now = driver.where(instance(machine))
+    if now.ssh and machine.url.startswith("ssh://"):
+        machine.url = str(engine_url.EngineURL("ssh", user=now.ssh.user, host=now.ssh.host, port=now.ssh.port))
+    elif now.url != before.url:
+        machine.url = now.url
+
+
+def move(machine: Machine, url: str, *, tls: bool | None) -> None:
+    """Point a machine at another URL. TLS that followed from the old URL follows from the new; what was said stays."""
+    said = engine_url.uses_tls(machine.url) != machine.tls
+    made_by = driver_of(machine)
+    machine.driver_state = made_by.move(instance(machine), url)
+    machine.url = made_by.where(instance(machine)).url
+    if tls is None and not (said and machine.url.startswith("tcp://")):
+        machine.tls = engine_url.uses_tls(machine.url)

@@ -1,0 +1,103 @@
+"""How a new machine's host is made an engine host: log in, take its key for the machine's own, set it up."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from machinectl.errors import CheckFailed, MachineError
+from machinectl.hosts.connection.host_lock import hold
+from machinectl.hosts.connection.login import elevated, keep_host_key, logged_in
+from machinectl.machines.record import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.certs import Pair
+    from machinectl.console import Console
+    from machinectl.driver import SSHEndpoint
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.setup import Outcome, Plan, Setup
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+    from machinectl.provision.target import Allowed
+    from machinectl.ssh.client.session import Session
+
+
+@dataclass(frozen=True)
+class Onboarding:
+    """How to log in at the host, what may be done there, and the CA to use instead of one of the machine's own.
+
+    `touching` is called before the host is changed.
+    """
+
+    access: Access
+    allowed: Allowed
+    authority: Pair | None = None
+    touching: Callable[[], None] = lambda: None
+
+    def carry_out(self, held: Held, console: Console, ssh: SSHEndpoint) -> list[Outcome]:
+        """Make the host an engine host; return what its steps came to."""
+        machine = held.machine
+        machine.engine.check()  # what is not understood is refused before anybody is asked
+        # What the driver has made is in the record before the host is touched: whatever ends this can be resumed.
+        machine.phase = Phase.PROVISIONING
+        held.write()
+        with logged_in(machine, console, self.access, ssh=ssh) as session:
+            setup = self._setup()
+            keep_host_key(held, session)
+            root = elevated(session, console, self.access)
+            hold(root, console, held.name, held.directory)
+            if not ssh.copy_key:
+                return setup.carry_out(held, console, root)
+            from machinectl.hosts.connection.authorized_keys import let_in, take_out
+
+            let_in(held, console, session, public_key(ssh, self.access.credentials.passphrase))
+            try:
+                return setup.carry_out(held, console, root)
+            except CheckFailed:
+                # A host that is refused stays as it is.
+                take_out(held, console, session)
+                raise
+
+    def plan(self, machine: Machine, console: Console, ssh: SSHEndpoint, store: Store) -> Plan:
+        """What `carry_out` would do on the host, which is read and not changed."""
+        machine.engine.check()
+        with logged_in(machine, console, replace(self.access, lasting=False), ssh=ssh) as session:
+            from machinectl.hosts.lifecycle.preview import way_in
+
+            root = elevated(session, console, self.access)
+            plan = self._setup().plan(machine, console, root, store)
+            outcomes = (*self._key_outcome(ssh, session), *plan.outcomes)
+            return replace(plan, found=(way_in(session, root), *plan.found), outcomes=outcomes)
+
+    def _setup(self) -> Setup:
+        # Loaded for a host that is set up alone, and while that starts our shells: its first takes 0.1 s.
+        from machinectl.hosts.lifecycle.setup import Setup
+
+        return Setup(self.allowed, self.authority, touching=self.touching)
+
+    def _key_outcome(self, ssh: SSHEndpoint, session: Session) -> list[Outcome]:
+        """What is to be done to let the user's key in, where that was asked for."""
+        if not ssh.copy_key:
+            return []
+        from machinectl.hosts.connection.authorized_keys import key_let_in, title
+        from machinectl.hosts.lifecycle.setup import Outcome
+
+        line = public_key(ssh, self.access.credentials.passphrase)
+        change = key_let_in(session, line)
+        return [Outcome(title(change), changed=True, details=(f"add {line}",))] if change else []
+
+
+def public_key(ssh: SSHEndpoint, passphrase: str | None) -> str:
+    """The key to be let in with from now on: the machine's own, else the first that the user's SSH would try."""
+    from machinectl.ssh.keys.private_keys import public_line
+    from machinectl.ssh.ssh_settings import settings
+
+    if ssh.key:
+        return public_line(ssh.key, passphrase)
+    present = [path for path in settings(ssh).keys if os.path.exists(path)]
+    if not present:
+        raise MachineError("There is no key of yours to let in", "Make one: ssh-keygen -t ed25519")
+    return public_line(present[0], passphrase)

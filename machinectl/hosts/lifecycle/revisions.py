@@ -1,0 +1,241 @@
+"""Changes of a host that another computer made: found by the host's revision, and taken over into the record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from machinectl import certs
+from machinectl.changes import CaGiven, FileMade, load, merged, of_kind
+from machinectl.errors import CheckFailed, MachineError, UsageError, one_line
+from machinectl.files.atomic import LONGEST
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.connection.host_lock import TOKEN, user_at_computer
+from machinectl.hosts.lifecycle.preview import written
+from machinectl.machines.engine_options import DECLARED, EngineOptions
+from machinectl.provision import daemon_json
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY
+from machinectl.provision.job import apply
+from machinectl.provision.revision import MODE, PATH, Revision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from machinectl.changes import Change
+    from machinectl.console import Console
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held
+    from machinectl.provision.decision import Decision
+    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.job import Job, Remote
+    from machinectl.provision.target import Allowed
+
+CA, SERVER = f"{OWN_DIRECTORY}/ca.pem", f"{OWN_DIRECTORY}/server.pem"
+# What a record and the host's file call what was asked.
+ENGINE, LABELS, SANS = "engine", "labels", "tls_sans"
+# These say how an engine is installed, which is done once.
+INSTALLING = frozenset({"install", "install_url", "version", "os"})
+FLAGS = {option.key: option.flag.removeprefix("--") for option in DECLARED}
+KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+
+
+class News(NamedTuple):
+    """What another computer changed: which revision that is, and the settings that the record had otherwise."""
+
+    revision: Revision
+    known: Revision
+    settings: tuple[str, ...]
+    # The engine's certificate with its key, if it is another one than the record's.
+    server: bytes
+
+    def told(self, name: str) -> str:
+        """Return what a person is told."""
+        taken = f"; taken over: {one_line(', '.join(self.settings))}" if self.settings else ""
+        number = f"revision {self.revision.number}, this record knew {self.known.number or 'none'}"
+        return f'The host of "{name}" was changed by {self.revision.told} ({number}){taken}'
+
+
+def catch_up(held: Held, console: Console, remote: Remote, host: Facts) -> News | None:
+    """Take what another computer changed on a machine's host into the record, and say so; None if nothing is new."""
+    news = caught_up(held.machine, remote, host)
+    if news:
+        console.warn(news.told(held.name))
+        if news.server:
+            with_server(Identity.read(held.directory), news.server).keep(held)
+        held.write()
+    return news
+
+
+def caught_up(machine: Machine, remote: Remote, host: Facts) -> News | None:
+    """Have a machine ask what the newest revision of its host asks; None if that is known. Nothing is written.
+
+    A setting that the other computer changed is taken from there; what was asked here otherwise stays asked.
+    """
+    revision, known = Revision.parse(host.revision), Revision.of_record(machine.revision)
+    if not (revision.is_news_to(known) and is_ours(machine, host)):
+        return None
+    theirs = read(remote)
+    if theirs is None:
+        # Written by another version, or by hand: the settings here are all that is known.
+        theirs = asked_of(machine)
+    server, there = str(theirs.get("server", "")).encode(errors="replace"), host.sums.get(SERVER)
+    is_there = there is not None and there.sha256 == hashlib.sha256(server).hexdigest()
+    own = Identity.read(machine.directory)
+    signed = with_server(own, server) if is_there else own
+    if sans := [*signed_for(theirs[ENGINE].pop(SANS, None), signed.server, machine)]:
+        theirs[ENGINE][SANS] = sans
+    before = machine.revision or (asked_of(machine) if machine.changes else {})
+    engine, labels = machine.engine.dump(), dict(machine.labels)
+    settings = [
+        *(FLAGS.get(key, key) for key in take(engine, before.get(ENGINE), theirs[ENGINE])),
+        *(f"label {key}" for key in take(labels, before.get(LABELS), theirs[LABELS])),
+    ]
+    machine.engine, machine.labels = EngineOptions.load(engine), labels
+    machine.changes = merged(machine.changes, changes_of(theirs))
+    machine.revision = {**revision._asdict(), ENGINE: theirs[ENGINE], LABELS: theirs[LABELS]}
+    return News(revision, known, tuple(settings), server if is_there else b"")
+
+
+def check_known(machine: Machine, host: Facts, allowed: Allowed) -> None:
+    """Refuse a host that another computer set up, if nothing tells what it changed there. Raises CheckFailed."""
+    if not (machine.changes or allowed.force) and is_ours(machine, host):
+        raise CheckFailed(
+            f'The host of "{machine.name}" was set up by another computer, and keeps no record of that',
+            f"Run there first: machinectl provision {machine.name}",
+        )
+
+
+def is_ours(machine: Machine, host: Facts) -> bool:
+    """Return whether the engine of a host trusts a CA of this machine's: what else is there is somebody else's."""
+    there = host.sums.get(CA)
+    own = {change.subject for change in of_kind(machine.changes, CaGiven)}
+    if there and there.sha256 not in own and (ca := Identity.read(machine.directory).ca):
+        own.add(hashlib.sha256(ca).hexdigest())
+    return bool(there and there.sha256 in own)
+
+
+def take(mine: dict[str, Any], before: object, theirs: Mapping[str, Any]) -> Iterator[str]:
+    """Take over what `theirs` has otherwise than `before`; yield the keys whose value here was another one."""
+    # A record may have been edited.
+    before = before if isinstance(before, dict) else {}
+    for key in [*before, *(key for key in theirs if key not in before)]:
+        if theirs.get(key) == before.get(key) or theirs.get(key) == mine.get(key):
+            continue
+        if key in theirs:
+            mine[key] = theirs[key]
+        else:
+            del mine[key]
+        yield key
+
+
+def signed_for(sans: object, server: bytes, machine: Machine) -> Iterator[str]:
+    """Yield which names a host's certificate shall have, of those that the host says were asked.
+
+    Those that are asked here, and those that whoever has the CA's key has signed already: a host must not get a
+    certificate for another one by asking.
+    """
+    try:
+        there = {name.lower() for name in certs.describe(server).sans} if server else set()
+    except MachineError:
+        there = set()
+    for san in sans if isinstance(sans, list) else ():
+        if san in machine.engine.tls_sans or str(san).lower() in there:
+            yield san
+
+
+def with_server(identity: Identity, server: bytes) -> Identity:
+    """Return an identity with the engine's certificate and key, if they are of its CA."""
+    key = KEY.search(server)
+    if key is None:
+        return identity
+    certificate, key_pem = server[: key.start()], server[key.start() :]
+    try:
+        certs.server_bundle(identity.ca, certificate, key_pem)
+    except MachineError:
+        return identity
+    return replace(identity, server=certificate, server_key=key_pem)
+
+
+def read(remote: Remote) -> dict[str, Any] | None:
+    """Read what the host keeps of its newest revision; None if that is not understood, or no record could have it."""
+    said = remote.run(f"cat {PATH}", check=False, secret=True).stdout
+    try:
+        found = json.loads(said.partition(b"\n")[2]) if len(said) <= LONGEST else None
+        if not isinstance(found, dict):
+            return None
+        engine, labels = found.get(ENGINE), found.get(LABELS)
+        if not (isinstance(engine, dict) and isinstance(labels, dict) and is_printable([engine, labels])):
+            return None
+        asked = EngineOptions.load(engine)
+        # The record would keep what cannot be used, and fail from then on.
+        asked.check()
+        daemon_json.options(asked.options, {})
+    except (ValueError, RecursionError, UsageError):
+        return None
+    texts = {key: value for key, value in labels.items() if isinstance(value, str)}
+    return {**found, ENGINE: settings_of(asked), LABELS: texts}
+
+
+def is_printable(value: Any) -> bool:
+    """Return whether all texts in a value of JSON may be shown on a terminal."""
+    if isinstance(value, dict):
+        return all(is_printable(key) and is_printable(each) for key, each in value.items())
+    if isinstance(value, list):
+        return all(map(is_printable, value))
+    return not isinstance(value, str) or value.isprintable()
+
+
+def settings_of(engine: EngineOptions) -> dict[str, Any]:
+    """Return what an engine is asked, as a record has it, without how it is installed."""
+    return {key: value for key, value in engine.dump().items() if key not in INSTALLING}
+
+
+def asked_of(machine: Machine) -> dict[str, Any]:
+    """Return what a machine's record asks of its host."""
+    return {ENGINE: settings_of(machine.engine), LABELS: dict(machine.labels)}
+
+
+def changes_of(theirs: Mapping[str, Any]) -> list[Change]:
+    found = theirs.get("changes")
+    return [load(change) for change in found] if isinstance(found, list) else []
+
+
+def is_numbered(machine: Machine, decision: Decision) -> bool:
+    """Return whether a decision makes a new revision of a host: it changes files of an engine that we set up."""
+    changes = (*machine.changes, *decision.changes)
+    return bool(decision.job.files.get("manifest") and of_kind(changes, CaGiven))
+
+
+def begin(machine: Machine) -> FileMade:
+    """Have the record know the revision that this run makes; return the change that its file is."""
+    known = Revision.of_record(machine.revision)
+    number = known.number if known.run == TOKEN else known.number + 1
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    machine.revision = {**Revision(number, TOKEN, now, user_at_computer())._asdict(), **asked_of(machine)}
+    return FileMade(PATH)
+
+
+def leave(held: Held, remote: Remote, host: Facts) -> None:
+    """Leave a revision on a host that an earlier version set up. Without it, the machine works as well."""
+    machine = held.machine
+    is_left = bool(host.revision) or Revision.of_record(machine.revision).run == TOKEN
+    if is_left or not of_kind(machine.changes, CaGiven):
+        return
+    held.keep_changes([begin(machine)])
+    numbered(machine, apply([], init=host.init, action="none")).run(remote)
+
+
+def numbered(machine: Machine, job: Job) -> Job:
+    """Return a job that leaves the record's revision on the host, too."""
+    server = written(job, SERVER) or Identity.read(machine.directory).on_host.get("server.pem", b"")
+    state = {
+        **asked_of(machine),
+        "changes": [change.dump() for change in machine.changes],
+        "server": server.decode(),
+    }
+    text = f"{Revision.of_record(machine.revision).line}\n{json.dumps(state)}\n"
+    return job.with_file(PATH, MODE, text.encode())

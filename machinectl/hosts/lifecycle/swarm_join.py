@@ -1,0 +1,358 @@
+"""How machines become nodes of a swarm, and nodes no longer: what `swarm` and a fleet's roles are carried out by."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from machinectl import url as engine_url
+from machinectl.changes import LiveRestoreHeld, of_kind
+from machinectl.engine import swarm_api
+from machinectl.errors import MachineError
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.connection.login import as_root
+from machinectl.hosts.connection.machine_driver import where
+from machinectl.hosts.lifecycle.revisions import catch_up
+from machinectl.hosts.lifecycle.setup import give_back, look, make_change, target_of
+from machinectl.hosts.swarm.leaving import Departure
+from machinectl.hosts.swarm.managers import Manager, until
+from machinectl.hosts.swarm.membership import keep, learn, patiently, through
+from machinectl.machines.swarm_node import FORGOTTEN, JOINING, LEAVING, MANAGER, MEMBER, SwarmNode, on_record
+from machinectl.provision.firewall import blocking
+from machinectl.provision.steps import live_restore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from machinectl.console import Console
+    from machinectl.driver import SSHEndpoint
+    from machinectl.engine.swarm_api import Membership
+    from machinectl.hosts.connection.login import Access
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held
+    from machinectl.provision.facts.host_facts import Facts
+
+# How long a node is given to be heard of as what it has become. Seconds.
+HEARD_WITHIN = 30.0
+
+
+@dataclass(frozen=True)
+class Joining:
+    """How machines become nodes: how their hosts are logged in at, and the address that one is reached at by others.
+
+    Without one that is where the machine's engine is reached from here. `own` is how one host is logged in at, by its
+    machine's name, where that is another way than the others'.
+    """
+
+    access: Access
+    advertised: str = ""
+    own: Callable[[str, Access], Access] = lambda _, access: access
+
+    def at(self, name: str, access: Access) -> Joining:
+        """The same for one machine."""
+        return replace(self, access=self.own(name, access))
+
+    def init(self, held: Held, console: Console) -> None:
+        """Have a machine begin a swarm, which is called as it is. Raises MachineError."""
+        machine = held.store.ready(held.machine)
+        state = swarm_api.membership(endpoint(machine))
+        begun = on_record(machine)
+        if state.is_in:
+            known = learn(held, state)
+            if not (begun and begun.membership == JOINING and known and known.manages):
+                raise self._taken(held, state)
+        else:
+            advertised = self.advertised or address_of(machine)
+            if begun:
+                end_first(held, console, begun, "")
+            with ready_to_be_a_node(held, console, self.access, state):
+                keep(held, SwarmNode(machine.name, "", "", MANAGER, membership=JOINING))
+                with console.step(f'Beginning a swarm on "{machine.name}", which others reach at {advertised}'):
+                    asked(held, lambda: swarm_api.init(endpoint(machine), advertised))
+                learn_begun(held, console)
+        console.note(f"Have others join it: machinectl swarm join {machine.name} <NAME>")
+
+    def join(self, held: Held, console: Console, to: Manager, role: str) -> None:
+        """Have a machine join a manager's swarm, or change its role where it is in it. Raises MachineError."""
+        machine = held.store.ready(held.machine)
+        state = swarm_api.membership(endpoint(machine))
+        known = on_record(machine)
+        if known and (state.is_out or known.membership in {LEAVING, FORGOTTEN}):
+            end_first(held, console, known, to.cluster)
+            state = swarm_api.membership(endpoint(machine))
+        if state.is_in:
+            known = learn(held, state, as_manager=role == MANAGER)
+            if known is None or known.cluster != to.cluster or known.node != state.node:
+                raise self._taken(held, state)
+            change_role(held, console, to, known, role)
+            return
+        advertised = self.advertised or address_of(machine)
+        for each in (to.machine, machine):
+            if not is_private(each):
+                console.warn(
+                    f'"{each.name}" is spoken to without TLS: the token that lets others join is seen by others'
+                )
+        with ready_to_be_a_node(held, console, self.access, state):
+            keep(held, SwarmNode(to.swarm, to.cluster, "", role, membership=JOINING))
+            with console.step(f'Having "{machine.name}" join the swarm of "{to.machine.name}" as a {role}'):
+                asked(held, lambda: enter(machine, to, advertised, role, console))
+            learn_joined(held, console, to, known.node if known else "")
+
+    def _taken(self, held: Held, state: Membership) -> MachineError:
+        """Why a machine whose engine is a node already cannot become one; that is on record from now on."""
+        name = held.name
+        known = learn(held, state)
+        if state.state == "locked":
+            return MachineError(
+                f'The engine of "{name}" is a node of a swarm that is locked',
+                f"Unlock it: docker --context {name} swarm unlock",
+            )
+        if state.state != "active":
+            why = f": {state.error}" if state.error else ""
+            return MachineError(
+                f'The engine of "{name}" is on its way into a swarm ({state.state}{why})',
+                f"Have it leave: machinectl swarm leave --force {name}",
+            )
+        if known is None or state.node not in {"", known.node}:
+            return MachineError(
+                f'"{name}" is a node of a swarm already, and no manager that is known here says of which',
+                f"If its own word is good: machinectl swarm status {name}; or have it leave: "
+                f"machinectl swarm leave --force {name}",
+            )
+        return MachineError(
+            f'"{name}" is a {known.role} of the swarm "{known.swarm}" already',
+            f"See it: machinectl swarm status {name}; or have it leave: machinectl swarm leave {name}",
+        )
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """How machines are nodes no longer. With `force` the last manager leaves, and one whom nobody can help to."""
+
+    access: Access
+    force: bool = False
+
+    def leave(self, held: Held, console: Console) -> None:
+        """Have a machine leave its swarm: drained, no manager any more, and forgotten by the others.
+
+        Where live-restore was on before it came in, it is on again. Raises MachineError.
+        """
+        if not Departure(self.force).carry_out(held, console):
+            console.note(f'"{held.name}" is in no swarm')
+        node = on_record(held.machine)
+        if node is None or node.membership != FORGOTTEN:
+            self._live_restore_back(held, console)
+
+    def _live_restore_back(self, held: Held, console: Console) -> None:
+        """Turn live-restore on again if it was turned off for the swarm. A failure is a warning."""
+        ssh = ssh_of(held.machine)
+        if not held.machine.changes or ssh is None:
+            return
+        try:
+            with as_root(held, console, self.access, ssh=ssh) as root:
+                give_back(held, console, root)
+        except MachineError as exc:
+            console.warn(
+                f'The previous value of live-restore was not restored on the host of "{held.name}": {exc.cause}\n'
+                f"Restore it: machinectl provision {held.name}"
+            )
+
+
+def enter(machine: Machine, to: Manager, advertised: str, role: str, console: Console) -> None:
+    """Have an engine join, by a token that goes from the one engine to the other. Raises MachineError."""
+    managers = [node.manages_at for node in to.managers if node.manages_at]
+    tokens = patiently(lambda: swarm_api.tokens(to.endpoint), console.pause)
+    token = tokens.manager if role == MANAGER else tokens.worker
+    try:
+        patiently(lambda: swarm_api.join(endpoint(machine), token, managers, advertised), console.pause)
+    except swarm_api.Refusal as exc:
+        if "Timeout was reached" not in exc.cause:
+            raise
+        # It would go on trying for ever, and be refused everywhere else.
+        swarm_api.leave(endpoint(machine), force=True)
+        raise MachineError(
+            f'The engine of "{machine.name}" does not reach the managers at {", ".join(managers)}',
+            f"Let port {swarm_api.PORT}/tcp through on their hosts, and in what is between",
+        ) from exc
+
+
+def is_private(machine: Machine) -> bool:
+    """Whether nobody on the way reads what is said to a machine's engine."""
+    return machine.tls or not machine.url.startswith("tcp://")
+
+
+def end_first(held: Held, console: Console, node: SwarmNode, cluster: str) -> None:
+    """Have a node be out of its swarm that has left it, or was to, before it is in another one of that ID.
+
+    Where the managers of the old one do not answer, it may be gone, too: that is a warning then. Raises MachineError.
+    """
+    try:
+        Departure().carry_out(held, console)
+    except MachineError as exc:
+        if node.cluster == cluster or swarm_api.membership(endpoint(held.machine)).is_in:
+            raise
+        console.warn(f"{exc.cause}\nOn a manager of it: docker node rm --force {node.node}")
+
+
+def asked(held: Held, do: Callable[[], None]) -> None:
+    """Make an engine a node; if it refuses, the record no longer says that it joins. Raises MachineError."""
+    try:
+        do()
+    except swarm_api.Refusal:
+        keep(held, None)
+        raise
+
+
+def learn_begun(held: Held, console: Console) -> None:
+    """Have on record the swarm that a machine has begun. Raises MachineError."""
+
+    def is_manager() -> bool:
+        node = learn(held, swarm_api.membership(endpoint(held.machine)))
+        return node is not None and node.manages
+
+    if not until(console, is_manager, HEARD_WITHIN):
+        raise MachineError(
+            f'"{held.name}" began a swarm, but its engine does not say that it manages one',
+            f"See: machinectl swarm status {held.name}",
+        )
+
+
+def learn_joined(held: Held, console: Console, to: Manager, before: str) -> None:
+    """Have on record which node of a manager's swarm a machine is that has joined it, and was another one `before`.
+
+    Raises MachineError.
+    """
+
+    def is_listed() -> bool:
+        state = swarm_api.membership(endpoint(held.machine))
+        # Who was there before is somebody else.
+        is_new = to.node(state.node) is None or state.node == before
+        node = learn(held, state) if is_new else None
+        return node is not None and node.membership == MEMBER
+
+    if not until(console, is_listed, HEARD_WITHIN):
+        raise MachineError(
+            f'The managers list no new node that is "{held.name}" after {HEARD_WITHIN:.0f} s',
+            f"See: machinectl swarm status {to.machine.name}",
+        )
+
+
+def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role: str) -> None:
+    """Have a node get another role in the swarm that it is in; a note where it has it. Raises MachineError."""
+    name = held.name
+    if node.role == role:
+        console.note(f'"{name}" is a {role} of that swarm already')
+        return
+    if role != MANAGER and to.machine.name == name:
+        raise MachineError(
+            f'"{name}" cannot be made a worker by itself',
+            f"Name another manager: machinectl swarm join <MANAGER> {name}",
+        )
+    where_it_is = endpoint(held.machine)
+
+    def has_it() -> bool:
+        state = swarm_api.membership(where_it_is)
+        now = learn(held, state)
+        return state.role == role and now is not None and now.role == role
+
+    with console.step(f'Making "{name}" a {role}'):
+        change = partial(swarm_api.update, node_id=node.node, Role=role)
+        through(held.store, node.cluster, lambda there: change(there.endpoint), last=name, pause=console.pause)
+        if not until(console, has_it, HEARD_WITHIN):
+            raise MachineError(
+                f'"{name}" is to be a {role}, and is none after {HEARD_WITHIN:.0f} s',
+                f"See what keeps it: machinectl swarm status {name}",
+            )
+
+
+@contextmanager
+def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Membership) -> Iterator[None]:
+    """Have a host such that its engine can become a node meanwhile; where it does not, it is put back.
+
+    live-restore is turned off, and what keeps other nodes from its ports is said. Raises MachineError.
+    """
+    ssh = ssh_of(held.machine)
+    if ssh is None:
+        if state.live_restore:
+            raise without_ssh(held.machine)
+        yield
+        return
+    with ExitStack() as way:
+        try:
+            root = way.enter_context(as_root(held, console, access, ssh=ssh))
+        except MachineError as exc:
+            if state.live_restore:
+                raise
+            console.warn(f'The firewall of the host of "{held.name}" was not looked at: {exc.cause}')
+            root = None
+        if root is None:
+            yield
+            return
+        target = target_of(held.machine, Identity())
+        host = look(root, target.port, console)
+        catch_up(held, console, root, host)
+        if ports := blocked(host):
+            console.warn(
+                f'A firewall on the host of "{held.name}" keeps other nodes from {", ".join(ports)}: let them through'
+            )
+        decision = live_restore.let_go(host, target)
+        if decision:
+            with console.step(decision.title):
+                make_change(held, root, decision)
+        try:
+            yield
+        except MachineError:
+            if decision:
+                give_back(held, console, root)
+            raise
+        except KeyboardInterrupt:
+            if of_kind(held.machine.changes, LiveRestoreHeld):
+                console.warn(
+                    f'live-restore is off on the host of "{held.name}"\n'
+                    f"Turn it on again: machinectl provision {held.name}"
+                )
+            raise
+
+
+def blocked(host: Facts) -> list[str]:
+    """Return the ports, such as 2377/tcp, that a host's firewall closes to other nodes."""
+    return [f"{port}/{protocol}" for port, protocol in swarm_api.PORTS if blocking(host, port, protocol)]
+
+
+def ssh_of(machine: Machine) -> SSHEndpoint | None:
+    try:
+        return where(machine).ssh
+    except MachineError:
+        return None
+
+
+def without_ssh(machine: Machine) -> MachineError:
+    return MachineError(
+        f'The engine of "{machine.name}" has live-restore, which Swarm excludes, and there is no SSH to turn it off by',
+        'On its host: "live-restore": false in /etc/docker/daemon.json; systemctl reload docker; and again',
+    )
+
+
+def address_of(machine: Machine) -> str:
+    """The address at which other nodes reach a machine's host: the one at which its engine is reached from here.
+
+    Raises MachineError where that is none of the network's.
+    """
+    host = engine_url.parse(machine.url).host
+    try:
+        found = [each[4][0] for each in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)] if host else []
+    except (OSError, UnicodeError):
+        found = []
+    for each in found:
+        address = ipaddress.ip_address(str(each).partition("%")[0])
+        if not address.is_loopback and not address.is_link_local:
+            return str(address)
+    raise MachineError(
+        f'"{machine.name}" is known by no address at which other nodes could reach it ({machine.url})',
+        "Say at which: --advertise-addr <ADDRESS>",
+    )

@@ -1,0 +1,1 @@
+"""Whether hosts and engines run."""

@@ -1,0 +1,130 @@
+"""Machines that are asked all at once: what a record tells alone, and what each host says when it has answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from machinectl.errors import MachineError
+from machinectl.hosts.certificates.pending import settle
+from machinectl.hosts.connection.engine_endpoint import takeover
+from machinectl.hosts.power.machine_states import ASLEEP, states_of
+from machinectl.machines.record import Machine, Phase, natural
+from machinectl.machines.store import NoSuchMachine, into_own_store
+from machinectl.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from machinectl.engine import Question
+    from machinectl.machines.store import Store
+
+
+@dataclass
+class Asked:
+    """A machine, and what is known of it; what only its host can say is empty until it is `settled`.
+
+    `error` is one line, and `hint` what to do next; `seconds` is how long its engine took, and `told` its answer to the
+    question that was asked; `swarm` and `unasked` are as `Probe` has them.
+    """
+
+    machine: Machine
+    state: State = State.NONE
+    version: str = ""
+    api_version: str = ""
+    error: str = ""
+    hint: str = ""
+    seconds: float = 0
+    told: Any = None
+    swarm: str = ""
+    unasked: bool = False
+    settled: bool = False
+
+    @property
+    def failure(self) -> MachineError | None:
+        """Why its engine did not answer, with the machine's name; None where it did."""
+        name = self.machine.name
+        if self.state is State.RUNNING:
+            return None
+        if self.error:
+            return MachineError(self.error if f'"{name}"' in self.error else f'"{name}": {self.error}', self.hint)
+        start = f"machinectl start {name}" if self.state in ASLEEP else f"machinectl status {name}"
+        return MachineError(f'"{name}": its host is {str(self.state).lower() or "silent"}', start)
+
+
+Each = TypeVar("Each", bound=Asked)
+
+
+def known(store: Store, name: str, make: Callable[[Machine], Each]) -> Each | None:
+    """A machine as its record tells of it, or None where it was removed since its name was read."""
+    try:
+        one = make(store.read(name))
+    except NoSuchMachine:
+        return None
+    except MachineError as exc:
+        one = make(Machine(name, ""))
+        take_over = f"; take it over: {into_own_store(store.root)}" if store.is_docker_machines(name) else ""
+        one.state, one.error, one.hint, one.settled = State.ERROR, exc.cause + take_over, exc.hint, True
+        return one
+    if one.machine.phase is not Phase.READY:
+        one.settled = True
+        one.state, one.error = half_made(store, one.machine)
+    return one
+
+
+def listed(
+    store: Store, names: Iterable[str], make: Callable[[Machine], Each]
+) -> tuple[list[Each], list[MachineError]]:
+    """Those that are named, each once and in natural order, and why others of them cannot be."""
+    found, missing = [], []
+    for name in sorted(set(names), key=lambda name: (natural(name), name)):
+        if one := known(store, name, make):
+            found.append(one)
+            continue
+        try:
+            store.check_exists(name)
+        except MachineError as exc:
+            missing.append(exc)
+    return found, missing
+
+
+def half_made(store: Store, machine: Machine) -> tuple[State, str]:
+    """Say of a machine that is not ready whether somebody is at it now, or how to go on."""
+    if store.is_locked(machine.name):
+        return State.STARTING, ""
+    if machine.phase is Phase.PROVISIONING:
+        return State.ERROR, f"Half made: {machine.why}; go on with machinectl provision {machine.name}"
+    return State.ERROR, f"Half made: {machine.why}; create it again, or remove it"
+
+
+def ask(store: Store, listed: Iterable[Each], timeout: float, question: Question | None = None) -> Iterator[Each]:
+    """Ask all hosts and yield each when it is settled; each has `timeout` seconds from when it is asked."""
+    by_name = {one.machine.name: one for one in listed if not one.settled}
+    for name, found in states_of((one.machine for one in by_name.values()), timeout, question):
+        one = by_name[name]
+        one.state, one.version, one.api_version = found.state, found.version, found.api_version
+        one.error, one.hint, one.seconds, one.told = found.error, found.hint, found.seconds, found.told
+        one.swarm, one.unasked = found.swarm, found.unasked
+        one.settled = True
+        if found.state is State.ERROR and (command := takeover(one.machine)) and command in found.hint:
+            one.error += f"; take its host over: {command}"
+        if found.state is State.RUNNING:
+            settle(store, name, timeout)
+        yield one
+
+
+def failures(asked: Sequence[Asked]) -> list[MachineError]:
+    """Return why engines did not answer, and one error that counts those that were not asked."""
+    found = [failure for one in asked if not one.unasked and (failure := one.failure)]
+    return [*found, *([error] if (error := not_asked(asked)) else [])]
+
+
+def not_asked(asked: Sequence[Asked]) -> MachineError | None:
+    """Return an error that counts the engines that were not asked; None if all were."""
+    count = sum(one.unasked for one in asked)
+    if not count:
+        return None
+    return MachineError(
+        f"{count} of {len(asked)} engines were not asked: those before them gave no answer",
+        "Check this computer's network; or ask fewer at once",
+    )

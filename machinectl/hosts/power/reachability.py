@@ -1,0 +1,145 @@
+"""Whether a host is there, seen from here: that it is up, has gone silent, or is back after a boot."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl import engine
+from machinectl.console import Nobody
+from machinectl.errors import MachineError
+from machinectl.hosts.connection.engine_endpoint import endpoint as engine_endpoint
+from machinectl.hosts.connection.login import logged_in
+from machinectl.machines.record import Phase
+from machinectl.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.driver import SSHEndpoint
+    from machinectl.hosts.connection.login import Access
+    from machinectl.machines.record import Machine
+
+# How often a host is looked at, and how long one look may take. Seconds.
+PAUSE = 1.0
+LOOK = 5.0
+# What an engine may take once SSH answers: it looks after its containers before it listens. Seconds.
+ENGINE_TIMEOUT = 120.0
+# How long it may answer as it should not, before that is taken for its last word. Seconds.
+PATIENCE = 20.0
+# How often a host is woken until it answers: a card that is just being switched off misses the packet. Seconds.
+WAKE_AGAIN = 10.0
+# Another one at each boot (random(4)).
+BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Looks at the host of one machine, in the background: nobody is asked anything.
+
+    `way` is where its SSH is, None where it has none; `timeout` is how long anything is waited for, in seconds,
+    and `pause` waits between two looks.
+    """
+
+    machine: Machine
+    access: Access
+    way: SSHEndpoint | None
+    timeout: float
+    pause: Callable[[float], None] = time.sleep
+
+    def is_up(self) -> bool:
+        """Whether SSH answers now."""
+        return self.way is not None and not self._silence(refused_is_up=False)
+
+    def is_off(self) -> bool:
+        """Whether nothing answers now."""
+        return self._silence(refused_is_up=True)
+
+    def until_silent(self) -> None:
+        """Wait until nothing answers there. Raises MachineError where something still does at the end."""
+        end = time.monotonic() + self.timeout
+        # A host that refuses has ended its sshd and still runs.
+        while not self._silence(refused_is_up=True):
+            if time.monotonic() > end:
+                raise MachineError(
+                    f'"{self.machine.name}" still answers after {self.timeout:.0f} s',
+                    f"See what it waits for: machinectl ssh {self.machine.name} systemctl list-jobs",
+                )
+            self.pause(PAUSE)
+
+    def engine_answers(self) -> bool:
+        """Whether there is an engine that answers now."""
+        return (
+            self.machine.phase is Phase.READY and bool(self.machine.url) and self._ask_engine().state is State.RUNNING
+        )
+
+    def until_back(self, *, before: str = "", wake: Callable[[], None] | None = None, with_engine: bool = True) -> None:
+        """Wait until the host has booted, and SSH and, `with_engine`, the engine answer.
+
+        `before` is the ID of the boot that has ended; `wake` is called again and again until SSH answers. Raises
+        MachineError saying how far it has come.
+        """
+        if self.way is not None:
+            self._until_booted(before, wake)
+        # What was never provisioned has no engine to wait for.
+        if with_engine and self.machine.phase is Phase.READY and self.machine.url:
+            self._until_engine_answers()
+
+    def _until_booted(self, before: str, wake: Callable[[], None] | None) -> None:
+        from machinectl.ssh.errors import HostKeyRefused, SSHError
+
+        begun = woken = time.monotonic()
+        while True:
+            try:
+                with logged_in(self.machine, Nobody(), self.access, ssh=self.way, timeout=LOOK) as session:
+                    if session.run(BOOT_ID, timeout=LOOK).text != before:
+                        return
+                    why = "it has not shut down"
+            except HostKeyRefused:
+                raise
+            except SSHError as exc:
+                why = exc.cause
+            now = time.monotonic()
+            if now > begun + self.timeout:
+                raise MachineError(
+                    f'"{self.machine.name}" is not back after {self.timeout:.0f} s: {why}',
+                    "Look at the host's own screen; when it is up: machinectl status " + self.machine.name,
+                )
+            if wake is not None and now > woken + WAKE_AGAIN:
+                wake()
+                woken = now
+            self.pause(PAUSE)
+
+    def _until_engine_answers(self) -> None:
+        begun = time.monotonic()
+        most = min(self.timeout, ENGINE_TIMEOUT) if self.way else self.timeout
+        while (found := self._ask_engine()).state is not State.RUNNING:
+            if time.monotonic() > begun + (min(most, PATIENCE) if found.state is State.ERROR else most):
+                raise MachineError(
+                    f'The host of "{self.machine.name}" is back, but not its engine: {found.error}', found.hint
+                )
+            self.pause(PAUSE)
+
+    def _ask_engine(self) -> engine.Probe:
+        return engine.probe(engine_endpoint(self.machine), LOOK)
+
+    def _silence(self, *, refused_is_up: bool) -> bool:
+        """Whether nothing answers at the SSH port."""
+        from machinectl.ssh.client.dial import connect_tcp
+        from machinectl.ssh.errors import SSHError
+        from machinectl.ssh.ssh_settings import settings
+
+        if self.way is None:
+            return True
+        found = settings(self.way)
+        try:
+            if not found.is_direct:
+                # There is no telling from here why the last leg of the way fails.
+                with logged_in(self.machine, Nobody(), self.access, ssh=self.way, timeout=LOOK):
+                    return False
+            connect_tcp(dataclasses.replace(found, connect_timeout=LOOK)).close()
+        except SSHError as exc:
+            return not (refused_is_up and isinstance(exc.__cause__, ConnectionRefusedError))
+        return False

@@ -1,0 +1,51 @@
+"""Check whether a host answers at its SSH port: if its engine is silent too, the host is off."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+
+if TYPE_CHECKING:
+    from machinectl.driver import SSHEndpoint
+    from machinectl.engine.endpoint import Deadline
+    from machinectl.engine.sockets import Address
+
+# The SSH port is tried after this many seconds without an answer from the engine, or after this share of the deadline.
+HEAD_START = 1.0
+SHARE = 4
+# Share of the remaining time, so that the result is there when the engine's time is up.
+IN_TIME = 0.8
+
+
+def head_start(deadline: Deadline) -> float:
+    return min(HEAD_START, left(deadline) / SHARE)
+
+
+def time_to_look(deadline: Deadline) -> float:
+    return left(deadline) * IN_TIME
+
+
+def left(deadline: Deadline) -> float:
+    """Return the remaining seconds; 0 if there is no deadline."""
+    try:
+        return deadline.remaining() or 0.0
+    except TimeoutError:
+        return 0.0
+
+
+def ssh_addresses(way: SSHEndpoint | None) -> list[Address]:
+    """Return the addresses of a host's SSH server; none behind a jump host, where they cannot be tried from here."""
+    from machinectl.ssh.ssh_settings import settings
+
+    if not way:
+        return []
+    try:
+        found = settings(way)
+        if not found.is_direct:
+            return []
+        answers = socket.getaddrinfo(found.hostname, found.port, found.family, socket.SOCK_STREAM)
+    except (MachineError, OSError, UnicodeError):
+        return []
+    return [(family, address) for family, _, _, _, address in answers]

@@ -1,0 +1,267 @@
+"""How a machine's engine leaves its swarm, drained, and is forgotten by the others.
+
+That it leaves is on record from its first step to the last one: whatever breaks off in between, the next command that
+works on the machine goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl.engine import swarm_api
+from machinectl.errors import MachineError
+from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.swarm import draining
+from machinectl.hosts.swarm.managers import Manager, Quorum, answering, until
+from machinectl.hosts.swarm.membership import Believed, keep, learn, through
+from machinectl.machines.swarm_node import FORGOTTEN, LEAVING, MANAGER, MEMBER, SwarmNode, on_record
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.machines.store import Held
+
+# How long a manager is given to be heard of as a worker. Seconds.
+HEARD_WITHIN = 30.0
+NOT_FOUND = 404
+
+
+@dataclass(frozen=True)
+class Departure:
+    """How a machine leaves. With `force` the last manager may leave, and a node that no reachable manager knows."""
+
+    force: bool = False
+
+    def carry_out(self, held: Held, console: Console) -> bool:
+        """Have a machine be in no swarm; False where it was in none. Raises MachineError."""
+        machine = held.store.ready(held.machine)
+        try:
+            state = swarm_api.membership(endpoint(machine))
+        except MachineError as exc:
+            self._forget_silent(held, console, exc)
+            return True
+        before = on_record(machine)
+        node = learn(held, state)
+        if state.is_in:
+            try:
+                # Of what is not on record, no manager is asked for anything: the engine may name any node as its own.
+                self._take_out(held, console, node or SwarmNode(held.name, "", state.node, state.role))
+            except MachineError:
+                stay(held, console)
+                raise
+        elif node:
+            try:
+                self._forget(held, console, node)
+            except MachineError as exc:
+                if not self.force:
+                    raise
+                console.warn(f"{exc.cause}\nOn a manager: docker node rm --force {node.node}")
+            keep(held, None)
+        return bool(before or state.is_in)
+
+    def _take_out(self, held: Held, console: Console, node: SwarmNode) -> None:
+        """Make a node leave and the other nodes forget it."""
+        other = another_manager(held, node)
+        if other is None and node.membership != FORGOTTEN:
+            self._leave_alone(held, console, node)
+            return
+        if other is None or other.node(node.node) is None:
+            # Its swarm has forgotten it already, or was to: whether it has is asked when a manager answers.
+            swarm_api.leave(endpoint(held.machine), force=True)
+            if other:
+                keep(held, None)
+            else:
+                put_on_record(held, node, LEAVING)
+            return
+        listed = other.node(node.node)
+        manages = bool(listed and listed.manages)
+        if manages:
+            self._check_quorum(held, other, node)
+        put_on_record(held, node, LEAVING)
+        self._empty(held, console, draining.Way(held.store, other, node.node), node)
+        if manages:
+            self._demote(held, console, node)
+        with console.step(f'Having "{held.name}" leave the swarm "{node.swarm}"'):
+            swarm_api.leave(endpoint(held.machine), force=self.force)
+        self._forget(held, console, node)
+        keep(held, None)
+
+    def _empty(self, held: Held, console: Console, way: draining.Way, node: SwarmNode) -> None:
+        if way.leads_anywhere:
+            with draining.one_at_a_time(held, console, node):
+                draining.drain(held, console, way)
+
+    def _leave_alone(self, held: Held, console: Console, node: SwarmNode) -> None:
+        """Make a node leave without a manager's help. Raises MachineError if that is not allowed."""
+        name = held.name
+        if not self.force:
+            raise why_not_alone(held, node)
+        known = on_record(held.machine)
+        if known:
+            put_on_record(held, known, LEAVING)
+        with console.step(f'Having "{name}" leave the swarm "{node.swarm}"'):
+            swarm_api.leave(endpoint(held.machine), force=True)
+        if known and Believed(held.store).has_others(name, node.cluster):
+            console.warn(
+                f'The managers still list "{name}", and none of them answers\n'
+                f"When one does: machinectl swarm leave {name}"
+            )
+            return
+        keep(held, None)
+        if node.node and node.role != MANAGER:
+            console.warn(f'The managers still list "{name}": docker node rm {node.node}')
+
+    def _check_quorum(self, held: Held, other: Manager, node: SwarmNode) -> None:
+        """Refuse to take a manager out without which the others cannot decide. Raises MachineError."""
+        quorum = Quorum.of(other.nodes)
+        own = other.node(node.node)
+        left = quorum.reachable - (own is not None and own.reachability == "reachable")
+        needed = (quorum.managers - 1) // 2 + 1
+        if left < needed and not self.force:
+            raise MachineError(
+                f'Without "{held.name}" the swarm has no quorum: {left} of its {quorum.managers - 1} other managers '
+                f"can be reached, and {needed} must be",
+                f"See them: machinectl swarm status {held.name}; or all the same: "
+                f"machinectl swarm leave --force {held.name}",
+            )
+
+    def _demote(self, held: Held, console: Console, node: SwarmNode) -> None:
+        with console.step(f'Making "{held.name}" a worker, which another manager is left for'):
+            demote(held, console, node)
+            where_it_is = endpoint(held.machine)
+            if (
+                not until(console, lambda: not swarm_api.membership(where_it_is).manages, HEARD_WITHIN)
+                and not self.force
+            ):
+                raise MachineError(
+                    f'"{held.name}" is still a manager {HEARD_WITHIN:.0f} s after it was made a worker',
+                    f"Try again, or leave anyway: machinectl swarm leave --force {held.name}",
+                )
+
+    def _forget_silent(self, held: Held, console: Console, why: MachineError) -> None:
+        """Make the other nodes forget a node whose engine cannot be asked. Raises MachineError."""
+        name, node = held.name, on_record(held.machine)
+        if node is None or not node.node or not self.force:
+            if node:
+                why.hint += f"\nOr make the other nodes forget it: machinectl swarm leave --force {name}"
+            raise why
+        if another_manager(held, node) is None:
+            raise why_not_alone(held, node) from why
+        console.warn(
+            f"{why.cause}; the other nodes forget it\n"
+            f"When it is back, its engine still acts as a node: machinectl swarm leave --force {name}"
+        )
+        put_on_record(held, node, FORGOTTEN)
+        if node.role == MANAGER:
+            demote(held, console, node)
+        self._forget(held, console, node)
+
+    def _forget(self, held: Held, console: Console, node: SwarmNode) -> None:
+        """Make the managers forget a node that has left. They learn that it left only after ten seconds: do not wait.
+
+        It stays on record if they cannot. Raises MachineError.
+        """
+        if not Believed(held.store).has_others(held.name, node.cluster):
+            return
+
+        def remove(other: Manager) -> None:
+            try:
+                swarm_api.remove(other.endpoint, node.node, force=True)
+            except swarm_api.Refusal as exc:
+                if exc.status != NOT_FOUND:
+                    raise
+
+        with console.step(f'Having the swarm forget "{held.name}"'):
+            try:
+                through(held.store, node.cluster, remove, last=held.name, pause=console.pause)
+            except MachineError as exc:
+                raise still_listed(held.name, exc.cause) from exc
+
+
+def finish(held: Held, console: Console) -> None:
+    """Have on record what a machine's engine is in a swarm, whoever had it join or leave, and finish what was begun.
+
+    Where the engine does not answer, all stays; what else keeps from it is a warning.
+    """
+    try:
+        state = swarm_api.membership(endpoint(held.machine))
+    except MachineError:
+        return
+    try:
+        node = learn(held, state)
+        if node and node.membership in {LEAVING, FORGOTTEN}:
+            Departure().carry_out(held, console)
+    except MachineError as exc:
+        console.warn(f'"{held.name}" is not out of its swarm yet: {exc.cause}\n{exc.hint}')
+
+
+def put_on_record(held: Held, node: SwarmNode, membership: str) -> None:
+    keep(held, SwarmNode(node.swarm, node.cluster, node.node, node.role, node.before, membership))
+
+
+def stay(held: Held, console: Console) -> None:
+    """Have a node that could not leave be as it was, where it is a node still."""
+    node = on_record(held.machine)
+    if node is None or node.membership != LEAVING:
+        return
+    try:
+        is_in = swarm_api.membership(endpoint(held.machine)).is_in
+    except MachineError:
+        return
+    if is_in:
+        draining.put_back(held, console)
+        put_on_record(held, on_record(held.machine) or node, MEMBER)
+
+
+def demote(held: Held, console: Console, node: SwarmNode) -> None:
+    """Have another manager make a node a worker. Raises MachineError."""
+    through(
+        held.store,
+        node.cluster,
+        lambda other: swarm_api.update(other.endpoint, node.node, Role="worker"),
+        last=held.name,
+        pause=console.pause,
+    )
+
+
+def another_manager(held: Held, node: SwarmNode) -> Manager | None:
+    """A manager of a node's swarm that is another machine and answers; None where there is none."""
+    others = [each for each in Believed(held.store).managers(node.cluster) if each[0].name != held.name]
+    found = answering(others)
+    return found if isinstance(found, Manager) else None
+
+
+def still_listed(name: str, why: str) -> MachineError:
+    return MachineError(
+        f'"{name}" has left its swarm, whose managers still list it: {why}',
+        f"Finish that: machinectl swarm leave {name}; give it up: machinectl swarm leave --force {name}",
+    )
+
+
+def why_not_alone(held: Held, node: SwarmNode) -> MachineError:
+    """Why a node does not leave where no other machine is a manager that answers."""
+    name = held.name
+    all_the_same = f"or leave anyway: machinectl swarm leave --force {name}"
+    if node.role != MANAGER:
+        return MachineError(
+            f'No manager of its swarm is a machine here that answers: "{name}" would leave undrained, and stay listed',
+            f"See: machinectl swarm status {name}; {all_the_same}",
+        )
+    try:
+        nodes = swarm_api.nodes(endpoint(held.machine))
+    except MachineError:
+        nodes = None
+    if nodes is None or Quorum.of(nodes).managers > 1:
+        return MachineError(
+            f'No other manager of its swarm is a machine here that answers: "{name}" would leave as a manager',
+            f"See: machinectl swarm status {name}; {all_the_same}",
+        )
+    if len(nodes) > 1:
+        return MachineError(
+            f'"{name}" is the last manager of the swarm "{node.swarm}", which ends with it',
+            f"Make another machine one: machinectl swarm join --manager {name} <NAME>; {all_the_same}",
+        )
+    return MachineError(
+        f'"{name}" is the last node of the swarm "{node.swarm}", which ends with it, and its services and secrets',
+        f"End it: machinectl swarm leave --force {name}",
+    )

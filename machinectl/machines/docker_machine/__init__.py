@@ -1,0 +1,1 @@
+"""docker-machine's records: read and converted, never written."""

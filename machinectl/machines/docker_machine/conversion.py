@@ -1,0 +1,158 @@
+"""What becomes of a machine of docker-machine's here: one of driver none or generic, or nothing, and why. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from machinectl import url as engine_url
+from machinectl.errors import MachineError, UsageError
+from machinectl.files.atomic import quoted
+from machinectl.machines.docker_machine import config_json
+from machinectl.machines.docker_machine.origin import MAKE_NOTHING
+from machinectl.machines.engine_options import EngineOptions, is_variable
+from machinectl.machines.record import Machine
+from machinectl.machines.spec import MachineSpec
+from machinectl.provision import daemon_json
+from machinectl.provision.target import INSTALL_URL
+from machinectl.url import TLS_PORT, EngineURL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.driver import OptionValue
+    from machinectl.machines.docker_machine.old_store import OldMachine
+    from machinectl.machines.docker_machine.origin import Origin
+
+# docker-machine's own for a host whose record names none (libmachine/drivers/base.go).
+USER, SSH_PORT = "root", 22
+# Drivers whose SSH port is one of this computer that leads to the host, as long as they run it
+# (drivers/virtualbox/virtualbox.go); the host's own address has the usual one.
+FORWARDING = frozenset({"virtualbox"})
+# The name of the user's key in a machine's directory (drivers/machinectl_generic).
+KEY_FILE = "id_ssh"
+
+
+class LeftOut(MachineError):
+    """A machine that cannot be one of ours, though nothing is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Becoming:
+    """What a machine becomes here, and what a person should know of that."""
+
+    machine: Machine
+    remarks: tuple[str, ...] = ()
+
+
+def becoming(old: OldMachine, origin: Origin) -> Becoming:
+    """What becomes of a machine by its record. Raises LeftOut, or MachineError where its address is none."""
+    asked, remarks = engine_options(old)
+    driver, state, options, url = as_none(old) if old.driver == "none" else as_generic(old)
+    # docker-machine sets up no engine without TLS, whatever its port.
+    machine = Machine(old.name, driver, url=url, tls=driver == "generic" or engine_url.uses_tls(url))
+    machine.driver_state = json.dumps(state)
+    machine.spec = MachineSpec(driver, options, machine.tls, labels(old), asked)
+    machine.origin = origin.dump()
+    if fields := config_json.further_fields(old.record, machine):
+        machine.origin[config_json.FIELDS] = fields
+    return Becoming(machine, (*remarks, *farewell(old)))
+
+
+def as_none(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionValue], str]:
+    said = old.url or old.address
+    if not said:
+        raise LeftOut(f"its record has no URL. Where you know that: machinectl create -d none --url <URL> {old.name}")
+    # Of a URL, the address that stands beside it is host and port alone.
+    url = engine_url.with_port(said if "://" in said else f"tcp://{said}", tls=True)
+    return "none", {"URL": url}, {"url": url}, url
+
+
+def as_generic(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionValue], str]:
+    """A host by its address and its SSH; the state is as docker-machine's own generic driver has it: ours reads it."""
+    user = old.user or USER
+    if not old.address:
+        raise LeftOut(
+            "its record has no address. Where you know that: machinectl create -d generic "
+            f"--generic-ip-address <ADDRESS> --generic-ssh-user {quoted(user)} {old.name}"
+        )
+    port = SSH_PORT if old.driver in FORWARDING else old.port or SSH_PORT
+    engine_port = old.engine_port or TLS_PORT
+    address = old.address.removeprefix("[").removesuffix("]")
+    url = str(EngineURL("tcp", host=address, port=engine_port))
+    # Both must be good to be dialled, and to be typed.
+    for each in (url, str(EngineURL("ssh", user=user, host=address, port=port))):
+        engine_url.parse(each)
+    state = {
+        "IPAddress": address,
+        "SSHUser": user,
+        "SSHPort": port,
+        "SSHKeyPath": KEY_FILE,
+        "EnginePort": engine_port,
+    }
+    options: dict[str, OptionValue] = {
+        "generic-ip-address": address,
+        "generic-ssh-user": user,
+        "generic-ssh-port": port,
+        "generic-engine-port": engine_port,
+    }
+    return "generic", state, options, url
+
+
+def without_key(becoming: Becoming) -> Becoming:
+    """The same where its host is logged in at with the user's own keys."""
+    machine = becoming.machine
+    machine.driver_state = json.dumps({**json.loads(machine.driver_state), "SSHKeyPath": ""})
+    return becoming
+
+
+def labels(old: OldMachine) -> dict[str, str]:
+    parted = (label.partition("=") for label in old.labels)
+    return {key: value for key, _, value in parted if key.strip()}
+
+
+def engine_options(old: OldMachine) -> tuple[EngineOptions, list[str]]:
+    """What is asked of the engine, and of what we could not ask it, a remark."""
+    options = tuple(option for option in old.options if is_option(option))
+    env = tuple(variable for variable in old.env if is_variable(variable))
+    asked = EngineOptions(
+        options=options,
+        env=env,
+        insecure_registries=old.insecure_registries,
+        registry_mirrors=old.registry_mirrors,
+        tls_sans=old.tls_sans,
+        storage_driver=old.storage_driver,
+        install_url="" if old.install_url == INSTALL_URL else old.install_url,
+    )
+    left = [f"--engine-opt {option}" for option in old.options if option not in options]
+    # What follows the first = may be a password.
+    left += [f"--engine-env {variable.partition('=')[0]}" for variable in old.env if variable not in env]
+    left += list(old.others)
+    remarks = [f"not taken over, and left as it is on the host: {', '.join(left)}"] if left else []
+    if asked.install_url:
+        remarks.append(f"where its host has no engine, provision installs one by {asked.install_url}")
+    return asked, remarks
+
+
+def is_option(option: str) -> bool:
+    try:
+        daemon_json.options([option], {})
+    except UsageError:
+        return False
+    return True
+
+
+def farewell(old: OldMachine) -> Iterator[str]:
+    """What a person knew of the machine that is not so any more."""
+    if old.in_swarm:
+        yield "it was in a Swarm of docker-machine's --swarm, a product that no longer exists: not taken over"
+    if old.driver not in MAKE_NOTHING:
+        yield (
+            f"it was made by docker-machine's driver {old.driver}, and is a server of its own here: machinectl cannot "
+            "switch it on, nor end it with rm, where that made it"
+        )
+
+
+def with_remarks(becoming: Becoming, *remarks: str) -> Becoming:
+    return replace(becoming, remarks=(*becoming.remarks, *remarks))

@@ -1,0 +1,340 @@
+"""docker-machine's store: where it is, what a record in it says, and the files that lie beside that. It is only read.
+
+STORE/certs/                     the CA and the client of all its machines
+STORE/machines/NAME/config.json  libmachine/host/host.go; older ones as libmachine/host/migrate_v1_v2.go and
+                                 migrate_v2_v3.go read them: what is taken from here had its place in all three
+STORE/machines/NAME/             copies of CA and client, the server's pair, and the SSH key; driver none has none of it
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from machinectl.errors import UsageError
+from machinectl.files.atomic import StoreError, quoted, read_file, without_waiting
+from machinectl.machines.record import BrokenRecord, is_name, natural
+from machinectl.machines.store import DOCKER_MACHINE_ROOT, into_own_store
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+RECORD = "config.json"
+OURS = "machine.json"
+VERSIONS = (1, 2, 3)
+# Its records have a few thousand bytes, and its longest SSH keys (RSA, 16384 bits) twelve thousand.
+LONGEST = 1 << 20
+LONGEST_KEY = 1 << 16
+PRIVATE_KEY = re.compile(
+    rb"(?:^|\n)-----BEGIN (?:\w+ )?PRIVATE KEY-----\s.*\n-----END (?:\w+ )?PRIVATE KEY-----", re.DOTALL
+)
+PUBLIC_KEY = re.compile(rb"(?:ssh-|ecdsa-|sk-)[\w@.-]+ [A-Za-z0-9+/]+={0,2}(?: [^\n]*)?\n?")
+# Where a key is when the record does not say (libmachine/drivers/base.go; the first ones had it nowhere else).
+USUAL_KEY = "id_rsa"
+# What nothing in a record comes near: a text that ends up on a terminal ends. Characters.
+LONGEST_TEXT = 4096
+# In bytes: no file has a longer name.
+LONGEST_FILE_NAME = 255
+
+
+def default_root() -> str:
+    """Where docker-machine keeps its machines where nothing else is said."""
+    return os.path.expanduser(DOCKER_MACHINE_ROOT)
+
+
+def usual_root() -> str:
+    """The store that its user means who names none: docker-machine's variable is ours, too."""
+    named = os.environ.get("MACHINE_STORAGE_PATH", "")
+    return os.path.abspath(named) if named and is_store(named) else default_root()
+
+
+def is_store(root: str) -> bool:
+    """Whether docker-machine keeps a machine there."""
+    return any(is_its_own(root, name) for name in entries(root))
+
+
+def shared_certificates(root: str) -> str:
+    """Return the directory with the CA and the client certificate that all machines of a store share."""
+    return os.path.join(root, "certs")
+
+
+def is_shared(directory: str) -> bool:
+    """Return whether a directory holds the CA that all machines of a docker-machine store share."""
+    root, last = os.path.split(os.path.realpath(directory))
+    return last == "certs" and (is_store(root) or root == os.path.realpath(default_root()))
+
+
+def check_apart(root: str) -> None:
+    """Raise UsageError for docker-machine's store: its `rm` would delete a machine that we keep there."""
+    if not (is_store(root) or os.path.lexists(os.path.join(shared_certificates(root), "ca-key.pem"))):
+        return
+    if os.path.abspath(os.environ.get("MACHINE_STORAGE_PATH", "") or os.sep) == root:
+        ours = "unset MACHINE_STORAGE_PATH, and give the same command again"
+    else:
+        ours = "give the same command again, without --storage-path"
+    raise UsageError(
+        f"{root} is docker-machine's store: its rm would delete a machine that machinectl keeps there",
+        f"Use machinectl's own store: {ours}\nOr import docker-machine's machines: {into_own_store(root)}",
+    )
+
+
+def is_its_own(root: str, name: str) -> bool:
+    """Whether a machine there is docker-machine's: in a store that both use, each has machines of its own."""
+    directory = directory_of(root, name)
+    return os.path.lexists(os.path.join(directory, RECORD)) and not os.path.lexists(os.path.join(directory, OURS))
+
+
+def entries(root: str) -> list[str]:
+    """The names of the directories among its machines, whatever is in them; none where there is no such store."""
+    try:
+        with os.scandir(os.path.join(root, "machines")) as found:
+            names = [entry.name for entry in found if not entry.name.startswith(".") and entry.is_dir()]
+    except (OSError, ValueError):
+        return []
+    return sorted(names, key=lambda name: (natural(name), name))
+
+
+def machines(root: str) -> list[str]:
+    """The names in a store that somebody means to have taken over: all directories there that are not ours.
+
+    Raises StoreError where it is no store of docker-machine's.
+    """
+    place = os.path.join(root, "machines")
+    try:
+        os.listdir(place)
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        raise StoreError(f"{root} is no store of docker-machine's: {place}: {reason}", meant_instead(root)) from exc
+    return [name for name in entries(root) if not os.path.lexists(os.path.join(directory_of(root, name), OURS))]
+
+
+def meant_instead(root: str) -> str:
+    """What to do about a directory that is no store: one above it may be."""
+    above = os.path.dirname(root)
+    for directory in (above, os.path.dirname(above)):
+        if is_store(directory):
+            return f"Did you mean the store around it? machinectl import --from-docker-machine {quoted(directory)}"
+    return f"Name the directory that holds certs and machines; see: ls -la {quoted(root)}"
+
+
+def directory_of(root: str, name: str) -> str:
+    return os.path.join(root, "machines", name)
+
+
+@dataclass(frozen=True)
+class OldMachine:
+    """What a record says of a machine; "", 0 and () are what it does not say.
+
+    `url` is where driver none has the engine, `address` where any other has the host; `key` is the path of the SSH key
+    as it was where the record was written. `labels` to `install_url` are what was asked of the engine
+    (libmachine/engine/engine.go, libmachine/auth/auth.go), and `others` what else was, by the names of their fields.
+    `record` is all of it.
+    """
+
+    name: str
+    driver: str
+    url: str = ""
+    address: str = ""
+    user: str = ""
+    port: int = 0
+    key: str = ""
+    engine_port: int = 0
+    labels: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    insecure_registries: tuple[str, ...] = ()
+    registry_mirrors: tuple[str, ...] = ()
+    tls_sans: tuple[str, ...] = ()
+    storage_driver: str = ""
+    install_url: str = ""
+    others: tuple[str, ...] = ()
+    in_swarm: bool = False
+    record: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+def read(root: str, name: str) -> OldMachine:
+    """The record of a machine. Raises BrokenRecord, or StoreError where it may not be read."""
+    if not is_name(name):
+        raise BrokenRecord(
+            f"The machine {name!r} of docker-machine's store has no machine's name",
+            f"Look at what it is: ls -la {quoted(os.path.join(root, 'machines'))}",
+        )
+    path = os.path.join(directory_of(root, name), RECORD)
+    try:
+        data = json.loads(read_file(path, LONGEST))
+    except FileNotFoundError as exc:
+        raise broken(name, "is missing") from exc
+    except PermissionError as exc:
+        raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -l {quoted(path)}") from exc
+    except OSError as exc:
+        raise broken(name, f"cannot be read ({exc.strerror})") from exc
+    except (ValueError, RecursionError) as exc:
+        raise broken(name, f"is not JSON ({exc})") from exc
+    try:
+        return old_machine(name, data)
+    except Odd as exc:
+        raise broken(name, str(exc)) from exc
+
+
+class Odd(ValueError):
+    """A part of a record is not what docker-machine writes there; the text says which."""
+
+
+def old_machine(name: str, data: Any) -> OldMachine:
+    """What the JSON of a record says. Raises Odd."""
+    record = part(data, "config.json")
+    version = record.get("ConfigVersion")
+    if version not in VERSIONS or type(version) is not int:
+        known = "docker-machine 0.2 to 0.16 write 1, 2 or 3"
+        raise Odd(f"has the ConfigVersion {json.dumps(version)[:40]}; {known}")
+    driver = part(record.get("Driver"), "Driver")
+    options = part(record.get("HostOptions") or {}, "HostOptions")
+    engine = part(options.get("EngineOptions") or {}, "EngineOptions")
+    auth = part(options.get("AuthOptions") or {}, "AuthOptions")
+    swarm = part(options.get("SwarmOptions") or {}, "SwarmOptions")
+    called = text(record, "DriverName")
+    if not called:
+        raise Odd('has no "DriverName"')
+    written = text(driver, "MachineName") or name
+    if written != name:
+        raise Odd(f'is that of the machine "{written}"')
+    return OldMachine(
+        name,
+        called,
+        url=text(driver, "URL"),
+        address=text(driver, "IPAddress"),
+        user=text(driver, "SSHUser"),
+        port=port(driver, "SSHPort"),
+        key=text(driver, "SSHKeyPath"),
+        # azure and vmwarevcloudair call it so.
+        engine_port=port(driver, "EnginePort") or port(driver, "DockerPort"),
+        labels=texts(engine, "Labels"),
+        options=texts(engine, "ArbitraryFlags"),
+        env=texts(engine, "Env"),
+        insecure_registries=texts(engine, "InsecureRegistry"),
+        registry_mirrors=texts(engine, "RegistryMirror"),
+        tls_sans=texts(auth, "ServerCertSANs"),
+        storage_driver=text(engine, "StorageDriver"),
+        install_url=text(engine, "InstallURL"),
+        others=tuple(key for key in ("Dns", "GraphDir", "Ipv6", "LogLevel", "SelinuxEnabled") if engine.get(key)),
+        in_swarm=bool(swarm.get("IsSwarm")),
+        record=record,
+    )
+
+
+def part(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise Odd(f"has a {what} that is no JSON object")
+    return value
+
+
+def text(data: Mapping[str, Any], key: str) -> str:
+    value = data.get(key)
+    if value is None:
+        return ""
+    if not is_line(value):
+        raise Odd(f'has a "{key}" that is no text of one line')
+    return str(value)
+
+
+def is_line(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_TEXT
+
+
+def texts(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = data.get(key)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(map(is_line, value)):
+        raise Odd(f'has a "{key}" that is no list of texts')
+    return tuple(value)
+
+
+def port(data: Mapping[str, Any], key: str) -> int:
+    value = data.get(key)
+    if value is None:
+        return 0
+    if type(value) is not int or not 0 <= value <= 65535:  # noqa: PLR2004 - of a port's 16 bits
+        raise Odd(f'has a "{key}" that is no port')
+    return value
+
+
+def broken(name: str, what: str) -> BrokenRecord:
+    return BrokenRecord(
+        f'docker-machine\'s config.json of "{name}" {what}',
+        "Restore it from a backup; or register its host by hand: "
+        f"machinectl create -d generic --generic-ip-address <ADDRESS> {name}",
+    )
+
+
+def key_of(root: str, old: OldMachine) -> dict[str, bytes]:
+    """The SSH key of a machine, and where it lies beside that its public half, by "" and ".pub".
+
+    It is where docker-machine copies it: in the machine's directory, wherever that is by now; else where the record
+    says. Empty where driver generic was given none: it logs in with the user's own. Raises StoreError where there is
+    no key in the file, or that is no file of the user's.
+    """
+    directory = directory_of(root, old.name)
+    if not old.key and old.driver == "generic" and not os.path.lexists(os.path.join(directory, USUAL_KEY)):
+        return {}
+    path = key_path(root, old)
+    owners = owners_in(root)
+    try:
+        key = read_own(path, owners)
+    except OSError as exc:
+        raise StoreError(
+            f"its SSH key {path} cannot be read: {exc.strerror}", f"See: ls -l {quoted(os.path.dirname(path))}"
+        ) from exc
+    if not PRIVATE_KEY.search(key):
+        raise StoreError(f"its SSH key {path} is no private key", f"See: ls -l {quoted(os.path.dirname(path))}")
+    try:
+        public = read_own(f"{path}.pub", owners)
+    except OSError:
+        public = b""
+    return {"": key, **({".pub": public} if PUBLIC_KEY.fullmatch(public) else {})}
+
+
+def key_path(root: str, old: OldMachine) -> str:
+    directory = directory_of(root, old.name)
+    last = re.split(r"[/\\]", old.key)[-1] or USUAL_KEY
+    places = [os.path.join(directory, last)] if is_file_name(last) else []
+    if os.path.isabs(old.key):
+        places.append(old.key)
+    return next((place for place in places if os.path.lexists(place)), (places or [directory])[0])
+
+
+def is_file_name(word: str) -> bool:
+    return word not in {"", os.curdir, os.pardir} and len(os.fsencode(word)) <= LONGEST_FILE_NAME
+
+
+def owners_in(root: str) -> set[int]:
+    """Whose files are read: the user's; root may read those of whoever the store belongs to."""
+    if os.name == "nt":
+        return set()
+    user = os.geteuid()
+    return {user} if user else {user, os.stat(root).st_uid}
+
+
+def read_own(path: str, owners: Container[int]) -> bytes:
+    """What a regular file of somebody's holds. Raises OSError for any other one: nothing of another kind is opened."""
+    # To open a device may already do something; and what was looked at may be another one by then.
+    check_own(os.stat(path), path, owners)
+    with open(path, "rb", opener=without_waiting) as file:
+        check_own(os.fstat(file.fileno()), path, owners)
+        # None where it would have to be waited for, as for some of /proc's.
+        data = file.read(LONGEST_KEY + 1) or b""
+    if len(data) > LONGEST_KEY:
+        raise OSError(errno.EFBIG, f"It has more than {LONGEST_KEY >> 10} KB", path)
+    return data
+
+
+def check_own(found: os.stat_result, path: str, owners: Container[int]) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "Not a regular file", path)
+    if os.name != "nt" and found.st_uid not in owners:
+        raise OSError(errno.EPERM, "It is another user's", path)

@@ -1,0 +1,67 @@
+"""Who is behind whom: machines whose SSH goes through another machine's host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+from machinectl.machines import jump_hosts
+from machinectl.machines.selection import waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from machinectl.console import Console
+    from machinectl.machines.store import Store
+
+
+def behind(store: Store) -> dict[str, list[str]]:
+    """Return the readable machines by the machine that is their next jump host."""
+    found: dict[str, list[str]] = {}
+    for name in store.names():
+        if machine := gate_of(store, name):
+            found.setdefault(machine, []).append(name)
+    return found
+
+
+def gate_of(store: Store, name: str) -> str:
+    """Return the machine that is a machine's jump host, "" if there is none or the record cannot be read."""
+    try:
+        return jump_hosts.machine_of(store.read(name).jump)
+    except MachineError:
+        return ""
+
+
+def keep_jump_hosts(store: Store, console: Console) -> None:
+    """Add the type, machine or other host, to the jump hosts in records of earlier versions.
+
+    Those had one name for both, so this is called before a machine's name is added or removed. No lock may be held.
+    """
+    for name in store.names():
+        if is_untyped(store, name):
+            with store.writing(name, waiting(console, name)) as held:
+                if is_untyped(store, name):
+                    held.write()
+    for machine in store.removed():
+        if machine.untyped_jump:
+            with store.writing(machine.name, waiting(console, machine.name)):
+                for there in store.removed():
+                    if there.name == machine.name:
+                        store.write_removed(there)
+
+
+def is_untyped(store: Store, name: str) -> bool:
+    try:
+        return store.read(name).untyped_jump
+    except MachineError:
+        return False
+
+
+def outermost_first(names: Sequence[str], others: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
+    """Names in groups, so that each comes after those that are behind it, by what `behind` says."""
+    left = list(names)
+    while left:
+        # Those that lead in a circle come together.
+        group = [name for name in left if not set(left).intersection(others.get(name, ()))] or left
+        yield group
+        left = [name for name in left if name not in group]

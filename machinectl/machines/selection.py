@@ -1,0 +1,124 @@
+"""Which machines a command is about: the names given, those that a selector selects, or the machine called default."""
+
+from __future__ import annotations
+
+from machinectl.errors import MachineError, UsageError
+from machinectl.machines.record import GLOB
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from machinectl.console import Console
+    from machinectl.machines.store import Store
+
+DEFAULT = "default"
+# How often a lock is looked at that somebody else holds. Seconds.
+LOCK_PAUSE = 0.1
+# How many labels a hint names.
+MOST_TOLD = 20
+
+
+def matching(names: Sequence[str], known: Callable[[], Iterable[str]]) -> list[str]:
+    """Return names with each glob (web*) and each range (web[01:20]) replaced by what it stands for.
+
+    A glob stands for those of the `known` that it matches; it stays as it is if it matches none. Raises UsageError for
+    a range that is none.
+    """
+    if not any(GLOB.intersection(name) for name in names):
+        return list(names)
+    # Loaded only for patterns: names alone take the light path.
+    from fnmatch import fnmatchcase
+
+    there = list(known())
+    found: dict[str, None] = {}
+    for name in (member for each in names for member in members(each)):
+        matched = [each for each in there if fnmatchcase(each, name)] if GLOB.intersection(name) else []
+        found |= dict.fromkeys(matched or [name])
+    return list(found)
+
+
+def members(name: str) -> list[str]:
+    """Return the names that a range stands for; one without a range stands for itself. Raises UsageError."""
+    if "[" not in name:
+        return [name]
+    from machinectl.ranges import VALUE_RANGE, NoRange, expanded
+
+    try:
+        return expanded(name, VALUE_RANGE)
+    except NoRange as exc:
+        raise UsageError(f"{name!r}: {exc}", "Write a range as 'web[01:20]', or a glob as 'web*'") from exc
+
+
+def chosen(store: Store, names: Sequence[str]) -> list[str]:
+    """The machines named (see `matching`), or `default` where none is named and it exists (docker-machine's rule)."""
+    if names:
+        return matching(names, store.names)
+    if DEFAULT in store.names():
+        return [DEFAULT]
+    raise MachineError(
+        f'Error: No machine name(s) specified and no "{DEFAULT}" machine exists',
+        "Name one of those that machinectl ls lists",
+    )
+
+
+def chosen_one(store: Store, names: Sequence[str]) -> str:
+    """The one machine that a command is about."""
+    found = chosen(store, names)
+    if len(found) > 1:
+        raise UsageError(
+            "Error: Expected one machine name as an argument", f"Leave all but one of them out: {' '.join(found)}"
+        )
+    return found[0]
+
+
+def selected(store: Store, console: Console, names: Sequence[str], selector: str) -> list[str]:
+    """The machines whose labels a selector selects (see `selectors`), in natural order.
+
+    One whose record cannot be read has no labels that are known: it is left out, with a warning. Raises UsageError
+    where machines are named beside it, MachineError where none is selected.
+    """
+    from machinectl.machines.label_selectors import parse_selector
+
+    if names:
+        raise both_chosen(names, selector)
+    wanted = parse_selector(selector)
+    labels = {}
+    for name in store.names():
+        try:
+            labels[name] = store.read(name).labels
+        except MachineError as exc:
+            console.warn(f'"{name}" is left out, as its labels cannot be read: {exc.cause}')
+    found = [name for name, own in labels.items() if wanted.selects(own)]
+    if not found:
+        there = sorted({f"{key}={value}" for own in labels.values() for key, value in own.items()})
+        raise MachineError(f"--selector {selector!r} selects no machine", told(there))
+    return found
+
+
+def both_chosen(names: Sequence[str], selector: str) -> UsageError:
+    return UsageError(
+        "Names and --selector exclude each other", f"Leave one of them out: {' '.join(names)}; or -l {selector}"
+    )
+
+
+def told(labels: Sequence[str]) -> str:
+    """The labels that there are, as a hint."""
+    if not labels:
+        return "No machine has a label. Give it one: machinectl set --label role=web <NAME>"
+    more = f" and {len(labels) - MOST_TOLD} more" if len(labels) > MOST_TOLD else ""
+    return f"There are: {', '.join(labels[:MOST_TOLD])}{more}"
+
+
+def waiting(console: Console, name: str) -> Callable[[], None]:
+    """What to do while another machinectl holds a machine's lock: say so once, and wait, so that ^C is heard."""
+    said = False
+
+    def wait() -> None:
+        nonlocal said
+        if not said:
+            console.note(f'Waiting for another machinectl that is working on "{name}" …')
+            said = True
+        console.pause(LOCK_PAUSE)
+
+    return wait

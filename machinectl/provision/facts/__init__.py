@@ -1,0 +1,1 @@
+"""What a host is like: the scripts' answers as values."""

@@ -1,0 +1,303 @@
+"""docker.service as it is on the host, and the drop-in that takes from dockerd's command line what daemon.json says.
+
+The unit's text is changed as text, so that quotes, specifiers and variables in it stay what they were
+(systemd.service(5), "Command lines").
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl.errors import MachineError
+from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
+
+ENVIRONMENT_FILE = f"{OWN_DIRECTORY}/environment"
+HEADER = "# Made by machinectl from the unit that was there; `machinectl rm --purge` removes it.\n"
+OUR_DROP_IN = re.compile(r"z+-machinectl\.conf")
+
+# A word as systemd splits them: quotes may stand anywhere in it, and a backslash takes the next character along.
+WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[^\s"'\\])+""", re.DOTALL)
+VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+# What may stand before the program in ExecStart= (systemd.service(5)).
+PREFIXES = "@-:+!"
+QUOTES = {'"', "'"}
+SHELL = re.compile(r"(?:^|/)(?:ba|da)?sh$")
+# What makes more of a shell's script than one command; to redirect what it says (2>&1) is none of it.
+NOT_ONE_COMMAND = re.compile(r"[;|()`<\n]|(?<!>)&|\$\(")
+
+# dockerd's one-letter flags that take a value, and all of them by their long name (`dockerd --help`).
+SHORT = {
+    "H": "host",
+    "l": "log-level",
+    "G": "group",
+    "s": "storage-driver",
+    "b": "bridge",
+    "g": "data-root",
+    "p": "pidfile",
+    "D": "debug",
+    "v": "version",
+}
+# Flags that stand alone; given a value, it is joined with "=".
+SWITCHES = {
+    "debug",
+    "version",
+    "tls",
+    "tlsverify",
+    "live-restore",
+    "experimental",
+    "icc",
+    "init",
+    "ip-forward",
+    "ip-forward-no-drop",
+    "ip-masq",
+    "ip6tables",
+    "iptables",
+    "ipv6",
+    "no-new-privileges",
+    "raw-logs",
+    "rootless",
+    "selinux-enabled",
+    "userland-proxy",
+    "validate",
+    "help",
+    "bridge-accept-fwmark",
+    "cri-containerd",
+    "allow-direct-routing",
+}
+
+
+class Flag(NamedTuple):
+    """One flag of dockerd's command line: its long name, its value, and the words that it was written with."""
+
+    name: str
+    value: str
+    words: tuple[str, ...]
+
+
+def sources(cat: str, *, ours: bool = False) -> list[tuple[str, str]]:
+    """Each file of `systemctl cat` and its text, in the order in which systemd reads them; without `ours`, not ours."""
+    found: list[tuple[str, list[str]]] = []
+    for line in cat.split("\n"):
+        if re.fullmatch(r"# /\S+", line):
+            found.append((line[2:], []))
+        elif found:
+            found[-1][1].append(line)
+    return [(path, "\n".join(lines)) for path, lines in found if ours or not is_ours(path)]
+
+
+def is_ours(path: str) -> bool:
+    # Where docker.service.d is a link, systemd says where it leads to.
+    return bool(OUR_DROP_IN.fullmatch(path.rpartition("/")[2]))
+
+
+def settings(cat: str, key: str, *, ours: bool = False) -> list[str]:
+    """The values of a setting of [Service], in order; an empty one takes back those before it."""
+    values: list[str] = []
+    for _, text in sources(cat, ours=ours):
+        section = ""
+        for line in joined(text):
+            if line.startswith("["):
+                section = line.strip()
+            name, equals, value = line.partition("=")
+            if section == "[Service]" and equals and name.strip() == key:
+                values = [*values, value.strip()] if value.strip() else []
+    return values
+
+
+def joined(text: str) -> list[str]:
+    """Lines without comments, and those that end in a backslash joined with the next (systemd.syntax(7))."""
+    lines: list[str] = []
+    open_line = False
+    for line in text.split("\n"):
+        if line.lstrip().startswith(("#", ";")):
+            continue
+        if open_line:
+            lines[-1] += " " + line
+        else:
+            lines.append(line.strip())
+        open_line = lines[-1].endswith("\\")
+        lines[-1] = lines[-1].removesuffix("\\")
+    return lines
+
+
+def command_line(cat: str, *, ours: bool = False) -> list[str]:
+    """Dockerd's command line in the unit, as words with their quotes. Raises MachineError where there is not one."""
+    commands = settings(cat, "ExecStart", ours=ours)
+    if len(commands) != 1:
+        raise MachineError(
+            f"docker.service has {len(commands) or 'no'} ExecStart: it cannot be told how dockerd is started",
+            "Look at it on the host: systemctl cat docker.service",
+        )
+    words = opened(WORD.findall(commands[0]))
+    if program(words) == len(words):
+        raise MachineError(
+            f"docker.service does not start dockerd but {commands[0]}",
+            "Look at it on the host: systemctl cat docker.service",
+        )
+    return words
+
+
+def wrapper(cat: str) -> str:
+    """The program that the unit starts where that is not dockerd itself but named after it, else ""."""
+    words = command_line(cat)
+    name = unquoted(words[program(words)])
+    return "" if name.rpartition("/")[2] == "dockerd" else name
+
+
+def opened(words: list[str]) -> list[str]:
+    """The command line with the script of a shell that only starts dockerd as words of it (`sh -c 'exec dockerd …'`).
+
+    The quotes around the script become words, or parts of one, so that all of them together are the command line again.
+    """
+    match words:
+        case [shell, "-c", given] if SHELL.search(unquoted(shell)) and given[0] in QUOTES:
+            script = WORD.findall(given[1:-1])
+            if program(script) <= 1 and not any(map(is_more_than_one_command, script)):
+                return [shell, "-c", given[0] + script[0], *script[1:], given[0]]
+    return words
+
+
+def is_more_than_one_command(word: str) -> bool:
+    return word[0] not in QUOTES and NOT_ONE_COMMAND.search(word) is not None
+
+
+def program(words: list[str]) -> int:
+    """Where dockerd itself stands: after `env` and the like. len(words) where it does not."""
+    return next((index for index, word in enumerate(words) if unquoted(word).endswith("dockerd")), len(words))
+
+
+def started(words: list[str], absent: AbstractSet[str], dockerd: str) -> list[str]:
+    """The command line with the dockerd that is there, where it starts one that is not."""
+    index = program(words)
+    path = words[index].lstrip(PREFIXES)
+    if path not in absent or not dockerd:
+        return words
+    return [*words[:index], words[index].removesuffix(path) + dockerd, *words[index + 1 :]]
+
+
+def unquoted(word: str) -> str:
+    """What dockerd sees of a word: quotes and backslashes undone, `%%` and `$$` halved."""
+    text = re.sub(
+        r"""\\(.)|"((?:\\.|[^"\\])*)"|'((?:\\.|[^'\\])*)'""",
+        lambda found: found[1] or re.sub(r"\\(.)", r"\1", found[2] or found[3] or ""),
+        word,
+    )
+    return text.replace("%%", "%").replace("$$", "$")
+
+
+def quoted(text: str) -> str:
+    """A word that systemd takes for just this text."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return escaped if re.fullmatch(r"[^\s\"'\\;]+", escaped) else f'"{escaped}"'
+
+
+def variables(cat: str, files: Mapping[str, str]) -> dict[str, str]:
+    """The unit's environment, as far as it may hold options: Environment=, then what its files say."""
+    found = {}
+    for line in settings(cat, "Environment"):
+        for word in WORD.findall(line):
+            name, equals, value = unquoted(word).partition("=")
+            if equals:
+                found[name] = value
+    for text in files.values():
+        for line in text.split("\n"):
+            name, equals, value = line.strip().partition("=")
+            if equals and not name.startswith("#"):
+                found[name] = unquoted(value.strip())
+    return found
+
+
+def expanded(words: list[str], environment: Mapping[str, str], names: AbstractSet[str]) -> list[str]:
+    """The command line with a variable replaced by what it holds where that has flags (`names`) for us to take away.
+
+    Any other variable stays a variable, so that what its owner writes into it later still counts.
+    """
+    result: list[str] = []
+    for word in words:
+        variable = VARIABLE.fullmatch(word)
+        value = environment.get(variable[1] or variable[2], "") if variable else ""
+        held = flags(WORD.findall(value))
+        if any(flag.name in names for flag in held):
+            result += [quoted(unquoted(each)) for each in WORD.findall(value)]
+        else:
+            result.append(word)
+    return result
+
+
+def flags(words: list[str]) -> list[Flag]:
+    """The flags among words; what is no flag is left out."""
+    found = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        plain = unquoted(word)
+        name, equals, value = plain.lstrip("-").partition("=")
+        if not plain.startswith("-") or not name:
+            continue
+        used = [word]
+        if not plain.startswith("--"):
+            letter, attached = name[0], name[1:]
+            value = (attached + equals + value).removeprefix("=")
+            name = SHORT.get(letter, letter)
+            equals = "=" if value else ""
+        if name == "graph":
+            name = "data-root"
+        if not equals and name not in SWITCHES and rest and not VARIABLE.fullmatch(rest[0]):
+            used.append(rest.pop(0))
+            value = unquoted(used[1])
+        found.append(Flag(name, value or ("true" if name in SWITCHES else ""), tuple(used)))
+    return found
+
+
+def all_flags(cat: str, files: Mapping[str, str], *, ours: bool = False) -> list[Flag]:
+    """Every flag that dockerd is started with, those in variables included; with `ours`, by our drop-in too."""
+    environment = variables(cat, files)
+    words: list[str] = []
+    for word in command_line(cat, ours=ours):
+        variable = VARIABLE.fullmatch(word)
+        words += WORD.findall(environment.get(variable[1] or variable[2], "")) if variable else [word]
+    return flags(words[program(words) + 1 :])
+
+
+def without(words: list[str], names: AbstractSet[str]) -> list[str]:
+    """The command line without some flags and their values; every other word as it was written."""
+    begin = program(words) + 1
+    rest = words[begin:]
+    for flag in flags(rest):
+        if flag.name in names:
+            size = len(flag.words)
+            start = next(index for index in range(len(rest)) if tuple(rest[index : index + size]) == flag.words)
+            del rest[start : start + size]
+    return [*words[:begin], *rest]
+
+
+def drop_in(words: list[str] | None, *, environment: bool) -> bytes:
+    """Our drop-in: another command line where one is given, and our environment file where there is one."""
+    lines = ["[Service]"]
+    if environment:
+        lines.append(f"EnvironmentFile={ENVIRONMENT_FILE}")
+    if words is not None:
+        lines += ["ExecStart=", f"ExecStart={' '.join(words)}"]
+    return (HEADER + "\n".join(lines) + "\n").encode()
+
+
+def drop_in_path(drop_ins: tuple[str, ...]) -> str:
+    """A path that systemd reads after everybody else's: drop-ins are sorted by name, wherever they are."""
+    names = [path.rpartition("/")[2] for path in drop_ins if not is_ours(path)]
+    name = "zz-machinectl.conf"
+    while any(other >= name for other in names):
+        name = "z" + name
+        if len(name) > 64:  # noqa: PLR2004 - somebody's name is beyond every letter z
+            return f"{DROP_INS}/zz-machinectl.conf"
+    return f"{DROP_INS}/{name}"
+
+
+def environment_file(variables: Mapping[str, str]) -> bytes:
+    """An EnvironmentFile= (systemd.exec(5)): values in double quotes, in which four characters are escaped."""
+    escaped = {name: re.sub(r'(["\\$`])', r"\\\1", value) for name, value in variables.items()}
+    return "".join(f'{name}="{value}"\n' for name, value in escaped.items()).encode()

@@ -1,0 +1,511 @@
+"""Configure the engine: certificates, daemon.json, and the drop-in that makes room for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, ServiceEnabled, ServiceStarted
+from machinectl.errors import CheckFailed
+from machinectl.masking import without_secret_of
+from machinectl.provision import checks, daemon_json
+from machinectl.provision.decision import Decision, not_applied
+from machinectl.provision.facts import docker_unit
+from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY, File
+from machinectl.provision.job import Job, NewFile, apply
+from machinectl.provision.steps import hiding, restart
+from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from machinectl.changes import Change
+    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.target import Allowed, Target
+
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+TLS_FLAGS = frozenset({"tls", "tlsverify", "tlscacert", "tlscert", "tlskey"})
+# What daemon.json says from now on, and so the command line must not.
+TAKEN_OVER = TLS_FLAGS | {"host"}
+# The files that the engine is given, with their modes. The server's certificate and its key are in one, so that a new
+# pair is one rename: no power cut leaves a certificate beside the key of another. Nobody but root reads it.
+CERTIFICATES = {"ca.pem": "644", "server.pem": "600"}
+# Where 0.1 put the key; an engine that was told so keeps it there until it is configured anew.
+KEY_OF_0_1 = "server-key.pem"
+LIVE_RESTORE = "live-restore"
+# The keys that are not an engine option of anybody's.
+OURS = TLS_FLAGS | {"hosts"}
+
+
+def recover(facts: Facts, _: Target, __: Allowed = NOTHING_SPECIAL) -> Decision | None:
+    """Put back what a run that was cut short by a reboot or a power cut left half done."""
+    if facts.transaction != "applying":
+        return None
+    # The script that was at work lies beside what it saved, and knows the way back.
+    job = Job("recover.sh", {"there": f"{OWN_DIRECTORY}/transaction"})
+    return Decision(
+        title="Putting back what an interrupted run left half done",
+        details=(f"the files that {OWN_DIRECTORY}/transaction holds",),
+        job=job,
+        after=replace(facts, transaction=""),
+        failure=partial(not_applied, init=facts.init),
+        unforeseen=True,
+    )
+
+
+def count(facts: Facts) -> str:
+    number = len(facts.containers)
+    return f"{number} container{'s' if number != 1 else ''}"
+
+
+class Goal(NamedTuple):
+    """The engine's configuration for its next start, except live-restore (see live_restore.py)."""
+
+    # Our keys in daemon.json, and the whole of it.
+    ours: dict[str, Any]
+    config: bytes
+    # The drop-in: its path, and its content where one is needed.
+    drop_in_path: str
+    drop_in: bytes | None
+    # dockerd's flags that stay on its command line.
+    flags: list[docker_unit.Flag]
+    # Listeners that were plain until now: dockerd speaks TLS on all of its TCP ports, or on none.
+    secured: list[str]
+
+
+def goal(facts: Facts, target: Target) -> Goal:
+    """Decide what the engine's configuration shall be. Raises CheckFailed where two settings would clash."""
+    there = read(facts)
+    before = without_unasked(facts, target, there)
+    if facts.unit:
+        flags = docker_unit.all_flags(facts.unit, facts.environment)
+        check_seen(facts, flags)
+    else:
+        flags = openrc_flags(facts)
+        if target.env:
+            raise CheckFailed(
+                "--engine-env is not supported with OpenRC", "Export it in /etc/conf.d/docker on the host"
+            )
+    kept = [flag for flag in flags if flag.name not in TAKEN_OVER]
+    flagged = [flag.value for flag in flags if flag.name == "host"]
+    hosts, secured = listeners(flagged, without_ours(facts, target, before, flagged), target, flags)
+    ours = our_keys(facts, target, before, hosts)
+    lists = both_say(kept, before, {**before, **ours}) if facts.unit else {}
+    if lists:
+        ours = lists | our_keys(facts, target, {**before, **lists}, hosts)
+        kept = [flag for flag in kept if flag.name not in daemon_json.LISTS or key_of(flag) not in lists]
+    ours = {key: value for key, value in ours.items() if key in before or not says(kept, key, value)}
+    clashes = sorted({flag.name for flag in kept if daemon_json.key_of(flag.name) in ours})
+    if clashes:
+        service, place = "docker.service", "the unit (systemctl edit docker.service)"
+        if not facts.unit:
+            service, place = "OpenRC", "/etc/conf.d/docker"
+        raise CheckFailed(
+            f"{service} starts dockerd with --{clashes[0]}, which daemon.json shall set: dockerd refuses both",
+            f"Take --{clashes[0]} out of {place}, or leave the option out here",
+        )
+    after = daemon_json.merged(before, ours)
+    if without_live_restore(after) == without_live_restore(there):
+        # live-restore needs no restart.
+        after = there
+    elif holds_containers(facts) and not any(flag.name == LIVE_RESTORE for flag in kept):
+        after[LIVE_RESTORE] = True
+    text = content(facts)
+    if not text or after != there:
+        text = daemon_json.dump(daemon_json.ordered(after, there), text)
+    drop_in = drop_in_without(facts, target, {flag.name for flag in flags} - {flag.name for flag in kept})
+    return Goal(ours, text, docker_unit.drop_in_path(facts.drop_ins), drop_in, kept, secured)
+
+
+def check_seen(facts: Facts, flags: list[docker_unit.Flag]) -> None:
+    """Refuse a unit whose own program gives dockerd what daemon.json shall say: no drop-in takes that out."""
+    unseen = sorted((facts.started & TAKEN_OVER) - {flag.name for flag in flags})
+    if unseen and (program := docker_unit.wrapper(facts.unit)):
+        raise CheckFailed(
+            f"docker.service starts dockerd by {program}, which adds --{unseen[0]}; daemon.json shall set that, and "
+            "dockerd refuses both",
+            f"Take it out of {program} on the host, or have docker.service start dockerd itself",
+        )
+
+
+def without_unasked(facts: Facts, target: Target, config: dict[str, Any]) -> dict[str, Any]:
+    """Return daemon.json without the engine options that we set earlier; the wanted ones are added again.
+
+    live-restore has the host's own value.
+    """
+    earlier, borrowed = target.earlier, target.borrowed
+    if earlier and earlier.path == facts.config_path:
+        options = {key: value for key, value in earlier.ours.items() if key not in OURS}
+        config = daemon_json.put_back(config, daemon_json.parse(earlier.bytes_before, earlier.path), options)
+    return with_live_restore(config, borrowed.before) if borrowed and borrowed.path == facts.config_path else config
+
+
+def with_live_restore(config: Mapping[str, Any], value: Any) -> dict[str, Any]:
+    """Return the options with this value of live-restore, or without it for None."""
+    return {**config, LIVE_RESTORE: value} if value is not None else without_live_restore(config)
+
+
+def without_live_restore(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options other than live-restore."""
+    return {key: value for key, value in config.items() if key != LIVE_RESTORE}
+
+
+def holds_containers(facts: Facts) -> bool:
+    """Return whether a restart stops containers unless live-restore is on. A Swarm node never has it on."""
+    return bool(facts.containers) and not facts.swarm
+
+
+def both_say(kept: list[docker_unit.Flag], before: Mapping[str, Any], keys: Container[str]) -> dict[str, list[Any]]:
+    """The lists that the unit has, and daemon.json among its keys: dockerd refuses both, so daemon.json has all."""
+    found: dict[str, list[Any]] = {}
+    for flag in kept:
+        key = key_of(flag)
+        if flag.name in daemon_json.LISTS and key in keys:
+            found[key] = daemon_json.extended(found.get(key, before.get(key)), [flag.value])
+    return found
+
+
+def says(kept: list[docker_unit.Flag], key: str, value: Any) -> bool:
+    """Whether the unit says a setting already, with the same value."""
+    return any(key_of(flag) == key and daemon_json.typed(flag.value) == value for flag in kept)
+
+
+def key_of(flag: docker_unit.Flag) -> str:
+    return daemon_json.key_of(flag.name)
+
+
+def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> bytes | None:
+    """The drop-in: dockerd's command line without the flags that daemon.json has; None where none is needed."""
+    if not facts.unit:
+        return None
+    there = docker_unit.command_line(facts.unit)
+    words = docker_unit.started(there, facts.absent, facts.dockerd)
+    environment = docker_unit.variables(facts.unit, facts.environment)
+    rewritten = docker_unit.without(docker_unit.expanded(words, environment, taken), taken)
+    if rewritten == there and not target.env:
+        return None
+    return docker_unit.drop_in(rewritten if rewritten != there else None, environment=bool(target.env))
+
+
+def pending(facts: Facts) -> list[hiding.Move]:
+    """What would hide containers by a restart alone: somebody's changes for which the engine was never restarted."""
+    flags = docker_unit.all_flags(facts.unit, facts.environment) if facts.unit else openrc_flags(facts)
+    return hiding.moves(facts, read(facts), read(facts), flags)
+
+
+def openrc_flags(facts: Facts) -> list[docker_unit.Flag]:
+    """OpenRC's script takes dockerd's flags from one variable, which is its owner's to change."""
+    values = docker_unit.variables("", facts.environment).values()
+    flags = [flag for value in values for flag in docker_unit.flags(docker_unit.WORD.findall(value))]
+    for flag in flags:
+        if flag.name in TAKEN_OVER:
+            raise CheckFailed(
+                f"/etc/conf.d/docker on the host sets --{flag.name}, which daemon.json shall set",
+                f"Take --{flag.name} out of /etc/conf.d/docker, and run this again",
+            )
+    return flags
+
+
+def without_ours(facts: Facts, target: Target, config: dict[str, Any], flagged: list[str]) -> dict[str, Any]:
+    """daemon.json without the addresses that an earlier run had the engine listen on for us."""
+    earlier, hosts = target.earlier, config.get("hosts")
+    if earlier is None or earlier.path != facts.config_path or not isinstance(hosts, list):
+        return config
+    theirs = daemon_json.parse(earlier.bytes_before, earlier.path).get("hosts")
+    there = {*flagged, *(map(str, theirs) if isinstance(theirs, list) else ())}
+    ours = {host for host in map(str, earlier.ours.get("hosts") or ()) if port_of(host)} - there
+    return {**config, "hosts": [host for host in hosts if str(host) not in ours]}
+
+
+def listeners(
+    flagged: list[str], before: dict[str, Any], target: Target, flags: list[docker_unit.Flag]
+) -> tuple[list[str], list[str]]:
+    """Where the engine shall listen: everywhere that it does now, and for us. And what of that was plain before."""
+    configured = before.get("hosts", [])
+    there = [*flagged, *(str(host) for host in (configured if isinstance(configured, list) else []))]
+    was_tls = any(before.get(key) for key in TLS_FLAGS) or any(flag.name in TLS_FLAGS for flag in flags)
+    hosts = []
+    for host in dict.fromkeys(there or [DEFAULT_HOST]):
+        if port_of(host) != target.port:
+            hosts.append(host)
+        elif not target.bind and is_everywhere(host):
+            hosts.append(target.listen)
+    secured = [] if was_tls else [host for host in dict.fromkeys(there) if port_of(host)]
+    return list(dict.fromkeys([*hosts, target.listen])), secured
+
+
+def plain_sockets(facts: Facts) -> list[str]:
+    """Return the plain TCP addresses of docker.socket. An engine has TLS on all of its addresses or on none."""
+    addresses = [address for address in facts.socket_listens if port_of(address)]
+    if not (addresses and facts.dockerd and facts.unit) or "docker.service" in facts.masked:
+        return []
+    flags, before = docker_unit.all_flags(facts.unit, facts.environment, ours=True), read(facts)
+    if any(before.get(key) for key in TLS_FLAGS) or any(flag.name in TLS_FLAGS for flag in flags):
+        return []
+    configured = before.get("hosts")
+    hosts = [flag.value for flag in flags if flag.name == "host"]
+    hosts += [str(host) for host in configured] if isinstance(configured, list) else []
+    if not any(host.startswith("fd://") for host in hosts):
+        return []
+    return addresses
+
+
+def port_of(host: str) -> int:
+    """The TCP port of an address in dockerd's notation (tcp://1.2.3.4:2375, :2375); 0 for any other one."""
+    scheme, separator, rest = host.partition("://")
+    address = rest if separator else host
+    if separator and scheme != "tcp":
+        return 0
+    port = address.rpartition(":")[2].rstrip("/")
+    return int(port) if port.isdecimal() else 0
+
+
+def is_everywhere(host: str) -> bool:
+    address = host.removeprefix("tcp://").rpartition(":")[0]
+    return address in {"", "0.0.0.0", "[::]", "::"}  # noqa: S104 - what is looked for
+
+
+def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[str]) -> dict[str, Any]:
+    """The keys of daemon.json that we set."""
+    ours: dict[str, Any] = daemon_json.options(target.options, before)
+    ours["hosts"] = hosts
+    ours["tlsverify"] = True
+    for key, name in (("tlscacert", "ca.pem"), ("tlscert", "server.pem"), ("tlskey", "server.pem")):
+        ours[key] = f"{OWN_DIRECTORY}/{name}"
+    if before.get("tls") is False:
+        ours["tls"] = True
+    # The two exclude each other: on a Swarm node, dockerd would not start again.
+    if facts.swarm and (before | ours).get(LIVE_RESTORE):
+        ours[LIVE_RESTORE] = False
+    if target.labels:
+        ours["labels"] = daemon_json.labelled(before.get("labels"), target.labels)
+    for key, more in (
+        ("insecure-registries", target.insecure_registries),
+        ("registry-mirrors", target.registry_mirrors),
+    ):
+        if more:
+            ours[key] = daemon_json.extended(before.get(key), more)
+    if target.storage_driver:
+        ours["storage-driver"] = target.storage_driver
+    return ours
+
+
+def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
+    """Write what differs from the goal, and restart the engine; nothing where all is right and the engine runs."""
+    wanted = goal(facts, target)
+    files = [*changed_files(facts, target, wanted)]
+    if not files and facts.running and facts.service.enabled and facts.engine_listens:
+        return None
+    enabling = (
+        [] if facts.service.enabled or facts.init != "systemd" else ["/etc/systemd/system/multi-user.target.wants"]
+    )
+    checks.writable(facts, [*(file.path for file in files), *enabling])
+    if facts.swarm and not allowed.restart_swarm:
+        raise CheckFailed(
+            "The host is a Swarm node: to configure its engine is to restart it, which stops the tasks on it",
+            DRAIN_BY_HAND,
+        )
+    moves = hiding.moves(facts, read(facts), daemon_json.parse(wanted.config, facts.config_path), wanted.flags)
+    if moves and not allowed.force:
+        raise hiding.refused(facts, moves, allowed)
+    restart.harmless(facts, allowed)
+    details = [f"write {file.path}" if file.content is not None else f"remove {file.path}" for file in files]
+    details += [
+        f'{facts.config_path}: "{key}"'
+        + (f": {json.dumps(without_secret_of(key, value))}" if value is not None else " goes")
+        for key, value in news(facts, wanted).items()
+    ]
+    details += [f"{host} had no TLS, and gets it now" for host in (*wanted.secured, *plain_sockets(facts))]
+    details += [f"containers are hidden: {move}" for move in moves]
+    return Decision(
+        title="Configuring the engine and restarting it" if files else "Starting the engine",
+        details=(*details, "restart docker.service"),
+        job=apply(
+            files,
+            init=facts.init,
+            action="restart",
+            port=target.port,
+            socket=unannounced(facts, wanted.config, wanted.flags),
+            validate=validate(facts, wanted.flags) if files else "",
+            enable=not facts.service.enabled,
+            directories=absent(facts),
+        ),
+        after=started_with(facts, files, wanted),
+        failure=partial(not_applied, init=facts.init),
+        changes=changes(facts, wanted, files),
+        warnings=(
+            *(f"{host} is plain now, and speaks TLS alone from now on" for host in wanted.secured),
+            *restart.said_before(facts, target),
+        ),
+    )
+
+
+def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
+    """The files that are not as they shall be, in the order in which the engine can start from any number of them."""
+    files = []
+    for name, permissions in CERTIFICATES.items():
+        path, data = f"{OWN_DIRECTORY}/{name}", target.certificates[name]
+        if not is_there(facts, path, permissions, data):
+            files.append(NewFile(path, permissions, data))
+    environment = docker_unit.environment_file(target.variables) if target.env else None
+    if environment is not None and not is_there(facts, docker_unit.ENVIRONMENT_FILE, "600", environment):
+        files.append(NewFile(docker_unit.ENVIRONMENT_FILE, "600", environment))
+    drop_ins = {path: file for path, file in facts.files.items() if docker_unit.is_ours(path)}
+    if wanted.drop_in is not None:
+        there = drop_ins.pop(wanted.drop_in_path, None)
+        if there is None or (there.mode, there.content) != ("644", wanted.drop_in):
+            files.append(NewFile(wanted.drop_in_path, "644", wanted.drop_in))
+    files += [NewFile(path) for path in drop_ins]
+    if content(facts) != wanted.config:
+        files += [] if target.earlier else backup(facts)
+        files.append(NewFile(facts.config_path, mode(facts), wanted.config))
+    if environment is None and docker_unit.ENVIRONMENT_FILE in facts.sums:
+        files.append(NewFile(docker_unit.ENVIRONMENT_FILE))
+    if f"{OWN_DIRECTORY}/{KEY_OF_0_1}" in facts.sums:
+        files.append(NewFile(f"{OWN_DIRECTORY}/{KEY_OF_0_1}"))
+    return files
+
+
+def certificate_files(facts: Facts, certificates: Mapping[str, bytes]) -> list[NewFile]:
+    """The certificates as the engine that is configured already takes them."""
+    wanted = CERTIFICATES
+    if read(facts).get("tlskey") == f"{OWN_DIRECTORY}/{KEY_OF_0_1}":
+        wanted = {**CERTIFICATES, KEY_OF_0_1: "600"}
+    return [NewFile(f"{OWN_DIRECTORY}/{name}", mode, certificates[name]) for name, mode in wanted.items()]
+
+
+def is_there(facts: Facts, path: str, permissions: str, data: bytes) -> bool:
+    there = facts.sums.get(path)
+    wanted = (permissions, 0, 0, hashlib.sha256(data).hexdigest())
+    return there is not None and tuple(there) == wanted
+
+
+def news(facts: Facts, wanted: Goal) -> dict[str, Any]:
+    """What is new in daemon.json, and with None what goes."""
+    before, after = read(facts), daemon_json.parse(wanted.config, facts.config_path)
+    gone = {key: None for key in before if key not in after}
+    return {key: value for key, value in after.items() if before.get(key) != value} | gone
+
+
+def flags_now(facts: Facts) -> list[docker_unit.Flag]:
+    """Return the flags that dockerd is started with now, with our drop-in if it is installed."""
+    return docker_unit.all_flags(facts.unit, facts.environment, ours=True) if facts.unit else openrc_flags(facts)
+
+
+def validate(facts: Facts, flags: list[docker_unit.Flag]) -> str:
+    """The command with which dockerd judges its new configuration (Docker 23 and later), flags and all.
+
+    It does not find everything, but what it finds costs no restart.
+    """
+    if not facts.dockerd:
+        return ""
+    words = [f"--{flag.name}={flag.value}" for flag in flags if flag.name != "config-file"]
+    return shlex.join([facts.dockerd, "--validate", f"--config-file={facts.config_path}", *words])
+
+
+def unannounced(facts: Facts, config: bytes | None, flags: Sequence[docker_unit.Flag]) -> str:
+    """Return the socket to poll for an engine that does not notify when it is ready (Type=simple, OpenRC), else "".
+
+    A reload before that would end the engine.
+    """
+    if facts.unit and docker_unit.settings(facts.unit, "Type")[-1:] in (["notify"], ["notify-reload"]):
+        return ""
+    hosts = daemon_json.parse(config, facts.config_path).get("hosts")
+    given = [flag.value for flag in flags if flag.name == "host"]
+    for host in hosts if isinstance(hosts, list) and hosts else given or [DEFAULT_HOST]:
+        scheme, _, path = str(host).partition("://")
+        if scheme == "unix":
+            return path
+        if scheme == "fd":
+            return DEFAULT_HOST.removeprefix("unix://")
+    return ""
+
+
+def with_files(facts: Facts, files: Sequence[NewFile]) -> Facts:
+    """Return the facts of the host with these files in place."""
+    gone = {file.path for file in files if file.content is None}
+    new = {file.path: File(file.mode, 0, 0, file.content) for file in files if file.content is not None}
+    copy = f"{facts.config_path}.before-machinectl"
+    return replace(
+        facts,
+        files={path: file for path, file in facts.files.items() if path not in gone} | new,
+        sums={path: file for path, file in facts.sums.items() if path not in gone},
+        backup=copy if copy in new else "" if facts.backup in gone else facts.backup,
+    )
+
+
+def started_with(facts: Facts, files: Sequence[NewFile], wanted: Goal) -> Facts:
+    """Return the facts of the host after its engine has started with the wanted configuration."""
+    after = with_files(facts, [file for file in files if file.path.startswith(facts.config_path)])
+    if not facts.info or any(flag.name == LIVE_RESTORE for flag in wanted.flags):
+        return after
+    return replace(after, info={**facts.info, "LiveRestoreEnabled": bool(read(after).get(LIVE_RESTORE))})
+
+
+def changes(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Change, ...]:
+    """What is changed on the host, for the record: enough to undo it."""
+    found: list[Change] = [*directories(facts)]
+    for file in files:
+        if file.path == facts.config_path:
+            found.append(config_change(facts, wanted.ours, wanted.config))
+        elif file.content is not None:
+            found.append(FileMade(file.path))
+        if file.path == f"{OWN_DIRECTORY}/ca.pem" and file.content is not None:
+            # By it a later run, with another CA, knows that this one was ours.
+            found.append(CaGiven(hashlib.sha256(file.content).hexdigest()))
+    if not facts.service.enabled:
+        found.append(ServiceEnabled("docker.service"))
+    return (*found, *started(facts))
+
+
+def started(facts: Facts) -> list[Change]:
+    """What did not run before us: an engine that has our certificates was started by us once already."""
+    if facts.running or f"{OWN_DIRECTORY}/ca.pem" in facts.sums:
+        return []
+    socket = [] if facts.socket.active or facts.init != "systemd" else [ServiceStarted("docker.socket")]
+    return [*socket, ServiceStarted("docker.service")]
+
+
+def config_change(facts: Facts, ours: dict[str, Any], written: bytes) -> ConfigMerged:
+    """The record of a change of daemon.json: what was there, and which keys are ours."""
+    there = content(facts)
+    before = None if there is None else there.decode("utf-8", "surrogateescape")
+    return ConfigMerged(facts.config_path, before, mode(facts), ours, hashlib.sha256(written).hexdigest())
+
+
+def absent(facts: Facts) -> tuple[str, ...]:
+    """The directories that will be made, the deepest first."""
+    return tuple(each for each in (OWN_DIRECTORY, "/etc/docker", DROP_INS) if each not in facts.directories)
+
+
+def directories(facts: Facts) -> list[DirectoryMade]:
+    return [DirectoryMade(path) for path in absent(facts)]
+
+
+def backup(facts: Facts) -> list[NewFile]:
+    """A copy of daemon.json beside it, made once."""
+    there = content(facts)
+    if there is None or facts.backup:
+        return []
+    return [NewFile(f"{facts.config_path}.before-machinectl", mode(facts), there)]
+
+
+def backed_up(facts: Facts) -> list[FileMade]:
+    return [FileMade(file.path) for file in backup(facts)]
+
+
+def read(facts: Facts) -> dict[str, Any]:
+    return daemon_json.parse(content(facts), facts.config_path)
+
+
+def content(facts: Facts) -> bytes | None:
+    return facts.config.content if facts.config else None
+
+
+def mode(facts: Facts) -> str:
+    return facts.config.mode if facts.config else "644"

@@ -1,0 +1,177 @@
+"""Install an engine where there is none: Docker's script, or the distribution's package."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from machinectl.changes import PackageInstalled
+from machinectl.errors import CheckFailed, MachineError
+from machinectl.masking import without_passwords
+from machinectl.provision.decision import Decision, Rehearsal, interrupted, tail
+from machinectl.provision.facts.host_facts import Service
+from machinectl.provision.job import Job
+from machinectl.provision.steps import distributions
+from machinectl.provision.steps.distributions import Loss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.job import Result
+    from machinectl.provision.steps.distributions import Distribution
+    from machinectl.provision.target import Target
+
+# Other people's package managers at work on the host: unattended upgrades take a few minutes. Seconds.
+LOCK_DEADLINE = 300
+# The exit status of install.sh if they are still held after that.
+LOCKED = 75
+# Hundreds of MB over a slow line. Seconds.
+INSTALL_TIMEOUT = 3600
+# deb-control(5), "Package"; rpm's, pacman's and apk's may have capitals and _, too.
+PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
+# Packages that Docker's own replace (Conflicts and Obsoletes of containerd.io and docker-ce-cli).
+REPLACED_BY_DOCKERS = ("containerd", "runc", "docker-cli", "rootlesskit")
+# What both kinds of package put there, near enough to say what would come next.
+GUESSED_UNIT = "# /usr/lib/systemd/system/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n"
+
+
+def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) -> Decision | None:
+    """Install the engine where there is none. `script` downloads Docker's, None where its URL does not answer."""
+    if facts.dockerd:
+        return None
+    distribution = distributions.choose(facts.os_release, target.os)
+    if facts.dpkg_interrupted and isinstance(distribution, distributions.Apt):
+        raise CheckFailed(
+            "dpkg was interrupted on the host, and installs nothing until that is mended",
+            "Mend it on the host: dpkg --configure -a && apt-get -f install",
+        )
+    downloaded, url = None, without_passwords(target.install_url)
+    replaced = [Loss(name, facts.packages[name]) for name in REPLACED_BY_DOCKERS if name in facts.packages]
+    keeps_more = bool(replaced and distribution.package)
+    if target.install == "docker" or (target.install == "auto" and distribution.docker_script and not keeps_more):
+        downloaded = script(target.install_url)
+        if downloaded is None and target.install == "docker":
+            raise MachineError(
+                f"{url} does not answer",
+                "Let this computer reach it, or give the URL of a copy: --engine-install-url URL"
+                if "containerd.io" in facts.packages
+                else "Take the distribution's own package: --engine-install distro",
+            )
+    if downloaded is not None:
+        if replaced:
+            raise refused("Docker's packages", replaced, distribution, url)
+        how = f"by Docker's script, {url}"
+        pin = f" --version {target.version}" if target.version else ""
+        install, refresh, package = f"sh ./script{pin}", "", "docker-ce"
+    else:
+        package = distribution.package
+        if not package:
+            raise CheckFailed(
+                f"{facts.os_name} has no package of Docker Engine (its docker is podman's)",
+                f"Use Docker's own: --engine-install docker ({url} must answer from here)",
+            )
+        how = f"the distribution's package {package}{f' {target.version}' if target.version else ''}"
+        install, refresh = distribution.install(package, target.version), distribution.refresh
+    simulate = "" if downloaded is not None else distribution.simulate(package, target.version)
+    variables = {
+        # A second time after the simulation: what keeps the lists from being read is said by the job that fails.
+        "refresh": refresh,
+        "install": install,
+        "start": distribution.start(),
+        "locks": " ".join(distribution.locks),
+        "lock_files": " ".join(distribution.lock_files),
+        "deadline": str(LOCK_DEADLINE),
+        "simulate": "",
+    }
+    proxies = "".join(f"{name}={value}\n" for name, value in target.proxies.items())
+    environment = {"environment": proxies.encode()}
+    files = environment | ({"script": downloaded} if downloaded is not None else {})
+
+    def judge(result: Result) -> None:
+        if result.status == LOCKED:
+            raise failure(result)
+        if losses := distribution.losses(result.stdout.decode(errors="replace")):
+            raise refused(package, losses, distribution, url)
+
+    return Decision(
+        title=f"Installing Docker Engine: {how}",
+        details=tuple(line for line in (refresh, install, distribution.start()) if line),
+        job=Job("install.sh", variables, files, timeout=INSTALL_TIMEOUT),
+        after=replace(
+            facts,
+            dockerd="/usr/bin/dockerd",
+            service=Service(loaded=True, active=True, enabled=True),
+            unit=GUESSED_UNIT,
+        ),
+        failure=failure,
+        changes=(PackageInstalled(package),),
+        unforeseen=True,
+        learned=lambda result: (PackageInstalled(package, along(result, package)),),
+        rehearsal=Rehearsal(
+            "Checking what the installation would replace",
+            f"LC_ALL=C; export LC_ALL\n{simulate}",
+            Job(
+                "install.sh",
+                {**variables, "simulate": simulate},
+                environment,
+                timeout=INSTALL_TIMEOUT,
+            ),
+            judge,
+        )
+        if simulate
+        else None,
+    )
+
+
+def refused(package: str, losses: list[Loss], distribution: Distribution, url: str) -> CheckFailed:
+    """Return the error for a package whose installation removes others, with a hint for one that keeps them."""
+    gone = [loss.name for loss in losses if PACKAGE.fullmatch(loss.name)]
+    by_hand = " && ".join(distribution.remove(name) for name in gone)
+    other = "If nothing on the host needs " + ("it" if len(losses) == 1 else "them") + f", remove by hand: {by_hand}"
+    if package == "Docker's packages" and distribution.package:
+        other = "Install the distribution's package, which keeps the installed ones: --engine-install distro"
+    elif distribution.docker_script and "containerd.io" in gone:
+        other = f"Install Docker's packages, which keep it: --engine-install docker ({url} must answer from here)"
+    return CheckFailed(f"Installing {package} would {', '.join(map(str, losses))}", other)
+
+
+def along(result: Result, package: str) -> tuple[str, ...]:
+    """The packages that came with the engine's own, as install.sh names them."""
+    said = re.search(r"^came along: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
+    names = said[1].split() if said else []
+    return tuple(name for name in names if PACKAGE.fullmatch(name) and name != package)
+
+
+def waited_for(facts: Facts) -> str:
+    """Who is waited for before anything can be installed; "" where nobody."""
+    holders = {lock.pid: lock.process for lock in facts.locks}
+    return ", ".join(f"{process or 'a process'} ({pid})" for pid, process in holders.items())
+
+
+def failure(result: Result) -> MachineError:
+    said = (result.stdout + result.stderr).decode(errors="replace")
+    if "after" in said and result.status == LOCKED:
+        return MachineError(f"The package manager is busy: {tail(result)}", "Wait for it to end, and try again")
+    for sign, hint in (
+        ("dpkg --configure -a", "Mend it on the host: dpkg --configure -a"),
+        ("--fix-broken install", "Mend it on the host: apt-get --fix-broken install"),
+        ("remove is disabled", "See on the host what it would remove: apt-get -s install docker.io"),
+        ("Could not connect", "See that the host reaches its package mirror: apt-get update"),
+        ("Temporary failure resolving", "See that the host resolves names: apt-get update"),
+        ("sh ./script", "Take the distribution's own package: --engine-install distro"),
+    ):
+        if sign in said:
+            return MachineError(f"Docker Engine could not be installed:\n{complaints(said) or tail(result)}", hint)
+    return interrupted(result) or MachineError(
+        f"Docker Engine could not be installed:\n{complaints(said) or tail(result)}",
+        "Install it on the host, and use --engine-install none",
+    )
+
+
+def complaints(said: str) -> str:
+    """The lines of apt's and dnf's output that say what is wrong, each once."""
+    marks = ("E:", "Err:", "W: Failed", "Error:", "error:", "ERROR:", "dpkg: error")
+    lines = [line.strip() for line in said.split("\n") if line.strip().startswith(marks) and line.isprintable()]
+    return "\n".join(list(dict.fromkeys(lines))[-8:])

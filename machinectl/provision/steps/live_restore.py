@@ -1,0 +1,243 @@
+"""live-restore: turned on while the engine restarts, so that containers keep running, then restored.
+
+An engine with live-restore refuses `docker swarm init`, and a Swarm node with it does not start. A reload turns it on
+and off in the running engine. A reload does not change options that the file does not name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from machinectl.changes import ConfigMerged, LiveRestoreHeld, of_kind
+from machinectl.errors import CheckFailed
+from machinectl.provision import daemon_json
+from machinectl.provision.decision import Decision, not_applied
+from machinectl.provision.job import NewFile, apply
+from machinectl.provision.steps.configuration import (
+    LIVE_RESTORE,
+    absent,
+    backed_up,
+    backup,
+    config_change,
+    content,
+    count,
+    directories,
+    flags_now,
+    holds_containers,
+    mode,
+    read,
+    unannounced,
+    validate,
+    with_files,
+    with_live_restore,
+    without_live_restore,
+    without_unasked,
+)
+from machinectl.provision.target import NOTHING_SPECIAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from machinectl.changes import Change
+    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.target import Allowed, Target
+
+
+def borrow(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decision | None:
+    """Turn it on before anything restarts the engine under running containers.
+
+    A reload with `hosts` added while -H is on the command line is refused as a whole, so this comes first and alone.
+    """
+    there = read(facts)
+    if not (facts.dockerd and holds_containers(facts)) or (is_on(facts) and there.get(LIVE_RESTORE) is True):
+        return None
+    given = flagged(facts)
+    if given == "false":
+        raise CheckFailed(
+            f"dockerd is started with --{LIVE_RESTORE}=false on the host: a restart stops its containers",
+            f"Remove --{LIVE_RESTORE} from docker.service or its environment on the host, and restart the engine",
+        )
+    if given:
+        return None
+    new = daemon_json.dump(with_live_restore(there, value=True), content(facts))
+    return turned(
+        facts,
+        f"Keeping {count(facts)} running: live-restore, by a reload",
+        new,
+        first=backup(facts),
+        changes=(*directories(facts), *backed_up(facts), held(facts, target), config_change(facts, {}, new)),
+    )
+
+
+def give_back(facts: Facts, target: Target) -> Decision | None:
+    """Set the wanted value by a reload, if we changed it or --engine-opt sets it."""
+    value = wanted(facts, target)
+    ours = is_ours(facts, target) or value != owners(facts, target)
+    if not ours or is_settled(facts, value):
+        return None
+    as_before = "" if is_asked(target) else " (as before)"
+    return changed(facts, target, f"Turning live-restore {'on' if value else 'off'}{as_before}")
+
+
+def let_go(facts: Facts, target: Target) -> Decision | None:
+    """Turn it off by a reload, so that the engine can become a Swarm node; None if it is off.
+
+    Raises CheckFailed if it is on dockerd's command line, which no reload changes.
+    """
+    if not (is_on(facts) or read(facts).get(LIVE_RESTORE)):
+        return None
+    if flagged(facts) not in {"", "false"}:
+        raise CheckFailed(
+            f"dockerd is started with --{LIVE_RESTORE} on the host, and Swarm refuses such an engine",
+            f"Remove --{LIVE_RESTORE} from docker.service or its environment on the host, and restart the engine",
+        )
+    node = replace(facts, swarm=True)
+    decision = changed(node, target, "Turning live-restore off by a reload, because Swarm refuses it")
+    return replace(decision, after=replace(decision.after, swarm=facts.swarm))
+
+
+def changed(facts: Facts, target: Target, title: str) -> Decision:
+    """Set the wanted value, which is recorded first."""
+    value, own = wanted(facts, target), owners(facts, target)
+    left = file_with(facts, target, value)
+    ours = {LIVE_RESTORE: value} if is_asked(target) else {}
+    return turned(
+        facts,
+        title,
+        left,
+        changes=(
+            *directories(facts),
+            *(() if value == own else (held(facts, target),)),
+            config_change(facts, ours, left or b""),
+        ),
+    )
+
+
+def turned(
+    facts: Facts,
+    title: str,
+    left: bytes | None,
+    *,
+    first: Iterable[NewFile] = (),
+    permissions: str = "",
+    gone: tuple[str, ...] = (),
+    changes: tuple[Change, ...] = (),
+    undone: tuple[Change, ...] = (),
+) -> Decision:
+    """Write `left` as daemon.json, and make the running engine use its value of live-restore.
+
+    If `left` has none, the file says false until the engine has reloaded.
+    """
+    path, permissions = facts.config_path, permissions or mode(facts)
+    config = daemon_json.parse(left, path)
+    value = config.get(LIVE_RESTORE)
+    final = NewFile(path, permissions, left)
+    reload = facts.running and not (facts.info and is_on(facts) == bool(value))
+    told = final
+    if reload and value is None:
+        told = NewFile(path, permissions, daemon_json.dump(with_live_restore(config, value=False), left))
+    others, flags = [*first], flags_now(facts) if reload else []
+    what = "goes" if value is None else str(value).lower()
+    return Decision(
+        title=title,
+        details=(f'{path}: "{LIVE_RESTORE}": {what}', *(("reload docker.service",) if reload else ())),
+        job=apply(
+            [*others, told],
+            init=facts.init,
+            action="reload" if reload else "none",
+            socket=unannounced(facts, content(facts), flags) if reload else "",
+            validate=validate(facts, flags) if reload else "",
+            live_restore=str(bool(value)).lower() if reload else "",
+            directories=gone or absent(facts),
+            afterwards=final if told is not final else None,
+        ),
+        after=replace(with_files(facts, [*others, final]), info=info(facts, value)),
+        failure=partial(not_applied, init=facts.init),
+        changes=changes,
+        undone=undone,
+    )
+
+
+def info(facts: Facts, value: Any) -> dict[str, Any]:
+    """Return the engine's info after it has taken a value, {} if there is none."""
+    return {**facts.info, "LiveRestoreEnabled": bool(value)} if facts.info else {}
+
+
+def is_on(facts: Facts) -> bool:
+    """Return whether it is on in the running engine, or in the configuration if the engine does not answer."""
+    return bool(facts.info.get("LiveRestoreEnabled") if facts.info else read(facts).get(LIVE_RESTORE))
+
+
+def flagged(facts: Facts) -> str:
+    """Return its value on dockerd's command line, "" if it is not there."""
+    return next((flag.value or "true" for flag in flags_now(facts) if flag.name == LIVE_RESTORE), "")
+
+
+def is_asked(target: Target) -> bool:
+    return LIVE_RESTORE in daemon_json.options(target.options, {})
+
+
+def owners(facts: Facts, target: Target) -> bool | None:
+    """Return the host's own value in daemon.json, without our changes; None for none."""
+    value = without_unasked(facts, target, read(facts)).get(LIVE_RESTORE)
+    return value if isinstance(value, bool) else None
+
+
+def wanted(facts: Facts, target: Target) -> Any:
+    """Return the value for daemon.json, None for none: --engine-opt's, else the host's own; never true on a node."""
+    value: Any = owners(facts, target)
+    if is_asked(target) and not flagged(facts):
+        value = daemon_json.options(target.options, {})[LIVE_RESTORE]
+    return False if value and facts.swarm else value
+
+
+def is_on_record(changes: Iterable[Change]) -> bool:
+    """Return whether the record says that we changed it."""
+    known = list(changes)
+    merges = of_kind(known, ConfigMerged)
+    return bool(of_kind(known, LiveRestoreHeld)) or any(LIVE_RESTORE in merge.ours for merge in merges)
+
+
+def is_ours(facts: Facts, target: Target) -> bool:
+    """Return whether we changed it in the engine's config file, now or with a version that left it on."""
+    return is_on_record(
+        change for change in (target.borrowed, target.earlier) if change and change.path == facts.config_path
+    )
+
+
+def is_settled(facts: Facts, value: Any) -> bool:
+    """Return whether daemon.json and the running engine have this value."""
+    return read(facts).get(LIVE_RESTORE) == value and (not facts.running or is_on(facts) == bool(value))
+
+
+def held(facts: Facts, target: Target) -> LiveRestoreHeld:
+    """Return the record of the host's own value, to be written before it is changed."""
+    there = content(facts)
+    text = None if there is None else there.decode("utf-8", "surrogateescape")
+    return LiveRestoreHeld(facts.config_path, owners(facts, target), text)
+
+
+def file_with(facts: Facts, target: Target, value: Any) -> bytes | None:
+    """Return daemon.json with this value; byte for byte the original file if that has it."""
+    config = with_live_restore(read(facts), value)
+    text = target.borrowed.text if target.borrowed else None
+    there = None if text is None else text.encode("utf-8", "surrogateescape")
+    if target.borrowed and config == daemon_json.parse(there, facts.config_path):
+        return there
+    if config == read(facts):
+        return content(facts)
+    return daemon_json.dump(config, content(facts))
+
+
+def settled(facts: Facts, target: Target, changes: Sequence[Change]) -> tuple[Change, ...]:
+    """Return the recorded changes, without those of live-restore if it has the host's own value."""
+    value = owners(facts, target)
+    if wanted(facts, target) != value or not is_settled(facts, value):
+        return tuple(changes)
+    return tuple(
+        replace(change, ours=without_live_restore(change.ours)) if isinstance(change, ConfigMerged) else change
+        for change in changes
+        if not isinstance(change, LiveRestoreHeld)
+    )

@@ -1,0 +1,478 @@
+"""Undo what provisioning changed on a host, from a machine's record of it. Containers and images stay.
+
+Steps as in setting up, each decided on the host as it is then, and each good to be decided again: whatever ends an
+undoing, the next one goes on where it was. What is undone already is nothing to do.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from machinectl.changes import (
+    Change,
+    ConfigMerged,
+    DirectoryMade,
+    FileMade,
+    LiveRestoreHeld,
+    PackageInstalled,
+    PortOpened,
+    ServiceEnabled,
+    ServiceStarted,
+    merged,
+    of_kind,
+)
+from machinectl.errors import CheckFailed, MachineError
+from machinectl.provision import checks, daemon_json, firewall, revision
+from machinectl.provision.decision import Decision, EngineDown, interrupted, no_container, not_applied, tail
+from machinectl.provision.facts import docker_unit
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts
+from machinectl.provision.job import Job, NewFile, Result, apply
+from machinectl.provision.steps import configuration, distributions, hiding, live_restore, restart
+from machinectl.provision.steps.configuration import (
+    LIVE_RESTORE,
+    TLS_FLAGS,
+    content,
+    count,
+    holds_containers,
+    mode,
+    read,
+    unannounced,
+    with_files,
+    with_live_restore,
+    without_live_restore,
+)
+from machinectl.provision.steps.installation import complaints
+from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL, Allowed, Target, recorded
+
+# What one comes to on a host as it is now, by the changes on record.
+Undoing = Callable[[Facts, Sequence[Change]], Decision | None]
+NO_TARGET = Target("")
+
+
+def steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = "") -> tuple[Undoing, ...]:
+    """All of them, in their order."""
+    always: tuple[Undoing, ...] = (
+        lambda facts, _: configuration.recover(facts, NO_TARGET),
+        lambda facts, changes: checked(facts, changes, allowed),
+        stopped,
+        containers_kept,
+        taken_out,
+        live_restore_as_it_was,
+        config_back,
+        service_disabled,
+        ports_closed,
+    )
+    return (*always, lambda facts, changes: packages_removed(facts, changes, os)) if purge_engine else always
+
+
+def undo(
+    facts: Facts, changes: Sequence[Change], *, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = ""
+) -> list[Decision]:
+    """What is to be done, as far as that can be told now; empty where nothing of ours is left."""
+    decisions = []
+    for step in steps(purge_engine=purge_engine, allowed=allowed, os=os):
+        decision = step(facts, changes)
+        if decision:
+            decisions.append(decision)
+            facts, changes = decision.after, merged(changes, decision.changes)
+    return decisions
+
+
+def checked(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
+    """Nothing, or CheckFailed: a host where undoing cannot be done, or not without an end to its containers."""
+    checks.root(facts, NO_TARGET)
+    checks.files(facts, NO_TARGET)
+    checks.writable(facts, [file.path for file in files_made(facts, changes)])
+    if not restarts(facts, changes):
+        return
+    if facts.swarm and facts.running and not allowed.restart_swarm:
+        raise CheckFailed(
+            "The host is a Swarm node: to take its engine's configuration back is to restart it, which stops its tasks",
+            DRAIN_BY_HAND,
+        )
+    if facts.containers and facts.dockerd and not facts.running:
+        start = "systemctl start docker.service" if facts.init == "systemd" else "rc-service docker start"
+        raise CheckFailed(
+            f"The host's engine does not run, though it has {count(facts)}: without live-restore, its start ends them",
+            f"Start it first, on the host: {start}",
+        )
+    moves = hiding.moves(
+        facts,
+        read(facts),
+        daemon_json.parse(config_before(facts, changes), facts.config_path),
+        own_flags(facts, changes),
+    )
+    if moves and not allowed.force:
+        raise hiding.refused(facts, moves, allowed)
+    restart.harmless(facts, allowed)
+
+
+def stopped(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+    """The engine did not run before us. It goes on where somebody's containers run on it by now."""
+    units = [change.subject for change in of_kind(changes, ServiceStarted)]
+    if not (units and facts.running) or facts.containers:
+        return None
+    command = f"systemctl stop {shlex.join(units)}" if facts.init == "systemd" else "rc-service docker stop"
+    return Decision(
+        "Stopping the engine: it did not run before",
+        (command,),
+        single(command),
+        replace(facts, service=replace(facts.service, active=False)),
+        partial(not_stopped, facts.init),
+    )
+
+
+def not_stopped(init: str, result: Result) -> MachineError:
+    return interrupted(result) or MachineError(
+        f"The engine could not be stopped: {tail(result)}", f"See on the host: {status_command(init)}"
+    )
+
+
+def status_command(init: str) -> str:
+    """Return the command that shows the state of the engine's service on its host."""
+    return "rc-service docker status" if init == "openrc" else "systemctl status docker"
+
+
+def containers_kept(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+    """Turn live-restore on where it is not in effect, before the engine is restarted: as in setting up."""
+    return live_restore.borrow(facts, recorded(NO_TARGET, changes)) if restarts(facts, changes) else None
+
+
+def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+    """daemon.json, drop-in and certificates; a restart under live-restore, which goes later where it was ours."""
+    if not restarts(facts, changes):
+        return None
+    last = original = config_before(facts, changes)
+    if keeping(facts, changes) and original_live_restore(facts, changes) is not True:
+        # dockerd stops running containers when it starts without live-restore.
+        last = daemon_json.dump(with_live_restore(parsed(facts, original), value=True), original)
+    files = files_made(facts, changes)
+    if last != content(facts):
+        # First of all: without the drop-in, its `hosts` would clash with the unit's -H.
+        files.insert(0, NewFile(facts.config_path, permissions(facts, changes), last))
+    return Decision(
+        f"Taking our configuration out of the engine{outcome_for_containers(facts)}",
+        (*(written(file) for file in files), *(("restart docker.service",) if facts.running else ())),
+        apply(
+            files,
+            init=facts.init,
+            action="restart" if facts.running else "none",
+            socket=unannounced(facts, original, own_flags(facts, changes)),
+            validate=judgement(facts, last, changes),
+            directories=deepest_first(changes),
+        ),
+        with_files(facts, files),
+        partial(not_taken_out, facts, changes),
+        held(facts, changes) if last != original else (),
+        warnings=(*(restart.said_before(facts) if facts.running else ()), *live_restore_lost(facts, changes)),
+        undone=(*removed(files, changes), *(of_kind(changes, ConfigMerged) if last == original else ())),
+        remark=partial(still_refused, facts, changes),
+    )
+
+
+def not_taken_out(facts: Facts, changes: Sequence[Change], result: Result) -> MachineError:
+    """Return the error for an engine that runs only with our configuration, not with the original one."""
+    if result.status not in {3, 7, 8}:
+        return not_applied(result, facts.init)
+    path = facts.config_path
+    hint = f"Remove what it complains of from {path} on the host, and try again; the file then keeps that change"
+    if of_kind(changes, ServiceStarted):
+        hint += (
+            "\nOr stop its containers there: docker stop $(docker ps -q); rm --purge then stops the engine, as before"
+        )
+    again = "nothing was restarted" if result.status == 7 else "it runs again"  # noqa: PLR2004 - apply.sh
+    fails = "can make no container" if result.status == 8 else "does not start"  # noqa: PLR2004 - apply.sh
+    return EngineDown(
+        f"dockerd {fails} with {path} as it was before machinectl. machinectl's configuration is back; "
+        f"{again}:\n"
+        f"{tail(result)}",
+        hint,
+    )
+
+
+def still_refused(facts: Facts, changes: Sequence[Change], result: Result) -> str:
+    """Return a remark about a restored configuration that dockerd refuses, or can make no container with; else ""."""
+    if facts.running or not result.stdout.strip():
+        return no_container(result)
+    before = "; the engine did not run before either" if of_kind(changes, ServiceStarted) else ""
+    return f"{facts.config_path} is restored, and dockerd refuses it{before}:\n{tail(result)}"
+
+
+def live_restore_as_it_was(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+    """Restore live-restore in the running engine, and the original daemon.json."""
+    original, value = config_before(facts, changes), original_live_restore(facts, changes)
+    ours = of_kind(changes, LiveRestoreHeld) or original != content(facts)
+    if not (facts.running and ours) or live_restore.is_on(facts) == bool(value):
+        return None
+    files = files_made(facts, changes)
+    return live_restore.turned(
+        facts,
+        f"Turning live-restore {'on' if value else 'off'} (as before)",
+        original,
+        first=files,
+        permissions=permissions(facts, changes),
+        gone=deepest_first(changes),
+        changes=held(facts, changes),
+        undone=(*removed(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreHeld)),
+    )
+
+
+def config_back(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+    """daemon.json just as it was, where the engine need not take notice; its copy goes."""
+    original = config_before(facts, changes)
+    files = files_made(facts, changes)
+    if original != content(facts):
+        files.insert(0, NewFile(facts.config_path, permissions(facts, changes), original))
+    if not files:
+        return None
+    return Decision(
+        f"Putting {facts.config_path} back as it was",
+        tuple(written(file) for file in files),
+        apply(files, init=facts.init, action="none", directories=deepest_first(changes)),
+        with_files(facts, files),
+        partial(not_applied, init=facts.init),
+        undone=(*removed(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreHeld)),
+    )
+
+
+def live_restore_lost(facts: Facts, changes: Sequence[Change]) -> tuple[str, ...]:
+    """What is to be said where live-restore was on before us, and a Swarm node cannot have it back."""
+    change = merged_into(facts, changes)
+    before = daemon_json.parse(change.bytes_before, facts.config_path) if change else {}
+    if not (facts.swarm and before.get(LIVE_RESTORE) is True):
+        return ()
+    return (f"live-restore, which was on in {facts.config_path} before, stays off: the host is a Swarm node",)
+
+
+def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
+    """Whether there is something of ours that the engine may have been started with: all but live-restore."""
+    no_configuration = {f"{facts.config_path}.before-machinectl", revision.PATH}
+    if any(file.path not in no_configuration for file in files_made(facts, changes)):
+        return True
+    before = parsed(facts, config_before(facts, changes))
+    return without_live_restore(before) != without_live_restore(read(facts))
+
+
+def keeping(facts: Facts, changes: Sequence[Change]) -> bool:
+    """Whether there are containers that daemon.json keeps: Swarm excludes it, and a flag says it for itself."""
+    flagged = any(flag.name == LIVE_RESTORE for flag in own_flags(facts, changes))
+    return facts.running and holds_containers(facts) and not flagged
+
+
+def outcome_for_containers(facts: Facts) -> str:
+    """What becomes of the containers, for a title."""
+    if not (facts.containers and facts.running):
+        return ""
+    if facts.swarm:
+        return f"; {count(facts)} stopped, as on every Swarm node"
+    units = " and ".join(restart.attached(facts))
+    return f"; {count(facts)} kept running{units and f', but for those of {units}'}"
+
+
+def files_made(facts: Facts, changes: Sequence[Change]) -> list[NewFile]:
+    """Our files that are there still, as those to be removed."""
+    there = {*facts.files, *facts.sums, facts.backup}
+    return [NewFile(change.subject) for change in of_kind(changes, FileMade) if change.subject in there]
+
+
+def removed(files: Sequence[NewFile], changes: Sequence[Change]) -> list[Change]:
+    """The changes that are undone when these files are in place."""
+    gone = {file.path for file in files if file.content is None}
+    return [change for change in of_kind(changes, FileMade) if change.subject in gone]
+
+
+def merged_into(facts: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
+    """What was put into the daemon.json that the engine reads now."""
+    return next((change for change in of_kind(changes, ConfigMerged) if change.path == facts.config_path), None)
+
+
+def held(facts: Facts, changes: Sequence[Change]) -> tuple[Change, ...]:
+    """Return the record of live-restore's final value, to be written before it is changed."""
+    return (LiveRestoreHeld(facts.config_path, original_live_restore(facts, changes)),)
+
+
+def parsed(facts: Facts, config: bytes | None) -> dict[str, Any]:
+    return daemon_json.parse(config, facts.config_path)
+
+
+def original_live_restore(facts: Facts, changes: Sequence[Change]) -> bool | None:
+    value = parsed(facts, config_before(facts, changes)).get(LIVE_RESTORE)
+    return value if isinstance(value, bool) else None
+
+
+def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
+    """daemon.json without our keys: just as it was, byte for byte, where nobody else changed it since.
+
+    Without a change of ours on record, an earlier machine's keys may still name the certificates that go now.
+    """
+    if facts.config is None:
+        return None
+    change = merged_into(facts, changes)
+    borrowed = next((each for each in of_kind(changes, LiveRestoreHeld) if each.path == facts.config_path), None)
+    if change is None and borrowed is None and not files_made(facts, changes):
+        return content(facts)
+    before_bytes = change.bytes_before if change else None
+    before = daemon_json.parse(before_bytes, facts.config_path)
+    now = read(facts)
+    result = daemon_json.put_back(now, before, change.ours) if change else dict(now)
+    if borrowed is not None:
+        result = with_live_restore(result, borrowed.before)
+    result = without_earlier(result)
+    if facts.swarm and result.get(LIVE_RESTORE) is True:
+        # A node that is told so dies at its next start.
+        del result[LIVE_RESTORE]
+    if change is not None and result == before:
+        return before_bytes
+    if result == now:
+        return content(facts)
+    return daemon_json.dump(result, content(facts))
+
+
+def without_earlier(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration without what an earlier machine, forgotten since, had put there and so is not in our record.
+
+    Its certificates lie where ours do, and go with them: an engine that is told of them would not start.
+    """
+    if not str(config.get("tlscert", "")).startswith(f"{OWN_DIRECTORY}/"):
+        return config
+    hosts = [host for host in config.get("hosts", []) if not str(host).startswith("tcp://")]
+    rest = {key: value for key, value in config.items() if key not in {*TLS_FLAGS, "hosts"}}
+    return {**rest, "hosts": hosts} if hosts else rest
+
+
+def permissions(facts: Facts, changes: Sequence[Change]) -> str:
+    change = merged_into(facts, changes)
+    return change.mode if change else mode(facts)
+
+
+def written(file: NewFile) -> str:
+    return f"{'remove' if file.content is None else 'put back'} {file.path}"
+
+
+def deepest_first(changes: Sequence[Change]) -> tuple[str, ...]:
+    """The directories that we made."""
+    paths = {change.subject for change in of_kind(changes, DirectoryMade)}
+    return tuple(sorted(paths, key=lambda path: -path.count("/")))
+
+
+def own_flags(facts: Facts, changes: Sequence[Change]) -> list[docker_unit.Flag]:
+    """The flags that dockerd has without our drop-in; none where the unit starts it in a way of its own.
+
+    One that an earlier machine made, forgotten since, is not on record and stays.
+    """
+    stays = not any(docker_unit.is_ours(change.subject) for change in of_kind(changes, FileMade))
+    try:
+        return docker_unit.all_flags(facts.unit, facts.environment, ours=stays) if facts.unit else []
+    except MachineError:
+        return []
+
+
+def judgement(facts: Facts, config: bytes | None, changes: Sequence[Change]) -> str:
+    """The command with which dockerd judges the configuration that it gets back; "" where there is no file to judge."""
+    return "" if config is None else configuration.validate(facts, own_flags(facts, changes))
+
+
+def service_disabled(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+    """The engine was not started at boot before us."""
+    if not (of_kind(changes, ServiceEnabled) and facts.service.enabled):
+        return None
+    command = "systemctl -q disable docker.service" if facts.init == "systemd" else "rc-update -q del docker default"
+    return Decision(
+        "Leaving the engine out of the boot, as it was",
+        (command,),
+        single(command),
+        replace(facts, service=replace(facts.service, enabled=False)),
+        partial(not_disabled, facts.init),
+        undone=tuple(of_kind(changes, ServiceEnabled)),
+    )
+
+
+def not_disabled(init: str, result: Result) -> MachineError:
+    return interrupted(result) or MachineError(
+        f"The engine could not be taken out of the boot again: {tail(result)}",
+        f"See on the host: {status_command(init)}",
+    )
+
+
+def ports_closed(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+    """The rules of the firewall that let the engine's port through."""
+    opened = [change for change in of_kind(changes, PortOpened) if firewall.is_ours(change)]
+    if not opened:
+        return None
+    # Last: another port may have been opened in the zone.
+    zones = sorted({change.made for change in opened if change.made})
+    return Decision(
+        f"Closing the port in {' and '.join(change.firewall for change in opened)}",
+        (*(change.undo for change in opened), *(f"remove {zone} if it holds nothing else" for zone in zones)),
+        single(" && ".join([*map(firewall.closed, opened), *(f"{{\n{firewall.unmade(zone)}\n}}" for zone in zones)])),
+        facts,
+        firewall.not_closed,
+        undone=tuple(opened),
+    )
+
+
+def packages_removed(facts: Facts, changes: Sequence[Change], os: str) -> Decision | None:
+    """The engine's package goes, and of what came along what nobody else needs; /var/lib/docker stays as it is."""
+    # A package may have been asked for by what another one provides: an engine that is there is what counts, too.
+    installed = [
+        change for change in of_kind(changes, PackageInstalled) if facts.dockerd or change.subject in facts.packages
+    ]
+    if not installed:
+        return None
+    family = distributions.choose(facts.os_release, os)
+    along = [name for change in installed for name in change.along]
+    details = [family.remove(change.subject) for change in installed]
+    details += [f"remove what came along and nobody else needs: {' '.join(along)}"] if along else []
+    scripts = [
+        family.remove_all(change.subject, change.along) if change.along else family.remove(change.subject)
+        for change in installed
+    ]
+    names = " ".join(change.subject for change in installed)
+    return Decision(
+        f"Removing the package {names}",
+        tuple(details),
+        Job(
+            "remove.sh",
+            {"remove": "\n".join(f"(\n{script}\n) || exit" for script in scripts), "along": " ".join(along)},
+        ),
+        facts,
+        not_removed,
+        undone=tuple(installed),
+        remark=lambda result: what_stays(result, installed),
+    )
+
+
+def not_removed(result: Result) -> MachineError:
+    said = complaints((result.stdout + result.stderr).decode(errors="replace")) or tail(result)
+    return interrupted(result) or MachineError(
+        f"The engine's package could not be removed:\n{said}", "Remove it on the host, and run this again"
+    )
+
+
+def what_stays(result: Result, installed: Sequence[PackageInstalled]) -> str:
+    """A word about what came with the engine and is there still."""
+    said = re.search(r"^stays: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
+    stays = [f"the packages {said[1].strip()}, which came along"] if said else []
+    stays += [f"what came along with {change.subject} and is not on record" for change in installed if not change.along]
+    if any(change.subject == "docker-ce" for change in installed):
+        stays.append("Docker's package repository")
+    return f"What stays on the host: {'; '.join(stays)}" if stays else ""
+
+
+def left(facts: Facts, changes: Sequence[Change], *, purge_engine: bool) -> list[str]:
+    """What a person may think was undone and is not, a sentence each; `changes` are those that are left."""
+    found = []
+    if purge_engine and facts.dockerd:
+        found.append("The engine stays on the host: it was there before")
+    if of_kind(changes, ServiceStarted) and facts.running and facts.containers:
+        found.append(f"The engine, which did not run before, runs on with {count(facts)}")
+    return found
+
+
+def single(command: str) -> Job:
+    return Job("command.sh", {"command": command})

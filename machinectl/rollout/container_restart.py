@@ -1,0 +1,111 @@
+"""The containers of an engine that is restarted: which ran before, and whether they are back."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from machinectl.engine import Question
+from machinectl.engine.endpoint import Deadline
+from machinectl.errors import MachineError, one_line
+from machinectl.hosts.certificates.pending import look
+from machinectl.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from machinectl.console import Console
+    from machinectl.machines.record import Machine
+
+    # Containers by their ids, each with its name; None where the engine does not answer.
+    Containers = Mapping[str, str] | None
+    Ask = Callable[[Machine], Containers]
+
+# Without `all` it is those that run alone.
+QUESTION = Question("/containers/json?all=1", list)
+# An engine answers in milliseconds, and in seconds just after its start. Seconds.
+ANSWERS_WITHIN = 10.0
+# What containers may take that start with their engine: as long as docker gives one to stop, many times. Seconds.
+BACK_WITHIN = 120.0
+PAUSE = 0.5
+UP = {"running", "paused"}
+# How docker tells of one that did what it was for.
+DONE = "Exited (0)"
+# The label of a Swarm's tasks: the Swarm starts others in their place, maybe elsewhere.
+TASK = "com.docker.swarm.task.id"
+
+
+def running(machine: Machine) -> Containers:
+    """The containers that run on a machine's engine, asked over its API."""
+    told = containers(machine)
+    return None if told is None else by_id(each for each in told if is_up(each))
+
+
+def down(machine: Machine) -> Containers:
+    """Those that are there and do not run. One that has done what it was for, or is gone with that, is not among them.
+
+    A job that is at work ends when it likes: a restart that leaves containers running is no cause of that.
+    """
+    told = containers(machine)
+    return None if told is None else by_id(each for each in told if not (is_up(each) or is_done(each)))
+
+
+def containers(machine: Machine) -> list[dict[str, Any]] | None:
+    """What a machine's engine tells of its containers but a Swarm's tasks; what is none is passed over."""
+    found, _ = look(machine, Deadline(ANSWERS_WITHIN), QUESTION)
+    if found.state is not State.RUNNING:
+        return None
+    return [each for each in found.told if isinstance(each, dict) and not is_task(each)]
+
+
+def by_id(told: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    return {str(each.get("Id")): name_of(each) for each in told}
+
+
+def is_up(container: Mapping[str, Any]) -> bool:
+    return str(container.get("State")) in UP
+
+
+def is_done(container: Mapping[str, Any]) -> bool:
+    return str(container.get("Status")).startswith(DONE)
+
+
+def is_task(container: Mapping[str, Any]) -> bool:
+    labels = container.get("Labels")
+    return isinstance(labels, dict) and TASK in labels
+
+
+def name_of(container: Mapping[str, Any]) -> str:
+    names = container.get("Names")
+    name = str(names[0]).removeprefix("/") if isinstance(names, list) and names else ""
+    return one_line(name or str(container.get("Id"))[:12])
+
+
+def wait_for(
+    machine: Machine, before: Containers, console: Console, *, ask: Ask = down, within: float = BACK_WITHIN
+) -> None:
+    """Wait until a machine's engine answers, and none of those that ran `before` is down. Raises MachineError."""
+    with console.step("Waiting for the engine and its containers"):
+        end = time.monotonic() + within
+        while (missing := lost(before, now := ask(machine))) or now is None:
+            if time.monotonic() >= end:
+                raise gone(machine, missing, answers=now is not None)
+            console.pause(PAUSE)
+
+
+def lost(before: Containers, down: Containers) -> list[str]:
+    """The names of those that ran before and are down now."""
+    return sorted(name for container, name in (before or {}).items() if container in (down or {}))
+
+
+def gone(machine: Machine, missing: list[str], *, answers: bool) -> MachineError:
+    if not answers:
+        return MachineError(
+            f'The engine of "{machine.name}" does not answer any more after its restart',
+            f"Find out why: machinectl doctor {machine.name}",
+        )
+    return MachineError(
+        f"The engine was restarted, and does not run again what ran before: {', '.join(missing)}",
+        f"See why: machinectl ps -a {machine.name}",
+    )

@@ -1,0 +1,217 @@
+"""Many machines become one swarm: the first manager begins it, and the others join in their roles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from machinectl import engine
+from machinectl.engine.swarm_api import INFO, Membership
+from machinectl.errors import MachineError
+from machinectl.hosts.certificates.pending import asking
+from machinectl.hosts.parallel.workers import each
+from machinectl.hosts.swarm.managers import Manager, advice, answering
+from machinectl.hosts.swarm.membership import Believed, learn
+from machinectl.machines.record import natural
+from machinectl.machines.swarm_node import MANAGER, WORKER, node_of, on_record
+from machinectl.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from machinectl.console import Console
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.swarm_join import Joining
+    from machinectl.machines.store import Held, Store
+
+    Results = Iterator[tuple[str, MachineError | None]]
+
+# An engine says at once what it is; one that is just starting takes a moment. Seconds.
+PATIENCE = 10.0
+
+
+def init(store: Store, console: Console, name: str, joining: Joining) -> Results:
+    """Have a machine begin a swarm; yield it, with the reason where it cannot."""
+
+    def work(held: Held, console: Console, access: Access) -> None:
+        joining.at(held.name, access).init(held, console)
+
+    yield from each(store, console, [name], joining.access, work)
+
+
+def join(store: Store, console: Console, to: Manager, names: Iterable[str], joining: Joining, role: str) -> Results:
+    """Have machines join a manager's swarm in a role; yield each, with the reason where it cannot.
+
+    Managers join one after the other, as each changes who decides; workers do all at once.
+    """
+
+    def work(held: Held, console: Console, access: Access) -> None:
+        joining.at(held.name, access).join(held, console, to, role)
+
+    wanted = sorted(dict.fromkeys(names), key=natural)
+    batches = [[name] for name in wanted] if role == MANAGER else [wanted] if wanted else []
+    for batch in batches:
+        yield from each(store, console, batch, joining.access, work)
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The roles that machines are to have in one swarm, by their names: manager or worker.
+
+    `others` are the swarm's other nodes, with the roles on record. They are asked and never changed. `unreadable` are
+    machines with a broken record, which may be nodes of it.
+    """
+
+    roles: Mapping[str, str]
+    others: Mapping[str, str] = field(default_factory=dict)
+    unreadable: Collection[str] = ()
+
+    @property
+    def managers(self) -> list[str]:
+        everyone = {**self.others, **self.roles}
+        return [name for name, role in everyone.items() if role == MANAGER]
+
+    @property
+    def advice(self) -> str:
+        """What is to be said of the number of managers; "" where it is a good one."""
+        return advice(len(self.managers))
+
+    def differing(self, store: Store) -> dict[str, str]:
+        """The machines that are not what they shall be, by their records, with what they are: "" for no node."""
+        there = {name: node_of(store.read(name)) if store.exists(name) else None for name in self.roles}
+        known = {name: node.role if node else "" for name, node in there.items()}
+        return {name: role for name, role in known.items() if role != self.roles[name]}
+
+    def check(self) -> None:
+        """Raise MachineError where nobody is to manage the swarm."""
+        if self.roles and not self.managers:
+            self._check_readable()
+            raise MachineError(
+                f"A swarm of workers alone cannot be: {', '.join(self.roles)}",
+                "Choose its managers, too, or make one of these a manager, or three: swarm: manager",
+            )
+
+    def form(self, store: Store, console: Console, joining: Joining) -> Results:
+        """Yield each machine when it is what it shall be, or with the reason why it is not.
+
+        A swarm that is there is gone on with, by whichever manager of it is among them and answers; else the first
+        manager begins one. Managers come first, then workers. Raises MachineError where none of them can begin.
+        """
+        self.check()
+        if not self.roles:
+            return
+        yield from self._formed(store, console, joining, memberships(store, [*self.roles, *self.others]))
+
+    def _check_readable(self) -> None:
+        """Raise MachineError if the swarm may have nodes that no record tells of."""
+        if self.unreadable:
+            first, *more = sorted(self.unreadable, key=natural)
+            raise MachineError(
+                f"No manager is known, and the record of {', '.join([first, *more])} cannot be read: it may be one",
+                f"See what is wrong with it: machinectl status {first}",
+            )
+
+    def _check_not_silent(self, store: Store, found: dict[str, Membership]) -> None:
+        """Refuse to begin a second swarm where those that are in one by their records do not answer."""
+        everyone = [*self.roles, *self.others]
+        silent = [name for name in everyone if name not in found and on_record(store.read(name))]
+        if silent:
+            raise MachineError(
+                f"{', '.join(silent)}: in a swarm by record, but no answer from its engine",
+                f"Find out why: machinectl doctor {silent[0]}",
+            )
+
+    def _formed(self, store: Store, console: Console, joining: Joining, found: dict[str, Membership]) -> Results:
+        to = going_on(store, self, found)
+        done = set()
+        if to is None:
+            self._check_readable()
+            self._check_not_silent(store, found)
+            first = next((name for name in self.managers if name in self.roles), None)
+            if first is None:
+                raise MachineError(
+                    f"{', '.join(self.managers)}: a manager by its record, but its engine is in no swarm",
+                    f"Correct its record: machinectl swarm status {self.managers[0]}; then apply it, too",
+                )
+            for name, failed in init(store, console, first, joining):
+                yield name, failed
+                if failed:
+                    return
+            done.add(first)
+            to = manager_at(store, [first])
+        for role in (MANAGER, WORKER):
+            wanted = [name for name, asked in self.roles.items() if asked == role and name not in done]
+            right = [name for name in wanted if is_right(store, to, name, found.get(name), role)]
+            yield from ((name, None) for name in right)
+            yield from join(store, console, to, (name for name in wanted if name not in right), joining, role)
+            # Who is to be a worker from now on is made one by another.
+            to = manager_at(store, self.managers) if role == MANAGER else to
+
+
+def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:
+    """What the engines of machines say of themselves as nodes, all asked at once; without those that do not answer."""
+    machines = {name: store.read_ready(name) for name in names}
+    questions = {name: partial(asking, machine, INFO) for name, machine in machines.items()}
+    answers = engine.ask_all(questions, PATIENCE, lambda name: machines[name].url)
+    return {name: Membership.of(found.told) for name, found in answers if found.state is State.RUNNING}
+
+
+def going_on(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Manager | None:
+    """Return a manager through which machines join their swarm; None if none of them is in one.
+
+    That is a manager by its record, of those whose engines do not say that they are in no swarm any more. Where no
+    record says anything, one is believed that says so itself and is to be a manager: whoever has a worker's host must
+    not get all the others by having its engine call itself one. Raises MachineError where some are in a swarm, and none
+    answers for it.
+    """
+    everybody = dict.fromkeys([*roles.managers, *roles.roles, *roles.others])
+    known = {name: node for name in everybody if (node := node_of(store.read(name))) and node.cluster}
+    clusters = [node.cluster for name, node in known.items() if name not in found or not found[name].is_out]
+    there = [name for name in everybody if name in found and found[name].is_in]
+    if clusters:
+        to = answering(Believed(store).managers(clusters[0]))
+    else:
+        to_be = (named_manager(store, name, found[name]) for name in there if roles.roles.get(name) == MANAGER)
+        to = next(filter(None, to_be), "")
+    if isinstance(to, Manager):
+        return to
+    if not (there or clusters):
+        return None
+    names = there or list(known)
+    raise MachineError(
+        f"{', '.join(names)}: in a swarm already, and no manager of it that is known here answers",
+        f"See: machinectl swarm status {names[0]}; or start over: machinectl swarm leave --force {' '.join(names)}",
+    )
+
+
+def named_manager(store: Store, name: str, found: Membership) -> Manager | None:
+    """Return a machine as a manager, and record that, if its engine says that it is one; else None."""
+    if not found.manages:
+        return None
+    with store.writing(name) as held:
+        node = learn(held, found, as_manager=True)
+    to = answering([(store.read(name), node.node)]) if node and node.manages else ""
+    return to if isinstance(to, Manager) else None
+
+
+def manager_at(store: Store, names: Iterable[str]) -> Manager:
+    """The first of some machines that manages a swarm and answers. Raises MachineError where none does."""
+    known = [(machine, node) for name in names if (node := node_of(machine := store.read(name))) and node.manages]
+    to = answering([(machine, node.node) for machine, node in known if node.cluster == known[0][1].cluster])
+    if isinstance(to, Manager):
+        return to
+    raise MachineError(f"No manager of the swarm answers: {to}", "See: machinectl swarm status")
+
+
+def is_right(store: Store, to: Manager, name: str, found: Membership | None, role: str) -> bool:
+    """Whether a machine is in a manager's swarm in its role, and its record has that."""
+    known = node_of(store.read(name))
+    listed = to.node(known.node) if known else None
+    return bool(
+        found
+        and known
+        and listed
+        and (found.is_in and found.node == known.node)
+        and (known.cluster == to.cluster and known.role == listed.role == role)
+    )

@@ -1,0 +1,193 @@
+"""Connect to a host: settings, the way there, its key, our login. What comes back runs commands."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from machinectl.files.atomic import read_file
+from machinectl.ssh.client import dial, openssh_session
+from machinectl.ssh.client.authentication import log_in
+from machinectl.ssh.client.session import OwnSession
+from machinectl.ssh.client.transport import Transport
+from machinectl.ssh.errors import BeyondUs, LoginRefused, SSHError
+from machinectl.ssh.keys.host_keys import HostKeyPolicy, HostKeys
+from machinectl.ssh.keys.known_hosts import HostKey
+from machinectl.ssh.ssh_settings import jump_targets, settings
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    import paramiko
+
+    from machinectl.console import Console
+    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.destination import Jump, SSHEndpoint
+    from machinectl.ssh.keys.credentials import Credentials
+    from machinectl.ssh.ssh_settings import Settings
+
+# OpenSSH follows a jump host's own ProxyJump without end; a chain of more than this is a loop.
+LONGEST_CHAIN = 8
+# The kinds of keys that a server may have, each with a fingerprint that a person may have read.
+KEY_KINDS: tuple[tuple[str, ...], ...] = (
+    ("ssh-ed25519",),
+    ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
+    ("ssh-rsa",),
+)
+
+
+def connect(
+    endpoint: SSHEndpoint,
+    credentials: Credentials,
+    policy: HostKeyPolicy,
+    console: Console,
+    *,
+    timeout: float | None = None,
+    trace: Callable[[str], None] | None = None,
+) -> Session:
+    """Connect to a host as its user's OpenSSH would, and log in.
+
+    `timeout` in seconds is for each of TCP and the handshake; None leaves it to the user's ConnectTimeout, else 15 s.
+    `trace` is given each command and what it printed, never what is sent to it. `Session.known_hosts` is what to keep
+    as the machine's known_hosts. What is beyond us is left to the system's ssh, where there is one.
+
+    Raises SSHError: HostKeyRefused, LoginRefused and others that say what was found.
+    """
+    chosen = settings(endpoint)
+    if timeout is not None:
+        chosen = dataclasses.replace(chosen, connect_timeout=timeout)
+    stack = ExitStack()
+    journey = Journey(stack, credentials, HostKeys(policy, console), console)
+    try:
+        transport = journey.reach(chosen)
+    except BeyondUs as exc:
+        stack.close()
+        return openssh_session.connect(endpoint, chosen, journey.host_keys, console, instead_of=exc, trace=trace)
+    except BaseException:
+        stack.close()
+        raise
+    return OwnSession(transport, chosen, stack, known_hosts=journey.host_keys.pinned, trace=trace)
+
+
+def meet(endpoint: SSHEndpoint, credentials: Credentials, policy: HostKeyPolicy, console: Console) -> bytes:
+    """Agree on keys with a host that nobody logs in at: what to keep as the machine's known_hosts.
+
+    Jump hosts on the way are logged in at, with `credentials`. Raises what `connect` raises before a login.
+    """
+    chosen = settings(endpoint)
+    with ExitStack() as stack:
+        journey = Journey(stack, credentials, HostKeys(policy, console), console)
+        try:
+            journey.meet(chosen)
+        except BeyondUs as exc:
+            openssh_session.meet(endpoint, chosen, journey.host_keys, instead_of=exc)
+        return journey.host_keys.pinned
+
+
+class Journey:
+    """The way to a host and everything on it that has to be closed again."""
+
+    def __init__(self, stack: ExitStack, credentials: Credentials, host_keys: HostKeys, console: Console) -> None:
+        # That of the host; a jump host that is a machine has one of its own.
+        self.host_keys = host_keys
+        self._stack = stack
+        self._credentials = credentials
+        self._console = console
+
+    def reach(
+        self, chosen: Settings, judge: HostKeys | None = None, *, hops: int = 0, aside: bool = False
+    ) -> Transport:
+        """A transport that is logged in; with `hops` above 0 it is that of a jump host.
+
+        Its key is judged by `judge`, `aside` where it is not that one's own host.
+        """
+        if hops > LONGEST_CHAIN:
+            raise SSHError(f"The jump hosts of {chosen.host} lead in a circle", f"See: ssh -G {chosen.host}")
+        transport = self._open(chosen, judge or self.host_keys, hops, aside=aside)
+        credentials = self._credentials.for_jump() if hops else self._credentials
+        try:
+            log_in(transport, chosen, credentials, self._console)
+        except LoginRefused as exc:
+            if hops:
+                # Keys and passwords that are given are the host's own.
+                machine = "" if aside else (judge or self.host_keys).machine
+                exc.hint = jump_host_hint(chosen, machine)
+            raise
+        return transport
+
+    def meet(self, chosen: Settings) -> None:
+        """Find that a host's key is trusted, and leave it at that."""
+        self._open(chosen, self.host_keys, hops=0, aside=False)
+
+    def _open(self, chosen: Settings, judge: HostKeys, hops: int, *, aside: bool) -> Transport:
+        """A transport to a host whose key is trusted."""
+        demanded = judge.demanded(jump=aside)
+        types = judge.known_types(chosen, jump=aside)
+        certified = judge.takes_certificates(chosen, jump=aside)
+        transport, key = self._shake_hands(chosen, judge, types, hops, certificates=certified)
+        if certified and not judge.is_certified(chosen, key, transport.shown_key, jump=aside):
+            # As ssh does, only by its key.
+            certified = False
+            transport, key = self._shake_hands(chosen, judge, types, hops)
+        # The fingerprint demanded may be that of another of the host's keys: each is asked for in turn.
+        kinds = [kind for kind in KEY_KINDS if key.type not in kind]
+        while demanded and key.fingerprint != demanded and kinds:
+            types = list(kinds.pop(0))
+            another, other_key = self._shake_hands(chosen, judge, types, hops)
+            if other_key.fingerprint == demanded:
+                transport, key = another, other_key
+            elif other_key == key:
+                break
+        judge.check(chosen, key, jump=aside, certified=certified)
+        return transport
+
+    def _shake_hands(
+        self, chosen: Settings, judge: HostKeys, types: list[str], hops: int, *, certificates: bool = False
+    ) -> tuple[Transport, HostKey]:
+        proxy = None
+        sock: socket.socket | paramiko.Channel
+        if chosen.jump:
+            sock = self._through(chosen.jump, chosen, judge, hops)
+        elif chosen.proxy_jump:
+            sock = self._jump(chosen, judge, hops)
+        elif chosen.proxy_command:
+            proxy = dial.ProxyCommand(chosen.proxy_command)
+            self._stack.callback(proxy.close)
+            sock = proxy.socket
+        else:
+            sock = dial.connect_tcp(chosen)
+        self._stack.callback(sock.close)
+        transport = Transport(sock, timeout=chosen.connect_timeout)
+        dial.close_quietly(self._stack, transport)
+        transport.prefer(types, certificates=certificates)
+        dial.handshake(transport, chosen, proxy)
+        key = transport.get_remote_server_key()
+        return transport, HostKey(key.get_name(), key.asbytes())
+
+    def _through(self, jump: Jump, chosen: Settings, judge: HostKeys, hops: int) -> paramiko.Channel:
+        """A channel through the jump host that was asked for."""
+        gate = settings(jump.endpoint)
+        if jump.machine:
+            policy = HostKeyPolicy(read_file(jump.known_hosts), machine=jump.machine)
+            transport = self.reach(gate, HostKeys(policy, self._console), hops=hops + 1)
+        else:
+            transport = self.reach(gate, judge, hops=hops + 1, aside=True)
+        return dial.through(transport, chosen, gate.address)
+
+    def _jump(self, chosen: Settings, judge: HostKeys, hops: int) -> paramiko.Channel:
+        """A channel through the last of the jump hosts, which is reached through those before it."""
+        *before, last = jump_targets(chosen.proxy_jump)
+        jump = settings(last)
+        if before:
+            jump = dataclasses.replace(jump, proxy_jump=chosen.proxy_jump.rpartition(",")[0])
+        transport = self.reach(jump, judge, hops=hops + 1, aside=True)
+        return dial.through(transport, chosen, jump.address)
+
+
+def jump_host_hint(chosen: Settings, machine: str) -> str:
+    """What to type where a jump host, which may be a machine, refuses the login."""
+    if machine:
+        return f"It is a jump host. See why: machinectl doctor {machine}"
+    return f"It is a jump host: your SSH configuration says who logs in there, and how. Try: ssh {chosen.login_options}"

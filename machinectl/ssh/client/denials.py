@@ -1,0 +1,104 @@
+"""What hosts say to those whom they let in half or not at all, and what it means. Pure functions."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from machinectl.errors import one_line
+from machinectl.ssh.errors import LoginRefused, NoShell
+from machinectl.ssh.ssh_settings import NAME
+
+if TYPE_CHECKING:
+    from machinectl.ssh.ssh_settings import Settings
+
+# pam_nologin(8) with systemd's words, and sshd without PAM.
+NOT_NOW = re.compile(r"System is (booting up|going down)|pam_nologin|not permitted to log in", re.IGNORECASE)
+# pam_unix(8) and sshd.
+NEW_PASSWORD = re.compile(r"password (has expired|change required)|to change your password", re.IGNORECASE)
+EXPIRED = re.compile(r"account has expired", re.IGNORECASE)
+# cloud-init's command= for the key of a root who may not log in.
+ANOTHER_USER = re.compile(r"login as the user \"?([^\s\"]+)\"? rather than", re.IGNORECASE)
+# What nologin(8) says; false(1) and an SFTP server say nothing.
+NO_SHELL = re.compile(r"account is (currently )?not available")
+# Messages of bash as rbash, of git-shell, and of sshd about a missing login shell.
+RESTRICTED = re.compile(r"\brestricted\b")
+GIT_SHELL = re.compile(r"unrecognized command|Interactive git shell is not enabled")
+SHELL_MISSING = re.compile(r"^(/\S+): No such file or directory\s*$")
+# A part of every script that is sent: a program that is not a shell echoes it.
+ECHOED = re.compile(r"printf '%s\\n' [0-9a-f]{32}|IFS= read -r line")
+# Of somebody else's words, in characters.
+LONGEST_SAID = 200
+
+
+def instead_of_login(settings: Settings, said: str) -> LoginRefused | None:
+    """Why a host ended the connection after a login that it granted, as far as it said so in a banner; else None."""
+    words = one_line(said, LONGEST_SAID)
+    if NOT_NOW.search(said):
+        return LoginRefused(
+            f"{settings.address} lets nobody but root log in at the moment: {words!r}",
+            "It starts up or shuts down: wait, and run this again; if it stays so, on the host: rm -f /run/nologin",
+        )
+    if NEW_PASSWORD.search(said):
+        return LoginRefused(*new_password(settings))
+    if EXPIRED.search(said):
+        return LoginRefused(
+            f"The account of {settings.user} at {settings.address} has come to its end: {words!r}",
+            f"On the host, as root: chage -E -1 {settings.user}",
+        )
+    return None
+
+
+def instead_of_commands(settings: Settings, said: str) -> NoShell:
+    """Why a host that let us in does not run what it is sent: from what came in place of its output."""
+    words = one_line(said.strip()[-LONGEST_SAID:], LONGEST_SAID)
+    another = ANOTHER_USER.search(said)
+    # The name goes into a command that a person types: whose it is, is the host's to say.
+    if another and NAME.fullmatch(another[1]):
+        return NoShell(
+            f"{settings.user} may not log in at {settings.address}: it says {words!r}",
+            f"Log in as that user: --generic-ssh-user {another[1]}",
+        )
+    if NEW_PASSWORD.search(said):
+        return NoShell(*new_password(settings))
+    cause = f"{settings.user} can log in at {settings.address} but run no commands"
+    if words:
+        cause += f": it says {words!r}"
+    if NOT_NOW.search(said):
+        return NoShell(cause, "It starts up or shuts down: wait, and run this again")
+    another_shell = f"chsh -s /bin/sh {settings.user}, as root on the host"
+    if RESTRICTED.search(said) or GIT_SHELL.search(said):
+        which = "restricted" if RESTRICTED.search(said) else "git-shell"
+        return NoShell(f"{cause}; its login shell is {which}", f"Log in as another user, or change it: {another_shell}")
+    if missing := SHELL_MISSING.search(said):
+        return NoShell(
+            f"{cause}; its login shell {missing[1]} does not exist, or not in the ChrootDirectory of sshd_config",
+            f"On the host, as root: sshd -T -C user={settings.user} | grep -i chroot; or log in as another user",
+        )
+    if ECHOED.search(said):
+        return NoShell(
+            f"{settings.user} can log in at {settings.address} but run no commands: it echoes the commands; a "
+            "start-up file starts another program",
+            f"On the host, in ~{settings.user}/.bashrc and the like: exec only at a terminal ([ -t 0 ] && exec …)",
+        )
+    if not words:
+        return NoShell(
+            f"{cause}, and prints nothing: its login shell is not a shell, or a start-up file reads the commands",
+            f"Log in as another user, or look for read and exec in ~{settings.user}/.bashrc there, or give it a shell: "
+            f"{another_shell}",
+        )
+    if NO_SHELL.search(said):
+        return NoShell(cause, f"Log in as another user, or give this one a shell: {another_shell}")
+    return NoShell(
+        f"{cause}; the host runs another command instead",
+        "Look on the host for command= before the key in ~/.ssh/authorized_keys, ForceCommand in sshd_config, or exec "
+        "in a start-up file such as ~/.bashrc; or log in as another user",
+    )
+
+
+def new_password(settings: Settings) -> tuple[str, str]:
+    """Cause and hint where nothing goes on before a person has thought of a new password."""
+    return (
+        f"The password of {settings.user} at {settings.address} has expired: it wants a new one before anything else",
+        f"Log in once, and give it one: ssh {settings.login_options}",
+    )

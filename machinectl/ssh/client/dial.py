@@ -1,0 +1,279 @@
+"""The way to a host: TCP, a ProxyCommand's pipes, or a channel through a jump host; then SSH's handshake."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import queue
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import paramiko
+from paramiko.ssh_exception import IncompatiblePeer
+
+from machinectl.errors import one_line
+from machinectl.ssh.client.transport import NothingShared
+from machinectl.ssh.client.turned_away import TURNED_AWAY
+from machinectl.ssh.errors import ANOTHER_PORT, BeyondUs, ConnectionLost, SSHError, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import ExitStack
+    from typing import IO, Any
+
+    from machinectl.ssh.client.transport import Transport
+    from machinectl.ssh.ssh_settings import Settings
+
+    Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
+
+GREETING = "SSH-"
+# How much of somebody else's words is told, in characters, and of what a ProxyCommand wrote is looked at, in bytes.
+LONGEST_SAID = 100
+LONGEST_ERRORS = 1 << 16
+LONGEST_OFFER = 300
+# ^C is for us alone, who let a step end first. The command stays in our process group all the same: in another one it
+# could not ask at the terminal for a password.
+BEARING = 'trap "" INT; exec "$0" -c "$1"'
+UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
+
+
+def connect_tcp(settings: Settings) -> socket.socket:
+    """A TCP connection to the host, trying each of its addresses. Raises SSHError saying what was found there."""
+    deadline = time.monotonic() + settings.connect_timeout
+    addresses = resolve(settings)
+    failure: OSError = TimeoutError()
+    for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        connection = socket.socket(family, kind, protocol)
+        try:
+            # Each address its share of the time that is left: one that swallows packets leaves some to the next.
+            connection.settimeout(max(0.1, (deadline - time.monotonic()) / left))
+            connection.connect(address)
+            # A command is a small packet that waits for its answer: Nagle's algorithm would hold it back.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as exc:
+            connection.close()
+            failure = exc
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise unreachable(settings, failure) from failure
+
+
+def resolve(settings: Settings) -> Sequence[Address]:
+    """The addresses of a host. In a thread that nobody waits for: getaddrinfo has no deadline of its own."""
+    answers: queue.SimpleQueue[Sequence[Address] | OSError | UnicodeError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(socket.getaddrinfo(settings.hostname, settings.port, settings.family, socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as exc:
+            answers.put(exc)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=settings.connect_timeout)
+    except queue.Empty as exc:
+        raise SSHError(
+            f"The name {settings.hostname} was not resolved within {settings.connect_timeout:.0f} s",
+            f"Check the name server: getent hosts {settings.hostname}",
+        ) from exc
+    if isinstance(answer, OSError | UnicodeError):
+        why = answer.strerror if isinstance(answer, OSError) else "one of its parts is empty, or too long"
+        raise SSHError(
+            f"The name {settings.hostname} does not resolve: {why}",
+            f"Check its spelling, or give its address: getent hosts {settings.hostname}",
+        ) from answer
+    return answer
+
+
+def unreachable(settings: Settings, failure: OSError) -> SSHError:
+    """What a failed connect tells of a host."""
+    where = f"{settings.hostname} port {settings.port}"
+    if isinstance(failure, TimeoutError) or failure.errno == errno.ETIMEDOUT:
+        return Unreachable(
+            f"{where} gave no answer within {settings.connect_timeout:.0f} s: it is off, or a firewall is in between",
+            f"Try: ping {settings.hostname}; {ANOTHER_PORT}",
+        )
+    if failure.errno == errno.ECONNREFUSED:
+        return SSHError(
+            f"{where} refuses the connection: no SSH server listens there",
+            f"On the host: systemctl status ssh; {ANOTHER_PORT}",
+        )
+    if failure.errno in UNREACHABLE:
+        return Unreachable(f"There is no way to {where}: {failure.strerror}", f"Try: ping {settings.hostname}")
+    return SSHError(f"{where} cannot be reached: {failure.strerror or failure}", f"Try: ping {settings.hostname}")
+
+
+class ProxyCommand:
+    """The user's ProxyCommand, which carries the connection on its standard input and output (ssh_config(5)).
+
+    One socket pair in place of two pipes makes it a socket like any other; paramiko's own never sees the end of it.
+    """
+
+    def __init__(self, command: str) -> None:
+        self.socket, theirs = socket.socketpair()
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the rest
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    ["/bin/sh", "-c", BEARING, os.environ.get("SHELL") or "/bin/sh", f"exec {command}"],
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
+                    stderr=self._errors,
+                )
+            except OSError as exc:
+                self.socket.close()
+                self._errors.close()
+                raise SSHError(f"The ProxyCommand cannot be started: {reason(exc)}", f"Try it: {command}") from exc
+        self.command = command
+
+    def said(self) -> str:
+        """The last line it wrote to stderr, or ""."""
+        self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - LONGEST_ERRORS))
+        lines = self._errors.read(LONGEST_ERRORS).decode(errors="replace").strip().splitlines()
+        return one_line(lines[-1]) if lines else ""
+
+    def close(self) -> None:
+        self.socket.close()
+        self._process.terminate()
+        self._process.wait()
+        self._errors.close()
+
+
+def handshake(transport: Transport, settings: Settings, proxy: ProxyCommand | None) -> None:
+    """Agree on keys (RFC 4253), or raise SSHError saying what is there instead of an SSH server.
+
+    All of it has `settings.connect_timeout`: a server that sends a byte a second is not waited for.
+    """
+    over = threading.Event()
+    transport.start_client(event=over)
+    if not over.wait(settings.connect_timeout):
+        transport.close()
+        raise not_ssh(transport, settings, proxy, None)
+    if not transport.is_active():
+        failure = transport.get_exception()
+        raise not_ssh(transport, settings, proxy, failure or EOFError()) from failure
+
+
+def not_ssh(
+    transport: Transport, settings: Settings, proxy: ProxyCommand | None, failure: Exception | None
+) -> SSHError:
+    """What a handshake that failed, or without a `failure` was late, tells of who answers there."""
+    where = f"{settings.hostname} port {settings.port}"
+    within = f"within {settings.connect_timeout:.0f} s"
+    if proxy is not None and not transport.remote_version:
+        said = proxy.said()
+        return SSHError(f"The ProxyCommand does not lead to {where}{said and f': {said}'}", f"Try it: {proxy.command}")
+    if isinstance(failure, NothingShared):
+        return nothing_shared(where, failure)
+    if isinstance(failure, IncompatiblePeer):
+        return SSHError(
+            f"{where} speaks an SSH that this one does not: {one_line(reason(failure))}", "Update the host's OpenSSH"
+        )
+    if transport.remote_version:
+        end = f"ended the connection during the handshake ({reason(failure)})"
+        return ConnectionLost(
+            f"{where} {end if failure else f'did not finish the handshake {within}'}",
+            f"See what ssh says: ssh -v {settings.login_options}",
+        )
+    line = transport.first_line
+    if line is not None and line.startswith(TURNED_AWAY):
+        return SSHError(
+            f"The SSH server of {where} turns this address away for now: {one_line(line, LONGEST_SAID)!r}. "
+            "It does so after several failed logins, or while many are going on",
+            "Wait a minute, then run it again; on the host: journalctl -u ssh (PerSourcePenalties, MaxStartups)",
+        )
+    if line is not None and not (line.startswith(GREETING) or GREETING.startswith(line)):
+        return SSHError(
+            f"{where} is not an SSH server: it says {one_line(line, LONGEST_SAID)!r}",
+            f"See what listens there; {ANOTHER_PORT}",
+        )
+    if failure is None:
+        greet = "did not greet" if line is None else "did not finish its greeting"
+        return SSHError(
+            f"{where} took the connection and {greet} {within}, as SSH does",
+            f"The host may hang: look at its console; {ANOTHER_PORT}",
+        )
+    if line is not None:
+        return SSHError(
+            f"{where} ended the connection in the middle of its greeting, {one_line(line, LONGEST_SAID)!r}",
+            f"See what ssh says: ssh -v {settings.login_options}",
+        )
+    return SSHError(
+        f"{where} took the connection and closed it without a greeting: not an SSH server, or one that bars us",
+        "After failed logins, wait a minute; on the host: journalctl -u ssh (PerSourcePenalties, MaxStartups, "
+        f"fail2ban, hosts.deny); {ANOTHER_PORT}",
+    )
+
+
+def nothing_shared(where: str, failure: NothingShared) -> BeyondUs:
+    """Which side lacks what the other one speaks."""
+    what = f"{where} speaks an SSH that this one does not"
+    offered = one_line(", ".join(failure.offered), LONGEST_OFFER)
+    if failure.outdated:
+        return BeyondUs(
+            f"{what}: all {failure.keyword} that it offers are outdated ({offered})",
+            "Update the host's OpenSSH",
+            failure.keyword,
+            failure.offered,
+        )
+    return BeyondUs(
+        f"{what}: the {failure.keyword} that it offers ({offered or 'none'}) are not known on this side",
+        "Install OpenSSH's ssh here, of a version as new as the host's: it is used then; or have the host offer one of "
+        f"these, too, in its sshd_config: {failure.keyword} {','.join(failure.ours)}",
+        failure.keyword,
+        failure.offered,
+    )
+
+
+def reason(failure: BaseException | None) -> str:
+    """Why a connection ended, in a few words."""
+    if isinstance(failure, OSError) and failure.strerror:
+        return failure.strerror
+    if failure is None or isinstance(failure, EOFError):
+        return "it was closed"
+    if isinstance(failure, paramiko.ChannelException):
+        return one_line(str(failure.text), LONGEST_SAID)
+    if isinstance(failure, TimeoutError):
+        return "it gave no answer in time"
+    return one_line(str(failure), LONGEST_SAID) or type(failure).__name__
+
+
+def through(jump: Transport, settings: Settings, jump_address: str) -> paramiko.Channel:
+    """A channel from a jump host to the next (RFC 4254 7.2)."""
+    where = f"{settings.hostname} port {settings.port}"
+    try:
+        return jump.open_channel(
+            "direct-tcpip",
+            (settings.hostname, settings.port),
+            ("127.0.0.1", 0),
+            timeout=settings.connect_timeout,
+        )
+    except paramiko.ChannelException as exc:
+        why = "forwarding is not allowed there" if exc.code == 1 else "it cannot be reached from there"
+        raise SSHError(
+            f"The jump host {jump_address} does not lead to {where}: {why}",
+            f"On the jump host: nc -vz {settings.hostname} {settings.port}; AllowTcpForwarding in sshd_config",
+        ) from exc
+    except (paramiko.SSHException, EOFError, OSError) as exc:
+        raise SSHError(
+            f"The jump host {jump_address} does not lead to {where}: {reason(exc)}",
+            f"On the jump host: nc -vz {settings.hostname} {settings.port}",
+        ) from exc
+
+
+def close_quietly(stack: ExitStack, transport: Transport) -> None:
+    """Have a transport closed with the stack, whatever state it is in."""
+
+    def close() -> None:
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            transport.close()
+
+    stack.callback(close)

@@ -1,0 +1,401 @@
+"""Sessions through the system's ssh, for what paramiko cannot do: an algorithm that it lacks, a key on a token.
+
+One ssh logs in and stays in the background (ControlMaster, ssh_config(5)); each command is a channel of it. Whom to
+trust is decided here as everywhere (`hostkeys`): what is pinned is all that this ssh knows.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import re
+import selectors
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from machinectl.errors import one_line
+from machinectl.files.ownership import temporary_directory
+from machinectl.piping import piped
+from machinectl.ssh import framing
+from machinectl.ssh.client.session import LINGER, MOST_OUTPUT, TAIL, Session, TooMuch, last_line
+from machinectl.ssh.errors import BeyondUs, LoginRefused, SSHError, TokenNeeded
+from machinectl.ssh.keys import known_hosts
+from machinectl.ssh.keys.private_keys import certifies
+from machinectl.ssh.openssh.command_line import (
+    COMMANDS_ONLY,
+    MEETING,
+    WITH_INPUT,
+    as_arguments,
+    openssh_command,
+    quoted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import NoReturn
+
+    import paramiko
+
+    from machinectl.console import Console
+    from machinectl.piping import Input, Over
+    from machinectl.ssh.destination import SSHEndpoint
+    from machinectl.ssh.keys.host_keys import HostKeys
+    from machinectl.ssh.keys.known_hosts import HostKey
+    from machinectl.ssh.ssh_settings import Settings
+    from machinectl.ssh.streaming import Following
+
+# How long the ssh in the background waits for the next command, in seconds: a person may be asked in between. It ends
+# by itself where we are killed.
+PERSISTS = 600
+# How long a login may take beside the connection, in seconds: a person fetches a token, or types a passphrase.
+LOGIN_TIMEOUT = 120.0
+# Enough for an ssh that only speaks to the one in the background; in seconds.
+ASK_TIMEOUT = 10.0
+# How much ssh may say while it logs in, in bytes: a server's banner comes that way; and how often it is looked at, in
+# seconds.
+MOST_SAID = 1 << 16
+LOOK_SECONDS = 0.05
+UNKNOWN_TO_BOTH = re.compile(r"Unable to negotiate|no matching|Protocol major versions differ")
+# The names for `ssh -Q` of options of ssh_config.
+QUERIES = {"KexAlgorithms": "kex", "Ciphers": "cipher", "MACs": "mac", "HostKeyAlgorithms": "key"}
+# The keys that a host may have, as they are asked for one kind after the other.
+ALGORITHMS = {
+    "ssh-ed25519": "ssh-ed25519",
+    "ecdsa-sha2-nistp256": "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384": "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521": "ecdsa-sha2-nistp521",
+    "ssh-rsa": "rsa-sha2-512,rsa-sha2-256",
+}
+
+
+def connect(
+    endpoint: SSHEndpoint,
+    settings: Settings,
+    host_keys: HostKeys,
+    console: Console,
+    *,
+    instead_of: BeyondUs,
+    trace: Callable[[str], None] | None = None,
+) -> Session:
+    """Log in by the system's ssh. Raises `instead_of` where there is none or it cannot do it either, and SSHError."""
+    check_way(settings, instead_of)
+    if isinstance(instead_of, TokenNeeded) and console.interactive and is_there():
+        console.note(f"The system's ssh logs in at {settings.address}: a token that blinks waits to be touched")
+    with ExitStack() as stack:
+        directory = stack.enter_context(temporary_directory())
+        program = OpenSSH(endpoint, settings, Path(directory), instead_of)
+        program.meet(host_keys)
+        stack.callback(program.leave)
+        program.log_in(host_keys.pinned, asks=console.interactive)
+        return SystemSession(program, settings, stack.pop_all(), known_hosts=host_keys.pinned, trace=trace)
+
+
+def meet(endpoint: SSHEndpoint, settings: Settings, host_keys: HostKeys, *, instead_of: BeyondUs) -> None:
+    """Find that a host's key is trusted, by the system's ssh, and leave it at that. Raises as `connect`."""
+    check_way(settings, instead_of)
+    with temporary_directory() as directory:
+        OpenSSH(endpoint, settings, Path(directory), instead_of).meet(host_keys)
+
+
+def check_way(settings: Settings, instead_of: BeyondUs) -> None:
+    """Leave no host behind a jump host to the system's ssh: it judges that one's key by what it knows itself."""
+    if settings.jump or settings.proxy_jump:
+        raise instead_of
+
+
+def is_there() -> bool:
+    """Whether this computer has an ssh that can stay in the background."""
+    return os.name == "posix" and shutil.which("ssh") is not None
+
+
+class OpenSSH:
+    """The system's ssh for one host; `directory` is private, and holds what it is to know."""
+
+    def __init__(self, endpoint: SSHEndpoint, settings: Settings, directory: Path, instead_of: BeyondUs) -> None:
+        if not is_there():
+            raise instead_of
+        self._endpoint = endpoint
+        self._settings = settings
+        self._directory = directory
+        self._instead_of = instead_of
+        self._control = directory / "s"
+        # The ssh that runs now; the one that stays in the background is another process.
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def meet(self, host_keys: HostKeys) -> None:
+        """Have the host's key judged. Raises HostKeyRefused."""
+        demanded = host_keys.demanded()
+        key = self._look_for(algorithms(host_keys.known_types(self._settings)))
+        for kind in ALGORITHMS.values():
+            if not demanded or key.fingerprint == demanded:
+                break
+            # The fingerprint demanded may be that of another of the host's keys.
+            with contextlib.suppress(BeyondUs):
+                key = self._look(kind)
+        certified = host_keys.takes_certificates(self._settings) and any(
+            host_keys.is_certified(self._settings, key, certificate) for certificate in self._certificates(key)
+        )
+        host_keys.check(self._settings, key, certified=certified)
+
+    def _certificates(self, key: HostKey) -> list[bytes]:
+        """Return the certificates that the host shows for a key; none if ssh-keyscan cannot reach it."""
+        if not self._settings.is_direct:
+            return []
+        timeout = f"{self._settings.connect_timeout:.0f}"
+        command = ["ssh-keyscan", "-c", "-T", timeout, "-p", str(self._settings.port), "--", self._settings.hostname]
+        try:
+            said = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                timeout=self._settings.connect_timeout + ASK_TIMEOUT,
+            ).stdout
+        except (OSError, subprocess.TimeoutExpired):
+            return []
+        # A line with a certificate has no host name.
+        words = [line.split()[-2:] for line in said.decode(errors="replace").splitlines()]
+        shown = [known_hosts.parse_key(*pair) for pair in words if len(pair) == 2]  # noqa: PLR2004 - a type and a key
+        return [each.blob for each in shown if each and certifies(each, key)]
+
+    def _look_for(self, kinds: Sequence[str]) -> HostKey:
+        """Return a key of a kind that is known of the host, or any other if it has none."""
+        if kinds:
+            with contextlib.suppress(BeyondUs):
+                return self._look(",".join(kinds))
+        return self._look("")
+
+    def _look(self, kinds: str) -> HostKey:
+        """The key that a host shows, of certain algorithms."""
+        seen = self._directory / "seen"
+        seen.unlink(missing_ok=True)
+        options = {**MEETING, "UserKnownHostsFile": quoted(str(seen))}
+        if kinds:
+            options["HostKeyAlgorithms"] = kinds
+        said = self._run([*as_arguments(options), "true"], self._settings.connect_timeout + ASK_TIMEOUT)
+        entries = known_hosts.parse(seen.read_bytes()) if seen.exists() else []
+        if not entries:
+            self._fail(said)
+        return entries[0].key
+
+    def log_in(self, pinned: bytes, *, asks: bool) -> None:
+        """Log in, and stay logged in in the background. With `asks`, ssh may ask at the terminal."""
+        (self._directory / "known_hosts").write_bytes(pinned)
+        # Nobody waits for the thread of a login that was interrupted: the process may end first.
+        atexit.register(self.leave)
+        options = {
+            "BatchMode": "no" if asks else "yes",
+            "ControlMaster": "yes",
+            "ControlPath": quoted(str(self._control)),
+            "ControlPersist": str(PERSISTS),
+            "ServerAliveInterval": f"{self._settings.alive_interval:.0f}",
+            "ServerAliveCountMax": str(max(1, self._settings.alive_count)),
+        }
+        patience = self._settings.connect_timeout + LOGIN_TIMEOUT
+        said = self._run([*as_arguments(options), "-f", "-N"], patience, trusts=True)
+        if not self.is_alive():
+            self._fail(said)
+
+    def _run(self, arguments: Sequence[str], patience: float, *, trusts: bool = False) -> str:
+        """Run ssh to its end, `patience` seconds at most, and return what it says, as far as anybody reads that."""
+        # What it says that is no error is why it came to nothing, too.
+        options = {"ConnectTimeout": f"{self._settings.connect_timeout:.0f}", "LogLevel": "INFO"}
+        command = self.command([*as_arguments(options), *arguments], trusts=trusts)
+        # A file: the ssh that stays in the background would keep a pipe open.
+        with tempfile.TemporaryFile() as errors:
+            try:
+                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
+            except OSError as exc:
+                raise self._instead_of from exc
+            self._running = process
+            late = (
+                ""
+                if ends(process, errors.fileno(), patience)
+                else f"\nit did not come to an end within {patience:.0f} s"
+            )
+            errors.seek(0)
+            return errors.read(MOST_SAID).decode(errors="replace") + late
+
+    def _fail(self, said: str) -> NoReturn:
+        """Say why ssh came to nothing."""
+        if UNKNOWN_TO_BOTH.search(said):
+            raise switched_off(self._settings, self._instead_of)
+        words = one_line(last_line(said.encode()), 200) or "it gives no reason"
+        kind = LoginRefused if "ermission denied" in said else SSHError
+        raise kind(
+            f"{self._instead_of.cause}. The system's ssh, which may, does not get in either: {words}",
+            f"Try it: ssh {self._settings.login_options}",
+        )
+
+    def command(self, arguments: Sequence[str], *, trusts: bool = True) -> list[str]:
+        """The command line; with `trusts`, the host has to have the key that is pinned."""
+        path = str(self._directory / "known_hosts") if trusts else ""
+        return openssh_command(self._endpoint, known_hosts=path, arguments=[*as_arguments(COMMANDS_ONLY), *arguments])
+
+    def login_command(self) -> list[str]:
+        """What starts LOGIN_COMMAND over the connection that there is, and makes no other one where that has ended."""
+        options = {
+            **WITH_INPUT,
+            "ControlMaster": "no",
+            "ControlPath": quoted(str(self._control)),
+            "ProxyCommand": "false",
+        }
+        return self.command([*as_arguments(options), "-T", framing.LOGIN_COMMAND])
+
+    def is_alive(self) -> bool:
+        return self._ask("check")
+
+    def leave(self) -> None:
+        """End what logs in, and what stays logged in."""
+        atexit.unregister(self.leave)
+        if self._running and self._running.poll() is None:
+            self._running.kill()
+        self._ask("exit")
+
+    def _ask(self, what: str) -> bool:
+        """Tell the ssh in the background something, and whether it is there."""
+        command = self.command(["-o", f"ControlPath={quoted(str(self._control))}", "-O", what])
+        try:
+            answer = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=ASK_TIMEOUT
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+        return answer.returncode == 0
+
+
+class SystemSession(Session):
+    """A session whose commands are the system's ssh each."""
+
+    def __init__(
+        self,
+        program: OpenSSH,
+        settings: Settings,
+        stack: ExitStack,
+        *,
+        known_hosts: bytes,
+        trace: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__(settings, stack, known_hosts=known_hosts, trace=trace)
+        self._program = program
+
+    def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:  # noqa: ARG002 (Session's)
+        raise SSHError(
+            f"A shell at {self.settings.address} is for the system's ssh alone, which takes no password from us",
+            "Run it again without --native-ssh, a password or another --ssh option: it becomes that ssh then",
+        )
+
+    def exit_status(self, channel: paramiko.Channel) -> int:
+        return channel.exit_status
+
+    def _carry(self, sent: bytes, mark: str, deadline: float, stdout: bytearray, stderr: bytearray) -> None:
+        process = subprocess.Popen(
+            self._program.login_command(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # ^C is for us alone, who let a step end first.
+            start_new_session=True,
+        )
+        feeding = threading.Thread(target=feed, args=(process, sent), daemon=True)
+        try:
+            feeding.start()
+            read(process, stdout, stderr, mark, deadline)
+        finally:
+            process.kill()
+            process.wait()
+            feeding.join(LINGER)
+            for stream in (process.stdin, process.stdout, process.stderr):
+                with contextlib.suppress(OSError):
+                    stream.close()  # type: ignore[union-attr]  # each is a pipe
+
+    def _follow(
+        self, first: bytes, line: bytes, given: Input | None, following: Following, over: Over, end: Callable[[], None]
+    ) -> int | None:
+        return piped(
+            self._program.login_command(),
+            following.hear,
+            over,
+            first=first,
+            data=line,
+            input=given,
+            is_ready=lambda: following.is_ready,
+            end=lambda _: end(),
+        )
+
+    def _is_alive(self) -> bool:
+        return self._program.is_alive()
+
+
+def switched_off(settings: Settings, instead_of: BeyondUs) -> BeyondUs:
+    """Return an error that says how to enable an algorithm of the server that the system's ssh knows but leaves off."""
+    query = QUERIES.get(instead_of.keyword)
+    try:
+        command = ["ssh", "-Q", query or "help"]
+        known = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ASK_TIMEOUT).stdout.split()
+    except (OSError, subprocess.TimeoutExpired):
+        return instead_of
+    usable = next((name for name in instead_of.offered if name in known), "")
+    if not query or not usable:
+        return instead_of
+    lines = f"Host {settings.host}\\n  {instead_of.keyword} +{usable}\\n"
+    return BeyondUs(
+        f"{instead_of.cause}. The system's ssh knows {usable}, but does not use it by default",
+        f"Update the host's OpenSSH, or let the system's ssh use it: printf '{lines}' >> ~/.ssh/config",
+    )
+
+
+def ends(process: subprocess.Popen[bytes], errors: int, patience: float) -> bool:
+    """Whether a program ends in time, in seconds, and without flooding the file of its errors; it has ended then."""
+    end = time.monotonic() + patience
+    try:
+        while process.poll() is None:
+            if time.monotonic() > end or os.fstat(errors).st_size > MOST_SAID:
+                return False
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK_SECONDS)
+        return True
+    finally:
+        process.kill()
+        process.wait()
+
+
+def feed(process: subprocess.Popen[bytes], data: bytes) -> None:
+    """Send all of a command's input, and its end. A command that ends before it has read it is no error."""
+    with contextlib.suppress(OSError, ValueError):
+        process.stdin.write(data)  # type: ignore[union-attr]  # it is a pipe
+        process.stdin.close()  # type: ignore[union-attr]
+
+
+def read(process: subprocess.Popen[bytes], stdout: bytearray, stderr: bytearray, mark: str, deadline: float) -> None:
+    """Take what comes on both streams until the script and its ssh have ended. Raises TimeoutError, TooMuch."""
+    complete = False
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ, stdout)  # type: ignore[arg-type]  # it is a pipe
+        selector.register(process.stderr, selectors.EVENT_READ, stderr)  # type: ignore[arg-type]
+        while selector.get_map():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                if complete:
+                    return
+                raise TimeoutError
+            for key, _ in selector.select(left):
+                data = os.read(key.fd, 1 << 16)
+                if not data:
+                    selector.unregister(key.fileobj)
+                key.data.extend(data)
+            if len(stdout) + len(stderr) > MOST_OUTPUT:
+                raise TooMuch
+            if not complete and framing.is_complete(bytes(stdout[-TAIL:]), bytes(stderr[-TAIL:]), mark):
+                complete, deadline = True, min(deadline, time.monotonic() + LINGER)
+
+
+def algorithms(types: Sequence[str]) -> list[str]:
+    return [ALGORITHMS[kind] for kind in types if kind in ALGORITHMS]

@@ -1,0 +1,112 @@
+"""A shell on the host for a person, where this machine has no `ssh`: a terminal there that follows the one here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import paramiko
+
+from machinectl.ssh.client.dial import reason
+from machinectl.ssh.client.session import POLL
+from machinectl.ssh.errors import SSHError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from machinectl.ssh.client.session import Session
+
+CHUNK = 1 << 15
+
+
+def run_shell(session: Session, command: Sequence[str] = ()) -> int:
+    """Connect this process's standard streams to a login shell, or to a command, and return its exit status.
+
+    As with ssh, a shell gets a terminal where stdin is one, a command gets none, and the words of a command are
+    joined with blanks for the remote shell to read.
+    """
+    wants_terminal = not command and sys.stdin.isatty()
+    try:
+        channel = session.open_channel()
+        with contextlib.ExitStack() as stack:
+            stack.callback(channel.close)
+            if wants_terminal:
+                columns, rows = os.get_terminal_size(sys.stdin.fileno())
+                channel.get_pty(os.environ.get("TERM", "dumb"), columns, rows)
+                stack.enter_context(raw_terminal())
+                stack.enter_context(following_size(channel))
+            if command:
+                channel.exec_command(" ".join(command))
+            else:
+                channel.invoke_shell()
+            threading.Thread(target=copy_input, args=(channel,), daemon=True).start()
+            copy_output(channel)
+            return session.exit_status(channel)
+    except (paramiko.SSHException, EOFError) as exc:
+        raise SSHError(
+            f"The shell at {session.settings.address} failed: {reason(exc)}", "Try again with --debug"
+        ) from exc
+
+
+@contextlib.contextmanager
+def raw_terminal() -> Iterator[None]:
+    """Pass each key on as it is typed, ^C too; the terminal is as before afterwards."""
+    import termios
+    import tty
+
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setraw(sys.stdin)
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+@contextlib.contextmanager
+def following_size(channel: paramiko.Channel) -> Iterator[None]:
+    """Tell the host when the window changes its size."""
+
+    def tell() -> None:
+        columns, rows = os.get_terminal_size(sys.stdin.fileno())
+        with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+            channel.resize_pty(columns, rows)
+
+    def on_change(*_: object) -> None:
+        # In a thread: the signal may come while this one holds paramiko's lock for sending.
+        threading.Thread(target=tell, daemon=True).start()
+
+    before = signal.signal(signal.SIGWINCH, on_change)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGWINCH, before)
+
+
+def copy_input(channel: paramiko.Channel) -> None:
+    with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+        while data := os.read(sys.stdin.fileno(), CHUNK):
+            channel.sendall(data)
+        channel.shutdown_write()
+
+
+def copy_output(channel: paramiko.Channel) -> None:
+    streams = (
+        (channel.recv_ready, channel.recv, sys.stdout.buffer),
+        (channel.recv_stderr_ready, channel.recv_stderr, sys.stderr.buffer),
+    )
+    with selectors.DefaultSelector() as selector:
+        selector.register(channel, selectors.EVENT_READ)
+        while True:
+            closed = channel.closed
+            for ready, receive, stream in streams:
+                while ready():
+                    stream.write(receive(CHUNK))
+                stream.flush()
+            if closed:
+                return
+            selector.select(POLL)

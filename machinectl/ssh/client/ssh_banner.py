@@ -1,0 +1,40 @@
+"""What an SSH server shows to a stranger: its greeting and its key. Nobody logs in."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING
+
+import paramiko
+
+from machinectl.errors import one_line
+from machinectl.ssh.client.transport import Transport
+from machinectl.ssh.keys.known_hosts import HostKey
+
+if TYPE_CHECKING:
+    import socket
+
+# RFC 4253 4.2: a greeting has at most 255 characters.
+LONGEST_GREETING = 255
+
+
+def shown(sock: socket.socket, timeout: float) -> tuple[str, HostKey | None]:
+    """A server's greeting, "" where it has none, and its key, None where that was not agreed on within `timeout` s.
+
+    The key has signed the key exchange, so that it is the server's own. The connection is closed.
+    """
+    transport = Transport(sock, timeout=timeout)
+    over = threading.Event()
+    try:
+        transport.start_client(event=over)
+        over.wait(timeout)
+        greeting = one_line(transport.remote_version, LONGEST_GREETING)
+        with contextlib.suppress(paramiko.SSHException):
+            key = transport.get_remote_server_key()
+            return greeting, HostKey(key.get_name(), key.asbytes())
+        return greeting, None
+    finally:
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            transport.close()
+        sock.close()

@@ -1,0 +1,254 @@
+"""Becoming root: as root logged in, by sudo, whose password goes through stdin, or by doas where there is no sudo."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from machinectl.ssh import framing
+from machinectl.ssh.client.denials import new_password
+from machinectl.ssh.client.session import last_line
+from machinectl.ssh.errors import RootRefused
+from machinectl.ssh.keys.credentials import TRIES, ask
+from machinectl.ssh.runner import COMMAND_TIMEOUT, Result
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.piping import Input, Over
+    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.keys.credentials import Credentials
+    from machinectl.ssh.runner import Follower
+    from machinectl.ssh.streaming import Say
+
+# What probe_command's script prints.
+ROOT, ABSENT, FREE, WANTS_PASSWORD, NO_TERMINAL, DOAS = "root", "absent", "free", "password", "terminal", "doas"
+# What check_password_command's prints where sudo asks no second time.
+REMEMBERED = "remembered"
+# What root's shell prints if it may start no programs: NOEXEC in the sudoers.
+NOEXEC = "noexec"
+STARTS_PROGRAMS = f"/bin/sh -c : 2>/dev/null || echo {NOEXEC}"
+
+# sudo's own words and sudo-rs's (Ubuntu's since 25.10), in English as LC_ALL=C makes them.
+NOT_ALLOWED = re.compile(
+    rb"not in the sudoers file|may not run sudo|is not allowed to (execute|run)|I'm afraid I can't do that"
+)
+WRONG_PASSWORD = re.compile(
+    rb"try again|incorrect password|[Aa]uthentication fail|no password was provided", re.IGNORECASE
+)
+NEW_PASSWORD = re.compile(rb"password (is|has) expired|to change your password", re.IGNORECASE)
+# Neither is mended by a password.
+HOPELESS = (NOT_ALLOWED, NEW_PASSWORD)
+NEEDS_TERMINAL = re.compile(rb"must have a tty")
+DOAS_REFUSES = re.compile(rb"^doas: (.+)$", re.MULTILINE)
+
+
+def probe_command(*, terminal: bool = False) -> str:
+    """Says how root can be had. `sudo -n` is tried first: with NOPASSWD, a password sent would stay in stdin."""
+    makes_one = f"elif ! command -v script >/dev/null; then echo {NO_TERMINAL}\n" if terminal else ""
+    return (
+        f"{framing.system_programs()}\n"
+        f'if [ "$(id -u)" = 0 ]; then echo {ROOT}\n'
+        f"elif ! command -v sudo >/dev/null && {framing.doas_command(':')}; then echo {DOAS}\n"
+        f"elif ! command -v sudo >/dev/null; then echo {ABSENT}\n"
+        f"{makes_one}"
+        f"elif {framing.sudo_command(STARTS_PROGRAMS, terminal=terminal)}; then echo {FREE}\n"
+        f"else echo {WANTS_PASSWORD}; fi"
+    )
+
+
+def check_password_command(*, terminal: bool = False) -> str:
+    """Tries the password on its input, once, and says whether sudo remembers it for what comes next."""
+    remembers = framing.authenticated_command(f"{STARTS_PROGRAMS}; echo {REMEMBERED}", needed=False, terminal=terminal)
+    return f"{framing.system_programs()}\n{remembers}"
+
+
+class Root:
+    """Runs commands as root by `program`, through a command of framing's; see Runner."""
+
+    def __init__(self, session: Session, command: str, password: str | None = None, *, program: str = "sudo") -> None:
+        self.program = program
+        self._session = session
+        self._command = command
+        self._password = password
+
+    def __repr__(self) -> str:
+        return f"Root({self._session.settings.login})"
+
+    def run(
+        self,
+        script: str,
+        *,
+        input: bytes = b"",  # noqa: A002 - subprocess.run's name for it
+        timeout: float = COMMAND_TIMEOUT,
+        check: bool = True,
+        shown: str = "",
+        secret: bool = False,
+    ) -> Result:
+        """Run a script as root. Raises RootRefused where it may not be one any more."""
+        framed = self._session.exchange(
+            lambda mark: framing.as_root(script, mark, self._command, self._password),
+            f"{self.program}: {shown or script}",
+            input,
+            timeout,
+            secret=secret,
+        )
+        if not framed.started:
+            raise refused(self._session, Result(1, b"", framed.noise), self.program)
+        return self._session.result(framed, check=check)
+
+    def follow(
+        self,
+        script: str,
+        say: Say,
+        over: Over,
+        *,
+        input: Input | None = None,  # noqa: A002 - as in `run`
+    ) -> int | None:
+        """Run a script as root, with sudo's environment. Raises RootRefused where it may not be one any more."""
+        self._session.tell(f"{self.program}: {script}")
+        following = self._session.pursue(
+            lambda mark: framing.as_root(script, mark, self._command, self._password, framing.followed_as_root),
+            self,
+            say,
+            over,
+            input,
+        )
+        if not following.started and following.shell_status is not None:
+            raise refused(self._session, Result(1, b"", following.noise.encode()), self.program)
+        return self._session.end_of(following)
+
+
+def elevate(session: Session, credentials: Credentials, console: Console) -> Follower:
+    """What runs commands as root on the host. Raises RootRefused with the sudoers line that would allow it."""
+    if session.user == "root":
+        return session
+    probe = session.run(probe_command())
+    terminal = NEEDS_TERMINAL.search(probe.stderr) is not None
+    if terminal:
+        probe = session.run(probe_command(terminal=True))
+    if probe.text == ROOT:
+        return session
+    if probe.text.startswith(NOEXEC):
+        raise without_programs(session)
+    if probe.text == DOAS:
+        return Root(session, framing.doas_command(framing.ROOT_COMMAND), program="doas")
+    if probe.text == FREE:
+        return Root(session, framing.sudo_command(framing.ROOT_COMMAND, terminal=terminal))
+    if probe.text != WANTS_PASSWORD or is_hopeless(probe.stderr):
+        raise refused(session, probe)
+    return with_password(session, credentials, console, terminal=terminal)
+
+
+def with_password(session: Session, credentials: Credentials, console: Console, *, terminal: bool) -> Root:
+    """Root by sudo with the password given, or one typed. Raises RootRefused."""
+    if credentials.sudo_password is not None:
+        root = try_password(session, credentials.sudo_password, terminal=terminal)
+        if root is not None:
+            return root
+        raise RootRefused(
+            f"sudo at {session.settings.address} does not take the password given for {session.user}",
+            f"Try it there: sudo -v; or let {session.user} do without one: {sudoers(session.user)}",
+        )
+    for _ in range(TRIES):
+        password = ask(console, f"Password of {session.user} for sudo at {session.settings.address}")
+        if password is None:
+            break
+        root = try_password(session, password, terminal=terminal)
+        if root is not None:
+            credentials.sudo_password = password
+            return root
+        console.warn("sudo does not take that password")
+    else:
+        raise RootRefused(
+            f"The password for sudo at {session.settings.address} was wrong {TRIES} times",
+            f"Let {session.user} do without one: {sudoers(session.user)}",
+        )
+    raise RootRefused(
+        f"sudo at {session.settings.address} wants the password of {session.user}",
+        f"Give --sudo-password-file FILE or MACHINECTL_SUDO_PASSWORD, or let {session.user} do without: "
+        f"{sudoers(session.user)}",
+    )
+
+
+def try_password(session: Session, password: str, *, terminal: bool) -> Root | None:
+    """Root by sudo, where it takes a password. Raises RootRefused where it isn't the password that is wrong."""
+    line = f"{password}\n".encode(errors="surrogateescape")
+    result = session.run(check_password_command(terminal=terminal), input=line, check=False)
+    if result.text.startswith(NOEXEC):
+        raise without_programs(session)
+    if result.status == 0 and result.text == REMEMBERED:
+        return Root(session, framing.authenticated_command(framing.ROOT_COMMAND, terminal=terminal), password)
+    if result.status == 0:
+        return asked_each_time(session, password, terminal=terminal)
+    if is_hopeless(result.stderr) or not WRONG_PASSWORD.search(result.stderr):
+        raise refused(session, result)
+    return None
+
+
+def is_hopeless(said: bytes) -> bool:
+    return any(words.search(said) for words in HOPELESS)
+
+
+def asked_each_time(session: Session, password: str, *, terminal: bool) -> Root:
+    """Root by a sudo that remembers nothing: it reads the password from before the script, and must read no more."""
+    command = framing.sudo_command(framing.ROOT_COMMAND, password=True, terminal=terminal)
+    root = Root(session, command, password)
+    try:
+        root.run(":")
+    except RootRefused as exc:
+        user = session.user
+        raise RootRefused(
+            f"sudo at {session.settings.address} takes the password and lets no command follow it: it is sudo-rs, and "
+            "remembers no password (timestamp_timeout in its sudoers)",
+            f"Let it remember: Defaults:{user} timestamp_timeout=5; or let {user} do without one: {sudoers(user)}",
+        ) from exc
+    return root
+
+
+def without_programs(session: Session) -> RootRefused:
+    user = session.user
+    return RootRefused(
+        f"sudo at {session.settings.address} gives {user} a shell that cannot start programs: NOEXEC or noexec in its "
+        "sudoers",
+        f"On the host, as root: {sudoers(user).replace('NOPASSWD:', 'NOPASSWD: EXEC:')}",
+    )
+
+
+def refused(session: Session, result: Result, program: str = "sudo") -> RootRefused:
+    """Why there is no root, and what to do about it: from what a probe printed, or sudo said."""
+    user, address = session.user, session.settings.address
+    doas = DOAS_REFUSES.search(result.stderr)
+    if doas and (result.text == ABSENT or program == "doas"):
+        return RootRefused(
+            f"{user} cannot become root at {address} by doas, which has to need no password; it says: "
+            f"{doas[1].decode(errors='replace')}",
+            f"On the host, as root: echo 'permit nopass {user}' >> /etc/doas.conf",
+        )
+    if result.text == ABSENT:
+        return RootRefused(
+            f"{user} is not root at {address}, and there is no sudo there",
+            f"Log in as root, --generic-ssh-user root; or on the host, as root: install sudo, then {sudoers(user)}",
+        )
+    if result.text == NO_TERMINAL:
+        return RootRefused(
+            f"sudo at {address} wants a terminal (requiretty in its sudoers), and there is no script(1) to make one",
+            f"On the host, as root: echo 'Defaults:{user} !requiretty' > /etc/sudoers.d/zz-{file_name(user)}-tty",
+        )
+    if NEW_PASSWORD.search(result.stderr):
+        return RootRefused(*new_password(session.settings))
+    if NOT_ALLOWED.search(result.stderr):
+        return RootRefused(f"{user} may not run sudo at {address}", f"On the host, as root: {sudoers(user)}")
+    return RootRefused(
+        f"{program} at {address} fails: {last_line(result.stderr) or 'it gives no reason'}",
+        f"Try it there: sudo -v; what it needs: {sudoers(user)}",
+    )
+
+
+def sudoers(user: str) -> str:
+    """The command that lets a user become root without a password: a file of its own, whose rule counts last."""
+    return f"echo '{user} ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/zz-machinectl-{file_name(user)}"
+
+
+def file_name(user: str) -> str:
+    """What sudo reads: no file of /etc/sudoers.d whose name holds a dot or ends in ~ (sudoers(5))."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", user)

@@ -1,0 +1,1 @@
+"""Keys and passwords of SSH: host keys, private keys, known_hosts."""

@@ -1,0 +1,287 @@
+"""Which host keys are trusted: the one demanded, the one pinned, the one that the user's known_hosts holds."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shlex
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from machinectl.errors import UsageError
+from machinectl.files.atomic import read_file
+from machinectl.files.ownership import temporary_directory
+from machinectl.ssh.errors import HostKeyRefused
+from machinectl.ssh.keys import known_hosts, known_hosts_command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from machinectl.console import Console
+    from machinectl.ssh.keys.known_hosts import Entry, HostKey
+    from machinectl.ssh.ssh_settings import Settings
+
+# What the machine's host is called in the machine's own known_hosts: not its address and not the machine's name, so
+# that the pin holds when either changes. `openssh` gives it to ssh as HostKeyAlias.
+PIN = "machinectl"
+# A user's own may hold the hosts of a whole company: this many bytes are some 50,000 keys.
+LONGEST_KNOWN_HOSTS = 16 << 20
+
+# What a key revocation list begins with (PROTOCOL.krl).
+REVOCATION_LIST = b"SSHKRL\n\0"
+
+
+@dataclass(frozen=True, slots=True)
+class HostKeyPolicy:
+    """What to do about the host's key.
+
+    `pinned` is the machine's known_hosts, empty at first contact; `demanded` a SHA256 fingerprint that the key must
+    have, whatever is pinned; `strict` refuses a key that nothing is known of. `machine` is the machine's name, for
+    the command that an error tells to type, unless that is `again`. A key that is accepted goes for this once, unless
+    it is `lasting`.
+    """
+
+    pinned: bytes = b""
+    demanded: str = ""
+    strict: bool = False
+    machine: str = ""
+    lasting: bool = True
+    again: str = ""
+
+    def __post_init__(self) -> None:
+        if self.demanded and not known_hosts.is_fingerprint(self.demanded):
+            raise UsageError(
+                f"{self.demanded!r} is not a SHA256 fingerprint",
+                "On the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
+            )
+
+
+class HostKeys:
+    """Judges the keys of a host and of the jump hosts before it, and holds what is pinned in the end."""
+
+    def __init__(self, policy: HostKeyPolicy, console: Console) -> None:
+        self._policy = policy
+        self._console = console
+        self._pinned = policy.pinned
+        # The output of the user's KnownHostsCommand, by host and key.
+        self._said: dict[tuple[Settings, HostKey | None], list[Entry]] = {}
+
+    @property
+    def machine(self) -> str:
+        """The machine that the keys are judged for, "" if there is none yet."""
+        return self._policy.machine
+
+    @property
+    def pinned(self) -> bytes:
+        """The machine's known_hosts as it should be from now on."""
+        return self._pinned
+
+    def known_types(self, settings: Settings, *, jump: bool = False) -> list[str]:
+        """The types of the keys that are known of a host: to be asked for first, so that they can match."""
+        pins = self._pins(settings, jump=jump)
+        known = usable(self._known(settings, None, jump=jump))
+        entries = known or pins if jump else pins or known
+        return list(dict.fromkeys(entry.key.type for entry in entries))
+
+    def demanded(self, *, jump: bool = False) -> str:
+        """The fingerprint that the host's key must have, or ""."""
+        return "" if jump else self._policy.demanded.rstrip("=")
+
+    def _known(self, settings: Settings, key: HostKey | None, *, jump: bool) -> list[Entry]:
+        """Return the known keys of a host. KnownHostsCommand runs unless a pin or a fingerprint decides."""
+        known = find_known(settings)
+        if self.demanded(jump=jump) or self._pins(settings, jump=jump):
+            return known
+        if (settings, key) not in self._said:
+            self._said[settings, key] = known_hosts_command.entries(settings, key)
+        return known + self._said[settings, key]
+
+    def takes_certificates(self, settings: Settings, *, jump: bool = False) -> bool:
+        """Return whether the user trusts a CA for the host's key, and neither pin nor fingerprint decides."""
+        if self.demanded(jump=jump) or self._pins(settings, jump=jump) or (not jump and self._policy.pinned.strip()):
+            return False
+        return any(entry.marker == known_hosts.AUTHORITY for entry in self._known(settings, None, jump=jump))
+
+    def is_certified(self, settings: Settings, key: HostKey, shown: bytes, *, jump: bool = False) -> bool:
+        """Return whether a host has shown a valid certificate of a trusted CA (see `takes_certificates`).
+
+        Raises HostKeyRefused if the CA's key is revoked.
+        """
+        authority = authority_of(settings, shown)
+        known = self._known(settings, key, jump=jump)
+        marks = {entry.marker for entry in known if entry.key == authority}
+        if authority is None or known_hosts.AUTHORITY not in marks or known_hosts.REVOKED in marks:
+            return False
+        if settings.revoked_host_keys:
+            must_not_be_revoked(settings, authority)
+        return True
+
+    def check(self, settings: Settings, key: HostKey, *, jump: bool = False, certified: bool = False) -> None:
+        """Accept a key, and pin it where it is new. Raises HostKeyRefused."""
+        if settings.revoked_host_keys:
+            must_not_be_revoked(settings, key)
+        known = self._known(settings, key, jump=jump)
+        if any(entry.marker == known_hosts.REVOKED and entry.key == key for entry in known):
+            raise HostKeyRefused(
+                f"The key of {settings.address} ({key}) is marked as revoked in your known_hosts",
+                "Ask who runs the host for its new key; do not connect until then",
+            )
+        demanded = self.demanded(jump=jump)
+        pins = self._pins(settings, jump=jump)
+        if demanded:
+            if key.fingerprint != demanded:
+                raise HostKeyRefused(
+                    f"{settings.address} shows the key {key}, not the one demanded, {demanded}",
+                    "Compare with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, typed on the host",
+                )
+        elif pins and not (jump and usable(known)):
+            self._must_be_in(pins, settings, key, self._accept_command(key, jump=jump))
+            return
+        elif not jump and self._policy.pinned.strip():
+            raise HostKeyRefused(
+                f"The machine's known_hosts holds no key of its host, {settings.address}, which shows {key}",
+                f"If that is its key, accept it: {self._accept_command(key, jump=False)}",
+            )
+        elif usable(known) and not certified:
+            self._must_be_in(usable(known), settings, key, removal(settings))
+        elif not certified:
+            self._ask(settings, key)
+        if not jump or not (usable(known) or certified):
+            self._pin(settings, key, jump=jump)
+
+    def _must_be_in(self, entries: list[Entry], settings: Settings, key: HostKey, command: str) -> None:
+        if any(entry.key == key for entry in entries):
+            return
+        same_type = [entry for entry in entries if entry.key.type == key.type] or entries
+        raise HostKeyRefused(
+            f"The host key of {settings.address} has changed: {same_type[0].key} is known, it shows {key}. "
+            "Nothing was sent to it",
+            f"If it was installed anew and that is its key, accept it: {command}",
+        )
+
+    def _accept_command(self, key: HostKey, *, jump: bool) -> str:
+        if jump or not self._policy.machine:
+            return "remove its line from the machine's known_hosts" if jump else f"--ssh-host-key {key.fingerprint}"
+        command = self._policy.again or f"machinectl provision {self._policy.machine}"
+        return f"{command} --ssh-host-key {key.fingerprint}"
+
+    def _ask(self, settings: Settings, key: HostKey) -> None:
+        if self._policy.strict:
+            raise HostKeyRefused(
+                f"{settings.address} is not known, and --ssh-strict is given; it shows {key}",
+                f"Compare it with the host's; if it is right: --ssh-host-key {key.fingerprint}",
+            )
+        if settings.strict_host_key_checking == "yes":
+            raise HostKeyRefused(
+                f"{settings.address} is not known, and StrictHostKeyChecking yes of your SSH configuration refuses it; "
+                f"it shows {key}",
+                f"Compare it with the host's; if it is right: --ssh-host-key {key.fingerprint}",
+            )
+        how_long = "from now on" if self._policy.lasting else "this once"
+        if not self._console.interactive or settings.strict_host_key_checking in {"accept-new", "no"}:
+            self._console.note(f"The key of {settings.address} was not known; {key} is trusted {how_long}")
+            return
+        if not self._console.confirm(f"{settings.address} is not known. Its key is {key}. Trust it {how_long}?"):
+            raise HostKeyRefused(
+                f"The key of {settings.address} was not accepted",
+                "Compare with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, typed on the host",
+            )
+
+    def _pins(self, settings: Settings, *, jump: bool) -> list[Entry]:
+        return known_hosts.find(known_hosts.parse(self._pinned), [pin_name(settings, jump=jump)])
+
+    def _pin(self, settings: Settings, key: HostKey, *, jump: bool) -> None:
+        name = pin_name(settings, jump=jump)
+        lines = [line for line in self._pinned.splitlines(keepends=True) if not line.startswith(name.encode() + b" ")]
+        self._pinned = b"".join([*lines, f"{name} {key.line}\n".encode()])
+
+
+def pin_name(settings: Settings, *, jump: bool) -> str:
+    """The name of a host's line in the machine's known_hosts."""
+    return known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)[0] if jump else PIN
+
+
+def find_known(settings: Settings) -> list[Entry]:
+    """What the user's and the system's known_hosts hold of a host."""
+    entries = []
+    for path in settings.known_hosts:
+        try:
+            entries += known_hosts.parse(read_file(path, LONGEST_KNOWN_HOSTS))
+        except OSError as exc:
+            raise HostKeyRefused(
+                f"{path} cannot be read ({exc.strerror}), so that nothing is known of {settings.address}",
+                f"Make it readable: ls -l {path}",
+            ) from exc
+    return known_hosts.find(entries, known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias))
+
+
+def removal(settings: Settings) -> str:
+    """Return the commands that remove a host's keys from the user's known_hosts files."""
+    names = known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)
+    commands = []
+    for path in settings.known_hosts:
+        entries = usable(known_hosts.parse(read_file(path, LONGEST_KNOWN_HOSTS)))
+        found = next((name for name in names if any(entry.names(name) for entry in entries)), "")
+        if found:
+            as_root = [] if os.access(path, os.W_OK) else ["sudo"]
+            commands.append(shlex.join([*as_root, "ssh-keygen", "-f", path, "-R", found]))
+    return "; ".join(commands) or f"change what your KnownHostsCommand prints: {settings.known_hosts_command}"
+
+
+def authority_of(settings: Settings, shown: bytes) -> HostKey | None:
+    """Return the key that signed a host's certificate; None if it is no certificate, or not valid for the host now."""
+    from machinectl.certs import ssh_host_authority
+
+    kind = shown[4 : 4 + int.from_bytes(shown[:4], "big")]
+    name = settings.host_key_alias or settings.hostname.lower()
+    line = ssh_host_authority(kind + b" " + base64.b64encode(shown), name, datetime.now(UTC))
+    return known_hosts.parse_key(*line.decode().split()[:2]) if line else None
+
+
+def must_not_be_revoked(settings: Settings, key: HostKey) -> None:
+    """Refuse a key that RevokedHostKeys names, and as OpenSSH does any key where that cannot be read."""
+    path = settings.revoked_host_keys
+    try:
+        text = read_file(path, LONGEST_KNOWN_HOSTS)
+    except OSError as exc:
+        raise HostKeyRefused(
+            f"{path}, RevokedHostKeys of your SSH configuration, cannot be read ({exc.strerror}): no key is trusted",
+            f"See: ls -l {path}",
+        ) from exc
+    if is_in_list(path, key) if text.startswith(REVOCATION_LIST) else known_hosts.holds(text, key):
+        raise HostKeyRefused(
+            f"The key of {settings.address} ({key}) is revoked: {path}, RevokedHostKeys of your SSH configuration, "
+            "names it",
+            "Ask who runs the host for its new key; do not connect until then",
+        )
+
+
+def is_in_list(path: str, key: HostKey) -> bool:
+    """Whether a list in OpenSSH's own format (PROTOCOL.krl) has a key: ssh-keygen knows. Raises HostKeyRefused."""
+    with temporary_directory() as directory:
+        file = os.path.join(directory, "key.pub")
+        with open(file, "w", encoding="utf-8") as written:
+            written.write(f"{key.line}\n")
+        query = ["ssh-keygen", "-Q", "-f", path, file]
+        try:
+            answer = subprocess.run(query, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        except OSError as exc:
+            raise HostKeyRefused(
+                f"{path}, RevokedHostKeys of your SSH configuration, is read by ssh-keygen alone, which cannot be "
+                f"started ({exc.strerror}): no key is trusted",
+                "Install OpenSSH, or write the keys down in that file as text, one a line",
+            ) from exc
+    revoked = answer.stdout.rstrip().endswith(b"REVOKED")
+    if answer.returncode != 0 and not revoked:
+        raise HostKeyRefused(
+            f"{path}, RevokedHostKeys of your SSH configuration, is no list of keys: no key is trusted",
+            f"See: ssh-keygen -Q -l -f {path}",
+        )
+    return revoked
+
+
+def usable(entries: Iterable[Entry]) -> list[Entry]:
+    """Return the lines without a marker, which name a host's key."""
+    return [entry for entry in entries if not entry.marker]

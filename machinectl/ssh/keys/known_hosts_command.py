@@ -1,0 +1,45 @@
+"""Run the user's KnownHostsCommand (ssh_config(5))."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+import subprocess
+from typing import TYPE_CHECKING
+
+from machinectl.ssh.errors import HostKeyRefused
+from machinectl.ssh.keys import known_hosts
+from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, replace, tokens_of
+
+if TYPE_CHECKING:
+    from machinectl.ssh.keys.known_hosts import Entry, HostKey
+    from machinectl.ssh.ssh_settings import Settings
+
+
+def entries(settings: Settings, key: HostKey | None = None) -> list[Entry]:
+    """Run the command, if there is one, and return its lines about the host.
+
+    Without a key, it lists the known keys before the host shows one. Raises HostKeyRefused if it fails: ssh then
+    refuses every key.
+    """
+    if not settings.known_hosts_command:
+        return []
+    names = known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)
+    tokens = tokens_of(settings.host, settings.hostname, settings.user, settings.port, settings.host_key_alias)
+    tokens |= {"H": names[0], "I": "HOSTNAME" if key else "ORDER"}
+    tokens |= {
+        "t": key.type if key else "NONE",
+        "f": key.fingerprint if key else "NONE",
+        "K": base64.b64encode(key.blob).decode() if key else "NONE",
+    }
+    try:
+        command = [replace(word, tokens) for word in shlex.split(settings.known_hosts_command)]
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, timeout=QUERY_TIMEOUT
+        )
+    except (OSError, ValueError, subprocess.SubprocessError) as exc:
+        raise HostKeyRefused(
+            f"KnownHostsCommand of your SSH configuration failed: no key of {settings.address} is trusted ({exc})",
+            f"Try it: {settings.known_hosts_command}",
+        ) from exc
+    return known_hosts.find(known_hosts.parse(done.stdout), names)

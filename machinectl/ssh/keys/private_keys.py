@@ -1,0 +1,276 @@
+"""Private keys: in files, as OpenSSH and older tools write them, and in the agent."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import os
+import re
+import socket
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import paramiko
+from paramiko.agent import AgentSSH
+from paramiko.pkey import PublicBlob
+
+from machinectl.files.atomic import read_file
+from machinectl.ssh.errors import SSHError, TokenNeeded
+from machinectl.ssh.keys.known_hosts import HostKey, parse_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+# The container of OpenSSH's private keys: openssh-portable, PROTOCOL.key.
+MAGIC = b"openssh-key-v1\0"
+# What paramiko decrypts of it; aes256-ctr is what ssh-keygen writes.
+CIPHERS = {"none", "aes256-ctr", "aes256-cbc"}
+# An agent answers at once, unless it asks its owner first (ssh-add -c).
+AGENT_TIMEOUT = 60.0
+
+CLASSES: dict[str, Callable[..., paramiko.PKey]] = {
+    "ssh-ed25519": paramiko.Ed25519Key,
+    "ecdsa-sha2-nistp256": paramiko.ECDSAKey,
+    "ecdsa-sha2-nistp384": paramiko.ECDSAKey,
+    "ecdsa-sha2-nistp521": paramiko.ECDSAKey,
+    "ssh-rsa": paramiko.RSAKey,
+}
+# The older PEM containers, by the name in their first line (RFC 8017, RFC 5915).
+PEM_TYPES = {"RSA": "ssh-rsa", "EC": "ecdsa-sha2-nistp256"}
+
+# What the types begin with whose private half is on a token (PROTOCOL.u2f).
+SK = "sk-"
+# The first line of a newer one says that it is encrypted, and no type (RFC 5958).
+PKCS8 = "ENCRYPTED"
+
+
+class WrongPassphrase(Exception):
+    """The passphrase does not open the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """A private key's file, read and not yet opened. `public` is None where the container hides it."""
+
+    path: str
+    type: str
+    public: HostKey | None
+    encrypted: bool
+    text: str = field(repr=False)
+    # The file holds the public half alone: its private half is in the agent.
+    public_only: bool = False
+
+    @property
+    def on_token(self) -> bool:
+        """Whether the file only says which token to ask, and for which of its keys."""
+        return self.type.startswith(SK) and not self.public_only
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a host's owner signed for a key, so that its servers let it in."""
+
+    path: str
+    blob: HostKey
+
+    def shown(self) -> PublicBlob:
+        """What a key shows in place of its public half (paramiko's `PKey.public_blob`)."""
+        return PublicBlob(self.blob.type, self.blob.blob)
+
+
+class Agent(AgentSSH):
+    """The agent behind a socket; paramiko's own knows $SSH_AUTH_SOCK only, and not IdentityAgent."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(AGENT_TIMEOUT)
+        try:
+            connection.connect(path)
+            self._connect(connection)  # type: ignore[attr-defined]  # the stubs leave it out
+        except BaseException:
+            connection.close()
+            raise
+
+    def close(self) -> None:
+        self._close()  # type: ignore[attr-defined]  # the stubs leave it out
+
+
+def open_agent(path: str) -> Agent | None:
+    """The agent, or None where none answers: a socket is often left behind, and OpenSSH passes over it."""
+    if not path or not hasattr(socket, "AF_UNIX"):
+        return None
+    try:
+        return Agent(path)
+    except (OSError, paramiko.SSHException, struct.error):
+        return None
+
+
+def read_key(path: str) -> KeyFile:
+    """Read a private key's file. Raises FileNotFoundError, or SSHError saying what the file is instead."""
+    if os.path.isdir(path):
+        raise SSHError(
+            f"{path} is a directory, not a key", "Name the private key's file, for example ~/.ssh/id_ed25519"
+        )
+    try:
+        text = read_text(path)
+    except FileNotFoundError:
+        raise
+    except OSError as exc:
+        raise SSHError(f"The key {path} cannot be read: {exc.strerror}", f"See: ls -l {path}") from exc
+    match = re.search(r"^-----BEGIN (?:(\w+) )?PRIVATE KEY-----\s*$", text, re.MULTILINE)
+    if match is None:
+        return read_public(path, text)
+    if match[1] is None:
+        return read_openssh(path, read_pkcs8(path, text, None))
+    if match[1] == PKCS8:
+        return KeyFile(path, PKCS8, public_beside(path), encrypted=True, text=text)
+    if match[1] == "OPENSSH":
+        return read_openssh(path, text)
+    if match[1] in PEM_TYPES:
+        encrypted = "Proc-Type: 4,ENCRYPTED" in text
+        return KeyFile(path, PEM_TYPES[match[1]], public_beside(path), encrypted, text)
+    raise unusable(path, f"is in the format {match[1]}", f"Convert it: ssh-keygen -p -f {path}")
+
+
+def read_pkcs8(path: str, text: str, passphrase: str | None) -> str:
+    """A key in the container that openssl writes, as OpenSSH's, opened. Raises SSHError."""
+    from machinectl.certs import openssh_key
+
+    try:
+        return openssh_key(text.encode("utf-8", "surrogateescape"), passphrase).decode()
+    except ValueError as exc:
+        raise unusable(path, "is damaged, or of a kind that SSH has not", "Make one: ssh-keygen -t ed25519") from exc
+
+
+def read_text(path: str) -> str:
+    """A key's file as text: whatever bytes it has, and with the ends of lines that every system has. Raises OSError."""
+    text = read_file(path).decode("utf-8", "surrogateescape")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def public_beside(path: str) -> HostKey | None:
+    """The public half in the file that ssh-keygen writes beside a key."""
+    try:
+        fields = read_text(f"{path}.pub").split(None, 2)
+    except OSError:
+        return None
+    return parse_key(fields[0], fields[1]) if len(fields) > 1 else None
+
+
+def read_public(path: str, text: str) -> KeyFile:
+    """A public key in place of the private one: OpenSSH then uses the agent's, and so do we."""
+    fields = text.split(None, 2)
+    public = parse_key(fields[0], fields[1]) if len(fields) > 1 else None
+    if public is not None:
+        return KeyFile(path, public.type, public, encrypted=False, text="", public_only=True)
+    if text.startswith("PuTTY-User-Key-File"):
+        raise unusable(path, "is PuTTY's", f"Convert it: puttygen {path} -O private-openssh -o {path}.openssh")
+    raise unusable(path, "is not a private key", "Make one: ssh-keygen -t ed25519")
+
+
+def read_openssh(path: str, text: str) -> KeyFile:
+    """What the container of OpenSSH says in the open: cipher and public key."""
+    body = text.partition("-----BEGIN OPENSSH PRIVATE KEY-----")[2].partition("-----END")[0]
+    try:
+        data = base64.b64decode("".join(body.split()), validate=True)
+        fields = read_fields(data)
+    except (binascii.Error, ValueError) as exc:
+        raise unusable(path, "is damaged", "Restore it, or make a new one: ssh-keygen -t ed25519") from exc
+    cipher, public = fields
+    kind = public.type
+    if kind.startswith(SK):
+        return KeyFile(path, kind, public, cipher != "none", text)
+    if kind not in CLASSES:
+        raise unusable(path, f"is of the type {kind}", "Make one that hosts still take: ssh-keygen -t ed25519")
+    if cipher not in CIPHERS:
+        raise unusable(path, f"is encrypted with {cipher}", f"Let the agent open it: ssh-add {path}")
+    return KeyFile(path, kind, public, cipher != "none", text)
+
+
+def read_fields(data: bytes) -> tuple[str, HostKey]:
+    """Cipher and public key of OpenSSH's container. Raises ValueError where it is cut short."""
+    if not data.startswith(MAGIC):
+        raise ValueError
+    message = paramiko.Message(data[len(MAGIC) :])
+    cipher = message.get_string().decode()
+    message.get_string()
+    message.get_string()
+    message.get_int()
+    blob = message.get_string()
+    kind = paramiko.Message(blob).get_string().decode()
+    if not kind:
+        raise ValueError
+    return cipher, HostKey(kind, blob)
+
+
+def token_needed(key: KeyFile) -> TokenNeeded:
+    """What a key is good for that only says which token has its private half."""
+    return TokenNeeded(f"The key {key.path} needs its security token", f"Let the agent hold it: ssh-add {key.path}")
+
+
+def unlock(key: KeyFile, passphrase: str | None) -> paramiko.PKey:
+    """Open a key. Raises WrongPassphrase, or SSHError for a file that is no key after all."""
+    kind, text = key.type, key.text
+    if key.on_token:
+        raise token_needed(key)
+    try:
+        if kind == PKCS8:
+            text, passphrase = read_pkcs8(key.path, text, passphrase), None
+            kind = read_openssh(key.path, text).type
+        return CLASSES[kind](file_obj=io.StringIO(text), password=passphrase)
+    except Exception as exc:
+        # paramiko lets cryptography's, struct's and its own exceptions out, and has none for a wrong passphrase.
+        if key.encrypted:
+            raise WrongPassphrase from exc
+        raise unusable(key.path, "is damaged", "Restore it, or make a new one: ssh-keygen -t ed25519") from exc
+
+
+def certificates_of(public: HostKey, paths: Iterable[str]) -> list[Certificate]:
+    """The certificates of a key among files: KEY-cert.pub beside it, and the CertificateFiles of the configuration.
+
+    One that is not there or is somebody else's is passed over, as OpenSSH does.
+    """
+    found = []
+    for path in dict.fromkeys(paths):
+        try:
+            fields = read_text(path).split(None, 2)
+        except OSError:
+            continue
+        certificate = parse_key(fields[0], fields[1]) if len(fields) > 1 else None
+        if certificate is not None and certifies(certificate, public):
+            found.append(Certificate(path, certificate))
+    return found
+
+
+def certifies(certificate: HostKey, public: HostKey) -> bool:
+    """Whether a certificate is that of a public key, which it holds between a nonce and more (PROTOCOL.certkeys)."""
+    if not certificate.type.startswith(f"{public.type.removesuffix('@openssh.com')}-cert-"):
+        return False
+    message = paramiko.Message(certificate.blob)
+    message.get_string()
+    message.get_string()
+    held = paramiko.Message(public.blob)
+    held.get_string()
+    return message.get_remainder().startswith(held.get_remainder())
+
+
+def public_line(path: str, passphrase: str | None = None) -> str:
+    """The public half of a private key, as a line for authorized_keys: from KEY.pub, else from the key itself."""
+    public = public_beside(path)
+    if public is not None:
+        return public.line
+    try:
+        key = read_key(path)
+    except FileNotFoundError as exc:
+        raise SSHError(f"There is no key {path}", "Make one: ssh-keygen -t ed25519") from exc
+    if key.public is not None:
+        return key.public.line
+    pkey = unlock(key, passphrase)
+    return HostKey(pkey.get_name(), pkey.asbytes()).line
+
+
+def unusable(path: str, why: str, hint: str) -> SSHError:
+    return SSHError(f"The key {path} {why}", hint)

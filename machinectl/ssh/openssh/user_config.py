@@ -1,0 +1,48 @@
+"""The part of the user's ssh configuration that is read without ssh: IgnoreUnknown."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from typing import TYPE_CHECKING
+
+from machinectl.files.atomic import read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The files that OpenSSH reads, in its order (ssh_config(5)).
+USERS_OWN = ("~/.ssh/config", "/etc/ssh/ssh_config")
+LINE = re.compile(r"^\s*(include|ignoreunknown)(?:\s*=\s*|\s+)(.*)$", re.IGNORECASE | re.MULTILINE)
+WORD = re.compile(r'"([^"]*)"|([^\s"]+)')
+PATTERN = re.compile(r"!?[\w*?]+", re.ASCII)
+# OpenSSH's (readconf.c, READCONF_MAX_DEPTH).
+DEEPEST = 16
+
+
+def ignored_options(but: str) -> list[str]:
+    """Return the patterns of every IgnoreUnknown, for any host; `but` is a file to skip."""
+    found = []
+    for own in USERS_OWN:
+        path = os.path.expanduser(own)
+        for value in values(path, os.path.dirname(path), os.path.realpath(but), DEEPEST):
+            found += [pattern for pattern in value.split(",") if PATTERN.fullmatch(pattern)]
+    return list(dict.fromkeys(found))
+
+
+def values(path: str, directory: str, but: str, deepest: int) -> Iterator[str]:
+    """Yield the values of IgnoreUnknown in a file and its includes, which are relative to `directory`."""
+    try:
+        text = read_file(path).decode(errors="replace")
+    except OSError:
+        return
+    for keyword, rest in LINE.findall(text):
+        words = [quoted or plain for quoted, plain in WORD.findall(rest)]
+        if keyword.lower() == "ignoreunknown":
+            yield from words[:1]
+        elif deepest:
+            for word in words:
+                for included in sorted(glob.glob(os.path.join(directory, os.path.expanduser(word)))):
+                    if os.path.realpath(included) != but:
+                        yield from values(included, directory, but, deepest - 1)

@@ -1,0 +1,375 @@
+"""What OpenSSH would use for a host, as `ssh -G` says it: Include, Match and the rest hold here as they do there."""
+
+from __future__ import annotations
+
+import getpass
+import io
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl.errors import UsageError
+from machinectl.files.atomic import read_file
+from machinectl.ssh.destination import Jump, SSHEndpoint
+from machinectl.ssh.errors import SSHError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    # ssh_config's keywords in lower case, each with its values in order.
+    Options = dict[str, list[str]]
+
+SSH_PORT = 22
+PORTS = range(1, 1 << 16)
+# How long TCP and SSH's greeting may take where the configuration sets no ConnectTimeout, in seconds: a host that
+# boots, or a link at its worst, answers within it, and a person still waits for it.
+CONNECT_TIMEOUT = 15.0
+# A link that gives no sign of life for 3 x 15 s is taken for dead (OpenSSH's default for the count is 3; its interval
+# is 0, that is never).
+ALIVE_INTERVAL = 15.0
+ALIVE_COUNT = 3
+# ssh -G runs the commands of `Match exec` and may look names up.
+QUERY_TIMEOUT = 30.0
+
+# OpenSSH's valid_hostname and valid_ruser (ssh.c) refuse the same characters.
+NAME = re.compile(r"[^-\s\\'\"`$<>|&;(){}\x00-\x1f\x7f][^\s\\'\"`$<>|&;(){}\x00-\x1f\x7f]*")
+FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+# What OpenSSH tries where no IdentityFile is set, in its order; sk keys need their token and only work with an agent.
+DEFAULT_KEYS = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
+STRICTNESS = {"yes": ("true",), "accept-new": (), "no": ("false", "off"), "ask": ()}
+KNOWN_HOSTS = ("~/.ssh/known_hosts ~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2")
+
+# What ssh answered: when (time.monotonic), and what, by the program that was asked and by host, user and port.
+ANSWERS: dict[tuple[str, str, str, int], tuple[float, Options]] = {}
+# How long its answer holds: one command's steps on the way to a host fall into it, and a host that is waited for may
+# need another way once it is up (`Match exec` looks). Seconds.
+ANSWER_HOLDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where and how to connect. Names are ssh_config(5)'s; paths are expanded; "" stands for none."""
+
+    host: str
+    hostname: str
+    user: str
+    port: int
+    # IdentityFile, in order, whether the file exists or not.
+    keys: tuple[str, ...]
+    # CertificateFile, in order, whether the file exists or not.
+    certificates: tuple[str, ...]
+    # The user named this one key, and nothing else is tried.
+    key_given: bool
+    # Only `keys` may be used, wherever they are held: nothing else of the agent's.
+    identities_only: bool
+    agent: str
+    proxy_jump: str
+    proxy_command: str
+    # UserKnownHostsFile and GlobalKnownHostsFile: those that exist.
+    known_hosts: tuple[str, ...]
+    host_key_alias: str
+    # StrictHostKeyChecking, one of the keys of STRICTNESS.
+    strict_host_key_checking: str
+    revoked_host_keys: str
+    family: socket.AddressFamily
+    connect_timeout: float
+    alive_interval: float
+    alive_count: int
+    # What the way leads through in place of `proxy_jump` and `proxy_command`, which are "" then.
+    jump: Jump | None = None
+    # KnownHostsCommand with its tokens unexpanded.
+    known_hosts_command: str = ""
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether its port is reached from here, with nothing in between."""
+        return not (self.jump or self.proxy_jump or self.proxy_command)
+
+    @property
+    def address(self) -> str:
+        """For messages: host, with the port where it is not 22."""
+        host = f"[{self.hostname}]" if ":" in self.hostname else self.hostname
+        return host if self.port == SSH_PORT else f"{host}:{self.port}"
+
+    @property
+    def login(self) -> str:
+        """For messages: user@host[:port]."""
+        return f"{self.user}@{self.address}"
+
+    @property
+    def login_options(self) -> str:
+        """For a hint: what to type after `ssh` to come to the same place."""
+        port = "" if self.port == SSH_PORT else f"-p {self.port} "
+        return f"{port}{self.user}@{self.host}"
+
+
+def settings(endpoint: SSHEndpoint) -> Settings:
+    """Ask OpenSSH what it would use for a host; where there is no `ssh`, read the same files with paramiko.
+
+    Raises UsageError for a host that no host is called, SSHError for a configuration that ssh refuses.
+    """
+    check_endpoint(endpoint)
+    program = shutil.which("ssh")
+    if program:
+        return choose(endpoint, ask_once(program, endpoint))
+    try:
+        return choose(endpoint, read_files(endpoint))
+    except ValueError as exc:
+        # ssh would have refused it, or made a number of it (ConnectTimeout 1m).
+        raise SSHError(
+            f"The SSH configuration for {endpoint.host} has a word where we know a number alone: a port, or seconds",
+            "Mend ~/.ssh/config, or install OpenSSH's ssh, which reads it then",
+        ) from exc
+
+
+def check_endpoint(endpoint: SSHEndpoint) -> None:
+    """Refuse what would be read as an option, or as more than a name by the shell of a ProxyCommand."""
+    if not NAME.fullmatch(endpoint.host) or "/" in endpoint.host or "@" in endpoint.host:
+        raise UsageError(f"{endpoint.host!r} is not a host's name or address", "Give it as ssh takes it")
+    if endpoint.user:
+        check_user(endpoint.user)
+
+
+def check_user(user: str) -> None:
+    """Refuse what would be read as an option, or as more than a name."""
+    if not NAME.fullmatch(user):
+        raise UsageError(f"{user!r} is not a user's name", "Give it as ssh takes it")
+
+
+def openssh_query(endpoint: SSHEndpoint) -> list[str]:
+    """The command that prints OpenSSH's settings for a endpoint."""
+    command = ["ssh", "-G"]
+    if endpoint.user:
+        command += ["-l", endpoint.user]
+    if endpoint.port:
+        command += ["-p", str(endpoint.port)]
+    return [*command, "--", endpoint.host]
+
+
+def ask_once(program: str, endpoint: SSHEndpoint) -> Options:
+    """What OpenSSH says, which is not asked the same question twice in a row.
+
+    It is the same question where a user or a port is given that ssh took for itself when none was: the local user, 22.
+    Nothing that is decided on the way, by `Match user` or by %r and %p of a `Match exec`, has seen another one then.
+    With those that the configuration names it is not: what stands above `User ops` has not seen ops.
+    """
+    now = time.monotonic()
+    key = (program, endpoint.host, endpoint.user, endpoint.port)
+    if key in ANSWERS and now < ANSWERS[key][0] + ANSWER_HOLDS:
+        return ANSWERS[key][1]
+    options = ask_openssh(endpoint)
+    user, port = options.get("user", [""])[0], options.get("port", [""])[0]
+    users = {endpoint.user, user} if user == local_user() else {endpoint.user}
+    ports = {endpoint.port, SSH_PORT} if port == str(SSH_PORT) else {endpoint.port}
+    ANSWERS.update({(program, endpoint.host, user, port): (now, options) for user in users for port in ports})
+    return options
+
+
+def local_user() -> str:
+    """Who ssh takes for the user where it is told of none: who runs it, whatever $USER says."""
+    try:
+        import pwd
+    except ImportError:  # Windows
+        return getpass.getuser()
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
+def ask_openssh(endpoint: SSHEndpoint) -> Options:
+    try:
+        answer = subprocess.run(
+            openssh_query(endpoint),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            timeout=QUERY_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise SSHError(
+            f"ssh did not read its configuration for {endpoint.host} within {QUERY_TIMEOUT:.0f} s",
+            f"See what it waits for: ssh -vG {endpoint.host}",
+        ) from exc
+    except OSError as exc:
+        raise SSHError(f"ssh cannot be started: {exc.strerror}", "Try: ssh -V") from exc
+    if answer.returncode != 0:
+        said = answer.stderr.strip().splitlines() or ["no reason given"]
+        raise SSHError(f"ssh refuses its configuration for {endpoint.host}: {said[0]}", f"See: ssh -G {endpoint.host}")
+    return parse(answer.stdout)
+
+
+def parse(text: str) -> Options:
+    """Take the output of `ssh -G` apart: `keyword value` lines; a keyword may come many times."""
+    options: Options = {}
+    for line in text.splitlines():
+        keyword, _, value = line.partition(" ")
+        options.setdefault(keyword.lower(), []).append(value)
+    return options
+
+
+def read_files(endpoint: SSHEndpoint) -> Options:
+    """The same from the user's and the system's ssh_config. paramiko's parser ignores Include and half of Match."""
+    import paramiko
+
+    config = paramiko.SSHConfig()
+    for path in ("~/.ssh/config", "/etc/ssh/ssh_config"):
+        try:
+            config.parse(io.StringIO(read_file(os.path.expanduser(path)).decode()))
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError, paramiko.SSHException) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) else exc
+            raise SSHError(f"{path} cannot be read: {reason}", f"Mend {path}") from exc
+    try:
+        found: Mapping[str, Any] = config.lookup(endpoint.host)
+    except ImportError as exc:
+        raise SSHError(
+            "Match exec in ~/.ssh/config needs OpenSSH's ssh, which is not here", "Install it, or take that line out"
+        ) from exc
+    except paramiko.SSHException as exc:
+        raise SSHError(f"The SSH configuration cannot be read: {exc}", "Mend ~/.ssh/config") from exc
+    options = {key: value if isinstance(value, list) else [value] for key, value in found.items()}
+    options.setdefault("identityfile", list(DEFAULT_KEYS))
+    options.setdefault("userknownhostsfile", [KNOWN_HOSTS[0]])
+    options.setdefault("globalknownhostsfile", [KNOWN_HOSTS[1]])
+    return options
+
+
+def choose(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]]) -> Settings:
+    """Settings from OpenSSH's options; what the endpoint says wins."""
+
+    def option(name: str, default: str = "") -> str:
+        value = options.get(name, [default])[0]
+        return "" if value.lower() == "none" else value
+
+    user = endpoint.user or option("user") or getpass.getuser()
+    hostname = option("hostname", endpoint.host)
+    port = endpoint.port or int(option("port", "22"))
+    tokens = tokens_of(endpoint.host, hostname, user, port, option("hostkeyalias"))
+    if endpoint.key:
+        keys = [os.path.expanduser(endpoint.key)]
+    else:
+        keys = [expand(path, tokens) for path in options.get("identityfile", ()) if path.lower() != "none"]
+    interval = float(option("serveraliveinterval", "0"))
+    return Settings(
+        host=endpoint.host,
+        hostname=hostname,
+        user=user,
+        port=port,
+        keys=tuple(keys),
+        certificates=tuple(expand(path, tokens) for path in options.get("certificatefile", ()) if path != "none"),
+        key_given=bool(endpoint.key),
+        identities_only=bool(endpoint.key) or option("identitiesonly") == "yes",
+        agent=agent_socket(options, tokens),
+        proxy_jump="" if endpoint.jump else option("proxyjump"),
+        proxy_command="" if endpoint.jump else replace(option("proxycommand"), tokens),
+        known_hosts=tuple(
+            path for name in ("userknownhostsfile", "globalknownhostsfile") for path in existing(option(name), tokens)
+        ),
+        host_key_alias=option("hostkeyalias"),
+        strict_host_key_checking=strictness(option("stricthostkeychecking")),
+        revoked_host_keys=expand(option("revokedhostkeys"), tokens),
+        family=FAMILIES.get(option("addressfamily"), socket.AF_UNSPEC),
+        connect_timeout=float(option("connecttimeout") or CONNECT_TIMEOUT),
+        alive_interval=interval or ALIVE_INTERVAL,
+        alive_count=int(option("serveralivecountmax", str(ALIVE_COUNT))) if interval else ALIVE_COUNT,
+        jump=endpoint.jump,
+        known_hosts_command=option("knownhostscommand"),
+    )
+
+
+def tokens_of(host: str, hostname: str, user: str, port: int, alias: str) -> dict[str, str]:
+    """Return the values of the %-tokens of ssh_config(5) that more than one keyword accepts."""
+    return {
+        "%": "%",
+        "d": os.path.expanduser("~"),
+        "h": hostname,
+        "k": alias or host,
+        "L": socket.gethostname().partition(".")[0],
+        "l": socket.gethostname(),
+        "n": host,
+        "p": str(port),
+        "r": user,
+        "u": getpass.getuser(),
+    }
+
+
+def strictness(value: str) -> str:
+    """StrictHostKeyChecking by the name that ssh_config(5) has for it: ssh -G says true and false."""
+    return next((name for name, also in STRICTNESS.items() if value.lower() in {name, *also}), "ask")
+
+
+def agent_socket(options: Mapping[str, Sequence[str]], tokens: Mapping[str, str]) -> str:
+    """The agent's socket: IdentityAgent (a path, $VARIABLE, SSH_AUTH_SOCK or none), else $SSH_AUTH_SOCK."""
+    value = options.get("identityagent", ["SSH_AUTH_SOCK"])[0]
+    if value.lower() == "none":
+        return ""
+    if value == "SSH_AUTH_SOCK":
+        value = "$SSH_AUTH_SOCK"
+    if value.startswith("$") and not value.startswith("${"):
+        return os.environ.get(value[1:], "")
+    return expand(value, tokens)
+
+
+def expand(path: str, tokens: Mapping[str, str]) -> str:
+    """A path of ssh_config: ~, ${VARIABLE} and %-tokens."""
+    path = re.sub(r"\$\{(\w+)\}", lambda match: os.environ.get(match[1], ""), path)
+    return os.path.expanduser(replace(path, tokens))
+
+
+def replace(text: str, tokens: Mapping[str, str]) -> str:
+    """Replace the %-tokens of ssh_config(5), TOKENS; those that are not known stay."""
+    return re.sub(r"%(.)", lambda match: tokens.get(match[1], match[0]), text)
+
+
+def existing(paths: str, tokens: Mapping[str, str]) -> list[str]:
+    """The files of a list of paths that exist. `ssh -G` prints paths with blanks unquoted: the longest one counts."""
+    words = paths.split(" ")
+    found = []
+    while words:
+        for length in range(len(words), 0, -1):
+            path = expand(" ".join(words[:length]).strip('"'), tokens)
+            if os.path.isfile(path):
+                found.append(path)
+                break
+        else:
+            length = 1
+        del words[:length]
+    return found
+
+
+def jump_host(text: str) -> SSHEndpoint:
+    """One jump host, as ssh's -J takes it. Raises UsageError for what is none."""
+    found = jump_target(text)
+    colons, port = found.host.count(":"), re.search(r":(\d+)/?$", text)
+    # One colon is in no address: a port was meant that is none.
+    if "," in text or colons == 1 or (port and not colons and found.port not in PORTS):
+        raise UsageError(
+            f"{text!r} is no jump host: that is the name of a machine, or [user@]host[:port]",
+            "Where the way to it leads through another one, give that one a jump host of its own: ProxyJump in "
+            "~/.ssh/config, or --ssh-jump of its machine",
+        )
+    check_endpoint(found)
+    return found
+
+
+def jump_targets(proxy_jump: str) -> list[SSHEndpoint]:
+    """Take a ProxyJump apart: [user@]host[:port] or ssh:// URIs, separated by commas, in the order they are passed."""
+    return [jump_target(text.strip()) for text in proxy_jump.split(",")]
+
+
+def jump_target(text: str) -> SSHEndpoint:
+    user, at, address = text.removeprefix("ssh://").rstrip("/").rpartition("@")
+    match = re.fullmatch(r"(?:\[(?P<v6>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>\d+))?", address)
+    if match is None:
+        # A bare IPv6 address needs no brackets where there is no port.
+        host, port = address, None
+    else:
+        host, port = match["v6"] or match["name"], match["port"]
+    return SSHEndpoint(host, user if at else "", int(port or 0))
