@@ -80,6 +80,14 @@ def test_how_it_works_names_each_package() -> None:
     assert set(re.findall(r"`(machinectl/[a-z_]+)`", text)) == packages
 
 
+def test_each_file_that_contributors_are_sent_to_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    # Names of what they are going to add.
+    new = re.compile(r"FAMILY|NAME|frob")
+    places = set(re.findall(r"`((?:machinectl|tests|drivers|examples)/[\w/.-]+)`", text))
+    assert [place for place in sorted(places) if not new.search(place) and not (ROOT / place).exists()] == []
+
+
 def test_the_docs_are_in_the_sdist() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert {"/docs", "/mkdocs.yml"} <= set(project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"])

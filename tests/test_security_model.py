@@ -72,11 +72,13 @@ def proves(*sentences: str) -> Callable[[Callable[..., None]], Callable[..., Non
 
 
 def sentences() -> list[str]:
-    """Return the sentences of what holds; one ends before a capital letter, code or a bold word."""
+    """Return the sentences of what holds; one ends before a capital letter, code, a bold word or our name."""
     text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8").partition("## What holds\n")[2]
     found = []
     for paragraph in re.split(r"\n(?=- )|\n\n", text.strip()):
-        found += re.split(r"(?:(?<=[.!?])|(?<=[.!?]\*\*)) (?=[A-Z`*])", " ".join(paragraph.removeprefix("- ").split()))
+        found += re.split(
+            r"(?:(?<=[.!?])|(?<=[.!?]\*\*)) (?=[A-Z`*]|machinectl )", " ".join(paragraph.removeprefix("- ").split())
+        )
     return found
 
 
@@ -104,7 +106,7 @@ def states(store: Store, name: str = "orion") -> tuple[str, int]:
 
 @proves(
     "**A client certificate is root.**",
-    "The engine has no rights per client, and takes every client that its CA has signed.",
+    "The engine has no rights per client, and accepts every client that its CA has signed.",
     "The chain and the name of the engine's certificate are always checked.",
 )
 def test_a_client_of_the_engines_ca_is_root_and_nobody_else_is_let_in(
@@ -167,8 +169,7 @@ def test_tls_1_2_is_the_least(store: Store, tmp_path: Path) -> None:
 
 
 @proves(
-    "A self-signed certificate of the engine's own is trusted where it was given in place of a CA's, and then no other "
-    "one is."
+    "If you give the engine's own self-signed certificate in place of a CA's, machinectl trusts only that certificate."
 )
 def test_a_self_signed_certificate_is_trusted_alone(dockerd: Dockerd, tmp_path: Path) -> None:
     for directory in ("own", "beside"):
@@ -178,7 +179,7 @@ def test_a_self_signed_certificate_is_trusted_alone(dockerd: Dockerd, tmp_path: 
 
 
 @proves(
-    "Each machine that is set up has a CA of its own, and so has each `certs create`: what opens one opens no other."
+    "Each machine that is set up has its own CA, and so has each `certs create`: a client of one cannot use another."
 )
 def test_what_opens_one_machine_opens_no_other(tmp_path: Path) -> None:
     one, other = (made_good(Machine("orion", "generic"), Identity(), ["orion"]) for _ in range(2))
@@ -256,8 +257,8 @@ def test_only_root_writes_to_another_users_store() -> None:
 
 
 @proves(
-    "A docker context holds a copy of its machine's client key, in files and directories of yours alone: where another "
-    "user could write there, none is made."
+    "A docker context holds a copy of its machine's client key, in files and directories that only you can read: "
+    "if another user could write there, machinectl makes no context."
 )
 def test_a_context_is_for_its_owner_alone(store: Store, tmp_path: Path) -> None:
     need("true", root=True)
@@ -329,7 +330,7 @@ def test_a_proxys_password_is_masked(store: Store, tmp_path: Path) -> None:
     assert SECRET not in made.read_text()
 
 
-@proves("A host's SSH key is pinned at first contact.", "One that has changed is refused before anything is sent.")
+@proves("A host's SSH key is pinned at first contact.", "machinectl refuses a changed key before it sends anything.")
 def test_a_host_key_is_pinned_and_a_changed_one_refused(
     store: Store, sshd: Sshd, ssh_config: SSHConfig, tmp_path: Path
 ) -> None:
@@ -354,8 +355,8 @@ def test_a_host_key_is_pinned_and_a_changed_one_refused(
 
 
 @proves(
-    "A connection that your own `ssh` keeps open (`ControlMaster`) is used by `run` and `ssh` as it is: that `ssh` has "
-    "checked the key."
+    "If your own `ssh` keeps a connection open (`ControlMaster`), `run` and `ssh` use it: that `ssh` has checked "
+    "the key."
 )
 def test_a_connection_that_the_users_ssh_keeps_open_is_used(
     store: Store, sshd: Sshd, ssh_config: SSHConfig, tmp_path: Path, request: pytest.FixtureRequest
@@ -389,7 +390,7 @@ def test_kept_connections_are_the_users_alone(store: Store, sshd: Sshd, runtime:
     test_run_persist.test_a_host_key_that_is_not_pinned_any_more_is_refused_at_once(store, tmp_path)
 
 
-@proves("No password for a host is sent to its jump host.")
+@proves("machinectl sends no password for a host to its jump host.")
 def test_no_password_goes_to_a_jump_host(sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig) -> None:
     test_login.test_the_password_of_the_host_is_never_sent_to_its_jump_host(sshd, another_sshd, ssh_config)
 
@@ -432,7 +433,10 @@ def test_a_dry_run_changes_nothing_here(store: Store, tmp_path: Path, words: lis
     assert tree(tmp_path) == before
 
 
-@proves("`tcp` without TLS is for a network where everybody may be root: who registers it is warned.")
+@proves(
+    "`tcp` without TLS is for a network in which everybody may be root: if you register such an engine, you get a"
+    " warning."
+)
 def test_registering_a_plain_port_warns(store: Store, tmp_path: Path) -> None:
     url = "tcp://127.0.0.1:2375"
     old = OldStore(tmp_path / "old")
@@ -467,7 +471,7 @@ def test_ssh_endpoints_go_by_the_users_ssh(store: Store, sshd: Sshd, ssh_config:
 
 @proves(
     "What `env` prints cannot run anything, whatever is in the store or in your environment.",
-    "Neither can what `use`, the prompt and a Tab read there.",
+    "Nor can `use`, the prompt or Tab run anything that they read there.",
 )
 @pytest.mark.parametrize("shell", SHELLS)
 def test_what_a_shell_reads_runs_nothing(shell: str, tmp_path: Path) -> None:
@@ -491,9 +495,9 @@ def test_what_a_shell_reads_runs_nothing(shell: str, tmp_path: Path) -> None:
 
 
 @proves(
-    "A record that somebody else has made is only read: it runs nothing, gives `ssh` no option, and names no key "
-    "outside of its machine.",
-    "A link in the place of a machine's file is replaced, never written through.",
+    "A record from somebody else runs nothing, passes `ssh` no option, and names no key outside of its machine's "
+    "directory.",
+    "If a machine's file is a link, machinectl replaces the link and never writes through it.",
 )
 def test_a_record_of_somebody_elses_is_only_read(store: Store, tmp_path: Path) -> None:
     test_hostile_records.test_whatever_a_record_says_each_verb_that_reads_answers_or_says_in_one_line_why_not()
@@ -504,9 +508,7 @@ def test_a_record_of_somebody_elses_is_only_read(store: Store, tmp_path: Path) -
     )
 
 
-@proves(
-    "What lies in the place of a record, a certificate or a key and is no regular file, or has no end, is not read."
-)
+@proves("machinectl does not read a record, a certificate or a key that is not a regular file, or has no end.")
 def test_only_regular_files_are_read(tmp_path: Path) -> None:
     test_strange_files.test_in_place_of_a_record_it_is_a_row_and_the_other_machines_still_list(
         Store(str(tmp_path / "store")), tmp_path
@@ -520,8 +522,8 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
 
 
 @proves(
-    "`plan` without `--refresh` asks nobody and writes nothing, and no error of a fleet's file tells what a variable, "
-    "or a file with secrets, holds."
+    "`plan` without `--refresh` contacts no host and writes nothing, and no error of a fleet file shows the value"
+    " of a variable or the content of a file with secrets."
 )
 def test_plan_asks_nobody_and_shows_no_secret(store: Store, tmp_path: Path) -> None:
     (tmp_path / "secrets").write_text(f"{SECRET} x\n={SECRET}\n")
@@ -543,7 +545,7 @@ def test_plan_asks_nobody_and_shows_no_secret(store: Store, tmp_path: Path) -> N
             assert tree(tmp_path) == before
 
 
-@proves("What provisioning changes on a host is on record before it is changed, and `rm --purge` undoes it.")
+@proves("Each change that provisioning makes on a host is on record before it is made, and `rm --purge` undoes it.")
 def test_a_change_is_on_record_before_it_is_made(store: Store) -> None:
     machine = Machine("orion", "generic", url=f"tcp://{test_setup.ADDRESS}:2376", tls=True)
     machine.phase = Phase.CREATING
@@ -555,14 +557,13 @@ def test_a_change_is_on_record_before_it_is_made(store: Store) -> None:
 @proves(
     "Docker cannot revoke one certificate: a new CA (`regenerate-certs --new-ca`) locks out all of them.",
     "On a host, only root can read the files that hold keys and passwords.",
-    "Passwords and keys are in no argument of a program that is started for you, here or on a host: they go through "
-    "stdin.",
+    "machinectl passes no password and no key as an argument of a program, here or on a host: they go through stdin.",
     "They are in no log, no `--debug` and no error.",
-    "A password to log in with, or for sudo, is kept nowhere.",
+    "A password for login or sudo is kept nowhere.",
     "`--dry-run` changes nothing, here or there.",
-    "What provisioning changes on a host is on record before it is changed, and `rm --purge` undoes it.",
-    "**Who writes a fleet's file is trusted by `apply`**, which sends the files and variables that it names to the "
-    "hosts that it names: read somebody else's first.",
+    "Each change that provisioning makes on a host is on record before it is made, and `rm --purge` undoes it.",
+    "**`apply` trusts the author of a fleet file**: it sends the files and variables that the file names to the "
+    "hosts that the file names, so read somebody else's file first.",
 )
 def test_on_a_real_host_in_use(fresh_host: FreshHost, cli: Cli, tmp_path: Path) -> None:
     host = fresh_host("docker")
