@@ -82,7 +82,7 @@ def add_import(group: typer.Typer) -> None:
         from machinectl.driver.finding import load
         from machinectl.hosts.connection.login import Access
         from machinectl.hosts.lifecycle.creation import Creation
-        from machinectl.hosts.lifecycle.onboard import Onboarding
+        from machinectl.hosts.lifecycle.onboarding import Onboarding
         from machinectl.machines.spec import CertificateFiles, MachineSpec
         from machinectl.provision.target import NOTHING_SPECIAL
 

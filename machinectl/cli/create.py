@@ -81,7 +81,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         from machinectl.commands.create import create as command
         from machinectl.commands.create import preview
         from machinectl.hosts.lifecycle.creation import Creation
-        from machinectl.hosts.lifecycle.onboard import Onboarding
+        from machinectl.hosts.lifecycle.onboarding import Onboarding
         from machinectl.machines.spec import CertificateFiles, MachineSpec
         from machinectl.provision.target import Allowed
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from machinectl.cli.verbs import Session
-    from machinectl.hosts.lifecycle.setup import Plan
+    from machinectl.hosts.lifecycle.setup import HostPlan
 
 
 def several(names: Sequence[str] | None) -> bool:
@@ -38,7 +38,7 @@ def named(error: MachineError, name: str) -> MachineError:
 
 
 def printing(
-    results: Iterable[tuple[str, MachineError | None]], plans: Mapping[str, Plan], *, headed: bool
+    results: Iterable[tuple[str, MachineError | None]], plans: Mapping[str, HostPlan], *, headed: bool
 ) -> Iterator[tuple[str, MachineError | None]]:
     """The same results; what was planned for a machine is printed when it has come, where `headed` under its name."""
     for name, error in results:
@@ -52,7 +52,7 @@ def printing(
 def told(
     here: Session,
     results: Iterable[tuple[str, MachineError | None]],
-    plans: Mapping[str, Plan] | None,
+    plans: Mapping[str, HostPlan] | None,
     names: Sequence[str] | None,
 ) -> int:
     """Report what failed, and print what was only planned (`plans`); the exit code."""
@@ -61,7 +61,7 @@ def told(
     return outcome(here, results, several=several(names))
 
 
-def print_plan(plan: Plan) -> None:
+def print_plan(plan: HostPlan) -> None:
     """Print what was found and what would be done, on stdout; it ends with what was done: nothing."""
     for line in plan.found:
         print(harmless(line))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from machinectl.errors import MachineError
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.setup import Plan
+    from machinectl.hosts.lifecycle.setup import HostPlan
 
     Result = tuple[str, MachineError | None]
 
@@ -60,7 +60,7 @@ def add_switch(app: typer.Typer, name: str, patience: str, more: str = "") -> No
         from machinectl.commands.power import Power
 
         here = session(ctx)
-        plans: dict[str, Plan] | None = {} if dry_run else None
+        plans: dict[str, HostPlan] | None = {} if dry_run else None
         power = Power(here.store, here.console, access, timeout, yes, None if plans is None else plans.__setitem__)
         switch = {"start": power.start, "stop": power.stop, "restart": power.restart, "kill": power.kill}[name]
         results = switch(names or [])

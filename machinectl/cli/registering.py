@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.setup import Plan
+    from machinectl.hosts.lifecycle.setup import HostPlan
 
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
@@ -60,7 +60,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
 
             wanted = Purge(access, Allowed(forcible=False, restart_swarm=restart_swarm), engine=purge_engine)
         if dry_run:
-            plans: dict[str, Plan] = {}
+            plans: dict[str, HostPlan] = {}
             results = preview(here.store, here.console, names or [], plans.__setitem__, purge=wanted, forget=forget)
             return told(here, results, plans, names)
         results = command(here.store, here.console, names or [], force=force, yes=yes, purge=wanted, forget=forget)

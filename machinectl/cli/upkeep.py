@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.setup import Outcome, Plan
+    from machinectl.hosts.lifecycle.setup import HostPlan, Outcome
 
 Force = Annotated[
     bool,
@@ -62,7 +62,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes)
 
         setup = Setup(allowed, authority(here))
-        plans: dict[str, Plan] | None = {} if dry_run else None
+        plans: dict[str, HostPlan] | None = {} if dry_run else None
 
         def tell(name: str, console: Console, outcomes: list[Outcome]) -> None:
             if not any(each.changed for each in outcomes):
@@ -102,7 +102,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         here = session(ctx)
         allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
         renewal = Renewal(tuple(tls_san or ()), client_certs, new_ca, authority(here), allowed)
-        plans: dict[str, Plan] | None = {} if dry_run else None
+        plans: dict[str, HostPlan] | None = {} if dry_run else None
         planned = None if plans is None else plans.__setitem__
         results = command(here.store, here.console, names or [], access, renewal, unasked=yes, planned=planned)
         return told(here, results, plans, names)
@@ -128,7 +128,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
 
         here = session(ctx)
         allowed = Allowed(force=force, yes=yes, restart_swarm=restart_swarm)
-        plans: dict[str, Plan] | None = {} if dry_run else None
+        plans: dict[str, HostPlan] | None = {} if dry_run else None
         planned = None if plans is None else plans.__setitem__
         results = command(here.store, here.console, names or [], access, allowed, planned=planned)
         return told(here, results, plans, names)

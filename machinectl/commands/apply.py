@@ -605,7 +605,7 @@ class Run:
     def create(self, name: str, console: Console) -> None:
         """Make a machine, or go on with one that is half made."""
         from machinectl.hosts.lifecycle.creation import Creation
-        from machinectl.hosts.lifecycle.onboard import Onboarding
+        from machinectl.hosts.lifecycle.onboarding import Onboarding
         from machinectl.machines.advice import advise
         from machinectl.rollout.container_restart import wait_for
 

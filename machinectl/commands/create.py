@@ -10,7 +10,7 @@ from machinectl.machines.jump_order import keep_jump_hosts
 if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.lifecycle.creation import Creation
-    from machinectl.hosts.lifecycle.setup import Outcome, Plan
+    from machinectl.hosts.lifecycle.setup import HostPlan, Outcome
     from machinectl.machines.store import Store
 
 
@@ -26,6 +26,6 @@ def create(store: Store, console: Console, creation: Creation) -> tuple[Outcome,
     return made.outcomes
 
 
-def preview(store: Store, console: Console, creation: Creation) -> Plan:
+def preview(store: Store, console: Console, creation: Creation) -> HostPlan:
     """What `create` would do on the host. Nothing is made; neither a host that is there nor the store is changed."""
     return creation.plan(store, console)

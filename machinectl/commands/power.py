@@ -15,7 +15,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.connection.engine_endpoint import endpoint
 from machinectl.hosts.connection.login import elevated, keep_host_key, logged_in
 from machinectl.hosts.connection.machine_driver import driver_of, instance, keep_state, where
-from machinectl.hosts.lifecycle.setup import Outcome, Plan
+from machinectl.hosts.lifecycle.setup import HostPlan, Outcome
 from machinectl.hosts.parallel.workers import each, plan_each
 from machinectl.hosts.power.reachability import BOOT_ID, LOOK, Watch
 from machinectl.hosts.power.wake_on_lan import ADDRESS, CARD, wake
@@ -55,7 +55,7 @@ class Power:
     access: Access
     timeout: float
     yes: bool = False
-    planned: Callable[[str, Plan], None] | None = None
+    planned: Callable[[str, HostPlan], None] | None = None
     # Machines that already had the wanted state.
     unchanged: set[str] = field(default_factory=set)
 
@@ -87,11 +87,11 @@ class Power:
 
         return plan_each(self.store, self.console, names, self.access, plan)
 
-    def _foretold(self, machine: Machine, console: Console, access: Access, verb: str, title: str) -> Plan:
+    def _foretold(self, machine: Machine, console: Console, access: Access, verb: str, title: str) -> HostPlan:
         """What would be done with a host's power, and what runs there. Raises MachineError as the verb would."""
         if verb == "start":
             if self._watch(machine, console, access).is_up():
-                return Plan(outcomes=(Outcome(f'"{machine.name}" is running already', changed=False),))
+                return HostPlan(outcomes=(Outcome(f'"{machine.name}" is running already', changed=False),))
             waker(machine)
         elif verb != "kill":
             without_switch(machine, verb)
@@ -100,7 +100,7 @@ class Power:
             if refused := driver_of(machine).no_power(instance(machine), verb):
                 raise refused
         count = running_containers(machine)
-        return Plan((containers(machine, count),) if count else (), (Outcome(title, changed=True),))
+        return HostPlan((containers(machine, count),) if count else (), (Outcome(title, changed=True),))
 
     def _start(self, held: Held, console: Console, access: Access) -> None:
         machine, driver = held.machine, driver_of(held.machine)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.errors import MachineError
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.setup import Outcome, Plan, Setup
+    from machinectl.hosts.lifecycle.setup import HostPlan, Outcome, Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 
@@ -27,7 +27,7 @@ def provision(
     setup: Setup,
     tell: Callable[[str, Console, list[Outcome]], None],
     *,
-    planned: Callable[[str, Plan], None] | None = None,
+    planned: Callable[[str, HostPlan], None] | None = None,
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Yield each machine when its host is as it should be, or with the reason why not.
 

@@ -21,16 +21,16 @@ from machinectl.hosts.certificates.signing import good_client, signed
 from machinectl.hosts.connection.login import as_root, elevated, logged_in
 from machinectl.hosts.lifecycle.engine_restart import before_restart, check_provisioned, drained, restarting
 from machinectl.hosts.lifecycle.preview import described, way_in
-from machinectl.hosts.lifecycle.setup import Outcome, Plan, look, make_change, run, target_of, until_it_answers
+from machinectl.hosts.lifecycle.setup import HostPlan, Outcome, look, make_change, run, target_of, until_it_answers
 from machinectl.hosts.parallel.workers import each, plan_each
 from machinectl.machines.docker_machine.old_store import default_root, shared_certificates
 from machinectl.machines.docker_machine.origin import Origin
 from machinectl.machines.selection import chosen
-from machinectl.provision import checks
+from machinectl.provision import host_checks
 from machinectl.provision.decision import Decision, EngineDown, not_applied
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.job import apply
-from machinectl.provision.steps import configuration
+from machinectl.provision.steps import engine_config
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
 
@@ -80,7 +80,7 @@ def regenerate_certs(
     renewal: Renewal,
     *,
     unasked: bool,
-    planned: Callable[[str, Plan], None] | None = None,
+    planned: Callable[[str, HostPlan], None] | None = None,
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Yield each machine when its engine answers with the new certificates, or with the reason why it does not.
 
@@ -160,7 +160,7 @@ def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -
             drop(held)
 
 
-def plan(store: Store, machine: Machine, console: Console, access: Access, renewal: Renewal) -> Plan:
+def plan(store: Store, machine: Machine, console: Console, access: Access, renewal: Renewal) -> HostPlan:
     """What `regenerate` would do. Raises MachineError as it would."""
     check_provisioned(machine)
     new = renewed(machine, Identity.read(machine.directory), renewal)
@@ -173,7 +173,7 @@ def plan(store: Store, machine: Machine, console: Console, access: Access, renew
     new_ones = in_place("Giving the engine new certificates, and restarting it", after, new, target.port)
     locked_out = ("every other client that was given a certificate is locked out",) if renewal.new_ca else ()
     giving = Outcome(new_ones.title, changed=True, details=(*new_ones.details, *locked_out))
-    return Plan((way_in(session, root), *described(host, target.port)), (*outcomes, giving, *afterwards))
+    return HostPlan((way_in(session, root), *described(host, target.port)), (*outcomes, giving, *afterwards))
 
 
 def renewed(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
@@ -231,19 +231,19 @@ def names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
 
 def check(machine: Machine, host: Facts, target: Target) -> None:
     """Refuse a host whose engine would not take them. Raises MachineError; nothing has been changed."""
-    config = configuration.read(host)
+    config = engine_config.read(host)
     if config.get("tlscert") != f"{OWN_DIRECTORY}/server.pem":
         raise MachineError(
             f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}',
             f"Have it set up: machinectl provision {machine.name}",
         )
-    checks.room(host, target)
-    checks.clock(host, target)
+    host_checks.room(host, target)
+    host_checks.clock(host, target)
 
 
 def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision:
     """Replace the engine's certificates and restart it; where it does not come up, those that were there are back."""
-    there = configuration.certificate_files(host, identity.on_host)
+    there = engine_config.certificate_files(host, identity.on_host)
     return Decision(
         title=title,
         details=tuple(f"write {file.path}" for file in there),
@@ -252,7 +252,7 @@ def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision
             init=host.init,
             action="restart",
             port=port,
-            socket=configuration.unannounced(host, configuration.content(host), configuration.flags_now(host)),
+            socket=engine_config.unannounced(host, engine_config.content(host), engine_config.flags_now(host)),
         ),
         after=host,
         failure=partial(not_applied, init=host.init),

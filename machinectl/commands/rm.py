@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.lifecycle.removal import Purge
-    from machinectl.hosts.lifecycle.setup import Plan
+    from machinectl.hosts.lifecycle.setup import HostPlan
     from machinectl.machines.store import Store
 
 
@@ -84,7 +84,7 @@ def preview(
     store: Store,
     console: Console,
     names: Sequence[str],
-    tell: Callable[[str, Plan], None],
+    tell: Callable[[str, HostPlan], None],
     *,
     purge: Purge | None = None,
     forget: bool = False,
@@ -99,7 +99,7 @@ def preview(
 
     def one(name: str, console: Console) -> None:
         from machinectl.changes import PackageInstalled, of_kind
-        from machinectl.hosts.lifecycle.setup import Outcome, Plan
+        from machinectl.hosts.lifecycle.setup import HostPlan, Outcome
 
         machine = asked_about(store, name, removed=bool(purge or forget))
         check_nobody_behind(store, console, name, set(others.get(name, ())).difference(names), force=False)
@@ -111,6 +111,6 @@ def preview(
         if is_changed(machine) and (engine_stays or not (purge or forget)):
             forgotten = "what undoes the set-up of the host is kept: machinectl ls --removed"
         outcomes.append(Outcome(f"Forgetting {name}", changed=True, details=(forgotten,)))
-        tell(name, Plan(outcomes=tuple(outcomes)))
+        tell(name, HostPlan(outcomes=tuple(outcomes)))
 
     yield from at_once(console, names, one)

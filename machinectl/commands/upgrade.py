@@ -16,8 +16,8 @@ from machinectl.hosts.lifecycle.engine_restart import before_restart, drained, r
 from machinectl.hosts.lifecycle.preview import described, way_in
 from machinectl.hosts.lifecycle.setup import (
     VERIFY_TIMEOUT,
+    HostPlan,
     Outcome,
-    Plan,
     give_back,
     given_back,
     look,
@@ -76,7 +76,7 @@ def upgrade(
     access: Access,
     allowed: Allowed,
     *,
-    planned: Callable[[str, Plan], None] | None = None,
+    planned: Callable[[str, HostPlan], None] | None = None,
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Yield each machine when its engine is up to date and runs, or with the reason why it is not.
 
@@ -91,7 +91,7 @@ def upgrade(
     return each(store, console, names, access, lambda held, console, own: upgrade_one(held, console, own, allowed))
 
 
-def plan(store: Store, machine: Machine, console: Console, access: Access, allowed: Allowed) -> Plan:
+def plan(store: Store, machine: Machine, console: Console, access: Access, allowed: Allowed) -> HostPlan:
     """What `upgrade_one` would do, as far as the host knows of newer packages."""
     target = target_of(machine, Identity())
     with logged_in(machine, console, replace(access, lasting=False)) as session:
@@ -104,11 +104,11 @@ def plan(store: Store, machine: Machine, console: Console, access: Access, allow
     there = (way_in(session, root), *described(host, target.port), f"Package: {package} {before}")
     if after == before:
         none = Outcome(f"No newer {package} is known on the host", changed=False)
-        return Plan(there, (none, *given_back(host, target)))
+        return HostPlan(there, (none, *given_back(host, target)))
     outcomes, _, afterwards = before_restart(store, machine, console, host, target, allowed)
     details = concerns(before, after, machine.engine.version, host.dependents)
     upgrading = Outcome(f"Upgrading {package} to {after}", changed=True, details=tuple(details))
-    return Plan(there, (*outcomes, upgrading, *afterwards))
+    return HostPlan(there, (*outcomes, upgrading, *afterwards))
 
 
 def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) -> None:

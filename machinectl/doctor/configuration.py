@@ -11,7 +11,7 @@ from machinectl.doctor.check import broken, failed, ok, unknown
 from machinectl.errors import MachineError
 from machinectl.masking import without_secret_of
 from machinectl.provision import daemon_json
-from machinectl.provision.steps import configuration, restart
+from machinectl.provision.steps import engine_config, restart_risks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
     """Whether the engine is configured as it was left; what others set beside that is theirs, and told."""
     if not host.dockerd:
         return unknown(TITLE, "not looked at: there is no engine")
-    missing = [name for name in configuration.CERTIFICATES if name not in target.certificates]
+    missing = [name for name in engine_config.CERTIFICATES if name not in target.certificates]
     if missing:
         return unknown(TITLE, f"not looked at: there is no {missing[0]} on record to hold the host's against")
     try:
@@ -44,7 +44,7 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
         how = "changed by hand since" if by_hand(host, changes) else "not as it shall be"
         return broken(TITLE, f"{how}: {'; '.join(found)}", f"{read} it up again: machinectl provision {shell.machine}")
     beside = f"; set by others: {', '.join(theirs)}" if theirs else ""
-    if restart.edited(host, target):
+    if restart_risks.edited(host, target):
         again = shell.service("restart", host.init)
         return unknown(
             TITLE,
@@ -56,11 +56,11 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
 
 def different(host: Facts, target: Target) -> list[str]:
     """What of the configuration is not as it was left, a piece each."""
-    wanted = configuration.goal(host, target)
-    there = configuration.read(host)
-    news = configuration.news(host, wanted)
+    wanted = engine_config.goal(host, target)
+    there = engine_config.read(host)
+    news = engine_config.news(host, wanted)
     found = [f"{host.config_path} is gone"] if host.config is None else [key(name, news, there) for name in news]
-    files = [file for file in configuration.changed_files(host, target, wanted) if file.path not in ours_in_there(host)]
+    files = [file for file in engine_config.changed_files(host, target, wanted) if file.path not in ours_in_there(host)]
     return [*found, *(f"{file.path} is {state(host, file)}" for file in files)]
 
 
@@ -108,5 +108,5 @@ def changed_by_others(host: Facts, changes: Sequence[Change]) -> list[str]:
         # It is the record's copy that cannot be read, and nothing is known of what was there.
         return []
     written = daemon_json.merged(before, ours.ours)
-    there = configuration.read(host)
+    there = engine_config.read(host)
     return sorted(name for name in {*written, *there} - {*ours.ours} if written.get(name) != there.get(name))

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from machinectl.doctor.check import broken, ok, unknown
 from machinectl.files.atomic import quoted
 from machinectl.go.units import memory_size
-from machinectl.provision import checks
+from machinectl.provision import host_checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from machinectl.doctor.check import Check
-    from machinectl.provision.facts.health import Disk, Health, Memory
+    from machinectl.provision.facts.health import FileSystem, Health, Memory
     from machinectl.provision.facts.host_facts import Facts
 
 CLOCK, SERVICE, LIVE = "Clock", "Service", "Live-restore"
@@ -48,13 +48,13 @@ class Shell:
 
 def clock(off: timedelta, shell: Shell | None) -> Check:
     """`off` is how far the host's clock is ahead of this one's."""
-    if abs(off) <= checks.NOTICEABLE:
+    if abs(off) <= host_checks.NOTICEABLE:
         seconds = abs(off.total_seconds())
         return ok(CLOCK, f"{seconds:.0f} s from the clock here" if seconds >= 1 else "as the clock here")
     set_it = shell.command("timedatectl set-ntp true") if shell else "timedatectl set-ntp true, typed on the host"
     return broken(
         CLOCK,
-        f"the host's is {checks.skew(off)} here",
+        f"the host's is {host_checks.skew(off)} here",
         f"See which one is right: date -u; the host's is set by {set_it}",
     )
 
@@ -124,7 +124,7 @@ def health(found: Health, shell: Shell, init: str, interrupted: bool) -> Iterato
     yield restart(found, shell, init, interrupted=interrupted)
 
 
-def room(disk: Disk, shell: Shell) -> Check:
+def room(disk: FileSystem, shell: Shell) -> Check:
     """Whether there is room on a disk, for bytes and for files."""
     title = f"{DISK} {disk.directory}"
     if not disk.size:

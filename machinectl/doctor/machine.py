@@ -19,7 +19,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.login import elevated, logged_in, pinned
 from machinectl.hosts.connection.machine_driver import where
-from machinectl.hosts.lifecycle.adoption import GIVE_UP, lost_to
+from machinectl.hosts.lifecycle.ownership import GIVE_UP, lost_to
 from machinectl.hosts.lifecycle.setup import target_of
 from machinectl.hosts.power.machine_states import ASLEEP, driver_or_none, known_state
 from machinectl.machines.record import Phase
@@ -27,8 +27,8 @@ from machinectl.provision import firewall
 from machinectl.provision.facts import health as host_health
 from machinectl.provision.facts import host_facts
 from machinectl.provision.steps import live_restore
-from machinectl.provision.steps.configuration import LIVE_RESTORE
-from machinectl.provision.steps.configuration import read as read_configuration
+from machinectl.provision.steps.engine_config import LIVE_RESTORE
+from machinectl.provision.steps.engine_config import read as read_configuration
 from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from machinectl.changes import Change
     from machinectl.provision.facts.host_facts import Facts
-    from machinectl.provision.job import Job, Result
+    from machinectl.provision.job import Job, RemoteResult
 
 JOURNAL_LINES = 15
 # In characters: an engine's own words may have no end.
@@ -23,7 +23,7 @@ RELOADED = "Reloaded configuration: "
 NO_CONTAINER = "no container: "
 
 
-def no_container(result: Result) -> str:
+def no_container(result: RemoteResult) -> str:
     """Return a remark about an engine that could make no container before its restart either, "" if it can."""
     lines = result.stdout.decode(errors="replace").splitlines()
     reason = next((line.removeprefix(NO_CONTAINER) for line in lines if line.startswith(NO_CONTAINER)), "")
@@ -40,7 +40,7 @@ class Rehearsal(NamedTuple):
     title: str
     command: str
     job: Job
-    judge: Callable[[Result], None]
+    judge: Callable[[RemoteResult], None]
 
 
 @dataclass(frozen=True)
@@ -57,15 +57,15 @@ class Decision:
     details: tuple[str, ...]
     job: Job
     after: Facts
-    failure: Callable[[Result], MachineError]
+    failure: Callable[[RemoteResult], MachineError]
     changes: tuple[Change, ...] = field(default=(), repr=False)
     unforeseen: bool = False
     undone: tuple[Change, ...] = field(default=(), repr=False)
     rehearsal: Rehearsal | None = field(default=None, repr=False)
     # What the person is told before it is done.
     warnings: tuple[str, ...] = ()
-    learned: Callable[[Result], tuple[Change, ...]] = field(default=lambda _: (), repr=False)
-    remark: Callable[[Result], str] = field(default=no_container, repr=False)
+    learned: Callable[[RemoteResult], tuple[Change, ...]] = field(default=lambda _: (), repr=False)
+    remark: Callable[[RemoteResult], str] = field(default=no_container, repr=False)
 
 
 # The next command if an engine refuses its configuration.
@@ -92,7 +92,7 @@ def log_command(init: str) -> str:
     return "tail -n 50 /var/log/docker.log" if init == "openrc" else "journalctl -u docker.service"
 
 
-def not_applied(result: Result, init: str = "systemd") -> MachineError:
+def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
     """What the end of apply.sh means, on a host with this init system."""
     said = tail(result)
     if result.status == 3:  # noqa: PLR2004 - apply.sh
@@ -139,7 +139,7 @@ def not_applied(result: Result, init: str = "systemd") -> MachineError:
     )
 
 
-def interrupted(result: Result) -> MachineError | None:
+def interrupted(result: RemoteResult) -> MachineError | None:
     """What the end of launch.sh means where it did not start the job."""
     if result.status == 75:  # noqa: PLR2004 - launch.sh
         return MachineError(
@@ -154,7 +154,7 @@ def _unwritten(said: str) -> str:
     return f"{last}: {earlier[0].rpartition(': ')[2]}" if earlier else last
 
 
-def tail(result: Result) -> str:
+def tail(result: RemoteResult) -> str:
     """The last lines of what a job said."""
     said = (result.stdout + result.stderr).decode(errors="replace")
     lines = [

@@ -13,7 +13,7 @@ from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts
-    from machinectl.provision.job import Result
+    from machinectl.provision.job import RemoteResult
     from machinectl.provision.target import Allowed, Target
 
 CHAIN_OF_RULE = re.compile(r"nft delete rule ([a-z0-9]+ [\w./-]+ [\w./-]+) handle ", re.ASCII)
@@ -151,14 +151,14 @@ def unmade(zone: str) -> str:
     )
 
 
-def not_closed(result: Result) -> MachineError:
+def not_closed(result: RemoteResult) -> MachineError:
     return interrupted(result) or MachineError(
         f"The port could not be closed again in the host's firewall: {tail(result)}",
         "Look for a rule for it on the host, and try again",
     )
 
 
-def failure(result: Result) -> MachineError:
+def failure(result: RemoteResult) -> MachineError:
     return interrupted(result) or MachineError(
         f"The firewall could not be changed: {tail(result)}", "Open the port on the host"
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ENGINE = ("engine.sh", "container.sh")
 
 
-class Result(Protocol):
+class RemoteResult(Protocol):
     """What a remote command ended with; `ssh.Result` is one."""
 
     @property
@@ -43,7 +43,7 @@ class Remote(Protocol):
         check: bool = ...,
         shown: str = ...,
         secret: bool = ...,
-    ) -> Result: ...
+    ) -> RemoteResult: ...
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Job:
         more = {"manifest": f"{manifest}{mode} {path}\n".encode(), str(number): content}
         return replace(self, files={**self.files, **more})
 
-    def run(self, remote: Remote) -> Result:
+    def run(self, remote: Remote) -> RemoteResult:
         launch = resource("launch.sh")
         return remote.run(launch, input=self.archive, timeout=self.timeout, check=False, shown=self.text)
 

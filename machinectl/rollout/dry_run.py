@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.finding import load
 from machinectl.hosts.lifecycle.creation import Creation
-from machinectl.hosts.lifecycle.onboard import Onboarding
+from machinectl.hosts.lifecycle.onboarding import Onboarding
 from machinectl.hosts.lifecycle.provisioning import foretold
 from machinectl.hosts.lifecycle.removal import undoing
 from machinectl.machines.jump_hosts import machine_of

@@ -18,7 +18,7 @@ from machinectl.cli.outcomes import print_plan
 from machinectl.cli.output import print_json
 from machinectl.cli.terminal import Terminal
 from machinectl.errors import MachineError
-from machinectl.hosts.lifecycle.setup import Outcome, Plan
+from machinectl.hosts.lifecycle.setup import HostPlan, Outcome
 from machinectl.ssh.errors import LoginRefused
 from tests.cli.test_terminal import everything, on_a_terminal
 from tests.support import servers
@@ -70,7 +70,7 @@ def test_every_way_to_the_person_is_harmless(capfd: pytest.CaptureFixture[str]) 
         raise MachineError(EVIL, EVIL)
 
     guarded(fails)
-    print_plan(Plan((EVIL,), (Outcome(EVIL, changed=True, details=(EVIL,)),)))
+    print_plan(HostPlan((EVIL,), (Outcome(EVIL, changed=True, details=(EVIL,)),)))
     print_json({EVIL: EVIL})
     out, err = capfd.readouterr()
     assert out.count("gnp") == 5

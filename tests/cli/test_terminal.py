@@ -18,7 +18,7 @@ from machinectl.commands.create import create
 from machinectl.driver.finding import load
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.creation import Creation
-from machinectl.hosts.lifecycle.onboard import Onboarding
+from machinectl.hosts.lifecycle.onboarding import Onboarding
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State

@@ -15,7 +15,7 @@ from machinectl import certs
 from machinectl.cli.details import text
 from machinectl.commands.info import Info
 from machinectl.machines.record import Machine
-from machinectl.provision.facts.vitals import Disk, Vitals, command, vitals
+from machinectl.provision.facts.vitals import DataDisk, Vitals, command, vitals
 from machinectl.state import State
 from tests.support import servers
 from tests.support.hostile_engine import IN_JSON
@@ -209,7 +209,7 @@ class TestVitals:
 
     def test_its_lines_mean_bytes_seconds_and_loads(self) -> None:
         said = "disk 100 60 30 /var/lib/my docker\nload 0.10 1.20 2.00\nuptime 3600.55\navailable 2048\n"
-        disk = Disk("/var/lib/my docker", 102400, 61440, 30720)
+        disk = DataDisk("/var/lib/my docker", 102400, 61440, 30720)
         assert vitals(said) == Vitals(disk, (0.1, 1.2, 2.0), 3600.55, 2097152)
         assert vitals("Welcome!\nload 1 2\nuptime x\ndisk 1 2 3\n") == Vitals()
 

@@ -19,7 +19,7 @@ from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
-from machinectl.provision.facts.host_facts import Facts, File
+from machinectl.provision.facts.host_facts import Facts, HostFile
 from machinectl.provision.target import Target
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
@@ -137,7 +137,7 @@ def facts(config: bytes = OURS) -> Facts:
         os_release={"ID": "debian"},
         init="systemd",
         dockerd="/usr/sbin/dockerd",
-        files={"/etc/docker/daemon.json": File("644", 0, 0, config)},
+        files={"/etc/docker/daemon.json": HostFile("644", 0, 0, config)},
     )
 
 

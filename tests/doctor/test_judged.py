@@ -18,9 +18,9 @@ from machinectl.doctor import configuration, host, served
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.host import Shell
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.provision.facts.health import Disk, Health, Memory
-from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, File, Service, Sum, parse
-from machinectl.provision.steps.configuration import CERTIFICATES, config_change, goal
+from machinectl.provision.facts.health import FileSystem, Health, Memory
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, HostFile, ServiceState, Sum, parse
+from machinectl.provision.steps.engine_config import CERTIFICATES, config_change, goal
 from machinectl.provision.target import Target
 
 if TYPE_CHECKING:
@@ -54,7 +54,10 @@ def left(asked: Target | None = None) -> tuple[Facts, ConfigMerged]:
     bare = recorded("docker")
     wanted = goal(bare, asked or target())
     assert wanted.drop_in is not None
-    files = {DAEMON_JSON: File("644", 0, 0, wanted.config), wanted.drop_in_path: File("644", 0, 0, wanted.drop_in)}
+    files = {
+        DAEMON_JSON: HostFile("644", 0, 0, wanted.config),
+        wanted.drop_in_path: HostFile("644", 0, 0, wanted.drop_in),
+    }
     sums = {
         f"{OWN_DIRECTORY}/{name}": Sum(mode, 0, 0, hashlib.sha256(identity().on_host[name]).hexdigest())
         for name, mode in CERTIFICATES.items()
@@ -66,7 +69,7 @@ def edited(facts: Facts, **keys: Any) -> Facts:
     """A host whose daemon.json somebody has edited; None takes a key out."""
     config = {**json.loads(facts.files[DAEMON_JSON].content), **keys}
     text = json.dumps({key: value for key, value in config.items() if value is not None}).encode()
-    return replace(facts, files={**facts.files, DAEMON_JSON: File("644", 0, 0, text)})
+    return replace(facts, files={**facts.files, DAEMON_JSON: HostFile("644", 0, 0, text)})
 
 
 def against_record(facts: Facts, change: ConfigMerged, asked: Target | None = None) -> Check:
@@ -132,7 +135,7 @@ def test_files_that_are_gone_or_others_are_told() -> None:
 
 def test_a_daemon_json_that_is_none_is_told_as_it_is() -> None:
     facts, change = left()
-    wrong = replace(facts, files={**facts.files, DAEMON_JSON: File("644", 0, 0, b"{")})
+    wrong = replace(facts, files={**facts.files, DAEMON_JSON: HostFile("644", 0, 0, b"{")})
     found = against_record(wrong, change)
     assert found.verdict is BROKEN
     assert "is not JSON" in found.seen
@@ -165,8 +168,13 @@ def test_without_certificates_on_record_nothing_is_said_of_the_configuration() -
     [
         ({}, OK, "docker.service runs, and is started at boot", ""),
         ({"dockerd": ""}, BROKEN, "there is no Docker Engine", "machinectl provision orion"),
-        ({"service": Service(loaded=True)}, BROKEN, "does not run", "Start it: machinectl provision orion"),
-        ({"service": Service(loaded=True, active=True)}, BROKEN, "not started at boot", "machinectl provision orion"),
+        ({"service": ServiceState(loaded=True)}, BROKEN, "does not run", "Start it: machinectl provision orion"),
+        (
+            {"service": ServiceState(loaded=True, active=True)},
+            BROKEN,
+            "not started at boot",
+            "machinectl provision orion",
+        ),
         ({"unread": True}, UNKNOWN, "systemd has not read that", "sudo systemctl daemon-reload"),
         ({"masked": frozenset({"docker.socket"})}, BROKEN, "docker.socket: masked", "systemctl unmask docker.socket\n"),
     ],
@@ -180,7 +188,7 @@ def test_the_service_of_an_engine(different: dict[str, Any], verdict: Verdict, s
 
 
 def test_of_a_host_that_others_set_up_nothing_is_provisioned() -> None:
-    stopped = recorded("docker", service=Service(loaded=True))
+    stopped = recorded("docker", service=ServiceState(loaded=True))
     assert "machinectl ssh orion systemctl start docker" in host.service(stopped, ROOT, ours=False).hint
     alpine = replace(stopped, init="openrc")
     assert host.service(alpine, ROOT, ours=False).hint == "Start it: machinectl ssh orion rc-service docker start"
@@ -230,14 +238,14 @@ def test_a_clock_that_is_off_by_more_than_it_drifts_is_broken() -> None:
     ],
 )
 def test_a_disk_is_full_of_bytes_or_of_files(free: int, inodes: int, inodes_free: int, verdict: Verdict) -> None:
-    found = host.room(Disk(100 * GB, free, inodes, inodes_free, "/dev/sda1", "/"), SUDO)
+    found = host.room(FileSystem(100 * GB, free, inodes, inodes_free, "/dev/sda1", "/"), SUDO)
     assert found.verdict is verdict
     assert ("sudo du -xhd1 /" in found.hint) is (verdict is not OK)
 
 
 @pytest.mark.parametrize("directory", ["/srv/my data", "/; rm -rf ~", "/'`id`$(id)", "/x\\"])
 def test_what_a_host_calls_a_directory_is_one_word_to_both_shells(directory: str) -> None:
-    found = host.room(Disk(100 * GB, 9 * GB, 0, 0, "/dev/sda1", directory), SUDO)
+    found = host.room(FileSystem(100 * GB, 9 * GB, 0, 0, "/dev/sda1", directory), SUDO)
     here = shlex.split(found.hint.removeprefix("See what fills it: "))
     assert here[:3] == ["machinectl", "ssh", "orion"]
     assert shlex.split(" ".join(here[3:])) == ["sudo", "du", "-xhd1", directory]

@@ -22,7 +22,7 @@ from machinectl.machines.engine_options import DECLARED, EngineOptions
 from machinectl.machines.record import Machine, Phase, broken, parse
 from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
-from machinectl.provision.steps import configuration
+from machinectl.provision.steps import engine_config
 from tests.provision.test_steps import host as recorded
 
 if TYPE_CHECKING:
@@ -432,5 +432,5 @@ def given_to_host(engine: EngineOptions, have: Identity) -> tuple[set[tuple[str,
     facts, there = recorded("provisioned"), machine(engine=engine)
     identity = made_good(there, have, [ADDRESS, *engine.tls_sans])
     target = target_of(there, identity)
-    files = configuration.changed_files(facts, target, configuration.goal(facts, target))
+    files = engine_config.changed_files(facts, target, engine_config.goal(facts, target))
     return {(file.path, file.content) for file in files}, identity

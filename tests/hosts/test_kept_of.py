@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from machinectl.driver.finding import load
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.creation import Creation, kept_of
-from machinectl.hosts.lifecycle.onboard import Onboarding
+from machinectl.hosts.lifecycle.onboarding import Onboarding
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.target import NOTHING_SPECIAL
 

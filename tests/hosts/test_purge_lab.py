@@ -12,7 +12,7 @@ from machinectl.errors import CheckFailed
 from machinectl.hosts.lifecycle.setup import make_change, read
 from machinectl.provision import firewall
 from machinectl.provision.decision import EngineDown
-from machinectl.provision.steps import live_restore, undo
+from machinectl.provision.steps import live_restore, undo_steps
 from machinectl.provision.target import Allowed
 from tests.hosts.test_setup_lab import Bench, changed, files
 
@@ -80,7 +80,7 @@ def test_what_was_cut_after_its_first_step_is_undone_without_a_restart(fresh_hos
     bench = Used(fresh_host("docker"), store)
     began = bench.engine_began()
     with store.writing("orion") as held, bench.root() as root:
-        decision = live_restore.borrow(read(root, 2376), undo.NO_TARGET)
+        decision = live_restore.borrow(read(root, 2376), undo_steps.NO_TARGET)
         assert decision
         make_change(held, root, decision)
     assert bench.host.output("docker info -f '{{.LiveRestoreEnabled}}'") == "true"

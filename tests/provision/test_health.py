@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
-from machinectl.provision.facts.health import Disk, Memory, after, command, parse, split
+from machinectl.provision.facts.health import FileSystem, Memory, after, command, parse, split
 from tests.support.real import need
 
 ANSWER = b"""Welcome!
@@ -38,8 +38,8 @@ ANSWER = b"""Welcome!
 def test_an_answer_is_read_and_a_disk_told_once() -> None:
     found = parse(ANSWER)
     assert found.disks == (
-        Disk(1000, 500, 64, 32, "/dev/sda1", "/"),
-        Disk(9000, 1, 0, 0, "/dev/sdb1", "/srv/my data"),
+        FileSystem(1000, 500, 64, 32, "/dev/sda1", "/"),
+        FileSystem(9000, 1, 0, 0, "/dev/sdb1", "/srv/my data"),
     )
     assert found.memory == Memory(8000, 4000, 0, 0)
     assert found.replaced == ("containerd", "dockerd")

@@ -11,8 +11,8 @@ import pytest
 
 from machinectl.changes import ConfigMerged, LiveRestoreHeld, merged, of_kind
 from machinectl.errors import CheckFailed
-from machinectl.provision.facts.host_facts import Facts, File, Service, parse
-from machinectl.provision.steps import configuration, live_restore, undo
+from machinectl.provision.facts.host_facts import Facts, HostFile, ServiceState, parse
+from machinectl.provision.steps import engine_config, live_restore, undo_steps
 from machinectl.provision.target import Target, recorded
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ def host(name: str, **other: Any) -> Facts:
 def used(text: bytes | None, *, on: bool = False, **other: Any) -> Facts:
     """Return the facts of a host with a container and this daemon.json."""
     there = host("docker-with-a-container", **other)
-    files = {} if text is None else {DAEMON_JSON: File("644", 0, 0, text)}
+    files = {} if text is None else {DAEMON_JSON: HostFile("644", 0, 0, text)}
     return replace(there, files=files, info={**there.info, "LiveRestoreEnabled": on} if there.info else {})
 
 
 def with_config(facts: Facts, **keys: Any) -> Facts:
-    config = File("644", 0, 0, json.dumps(keys).encode())
+    config = HostFile("644", 0, 0, json.dumps(keys).encode())
     info = {**facts.info, "LiveRestoreEnabled": bool(keys.get("live-restore"))}
     return replace(facts, files={**facts.files, DAEMON_JSON: config}, info=info)
 
@@ -59,7 +59,7 @@ def told(decision: Decision) -> Any:
 def carried_out(facts: Facts, target: Target, changes: Sequence[Change] = ()) -> tuple[list[Decision], Facts, Any]:
     """Provision an installed engine; return the decisions, the host's facts afterwards, and the record."""
     done: list[Decision] = []
-    for decide in (live_restore.borrow, configuration.configure, lambda *given: live_restore.give_back(*given[:2])):
+    for decide in (live_restore.borrow, engine_config.configure, lambda *given: live_restore.give_back(*given[:2])):
         decision = decide(facts, recorded(target, changes))
         if decision:
             facts, changes = decision.after, merged(changes, decision.changes)
@@ -79,24 +79,24 @@ def test_live_restore_is_restored_after_a_restart(text: bytes | None) -> None:
     )
     assert told(given_back)["live-restore"] is False
     own = json.loads(text or b"{}")
-    assert configuration.read(after).items() >= own.items()
-    assert configuration.read(after).get("live-restore") == own.get("live-restore")
+    assert engine_config.read(after).items() >= own.items()
+    assert engine_config.read(after).get("live-restore") == own.get("live-restore")
     assert of_kind(changes, LiveRestoreHeld) == []
     assert [merge.ours for merge in of_kind(changes, ConfigMerged) if "live-restore" in merge.ours] == []
-    assert undo.config_before(after, changes) == text
+    assert undo_steps.config_before(after, changes) == text
     assert live_restore.give_back(after, recorded(TARGET, changes)) is None
 
 
 def test_a_host_that_had_it_on_keeps_it() -> None:
     done, after, _ = carried_out(used(b'{"live-restore": true}', on=True), TARGET)
     assert [decision.title for decision in done] == ["Configuring the engine and restarting it"]
-    assert configuration.read(after)["live-restore"] is True
+    assert engine_config.read(after)["live-restore"] is True
 
 
 def test_nothing_changes_without_running_containers() -> None:
     done, after, _ = carried_out(host("docker"), TARGET)
     assert [decision.title for decision in done] == ["Configuring the engine and restarting it"]
-    assert "live-restore" not in configuration.read(after)
+    assert "live-restore" not in engine_config.read(after)
 
 
 @pytest.mark.parametrize(
@@ -106,20 +106,20 @@ def test_engine_opt_stays_and_containers_survive_the_restart(asked: str, *, on: 
     target = replace(TARGET, options=(asked,))
     (borrowed, configured, *rest), after, changes = carried_out(used(b'{"debug": true}'), target)
     assert (told(borrowed)["live-restore"], told(configured)["live-restore"]) == (True, True)
-    assert configuration.read(after)["live-restore"] is on
+    assert engine_config.read(after)["live-restore"] is on
     assert [decision.title for decision in rest] == ([] if on else ["Turning live-restore off"])
     # Without the option, it goes without a restart, and nothing of it is recorded.
-    assert configuration.goal(after, recorded(TARGET, changes)).config == configuration.content(after)
+    assert engine_config.goal(after, recorded(TARGET, changes)).config == engine_config.content(after)
     back = live_restore.give_back(after, recorded(TARGET, changes))
     assert back
-    assert written(back) == {key: value for key, value in configuration.read(after).items() if key != "live-restore"}
+    assert written(back) == {key: value for key, value in engine_config.read(after).items() if key != "live-restore"}
     assert not live_restore.is_on_record(live_restore.settled(back.after, recorded(TARGET, changes), changes))
 
 
 def test_changing_only_live_restore_needs_no_restart() -> None:
     _, there, changes = carried_out(host("docker"), TARGET)
     target = recorded(replace(TARGET, options=("live-restore=true",)), changes)
-    assert configuration.goal(there, target).config == configuration.content(there)
+    assert engine_config.goal(there, target).config == engine_config.content(there)
     decision = live_restore.give_back(there, target)
     assert decision
     assert (decision.title, decision.job.variables["action"]) == ("Turning live-restore on", "reload")
@@ -128,11 +128,11 @@ def test_changing_only_live_restore_needs_no_restart() -> None:
 
 def test_a_host_of_an_earlier_version_gets_back_what_it_had_by_a_reload() -> None:
     there = host("provisioned")
-    ours = configuration.read(there)
+    ours = engine_config.read(there)
     assert ours["live-restore"] is True
     record = (ConfigMerged(DAEMON_JSON, None, "644", ours, ""),)
     target = recorded(TARGET, record)
-    assert configuration.goal(there, target).config == configuration.content(there)
+    assert engine_config.goal(there, target).config == engine_config.content(there)
     back = live_restore.give_back(there, target)
     assert back
     assert (back.job.variables["action"], told(back)["live-restore"]) == ("reload", False)
@@ -140,13 +140,13 @@ def test_a_host_of_an_earlier_version_gets_back_what_it_had_by_a_reload() -> Non
     left = live_restore.settled(back.after, recorded(TARGET, changes), changes)
     assert not live_restore.is_on_record(left)
     # If it is turned on later, that is the owner's choice.
-    own = with_config(there, **{**configuration.read(back.after), "live-restore": True})
+    own = with_config(there, **{**engine_config.read(back.after), "live-restore": True})
     assert live_restore.give_back(own, recorded(TARGET, left)) is None
 
 
 def test_a_host_of_an_earlier_version_whose_owner_had_it_keeps_it() -> None:
     there = host("provisioned")
-    record = (ConfigMerged(DAEMON_JSON, '{"live-restore": true}', "644", configuration.read(there), ""),)
+    record = (ConfigMerged(DAEMON_JSON, '{"live-restore": true}', "644", engine_config.read(there), ""),)
     assert live_restore.give_back(there, recorded(TARGET, record)) is None
     assert not live_restore.is_on_record(live_restore.settled(there, recorded(TARGET, record), record))
 
@@ -157,14 +157,14 @@ def test_an_interrupted_change_is_restored_byte_for_byte() -> None:
     assert borrowed
     back = live_restore.give_back(borrowed.after, recorded(TARGET, borrowed.changes))
     assert back
-    assert configuration.content(back.after) == text
+    assert engine_config.content(back.after) == text
     assert back.job.variables["afterwards"] == f"644 {DAEMON_JSON}"
     assert back.job.files["afterwards"] == text
     # The host restored the file by itself, and the engine still has it on.
     put_back = used(text, on=True)
     again = live_restore.give_back(put_back, recorded(TARGET, borrowed.changes))
     assert again
-    assert (told(again), configuration.content(again.after)) == ({"debug": True, "live-restore": False}, text)
+    assert (told(again), engine_config.content(again.after)) == ({"debug": True, "live-restore": False}, text)
     # Everything is done except the record.
     assert live_restore.give_back(used(text), recorded(TARGET, borrowed.changes)) is None
     assert of_kind(live_restore.settled(used(text), TARGET, borrowed.changes), LiveRestoreHeld) == []
@@ -180,7 +180,7 @@ def test_a_file_that_we_created_is_removed() -> None:
 
 def test_an_engine_that_would_start_without_it_gets_it() -> None:
     assert live_restore.borrow(used(b"{}", on=True), TARGET)
-    stopped = used(b"{}", service=Service(loaded=True), info={})
+    stopped = used(b"{}", service=ServiceState(loaded=True), info={})
     decision = live_restore.borrow(stopped, TARGET)
     assert decision
     assert (decision.job.variables["action"], written(decision)["live-restore"]) == ("none", True)
@@ -216,7 +216,7 @@ def test_it_is_turned_on_again_when_an_engine_leaves_a_swarm() -> None:
     on = live_restore.give_back(off.after, target)
     assert on
     assert on.job.variables["live_restore"] == "true"
-    assert configuration.content(on.after) == configuration.content(before)
+    assert engine_config.content(on.after) == engine_config.content(before)
     assert not live_restore.is_on_record(live_restore.settled(on.after, target, off.changes))
 
 
@@ -233,7 +233,7 @@ def test_undoing_gives_back_what_was_there_before() -> None:
     before = with_config(host("docker"), **{"live-restore": True, "debug": True})
     off = live_restore.let_go(before, TARGET)
     assert off
-    assert undo.config_before(off.after, off.changes) == configuration.content(before)
+    assert undo_steps.config_before(off.after, off.changes) == engine_config.content(before)
 
 
 def test_undo_never_turns_it_on_for_a_node() -> None:
@@ -241,18 +241,18 @@ def test_undo_never_turns_it_on_for_a_node() -> None:
     off = live_restore.let_go(before, TARGET)
     assert off
     node = replace(off.after, swarm=True)
-    assert json.loads(undo.config_before(node, off.changes) or b"") == {"debug": True}
-    assert "stays off" in undo.live_restore_lost(node, off.changes)[0]
-    assert undo.live_restore_lost(off.after, off.changes) == ()
+    assert json.loads(undo_steps.config_before(node, off.changes) or b"") == {"debug": True}
+    assert "stays off" in undo_steps.live_restore_lost(node, off.changes)[0]
+    assert undo_steps.live_restore_lost(off.after, off.changes) == ()
 
 
 def test_a_node_that_would_start_with_it_gets_it_turned_off_first() -> None:
     there = with_config(host("swarm-node"), **{"live-restore": True})
     assert there.swarm
-    assert configuration.our_keys(there, TARGET, configuration.read(there), [])["live-restore"] is False
+    assert engine_config.our_keys(there, TARGET, engine_config.read(there), [])["live-restore"] is False
     asked = replace(TARGET, options=("live-restore=true",))
-    assert configuration.our_keys(host("swarm-node"), asked, {}, [])["live-restore"] is False
-    assert "live-restore" not in configuration.our_keys(host("swarm-node"), TARGET, {}, [])
+    assert engine_config.our_keys(host("swarm-node"), asked, {}, [])["live-restore"] is False
+    assert "live-restore" not in engine_config.our_keys(host("swarm-node"), TARGET, {}, [])
 
 
 def test_a_node_borrows_nothing() -> None:

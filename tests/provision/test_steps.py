@@ -27,22 +27,22 @@ from machinectl.changes import (
 )
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.machines.engine_options import EngineOptions
-from machinectl.provision import checks, daemon_json, firewall
+from machinectl.provision import daemon_json, firewall, host_checks
 from machinectl.provision.decision import not_applied, tail
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import (
     Client,
     Facts,
-    File,
-    Listener,
-    Lock,
+    HostFile,
+    PackageLock,
+    PortListener,
     Process,
-    Service,
+    ServiceState,
     Sum,
     os_release,
     parse,
 )
-from machinectl.provision.steps import configuration, installation, live_restore, undo
+from machinectl.provision.steps import engine_config, installation, live_restore, undo_steps
 from machinectl.provision.steps.side_effects import side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
 from machinectl.ssh.runner import Result
@@ -79,12 +79,12 @@ def host(name: str, **different: Any) -> Facts:
 
 def off(**different: Any) -> Facts:
     """An engine that is installed and does not run."""
-    return host("docker", service=Service(loaded=True), **different)
+    return host("docker", service=ServiceState(loaded=True), **different)
 
 
 def with_config(name: str, config: Any, **different: Any) -> Facts:
     text = config if isinstance(config, bytes) else json.dumps(config).encode()
-    return host(name, files={DAEMON_JSON: File("600", 0, 0, text)}, **different)
+    return host(name, files={DAEMON_JSON: HostFile("600", 0, 0, text)}, **different)
 
 
 def with_unit(start: str, **different: Any) -> Facts:
@@ -102,7 +102,7 @@ def no_script(_: str) -> bytes | None:
 
 
 def configured(facts: Facts, asked: Target | None = None, allowed: Allowed = NOTHING_SPECIAL) -> Decision:
-    decision = configuration.configure(facts, asked or target(), allowed)
+    decision = engine_config.configure(facts, asked or target(), allowed)
     assert decision is not None
     return decision
 
@@ -156,8 +156,8 @@ def put(job: Job, path: str) -> bytes:
         ),
         (beside("/etc/docker/daemon.json"), "Two engines on the host share /etc/docker/daemon.json"),
         (beside(""), "Two engines on the host share"),
-        (replace(beside("/x"), listeners=(Listener(7, "dockerd"),)), r"taken by dockerd \(process 7\)"),
-        (host("docker", service=Service()), "no docker.service"),
+        (replace(beside("/x"), listeners=(PortListener(7, "dockerd"),)), r"taken by dockerd \(process 7\)"),
+        (host("docker", service=ServiceState()), "no docker.service"),
         (host("docker", masked=frozenset({"docker.service"})), "docker.service on the host is masked"),
         (host("bare", masked=frozenset({"docker.service"})), "docker.service on the host is masked"),
         (off(containerd=""), "has /usr/sbin/dockerd and no containerd"),
@@ -171,14 +171,14 @@ def put(job: Job, path: str) -> bytes:
         (with_config("docker", {"tlscacert": "/etc/docker/machinectl/ca.pem"}), "another machinectl"),
         (with_unit("/usr/bin/dockerd --tlsverify --tlscacert=/x"), r"somebody else's \(/x\)"),
         (
-            host("docker", listeners=(Listener(9, "nginx"),)),
+            host("docker", listeners=(PortListener(9, "nginx"),)),
             r"Port 2376 on the host is taken by nginx \(process 9\)",
         ),
     ],
 )
 def test_a_host_that_cannot_be_provisioned_is_refused_with_its_reason(facts: Facts, cause: str) -> None:
     with pytest.raises(CheckFailed, match=cause) as raised:
-        checks.check(facts, target())
+        host_checks.check(facts, target())
     assert raised.value.hint
 
 
@@ -189,18 +189,18 @@ def test_a_host_that_cannot_be_provisioned_is_refused_with_its_reason(facts: Fac
         off(containerd="/usr/bin/containerd"),
         host("docker", containerd="", containerd_service=False),
         host("bare", containerd=None, containerd_service=False, masked=frozenset({"docker.socket"})),
-        replace(with_unit("/usr/bin/dockerd -H fd://"), service=Service(loaded=True), containerd_service=False),
+        replace(with_unit("/usr/bin/dockerd -H fd://"), service=ServiceState(loaded=True), containerd_service=False),
     ],
     ids=["it is not known", "it is there", "the engine runs", "nothing is installed", "dockerd has its own"],
 )
 def test_containerd_is_missed_only_where_an_engine_has_to_start_with_it(facts: Facts) -> None:
-    checks.startable(facts, target())
+    host_checks.startable(facts, target())
 
 
 def test_the_package_that_a_missing_containerd_comes_in_is_named() -> None:
     for packages, named in (({"docker-ce": "29"}, "the package containerd.io;"), ({}, "the package containerd;")):
         with pytest.raises(CheckFailed) as raised:
-            checks.startable(off(containerd="", packages=packages), target())
+            host_checks.startable(off(containerd="", packages=packages), target())
         assert named in raised.value.hint
 
 
@@ -223,24 +223,24 @@ def test_the_package_that_a_missing_containerd_comes_in_is_named() -> None:
     ],
 )
 def test_a_host_that_can_be_provisioned_is_not_refused(facts: Facts) -> None:
-    checks.check(facts, target())
+    host_checks.check(facts, target())
 
 
 def test_a_host_whose_ca_of_ours_was_lost_is_not_taken_for_somebody_else_s() -> None:
     facts = with_config("docker", {"tlscacert": "/etc/docker/machinectl/ca.pem"})
-    checks.check(facts, target(own_cas=frozenset({"ab"})))
+    host_checks.check(facts, target(own_cas=frozenset({"ab"})))
     other = replace(facts, sums={"/etc/docker/machinectl/ca.pem": Sum("644", 0, 0, "cd")})
     with pytest.raises(CheckFailed, match="another machinectl"):
-        checks.check(other, target(own_cas=frozenset({"ab"})))
+        host_checks.check(other, target(own_cas=frozenset({"ab"})))
 
 
 def test_a_refusal_is_no_closed_port_unless_the_firewall_rejects() -> None:
     silent = {"iptables": "-P INPUT DROP"}
-    checks.check(host("docker", no_way="refused", refused=True), target())
-    checks.check(host("docker", no_way="refused", refused=True, firewalls=silent), target())
-    checks.check(host("docker", no_way="timed out", firewalls=silent), target(), Allowed(open_firewall=True))
+    host_checks.check(host("docker", no_way="refused", refused=True), target())
+    host_checks.check(host("docker", no_way="refused", refused=True, firewalls=silent), target())
+    host_checks.check(host("docker", no_way="timed out", firewalls=silent), target(), Allowed(open_firewall=True))
     with pytest.raises(CheckFailed, match="timed out") as raised:
-        checks.check(host("docker", no_way="timed out", firewalls=silent), target(jump=True))
+        host_checks.check(host("docker", no_way="timed out", firewalls=silent), target(jump=True))
     assert "iptables -I INPUT" in raised.value.hint
     assert "--no-provision" in raised.value.hint
 
@@ -249,14 +249,14 @@ def test_an_unwritable_path_is_refused_only_if_it_is_needed() -> None:
     locked = {"/etc/systemd/system/docker.service.d": "immutable"}
     drop_ins = frozenset({"/etc/docker", "/etc/systemd/system/docker.service.d"})
     with pytest.raises(CheckFailed, match="immutable"):
-        configuration.configure(host("docker", unwritable=locked, directories=drop_ins), target())
+        engine_config.configure(host("docker", unwritable=locked, directories=drop_ins), target())
     with pytest.raises(CheckFailed, match="read-only"):
-        configuration.configure(host("docker", unwritable={"/etc/docker": "read-only"}), target())
+        engine_config.configure(host("docker", unwritable={"/etc/docker": "read-only"}), target())
     plain = with_unit("/usr/bin/dockerd", unwritable=locked, directories=drop_ins)
-    assert configuration.configure(plain, target())
-    off_at_boot = replace(plain, service=Service(loaded=True), unwritable={"/etc/systemd/system": "read-only"})
+    assert engine_config.configure(plain, target())
+    off_at_boot = replace(plain, service=ServiceState(loaded=True), unwritable={"/etc/systemd/system": "read-only"})
     with pytest.raises(CheckFailed, match="/etc/systemd/system"):
-        configuration.configure(off_at_boot, target())
+        engine_config.configure(off_at_boot, target())
 
 
 def test_a_rootless_engine_beside_a_service_that_is_off_is_a_side_effect() -> None:
@@ -295,27 +295,27 @@ def test_a_full_disk_is_told_in_one_line_without_the_shells_own_words() -> None:
 
 def test_without_an_engine_and_without_leave_to_install_one_there_is_nothing_to_do() -> None:
     with pytest.raises(CheckFailed, match="no Docker Engine on the host"):
-        checks.check(host("bare"), target(install="none"))
+        host_checks.check(host("bare"), target(install="none"))
 
 
 @pytest.mark.parametrize(("days", "words"), [(-731, "731 days behind"), (900, "900 days ahead of")])
 def test_a_clock_for_which_our_certificates_are_not_valid_is_refused(days: int, words: str) -> None:
     clock = int((datetime.now(UTC) + timedelta(days=days)).timestamp())
     with pytest.raises(CheckFailed, match=words):
-        checks.check(host("docker", clock=clock), target())
+        host_checks.check(host("docker", clock=clock), target())
 
 
 def test_a_clock_that_is_a_little_off_is_a_warning() -> None:
     facts = host("docker")
     here = datetime.fromtimestamp(facts.clock, UTC)
-    assert checks.wrong_clock(facts, here + timedelta(minutes=3)) == ""
-    assert "60 minutes behind the clock here" in checks.wrong_clock(facts, here + timedelta(hours=1))
+    assert host_checks.wrong_clock(facts, here + timedelta(minutes=3)) == ""
+    assert "60 minutes behind the clock here" in host_checks.wrong_clock(facts, here + timedelta(hours=1))
 
 
 def test_a_daemon_json_that_everybody_may_write_is_warned_of() -> None:
     for mode, words in (("777", "chmod o-w /etc/docker/daemon.json"), ("666", "is root there"), ("664", ""), ("", "")):
-        files = {DAEMON_JSON: File(mode, 0, 0, b"{}")} if mode else {}
-        warning = checks.open_configuration(host("docker", files=files))
+        files = {DAEMON_JSON: HostFile(mode, 0, 0, b"{}")} if mode else {}
+        warning = host_checks.open_configuration(host("docker", files=files))
         assert words in warning
         assert bool(warning) is bool(words)
 
@@ -323,12 +323,12 @@ def test_a_daemon_json_that_everybody_may_write_is_warned_of() -> None:
 def test_tls_with_our_own_ca_is_not_somebody_elses() -> None:
     digest = hashlib.sha256(files()["ca.pem"]).hexdigest()
     facts = with_config("docker", {"tlsverify": True, "tlscacert": "/x"}, sums={"/x": Sum("644", 0, 0, digest)})
-    checks.check(facts, target())
+    host_checks.check(facts, target())
     other = replace(facts, sums={"/x": Sum("644", 0, 0, "0" * 64)})
     with pytest.raises(CheckFailed):
-        checks.check(other, target())
-    checks.check(other, target(), Allowed(force=True))
-    checks.check(other, target(own_cas=frozenset({"0" * 64})))
+        host_checks.check(other, target())
+    host_checks.check(other, target(), Allowed(force=True))
+    host_checks.check(other, target(own_cas=frozenset({"0" * 64})))
 
 
 # Installing
@@ -388,8 +388,8 @@ def test_a_broken_dpkg_is_reported_with_what_mends_it() -> None:
 
 def test_who_holds_the_lock_is_named() -> None:
     locks = (
-        Lock(12, "unattended-upgr", "/var/lib/dpkg/lock"),
-        Lock(12, "unattended-upgr", "/var/lib/dpkg/lock-frontend"),
+        PackageLock(12, "unattended-upgr", "/var/lib/dpkg/lock"),
+        PackageLock(12, "unattended-upgr", "/var/lib/dpkg/lock-frontend"),
     )
     assert installation.waited_for(host("bare", locks=locks)) == "unattended-upgr (12)"
     assert installation.waited_for(host("bare")) == ""
@@ -488,7 +488,7 @@ def test_other_keys_of_daemon_json_stay_and_a_backup_is_made_once() -> None:
 
 def test_a_swarm_node_gets_no_live_restore_and_no_restart_unasked() -> None:
     with pytest.raises(CheckFailed, match="Swarm node"):
-        configuration.configure(host("swarm-node"), target())
+        engine_config.configure(host("swarm-node"), target())
     job = configured(host("swarm-node"), allowed=Allowed(restart_swarm=True)).job
     assert "live-restore" not in json.loads(put(job, DAEMON_JSON))
 
@@ -496,7 +496,7 @@ def test_a_swarm_node_gets_no_live_restore_and_no_restart_unasked() -> None:
 def test_a_swarm_nodes_containers_that_would_not_come_back_are_named_and_kept() -> None:
     node = host("swarm-node", once=("db", "once"))
     with pytest.raises(CheckFailed, match="ends db once for good") as raised:
-        configuration.configure(node, target(), Allowed(restart_swarm=True))
+        engine_config.configure(node, target(), Allowed(restart_swarm=True))
     assert raised.value.hint.startswith(
         "Give each a policy, on the host: docker update --restart unless-stopped db once"
     )
@@ -509,7 +509,7 @@ def test_a_clash_of_flag_and_key_is_found_before_anything_restarts() -> None:
     facts = with_unit("/usr/bin/dockerd -H fd:// --label a=b --log-level info")
     configured(facts)
     with pytest.raises(CheckFailed, match="--log-level"):
-        configuration.configure(facts, target(options=("log-level=debug",)))
+        engine_config.configure(facts, target(options=("log-level=debug",)))
     job = configured(facts, target(options=("log-level=info",))).job
     assert "log-level" not in json.loads(put(job, DAEMON_JSON))
 
@@ -583,10 +583,10 @@ def test_a_variable_that_no_file_can_hold_is_refused(variable: str) -> None:
 
 def test_on_openrc_hints_name_its_commands() -> None:
     with pytest.raises(CheckFailed) as raised:
-        checks.check(host("bare", init="openrc", podman_socket=True), target())
+        host_checks.check(host("bare", init="openrc", podman_socket=True), target())
     assert "rc-service podman stop" in raised.value.hint
     facts = replace(provisioned(), init="openrc", containers=frozenset())
-    decision = undo.stopped(facts, [ServiceStarted("docker.service")])
+    decision = undo_steps.stopped(facts, [ServiceStarted("docker.service")])
     assert decision is not None
     assert decision.failure(Result(1, b"no\n", b"")).hint == "See on the host: rc-service docker status"
 
@@ -594,7 +594,7 @@ def test_on_openrc_hints_name_its_commands() -> None:
 def test_on_openrc_a_host_on_the_command_line_is_its_owners_to_change() -> None:
     facts = host("docker", init="openrc", unit="", environment={"/etc/conf.d/docker": 'DOCKER_OPTS="-H tcp://:2375"'})
     with pytest.raises(CheckFailed, match=r"/etc/conf\.d/docker on the host sets --host"):
-        configuration.configure(facts, target())
+        engine_config.configure(facts, target())
     decision = configured(replace(facts, environment={"/etc/conf.d/docker": 'DOCKER_OPTS="--debug"'}))
     job = decision.job
     assert not [line for line in manifest(job) if "systemd" in line]
@@ -603,7 +603,7 @@ def test_on_openrc_a_host_on_the_command_line_is_its_owners_to_change() -> None:
     assert job.variables["socket"] == "/var/run/docker.sock"
     assert "/var/log/docker.log" in decision.failure(Result(4, b"no\n", b"")).hint
     with pytest.raises(CheckFailed, match=r"OpenRC starts dockerd with --debug") as raised:
-        configuration.configure(
+        engine_config.configure(
             replace(facts, environment={"/etc/conf.d/docker": 'DOCKER_OPTS="--debug"'}),
             target(options=("debug=false",)),
         )
@@ -612,7 +612,7 @@ def test_on_openrc_a_host_on_the_command_line_is_its_owners_to_change() -> None:
 
 def test_an_engine_that_is_as_it_should_be_is_left_alone() -> None:
     facts = provisioned()
-    assert configuration.configure(facts, target()) is None
+    assert engine_config.configure(facts, target()) is None
 
 
 def test_a_host_that_0_1_set_up_gets_certificate_and_key_in_one_file_and_its_old_key_goes() -> None:
@@ -627,7 +627,7 @@ def test_a_host_that_0_1_set_up_gets_certificate_and_key_in_one_file_and_its_old
 
 
 def test_an_engine_that_is_right_but_off_is_only_started() -> None:
-    facts = replace(provisioned(), service=Service(loaded=True, active=False, enabled=False), listeners=())
+    facts = replace(provisioned(), service=ServiceState(loaded=True, active=False, enabled=False), listeners=())
     decision = configured(facts)
     assert (decision.title, manifest(decision.job)) == ("Starting the engine", [])
     assert decision.job.variables["enable"] == "yes"
@@ -635,10 +635,10 @@ def test_an_engine_that_is_right_but_off_is_only_started() -> None:
 
 
 def test_what_a_cut_run_left_is_put_back_first() -> None:
-    decision = configuration.recover(host("docker", transaction="applying"), target())
+    decision = engine_config.recover(host("docker", transaction="applying"), target())
     assert decision is not None
     assert decision.unforeseen
-    assert configuration.recover(host("docker"), target()) is None
+    assert engine_config.recover(host("docker"), target()) is None
 
 
 def provisioned(name: str = "provisioned") -> Facts:
@@ -703,7 +703,7 @@ def test_the_firewall_in_the_way_is_named_with_its_rule(firewalls: dict[str, str
         assert firewall.is_ours(PortOpened(rule.firewall, "2376", rule.undo))
         strange = PortOpened(rule.firewall, "2376", f"{rule.undo}; reboot")
         assert not firewall.is_ours(strange)
-        assert undo.undo(facts, [strange], purge_engine=False) == []
+        assert undo_steps.undo(facts, [strange], purge_engine=False) == []
 
 
 def test_what_is_said_of_a_configuration_that_was_not_applied_is_true() -> None:
@@ -723,8 +723,8 @@ def test_engine_options_that_are_not_asked_any_more_go_and_what_others_wrote_sta
     [earlier] = of_kind(first.changes, ConfigMerged)
 
     def then(config: Any, *options: str) -> Any:
-        there = replace(facts, files={DAEMON_JSON: File("644", 0, 0, json.dumps(config).encode())})
-        return json.loads(configuration.goal(there, target(options=options, earlier=earlier)).config)
+        there = replace(facts, files={DAEMON_JSON: HostFile("644", 0, 0, json.dumps(config).encode())})
+        return json.loads(engine_config.goal(there, target(options=options, earlier=earlier)).config)
 
     assert then(config) == {key: value for key, value in config.items() if key != "log-level"} | {
         "mtu": 1300,
@@ -741,8 +741,8 @@ def test_an_address_that_we_listened_on_goes_when_another_is_asked_and_those_of_
     first = configured(facts)
     config = json.loads(put(first.job, DAEMON_JSON))
     [earlier] = of_kind(first.changes, ConfigMerged)
-    there = replace(facts, files={DAEMON_JSON: File("644", 0, 0, json.dumps(config).encode())})
-    moved = json.loads(configuration.goal(there, target(earlier=earlier, port=2377)).config)["hosts"]
+    there = replace(facts, files={DAEMON_JSON: HostFile("644", 0, 0, json.dumps(config).encode())})
+    moved = json.loads(engine_config.goal(there, target(earlier=earlier, port=2377)).config)["hosts"]
     assert "tcp://0.0.0.0:2376" in config["hosts"]
     assert moved == [host.replace("0.0.0.0:2376", "0.0.0.0:2377") for host in config["hosts"]]
 
@@ -752,18 +752,18 @@ def test_an_address_that_we_listened_on_goes_when_another_is_asked_and_those_of_
 
 def test_undoing_says_that_the_containers_of_a_swarm_node_stop_and_asks_before() -> None:
     decision = configured(host("swarm-node"), allowed=Allowed(restart_swarm=True))
-    config = File("644", 0, 0, put(decision.job, DAEMON_JSON))
+    config = HostFile("644", 0, 0, put(decision.job, DAEMON_JSON))
     after = host("swarm-node", files={DAEMON_JSON: config}, containers=frozenset({"a", "b"}))
     with pytest.raises(CheckFailed, match="Swarm node"):
-        undo.undo(after, decision.changes, purge_engine=False)
-    [taken_out] = undo.undo(after, decision.changes, purge_engine=False, allowed=Allowed(restart_swarm=True))
+        undo_steps.undo(after, decision.changes, purge_engine=False)
+    [taken_out] = undo_steps.undo(after, decision.changes, purge_engine=False, allowed=Allowed(restart_swarm=True))
     assert taken_out.title.endswith("; 2 containers stopped, as on every Swarm node")
 
 
 def test_a_program_that_gives_dockerd_its_addresses_is_refused_and_one_that_does_not_is_not() -> None:
     wrapped = with_unit("/usr/local/bin/mydockerd", started=frozenset({"host"}))
     with pytest.raises(CheckFailed, match="starts dockerd by /usr/local/bin/mydockerd, which adds --host"):
-        configuration.configure(wrapped, target())
+        engine_config.configure(wrapped, target())
     configured(replace(wrapped, started=frozenset()))
     # Taken out of the unit since the engine was started.
     configured(with_unit("/usr/sbin/dockerd", started=frozenset({"host"})))
@@ -777,7 +777,7 @@ def test_an_engine_that_no_reload_makes_keep_its_containers_is_left_alone() -> N
 
 
 def test_an_engine_that_somebody_may_have_stopped_is_started_with_a_word_about_its_containers() -> None:
-    facts = host("docker", service=Service(loaded=True, enabled=True), stored=2)
+    facts = host("docker", service=ServiceState(loaded=True, enabled=True), stored=2)
     assert "those of its 2 containers that start with it" in configured(facts).warnings[0]
     assert configured(replace(facts, stored=0)).warnings == ()
 
@@ -788,36 +788,36 @@ def test_a_daemon_json_of_blanks_is_an_empty_one() -> None:
 
 def test_undoing_does_not_hide_containers_that_were_made_under_a_setting_of_ours() -> None:
     decision = configured(host("docker"), target(options=("data-root=/data",)))
-    config = File("644", 0, 0, put(decision.job, DAEMON_JSON))
+    config = HostFile("644", 0, 0, put(decision.job, DAEMON_JSON))
     info = {"DockerRootDir": "/data", "Containers": 1, "LiveRestoreEnabled": True}
     after = host("docker", files={DAEMON_JSON: config}, info=info)
     with pytest.raises(CheckFailed, match="data-root is /data now and /var/lib/docker after it"):
-        undo.undo(after, decision.changes, purge_engine=False)
-    assert undo.undo(after, decision.changes, purge_engine=False, allowed=Allowed(force=True))
+        undo_steps.undo(after, decision.changes, purge_engine=False)
+    assert undo_steps.undo(after, decision.changes, purge_engine=False, allowed=Allowed(force=True))
 
 
 def test_undoing_puts_back_the_very_bytes_also_where_live_restore_was_off() -> None:
     text = b'{"live-restore":false,"debug":true}'
-    facts = host("docker-with-a-container", files={DAEMON_JSON: File("644", 0, 0, text)})
+    facts = host("docker-with-a-container", files={DAEMON_JSON: HostFile("644", 0, 0, text)})
     borrowed = live_restore.borrow(facts, target())
     assert borrowed
     decision = configured(borrowed.after)
     changes = merged(borrowed.changes, decision.changes)
-    assert undo.config_before(decision.after, changes) == text
+    assert undo_steps.config_before(decision.after, changes) == text
     # Live-restore has been turned off again by now, in our own hand.
-    reformatted = File("644", 0, 0, json.dumps(json.loads(text), indent=4).encode())
-    assert undo.config_before(replace(facts, files={DAEMON_JSON: reformatted}), changes) == text
+    reformatted = HostFile("644", 0, 0, json.dumps(json.loads(text), indent=4).encode())
+    assert undo_steps.config_before(replace(facts, files={DAEMON_JSON: reformatted}), changes) == text
 
 
 def test_undoing_names_the_units_whose_containers_do_not_run_on() -> None:
     facts = host("docker-with-a-container")
     decision = configured(facts)
-    config = File("644", 0, 0, put(decision.job, DAEMON_JSON))
+    config = HostFile("644", 0, 0, put(decision.job, DAEMON_JSON))
     after = replace(facts, files={DAEMON_JSON: config}, clients=(Client(7, "run", "web.service"),))
     with pytest.raises(CheckFailed, match=r"web\.service") as raised:
-        undo.undo(after, decision.changes, purge_engine=False, allowed=Allowed(forcible=False))
+        undo_steps.undo(after, decision.changes, purge_engine=False, allowed=Allowed(forcible=False))
     assert "--force" not in raised.value.hint
-    taken_out = undo.taken_out(after, decision.changes)
+    taken_out = undo_steps.taken_out(after, decision.changes)
     assert taken_out
     assert taken_out.title.endswith("kept running, but for those of web.service")
 
@@ -826,8 +826,8 @@ def test_undoing_takes_out_what_is_ours_and_leaves_what_others_added_since() -> 
     facts = with_config("docker", {"log-driver": "local"})
     decision = configured(facts)
     config = json.loads(put(decision.job, DAEMON_JSON)) | {"added": "since"}
-    after = replace(facts, files={DAEMON_JSON: File("600", 0, 0, json.dumps(config).encode())})
-    [taken_out] = undo.undo(after, decision.changes, purge_engine=False)
+    after = replace(facts, files={DAEMON_JSON: HostFile("600", 0, 0, json.dumps(config).encode())})
+    [taken_out] = undo_steps.undo(after, decision.changes, purge_engine=False)
     assert json.loads(put(taken_out.job, DAEMON_JSON)) == {"log-driver": "local", "added": "since"}
 
 
@@ -835,8 +835,8 @@ def test_undoing_takes_out_what_an_earlier_machine_that_was_forgotten_had_put_th
     first = with_config("docker", {"log-driver": "local"})
     written = json.loads(put(configured(first).job, DAEMON_JSON))
     forgotten = with_config("docker", written)
-    change = configuration.config_change(forgotten, {key: written[key] for key in written if key != "log-driver"}, b"")
-    left = undo.config_before(forgotten, [change])
+    change = engine_config.config_change(forgotten, {key: written[key] for key in written if key != "log-driver"}, b"")
+    left = undo_steps.config_before(forgotten, [change])
     assert left is not None
     assert json.loads(left) == {"log-driver": "local", "hosts": ["fd://"]}
 
@@ -844,24 +844,24 @@ def test_undoing_takes_out_what_an_earlier_machine_that_was_forgotten_had_put_th
 def test_undoing_reckons_with_the_drop_in_of_an_earlier_machine_that_was_forgotten() -> None:
     there = host("provisioned")
     [ours] = [path for path in there.files if docker_unit.is_ours(path)]
-    alone = {flag.name for flag in undo.own_flags(there, [FileMade(ours)])}
+    alone = {flag.name for flag in undo_steps.own_flags(there, [FileMade(ours)])}
     assert "host" in alone
-    assert {flag.name for flag in undo.own_flags(there, [])} == alone - {"host"}
+    assert {flag.name for flag in undo_steps.own_flags(there, [])} == alone - {"host"}
 
 
 def test_what_a_person_may_think_was_undone_and_was_not_is_told() -> None:
     started = ServiceStarted("docker.service")
     idle, used = host("docker"), host("docker-with-a-container")
-    assert undo.left(idle, [started], purge_engine=False) == []
-    assert "it was there before" in undo.left(idle, [], purge_engine=True)[0]
-    assert undo.left(host("bare"), [], purge_engine=True) == []
-    assert "runs on with 1 container" in undo.left(used, [started], purge_engine=False)[0]
+    assert undo_steps.left(idle, [started], purge_engine=False) == []
+    assert "it was there before" in undo_steps.left(idle, [], purge_engine=True)[0]
+    assert undo_steps.left(host("bare"), [], purge_engine=True) == []
+    assert "runs on with 1 container" in undo_steps.left(used, [started], purge_engine=False)[0]
 
 
 def test_undoing_where_nothing_of_ours_is_left_does_nothing() -> None:
     decision = configured(host("docker"))
-    assert undo.undo(host("docker"), decision.changes, purge_engine=False) == []
-    assert undo.undo(host("docker"), [], purge_engine=True) == []
+    assert undo_steps.undo(host("docker"), decision.changes, purge_engine=False) == []
+    assert undo_steps.undo(host("docker"), [], purge_engine=True) == []
 
 
 def test_what_was_there_first_is_what_is_put_back_after_many_runs() -> None:
@@ -889,8 +889,8 @@ def test_what_is_said_of_an_installation_holds_no_password() -> None:
 
 def test_the_engine_itself_goes_only_when_asked() -> None:
     changes = [PackageInstalled("docker.io")]
-    assert undo.undo(host("docker"), changes, purge_engine=False) == []
-    [decision] = undo.undo(host("docker"), changes, purge_engine=True)
+    assert undo_steps.undo(host("docker"), changes, purge_engine=False) == []
+    [decision] = undo_steps.undo(host("docker"), changes, purge_engine=True)
     assert decision.details == ("apt-get -q -y -o DPkg::Lock::Timeout=300 remove docker.io",)
 
 

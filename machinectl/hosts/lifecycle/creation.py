@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.driver import Driver, SSHEndpoint, Where
     from machinectl.hosts.certificates.identity import Identity
-    from machinectl.hosts.lifecycle.onboard import Onboarding
-    from machinectl.hosts.lifecycle.setup import Outcome, Plan
+    from machinectl.hosts.lifecycle.onboarding import Onboarding
+    from machinectl.hosts.lifecycle.setup import HostPlan, Outcome
     from machinectl.machines.spec import CertificateFiles, MachineSpec
     from machinectl.machines.store import Held, Store
 
@@ -82,7 +82,7 @@ class Creation:
             tell_of_the_way(store, console, held.machine)
             return Made(held.machine, set_up, tuple(outcomes))
 
-    def plan(self, store: Store, console: Console) -> Plan:
+    def plan(self, store: Store, console: Console) -> HostPlan:
         """What `carry_out` would do on the host. Nothing is made; neither a host nor the store is changed."""
         settled = settle(store, self)
         settled.check()
@@ -95,11 +95,11 @@ class Creation:
         ssh = led(machine, there.ssh)
         if ssh and settled.sets_up(ssh):
             return self.onboarding.plan(machine, console, ssh, store)
-        from machinectl.hosts.lifecycle.setup import Plan
+        from machinectl.hosts.lifecycle.setup import HostPlan
 
         if there.url:
-            return Plan((f'"{self.name}" would be registered at {machine.url}; its host is left as it is',))
-        return Plan((f'Driver {self.spec.driver} would make "{self.name}"; what is to do on it is seen then',))
+            return HostPlan((f'"{self.name}" would be registered at {machine.url}; its host is left as it is',))
+        return HostPlan((f'Driver {self.spec.driver} would make "{self.name}"; what is to do on it is seen then',))
 
 
 class Made(NamedTuple):

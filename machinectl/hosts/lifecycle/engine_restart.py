@@ -9,12 +9,12 @@ from machinectl.changes import merged
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.lifecycle.preview import diff
-from machinectl.hosts.lifecycle.revisions import catch_up
 from machinectl.hosts.lifecycle.setup import Outcome, borrowing, give_back, given_back, look, make_change, read
+from machinectl.hosts.lifecycle.shared_hosts import catch_up
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Phase
-from machinectl.provision import checks
-from machinectl.provision.steps import configuration, hiding, live_restore, restart
+from machinectl.provision import host_checks
+from machinectl.provision.steps import engine_config, hidden_containers, live_restore, restart_risks
 from machinectl.provision.target import DRAIN_BY_HAND, recorded
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from machinectl.provision.target import Allowed, Target
 
 # What makes an engine ready to be restarted, in this order.
-BEFORE_RESTART = (configuration.recover, live_restore.borrow)
+BEFORE_RESTART = (engine_config.recover, live_restore.borrow)
 
 
 def check_provisioned(machine: Machine) -> None:
@@ -63,7 +63,7 @@ def drained(
     """
     with draining.drained(held, console, draining.node_id_of(host)):
         if host.swarm:
-            restart.harmless(read(remote, target.port), allowed)
+            restart_risks.harmless(read(remote, target.port), allowed)
         yield
 
 
@@ -110,8 +110,8 @@ def before_restart(
 
 def check_restart(name: str, console: Console, host: Facts, target: Target, allowed: Allowed) -> None:
     """Refuse a restart that harms more than is allowed, and say what else it cuts off. Raises CheckFailed."""
-    checks.root(host, target)
-    checks.files(host, target)
+    host_checks.root(host, target)
+    host_checks.files(host, target)
     if not host.dockerd:
         raise CheckFailed(
             f'There is no Docker Engine on the host of "{name}"', f"Install it: machinectl provision {name}"
@@ -121,9 +121,9 @@ def check_restart(name: str, console: Console, host: Facts, target: Target, allo
             f'The host of "{name}" is a Swarm node: a restart of its engine stops the tasks on it',
             DRAIN_BY_HAND,
         )
-    moves = configuration.pending(host)
+    moves = engine_config.pending(host)
     if moves and not allowed.force:
-        raise hiding.refused(host, moves, allowed)
-    restart.harmless(host, allowed)
-    for warning in restart.said_before(host, target):
+        raise hidden_containers.refused(host, moves, allowed)
+    restart_risks.harmless(host, allowed)
+    for warning in restart_risks.said_before(host, target):
         console.warn(warning)

@@ -9,7 +9,7 @@ from machinectl.errors import CheckFailed
 from machinectl.masking import without_secret
 from machinectl.provision import daemon_json, firewall
 from machinectl.provision.decision import tail
-from machinectl.provision.steps.configuration import TLS_FLAGS
+from machinectl.provision.steps.engine_config import TLS_FLAGS
 
 if TYPE_CHECKING:
     from machinectl.provision.decision import Decision

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from machinectl.driver import Where
     from machinectl.hosts.connection.login import Access
     from machinectl.hosts.lifecycle.editing import Edit
-    from machinectl.hosts.lifecycle.setup import Outcome, Plan, Setup
+    from machinectl.hosts.lifecycle.setup import HostPlan, Outcome, Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import MachineSpec
     from machinectl.machines.store import Held, Store
@@ -40,7 +40,7 @@ def change(held: Held, console: Console, access: Access, setup: Setup, edit: Edi
     Where the host stays as it was, or has its old configuration back, the record asks again what it asked before. What
     ends it otherwise leaves a record that asks what is new, of a host that is to be told. Raises MachineError.
     """
-    before = Asked.by(held.machine)
+    before = RecordedState.by(held.machine)
     edit.carry_out(held)
     held.machine.pending = PROVISION
     held.write()
@@ -68,7 +68,7 @@ def at_host(held: Held, console: Console, access: Access, setup: Setup) -> Itera
     held.touch()
 
 
-class Asked(NamedTuple):
+class RecordedState(NamedTuple):
     """What a record asks, where its host is, and whether that is still to be told."""
 
     spec: MachineSpec
@@ -97,7 +97,7 @@ class Asked(NamedTuple):
         """Put it back on record, but for where the host is if a file was taken for that: there is no other any more."""
         machine = held.machine
         paths = {option.name for option in driver_of(machine).options() if option.path}
-        now = Asked.by(machine)
+        now = RecordedState.by(machine)
         moved_back = paths.isdisjoint(edit.options)
         options = (self if moved_back else now).spec.options
         machine.spec = replace(self.spec, options=options, context=now.spec.context, jump=now.spec.jump)
@@ -115,7 +115,7 @@ class Asked(NamedTuple):
 
 def foretold(
     machine: Machine, console: Console, access: Access, setup: Setup, store: Store, there: Where | None = None
-) -> Plan:
+) -> HostPlan:
     """What `provision` would find and do; neither host nor store is changed. Raises MachineError.
 
     `there` is where the host and its engine would be, if not where they are.

@@ -25,8 +25,8 @@ from machinectl.errors import MachineError
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import drop, propose, settle_held
 from machinectl.hosts.certificates.signing import made_good
-from machinectl.hosts.lifecycle import revisions
-from machinectl.hosts.lifecycle.adoption import (
+from machinectl.hosts.lifecycle import shared_hosts
+from machinectl.hosts.lifecycle.ownership import (
     agree_to_side_effects,
     check_alone,
     check_not_lost,
@@ -38,11 +38,11 @@ from machinectl.hosts.lifecycle.adoption import (
 from machinectl.hosts.lifecycle.preview import described, diff, rehearse
 from machinectl.hosts.swarm import draining, leaving
 from machinectl.machines.record import PROVISION, Phase
-from machinectl.provision import checks, firewall
+from machinectl.provision import firewall, host_checks
 from machinectl.provision.decision import EngineDown, InUse
 from machinectl.provision.facts import docker_machine_host, host_facts
-from machinectl.provision.steps import installation, live_restore, undo
-from machinectl.provision.steps.download import script
+from machinectl.provision.steps import installation, live_restore, undo_steps
+from machinectl.provision.steps.install_script import script
 from machinectl.provision.steps.setup_steps import steps
 from machinectl.provision.steps.side_effects import side_effects
 from machinectl.provision.target import INSTALL_URL, NOTHING_SPECIAL, Allowed, Target, recorded
@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
     from machinectl.provision.decision import Decision
     from machinectl.provision.facts.host_facts import Facts
-    from machinectl.provision.job import Remote, Result
-    from machinectl.provision.steps.setup_steps import Step
+    from machinectl.provision.job import Remote, RemoteResult
+    from machinectl.provision.steps.setup_steps import SetupStep
 
 # The facts are read in 0.2 s; a host that swaps takes longer, and so does one where an earlier run is at work.
 READ_TIMEOUT = host_facts.PATIENCE + 60.0
@@ -79,14 +79,14 @@ class Outcome:
     details: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, step: Step, decision: Decision | None) -> Outcome:
+    def of(cls, step: SetupStep, decision: Decision | None) -> Outcome:
         return (
             cls(decision.title, changed=True, details=decision.details) if decision else cls(step.title, changed=False)
         )
 
 
 @dataclass(frozen=True)
-class Plan:
+class HostPlan:
     """What was found on a host, and what its steps would come to."""
 
     found: tuple[str, ...] = ()
@@ -117,15 +117,15 @@ class Setup:
     url: str = ""
     touching: Callable[[], None] = lambda: None
 
-    def plan(self, machine: Machine, console: Console, remote: Remote, store: Store) -> Plan:
+    def plan(self, machine: Machine, console: Console, remote: Remote, store: Store) -> HostPlan:
         """What `carry_out` would do, as far as that can be told now; neither host nor store is changed."""
         # What a dry run finds out is on no record.
         machine = copy(machine)
         host = self.looked_at(machine, console, remote)
         if not self.allowed.force:
             check_alone(store, machine, host)
-        news = revisions.caught_up(machine, remote, host)
-        revisions.check_known(machine, host, self.allowed)
+        news = shared_hosts.caught_up(machine, remote, host)
+        shared_hosts.check_known(machine, host, self.allowed)
         if removed := predecessor(store, machine, host):
             # It is known by what it was given, and its certificates are where they were kept.
             machine.changes, machine.directory = removed.changes, removed.directory
@@ -153,7 +153,7 @@ class Setup:
                 host, changes = decision.after, merged(changes, decision.changes)
                 target = recorded(target, changes)
             outcomes.append(outcome)
-        return Plan(there, (*outcomes, *given_back(host, target)))
+        return HostPlan(there, (*outcomes, *given_back(host, target)))
 
     def carry_out(self, held: Held, console: Console, remote: Remote) -> list[Outcome]:
         """Make the machine's host an engine host, or raise MachineError.
@@ -207,7 +207,7 @@ class Setup:
                 verify(held.machine, url, console, host, target, self.world)
             # While it is borrowed, the machine is not ready.
             outcomes += give_back(held, console, remote, host)
-            revisions.leave(held, remote, host)
+            shared_hosts.leave(held, remote, host)
             learn(held, host, url)
         if host.swarm or held.machine.swarm:
             leaving.finish(held, console)
@@ -218,10 +218,10 @@ class Setup:
         """Ask about what is not to happen unasked. Raises CheckFailed for a no."""
         if docker_machine_host.set_up(host):
             # What cannot be done is said before it is asked about.
-            checks.check(host, target, self.allowed)
+            host_checks.check(host, target, self.allowed)
             take_over(console, machine, self.allowed)
         if side_effects(host):
-            checks.check(host, target, self.allowed)
+            host_checks.check(host, target, self.allowed)
             agree_to_side_effects(console, machine, host, self.allowed)
 
     def owned(self, held: Held, console: Console, remote: Remote) -> Facts:
@@ -231,8 +231,8 @@ class Setup:
             check_alone(held.store, held.machine, host)
         if removed := predecessor(held.store, held.machine, host):
             go_on_with(held, console, removed)
-        revisions.catch_up(held, console, remote, host)
-        revisions.check_known(held.machine, host, self.allowed)
+        shared_hosts.catch_up(held, console, remote, host)
+        shared_hosts.check_known(held.machine, host, self.allowed)
         return host
 
     def looked_at(self, machine: Machine, console: Console, remote: Remote) -> Facts:
@@ -252,7 +252,7 @@ class Setup:
         docker-machine's are of a CA for all its machines, whose key is not ours: none of them stays.
         """
         sans = [engine_url.parse(self.url or machine.url).host, *machine.engine.tls_sans]
-        have = revisions.with_server(Identity.read(machine.directory), server)
+        have = shared_hosts.with_server(Identity.read(machine.directory), server)
         if not have.ca_key and (machine.origin or docker_machine_host.set_up(host)):
             have = Identity()
         return made_good(machine, have, sans, self.authority)
@@ -296,7 +296,7 @@ def target_of(machine: Machine, identity: Identity, at: str = "") -> Target:
 def looked_at(remote: Remote, target: Target, console: Console) -> Facts:
     """What the host is like now, and what of it is worth a word."""
     host = look(remote, target.port, console)
-    for warning in (checks.wrong_clock(host, host_facts.now()), checks.open_configuration(host)):
+    for warning in (host_checks.wrong_clock(host, host_facts.now()), host_checks.open_configuration(host)):
         if warning:
             console.warn(warning)
     if host.dockerd and target.version and not host.version.startswith(target.version):
@@ -325,7 +325,7 @@ def purge(
     allowed = draining.allowed(held.store, machine, host, allowed)
     outcomes = []
     with borrowing(held, console, remote):
-        for step in undo.steps(purge_engine=purge_engine, allowed=allowed, os=target.os):
+        for step in undo_steps.steps(purge_engine=purge_engine, allowed=allowed, os=target.os):
             decision = step(host, machine.changes)
             if decision is None:
                 continue
@@ -347,7 +347,7 @@ def purge(
             if left_out != list(machine.changes):
                 machine.changes = left_out
                 held.write()
-    for remark in undo.left(host, machine.changes, purge_engine=purge_engine):
+    for remark in undo_steps.left(host, machine.changes, purge_engine=purge_engine):
         console.note(remark)
     machine.changes = staying(machine.changes, purge_engine=purge_engine)
     held.write()
@@ -375,7 +375,7 @@ def purge_plan(
     host = look(remote, target.port, console)
     check_not_lost(store, machine, host)
     allowed = draining.allowed(store, machine, host, allowed)
-    decisions = undo.undo(host, machine.changes, purge_engine=purge_engine, allowed=allowed, os=target.os)
+    decisions = undo_steps.undo(host, machine.changes, purge_engine=purge_engine, allowed=allowed, os=target.os)
     outcomes = []
     for decision in decisions:
         warned(console, decision)
@@ -487,14 +487,14 @@ def given_back(host: Facts, target: Target) -> list[Outcome]:
     return [Outcome(decision.title, changed=True, details=(*decision.details, *diff(host, decision)))]
 
 
-def make_change(held: Held, remote: Remote, decision: Decision, *, numbered: bool = True) -> Result:
+def make_change(held: Held, remote: Remote, decision: Decision, *, numbered: bool = True) -> RemoteResult:
     """Record what will be changed, and change it. If it is `numbered`, the host keeps which change was the last."""
     changes, job = decision.changes, decision.job
-    numbered = numbered and revisions.is_numbered(held.machine, decision)
+    numbered = numbered and shared_hosts.is_numbered(held.machine, decision)
     if numbered:
-        changes = (*changes, revisions.begin(held.machine))
+        changes = (*changes, shared_hosts.begin(held.machine))
     held.keep_changes(changes)
-    result = (revisions.numbered(held.machine, job) if numbered else job).run(remote)
+    result = (shared_hosts.numbered(held.machine, job) if numbered else job).run(remote)
     learned = decision.learned(result)
     if learned:
         held.keep_changes(learned)
@@ -505,7 +505,7 @@ def run(remote: Remote, decision: Decision) -> None:
     well_done(decision, decision.job.run(remote))
 
 
-def well_done(decision: Decision, result: Result) -> Result:
+def well_done(decision: Decision, result: RemoteResult) -> RemoteResult:
     if result.status != 0:
         raise decision.failure(result)
     return result

@@ -17,8 +17,8 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.engine_endpoint import endpoint
 from machinectl.hosts.connection.login import as_root
 from machinectl.hosts.connection.machine_driver import where
-from machinectl.hosts.lifecycle.revisions import catch_up
 from machinectl.hosts.lifecycle.setup import give_back, look, make_change, target_of
+from machinectl.hosts.lifecycle.shared_hosts import catch_up
 from machinectl.hosts.swarm.leaving import Departure
 from machinectl.hosts.swarm.managers import Manager, until
 from machinectl.hosts.swarm.membership import keep, learn, patiently, through

@@ -71,7 +71,7 @@ SWITCHES = {
 }
 
 
-class Flag(NamedTuple):
+class DockerdFlag(NamedTuple):
     """One flag of dockerd's command line: its long name, its value, and the words that it was written with."""
 
     name: str
@@ -229,7 +229,7 @@ def expanded(words: list[str], environment: Mapping[str, str], names: AbstractSe
     return result
 
 
-def flags(words: list[str]) -> list[Flag]:
+def flags(words: list[str]) -> list[DockerdFlag]:
     """The flags among words; what is no flag is left out."""
     found = []
     rest = list(words)
@@ -250,11 +250,11 @@ def flags(words: list[str]) -> list[Flag]:
         if not equals and name not in SWITCHES and rest and not VARIABLE.fullmatch(rest[0]):
             used.append(rest.pop(0))
             value = unquoted(used[1])
-        found.append(Flag(name, value or ("true" if name in SWITCHES else ""), tuple(used)))
+        found.append(DockerdFlag(name, value or ("true" if name in SWITCHES else ""), tuple(used)))
     return found
 
 
-def all_flags(cat: str, files: Mapping[str, str], *, ours: bool = False) -> list[Flag]:
+def all_flags(cat: str, files: Mapping[str, str], *, ours: bool = False) -> list[DockerdFlag]:
     """Every flag that dockerd is started with, those in variables included; with `ours`, by our drop-in too."""
     environment = variables(cat, files)
     words: list[str] = []

@@ -11,7 +11,7 @@ from machinectl.provision import resource
 from machinectl.provision.facts.host_facts import MOST_LINES, each, sections
 
 
-class Disk(NamedTuple):
+class FileSystem(NamedTuple):
     """A file system by a directory on it: sizes in KiB, inodes in numbers (0 of 0 where it has none of its own)."""
 
     size: int
@@ -39,7 +39,7 @@ class Health:
     their file was replaced, by an upgrade.
     """
 
-    disks: tuple[Disk, ...]
+    disks: tuple[FileSystem, ...]
     memory: Memory
     reboot: tuple[str, ...] | None = None
     replaced: tuple[str, ...] = ()
@@ -74,9 +74,9 @@ def number(word: str) -> int:
     return value
 
 
-def disk(words: list[str]) -> Disk:
+def disk(words: list[str]) -> FileSystem:
     size, free, inodes, inodes_free = map(number, words[:4])
-    return Disk(size, free, inodes, inodes_free, words[4], " ".join(words[5:]))
+    return FileSystem(size, free, inodes, inodes_free, words[4], " ".join(words[5:]))
 
 
 def parse(output: bytes) -> Health:

@@ -44,7 +44,7 @@ MOST_LINES = 100_000
 MAC = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*")
 
 
-class File(NamedTuple):
+class HostFile(NamedTuple):
     """A file on the host. `mode` is in octal, as chmod takes it."""
 
     mode: str
@@ -62,7 +62,7 @@ class Sum(NamedTuple):
     sha256: str
 
 
-class Lock(NamedTuple):
+class PackageLock(NamedTuple):
     """A package manager's lock, and the process that holds it (0: one outside the host's sight)."""
 
     pid: int
@@ -70,7 +70,7 @@ class Lock(NamedTuple):
     path: str
 
 
-class Listener(NamedTuple):
+class PortListener(NamedTuple):
     """Who listens on the engine's port."""
 
     pid: int
@@ -95,7 +95,7 @@ class Client(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Service:
+class ServiceState:
     """A unit of the host's init system; `cgroup` is the control group of what it runs, "" where that is unknown."""
 
     loaded: bool = False
@@ -137,8 +137,8 @@ class Facts:
     dockerd: str = ""
     version: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
-    service: Service = Service()
-    socket: Service = Service()
+    service: ServiceState = ServiceState()
+    socket: ServiceState = ServiceState()
     # The addresses of docker.socket, as in ListenStream=.
     socket_listens: tuple[str, ...] = ()
     masked: frozenset[str] = frozenset()
@@ -168,15 +168,15 @@ class Facts:
     # How many containers the snap's engine has.
     snap_containers: int = 0
     config_path: str = DAEMON_JSON
-    files: Mapping[str, File] = field(default_factory=dict)
+    files: Mapping[str, HostFile] = field(default_factory=dict)
     sums: Mapping[str, Sum] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
     backup: str = ""
-    listeners: tuple[Listener, ...] = ()
+    listeners: tuple[PortListener, ...] = ()
     clients: tuple[Client, ...] = ()
     # Whether containers' shims are in docker.service's control group: its containerd is dockerd's own.
     own_shims: bool = False
-    locks: tuple[Lock, ...] = ()
+    locks: tuple[PackageLock, ...] = ()
     dpkg_interrupted: bool = False
     transaction: str = ""
     # The first line of the file that says which of our changes was the last (`revision.Revision`).
@@ -190,7 +190,7 @@ class Facts:
     refused: bool = False
 
     @property
-    def config(self) -> File | None:
+    def config(self) -> HostFile | None:
         """daemon.json, wherever the unit says that it is."""
         return self.files.get(self.config_path)
 
@@ -301,9 +301,9 @@ def facts(found: dict[str, list[Section]]) -> Facts:
     openrc = {section.words[0] for section in found.get("openrc", ())}
     unit = units.get("docker.service", {})
     if word("init") == "openrc":
-        service = Service(bool(word("dockerd")), "started" in openrc, "enabled" in openrc)
+        service = ServiceState(bool(word("dockerd")), "started" in openrc, "enabled" in openrc)
     else:
-        service = Service(
+        service = ServiceState(
             unit.get("LoadState") not in {None, "", "not-found"},
             unit.get("ActiveState") in {"active", "reloading"},
             unit.get("UnitFileState", "").startswith("enabled"),
@@ -333,7 +333,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         version=str(info.get("ServerVersion") or version(text("version"))),
         packages={line.split()[0]: line.split()[1] for line in text("packages").splitlines()},
         service=service,
-        socket=Service(active=units.get("docker.socket", {}).get("ActiveState") == "active"),
+        socket=ServiceState(active=units.get("docker.socket", {}).get("ActiveState") == "active"),
         socket_listens=tuple(" ".join(words) for words in each(found, "socket-listens") if words),
         masked=frozenset(name for name, unit in units.items() if is_masked(unit)),
         containerd=word("containerd") if "containerd" in found else None,
@@ -360,7 +360,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         snap_containers=int(word("snap") or 0),
         config_path=word("config"),
         files={
-            " ".join(section.words[3:]): File(
+            " ".join(section.words[3:]): HostFile(
                 section.words[0],
                 int(section.words[1]),
                 int(section.words[2]),
@@ -371,10 +371,10 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         sums={" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in each(found, "sum")},
         links={w[0]: " ".join(w[1:]) for w in each(found, "link") if w[1:]},
         backup=word("backup"),
-        listeners=tuple(Listener(int(w[0]), " ".join(w[1:])) for w in each(found, "listener")),
+        listeners=tuple(PortListener(int(w[0]), " ".join(w[1:])) for w in each(found, "listener")),
         own_shims="shims" in found,
         clients=tuple(Client(int(w[0]), w[1], " ".join(w[2:])) for w in each(found, "client")),
-        locks=tuple(Lock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in each(found, "lock")),
+        locks=tuple(PackageLock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in each(found, "lock")),
         dpkg_interrupted="interrupted" in found,
         transaction=word("transaction"),
         revision=word("revision"),

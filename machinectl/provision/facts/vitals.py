@@ -23,7 +23,7 @@ NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Disk:
+class DataDisk:
     """A file system, in bytes; what is `used` and what is `free` need not be all: some of it is root's alone."""
 
     path: str
@@ -36,7 +36,7 @@ class Disk:
 class Vitals:
     """What was read; None where it could not be. The load of 1, 5 and 15 minutes; seconds; bytes of memory."""
 
-    disk: Disk | None = None
+    disk: DataDisk | None = None
     load: tuple[float, ...] | None = None
     uptime: float | None = None
     available: int | None = None
@@ -56,7 +56,7 @@ def vitals(text: str) -> Vitals:
     load, up = numbers(found.get("load", []), 3), numbers(found.get("uptime", []), 1)
     sizes, memory = numbers(found.get("disk", [])[:3], 3), numbers(found.get("available", []), 1)
     return Vitals(
-        disk=Disk(found["disk"][3], *(int(size) * 1024 for size in sizes)) if sizes and found["disk"][3:] else None,
+        disk=DataDisk(found["disk"][3], *(int(size) * 1024 for size in sizes)) if sizes and found["disk"][3:] else None,
         load=tuple(load) or None,
         uptime=up[0] if up else None,
         available=int(memory[0]) * 1024 if memory else None,

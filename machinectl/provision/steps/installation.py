@@ -10,7 +10,7 @@ from machinectl.changes import PackageInstalled
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.masking import without_passwords
 from machinectl.provision.decision import Decision, Rehearsal, interrupted, tail
-from machinectl.provision.facts.host_facts import Service
+from machinectl.provision.facts.host_facts import ServiceState
 from machinectl.provision.job import Job
 from machinectl.provision.steps import distributions
 from machinectl.provision.steps.distributions import Loss
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from machinectl.provision.facts.host_facts import Facts
-    from machinectl.provision.job import Result
+    from machinectl.provision.job import RemoteResult
     from machinectl.provision.steps.distributions import Distribution
     from machinectl.provision.target import Target
 
@@ -89,7 +89,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
     environment = {"environment": proxies.encode()}
     files = environment | ({"script": downloaded} if downloaded is not None else {})
 
-    def judge(result: Result) -> None:
+    def judge(result: RemoteResult) -> None:
         if result.status == LOCKED:
             raise failure(result)
         if losses := distribution.losses(result.stdout.decode(errors="replace")):
@@ -102,7 +102,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         after=replace(
             facts,
             dockerd="/usr/bin/dockerd",
-            service=Service(loaded=True, active=True, enabled=True),
+            service=ServiceState(loaded=True, active=True, enabled=True),
             unit=GUESSED_UNIT,
         ),
         failure=failure,
@@ -137,7 +137,7 @@ def refused(package: str, losses: list[Loss], distribution: Distribution, url: s
     return CheckFailed(f"Installing {package} would {', '.join(map(str, losses))}", other)
 
 
-def along(result: Result, package: str) -> tuple[str, ...]:
+def along(result: RemoteResult, package: str) -> tuple[str, ...]:
     """The packages that came with the engine's own, as install.sh names them."""
     said = re.search(r"^came along: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
     names = said[1].split() if said else []
@@ -150,7 +150,7 @@ def waited_for(facts: Facts) -> str:
     return ", ".join(f"{process or 'a process'} ({pid})" for pid, process in holders.items())
 
 
-def failure(result: Result) -> MachineError:
+def failure(result: RemoteResult) -> MachineError:
     said = (result.stdout + result.stderr).decode(errors="replace")
     if "after" in said and result.status == LOCKED:
         return MachineError(f"The package manager is busy: {tail(result)}", "Wait for it to end, and try again")

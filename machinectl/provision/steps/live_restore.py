@@ -15,7 +15,7 @@ from machinectl.errors import CheckFailed
 from machinectl.provision import daemon_json
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.job import NewFile, apply
-from machinectl.provision.steps.configuration import (
+from machinectl.provision.steps.engine_config import (
     LIVE_RESTORE,
     absent,
     backed_up,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.provision.checks import rootless
-from machinectl.provision.steps.configuration import plain_sockets
+from machinectl.provision.host_checks import rootless
+from machinectl.provision.steps.engine_config import plain_sockets
 
 if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts

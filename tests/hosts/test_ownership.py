@@ -12,7 +12,7 @@ from machinectl.changes import CaGiven, Change, FileMade, KeyLetIn
 from machinectl.errors import CheckFailed
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import propose
-from machinectl.hosts.lifecycle.adoption import check_alone, check_not_lost, go_on_with, is_host_of, predecessor
+from machinectl.hosts.lifecycle.ownership import check_alone, check_not_lost, go_on_with, is_host_of, predecessor
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, Sum
 from tests.support.quiet import Quiet

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, ServiceEnabled, ServiceStarted
 from machinectl.errors import CheckFailed
 from machinectl.masking import without_secret_of
-from machinectl.provision import checks, daemon_json
+from machinectl.provision import daemon_json, host_checks
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import docker_unit
-from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY, File
+from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY, HostFile
 from machinectl.provision.job import Job, NewFile, apply
-from machinectl.provision.steps import hiding, restart
+from machinectl.provision.steps import hidden_containers, restart_risks
 from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Goal(NamedTuple):
     drop_in_path: str
     drop_in: bytes | None
     # dockerd's flags that stay on its command line.
-    flags: list[docker_unit.Flag]
+    flags: list[docker_unit.DockerdFlag]
     # Listeners that were plain until now: dockerd speaks TLS on all of its TCP ports, or on none.
     secured: list[str]
 
@@ -122,7 +122,7 @@ def goal(facts: Facts, target: Target) -> Goal:
     return Goal(ours, text, docker_unit.drop_in_path(facts.drop_ins), drop_in, kept, secured)
 
 
-def check_seen(facts: Facts, flags: list[docker_unit.Flag]) -> None:
+def check_seen(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> None:
     """Refuse a unit whose own program gives dockerd what daemon.json shall say: no drop-in takes that out."""
     unseen = sorted((facts.started & TAKEN_OVER) - {flag.name for flag in flags})
     if unseen and (program := docker_unit.wrapper(facts.unit)):
@@ -160,7 +160,9 @@ def holds_containers(facts: Facts) -> bool:
     return bool(facts.containers) and not facts.swarm
 
 
-def both_say(kept: list[docker_unit.Flag], before: Mapping[str, Any], keys: Container[str]) -> dict[str, list[Any]]:
+def both_say(
+    kept: list[docker_unit.DockerdFlag], before: Mapping[str, Any], keys: Container[str]
+) -> dict[str, list[Any]]:
     """The lists that the unit has, and daemon.json among its keys: dockerd refuses both, so daemon.json has all."""
     found: dict[str, list[Any]] = {}
     for flag in kept:
@@ -170,12 +172,12 @@ def both_say(kept: list[docker_unit.Flag], before: Mapping[str, Any], keys: Cont
     return found
 
 
-def says(kept: list[docker_unit.Flag], key: str, value: Any) -> bool:
+def says(kept: list[docker_unit.DockerdFlag], key: str, value: Any) -> bool:
     """Whether the unit says a setting already, with the same value."""
     return any(key_of(flag) == key and daemon_json.typed(flag.value) == value for flag in kept)
 
 
-def key_of(flag: docker_unit.Flag) -> str:
+def key_of(flag: docker_unit.DockerdFlag) -> str:
     return daemon_json.key_of(flag.name)
 
 
@@ -192,13 +194,13 @@ def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> by
     return docker_unit.drop_in(rewritten if rewritten != there else None, environment=bool(target.env))
 
 
-def pending(facts: Facts) -> list[hiding.Move]:
+def pending(facts: Facts) -> list[hidden_containers.Move]:
     """What would hide containers by a restart alone: somebody's changes for which the engine was never restarted."""
     flags = docker_unit.all_flags(facts.unit, facts.environment) if facts.unit else openrc_flags(facts)
-    return hiding.moves(facts, read(facts), read(facts), flags)
+    return hidden_containers.moves(facts, read(facts), read(facts), flags)
 
 
-def openrc_flags(facts: Facts) -> list[docker_unit.Flag]:
+def openrc_flags(facts: Facts) -> list[docker_unit.DockerdFlag]:
     """OpenRC's script takes dockerd's flags from one variable, which is its owner's to change."""
     values = docker_unit.variables("", facts.environment).values()
     flags = [flag for value in values for flag in docker_unit.flags(docker_unit.WORD.findall(value))]
@@ -223,7 +225,7 @@ def without_ours(facts: Facts, target: Target, config: dict[str, Any], flagged: 
 
 
 def listeners(
-    flagged: list[str], before: dict[str, Any], target: Target, flags: list[docker_unit.Flag]
+    flagged: list[str], before: dict[str, Any], target: Target, flags: list[docker_unit.DockerdFlag]
 ) -> tuple[list[str], list[str]]:
     """Where the engine shall listen: everywhere that it does now, and for us. And what of that was plain before."""
     configured = before.get("hosts", [])
@@ -304,16 +306,18 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     enabling = (
         [] if facts.service.enabled or facts.init != "systemd" else ["/etc/systemd/system/multi-user.target.wants"]
     )
-    checks.writable(facts, [*(file.path for file in files), *enabling])
+    host_checks.writable(facts, [*(file.path for file in files), *enabling])
     if facts.swarm and not allowed.restart_swarm:
         raise CheckFailed(
             "The host is a Swarm node: to configure its engine is to restart it, which stops the tasks on it",
             DRAIN_BY_HAND,
         )
-    moves = hiding.moves(facts, read(facts), daemon_json.parse(wanted.config, facts.config_path), wanted.flags)
+    moves = hidden_containers.moves(
+        facts, read(facts), daemon_json.parse(wanted.config, facts.config_path), wanted.flags
+    )
     if moves and not allowed.force:
-        raise hiding.refused(facts, moves, allowed)
-    restart.harmless(facts, allowed)
+        raise hidden_containers.refused(facts, moves, allowed)
+    restart_risks.harmless(facts, allowed)
     details = [f"write {file.path}" if file.content is not None else f"remove {file.path}" for file in files]
     details += [
         f'{facts.config_path}: "{key}"'
@@ -340,7 +344,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         changes=changes(facts, wanted, files),
         warnings=(
             *(f"{host} is plain now, and speaks TLS alone from now on" for host in wanted.secured),
-            *restart.said_before(facts, target),
+            *restart_risks.said_before(facts, target),
         ),
     )
 
@@ -392,12 +396,12 @@ def news(facts: Facts, wanted: Goal) -> dict[str, Any]:
     return {key: value for key, value in after.items() if before.get(key) != value} | gone
 
 
-def flags_now(facts: Facts) -> list[docker_unit.Flag]:
+def flags_now(facts: Facts) -> list[docker_unit.DockerdFlag]:
     """Return the flags that dockerd is started with now, with our drop-in if it is installed."""
     return docker_unit.all_flags(facts.unit, facts.environment, ours=True) if facts.unit else openrc_flags(facts)
 
 
-def validate(facts: Facts, flags: list[docker_unit.Flag]) -> str:
+def validate(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> str:
     """The command with which dockerd judges its new configuration (Docker 23 and later), flags and all.
 
     It does not find everything, but what it finds costs no restart.
@@ -408,7 +412,7 @@ def validate(facts: Facts, flags: list[docker_unit.Flag]) -> str:
     return shlex.join([facts.dockerd, "--validate", f"--config-file={facts.config_path}", *words])
 
 
-def unannounced(facts: Facts, config: bytes | None, flags: Sequence[docker_unit.Flag]) -> str:
+def unannounced(facts: Facts, config: bytes | None, flags: Sequence[docker_unit.DockerdFlag]) -> str:
     """Return the socket to poll for an engine that does not notify when it is ready (Type=simple, OpenRC), else "".
 
     A reload before that would end the engine.
@@ -429,7 +433,7 @@ def unannounced(facts: Facts, config: bytes | None, flags: Sequence[docker_unit.
 def with_files(facts: Facts, files: Sequence[NewFile]) -> Facts:
     """Return the facts of the host with these files in place."""
     gone = {file.path for file in files if file.content is None}
-    new = {file.path: File(file.mode, 0, 0, file.content) for file in files if file.content is not None}
+    new = {file.path: HostFile(file.mode, 0, 0, file.content) for file in files if file.content is not None}
     copy = f"{facts.config_path}.before-machinectl"
     return replace(
         facts,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.setup import Outcome, Plan, Setup
+    from machinectl.hosts.lifecycle.setup import HostPlan, Outcome, Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
@@ -61,7 +61,7 @@ class Onboarding:
                 take_out(held, console, session)
                 raise
 
-    def plan(self, machine: Machine, console: Console, ssh: SSHEndpoint, store: Store) -> Plan:
+    def plan(self, machine: Machine, console: Console, ssh: SSHEndpoint, store: Store) -> HostPlan:
         """What `carry_out` would do on the host, which is read and not changed."""
         machine.engine.check()
         with logged_in(machine, console, replace(self.access, lasting=False), ssh=ssh) as session:

@@ -14,7 +14,7 @@ from machinectl.errors import CheckFailed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from machinectl.provision.facts.docker_unit import Flag
+    from machinectl.provision.facts.docker_unit import DockerdFlag
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Allowed
 
@@ -38,7 +38,9 @@ class Move(NamedTuple):
         return f"{self.setting} is {self.now} now and {self.then} after it"
 
 
-def moves(facts: Facts, before: Mapping[str, Any], after: Mapping[str, Any], flags: Sequence[Flag]) -> list[Move]:
+def moves(
+    facts: Facts, before: Mapping[str, Any], after: Mapping[str, Any], flags: Sequence[DockerdFlag]
+) -> list[Move]:
     """What of it a restart with daemon.json as it shall be would change; nothing where there is nothing to hide."""
     if not containers(facts):
         return []
@@ -49,7 +51,7 @@ def moves(facts: Facts, before: Mapping[str, Any], after: Mapping[str, Any], fla
     return [move for move in compared(facts, asked) if move.now != move.then]
 
 
-def settings(config: Mapping[str, Any], flags: Sequence[Flag]) -> dict[str, str]:
+def settings(config: Mapping[str, Any], flags: Sequence[DockerdFlag]) -> dict[str, str]:
     """The settings that hide containers, as daemon.json and the command line say them."""
     said = {name: str(config[name]) for name in SETTINGS if config.get(name)}
     if config.get("graph"):

@@ -27,13 +27,13 @@ from machinectl.changes import (
     of_kind,
 )
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.provision import checks, daemon_json, firewall, revision
+from machinectl.provision import daemon_json, firewall, host_checks, revision
 from machinectl.provision.decision import Decision, EngineDown, interrupted, no_container, not_applied, tail
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts
-from machinectl.provision.job import Job, NewFile, Result, apply
-from machinectl.provision.steps import configuration, distributions, hiding, live_restore, restart
-from machinectl.provision.steps.configuration import (
+from machinectl.provision.job import Job, NewFile, RemoteResult, apply
+from machinectl.provision.steps import distributions, engine_config, hidden_containers, live_restore, restart_risks
+from machinectl.provision.steps.engine_config import (
     LIVE_RESTORE,
     TLS_FLAGS,
     content,
@@ -57,7 +57,7 @@ NO_TARGET = Target("")
 def steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = "") -> tuple[Undoing, ...]:
     """All of them, in their order."""
     always: tuple[Undoing, ...] = (
-        lambda facts, _: configuration.recover(facts, NO_TARGET),
+        lambda facts, _: engine_config.recover(facts, NO_TARGET),
         lambda facts, changes: checked(facts, changes, allowed),
         stopped,
         containers_kept,
@@ -85,9 +85,9 @@ def undo(
 
 def checked(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
     """Nothing, or CheckFailed: a host where undoing cannot be done, or not without an end to its containers."""
-    checks.root(facts, NO_TARGET)
-    checks.files(facts, NO_TARGET)
-    checks.writable(facts, [file.path for file in files_made(facts, changes)])
+    host_checks.root(facts, NO_TARGET)
+    host_checks.files(facts, NO_TARGET)
+    host_checks.writable(facts, [file.path for file in files_made(facts, changes)])
     if not restarts(facts, changes):
         return
     if facts.swarm and facts.running and not allowed.restart_swarm:
@@ -101,15 +101,15 @@ def checked(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
             f"The host's engine does not run, though it has {count(facts)}: without live-restore, its start ends them",
             f"Start it first, on the host: {start}",
         )
-    moves = hiding.moves(
+    moves = hidden_containers.moves(
         facts,
         read(facts),
         daemon_json.parse(config_before(facts, changes), facts.config_path),
         own_flags(facts, changes),
     )
     if moves and not allowed.force:
-        raise hiding.refused(facts, moves, allowed)
-    restart.harmless(facts, allowed)
+        raise hidden_containers.refused(facts, moves, allowed)
+    restart_risks.harmless(facts, allowed)
 
 
 def stopped(facts: Facts, changes: Sequence[Change]) -> Decision | None:
@@ -127,7 +127,7 @@ def stopped(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     )
 
 
-def not_stopped(init: str, result: Result) -> MachineError:
+def not_stopped(init: str, result: RemoteResult) -> MachineError:
     return interrupted(result) or MachineError(
         f"The engine could not be stopped: {tail(result)}", f"See on the host: {status_command(init)}"
     )
@@ -169,13 +169,13 @@ def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         with_files(facts, files),
         partial(not_taken_out, facts, changes),
         held(facts, changes) if last != original else (),
-        warnings=(*(restart.said_before(facts) if facts.running else ()), *live_restore_lost(facts, changes)),
+        warnings=(*(restart_risks.said_before(facts) if facts.running else ()), *live_restore_lost(facts, changes)),
         undone=(*removed(files, changes), *(of_kind(changes, ConfigMerged) if last == original else ())),
         remark=partial(still_refused, facts, changes),
     )
 
 
-def not_taken_out(facts: Facts, changes: Sequence[Change], result: Result) -> MachineError:
+def not_taken_out(facts: Facts, changes: Sequence[Change], result: RemoteResult) -> MachineError:
     """Return the error for an engine that runs only with our configuration, not with the original one."""
     if result.status not in {3, 7, 8}:
         return not_applied(result, facts.init)
@@ -195,7 +195,7 @@ def not_taken_out(facts: Facts, changes: Sequence[Change], result: Result) -> Ma
     )
 
 
-def still_refused(facts: Facts, changes: Sequence[Change], result: Result) -> str:
+def still_refused(facts: Facts, changes: Sequence[Change], result: RemoteResult) -> str:
     """Return a remark about a restored configuration that dockerd refuses, or can make no container with; else ""."""
     if facts.running or not result.stdout.strip():
         return no_container(result)
@@ -270,7 +270,7 @@ def outcome_for_containers(facts: Facts) -> str:
         return ""
     if facts.swarm:
         return f"; {count(facts)} stopped, as on every Swarm node"
-    units = " and ".join(restart.attached(facts))
+    units = " and ".join(restart_risks.attached(facts))
     return f"; {count(facts)} kept running{units and f', but for those of {units}'}"
 
 
@@ -360,7 +360,7 @@ def deepest_first(changes: Sequence[Change]) -> tuple[str, ...]:
     return tuple(sorted(paths, key=lambda path: -path.count("/")))
 
 
-def own_flags(facts: Facts, changes: Sequence[Change]) -> list[docker_unit.Flag]:
+def own_flags(facts: Facts, changes: Sequence[Change]) -> list[docker_unit.DockerdFlag]:
     """The flags that dockerd has without our drop-in; none where the unit starts it in a way of its own.
 
     One that an earlier machine made, forgotten since, is not on record and stays.
@@ -374,7 +374,7 @@ def own_flags(facts: Facts, changes: Sequence[Change]) -> list[docker_unit.Flag]
 
 def judgement(facts: Facts, config: bytes | None, changes: Sequence[Change]) -> str:
     """The command with which dockerd judges the configuration that it gets back; "" where there is no file to judge."""
-    return "" if config is None else configuration.validate(facts, own_flags(facts, changes))
+    return "" if config is None else engine_config.validate(facts, own_flags(facts, changes))
 
 
 def service_disabled(facts: Facts, changes: Sequence[Change]) -> Decision | None:
@@ -392,7 +392,7 @@ def service_disabled(facts: Facts, changes: Sequence[Change]) -> Decision | None
     )
 
 
-def not_disabled(init: str, result: Result) -> MachineError:
+def not_disabled(init: str, result: RemoteResult) -> MachineError:
     return interrupted(result) or MachineError(
         f"The engine could not be taken out of the boot again: {tail(result)}",
         f"See on the host: {status_command(init)}",
@@ -447,14 +447,14 @@ def packages_removed(facts: Facts, changes: Sequence[Change], os: str) -> Decisi
     )
 
 
-def not_removed(result: Result) -> MachineError:
+def not_removed(result: RemoteResult) -> MachineError:
     said = complaints((result.stdout + result.stderr).decode(errors="replace")) or tail(result)
     return interrupted(result) or MachineError(
         f"The engine's package could not be removed:\n{said}", "Remove it on the host, and run this again"
     )
 
 
-def what_stays(result: Result, installed: Sequence[PackageInstalled]) -> str:
+def what_stays(result: RemoteResult, installed: Sequence[PackageInstalled]) -> str:
     """A word about what came with the engine and is there still."""
     said = re.search(r"^stays: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
     stays = [f"the packages {said[1].strip()}, which came along"] if said else []

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.provision import checks
+from machinectl.provision import host_checks
 from machinectl.provision.facts import docker_machine_host, docker_unit
 from machinectl.provision.facts.host_facts import DROP_INS, Facts
-from machinectl.provision.steps import configuration
+from machinectl.provision.steps import engine_config
 from machinectl.provision.target import Allowed
 from tests.provision.test_steps import host, target
 from tests.support.docker_machine import drop_in
@@ -26,8 +26,8 @@ def started_by(text: str, path: str = PATH) -> Facts:
 def test_its_drop_in_is_taken_on_without_force() -> None:
     there = started_by(TEXT)
     assert docker_machine_host.set_up(there)
-    checks.check(there, target())
-    goal = configuration.goal(there, target(labels={"rack": "7"}))
+    host_checks.check(there, target())
+    goal = engine_config.goal(there, target(labels={"rack": "7"}))
     assert b'"tlscacert": "/etc/docker/machinectl/ca.pem"' in goal.config
     assert goal.drop_in is not None
     assert b"/etc/docker/ca.pem" not in goal.drop_in
@@ -52,13 +52,13 @@ def test_what_somebody_else_made_like_it_is_refused_as_before(text: str) -> None
     there = started_by(text)
     assert not docker_machine_host.set_up(there)
     with pytest.raises(CheckFailed, match="somebody else's"):
-        checks.check(there, target())
-    checks.check(there, target(), Allowed(force=True))
+        host_checks.check(there, target())
+    host_checks.check(there, target(), Allowed(force=True))
 
 
 def test_once_it_is_ours_it_is_docker_machines_no_more() -> None:
     there = started_by(TEXT)
-    ours = configuration.goal(there, target()).drop_in
+    ours = engine_config.goal(there, target()).drop_in
     assert ours is not None
     taken = f"{there.unit}\n\n# {docker_unit.drop_in_path((PATH,))}\n{ours.decode()}"
     assert not docker_machine_host.set_up(host("docker", unit=taken))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.provision.steps import configuration
+from machinectl.provision.steps import engine_config
 from machinectl.provision.target import Allowed
 from tests.provision.test_steps import configured, host, target, with_config, with_unit
 
@@ -48,7 +48,7 @@ def now(**different: Any) -> dict[str, Any]:
 )
 def test_a_setting_that_is_pending_on_the_host_is_not_put_into_effect(facts: Any, cause: str) -> None:
     with pytest.raises(CheckFailed, match=cause) as raised:
-        configuration.configure(facts, target())
+        engine_config.configure(facts, target())
     assert "--force" in raised.value.hint
     assert any("containers are hidden" in line for line in configured(facts, allowed=Allowed(force=True)).details)
 
@@ -58,7 +58,7 @@ def test_a_setting_that_is_pending_on_the_host_is_not_put_into_effect(facts: Any
 def test_what_is_asked_of_us_is_refused_too_also_where_the_engine_cannot_be_asked(asked: Any, info: Any) -> None:
     facts = host("docker-with-a-container", info=info)
     with pytest.raises(CheckFailed, match="would hide its 1 container"):
-        configuration.configure(facts, target(**asked))
+        engine_config.configure(facts, target(**asked))
 
 
 @pytest.mark.parametrize(

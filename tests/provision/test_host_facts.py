@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.provision import resource
-from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Service, command, os_release, parse
-from machinectl.provision.steps import hiding
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY, ServiceState, command, os_release, parse
+from machinectl.provision.steps import hidden_containers
 from machinectl.provision.steps.distributions import choose
 
 RECORDED = Path(__file__).with_name("facts")
@@ -41,7 +41,7 @@ def recorded(name: str) -> bytes:
 def test_a_bare_server_has_no_engine() -> None:
     facts = parse(recorded("bare"))
     assert (facts.uid, facts.init, facts.dockerd, facts.unit) == (0, "systemd", "", "")
-    assert facts.service == Service()
+    assert facts.service == ServiceState()
     assert facts.config is None
     assert facts.os_release["ID"] == "debian"
     assert facts.mac == "02:00:0a:42:6f:06"
@@ -64,7 +64,7 @@ def test_an_installed_engine_is_seen_with_its_unit() -> None:
     assert facts.dockerd == "/usr/sbin/dockerd"
     assert facts.version == "26.1.5+dfsg1"
     assert facts.packages == {"docker.io": "26.1.5+dfsg1-9+deb13u1+b1"}
-    assert facts.service == Service(loaded=True, active=True, enabled=True)
+    assert facts.service == ServiceState(loaded=True, active=True, enabled=True)
     assert "ExecStart=/usr/sbin/dockerd -H fd://" in facts.unit
     assert not facts.containers
     assert not facts.swarm
@@ -104,7 +104,7 @@ def test_what_the_engine_says_of_an_odd_kind_is_not_said(odd: str) -> None:
     said = {key: json.loads(odd) for key in (*keys, "DriverStatus", "Containers")}
     facts = replace(parse(with_info(json.dumps(said).encode())), containers=frozenset({"ab"}))
     assert isinstance(facts.version, str)
-    assert hiding.moves(facts, {}, {}, []) is not None
+    assert hidden_containers.moves(facts, {}, {}, []) is not None
 
 
 @pytest.mark.parametrize("os", [b"", b"|ID=\n", b'|ID\n|=\n|"\n'])
