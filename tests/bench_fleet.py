@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machinectl.changes import FileMade
 from machinectl.fleet.reading import read_fleet
+from machinectl.host_changes import FileMade
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store, now
 from tests.support.measure import MACHINECTL, measured, median, row

@@ -61,7 +61,7 @@ def driver_flags(arguments: Sequence[str]) -> dict[str, bool]:
     _, rest = split_at_verb(arguments)
     options: Iterable[Option] = ()
     if rest[:1] == ["create"] and (name := named_driver(arguments)):
-        from machinectl.driver.finding import load
+        from machinectl.driver.installed_drivers import load
 
         options = load(name).options()
     elif rest[:1] == ["set"]:

@@ -187,14 +187,14 @@ def is_plain(word: str) -> bool:
 
 def drivers() -> list[str]:
     """The installed drivers' names; none is loaded."""
-    from machinectl.driver.finding import installed
+    from machinectl.driver.installed_drivers import installed
 
     return [driver.name for driver in installed()]
 
 
 def driver_flags(driver: str) -> list[Flag]:
     """The flags that a driver adds to `create`; none where it is not there, or fails to load."""
-    from machinectl.driver.finding import load
+    from machinectl.driver.installed_drivers import load
     from machinectl.driver.options import typed
     from machinectl.errors import MachineError
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.cli.listing import unbroken
 from machinectl.go import template as gotemplate
-from machinectl.go.containers import COLUMNS, HEADINGS, RAW, RAW_SIZE, Fields
-from machinectl.go.functions import DOCKERS, OF_HEADINGS
+from machinectl.go.docker_ps import COLUMNS, HEADINGS, RAW, RAW_SIZE, Fields
 from machinectl.go.tabwriter import DOCKERS_NARROWEST, align, columns
+from machinectl.go.template_functions import DOCKERS, OF_HEADINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -79,7 +79,7 @@ def add_import(group: typer.Typer) -> None:
     ) -> None:
         from machinectl.commands.context.import_ import source
         from machinectl.commands.create import create
-        from machinectl.driver.finding import load
+        from machinectl.driver.installed_drivers import load
         from machinectl.hosts.connection.login import Access
         from machinectl.hosts.lifecycle.creation import Creation
         from machinectl.hosts.lifecycle.onboarding import Onboarding

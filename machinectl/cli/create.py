@@ -17,7 +17,7 @@ from machinectl.cli.outcomes import print_plan
 from machinectl.cli.output import write_out
 from machinectl.cli.upkeep import Force, OpenFirewall, RestartSwarm, TakeOver
 from machinectl.cli.verbs import evaluate, labels, session, verb
-from machinectl.driver.finding import installed, load
+from machinectl.driver.installed_drivers import installed, load
 from machinectl.errors import UsageError
 from machinectl.machines.create_options import (
     JUMP,

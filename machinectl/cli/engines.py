@@ -96,7 +96,7 @@ def add_info(app: typer.Typer) -> None:
         from machinectl.commands.info import FIELDS
         from machinectl.commands.info import info as command
         from machinectl.go import template as gotemplate
-        from machinectl.go.functions import DOCKERS
+        from machinectl.go.template_functions import DOCKERS
 
         if template and as_json:
             raise UsageError("--format and --json exclude each other", "Leave one of them out")

@@ -12,7 +12,7 @@ from machinectl.cli import driver_options, engine_options
 from machinectl.cli.helped import SSH
 from machinectl.cli.lookahead import named_machine, named_store
 from machinectl.cli.verbs import evaluate, labels, session, verb
-from machinectl.driver.finding import load
+from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.machines.create_options import JUMP
 from machinectl.machines.store import Store

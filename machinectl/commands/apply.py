@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.console import Rewritten
-from machinectl.driver.finding import load
+from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.model import Action, FleetId
@@ -606,7 +606,7 @@ class Run:
         """Make a machine, or go on with one that is half made."""
         from machinectl.hosts.lifecycle.creation import Creation
         from machinectl.hosts.lifecycle.onboarding import Onboarding
-        from machinectl.machines.advice import advise
+        from machinectl.machines.tls_warnings import advise
         from machinectl.rollout.container_restart import wait_for
 
         host, manner = self.host(name), self.manner

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from machinectl.changes import Known, PortOpened
 from machinectl.errors import one_line
+from machinectl.host_changes import Known, PortOpened
 from machinectl.machines.selection import chosen_one
 from machinectl.provision import firewall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.changes import Change
+    from machinectl.host_changes import Change
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.machines.advice import advise
 from machinectl.machines.jump_order import keep_jump_hosts
+from machinectl.machines.tls_warnings import advise
 
 if TYPE_CHECKING:
     from machinectl.console import Console

@@ -125,7 +125,7 @@ def about_engine(address: str, name: str, service: Service) -> str:
 
 def fleet_text(found: Sequence[Described], left_out: Sequence[str]) -> str:
     """A fleet's file of what is new."""
-    from machinectl.driver.finding import load
+    from machinectl.driver.installed_drivers import load
     from machinectl.fleet.writing import Draft
 
     return Draft(HEADING, found, {"generic": load("generic").options()}, left_out=tuple(left_out)).text()

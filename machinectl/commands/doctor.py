@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from machinectl.doctor.beside import Beside
+from machinectl.doctor.background import Beside
 from machinectl.doctor.check import Verdict
 from machinectl.hosts.parallel.workers import at_once
 
@@ -50,7 +50,7 @@ def examine_machines(
 
     `timeout` in seconds is for each step.
     """
-    from machinectl.doctor.machine import examine
+    from machinectl.doctor.machine_checks import examine
 
     found: dict[str, Report | MachineError] = {}
 
@@ -71,6 +71,6 @@ def examine_here(store: Store, names: Sequence[str], program: str, *, following:
 
     `program` is how this one was started (sys.argv[0]), `following` whether docker's contexts follow machines here.
     """
-    from machinectl.doctor.here import Seat, examine
+    from machinectl.doctor.this_computer import Seat, examine
 
     return Report("", tuple(examine(store, names, Seat(program, os.environ, following))))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.driver.finding import close_quietly, installed
+from machinectl.driver.installed_drivers import close_quietly, installed
 from machinectl.errors import MachineError
-from machinectl.go.values import go_names
+from machinectl.go.value_format import go_names
 
 if TYPE_CHECKING:
-    from machinectl.driver.finding import Installed
+    from machinectl.driver.installed_drivers import Installed
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs, engine
 from machinectl.driver import Instance
-from machinectl.driver.finding import load
+from machinectl.driver.installed_drivers import load
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.atomic import StoreError, quoted
 from machinectl.files.fileset import read_pem
 from machinectl.hosts.certificates.identity import CLIENT_FILES, SERVER_FILES
-from machinectl.machines.advice import unprotected
 from machinectl.machines.docker_machine import old_store
 from machinectl.machines.docker_machine.conversion import (
     KEY_FILE,
@@ -29,6 +28,7 @@ from machinectl.machines.docker_machine.origin import Origin
 from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.selection import waiting
 from machinectl.machines.store import into_own_store
+from machinectl.machines.tls_warnings import unprotected
 from machinectl.state import State
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.engine import Question
 from machinectl.errors import MachineError
-from machinectl.go.values import go_names
+from machinectl.go.value_format import go_names
 from machinectl.hosts.certificates.expiry import Row, rows_of
 from machinectl.hosts.connection.login import logged_in
 from machinectl.hosts.parallel.workers import at_once

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from machinectl.go.values import go_duration
+from machinectl.go.value_format import go_duration
 from machinectl.hosts.power import ask_many
 from machinectl.hosts.power.ask_many import Asked
 from machinectl.machines.docker_machine import old_store

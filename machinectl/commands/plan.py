@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl.console import Rewritten
-from machinectl.driver.finding import load
+from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError, meant
 from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.model import FleetId, Plan, Step
@@ -18,7 +18,7 @@ from machinectl.fleet.plan import plan as compared
 from machinectl.fleet.reading import called, read_fleet, uncollected
 from machinectl.machines.label_selectors import parse_selector
 from machinectl.machines.record import GLOB
-from machinectl.machines.records import Readable, Records
+from machinectl.machines.record_cache import Readable, Records
 from machinectl.machines.selection import both_chosen, matching
 from machinectl.machines.store import now
 from machinectl.masking import without_secret

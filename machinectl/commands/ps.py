@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from machinectl.engine import Question
 from machinectl.errors import MachineError, UsageError
-from machinectl.go.containers import Fields, fields
-from machinectl.go.values import plain_json
+from machinectl.go.docker_ps import Fields, fields
+from machinectl.go.value_format import plain_json
 from machinectl.hosts.power.ask_many import Asked, ask, failures, listed
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 from machinectl import certs
 from machinectl import url as engine_url
-from machinectl.changes import CaGiven
 from machinectl.console import agreed
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_pem
+from machinectl.host_changes import CaGiven
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import drop, propose, settle_held
 from machinectl.hosts.certificates.signing import good_client, signed

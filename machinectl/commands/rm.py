@@ -98,7 +98,7 @@ def preview(
     others = behind(store)
 
     def one(name: str, console: Console) -> None:
-        from machinectl.changes import PackageInstalled, of_kind
+        from machinectl.host_changes import PackageInstalled, of_kind
         from machinectl.hosts.lifecycle.setup import HostPlan, Outcome
 
         machine = asked_about(store, name, removed=bool(purge or forget))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from machinectl.errors import UsageError
 from machinectl.hosts.exports.ssh_config_file import tell_of_the_way
 from machinectl.hosts.lifecycle.editing import Edit
-from machinectl.machines.advice import advise
 from machinectl.machines.engine_options import DECLARED
 from machinectl.machines.selection import waiting
+from machinectl.machines.tls_warnings import advise
 from machinectl.masking import without_secrets
 
 if TYPE_CHECKING:

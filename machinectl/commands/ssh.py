@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from machinectl.driver.finding import close_all
+from machinectl.driver.installed_drivers import close_all
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection.login import logged_in, pin_accepted_key, pin_host_key
 from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_endpoint

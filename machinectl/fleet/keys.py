@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import url
-from machinectl.driver.finding import installed, load
+from machinectl.driver.installed_drivers import installed, load
 from machinectl.driver.options import judge, typed
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines import create_options, engine_options, jump_hosts

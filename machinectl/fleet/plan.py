@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.driver import Instance
-from machinectl.driver.finding import load
+from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.checks import normal
 from machinectl.fleet.faults import Faults

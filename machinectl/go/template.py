@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from machinectl.errors import UsageError
-from machinectl.go.values import go_json, go_text, kind, pretty_json
+from machinectl.go.value_format import go_json, go_text, kind, pretty_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

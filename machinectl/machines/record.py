@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
-    from machinectl.changes import Change
     from machinectl.driver import OptionValue
+    from machinectl.host_changes import Change
     from machinectl.machines.engine_options import EngineOptions
     from machinectl.machines.spec import MachineSpec
 
@@ -141,7 +141,7 @@ class Machine:
         """What was done on the machine's host, in its order."""
         if not self._changes:
             return ()
-        from machinectl.changes import load
+        from machinectl.host_changes import load
 
         return tuple(load(change) for change in self._changes)
 

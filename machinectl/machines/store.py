@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import ClassVar, Self
 
-    from machinectl.changes import Change
     from machinectl.files.ownership import Exposed
+    from machinectl.host_changes import Change
 
     # Told of the store, the name under which a machine was held, what it was before (None: it is new, or cannot be
     # read) and what it is now (None: it is gone, or cannot be read).
@@ -504,7 +504,7 @@ class Held:
 
     def keep_changes(self, changes: Iterable[Change]) -> None:
         """Have on record what is changed on the machine's host, and when, before it is."""
-        from machinectl.changes import merged
+        from machinectl.host_changes import merged
 
         self.machine.changes = merged(self.machine.changes, changes, now())
         self.write()

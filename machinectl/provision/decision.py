@@ -10,7 +10,7 @@ from machinectl.errors import CheckFailed, MachineError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from machinectl.changes import Change
+    from machinectl.host_changes import Change
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.job import Job, RemoteResult
 

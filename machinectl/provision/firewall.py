@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.changes import PortOpened
 from machinectl.errors import MachineError
+from machinectl.host_changes import PortOpened
 from machinectl.provision.decision import Decision, interrupted, tail
 from machinectl.provision.job import Job
 from machinectl.provision.target import NOTHING_SPECIAL

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from machinectl.changes import ConfigMerged, LiveRestoreHeld, of_kind
+from machinectl.host_changes import ConfigMerged, LiveRestoreHeld, of_kind
 from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from machinectl.changes import Change
+    from machinectl.host_changes import Change
 
 INSTALL_URL = "https://get.docker.com"
 PROXIES = {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"}

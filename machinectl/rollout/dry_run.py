@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from machinectl.driver.finding import load
+from machinectl.driver.installed_drivers import load
 from machinectl.hosts.lifecycle.creation import Creation
 from machinectl.hosts.lifecycle.onboarding import Onboarding
 from machinectl.hosts.lifecycle.provisioning import foretold

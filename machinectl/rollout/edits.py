@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.driver import Request
-from machinectl.driver.finding import load
+from machinectl.driver.installed_drivers import load
 from machinectl.fleet.plan import URL, speaks_tls
 from machinectl.hosts.connection.machine_driver import instance
 from machinectl.hosts.lifecycle.editing import Edit

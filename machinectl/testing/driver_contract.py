@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.driver import Driver, Instance, MachineError, Option, Request, State, Where, parse_url
-from machinectl.driver.finding import installed
+from machinectl.driver.installed_drivers import installed
 from machinectl.driver.options import complete, typed
 
 if TYPE_CHECKING:

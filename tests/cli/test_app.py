@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.changes import FileMade
+from machinectl.host_changes import FileMade
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import SCHEMA, Machine, Phase
 from machinectl.machines.store import Store

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import __version__
-from machinectl.changes import FileMade
+from machinectl.host_changes import FileMade
 from tests.support import servers
 from tests.support.program import machinectl
 

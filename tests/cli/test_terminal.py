@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.commands.create import create
-from machinectl.driver.finding import load
+from machinectl.driver.installed_drivers import load
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.creation import Creation
 from machinectl.hosts.lifecycle.onboarding import Onboarding

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.changes import FileMade
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.import_ import certs_import
 from machinectl.commands.certs.issue import certs_issue
 from machinectl.commands.certs.ls import certs_ls, expiring
 from machinectl.errors import MachineError, UsageError
 from machinectl.files import fileset
+from machinectl.host_changes import FileMade
 from machinectl.hosts.certificates.certificate_files import read_tls_dir, read_tls_files
 from machinectl.hosts.certificates.expiry import Row
 from machinectl.machines.record import Machine

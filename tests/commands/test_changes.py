@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from machinectl.changes import ConfigMerged, FileMade, PackageInstalled, PortOpened
+from machinectl.host_changes import ConfigMerged, FileMade, PackageInstalled, PortOpened
 from machinectl.machines.record import Machine
 from tests.support.program import machinectl
 from tests.support.registered import added

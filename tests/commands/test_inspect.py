@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.changes import ConfigMerged, Unknown
 from machinectl.commands.inspect import ours
 from machinectl.commands.ls import Row
 from machinectl.go.template import parse
+from machinectl.host_changes import ConfigMerged, Unknown
 from machinectl.machines.docker_machine.config_json import config_json
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase

@@ -19,7 +19,7 @@ from machinectl.cli.containers import parse_format
 from machinectl.commands.ps import Wanted
 from machinectl.engine import Endpoint, probe_by
 from machinectl.engine.endpoint import Deadline
-from machinectl.go.containers import ellipsis, fields
+from machinectl.go.docker_ps import ellipsis, fields
 from machinectl.go.units import human_duration, human_size
 from machinectl.machines.record import Machine, Phase
 from tests.support import servers

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.changes import CaGiven
 from machinectl.commands.regenerate_certs import Renewal, check, in_place, regenerate_certs, renewed
 from machinectl.errors import CheckFailed, MachineError, UsageError
+from machinectl.host_changes import CaGiven
 from machinectl.hosts.certificates.identity import FILES, Identity
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access

@@ -11,14 +11,14 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machinectl.changes import CaGiven, FileMade, PackageInstalled
+from machinectl.host_changes import CaGiven, FileMade, PackageInstalled
 from machinectl.machines.record import Machine
 from tests.support import servers
 from tests.support.program import COMMAND, machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    from machinectl.changes import Change
+    from machinectl.host_changes import Change
     from machinectl.machines.store import Store
     from tests.support.sshd import SSHConfig
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.changes import ConfigMerged, of_kind
 from machinectl.commands.regenerate_certs import Renewal, regenerate_certs
+from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.power import wake_on_lan
 from tests.lab.container import run_container

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
-from machinectl.doctor import configuration, host, served
+from machinectl.doctor import engine_configuration, host_checks, served_certificate
 from machinectl.doctor.check import Verdict
-from machinectl.doctor.host import Shell
+from machinectl.doctor.host_checks import Shell
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.provision.facts.health import FileSystem, Health, Memory
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, HostFile, ServiceState, Sum, parse
@@ -24,8 +24,8 @@ from machinectl.provision.steps.engine_config import CERTIFICATES, config_change
 from machinectl.provision.target import Target
 
 if TYPE_CHECKING:
-    from machinectl.changes import ConfigMerged
     from machinectl.doctor.check import Check
+    from machinectl.host_changes import ConfigMerged
 
 FACTS = Path(__file__).parents[1] / "provision" / "facts"
 DAEMON_JSON = "/etc/docker/daemon.json"
@@ -73,7 +73,7 @@ def edited(facts: Facts, **keys: Any) -> Facts:
 
 
 def against_record(facts: Facts, change: ConfigMerged, asked: Target | None = None) -> Check:
-    return configuration.against_record(facts, asked or target(), [change], SUDO)
+    return engine_configuration.against_record(facts, asked or target(), [change], SUDO)
 
 
 def test_a_configuration_that_is_as_it_was_left_is_well() -> None:
@@ -159,7 +159,7 @@ def test_a_unit_that_systemd_has_not_read_is_read_before_it_is_set_up_again() ->
 
 def test_without_certificates_on_record_nothing_is_said_of_the_configuration() -> None:
     facts, change = left()
-    found = configuration.against_record(facts, replace(target(), certificates={}), [change], SUDO)
+    found = engine_configuration.against_record(facts, replace(target(), certificates={}), [change], SUDO)
     assert found.verdict is UNKNOWN
 
 
@@ -181,7 +181,7 @@ def test_without_certificates_on_record_nothing_is_said_of_the_configuration() -
     ids=["well", "no engine", "stopped", "not at boot", "unread", "masked"],
 )
 def test_the_service_of_an_engine(different: dict[str, Any], verdict: Verdict, seen: str, hint: str) -> None:
-    found = host.service(recorded("docker", **different), SUDO, ours=True)
+    found = host_checks.service(recorded("docker", **different), SUDO, ours=True)
     assert found.verdict is verdict
     assert seen in found.seen
     assert hint in found.hint
@@ -189,9 +189,11 @@ def test_the_service_of_an_engine(different: dict[str, Any], verdict: Verdict, s
 
 def test_of_a_host_that_others_set_up_nothing_is_provisioned() -> None:
     stopped = recorded("docker", service=ServiceState(loaded=True))
-    assert "machinectl ssh orion systemctl start docker" in host.service(stopped, ROOT, ours=False).hint
+    assert "machinectl ssh orion systemctl start docker" in host_checks.service(stopped, ROOT, ours=False).hint
     alpine = replace(stopped, init="openrc")
-    assert host.service(alpine, ROOT, ours=False).hint == "Start it: machinectl ssh orion rc-service docker start"
+    assert (
+        host_checks.service(alpine, ROOT, ours=False).hint == "Start it: machinectl ssh orion rc-service docker start"
+    )
 
 
 @pytest.mark.parametrize(
@@ -205,25 +207,25 @@ def test_of_a_host_that_others_set_up_nothing_is_provisioned() -> None:
     ],
 )
 def test_live_restore(info: dict[str, Any], configured: bool, owed: bool, verdict: Verdict, hint: str) -> None:
-    found = host.live_restore(recorded("docker", info=info), SUDO, owed=owed, configured=configured)
+    found = host_checks.live_restore(recorded("docker", info=info), SUDO, owed=owed, configured=configured)
     assert found.verdict is verdict
     assert hint in found.hint
 
 
 def test_a_swarm_node_has_no_live_restore_and_is_not_broken_by_that() -> None:
     node = recorded("swarm-node", info={"LiveRestoreEnabled": False})
-    assert host.live_restore(replace(node, swarm=True), SUDO, owed=False, configured=True).verdict is UNKNOWN
+    assert host_checks.live_restore(replace(node, swarm=True), SUDO, owed=False, configured=True).verdict is UNKNOWN
 
 
 def test_a_clock_that_is_off_by_more_than_it_drifts_is_broken() -> None:
-    assert host.clock(timedelta(seconds=0.4), SUDO).seen == "as the clock here"
-    assert host.clock(timedelta(seconds=-100), SUDO).verdict is OK
+    assert host_checks.clock(timedelta(seconds=0.4), SUDO).seen == "as the clock here"
+    assert host_checks.clock(timedelta(seconds=-100), SUDO).verdict is OK
     for off, seen in ((timedelta(minutes=6), "6 minutes ahead of"), (timedelta(days=-3), "3 days behind")):
-        found = host.clock(off, SUDO)
+        found = host_checks.clock(off, SUDO)
         assert found.verdict is BROKEN
         assert seen in found.seen
         assert "machinectl ssh orion sudo timedatectl set-ntp true" in found.hint
-    assert "typed on the host" in host.clock(timedelta(days=9), None).hint
+    assert "typed on the host" in host_checks.clock(timedelta(days=9), None).hint
 
 
 @pytest.mark.parametrize(
@@ -238,25 +240,25 @@ def test_a_clock_that_is_off_by_more_than_it_drifts_is_broken() -> None:
     ],
 )
 def test_a_disk_is_full_of_bytes_or_of_files(free: int, inodes: int, inodes_free: int, verdict: Verdict) -> None:
-    found = host.room(FileSystem(100 * GB, free, inodes, inodes_free, "/dev/sda1", "/"), SUDO)
+    found = host_checks.room(FileSystem(100 * GB, free, inodes, inodes_free, "/dev/sda1", "/"), SUDO)
     assert found.verdict is verdict
     assert ("sudo du -xhd1 /" in found.hint) is (verdict is not OK)
 
 
 @pytest.mark.parametrize("directory", ["/srv/my data", "/; rm -rf ~", "/'`id`$(id)", "/x\\"])
 def test_what_a_host_calls_a_directory_is_one_word_to_both_shells(directory: str) -> None:
-    found = host.room(FileSystem(100 * GB, 9 * GB, 0, 0, "/dev/sda1", directory), SUDO)
+    found = host_checks.room(FileSystem(100 * GB, 9 * GB, 0, 0, "/dev/sda1", directory), SUDO)
     here = shlex.split(found.hint.removeprefix("See what fills it: "))
     assert here[:3] == ["machinectl", "ssh", "orion"]
     assert shlex.split(" ".join(here[3:])) == ["sudo", "du", "-xhd1", directory]
 
 
 def test_memory_that_has_run_out() -> None:
-    found = host.memory(Memory(8 * GB, 4 * GB, 0, 0), SUDO)
+    found = host_checks.memory(Memory(8 * GB, 4 * GB, 0, 0), SUDO)
     assert (found.verdict, found.seen) == (OK, "4GiB of 8GiB available")
-    assert host.memory(Memory(8 * GB, GB // 2, 2 * GB, 2 * GB), SUDO).verdict is UNKNOWN
-    assert host.memory(Memory(8 * GB, GB // 50, 2 * GB, 0), SUDO).verdict is BROKEN
-    assert host.memory(Memory(0, 0, 0, 0), SUDO).verdict is UNKNOWN
+    assert host_checks.memory(Memory(8 * GB, GB // 2, 2 * GB, 2 * GB), SUDO).verdict is UNKNOWN
+    assert host_checks.memory(Memory(8 * GB, GB // 50, 2 * GB, 0), SUDO).verdict is BROKEN
+    assert host_checks.memory(Memory(0, 0, 0, 0), SUDO).verdict is UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -273,7 +275,9 @@ def test_memory_that_has_run_out() -> None:
 def test_what_packages_wait_for(
     reboot: tuple[str, ...] | None, replaced: tuple[str, ...], interrupted: bool, verdict: Verdict, hint: str
 ) -> None:
-    found = host.restart(Health((), Memory(0, 0, 0, 0), reboot, replaced), SUDO, "systemd", interrupted=interrupted)
+    found = host_checks.restart(
+        Health((), Memory(0, 0, 0, 0), reboot, replaced), SUDO, "systemd", interrupted=interrupted
+    )
     assert found.verdict is verdict
     assert found.hint.endswith(hint)
 
@@ -287,36 +291,36 @@ def test_a_certificate_is_the_same_on_record_on_the_wire_and_on_the_disk() -> No
     mine = identity()
     ours = on_disk(mine.server, mine.server_key)
     other = certs.issue_server(certs.new_ca("other"), ["192.168.0.29"])
-    found = served.served(mine.server, mine, ours, SUDO)
+    found = served_certificate.served(mine.server, mine, ours, SUDO)
     assert (found.verdict, found.seen.partition(":")[0]) == (OK, "that on record, and on the host")
-    assert served.served(mine.server, mine, None, SUDO).seen.startswith("that on record: ")
-    found = served.served(mine.server, mine, on_disk(other.certificate), SUDO)
+    assert served_certificate.served(mine.server, mine, None, SUDO).seen.startswith("that on record: ")
+    found = served_certificate.served(mine.server, mine, on_disk(other.certificate), SUDO)
     assert (found.verdict, found.hint) == (BROKEN, "Put the one on record back: machinectl provision orion")
-    found = served.served(other.certificate, mine, ours, SUDO)
+    found = served_certificate.served(other.certificate, mine, ours, SUDO)
     assert found.verdict is BROKEN
     assert found.hint == "Have the engine take it: machinectl ssh orion sudo systemctl restart docker"
-    found = served.served(other.certificate, mine, on_disk(other.certificate), SUDO)
+    found = served_certificate.served(other.certificate, mine, on_disk(other.certificate), SUDO)
     assert found.hint == "Have the one on record there: machinectl provision --force orion"
-    assert "on the host's disk is none" in served.served(mine.server, mine, on_disk(), SUDO).seen
+    assert "on the host's disk is none" in served_certificate.served(mine.server, mine, on_disk(), SUDO).seen
 
 
 def test_nobody_is_told_to_take_a_host_from_its_owner_without_a_word() -> None:
     mine = identity()
     other = certs.issue_server(certs.new_ca("other"), ["192.168.0.29"]).certificate
-    found = served.served(other, mine, on_disk(other), SUDO, lost_to='the machine "rigel"')
+    found = served_certificate.served(other, mine, on_disk(other), SUDO, lost_to='the machine "rigel"')
     assert found.seen.endswith('the machine "rigel" has set the host up since')
     assert found.hint.startswith("Forget this one, and leave the host to its owner: machinectl rm --forget orion;")
-    assert served.served(other, mine, None, SUDO).hint.endswith(": machinectl provision orion")
+    assert served_certificate.served(other, mine, None, SUDO).hint.endswith(": machinectl provision orion")
 
 
 def test_a_certificate_that_is_served_runs_out() -> None:
     mine = identity()
     later = datetime.now(UTC) + timedelta(days=certs.SERVER_DAYS - 9)
-    found = served.served(mine.server, mine, None, SUDO, later)
+    found = served_certificate.served(mine.server, mine, None, SUDO, later)
     assert (found.verdict, found.hint) == (UNKNOWN, "Renew it: machinectl regenerate-certs orion")
-    found = served.served(mine.server, mine, None, SUDO, later + timedelta(days=20))
+    found = served_certificate.served(mine.server, mine, None, SUDO, later + timedelta(days=20))
     assert found.verdict is BROKEN
     theirs = replace(mine, server=b"", server_key=b"")
-    assert "certs import orion" in served.served(mine.server, theirs, None, SUDO, later).hint
-    assert served.served(mine.server, theirs, None, SUDO).verdict is OK
-    assert served.served(b"none", mine, None, SUDO).verdict is UNKNOWN
+    assert "certs import orion" in served_certificate.served(mine.server, theirs, None, SUDO, later).hint
+    assert served_certificate.served(mine.server, theirs, None, SUDO).verdict is OK
+    assert served_certificate.served(b"none", mine, None, SUDO).verdict is UNKNOWN

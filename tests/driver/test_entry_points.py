@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.driver import entry_points
-from machinectl.driver.finding import GROUP
+from machinectl.driver.installed_drivers import GROUP
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from machinectl.changes import FileMade
-from machinectl.driver.finding import load
+from machinectl.driver.installed_drivers import load
 from machinectl.fleet.faults import WrongFile
 from machinectl.fleet.model import Action, Difference, Fleet, FleetHost, FleetId, Place, Plan, Step
 from machinectl.fleet.plan import in_order, plan
+from machinectl.host_changes import FileMade
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.signing import made_good
 from machinectl.hosts.lifecycle.setup import target_of

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.driver import Option, finding
+from machinectl.driver import Option, installed_drivers
 from machinectl.errors import UsageError
 from machinectl.fleet import keys
 from machinectl.fleet.faults import WrongFile
@@ -104,7 +104,7 @@ class Cloud:
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "load", lambda name: Cloud() if name == "cloud" else finding.load(name))
+    monkeypatch.setattr(keys, "load", lambda name: Cloud() if name == "cloud" else installed_drivers.load(name))
 
 
 @pytest.mark.usefixtures("cloud")

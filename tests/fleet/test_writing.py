@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from machinectl.commands.fleet.init import TEMPLATE, fleet_init
 from machinectl.driver import Option
-from machinectl.driver.finding import load
+from machinectl.driver.installed_drivers import load
 from machinectl.fleet.foreign.importing import imported
 from machinectl.fleet.foreign.sources import Notes
 from machinectl.fleet.plan import plan

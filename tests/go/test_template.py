@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from machinectl.errors import UsageError
 from machinectl.go.template import parse
-from machinectl.go.values import go_duration, go_float, go_json, pretty_json
+from machinectl.go.value_format import go_duration, go_float, go_json, pretty_json
 
 INSPECTED = {
     "ConfigVersion": 3,

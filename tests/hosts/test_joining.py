@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from machinectl.changes import LiveRestoreHeld, of_kind
 from machinectl.driver import SSHEndpoint
 from machinectl.engine.swarm_api import Membership
 from machinectl.errors import MachineError
+from machinectl.host_changes import LiveRestoreHeld, of_kind
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle import swarm_join
 from machinectl.machines.record import Machine

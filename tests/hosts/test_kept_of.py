@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.driver.finding import load
+from machinectl.driver.installed_drivers import load
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.creation import Creation, kept_of
 from machinectl.hosts.lifecycle.onboarding import Onboarding

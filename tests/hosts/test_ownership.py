@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.changes import CaGiven, Change, FileMade, KeyLetIn
 from machinectl.errors import CheckFailed
+from machinectl.host_changes import CaGiven, Change, FileMade, KeyLetIn
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import propose
 from machinectl.hosts.lifecycle.ownership import check_alone, check_not_lost, go_on_with, is_host_of, predecessor

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.changes import FileMade
 from machinectl.errors import CheckFailed, MachineError, UsageError
+from machinectl.host_changes import FileMade
 from machinectl.hosts.connection import login
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle import provisioning

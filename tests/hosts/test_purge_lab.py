@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.changes import FileMade, LiveRestoreHeld, PackageInstalled, PortOpened
 from machinectl.errors import CheckFailed
+from machinectl.host_changes import FileMade, LiveRestoreHeld, PackageInstalled, PortOpened
 from machinectl.hosts.lifecycle.setup import make_change, read
 from machinectl.provision import firewall
 from machinectl.provision.decision import EngineDown
@@ -19,7 +19,7 @@ from tests.hosts.test_setup_lab import Bench, changed, files
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.changes import Change
+    from machinectl.host_changes import Change
     from machinectl.machines.store import Store
     from tests.lab.fixtures import FreshHost
     from tests.lab.host import Host

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, PortOpened, Unknown
 from machinectl.engine import Endpoint, EngineError, Probe
 from machinectl.errors import CheckFailed, MachineError
+from machinectl.host_changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, PortOpened, Unknown
 from machinectl.hosts.certificates.identity import FILES, Identity
 from machinectl.hosts.certificates.signing import made_good
 from machinectl.hosts.lifecycle.setup import Setup, World, purge, until_it_answers

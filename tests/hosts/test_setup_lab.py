@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
-from machinectl.changes import PackageInstalled
 from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed, MachineError
+from machinectl.host_changes import PackageInstalled
 from machinectl.hosts.lifecycle.setup import Setup, World, purge
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
-from machinectl.changes import CaGiven, FileMade, of_kind
 from machinectl.engine import Probe
 from machinectl.errors import CheckFailed
+from machinectl.host_changes import CaGiven, FileMade, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.setup import Setup, World
 from machinectl.machines.engine_options import EngineOptions

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.changes import ConfigMerged, LiveRestoreHeld, of_kind
 from machinectl.errors import CheckFailed, MachineError
+from machinectl.host_changes import ConfigMerged, LiveRestoreHeld, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.engine_restart import drained, ready_to_restart, restarting
 from machinectl.hosts.lifecycle.setup import target_of

@@ -19,7 +19,7 @@ from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError, replace_file
 from machinectl.machines import record
 from machinectl.machines.record import SCHEMA, BrokenRecord, Machine, Phase
-from machinectl.machines.records import Readable, Records
+from machinectl.machines.record_cache import Readable, Records
 from machinectl.machines.spec import MachineSpec
 from machinectl.machines.store import Lock, NoSuchMachine, Store, default_root
 from tests.support.opened import opened

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.changes import ConfigMerged, LiveRestoreHeld, merged, of_kind
 from machinectl.errors import CheckFailed
+from machinectl.host_changes import ConfigMerged, LiveRestoreHeld, merged, of_kind
 from machinectl.provision.facts.host_facts import Facts, HostFile, ServiceState, parse
 from machinectl.provision.steps import engine_config, live_restore, undo_steps
 from machinectl.provision.target import Target, recorded
@@ -18,7 +18,7 @@ from machinectl.provision.target import Target, recorded
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.changes import Change
+    from machinectl.host_changes import Change
     from machinectl.provision.decision import Decision
 
 DAEMON_JSON = "/etc/docker/daemon.json"

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
-from machinectl.changes import (
+from machinectl.errors import CheckFailed, MachineError, UsageError
+from machinectl.host_changes import (
     ConfigMerged,
     FileMade,
     PackageInstalled,
@@ -25,7 +26,6 @@ from machinectl.changes import (
     merged,
     of_kind,
 )
-from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.provision import daemon_json, firewall, host_checks
 from machinectl.provision.decision import not_applied, tail

@@ -20,12 +20,12 @@ from machinectl.driver import (
     State,
     UsageError,
     Where,
-    finding,
+    installed_drivers,
     nothing_to_close,
     options_stay,
     power_at_hand,
 )
-from machinectl.driver.finding import Installed
+from machinectl.driver.installed_drivers import Installed
 from machinectl.testing import DriverContract
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class OnAShelf(DriverContract):
         self.path = tmp_path / "shelf"
         self.path.mkdir()
         found = Installed("shelf", "tests", "1", "tests.testing.shelves", self.kind)
-        monkeypatch.setattr(finding, "FINDERS", [lambda: [found]])
+        monkeypatch.setattr(installed_drivers, "FINDERS", [lambda: [found]])
         wish = {"shelf-path": str(self.path), "shelf-token": "sesame"}
         self.wishes = (wish, {**wish, "shelf-size": "large"})
 

@@ -148,7 +148,7 @@ def expired(machine: Machine, failure: str, now: datetime) -> str:
     over = {file: end for file in CERTIFICATES if (end := end_of(machine, file)) and end < now}
     if not over and "certificate has expired" not in failure:
         return ""
-    from machinectl.machines.advice import renewing
+    from machinectl.machines.tls_warnings import renewing
 
     again = renewing(machine, over or ["server.pem"])
     for file, end in over.items():

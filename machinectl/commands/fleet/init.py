@@ -7,12 +7,12 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from machinectl.driver.finding import load
+from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.fleet.keys import FLEET_NAME, LONGEST_FLEET_NAME
 from machinectl.fleet.records import described
 from machinectl.fleet.writing import Draft, left_out, settled
-from machinectl.machines.records import Readable, Records
+from machinectl.machines.record_cache import Readable, Records
 from machinectl.machines.selection import matching
 
 if TYPE_CHECKING:

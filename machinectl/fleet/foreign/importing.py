@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from machinectl.driver.finding import load
+from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.foreign import ini, ssh_config, yaml_form
 from machinectl.fleet.foreign.sources import Notes, Spot, WrongSource, contents

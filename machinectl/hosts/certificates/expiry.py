@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_pem
-from machinectl.go.values import go_names
-from machinectl.machines.advice import renewing
+from machinectl.go.value_format import go_names
+from machinectl.machines.tls_warnings import renewing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

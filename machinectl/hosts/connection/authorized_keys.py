@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.changes import KeyLetIn, of_kind
+from machinectl.host_changes import KeyLetIn, of_kind
 
 if TYPE_CHECKING:
     from machinectl.console import Console

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.driver import Instance
-from machinectl.driver.finding import load
+from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.machines import jump_hosts
 from machinectl.machines.record import Phase

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from machinectl.engine.anonymous_ping import Answer, first_words, in_plain, in_tls
 from machinectl.engine.endpoint import Deadline
+from machinectl.engine.unauthenticated_ping import Answer, first_words, in_plain, in_tls
 from machinectl.errors import one_line
 from machinectl.hosts.discovery.port_sweep import connected
 from machinectl.ssh.client.turned_away import TURNED_AWAY

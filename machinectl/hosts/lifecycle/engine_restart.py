@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from machinectl.changes import merged
 from machinectl.errors import CheckFailed, MachineError
+from machinectl.host_changes import merged
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.lifecycle.preview import diff
 from machinectl.hosts.lifecycle.setup import Outcome, borrowing, give_back, given_back, look, make_change, read

@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from machinectl.changes import CaGiven, KeyLetIn, merged, of_kind
 from machinectl.console import NoAnswer, agreed
 from machinectl.errors import CheckFailed, MachineError
+from machinectl.host_changes import CaGiven, KeyLetIn, merged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import others
 from machinectl.machines.record import Phase

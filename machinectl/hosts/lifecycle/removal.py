@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.console import agreed
-from machinectl.driver.finding import load
+from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.machine_driver import instance
 from machinectl.machines.docker_machine.origin import maker
@@ -142,7 +142,7 @@ def leave(held: Held, console: Console, *, force: bool, purge: Purge | None, for
     if forget or not is_changed(machine):
         held.remove()
         return
-    from machinectl.changes import PackageInstalled
+    from machinectl.host_changes import PackageInstalled
 
     kept = held.set_aside()
     # What a purge leaves, as it was told to.
@@ -173,7 +173,7 @@ def is_changed(machine: Machine) -> bool:
 
 def told(machine: Machine) -> str:
     """What was changed on a machine's host, in a line."""
-    from machinectl.changes import CaGiven, DirectoryMade, Unknown, of_kind
+    from machinectl.host_changes import CaGiven, DirectoryMade, Unknown, of_kind
 
     quiet = (CaGiven, DirectoryMade, Unknown)
     found = [change.about for change in machine.changes if not isinstance(change, quiet)]
@@ -211,7 +211,7 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
 
 def undoing(store: Store, machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
     """Return what `put_back` would undo on a machine's host, which is read and not changed."""
-    from machinectl.changes import KeyLetIn, of_kind
+    from machinectl.host_changes import KeyLetIn, of_kind
     from machinectl.hosts.connection.authorized_keys import undoing as title_of
     from machinectl.hosts.connection.login import elevated, logged_in
     from machinectl.hosts.lifecycle.setup import Outcome, purge_plan
@@ -228,7 +228,7 @@ def undoing(store: Store, machine: Machine, console: Console, purge: Purge) -> l
 
 def for_root(machine: Machine) -> bool:
     """Whether there is something to undo that takes root."""
-    from machinectl.changes import KeyLetIn
+    from machinectl.host_changes import KeyLetIn
 
     return any(not isinstance(change, KeyLetIn) for change in machine.changes)
 

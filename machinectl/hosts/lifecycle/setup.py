@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs, engine
 from machinectl import url as engine_url
-from machinectl.changes import (
+from machinectl.engine import Endpoint
+from machinectl.errors import MachineError
+from machinectl.host_changes import (
     CaGiven,
     KeyLetIn,
     LiveRestoreHeld,
@@ -20,8 +22,6 @@ from machinectl.changes import (
     merged,
     of_kind,
 )
-from machinectl.engine import Endpoint
-from machinectl.errors import MachineError
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import drop, propose, settle_held
 from machinectl.hosts.certificates.signing import made_good
@@ -51,9 +51,9 @@ from machinectl.state import State
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from machinectl.changes import Change
     from machinectl.console import Console
     from machinectl.engine import EngineError, Probe
+    from machinectl.host_changes import Change
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.decision import Decision

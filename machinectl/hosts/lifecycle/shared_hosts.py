@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl import certs
-from machinectl.changes import CaGiven, FileMade, load, merged, of_kind
 from machinectl.errors import CheckFailed, MachineError, UsageError, one_line
 from machinectl.files.atomic import LONGEST
+from machinectl.host_changes import CaGiven, FileMade, load, merged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.host_lock import TOKEN, user_at_computer
 from machinectl.hosts.lifecycle.preview import written
@@ -25,8 +25,8 @@ from machinectl.provision.revision import MODE, PATH, Revision
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from machinectl.changes import Change
     from machinectl.console import Console
+    from machinectl.host_changes import Change
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
     from machinectl.provision.decision import Decision

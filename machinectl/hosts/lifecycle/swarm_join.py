@@ -10,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
-from machinectl.changes import LiveRestoreHeld, of_kind
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
+from machinectl.host_changes import LiveRestoreHeld, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.engine_endpoint import endpoint
 from machinectl.hosts.connection.login import as_root

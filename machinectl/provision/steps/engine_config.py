@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, ServiceEnabled, ServiceStarted
 from machinectl.errors import CheckFailed
+from machinectl.host_changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, ServiceEnabled, ServiceStarted
 from machinectl.masking import without_secret_of
 from machinectl.provision import daemon_json, host_checks
 from machinectl.provision.decision import Decision, not_applied
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from machinectl.changes import Change
+    from machinectl.host_changes import Change
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Allowed, Target
 

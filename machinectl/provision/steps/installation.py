@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from machinectl.changes import PackageInstalled
 from machinectl.errors import CheckFailed, MachineError
+from machinectl.host_changes import PackageInstalled
 from machinectl.masking import without_passwords
 from machinectl.provision.decision import Decision, Rehearsal, interrupted, tail
 from machinectl.provision.facts.host_facts import ServiceState

@@ -10,8 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from machinectl.changes import ConfigMerged, LiveRestoreHeld, of_kind
 from machinectl.errors import CheckFailed
+from machinectl.host_changes import ConfigMerged, LiveRestoreHeld, of_kind
 from machinectl.provision import daemon_json
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.job import NewFile, apply
@@ -40,7 +40,7 @@ from machinectl.provision.target import NOTHING_SPECIAL
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from machinectl.changes import Change
+    from machinectl.host_changes import Change
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Allowed, Target
 

@@ -13,7 +13,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from machinectl.changes import (
+from machinectl.errors import CheckFailed, MachineError
+from machinectl.host_changes import (
     Change,
     ConfigMerged,
     DirectoryMade,
@@ -26,7 +27,6 @@ from machinectl.changes import (
     merged,
     of_kind,
 )
-from machinectl.errors import CheckFailed, MachineError
 from machinectl.provision import daemon_json, firewall, host_checks, revision
 from machinectl.provision.decision import Decision, EngineDown, interrupted, no_container, not_applied, tail
 from machinectl.provision.facts import docker_unit

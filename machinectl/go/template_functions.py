@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import UsageError
 from machinectl.go.template import index
-from machinectl.go.values import go_json, go_text, kind, plain_json
+from machinectl.go.value_format import go_json, go_text, kind, plain_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,9 +6,9 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from machinectl.changes import ConfigMerged, of_kind
 from machinectl.doctor.check import broken, failed, ok, unknown
 from machinectl.errors import MachineError
+from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.masking import without_secret_of
 from machinectl.provision import daemon_json
 from machinectl.provision.steps import engine_config, restart_risks
@@ -16,9 +16,9 @@ from machinectl.provision.steps import engine_config, restart_risks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.changes import Change
     from machinectl.doctor.check import Check
-    from machinectl.doctor.host import Shell
+    from machinectl.doctor.host_checks import Shell
+    from machinectl.host_changes import Change
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.job import NewFile
     from machinectl.provision.target import Target

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from machinectl.doctor import cli, docker, kept, shell
+from machinectl.doctor import docker_client, docker_integration, shell_environment, store_files
 from machinectl.doctor.check import broken, failed, ok, unknown
 from machinectl.errors import MachineError
 from machinectl.files.atomic import quoted
@@ -53,12 +53,12 @@ def examine(store: Store, names: Sequence[str], seat: Seat) -> Iterator[Check]:
     if not names:
         yield from of_store(store)
     path = seat.environment.get("PATH", os.defpath)
-    yield cli.docker_cli(path)
-    yield from docker.checks(
+    yield docker_client.docker_cli(path)
+    yield from docker_integration.checks(
         store, readable(store, names or all_names(store)), seat.environment, following=seat.following
     )
     at_host = readable(store, all_names(store)) if seat.environment.get("DOCKER_HOST") else []
-    yield from shell.checks(seat.environment, at_host)
+    yield from shell_environment.checks(seat.environment, at_host)
     yield which_machinectl(path, seat.program)
 
 
@@ -102,7 +102,10 @@ def directories(store: Store) -> Check:
     try:
         inside = [path for path in (store.machines, store.locks) if os.path.isdir(path)]
         apart = [[root, *inside]] if store.has_own_directory() else [[path] for path in inside]
-        looked = [kept.private(paths[0], list(map(kept.entry_of, paths)), kept.Reader.me()) for paths in apart]
+        looked = [
+            store_files.private(paths[0], list(map(store_files.entry_of, paths)), store_files.Reader.me())
+            for paths in apart
+        ]
         replaceable = exposed(root)
         left = shutil.disk_usage(root).free >> 10
     except OSError as exc:
@@ -149,10 +152,10 @@ def records(store: Store, machines: list[Machine]) -> Iterator[Check]:
             continue
         machines.append(machine)
         if machine.phase is not Phase.READY or machine.pending:
-            found = kept.record(store, machine)
+            found = store_files.record(store, machine)
             wrong.append(replace(found, title=RECORDS, seen=f'"{name}": {found.seen}'))
         try:
-            modes = kept.modes(machine.directory)
+            modes = store_files.modes(machine.directory)
         except OSError as exc:
             wrong.append(unknown(RECORDS, f"{exc.filename} cannot be looked at: {exc.strerror}"))
             continue
@@ -171,11 +174,11 @@ def records(store: Store, machines: list[Machine]) -> Iterator[Check]:
 def certificates(store: Store, machines: list[Machine]) -> Iterator[Check]:
     """Which machines' certificates do not work, or will not for long."""
     tls = [machine for machine in machines if machine.tls]
-    wrong = list(kept.of_all(store, tls, datetime.now(UTC)))
+    wrong = list(store_files.of_all(store, tls, datetime.now(UTC)))
     yield from wrong
     if not wrong:
         some = f"those of {len(tls)} machine{'' if len(tls) == 1 else 's'} are valid for a month and more"
-        yield ok(kept.CERTIFICATES, some if tls else "no machine has any")
+        yield ok(store_files.CERTIFICATES, some if tls else "no machine has any")
 
 
 def removed(store: Store) -> Iterator[Check]:
@@ -231,4 +234,4 @@ def is_systemds(program: str) -> bool:
                 return False
     except OSError:
         return False
-    return (cli.version_of(program) or "").startswith("systemd ")
+    return (docker_client.version_of(program) or "").startswith("systemd ")

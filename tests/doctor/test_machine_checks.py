@@ -21,15 +21,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl import certs
-from machinectl.changes import FileMade
-from machinectl.doctor import cli
+from machinectl.doctor import docker_client
 from machinectl.doctor.check import Verdict
-from machinectl.doctor.here import of_store
-from machinectl.doctor.host import Shell
-from machinectl.doctor.machine import Inside, examine, judged
-from machinectl.doctor.machine import of_store as kept_of
-from machinectl.doctor.way import way_to
+from machinectl.doctor.engine_connectivity import way_to
+from machinectl.doctor.host_checks import Shell
+from machinectl.doctor.machine_checks import Inside, examine, judged
+from machinectl.doctor.machine_checks import of_store as kept_of
+from machinectl.doctor.this_computer import of_store
 from machinectl.errors import MachineError
+from machinectl.host_changes import FileMade
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import propose
 from machinectl.hosts.connection.login import Access
@@ -244,9 +244,9 @@ def test_an_engine_that_no_longer_understands_the_docker_cli_here_is_told(
 
 def test_the_docker_cli_says_what_it_speaks_without_an_engine() -> None:
     need("docker")
-    assert re.fullmatch(r"1\.\d+", cli.spoken(os.environ["PATH"]))
-    assert cli.understood("1.50", "", "strange").verdict is OK
-    assert cli.understood("1.9", "1.12", "1.41").verdict is BROKEN
+    assert re.fullmatch(r"1\.\d+", docker_client.spoken(os.environ["PATH"]))
+    assert docker_client.understood("1.50", "", "strange").verdict is OK
+    assert docker_client.understood("1.9", "1.12", "1.41").verdict is BROKEN
 
 
 def test_a_clock_is_read_off_the_engines_answers(store: Store) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from machinectl.changes import KINDS, ConfigMerged, of_kind
+from machinectl.host_changes import KINDS, ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.setup import target_of
 from machinectl.machines.record import Machine, Phase, parse

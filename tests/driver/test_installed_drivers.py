@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.driver import DriverError, MachineError, finding
-from machinectl.driver.finding import Guarded, Installed, installed, load
+from machinectl.driver import DriverError, MachineError, installed_drivers
+from machinectl.driver.installed_drivers import Guarded, Installed, installed, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +79,7 @@ def test_all_who_ask_get_the_same_driver_which_is_closed_when_the_process_ends(s
     package(site, "closing", CLOSING, "[machinectl.drivers]\nclosing = closing:Driver\n")
     script = (
         "import sys\n"
-        "from machinectl.driver.finding import load\n"
+        "from machinectl.driver.installed_drivers import load\n"
         "assert load('closing') is load('closing')\n"
         "assert 'machinectl_generic' not in sys.modules\n"
         "print('used')\n"
@@ -117,7 +117,7 @@ def half() -> Iterator[Installed]:
 
 
 def test_drivers_can_be_found_in_other_ways_than_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding, "FINDERS", [*finding.FINDERS, served])
+    monkeypatch.setattr(installed_drivers, "FINDERS", [*installed_drivers.FINDERS, served])
     found = {driver.name: driver for driver in installed()}
     assert (found["served-cloud"].origin, found["none"].origin) == ("/opt/cloud", "machinectl_none:NoneDriver")
     driver: object = found["served-cloud"].load()
@@ -126,12 +126,12 @@ def test_drivers_can_be_found_in_other_ways_than_entry_points(monkeypatch: pytes
 
 
 def test_a_way_to_find_drivers_that_fails_hides_no_driver_and_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding, "FINDERS", [half, *finding.FINDERS])
+    monkeypatch.setattr(installed_drivers, "FINDERS", [half, *installed_drivers.FINDERS])
     assert {"served-cloud", "none", "generic"} <= {driver.name for driver in installed()}
     with pytest.raises(DriverError, match="the directory is gone"):
         load("bogus")
-    _, [error] = finding.search()
-    assert "tests.driver.test_finding: OSError: the directory is gone" in error.cause
+    _, [error] = installed_drivers.search()
+    assert "tests.driver.test_installed_drivers: OSError: the directory is gone" in error.cause
 
 
 class Clumsy:

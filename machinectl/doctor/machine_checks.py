@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
-from machinectl.changes import ConfigMerged, of_kind
-from machinectl.doctor import cli, configuration, host, kept, served
-from machinectl.doctor.beside import Beside
+from machinectl.doctor import docker_client, engine_configuration, host_checks, served_certificate, store_files
+from machinectl.doctor.background import Beside
 from machinectl.doctor.check import Verdict, broken, failed, ok, unknown, unseen
-from machinectl.doctor.host import Shell
-from machinectl.doctor.way import TCP, TLS, Way, way_to
+from machinectl.doctor.engine_connectivity import TCP, TLS, Way, way_to
+from machinectl.doctor.host_checks import Shell
 from machinectl.errors import MachineError
+from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.login import elevated, logged_in, pinned
 from machinectl.hosts.connection.machine_driver import where
@@ -74,7 +74,7 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
         machine = store.read(name)
     except MachineError as exc:
         theirs = store.is_docker_machines(name)
-        return [unknown(kept.RECORD, exc.cause, exc.hint) if theirs else failed(kept.RECORD, exc)]
+        return [unknown(store_files.RECORD, exc.cause, exc.hint) if theirs else failed(store_files.RECORD, exc)]
     here = list(of_store(store, machine))
     if machine.phase is Phase.CREATING:
         return here
@@ -86,7 +86,7 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
     # Who reads a file of it later, needs no line more.
     with console.step("Examining") if console.interactive else nullcontext():
         engine = Beside(lambda: way_to(machine, timeout))
-        client = Beside(lambda: cli.spoken(os.environ.get("PATH", os.defpath)))
+        client = Beside(lambda: docker_client.spoken(os.environ.get("PATH", os.defpath)))
         inside = look_inside(machine, console, access, timeout)
         if inside.facts:
             inside = replace(inside, lost_to=lost_to(store, machine, inside.facts))
@@ -96,20 +96,22 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
 
 def renewed(check: Check, machine: Machine, here: Iterable[Check]) -> Check:
     """A check with what renews certificates of ours that are broken here: nobody else has any to put in."""
-    renew = next((each.hint for each in here if (each.title, each.verdict) == (kept.CERTIFICATES, Verdict.BROKEN)), "")
+    renew = next(
+        (each.hint for each in here if (each.title, each.verdict) == (store_files.CERTIFICATES, Verdict.BROKEN)), ""
+    )
     from_others = check.hint.endswith(f"machinectl certs import {machine.name} <DIR>")
     return replace(check, hint=renew) if renew and from_others and machine.changes else check
 
 
 def of_store(store: Store, machine: Machine) -> Iterator[Check]:
     """What is kept of a machine here."""
-    yield kept.record(store, machine)
+    yield store_files.record(store, machine)
     try:
-        yield kept.modes(machine.directory)
+        yield store_files.modes(machine.directory)
     except OSError as exc:
-        yield unknown(kept.MODES, f"{exc.filename} cannot be looked at: {exc.strerror}")
+        yield unknown(store_files.MODES, f"{exc.filename} cannot be looked at: {exc.strerror}")
     if machine.tls:
-        yield kept.certificates(store, machine)
+        yield store_files.certificates(store, machine)
 
 
 def judged(machine: Machine, way: Way, inside: Inside, client: str) -> Iterator[Check]:
@@ -118,17 +120,17 @@ def judged(machine: Machine, way: Way, inside: Inside, client: str) -> Iterator[
     yield from (through_firewall(check, machine, inside) for check in before)
     if way.shown:
         identity = read_identity(way.directory)
-        yield served.served(way.shown, identity, inside.facts, inside.shell, lost_to=inside.lost_to)
+        yield served_certificate.served(way.shown, identity, inside.facts, inside.shell, lost_to=inside.lost_to)
     elif machine.tls and machine.url.startswith("tcp://"):
-        yield from unseen([served.TITLE], f"{TLS} failed")
+        yield from unseen([served_certificate.TITLE], f"{TLS} failed")
     yield through_firewall(last, machine, inside)
     if way.most:
-        yield cli.understood(client, way.least, way.most)
+        yield docker_client.understood(client, way.least, way.most)
     off = inside.off if inside.off is not None else way.off
     yield (
-        unknown(host.CLOCK, "not looked at: neither engine nor host was asked")
+        unknown(host_checks.CLOCK, "not looked at: neither engine nor host was asked")
         if off is None
-        else host.clock(off, inside.shell if inside.facts else None)
+        else host_checks.clock(off, inside.shell if inside.facts else None)
     )
     yield from inside.checks
     if inside.facts:
@@ -139,24 +141,24 @@ def of_host(machine: Machine, directory: str, inside: Inside, found: Facts) -> I
     """What is judged over what was read on a host; `directory` holds the certificates that its engine should have."""
     ours = bool(of_kind(machine.changes, ConfigMerged))
     shell = inside.shell
-    yield host.service(found, shell, ours=ours)
+    yield host_checks.service(found, shell, ours=ours)
     if inside.lost_to:
         seen = f"not looked at: {inside.lost_to} has set the host up since"
-        yield unknown(configuration.TITLE, seen, f"{GIVE_UP}: machinectl rm --forget {machine.name}")
+        yield unknown(engine_configuration.TITLE, seen, f"{GIVE_UP}: machinectl rm --forget {machine.name}")
     elif ours:
         yield against_record(machine, directory, found, shell)
     if found.running:
-        yield host.live_restore(found, shell, owed=is_owed(machine, found), configured=is_configured(found))
+        yield host_checks.live_restore(found, shell, owed=is_owed(machine, found), configured=is_configured(found))
     if inside.health:
-        yield from host.health(inside.health, shell, found.init, interrupted=found.dpkg_interrupted)
+        yield from host_checks.health(inside.health, shell, found.init, interrupted=found.dpkg_interrupted)
 
 
 def against_record(machine: Machine, directory: str, found: Facts, shell: Shell) -> Check:
     try:
         target = target_of(machine, read_identity(directory))
     except MachineError as exc:
-        return failed(configuration.TITLE, exc)
-    return configuration.against_record(found, target, machine.changes, shell)
+        return failed(engine_configuration.TITLE, exc)
+    return engine_configuration.against_record(found, target, machine.changes, shell)
 
 
 def is_owed(machine: Machine, found: Facts) -> bool:
@@ -257,7 +259,7 @@ def logged_in_inside(
         found = host_facts.parse(said)
     except MachineError as exc:
         return Inside((*checks, unknown(HOST, f"not read: {exc.cause}", exc.hint)), shell)
-    seen = Inside(checks, shell, found, off=host.clock_off(found, asked))
+    seen = Inside(checks, shell, found, off=host_checks.clock_off(found, asked))
     try:
         data = str(found.info.get("DockerRootDir") or DATA)
         if data != DATA:

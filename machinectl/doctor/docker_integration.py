@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.docker_cli import plugin as docker_plugin
 from machinectl.docker_cli.contexts import DEFAULT, ContextError, Contexts
-from machinectl.doctor import kept
+from machinectl.doctor import store_files
 from machinectl.doctor.check import broken, failed, ok, unknown
 from machinectl.files.atomic import quoted, read_file
 from machinectl.hosts.exports.docker_contexts import Step, standing
@@ -101,8 +101,8 @@ def contexts(found: Sequence[Standing]) -> Iterator[Check]:
         if each.why:
             wrong.setdefault(out_of_step(each), []).append(each.machine)
     for check, names in wrong.items():
-        more = f" and {len(names) - kept.NAMED} more" if len(names) > kept.NAMED else ""
-        yield replace(check, seen=f"{', '.join(names[: kept.NAMED])}{more}: {check.seen}")
+        more = f" and {len(names) - store_files.NAMED} more" if len(names) > store_files.NAMED else ""
+        yield replace(check, seen=f"{', '.join(names[: store_files.NAMED])}{more}: {check.seen}")
     if found and not wrong:
         one = (
             f"that of {found[0].machine} is in step"

@@ -9,7 +9,7 @@ import pytest
 
 from machinectl.docker_cli import plugin
 from machinectl.docker_cli.contexts import Contexts
-from machinectl.doctor import docker
+from machinectl.doctor import docker_integration
 from machinectl.doctor.check import Verdict
 from machinectl.hosts.exports.docker_contexts import mend
 from machinectl.machines.record import Machine
@@ -32,7 +32,9 @@ def looked_at(store: Store, cli: DockerCli, *, following: bool = True, **variabl
     environment = {"DOCKER_CONFIG": str(cli.config), **variables}
     machines = [store.read(name) for name in store.names()]
     before = sorted(cli.config.rglob("*"))
-    found = {check.title: check for check in docker.checks(store, machines, environment, following=following)}
+    found = {
+        check.title: check for check in docker_integration.checks(store, machines, environment, following=following)
+    }
     assert sorted(cli.config.rglob("*")) == before
     return found
 
