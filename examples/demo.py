@@ -1,9 +1,8 @@
-"""The main job from end to end, on this machine: an engine over TLS, registered, listed, and spoken to.
+"""Show the whole workflow on this computer: register an engine over TLS, list it, and use it.
 
-Run it with `make demo`. Where a Docker Engine (dockerd) is installed and may be started (as root), one is started on a
-free port of 127.0.0.1, with everything it writes in a throw-away directory, and stopped at the end. Elsewhere a port of
-127.0.0.1 is registered where nothing listens. Where this machine can have a lab (root on Debian, see `make lab`), a
-real server is booted in it and set up over SSH, and given back.
+Run it with `make demo`. If dockerd is installed and you are root, the demo starts an engine on a free port of
+127.0.0.1, with all its files in a temporary directory, and stops it at the end. Otherwise it registers a port that
+nobody listens on. On Debian as root (see `make lab`), it also boots a real server, sets it up, and undoes that.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="machinectl-demo-") as directory:
         work = Path(directory)
         os.environ["MACHINE_STORAGE_PATH"] = str(work / "store")
-        # Nothing of it stays among your docker contexts.
+        # Leave your docker contexts alone.
         os.environ["MACHINECTL_CONTEXTS"] = "off"
         os.environ["PATH"] = os.path.dirname(MACHINECTL) + os.pathsep + os.environ["PATH"]
         run("machinectl", "certs", "create", "--out", str(work / "certs"), "--san", "127.0.0.1")
         reason = why_no_engine()
         if reason:
-            print(f"\nNo engine is started here ({reason}): the one that is registered does not answer.")
+            print(f"\nThis demo cannot start an engine ({reason}), so the registered one does not answer.")
             register(f"tcp://127.0.0.1:{free_port()}", work)
         else:
             with engine(work) as url:
@@ -55,7 +54,7 @@ def why_no_engine() -> str:
 
 @contextmanager
 def engine(work: Path) -> Iterator[str]:
-    """A dockerd with mutual TLS on a free port, which touches nothing outside of `work`; yields its URL."""
+    """Run dockerd with mutual TLS on a free port, with all its files in `work`; yield its URL."""
     url = f"tcp://127.0.0.1:{free_port()}"
     options = {
         "host": url,
@@ -95,7 +94,7 @@ def free_port() -> int:
 
 
 def register(url: str, work: Path) -> None:
-    """What a user does with an engine that is there: register it, and see it."""
+    """Register an engine and list it."""
     run("machinectl", "create", "--driver", "none", "--url", url, "--tls-dir", str(work / "certs"), "orionbox")
     run("machinectl", "ls", "--timeout", "3")
     run("machinectl", "env", "--shell", "bash", "orionbox")
@@ -108,14 +107,14 @@ def ask() -> None:
 
 
 def ask_with_curl() -> str:
-    """The same question without the docker CLI, with nothing but what `env` exported."""
+    """Ask the same without the docker CLI, with the variables that `env` exported."""
     files = {"cacert": "ca.pem", "cert": "cert.pem", "key": "key.pem"}
     flags = " ".join(f'--{flag} "$DOCKER_CERT_PATH/{file}"' for flag, file in files.items())
     return f'curl --silent --show-error --fail {flags} "https://${{DOCKER_HOST#tcp://}}/version"'
 
 
 def set_up_a_server() -> None:
-    """What a user does with a server that has SSH and no engine; it is one of the lab's, made for this."""
+    """Set up a server that has SSH and no engine: one of the lab's, made for this."""
     sys.path.insert(0, str(CHECKOUT))
     from tests.lab.lan import Lab
     from tests.lab.place import KEY
@@ -123,9 +122,9 @@ def set_up_a_server() -> None:
 
     reason = why_not()
     if reason:
-        print(f"\nNo server is set up over SSH here: hosts for that cannot be made ({reason}).")
+        print(f"\nThis demo cannot boot servers ({reason}).")
         return
-    print("\nA real server is booted, which takes some minutes when its image is not there yet.", flush=True)
+    print("\nBooting a real server. Building its image takes some minutes the first time.", flush=True)
     lab = Lab.claim()
     try:
         (host,) = lab.up()

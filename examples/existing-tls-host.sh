@@ -1,12 +1,12 @@
 #!/bin/sh
-# A host whose engine speaks TLS already, set up by hand or by a script like gen-docker-certs.sh: register it, and point
-# docker at it. Only its engine's port is asked; nothing there is changed, and no SSH is needed.
+# Register a host whose engine already speaks TLS, set up by hand or by a script like gen-docker-certs.sh, and point
+# docker at it. This needs the engine's port only: no SSH, and nothing on the host changes.
 #
 #   existing-tls-host.sh URL DIRECTORY NAME
 #   existing-tls-host.sh tcp://192.168.0.29:2376 ~/.docker orionbox
 #
-# DIRECTORY has the client's three files, ca.pem, cert.pem and key.pem. Where there are none yet, no script is needed:
-# `machinectl certs create --out DIRECTORY --san NAME --san ADDRESS` makes them, and the host's.
+# DIRECTORY has the client's three files: ca.pem, cert.pem and key.pem. If you have none yet, `machinectl certs create
+# --out DIRECTORY --san NAME --san ADDRESS` makes them, and the host's.
 set -eu
 for word in "${1-}" "${2-}" "${3-}"; do
     case $word in
@@ -18,21 +18,21 @@ for word in "${1-}" "${2-}" "${3-}"; do
 done
 url=$1 directory=$2 name=$3
 
-# The files are looked at first (do they belong together, are they a client's, are they in time), then copied to where
-# docker will look for them.
+# machinectl checks the files (do they match, are they for a client, are they valid today), then copies them to where docker
+# looks for them.
 machinectl create --driver none --url "$url" --tls-dir "$directory" "$name"
 
-# Does the engine answer, and take this client? Its version is printed, or why not and what to do: the script ends then.
+# Print the engine's version. If it does not answer or refuses this client, the script ends here with the reason.
 machinectl version "$name"
 
-# Such scripts make certificates for a year. In a cron job this line fails, and mails, a month before the end.
+# Certificates from such scripts last a year. In a cron job this line fails, and sends mail, a month before they expire.
 machinectl certs ls --fail-under 30 "$name"
 
-# The engine's own words, where people took netcat on its socket, or curl with three files.
+# A raw request to the engine, instead of netcat on its socket or curl with three files.
 machinectl api "$name" /info
 
-# From here on docker is on that host. In a script that takes two lines, as `eval "$(...)"` goes on when there is no such
-# machine, with the engine of this computer; and --shell, as the shell that it was started from may be a fish.
+# Point docker at the host. A script needs two lines: `eval "$(...)"` continues with this computer's engine if there is no
+# such machine. It needs --shell, too: you may have started it from fish.
 lines=$(machinectl env --shell sh "$name")
 eval "$lines"
 docker ps

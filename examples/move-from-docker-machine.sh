@@ -1,12 +1,12 @@
 #!/bin/sh
-# From docker-machine to machinectl: its machines at once, their hosts when you say so.
+# Move from docker-machine to machinectl: all machines at once, and the hosts that you name.
 #
 #   move-from-docker-machine.sh DIRECTORY [NAME...]
-#   move-from-docker-machine.sh ~/.docker/machine          # the machines alone
+#   move-from-docker-machine.sh ~/.docker/machine          # the machines only
 #   move-from-docker-machine.sh ~/.docker/machine web db   # and these hosts
 #
-# DIRECTORY is docker-machine's store. Nothing is written there, so that docker-machine goes on working, and this can be
-# run again for what it makes later.
+# DIRECTORY is docker-machine's store. machinectl does not write to it, so docker-machine keeps working, and you can run
+# this again for machines that it creates later.
 set -eu
 for word in "${1-}" "$@"; do
     case $word in
@@ -19,27 +19,27 @@ done
 directory=$1
 shift
 
-# What each machine would be here, or why it cannot be. A record that cannot be read ends the script here, before
-# anything is done.
+# Show what each machine becomes, or why machinectl cannot take it over. An unreadable record ends the script here, before
+# anything changes.
 machinectl import --from-docker-machine --dry-run "$directory"
 machinectl import --from-docker-machine "$directory"
 
-# docker-machine's engines answer already: with the certificates that came along. `machinectl` takes the place of
-# `docker-machine` in your scripts from here on.
+# The engines answer with the imported certificates. From here on, your scripts can call `machinectl` instead of
+# `docker-machine`.
 machinectl ls
 
-# A host that is taken over gets certificates of its machine's own CA: docker-machine's clients, on other computers, too,
-# are locked out. That is why only the hosts that you name are. Containers keep running.
+# `provision` gives a host certificates from its machine's own CA. This locks out docker-machine's clients, on other
+# computers, too, so it runs only for the hosts that you name. Containers keep running.
 for name; do
     machinectl provision --dry-run "$name"
     machinectl provision --yes "$name"
     (
-        # Two lines: `eval "$(...)"` goes on when there is no such machine, with the engine of this computer.
+        # Two lines: `eval "$(...)"` continues with this computer's engine if there is no such machine.
         lines=$(machinectl env --shell sh "$name")
         eval "$lines"
         docker ps
     )
 done
 
-# It gives a host back to docker-machine, as that had set it up:
+# To restore a host's set-up by docker-machine:
 #   machinectl rm --purge NAME

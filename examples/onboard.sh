@@ -1,5 +1,5 @@
 #!/bin/sh
-# A server on the LAN that you can SSH into becomes a Docker host.
+# Make a server on the LAN a Docker host over SSH.
 #
 #   onboard.sh ADDRESS NAME [OPTION...]
 #   onboard.sh 192.168.0.29 orionbox --generic-ssh-user ops
@@ -18,23 +18,22 @@ address=$1 name=$2
 shift 2
 set -- --driver generic --generic-ip-address "$address" "$@" "$name"
 
-# What was found there and what would be done, for you to read: nothing is changed yet. A server that cannot be taken on
-# ends the script here.
+# Show what machinectl finds on the server and what it would do. Nothing changes yet. If the server cannot become a Docker
+# host, the script ends here.
 machinectl create --dry-run "$@"
 
-# The same for real. Containers that run there keep running. Nobody is asked in a script: a host key that is not known
-# is taken this once and pinned. On a network that is not yours alone, demand the one you know, with
-# --ssh-host-key SHA256:... among the options.
+# Do it. Running containers keep running. A script gets no prompts: machinectl accepts an unknown host key this once and pins
+# it. On a network that others use, pass the key that you expect: --ssh-host-key SHA256:...
 machinectl create "$@"
 
-# What was done there is on record, and what undoes each of it.
+# List the changes on the server, and how each is undone.
 machinectl changes "$name"
 
-# From here on docker is on that host. In a script that takes two lines, as `eval "$(...)"` goes on when there is no such
-# machine, with the engine of this computer; and --shell, as the shell that it was started from may be a fish.
+# Point docker at the host. A script needs two lines: `eval "$(...)"` continues with this computer's engine if there is no
+# such machine. It needs --shell, too: you may have started it from fish.
 lines=$(machinectl env --shell sh "$name")
 eval "$lines"
 docker version --format 'The engine of {{.Server.Os}}/{{.Server.Arch}} is {{.Server.Version}}'
 
-# It takes everything back, and leaves containers and images:
+# To undo all of it, but keep containers and images:
 #   machinectl rm --purge NAME

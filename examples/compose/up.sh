@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compose on a machine: the project is read here, its containers run there.
+# Run Compose on a machine: it reads the project here, and the containers run there.
 #
 #   up.sh NAME
 set -eu
@@ -12,18 +12,18 @@ esac
 name=$1
 project=$(dirname "$0")/compose.yaml
 
-# Compose is docker's: what points docker at a machine is all it needs. The subshell leaves the rest of the script as it
-# is. (By hand, `docker --context NAME compose up` does the same: a machine is a docker context, too.)
+# Compose uses the engine that docker points at. The subshell keeps this from the rest of the script.
+# (By hand, `docker --context NAME compose up` does the same: each machine is a docker context.)
 (
-    # Two lines: `eval "$(...)"` goes on when there is no such machine, with the engine of this computer.
+    # Two lines: `eval "$(...)"` continues with this computer's engine if there is no such machine.
     lines=$(machinectl env --shell sh "$name")
     eval "$lines"
     docker compose --file "$project" up --detach --wait
     docker compose --file "$project" ps
 )
 
-# Published ports are the machine's.
+# Published ports are on the machine.
 echo "See http://$(machinectl ip "$name"):8080"
 
-# It takes the containers away:
+# To remove the containers:
 #   eval $(machinectl env NAME) && docker compose --file compose.yaml down

@@ -151,7 +151,7 @@ def test_the_job_deploys_to_the_machine_and_leaves_no_key(example: Example, dock
     client = certs.issue_client(dockerd.ca, "ci")
     runner = Runner(tmp_path, example, identity(dockerd, client))
     assert runner.run() == [
-        "Keep machines in a directory of the job's",
+        "Keep machines in the job's directory",
         "Register the machine",
         "Deploy",
         "Forget the machine",

@@ -15,24 +15,24 @@ from tests.support.real import need
 DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
 
 
-def test_the_demo_runs_the_main_job_from_end_to_end(tmp_path: Path) -> None:
+def test_the_demo_runs_the_whole_workflow(tmp_path: Path) -> None:
     need("dockerd", root=True)
-    # What a lab needs and this has not: it would take minutes to build its image here.
+    # Without debootstrap there is no lab, whose image takes minutes to build.
     told = run_demo({"PATH": path_without(tmp_path, "debootstrap")})
     assert 'export DOCKER_HOST="tcp://127.0.0.1:' in told
     assert "\nEngine " in told
-    assert "hosts for that cannot be made (they need debootstrap)" in told
+    assert "cannot boot servers (they need debootstrap)" in told
 
 
-def test_the_demo_dials_nothing_that_it_did_not_make_where_it_can_start_no_engine(tmp_path: Path) -> None:
+def test_the_demo_connects_to_loopback_only_if_it_cannot_start_an_engine(tmp_path: Path) -> None:
     told = run_demo({"PATH": path_without(tmp_path, "dockerd", "debootstrap")})
-    assert "No engine is started here" in told
+    assert "This demo cannot start an engine" in told
     assert set(re.findall(r"tcp://([^:]*):", told)) == {"127.0.0.1"}
 
 
 @pytest.mark.lab
 @pytest.mark.timeout(600)
-def test_the_demo_sets_up_a_real_server_and_gives_it_back(lab: object) -> None:  # noqa: ARG001 (where there can be one)
+def test_the_demo_sets_up_a_real_server_and_undoes_that(lab: object) -> None:  # noqa: ARG001 - only if a lab is possible
     told = run_demo({})
     assert "Installing Docker Engine: the distribution's package docker.io" in told
     assert re.search(r"^rigel .* Running ", told, re.MULTILINE)
@@ -53,7 +53,7 @@ def run_demo(environment: dict[str, str]) -> str:
 
 
 def path_without(directory: Path, *programs: str) -> str:
-    """A PATH on which there is all that there is but some programs."""
+    """Return a PATH that lacks some programs."""
     for place in reversed(os.environ["PATH"].split(os.pathsep)):
         for found in Path(place).glob("*"):
             link = directory / found.name

@@ -1,9 +1,9 @@
-"""A whole driver, as an example: hosts in a cupboard, whose addresses are in a text file that people edit.
+"""An example of a complete driver: hosts in a cupboard, with their addresses in a text file that people edit.
 
     192.168.0.29  orion   the old workstation
     192.168.0.30  rigel
 
-A driver's options become options of `machinectl create`, its state is a text that is kept for it as it is.
+A driver's options become options of `machinectl create`. Its state is a text that machinectl stores unchanged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class CupboardDriver:
     def options(self) -> list[Option]:
         return [
             Option("cupboard-list", "The file that lists the hosts.", required=True, path=True),
-            Option("cupboard-host", "The host's name in it; the machine's name where none is given."),
+            Option("cupboard-host", "The host's name in the list (default: the machine's name)."),
             Option("cupboard-port", "The engine's port.", ENGINE_PORT, variable="CUPBOARD_PORT"),
         ]
 
@@ -40,7 +40,7 @@ class CupboardDriver:
         return Where(f"tcp://{known['IPAddress']}:{known['Port']}", SSHEndpoint(known["IPAddress"]))
 
     def move(self, instance: Instance, url: str) -> str:
-        raise DriverError(f"The address of {instance.name} stands in its list", "Edit the list, and create it again")
+        raise DriverError(f"The address of {instance.name} is in its list", "Edit the list, and create it again")
 
     def no_power(self, instance: Instance, verb: str = "") -> NoPowerSwitch:
         return NoPowerSwitch(f"{instance.name} is in the cupboard", "Press its button")
@@ -56,7 +56,7 @@ class CupboardDriver:
 
 
 def find(request: Request) -> str:
-    """The address of the host asked for. Raises CheckFailed where the list does not have it."""
+    """Return the host's address. Raises CheckFailed if the list does not have it."""
     path = str(request.options["cupboard-list"])
     wanted = request.options["cupboard-host"] or request.name
     try:

@@ -1,4 +1,4 @@
-"""The promises that every driver keeps, and what is this one's alone."""
+"""The driver contract, and what only this driver does."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class TestTheContract(DriverContract):
     refused = ({"cupboard-list": "nowhere.txt"}, {"cupboard-list": "hosts.txt", "cupboard-host": "vega"})
 
 
-def test_a_host_that_the_list_lacks_is_told_with_those_that_it_has(hosts: Path) -> None:
+def test_the_error_for_a_missing_host_names_the_hosts_of_the_list(hosts: Path) -> None:
     request = Request("vega", "", {"cupboard-list": str(hosts), "cupboard-host": ""})
     with pytest.raises(CheckFailed) as refused:
         CupboardDriver().check(request)
