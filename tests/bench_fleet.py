@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machinectl.fleet.reading import read_fleet
+from machinectl.fleet.reading.fleet_file import read_fleet
 from machinectl.host_changes import FileMade
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store, now

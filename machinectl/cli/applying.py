@@ -81,7 +81,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         from machinectl.commands.apply import Manner, Seen
         from machinectl.commands.apply import apply as command
         from machinectl.commands.plan import plan
-        from machinectl.fleet.reading import DEFAULT_FILE, STDIN
+        from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
         from machinectl.hosts.lifecycle.removal import Purge
         from machinectl.hosts.parallel.rollout_order import Batches
         from machinectl.machines.spec import CertificateFiles

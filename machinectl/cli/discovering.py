@@ -82,7 +82,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
 def write_file(here: Session, path: str, hosts: Sequence[Host]) -> None:
     """Write a fleet's file of those that are no machines yet, and say what to do with it."""
     from machinectl.commands.discover import fleet_text, new_hosts
-    from machinectl.fleet.new_file import write_new_file
+    from machinectl.fleet.writing.new_file import write_new_file
 
     found, left_out = new_hosts(hosts, here.store.names())
     if not (found or left_out):

@@ -49,7 +49,7 @@ def hand_over(text: str, path: str, console: Console) -> None:
     if not path:
         write_file(text)
         return
-    from machinectl.fleet.new_file import write_new_file
+    from machinectl.fleet.writing.new_file import write_new_file
 
     write_new_file(path, text)
     console.note(f"{path} is written. See what is to do: machinectl plan -f {path}")

@@ -19,8 +19,8 @@ from machinectl.cli.outcomes import named
 from machinectl.cli.output import draw, print_json
 from machinectl.cli.verbs import AsJson, Names, Selecting, session, verb
 from machinectl.errors import MachineError, UsageError
-from machinectl.fleet.model import Action
 from machinectl.machines.record import Phase
+from machinectl.rollout.plan_steps import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from machinectl.cli.verbs import Session
     from machinectl.commands.plan import Planned
-    from machinectl.fleet.model import Difference, Step
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
+    from machinectl.rollout.plan_steps import Difference, Step
 
 # The exit code of --detailed-exitcode where there is something to do (2 is a command line that is wrong).
 TO_DO = 4
@@ -132,8 +132,8 @@ def fleet_file(verb: str, files: Sequence[str] | None, names: Sequence[str] | No
 
     Raises UsageError for several files, and for a file in the place of a host.
     """
-    from machinectl.fleet.document import LONGEST_FILE
-    from machinectl.fleet.reading import STDIN
+    from machinectl.fleet.reading.fleet_file import STDIN
+    from machinectl.fleet.syntax.document import LONGEST_FILE
 
     several = list(dict.fromkeys(files or []))
     if len(several) > 1:

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from machinectl.console import Rewritten
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
-from machinectl.fleet.hidden import Hidden
-from machinectl.fleet.model import Action, FleetId
-from machinectl.fleet.plan import differences
-from machinectl.fleet.reading import DEFAULT_FILE
+from machinectl.fleet.model import FleetId
+from machinectl.fleet.reading.fleet_file import DEFAULT_FILE
+from machinectl.fleet.syntax.hidden_values import Hidden
 from machinectl.hosts.parallel.rollout_order import ONE_BY_ONE, Rolling
 from machinectl.hosts.parallel.workers import LIMIT, at_once, at_work_on
 from machinectl.machines.engine_options import DECLARED
@@ -28,13 +27,15 @@ from machinectl.machines.selection import waiting
 from machinectl.machines.spec import NO_CERTIFICATES
 from machinectl.provision.decision import InUse
 from machinectl.rollout.apply_lock import alone
+from machinectl.rollout.plan import differences
+from machinectl.rollout.plan_steps import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from machinectl.certs import Pair
     from machinectl.console import Console
-    from machinectl.fleet.model import FleetHost, Step
+    from machinectl.fleet.model import FleetHost
     from machinectl.hosts.connection.login import Access
     from machinectl.hosts.lifecycle.editing import Edit
     from machinectl.hosts.lifecycle.removal import Purge
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from machinectl.machines.spec import CertificateFiles
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
+    from machinectl.rollout.plan_steps import Step
     from machinectl.rollout.swarm_roles import Roles
 
 # What is done with machines that are of the file.

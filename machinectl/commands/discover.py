@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.fleet.writing import Described, Value
+    from machinectl.fleet.writing.draft import Described, Value
     from machinectl.hosts.discovery.networks import Span
     from machinectl.hosts.discovery.scan import Host
     from machinectl.hosts.discovery.services import Service
@@ -78,7 +78,7 @@ def new_hosts(hosts: Sequence[Host], names: Collection[str]) -> tuple[list[Descr
 
     `names` are those of the machines there are, which no other one gets.
     """
-    from machinectl.fleet.writing import Described
+    from machinectl.fleet.writing.draft import Described
 
     found: list[Described] = []
     left_out: list[str] = []
@@ -126,7 +126,7 @@ def about_engine(address: str, name: str, service: Service) -> str:
 def fleet_text(found: Sequence[Described], left_out: Sequence[str]) -> str:
     """A fleet's file of what is new."""
     from machinectl.driver.installed_drivers import load
-    from machinectl.fleet.writing import Draft
+    from machinectl.fleet.writing.draft import Draft
 
     return Draft(HEADING, found, {"generic": load("generic").options()}, left_out=tuple(left_out)).text()
 

@@ -12,29 +12,29 @@ from typing import TYPE_CHECKING
 from machinectl.console import Rewritten
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError, meant
-from machinectl.fleet.hidden import Hidden
-from machinectl.fleet.model import FleetId, Plan, Step
-from machinectl.fleet.plan import plan as compared
-from machinectl.fleet.reading import called, read_fleet, uncollected
+from machinectl.fleet.reading.fleet_file import called, read_fleet, uncollected
+from machinectl.fleet.syntax.hidden_values import Hidden
 from machinectl.machines.label_selectors import parse_selector
 from machinectl.machines.record import GLOB
 from machinectl.machines.record_cache import Readable, Records
 from machinectl.machines.selection import both_chosen, matching
 from machinectl.machines.store import now
 from machinectl.masking import without_secret
+from machinectl.rollout.plan import plan as compared
+from machinectl.rollout.plan_steps import Plan, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.fleet.model import Fleet, FleetHost
-    from machinectl.fleet.plan import HasCertificates
+    from machinectl.fleet.model import Fleet, FleetHost, FleetId
     from machinectl.hosts.connection.login import Access
     from machinectl.hosts.lifecycle.removal import Purge
     from machinectl.hosts.lifecycle.setup import Outcome, Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
     from machinectl.machines.store import Store
+    from machinectl.rollout.plan import HasCertificates
 
 
 @dataclass(frozen=True)

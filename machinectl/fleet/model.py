@@ -1,30 +1,19 @@
-"""The values that a fleet is spoken of in: the file as it was understood, and the plan that follows from it."""
+"""A fleet's file as values: the fleet and its hosts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.fleet.hidden import Hidden
+from machinectl.fleet.syntax.faults import START
+from machinectl.fleet.syntax.hidden_values import Hidden
 from machinectl.machines.spec import NO_CERTIFICATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from machinectl.errors import MachineError
+    from machinectl.fleet.syntax.faults import Place
     from machinectl.machines.spec import CertificateFiles, MachineSpec
-
-
-class Place(NamedTuple):
-    """Where something stands; line and column count from 1. `file` is an included one, "" the fleet's file itself."""
-
-    line: int = 1
-    column: int = 1
-    file: str = ""
-
-
-START = Place()
 
 
 @dataclass(frozen=True)
@@ -86,60 +75,3 @@ class Fleet:
     hosts: tuple[FleetHost, ...]
     advice: tuple[str, ...] = ()
     hidden: Hidden = field(default_factory=Hidden, compare=False)
-
-
-class Action(StrEnum):
-    """What is done with a machine: `RESUME` goes on with one that is half made, or whose host was not told all.
-
-    `FAIL`: its record cannot be read, so nothing is.
-    """
-
-    CREATE = "create"
-    RESUME = "resume"
-    CHANGE = "change"
-    REMOVE = "remove"
-    LEAVE = "leave"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """An option that shall be another one, under its key in the file; values as texts, without secrets.
-
-    `restarts` is whether the engine restarts for it. The key `fleet` is whose machine it is (`FleetId`).
-    """
-
-    key: str
-    old: str
-    new: str
-    restarts: bool = False
-
-
-@dataclass(frozen=True)
-class Step:
-    """The planned action for one machine; `host` is as the file has it, None if the file no longer has it.
-
-    `error` is why its record cannot be read.
-    """
-
-    name: str
-    action: Action
-    host: FleetHost | None = None
-    differences: tuple[Difference, ...] = ()
-    error: MachineError | None = None
-
-    @property
-    def restarts(self) -> bool:
-        """Whether an engine that is in use restarts."""
-        return any(each.restarts for each in self.differences)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be done with each machine that is of the fleet, or was."""
-
-    steps: tuple[Step, ...]
-
-    @property
-    def has_work(self) -> bool:
-        return any(step.action not in {Action.LEAVE, Action.FAIL} for step in self.steps)

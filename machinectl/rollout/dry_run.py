@@ -16,12 +16,12 @@ from machinectl.rollout.edits import edit_of
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.fleet.model import Step
     from machinectl.hosts.connection.login import Access
     from machinectl.hosts.lifecycle.removal import Purge
     from machinectl.hosts.lifecycle.setup import Outcome, Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
+    from machinectl.rollout.plan_steps import Step
 
 
 def has_host(step: Step, machine: Machine | None, store: Store, purge: Purge | None) -> bool:

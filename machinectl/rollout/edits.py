@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from machinectl import url as engine_url
 from machinectl.driver import Request
 from machinectl.driver.installed_drivers import load
-from machinectl.fleet.plan import URL, speaks_tls
 from machinectl.hosts.connection.machine_driver import instance
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.machines.engine_options import DECLARED
+from machinectl.rollout.plan import URL, speaks_tls
 
 if TYPE_CHECKING:
     from collections.abc import Collection

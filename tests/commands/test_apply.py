@@ -19,7 +19,7 @@ from machinectl.commands.apply import Did, Manner, Result, Run, Seen, apply
 from machinectl.commands.plan import plan
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
-from machinectl.fleet.model import Action, Difference, FleetHost, FleetId, Step
+from machinectl.fleet.model import FleetHost, FleetId
 from machinectl.hosts.connection.engine_endpoint import endpoint
 from machinectl.hosts.connection.login import Access, logged_in
 from machinectl.hosts.lifecycle import provisioning, swarm_join
@@ -32,6 +32,7 @@ from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.rollout.apply_lock import alone
+from machinectl.rollout.plan_steps import Action, Difference, Step
 from machinectl.rollout.swarm_roles import Roles
 from machinectl.ssh.errors import HostKeyRefused, LoginRefused
 from tests.support.program import COMMAND, killed_at, machinectl

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.commands.discover import about_engine, fleet_text, new_hosts
-from machinectl.fleet.reading import read_fleet
+from machinectl.fleet.reading.fleet_file import read_fleet
 from machinectl.hosts.discovery.port_sweep import Target
 from machinectl.hosts.discovery.scan import Discovery, Host
 from machinectl.hosts.discovery.services import Service, Tongue

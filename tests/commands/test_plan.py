@@ -15,8 +15,8 @@ from machinectl.cli.planning import has_work, lines
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.plan import Planned, plan, refreshed
 from machinectl.errors import MachineError, UsageError
-from machinectl.fleet.faults import WrongFile
-from machinectl.fleet.reading import read_fleet
+from machinectl.fleet.reading.fleet_file import read_fleet
+from machinectl.fleet.syntax.faults import WrongFile
 from machinectl.host_changes import FileMade
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.setup import Outcome, Setup

@@ -7,10 +7,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from machinectl.fleet.document import DEEPEST, MOST_NODES, Listed, Mapped, Node, Text, place_of, read
-from machinectl.fleet.expansion import LONGEST
-from machinectl.fleet.faults import Faults, WrongFile
-from machinectl.fleet.model import Place
+from machinectl.fleet.syntax.document import DEEPEST, MOST_NODES, Listed, Mapped, Node, Text, place_of, read
+from machinectl.fleet.syntax.faults import Faults, Place, WrongFile
+from machinectl.fleet.syntax.interpolation import LONGEST
 from tests.support.fleet_file import HOST, fault, fault_of, faults
 
 

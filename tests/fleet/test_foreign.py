@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from machinectl import ranges
 from machinectl.commands.fleet.import_ import fleet_import
 from machinectl.errors import MachineError
-from machinectl.fleet.faults import WrongFile
-from machinectl.fleet.foreign import ini, ssh_config, yaml_form
+from machinectl.fleet.foreign import ansible_ini, ansible_yaml, openssh_config
 from machinectl.fleet.foreign.importing import as_name, hosts_in, imported, kind_of
 from machinectl.fleet.foreign.sources import Notes, WrongSource
-from machinectl.fleet.reading import parse_fleet
+from machinectl.fleet.reading.fleet_file import parse_fleet
+from machinectl.fleet.syntax.faults import WrongFile
 from machinectl.machines.record import is_name
 from tests.support.ansible import listed, run
 from tests.support.program import machinectl
@@ -250,7 +250,7 @@ def test_what_is_in_a_vault_is_passed_over(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_in_an_ini_inventory_is_told_with_its_line(text: str, line: int, said: str) -> None:
     with pytest.raises(WrongSource, match=rf"^hosts:{line}: .*{re.escape(said)}"):
-        ini.parse(text, "hosts").taken(Notes())
+        ansible_ini.parse(text, "hosts").taken(Notes())
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_what_is_wrong_in_an_ini_inventory_is_told_with_its_line(text: str, line
 )
 def test_what_is_wrong_in_a_yaml_inventory_is_told_with_its_line(text: str, line: int, said: str) -> None:
     with pytest.raises(WrongSource, match=rf"^i\.yml:{line}: .*{re.escape(said)}"):
-        yaml_form.parse(text, "i.yml").taken(Notes())
+        ansible_yaml.parse(text, "i.yml").taken(Notes())
 
 
 def test_a_file_that_laughs_a_billion_times_is_refused() -> None:
@@ -281,7 +281,7 @@ def test_a_file_that_laughs_a_billion_times_is_refused() -> None:
         for before, name in itertools.pairwise("abcdefghij")
     ]
     with pytest.raises(WrongSource, match="more than 1000000 values"):
-        yaml_form.parse("\n".join(lines), "i.yml")
+        ansible_yaml.parse("\n".join(lines), "i.yml")
 
 
 CONFIG = """\
@@ -327,7 +327,7 @@ def test_hosts_are_what_ssh_itself_makes_of_them(config: Path) -> None:
     text = config.read_text()
     # ssh looks for what is included in ~/.ssh.
     (config.parent / "asked").write_text(text.replace("conf.d", f"{config.parent}/conf.d"))
-    hosts = ssh_config.parse(text, str(config), Notes())
+    hosts = openssh_config.parse(text, str(config), Notes())
     assert [host.name for host in hosts] == ["inner", "web1.lan", "bastion", "web2.lan", "x.lan", "in_house"]
     for host in hosts:
         command: list[str | Path] = ["ssh", "-F", config.parent / "asked", "-G", host.name]
@@ -369,7 +369,7 @@ def test_a_config_becomes_a_fleet_that_can_be_read(store: Store, config: Path) -
 )
 def test_what_is_wrong_in_a_config_is_told_with_its_line(text: str, line: int, said: str) -> None:
     with pytest.raises(WrongSource, match=rf"^config:{line}: .*{re.escape(said)}"):
-        ssh_config.parse(text, "config", Notes())
+        openssh_config.parse(text, "config", Notes())
 
 
 @pytest.mark.parametrize(
@@ -397,7 +397,7 @@ def test_words_of_a_config_are_parted_as_ssh_does(tmp_path: Path) -> None:
     need("ssh")
     path = tmp_path / "config"
     path.write_text('Host "a" \'b\' # don\'t\n  User a#b\n  IdentityFile "/k/a b"\\c # it is\n\tHostName=x.lan # "\n')
-    hosts = ssh_config.parse(path.read_text(), str(path), Notes())
+    hosts = openssh_config.parse(path.read_text(), str(path), Notes())
     assert [host.name for host in hosts] == ["a", "b"]
     said = subprocess.run(
         ["ssh", "-F", path, "-G", "b"], capture_output=True, text=True, check=True
@@ -542,13 +542,13 @@ def test_names_are_not_compared_with_all_patterns(monkeypatch: pytest.MonkeyPatc
         compared += 1
         return real(name, pattern)
 
-    real = ssh_config.is_like
-    monkeypatch.setattr(ssh_config, "is_like", is_like)
+    real = openssh_config.is_like
+    monkeypatch.setattr(openssh_config, "is_like", is_like)
     count = 1000
     lines = [f"Host h{n}.lan\nHostName 10.0.0.{n}\nProxyJump h0.lan\nHost h{n}.*\nUser u{n}" for n in range(count)]
     lines += [f"Host *{n}-w *{n}z?\nPort 1\nHost ?{n}.l?n\nPort {n}" for n in range(count)]
     several = " ".join(f"p{n}-* !q{n}-*" for n in range(count))
-    found = ssh_config.parse("\n".join([*lines, f"Host * {several}\nIdentityFile k"]), "config", Notes())
+    found = openssh_config.parse("\n".join([*lines, f"Host * {several}\nIdentityFile k"]), "config", Notes())
     assert [(host.user, host.port, host.key) for host in found] == [(f"u{n}", str(n), "k") for n in range(count)]
     # Each name is matched only against patterns that share a literal part with it.
     assert compared < 20 * count
@@ -559,7 +559,7 @@ def test_a_file_that_is_long_and_odd_is_looked_through_once() -> None:
     assert kind_of("\n" * 1_000_000 + "[\n" * 100_000) == "ansible"
     names = [f"h{number}" for number in range(20_000)]
     lines = [f"Host {' '.join(names)}\nUser all", *(f"Host {name}\nUser {name}\nPort 7" for name in names[:5000])]
-    found = ssh_config.parse("\n".join(["Host !h7 h*\nPort 2222", *lines]), "config", Notes())
+    found = openssh_config.parse("\n".join(["Host !h7 h*\nPort 2222", *lines]), "config", Notes())
     assert [host.name for host in found] == names
     assert {(host.name, host.user, host.port) for host in found[6:9]} == {
         ("h6", "all", "2222"),

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import MachineError
-from machinectl.fleet import values
-from machinectl.fleet.document import LONGEST_FILE
-from machinectl.fleet.faults import WrongFile
-from machinectl.fleet.model import FleetId, Login, Place
-from machinectl.fleet.reading import read_fleet
+from machinectl.fleet.model import FleetId, Login
+from machinectl.fleet.reading import key_values
+from machinectl.fleet.reading.fleet_file import read_fleet
+from machinectl.fleet.syntax.document import LONGEST_FILE
+from machinectl.fleet.syntax.faults import Place, WrongFile
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.spec import CertificateFiles
 from tests.support.fleet_file import ENVIRONMENT, HOST, fault, only, parsed, said
@@ -264,7 +264,7 @@ def test_a_thousand_hosts_cost_a_look_at_each_text_and_not_more(monkeypatch: pyt
         looked[text] += 1
         return text
 
-    monkeypatch.setattr(values, "expanded", look)
+    monkeypatch.setattr(key_values, "expanded", look)
     hosts = "".join(f"  h{n}: {{generic-ip-address: h{n}, groups: [web]}}\n" for n in range(1000))
     fleet = parsed(
         "defaults: {driver: generic, generic-ssh-user: ops}\n"

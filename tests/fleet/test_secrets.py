@@ -9,8 +9,8 @@ import pytest
 from machinectl.driver import Option, installed_drivers
 from machinectl.errors import UsageError
 from machinectl.fleet import keys
-from machinectl.fleet.faults import WrongFile
 from machinectl.fleet.model import Login
+from machinectl.fleet.syntax.faults import WrongFile
 from tests.support.fleet_file import HOST, fault, fault_of, faults, only, parsed, said
 
 if TYPE_CHECKING:

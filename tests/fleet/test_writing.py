@@ -20,13 +20,13 @@ from machinectl.driver import Option
 from machinectl.driver.installed_drivers import load
 from machinectl.fleet.foreign.importing import imported
 from machinectl.fleet.foreign.sources import Notes
-from machinectl.fleet.plan import plan
-from machinectl.fleet.reading import parse_fleet
-from machinectl.fleet.records import described
-from machinectl.fleet.writing import PLAIN_IN_BRACKETS, Draft, comment, scalar, settled, text
+from machinectl.fleet.reading.fleet_file import parse_fleet
+from machinectl.fleet.writing.draft import PLAIN_IN_BRACKETS, Draft, comment, scalar, settled, text
+from machinectl.fleet.writing.machine_entry import described
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import NoSuchMachine
+from machinectl.rollout.plan import plan
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -333,7 +333,7 @@ def test_nothing_is_left_of_a_file_that_the_disk_has_no_room_for(tmp_path: Path)
     limited = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)); "
-        "from machinectl.fleet.new_file import write_new_file; from machinectl.errors import MachineError\n"
+        "from machinectl.fleet.writing.new_file import write_new_file; from machinectl.errors import MachineError\n"
         "try: write_new_file(sys.argv[1], 'x' * 100)\n"
         "except MachineError as exc: print(exc.cause)"
     )

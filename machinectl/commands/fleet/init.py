@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.fleet.keys import FLEET_NAME, LONGEST_FLEET_NAME
-from machinectl.fleet.records import described
-from machinectl.fleet.writing import Draft, left_out, settled
+from machinectl.fleet.writing.draft import Draft, left_out, settled
+from machinectl.fleet.writing.machine_entry import described
 from machinectl.machines.record_cache import Readable, Records
 from machinectl.machines.selection import matching
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.driver import Option
-    from machinectl.fleet.writing import Described
+    from machinectl.fleet.writing.draft import Described
     from machinectl.machines.store import Store
 
 HEADING = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from machinectl.fleet import schema
+from machinectl.fleet import json_schema
 from machinectl.fleet.keys import Drivers
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def fleet_schema(console: Console) -> dict[str, Any]:
     """A JSON Schema of the file, for the drivers that are installed; who reads it is told of those that are broken."""
     drivers = Drivers()
-    made = schema.schema(drivers)
+    made = json_schema.schema(drivers)
     for error in drivers.broken():
         console.warn(f"{error.cause}: its options are left out")
     return made

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
-from machinectl.fleet.foreign import ini, ssh_config, yaml_form
+from machinectl.fleet.foreign import ansible_ini, ansible_yaml, openssh_config
 from machinectl.fleet.foreign.sources import Notes, Spot, WrongSource, contents
-from machinectl.fleet.values import CONTROLS
-from machinectl.fleet.writing import Described, Draft, settled
+from machinectl.fleet.reading.key_values import CONTROLS
+from machinectl.fleet.writing.draft import Described, Draft, settled
 from machinectl.machines.record import LONGEST_NAME, NAME_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from machinectl.fleet.foreign.sources import Foreign
-    from machinectl.fleet.writing import Value
+    from machinectl.fleet.writing.draft import Value
 
 DRIVER = "generic"
 ANSIBLE, SSH_CONFIG = KINDS = ("ansible", "ssh-config")
@@ -40,11 +40,11 @@ def imported(path: str, kind: str, machines: Sequence[str], notes: Notes) -> str
     if kind and kind not in KINDS:
         raise UsageError(f"Error: --from {kind!r} is not known", f"One of: {' '.join(KINDS)}")
     if os.path.isdir(path):
-        raise MachineError(f"{path} is a directory", yaml_form.BY_ANSIBLE)
+        raise MachineError(f"{path} is a directory", ansible_yaml.BY_ANSIBLE)
     text = contents(path)
     kind = kind or kind_of(text)
     if text.startswith("#!"):
-        raise WrongSource(Spot(path), "this is a program, which is not run here", yaml_form.BY_ANSIBLE)
+        raise WrongSource(Spot(path), "this is a program, which is not run here", ansible_yaml.BY_ANSIBLE)
     found = hosts_in(text, path, kind, notes)
     if not found:
         patterns = "A Host line with a pattern names none. " if kind == SSH_CONFIG else ""
@@ -85,9 +85,9 @@ def is_yaml(text: str) -> bool:
 
 def hosts_in(text: str, path: str, kind: str, notes: Notes) -> list[Foreign]:
     if kind == SSH_CONFIG:
-        return ssh_config.parse(text, path, notes)
-    inventory = yaml_form.parse(text, path) if is_yaml(text) else ini.parse(text, path)
-    yaml_form.add_files_beside(inventory, os.path.dirname(path), notes)
+        return openssh_config.parse(text, path, notes)
+    inventory = ansible_yaml.parse(text, path) if is_yaml(text) else ansible_ini.parse(text, path)
+    ansible_yaml.add_files_beside(inventory, os.path.dirname(path), notes)
     return inventory.taken(notes)
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.fleet.document import MOST_NODES, Entry, Listed, Mapped, Text
-from machinectl.fleet.values import Wrong
+from machinectl.fleet.reading.key_values import Wrong
+from machinectl.fleet.syntax.document import MOST_NODES, Entry, Listed, Mapped, Text
 from machinectl.ranges import VALUE_RANGE, NoRange, expanded, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.fleet.document import Node
-    from machinectl.fleet.faults import Faults
+    from machinectl.fleet.syntax.document import Node
+    from machinectl.fleet.syntax.faults import Faults
 
 
 def each_by_itself(hosts: Mapped, faults: Faults) -> Mapped:

@@ -11,18 +11,18 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.fleet.document import Builder, Listed, Mapped, NotADocument, Text, events
-from machinectl.fleet.faults import Faults
-from machinectl.fleet.foreign.inventory import VAULT, Inventory, Variable, of_login
+from machinectl.fleet.foreign.ansible_inventory import VAULT, Inventory, Variable, of_login
 from machinectl.fleet.foreign.sources import Spot, WrongSource, contents
+from machinectl.fleet.syntax.document import Builder, Listed, Mapped, NotADocument, Text, events
+from machinectl.fleet.syntax.faults import Faults
 from machinectl.ranges import NoRange, hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.fleet.document import Node
     from machinectl.fleet.foreign.sources import Notes
-    from machinectl.fleet.model import Place
+    from machinectl.fleet.syntax.document import Node
+    from machinectl.fleet.syntax.faults import Place
 
 # Of a group's keys, those that say what is in it.
 PARTS = ("hosts", "vars", "children")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.fleet.faults import WrongFile
-from machinectl.fleet.reading import read_fleet
-from tests.fleet.test_schema import accepts
+from machinectl.fleet.reading.fleet_file import read_fleet
+from machinectl.fleet.syntax.faults import WrongFile
+from tests.fleet.test_json_schema import accepts
 
 if TYPE_CHECKING:
     from machinectl.fleet.model import Fleet

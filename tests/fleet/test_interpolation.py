@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.fleet.expansion import DEEPEST, Unexpandable, expanded
+from machinectl.fleet.syntax.interpolation import DEEPEST, Unexpandable, expanded
 
 ENVIRONMENT = {"A": "a", "EMPTY": "", "_B1": "b", "DOLLAR": "${A}$$"}
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from machinectl.errors import one_line
-from machinectl.fleet.faults import WrongFile
 from machinectl.fleet.keys import FLEET, typed_jump
-from machinectl.fleet.reading import DEFAULT_FILE, JUMP, parse_fleet
+from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, JUMP, parse_fleet
+from machinectl.fleet.syntax.faults import WrongFile
 from machinectl.machines.jump_hosts import machine_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from machinectl import url
 from machinectl.errors import MachineError
 from machinectl.fleet.keys import SWARM
-from machinectl.fleet.values import as_typed
+from machinectl.fleet.reading.key_values import as_typed
 from machinectl.machines import create_options, jump_hosts
 from machinectl.machines.create_options import CERTIFICATES
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from machinectl.driver import OptionValue
-    from machinectl.fleet.document import Entry
-    from machinectl.fleet.faults import Faults
     from machinectl.fleet.keys import DriverKeys
-    from machinectl.fleet.model import FleetHost, Place
+    from machinectl.fleet.model import FleetHost
+    from machinectl.fleet.syntax.document import Entry
+    from machinectl.fleet.syntax.faults import Faults, Place
 
 JUMP = create_options.JUMP.name
 

@@ -11,23 +11,23 @@ from machinectl import url as engine_url
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
-from machinectl.fleet.checks import normal
-from machinectl.fleet.faults import Faults
 from machinectl.fleet.keys import LABELS
-from machinectl.fleet.model import Action, Difference, Plan, Step
+from machinectl.fleet.reading.host_checks import normal
+from machinectl.fleet.syntax.faults import Faults
 from machinectl.machines.engine_options import DECLARED
 from machinectl.machines.jump_hosts import loops, machine_of
 from machinectl.machines.jump_hosts import shown as shown_loop
 from machinectl.machines.record import PROVISION, BrokenRecord, Machine, Phase
 from machinectl.machines.swarm_node import node_of
 from machinectl.masking import HIDDEN, without_secret_of, without_secrets
+from machinectl.rollout.plan_steps import Action, Difference, Plan, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from machinectl.driver import Driver, Option, OptionValue
-    from machinectl.fleet.hidden import Hidden
     from machinectl.fleet.model import Fleet, FleetHost
+    from machinectl.fleet.syntax.hidden_values import Hidden
     from machinectl.machines.engine_options import Declared
     from machinectl.machines.spec import CertificateFiles, MachineSpec
 

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import meant
 from machinectl.files.atomic import read_file
-from machinectl.fleet.document import LONGEST_FILE, MOST_NODES, Entry, Listed, Mapped, Text, read
 from machinectl.fleet.keys import DEFAULTS, FLEET, FREE, GROUPS, HOSTS, INCLUDE, PARTS
-from machinectl.fleet.layers import is_null
+from machinectl.fleet.reading.layers import is_null
+from machinectl.fleet.syntax.document import LONGEST_FILE, MOST_NODES, Entry, Listed, Mapped, Text, read
 
 if TYPE_CHECKING:
-    from machinectl.fleet.document import Node
-    from machinectl.fleet.faults import Faults
-    from machinectl.fleet.model import Place
+    from machinectl.fleet.syntax.document import Node
+    from machinectl.fleet.syntax.faults import Faults, Place
 
 # The parts that several files may have.
 SHARED = (DEFAULTS, GROUPS, HOSTS)

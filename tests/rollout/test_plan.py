@@ -11,9 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from machinectl.driver.installed_drivers import load
-from machinectl.fleet.faults import WrongFile
-from machinectl.fleet.model import Action, Difference, Fleet, FleetHost, FleetId, Place, Plan, Step
-from machinectl.fleet.plan import in_order, plan
+from machinectl.fleet.model import Fleet, FleetHost, FleetId
+from machinectl.fleet.syntax.faults import Place, WrongFile
 from machinectl.host_changes import FileMade
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.signing import made_good
@@ -23,6 +22,8 @@ from machinectl.machines.record import Machine, Phase, broken, parse
 from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.steps import engine_config
+from machinectl.rollout.plan import in_order, plan
+from machinectl.rollout.plan_steps import Action, Difference, Plan, Step
 from tests.provision.test_steps import host as recorded
 
 if TYPE_CHECKING:

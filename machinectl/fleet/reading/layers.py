@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.fleet.document import Text
 from machinectl.fleet.keys import LABELS
+from machinectl.fleet.syntax.document import Text
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
-    from machinectl.fleet.document import Entry, Node
+    from machinectl.fleet.syntax.document import Entry, Node
 
 
 class Layer(NamedTuple):

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.files.secret_files import is_exposed
-from machinectl.fleet.document import Listed, Mapped, Text
-from machinectl.fleet.expansion import LONGEST, Unexpandable, expanded
-from machinectl.fleet.hidden import Hidden
 from machinectl.fleet.keys import COMMON, LABELS, Kind
+from machinectl.fleet.syntax.document import Listed, Mapped, Text
+from machinectl.fleet.syntax.hidden_values import Hidden
+from machinectl.fleet.syntax.interpolation import LONGEST, Unexpandable, expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from machinectl.driver import OptionValue
-    from machinectl.fleet.document import Node
     from machinectl.fleet.keys import Key
-    from machinectl.fleet.model import Place
+    from machinectl.fleet.syntax.document import Node
+    from machinectl.fleet.syntax.faults import Place
 
 # YAML 1.1's own words (https://yaml.org/type/bool.html).
 TRUE = frozenset({"true", "yes", "on"})

@@ -9,7 +9,7 @@ import ast
 import re
 import shlex
 
-from machinectl.fleet.foreign.inventory import ALL, UNGROUPED, Inventory, Variable, of_login
+from machinectl.fleet.foreign.ansible_inventory import ALL, UNGROUPED, Inventory, Variable, of_login
 from machinectl.fleet.foreign.sources import Spot, WrongSource
 from machinectl.ranges import NoRange, hosts
 

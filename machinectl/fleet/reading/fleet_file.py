@@ -13,12 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from machinectl.errors import MachineError
 from machinectl.files.atomic import read_file
 from machinectl.files.secret_files import read_secret
-from machinectl.fleet.checks import Said, advice, check
-from machinectl.fleet.document import LONGEST_FILE, MOST_NODES, NULLS, Entry, Listed, Mapped, Text, read
-from machinectl.fleet.faults import Faults
-from machinectl.fleet.hidden import Hidden
-from machinectl.fleet.host_ranges import each_by_itself
-from machinectl.fleet.including import joined, similar_file
 from machinectl.fleet.keys import (
     COMMON,
     DEFAULTS,
@@ -38,9 +32,15 @@ from machinectl.fleet.keys import (
     Drivers,
     typed_jump,
 )
-from machinectl.fleet.layers import NOTHING_SAID, Layer, is_null, merged, over
-from machinectl.fleet.model import START, Fleet, FleetHost, FleetId, Login
-from machinectl.fleet.values import Values, Wrong, as_typed, labels_of
+from machinectl.fleet.model import Fleet, FleetHost, FleetId, Login
+from machinectl.fleet.reading.host_checks import Said, advice, check
+from machinectl.fleet.reading.host_ranges import each_by_itself
+from machinectl.fleet.reading.includes import joined, similar_file
+from machinectl.fleet.reading.key_values import Values, Wrong, as_typed, labels_of
+from machinectl.fleet.reading.layers import NOTHING_SAID, Layer, is_null, merged, over
+from machinectl.fleet.syntax.document import LONGEST_FILE, MOST_NODES, NULLS, Entry, Listed, Mapped, Text, read
+from machinectl.fleet.syntax.faults import START, Faults
+from machinectl.fleet.syntax.hidden_values import Hidden
 from machinectl.machines import create_options
 from machinectl.machines.create_options import CERTIFICATES, HOST_KEY, LOGIN_SECRETS
 from machinectl.machines.engine_options import EngineOptions, each_once, read_env_file
@@ -53,9 +53,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from machinectl.driver import OptionValue
-    from machinectl.fleet.document import Node
     from machinectl.fleet.keys import DriverKeys, Key
-    from machinectl.fleet.model import Place
+    from machinectl.fleet.syntax.document import Node
+    from machinectl.fleet.syntax.faults import Place
 
 DEFAULT_FILE = "fleet.yaml"
 STDIN = "-"

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from machinectl.fleet.model import START, Place
+from machinectl.fleet.syntax.faults import START, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from machinectl.fleet.faults import Faults
+    from machinectl.fleet.syntax.faults import Faults
 
 # In bytes. A host takes some 200; a fleet of 10,000 has room.
 LONGEST_FILE = 8 << 20

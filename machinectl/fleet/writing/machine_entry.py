@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.errors import UsageError
-from machinectl.fleet.values import CONTROLS
-from machinectl.fleet.writing import Described
+from machinectl.fleet.reading.key_values import CONTROLS
+from machinectl.fleet.writing.draft import Described
 from machinectl.machines.engine_options import DECLARED
 from machinectl.masking import without_secret_of, without_secrets
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.driver import Option, OptionValue
-    from machinectl.fleet.writing import Value
+    from machinectl.fleet.writing.draft import Value
     from machinectl.machines.record import Machine
 
 # The driver's option that says where the engine is: `set --url` changes that for machines of any driver.

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import MachineError, meant, one_line
-from machinectl.fleet.hidden import Hidden
+from machinectl.fleet.syntax.hidden_values import Hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from machinectl.fleet.model import Place
 
 # In characters: a line says what is wrong, and never all of a text that somebody put there.
 LONGEST_TEXT = 400
@@ -23,6 +22,17 @@ MOST_COMPARED = 50_000
 MOST_AT_ONE_PLACE = 5
 # How many names are told of where none is near.
 FEW = 8
+
+
+class Place(NamedTuple):
+    """Where something stands; line and column count from 1. `file` is an included one, "" the fleet's file itself."""
+
+    line: int = 1
+    column: int = 1
+    file: str = ""
+
+
+START = Place()
 
 
 class WrongFile(MachineError):
