@@ -11,7 +11,7 @@ import pytest
 
 from tests.lab.container import run_container
 from tests.support.lab_cli import generic
-from tests.support.program import killed_at
+from tests.support.program import killed_around_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,27 +26,19 @@ pytestmark = pytest.mark.timeout(900)
 
 # Seen on the host: its engine's files are being put in place; the engine is restarting with them.
 TRANSACTION = "/etc/docker/machinectl/transaction"
-MOMENTS = (
-    f"grep -qs server.pem {TRANSACTION}/manifest && [ -e {TRANSACTION}/phase ]",
-    "! systemctl is-active -q docker.service",
-)
+WRITING = f"grep -qs server.pem {TRANSACTION}/manifest && [ -e {TRANSACTION}/phase ]"
+RESTARTING = "! systemctl is-active -q docker.service"
 # A job goes on to its end when its sender is gone.
 ENDED = "while [ -e /etc/docker/machinectl/transaction ]; do sleep 0.05; done; systemctl is-active -q docker.service"
 
-# Each share is a host of its own, so that they run side by side.
-SHARES = 4
 
-
-def killed_at_every_touch(cli: Cli, share: int, *arguments: str) -> Iterator[int]:
-    """Run a command again and again, killed at one touch of the store after the other, until it comes to its end.
-
-    Of all touches, the first, second … are those of one share: every SHARES-th of them.
-    """
-    for moment in count(1 + share, SHARES):
-        done = killed_at(moment, cli.store, *arguments)
+def killed_at_every_step(cli: Cli, *arguments: str, part: str = "") -> Iterator[int]:
+    """Run a command again and again, killed before and after one step on its host after the other, to its end."""
+    for moment in count(1):
+        done = killed_around_commands(moment, cli.store, *arguments, part=part)
         if done.returncode != -signal.SIGKILL:
             assert done.returncode == 0, done.stderr
-            assert moment > 12, "it hardly touches the store"
+            assert moment > 8, "it hardly touches the store"
             return
         yield moment
 
@@ -74,12 +66,9 @@ def is_ready(cli: Cli) -> bool:
     return path.exists() and json.loads(path.read_text())["phase"] == "ready"
 
 
-@pytest.mark.parametrize("share", range(SHARES))
-def test_create_killed_at_every_touch_is_finished_by_the_next_and_no_container_notices(
-    host: Host, cli: Cli, share: int
-) -> None:
+def test_create_killed_at_every_step_is_finished_by_the_next_and_no_container_notices(host: Host, cli: Cli) -> None:
     began = container(host)
-    for moment in killed_at_every_touch(cli, share, *generic(host)):
+    for moment in killed_at_every_step(cli, *generic(host)):
         if not is_ready(cli):
             cli.ok(*generic(host))
         assert cli.is_running(), moment
@@ -90,10 +79,7 @@ def test_create_killed_at_every_touch_is_finished_by_the_next_and_no_container_n
     assert cli.is_running()
 
 
-@pytest.mark.parametrize("share", range(SHARES))
-def test_provision_killed_at_every_touch_is_finished_by_the_next_and_no_container_notices(
-    host: Host, cli: Cli, share: int
-) -> None:
+def test_provision_killed_at_every_step_is_finished_by_the_next_and_no_container_notices(host: Host, cli: Cli) -> None:
     began = container(host)
     cli.ok(*generic(host))
 
@@ -102,7 +88,7 @@ def test_provision_killed_at_every_touch_is_finished_by_the_next_and_no_containe
             (cli.store / "machines/orion" / name).unlink()
 
     lose_the_servers()
-    for moment in killed_at_every_touch(cli, share, "provision", "orion"):
+    for moment in killed_at_every_step(cli, "provision", "orion", part="key.pem"):
         cli.ok("provision", "orion")
         assert cli.is_running(), moment
         assert container(host) == began, moment
@@ -111,13 +97,10 @@ def test_provision_killed_at_every_touch_is_finished_by_the_next_and_no_containe
     assert container(host) == began
 
 
-@pytest.mark.parametrize("share", range(SHARES))
-def test_new_certificates_killed_at_every_touch_lock_nobody_out_and_no_container_notices(
-    host: Host, cli: Cli, share: int
-) -> None:
+def test_new_certificates_killed_at_every_step_lock_nobody_out_and_no_container_notices(host: Host, cli: Cli) -> None:
     began = container(host)
     cli.ok(*generic(host))
-    for moment in killed_at_every_touch(cli, share, "regenerate-certs", "-f", "--new-ca", "orion"):
+    for moment in killed_at_every_step(cli, "regenerate-certs", "-f", "--new-ca", "orion", part="/.machinectl-"):
         # Nothing is repeated: whoever asks finds out which certificates the engine serves.
         assert cli.is_running(), moment
         assert container(host) == began, moment
@@ -132,10 +115,7 @@ def etc(host: Host) -> Snapshot:
     return {path: what for path, what in host.snapshot().items() if path.startswith("/etc")}
 
 
-@pytest.mark.parametrize("share", range(SHARES))
-def test_purge_killed_at_every_touch_is_finished_by_the_next_and_no_container_notices(
-    host: Host, cli: Cli, share: int
-) -> None:
+def test_purge_killed_at_every_step_is_finished_by_the_next_and_no_container_notices(host: Host, cli: Cli) -> None:
     began, before = container(host), etc(host)
 
     def check(moment: int) -> None:
@@ -144,27 +124,26 @@ def test_purge_killed_at_every_touch_is_finished_by_the_next_and_no_container_no
         assert host.output("docker info -f '{{.LiveRestoreEnabled}}'") == "false", moment
 
     cli.ok(*generic(host))
-    last = 0
-    for moment in killed_at_every_touch(cli, share, "rm", "-y", "--purge", "orion"):
+    for moment in killed_at_every_step(cli, "rm", "-y", "--purge", "orion"):
         assert container(host) == began, moment
         if cli.machines:
             cli.ok("rm", "-y", "--purge", "orion")
         check(moment)
         cli.ok(*generic(host))
-        last = moment
-    check(last + SHARES)
+    check(0)
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL], ids=lambda each: each.name)
-@pytest.mark.parametrize("moment", MOMENTS, ids=["writing", "restarting"])
-def test_new_certificates_that_are_cut_on_their_host_lock_nobody_out(
-    host: Host, cli: Cli, moment: str, signum: signal.Signals
-) -> None:
+def test_new_certificates_that_are_cut_on_their_host_lock_nobody_out(host: Host, cli: Cli) -> None:
     began = container(host)
     cli.ok(*generic(host))
     old = (cli.store / "machines/orion/ca.pem").read_bytes()
-    for verb in (("regenerate-certs", "-f", "--new-ca"), ("regenerate-certs", "-f")):
-        running = cli.start(*verb, "orion")
+    for moment, options, signum in (
+        (WRITING, ["--new-ca"], signal.SIGKILL),
+        (WRITING, [], signal.SIGINT),
+        (RESTARTING, ["--new-ca"], signal.SIGINT),
+        (RESTARTING, [], signal.SIGKILL),
+    ):
+        running = cli.start("regenerate-certs", "-f", *options, "orion")
         host.run(f"until {moment}; do sleep 0.01; done")
         running.kill(signum)
         host.run(ENDED)

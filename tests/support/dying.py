@@ -3,6 +3,7 @@
 What only reads is left out where it follows what only reads: who is killed there leaves what is left a touch before.
 
     python -m tests.support.dying N STORE ARGUMENT…, or `tests.support.program.killed_at`
+    python -m tests.support.dying N:PART STORE ARGUMENT…, or `tests.support.program.killed_around_commands`
 
 Python's audit events (PEP 578) tell of each open, mkdir, rename and unlink before it happens.
 """
@@ -39,6 +40,47 @@ def die_at(number: int, *directories: str, programs: bool = False) -> None:
     sys.addaudithook(touched)
 
 
+def die_around_commands(number: int, directory: str, part: str) -> None:
+    """Be killed right before the N-th moment at which the host, or what the machines' records say of it, is another.
+
+    That is before each command on the host that follows a change, before the first change that follows a command, and
+    before each record. Of the other changes only those of paths that contain `part` count: what a kill leaves there is
+    tested without a host. A file that is still to be renamed is no change.
+    """
+    import paramiko
+
+    left, changed, commanded = number, False, False
+
+    def moment() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def touched(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal changed, commanded
+        if event == "open" or event not in TOUCHES or not str(arguments[0]).startswith(f"{directory}/machines/"):
+            return
+        if not may_change(event, *arguments):
+            return
+        is_record = event == "os.rename" and str(arguments[1]).endswith("/machine.json")
+        if commanded or is_record or (part and part in str(arguments[0])):
+            moment()
+        changed, commanded = True, False
+
+    send = paramiko.Channel.send
+
+    def sent(channel: paramiko.Channel, data: bytes | bytearray) -> int:
+        nonlocal changed, commanded
+        if changed:
+            moment()
+        changed, commanded = False, True
+        return send(channel, data)
+
+    paramiko.Channel.send = sent  # type: ignore[assignment,method-assign]
+    sys.addaudithook(touched)
+
+
 def may_change(event: str, path: str, *more: Any) -> bool:
     """Whether what is about to happen may change something. As os.open, open says its flags last."""
     if event == "open":
@@ -51,7 +93,11 @@ def may_change(event: str, path: str, *more: Any) -> bool:
 def main() -> int:
     from machinectl.cli.app import run
 
-    die_at(int(sys.argv[1]), sys.argv[2])
+    number, around_commands, part = sys.argv[1].partition(":")
+    if around_commands:
+        die_around_commands(int(number), sys.argv[2], part)
+    else:
+        die_at(int(number), sys.argv[2])
     return run(["-s", sys.argv[2], *sys.argv[3:]])
 
 

@@ -11,7 +11,7 @@ import machinectl as package
 from tests.support.forked import run_forked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "machinectl"]
@@ -54,7 +54,18 @@ def limited(limit: str, command: Sequence[str]) -> list[str]:
 
 def killed_at(moment: int, store: str | Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a command line that is killed right before a touch of the store; see `dying`."""
-    words = ["dying", str(moment), str(store), *map(str, arguments)]
+    return _dying(str(moment), store, arguments)
+
+
+def killed_around_commands(
+    moment: int, store: str | Path, *arguments: str | Path, part: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a command line that is killed right before or after a command on a host; see `dying.die_around_commands`."""
+    return _dying(f"{moment}:{part}", store, arguments)
+
+
+def _dying(moment: str, store: str | Path, arguments: Iterable[str | Path]) -> subprocess.CompletedProcess[str]:
+    words = ["dying", moment, str(store), *map(str, arguments)]
     variables = {**os.environ, "MACHINE_STORAGE_PATH": str(store)}
     done = run_forked(words, variables, b"", os.getcwd(), 2 * SECONDS, module="tests.support.dying")
     assert done, "an interpreter has to be started for these variables"
