@@ -18,12 +18,13 @@ engine_process() {
     return 1
 }
 
-# The unix sockets that a process listens on; libnetwork's speaks no HTTP.
+# The unix sockets that a process listens on, without those of the engine's that do not speak its API: libnetwork's speaks
+# no HTTP, the one for metrics knows no /info.
 listens_on() {
     # shellcheck disable=SC2012  # the names are numbers
     ls -l "/proc/$1/fd" 2>/dev/null | awk '
         NR == FNR { if ($NF ~ /^socket:\[[0-9]+\]$/) held[substr($NF, 9, length($NF) - 9)] = 1; next }
-        $4 == "00010000" && $7 in held && $8 ~ "^/" && $8 !~ "/libnetwork/" { print $8 }' - /proc/net/unix
+        $4 == "00010000" && $7 in held && $8 ~ "^/" && $8 !~ "/libnetwork/|/metrics[.]sock$" { print $8 }' - /proc/net/unix
 }
 
 # Ask on a socket: SOCKET METHOD PATH [TYPE FILE]. Each prints the body of the answer, and fails unless that is a success.
