@@ -1,46 +1,94 @@
-"""What we did on a host: a class for each kind of change, with what undoes it, and its form in a machine's record.
+"""The changes made on a host: one class per kind, with its form in a machine's record and what undoing it does.
 
-In the record a change is an object with `kind`, `path` (what it is about, told apart within its kind) and what else its
-undoing needs.
+In the record a change is an object: `kind`, `path` (the subject, unique within its kind), and what undoing it needs.
 
-Undoing is done as root, and a record may be of somebody else's making: what has not the form that we write is Unknown,
-and nothing is done for it.
+Undoing runs as root, and a record may come from somebody else. A change that does not match its class's forms becomes
+an UnknownChange, and nothing is done for it.
 """
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     Kind = TypeVar("Kind", bound="Change")
 
-# Lines and words that a shell script or its manifest is given must stay one each.
-PATH = re.compile(r"/[^\x00-\x1f\x7f]*")
-WORD_PATH = re.compile(r"/[^\s\x00-\x1f\x7f*?\[\\]*")
-NAME = re.compile(r"[A-Za-z0-9][\w.+:~@-]*", re.ASCII)
-SHA256 = re.compile(r"[0-9a-f]{64}")
-MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
-PORT = re.compile(r"[0-9]{1,5}")
-ZONE_FILE = re.compile(r"(?:/etc/firewalld/zones/[\w-]+\.xml)?", re.ASCII)
-MODE = re.compile(r"[0-7]{1,4}")
-AUTHORIZED_KEYS = re.compile(r"/(?:[^\x00-\x1f\x7f]*/)?authorized_keys")
-# Of a key that is shorter, another one's line could hold the text.
-PUBLIC_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]{64,}={0,2}")
+# Paths and words become arguments of shell scripts and lines of their manifests: one line or word each.
+PATH = r"/[^\x00-\x1f\x7f]*"
+WORD_PATH = r"/[^\s\x00-\x1f\x7f*?\[\\]*"
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.+:~@-]*"
+SHA256 = r"[0-9a-f]{64}"
+ZONE_FILE = r"(?:/etc/firewalld/zones/[A-Za-z0-9_-]+\.xml)?"
+MODE = r"[0-7]{1,4}"
+AUTHORIZED_KEYS = r"/(?:[^\x00-\x1f\x7f]*/)?authorized_keys"
+# Another key's line could contain the text of a shorter one.
+PUBLIC_KEY = r"[a-z0-9@.-]+ [A-Za-z0-9+/]{64,}={0,2}"
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+
+
+def text(value: Any) -> str:
+    """Return a text that a file can hold. Raises TypeError or ValueError for others."""
+    if not isinstance(value, str):
+        raise TypeError(value)
+    # JSON may contain half a surrogate pair, which cannot be written.
+    value.encode("utf-8", "surrogateescape")
+    return value
+
+
+def matching(pattern: str) -> Callable[[Any], str]:
+    """Return a reader of texts that match a pattern as a whole; it raises TypeError or ValueError for others."""
+
+    def read(value: Any) -> str:
+        if not re.fullmatch(pattern, text(value)):
+            raise ValueError(value)
+        return text(value)
+
+    return read
+
+
+def names(value: Any) -> tuple[str, ...]:
+    return tuple(map(matching(NAME), of_type(list)(value)))
+
+
+def of_type(kind: type) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if not isinstance(value, kind):
+            raise TypeError(value)
+        return value
+
+    return read
+
+
+def or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else read(value)
+
+
+def part(pattern: str) -> Any:
+    """Declare a field that is a part of the record's `path`."""
+    return field(metadata={"pattern": pattern})
+
+
+def recorded(read: Callable[[Any], Any], default: Any = MISSING, *, missing: Any = MISSING) -> Any:
+    """Declare a field with a key of its own in the record.
+
+    A key with a `default` is left out for that value. `missing` is the value if an older version wrote no such key.
+    """
+    return field(default=default, metadata={"read": read, "missing": default if missing is MISSING else missing})
 
 
 @dataclass(frozen=True)
 class Change(ABC):
-    """One thing that was done."""
+    """One change that was made on a host."""
 
     @property
     @abstractmethod
     def about(self) -> str:
-        """What was changed: a second change of the same kind and about the same thing is the same one."""
+        """The subject: two changes of the same kind with the same subject are the same change."""
 
     @property
     @abstractmethod
@@ -50,162 +98,144 @@ class Change(ABC):
     @property
     @abstractmethod
     def undoing(self) -> str:
-        """What becomes of it when it is undone, for a person."""
+        """What undoing does, for a person."""
 
     @property
     def when(self) -> str:
-        """When it was done, in RFC 3339; "" where the record does not say, as before 0.2."""
+        """When it was made (RFC 3339), "" if the record does not say, as before 0.2."""
         return ""
 
     @abstractmethod
     def dump(self) -> Any:
-        """The change as a record holds it."""
+        """Return the change as a record holds it."""
 
-    def followed_by(self, later: Change) -> Change:  # noqa: ARG002 (those whose undoing grows need it)
-        """The change with the same one made again: what was there before us is what was there first."""
+    def followed_by(self, later: Change) -> Change:  # noqa: ARG002 - overridden where a later change adds to the undo
+        """Return the change after it was made again: the first one knows what was on the host before."""
         return self
 
 
 @dataclass(frozen=True)
-class Known(Change):
-    """A change of a kind that this version undoes. `more` is when, and what another version keeps of it besides."""
+class KnownChange(Change):
+    """A change of a kind that this version can undo.
 
-    KIND: ClassVar[str] = ""
+    ABOUT says which fields make its `path` in the record, DONE and UNDOING are texts with the fields in them. `more`
+    holds `when`, and keys of other versions.
+    """
+
+    KIND: ClassVar[str]
+    ABOUT: ClassVar[str] = "{path}"
+    DONE: ClassVar[str] = ""
+    UNDOING: ClassVar[str] = ""
 
     more: Mapping[str, Any] = field(default_factory=dict, kw_only=True, compare=False, repr=False)
 
     @property
+    def about(self) -> str:
+        return self.ABOUT.format_map(vars(self))
+
+    @property
+    def done(self) -> str:
+        return self.DONE.format_map(vars(self))
+
+    @property
+    def undoing(self) -> str:
+        return self.UNDOING.format_map(vars(self))
+
+    @property
     def when(self) -> str:
         value = self.more.get("when")
-        return value if isinstance(value, str) and MOMENT.fullmatch(value) else ""
+        return value if isinstance(value, str) and TIME.fullmatch(value) else ""
 
     def dump(self) -> dict[str, Any]:
-        return {"kind": self.KIND, "path": self.about, **self.more}
+        data = {"kind": self.KIND, "path": self.about, **self.more}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if "read" in each.metadata and (each.default is MISSING or value != each.default):
+                data[each.name] = list(value) if isinstance(value, tuple) else value
+        return data
 
     @classmethod
-    @abstractmethod
     def load(cls, about: str, more: dict[str, Any]) -> Self:
-        """The change of a record; it takes out of `more` what it knows. Raises KeyError, TypeError or ValueError."""
+        """Return a record's change, and remove its keys from `more`. Raises KeyError, TypeError or ValueError."""
+        patterns = {each.name: each.metadata["pattern"] for each in fields(cls) if "pattern" in each.metadata}
+        groups = {name: f"(?P<{name}>{pattern})" for name, pattern in patterns.items()}
+        match = re.fullmatch(cls.ABOUT.format_map(groups), about)
+        if match is None:
+            raise ValueError(about)
+        values = match.groupdict()
+        for each in fields(cls):
+            if "read" in each.metadata:
+                missing = each.metadata["missing"]
+                known = each.name in more or missing is MISSING
+                values[each.name] = each.metadata["read"](more.pop(each.name)) if known else missing
+        return cls(**values, more=more)
 
 
 @dataclass(frozen=True)
-class About(Known):
-    """A change of which nothing need be known but what it is about, which has the form FORM."""
-
-    FORM: ClassVar[re.Pattern[str]] = PATH
-
-    subject: str
-
-    @property
-    def about(self) -> str:
-        return self.subject
-
-    @classmethod
-    def load(cls, about: str, more: dict[str, Any]) -> Self:
-        return cls(formed(about, cls.FORM), more=more)
-
-
-class FileMade(About):
-    """A file at the path `subject` that was not there before; undone, it is removed."""
-
+class FileCreated(KnownChange):
     KIND = "file"
+    DONE = "created the file {path}"
+    UNDOING = "removed"
 
-    @property
-    def done(self) -> str:
-        return f"made the file {self.subject}"
-
-    @property
-    def undoing(self) -> str:
-        return "removed"
+    path: str = part(PATH)
 
 
-class DirectoryMade(About):
-    """A directory at the path `subject`; undone, it is removed if it is empty."""
-
+@dataclass(frozen=True)
+class DirectoryCreated(KnownChange):
     KIND = "directory"
-    FORM = WORD_PATH
+    DONE = "created the directory {path}"
+    UNDOING = "removed if it is empty"
 
-    @property
-    def done(self) -> str:
-        return f"made the directory {self.subject}"
-
-    @property
-    def undoing(self) -> str:
-        return "removed, if it is empty"
+    path: str = part(WORD_PATH)
 
 
-class CaGiven(About):
-    """A CA that the engine was told to trust, by the SHA256 of its file: a later run knows by it that it was ours."""
+@dataclass(frozen=True)
+class CaTrusted(KnownChange):
+    """The engine trusts a CA; `sha256` is that of its file. A later run recognises the host as its own by it."""
 
     KIND = "ca"
-    FORM = SHA256
+    ABOUT = "{sha256}"
+    DONE = "made the engine trust the CA with the SHA256 {sha256:.16}…"
+    UNDOING = "not trusted once its file is removed"
 
-    @property
-    def done(self) -> str:
-        return f"let the engine trust the CA with the SHA256 {self.subject[:16]}…"
-
-    @property
-    def undoing(self) -> str:
-        return "trusted no more, when its file is gone"
-
-
-class ServiceEnabled(About):
-    """The unit `subject` is started at boot, and was not before."""
-
-    KIND = "enabled"
-    FORM = NAME
-
-    @property
-    def done(self) -> str:
-        return f"had {self.subject} started at boot"
-
-    @property
-    def undoing(self) -> str:
-        return "not started at boot any more"
-
-
-class ServiceStarted(About):
-    """The unit `subject` runs, and did not before."""
-
-    KIND = "started"
-    FORM = NAME
-
-    @property
-    def done(self) -> str:
-        return f"started {self.subject}"
-
-    @property
-    def undoing(self) -> str:
-        return "stopped, where no containers run on it by then"
+    sha256: str = part(SHA256)
 
 
 @dataclass(frozen=True)
-class PackageInstalled(About):
-    """The engine's package `subject`, and those that came `along`; undone where the engine is to go, too."""
+class ServiceEnabled(KnownChange):
+    KIND = "enabled"
+    ABOUT = "{unit}"
+    DONE = "enabled {unit} at boot"
+    UNDOING = "disabled at boot"
+
+    unit: str = part(NAME)
+
+
+@dataclass(frozen=True)
+class ServiceStarted(KnownChange):
+    KIND = "started"
+    ABOUT = "{unit}"
+    DONE = "started {unit}"
+    UNDOING = "stopped if it runs no containers then"
+
+    unit: str = part(NAME)
+
+
+@dataclass(frozen=True)
+class PackageInstalled(KnownChange):
+    """The engine's package, and those that were installed `along` with it."""
 
     KIND = "package"
-    FORM = NAME
+    ABOUT = "{package}"
+    UNDOING = "stays, unless --purge-engine is given"
 
-    along: tuple[str, ...] = ()
+    package: str = part(NAME)
+    along: tuple[str, ...] = recorded(names, ())
 
     @property
     def done(self) -> str:
         along = f", and with it {' '.join(self.along)}" if self.along else ""
-        return f"installed the package {self.subject}{along}"
-
-    @property
-    def undoing(self) -> str:
-        return "stays, unless --purge-engine is given"
-
-    def dump(self) -> dict[str, Any]:
-        return {**super().dump(), **({"along": list(self.along)} if self.along else {})}
-
-    @classmethod
-    def load(cls, about: str, more: dict[str, Any]) -> Self:
-        along = more.pop("along", [])
-        if not isinstance(along, list):
-            raise TypeError(along)
-        return cls(formed(about, cls.FORM), tuple(formed(name, NAME) for name in along), more=more)
+        return f"installed the package {self.package}{along}"
 
     def followed_by(self, later: Change) -> Change:
         more = later.along if isinstance(later, PackageInstalled) else ()
@@ -213,93 +243,59 @@ class PackageInstalled(About):
 
 
 @dataclass(frozen=True)
-class PortOpened(Known):
-    """A TCP port let through by the host's firewall: `undo` closes it, `made` is the file that came with it."""
+class PortOpened(KnownChange):
+    """A TCP port opened in the host's firewall: `undo` closes it, `made` is a file that this created."""
 
     KIND = "firewall"
+    ABOUT = "{firewall}:{port}"
+    DONE = "opened port {port} in {firewall}"
+    UNDOING = "closed: {undo}"
 
-    firewall: str
-    port: str
-    undo: str
-    made: str = ""
-
-    @property
-    def about(self) -> str:
-        return f"{self.firewall}:{self.port}"
-
-    @property
-    def done(self) -> str:
-        return f"let port {self.port} through {self.firewall}"
-
-    @property
-    def undoing(self) -> str:
-        return f"closed: {self.undo}"
-
-    def dump(self) -> dict[str, Any]:
-        return {**super().dump(), "undo": self.undo, **({"made": self.made} if self.made else {})}
-
-    @classmethod
-    def load(cls, about: str, more: dict[str, Any]) -> Self:
-        firewall, _, port = about.partition(":")
-        made = formed(more.pop("made", ""), ZONE_FILE)
-        return cls(firewall, formed(port, PORT), text(more.pop("undo")), made, more=more)
+    firewall: str = part("[^:]*")
+    port: str = part("[0-9]{1,5}")
+    undo: str = recorded(text)
+    made: str = recorded(matching(ZONE_FILE), "")
 
 
 @dataclass(frozen=True)
-class KeyLetIn(Known):
-    """A public key (its type and its base64) put into the authorized_keys at `path`.
+class KeyAuthorized(KnownChange):
+    """A public key (type and base64) added to the authorized_keys at `path`.
 
-    `made` is how much of it is ours: the `line`, the `file`, or its `directory`, too.
+    `made` is how much of it machinectl created: the `line`, the `file`, or also its `directory`.
     """
 
     KIND = "key"
+    ABOUT = "{path} {key}"
 
-    path: str
-    key: str
-    made: str
-
-    @property
-    def about(self) -> str:
-        return f"{self.path} {self.key}"
+    path: str = part(AUTHORIZED_KEYS)
+    key: str = part(PUBLIC_KEY)
+    made: str = recorded(text)
 
     @property
     def done(self) -> str:
-        return f"let in the key {self.key[:12]}…{self.key[-12:]}, in {self.path}"
+        return f"added the key {self.key[:12]}…{self.key[-12:]} to {self.path}"
 
     @property
     def undoing(self) -> str:
-        rest = {"file": ", and the file where nothing else is in it", "directory": ", and what was made for it"}
-        return f"its line is taken out{rest.get(self.made, '')}"
-
-    def dump(self) -> dict[str, Any]:
-        return {**super().dump(), "made": self.made}
-
-    @classmethod
-    def load(cls, about: str, more: dict[str, Any]) -> Self:
-        path, kind, data = about.rsplit(" ", 2)
-        key = formed(f"{kind} {data}", PUBLIC_KEY)
-        return cls(formed(path, AUTHORIZED_KEYS), key, text(more.pop("made")), more=more)
+        rest = {"file": ", and the file if it is empty", "directory": ", and the file and directory if they are empty"}
+        return f"its line is removed{rest.get(self.made, '')}"
 
 
 @dataclass(frozen=True)
-class ConfigMerged(Known):
-    """Keys that were put into the daemon.json at `path`.
+class ConfigMerged(KnownChange):
+    """Keys merged into the daemon.json at `path`.
 
-    `before` is its text before us, None where there was none, and `mode` its mode in octal; `ours` are our keys, and
-    `written` the SHA256 of what was written last.
+    `before` is its text before that, None if there was no file, and `mode` its octal mode. `ours` are the keys that
+    machinectl set, `written` is the SHA256 of the file that it wrote last.
     """
 
     KIND = "config"
 
-    path: str
-    before: str | None
-    mode: str
-    ours: Mapping[str, Any]
-    written: str
-
-    @property
-    def about(self) -> str:
-        return self.path
+    path: str = part(PATH)
+    before: str | None = recorded(or_none(text))
+    mode: str = recorded(matching(MODE), missing="644")
+    ours: Mapping[str, Any] = recorded(of_type(dict))
+    written: str = recorded(text, missing="")
 
     @property
     def done(self) -> str:
@@ -307,26 +303,12 @@ class ConfigMerged(Known):
 
     @property
     def undoing(self) -> str:
-        was = "there was no such file" if self.before is None else "what else was set since stays"
-        return f"put back as it was: {was}"
+        return "removed" if self.before is None else "restored, with what others have set since"
 
     @property
     def bytes_before(self) -> bytes | None:
-        """The file before us, byte for byte; None where there was none."""
+        """The file before, byte for byte; None if there was none."""
         return None if self.before is None else self.before.encode("utf-8", "surrogateescape")
-
-    def dump(self) -> dict[str, Any]:
-        ours = {"before": self.before, "mode": self.mode, "ours": dict(self.ours), "written": self.written}
-        return {**super().dump(), **ours}
-
-    @classmethod
-    def load(cls, about: str, more: dict[str, Any]) -> Self:
-        before, ours = more.pop("before"), more.pop("ours")
-        if not isinstance(ours, dict):
-            raise TypeError(ours)
-        before = None if before is None else text(before)
-        mode, written = formed(more.pop("mode", "644"), MODE), text(more.pop("written", ""))
-        return cls(formed(about, PATH), before, mode, ours, written, more=more)
 
     def followed_by(self, later: Change) -> Change:
         if not isinstance(later, ConfigMerged):
@@ -335,44 +317,27 @@ class ConfigMerged(Known):
 
 
 @dataclass(frozen=True)
-class LiveRestoreHeld(Known):
-    """live-restore was changed in the daemon.json at `path`, to keep containers running while the engine restarts.
+class LiveRestoreChanged(KnownChange):
+    """live-restore changed in the daemon.json at `path`, to keep containers running through a restart of the engine.
 
     `before` is the host's own value, None for none. `text` is the whole file before, None if there was no file.
     """
 
     KIND = "live-restore"
+    DONE = "changed live-restore in {path}, for a restart of the engine"
 
-    path: str
-    before: bool | None
-    text: str | None = None
-
-    @property
-    def about(self) -> str:
-        return self.path
-
-    @property
-    def done(self) -> str:
-        return f"changed live-restore in {self.path}, for a restart of the engine"
+    path: str = part(PATH)
+    before: bool | None = recorded(or_none(of_type(bool)))
+    text: str | None = recorded(or_none(text), None)
 
     @property
     def undoing(self) -> str:
-        return f"{'not set' if self.before is None else 'on' if self.before else 'off'} again"
-
-    def dump(self) -> dict[str, Any]:
-        return {**super().dump(), "before": self.before, **({} if self.text is None else {"text": self.text})}
-
-    @classmethod
-    def load(cls, about: str, more: dict[str, Any]) -> Self:
-        before, there = more.pop("before"), more.pop("text", None)
-        if not (before is None or isinstance(before, bool)):
-            raise TypeError(before)
-        return cls(formed(about, PATH), before, None if there is None else text(there), more=more)
+        return f"set back to {'no value' if self.before is None else 'on' if self.before else 'off'}"
 
 
 @dataclass(frozen=True)
-class Unknown(Change):
-    """What this version does not know: a newer one made it. It is kept as it is, and undone by that version alone."""
+class UnknownChange(Change):
+    """A change that this version does not understand. It is kept in the record, and undone only by its own version."""
 
     data: Any
 
@@ -383,80 +348,59 @@ class Unknown(Change):
     @property
     def done(self) -> str:
         known = self.data if isinstance(self.data, dict) else {}
-        return f"did what another version knows: {known.get('kind', '?')} {known.get('path', '')}".rstrip()
+        return f"unknown change of another version: {known.get('kind', '?')} {known.get('path', '')}".rstrip()
 
     @property
     def undoing(self) -> str:
-        return "stays: the version that did it undoes it"
+        return "stays: only the version that made it undoes it"
 
     def dump(self) -> Any:
         return self.data
 
 
-KINDS: dict[str, type[Known]] = {
+KINDS: dict[str, type[KnownChange]] = {
     kind.KIND: kind
     for kind in (
-        FileMade,
-        DirectoryMade,
-        CaGiven,
+        FileCreated,
+        DirectoryCreated,
+        CaTrusted,
         ServiceEnabled,
         ServiceStarted,
         PackageInstalled,
         PortOpened,
-        KeyLetIn,
+        KeyAuthorized,
         ConfigMerged,
-        LiveRestoreHeld,
+        LiveRestoreChanged,
     )
 }
 
 
 def load(data: Any) -> Change:
-    """A change as a record holds it. Never raises: what is not understood is kept as Unknown."""
+    """Return a change from a record. Never raises: whatever it does not understand becomes an UnknownChange."""
     try:
         more = dict(data)
         return KINDS[more.pop("kind")].load(text(more.pop("path")), more)
     except (KeyError, TypeError, ValueError):
-        return Unknown(data)
-
-
-def text(value: Any) -> str:
-    """A text that a file can hold. Raises TypeError or ValueError for what is none."""
-    if not isinstance(value, str):
-        raise TypeError(value)
-    # JSON has half surrogate pairs; these cannot be written.
-    value.encode("utf-8", "surrogateescape")
-    return value
-
-
-def formed(value: Any, form: re.Pattern[str]) -> str:
-    """A text that has a form, whole. Raises TypeError or ValueError for another one."""
-    if not form.fullmatch(text(value)):
-        raise ValueError(value)
-    return text(value)
+        return UnknownChange(data)
 
 
 def merged(recorded: Sequence[Change], new: Iterable[Change], when: str = "") -> tuple[Change, ...]:
-    """A record's changes with new ones in it, each once; those that were not there get the time `when`."""
+    """Return a record's changes with new ones added, each once. Those added get the time `when`."""
     result = list(recorded)
     for change in new:
-        known = next((at for at, each in enumerate(result) if same(each, change)), None)
-        if known is None:
-            result.append(dated(change, when))
+        found = next((at for at, each in enumerate(result) if is_same(each, change)), None)
+        if found is not None:
+            result[found] = result[found].followed_by(change)
+        elif when and isinstance(change, KnownChange):
+            result.append(replace(change, more={"when": when, **change.more}))
         else:
-            result[known] = result[known].followed_by(change)
+            result.append(change)
     return tuple(result)
 
 
-def dated(change: Change, when: str) -> Change:
-    if not when or not isinstance(change, Known):
-        return change
-    return replace(change, more={"when": when, **change.more})
-
-
-def same(one: Change, other: Change) -> bool:
+def is_same(one: Change, other: Change) -> bool:
     return type(one) is type(other) and one.about == other.about
 
 
 def of_kind(changes: Iterable[Change], kind: type[Kind]) -> list[Kind]:
-    """The changes of one kind, in their order."""
     return [change for change in changes if isinstance(change, kind)]

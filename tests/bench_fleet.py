@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machinectl.fleet.reading.fleet_file import read_fleet
-from machinectl.host_changes import FileMade
+from machinectl.host_changes import FileCreated
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store, now
 from tests.support.measure import MACHINECTL, measured, median, row
@@ -97,5 +97,5 @@ def make(store: Store, file: Path) -> None:
         machine = Machine(host.name, host.spec.driver, url=url, tls=True)
         machine.spec, machine.fleet = host.spec, fleet.id.text
         machine.looked_at = now()
-        machine.changes = [FileMade(f"/etc/docker/{number}") for number in range(12)]
+        machine.changes = [FileCreated(f"/etc/docker/{number}") for number in range(12)]
         added(store, machine)

@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from machinectl.host_changes import (
     KINDS,
-    CaGiven,
+    CaTrusted,
     Change,
     ConfigMerged,
-    DirectoryMade,
-    FileMade,
-    KeyLetIn,
-    LiveRestoreHeld,
+    DirectoryCreated,
+    FileCreated,
+    KeyAuthorized,
+    LiveRestoreChanged,
     PackageInstalled,
     PortOpened,
     ServiceEnabled,
     ServiceStarted,
-    Unknown,
+    UnknownChange,
     load,
     merged,
     of_kind,
@@ -32,9 +32,9 @@ KEY = f"ssh-ed25519 {'A' * 68}"
 
 # As 0.1 wrote them, and 0.2 those that are new.
 RECORDED = [
-    ({"kind": "file", "path": "/etc/docker/machinectl/ca.pem"}, FileMade("/etc/docker/machinectl/ca.pem")),
-    ({"kind": "directory", "path": "/etc/docker"}, DirectoryMade("/etc/docker")),
-    ({"kind": "ca", "path": "ab" * 32}, CaGiven("ab" * 32)),
+    ({"kind": "file", "path": "/etc/docker/machinectl/ca.pem"}, FileCreated("/etc/docker/machinectl/ca.pem")),
+    ({"kind": "directory", "path": "/etc/docker"}, DirectoryCreated("/etc/docker")),
+    ({"kind": "ca", "path": "ab" * 32}, CaTrusted("ab" * 32)),
     ({"kind": "enabled", "path": "docker.service"}, ServiceEnabled("docker.service")),
     ({"kind": "started", "path": "docker.service"}, ServiceStarted("docker.service")),
     ({"kind": "package", "path": "docker.io"}, PackageInstalled("docker.io")),
@@ -63,15 +63,15 @@ RECORDED = [
     ),
     (
         {"kind": "key", "path": f"/home/my ops/.ssh/authorized_keys {KEY}", "made": "file"},
-        KeyLetIn("/home/my ops/.ssh/authorized_keys", KEY, "file"),
+        KeyAuthorized("/home/my ops/.ssh/authorized_keys", KEY, "file"),
     ),
     (
         {"kind": "live-restore", "path": "/etc/docker/daemon.json", "before": None},
-        LiveRestoreHeld("/etc/docker/daemon.json", None),
+        LiveRestoreChanged("/etc/docker/daemon.json", None),
     ),
     (
         {"kind": "live-restore", "path": "/etc/docker/daemon.json", "before": True, "text": '{"live-restore":true}'},
-        LiveRestoreHeld("/etc/docker/daemon.json", before=True, text='{"live-restore":true}'),
+        LiveRestoreChanged("/etc/docker/daemon.json", before=True, text='{"live-restore":true}'),
     ),
 ]
 JSON = st.recursive(
@@ -93,18 +93,20 @@ def test_a_change_that_an_earlier_version_recorded_is_understood_and_written_as_
     assert change.dump() == text
 
 
-@pytest.mark.parametrize("change", [change for _, change in RECORDED] + [Unknown(4), Unknown({"kind": "x"})], ids=repr)
+@pytest.mark.parametrize(
+    "change", [change for _, change in RECORDED] + [UnknownChange(4), UnknownChange({"kind": "x"})], ids=repr
+)
 def test_each_is_told_in_a_line_with_what_undoing_does(change: Change) -> None:
     assert all(text and text.isprintable() and not text[0].isupper() for text in (change.done, change.undoing))
 
 
 def test_a_change_keeps_the_time_when_it_was_made_first_and_an_earlier_version_reads_it() -> None:
     first, again = "2026-01-02T03:04:05Z", "2026-03-04T05:06:07Z"
-    changes = merged((CaGiven("cd" * 32),), [FileMade("/a"), CaGiven("cd" * 32)], first)
-    changes = merged(changes, [FileMade("/a"), FileMade("/b"), Unknown({"kind": "x"})], again)
+    changes = merged((CaTrusted("cd" * 32),), [FileCreated("/a"), CaTrusted("cd" * 32)], first)
+    changes = merged(changes, [FileCreated("/a"), FileCreated("/b"), UnknownChange({"kind": "x"})], again)
     assert [change.when for change in changes] == ["", first, again, ""]
     assert changes[1].dump() == {"kind": "file", "path": "/a", "when": first}
-    assert load(changes[1].dump()) == FileMade("/a")
+    assert load(changes[1].dump()) == FileCreated("/a")
     assert load({"kind": "file", "path": "/a", "when": "\x1b[2J"}).when == ""
 
 
@@ -123,7 +125,7 @@ def test_whatever_stands_in_a_record_comes_back_as_it_was(data: Any) -> None:
 
 def test_what_is_not_understood_is_of_no_kind_that_is_undone() -> None:
     changes = [load({"kind": "teleported", "path": "/"}), load({"kind": "config", "path": "/x", "ours": 3}), load(7)]
-    assert all(isinstance(change, Unknown) for change in changes)
+    assert all(isinstance(change, UnknownChange) for change in changes)
     assert [found for kind in KINDS.values() for found in of_kind(changes, kind)] == []
 
 
@@ -147,14 +149,14 @@ def test_what_is_not_understood_is_of_no_kind_that_is_undone() -> None:
     ],
 )
 def test_what_we_would_not_have_written_is_kept_and_nothing_is_done_for_it(hostile: dict[str, Any]) -> None:
-    assert load(hostile) == Unknown(hostile)
+    assert load(hostile) == UnknownChange(hostile)
 
 
 def test_a_change_that_is_made_again_is_recorded_once_and_others_stay_in_their_order() -> None:
-    first = (FileMade("/a"), CaGiven("1"))
-    assert merged(first, [CaGiven("1"), FileMade("/b"), CaGiven("2"), FileMade("/a")]) == (
-        FileMade("/a"),
-        CaGiven("1"),
-        FileMade("/b"),
-        CaGiven("2"),
+    first = (FileCreated("/a"), CaTrusted("1"))
+    assert merged(first, [CaTrusted("1"), FileCreated("/b"), CaTrusted("2"), FileCreated("/a")]) == (
+        FileCreated("/a"),
+        CaTrusted("1"),
+        FileCreated("/b"),
+        CaTrusted("2"),
     )

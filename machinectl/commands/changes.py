@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import one_line
-from machinectl.host_changes import Known, PortOpened
+from machinectl.host_changes import KnownChange, PortOpened
 from machinectl.machines.selection import chosen_one
 from machinectl.provision import firewall
 
@@ -32,7 +32,7 @@ class Row:
 
     def fields(self) -> dict[str, Any]:
         """The row as JSON holds it; the time as RFC 3339 has it, None where it is not known."""
-        kind = self.change.KIND if isinstance(self.change, Known) else "unknown"
+        kind = self.change.KIND if isinstance(self.change, KnownChange) else "unknown"
         done, about = self.change.done, self.change.about
         return {"When": self.change.when or None, "Kind": kind, "About": about, "Done": done, "Undo": self.undoing}
 

@@ -14,7 +14,7 @@ from machinectl.console import agreed
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_pem
-from machinectl.host_changes import CaGiven
+from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import drop, propose, settle_held
 from machinectl.hosts.certificates.signing import good_client, signed
@@ -257,7 +257,7 @@ def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision
         after=host,
         failure=partial(not_applied, init=host.init),
         # A CA is in the record before it is on the host: whatever ends this run, the host is known for ours.
-        changes=(CaGiven(hashlib.sha256(identity.ca).hexdigest()),),
+        changes=(CaTrusted(hashlib.sha256(identity.ca).hexdigest()),),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from machinectl.host_changes import ConfigMerged, LiveRestoreHeld, of_kind
+from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, of_kind
 from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Target:
     # What was put into daemon.json for this machine so far: of it goes what is not asked any more.
     earlier: ConfigMerged | None = field(default=None, repr=False)
     # The host's own live-restore, while daemon.json has another value.
-    borrowed: LiveRestoreHeld | None = field(default=None, repr=False)
+    borrowed: LiveRestoreChanged | None = field(default=None, repr=False)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -104,5 +104,5 @@ def recorded(target: Target, changes: Iterable[Change]) -> Target:
     return replace(
         target,
         earlier=next(iter(of_kind(known, ConfigMerged)), None),
-        borrowed=next(iter(of_kind(known, LiveRestoreHeld)), None),
+        borrowed=next(iter(of_kind(known, LiveRestoreChanged)), None),
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.host_changes import FileMade
+from machinectl.host_changes import FileCreated
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import SCHEMA, Machine, Phase
 from machinectl.machines.store import Store
@@ -485,7 +485,7 @@ def test_set_changes_what_is_asked_of_an_engine_and_nothing_where_it_is_wrong(st
     machine = Machine("young", "generic")
     machine.phase = Phase.PROVISIONING
     machine.engine = EngineOptions(options=("mtu=x", "debug"), env=("A=b",), bind="192.0.2.1")
-    machine.changes = [FileMade("/etc/docker/daemon.json")]
+    machine.changes = [FileCreated("/etc/docker/daemon.json")]
     added(store, machine)
 
     def set_(*words: str) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import __version__
-from machinectl.host_changes import FileMade
+from machinectl.host_changes import FileCreated
 from tests.support import servers
 from tests.support.program import machinectl
 
@@ -58,7 +58,7 @@ def test_a_verb_prints_the_keys_that_the_docs_promise(
         Path(store.directory("orion"), "ca.pem").write_text("none")
     if line == "changes":
         with store.writing("orion") as held:
-            held.keep_changes([FileMade("/x")])
+            held.keep_changes([FileCreated("/x")])
     found = printed(store, *line.split(), *(["orion"] if row[2] else []), docker_host=url)
     assert isinstance(found, list) is (row[3] == "list of objects")
     for each in found if isinstance(found, list) else [found]:

@@ -22,7 +22,7 @@ from machinectl.commands.certs.issue import certs_issue
 from machinectl.commands.certs.ls import certs_ls, expiring
 from machinectl.errors import MachineError, UsageError
 from machinectl.files import fileset
-from machinectl.host_changes import FileMade
+from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.certificate_files import read_tls_dir, read_tls_files
 from machinectl.hosts.certificates.expiry import Row
 from machinectl.machines.record import Machine
@@ -824,7 +824,7 @@ def test_fail_under_says_which_machine_fell_under_and_what_renews_it(store: Stor
         add_machine(store, name=name)
         certs_import(store, Quiet(), name, str(made))
     with store.writing("ours") as held:
-        held.keep_changes([FileMade("/etc/docker/machinectl/server.pem")])
+        held.keep_changes([FileCreated("/etc/docker/machinectl/server.pem")])
     Path(store.directory("theirs"), "cert.pem").write_text("")
     done = machinectl("certs", "ls", "ours", "theirs", "--fail-under", "1000", store=store.root)
     assert done.returncode == 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from machinectl.commands.inspect import ours
 from machinectl.commands.ls import Row
 from machinectl.go.template import parse
-from machinectl.host_changes import ConfigMerged, Unknown
+from machinectl.host_changes import ConfigMerged, UnknownChange
 from machinectl.machines.docker_machine.config_json import config_json
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
@@ -212,7 +212,7 @@ def test_our_own_record_is_shown_field_by_field() -> None:
     machine.engine = EngineOptions(options=("mtu=1400",), tls_sans=("orion.lan",), install_url="https://get.lan")
     machine.failure = {"when": "2026-01-02T03:04:05Z", "cause": "no route"}
     machine.looked_at = "2026-01-02T03:04:00Z"
-    machine.changes = [Unknown({"step": "daemon.json", "keys": ["hosts"]}), Unknown("what is no change")]
+    machine.changes = [UnknownChange({"step": "daemon.json", "keys": ["hosts"]}), UnknownChange("what is no change")]
     machine.unknown = {"later": "x"}
     machine.origin = {"store": "/old", "name": "orion", "driver": "generic"}
     machine.options = {"url": "tcp://192.168.0.29:2376"}

@@ -17,7 +17,7 @@ from machinectl.commands.plan import Planned, plan, refreshed
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.reading.fleet_file import read_fleet
 from machinectl.fleet.syntax.faults import WrongFile
-from machinectl.host_changes import FileMade
+from machinectl.host_changes import FileCreated
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.setup import Outcome, Setup
 from machinectl.machines.record import Machine, Phase
@@ -59,7 +59,7 @@ def applied(store: Store, *names: str) -> None:
             url = host.spec.options.get("url") or f"tcp://{host.spec.options['generic-ip-address']}:2376"
             machine = Machine(host.name, host.spec.driver, url=str(url), tls=True)
             machine.spec, machine.fleet = host.spec, fleet.id.text
-            machine.changes = [FileMade("/etc/docker/daemon.json")] if host.spec.driver == "generic" else []
+            machine.changes = [FileCreated("/etc/docker/daemon.json")] if host.spec.driver == "generic" else []
             added(store, machine)
 
 

@@ -13,7 +13,7 @@ import pytest
 from machinectl import certs
 from machinectl.commands.regenerate_certs import Renewal, check, in_place, regenerate_certs, renewed
 from machinectl.errors import CheckFailed, MachineError, UsageError
-from machinectl.host_changes import CaGiven
+from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.identity import FILES, Identity
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
@@ -171,7 +171,7 @@ def test_the_files_go_to_the_host_with_their_modes_and_none_of_them_in_a_command
     assert old.ca_key not in decision.job.archive
     assert "PRIVATE KEY" not in decision.job.text
     assert "action=restart" in decision.job.text
-    assert decision.changes == (CaGiven(hashlib.sha256(old.ca).hexdigest()),)
+    assert decision.changes == (CaTrusted(hashlib.sha256(old.ca).hexdigest()),)
 
 
 def run(store: Store, console: Quiet, *names: str, force: bool = False) -> dict[str, MachineError | None]:

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machinectl.host_changes import CaGiven, FileMade, PackageInstalled
+from machinectl.host_changes import CaTrusted, FileCreated, PackageInstalled
 from machinectl.machines.record import Machine
 from tests.support import servers
 from tests.support.program import COMMAND, machinectl
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
     from tests.support.sshd import SSHConfig
 
-CHANGES = (FileMade("/etc/docker/daemon.json"), CaGiven("0" * 64))
+CHANGES = (FileCreated("/etc/docker/daemon.json"), CaTrusted("0" * 64))
 
 
 def orion(store: Store, *changes: Change) -> Machine:

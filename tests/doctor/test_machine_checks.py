@@ -29,7 +29,7 @@ from machinectl.doctor.machine_checks import Inside, examine, judged
 from machinectl.doctor.machine_checks import of_store as kept_of
 from machinectl.doctor.this_computer import of_store
 from machinectl.errors import MachineError
-from machinectl.host_changes import FileMade
+from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import propose
 from machinectl.hosts.connection.login import Access
@@ -136,7 +136,7 @@ def test_certificates_of_ours_that_are_missing_are_renewed_and_not_asked_for(sto
     asked = {check.hint for check in looked_at(store).values() if "certs" in check.hint}
     assert all("certs import" in hint for hint in asked)
     with store.writing("orion") as held:
-        held.keep_changes([FileMade("/etc/x")])
+        held.keep_changes([FileCreated("/etc/x")])
     told = {check.hint for check in looked_at(store).values() if "certs" in check.hint}
     assert told == {"Renew them: machinectl regenerate-certs --client-certs orion"}
 

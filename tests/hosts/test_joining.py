@@ -11,7 +11,7 @@ import pytest
 from machinectl.driver import SSHEndpoint
 from machinectl.engine.swarm_api import Membership
 from machinectl.errors import MachineError
-from machinectl.host_changes import LiveRestoreHeld, of_kind
+from machinectl.host_changes import LiveRestoreChanged, of_kind
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle import swarm_join
 from machinectl.machines.record import Machine
@@ -44,8 +44,8 @@ def host(store: Store, monkeypatch: pytest.MonkeyPatch) -> RecordedHost:
 
 def test_live_restore_is_turned_off_and_that_is_on_record_first(store: Store, host: RecordedHost) -> None:
     console = Quiet()
-    host.at_work = lambda: known.extend(of_kind(store.read("orion").changes, LiveRestoreHeld))
-    known: list[LiveRestoreHeld] = []
+    host.at_work = lambda: known.extend(of_kind(store.read("orion").changes, LiveRestoreChanged))
+    known: list[LiveRestoreChanged] = []
     with (
         store.writing("orion") as held,
         swarm_join.ready_to_be_a_node(held, console, Access(), Membership(live_restore=True)),

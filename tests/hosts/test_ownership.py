@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import CaGiven, Change, FileMade, KeyLetIn
+from machinectl.host_changes import CaTrusted, Change, FileCreated, KeyAuthorized
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import propose
 from machinectl.hosts.lifecycle.ownership import check_alone, check_not_lost, go_on_with, is_host_of, predecessor
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 CA = b"a CA that several hosts share"
-GIVEN = CaGiven(hashlib.sha256(CA).hexdigest())
-CHANGES = (FileMade("/etc/docker/daemon.json"), GIVEN)
-KEY = KeyLetIn("/root/.ssh/authorized_keys", f"ssh-ed25519 {'A' * 68}", "line")
+GIVEN = CaTrusted(hashlib.sha256(CA).hexdigest())
+CHANGES = (FileCreated("/etc/docker/daemon.json"), GIVEN)
+KEY = KeyAuthorized("/root/.ssh/authorized_keys", f"ssh-ed25519 {'A' * 68}", "line")
 
 
 def serving(server: bytes, ca: bytes = CA) -> Facts:
@@ -122,7 +122,7 @@ def test_a_machine_with_a_history_of_its_own_goes_on_with_none(store: Store) -> 
     machine(store, "orion")
     remove(store, "orion")
     with_history = Machine("vega", "generic")
-    with_history.changes = (FileMade("/etc/docker/other"),)
+    with_history.changes = (FileCreated("/etc/docker/other"),)
     assert predecessor(store, with_history, serving(b"orion and its key")) is None
 
 

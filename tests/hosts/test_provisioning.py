@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import CheckFailed, MachineError, UsageError
-from machinectl.host_changes import FileMade
+from machinectl.host_changes import FileCreated
 from machinectl.hosts.connection import login
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle import provisioning
@@ -38,7 +38,7 @@ EDIT = Edit(engine={"options": NEW}, labels={"role": "web"})
 def orion(store: Store) -> Machine:
     machine = Machine("orion", "none", url="tcp://192.168.0.29:2376", tls=True)
     machine.engine = EngineOptions(options=GOOD)
-    machine.changes = (FileMade("/etc/docker/machinectl/ca.pem"),)
+    machine.changes = (FileCreated("/etc/docker/machinectl/ca.pem"),)
     return added(store, machine)
 
 
@@ -108,7 +108,7 @@ def test_a_host_that_is_not_reached_was_asked_nothing(store: Store, sshd: Sshd) 
     machine = register(store, "orion", sshd)
     with store.writing("orion") as held:
         held.machine.driver_state = machine.driver_state.replace(f'"SSHPort": {sshd.port}', '"SSHPort": 1')
-        held.machine.changes = (FileMade("/etc/docker/machinectl/ca.pem"),)
+        held.machine.changes = (FileCreated("/etc/docker/machinectl/ca.pem"),)
         held.write()
     with pytest.raises(SSHError):
         told(store)

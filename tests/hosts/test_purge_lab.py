@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import FileMade, LiveRestoreHeld, PackageInstalled, PortOpened
+from machinectl.host_changes import FileCreated, LiveRestoreChanged, PackageInstalled, PortOpened
 from machinectl.hosts.lifecycle.setup import make_change, read
 from machinectl.provision import firewall
 from machinectl.provision.decision import EngineDown
@@ -111,7 +111,7 @@ def test_an_undoing_that_was_cut_leaves_no_live_restore_behind(
     bench.purge()
     bench.edit(**{"live-restore": value})
     bench.host.run(RELOAD % str(value).lower())
-    record(store, [*recorded, LiveRestoreHeld("/etc/docker/daemon.json", before=None)])
+    record(store, [*recorded, LiveRestoreChanged("/etc/docker/daemon.json", before=None)])
     assert changed(bench.purge()) == ([OFF] if value else [BACK])
     bench.check_it_is_as_it_was()
 
@@ -139,7 +139,7 @@ def test_what_dockerd_refuses_without_us_costs_no_restart(fresh_host: FreshHost,
     assert bench.started() == bench.running
     with pytest.raises(EngineDown, match="nosuchoption"):
         bench.purge()
-    assert any(isinstance(change, FileMade) for change in bench.store.read("orion").changes)
+    assert any(isinstance(change, FileCreated) for change in bench.store.read("orion").changes)
 
 
 def test_containers_whose_engine_is_stopped_are_not_lost_by_undoing(fresh_host: FreshHost, store: Store) -> None:
@@ -251,7 +251,7 @@ def test_what_came_along_with_the_engine_goes_with_it_but_what_somebody_needs(
     before = packages(bench.host)
     bench.provision(install="distro")
     [installed] = [each for each in bench.store.read("orion").changes if isinstance(each, PackageInstalled)]
-    assert {installed.subject, *installed.along} == packages(bench.host) - before
+    assert {installed.package, *installed.along} == packages(bench.host) - before
     bench.host.run("apt-mark manual runc")
 
     bench.purge(purge_engine=True)

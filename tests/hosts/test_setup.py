@@ -13,7 +13,7 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Endpoint, EngineError, Probe
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.host_changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, PortOpened, Unknown
+from machinectl.host_changes import CaTrusted, ConfigMerged, DirectoryCreated, FileCreated, PortOpened, UnknownChange
 from machinectl.hosts.certificates.identity import FILES, Identity
 from machinectl.hosts.certificates.signing import made_good
 from machinectl.hosts.lifecycle.setup import Setup, World, purge, until_it_answers
@@ -84,7 +84,7 @@ def test_what_will_be_changed_is_on_record_before_it_is(store: Store) -> None:
     carried_out(store, RecordedHost("docker", at_work=lambda: seen.append(store.read("orion"))))
     [record] = seen
     assert record.phase is Phase.PROVISIONING
-    assert {type(change) for change in record.changes} >= {ConfigMerged, FileMade, CaGiven, DirectoryMade}
+    assert {type(change) for change in record.changes} >= {ConfigMerged, FileCreated, CaTrusted, DirectoryCreated}
     assert all(change.when for change in record.changes)
 
 
@@ -273,9 +273,9 @@ def test_a_machine_that_docker_reaches_over_ssh_stays_so_until_its_engine_answer
 
 
 def test_what_is_not_undone_stays_on_record(store: Store) -> None:
-    strange = (Unknown({"kind": "sysctl", "path": "net.ipv4.ip_forward"}), PortOpened("ufw", "2376", "reboot"))
+    strange = (UnknownChange({"kind": "sysctl", "path": "net.ipv4.ip_forward"}), PortOpened("ufw", "2376", "reboot"))
     with store.writing("orion") as held:
-        held.machine.changes = (CaGiven("ab" * 32), *strange)
+        held.machine.changes = (CaTrusted("ab" * 32), *strange)
         assert purge(held, Quiet(), RecordedHost("docker")) == []
     assert store.read("orion").changes == strange
 

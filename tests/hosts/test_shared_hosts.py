@@ -11,7 +11,7 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Probe
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import CaGiven, FileMade, of_kind
+from machinectl.host_changes import CaTrusted, FileCreated, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.setup import Setup, World
 from machinectl.machines.engine_options import EngineOptions
@@ -72,7 +72,7 @@ def test_a_change_leaves_its_number_and_what_was_asked_on_the_host(store: Store,
     machine, left, state = store.read("orion"), Revision.parse(line), json.loads(text)
     assert (left.number, left) == (1, Revision.of_record(machine.revision))
     assert (state["engine"], state["labels"]) == (OPTIONS, {"role": "web"})
-    assert FileMade(PATH).about in {change.about for change in of_kind(machine.changes, FileMade)}
+    assert FileCreated(PATH).about in {change.about for change in of_kind(machine.changes, FileCreated)}
     assert len(state["changes"]) == len(machine.changes)
 
 
@@ -86,7 +86,7 @@ def test_what_another_computer_changed_is_taken_and_what_is_asked_here_stays(sto
     console = carry_out(store, host)
     # How the engine was installed is everybody's own.
     assert asked(store) == ({**theirs, "install": "distro"}, {"role": "db", "floor": "2"})
-    assert FileMade("/etc/docker/machinectl/environment") in store.read("orion").changes
+    assert FileCreated("/etc/docker/machinectl/environment") in store.read("orion").changes
     [warning] = [line for line in console.warnings if ALICE in line]
     assert warning == (
         f'The host of "orion" was changed by {ALICE} at 2026-11-27 22:40:00 UTC (revision 4, this record knew 1); '
@@ -176,7 +176,7 @@ def test_the_settings_of_whoever_has_another_ca_are_not_taken(store: Store, host
     changed_by_alice(store, host, 9, {"engine": {}, "labels": {}, "changes": []}, ca=b"another CA")
     carry_out(store, host)
     assert asked(store) == before
-    assert len(of_kind(store.read("orion").changes, CaGiven)) == 1
+    assert len(of_kind(store.read("orion").changes, CaTrusted)) == 1
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.host_changes import ConfigMerged, LiveRestoreHeld, of_kind
+from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.engine_restart import drained, ready_to_restart, restarting
 from machinectl.hosts.lifecycle.setup import target_of
@@ -67,12 +67,12 @@ def test_live_restore_is_recorded_until_it_is_restored(
     expected = pytest.raises(type(failure)) if failure else nullcontext()
     target = target_of(machine, Identity())
     with store.writing(machine.name) as held, expected, restarting(held, console, host, target, Allowed()):
-        assert of_kind(store.read("orion").changes, LiveRestoreHeld)
+        assert of_kind(store.read("orion").changes, LiveRestoreChanged)
         if failure:
             raise failure
     # Whoever presses ^C may have lost the host: the next run gives it back.
     left = isinstance(failure, KeyboardInterrupt)
-    assert bool(of_kind(store.read("orion").changes, LiveRestoreHeld)) == left
+    assert bool(of_kind(store.read("orion").changes, LiveRestoreChanged)) == left
     assert ["machinectl provision orion" in warning for warning in console.warnings] == [True] * left
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import ConfigMerged, LiveRestoreHeld, merged, of_kind
+from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, merged, of_kind
 from machinectl.provision.facts.host_facts import Facts, HostFile, ServiceState, parse
 from machinectl.provision.steps import engine_config, live_restore, undo_steps
 from machinectl.provision.target import Target, recorded
@@ -71,7 +71,7 @@ def carried_out(facts: Facts, target: Target, changes: Sequence[Change] = ()) ->
 def test_live_restore_is_restored_after_a_restart(text: bytes | None) -> None:
     there = used(text)
     (borrowed, configured, given_back), after, changes = carried_out(there, TARGET)
-    assert of_kind(borrowed.changes, LiveRestoreHeld)
+    assert of_kind(borrowed.changes, LiveRestoreChanged)
     assert (told(borrowed)["live-restore"], told(configured)["live-restore"]) == (True, True)
     assert (given_back.title, given_back.job.variables["live_restore"]) == (
         "Turning live-restore off (as before)",
@@ -81,7 +81,7 @@ def test_live_restore_is_restored_after_a_restart(text: bytes | None) -> None:
     own = json.loads(text or b"{}")
     assert engine_config.read(after).items() >= own.items()
     assert engine_config.read(after).get("live-restore") == own.get("live-restore")
-    assert of_kind(changes, LiveRestoreHeld) == []
+    assert of_kind(changes, LiveRestoreChanged) == []
     assert [merge.ours for merge in of_kind(changes, ConfigMerged) if "live-restore" in merge.ours] == []
     assert undo_steps.config_before(after, changes) == text
     assert live_restore.give_back(after, recorded(TARGET, changes)) is None
@@ -167,7 +167,7 @@ def test_an_interrupted_change_is_restored_byte_for_byte() -> None:
     assert (told(again), engine_config.content(again.after)) == ({"debug": True, "live-restore": False}, text)
     # Everything is done except the record.
     assert live_restore.give_back(used(text), recorded(TARGET, borrowed.changes)) is None
-    assert of_kind(live_restore.settled(used(text), TARGET, borrowed.changes), LiveRestoreHeld) == []
+    assert of_kind(live_restore.settled(used(text), TARGET, borrowed.changes), LiveRestoreChanged) == []
 
 
 def test_a_file_that_we_created_is_removed() -> None:

@@ -18,7 +18,7 @@ from machinectl import certs
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.host_changes import (
     ConfigMerged,
-    FileMade,
+    FileCreated,
     PackageInstalled,
     PortOpened,
     ServiceEnabled,
@@ -844,7 +844,7 @@ def test_undoing_takes_out_what_an_earlier_machine_that_was_forgotten_had_put_th
 def test_undoing_reckons_with_the_drop_in_of_an_earlier_machine_that_was_forgotten() -> None:
     there = host("provisioned")
     [ours] = [path for path in there.files if docker_unit.is_ours(path)]
-    alone = {flag.name for flag in undo_steps.own_flags(there, [FileMade(ours)])}
+    alone = {flag.name for flag in undo_steps.own_flags(there, [FileCreated(ours)])}
     assert "host" in alone
     assert {flag.name for flag in undo_steps.own_flags(there, [])} == alone - {"host"}
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from machinectl.driver.installed_drivers import load
 from machinectl.fleet.model import Fleet, FleetHost, FleetId
 from machinectl.fleet.syntax.faults import Place, WrongFile
-from machinectl.host_changes import FileMade
+from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.signing import made_good
 from machinectl.hosts.lifecycle.setup import target_of
@@ -58,7 +58,7 @@ def made(host: FleetHost) -> Machine:
     found.spec, found.fleet = host.spec, PATH
     found.driver_state = json.dumps({"URL": at, "IPAddress": ADDRESS, "EnginePort": 2376})
     if host.spec.driver == "generic" and host.spec.provision:
-        found.changes = [FileMade("/etc/docker/daemon.json")]
+        found.changes = [FileCreated("/etc/docker/daemon.json")]
     return parse(host.name, found.dump(), f"/store/{host.name}")
 
 

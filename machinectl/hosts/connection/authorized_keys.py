@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.host_changes import KeyLetIn, of_kind
+from machinectl.host_changes import KeyAuthorized, of_kind
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from machinectl.ssh.runner import Runner
 
 
-def key_let_in(runner: Runner, public_key: str) -> KeyLetIn | None:
+def key_let_in(runner: Runner, public_key: str) -> KeyAuthorized | None:
     """What is to be changed so that a public key (a line of authorized_keys) is let in; None where it is."""
     from machinectl.ssh.remote_files import place_of_key
 
     made, path = place_of_key(runner, public_key)
-    return KeyLetIn(path, " ".join(public_key.split()[:2]), made) if made else None
+    return KeyAuthorized(path, " ".join(public_key.split()[:2]), made) if made else None
 
 
 def let_in(held: Held, console: Console, runner: Runner, public_key: str) -> None:
@@ -39,16 +39,16 @@ def take_out(held: Held, console: Console, runner: Runner) -> None:
     """Take out again what was let in."""
     from machinectl.ssh.remote_files import take_key_out
 
-    for change in of_kind(held.machine.changes, KeyLetIn):
+    for change in of_kind(held.machine.changes, KeyAuthorized):
         with console.step(undoing(change)):
             take_key_out(runner, change.path, change.key, change.made)
         held.machine.changes = [each for each in held.machine.changes if each != change]
         held.write()
 
 
-def title(change: KeyLetIn) -> str:
+def title(change: KeyAuthorized) -> str:
     return f"Letting your key in: {change.path}"
 
 
-def undoing(change: KeyLetIn) -> str:
+def undoing(change: KeyAuthorized) -> str:
     return f"Taking your key out again: {change.path}"

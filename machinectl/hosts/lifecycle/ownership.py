@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import NoAnswer, agreed
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.host_changes import CaGiven, KeyLetIn, merged, of_kind
+from machinectl.host_changes import CaTrusted, KeyAuthorized, merged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import others
 from machinectl.machines.record import Phase
@@ -73,7 +73,7 @@ def owner(store: Store, machine: Machine, host: Facts) -> str:
 
 def is_anothers(machine: Machine, host: Facts) -> bool:
     """Whether both the certificate and the CA that a host was given are others than a machine has ever given it."""
-    given = {change.subject for change in of_kind(machine.changes, CaGiven)}
+    given = {change.sha256 for change in of_kind(machine.changes, CaTrusted)}
     there = host.sums.get(CA)
     return bool(SERVER in host.sums and there and given and there.sha256 not in given and not is_host_of(machine, host))
 
@@ -84,7 +84,7 @@ def predecessor(store: Store, machine: Machine, host: Facts) -> Machine | None:
     Its history may have been taken over already, by a run that was cut. A user's key is let in before this is asked.
     """
     for removed in store.removed():
-        known = all(isinstance(change, KeyLetIn) or change in removed.changes for change in machine.changes)
+        known = all(isinstance(change, KeyAuthorized) or change in removed.changes for change in machine.changes)
         if known and is_host_of(removed, host):
             return removed
     return None

@@ -173,11 +173,11 @@ def is_changed(machine: Machine) -> bool:
 
 def told(machine: Machine) -> str:
     """What was changed on a machine's host, in a line."""
-    from machinectl.host_changes import CaGiven, DirectoryMade, Unknown, of_kind
+    from machinectl.host_changes import CaTrusted, DirectoryCreated, UnknownChange, of_kind
 
-    quiet = (CaGiven, DirectoryMade, Unknown)
+    quiet = (CaTrusted, DirectoryCreated, UnknownChange)
     found = [change.about for change in machine.changes if not isinstance(change, quiet)]
-    unknown = ["what this version does not know"] if of_kind(machine.changes, Unknown) else []
+    unknown = ["what this version does not know"] if of_kind(machine.changes, UnknownChange) else []
     return ", ".join([*found, *unknown]) or machine.url
 
 
@@ -211,7 +211,7 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
 
 def undoing(store: Store, machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
     """Return what `put_back` would undo on a machine's host, which is read and not changed."""
-    from machinectl.host_changes import KeyLetIn, of_kind
+    from machinectl.host_changes import KeyAuthorized, of_kind
     from machinectl.hosts.connection.authorized_keys import undoing as title_of
     from machinectl.hosts.connection.login import elevated, logged_in
     from machinectl.hosts.lifecycle.setup import Outcome, purge_plan
@@ -222,15 +222,15 @@ def undoing(store: Store, machine: Machine, console: Console, purge: Purge) -> l
         if for_root(machine):
             root = elevated(session, console, access)
             outcomes = purge_plan(machine, console, root, store, purge_engine=purge.engine, allowed=purge.allowed)
-    keys = of_kind(machine.changes, KeyLetIn)
+    keys = of_kind(machine.changes, KeyAuthorized)
     return [*outcomes, *(Outcome(title_of(key), changed=True, details=(f"remove {key.key}",)) for key in keys)]
 
 
 def for_root(machine: Machine) -> bool:
     """Whether there is something to undo that takes root."""
-    from machinectl.host_changes import KeyLetIn
+    from machinectl.host_changes import KeyAuthorized
 
-    return any(not isinstance(change, KeyLetIn) for change in machine.changes)
+    return any(not isinstance(change, KeyAuthorized) for change in machine.changes)
 
 
 def give_back(console: Console, machine: Machine, *, force: bool) -> None:

@@ -13,12 +13,12 @@ from machinectl import url as engine_url
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.host_changes import (
-    CaGiven,
-    KeyLetIn,
-    LiveRestoreHeld,
+    CaTrusted,
+    KeyAuthorized,
+    LiveRestoreChanged,
     PackageInstalled,
     PortOpened,
-    Unknown,
+    UnknownChange,
     merged,
     of_kind,
 )
@@ -194,7 +194,7 @@ class Setup:
                 with console.step(decision.title), kept(held, identity):
                     # Borrowing asks nothing of the engine that lasts, and is no revision: one that is left before what
                     # is asked has worked would tell everybody to ask that.
-                    lasts = not of_kind(decision.changes, LiveRestoreHeld)
+                    lasts = not of_kind(decision.changes, LiveRestoreChanged)
                     result = make_change(held, remote, decision, numbered=lasts)
                     host = read(remote, target.port) if decision.unforeseen else decision.after
                 if remark := decision.remark(result):
@@ -278,7 +278,7 @@ def target_of(machine: Machine, identity: Identity, at: str = "") -> Target:
         bind=asked.bind,
         jump=bool(machine.jump),
         certificates=identity.on_host,
-        own_cas=frozenset(change.subject for change in of_kind(machine.changes, CaGiven)),
+        own_cas=frozenset(change.sha256 for change in of_kind(machine.changes, CaTrusted)),
         install=asked.install or "auto",
         install_url=asked.install_url or INSTALL_URL,
         version=asked.version,
@@ -356,7 +356,7 @@ def purge(
 
 def staying(changes: Sequence[Change], *, purge_engine: bool) -> tuple[Change, ...]:
     """What is not undone by `purge`: what is the logged-in user's (see let_in), and what nothing of ours wrote."""
-    kinds = (KeyLetIn, Unknown) if purge_engine else (KeyLetIn, Unknown, PackageInstalled)
+    kinds = (KeyAuthorized, UnknownChange) if purge_engine else (KeyAuthorized, UnknownChange, PackageInstalled)
     strange = [change for change in of_kind(changes, PortOpened) if not firewall.is_ours(change)]
     return tuple(change for change in changes if isinstance(change, kinds) or change in strange)
 
@@ -434,12 +434,12 @@ def borrowing(held: Held, console: Console, remote: Remote) -> Iterator[None]:
     try:
         yield
     except MachineError:
-        if of_kind(held.machine.changes, LiveRestoreHeld):
+        if of_kind(held.machine.changes, LiveRestoreChanged):
             # The record may still ask what has just failed.
             give_back(held, console, remote, numbered=False)
         raise
     except KeyboardInterrupt:
-        if of_kind(held.machine.changes, LiveRestoreHeld):
+        if of_kind(held.machine.changes, LiveRestoreChanged):
             console.warn(
                 f'The previous value of live-restore was not restored on the host of "{held.name}"\n'
                 f"Restore it: machinectl provision {held.name}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from machinectl import certs
 from machinectl.errors import CheckFailed, MachineError, UsageError, one_line
 from machinectl.files.atomic import LONGEST
-from machinectl.host_changes import CaGiven, FileMade, load, merged, of_kind
+from machinectl.host_changes import CaTrusted, FileCreated, load, merged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.host_lock import TOKEN, user_at_computer
 from machinectl.hosts.lifecycle.preview import written
@@ -112,7 +112,7 @@ def check_known(machine: Machine, host: Facts, allowed: Allowed) -> None:
 def is_ours(machine: Machine, host: Facts) -> bool:
     """Return whether the engine of a host trusts a CA of this machine's: what else is there is somebody else's."""
     there = host.sums.get(CA)
-    own = {change.subject for change in of_kind(machine.changes, CaGiven)}
+    own = {change.sha256 for change in of_kind(machine.changes, CaTrusted)}
     if there and there.sha256 not in own and (ca := Identity.read(machine.directory).ca):
         own.add(hashlib.sha256(ca).hexdigest())
     return bool(there and there.sha256 in own)
@@ -207,23 +207,23 @@ def changes_of(theirs: Mapping[str, Any]) -> list[Change]:
 def is_numbered(machine: Machine, decision: Decision) -> bool:
     """Return whether a decision makes a new revision of a host: it changes files of an engine that we set up."""
     changes = (*machine.changes, *decision.changes)
-    return bool(decision.job.files.get("manifest") and of_kind(changes, CaGiven))
+    return bool(decision.job.files.get("manifest") and of_kind(changes, CaTrusted))
 
 
-def begin(machine: Machine) -> FileMade:
+def begin(machine: Machine) -> FileCreated:
     """Have the record know the revision that this run makes; return the change that its file is."""
     known = Revision.of_record(machine.revision)
     number = known.number if known.run == TOKEN else known.number + 1
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     machine.revision = {**Revision(number, TOKEN, now, user_at_computer())._asdict(), **asked_of(machine)}
-    return FileMade(PATH)
+    return FileCreated(PATH)
 
 
 def leave(held: Held, remote: Remote, host: Facts) -> None:
     """Leave a revision on a host that an earlier version set up. Without it, the machine works as well."""
     machine = held.machine
     is_left = bool(host.revision) or Revision.of_record(machine.revision).run == TOKEN
-    if is_left or not of_kind(machine.changes, CaGiven):
+    if is_left or not of_kind(machine.changes, CaTrusted):
         return
     held.keep_changes([begin(machine)])
     numbered(machine, apply([], init=host.init, action="none")).run(remote)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from machinectl import url as engine_url
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
-from machinectl.host_changes import LiveRestoreHeld, of_kind
+from machinectl.host_changes import LiveRestoreChanged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.engine_endpoint import endpoint
 from machinectl.hosts.connection.login import as_root
@@ -311,7 +311,7 @@ def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Memb
                 give_back(held, console, root)
             raise
         except KeyboardInterrupt:
-            if of_kind(held.machine.changes, LiveRestoreHeld):
+            if of_kind(held.machine.changes, LiveRestoreChanged):
                 console.warn(
                     f'live-restore is off on the host of "{held.name}"\n'
                     f"Turn it on again: machinectl provision {held.name}"

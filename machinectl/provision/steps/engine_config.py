@@ -10,7 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import CaGiven, ConfigMerged, DirectoryMade, FileMade, ServiceEnabled, ServiceStarted
+from machinectl.host_changes import (
+    CaTrusted,
+    ConfigMerged,
+    DirectoryCreated,
+    FileCreated,
+    ServiceEnabled,
+    ServiceStarted,
+)
 from machinectl.masking import without_secret_of
 from machinectl.provision import daemon_json, host_checks
 from machinectl.provision.decision import Decision, not_applied
@@ -458,10 +465,10 @@ def changes(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Change, .
         if file.path == facts.config_path:
             found.append(config_change(facts, wanted.ours, wanted.config))
         elif file.content is not None:
-            found.append(FileMade(file.path))
+            found.append(FileCreated(file.path))
         if file.path == f"{OWN_DIRECTORY}/ca.pem" and file.content is not None:
             # By it a later run, with another CA, knows that this one was ours.
-            found.append(CaGiven(hashlib.sha256(file.content).hexdigest()))
+            found.append(CaTrusted(hashlib.sha256(file.content).hexdigest()))
     if not facts.service.enabled:
         found.append(ServiceEnabled("docker.service"))
     return (*found, *started(facts))
@@ -487,8 +494,8 @@ def absent(facts: Facts) -> tuple[str, ...]:
     return tuple(each for each in (OWN_DIRECTORY, "/etc/docker", DROP_INS) if each not in facts.directories)
 
 
-def directories(facts: Facts) -> list[DirectoryMade]:
-    return [DirectoryMade(path) for path in absent(facts)]
+def directories(facts: Facts) -> list[DirectoryCreated]:
+    return [DirectoryCreated(path) for path in absent(facts)]
 
 
 def backup(facts: Facts) -> list[NewFile]:
@@ -499,8 +506,8 @@ def backup(facts: Facts) -> list[NewFile]:
     return [NewFile(f"{facts.config_path}.before-machinectl", mode(facts), there)]
 
 
-def backed_up(facts: Facts) -> list[FileMade]:
-    return [FileMade(file.path) for file in backup(facts)]
+def backed_up(facts: Facts) -> list[FileCreated]:
+    return [FileCreated(file.path) for file in backup(facts)]
 
 
 def read(facts: Facts) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import ConfigMerged, LiveRestoreHeld, of_kind
+from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, of_kind
 from machinectl.provision import daemon_json
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.job import NewFile, apply
@@ -197,7 +197,7 @@ def is_on_record(changes: Iterable[Change]) -> bool:
     """Return whether the record says that we changed it."""
     known = list(changes)
     merges = of_kind(known, ConfigMerged)
-    return bool(of_kind(known, LiveRestoreHeld)) or any(LIVE_RESTORE in merge.ours for merge in merges)
+    return bool(of_kind(known, LiveRestoreChanged)) or any(LIVE_RESTORE in merge.ours for merge in merges)
 
 
 def is_ours(facts: Facts, target: Target) -> bool:
@@ -212,11 +212,11 @@ def is_settled(facts: Facts, value: Any) -> bool:
     return read(facts).get(LIVE_RESTORE) == value and (not facts.running or is_on(facts) == bool(value))
 
 
-def held(facts: Facts, target: Target) -> LiveRestoreHeld:
+def held(facts: Facts, target: Target) -> LiveRestoreChanged:
     """Return the record of the host's own value, to be written before it is changed."""
     there = content(facts)
     text = None if there is None else there.decode("utf-8", "surrogateescape")
-    return LiveRestoreHeld(facts.config_path, owners(facts, target), text)
+    return LiveRestoreChanged(facts.config_path, owners(facts, target), text)
 
 
 def file_with(facts: Facts, target: Target, value: Any) -> bytes | None:
@@ -239,5 +239,5 @@ def settled(facts: Facts, target: Target, changes: Sequence[Change]) -> tuple[Ch
     return tuple(
         replace(change, ours=without_live_restore(change.ours)) if isinstance(change, ConfigMerged) else change
         for change in changes
-        if not isinstance(change, LiveRestoreHeld)
+        if not isinstance(change, LiveRestoreChanged)
     )

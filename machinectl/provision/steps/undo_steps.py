@@ -17,9 +17,9 @@ from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import (
     Change,
     ConfigMerged,
-    DirectoryMade,
-    FileMade,
-    LiveRestoreHeld,
+    DirectoryCreated,
+    FileCreated,
+    LiveRestoreChanged,
     PackageInstalled,
     PortOpened,
     ServiceEnabled,
@@ -114,7 +114,7 @@ def checked(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
 
 def stopped(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """The engine did not run before us. It goes on where somebody's containers run on it by now."""
-    units = [change.subject for change in of_kind(changes, ServiceStarted)]
+    units = [change.unit for change in of_kind(changes, ServiceStarted)]
     if not (units and facts.running) or facts.containers:
         return None
     command = f"systemctl stop {shlex.join(units)}" if facts.init == "systemd" else "rc-service docker stop"
@@ -206,7 +206,7 @@ def still_refused(facts: Facts, changes: Sequence[Change], result: RemoteResult)
 def live_restore_as_it_was(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """Restore live-restore in the running engine, and the original daemon.json."""
     original, value = config_before(facts, changes), original_live_restore(facts, changes)
-    ours = of_kind(changes, LiveRestoreHeld) or original != content(facts)
+    ours = of_kind(changes, LiveRestoreChanged) or original != content(facts)
     if not (facts.running and ours) or live_restore.is_on(facts) == bool(value):
         return None
     files = files_made(facts, changes)
@@ -218,7 +218,7 @@ def live_restore_as_it_was(facts: Facts, changes: Sequence[Change]) -> Decision 
         permissions=permissions(facts, changes),
         gone=deepest_first(changes),
         changes=held(facts, changes),
-        undone=(*removed(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreHeld)),
+        undone=(*removed(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreChanged)),
     )
 
 
@@ -236,7 +236,7 @@ def config_back(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         apply(files, init=facts.init, action="none", directories=deepest_first(changes)),
         with_files(facts, files),
         partial(not_applied, init=facts.init),
-        undone=(*removed(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreHeld)),
+        undone=(*removed(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreChanged)),
     )
 
 
@@ -277,13 +277,13 @@ def outcome_for_containers(facts: Facts) -> str:
 def files_made(facts: Facts, changes: Sequence[Change]) -> list[NewFile]:
     """Our files that are there still, as those to be removed."""
     there = {*facts.files, *facts.sums, facts.backup}
-    return [NewFile(change.subject) for change in of_kind(changes, FileMade) if change.subject in there]
+    return [NewFile(change.path) for change in of_kind(changes, FileCreated) if change.path in there]
 
 
 def removed(files: Sequence[NewFile], changes: Sequence[Change]) -> list[Change]:
     """The changes that are undone when these files are in place."""
     gone = {file.path for file in files if file.content is None}
-    return [change for change in of_kind(changes, FileMade) if change.subject in gone]
+    return [change for change in of_kind(changes, FileCreated) if change.path in gone]
 
 
 def merged_into(facts: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
@@ -293,7 +293,7 @@ def merged_into(facts: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
 
 def held(facts: Facts, changes: Sequence[Change]) -> tuple[Change, ...]:
     """Return the record of live-restore's final value, to be written before it is changed."""
-    return (LiveRestoreHeld(facts.config_path, original_live_restore(facts, changes)),)
+    return (LiveRestoreChanged(facts.config_path, original_live_restore(facts, changes)),)
 
 
 def parsed(facts: Facts, config: bytes | None) -> dict[str, Any]:
@@ -313,7 +313,7 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
     if facts.config is None:
         return None
     change = merged_into(facts, changes)
-    borrowed = next((each for each in of_kind(changes, LiveRestoreHeld) if each.path == facts.config_path), None)
+    borrowed = next((each for each in of_kind(changes, LiveRestoreChanged) if each.path == facts.config_path), None)
     if change is None and borrowed is None and not files_made(facts, changes):
         return content(facts)
     before_bytes = change.bytes_before if change else None
@@ -356,7 +356,7 @@ def written(file: NewFile) -> str:
 
 def deepest_first(changes: Sequence[Change]) -> tuple[str, ...]:
     """The directories that we made."""
-    paths = {change.subject for change in of_kind(changes, DirectoryMade)}
+    paths = {change.path for change in of_kind(changes, DirectoryCreated)}
     return tuple(sorted(paths, key=lambda path: -path.count("/")))
 
 
@@ -365,7 +365,7 @@ def own_flags(facts: Facts, changes: Sequence[Change]) -> list[docker_unit.Docke
 
     One that an earlier machine made, forgotten since, is not on record and stays.
     """
-    stays = not any(docker_unit.is_ours(change.subject) for change in of_kind(changes, FileMade))
+    stays = not any(docker_unit.is_ours(change.path) for change in of_kind(changes, FileCreated))
     try:
         return docker_unit.all_flags(facts.unit, facts.environment, ours=stays) if facts.unit else []
     except MachineError:
@@ -420,19 +420,19 @@ def packages_removed(facts: Facts, changes: Sequence[Change], os: str) -> Decisi
     """The engine's package goes, and of what came along what nobody else needs; /var/lib/docker stays as it is."""
     # A package may have been asked for by what another one provides: an engine that is there is what counts, too.
     installed = [
-        change for change in of_kind(changes, PackageInstalled) if facts.dockerd or change.subject in facts.packages
+        change for change in of_kind(changes, PackageInstalled) if facts.dockerd or change.package in facts.packages
     ]
     if not installed:
         return None
     family = distributions.choose(facts.os_release, os)
     along = [name for change in installed for name in change.along]
-    details = [family.remove(change.subject) for change in installed]
+    details = [family.remove(change.package) for change in installed]
     details += [f"remove what came along and nobody else needs: {' '.join(along)}"] if along else []
     scripts = [
-        family.remove_all(change.subject, change.along) if change.along else family.remove(change.subject)
+        family.remove_all(change.package, change.along) if change.along else family.remove(change.package)
         for change in installed
     ]
-    names = " ".join(change.subject for change in installed)
+    names = " ".join(change.package for change in installed)
     return Decision(
         f"Removing the package {names}",
         tuple(details),
@@ -458,8 +458,8 @@ def what_stays(result: RemoteResult, installed: Sequence[PackageInstalled]) -> s
     """A word about what came with the engine and is there still."""
     said = re.search(r"^stays: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
     stays = [f"the packages {said[1].strip()}, which came along"] if said else []
-    stays += [f"what came along with {change.subject} and is not on record" for change in installed if not change.along]
-    if any(change.subject == "docker-ce" for change in installed):
+    stays += [f"what came along with {change.package} and is not on record" for change in installed if not change.along]
+    if any(change.package == "docker-ce" for change in installed):
         stays.append("Docker's package repository")
     return f"What stays on the host: {'; '.join(stays)}" if stays else ""
 
