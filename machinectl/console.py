@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
-class NoAnswer(MachineError):
+class Unanswered(MachineError):
     """A question was put, and nobody was there to answer it."""
 
     def __init__(self, hint: str = "Answer the question, or give the option that answers it") -> None:
         super().__init__("No answer was given", hint)
 
 
-def agreed(console: Console, question: str, unasked: str) -> bool:
+def confirm_or_hint(console: Console, question: str, unasked: str) -> bool:
     """Whether the person says yes. Raises NoAnswer where nobody answers; `unasked` is the command that does not ask."""
     try:
         return console.confirm(question)
-    except NoAnswer as exc:
-        raise NoAnswer(f"To do it without being asked: {unasked}") from exc
+    except Unanswered as exc:
+        raise Unanswered(f"To do it without being asked: {unasked}") from exc
 
 
 class Console(Protocol):
@@ -70,7 +70,7 @@ class Board(Protocol):
     def aside(self) -> AbstractContextManager[None]: ...
 
 
-class Undivided:
+class SharedBoard:
     """A board that keeps nothing apart: all machines share one console."""
 
     def __init__(self, console: Console) -> None:
@@ -86,7 +86,7 @@ class Undivided:
         return nullcontext()
 
 
-class Nobody:
+class SilentConsole:
     """The Console of work in the background."""
 
     interactive = False
@@ -110,10 +110,10 @@ class Nobody:
         time.sleep(seconds)
 
     def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:  # noqa: ARG002 (the contract's)
-        return nullcontext(Undivided(self))
+        return nullcontext(SharedBoard(self))
 
 
-class Rewritten:
+class RewritingConsole:
     """A Console that rewrites every text before it passes it on."""
 
     def __init__(self, console: Console, rewrite: Callable[[str], str]) -> None:
@@ -145,10 +145,10 @@ class Rewritten:
     @contextmanager
     def board(self, names: Sequence[str]) -> Iterator[Board]:
         with self._console.board(names) as board:
-            yield RewrittenBoard(board, self._rewrite)
+            yield RewritingBoard(board, self._rewrite)
 
 
-class RewrittenBoard:
+class RewritingBoard:
     """A Board whose consoles rewrite every text."""
 
     def __init__(self, board: Board, rewrite: Callable[[str], str]) -> None:
@@ -162,4 +162,4 @@ class RewrittenBoard:
         self._board.done(name, error)
 
     def console(self, name: str) -> Console:
-        return Rewritten(self._board.console(name), self._rewrite)
+        return RewritingConsole(self._board.console(name), self._rewrite)

@@ -7,7 +7,7 @@ from __future__ import annotations
 BESIDES = 40
 
 
-def room(wanted: int, each: int = 1, *, besides: int = BESIDES) -> int:
+def fitting_jobs(wanted: int, each: int = 1, *, besides: int = BESIDES) -> int:
     """Return how many of `wanted` jobs fit at once, at `each` descriptors per job; at least 1.
 
     Raises the soft limit as far as needed and as the hard limit allows.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Variables = Mapping[str, str | None]
 
 
-def written(form: str, variables: Variables) -> str:
+def format_variables(form: str, variables: Variables) -> str:
     """The text of a file, which is to be UTF-8. `form` is a key of FORMS.
 
     Raises MachineError for a value that is no text, as the path of a directory may be.

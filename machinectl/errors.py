@@ -40,7 +40,7 @@ class CheckFailed(MachineError):
     exit_code = 3
 
 
-def meant(word: str, known: Iterable[str]) -> str:
+def closest_match(word: str, known: Iterable[str]) -> str:
     """What a person who typed `word` may have meant among what there is; "" where nothing is near."""
     import difflib
 

@@ -23,11 +23,11 @@ WITH_PORT = re.compile(r"((?:[^:\[\]]|\[[^\]]*\])+):([0-9]+)")
 ADDRESS = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::([0-9]+))?")
 
 
-class NoRange(Exception):
+class InvalidRange(Exception):
     """Why a name cannot be expanded."""
 
 
-def hosts(pattern: str) -> tuple[list[str], str]:
+def expand_hosts(pattern: str) -> tuple[list[str], str]:
     """The names that a pattern stands for, and the port behind it, "" where there is none. Raises NoRange."""
     bracketed = ADDRESS.fullmatch(pattern)
     if bracketed and is_v6(bracketed[1]):
@@ -35,7 +35,7 @@ def hosts(pattern: str) -> tuple[list[str], str]:
     with_port = WITH_PORT.fullmatch(pattern)
     name, port = (with_port[1], with_port[2]) if with_port else (pattern, "")
     if name.endswith(":") and not is_v6(name):
-        raise NoRange("no port follows the colon")
+        raise InvalidRange("no port follows the colon")
     return names(name), port
 
 
@@ -50,7 +50,7 @@ def names(pattern: str) -> list[str]:
     """The names that a pattern without a port stands for, in their order. Raises NoRange."""
     found = expanded(pattern)
     if any(mark in found[0] for mark in "[]"):
-        raise NoRange("a bracket holds no range such as [1:9]")
+        raise InvalidRange("a bracket holds no range such as [1:9]")
     return found
 
 
@@ -62,7 +62,7 @@ def expanded(text: str, pattern: re.Pattern[str] = RANGE) -> list[str]:
         numbers = span(found[1], found[2], found[3])
         number *= len(numbers)
         if number > MOST:
-            raise NoRange(f"it is more than {MOST} hosts")
+            raise InvalidRange(f"it is more than {MOST} hosts")
         parts += [[text[end : found.start()]], [*numbers]]
         end = found.end()
     return ["".join(words) for words in itertools.product(*parts, [text[end:]])]
@@ -73,26 +73,26 @@ def span(begin: str, end: str, step: str | None) -> Sequence[str]:
     begin = begin or "0"
     every = whole(step if step is not None else "1")
     if not end:
-        raise NoRange("a range has an end: [1:9]")
+        raise InvalidRange("a range has an end: [1:9]")
     if every < 1:
-        raise NoRange("a range counts by 1 or more")
+        raise InvalidRange("a range counts by 1 or more")
     letters = string.ascii_letters
     if len(begin) == len(end) == 1 and begin in letters and end in letters:
         found: Sequence[str] = letters[letters.index(begin) : letters.index(end) + 1 : every]
     else:
         numbers = range(whole(begin), whole(end) + 1, every)
         if len(numbers) > MOST:
-            raise NoRange(f"a range is more than {MOST} hosts")
+            raise InvalidRange(f"a range is more than {MOST} hosts")
         padded = begin[0] == "0" and len(begin) > 1
         if padded and len(begin) != len(end):
-            raise NoRange("both ends of a range with leading zeros need the same number of digits")
+            raise InvalidRange("both ends of a range with leading zeros need the same number of digits")
         found = [str(number).zfill(len(begin) if padded else 0) for number in numbers]
     if not found:
-        raise NoRange("a range begins after its end")
+        raise InvalidRange("a range begins after its end")
     return found
 
 
 def whole(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 9):  # noqa: PLR2004 - of a number that anybody counts to
-        raise NoRange("an end of a range is neither a number nor a letter")
+        raise InvalidRange("an end of a range is neither a number nor a letter")
     return int(text)

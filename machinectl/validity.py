@@ -17,7 +17,7 @@ LONG = 0x80
 LAST_CENTURY = b"50"
 
 
-def ends(pem: bytes) -> list[datetime]:
+def expiry_dates(pem: bytes) -> list[datetime]:
     """When each certificate of a PEM file ends; what cannot be read of it is left out."""
     found = []
     for part in pem.split(BEGIN)[1:]:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl import certs
-from machinectl.docker_cli.contexts import Context, ContextError, Contexts, Current, Mark, why_no_name
+from machinectl.docker_cli.contexts import Context, ContextError, Contexts, Current, Mark, invalid_name_reason
 from tests.support.docker_cli import DockerCli
 from tests.support.real import need
 
@@ -197,7 +197,7 @@ def test_killed_while_it_removes_what_was_replaced_nothing_of_that_comes_back_in
                 raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr("machinectl.docker_cli.contexts.discard", killed)
+        patched.setattr("machinectl.docker_cli.contexts.remove_tree", killed)
         with pytest.raises(SystemExit), contexts.writing():
             # The second kill is that of what puts it right.
             contexts.put(pointed("tcp://new:2376", NEW, contexts)) if act == "replace" else contexts.remove("orionbox")
@@ -352,7 +352,7 @@ def test_whatever_a_document_holds_it_can_be_looked_at_and_pointed_anew(document
 )
 def test_docker_takes_for_a_name_what_we_take_for_one(docker: DockerCli, name: str) -> None:
     process = docker.run("context", "create", "--docker", "host=tcp://orion:2375", "--", name)
-    assert bool(why_no_name(name)) == bool(process.returncode), process.stderr
+    assert bool(invalid_name_reason(name)) == bool(process.returncode), process.stderr
 
 
 def test_the_current_context_is_what_docker_takes(contexts: Contexts, docker: DockerCli) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from machinectl.envfile import written
+from machinectl.envfile import format_variables
 from machinectl.errors import MachineError
 from machinectl.machines.record import Machine
 from tests.support.program import machinectl
@@ -84,7 +84,7 @@ def expanded(value: str) -> str:
 @given(values=st.lists(VALUES, min_size=1))
 def test_compose_reads_a_dotenv_file_as_it_was_meant(older: bool, values: list[str]) -> None:
     variables: dict[str, str | None] = {f"V{number}": value for number, value in enumerate(values)}
-    assert read_dotenv(written("dotenv", variables), older=older) == variables
+    assert read_dotenv(format_variables("dotenv", variables), older=older) == variables
 
 
 # A backslash and what follows it (java.util.Properties.load).
@@ -110,7 +110,7 @@ def meant(match: re.Match[str]) -> str:
 @given(values=st.lists(VALUES, min_size=1))
 def test_properties_are_read_as_they_were_meant(values: list[str]) -> None:
     variables: dict[str, str | None] = {f"V{number}": value for number, value in enumerate(values)}
-    text = written("properties", variables)
+    text = format_variables("properties", variables)
     assert text.isascii()
     assert read_properties(text) == variables
 
@@ -141,7 +141,10 @@ def test_java_reads_properties_as_they_were_meant(tmp_path_factory: pytest.TempP
     source.write_text(READER)
     variables: dict[str, str | None] = {f"V{number}": value for number, value in enumerate(values)}
     printed = subprocess.run(
-        [str(shutil.which("java")), source], input=written("properties", variables).encode(), stdout=-1, check=True
+        [str(shutil.which("java")), source],
+        input=format_variables("properties", variables).encode(),
+        stdout=-1,
+        check=True,
     )
     found = {}
     for line in printed.stdout.decode().splitlines():
@@ -153,18 +156,18 @@ def test_java_reads_properties_as_they_were_meant(tmp_path_factory: pytest.TempP
 @given(values=st.lists(VALUES | st.none()))
 def test_json_has_each_value_and_null_for_what_is_unset(values: list[str | None]) -> None:
     variables = {f"V{number}": value for number, value in enumerate(values)}
-    assert json.loads(written("json", variables)) == variables
+    assert json.loads(format_variables("json", variables)) == variables
 
 
 @pytest.mark.parametrize("form", ["dotenv", "properties"])
 def test_what_is_unset_is_left_out_of_a_file_that_can_only_set(form: str) -> None:
-    assert written(form, {"A": None, "B": "b", "C": ""}) == "B=b\nC=\n"
+    assert format_variables(form, {"A": None, "B": "b", "C": ""}) == "B=b\nC=\n"
 
 
 @pytest.mark.parametrize("form", ["json", "dotenv", "properties"])
 def test_a_value_that_is_no_text_is_refused(form: str) -> None:
     with pytest.raises(MachineError, match=f"{form} cannot hold DOCKER_CERT_PATH: it is not UTF-8"):
-        written(form, {"DOCKER_CERT_PATH": "/\udcff"})
+        format_variables(form, {"DOCKER_CERT_PATH": "/\udcff"})
 
 
 def test_env_prints_a_file_for_tools(store: Store, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from tests.hosts import test_setup
 from tests.hosts.test_setup_lab import IMAGE, RUN
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
-from tests.ssh import test_connect, test_login
+from tests.ssh import test_authentication, test_connect
 from tests.support import servers
 from tests.support.at_shell import at_shell
 from tests.support.docker_machine import OldStore
@@ -392,7 +392,7 @@ def test_kept_connections_are_the_users_alone(store: Store, sshd: Sshd, runtime:
 
 @proves("machinectl sends no password for a host to its jump host.")
 def test_no_password_goes_to_a_jump_host(sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig) -> None:
-    test_login.test_the_password_of_the_host_is_never_sent_to_its_jump_host(sshd, another_sshd, ssh_config)
+    test_authentication.test_the_password_of_the_host_is_never_sent_to_its_jump_host(sshd, another_sshd, ssh_config)
 
 
 @proves("A jump host's key is checked before anything passes through it.")

@@ -19,13 +19,13 @@ from machinectl.commands.certs.ls import certs_ls
 from machinectl.driver import Request, SSHEndpoint
 from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError, read_file
-from machinectl.files.fileset import read_pem
+from machinectl.files.fileset import read_regular_file
 from machinectl.files.secret_files import read_secret
 from machinectl.hosts.connection.login import pinned
 from machinectl.hosts.power.machine_states import state_of
 from machinectl.machines.record import Machine
-from machinectl.ssh.errors import SSHError
 from machinectl.ssh.keys.private_keys import read_key
+from machinectl.ssh.ssh_errors import SSHError
 from machinectl.ssh.ssh_settings import read_files
 from machinectl.state import State
 from machinectl_generic import GenericDriver
@@ -151,7 +151,7 @@ def test_in_place_of_a_certificate_or_key_it_is_one_line(
     path = instead(tmp_path / "store/machines/orionbox" / file, lay)
     assert any(str(path) in row.warning or "cannot be" in row.warning for row in certs_ls(store))
     with pytest.raises(MachineError) as raised:
-        read_pem(str(path))
+        read_regular_file(str(path))
     one_line(raised.value)
     found = state_of(machine, 5)
     assert found.state in {State.ERROR, State.STOPPED}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl import certs
-from machinectl.validity import ends
+from machinectl.validity import expiry_dates
 from tests.support.real import need
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ CA = certs.new_ca("a" * 64)
 @pytest.mark.parametrize("days", [-27_000, -20_000, -1000, 0, 8000, 15_000])
 def test_it_is_what_cryptography_reads(days: int) -> None:
     ca = certs.new_ca("old", now=NOW + timedelta(days=days))
-    assert ends(ca.certificate) == [certs.describe(ca.certificate).not_after]
+    assert expiry_dates(ca.certificate) == [certs.describe(ca.certificate).not_after]
 
 
 def test_of_a_bundle_each_is_read_and_what_is_none_left_out() -> None:
     other = certs.new_ca("é" * 20)
     bundle = b"text\n" + CA.certificate + b"-----BEGIN CERTIFICATE-----\nAAAA\n" + other.certificate + b"# end\n"
-    assert ends(bundle) == [certs.describe(each.certificate).not_after for each in (CA, other)]
-    assert ends(certs.issue_client(CA, "x").key) == []
+    assert expiry_dates(bundle) == [certs.describe(each.certificate).not_after for each in (CA, other)]
+    assert expiry_dates(certs.issue_client(CA, "x").key) == []
 
 
 def test_what_openssl_makes_is_read_version_1_too(tmp_path: Path) -> None:
@@ -45,15 +45,15 @@ def test_what_openssl_makes_is_read_version_1_too(tmp_path: Path) -> None:
     sign = ["openssl", "x509", "-req", "-in", request, "-signkey", key, "-days", "9", "-out", made]
     subprocess.run(sign, check=True, capture_output=True)
     pem = (tmp_path / "cert.pem").read_bytes()
-    assert ends(pem) == [certs.describe(pem).not_after]
+    assert expiry_dates(pem) == [certs.describe(pem).not_after]
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_break_it(data: bytes) -> None:
-    assert ends(b"-----BEGIN CERTIFICATE-----" + data) == []
+    assert expiry_dates(b"-----BEGIN CERTIFICATE-----" + data) == []
 
 
 @given(st.integers(0, 700), st.binary(max_size=3))
 def test_nor_does_a_certificate_with_bytes_of_it_changed(at: int, put: bytes) -> None:
     pem = CA.certificate
-    assert len(ends(pem[:at] + put + pem[at + len(put) :])) <= 1
+    assert len(expiry_dates(pem[:at] + put + pem[at + len(put) :])) <= 1

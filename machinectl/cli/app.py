@@ -20,7 +20,7 @@ from machinectl.cli.output import write_out
 from machinectl.cli.overview import overview
 from machinectl.cli.terminal import Terminal
 from machinectl.cli.verbs import GivenTLS, Session, evaluate, new_app, own_version
-from machinectl.errors import MachineError, UsageError, meant
+from machinectl.errors import MachineError, UsageError, closest_match
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def visible(verbs: dict[str, Verb]) -> Iterable[str]:
 
 
 def no_such_command(word: str, program: str, known: Iterable[str]) -> UsageError:
-    near = meant(word, known)
+    near = closest_match(word, known)
     return UsageError(
         f"Error: No such command '{word}'.",
         f"Did you mean: {program} {near}" if near else f"See those there are: {program} --help",
@@ -141,7 +141,7 @@ def told(error: Any, arguments: Sequence[str]) -> MachineError:
         help_of_it = f"{path} --help {name or '<NAME>'}"
     # Drivers' options begin with the driver's name.
     of_driver = [name for name in options if unknown.startswith("--") and name.endswith(unknown[1:])]
-    near = next(iter(of_driver), "") or meant(unknown, (name for name in options if name.startswith("--")))
+    near = next(iter(of_driver), "") or closest_match(unknown, (name for name in options if name.startswith("--")))
     return UsageError(f"Error: {error.message}", f"Did you mean {near}? See: {help_of_it}" if near else help_of_it)
 
 

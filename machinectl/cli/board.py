@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from machinectl.cli.lines import shown, timed, warning
-from machinectl.console import Undivided
+from machinectl.console import SharedBoard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -119,4 +119,4 @@ class OneOf:
         self._board.person.pause(seconds)
 
     def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:  # noqa: ARG002 (the contract's)
-        return nullcontext(Undivided(self))
+        return nullcontext(SharedBoard(self))

@@ -13,7 +13,7 @@ from machinectl.cli.colours import is_drawn_on
 from machinectl.cli.ssh import SSH_FAILED, failing_with
 from machinectl.cli.told_to_end import leaving_when_told
 from machinectl.cli.verbs import session, verb
-from machinectl.ssh.errors import SSHError
+from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,15 +51,15 @@ def add_scp(app: typer.Typer) -> None:
     ) -> int:
         from machinectl.commands.scp import scp as command
         from machinectl.errors import UsageError
-        from machinectl.ssh.openssh.copy_commands import Wishes, unseen
+        from machinectl.ssh.openssh.copy_commands import CopyOptions, no_progress
 
         here = session(ctx)
         if len(words) < 2:  # noqa: PLR2004 - from somewhere to somewhere
             raise UsageError(
                 "Where it is to be copied to is missing", f"machinectl scp {shlex.quote(words[0])} <NAME>:<PATH>"
             )
-        wishes = Wishes(recursive, preserve, quiet)
-        progress = unseen
+        wishes = CopyOptions(recursive, preserve, quiet)
+        progress = no_progress
         if is_drawn_on(sys.stdout):
             from machinectl.cli.transfers import transfer as progress
         with leaving_when_told():

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
     from machinectl.hosts.parallel.output_streams import Ended, Events
     from machinectl.machines.store import Store
-    from machinectl.piping import Input
+    from machinectl.process_streams import Input
 
 # OpenSSH's own, where a host is not reached; docker's, where it comes to nothing.
 SSH_FAILED, DOCKER_FAILED = 255, 1
@@ -131,7 +131,7 @@ def followed(
     failing: int,
 ) -> int:
     """Print what the machines meant say, and what failed; return the highest status, `failing` for an error."""
-    from machinectl.piping import Input
+    from machinectl.process_streams import Input
 
     targets = sorted(set(meant(store, console, names, flags)), key=lambda name: (natural(name), name))
     given = None if sys.stdin.isatty() else Input(sys.stdin.fileno(), shared=len(targets) > 1)

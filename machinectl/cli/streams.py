@@ -16,7 +16,7 @@ from machinectl.cli.colours import coloured
 from machinectl.cli.harmless import harmless
 from machinectl.cli.lines import warning
 from machinectl.hosts.parallel.output_streams import Said
-from machinectl.piping import not_kept, temporary_file, write_at
+from machinectl.process_streams import not_kept, temporary_file, write_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

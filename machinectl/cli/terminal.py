@@ -14,7 +14,7 @@ from machinectl.cli.colours import is_drawn_on
 from machinectl.cli.exits import debugging
 from machinectl.cli.harmless import harmless
 from machinectl.cli.lines import cut, shown, timed, warning
-from machinectl.console import NoAnswer
+from machinectl.console import Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -73,7 +73,7 @@ class Terminal:
             except (EOFError, KeyboardInterrupt) as exc:
                 print(file=sys.stderr, flush=True)
                 if isinstance(exc, EOFError):
-                    raise NoAnswer from exc
+                    raise Unanswered from exc
                 raise
 
     def pause(self, seconds: float) -> None:

@@ -23,7 +23,7 @@ WIDEST_NAME = 24
 
 @contextmanager
 def transfer(name: str, size: int) -> Iterator[Callable[[int], None]]:
-    """See machinectl.ssh.openssh.copy_commands.Following."""
+    """See machinectl.ssh.openssh.copy_commands.CopyProgress."""
     columns = (
         # What it is called is no markup.
         rich.progress.TextColumn(

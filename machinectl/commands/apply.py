@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.console import Rewritten
+from machinectl.console import RewritingConsole
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.fleet.model import FleetId
@@ -172,7 +172,7 @@ def apply(store: Store, console: Console, look: Callable[[], Seen], manner: Mann
             run = Run(store, seen, manner)
             if run.changes_names:
                 keep_jump_hosts(store, console)
-            for result in run.carried_out(Rewritten(console, seen.hidden.without)):
+            for result in run.carried_out(RewritingConsole(console, seen.hidden.without)):
                 if result.error:
                     seen.hidden.conceal(result.error)
                 yield result

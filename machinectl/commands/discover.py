@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from machinectl.console import agreed
+from machinectl.console import confirm_or_hint
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.discovery.name_lookups import Lookups, addresses_of
 from machinectl.hosts.discovery.networks import own_network, ports_of, spans
@@ -57,7 +57,7 @@ def discover(
         question = (
             f"That is {count:,} addresses, which takes up to {minutes} minute{'s' if minutes > 1 else ''}. Go on?"
         )
-        if not agreed(console, question, f"machinectl discover --yes {' '.join(networks)}"):
+        if not confirm_or_hint(console, question, f"machinectl discover --yes {' '.join(networks)}"):
             raise MachineError("Nothing was looked at", f"machinectl discover {own_network()}")
     return Discovery(store, targets(found, wanted), timeout, sockets)
 

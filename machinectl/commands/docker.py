@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.exports.docker_environment import of_machine
 from machinectl.hosts.parallel.output_streams import LIMIT, followed
-from machinectl.piping import piped
+from machinectl.process_streams import run_streamed
 
 if TYPE_CHECKING:
     import subprocess
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.parallel.output_streams import Events
     from machinectl.machines.store import Store
-    from machinectl.piping import Input, Over
-    from machinectl.ssh.streaming import Say
+    from machinectl.process_streams import Input, StopEvent
+    from machinectl.ssh.script_output import WriteOutput
 
 
 def docker(
@@ -46,7 +46,7 @@ def docker(
             "There is no docker on this computer", "Install the docker CLI: docs.docker.com/engine/install"
         )
 
-    def one(name: str, _: Console, say: Say, over: Over) -> int | None:
+    def one(name: str, _: Console, say: WriteOutput, over: StopEvent) -> int | None:
         environment = pointed(os.environ, of_machine(store, name))
 
         def hear(data: bytes, on_stderr: bool) -> bool:
@@ -54,7 +54,7 @@ def docker(
             return False
 
         try:
-            status = piped([program, *words], hear, over, input=input, environment=environment, end=interrupt)
+            status = run_streamed([program, *words], hear, over, input=input, environment=environment, end=interrupt)
         except OSError as exc:
             raise MachineError(f"docker cannot be started: {exc.strerror}", "Try: docker --version") from exc
         return status if status is None or status >= 0 else 128 - status

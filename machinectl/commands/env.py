@@ -68,7 +68,7 @@ def in_file(form: str, variables: Mapping[str, str | None], *, unset: bool) -> s
         raise UsageError(f"env --format {form!r} is not known", f"One of: {', '.join(envfile.FORMS)}")
     if unset and form != "json":
         raise UsageError(f"A file of {form} unsets nothing", "Delete the file; or ask for: --format json")
-    return envfile.written(form, variables)
+    return envfile.format_variables(form, variables)
 
 
 def without_machine(names: Sequence[str]) -> dict[str, str | None]:

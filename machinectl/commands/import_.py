@@ -13,7 +13,7 @@ from machinectl.driver.installed_drivers import load
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.atomic import StoreError, quoted
-from machinectl.files.fileset import read_pem
+from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES, SERVER_FILES
 from machinectl.machines.docker_machine import old_store
 from machinectl.machines.docker_machine.conversion import (
@@ -285,11 +285,11 @@ def read_files(directory: str) -> dict[str, bytes]:
     docker-machine's are good for three years, and most of them over by now: they still tell which engine is meant, and
     are shown for what they are. Its CA's key stays where it is: it opens every machine of the store.
     """
-    ca, certificate, key = (read_pem(os.path.join(directory, file)) for file in CLIENT_FILES)
+    ca, certificate, key = (read_regular_file(os.path.join(directory, file)) for file in CLIENT_FILES)
     names = dict(zip(("ca_file", "cert_file", "key_file"), paths(directory, CLIENT_FILES), strict=True))
     files = certs.client_bundle(ca, certificate, key, **names, now=moment(ca, certificate))
     try:
-        server, server_key = (read_pem(path) for path in paths(directory, SERVER_FILES))
+        server, server_key = (read_regular_file(path) for path in paths(directory, SERVER_FILES))
         files |= certs.server_bundle(ca, server, server_key, now=moment(ca, server))
     except MachineError:
         return files

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from machinectl.console import Nobody
+from machinectl.console import SilentConsole
 from machinectl.errors import MachineError, UsageError, one_line
 from machinectl.hosts.connection.copy_paths import place
 from machinectl.hosts.connection.login import Access
@@ -55,7 +55,7 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
             f"Something is mounted on {here} already", f"End that: machinectl mount -u {shlex.quote(here)}"
         )
     with configured([there.machine]) as config:
-        ended = attended(sshfs_command(config, there.spot, here), [there.machine], Nobody(), Access())
+        ended = attended(sshfs_command(config, there.spot, here), [there.machine], SilentConsole(), Access())
     if RESET in ended.said:
         look_at(there.machine, console, Access())
     # Its last line is in the error.

@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from machinectl.console import Rewritten
+from machinectl.console import RewritingConsole
 from machinectl.driver.installed_drivers import load
-from machinectl.errors import MachineError, UsageError, meant
+from machinectl.errors import MachineError, UsageError, closest_match
 from machinectl.fleet.reading.fleet_file import called, read_fleet, uncollected
 from machinectl.fleet.syntax.hidden_values import Hidden
 from machinectl.machines.label_selectors import parse_selector
@@ -163,7 +163,7 @@ def chosen(
             looking = f"See its hosts: {command.replace('machinectl apply', 'machinectl plan', 1)} --json"
             if GLOB.intersection(name):
                 raise MachineError(f'"{name}" matches no host in {called}', looking)
-            near = meant(name, known)
+            near = closest_match(name, known)
             raise MachineError(
                 f'There is no host "{name}" in {called}',
                 f'Did you mean "{near}"? {looking}' if near else looking,
@@ -220,7 +220,7 @@ def refreshed(
     hosts = {name: step for name, step in steps.items() if name not in planned.failed}
     names = [name for name, step in hosts.items() if has_host(step, planned.machines.get(name), store, purge)]
     failed = dict(planned.failed)
-    for name, why in at_once(Rewritten(console, hide), names, timed_look, limit=parallel):
+    for name, why in at_once(RewritingConsole(console, hide), names, timed_look, limit=parallel):
         if why:
             planned.hidden.conceal(why)
             failed[name] = why

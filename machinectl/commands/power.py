@@ -247,7 +247,7 @@ def ask_host(
     before: Callable[[Runner], None] = lambda _: None,
 ) -> str:
     """Call `before`, then run a command as root that ends the boot; return that boot's ID."""
-    from machinectl.ssh.errors import CommandFailed, CommandTimeout, RootRefused, SSHError
+    from machinectl.ssh.ssh_errors import CommandFailed, CommandTimeout, RootRefused, SSHError
 
     with logged_in(held.machine, console, access, ssh=ssh) as session:
         keep_host_key(held, session)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from machinectl import certs
 from machinectl import url as engine_url
-from machinectl.console import agreed
+from machinectl.console import confirm_or_hint
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
-from machinectl.files.fileset import read_pem
+from machinectl.files.fileset import read_regular_file
 from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import drop, propose, settle_held
@@ -116,7 +116,9 @@ def confirmed(console: Console, names: Sequence[str], renewal: Renewal) -> bool:
     )
     if renewal.new_ca:
         console.note("They are a new CA's: every other client that was given a certificate is locked out.")
-    return agreed(console, "Are you sure?", " ".join(["machinectl regenerate-certs -y", *renewal.options, *names]))
+    return confirm_or_hint(
+        console, "Are you sure?", " ".join(["machinectl regenerate-certs -y", *renewal.options, *names])
+    )
 
 
 def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -> None:
@@ -212,7 +214,7 @@ def docker_machines(machine: Machine, old: Identity) -> certs.Pair | None:
     origin = Origin.load(machine.origin)
     for root in dict.fromkeys([*([origin.store] if origin else []), default_root()]):
         try:
-            return certs.ca_pair(old.ca, read_pem(os.path.join(shared_certificates(root), "ca-key.pem")))
+            return certs.ca_pair(old.ca, read_regular_file(os.path.join(shared_certificates(root), "ca-key.pem")))
         except MachineError:
             continue
     return None

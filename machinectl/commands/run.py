@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
     from machinectl.hosts.parallel.output_streams import Events
     from machinectl.machines.store import Store
-    from machinectl.piping import Input, Over
-    from machinectl.ssh.streaming import Say
+    from machinectl.process_streams import Input, StopEvent
+    from machinectl.ssh.script_output import WriteOutput
 
 
 def run(
@@ -44,7 +44,7 @@ def run(
     connections = Multiplexing(enabled=persist)
     order = Order(script(words), sudo=sudo, input=input, native=native, connections=connections)
 
-    def one(name: str, own: Console, say: Say, over: Over) -> int | None:
+    def one(name: str, own: Console, say: WriteOutput, over: StopEvent) -> int | None:
         return carry_out(store, own, name, access.for_one_host(), order, say, over)
 
     return followed(console, names, one, limit=parallel, timeout=timeout, input=input)

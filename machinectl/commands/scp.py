@@ -13,7 +13,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection.copy_paths import place
 from machinectl.hosts.connection.openssh_programs import attended, configured
 from machinectl.hosts.connection.sftp_copy import copy, tell_of_failure
-from machinectl.ssh.openssh.copy_commands import rsync_command, scp_command, scp_is_there, unseen
+from machinectl.ssh.openssh.copy_commands import has_sftp_scp, no_progress, rsync_command, scp_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
-    from machinectl.ssh.openssh.copy_commands import Following, Wishes
+    from machinectl.ssh.openssh.copy_commands import CopyOptions, CopyProgress
 
 # rsync's status where no rsync answers it (RERR_STREAMIO, RERR_CMD_NOTFOUND). The shell there has said why by then.
 NOT_STARTED = {12, 127}
@@ -35,12 +35,12 @@ def scp(
     store: Store,
     console: Console,
     words: Sequence[str],
-    wishes: Wishes,
+    wishes: CopyOptions,
     access: Access,
     *,
     delta: bool = False,
     native: bool = False,
-    progress: Following = unseen,
+    progress: CopyProgress = no_progress,
 ) -> int:
     """Copy files, and return the status of what did it; `words` are the sources and then the target.
 
@@ -62,7 +62,7 @@ def scp(
     own = native or access.is_told
     if delta:
         return by_rsync(sources, target, machines, wishes, console, access, own=own)
-    if own or not scp_is_there():
+    if own or not has_sftp_scp():
         return copy(store, console, sources, target, wishes, access, progress)
     with configured(machines) as config:
         command = scp_command(config, [source.spot for source in sources], target.spot, wishes)
@@ -92,7 +92,7 @@ def by_rsync(
     sources: Sequence[Place],
     target: Place,
     machines: Sequence[Machine],
-    wishes: Wishes,
+    wishes: CopyOptions,
     console: Console,
     access: Access,
     *,

@@ -18,7 +18,7 @@ from machinectl.hosts.connection.openssh_programs import explain, readable
 from machinectl.machines.selection import chosen_one, waiting
 from machinectl.ssh.openssh import foreground
 from machinectl.ssh.openssh.command_line import openssh_command
-from machinectl.ssh.ssh_settings import settings
+from machinectl.ssh.ssh_settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,14 +62,14 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
                 pin_host_key(held, console, access, endpoint)
             if not options and not os.path.lexists(known_hosts_path(machine)):
                 # It did not answer as a host does: ssh on its own would wait for a greeting for ever.
-                arguments = ["-o", f"ConnectTimeout={settings(endpoint).connect_timeout:.0f}", *arguments]
+                arguments = ["-o", f"ConnectTimeout={read_settings(endpoint).connect_timeout:.0f}", *arguments]
         return run_ssh(machine, endpoint, arguments, console, access)
     if options:
         raise UsageError(
             f"There is no ssh on this computer, and machinectl's own takes a command, not {arguments[0]}",
             "Install the OpenSSH client",
         )
-    from machinectl.ssh.client.own_terminal import run_shell
+    from machinectl.ssh.client.interactive_shell import run_shell
 
     with logged_in(machine, console, access, ssh=endpoint, quietly=True) as session:
         pin_accepted_key(store, console, machine, session)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl import engine
-from machinectl.console import agreed
+from machinectl.console import confirm_or_hint
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.engine_endpoint import endpoint
@@ -224,7 +224,7 @@ def ask_about(
     if not reasons:
         return
     console.note(f'"{machine.name}": {package} {before} would become {after}. {" ".join(reasons)}')
-    if not agreed(console, "Upgrade it?", f"machinectl upgrade -y {machine.name}"):
+    if not confirm_or_hint(console, "Upgrade it?", f"machinectl upgrade -y {machine.name}"):
         raise MachineError(
             f'"{machine.name}" was not upgraded, it stays at {package} {before}',
             f"Upgrade it all the same: machinectl upgrade --yes {machine.name}",

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from machinectl.errors import MachineError
 from machinectl.files.atomic import (
     PRIVATE_DIRECTORY,
-    discard,
     quoted,
     read_file,
+    remove_tree,
     replace_file,
     write_new,
 )
@@ -136,7 +136,7 @@ def part(document: Mapping[str, Any], key: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def why_no_name(name: str) -> str:
+def invalid_name_reason(name: str) -> str:
     """Why docker takes a name for no context's; "" where it does."""
     if name == DEFAULT:
         return f'docker keeps the name "{DEFAULT}" for itself'
@@ -318,14 +318,14 @@ class Contexts:
                 move(os.path.join(old, kind, each), os.path.join(self.root, kind, each))
         for age in ("new", "old"):
             self.throw_away(age)
-        discard(self.staging)
+        remove_tree(self.staging)
 
     def throw_away(self, age: str) -> None:
         """Remove what is staged, in one step: what is left of it by a kill is never taken for the whole."""
         gone = os.path.join(self.staging, "gone")
-        discard(gone)
+        remove_tree(gone)
         move(os.path.join(self.staging, age), gone)
-        discard(gone)
+        remove_tree(gone)
 
     def staged(self, age: str, kind: str, name: str) -> str:
         """Where a context's `meta` or `tls` is on its way in (`new`) or out (`old`)."""

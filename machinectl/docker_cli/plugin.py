@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import forget, quoted, read_file, sync_directory
+from machinectl.files.atomic import quoted, read_file, remove_if_present, sync_directory
 from machinectl.files.json_text import with_value, without
 from machinectl.files.ownership import exposed
 
@@ -91,7 +91,7 @@ def put(path: str, program: Sequence[str]) -> None:
 def take_away(path: str) -> None:
     """Remove the plugin's file. Raises MachineError."""
     with usable(path):
-        forget(path)
+        remove_if_present(path)
 
 
 def ask_for_hooks(environment: Mapping[str, str]) -> None:
@@ -122,7 +122,7 @@ def ask_for_no_hooks(environment: Mapping[str, str]) -> None:
         left = without(text, HOOKS)
     if left.strip() == "{}" and not os.path.islink(path):
         with usable(path):
-            forget(path)
+            remove_if_present(path)
     elif left != text:
         replace(path, left.encode(), PRIVATE)
 
@@ -145,7 +145,7 @@ def replace(path: str, data: bytes, mode: int) -> None:
     with usable(path):
         check_led_by(whose, place)
         try:
-            forget(temporary)
+            remove_if_present(temporary)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
             with open(descriptor, "wb") as file:
                 keep_as_it_was(descriptor, path, mode)
@@ -154,7 +154,7 @@ def replace(path: str, data: bytes, mode: int) -> None:
                 os.fsync(descriptor)
             os.replace(temporary, path)
         except BaseException:
-            forget(temporary)
+            remove_if_present(temporary)
             raise
         sync_directory(place)
 

@@ -213,7 +213,7 @@ def look_inside(machine: Machine, console: Console, access: Access, timeout: flo
     if ssh is None:
         known = f'not looked at: driver "{machine.driver}" knows no SSH of it, and so nothing on its host was seen'
         return Inside((unknown(SSH, known),), shell)
-    from machinectl.ssh.errors import HostKeyRefused
+    from machinectl.ssh.ssh_errors import HostKeyRefused
 
     try:
         with logged_in(machine, console, cautious(access), ssh=ssh, timeout=timeout, quietly=True) as session:

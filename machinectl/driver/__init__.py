@@ -66,6 +66,6 @@ __all__ = [
 
 def ssh_settings(endpoint: SSHEndpoint) -> SSHSettings:
     """What the user's OpenSSH would use for a host (`ssh -G`). Raises MachineError where it refuses to say."""
-    from machinectl.ssh.ssh_settings import settings
+    from machinectl.ssh.ssh_settings import read_settings
 
-    return settings(endpoint)
+    return read_settings(endpoint)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from machinectl.driver import entry_points
 from machinectl.driver.contract import Driver, DriverError
-from machinectl.errors import MachineError, meant
+from machinectl.errors import MachineError, closest_match
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -130,7 +130,7 @@ def found_and_loaded(name: str) -> Driver:
     if name not in found:
         known = ", ".join(sorted(found)) or "no drivers"
         why = "".join(f"; {error.cause}" for error in failed)
-        near = meant(name, found)
+        near = closest_match(name, found)
         raise DriverError(
             f'Driver "{name}" not found. Do you have the plugin installed? (installed: {known}{why})',
             f"Did you mean: machinectl create -d {near} --help" if near else "See what is there: machinectl drivers",

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url as engine_url
-from machinectl.descriptors import room
+from machinectl.descriptors import fitting_jobs
 from machinectl.engine.connections import Connections
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.probe import Probe, failed, probe_by
@@ -287,5 +287,5 @@ class Asking:
 
 def room_for(engines: int) -> tuple[int, int]:
     """Return how many engines and how many threads the limit of open files allows."""
-    at_once = room(min(engines, MOST_AT_ONCE), FILES_EACH)
+    at_once = fitting_jobs(min(engines, MOST_AT_ONCE), FILES_EACH)
     return at_once, min(at_once, MOST_THREADS)

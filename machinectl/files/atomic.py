@@ -58,7 +58,7 @@ def read_file(path: str, longest: int = LONGEST) -> bytes:
     Raises OSError, also for what is no regular file, and for one that has more than `longest` bytes.
     """
     # Without a file object: thousands of records are read, and its buffer costs more than they do.
-    descriptor = without_waiting(path, os.O_RDONLY)
+    descriptor = open_without_waiting(path, os.O_RDONLY)
     try:
         found = os.fstat(descriptor)
         if stat.S_ISDIR(found.st_mode):
@@ -76,7 +76,7 @@ def read_file(path: str, longest: int = LONGEST) -> bytes:
     return data
 
 
-def without_waiting(path: str, flags: int) -> int:
+def open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | WITHOUT_WAITING)
 
 
@@ -89,11 +89,11 @@ def replace_file(path: str, data: bytes) -> None:
     temporary = os.path.join(directory, f".{name}.tmp")
     with Translated(path):
         try:
-            forget(temporary)
+            remove_if_present(temporary)
             write_new(temporary, data)
             os.replace(temporary, path)
         except BaseException:
-            forget(temporary)
+            remove_if_present(temporary)
             raise
         sync_directory(directory)
 
@@ -107,7 +107,7 @@ def write_new(path: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
         os.fsync(descriptor)
 
 
-def forget(path: str) -> None:
+def remove_if_present(path: str) -> None:
     try:
         os.unlink(path)
     except FileNotFoundError:
@@ -123,12 +123,12 @@ def sync_directory(path: str) -> None:
         os.close(descriptor)
 
 
-def discard(path: str) -> None:
+def remove_tree(path: str) -> None:
     """Remove a directory with all that is in it, or a link to one, as far as that is possible."""
     import shutil
 
     if os.path.islink(path):
-        forget(path)
+        remove_if_present(path)
     else:
         shutil.rmtree(path, ignore_errors=True)
 

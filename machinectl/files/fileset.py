@@ -14,8 +14,8 @@ from machinectl.files.atomic import (
     NO_LOCKS,
     PRIVATE_DIRECTORY,
     PRIVATE_FILE,
-    discard,
     read_file,
+    remove_tree,
     sync_directory,
     write_new,
 )
@@ -31,7 +31,7 @@ UNFINISHED = ".machinectl-unfinished"
 COMMITTED = ".machinectl-committed"
 
 
-def read_pem(path: str) -> bytes:
+def read_regular_file(path: str) -> bytes:
     """What a file holds. Raises MachineError where it is missing, is no file or may not be read."""
     try:
         if stat.S_ISDIR(os.stat(path).st_mode):
@@ -48,7 +48,7 @@ def read_pem(path: str) -> bytes:
 
 
 @contextmanager
-def only_writer(directory: str) -> Iterator[None]:
+def locked_directory(directory: str) -> Iterator[None]:
     """Make the directory (0700) if need be, wait for other writers, and finish what a killed one had begun.
 
     A directory that was made here and stays empty is removed again.
@@ -94,7 +94,7 @@ def replace_together(directory: str, files: Mapping[str, bytes], *, force: bool,
             sync_directory(unfinished)
             os.rename(unfinished, os.path.join(directory, COMMITTED))
         except BaseException:
-            discard(unfinished)
+            remove_tree(unfinished)
             raise
         put_into_place(directory)
 
@@ -106,7 +106,7 @@ def differs(path: str, data: bytes) -> bool:
     if os.path.isdir(path):
         raise MachineError(f"{path} is a directory", f"Move it away: mv {shlex.quote(path)} …")
     try:
-        return not data or read_pem(path) != data
+        return not data or read_regular_file(path) != data
     except MachineError:
         return True
 
@@ -119,7 +119,7 @@ def finish_interrupted(directory: str) -> None:
     """Put into place what a killed process had committed; forget what it had not."""
     for name in (UNFINISHED, COMMITTED):
         check_ours(os.path.join(directory, name))
-    discard(os.path.join(directory, UNFINISHED))
+    remove_tree(os.path.join(directory, UNFINISHED))
     if os.path.lexists(os.path.join(directory, COMMITTED)):
         put_into_place(directory)
 

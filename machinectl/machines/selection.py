@@ -42,11 +42,11 @@ def members(name: str) -> list[str]:
     """Return the names that a range stands for; one without a range stands for itself. Raises UsageError."""
     if "[" not in name:
         return [name]
-    from machinectl.ranges import VALUE_RANGE, NoRange, expanded
+    from machinectl.ranges import VALUE_RANGE, InvalidRange, expanded
 
     try:
         return expanded(name, VALUE_RANGE)
-    except NoRange as exc:
+    except InvalidRange as exc:
         raise UsageError(f"{name!r}: {exc}", "Write a range as 'web[01:20]', or a glob as 'web*'") from exc
 
 

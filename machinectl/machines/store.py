@@ -15,15 +15,15 @@ import itertools
 import os
 import stat
 
-from machinectl.errors import MachineError, meant
+from machinectl.errors import MachineError, closest_match
 from machinectl.files.atomic import (
     PRIVATE_DIRECTORY,
     PRIVATE_FILE,
     StoreError,
     Translated,
-    discard,
     quoted,
     read_file,
+    remove_tree,
     replace_file,
     sync_directory,
 )
@@ -253,7 +253,7 @@ class Store:
         """No such machine; where there is one of nearly that name, it was meant."""
         if record.GLOB.intersection(name):
             return NoSuchMachine(f'"{name}" matches no machine', "List the machines there are: machinectl ls")
-        near = meant(name, self.names())
+        near = closest_match(name, self.names())
         if any(machine.name == name for machine in self.removed()):
             return NoSuchMachine(
                 f'Docker machine "{name}" does not exist: it was removed, and its host is as it left it',
@@ -340,11 +340,11 @@ class Store:
         """Keep nothing any more of a machine that was removed."""
         self.make_directory(self.staging)
         leaving = os.path.join(self.staging, f"{name}.removed")
-        discard(leaving)
+        remove_tree(leaving)
         with Translated(leaving):
             os.rename(os.path.join(self.kept, name), leaving)
             sync_directory(self.kept)
-        discard(leaving)
+        remove_tree(leaving)
 
     def sweep(self) -> None:
         """Remove what killed processes left in staging, but not where somebody is at work now."""
@@ -356,7 +356,7 @@ class Store:
             try:
                 lock = Lock(self.lock_path(name))
                 if lock.acquire(wait=False):
-                    discard(os.path.join(self.staging, name))
+                    remove_tree(os.path.join(self.staging, name))
                     lock.release()
             except StoreError:
                 continue
@@ -482,7 +482,7 @@ class Held:
         store.make_directory(store.machines)
         store.make_directory(store.staging)
         staged = os.path.join(store.staging, self.name)
-        discard(staged)
+        remove_tree(staged)
         with Translated(staged):
             os.mkdir(staged, PRIVATE_DIRECTORY)
         try:
@@ -492,7 +492,7 @@ class Held:
                 os.rename(staged, self.directory)
                 sync_directory(store.machines)
         except BaseException:
-            discard(staged)
+            remove_tree(staged)
             raise
         machine.directory = self.directory
         self._machine, self._now = machine, self.name
@@ -551,17 +551,17 @@ class Held:
 
     def write_files(self, files: Mapping[str, bytes], *, force: bool = True, hint: str = "") -> None:
         """Replace files that belong together, all of them or none; an empty one is removed. See `fileset`."""
-        from machinectl.files.fileset import only_writer, replace_together
+        from machinectl.files.fileset import locked_directory, replace_together
 
         self.touch()
-        with only_writer(self.directory):
+        with locked_directory(self.directory):
             replace_together(self.directory, files, force=force, hint=hint)
 
     def finish_files(self) -> None:
         """Finish what a killed process had begun to put into the machine's directory."""
-        from machinectl.files.fileset import only_writer
+        from machinectl.files.fileset import locked_directory
 
-        with only_writer(self.directory):
+        with locked_directory(self.directory):
             pass
 
     def remove(self) -> None:
@@ -570,11 +570,11 @@ class Held:
         self.touch()
         store.make_directory(store.staging)
         leaving = os.path.join(store.staging, self.name)
-        discard(leaving)
+        remove_tree(leaving)
         with Translated(self.directory):
             os.rename(self.directory, leaving)
             sync_directory(os.path.dirname(self.directory))
-        discard(leaving)
+        remove_tree(leaving)
         self._machine, self._now = None, ""
 
     def set_aside(self) -> str:

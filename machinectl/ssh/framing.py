@@ -186,7 +186,7 @@ def is_complete(stdout: bytes, stderr: bytes, mark: str) -> bool:
     return closing in stderr and re.search(re.escape(closing) + rb"\d+\n", stdout) is not None
 
 
-class Between:
+class FramedStream:
     """What is between the marks of one stream, as it comes; what it takes is passed on but for the marks."""
 
     def __init__(self, mark: str) -> None:

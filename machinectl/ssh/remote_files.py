@@ -107,11 +107,11 @@ def place_of_key(runner: Runner, public_key: str) -> tuple[str, str]:
     return made, path
 
 
-def take_key_out(runner: Runner, path: str, public_key: str, made: str) -> None:
+def remove_key(runner: Runner, path: str, public_key: str, made: str) -> None:
     """Let the owner of a key in no longer, by the authorized_keys that it was put into."""
     runner.run(take_out_command(path, made), input=f"{public_key}\n".encode())
 
 
-def copy_key(runner: Runner, public_key: str) -> None:
+def authorize_key(runner: Runner, public_key: str) -> None:
     """Let the owner of a public key (a line of authorized_keys) log in without a password from now on."""
     runner.run(authorize_command(), input=f"{public_key}\n".encode())

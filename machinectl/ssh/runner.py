@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from machinectl.piping import Input, Over
-    from machinectl.ssh.streaming import Say
+    from machinectl.process_streams import Input, StopEvent
+    from machinectl.ssh.script_output import WriteOutput
 
 # For a command that only looks or writes a file, in seconds; what takes longer says so.
 COMMAND_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CommandResult:
     """What a command did: its exit status and all it printed."""
 
     status: int
@@ -42,13 +42,13 @@ class Runner(Protocol):
         check: bool = True,
         shown: str = "",
         secret: bool = False,
-    ) -> Result: ...
+    ) -> CommandResult: ...
 
 
-class Follower(Runner, Protocol):
+class StreamingRunner(Runner, Protocol):
     """A runner whose commands can be followed while they run."""
 
     # Run a script of the user's own, pass on what it prints as it comes (bytes, and whether on stderr), and return its
     # exit status. `input` is given to it while it comes. None where it was `over` before; it has been ended then.
     # Raises ConnectionLost.
-    def follow(self, script: str, say: Say, over: Over, *, input: Input | None = None) -> int | None: ...  # noqa: A002
+    def follow(self, script: str, say: WriteOutput, over: StopEvent, *, input: Input | None = None) -> int | None: ...  # noqa: A002

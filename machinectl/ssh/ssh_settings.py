@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import UsageError
 from machinectl.files.atomic import read_file
 from machinectl.ssh.destination import Jump, SSHEndpoint
-from machinectl.ssh.errors import SSHError
+from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,7 +109,7 @@ class Settings:
         return f"{port}{self.user}@{self.host}"
 
 
-def settings(endpoint: SSHEndpoint) -> Settings:
+def read_settings(endpoint: SSHEndpoint) -> Settings:
     """Ask OpenSSH what it would use for a host; where there is no `ssh`, read the same files with paramiko.
 
     Raises UsageError for a host that no host is called, SSHError for a configuration that ssh refuses.
@@ -117,7 +117,7 @@ def settings(endpoint: SSHEndpoint) -> Settings:
     check_endpoint(endpoint)
     program = shutil.which("ssh")
     if program:
-        return choose(endpoint, ask_once(program, endpoint))
+        return choose(endpoint, cached_options(program, endpoint))
     try:
         return choose(endpoint, read_files(endpoint))
     except ValueError as exc:
@@ -152,7 +152,7 @@ def openssh_query(endpoint: SSHEndpoint) -> list[str]:
     return [*command, "--", endpoint.host]
 
 
-def ask_once(program: str, endpoint: SSHEndpoint) -> Options:
+def cached_options(program: str, endpoint: SSHEndpoint) -> Options:
     """What OpenSSH says, which is not asked the same question twice in a row.
 
     It is the same question where a user or a port is given that ssh took for itself when none was: the local user, 22.

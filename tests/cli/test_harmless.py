@@ -19,7 +19,7 @@ from machinectl.cli.output import print_json
 from machinectl.cli.terminal import Terminal
 from machinectl.errors import MachineError
 from machinectl.hosts.lifecycle.setup import HostPlan, Outcome
-from machinectl.ssh.errors import LoginRefused
+from machinectl.ssh.ssh_errors import LoginRefused
 from tests.cli.test_terminal import everything, on_a_terminal
 from tests.support import servers
 from tests.support.program import COMMAND

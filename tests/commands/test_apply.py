@@ -34,7 +34,7 @@ from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.rollout.apply_lock import alone
 from machinectl.rollout.plan_steps import Action, Difference, Step
 from machinectl.rollout.swarm_roles import Roles
-from machinectl.ssh.errors import HostKeyRefused, LoginRefused
+from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused
 from tests.support.program import COMMAND, killed_at, machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register

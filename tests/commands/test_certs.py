@@ -587,7 +587,7 @@ def unprivileged() -> Iterator[None]:
 def test_a_key_that_may_not_be_read_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "key.pem").touch(mode=0)
     with unprivileged(), pytest.raises(MachineError) as caught:
-        fileset.read_pem(str(tmp_path / "key.pem"))
+        fileset.read_regular_file(str(tmp_path / "key.pem"))
     assert caught.value.cause == f"{tmp_path}/key.pem cannot be read: Permission denied"
 
 

@@ -56,7 +56,7 @@ def old_openssh(tmp_path: Path) -> str:
 def test_each_option_that_we_write_is_one_of_7_4_or_has_its_version() -> None:
     written = {*command_line.COMMANDS_ONLY, *command_line.MEETING, *command_line.WITH_INPUT, *batch.OPTIONS}
     written |= {*multiplexing.options("/socket")}
-    written |= {name for name, _ in command_line.proof("/key", "/known_hosts")}
+    written |= {name for name, _ in command_line.identity_options("/key", "/known_hosts")}
     assert {name for name in written if name.lower() not in KEYWORDS} == set(command_line.NEWER)
 
 

@@ -21,7 +21,7 @@ from machinectl.hosts.connection.login import Access
 from machinectl.hosts.power import wake_on_lan
 from machinectl.hosts.power.reachability import Watch
 from machinectl.machines.record import Machine, Phase
-from machinectl.ssh.runner import Result
+from machinectl.ssh.runner import CommandResult
 from tests.support import servers
 from tests.support.driver import StandIn
 from tests.support.program import machinectl
@@ -152,9 +152,9 @@ class Card:
     def __init__(self, mac: str) -> None:
         self.mac = mac
 
-    def run(self, script: str, **_: object) -> Result:
+    def run(self, script: str, **_: object) -> CommandResult:
         assert script == wake_on_lan.CARD
-        return Result(0, self.mac.encode(), b"")
+        return CommandResult(0, self.mac.encode(), b"")
 
 
 def test_stop_reads_the_mac_address_first_or_asks(store: Store, use: Callable[[StandIn], None]) -> None:

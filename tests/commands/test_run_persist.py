@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.piping import Over, piped
+from machinectl.process_streams import StopEvent, run_streamed
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh import batch, multiplexing
 from tests.support.program import machinectl
@@ -110,7 +110,7 @@ def test_a_connection_whose_host_has_gone_is_replaced(
         known_hosts = os.path.join(fleet.directory("vega"), "known_hosts")
         control = multiplexing.Multiplexing().path("owner", endpoint, known_hosts)
         status = batch.follow(
-            endpoint, known_hosts, "echo out; exit 3", lambda data, _: said.append(data), Over(), control=control
+            endpoint, known_hosts, "echo out; exit 3", lambda data, _: said.append(data), StopEvent(), control=control
         )
         assert (status, b"".join(said)) == (3, b"out\n")
         assert logins(sshd) == expected
@@ -182,7 +182,7 @@ def test_an_ssh_in_the_background_that_holds_stderr_is_not_waited_for() -> None:
         said.append(data)
         return False
 
-    assert piped(command, hear) == 7
+    assert run_streamed(command, hear) == 7
     words = b"".join(said).split()
     assert b"before" in words
     subprocess.run(["kill", next(word for word in words if word.isdigit())], check=True)

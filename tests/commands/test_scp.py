@@ -24,9 +24,9 @@ from machinectl.hosts.connection.login import Access
 from machinectl.hosts.connection.openssh_programs import LONGEST_LINE, MOST_KEPT, attended
 from machinectl.hosts.connection.sftp_copy import Interruption, copy, tell_of_failure
 from machinectl.machines.record import Machine
-from machinectl.ssh.client.sftp_copying import Copier, Here
-from machinectl.ssh.errors import SSHError
-from machinectl.ssh.openssh.copy_commands import Wishes, unseen
+from machinectl.ssh.client.sftp_copying import Copier, LocalSide
+from machinectl.ssh.openssh.copy_commands import CopyOptions, no_progress
+from machinectl.ssh.ssh_errors import SSHError
 from tests.support.hostile_ssh import MEASURED
 from tests.support.program import COMMAND, machinectl
 from tests.support.quiet import Quiet
@@ -225,9 +225,9 @@ def test_where_no_file_can_be_made_beside_it_the_one_that_is_there_is_written_to
     directory.mkdir()
     (directory / "file").write_text("old\n")
     (tmp_path / "new").write_text("new\n")
-    source, target = Here(), NoNewFiles()
+    source, target = LocalSide(), NoNewFiles()
     failures: list[str] = []
-    copier = Copier(source, target, Wishes(), progress=unseen, fail=failures.append)
+    copier = Copier(source, target, CopyOptions(), progress=no_progress, fail=failures.append)
     copier.copy(os.fsencode(tmp_path / "new"), os.fsencode(directory / "file"))
     assert (failures, (directory / "file").read_text()) == ([], "new\n")
     copier.copy(os.fsencode(tmp_path / "new"), os.fsencode(directory / "another"))
@@ -238,7 +238,7 @@ def test_where_no_file_can_be_made_beside_it_the_one_that_is_there_is_written_to
 def test_a_file_that_is_written_to_as_it_stands_gets_no_hole_in_silence(tmp_path: Path) -> None:
     """A stand-in for a server that says in the middle of a file that this was its end."""
 
-    class Torn(Here):
+    class Torn(LocalSide):
         @contextmanager
         def reader(self, path: bytes, size: int) -> Iterator[Iterator[Piece]]:
             yield iter([(0, b"a"), (2, b"c")])
@@ -246,12 +246,12 @@ def test_a_file_that_is_written_to_as_it_stands_gets_no_hole_in_silence(tmp_path
     for name in ("old", "new"):
         (tmp_path / name).write_text(f"{name}\n")
     failures: list[str] = []
-    copier = Copier(Torn(), NoNewFiles(), Wishes(), progress=unseen, fail=failures.append)
+    copier = Copier(Torn(), NoNewFiles(), CopyOptions(), progress=no_progress, fail=failures.append)
     copier.copy(os.fsencode(tmp_path / "new"), os.fsencode(tmp_path / "old"))
     assert [failure.partition("old: ")[2] for failure in failures] == ["a piece in the middle is missing"]
 
 
-class NoNewFiles(Here):
+class NoNewFiles(LocalSide):
     """Stands in for a directory that is another user's: whoever runs the tests may be root."""
 
     @contextmanager
@@ -278,7 +278,7 @@ def test_what_fails_in_the_middle_leaves_what_was_there_and_no_other_file(tmp_pa
         yield stop
 
     failures: list[str] = []
-    copier = Copier(Here(), Here(), Wishes(), progress=interrupted, fail=failures.append)
+    copier = Copier(LocalSide(), LocalSide(), CopyOptions(), progress=interrupted, fail=failures.append)
     for name in ("old", "another"):
         with suppress(KeyboardInterrupt):
             copier.copy(os.fsencode(tmp_path / "new"), os.fsencode(there / name))
@@ -327,7 +327,7 @@ def test_links_in_a_circle_come_to_an_end(orion: Store, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "dangling: No such file or directory" in done.stderr
     failures: list[str] = []
-    copier = Copier(Here(), Here(), Wishes(recursive=True), progress=unseen, fail=failures.append)
+    copier = Copier(LocalSide(), LocalSide(), CopyOptions(recursive=True), progress=no_progress, fail=failures.append)
     (tmp_path / "loop").mkdir()
     (tmp_path / "loop" / "self").symlink_to(".")
     copier.copy(os.fsencode(tmp_path / "loop"), os.fsencode(tmp_path / "there"))
@@ -416,7 +416,7 @@ def test_the_connection_that_breaks_in_the_middle_of_our_own_is_told(orion: Stor
 
     places = [place(orion, word) for word in (str(tmp_path / "big"), f"orion:{tmp_path}/there")]
     with pytest.raises(SSHError, match="was lost"):
-        copy(orion, Quiet(), places[:1], places[1], Wishes(), Access(), cut)
+        copy(orion, Quiet(), places[:1], places[1], CopyOptions(), Access(), cut)
     assert not (tmp_path / "there").exists()
 
 
@@ -534,7 +534,7 @@ def test_an_impossible_local_path_is_an_error_of_one_line(orion: Store, tmp_path
             console = Quiet()
             words = [*(f"orion:{tmp_path}/{name}" for name in names), str(target)]
             *sources, place_here = [place(orion, word) for word in words]
-            assert copy(orion, console, sources, place_here, Wishes(), Access(), unseen) == 1
+            assert copy(orion, console, sources, place_here, CopyOptions(), Access(), no_progress) == 1
             assert len(console.said) == 1
             assert why in console.said[0] or (names[1:] and "is not a directory" in console.said[0])
 
@@ -542,7 +542,7 @@ def test_an_impossible_local_path_is_an_error_of_one_line(orion: Store, tmp_path
 def test_a_pipe_gets_the_pieces_in_their_order(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    side = Here()
+    side = LocalSide()
     with side.writer(os.fsencode(tmp_path / "pipe"), None) as write:
         for place_there, piece in ((4, b"ef"), (2, b"cd"), (0, b"ab"), (6, b"g")):
             write(place_there, piece)

@@ -466,9 +466,9 @@ def test_a_range_counts_through_both_of_its_ends(begin: int, length: int, step: 
     padded = width > len(str(end))
     first, last = (str(number).zfill(width) if padded else str(number) for number in (begin, end))
     expected = [f"w{str(n).zfill(width) if padded else n}{tail}" for n in range(begin, end + 1, step)]
-    assert ranges.hosts(f"w[{first}:{last}:{step}]{tail}") == (expected, "")
+    assert ranges.expand_hosts(f"w[{first}:{last}:{step}]{tail}") == (expected, "")
     if step == 1:
-        assert ranges.hosts(f"w[{first}:{last}]{tail}:22") == (expected, "22")
+        assert ranges.expand_hosts(f"w[{first}:{last}]{tail}:22") == (expected, "22")
 
 
 LETTERS = string.ascii_letters
@@ -477,7 +477,7 @@ SPANS = st.tuples(st.integers(0, 51), st.integers(0, 51)).map(lambda ends: (LETT
 
 @given(st.lists(SPANS, max_size=2))
 def test_several_ranges_are_all_their_pairs(spans: list[tuple[str, str]]) -> None:
-    names, _ = ranges.hosts("-".join(["x", *(f"[{begin}:{end}]" for begin, end in spans)]))
+    names, _ = ranges.expand_hosts("-".join(["x", *(f"[{begin}:{end}]" for begin, end in spans)]))
     expected = itertools.product(*(LETTERS[LETTERS.index(begin) : LETTERS.index(end) + 1] for begin, end in spans))
     assert names == ["-".join(["x", *each]) for each in expected]
 

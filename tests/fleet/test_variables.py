@@ -4,7 +4,7 @@ import pytest
 
 from machinectl.fleet.syntax.hidden_values import Hidden
 from machinectl.machines.engine_options import EngineOptions
-from machinectl.ssh.errors import LONGEST, SSHError
+from machinectl.ssh.ssh_errors import LONGEST, SSHError
 from tests.support.fleet_file import HOST, fault, fault_of, only
 
 

@@ -11,7 +11,7 @@ import pytest
 from machinectl.errors import MachineError
 from machinectl.hosts.connection import host_lock
 from machinectl.hosts.connection.host_lock import hold, user_at_computer
-from machinectl.ssh.runner import Result
+from machinectl.ssh.runner import CommandResult
 from tests.support.quiet import Quiet
 from tests.support.runner import RecordedHost
 from tests.support.sshd import log_in
@@ -103,5 +103,5 @@ def test_what_somebody_else_wrote_into_the_lock_is_one_line(
 def test_what_is_no_process_is_in_no_command(process: str) -> None:
     """Only a host that lies says so."""
     host = RecordedHost("docker")
-    host.run = lambda *_, **__: Result(host_lock.HELD, f"alice\n{process}".encode(), b"")  # type: ignore[method-assign]
+    host.run = lambda *_, **__: CommandResult(host_lock.HELD, f"alice\n{process}".encode(), b"")  # type: ignore[method-assign]
     assert host_lock.held_by(host, 0, "/bob/orion") == host_lock.Holder("alice", "")

@@ -16,7 +16,7 @@ from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle import swarm_join
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.host_facts import parse
-from machinectl.ssh.errors import SSHError
+from machinectl.ssh.ssh_errors import SSHError
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.runner import RecordedHost

@@ -30,9 +30,9 @@ from machinectl.machines.jump_hosts import typed
 from machinectl.machines.record import BrokenRecord, Machine, Phase
 from machinectl.machines.store import Lock, Store
 from machinectl.ssh.destination import Jump, SSHEndpoint
-from machinectl.ssh.errors import HostKeyRefused, LoginRefused
-from machinectl.ssh.openssh.command_line import openssh_command, way
-from machinectl.ssh.ssh_settings import jump_host, settings
+from machinectl.ssh.openssh.command_line import jump_options, openssh_command
+from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused
+from machinectl.ssh.ssh_settings import jump_host, read_settings
 from machinectl.state import State
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
@@ -104,7 +104,7 @@ class TestBehindAMachine:
         ssh_config.write('Match host 127.0.0.1 exec "test %p != ' + str(gate.port) + '"\n  ProxyJump nowhere.invalid\n')
         let_in(orion, "orion")
         assert by_system(orion, "orion").stdout == "in\n"
-        assert not settings(ssh_endpoint(orion.read("orion"))).is_direct
+        assert not read_settings(ssh_endpoint(orion.read("orion"))).is_direct
 
     def test_its_key_is_the_one_pinned_or_nothing_passes(self, orion: Store, gate: Sshd, behind: Sshd) -> None:
         gate.host_keys = [keygen(gate.directory / "another_host_key")]
@@ -244,12 +244,12 @@ def argv(command: str, host: str, port: int) -> list[str]:
 @given(WORDS, WORDS)
 def test_each_ssh_on_the_way_is_given_its_own_words_whatever_they_are(first: str, second: str) -> None:
     gate = Jump(SSHEndpoint("gate", "joe", 2200, f"/k/{first}"), f"/s/{first}", "gate")
-    [(_, to_gate)] = way(gate)
+    [(_, to_gate)] = jump_options(gate)
     alone = openssh_command(gate.endpoint, known_hosts=gate.known_hosts)
     assert argv(to_gate, "fd00::1", 22) == [*alone, "-W", "[fd00::1]:22"]
 
     inner = Jump(SSHEndpoint("inner", key=f"/k/{second}", jump=gate), f"/s/{second}", "inner")
-    [(_, to_inner)] = way(inner)
+    [(_, to_inner)] = jump_options(inner)
     assert argv(to_inner, "h", 22) == [*openssh_command(inner.endpoint, known_hosts=inner.known_hosts), "-W", "[h]:22"]
     assert f"ProxyCommand={to_gate}" in argv(to_inner, "h", 22)
 

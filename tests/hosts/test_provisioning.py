@@ -19,7 +19,7 @@ from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import PROVISION, Machine
 from machinectl.provision.decision import EngineDown
-from machinectl.ssh.errors import RootRefused, SSHError
+from machinectl.ssh.ssh_errors import RootRefused, SSHError
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
 from tests.support.sshd import keygen

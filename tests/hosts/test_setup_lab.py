@@ -20,7 +20,7 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from machinectl.ssh.client.connect import connect
-from machinectl.ssh.client.sudo import elevate
+from machinectl.ssh.client.sudo import become_root
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from machinectl.hosts.lifecycle.setup import Outcome
     from machinectl.machines.store import Store
-    from machinectl.ssh.runner import Result, Runner
+    from machinectl.ssh.runner import CommandResult, Runner
     from tests.lab.fixtures import FreshHost
     from tests.lab.host import Host
 
@@ -67,7 +67,7 @@ class Bench:
     def root(self) -> Iterator[Runner]:
         endpoint = SSHEndpoint(self.host.ip, self.user, self.host.port, str(KEY))
         with connect(endpoint, Credentials(), HostKeyPolicy(), self.log) as session:
-            yield elevate(session, Credentials(), self.log)
+            yield become_root(session, Credentials(), self.log)
 
     def provision(
         self,
@@ -447,7 +447,7 @@ class Accident:
         check: bool = True,
         shown: str = "",
         secret: bool = False,
-    ) -> Result:
+    ) -> CommandResult:
         # It happens once, however many jobs there are until then.
         if "job.sh" in script and not self.is_watching:
             self.is_watching = True
@@ -554,7 +554,7 @@ class Busybox:
         check: bool = True,
         shown: str = "",
         secret: bool = False,
-    ) -> Result:
+    ) -> CommandResult:
         # Debian's busybox takes its own programs before those of the PATH.
         return self.root.run(
             f"busybox sh -c {shlex.quote(script)}", input=input, timeout=timeout, check=check, secret=secret

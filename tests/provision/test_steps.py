@@ -45,7 +45,7 @@ from machinectl.provision.facts.host_facts import (
 from machinectl.provision.steps import engine_config, installation, live_restore, undo_steps
 from machinectl.provision.steps.side_effects import side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
-from machinectl.ssh.runner import Result
+from machinectl.ssh.runner import CommandResult
 
 if TYPE_CHECKING:
     from machinectl.provision.decision import Decision
@@ -281,14 +281,14 @@ def test_what_cannot_be_written_says_where_to_look() -> None:
         ("mkdir: /etc/docker: No space left on device", "df -i /etc"),
         ("mv: Operation not permitted", "lsattr -d /etc/docker"),
     ):
-        assert look in (not_applied(Result(5, said.encode(), b"")).hint or "")
+        assert look in (not_applied(CommandResult(5, said.encode(), b"")).hint or "")
 
 
 def test_a_full_disk_is_told_in_one_line_without_the_shells_own_words() -> None:
     last = b"/etc/docker/machinectl cannot be written\n"
     full = b"job.sh: 280: cannot create /etc/docker/machinectl/transaction/manifest: No space left on device\n"
     gone = b"job.sh: 288: cannot open /etc/docker/machinectl/transaction/manifest: No such file\n"
-    told = not_applied(Result(5, full + gone + last, b""))
+    told = not_applied(CommandResult(5, full + gone + last, b""))
     assert told.cause.endswith("before this step: /etc/docker/machinectl cannot be written: No space left on device")
     assert told.hint == "Look on the host: df -h /etc /etc/docker /run; df -i /etc /etc/docker /run"
 
@@ -588,7 +588,7 @@ def test_on_openrc_hints_name_its_commands() -> None:
     facts = replace(provisioned(), init="openrc", containers=frozenset())
     decision = undo_steps.stopped(facts, [ServiceStarted("docker.service")])
     assert decision is not None
-    assert decision.failure(Result(1, b"no\n", b"")).hint == "See on the host: rc-service docker status"
+    assert decision.failure(CommandResult(1, b"no\n", b"")).hint == "See on the host: rc-service docker status"
 
 
 def test_on_openrc_a_host_on_the_command_line_is_its_owners_to_change() -> None:
@@ -601,7 +601,7 @@ def test_on_openrc_a_host_on_the_command_line_is_its_owners_to_change() -> None:
     assert job.variables["init"] == "openrc"
     # It does not say when its engine is ready.
     assert job.variables["socket"] == "/var/run/docker.sock"
-    assert "/var/log/docker.log" in decision.failure(Result(4, b"no\n", b"")).hint
+    assert "/var/log/docker.log" in decision.failure(CommandResult(4, b"no\n", b"")).hint
     with pytest.raises(CheckFailed, match=r"OpenRC starts dockerd with --debug") as raised:
         engine_config.configure(
             replace(facts, environment={"/etc/conf.d/docker": 'DOCKER_OPTS="--debug"'}),
@@ -707,11 +707,11 @@ def test_the_firewall_in_the_way_is_named_with_its_rule(firewalls: dict[str, str
 
 
 def test_what_is_said_of_a_configuration_that_was_not_applied_is_true() -> None:
-    unwritten, killed = (not_applied(Result(status, b"/etc/x cannot be written\n", b"")) for status in (5, 137))
+    unwritten, killed = (not_applied(CommandResult(status, b"/etc/x cannot be written\n", b"")) for status in (5, 137))
     assert "its files are as they were before this step" in unwritten.cause
     assert "was ended before it was done" in killed.cause
     assert "Run the same command again" in killed.hint
-    refused = not_applied(Result(7, b"no such directive\n", b""))
+    refused = not_applied(CommandResult(7, b"no such directive\n", b""))
     assert "on the host in /etc/docker/daemon.json or docker.service" in refused.hint
 
 
@@ -896,7 +896,7 @@ def test_the_engine_itself_goes_only_when_asked() -> None:
 
 def test_what_a_host_says_is_told_in_lines_that_end() -> None:
     reloaded = b'level=info msg="Reloaded configuration: {\\"log-opts\\":{\\"splunk-token\\":\\"t0ken\\"}}"'
-    assert tail(Result(3, reloaded + b"\nfailed to start daemon\n", b"")) == "failed to start daemon"
-    endless = tail(Result(1, b"\x1b[2Jno runtime " + b"x" * (1 << 20), b""))
+    assert tail(CommandResult(3, reloaded + b"\nfailed to start daemon\n", b"")) == "failed to start daemon"
+    endless = tail(CommandResult(1, b"\x1b[2Jno runtime " + b"x" * (1 << 20), b""))
     assert endless.startswith("[2Jno runtime xxx")
     assert len(endless) < 3000

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh.client import dial, openssh_session
+from machinectl.ssh.client import handshake, openssh_session
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.errors import HostKeyRefused, SSHError
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
-from machinectl.ssh.ssh_settings import settings
+from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
+from machinectl.ssh.ssh_settings import read_settings
 from tests.support.hostile_ssh import after_greeting, kexinit
 from tests.support.quiet import Quiet
 from tests.support.servers import serving
@@ -169,7 +169,7 @@ def test_a_proxy_command_that_cannot_be_started_is_told_in_plain_words(
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
-    settings(SSHEndpoint("behind"))
+    read_settings(SSHEndpoint("behind"))
     monkeypatch.setattr(subprocess, "Popen", fail)
     assert refusal(SSHEndpoint("behind")).cause == "The ProxyCommand cannot be started: Cannot allocate memory"
 
@@ -205,7 +205,7 @@ def test_nothing_of_a_failed_connection_is_printed_or_keeps_the_process_alive() 
     script = (
         "import sys, contextlib\n"
         "from machinectl.ssh.destination import SSHEndpoint\n"
-        "from machinectl.ssh.errors import SSHError\n"
+        "from machinectl.ssh.ssh_errors import SSHError\n"
         "from tests.support.sshd import log_in\n"
         "with contextlib.suppress(SSHError):\n"
         "    log_in(SSHEndpoint('127.0.0.1', port=int(sys.argv[1])), timeout=600)\n"
@@ -366,7 +366,7 @@ def test_a_proxy_command_that_fails_is_an_error_in_its_words(ssh_config: SSHConf
 
 
 def test_a_proxy_command_ends_with_its_connection() -> None:
-    proxy = dial.ProxyCommand("cat")
+    proxy = handshake.ProxyCommand("cat")
     proxy.socket.sendall(b"ping")
     assert proxy.socket.recv(4) == b"ping"
     proxy.close()
@@ -376,7 +376,7 @@ def test_a_proxy_command_ends_with_its_connection() -> None:
 def test_a_proxy_command_outlives_an_interrupt_that_is_not_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for shell in ("/bin/sh", shutil.which("bash") or "/bin/sh"):
         monkeypatch.setenv("SHELL", shell)
-        proxy = dial.ProxyCommand("cat")
+        proxy = handshake.ProxyCommand("cat")
         proxy.socket.sendall(b"ping")
         assert proxy.socket.recv(4) == b"ping"
         assert os.getpgid(proxy._process.pid) == os.getpgrp()  # a password can be asked for at the terminal

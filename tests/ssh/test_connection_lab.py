@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh.client.sudo import elevate, sudoers
+from machinectl.ssh.client.sudo import become_root, sudoers
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.errors import CommandFailed, ConnectionLost, LoginRefused, NoShell, RootRefused, SSHError
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from machinectl.ssh.keys.private_keys import public_line
-from machinectl.ssh.remote_files import copy_key, send_file
+from machinectl.ssh.remote_files import authorize_key, send_file
+from machinectl.ssh.ssh_errors import CommandFailed, ConnectionLost, LoginRefused, NoShell, RootRefused, SSHError
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
 from tests.support.quiet import Quiet
@@ -41,7 +41,7 @@ def at(host: Host, user: str = "root", *, key: str = str(KEY)) -> SSHEndpoint:
 
 
 def as_root(session: Session, password: str | None = None, console: Quiet | None = None) -> Runner:
-    return elevate(session, Credentials(sudo_password=password), console or Quiet())
+    return become_root(session, Credentials(sudo_password=password), console or Quiet())
 
 
 def penalties(host: Host, what: str) -> None:
@@ -211,8 +211,8 @@ def test_a_password_logs_in_and_a_copied_key_makes_it_the_last_time(fresh_host: 
         with pytest.raises(LoginRefused, match="the password given"):
             log_in(at(host, user, key=key), credentials=Credentials(password="falsch"))
         with log_in(at(host, user, key=key), credentials=Credentials(password=PASSWORD)) as session:
-            copy_key(session, public_line(key))
-            copy_key(session, public_line(key))
+            authorize_key(session, public_line(key))
+            authorize_key(session, public_line(key))
         with log_in(at(host, user, key=key)) as session:
             assert session.run("wc -l < ~/.ssh/authorized_keys; stat -c %a ~/.ssh ~/.ssh/authorized_keys").text == (
                 "1\n700\n600"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.errors import LoginRefused, NoShell
 from machinectl.ssh.keys.credentials import Credentials
+from machinectl.ssh.ssh_errors import LoginRefused, NoShell
 from tests.support.hostile_ssh import AUTH_BANNER, agreeing, answering, disconnect, failure, question, send, text
 from tests.support.servers import serving
 from tests.support.sshd import log_in, public

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # A stand-in for ssh: a shell script, whose signals and streams each test sets.
 RUN = """
 import os, sys
-from machinectl.ssh import foreground
+from machinectl.ssh.openssh import foreground
 ended = foreground.run(["sh", "-c", sys.argv[1]])
 sys.stdout.write(f"held {ended.held}\\n")
 sys.stdout.flush()

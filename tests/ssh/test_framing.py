@@ -94,13 +94,13 @@ def test_what_stands_between_the_marks_is_the_output(out: bytes, err: bytes, noi
 def test_an_exit_status_is_clamped_or_none(digits: str, status: int | None) -> None:
     stdout, stderr = f"{MARK}\n{MARK}:{digits}\n".encode(), f"{MARK}\n{MARK}:\n".encode()
     assert framing.unframe(stdout, stderr, MARK).status == status
-    followed = framing.Between(MARK)
+    followed = framing.FramedStream(MARK)
     followed.take(stdout)
     assert (followed.ended, followed.status) == (True, status)
 
 
 def test_a_status_without_an_end_is_none_and_not_kept() -> None:
-    followed = framing.Between(MARK)
+    followed = framing.FramedStream(MARK)
     for _ in range(100):
         assert followed.take(f"{MARK}\n{MARK}:".encode() + b"1" * 100) == b""
     assert (followed.ended, followed.status) == (True, None)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh.errors import HostKeyRefused
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
+from machinectl.ssh.ssh_errors import HostKeyRefused
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import register

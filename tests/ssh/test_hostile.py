@@ -11,8 +11,8 @@ import pytest
 
 from machinectl.ssh.client import transport
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.errors import SSHError
 from machinectl.ssh.keys.credentials import Credentials
+from machinectl.ssh.ssh_errors import SSHError
 from tests.support import hostile_ssh
 from tests.support.hostile_ssh import MEASURED, MEMORY
 from tests.support.servers import serving

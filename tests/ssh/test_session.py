@@ -16,9 +16,9 @@ import pytest
 from machinectl.ssh.client.connect import connect
 from machinectl.ssh.client.session import OwnSession
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.errors import CommandFailed, CommandTimeout, ConnectionLost, NoShell, SSHError
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
+from machinectl.ssh.ssh_errors import CommandFailed, CommandTimeout, ConnectionLost, NoShell, SSHError
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.sshd import log_in
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from machinectl.ssh.client.session import Session
-    from machinectl.ssh.client.shell_pool import Shells
+    from machinectl.ssh.client.shell_pool import ShellPool
     from tests.support.sshd import SSHConfig, Sshd
 
 pytestmark = pytest.mark.usefixtures("ssh_config")
@@ -234,7 +234,7 @@ def test_a_server_that_allows_no_session_is_an_error(sshd: Sshd) -> None:
         session.run("true")
 
 
-def shells_of(session: Session) -> Shells:
+def shells_of(session: Session) -> ShellPool:
     assert isinstance(session, OwnSession)
     return session._shells
 

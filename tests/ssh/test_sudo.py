@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.ssh import framing
-from machinectl.ssh.client.sudo import Root, check_password_command, elevate, probe_command, refused, sudoers
-from machinectl.ssh.errors import RootRefused
+from machinectl.ssh.client.sudo import Root, become_root, check_password_command, probe_command, refused, sudoers
 from machinectl.ssh.keys.credentials import Credentials
-from machinectl.ssh.runner import Result
+from machinectl.ssh.runner import CommandResult
+from machinectl.ssh.ssh_errors import RootRefused
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.sshd import log_in
@@ -102,13 +102,13 @@ def test_the_line_that_an_error_tells_to_add_is_in_a_file_that_sudo_reads() -> N
 
 
 def test_without_a_password_commands_run_through_sudo(stand_in: Stand) -> None:
-    root = elevate(stand_in(RUNS), Credentials(), Quiet())
+    root = become_root(stand_in(RUNS), Credentials(), Quiet())
     result = root.run("echo $LAB_ROOT; cat; echo oops >&2", input=b"data")
     assert (result.stdout, result.stderr) == (b"yes\ndata", b"oops\n")
 
 
 def test_a_password_that_is_given_is_used(stand_in: Stand) -> None:
-    root = elevate(stand_in(TAKES_PASSWORD + RUNS), Credentials(sudo_password="geheim"), Quiet())
+    root = become_root(stand_in(TAKES_PASSWORD + RUNS), Credentials(sudo_password="geheim"), Quiet())
     for _ in range(3):
         assert root.run("echo $LAB_ROOT; cat", input=b"data").stdout == b"yes\ndata"
     assert "geheim" not in repr(root)
@@ -117,7 +117,7 @@ def test_a_password_that_is_given_is_used(stand_in: Stand) -> None:
 def test_a_password_that_sudo_no_longer_wants_is_not_the_data_of_the_command(stand_in: Stand, tmp_path: Path) -> None:
     asked_before = tmp_path / "asked"
     forgets = f"if ! [ -e {asked_before} ]; then {TAKES_PASSWORD} : > {asked_before}; fi\n"
-    root = elevate(stand_in(forgets + RUNS), Credentials(sudo_password="geheim"), Quiet())
+    root = become_root(stand_in(forgets + RUNS), Credentials(sudo_password="geheim"), Quiet())
     assert root.run("cat", input=b"data").stdout == b"data"
 
 
@@ -135,7 +135,7 @@ fi
 
 
 def test_a_sudo_that_reads_ahead_swallows_nothing_of_the_script(stand_in: Stand) -> None:
-    root = elevate(stand_in(SUDO_RS + RUNS), Credentials(sudo_password="geheim"), Quiet())
+    root = become_root(stand_in(SUDO_RS + RUNS), Credentials(sudo_password="geheim"), Quiet())
     for _ in range(3):
         assert root.run("echo $LAB_ROOT; cat", input=b"geheim\ndata").stdout == b"yes\ngeheim\ndata"
 
@@ -143,19 +143,19 @@ def test_a_sudo_that_reads_ahead_swallows_nothing_of_the_script(stand_in: Stand)
 def test_a_sudo_that_reads_ahead_and_remembers_nothing_is_told_as_such(stand_in: Stand) -> None:
     session = stand_in(SUDO_RS.replace(': > "$given"', "") + RUNS)
     with pytest.raises(RootRefused, match="lets no command follow it: it is sudo-rs") as caught:
-        elevate(session, Credentials(sudo_password="geheim"), Quiet())
+        become_root(session, Credentials(sudo_password="geheim"), Quiet())
     assert "timestamp_timeout=5" in caught.value.hint
 
 
 def test_a_variable_of_the_user_takes_no_password_along(stand_in: Stand) -> None:
     shows = 'echo "exported: $password" >&2\n'
     session = stand_in(shows + SUDO_RS + RUNS, "password=public")
-    root = elevate(session, Credentials(sudo_password="geheim"), Quiet())
+    root = become_root(session, Credentials(sudo_password="geheim"), Quiet())
     assert root.run("echo ${password-none}").text == "none"
 
 
 def test_doas_that_needs_no_password_makes_root_where_there_is_no_sudo(stand_in: Stand) -> None:
-    root = elevate(stand_in(doas='[ "$1" = -n ] || exit 1\n' + RUNS), Credentials(), Quiet())
+    root = become_root(stand_in(doas='[ "$1" = -n ] || exit 1\n' + RUNS), Credentials(), Quiet())
     result = root.run("echo $LAB_ROOT; cat; echo oops >&2", input=b"data")
     assert (result.stdout, result.stderr) == (b"yes\ndata", b"oops\n")
     assert isinstance(root, Root)
@@ -165,13 +165,13 @@ def test_doas_that_needs_no_password_makes_root_where_there_is_no_sudo(stand_in:
 def test_doas_that_wants_a_password_is_told_what_to_write(stand_in: Stand) -> None:
     session = stand_in(doas="echo 'doas: Authentication required' >&2; exit 1")
     with pytest.raises(RootRefused, match=r"by doas, .* it says: Authentication required") as caught:
-        elevate(session, Credentials(sudo_password="geheim"), Quiet())
+        become_root(session, Credentials(sudo_password="geheim"), Quiet())
     assert caught.value.hint == "On the host, as root: echo 'permit nopass ops' >> /etc/doas.conf"
 
 
 def test_a_password_is_asked_for_until_it_is_right_and_remembered(stand_in: Stand) -> None:
     console, credentials = Quiet("falsch", "geheim"), Credentials()
-    root = elevate(stand_in(TAKES_PASSWORD + RUNS), credentials, console)
+    root = become_root(stand_in(TAKES_PASSWORD + RUNS), credentials, console)
     assert root.run("echo $LAB_ROOT").text == "yes"
     assert credentials.sudo_password == "geheim"
     assert len(console.asked) == 2
@@ -180,18 +180,18 @@ def test_a_password_is_asked_for_until_it_is_right_and_remembered(stand_in: Stan
 
 def test_a_password_that_is_wrong_three_times_is_an_error(stand_in: Stand) -> None:
     with pytest.raises(RootRefused, match="was wrong 3 times") as caught:
-        elevate(stand_in(TAKES_PASSWORD), Credentials(), Quiet("a", "b", "c"))
+        become_root(stand_in(TAKES_PASSWORD), Credentials(), Quiet("a", "b", "c"))
     assert sudoers("ops") in caught.value.hint
 
 
 def test_a_password_that_is_given_and_wrong_is_an_error(stand_in: Stand) -> None:
     with pytest.raises(RootRefused, match="does not take the password given for ops"):
-        elevate(stand_in(TAKES_PASSWORD), Credentials(sudo_password="falsch"), Quiet("geheim"))
+        become_root(stand_in(TAKES_PASSWORD), Credentials(sudo_password="falsch"), Quiet("geheim"))
 
 
 def test_where_nobody_can_be_asked_the_error_names_the_option_and_the_sudoers_line(stand_in: Stand) -> None:
     with pytest.raises(RootRefused, match="wants the password of ops") as caught:
-        elevate(stand_in(TAKES_PASSWORD), Credentials(), Quiet())
+        become_root(stand_in(TAKES_PASSWORD), Credentials(), Quiet())
     assert "--sudo-password-file" in caught.value.hint
     assert sudoers("ops") in caught.value.hint
 
@@ -211,7 +211,7 @@ def test_a_user_whom_sudo_does_not_let_is_told_the_line_to_add(stand_in: Stand, 
     asks = TAKES_PASSWORD if when == "after the password" else ""
     session = stand_in(f"{asks}cat >&2 <<'END'\n{says}\nEND\nexit 1")
     with pytest.raises(RootRefused, match="ops may not run sudo") as caught:
-        elevate(session, Credentials(sudo_password="geheim"), Quiet())
+        become_root(session, Credentials(sudo_password="geheim"), Quiet())
     assert caught.value.hint == f"On the host, as root: {sudoers('ops')}"
 
 
@@ -224,13 +224,13 @@ WANTS_TERMINAL = (
 def test_sudo_that_wants_a_terminal_gets_one_and_the_data_goes_past_it(stand_in: Stand, takes: str) -> None:
     need("script")
     data = bytes(range(256)) * 1000
-    root = elevate(stand_in(WANTS_TERMINAL + takes + RUNS), Credentials(sudo_password="geheim"), Quiet())
+    root = become_root(stand_in(WANTS_TERMINAL + takes + RUNS), Credentials(sudo_password="geheim"), Quiet())
     result = root.run("echo $LAB_ROOT; tee /dev/stderr; exit 3", input=data, check=False)
     assert (result.status, result.stdout, result.stderr) == (3, b"yes\n" + data, data)
 
 
 def test_sudo_that_wants_a_terminal_is_told_what_to_set_where_none_can_be_made(stand_in: Stand) -> None:
-    error = refused(stand_in(RUNS), Result(0, b"terminal\n", b""))
+    error = refused(stand_in(RUNS), CommandResult(0, b"terminal\n", b""))
     assert "requiretty" in error.cause
     assert "'Defaults:ops !requiretty' > /etc/sudoers.d/zz-ops-tty" in error.hint
 
@@ -239,19 +239,19 @@ def test_sudo_that_wants_a_terminal_is_told_what_to_set_where_none_can_be_made(s
 def test_sudo_that_wants_a_new_password_is_told_as_one_that_has_expired(stand_in: Stand, takes: str) -> None:
     says = "echo 'sudo: Account or password is expired, reset your password and try again' >&2; exit 1"
     with pytest.raises(RootRefused, match=r"The password of ops at .* has expired") as caught:
-        elevate(stand_in(takes + says), Credentials(sudo_password="geheim"), Quiet())
+        become_root(stand_in(takes + says), Credentials(sudo_password="geheim"), Quiet())
     assert caught.value.hint.startswith("Log in once, and give it one: ssh ")
 
 
 def test_sudo_that_is_broken_is_an_error_in_its_words(stand_in: Stand) -> None:
     says = "echo 'sudo: /etc/sudoers is world writable' >&2; exit 1"
     with pytest.raises(RootRefused, match="/etc/sudoers is world writable"):
-        elevate(stand_in(says), Credentials(sudo_password="geheim"), Quiet())
+        become_root(stand_in(says), Credentials(sudo_password="geheim"), Quiet())
 
 
 def test_sudo_that_stops_working_later_is_an_error_in_its_words(stand_in: Stand, tmp_path: Path) -> None:
     marker = tmp_path / "over"
-    root = elevate(
+    root = become_root(
         stand_in(f"if [ -e {marker} ]; then echo 'sudo: a password is required' >&2; exit 1; fi\n{RUNS}"),
         Credentials(),
         Quiet(),
@@ -264,4 +264,4 @@ def test_sudo_that_stops_working_later_is_an_error_in_its_words(stand_in: Stand,
 def test_the_words_of_sudo_rs_for_a_wrong_password_are_understood(stand_in: Stand) -> None:
     says = "echo 'sudo: Authentication failed, try again.' >&2; exit 1"
     with pytest.raises(RootRefused, match="does not take the password given"):
-        elevate(stand_in(says), Credentials(sudo_password="falsch"), Quiet())
+        become_root(stand_in(says), Credentials(sudo_password="falsch"), Quiet())

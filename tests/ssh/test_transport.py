@@ -10,7 +10,7 @@ import paramiko
 import pytest
 from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA
 
-from machinectl.ssh.client.transport import Listener, Transport
+from machinectl.ssh.client.transport import ServerPackets, Transport
 
 
 class ChannelOfTheDead:
@@ -22,7 +22,7 @@ class ChannelOfTheDead:
 
 def test_a_connection_ends_in_silence_when_the_jump_host_has_gone_before() -> None:
     # Raised in paramiko's thread, it is a traceback on stderr, and whoever waits for the connection's end waits on.
-    Listener(cast("socket.socket", ChannelOfTheDead())).close()
+    ServerPackets(cast("socket.socket", ChannelOfTheDead())).close()
 
 
 def test_opening_a_channel_fails_if_the_connection_ends(

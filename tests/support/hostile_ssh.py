@@ -33,7 +33,7 @@ MEMORY = 200 * 1024
 MEASURED = """
 import re, sys
 from machinectl.cli.front import answered
-from machinectl.ssh import transport
+from machinectl.ssh.client import transport
 transport.AUTHENTICATION_TIMEOUT = 1.0
 try:
     status = answered(sys.argv[1:])

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machinectl.ssh.runner import Result
+from machinectl.ssh.runner import CommandResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,18 +50,18 @@ class RecordedHost:
         check: bool = True,
         shown: str = "",
         secret: bool = False,
-    ) -> Result:
+    ) -> CommandResult:
         assert "PRIVATE KEY" not in script
         if secret:
-            return Result(0, self.revision, b"")
+            return CommandResult(0, self.revision, b"")
         said = "".join(f"{line}\n" for line in self.said).encode()
         if "apt-get -s " in script and not input:
-            return Result(0, said, b"")
+            return CommandResult(0, said, b"")
         if not input:
-            return Result(0, self.facts, b"")
+            return CommandResult(0, self.facts, b"")
         if "--config-file=/dev/stdin" in script:
             # dockerd judges what is to become of its configuration.
-            return Result(self.status, said, b"")
+            return CommandResult(self.status, said, b"")
         with tarfile.open(fileobj=io.BytesIO(input)) as archive:
             job = archive.extractfile("job.sh")
             assert job is not None
@@ -69,4 +69,4 @@ class RecordedHost:
             members = [(name, archive.extractfile(name)) for name in archive.getnames()]
             self.sent = {name: member.read() for name, member in members if member}
         self.at_work()
-        return Result(self.status, said, b"")
+        return CommandResult(self.status, said, b"")

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.files.fileset import only_writer, read_pem, replace_together
+from machinectl.files.fileset import locked_directory, read_regular_file, replace_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def certs_create(
             "Give each: machinectl certs create --out <DIR> --san orion --san 192.168.0.29",
         )
     if os.path.isdir(out_dir):
-        with only_writer(out_dir):
+        with locked_directory(out_dir):
             pass  # What a killed run had begun is finished now: the CA may be among it.
     given = given_ca(ca_cert, ca_key)
     ca = given or certs.new_ca(f"machinectl CA for {sans[0]}")
@@ -53,7 +53,7 @@ def certs_create(
         "cert.pem": client.certificate,
         "key.pem": client.key,
     }
-    with only_writer(out_dir):
+    with locked_directory(out_dir):
         if given:
             check_ca_key(os.path.join(out_dir, "ca-key.pem"), given)
         replace_together(out_dir, files, force=force, hint=how_to_replace(out_dir))
@@ -65,7 +65,7 @@ def given_ca(ca_cert: str | None, ca_key: str | None) -> Pair | None:
     from machinectl import certs
 
     if ca_cert and ca_key:
-        return certs.ca_pair(read_pem(ca_cert), read_pem(ca_key), ca_file=ca_cert, key_file=ca_key)
+        return certs.ca_pair(read_regular_file(ca_cert), read_regular_file(ca_key), ca_file=ca_cert, key_file=ca_key)
     if ca_cert or ca_key:
         raise UsageError("A CA signs with its certificate and its key", "Give both: --ca-cert FILE --ca-key FILE")
     return None
@@ -78,7 +78,7 @@ def check_ca_key(path: str, ca: Pair) -> None:
     if not os.path.lexists(path):
         return
     try:
-        certs.ca_pair(ca.certificate, read_pem(path), key_file=path)
+        certs.ca_pair(ca.certificate, read_regular_file(path), key_file=path)
     except MachineError as exc:
         raise MachineError(
             f"{path} is not the key of the CA that is to be used",

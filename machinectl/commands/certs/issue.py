@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.files.fileset import only_writer, read_pem, replace_together
+from machinectl.files.fileset import locked_directory, read_regular_file, replace_together
 
 if TYPE_CHECKING:
     from machinectl.certs import Description, Pair
@@ -27,7 +27,7 @@ def certs_issue(store: Store, name: str, out_dir: str, *, client_name: str = "cl
         ca = signing_ca(name, directory)
     client = certs.issue_client(ca, client_name)
     files = {"ca.pem": ca.certificate, "cert.pem": client.certificate, "key.pem": client.key}
-    with only_writer(out_dir):
+    with locked_directory(out_dir):
         replace_together(out_dir, files, force=force, hint="Choose another directory, or replace them: --force")
     return what_it_can_do(machine, certs.describe(client.certificate), out_dir)
 
@@ -42,7 +42,7 @@ def signing_ca(name: str, directory: str) -> Pair:
             f'The key of the CA of "{name}" is not here ({key}): only who holds it can make more clients',
             f"Ask who made the CA, or bring its key: machinectl certs import {name} <DIR>, with ca-key.pem in it",
         )
-    return certs.ca_pair(read_pem(ca), read_pem(key), ca_file=ca, key_file=key)
+    return certs.ca_pair(read_regular_file(ca), read_regular_file(key), ca_file=ca, key_file=key)
 
 
 def what_it_can_do(machine: Machine, client: Description, directory: str) -> str:

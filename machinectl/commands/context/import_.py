@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.contexts import DEFAULT, ENDPOINT, Contexts
-from machinectl.errors import MachineError, UsageError, meant
+from machinectl.errors import MachineError, UsageError, closest_match
 from machinectl.hosts.exports.docker_contexts import mark_of
 from machinectl.machines.record import is_name
 
@@ -43,7 +43,7 @@ def source(store: Store, context: str, machine: str) -> Source:
     docker = Contexts()
     found = docker.read(context)
     if found is None:
-        near = meant(context, docker.names())
+        near = closest_match(context, docker.names())
         raise MachineError(
             f'There is no docker context "{context}" in {docker.config}',
             f'Did you mean "{near}"?' if near else "List those there are: docker context ls",

@@ -158,10 +158,10 @@ def expired(machine: Machine, failure: str, now: datetime) -> str:
 
 def end_of(machine: Machine, file: str) -> datetime | None:
     """When a certificate of a machine expires, the last one of several CAs; None where there is none to be read."""
-    from machinectl.validity import ends
+    from machinectl.validity import expiry_dates
 
     try:
-        found = ends(read_file(os.path.join(machine.directory, file)))
+        found = expiry_dates(read_file(os.path.join(machine.directory, file)))
     except OSError:
         return None
     return max(found if file == "ca.pem" else found[:1], default=None)

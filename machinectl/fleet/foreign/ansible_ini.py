@@ -11,7 +11,7 @@ import shlex
 
 from machinectl.fleet.foreign.ansible_inventory import ALL, UNGROUPED, Inventory, Variable, of_login
 from machinectl.fleet.foreign.sources import Spot, WrongSource
-from machinectl.ranges import NoRange, hosts
+from machinectl.ranges import InvalidRange, expand_hosts
 
 SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:[#;].*)?")
 GROUP_NAME = re.compile(r"([^\s:\[\]#]+)\s*(?:#.*)?")
@@ -68,8 +68,8 @@ class Reading:
     def hosts(self, line: str, spot: Spot) -> None:
         try:
             pattern, *words = shlex.split(line, comments=True)
-            names, port = hosts(pattern)
-        except (ValueError, NoRange) as exc:
+            names, port = expand_hosts(pattern)
+        except (ValueError, InvalidRange) as exc:
             raise WrongSource(spot, f"this is not a host: {exc}") from exc
         found: dict[str, Variable] = {}
         if port:

@@ -15,7 +15,7 @@ from machinectl.fleet.foreign.ansible_inventory import VAULT, Inventory, Variabl
 from machinectl.fleet.foreign.sources import Spot, WrongSource, contents
 from machinectl.fleet.syntax.document import Builder, Listed, Mapped, NotADocument, Text, events
 from machinectl.fleet.syntax.faults import Faults
-from machinectl.ranges import NoRange, hosts
+from machinectl.ranges import InvalidRange, expand_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,8 +108,8 @@ class Reading:
         for pattern, entry in mapping(node, self.path, "hosts").entries.items():
             spot = spot_of(entry.place, self.path)
             try:
-                names, port = hosts(pattern)
-            except NoRange as exc:
+                names, port = expand_hosts(pattern)
+            except InvalidRange as exc:
                 raise WrongSource(spot, f"this is not a host: {exc}") from exc
             variables = {"ansible_port": Variable(port, spot)} if port else {}
             variables.update(variables_of(entry.value, self.path))

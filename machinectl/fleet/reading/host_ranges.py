@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.fleet.reading.key_values import Wrong
 from machinectl.fleet.syntax.document import MOST_NODES, Entry, Listed, Mapped, Text
-from machinectl.ranges import VALUE_RANGE, NoRange, expanded, names
+from machinectl.ranges import VALUE_RANGE, InvalidRange, expanded, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def counted_in(name: str, entry: Entry, faults: Faults) -> list[str]:
         return [name]
     try:
         return names(name)
-    except NoRange as exc:
+    except InvalidRange as exc:
         faults.add(entry.place, f"{name!r}: {exc}")
         return []
 
@@ -100,7 +100,7 @@ def spread_text(node: Text, name: str, count: int) -> list[Node] | None:
         return None
     try:
         texts = expanded(node.text, VALUE_RANGE)
-    except NoRange as exc:
+    except InvalidRange as exc:
         raise Wrong(node.place, f"{node.text!r}: {exc}") from exc
     if len(texts) != count:
         raise Wrong(node.place, f"{node.text!r} has {len(texts)} values for the {count} hosts of {name!r}")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from machinectl.errors import meant
+from machinectl.errors import closest_match
 from machinectl.files.atomic import read_file
 from machinectl.fleet.keys import DEFAULTS, FLEET, FREE, GROUPS, HOSTS, INCLUDE, PARTS
 from machinectl.fleet.reading.layers import is_null
@@ -133,6 +133,6 @@ def similar_file(path: str) -> str:
     directory, name = os.path.split(path)
     with suppress(OSError, ValueError):
         stems = {os.path.splitext(each)[0]: each for each in os.listdir(directory or ".") if each.endswith(SUFFIXES)}
-        if near := meant(os.path.splitext(name)[0], stems):
+        if near := closest_match(os.path.splitext(name)[0], stems):
             return os.path.join(directory, stems[near])
     return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.errors import MachineError, meant, one_line
+from machinectl.errors import MachineError, closest_match, one_line
 from machinectl.fleet.syntax.hidden_values import Hidden
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Faults:
         """What was meant by a word that there is not; "" where nothing is near, or too much was asked."""
         there = tuple(known)
         self._compared += len(there)
-        return meant(word, there) if self._compared <= MOST_COMPARED else ""
+        return closest_match(word, there) if self._compared <= MOST_COMPARED else ""
 
     def unknown(self, place: Place, name: str, known: Iterable[str], what: str) -> None:
         """Note a name that there is not, with the nearest right one."""

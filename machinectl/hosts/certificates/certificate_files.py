@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import MachineError, UsageError
-from machinectl.files.fileset import read_pem
+from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES, FILES, SERVER_FILES, Identity
 from machinectl.machines.docker_machine.old_store import is_shared
 from machinectl.machines.record import BrokenRecord
@@ -50,7 +50,7 @@ def has_given(machine: Machine | None, files: CertificateFiles) -> bool:
     def has(name: str, data: bytes) -> bool:
         return name in renewed or have.files[name] == data
 
-    if machine and all(has(name, read_pem(path)) for name, path in named(files).items()):
+    if machine and all(has(name, read_regular_file(path)) for name, path in named(files).items()):
         return True
     given = read_given(files)
     return given is not None and all(has(name, data) for name, data in given.present.items())
@@ -75,13 +75,13 @@ def read_tls_dir(directory: str) -> Identity:
     files = read_tls_files(ca, cert, key).present
     if "ca-key.pem" in found and not is_shared(directory):
         ca_key = os.path.join(directory, "ca-key.pem")
-        files["ca-key.pem"] = certs.ca_pair(files["ca.pem"], read_pem(ca_key), ca_file=ca, key_file=ca_key).key
+        files["ca-key.pem"] = certs.ca_pair(files["ca.pem"], read_regular_file(ca_key), ca_file=ca, key_file=ca_key).key
     if "server.pem" in found or "server-key.pem" in found:
         server, server_key = (os.path.join(directory, file) for file in SERVER_FILES)
         checked = certs.server_bundle(
             files["ca.pem"],
-            read_pem(server),
-            read_pem(server_key),
+            read_regular_file(server),
+            read_regular_file(server_key),
             ca_file=ca,
             cert_file=server,
             key_file=server_key,
@@ -92,7 +92,9 @@ def read_tls_dir(directory: str) -> Identity:
 
 def read_tls_files(ca: str, cert: str, key: str) -> Identity:
     """A client's three files, wherever they are, checked."""
-    checked = certs.client_bundle(read_pem(ca), read_pem(cert), read_pem(key), ca_file=ca, cert_file=cert, key_file=key)
+    checked = certs.client_bundle(
+        read_regular_file(ca), read_regular_file(cert), read_regular_file(key), ca_file=ca, cert_file=cert, key_file=key
+    )
     return Identity.of_files(checked)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import MachineError
-from machinectl.files.fileset import read_pem
+from machinectl.files.fileset import read_regular_file
 from machinectl.go.value_format import go_names
 from machinectl.machines.tls_warnings import renewing
 
@@ -76,7 +76,7 @@ def certificates_of(machine: str, directory: str, now: datetime) -> Iterator[Row
                 yield Row(machine, file, warning=f"missing, though {key_of(file)} is there")
             continue
         try:
-            described = certs.describe_all(read_pem(path), file=file)
+            described = certs.describe_all(read_regular_file(path), file=file)
         except MachineError as exc:
             yield Row(machine, file, warning=exc.cause)
             continue
@@ -119,11 +119,11 @@ def what_does_not_fit(directory: str, file: str, now: datetime) -> str:
         return f"{' and '.join(missing)} missing"
     try:
         if file == "ca.pem":
-            certs.ca_pair(read_pem(ca), read_pem(key), now=now)
+            certs.ca_pair(read_regular_file(ca), read_regular_file(key), now=now)
         elif file == "cert.pem":
-            certs.client_bundle(read_pem(ca), read_pem(cert), read_pem(key), now=now)
+            certs.client_bundle(read_regular_file(ca), read_regular_file(cert), read_regular_file(key), now=now)
         else:
-            certs.server_bundle(read_pem(ca), read_pem(cert), read_pem(key), now=now)
+            certs.server_bundle(read_regular_file(ca), read_regular_file(cert), read_regular_file(key), now=now)
     except MachineError as exc:
         return exc.cause
     return ""

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from machinectl.files.fileset import read_pem
+from machinectl.files.fileset import read_regular_file
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Held
@@ -45,7 +45,7 @@ class Identity:
     def read(cls, directory: str) -> Identity:
         """What a directory holds, unchecked. Raises MachineError where a file is there and cannot be read."""
         paths = {file: os.path.join(directory, file) for file in FILES.values()}
-        return cls.of_files({file: read_pem(path) for file, path in paths.items() if os.path.lexists(path)})
+        return cls.of_files({file: read_regular_file(path) for file, path in paths.items() if os.path.lexists(path)})
 
     @property
     def files(self) -> dict[str, bytes]:

@@ -16,7 +16,7 @@ from machinectl import engine
 from machinectl.engine import Wait
 from machinectl.engine.endpoint import Deadline
 from machinectl.errors import MachineError, one_line
-from machinectl.files.atomic import PRIVATE_DIRECTORY, Translated, discard, replace_file, sync_directory
+from machinectl.files.atomic import PRIVATE_DIRECTORY, Translated, remove_tree, replace_file, sync_directory
 from machinectl.hosts.certificates.identity import CLIENT_FILES, Identity
 from machinectl.hosts.connection.engine_endpoint import endpoint
 from machinectl.machines.store import PENDING
@@ -49,8 +49,8 @@ def propose(held: Held, identity: Identity) -> str:
     with Translated(path):
         os.makedirs(pending, PRIVATE_DIRECTORY, exist_ok=True)
         sync_directory(held.directory)
-        discard(staged)
-        discard(path)
+        remove_tree(staged)
+        remove_tree(path)
         os.mkdir(staged, PRIVATE_DIRECTORY)
     for file, data in identity.present.items():
         replace_file(os.path.join(staged, file), data)
@@ -144,4 +144,4 @@ def settle_held(held: Held, timeout: float = PATIENCE, *, sure: bool = False) ->
 
 def drop(held: Held) -> None:
     """The machine's own set is what its engine serves: no other is needed."""
-    discard(os.path.join(held.directory, PENDING))
+    remove_tree(os.path.join(held.directory, PENDING))

@@ -25,23 +25,23 @@ def key_let_in(runner: Runner, public_key: str) -> KeyAuthorized | None:
 
 def let_in(held: Held, console: Console, runner: Runner, public_key: str) -> None:
     """Let a key in; that is on record before."""
-    from machinectl.ssh.remote_files import copy_key
+    from machinectl.ssh.remote_files import authorize_key
 
     change = key_let_in(runner, public_key)
     if change is None:
         return
     with console.step(title(change)):
         held.keep_changes([change])
-        copy_key(runner, public_key)
+        authorize_key(runner, public_key)
 
 
 def take_out(held: Held, console: Console, runner: Runner) -> None:
     """Take out again what was let in."""
-    from machinectl.ssh.remote_files import take_key_out
+    from machinectl.ssh.remote_files import remove_key
 
     for change in of_kind(held.machine.changes, KeyAuthorized):
         with console.step(undoing(change)):
-            take_key_out(runner, change.path, change.key, change.made)
+            remove_key(runner, change.path, change.key, change.made)
         held.machine.changes = [each for each in held.machine.changes if each != change]
         held.write()
 

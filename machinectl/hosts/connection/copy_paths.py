@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.machines.store import NoSuchMachine
-from machinectl.ssh.openssh.copy_commands import Spot
+from machinectl.ssh.openssh.copy_commands import CopyPath
 from machinectl.ssh.ssh_settings import check_user
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ class Place:
     user: str = ""
 
     @property
-    def spot(self) -> Spot:
+    def spot(self) -> CopyPath:
         """It as the system's programs are told."""
-        return Spot(self.path, self.machine.name, self.user) if self.machine else Spot(self.path)
+        return CopyPath(self.path, self.machine.name, self.user) if self.machine else CopyPath(self.path)
 
     @property
     def login(self) -> tuple[str, str]:

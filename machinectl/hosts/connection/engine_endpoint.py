@@ -40,7 +40,7 @@ def ssh_options(machine: Machine) -> tuple[str, ...]:
     Raises MachineError where there is no saying what leads to the host.
     """
     from machinectl.hosts.connection.machine_driver import driver_of, instance, jump_of, known_hosts_path
-    from machinectl.ssh.openssh.command_line import identity
+    from machinectl.ssh.openssh.command_line import identity_arguments
 
     try:
         ssh = driver_of(machine).where(instance(machine)).ssh
@@ -51,4 +51,4 @@ def ssh_options(machine: Machine) -> tuple[str, ...]:
             return ()
         key = ssh.key
     pinned = known_hosts_path(machine)
-    return tuple(identity(key, pinned if os.path.exists(pinned) else "", jump_of(machine)))
+    return tuple(identity_arguments(key, pinned if os.path.exists(pinned) else "", jump_of(machine)))

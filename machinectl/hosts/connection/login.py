@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.ssh.client.session import Session
-    from machinectl.ssh.runner import Follower
+    from machinectl.ssh.runner import StreamingRunner
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def logged_in(
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
 
     policy = HostKeyPolicy(pinned(machine), access.host_key, access.strict, machine.name, access.lasting, access.again)
-    from machinectl.ssh.errors import SSHError, Unreachable
+    from machinectl.ssh.ssh_errors import SSHError, Unreachable
 
     with ExitStack() as connection:
         with nullcontext() if quietly else console.step(f"Connecting to {ssh.host}"):
@@ -133,7 +133,7 @@ def logged_in(
 
 def with_commands(hint: str, machine: Machine) -> str:
     """A hint of our SSH's with the commands that change a machine which is there, where its driver has the options."""
-    from machinectl.ssh.errors import ANOTHER_KEY, ANOTHER_PORT
+    from machinectl.ssh.ssh_errors import ANOTHER_KEY, ANOTHER_PORT
 
     if port := set_option(machine, "ssh-port"):
         another = f"if SSH listens on another port: machinectl set {port} <PORT> {machine.name}"
@@ -177,14 +177,14 @@ def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint)
     One that cannot be reached is left to the first login, unless its key was to be a certain one, or a known one.
     Raises HostKeyRefused.
     """
-    from machinectl.ssh.client.connect import meet
-    from machinectl.ssh.errors import HostKeyRefused, SSHError
+    from machinectl.ssh.client.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
+    from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 
     policy = HostKeyPolicy(pinned(held.machine), access.host_key, access.strict, held.name)
     try:
         with console.step(f"Connecting to {ssh.host}"):
-            known_hosts = meet(ssh, access.credentials, policy, console)
+            known_hosts = check_host_key(ssh, access.credentials, policy, console)
     except HostKeyRefused:
         raise
     except SSHError as exc:
@@ -196,7 +196,9 @@ def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint)
 
 
 @contextmanager
-def as_root(held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | None = None) -> Iterator[Follower]:
+def as_root(
+    held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | None = None
+) -> Iterator[StreamingRunner]:
     """What runs commands as root on the host of a machine, whose host's key is pinned from now on.
 
     Until the connection ends, no machinectl of another computer works on that host (`host_lock`). Raises SSHError:
@@ -212,8 +214,8 @@ def as_root(held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | 
         yield root
 
 
-def elevated(session: Session, console: Console, access: Access) -> Follower:
+def elevated(session: Session, console: Console, access: Access) -> StreamingRunner:
     """What runs commands as root on a host that we are logged in to. Raises RootRefused."""
-    from machinectl.ssh.client.sudo import elevate
+    from machinectl.ssh.client.sudo import become_root
 
-    return elevate(session, access.credentials, console)
+    return become_root(session, access.credentials, console)

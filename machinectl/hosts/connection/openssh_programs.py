@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError
-from machinectl.files.fileset import read_pem
+from machinectl.files.fileset import read_regular_file
 from machinectl.files.ownership import temporary_directory
 from machinectl.hosts.connection.login import pinned
 from machinectl.hosts.connection.machine_driver import known_hosts_path, set_option, ssh_endpoint
-from machinectl.ssh.openssh.config_block import host_block, with_the_users
+from machinectl.ssh.openssh.config_block import host_block, with_user_files
 from machinectl.ssh.openssh.user_config import USERS_OWN
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def readable(machine: Machine, endpoint: SSHEndpoint) -> str:
         endpoint = endpoint.jump.endpoint
     for file in files:
         if file and os.path.exists(file):
-            read_pem(file)
+            read_regular_file(file)
     return known_hosts
 
 
@@ -93,7 +93,7 @@ def configured(machines: Iterable[Machine]) -> Iterator[str]:
     with temporary_directory() as directory:
         path = os.path.join(directory, "ssh_config")
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(with_the_users(blocks, [os.path.expanduser(own) for own in USERS_OWN]))
+            file.write(with_user_files(blocks, [os.path.expanduser(own) for own in USERS_OWN]))
         yield path
 
 
@@ -154,7 +154,7 @@ class Heard:
 
 def explain(said: str, machine: Machine, console: Console, access: Access) -> None:
     """Raise an SSHError that says why ssh did not connect, if its last words tell."""
-    from machinectl.ssh.errors import SSHError
+    from machinectl.ssh.ssh_errors import SSHError
 
     if CHANGED in said:
         refuse_changed([machine], console, access)
@@ -179,7 +179,7 @@ def explain(said: str, machine: Machine, console: Console, access: Access) -> No
 
 def refuse_changed(machines: Iterable[Machine], console: Console, access: Access) -> None:
     """Say which host's key has changed, by a look at it. Raises HostKeyRefused."""
-    from machinectl.ssh.errors import HostKeyRefused, SSHError
+    from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 
     for machine in machines:
         try:
@@ -192,8 +192,8 @@ def refuse_changed(machines: Iterable[Machine], console: Console, access: Access
 
 def look_at(machine: Machine, console: Console, access: Access) -> None:
     """See whether a machine's host is there, with its key. Raises SSHError."""
-    from machinectl.ssh.client.connect import meet
+    from machinectl.ssh.client.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
 
     policy = HostKeyPolicy(pinned(machine), machine=machine.name)
-    meet(ssh_endpoint(machine), access.credentials, policy, console)
+    check_host_key(ssh_endpoint(machine), access.credentials, policy, console)

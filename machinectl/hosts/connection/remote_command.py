@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl.hosts.connection.login import elevated, logged_in, pin_accepted_key
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import readable
-from machinectl.ssh.openssh.batch import CONNECT_SECONDS, NotBegun
+from machinectl.ssh.openssh.batch import CONNECT_SECONDS, NotStarted
 from machinectl.ssh.openssh.batch import follow as follow_by_system
 from machinectl.ssh.openssh.multiplexing import Multiplexing
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
-    from machinectl.piping import Input, Over
-    from machinectl.ssh.runner import Follower
-    from machinectl.ssh.streaming import Say
+    from machinectl.process_streams import Input, StopEvent
+    from machinectl.ssh.runner import StreamingRunner
+    from machinectl.ssh.script_output import WriteOutput
 
 # What ssh says where a host gives no answer.
 SILENT = ("timed out", "No route to host", "Host is down", "Network is unreachable")
@@ -43,7 +43,7 @@ class Order:
 
 
 def carry_out(
-    store: Store, console: Console, name: str, access: Access, order: Order, say: Say, over: Over
+    store: Store, console: Console, name: str, access: Access, order: Order, say: WriteOutput, over: StopEvent
 ) -> int | None:
     """Run it on a machine's host, and return its exit status; None where it was over before, when it was ended.
 
@@ -55,11 +55,11 @@ def carry_out(
         try:
             control = order.connections.path(machine.directory, endpoint, known_hosts)
             return follow_by_system(endpoint, known_hosts, order.script, say, over, input=order.input, control=control)
-        except NotBegun as exc:
+        except NotStarted as exc:
             # Our own can ask for a passphrase, and knows better what there is to say.
             refuse_silent(endpoint, exc)
 
-    def begin() -> tuple[Follower, ExitStack]:
+    def begin() -> tuple[StreamingRunner, ExitStack]:
         with ExitStack() as stack:
             session = stack.enter_context(logged_in(machine, console, access, ssh=endpoint, quietly=True))
             pin_accepted_key(store, console, machine, session)
@@ -85,13 +85,13 @@ def suiting_system(machine: Machine, endpoint: SSHEndpoint, access: Access, orde
     return readable(machine, endpoint)
 
 
-def refuse_silent(endpoint: SSHEndpoint, failure: NotBegun) -> None:
+def refuse_silent(endpoint: SSHEndpoint, failure: NotStarted) -> None:
     """Wait for no host a second time that gave no answer. Raises Unreachable."""
     if not any(words in failure.cause for words in SILENT):
         return
-    from machinectl.ssh.client.dial import unreachable
-    from machinectl.ssh.ssh_settings import settings
+    from machinectl.ssh.client.handshake import unreachable
+    from machinectl.ssh.ssh_settings import read_settings
 
-    chosen = settings(endpoint)
+    chosen = read_settings(endpoint)
     if chosen.connect_timeout <= CONNECT_SECONDS and not chosen.proxy_jump:
         raise unreachable(chosen, TimeoutError()) from failure

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.hosts.connection.login import logged_in, pin_accepted_key
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
-from machinectl.ssh.errors import SSHError
-from machinectl.ssh.openssh.copy_commands import unseen
+from machinectl.ssh.openssh.copy_commands import no_progress
+from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.copy_paths import Place
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.store import Store
-    from machinectl.ssh.client.sftp_copying import Side
-    from machinectl.ssh.openssh.copy_commands import Following, Wishes
+    from machinectl.ssh.client.sftp_copying import CopySide
+    from machinectl.ssh.openssh.copy_commands import CopyOptions, CopyProgress
 
 # How long removing leftovers from a host may take after ^C, in seconds.
 PATIENCE = 2.0
@@ -38,9 +38,9 @@ def copy(
     console: Console,
     sources: Sequence[Place],
     target: Place,
-    wishes: Wishes,
+    wishes: CopyOptions,
     access: Access,
-    progress: Following,
+    progress: CopyProgress,
 ) -> int:
     """Copy each source to the target, and return scp's status. Raises SSHError where a host cannot be logged in at."""
     from machinectl.ssh.client.sftp_copying import Copier
@@ -54,7 +54,7 @@ def copy(
     interruption = Interruption()
     with ExitStack() as connections:
         to = side(store, console, target, access, connections, interruption)
-        sides: dict[tuple[str, str], Side] = {}
+        sides: dict[tuple[str, str], CopySide] = {}
         for source in sources:
             if source.login not in sides:
                 sides[source.login] = side(store, console, source, access, connections, interruption)
@@ -62,7 +62,7 @@ def copy(
             if len(sources) > 1 and not is_directory(to, target, fail):
                 return FAILED
             for source in sources:
-                following = unseen if wishes.quiet else progress
+                following = no_progress if wishes.quiet else progress
                 copier = Copier(sides[source.login], to, wishes, progress=following, fail=fail)
                 copier.copy(path_of(source), path_of(target))
     tell_of_failure("\n".join(failures), target, console)
@@ -129,19 +129,19 @@ def side(
     access: Access,
     connections: ExitStack,
     interruption: Interruption,
-) -> Side:
+) -> CopySide:
     """One side of a copy, logged in at where that is a host; its key is pinned from now on."""
-    from machinectl.ssh.client.sftp_copying import Here, There
+    from machinectl.ssh.client.sftp_copying import LocalSide, RemoteSide
 
     if place.machine is None:
-        return Here()
+        return LocalSide()
     endpoint = ssh_endpoint(place.machine)
     if place.user:
         endpoint = dataclasses.replace(endpoint, user=place.user)
     way = logged_in(place.machine, console, access.for_one_host(), ssh=endpoint, quietly=True)
     session = connections.enter_context(way)
     pin_accepted_key(store, console, place.machine, session)
-    return There(session, interruption.check)
+    return RemoteSide(session, interruption.check)
 
 
 def path_of(place: Place) -> bytes:
@@ -153,7 +153,7 @@ def path_of(place: Place) -> bytes:
     return (path[2:].lstrip(b"/") if at_home else path) or b"."
 
 
-def is_directory(to: Side, target: Place, fail: Callable[[str], None]) -> bool:
+def is_directory(to: CopySide, target: Place, fail: Callable[[str], None]) -> bool:
     """Return whether several files can be copied to a place; call `fail` with the reason if not."""
     try:
         there = to.look(path_of(target))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
-from machinectl.descriptors import room
+from machinectl.descriptors import fitting_jobs
 from machinectl.errors import MachineError
 from machinectl.hosts.discovery.name_lookups import Lookups, addresses_of, name_of
 from machinectl.hosts.discovery.port_sweep import Sweep, Target
@@ -88,7 +88,7 @@ class Discovery:
 
     def run(self) -> None:
         """Look at all of them. Raises MachineError where this process may not open even one socket more."""
-        most = room(self._sockets, besides=BESIDES + AT_WORK)
+        most = fitting_jobs(self._sockets, besides=BESIDES + AT_WORK)
         known = Whereabouts(self._store)
         try:
             while self._held or not self._sweep.done:

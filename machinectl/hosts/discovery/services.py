@@ -10,8 +10,8 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.engine.unauthenticated_ping import Answer, first_words, in_plain, in_tls
 from machinectl.errors import one_line
 from machinectl.hosts.discovery.port_sweep import connected
-from machinectl.ssh.client.turned_away import TURNED_AWAY
 from machinectl.ssh.keys.known_hosts import SSH_PORT
+from machinectl.ssh.ssh_errors import REJECTING_GREETINGS
 from machinectl.url import PLAIN_PORT, TLS_PORT
 
 if TYPE_CHECKING:
@@ -92,11 +92,11 @@ def greeted(target: Target, sock: socket.socket, words: bytes, deadline: Deadlin
     """What says something unasked."""
     if not words or not (words.startswith(GREETING) or GREETING.startswith(words)):
         line = one_line(words.split(b"\n")[0].decode(errors="replace"), LONGEST_SAID)
-        return Service(target.port, Tongue.SSH if line.startswith(TURNED_AWAY) else Tongue.UNKNOWN, line)
+        return Service(target.port, Tongue.SSH if line.startswith(REJECTING_GREETINGS) else Tongue.UNKNOWN, line)
     # Only who meets an SSH server waits for paramiko to be loaded.
-    from machinectl.ssh.client.ssh_banner import shown
+    from machinectl.ssh.client.ssh_banner import read_banner
 
-    greeting, key = shown(sock, deadline.remaining() or 0)
+    greeting, key = read_banner(sock, deadline.remaining() or 0)
     return Service(target.port, Tongue.SSH, greeting or one_line(words.decode(errors="replace"), LONGEST_SAID), key)
 
 

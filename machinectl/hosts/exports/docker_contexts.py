@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from machinectl.docker_cli.contexts import DEFAULT, Context, ContextError, Contexts, Mark, why_no_name
+from machinectl.docker_cli.contexts import DEFAULT, Context, ContextError, Contexts, Mark, invalid_name_reason
 from machinectl.errors import MachineError, one_line
-from machinectl.files.fileset import read_pem
+from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES
 from machinectl.machines.record import Phase
 from machinectl.machines.store import Store
@@ -91,7 +91,7 @@ def standing(docker: Contexts, store: Store, machine: Machine, *, adopting: bool
         return Standing(name, step, ours, "not wanted (--no-context)", f"To have one: machinectl set --context {name}")
     if machine.phase is not Phase.READY:
         return Standing(name, Step.LEAVE, ours, "the machine is half made", f"See: machinectl ls --filter name={name}")
-    if no_name := why_no_name(name):
+    if no_name := invalid_name_reason(name):
         hint = (
             f"Do without one: machinectl set --no-context {name}; or give the machine another name: "
             f"machinectl rename {name} <NEW>"
@@ -100,7 +100,11 @@ def standing(docker: Contexts, store: Store, machine: Machine, *, adopting: bool
     if found and not ours:
         return clash(found)
     try:
-        files = {file: read_pem(os.path.join(machine.directory, file)) for file in CLIENT_FILES} if machine.tls else {}
+        files = (
+            {file: read_regular_file(os.path.join(machine.directory, file)) for file in CLIENT_FILES}
+            if machine.tls
+            else {}
+        )
     except MachineError as exc:
         hint = f"Put them in: machinectl certs import {name} <DIR>"
         return Standing(name, Step.LEAVE, ours, f"the machine has not all certificates: {exc.cause}", hint)
@@ -231,7 +235,7 @@ def is_due(machine: Machine) -> bool:
 def without(docker: Contexts, name: str, renamed: str = "") -> list[str]:
     """What to say to whose docker was pointed at a context that is gone: it does nothing until it is told another."""
     if docker.chosen() == name:
-        other = shlex.quote(renamed) if renamed and not why_no_name(renamed) else DEFAULT
+        other = shlex.quote(renamed) if renamed and not invalid_name_reason(renamed) else DEFAULT
         return [f'docker was pointed at the context "{name}", which is gone: docker context use {other}']
     if os.environ.get("DOCKER_CONTEXT") == name:
         return [f'DOCKER_CONTEXT names the context "{name}", which is gone: unset DOCKER_CONTEXT']

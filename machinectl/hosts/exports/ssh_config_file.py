@@ -12,7 +12,7 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, meant
+from machinectl.errors import MachineError, closest_match
 from machinectl.files.atomic import Translated, read_file, replace_file
 from machinectl.hosts.connection.machine_driver import where
 from machinectl.hosts.connection.openssh_programs import block
@@ -138,7 +138,7 @@ def follow(store: Store, name: str, after: Machine | None) -> None:
 def tell_of_the_way(store: Store, console: Console, machine: Machine) -> None:
     """Say what a person may not know of a machine's jump host that was just asked for."""
     host = host_of(machine.jump)
-    if host and not store.exists(host) and (near := meant(host, store.names())):
+    if host and not store.exists(host) and (near := closest_match(host, store.names())):
         console.note(
             f'"{host}" is not a machine: ssh looks it up as a host. If you mean the machine "{near}": '
             f"machinectl set --ssh-jump {near} {machine.name}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.contexts import Context, ContextError, Contexts, Mark
 from machinectl.errors import MachineError
-from machinectl.files.fileset import read_pem
+from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES
 from machinectl.hosts.exports.docker_contexts import MEND, Standing, Step, without
 from machinectl.machines.swarm_members import all_nodes
@@ -92,7 +92,7 @@ def pointed(docker: Contexts, store: Store, cluster: str, lead: str) -> tuple[Co
 
 
 def wanted_of(context: Context, mark: Mark, lead: Machine) -> Context:
-    files = {file: read_pem(os.path.join(lead.directory, file)) for file in CLIENT_FILES} if lead.tls else {}
+    files = {file: read_regular_file(os.path.join(lead.directory, file)) for file in CLIENT_FILES} if lead.tls else {}
     return context.pointed(mark, lead.url, files)
 
 

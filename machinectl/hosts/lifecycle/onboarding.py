@@ -93,11 +93,11 @@ class Onboarding:
 def public_key(ssh: SSHEndpoint, passphrase: str | None) -> str:
     """The key to be let in with from now on: the machine's own, else the first that the user's SSH would try."""
     from machinectl.ssh.keys.private_keys import public_line
-    from machinectl.ssh.ssh_settings import settings
+    from machinectl.ssh.ssh_settings import read_settings
 
     if ssh.key:
         return public_line(ssh.key, passphrase)
-    present = [path for path in settings(ssh).keys if os.path.exists(path)]
+    present = [path for path in read_settings(ssh).keys if os.path.exists(path)]
     if not present:
         raise MachineError("There is no key of yours to let in", "Make one: ssh-keygen -t ed25519")
     return public_line(present[0], passphrase)

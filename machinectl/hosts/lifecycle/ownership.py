@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from machinectl.console import NoAnswer, agreed
+from machinectl.console import Unanswered, confirm_or_hint
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import CaTrusted, KeyAuthorized, merged, of_kind
 from machinectl.hosts.certificates.identity import Identity
@@ -135,8 +135,8 @@ def agree(console: Console, machine: Machine, allowed: Allowed, question: str, s
     there = machine.phase is Phase.READY
     unasked = f"machinectl provision --yes {machine.name}" if there else "give the same command --yes, too"
     try:
-        is_meant = agreed(console, question, unasked)
-    except NoAnswer as exc:
+        is_meant = confirm_or_hint(console, question, unasked)
+    except Unanswered as exc:
         raise CheckFailed(exc.cause, exc.hint) from exc
     if not is_meant:
         raise CheckFailed(stays, f"{otherwise}: {unasked}")

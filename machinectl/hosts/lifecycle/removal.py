@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.console import agreed
+from machinectl.console import confirm_or_hint
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.machine_driver import instance
@@ -61,7 +61,7 @@ def confirmed(
     if theirs := [f"{name} (by {driver})" for name in names if (driver := maker_of(store, name))]:
         host += f"; what docker-machine made for {', '.join(theirs)} goes on there, and is yours to end"
     console.note(f"About to remove {', '.join(names)}: docker is not pointed there any more; {host}.")
-    return agreed(console, "Are you sure?", unasked)
+    return confirm_or_hint(console, "Are you sure?", unasked)
 
 
 def told_of_swarm(store: Store, console: Console, name: str) -> None:
@@ -189,7 +189,7 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
     from machinectl.hosts.connection.host_lock import hold
     from machinectl.hosts.connection.login import elevated, keep_host_key, logged_in
     from machinectl.hosts.lifecycle.setup import purge as undo
-    from machinectl.ssh.errors import SSHError
+    from machinectl.ssh.ssh_errors import SSHError
 
     access = purge.access.for_one_host()
     try:

@@ -9,21 +9,21 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from machinectl.descriptors import room
+from machinectl.descriptors import fitting_jobs
 from machinectl.errors import MachineError
 from machinectl.machines.record import natural
-from machinectl.piping import Over
+from machinectl.process_streams import StopEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from machinectl.console import Board, Console
-    from machinectl.piping import Input
+    from machinectl.process_streams import Input
 
     Say = Callable[[bytes, bool], None]
     # Runs a machine's command to its end, and returns its exit status, or None where it was over before.
-    Work = Callable[[str, Console, Say, Over], int | None]
+    Work = Callable[[str, Console, Say, StopEvent], int | None]
     Events = Generator["Said | Ended | None", None, None]
 
 Answer = TypeVar("Answer")
@@ -116,7 +116,7 @@ class Crowd:
         # Those at work, each with when it began (time.monotonic).
         self.at_work: dict[str, float] = {}
         self.told: queue.Queue[Said | Ended | Failed | Question] = queue.Queue(PIECES_AHEAD)
-        self.over = Over()
+        self.over = StopEvent()
         # Why it is over, if neither the timeout nor the caller ended it; and the deadline for running commands.
         self.failure: MachineError | None = None
         self.patience = 0.0
@@ -124,7 +124,7 @@ class Crowd:
         self.cut: set[str] = set()
 
     def events(self, limit: int, timeout: float | None) -> Events:
-        at_once = room(min(limit, len(self.waiting)), DESCRIPTORS)
+        at_once = fitting_jobs(min(limit, len(self.waiting)), DESCRIPTORS)
         while self.waiting or self.at_work:
             while self.waiting and len(self.at_work) < at_once and not self.over.is_set:
                 self.begin(self.waiting.popleft())

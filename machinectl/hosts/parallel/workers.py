@@ -11,8 +11,8 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
-from machinectl.console import Undivided
-from machinectl.descriptors import room
+from machinectl.console import SharedBoard
+from machinectl.descriptors import fitting_jobs
 from machinectl.errors import MachineError
 from machinectl.hosts.parallel.rollout_order import InOrder
 from machinectl.machines.record import natural
@@ -121,7 +121,7 @@ def at_once(
         return
     crew = Crew(console, work)
     with crew.hearing(), console.board(wanted) as crew.board:
-        yield from crew.results(turns or InOrder(wanted), room(min(limit, len(wanted)), DESCRIPTORS))
+        yield from crew.results(turns or InOrder(wanted), fitting_jobs(min(limit, len(wanted)), DESCRIPTORS))
 
 
 def failure(work: Work, name: str, console: Console) -> MachineError | None:
@@ -321,4 +321,4 @@ class AtWork:
             raise KeyboardInterrupt
 
     def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:  # noqa: ARG002 (the contract's)
-        return nullcontext(Undivided(self))
+        return nullcontext(SharedBoard(self))

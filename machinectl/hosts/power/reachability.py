@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl import engine
-from machinectl.console import Nobody
+from machinectl.console import SilentConsole
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.engine_endpoint import endpoint as engine_endpoint
 from machinectl.hosts.connection.login import logged_in
@@ -88,12 +88,12 @@ class Watch:
             self._until_engine_answers()
 
     def _until_booted(self, before: str, wake: Callable[[], None] | None) -> None:
-        from machinectl.ssh.errors import HostKeyRefused, SSHError
+        from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 
         begun = woken = time.monotonic()
         while True:
             try:
-                with logged_in(self.machine, Nobody(), self.access, ssh=self.way, timeout=LOOK) as session:
+                with logged_in(self.machine, SilentConsole(), self.access, ssh=self.way, timeout=LOOK) as session:
                     if session.run(BOOT_ID, timeout=LOOK).text != before:
                         return
                     why = "it has not shut down"
@@ -127,17 +127,17 @@ class Watch:
 
     def _silence(self, *, refused_is_up: bool) -> bool:
         """Whether nothing answers at the SSH port."""
-        from machinectl.ssh.client.dial import connect_tcp
-        from machinectl.ssh.errors import SSHError
-        from machinectl.ssh.ssh_settings import settings
+        from machinectl.ssh.client.handshake import connect_tcp
+        from machinectl.ssh.ssh_errors import SSHError
+        from machinectl.ssh.ssh_settings import read_settings
 
         if self.way is None:
             return True
-        found = settings(self.way)
+        found = read_settings(self.way)
         try:
             if not found.is_direct:
                 # There is no telling from here why the last leg of the way fails.
-                with logged_in(self.machine, Nobody(), self.access, ssh=self.way, timeout=LOOK):
+                with logged_in(self.machine, SilentConsole(), self.access, ssh=self.way, timeout=LOOK):
                     return False
             connect_tcp(dataclasses.replace(found, connect_timeout=LOOK)).close()
         except SSHError as exc:

@@ -37,12 +37,12 @@ def left(deadline: Deadline) -> float:
 
 def ssh_addresses(way: SSHEndpoint | None) -> list[Address]:
     """Return the addresses of a host's SSH server; none behind a jump host, where they cannot be tried from here."""
-    from machinectl.ssh.ssh_settings import settings
+    from machinectl.ssh.ssh_settings import read_settings
 
     if not way:
         return []
     try:
-        found = settings(way)
+        found = read_settings(way)
         if not found.is_direct:
             return []
         answers = socket.getaddrinfo(found.hostname, found.port, found.family, socket.SOCK_STREAM)

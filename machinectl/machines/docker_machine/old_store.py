@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import UsageError
-from machinectl.files.atomic import StoreError, quoted, read_file, without_waiting
+from machinectl.files.atomic import StoreError, open_without_waiting, quoted, read_file
 from machinectl.machines.record import BrokenRecord, is_name, natural
 from machinectl.machines.store import DOCKER_MACHINE_ROOT, into_own_store
 
@@ -324,7 +324,7 @@ def read_own(path: str, owners: Container[int]) -> bytes:
     """What a regular file of somebody's holds. Raises OSError for any other one: nothing of another kind is opened."""
     # To open a device may already do something; and what was looked at may be another one by then.
     check_own(os.stat(path), path, owners)
-    with open(path, "rb", opener=without_waiting) as file:
+    with open(path, "rb", opener=open_without_waiting) as file:
         check_own(os.fstat(file.fileno()), path, owners)
         # None where it would have to be waited for, as for some of /proc's.
         data = file.read(LONGEST_KEY + 1) or b""

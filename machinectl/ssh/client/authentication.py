@@ -10,13 +10,13 @@ import paramiko
 
 from machinectl.errors import one_line
 from machinectl.ssh.client.denials import NEW_PASSWORD, instead_of_login, new_password
-from machinectl.ssh.client.dial import LONGEST_SAID, reason
-from machinectl.ssh.client.transport import NoAnswer
-from machinectl.ssh.errors import ANOTHER_KEY, ConnectionLost, LoginRefused, SSHError
+from machinectl.ssh.client.handshake import LONGEST_SAID, failure_reason
+from machinectl.ssh.client.transport import AuthenticationTimeout
 from machinectl.ssh.keys import private_keys
 from machinectl.ssh.keys.credentials import TRIES, ask
 from machinectl.ssh.keys.known_hosts import HostKey
 from machinectl.ssh.keys.private_keys import KeyFile
+from machinectl.ssh.ssh_errors import ANOTHER_KEY, ConnectionLost, LoginRefused, SSHError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,11 +48,11 @@ def log_in(transport: Transport, settings: Settings, credentials: Credentials, c
     agent = private_keys.open_agent(settings.agent)
     try:
         Login(transport, settings, credentials, console, agent).run()
-    except (EOFError, OSError, NoAnswer) as exc:
-        how = "gave no answer" if isinstance(exc, NoAnswer) else "ended the connection"
+    except (EOFError, OSError, AuthenticationTimeout) as exc:
+        how = "gave no answer" if isinstance(exc, AuthenticationTimeout) else "ended the connection"
         raise ConnectionLost(f"{settings.address} {how} during the login", retry(settings)) from exc
     except paramiko.SSHException as exc:
-        raise SSHError(f"The login at {settings.address} failed: {reason(exc)}", retry(settings)) from exc
+        raise SSHError(f"The login at {settings.address} failed: {failure_reason(exc)}", retry(settings)) from exc
     finally:
         if agent is not None:
             agent.close()
@@ -185,7 +185,7 @@ class Login:
             # The agent did not sign: it is locked, it is gone, or its owner said no.
             if not self._transport.is_active():
                 raise
-            self._unused.append(f"{label} ({reason(exc)})")
+            self._unused.append(f"{label} ({failure_reason(exc)})")
             return False
         if granted and not self._transport.is_authenticated():
             self._accepted = label

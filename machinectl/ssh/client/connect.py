@@ -7,14 +7,14 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from machinectl.files.atomic import read_file
-from machinectl.ssh.client import dial, openssh_session
+from machinectl.ssh.client import handshake, openssh_session
 from machinectl.ssh.client.authentication import log_in
 from machinectl.ssh.client.session import OwnSession
 from machinectl.ssh.client.transport import Transport
-from machinectl.ssh.errors import BeyondUs, LoginRefused, SSHError
 from machinectl.ssh.keys.host_keys import HostKeyPolicy, HostKeys
 from machinectl.ssh.keys.known_hosts import HostKey
-from machinectl.ssh.ssh_settings import jump_targets, settings
+from machinectl.ssh.ssh_errors import LoginRefused, SSHError, Unsupported
+from machinectl.ssh.ssh_settings import jump_targets, read_settings
 
 if TYPE_CHECKING:
     import socket
@@ -55,14 +55,14 @@ def connect(
 
     Raises SSHError: HostKeyRefused, LoginRefused and others that say what was found.
     """
-    chosen = settings(endpoint)
+    chosen = read_settings(endpoint)
     if timeout is not None:
         chosen = dataclasses.replace(chosen, connect_timeout=timeout)
     stack = ExitStack()
-    journey = Journey(stack, credentials, HostKeys(policy, console), console)
+    journey = Connector(stack, credentials, HostKeys(policy, console), console)
     try:
         transport = journey.reach(chosen)
-    except BeyondUs as exc:
+    except Unsupported as exc:
         stack.close()
         return openssh_session.connect(endpoint, chosen, journey.host_keys, console, instead_of=exc, trace=trace)
     except BaseException:
@@ -71,22 +71,22 @@ def connect(
     return OwnSession(transport, chosen, stack, known_hosts=journey.host_keys.pinned, trace=trace)
 
 
-def meet(endpoint: SSHEndpoint, credentials: Credentials, policy: HostKeyPolicy, console: Console) -> bytes:
+def check_host_key(endpoint: SSHEndpoint, credentials: Credentials, policy: HostKeyPolicy, console: Console) -> bytes:
     """Agree on keys with a host that nobody logs in at: what to keep as the machine's known_hosts.
 
     Jump hosts on the way are logged in at, with `credentials`. Raises what `connect` raises before a login.
     """
-    chosen = settings(endpoint)
+    chosen = read_settings(endpoint)
     with ExitStack() as stack:
-        journey = Journey(stack, credentials, HostKeys(policy, console), console)
+        journey = Connector(stack, credentials, HostKeys(policy, console), console)
         try:
             journey.meet(chosen)
-        except BeyondUs as exc:
-            openssh_session.meet(endpoint, chosen, journey.host_keys, instead_of=exc)
+        except Unsupported as exc:
+            openssh_session.check_host_key(endpoint, chosen, journey.host_keys, instead_of=exc)
         return journey.host_keys.pinned
 
 
-class Journey:
+class Connector:
     """The way to a host and everything on it that has to be closed again."""
 
     def __init__(self, stack: ExitStack, credentials: Credentials, host_keys: HostKeys, console: Console) -> None:
@@ -153,37 +153,37 @@ class Journey:
         elif chosen.proxy_jump:
             sock = self._jump(chosen, judge, hops)
         elif chosen.proxy_command:
-            proxy = dial.ProxyCommand(chosen.proxy_command)
+            proxy = handshake.ProxyCommand(chosen.proxy_command)
             self._stack.callback(proxy.close)
             sock = proxy.socket
         else:
-            sock = dial.connect_tcp(chosen)
+            sock = handshake.connect_tcp(chosen)
         self._stack.callback(sock.close)
         transport = Transport(sock, timeout=chosen.connect_timeout)
-        dial.close_quietly(self._stack, transport)
+        handshake.close_quietly(self._stack, transport)
         transport.prefer(types, certificates=certificates)
-        dial.handshake(transport, chosen, proxy)
+        handshake.handshake(transport, chosen, proxy)
         key = transport.get_remote_server_key()
         return transport, HostKey(key.get_name(), key.asbytes())
 
     def _through(self, jump: Jump, chosen: Settings, judge: HostKeys, hops: int) -> paramiko.Channel:
         """A channel through the jump host that was asked for."""
-        gate = settings(jump.endpoint)
+        gate = read_settings(jump.endpoint)
         if jump.machine:
             policy = HostKeyPolicy(read_file(jump.known_hosts), machine=jump.machine)
             transport = self.reach(gate, HostKeys(policy, self._console), hops=hops + 1)
         else:
             transport = self.reach(gate, judge, hops=hops + 1, aside=True)
-        return dial.through(transport, chosen, gate.address)
+        return handshake.through(transport, chosen, gate.address)
 
     def _jump(self, chosen: Settings, judge: HostKeys, hops: int) -> paramiko.Channel:
         """A channel through the last of the jump hosts, which is reached through those before it."""
         *before, last = jump_targets(chosen.proxy_jump)
-        jump = settings(last)
+        jump = read_settings(last)
         if before:
             jump = dataclasses.replace(jump, proxy_jump=chosen.proxy_jump.rpartition(",")[0])
         transport = self.reach(jump, judge, hops=hops + 1, aside=True)
-        return dial.through(transport, chosen, jump.address)
+        return handshake.through(transport, chosen, jump.address)
 
 
 def jump_host_hint(chosen: Settings, machine: str) -> str:

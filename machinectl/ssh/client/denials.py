@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from machinectl.errors import one_line
-from machinectl.ssh.errors import LoginRefused, NoShell
+from machinectl.ssh.ssh_errors import LoginRefused, NoShell
 from machinectl.ssh.ssh_settings import NAME
 
 if TYPE_CHECKING:

@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import one_line
 from machinectl.files.ownership import temporary_directory
-from machinectl.piping import piped
+from machinectl.process_streams import run_streamed
 from machinectl.ssh import framing
 from machinectl.ssh.client.session import LINGER, MOST_OUTPUT, TAIL, Session, TooMuch, last_line
-from machinectl.ssh.errors import BeyondUs, LoginRefused, SSHError, TokenNeeded
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.keys.private_keys import certifies
 from machinectl.ssh.openssh.command_line import (
@@ -36,6 +35,7 @@ from machinectl.ssh.openssh.command_line import (
     openssh_command,
     quoted,
 )
+from machinectl.ssh.ssh_errors import LoginRefused, SSHError, TokenNeeded, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,12 +44,12 @@ if TYPE_CHECKING:
     import paramiko
 
     from machinectl.console import Console
-    from machinectl.piping import Input, Over
+    from machinectl.process_streams import Input, StopEvent
     from machinectl.ssh.destination import SSHEndpoint
     from machinectl.ssh.keys.host_keys import HostKeys
     from machinectl.ssh.keys.known_hosts import HostKey
+    from machinectl.ssh.script_output import ScriptOutput
     from machinectl.ssh.ssh_settings import Settings
-    from machinectl.ssh.streaming import Following
 
 # How long the ssh in the background waits for the next command, in seconds: a person may be asked in between. It ends
 # by itself where we are killed.
@@ -81,7 +81,7 @@ def connect(
     host_keys: HostKeys,
     console: Console,
     *,
-    instead_of: BeyondUs,
+    instead_of: Unsupported,
     trace: Callable[[str], None] | None = None,
 ) -> Session:
     """Log in by the system's ssh. Raises `instead_of` where there is none or it cannot do it either, and SSHError."""
@@ -97,14 +97,14 @@ def connect(
         return SystemSession(program, settings, stack.pop_all(), known_hosts=host_keys.pinned, trace=trace)
 
 
-def meet(endpoint: SSHEndpoint, settings: Settings, host_keys: HostKeys, *, instead_of: BeyondUs) -> None:
+def check_host_key(endpoint: SSHEndpoint, settings: Settings, host_keys: HostKeys, *, instead_of: Unsupported) -> None:
     """Find that a host's key is trusted, by the system's ssh, and leave it at that. Raises as `connect`."""
     check_way(settings, instead_of)
     with temporary_directory() as directory:
         OpenSSH(endpoint, settings, Path(directory), instead_of).meet(host_keys)
 
 
-def check_way(settings: Settings, instead_of: BeyondUs) -> None:
+def check_way(settings: Settings, instead_of: Unsupported) -> None:
     """Leave no host behind a jump host to the system's ssh: it judges that one's key by what it knows itself."""
     if settings.jump or settings.proxy_jump:
         raise instead_of
@@ -118,7 +118,7 @@ def is_there() -> bool:
 class OpenSSH:
     """The system's ssh for one host; `directory` is private, and holds what it is to know."""
 
-    def __init__(self, endpoint: SSHEndpoint, settings: Settings, directory: Path, instead_of: BeyondUs) -> None:
+    def __init__(self, endpoint: SSHEndpoint, settings: Settings, directory: Path, instead_of: Unsupported) -> None:
         if not is_there():
             raise instead_of
         self._endpoint = endpoint
@@ -137,7 +137,7 @@ class OpenSSH:
             if not demanded or key.fingerprint == demanded:
                 break
             # The fingerprint demanded may be that of another of the host's keys.
-            with contextlib.suppress(BeyondUs):
+            with contextlib.suppress(Unsupported):
                 key = self._look(kind)
         certified = host_keys.takes_certificates(self._settings) and any(
             host_keys.is_certified(self._settings, key, certificate) for certificate in self._certificates(key)
@@ -168,7 +168,7 @@ class OpenSSH:
     def _look_for(self, kinds: Sequence[str]) -> HostKey:
         """Return a key of a kind that is known of the host, or any other if it has none."""
         if kinds:
-            with contextlib.suppress(BeyondUs):
+            with contextlib.suppress(Unsupported):
                 return self._look(",".join(kinds))
         return self._look("")
 
@@ -317,9 +317,15 @@ class SystemSession(Session):
                     stream.close()  # type: ignore[union-attr]  # each is a pipe
 
     def _follow(
-        self, first: bytes, line: bytes, given: Input | None, following: Following, over: Over, end: Callable[[], None]
+        self,
+        first: bytes,
+        line: bytes,
+        given: Input | None,
+        following: ScriptOutput,
+        over: StopEvent,
+        end: Callable[[], None],
     ) -> int | None:
-        return piped(
+        return run_streamed(
             self._program.login_command(),
             following.hear,
             over,
@@ -334,7 +340,7 @@ class SystemSession(Session):
         return self._program.is_alive()
 
 
-def switched_off(settings: Settings, instead_of: BeyondUs) -> BeyondUs:
+def switched_off(settings: Settings, instead_of: Unsupported) -> Unsupported:
     """Return an error that says how to enable an algorithm of the server that the system's ssh knows but leaves off."""
     query = QUERIES.get(instead_of.keyword)
     try:
@@ -346,7 +352,7 @@ def switched_off(settings: Settings, instead_of: BeyondUs) -> BeyondUs:
     if not query or not usable:
         return instead_of
     lines = f"Host {settings.host}\\n  {instead_of.keyword} +{usable}\\n"
-    return BeyondUs(
+    return Unsupported(
         f"{instead_of.cause}. The system's ssh knows {usable}, but does not use it by default",
         f"Update the host's OpenSSH, or let the system's ssh use it: printf '{lines}' >> ~/.ssh/config",
     )

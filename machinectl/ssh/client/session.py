@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Self
 import paramiko
 
 from machinectl.errors import MachineError
-from machinectl.piping import CHUNK, GRACE
+from machinectl.process_streams import CHUNK, GRACE
 from machinectl.ssh import framing
 from machinectl.ssh.client import denials
-from machinectl.ssh.client.dial import reason
-from machinectl.ssh.client.shell_pool import Shells
-from machinectl.ssh.errors import (
+from machinectl.ssh.client.handshake import failure_reason
+from machinectl.ssh.client.shell_pool import ShellPool
+from machinectl.ssh.runner import COMMAND_TIMEOUT, CommandResult
+from machinectl.ssh.script_output import ScriptOutput, end_command
+from machinectl.ssh.signals import is_signalled, status_text
+from machinectl.ssh.ssh_errors import (
     CommandFailed,
     CommandTimeout,
     ConnectionLost,
@@ -29,21 +32,18 @@ from machinectl.ssh.errors import (
     no_status,
     shell_ended,
 )
-from machinectl.ssh.runner import COMMAND_TIMEOUT, Result
-from machinectl.ssh.signals import is_signalled, status_text
-from machinectl.ssh.streaming import Following, end_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
     from types import TracebackType
 
-    from machinectl.piping import Input, Over, Reader
+    from machinectl.process_streams import Input, Reader, StopEvent
     from machinectl.ssh.client.transport import Transport
     from machinectl.ssh.framing import Framed
     from machinectl.ssh.runner import Runner
+    from machinectl.ssh.script_output import WriteOutput
     from machinectl.ssh.ssh_settings import Settings
-    from machinectl.ssh.streaming import Say
 
 # A channel is closed by the server, or its transport by the keep-alive; this is how often a dead one is noticed at
 # the latest should the wake-up be missed. Seconds.
@@ -107,7 +107,7 @@ class Session(ABC):
         check: bool = True,
         shown: str = "",
         secret: bool = False,
-    ) -> Result:
+    ) -> CommandResult:
         """Run a script as the user who logged in; see Runner."""
         lines = partial(framing.as_user, script)
         framed = self.exchange(lines, shown or script, input, timeout, secret=secret)
@@ -118,8 +118,8 @@ class Session(ABC):
     def follow(
         self,
         script: str,
-        say: Say,
-        over: Over,
+        say: WriteOutput,
+        over: StopEvent,
         *,
         input: Input | None = None,  # noqa: A002 - as in `run`
     ) -> int | None:
@@ -131,14 +131,14 @@ class Session(ABC):
         return self.end_of(following)
 
     def pursue(
-        self, lines: Callable[[str], str], runner: Runner, say: Say, over: Over, given: Input | None
-    ) -> Following:
+        self, lines: Callable[[str], str], runner: Runner, say: WriteOutput, over: StopEvent, given: Input | None
+    ) -> ScriptOutput:
         """Send what starts a script, made by `lines` of a mark, and its input; pass on what comes back as it comes.
 
         `runner` may end it, where it is over before.
         """
         mark = secrets.token_hex(16)
-        following = Following(mark, say)
+        following = ScriptOutput(mark, say)
 
         def end() -> None:
             if following.process:
@@ -151,7 +151,7 @@ class Session(ABC):
         self._obeyed = self._obeyed or following.started
         return following
 
-    def end_of(self, following: Following) -> int | None:
+    def end_of(self, following: ScriptOutput) -> int | None:
         """The exit status of a script that was followed; None where it was over before, and was ended."""
         if following.may_run:
             raise may_run(self.settings.address)
@@ -192,12 +192,12 @@ class Session(ABC):
         if self._trace:
             self._trace(f"{self.settings.login}$ {shown}")
 
-    def result(self, framed: Framed, *, check: bool) -> Result:
+    def result(self, framed: Framed, *, check: bool) -> CommandResult:
         """The result of a script that was started. Raises CommandFailed, SSHError where it was ended from outside."""
         said = last_line(framed.stderr)
         if framed.status is None:
             raise shell_ended(self.settings.address, said)
-        result = Result(framed.status, framed.stdout, framed.stderr)
+        result = CommandResult(framed.status, framed.stdout, framed.stderr)
         if check and result.status != 0:
             raise CommandFailed(
                 f"{self.settings.address}: {said or 'a command failed'} ({status_text(result.status)})",
@@ -241,7 +241,13 @@ class Session(ABC):
 
     @abstractmethod
     def _follow(
-        self, first: bytes, line: bytes, given: Input | None, following: Following, over: Over, end: Callable[[], None]
+        self,
+        first: bytes,
+        line: bytes,
+        given: Input | None,
+        following: ScriptOutput,
+        over: StopEvent,
+        end: Callable[[], None],
     ) -> int | None:
         """Start LOGIN_COMMAND, send its input, and pass its output to `following` until it ends.
 
@@ -277,7 +283,7 @@ class OwnSession(Session):
         self._transport = transport
         self._alive = KeepAlive(transport, settings.alive_interval, max(1, settings.alive_count))
         stack.callback(self._alive.stop)
-        self._shells = Shells(transport)
+        self._shells = ShellPool(transport)
 
     def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:
         try:
@@ -301,7 +307,13 @@ class OwnSession(Session):
             feeding.join(LINGER)
 
     def _follow(
-        self, first: bytes, line: bytes, given: Input | None, following: Following, over: Over, end: Callable[[], None]
+        self,
+        first: bytes,
+        line: bytes,
+        given: Input | None,
+        following: ScriptOutput,
+        over: StopEvent,
+        end: Callable[[], None],
     ) -> int | None:
         deadline = time.monotonic() + COMMAND_TIMEOUT
         channel = over.unless(lambda: self._take_shell(deadline), close)
@@ -330,7 +342,7 @@ class OwnSession(Session):
             if not self._transport.is_active():
                 raise self._lost() from exc
             raise SSHError(
-                f"{self.settings.address} opens no session for {self.settings.user}: {reason(exc)}",
+                f"{self.settings.address} opens no session for {self.settings.user}: {failure_reason(exc)}",
                 "On the host: MaxSessions in sshd_config, and journalctl -u ssh",
             ) from exc
 
@@ -338,7 +350,7 @@ class OwnSession(Session):
         return self._transport.is_active()
 
     def _lost(self, why: str = "") -> ConnectionLost:
-        return super()._lost(why or self._alive.verdict or reason(self._transport.get_exception()))
+        return super()._lost(why or self._alive.verdict or failure_reason(self._transport.get_exception()))
 
 
 class KeepAlive:
@@ -402,7 +414,7 @@ def feed_on(
 
 
 def listen(
-    channel: paramiko.Channel, following: Following, ready: threading.Event, over: Over, end: Callable[[], None]
+    channel: paramiko.Channel, following: ScriptOutput, ready: threading.Event, over: StopEvent, end: Callable[[], None]
 ) -> bool:
     """Pass both streams to `following` until the script or the channel ends; set `ready` when the script may be sent.
 

@@ -91,7 +91,7 @@ class Attributes:
     st_mtime: int = 0
 
 
-class Fields:
+class PacketReader:
     """Reads the fields of a packet in order. Raises NotSFTP if the packet is too short."""
 
     def __init__(self, data: bytes) -> None:
@@ -313,7 +313,7 @@ class SFTPClient:
     def _done(self, kind: int, *fields: bytes) -> None:
         self._want(CMD_STATUS, kind, *fields)
 
-    def _want(self, expected: int, kind: int, *fields: bytes) -> Fields:
+    def _want(self, expected: int, kind: int, *fields: bytes) -> PacketReader:
         """Send a request and wait for its answer; answers to abandoned requests are skipped."""
         asked = self.request(kind, *fields)
         while True:
@@ -328,7 +328,7 @@ class SFTPClient:
         self._send(bytes([kind]), number(self._number), *fields)
         return self._number
 
-    def answer(self) -> tuple[int, int, Fields]:
+    def answer(self) -> tuple[int, int, PacketReader]:
         """Return the next answer: the request's number, the answer's kind, and its fields."""
         kind, answer = self._packet()
         answered = answer.number()
@@ -353,13 +353,13 @@ class SFTPClient:
                 raise EOFError
             self._unsent = self._unsent[sent:]
 
-    def _packet(self) -> tuple[int, Fields]:
+    def _packet(self) -> tuple[int, PacketReader]:
         if not self._length:
             length = int.from_bytes(self._take(4))
             if not 0 < length <= LONGEST_PACKET:
                 raise NotSFTP(f"a packet of {length:,} bytes")
             self._length = length
-        packet = Fields(self._take(self._length))
+        packet = PacketReader(self._take(self._length))
         self._length = 0
         return packet.byte(), packet
 
@@ -416,7 +416,7 @@ class Writing:
             expect(CMD_STATUS, kind, answer)
 
 
-def expect(expected: int, kind: int, answer: Fields) -> Fields:
+def expect(expected: int, kind: int, answer: PacketReader) -> PacketReader:
     """Return the fields of an answer of the expected kind. Raises OSError for the server's error."""
     if kind == CMD_STATUS and (code := answer.number()) != SFTP_OK:
         said = one_line(answer.text().decode(errors="replace") if answer else "") or f"SFTP's error {code}"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 import paramiko
 from paramiko.sftp import SFTP_FLAG_CREATE, SFTP_FLAG_EXCL, SFTP_FLAG_TRUNC, SFTP_FLAG_WRITE
 
-from machinectl.ssh.client.dial import reason
+from machinectl.ssh.client.handshake import failure_reason
 from machinectl.ssh.client.sftp_client import (
     LONGEST_DATA,
     SSH_PACKET,
@@ -30,14 +30,14 @@ from machinectl.ssh.client.sftp_client import (
     Writing,
     attributes,
 )
-from machinectl.ssh.errors import ConnectionLost, SSHError
+from machinectl.ssh.ssh_errors import ConnectionLost, SSHError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from machinectl.ssh.client.session import Session
-    from machinectl.ssh.openssh.copy_commands import Following, Wishes
+    from machinectl.ssh.openssh.copy_commands import CopyOptions, CopyProgress
 
     # A piece of a file: its offset and its data.
     Piece = tuple[int, bytes | memoryview]
@@ -50,7 +50,7 @@ GROWING = ".machinectl-"
 
 
 @dataclass(frozen=True)
-class Seen:
+class FileInfo:
     """What a file is, behind all links: of stat(2) what both sides know. What a server leaves out is 0."""
 
     mode: int
@@ -82,11 +82,11 @@ class Seen:
         return self.permissions & (0o1777 if self.is_directory else 0o777)
 
 
-class Side(Protocol):
+class CopySide(Protocol):
     """One side of a copy. Raises OSError, and SSHError where the connection is lost."""
 
     # What is at a path, behind all links; None where nothing is.
-    def look(self, path: bytes) -> Seen | None: ...
+    def look(self, path: bytes) -> FileInfo | None: ...
 
     # The path without links.
     def real(self, path: bytes) -> bytes: ...
@@ -113,12 +113,12 @@ class Side(Protocol):
     def remove(self, path: bytes) -> None: ...
 
 
-class Here:
+class LocalSide:
     """The side of this computer. See Side."""
 
-    def look(self, path: bytes) -> Seen | None:
+    def look(self, path: bytes) -> FileInfo | None:
         try:
-            return Seen.of(os.stat(path))
+            return FileInfo.of(os.stat(path))
         except FileNotFoundError:
             return None
 
@@ -141,7 +141,7 @@ class Here:
             if stat.S_ISREG(os.fstat(file).st_mode):
                 yield lambda place, piece: write_at(file, place, piece)
             else:
-                stream = Stream(file)
+                stream = SequentialFile(file)
                 yield stream.write
                 stream.finish()
         finally:
@@ -169,7 +169,7 @@ def write_at(file: int, place: int, piece: bytes | memoryview) -> None:
         left, place = left[written:], place + written
 
 
-class Stream:
+class SequentialFile:
     """A target that cannot seek, a terminal or a pipe: early pieces wait for those before them."""
 
     def __init__(self, file: int) -> None:
@@ -190,7 +190,7 @@ class Stream:
             raise OSError(errno.EIO, f"data is missing after {self._place} bytes")
 
 
-class There:
+class RemoteSide:
     """The side of a host. See Side; `check` is SFTPClient's."""
 
     def __init__(self, session: Session, check: Callable[[], None]) -> None:
@@ -200,7 +200,7 @@ class There:
             self._client = SFTPClient(self._channel, check)
         except (paramiko.SSHException, EOFError, OSError) as exc:
             raise SSHError(
-                f"{self._settings.address} does not speak SFTP: {reason(exc)}",
+                f"{self._settings.address} does not speak SFTP: {failure_reason(exc)}",
                 "On the host, in sshd_config: Subsystem sftp internal-sftp",
             ) from exc
         except NotSFTP as exc:
@@ -211,7 +211,7 @@ class There:
         try:
             yield
         except (paramiko.SSHException, EOFError) as exc:
-            why = reason(self._channel.get_transport().get_exception() or exc)
+            why = failure_reason(self._channel.get_transport().get_exception() or exc)
             raise ConnectionLost(
                 f"The connection to {self._settings.address} was lost: {why}", "Copy it again"
             ) from exc
@@ -224,10 +224,10 @@ class There:
             f"See whether a start-up file of the shell prints something: ssh {self._settings.login_options} true",
         )
 
-    def look(self, path: bytes) -> Seen | None:
+    def look(self, path: bytes) -> FileInfo | None:
         with self._translated():
             try:
-                return Seen.of(self._client.stat(path))
+                return FileInfo.of(self._client.stat(path))
             except FileNotFoundError:
                 return None
 
@@ -296,11 +296,11 @@ class Copier:
 
     def __init__(
         self,
-        source: Side,
-        target: Side,
-        wishes: Wishes,
+        source: CopySide,
+        target: CopySide,
+        wishes: CopyOptions,
         *,
-        progress: Following,
+        progress: CopyProgress,
         fail: Callable[[str], None],
     ) -> None:
         self._from = source
@@ -327,7 +327,7 @@ class Copier:
     def matching(self, source: bytes) -> list[bytes]:
         """What a path may mean: itself, else what is in its directory and has the name that is a pattern."""
         directory, pattern = os.path.split(source)
-        if isinstance(self._from, Here) or not set(pattern) & set(b"*?[") or self._from.look(source):
+        if isinstance(self._from, LocalSide) or not set(pattern) & set(b"*?[") or self._from.look(source):
             return [source]
         names = sorted(name for name in self._from.names(directory or b".") if fnmatch.fnmatchcase(name, pattern))
         return [os.path.join(directory, name) for name in names if name[:1] != b"." or pattern[:1] == b"."] or [source]
@@ -351,7 +351,7 @@ class Copier:
         except OSError as exc:
             self._fail(f"{' to '.join(map(shown, paths))}: {exc.strerror or exc}")
 
-    def _copy(self, source: bytes, seen: Seen, target: bytes, depth: int) -> None:
+    def _copy(self, source: bytes, seen: FileInfo, target: bytes, depth: int) -> None:
         if seen.is_directory:
             self._copy_directory(source, seen, target, depth)
         elif seen.is_file:
@@ -359,7 +359,7 @@ class Copier:
         else:
             raise OSError(errno.EINVAL, "not a regular file")
 
-    def _copy_directory(self, source: bytes, seen: Seen, target: bytes, depth: int) -> None:
+    def _copy_directory(self, source: bytes, seen: FileInfo, target: bytes, depth: int) -> None:
         if not self._wishes.recursive:
             raise IsADirectoryError(errno.EISDIR, "it is a directory: -r copies those")
         if depth >= DEEPEST:
@@ -377,7 +377,7 @@ class Copier:
         elif there is None and seen.mode & stat.S_IRWXU != stat.S_IRWXU:
             self._to.set_mode(target, seen.handed_on)
 
-    def _copy_file(self, source: bytes, seen: Seen, target: bytes) -> None:
+    def _copy_file(self, source: bytes, seen: FileInfo, target: bytes) -> None:
         there = self._to.look(target)
         if there is None:
             self._grow(source, seen, target, None)
@@ -386,7 +386,7 @@ class Copier:
         elif not there.is_file or not self._grow(source, seen, self._to.real(target), there):
             self._write_into(source, seen, target)
 
-    def _grow(self, source: bytes, seen: Seen, target: bytes, there: Seen | None) -> bool:
+    def _grow(self, source: bytes, seen: FileInfo, target: bytes, there: FileInfo | None) -> bool:
         """Copy a file under another name, and give it its own in the end; False where that is not for us to do.
 
         In place of one that is there, it keeps that one's owner and mode.
@@ -416,7 +416,7 @@ class Copier:
                 with contextlib.suppress(OSError, SSHError):
                     self._to.remove(growing)
 
-    def _hand_over(self, path: bytes, there: Seen) -> bool:
+    def _hand_over(self, path: bytes, there: FileInfo) -> bool:
         """Give a file the owner and the mode of the one whose place it takes; False where that is not for us to do."""
         try:
             new = self._to.look(path)
@@ -427,14 +427,14 @@ class Copier:
             return False
         return True
 
-    def _write_into(self, source: bytes, seen: Seen, target: bytes) -> None:
+    def _write_into(self, source: bytes, seen: FileInfo, target: bytes) -> None:
         """Copy a file into one that is there and stays what it is, a device too."""
         with self._to.writer(target, None) as write:
             self._transfer(source, seen, write)
         if self._wishes.preserve:
             self._keep(seen, target)
 
-    def _transfer(self, source: bytes, seen: Seen, write: Write) -> None:
+    def _transfer(self, source: bytes, seen: FileInfo, write: Write) -> None:
         with self._progress(shown(source), seen.size) as tell, self._from.reader(source, seen.size) as pieces:
             count = end = 0
             for place, piece in pieces:
@@ -451,7 +451,7 @@ class Copier:
         if arrived is None or arrived.size != self._count:
             raise OSError(errno.EIO, f"of {self._count} bytes not all have arrived")
 
-    def _keep(self, seen: Seen, target: bytes) -> None:
+    def _keep(self, seen: FileInfo, target: bytes) -> None:
         """Give what was copied the mode and the times of what it was copied from."""
         self._to.set_mode(target, seen.handed_on)
         self._to.set_times(target, seen.times)

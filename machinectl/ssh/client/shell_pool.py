@@ -27,7 +27,7 @@ AHEAD = 2
 PAUSES = (0.02, 0.1, 0.5)
 
 
-class Shells:
+class ShellPool:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._ahead = AHEAD

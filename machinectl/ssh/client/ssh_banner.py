@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LONGEST_GREETING = 255
 
 
-def shown(sock: socket.socket, timeout: float) -> tuple[str, HostKey | None]:
+def read_banner(sock: socket.socket, timeout: float) -> tuple[str, HostKey | None]:
     """A server's greeting, "" where it has none, and its key, None where that was not agreed on within `timeout` s.
 
     The key has signed the key exchange, so that it is the server's own. The connection is closed.

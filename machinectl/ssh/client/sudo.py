@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from machinectl.ssh import framing
 from machinectl.ssh.client.denials import new_password
 from machinectl.ssh.client.session import last_line
-from machinectl.ssh.errors import RootRefused
 from machinectl.ssh.keys.credentials import TRIES, ask
-from machinectl.ssh.runner import COMMAND_TIMEOUT, Result
+from machinectl.ssh.runner import COMMAND_TIMEOUT, CommandResult
+from machinectl.ssh.ssh_errors import RootRefused
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.piping import Input, Over
+    from machinectl.process_streams import Input, StopEvent
     from machinectl.ssh.client.session import Session
     from machinectl.ssh.keys.credentials import Credentials
-    from machinectl.ssh.runner import Follower
-    from machinectl.ssh.streaming import Say
+    from machinectl.ssh.runner import StreamingRunner
+    from machinectl.ssh.script_output import WriteOutput
 
 # What probe_command's script prints.
 ROOT, ABSENT, FREE, WANTS_PASSWORD, NO_TERMINAL, DOAS = "root", "absent", "free", "password", "terminal", "doas"
@@ -83,7 +83,7 @@ class Root:
         check: bool = True,
         shown: str = "",
         secret: bool = False,
-    ) -> Result:
+    ) -> CommandResult:
         """Run a script as root. Raises RootRefused where it may not be one any more."""
         framed = self._session.exchange(
             lambda mark: framing.as_root(script, mark, self._command, self._password),
@@ -93,14 +93,14 @@ class Root:
             secret=secret,
         )
         if not framed.started:
-            raise refused(self._session, Result(1, b"", framed.noise), self.program)
+            raise refused(self._session, CommandResult(1, b"", framed.noise), self.program)
         return self._session.result(framed, check=check)
 
     def follow(
         self,
         script: str,
-        say: Say,
-        over: Over,
+        say: WriteOutput,
+        over: StopEvent,
         *,
         input: Input | None = None,  # noqa: A002 - as in `run`
     ) -> int | None:
@@ -114,11 +114,11 @@ class Root:
             input,
         )
         if not following.started and following.shell_status is not None:
-            raise refused(self._session, Result(1, b"", following.noise.encode()), self.program)
+            raise refused(self._session, CommandResult(1, b"", following.noise.encode()), self.program)
         return self._session.end_of(following)
 
 
-def elevate(session: Session, credentials: Credentials, console: Console) -> Follower:
+def become_root(session: Session, credentials: Credentials, console: Console) -> StreamingRunner:
     """What runs commands as root on the host. Raises RootRefused with the sudoers line that would allow it."""
     if session.user == "root":
         return session
@@ -214,7 +214,7 @@ def without_programs(session: Session) -> RootRefused:
     )
 
 
-def refused(session: Session, result: Result, program: str = "sudo") -> RootRefused:
+def refused(session: Session, result: CommandResult, program: str = "sudo") -> RootRefused:
     """Why there is no root, and what to do about it: from what a probe printed, or sudo said."""
     user, address = session.user, session.settings.address
     doas = DOAS_REFUSES.search(result.stderr)

@@ -72,7 +72,7 @@ RSA_CERTIFICATE, RSA_CERTIFICATE_BY_SHA2 = "ssh-rsa-cert-v01@openssh.com", "rsa-
 METHOD = re.compile(r"[!-~]{1,64}")
 
 
-class NoAnswer(Exception):
+class AuthenticationTimeout(Exception):
     """The server did not answer a request for authentication."""
 
 
@@ -91,7 +91,7 @@ class NothingShared(IncompatiblePeer):
         return bool(self.offered) and all(OUTDATED.search(name) for name in self.offered)
 
 
-class Listener(Packetizer):
+class ServerPackets(Packetizer):
     """Remembers how the other side began, to tell what listens there when it is not SSH, and when it last spoke.
 
     It takes no more at once than SSH's packets have, and gives up on a peer that reads nothing: paramiko's waits for
@@ -223,7 +223,7 @@ class Authentication(AuthOnlyHandler):
         except paramiko.AuthenticationException as exc:
             if event.is_set() or not self.transport.is_active():
                 raise
-            raise NoAnswer from exc
+            raise AuthenticationTimeout from exc
         finally:
             self._left -= time.monotonic() - begun
         return answer
@@ -312,7 +312,7 @@ class Transport(ServiceRequestingTransport):
         # The host's key, or its certificate if one was requested.
         self.shown_key = b""
         self._asks_for_certificates = False
-        super().__init__(sock, packetizer_class=Listener)
+        super().__init__(sock, packetizer_class=ServerPackets)
         self._channels = Channels(self)
         self.channel_events = ChannelEvents()
         handlers = self._channel_handler_table  # type: ignore[has-type]  # the stubs leave it out
@@ -343,8 +343,8 @@ class Transport(ServiceRequestingTransport):
         return self._listener.heard
 
     @property
-    def _listener(self) -> Listener:
-        if not isinstance(self.packetizer, Listener):
+    def _listener(self) -> ServerPackets:
+        if not isinstance(self.packetizer, ServerPackets):
             raise TypeError(self.packetizer)
         return self.packetizer
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from machinectl.errors import UsageError
 from machinectl.files.atomic import read_file
 from machinectl.files.ownership import temporary_directory
-from machinectl.ssh.errors import HostKeyRefused
 from machinectl.ssh.keys import known_hosts, known_hosts_command
+from machinectl.ssh.ssh_errors import HostKeyRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from machinectl.console import Console
-    from machinectl.ssh.keys.known_hosts import Entry, HostKey
+    from machinectl.ssh.keys.known_hosts import HostKey, KnownHost
     from machinectl.ssh.ssh_settings import Settings
 
 # What the machine's host is called in the machine's own known_hosts: not its address and not the machine's name, so
@@ -66,7 +66,7 @@ class HostKeys:
         self._console = console
         self._pinned = policy.pinned
         # The output of the user's KnownHostsCommand, by host and key.
-        self._said: dict[tuple[Settings, HostKey | None], list[Entry]] = {}
+        self._said: dict[tuple[Settings, HostKey | None], list[KnownHost]] = {}
 
     @property
     def machine(self) -> str:
@@ -89,7 +89,7 @@ class HostKeys:
         """The fingerprint that the host's key must have, or ""."""
         return "" if jump else self._policy.demanded.rstrip("=")
 
-    def _known(self, settings: Settings, key: HostKey | None, *, jump: bool) -> list[Entry]:
+    def _known(self, settings: Settings, key: HostKey | None, *, jump: bool) -> list[KnownHost]:
         """Return the known keys of a host. KnownHostsCommand runs unless a pin or a fingerprint decides."""
         known = find_known(settings)
         if self.demanded(jump=jump) or self._pins(settings, jump=jump):
@@ -151,7 +151,7 @@ class HostKeys:
         if not jump or not (usable(known) or certified):
             self._pin(settings, key, jump=jump)
 
-    def _must_be_in(self, entries: list[Entry], settings: Settings, key: HostKey, command: str) -> None:
+    def _must_be_in(self, entries: list[KnownHost], settings: Settings, key: HostKey, command: str) -> None:
         if any(entry.key == key for entry in entries):
             return
         same_type = [entry for entry in entries if entry.key.type == key.type] or entries
@@ -189,7 +189,7 @@ class HostKeys:
                 "Compare with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, typed on the host",
             )
 
-    def _pins(self, settings: Settings, *, jump: bool) -> list[Entry]:
+    def _pins(self, settings: Settings, *, jump: bool) -> list[KnownHost]:
         return known_hosts.find(known_hosts.parse(self._pinned), [pin_name(settings, jump=jump)])
 
     def _pin(self, settings: Settings, key: HostKey, *, jump: bool) -> None:
@@ -203,7 +203,7 @@ def pin_name(settings: Settings, *, jump: bool) -> str:
     return known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)[0] if jump else PIN
 
 
-def find_known(settings: Settings) -> list[Entry]:
+def find_known(settings: Settings) -> list[KnownHost]:
     """What the user's and the system's known_hosts hold of a host."""
     entries = []
     for path in settings.known_hosts:
@@ -282,6 +282,6 @@ def is_in_list(path: str, key: HostKey) -> bool:
     return revoked
 
 
-def usable(entries: Iterable[Entry]) -> list[Entry]:
+def usable(entries: Iterable[KnownHost]) -> list[KnownHost]:
     """Return the lines without a marker, which name a host's key."""
     return [entry for entry in entries if not entry.marker]

@@ -41,7 +41,7 @@ class HostKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KnownHost:
     """A line of known_hosts: a marker or "", the patterns of names, and a key."""
 
     marker: str
@@ -74,18 +74,18 @@ def matches(pattern: str, name: str) -> bool:
     return re.fullmatch("".join(parts), name.lower()) is not None
 
 
-def parse(text: bytes) -> list[Entry]:
+def parse(text: bytes) -> list[KnownHost]:
     """The lines that hold a host and a key; what cannot be read is passed over, as OpenSSH does."""
     return [entry for line in text.decode(errors="replace").splitlines() if (entry := parse_line(line)) is not None]
 
 
-def parse_line(line: str) -> Entry | None:
+def parse_line(line: str) -> KnownHost | None:
     fields = line.split()
     marker = fields.pop(0) if fields and fields[0].startswith("@") else ""
     if len(fields) < 3 or fields[0].startswith("#") or marker not in {"", REVOKED, AUTHORITY}:  # noqa: PLR2004 - names, type, key
         return None
     key = parse_key(fields[1], fields[2])
-    return None if key is None else Entry(marker, tuple(fields[0].split(",")), key)
+    return None if key is None else KnownHost(marker, tuple(fields[0].split(",")), key)
 
 
 def parse_key(kind: str, text: str) -> HostKey | None:
@@ -111,7 +111,7 @@ def names_of(hostname: str, port: int, alias: str) -> list[str]:
     return [hostname] if port == SSH_PORT else [f"[{hostname}]:{port}", hostname]
 
 
-def find(entries: list[Entry], names: list[str]) -> list[Entry]:
+def find(entries: list[KnownHost], names: list[str]) -> list[KnownHost]:
     """The keys for the first of the names that there are any for, and what is marked for any of them."""
     marked = [entry for entry in entries if entry.marker and any(entry.names(name) for name in names)]
     for name in names:

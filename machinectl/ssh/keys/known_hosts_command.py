@@ -7,16 +7,16 @@ import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
-from machinectl.ssh.errors import HostKeyRefused
 from machinectl.ssh.keys import known_hosts
+from machinectl.ssh.ssh_errors import HostKeyRefused
 from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, replace, tokens_of
 
 if TYPE_CHECKING:
-    from machinectl.ssh.keys.known_hosts import Entry, HostKey
+    from machinectl.ssh.keys.known_hosts import HostKey, KnownHost
     from machinectl.ssh.ssh_settings import Settings
 
 
-def entries(settings: Settings, key: HostKey | None = None) -> list[Entry]:
+def entries(settings: Settings, key: HostKey | None = None) -> list[KnownHost]:
     """Run the command, if there is one, and return its lines about the host.
 
     Without a key, it lists the known keys before the host shows one. Raises HostKeyRefused if it fails: ssh then

@@ -17,8 +17,8 @@ from paramiko.agent import AgentSSH
 from paramiko.pkey import PublicBlob
 
 from machinectl.files.atomic import read_file
-from machinectl.ssh.errors import SSHError, TokenNeeded
 from machinectl.ssh.keys.known_hosts import HostKey, parse_key
+from machinectl.ssh.ssh_errors import SSHError, TokenNeeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

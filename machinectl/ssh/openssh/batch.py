@@ -12,21 +12,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import one_line
-from machinectl.piping import piped
+from machinectl.process_streams import run_streamed
 from machinectl.ssh import framing
-from machinectl.ssh.errors import ConnectionLost, SSHError, may_run, no_status, shell_ended
 from machinectl.ssh.openssh import multiplexing
 from machinectl.ssh.openssh.command_line import COMMANDS_ONLY, WITH_INPUT, as_arguments, openssh_command
+from machinectl.ssh.script_output import ScriptOutput, end_command
 from machinectl.ssh.signals import is_signalled
-from machinectl.ssh.streaming import Following, end_command
+from machinectl.ssh.ssh_errors import ConnectionLost, SSHError, may_run, no_status, shell_ended
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping
 
-    from machinectl.piping import Input, Over
+    from machinectl.process_streams import Input, StopEvent
     from machinectl.ssh.destination import SSHEndpoint
-    from machinectl.ssh.streaming import Say
+    from machinectl.ssh.script_output import WriteOutput
 
 # Of a host that gives no answer for so long, `connect` finds out more.
 CONNECT_SECONDS = 15
@@ -55,7 +55,7 @@ OPTIONS = {
 }
 
 
-class NotBegun(SSHError):
+class NotStarted(SSHError):
     """The system's ssh did not get as far as the command: its cause is what it said."""
 
 
@@ -63,8 +63,8 @@ def follow(
     endpoint: SSHEndpoint,
     known_hosts: str,
     script: str,
-    say: Say,
-    over: Over,
+    say: WriteOutput,
+    over: StopEvent,
     *,
     input: Input | None = None,  # noqa: A002
     control: str = "",
@@ -79,7 +79,7 @@ def follow(
     if multiplexing.is_open(control):
         try:
             return once(begins_within=KEPT_SECONDS)
-        except NotBegun:
+        except NotStarted:
             # The host has not seen the script: it is safe to send it again.
             multiplexing.close(control, endpoint.host)
     return once()
@@ -89,8 +89,8 @@ def follow_once(
     endpoint: SSHEndpoint,
     known_hosts: str,
     script: str,
-    say: Say,
-    over: Over,
+    say: WriteOutput,
+    over: StopEvent,
     *,
     input: Input | None,  # noqa: A002
     control: str,
@@ -98,7 +98,7 @@ def follow_once(
 ) -> int | None:
     """`follow` over one connection; raise NotBegun, too, if the script has not begun within so many seconds."""
     mark = secrets.token_hex(16)
-    following = Following(mark, say)
+    following = ScriptOutput(mark, say)
     first, line = framing.parted(framing.as_user(script, mark, framing.followed))
     # The end of stderr, where ssh's own messages come.
     last = b""
@@ -117,7 +117,7 @@ def follow_once(
             process.terminate()
 
     try:
-        ended = piped(
+        ended = run_streamed(
             command(endpoint, known_hosts, multiplexing.options(control)),
             hear,
             over,
@@ -130,18 +130,18 @@ def follow_once(
             end=leave,
         )
     except OSError as exc:
-        raise NotBegun(f"ssh cannot be started: {exc.strerror}") from exc
+        raise NotStarted(f"ssh cannot be started: {exc.strerror}") from exc
     if ended is None and following.may_run:
         raise may_run(endpoint.host)
     if ended is None and not over.is_set:
-        raise NotBegun(f"{endpoint.host} did not begin the command within {begins_within:.0f} s")
+        raise NotStarted(f"{endpoint.host} did not begin the command within {begins_within:.0f} s")
     if ended is None:
         return None
     if following.status is not None:
         return following.status
     if not following.started:
         said = following.noise.strip().splitlines() or ["it gives no reason"]
-        raise NotBegun(one_line(said[-1]))
+        raise NotStarted(one_line(said[-1]))
     following.finish()
     if following.is_whole:
         raise no_status(endpoint.host)
@@ -157,10 +157,10 @@ def end(endpoint: SSHEndpoint, known_hosts: str, process: int, control: str) -> 
     """Try to end a process on a host and its children; return whether the host confirmed it."""
     mark = secrets.token_hex(16)
     lines = framing.as_user(end_command(process), mark, framing.followed).encode()
-    ending = Following(mark, lambda _, __: None)
+    ending = ScriptOutput(mark, lambda _, __: None)
     with contextlib.suppress(OSError):
         over_it = command(endpoint, known_hosts, multiplexing.options(control, master=False))
-        piped(over_it, ending.hear, first=lines, timeout=END_SECONDS)
+        run_streamed(over_it, ending.hear, first=lines, timeout=END_SECONDS)
     return ending.status == 0
 
 

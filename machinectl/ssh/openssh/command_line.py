@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from machinectl.ssh.keys.host_keys import PIN, find_known, usable
-from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, check_endpoint, settings
+from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, check_endpoint, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -72,7 +72,7 @@ MEETING = {
 }
 
 
-def unknown_to(program: str) -> frozenset[str]:
+def unknown_options(program: str) -> frozenset[str]:
     """Return the options of NEWER that an ssh does not know; it is asked once, however many threads want to know."""
     with _asking:
         return ask_unknown(program)
@@ -106,7 +106,7 @@ def is_known(option: str) -> bool:
     if option not in NEWER:
         return True
     program = shutil.which("ssh")
-    return program is None or option not in unknown_to(program)
+    return program is None or option not in unknown_options(program)
 
 
 def openssh_command(endpoint: SSHEndpoint, *, known_hosts: str = "", arguments: Sequence[str] = ()) -> list[str]:
@@ -117,7 +117,11 @@ def openssh_command(endpoint: SSHEndpoint, *, known_hosts: str = "", arguments: 
     ssh still takes options before the remote command: `-A`, `-L 8080:localhost:80`, `ls -l`.
     """
     check_endpoint(endpoint)
-    return [*started(endpoint, [*proof(endpoint.key, known_hosts), *way(endpoint.jump)]), endpoint.host, *arguments]
+    return [
+        *started(endpoint, [*identity_options(endpoint.key, known_hosts), *jump_options(endpoint.jump)]),
+        endpoint.host,
+        *arguments,
+    ]
 
 
 def started(endpoint: SSHEndpoint, options: Iterable[tuple[str, str]]) -> list[str]:
@@ -130,9 +134,9 @@ def started(endpoint: SSHEndpoint, options: Iterable[tuple[str, str]]) -> list[s
     return command
 
 
-def identity(key: str, known_hosts: str, jump: Jump | None = None) -> list[str]:
+def identity_arguments(key: str, known_hosts: str, jump: Jump | None = None) -> list[str]:
     """`proof` as options of a command line, and the `way` of a program that asks nothing."""
-    return as_arguments([*proof(key, known_hosts), *way(jump, asks=False)])
+    return as_arguments([*identity_options(key, known_hosts), *jump_options(jump, asks=False)])
 
 
 def as_arguments(options: Options | Iterable[tuple[str, str]]) -> list[str]:
@@ -141,7 +145,7 @@ def as_arguments(options: Options | Iterable[tuple[str, str]]) -> list[str]:
     return [word for name, value in pairs if is_known(name) for word in ("-o", f"{name}={value}")]
 
 
-def way(jump: Jump | None, *, asks: bool = True) -> list[tuple[str, str]]:
+def jump_options(jump: Jump | None, *, asks: bool = True) -> list[tuple[str, str]]:
     """What leads through a jump host, as ssh_config(5) has it; nothing where there is none.
 
     ProxyJump has no place for a key and a known_hosts of the jump host's own. ssh gives the command to a shell when it
@@ -151,7 +155,7 @@ def way(jump: Jump | None, *, asks: bool = True) -> list[tuple[str, str]]:
         return []
     check_endpoint(jump.endpoint)
     quiet = [] if asks else [("BatchMode", "yes")]
-    command = started(jump.endpoint, [*quiet, *jump_proof(jump), *way(jump.endpoint.jump, asks=asks)])
+    command = started(jump.endpoint, [*quiet, *jump_proof(jump), *jump_options(jump.endpoint.jump, asks=asks)])
     words = [shlex.quote(word.replace("%", "%%")) for word in [*command, jump.endpoint.host]]
     return [("ProxyCommand", " ".join([*words, "-W", "'[%h]:%p'"]))]
 
@@ -159,16 +163,16 @@ def way(jump: Jump | None, *, asks: bool = True) -> list[tuple[str, str]]:
 def jump_proof(jump: Jump) -> list[tuple[str, str]]:
     """What makes a jump host prove its key: the one pinned, or what the user's known_hosts say, where they say any."""
     if jump.machine:
-        return proof(jump.endpoint.key, jump.known_hosts)
-    own = proof(jump.endpoint.key, "")
-    chosen = settings(jump.endpoint)
+        return identity_options(jump.endpoint.key, jump.known_hosts)
+    own = identity_options(jump.endpoint.key, "")
+    chosen = read_settings(jump.endpoint)
     if jump.known_hosts and not usable(find_known(chosen)):
         # Beside the user's, where ssh writes down what it is told to trust.
         own.append(("GlobalKnownHostsFile", " ".join(map(quoted, [*chosen.known_hosts, jump.known_hosts]))))
     return own
 
 
-def proof(key: str, known_hosts: str) -> list[tuple[str, str]]:
+def identity_options(key: str, known_hosts: str) -> list[tuple[str, str]]:
     """What makes a host prove its pinned key, and us show ours, as ssh_config(5) has it.
 
     Each keyword with its value, quoted where it has to be. Empty paths leave it to the user's ssh.

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.openssh.command_line import proof, way
-from machinectl.ssh.ssh_settings import ask_once, check_endpoint
+from machinectl.ssh.openssh.command_line import identity_options, jump_options
+from machinectl.ssh.ssh_settings import cached_options, check_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -75,12 +75,12 @@ def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also:
     a configuration that ssh refuses.
     """
     check_endpoint(endpoint)
-    own = proof(endpoint.key, known_hosts)
+    own = identity_options(endpoint.key, known_hosts)
     if endpoint.port:
         own.insert(0, ("Port", str(endpoint.port)))
     if endpoint.user:
         own.insert(0, ("User", endpoint.user))
-    own[:0] = way(endpoint.jump)
+    own[:0] = jump_options(endpoint.jump)
     said = {keyword for keyword, _ in own} | ({"ProxyJump"} if endpoint.jump else set())
     # Where the user's configuration has the same name for it, what that says holds, now and later.
     users = [] if endpoint.host == name else said_of(endpoint, pinned=bool(known_hosts))
@@ -99,7 +99,7 @@ def said_of(endpoint: SSHEndpoint, *, pinned: bool) -> list[tuple[str, str]]:
     program = shutil.which("ssh")
     if not program:
         return [("HostName", endpoint.host)]
-    of_it, of_any = ask_once(program, endpoint), ask_once(program, SSHEndpoint(NO_HOST))
+    of_it, of_any = cached_options(program, endpoint), cached_options(program, SSHEndpoint(NO_HOST))
     found = []
     for keyword in [*WAY, *PATHS, *(() if pinned else UNPINNED)]:
         values = [value for value in of_it.get(keyword, []) if value not in of_any.get(keyword, [])]
@@ -113,7 +113,7 @@ def readable(keyword: str, value: str, host: str) -> str:
     return f'"{text}"' if keyword in PATHS else text
 
 
-def with_the_users(blocks: Iterable[str], users: Sequence[str]) -> str:
+def with_user_files(blocks: Iterable[str], users: Sequence[str]) -> str:
     """A whole configuration for `ssh -F`: blocks, which win, and then the files that -F takes the place of."""
     # A file that is included within a Host is read for that one alone.
     return "".join(

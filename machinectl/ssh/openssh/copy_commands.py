@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     # Enters the copying of a file, of its name and its size in bytes; is told there how many have come so far.
-    Following = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+    CopyProgress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 # The first OpenSSH whose scp speaks SFTP (with -s; since 9.0 always).
 SPEAKS_SFTP = (8, 7)
 
 
 @dataclass(frozen=True)
-class Wishes:
+class CopyOptions:
     """How to copy: directories with all that is in them, modes and times kept, progress shown on a terminal."""
 
     recursive: bool = False
@@ -34,7 +34,7 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class Spot:
+class CopyPath:
     """A path, here or on a host that the configuration knows; a user of "" is left to that."""
 
     path: str
@@ -49,7 +49,7 @@ class Spot:
         return self.path if self.path.startswith("/") else f"./{self.path}"
 
 
-def scp_command(config: str, sources: Sequence[Spot], target: Spot, wishes: Wishes) -> list[str]:
+def scp_command(config: str, sources: Sequence[CopyPath], target: CopyPath, wishes: CopyOptions) -> list[str]:
     """Copies by scp. From one host to another all goes through here."""
     # Its own choice of an ssh is a path that was compiled into it.
     command = ["scp", "-s", "-F", config, "-S", "ssh"]
@@ -59,7 +59,7 @@ def scp_command(config: str, sources: Sequence[Spot], target: Spot, wishes: Wish
 
 
 def rsync_command(
-    config: str, sources: Sequence[Spot], target: Spot, wishes: Wishes, *, progress: bool = False
+    config: str, sources: Sequence[CopyPath], target: CopyPath, wishes: CopyOptions, *, progress: bool = False
 ) -> list[str]:
     """Copies by rsync what has changed, by size and time; links stay links. One side is here."""
     command = ["rsync", "-lts", *flags(r=wishes.recursive, p=wishes.preserve, q=wishes.quiet)]
@@ -67,7 +67,7 @@ def rsync_command(
     return [*command, "-e", f"ssh -F {rsyncs_word(config)}", "--", *(spot.word for spot in (*sources, target))]
 
 
-def sshfs_command(config: str, source: Spot, target: str) -> list[str]:
+def sshfs_command(config: str, source: CopyPath, target: str) -> list[str]:
     """Mounts a directory of a host on one that is here."""
     return ["sshfs", "-F", config, source.word, target]
 
@@ -81,12 +81,12 @@ def rsyncs_word(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def unseen(name: str, size: int) -> AbstractContextManager[Callable[[int], None]]:  # noqa: ARG001 (Following's)
+def no_progress(name: str, size: int) -> AbstractContextManager[Callable[[int], None]]:  # noqa: ARG001 (Following's)
     """Following that shows nothing."""
     return nullcontext(lambda count: None)  # noqa: ARG005 (the same)
 
 
-def scp_is_there() -> bool:
+def has_sftp_scp() -> bool:
     """Whether this computer has an ssh, and an scp that speaks SFTP."""
     if not shutil.which("scp") or not shutil.which("ssh"):
         return False

@@ -37,14 +37,14 @@ STDERR = 2
 CHUNK = 1 << 16
 
 
-class Ended(NamedTuple):
+class ForegroundExit(NamedTuple):
     """How ssh ended: its wait status, and the last error, which was not passed on."""
 
     status: int
     held: bytes
 
 
-def run(command: list[str]) -> Ended:
+def run(command: list[str]) -> ForegroundExit:
     """Run ssh to its end. Raises OSError if it cannot be started."""
     ours, theirs = error_stream()
     errors = ErrorStream(ours)
@@ -77,7 +77,7 @@ def run(command: list[str]) -> Ended:
         errors.close()
 
 
-def attend(ssh: int, errors: ErrorStream, changed: int) -> Ended:
+def attend(ssh: int, errors: ErrorStream, changed: int) -> ForegroundExit:
     """Pass on ssh's stderr until it ends; stop when it stops. `changed` is readable when a signal has come."""
     while True:
         sources = [changed, errors.descriptor] if errors.is_open else [changed]
@@ -93,7 +93,7 @@ def attend(ssh: int, errors: ErrorStream, changed: int) -> Ended:
                 os.kill(os.getpid(), signal.SIGSTOP)
             elif pid:
                 errors.drain()
-                return Ended(status, errors.held)
+                return ForegroundExit(status, errors.held)
 
 
 class ErrorStream:

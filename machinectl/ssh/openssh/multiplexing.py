@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.files.atomic import read_file
 from machinectl.files.ownership import exposed_above
-from machinectl.piping import piped
+from machinectl.process_streams import run_streamed
 from machinectl.ssh.openssh.command_line import quoted
 from machinectl.ssh.openssh.user_config import USERS_OWN
 from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, openssh_query
@@ -76,7 +76,7 @@ def has_own(endpoint: SSHEndpoint) -> bool:
         return len(said) > MOST_SAID
 
     try:
-        status = piped(openssh_query(endpoint), hear, timeout=QUERY_TIMEOUT)
+        status = run_streamed(openssh_query(endpoint), hear, timeout=QUERY_TIMEOUT)
     except OSError:
         return True
     return status != 0 or any(line.lower().startswith(b"controlpath ") for line in said.splitlines())

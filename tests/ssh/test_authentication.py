@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.errors import LoginRefused, SSHError
 from machinectl.ssh.keys.credentials import Credentials
+from machinectl.ssh.ssh_errors import LoginRefused, SSHError
 from tests.support.hostile_ssh import agreeing, answering, send
 from tests.support.quiet import Quiet
 from tests.support.real import need

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     # Is given what came, and whether it came on stderr; says whether that was all, whatever is still open.
-    Hear = Callable[[bytes, bool], bool]
+    HandleOutput = Callable[[bytes, bool], bool]
 
 Answer = TypeVar("Answer")
 
@@ -35,7 +35,7 @@ STARTING = threading.Lock()
 ROOM_HINT = "Make room there, or name another directory: export TMPDIR=<DIRECTORY>"
 
 
-class Over:
+class StopEvent:
     """Tells whoever waits, in any number of threads, that it is over: its descriptor can be read from then on."""
 
     def __init__(self) -> None:
@@ -246,10 +246,10 @@ def write_at(descriptor: int, data: bytes, at: int) -> None:
         left, at = left[written:], at + written
 
 
-def piped(
+def run_streamed(
     command: Sequence[str],
-    hear: Hear,
-    over: Over | None = None,
+    hear: HandleOutput,
+    over: StopEvent | None = None,
     *,
     first: bytes = b"",
     data: bytes = b"",
@@ -371,9 +371,9 @@ class Feeder:
 
 def listen(
     process: subprocess.Popen[bytes],
-    hear: Hear,
+    hear: HandleOutput,
     go_on: Callable[[], bool],
-    over: Over | None,
+    over: StopEvent | None,
     end: Callable[[subprocess.Popen[bytes]], object],
     timeout: float | None,
     ready_within: float | None,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl import piping
+from machinectl import process_streams
 from machinectl.errors import MachineError
-from machinectl.piping import Input, Over, piped
+from machinectl.process_streams import Input, StopEvent, run_streamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,12 +45,12 @@ def descriptors() -> int:
 
 @BOTH
 def test_an_ended_program_leaves_no_descriptor_or_thread(pipe: tuple[int, int], *, shared: bool) -> None:
-    given, over = Input(pipe[0], shared=shared), Over()
+    given, over = Input(pipe[0], shared=shared), StopEvent()
     # Other programs continue to read it.
-    assert piped(["true"], Said().hear, over, input=given) == 0
+    assert run_streamed(["true"], Said().hear, over, input=given) == 0
     before = descriptors(), threading.active_count()
     for _ in range(3):
-        assert piped(["true"], Said().hear, over, input=given) == 0
+        assert run_streamed(["true"], Said().hear, over, input=given) == 0
     assert (descriptors(), threading.active_count()) == before
 
 
@@ -61,14 +61,14 @@ def test_each_program_gets_all_input_whenever_it_starts(tmp_path: Path) -> None:
         given = Input(file.fileno(), shared=True)
         for _ in range(2):
             said = Said()
-            assert piped(["cat"], said.hear, Over(), input=given) == 0
+            assert run_streamed(["cat"], said.hear, StopEvent(), input=given) == 0
             assert said.data == data
         given.close()
 
 
 @BOTH
 def test_a_read_error_is_not_the_end_of_input(tmp_path: Path, *, shared: bool) -> None:
-    over, failures = Over(), []
+    over, failures = StopEvent(), []
     directory = os.open(tmp_path, os.O_RDONLY)
     given = Input(directory, shared=shared)
 
@@ -78,7 +78,7 @@ def test_a_read_error_is_not_the_end_of_input(tmp_path: Path, *, shared: bool) -
 
     given.on_failure = fail
     said = Said()
-    assert piped(["sh", "-c", "cat; echo whole"], said.hear, over, input=given) is None
+    assert run_streamed(["sh", "-c", "cat; echo whole"], said.hear, over, input=given) is None
     os.close(directory)
     assert said.data == b""
     assert [failure.cause for failure in failures] == ["Cannot read the input: Is a directory"]
@@ -92,7 +92,7 @@ def test_data_that_was_kept_only_in_part_is_not_read(pipe: tuple[int, int], monk
             raise OSError(errno.ENOSPC, "No space left on device")
         os.pwrite(descriptor, data[3:], at + 3)
 
-    monkeypatch.setattr(piping, "write_at", keep)
+    monkeypatch.setattr(process_streams, "write_at", keep)
     failed = threading.Event()
     given = Input(pipe[0], shared=True)
     given.on_failure = lambda _: failed.set()
@@ -128,7 +128,7 @@ def test_input_is_read_ahead_only_within_a_limit(pipe: tuple[int, int]) -> None:
 
 
 def test_slow_work_is_abandoned_when_it_is_over() -> None:
-    over, goes_on, discarded = Over(), threading.Event(), threading.Event()
+    over, goes_on, discarded = StopEvent(), threading.Event(), threading.Event()
 
     def work() -> str:
         over.set()
@@ -141,6 +141,6 @@ def test_slow_work_is_abandoned_when_it_is_over() -> None:
 
 
 def test_work_done_in_time_returns_or_raises() -> None:
-    assert Over().unless(lambda: "done", lambda _: None) == "done"
+    assert StopEvent().unless(lambda: "done", lambda _: None) == "done"
     with pytest.raises(ZeroDivisionError):
-        Over().unless(lambda: 1 // 0, lambda _: None)
+        StopEvent().unless(lambda: 1 // 0, lambda _: None)

@@ -18,8 +18,14 @@ from paramiko.ssh_exception import IncompatiblePeer
 
 from machinectl.errors import one_line
 from machinectl.ssh.client.transport import NothingShared
-from machinectl.ssh.client.turned_away import TURNED_AWAY
-from machinectl.ssh.errors import ANOTHER_PORT, BeyondUs, ConnectionLost, SSHError, Unreachable
+from machinectl.ssh.ssh_errors import (
+    ANOTHER_PORT,
+    REJECTING_GREETINGS,
+    ConnectionLost,
+    SSHError,
+    Unreachable,
+    Unsupported,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,7 +137,9 @@ class ProxyCommand:
             except OSError as exc:
                 self.socket.close()
                 self._errors.close()
-                raise SSHError(f"The ProxyCommand cannot be started: {reason(exc)}", f"Try it: {command}") from exc
+                raise SSHError(
+                    f"The ProxyCommand cannot be started: {failure_reason(exc)}", f"Try it: {command}"
+                ) from exc
         self.command = command
 
     def said(self) -> str:
@@ -175,16 +183,17 @@ def not_ssh(
         return nothing_shared(where, failure)
     if isinstance(failure, IncompatiblePeer):
         return SSHError(
-            f"{where} speaks an SSH that this one does not: {one_line(reason(failure))}", "Update the host's OpenSSH"
+            f"{where} speaks an SSH that this one does not: {one_line(failure_reason(failure))}",
+            "Update the host's OpenSSH",
         )
     if transport.remote_version:
-        end = f"ended the connection during the handshake ({reason(failure)})"
+        end = f"ended the connection during the handshake ({failure_reason(failure)})"
         return ConnectionLost(
             f"{where} {end if failure else f'did not finish the handshake {within}'}",
             f"See what ssh says: ssh -v {settings.login_options}",
         )
     line = transport.first_line
-    if line is not None and line.startswith(TURNED_AWAY):
+    if line is not None and line.startswith(REJECTING_GREETINGS):
         return SSHError(
             f"The SSH server of {where} turns this address away for now: {one_line(line, LONGEST_SAID)!r}. "
             "It does so after several failed logins, or while many are going on",
@@ -213,18 +222,18 @@ def not_ssh(
     )
 
 
-def nothing_shared(where: str, failure: NothingShared) -> BeyondUs:
+def nothing_shared(where: str, failure: NothingShared) -> Unsupported:
     """Which side lacks what the other one speaks."""
     what = f"{where} speaks an SSH that this one does not"
     offered = one_line(", ".join(failure.offered), LONGEST_OFFER)
     if failure.outdated:
-        return BeyondUs(
+        return Unsupported(
             f"{what}: all {failure.keyword} that it offers are outdated ({offered})",
             "Update the host's OpenSSH",
             failure.keyword,
             failure.offered,
         )
-    return BeyondUs(
+    return Unsupported(
         f"{what}: the {failure.keyword} that it offers ({offered or 'none'}) are not known on this side",
         "Install OpenSSH's ssh here, of a version as new as the host's: it is used then; or have the host offer one of "
         f"these, too, in its sshd_config: {failure.keyword} {','.join(failure.ours)}",
@@ -233,7 +242,7 @@ def nothing_shared(where: str, failure: NothingShared) -> BeyondUs:
     )
 
 
-def reason(failure: BaseException | None) -> str:
+def failure_reason(failure: BaseException | None) -> str:
     """Why a connection ended, in a few words."""
     if isinstance(failure, OSError) and failure.strerror:
         return failure.strerror
@@ -264,7 +273,7 @@ def through(jump: Transport, settings: Settings, jump_address: str) -> paramiko.
         ) from exc
     except (paramiko.SSHException, EOFError, OSError) as exc:
         raise SSHError(
-            f"The jump host {jump_address} does not lead to {where}: {reason(exc)}",
+            f"The jump host {jump_address} does not lead to {where}: {failure_reason(exc)}",
             f"On the jump host: nc -vz {settings.hostname} {settings.port}",
         ) from exc
 

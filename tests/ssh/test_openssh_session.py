@@ -18,11 +18,13 @@ import paramiko
 import pytest
 
 from machinectl.ssh.client import openssh_session
-from machinectl.ssh.client.connect import connect, meet
-from machinectl.ssh.client.sudo import elevate
+from machinectl.ssh.client.connect import check_host_key, connect
+from machinectl.ssh.client.sudo import become_root
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.errors import (
-    BeyondUs,
+from machinectl.ssh.keys import private_keys
+from machinectl.ssh.keys.credentials import Credentials
+from machinectl.ssh.keys.host_keys import HostKeyPolicy
+from machinectl.ssh.ssh_errors import (
     CommandFailed,
     CommandTimeout,
     ConnectionLost,
@@ -30,10 +32,8 @@ from machinectl.ssh.errors import (
     LoginRefused,
     NoShell,
     SSHError,
+    Unsupported,
 )
-from machinectl.ssh.keys import private_keys
-from machinectl.ssh.keys.credentials import Credentials
-from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from tests.support.quiet import Quiet
 from tests.support.sshd import keygen, log_in, public
 
@@ -107,7 +107,9 @@ def test_an_old_algorithm_that_the_systems_ssh_knows_is_named_with_what_has_it_u
     kex = tuple(name for name in preferred if not name.endswith("sha1"))
     monkeypatch.setattr(paramiko.Transport, "_preferred_kex", kex)
     sshd.configure("KexAlgorithms diffie-hellman-group1-sha1,diffie-hellman-group14-sha1")
-    with pytest.raises(BeyondUs, match="The system's ssh knows diffie-hellman-group1-sha1, but does not use") as caught:
+    with pytest.raises(
+        Unsupported, match="The system's ssh knows diffie-hellman-group1-sha1, but does not use"
+    ) as caught:
         log_in(sshd.endpoint)
     assert "nstall" not in caught.value.hint
     command = caught.value.hint.partition("use it: ")[2].partition(" >>")[0]
@@ -134,7 +136,7 @@ def test_the_hosts_key_is_judged_and_pinned_as_ever(newer: Sshd, tmp_path: Path,
     with log_in(newer.endpoint, policy=HostKeyPolicy(pinned=pinned, strict=True)) as session:
         assert session.known_hosts == pinned
     assert ssh_config.known_hosts.read_text() == ""
-    assert meet(newer.endpoint, Credentials(), HostKeyPolicy(), Quiet()) == pinned
+    assert check_host_key(newer.endpoint, Credentials(), HostKeyPolicy(), Quiet()) == pinned
     newer.log_path.unlink()
     with pytest.raises(HostKeyRefused, match="--ssh-strict"):
         log_in(newer.endpoint, policy=HostKeyPolicy(strict=True))
@@ -229,7 +231,7 @@ def test_a_login_that_is_broken_off_leaves_no_ssh_behind(newer: Sshd, monkeypatc
 # A program that ends while a thread of its logs in, and prints the process that stays in the background.
 LEAVING = """
 import re, subprocess, sys, threading
-from machinectl.ssh import system
+from machinectl.ssh.client import openssh_session
 from machinectl.ssh.destination import SSHEndpoint
 from tests.support.sshd import log_in
 logged_in = threading.Event()
@@ -239,7 +241,7 @@ def wait(program):
     print(re.search("pid=([0-9]+)", said)[1], flush=True)
     logged_in.set()
     threading.Event().wait()
-system.OpenSSH.is_alive = wait
+openssh_session.OpenSSH.is_alive = wait
 host, user, port, key = sys.argv[1:]
 threading.Thread(target=log_in, args=[SSHEndpoint(host, user, int(port), key)], daemon=True).start()
 logged_in.wait()
@@ -269,7 +271,7 @@ def test_an_ssh_that_floods_or_never_ends_is_ended(program: str) -> None:
 def test_commands_become_roots_and_are_traced(newer: Sshd) -> None:
     traced: list[str] = []
     with connect(newer.endpoint, Credentials(), HostKeyPolicy(), Quiet(), trace=traced.append) as session:
-        elevate(session, Credentials(), Quiet()).run("wc -c", input=b"geheim")
+        become_root(session, Credentials(), Quiet()).run("wc -c", input=b"geheim")
     assert traced[-2:] == [f"{newer.user}@127.0.0.1:{newer.port}$ wc -c", "6"]
 
 
@@ -290,10 +292,10 @@ def test_where_neither_ssh_can_or_there_is_none_the_error_is_our_own(
 ) -> None:
     sshd.configure(NEWER)
     ssh_config.write("Ciphers aes128-ctr\n")
-    with pytest.raises(BeyondUs, match="speaks an SSH that this one does not"):
+    with pytest.raises(Unsupported, match="speaks an SSH that this one does not"):
         log_in(sshd.endpoint)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BeyondUs, match="speaks an SSH that this one does not"):
+    with pytest.raises(Unsupported, match="speaks an SSH that this one does not"):
         log_in(sshd.endpoint)
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from machinectl.errors import UsageError
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.errors import SSHError
-from machinectl.ssh.ssh_settings import choose, jump_targets, openssh_query, parse, replace, settings
+from machinectl.ssh.ssh_errors import SSHError
+from machinectl.ssh.ssh_settings import choose, jump_targets, openssh_query, parse, read_settings, replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def test_the_users_configuration_says_how_a_host_is_reached(ssh_config: SSHConfi
         "  IdentitiesOnly yes\n  HostKeyAlias alias\n  ConnectTimeout 7\n  ServerAliveInterval 5\n"
         "  ServerAliveCountMax 2\n  AddressFamily inet\n"
     )
-    found = settings(SSHEndpoint("box"))
+    found = read_settings(SSHEndpoint("box"))
     assert (found.hostname, found.user, found.port) == ("192.168.0.29", "ops", 2222)
     assert found.keys == (os.path.expanduser("~/.ssh/id_ops_192.168.0.29"), "/keys/b")
     assert found.identities_only
@@ -55,7 +55,7 @@ def test_the_users_configuration_says_how_a_host_is_reached(ssh_config: SSHConfi
 )
 def test_how_strict_the_configuration_is_about_host_keys(ssh_config: SSHConfig, line: str, strictness: str) -> None:
     ssh_config.write(f'{line}\nRevokedHostKeys "/revoked keys"\nCertificateFile /a/%r-cert.pub\nCertificateFile /b\n')
-    found = settings(SSHEndpoint("box", "ops"))
+    found = read_settings(SSHEndpoint("box", "ops"))
     assert found.strict_host_key_checking == strictness
     assert found.revoked_host_keys == "/revoked keys"
     assert found.certificates == ("/a/ops-cert.pub", "/b")
@@ -63,7 +63,7 @@ def test_how_strict_the_configuration_is_about_host_keys(ssh_config: SSHConfig, 
 
 def test_what_the_user_says_wins_over_the_configuration(ssh_config: SSHConfig) -> None:
     ssh_config.write("Host box\n  User ops\n  Port 2222\n  IdentityFile /keys/a\n")
-    found = settings(SSHEndpoint("box", "joe", 22, "~/key"))
+    found = read_settings(SSHEndpoint("box", "joe", 22, "~/key"))
     assert (found.user, found.port, found.keys) == ("joe", 22, (os.path.expanduser("~/key"),))
     assert found.key_given
     assert found.identities_only
@@ -71,13 +71,13 @@ def test_what_the_user_says_wins_over_the_configuration(ssh_config: SSHConfig) -
 
 def test_rules_of_the_configuration_see_the_user_that_was_given(ssh_config: SSHConfig) -> None:
     ssh_config.write("Match user joe\n  Port 2222\n")
-    assert settings(SSHEndpoint("box", "joe")).port == 2222
-    assert settings(SSHEndpoint("box", "ops")).port == 22
+    assert read_settings(SSHEndpoint("box", "joe")).port == 2222
+    assert read_settings(SSHEndpoint("box", "ops")).port == 22
 
 
 def test_a_proxy_command_is_filled_in(ssh_config: SSHConfig) -> None:
     ssh_config.write('Host box\n  HostName b\n  User ops\n  ProxyCommand nc -x 100%% %h %p "%r  %n"\n')
-    assert settings(SSHEndpoint("box")).proxy_command == 'nc -x 100% b 22 "ops  box"'
+    assert read_settings(SSHEndpoint("box")).proxy_command == 'nc -x 100% b 22 "ops  box"'
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_the_agent_is_where_the_configuration_says(
     monkeypatch.setenv("SSH_AUTH_SOCK", "/the/agent")
     monkeypatch.setenv("OTHER", "/another")
     ssh_config.write(f"{line}\nUser ops\n")
-    assert settings(SSHEndpoint("box")).agent == agent
+    assert read_settings(SSHEndpoint("box")).agent == agent
 
 
 def test_without_an_identity_agent_it_is_the_one_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,14 +116,14 @@ def test_known_hosts_with_blanks_in_their_paths_are_found(tmp_path: Path) -> Non
 def test_a_configuration_that_ssh_refuses_is_an_error_in_its_words(ssh_config: SSHConfig) -> None:
     ssh_config.write("NoSuchOption yes\n")
     with pytest.raises(SSHError, match=r"Bad configuration option: nosuchoption"):
-        settings(SSHEndpoint("box"))
+        read_settings(SSHEndpoint("box"))
 
 
 def asked(ssh_config: SSHConfig, *endpoints: SSHEndpoint) -> int:
     """How often ssh was started to say what it would use for these, one after the other."""
     before = len(ssh_config.calls)
     for endpoint in endpoints:
-        settings(endpoint)
+        read_settings(endpoint)
     return len(ssh_config.calls) - before
 
 
@@ -141,9 +141,9 @@ def test_ssh_is_not_asked_again_for_what_it_has_just_said(ssh_config: SSHConfig)
 
 def test_ssh_is_asked_again_where_a_rule_may_turn_on_what_it_said(ssh_config: SSHConfig) -> None:
     ssh_config.write("Match user ops\n  Port 2222\nHost box\n  User ops\n")
-    first = settings(SSHEndpoint("box"))
+    first = read_settings(SSHEndpoint("box"))
     assert (first.user, first.port) == ("ops", 22)
-    assert settings(SSHEndpoint("box", first.user)).port == 2222
+    assert read_settings(SSHEndpoint("box", first.user)).port == 2222
 
 
 def test_what_ssh_said_does_not_hold_for_ever(ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,19 +154,19 @@ def test_what_ssh_said_does_not_hold_for_ever(ssh_config: SSHConfig, monkeypatch
 @pytest.mark.parametrize("host", ["", "-oProxyCommand=x", "a b", "a;b", "a\nb", "ops@box", "$(x)", "a/b"])
 def test_what_is_no_host_is_never_given_to_ssh(host: str) -> None:
     with pytest.raises(UsageError, match="not a host"):
-        settings(SSHEndpoint(host))
+        read_settings(SSHEndpoint(host))
 
 
 @pytest.mark.parametrize("user", ["-oProxyCommand=x", "a b", "a;b", "$(x)", "a'b"])
 def test_what_is_no_user_is_never_given_to_ssh(user: str) -> None:
     with pytest.raises(UsageError, match="not a user"):
-        settings(SSHEndpoint("box", user))
+        read_settings(SSHEndpoint("box", user))
 
 
 @pytest.mark.parametrize("host", ["box", "192.168.0.29", "fd00::29", "fe80::1%eth0", "a_b.example"])
 def test_hosts_addresses_are_taken(ssh_config: SSHConfig, host: str) -> None:
     del ssh_config
-    assert settings(SSHEndpoint(host)).hostname == host
+    assert read_settings(SSHEndpoint(host)).hostname == host
 
 
 def test_the_question_to_ssh_ends_its_options_before_the_host() -> None:
@@ -181,12 +181,12 @@ def test_without_ssh_the_files_are_read_all_the_same(tmp_path: Path, monkeypatch
     (tmp_path / ".ssh" / "config").write_text(
         "Host box\n  HostName 192.168.0.29\n  Port 2222\n  IdentityFile ~/a\n  IdentityFile ~/b\n  ProxyJump jump\n"
     )
-    found = settings(SSHEndpoint("box", "ops"))
+    found = read_settings(SSHEndpoint("box", "ops"))
     assert (found.hostname, found.user, found.port, found.proxy_jump) == ("192.168.0.29", "ops", 2222, "jump")
     assert found.keys == (f"{tmp_path}/a", f"{tmp_path}/b")
     assert str(tmp_path / ".ssh" / "known_hosts") in found.known_hosts
-    assert settings(SSHEndpoint("other")).user == getpass.getuser()
-    assert f"{tmp_path}/.ssh/id_ed25519" in settings(SSHEndpoint("other")).keys
+    assert read_settings(SSHEndpoint("other")).user == getpass.getuser()
+    assert f"{tmp_path}/.ssh/id_ed25519" in read_settings(SSHEndpoint("other")).keys
 
 
 def test_without_ssh_a_broken_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +195,7 @@ def test_without_ssh_a_broken_file_is_an_error(tmp_path: Path, monkeypatch: pyte
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "config").write_text("Nonsense\n")
     with pytest.raises(SSHError, match="cannot be read"):
-        settings(SSHEndpoint("box"))
+        read_settings(SSHEndpoint("box"))
 
 
 def test_without_ssh_a_number_that_is_none_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +205,7 @@ def test_without_ssh_a_number_that_is_none_is_an_error(tmp_path: Path, monkeypat
     for line in ("Port ssh", "ConnectTimeout 1m", "ServerAliveInterval often"):
         (tmp_path / ".ssh" / "config").write_text(f"{line}\n")
         with pytest.raises(SSHError, match="has a word where we know a number alone"):
-            settings(SSHEndpoint("box"))
+            read_settings(SSHEndpoint("box"))
 
 
 def test_jump_hosts_are_taken_apart() -> None:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.errors import CommandFailed
 from machinectl.ssh.remote_files import (
     authorize_command,
+    authorize_key,
     authorized_command,
-    copy_key,
     send_file,
     take_out_command,
     write_file_command,
 )
+from machinectl.ssh.ssh_errors import CommandFailed
 from tests.support.sshd import keygen, log_in, public
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def test_a_copied_key_logs_in(sshd: Sshd, tmp_path: Path, directory: Path) -> No
         f"AuthorizedKeysFile {sshd.authorized_keys} {directory}/.ssh/authorized_keys",
     )
     with log_in(sshd.endpoint) as session:
-        copy_key(session, public(key).strip())
+        authorize_key(session, public(key).strip())
     sshd.authorized_keys.write_text("")
     with log_in(SSHEndpoint(sshd.host, sshd.user, sshd.port, str(key))) as session:
         assert session.run("echo in").text == "in"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.ssh import framing
-from machinectl.ssh.streaming import Following, end_command
+from machinectl.ssh.script_output import ScriptOutput, end_command
 
 MARK = "0123456789abcdef0123456789abcdef"
 # Pieces of the mark and of what it begins with, beside anything.
@@ -19,13 +19,13 @@ TEXTS = st.lists(
 ).map(b"".join)
 
 
-def heard(pieces: list[tuple[bytes, bool]]) -> tuple[Following, dict[bool, bytes], list[bool]]:
+def heard(pieces: list[tuple[bytes, bool]]) -> tuple[ScriptOutput, dict[bool, bytes], list[bool]]:
     said = {False: b"", True: b""}
 
     def say(data: bytes, on_stderr: bool) -> None:
         said[on_stderr] += data
 
-    following = Following(MARK, say)
+    following = ScriptOutput(MARK, say)
     return following, said, [following.hear(*piece) for piece in pieces]
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
 from machinectl.files.secret_files import read_secret
-from machinectl.ssh.errors import SSHError, TokenNeeded
 from machinectl.ssh.keys import private_keys
 from machinectl.ssh.keys.credentials import Credentials
+from machinectl.ssh.ssh_errors import SSHError, TokenNeeded
 from tests.support.sshd import keygen, public
 
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.ssh.framing import LONGEST_NUMBER, Between
+from machinectl.ssh.framing import LONGEST_NUMBER, FramedStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     # Is given what a command says, and whether it says it on stderr.
-    Say = Callable[[bytes, bool], None]
+    WriteOutput = Callable[[bytes, bool], None]
 
 # How much may be said before the script is begun, in bytes: a login that goes on for ever is none.
 LONGEST_LOGIN = 16 << 20
@@ -28,15 +28,15 @@ def end_command(process: int) -> str:
     )
 
 
-class Following:
+class ScriptOutput:
     """What comes back of a script; `status` is its exit status, None as long as it runs, or where it was ended.
 
     `process` is the number of the shell there that runs it, 0 where that is not known.
     """
 
-    def __init__(self, mark: str, say: Say) -> None:
+    def __init__(self, mark: str, say: WriteOutput) -> None:
         self._say = say
-        self._streams = {False: Between(mark), True: Between(mark)}
+        self._streams = {False: FramedStream(mark), True: FramedStream(mark)}
         self._before = 0
         # What came of the first line; None behind it.
         self._first: bytes | None = b""

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import paramiko
 
-from machinectl.ssh.client.dial import reason
+from machinectl.ssh.client.handshake import failure_reason
 from machinectl.ssh.client.session import POLL
-from machinectl.ssh.errors import SSHError
+from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ def run_shell(session: Session, command: Sequence[str] = ()) -> int:
             return session.exit_status(channel)
     except (paramiko.SSHException, EOFError) as exc:
         raise SSHError(
-            f"The shell at {session.settings.address} failed: {reason(exc)}", "Try again with --debug"
+            f"The shell at {session.settings.address} failed: {failure_reason(exc)}", "Try again with --debug"
         ) from exc
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from machinectl.errors import UsageError
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.openssh.command_line import openssh_command, unknown_to
+from machinectl.ssh.openssh.command_line import openssh_command, unknown_options
 from tests.support.sshd import keygen, log_in, public
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def test_many_hosts_at_once_start_one_ssh_to_learn_its_options(tmp_path: Path) -
     counting.chmod(0o755)
     os.mkfifo(tmp_path / "begun")
     with ThreadPoolExecutor(8) as threads:
-        asked = [threads.submit(unknown_to, str(counting)) for _ in range(8)]
+        asked = [threads.submit(unknown_options, str(counting)) for _ in range(8)]
         (tmp_path / "begun").write_text("8\n")
         assert {one.result() for one in asked} == {frozenset()}
     assert (tmp_path / "starts").read_text() == "started\n"
@@ -114,7 +114,7 @@ PROMPT = "# " if os.geteuid() == 0 else "$ "
 OWN_SHELL = """
 import sys
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.client.own_terminal import run_shell
+from machinectl.ssh.client.interactive_shell import run_shell
 from tests.support.sshd import log_in
 host, user, port, key, *command = sys.argv[1:]
 with log_in(SSHEndpoint(host, user, int(port), key)) as session:

@@ -9,7 +9,7 @@ from machinectl.errors import MachineError, one_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.ssh.runner import Result
+    from machinectl.ssh.runner import CommandResult
 
 
 # All that was tried at a login is listed; nobody needs more. Characters.
@@ -17,6 +17,9 @@ LONGEST = 1000
 # Parts of hints for a machine that is not there yet; for one that is, they are replaced by commands (`hosts.access`).
 ANOTHER_PORT = "where SSH listens on another port, create and set take --generic-ssh-port"
 ANOTHER_KEY = "--generic-ssh-key PATH"
+# How sshd greets a client that it rejects for now: MaxStartups, and PerSourcePenalties, the default since 9.8
+# (sshd-session.c, srclimit.c).
+REJECTING_GREETINGS = ("Not allowed at this time", "Exceeded MaxStartups")
 
 
 class SSHError(MachineError):
@@ -46,7 +49,7 @@ class LoginRefused(SSHError):
     """The host takes none of the keys and passwords that there are."""
 
 
-class BeyondUs(SSHError):
+class Unsupported(SSHError):
     """An algorithm that our own SSH lacks, and the system's ssh may have.
 
     `keyword` is the option of ssh_config for the kind of algorithm, `offered` lists the server's algorithms.
@@ -58,7 +61,7 @@ class BeyondUs(SSHError):
         self.offered = tuple(offered)
 
 
-class TokenNeeded(BeyondUs):
+class TokenNeeded(Unsupported):
     """The key that the host takes is on a security token."""
 
 
@@ -73,7 +76,7 @@ class CommandTimeout(SSHError):
 class CommandFailed(SSHError):
     """The command ended with a status other than 0; `result` holds all it printed."""
 
-    def __init__(self, cause: str, hint: str, result: Result) -> None:
+    def __init__(self, cause: str, hint: str, result: CommandResult) -> None:
         super().__init__(cause, hint)
         self.result = result
 
