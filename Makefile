@@ -8,7 +8,7 @@ JOBS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 SOURCES = $(shell find machinectl drivers -name '*.py' -o -name '*.sh')
 
-.PHONY: demo test test-lab test-oldest check format reference docs dist bench lab clean
+.PHONY: demo test test-lab test-oldest check format reference docs pictures dist bench lab clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -68,6 +68,10 @@ reference: $(VENV)/installed
 MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 docs: $(VENV)/installed
 	$(MKDOCS) build --strict
+
+# The pictures of docs/ and README.md: real sessions with servers of the lab, as root on Debian.
+pictures: $(VENV)/installed
+	$(BIN)/python -m tests.support.pictures
 
 # dist/ holds what a release publishes. TESTS and JOBS say what is run of it, as in `make test`.
 dist: $(VENV)/installed

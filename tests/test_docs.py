@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from typing import TYPE_CHECKING
@@ -11,12 +12,22 @@ import yaml
 
 from tests.support.fleet_file import parsed
 from tests.support.pages import DOCS, PAGES, README, REFERENCE, ROOT, anchors, blocks, prose
+from tests.support.sources import VALUE, modules, texts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SOURCES = "https://github.com/machinectl/machinectl/blob/main/"
 RAW = "https://raw.githubusercontent.com/machinectl/machinectl/main/"
+# Letters that make a text of the source known again.
+SHORTEST = 10
+# Paths, what hosts and files say, and counts, which are composed.
+OTHERS = re.compile(
+    r"/home/me/\S*\"?$|^orionbox \| "
+    r"|^(fleet|driver|url|labels|tls-san|generic-[a-z-]+): |^labels \+"
+    r"|^(Plan|Apply|Swarm)\b.*: \d+ "
+)
 WRITTEN = [page for page in PAGES if page not in {README, REFERENCE}]
 
 
@@ -63,6 +74,37 @@ def test_each_page_begins_with_what_it_is_for_and_a_command(page: Path) -> None:
     assert re.match(r"[A-Z`]", purpose)
     assert page.read_text().count("\n# ", 0, page.read_text().find("```")) == 0
     assert block.startswith(("```console\n", "```toml\n"))
+
+
+def printed(page: Path) -> Iterator[str]:
+    """Yield the lines that a page says machinectl prints, without tables and times."""
+    for block in blocks(page, "console"):
+        ours = False
+        for line in block.splitlines():
+            if prompt := re.match(r"\w*[$#] ", line):
+                ours = line.startswith(("machinectl ", "docker machine "), prompt.end())
+            elif ours and len(re.findall(r"\w{2,}", line)) > 2 and not re.search(r"\S {2,}\S", line.strip()):
+                yield re.sub(r" \([0-9.]+ s\)$", "", line.strip())
+
+
+@functools.cache
+def messages() -> list[re.Pattern[str]]:
+    """Return what can be printed: each line of a text in the source, with anything for its values."""
+    lines = {line.strip() for module in modules() for _, text in texts(module) for line in text.splitlines()}
+    return [
+        re.compile(".*".join(map(re.escape, line.split(VALUE))))
+        for line in lines
+        if len(line.replace(VALUE, "")) >= SHORTEST and " " in line
+    ]
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=named)
+def test_each_line_that_a_page_shows_is_one_that_the_program_prints(page: Path) -> None:
+    assert [
+        line
+        for line in printed(page)
+        if not OTHERS.search(line) and not any(message.search(line) for message in messages())
+    ] == []
 
 
 def test_the_fleet_files_that_the_docs_show_are_right() -> None:

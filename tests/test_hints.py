@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import itertools
 import re
@@ -15,13 +14,13 @@ import typer.main
 from machinectl.cli.app import build
 from machinectl.cli.catalogue import GROUPS, VERBS
 from tests.support.pages import PAGES, REFERENCE, ROOT
+from tests.support.pictures import IMAGES, text_of
+from tests.support.sources import modules, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-# What a text's own values stand for while it is typed; what the person has to fill in is marked: <DIR>.
-VALUE = "value"
 COMMAND = re.compile(r"machinectl (?!version )((?:--?[a-z]|[a-z])[^;,\n]*)")
 # A command that a page shows: at a prompt, in a text, or in another command.
 SHOWN = r"(?:^ *\w*[$#] +|`|\$\()(?:machinectl|docker machine) ((?:-|[a-z])(?:'[^']*'|[^`#|)$])*)"
@@ -38,26 +37,9 @@ class Hint(NamedTuple):
         return f"{self.where} {self.text[:40]}"
 
 
-def texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """The texts of a module but for its docstrings; their own values are VALUE."""
-    inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
-    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr):
-            yield (
-                node.lineno,
-                "".join(
-                    str(getattr(part, "value", VALUE)) if isinstance(part, ast.Constant) else VALUE
-                    for part in node.values
-                ),
-            )
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner | documentation:
-            yield node.lineno, node.value
-
-
 def hints() -> Iterator[Hint]:
-    for path in sorted([*(ROOT / "machinectl").rglob("*.py"), *(ROOT / "drivers").rglob("*.py")]):
-        for line, text in texts(ast.parse(path.read_text())):
+    for path in modules():
+        for line, text in texts(path):
             for found in COMMAND.finditer(text):
                 command = END.split(found[1])[0].strip()
                 if command.split()[0] in VERBS or command.startswith("-"):
@@ -80,9 +62,11 @@ def shown() -> Iterator[Hint]:
     """The commands of the docs, in their blocks and between the lines, and those in the comments of the examples."""
     # What the command reference shows is a text of the code, too.
     pages = [page for page in PAGES if page != REFERENCE]
-    for path in (*pages, *(ROOT / "examples").rglob("*.sh"), *(ROOT / "examples").rglob("*.yml")):
-        for line, text in enumerate(path.read_text().splitlines(), 1):
-            if path not in pages and not text.lstrip().startswith("#"):
+    pictures = list(IMAGES.glob("*.svg"))
+    for path in (*pages, *pictures, *(ROOT / "examples").rglob("*.sh"), *(ROOT / "examples").rglob("*.yml")):
+        shown = text_of(path.read_text()) if path in pictures else path.read_text().splitlines()
+        for line, text in enumerate(shown, 1):
+            if path.suffix in {".sh", ".yml"} and not text.lstrip().startswith("#"):
                 continue
             for found in re.finditer(SHOWN, text):
                 command = found[1].split(" …")[0].strip()

@@ -1,0 +1,199 @@
+"""The pictures of docs/, recorded from real sessions with hosts of the lab: `make pictures`, as root on Debian."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+
+from tests.lab.lan import Lab
+from tests.lab.place import KEY
+from tests.support.at_shell import Person, at_shell
+from tests.support.pages import DOCS, README, blocks
+from tests.support.sshd import SSHConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from pyte.screens import Char
+
+    from tests.lab.host import Host
+
+IMAGES = DOCS / "images"
+PROMPT = "$"
+QUESTION = "(y/n):"
+# Readers may be offline, and GitHub shows no picture that loads a font.
+FONT = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
+# What differs from one session to the next: addresses, times, versions, fingerprints, identifiers.
+VARYING = re.compile(r"SHA256:\S+|[0-9a-f]{64}|\d[\w.:+~-]*|─+|…")
+
+
+class Session:
+    """A person at a terminal, and all lines that the terminal has shown."""
+
+    def __init__(self, person: Person, home: str) -> None:
+        self.person = person
+        self.home = home
+        self.seen: set[str] = set()
+        person.type("PS1='$ '; clear\r")
+        self._until(lambda: person.lines == [PROMPT])
+
+    def _until(self, done: Callable[[], bool]) -> None:
+        def seen() -> bool:
+            self.seen.update(self.person.lines)
+            return done()
+
+        self.person.until(seen)
+
+    def run(self, command: str, watch: Callable[[], None] = lambda: None) -> None:
+        """Type a command, answer yes to its questions, and wait for the next prompt; `watch` sees each screen."""
+        lines = self.person.lines
+        prompts = sum(line.startswith(PROMPT) for line in lines)
+
+        def stopped() -> bool:
+            watch()
+            now = self.person.lines
+            ended = now[-1] == PROMPT and sum(line.startswith(PROMPT) for line in now) > prompts
+            return ended or asks()
+
+        def asks() -> bool:
+            # The terminal may have wrapped the question.
+            text = "".join(self.person.lines)
+            return text.endswith(QUESTION) and text.count(QUESTION) > answered
+
+        answered = "".join(lines).count(QUESTION)
+        self.person.type(f"{command}\r")
+        self._until(stopped)
+        while self.person.lines[-1] != PROMPT:
+            answered += 1
+            self.person.type("y\r")
+            self._until(stopped)
+
+    def clear(self) -> None:
+        self.person.type("clear\r")
+        self._until(lambda: self.person.lines == [PROMPT])
+
+    def picture(self, name: str) -> str:
+        """Return what is on the screen as SVG, without the prompt at the end."""
+        screen = self.person.screen
+        rows = [row for row in range(screen.lines) if screen.display[row].strip()]
+        if len(rows) > 1 and self.person.lines[-1] == PROMPT:
+            rows.pop()
+        lines = [_line(screen.buffer[row], screen.columns, self.home) for row in range(rows[-1] + 1)]
+        console = Console(record=True, width=max(line.cell_len for line in lines) + 1, file=open(os.devnull, "w"))  # noqa: SIM115
+        for line in lines:
+            console.print(line, no_wrap=True, crop=False)
+        return FONT.sub("", console.export_svg(title="machinectl", unique_id=name))
+
+
+def _line(cells: Mapping[int, Char], columns: int, home: str) -> Text:
+    """Return a line of a terminal's screen with its colours, and a home directory as users have one."""
+    line = Text()
+    for (colour, bold, reverse), run in itertools.groupby(
+        (cells[column] for column in range(columns)), key=lambda cell: (cell.fg, cell.bold, cell.reverse)
+    ):
+        shown = None if colour == "default" else {"brown": "yellow"}.get(colour, colour)
+        line.append(
+            "".join(cell.data for cell in run).replace(home, "/home/me"), Style(color=shown, bold=bold, reverse=reverse)
+        )
+    line.rstrip()
+    return line
+
+
+def text_of(svg: str) -> list[str]:
+    """Return the lines of a picture, with single spaces."""
+    found: dict[float, list[tuple[float, str]]] = {}
+    for node in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text"):
+        if "clip-path" in node.attrib:
+            place = found.setdefault(float(node.attrib["y"]), [])
+            place.append((float(node.attrib["x"]), node.text or ""))
+    return [" ".join(" ".join(text for _, text in sorted(found[y])).split()) for y in sorted(found)]
+
+
+def steady(lines: Iterable[str]) -> str:
+    """Return lines as one text, without wraps, blanks and what differs from one session to the next."""
+    return "".join(VARYING.sub("0", "".join(lines)).split())
+
+
+def record(lab: Lab) -> tuple[dict[str, str], set[str]]:
+    """Play the sessions, and return the pictures by their names, with all lines that were seen."""
+    [bare], others = lab.up(), lab.up(["docker"], count=2)
+    for host in (bare, *others):
+        host.wait_booted()
+    with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryDirectory(prefix="") as home:
+        config = SSHConfig(Path(directory))
+        config.write(f"IdentityFile {KEY}")
+        config.known_hosts.write_text("".join(f"{host.ip} {host.host_key}\n" for host in others))
+        path = f"{home}/bin:{config.bin}:{os.environ['PATH']}"
+        with at_shell("bash", Path(home), environment={"PATH": path, "TERM": "xterm-256color"}) as person:
+            session = Session(person, home)
+            return dict(_pictures(session, Path(home), bare, others)), session.seen
+
+
+def _pictures(session: Session, home: Path, bare: Host, others: list[Host]) -> Iterator[tuple[str, str]]:
+    [quick_start] = [block for block in blocks(README, "console") if "rm --purge" in block]
+    for line in quick_start.splitlines():
+        if line.startswith("$ docker run"):
+            # Without a registry: the host's own busybox is the image.
+            serve = """CMD ["/bin/busybox", "httpd", "-f"]"""
+            bare.run(f"tar -C /usr -c bin/busybox | docker import -c '{serve}' - nginx")
+        session.run(line.removeprefix("$ ").replace("192.168.0.29", bare.ip))
+    yield "session", session.picture("session")
+
+    hosts = {"orionbox": bare, "rigel": others[0], "vega": others[1]}
+    session.run(f"machinectl create -d generic --generic-ip-address {bare.ip} --generic-ssh-user ops orionbox")
+    (home / "fleet.yaml").write_text(
+        json.dumps(
+            {
+                "defaults": {"driver": "generic", "generic-ssh-user": "ops", "engine-opt": ["log-driver=local"]},
+                "hosts": {name: {"generic-ip-address": host.ip} for name, host in hosts.items()},
+            }
+        )
+    )
+    session.clear()
+    session.run("machinectl plan")
+    yield "plan", session.picture("plan")
+    session.clear()
+    boards: dict[str, str] = {}
+    session.run("machinectl apply", lambda: boards.update({"\n".join(session.person.lines): session.picture("apply")}))
+    yield "apply", max(boards.items(), key=lambda board: _busy(board[0]))[1]
+    hosts["vega"].run("systemctl stop docker.socket docker")
+    session.clear()
+    session.run("machinectl ls")
+    yield "ls", session.picture("ls")
+    bare.run("sed -i '/tlsverify/s/true/false/' /etc/docker/daemon.json")
+    session.clear()
+    session.run("machinectl doctor orionbox")
+    yield "doctor", session.picture("doctor")
+
+
+def _busy(board: str) -> int:
+    """Return how much a board shows: machines that are at a step, and different steps."""
+    machines = [line.split()[1:] for line in board.splitlines() if not line.startswith(PROMPT)]
+    steps = [step for words in machines if (step := steady([" ".join(words)])) not in {"", "0"}]
+    return 0 if "Apply:" in board else len(steps) + len(set(steps))
+
+
+def main() -> None:
+    """Record the pictures in a lab of their own."""
+    lab = Lab.claim()
+    try:
+        pictures, _ = record(lab)
+    finally:
+        lab.down()
+    IMAGES.mkdir(exist_ok=True)
+    for name, svg in pictures.items():
+        (IMAGES / f"{name}.svg").write_text(svg)
+
+
+if __name__ == "__main__":
+    main()
