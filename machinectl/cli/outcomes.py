@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from machinectl.cli.verbs import Session
-    from machinectl.hosts.lifecycle.setup import HostPlan
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
 
 
 def several(names: Sequence[str] | None) -> bool:

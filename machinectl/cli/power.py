@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from machinectl.errors import MachineError
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.setup import HostPlan
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
 
     Result = tuple[str, MachineError | None]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.setup import HostPlan
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
 
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:

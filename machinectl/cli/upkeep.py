@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.setup import HostPlan, Outcome
+    from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 
 Force = Annotated[
     bool,

@@ -10,7 +10,7 @@ from machinectl.machines.tls_warnings import advise
 if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.lifecycle.creation import Creation
-    from machinectl.hosts.lifecycle.setup import HostPlan, Outcome
+    from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
     from machinectl.machines.store import Store
 
 

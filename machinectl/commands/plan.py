@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.fleet.model import Fleet, FleetHost, FleetId
     from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.host_plan import Outcome
     from machinectl.hosts.lifecycle.removal import Purge
-    from machinectl.hosts.lifecycle.setup import Outcome, Setup
+    from machinectl.hosts.lifecycle.setup import Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
     from machinectl.machines.store import Store

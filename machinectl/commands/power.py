@@ -15,7 +15,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.connection.engine_endpoint import endpoint
 from machinectl.hosts.connection.login import elevated, keep_host_key, logged_in
 from machinectl.hosts.connection.machine_driver import driver_of, instance, keep_state, where
-from machinectl.hosts.lifecycle.setup import HostPlan, Outcome
+from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.hosts.parallel.workers import each, plan_each
 from machinectl.hosts.power.reachability import BOOT_ID, LOOK, Watch
 from machinectl.hosts.power.wake_on_lan import ADDRESS, CARD, wake

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.errors import MachineError
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.setup import HostPlan, Outcome, Setup
+    from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+    from machinectl.hosts.lifecycle.setup import Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 

@@ -19,9 +19,11 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import drop, propose, settle_held
 from machinectl.hosts.certificates.signing import good_client, signed
 from machinectl.hosts.connection.login import as_root, elevated, logged_in
-from machinectl.hosts.lifecycle.engine_restart import before_restart, check_provisioned, drained, restarting
-from machinectl.hosts.lifecycle.preview import described, way_in
-from machinectl.hosts.lifecycle.setup import HostPlan, Outcome, look, make_change, run, target_of, until_it_answers
+from machinectl.hosts.lifecycle.engine_restart import check_provisioned, drained, restarting
+from machinectl.hosts.lifecycle.host_plan import HostPlan, described, way_in
+from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
+from machinectl.hosts.lifecycle.host_target import target_of
+from machinectl.hosts.lifecycle.verification import until_it_answers
 from machinectl.hosts.parallel.workers import each, plan_each
 from machinectl.machines.docker_machine.old_store import default_root, shared_certificates
 from machinectl.machines.docker_machine.origin import Origin
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.facts.host_facts import Facts
-    from machinectl.provision.job import Remote
     from machinectl.provision.target import Allowed, Target
 
 
@@ -132,50 +133,52 @@ def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -
     old = Identity.read(held.directory)
     new = renewed(machine, old, renewal)
     target = target_of(machine, new)
-    with (
-        as_root(held, console, access) as root,
-        restarting(held, console, root, target, renewal.allowed) as host,
-    ):
-        check(machine, host, target)
-        new_ones = in_place(
-            f'Giving the engine of "{machine.name}" new certificates, and restarting it', host, new, target.port
-        )
-        with drained(held, console, root, target, host, renewal.allowed):
-            there = propose(held, new)
-            try:
-                with console.step(new_ones.title):
-                    result = make_change(held, root, new_ones)
-            except EngineDown:
-                settle_held(held, sure=True)
-                raise
-            except KeyboardInterrupt:
-                console.warn(f'"{machine.name}" may have its new certificates already: the next command finds that out')
-                raise
-            if remark := new_ones.remark(result):
-                console.warn(remark)
-            with console.step(f"Asking it for its version at {machine.url}"):
-                answer = until_it_answers(Endpoint(machine.url, tls=True, cert_dir=there, name=machine.name), console)
-            if answer.state is not State.RUNNING:
-                give_up(held, console, root, host, old, target.port, answer)
-            new.keep(held)
-            remember(held, renewal.sans)
-            drop(held)
+    with as_root(held, console, access) as root:
+        run = RealRun(held, console, root)
+        with restarting(run, target, renewal.allowed):
+            check(machine, run.host, target)
+            title = f'Giving the engine of "{machine.name}" new certificates, and restarting it'
+            new_ones = in_place(title, run.host, new, target.port)
+            with drained(run, renewal.allowed):
+                there = propose(held, new)
+                try:
+                    run.make(new_ones)
+                except EngineDown:
+                    settle_held(held, sure=True)
+                    raise
+                except KeyboardInterrupt:
+                    console.warn(
+                        f'"{machine.name}" may have its new certificates already: the next command finds that out'
+                    )
+                    raise
+                with console.step(f"Asking it for its version at {machine.url}"):
+                    where = Endpoint(machine.url, tls=True, cert_dir=there, name=machine.name)
+                    answer = until_it_answers(where, console)
+                if answer.state is not State.RUNNING:
+                    give_up(run, old, answer)
+                new.keep(held)
+                remember(held, renewal.sans)
+                drop(held)
 
 
 def plan(store: Store, machine: Machine, console: Console, access: Access, renewal: Renewal) -> HostPlan:
-    """What `regenerate` would do. Raises MachineError as it would."""
+    """Return what `regenerate` would do. Raises MachineError as it would."""
     check_provisioned(machine)
     new = renewed(machine, Identity.read(machine.directory), renewal)
     target = target_of(machine, new)
     with logged_in(machine, console, replace(access, lasting=False)) as session:
         root = elevated(session, console, access)
-        host = look(root, target.port, console)
-    outcomes, after, afterwards = before_restart(store, machine, console, host, target, renewal.allowed)
-    check(machine, after, target)
-    new_ones = in_place("Giving the engine new certificates, and restarting it", after, new, target.port)
-    locked_out = ("every other client that was given a certificate is locked out",) if renewal.new_ca else ()
-    giving = Outcome(new_ones.title, changed=True, details=(*new_ones.details, *locked_out))
-    return HostPlan((way_in(session, root), *described(host, target.port)), (*outcomes, giving, *afterwards))
+        run = DryRun(store, machine, console, root)
+        with restarting(run, target, renewal.allowed):
+            found = (way_in(session, root), *described(run.host, target.port))
+            check(machine, run.host, target)
+            new_ones = in_place("Giving the engine new certificates, and restarting it", run.host, new, target.port)
+            if renewal.new_ca:
+                locked_out = "every other client that was given a certificate is locked out"
+                new_ones = replace(new_ones, details=(*new_ones.details, locked_out))
+            with drained(run, renewal.allowed):
+                run.make(new_ones)
+    return HostPlan(found, tuple(run.outcomes))
 
 
 def renewed(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
@@ -263,16 +266,12 @@ def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision
     )
 
 
-def give_up(
-    held: Held, console: Console, root: Remote, host: Facts, old: Identity, port: int, answer: Probe
-) -> NoReturn:
+def give_up(run: RealRun, old: Identity, answer: Probe) -> NoReturn:
     """Give the engine its old certificates back, as nobody here can use the new ones, and raise MachineError."""
     cause = f"The engine has new certificates, and does not answer from here: {answer.error}"
     if old.ca and old.server and old.server_key:
-        back = in_place("Giving the engine its old certificates back", host, old, port)
-        with console.step(back.title):
-            run(root, back)
-        drop(held)
+        run.make(in_place("Giving the engine its old certificates back", run.host, old, run.port))
+        drop(run.held)
         cause += "; it has its old ones back"
     raise MachineError(cause, answer.hint)
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from machinectl.console import Console
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.hosts.lifecycle.removal import Purge
-    from machinectl.hosts.lifecycle.setup import HostPlan
     from machinectl.machines.store import Store
 
 
@@ -99,7 +99,7 @@ def preview(
 
     def one(name: str, console: Console) -> None:
         from machinectl.host_changes import PackageInstalled, of_kind
-        from machinectl.hosts.lifecycle.setup import HostPlan, Outcome
+        from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 
         machine = asked_about(store, name, removed=bool(purge or forget))
         check_nobody_behind(store, console, name, set(others.get(name, ())).difference(names), force=False)

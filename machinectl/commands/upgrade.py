@@ -12,19 +12,11 @@ from machinectl.errors import MachineError
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.engine_endpoint import endpoint
 from machinectl.hosts.connection.login import as_root, elevated, logged_in
-from machinectl.hosts.lifecycle.engine_restart import before_restart, drained, restarting
-from machinectl.hosts.lifecycle.preview import described, way_in
-from machinectl.hosts.lifecycle.setup import (
-    VERIFY_TIMEOUT,
-    HostPlan,
-    Outcome,
-    give_back,
-    given_back,
-    look,
-    read,
-    target_of,
-    until_it_answers,
-)
+from machinectl.hosts.lifecycle.engine_restart import drained, give_back, restarting
+from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, described, way_in
+from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
+from machinectl.hosts.lifecycle.host_target import target_of
+from machinectl.hosts.lifecycle.verification import VERIFY_TIMEOUT, until_it_answers
 from machinectl.hosts.parallel.workers import each, plan_each
 from machinectl.hosts.swarm import draining
 from machinectl.provision.decision import log_command, tail
@@ -38,6 +30,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.engine import Endpoint
     from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.host_run import HostRun
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.facts.host_facts import Facts
@@ -92,50 +85,51 @@ def upgrade(
 
 
 def plan(store: Store, machine: Machine, console: Console, access: Access, allowed: Allowed) -> HostPlan:
-    """What `upgrade_one` would do, as far as the host knows of newer packages."""
-    target = target_of(machine, Identity())
+    """Return what `upgrade_one` would do, as far as the host knows of newer packages."""
     with logged_in(machine, console, replace(access, lasting=False)) as session:
         root = elevated(session, console, access)
-        host = look(root, target.port, console)
-        package = installed(machine, host)
-        packages = PackageManager(distributions.choose(host.os_release, target.os), target.proxies)
+        run = DryRun(store, machine, console, root)
+        host = run.look()
+        package, packages = package_of(run)
         before = host.packages[package]
         after = packages.newest(root, package, before, refresh=False)
-    there = (way_in(session, root), *described(host, target.port), f"Package: {package} {before}")
-    if after == before:
-        none = Outcome(f"No newer {package} is known on the host", changed=False)
-        return HostPlan(there, (none, *given_back(host, target)))
-    outcomes, _, afterwards = before_restart(store, machine, console, host, target, allowed)
-    details = concerns(before, after, machine.engine.version, host.dependents)
-    upgrading = Outcome(f"Upgrading {package} to {after}", changed=True, details=tuple(details))
-    return HostPlan(there, (*outcomes, upgrading, *afterwards))
+        there = (way_in(session, root), *described(host, run.port), f"Package: {package} {before}")
+        if after == before:
+            run.outcomes.append(Outcome(f"No newer {package} is known on the host", changed=False))
+            give_back(run)
+            return HostPlan(there, tuple(run.outcomes))
+        with restarting(run, target_of(machine, Identity()), allowed), drained(run, allowed):
+            details = concerns(before, after, machine.engine.version, host.dependents)
+            run.outcomes.append(Outcome(f"Upgrading {package} to {after}", changed=True, details=tuple(details)))
+    return HostPlan(there, tuple(run.outcomes))
 
 
 def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) -> None:
     """Upgrade one machine's engine. Raises MachineError."""
     machine = held.machine
-    target = target_of(machine, Identity())
     with as_root(held, console, access) as root:
-        host = look(root, target.port, console)
-        package = installed(machine, host)
-        packages = PackageManager(distributions.choose(host.os_release, target.os), target.proxies)
-        before = host.packages[package]
+        run = RealRun(held, console, root)
+        before = run.look().packages
+        package, packages = package_of(run)
+        there = before[package]
         with console.step(f'Looking for a newer {package} for "{machine.name}"'):
-            after = packages.newest(root, package, before)
-        if after == before:
-            console.note(f'"{machine.name}" is up to date: there is no newer {package} than {before}')
-            give_back(held, console, root, host)
+            after = packages.newest(root, package, there)
+        if after == there:
+            console.note(f'"{machine.name}" is up to date: there is no newer {package} than {there}')
+            give_back(run)
             draining.put_back(held, console)
             return
         if not allowed.yes:
-            ask_about(console, machine, package, (before, after), host.dependents)
-        with restarting(held, console, root, target, allowed) as host:
+            ask_about(console, machine, package, (there, after), run.host.dependents)
+        with restarting(run, target_of(machine, Identity()), allowed):
+            host = run.host
             answered = engine.probe(endpoint(machine), VERIFY_TIMEOUT).state is State.RUNNING
             refused = container_check.refusal(root)
-            with drained(held, console, root, target, host, allowed):
-                with console.step(f'Upgrading {package} of "{machine.name}" from {before} to {after}'):
+            with drained(run, allowed):
+                with console.step(f'Upgrading {package} of "{machine.name}" from {there} to {after}'):
                     packages.upgrade(root, package, host.init)
-                now = read(root, target.port)
+                run.refresh()
+                now = run.host
                 check(root, console, now, endpoint(machine) if answered else None)
                 if (reason := container_check.refusal(root)) and not refused:
                     raise MachineError(
@@ -147,7 +141,13 @@ def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) 
     lost = len(host.containers - now.containers)
     if lost and not host.swarm:
         console.warn(f'{lost} of the containers of "{machine.name}" did not outlive the upgrade')
-    console.note(f'"{machine.name}": {package} {before} → {now.packages.get(package, after)}')
+    console.note(f'"{machine.name}": {package} {there} → {now.packages.get(package, after)}')
+
+
+def package_of(run: HostRun) -> tuple[str, PackageManager]:
+    """Return the engine's package, and the host's package manager. Raises MachineError if no package holds it."""
+    package, target = installed(run.machine, run.host), target_of(run.machine, Identity())
+    return package, PackageManager(distributions.choose(run.host.os_release, target.os), target.proxies)
 
 
 def installed(machine: Machine, host: Facts) -> str:

@@ -19,8 +19,8 @@ from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.login import elevated, logged_in, pinned
 from machinectl.hosts.connection.machine_driver import where
+from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.lifecycle.ownership import GIVE_UP, lost_to
-from machinectl.hosts.lifecycle.setup import target_of
 from machinectl.hosts.power.machine_states import ASLEEP, driver_or_none, known_state
 from machinectl.machines.record import Phase
 from machinectl.provision import firewall

@@ -83,6 +83,13 @@ class Job:
                 archive.addfile(member, io.BytesIO(content))
         return buffer.getvalue()
 
+    def content_of(self, path: str) -> bytes | None:
+        """Return what the job writes to a path; None if it does not write there."""
+        for number, line in enumerate(self.files.get("manifest", b"").decode().splitlines(), 1):
+            if line.partition(" ")[2] == path:
+                return self.files[str(number)]
+        return None
+
     def with_file(self, path: str, mode: str, content: bytes) -> Job:
         """Return the same job of apply.sh with one file more, put in place after the others."""
         manifest = self.files["manifest"].decode()

@@ -17,8 +17,9 @@ from machinectl.rollout.edits import edit_of
 if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.host_plan import Outcome
     from machinectl.hosts.lifecycle.removal import Purge
-    from machinectl.hosts.lifecycle.setup import Outcome, Setup
+    from machinectl.hosts.lifecycle.setup import Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.rollout.plan_steps import Step

@@ -18,7 +18,7 @@ from machinectl.cli.outcomes import print_plan
 from machinectl.cli.output import print_json
 from machinectl.cli.terminal import Terminal
 from machinectl.errors import MachineError
-from machinectl.hosts.lifecycle.setup import HostPlan, Outcome
+from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.ssh.ssh_errors import LoginRefused
 from tests.cli.test_terminal import everything, on_a_terminal
 from tests.support import servers

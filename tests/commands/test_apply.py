@@ -23,7 +23,7 @@ from machinectl.fleet.model import FleetHost, FleetId
 from machinectl.hosts.connection.engine_endpoint import endpoint
 from machinectl.hosts.connection.login import Access, logged_in
 from machinectl.hosts.lifecycle import provisioning, swarm_join
-from machinectl.hosts.lifecycle.setup import HostPlan as SetupPlan
+from machinectl.hosts.lifecycle.host_plan import HostPlan as SetupPlan
 from machinectl.hosts.parallel.rollout_order import Batches
 from machinectl.hosts.swarm import managers
 from machinectl.machines.record import PROVISION, Machine, Phase

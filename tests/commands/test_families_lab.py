@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.commands.upgrade import PackageManager, installed
-from machinectl.hosts.lifecycle.setup import read
+from machinectl.provision.facts import host_facts
 from machinectl.provision.steps import distributions
 from tests.hosts.test_setup_lab import Bench, changed
 
@@ -33,7 +33,7 @@ def test_a_familys_package_manager_installs_an_engine_and_takes_it_away(
     assert changed(bench.provision()) == []
     assert bench.host.snapshot() == snapshot
     with bench.root() as root:
-        host = read(root, 2376)
+        host = host_facts.parse(root.run(host_facts.command(2376)).stdout)
         package = installed(bench.machine, host)
         family = distributions.choose(host.os_release)
         # The version that is installed, and the newest in the repository, are written alike.
@@ -41,7 +41,7 @@ def test_a_familys_package_manager_installs_an_engine_and_takes_it_away(
     bench.purge(purge_engine=True)
     assert bench.host.run("command -v dockerd", check=False).stdout == ""
     with bench.root() as root:
-        assert read(root, 2376).packages == {}
+        assert host_facts.parse(root.run(host_facts.command(2376)).stdout).packages == {}
 
 
 def test_zypper_installs_the_version_asked_for_from_the_repositories_that_answer(

@@ -19,7 +19,8 @@ from machinectl.fleet.reading.fleet_file import read_fleet
 from machinectl.fleet.syntax.faults import WrongFile
 from machinectl.host_changes import FileCreated
 from machinectl.hosts.connection.login import Access
-from machinectl.hosts.lifecycle.setup import Outcome, Setup
+from machinectl.hosts.lifecycle.host_plan import Outcome
+from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.record import Machine, Phase
 from tests.support.opened import opened
 from tests.support.program import machinectl

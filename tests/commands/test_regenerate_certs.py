@@ -221,7 +221,7 @@ def test_machines_that_have_no_certificates_of_ours_are_refused_and_the_others_d
     causes = {name: str(error) for name, error in errors.items()}
     assert "does not exist" in causes["nowhere"]
     assert "half provisioned" in causes["half"]
-    assert "not spoken to over TLS" in causes["plain"]
+    assert "does not use TLS" in causes["plain"]
     assert "has no SSH" in causes["far"]
     # It has no CA.
     assert "The key of the CA" in causes["orion"]

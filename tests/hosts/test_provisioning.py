@@ -27,7 +27,7 @@ from tests.support.sshd import keygen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from machinectl.hosts.lifecycle.setup import Outcome
+    from machinectl.hosts.lifecycle.host_plan import Outcome
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
 

@@ -9,9 +9,10 @@ import pytest
 
 from machinectl.errors import CheckFailed
 from machinectl.host_changes import FileCreated, LiveRestoreChanged, PackageInstalled, PortOpened
-from machinectl.hosts.lifecycle.setup import make_change, read
+from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.provision import firewall
 from machinectl.provision.decision import EngineDown
+from machinectl.provision.facts import host_facts
 from machinectl.provision.steps import live_restore, undo_steps
 from machinectl.provision.target import Allowed
 from tests.hosts.test_setup_lab import Bench, changed, files
@@ -80,9 +81,10 @@ def test_what_was_cut_after_its_first_step_is_undone_without_a_restart(fresh_hos
     bench = Used(fresh_host("docker"), store)
     began = bench.engine_began()
     with store.writing("orion") as held, bench.root() as root:
-        decision = live_restore.borrow(read(root, 2376), undo_steps.NO_TARGET)
+        run = RealRun(held, bench.log, root)
+        decision = live_restore.borrow(run.look(), undo_steps.NO_TARGET)
         assert decision
-        make_change(held, root, decision)
+        run.make(decision)
     assert bench.host.output("docker info -f '{{.LiveRestoreEnabled}}'") == "true"
     assert changed(bench.purge()) == [OFF]
     assert bench.engine_began() == began
@@ -177,7 +179,7 @@ def test_a_rule_of_the_firewall_that_is_gone_already_keeps_nothing_from_being_un
     if variant == "iptables":
         bench.host.run("iptables -A INPUT -p tcp --dport 2376 -j REJECT --reject-with tcp-reset")
     with bench.root() as root:
-        rule = firewall.blocking(read(root, 2376), 2376)
+        rule = firewall.blocking(host_facts.parse(root.run(host_facts.command(2376)).stdout), 2376)
     assert rule
     assert rule.firewall == variant
     before = bench.host.snapshot()["firewall"]

@@ -16,7 +16,10 @@ from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import CaTrusted, ConfigMerged, DirectoryCreated, FileCreated, PortOpened, UnknownChange
 from machinectl.hosts.certificates.identity import FILES, Identity
 from machinectl.hosts.certificates.signing import made_good
-from machinectl.hosts.lifecycle.setup import Setup, World, purge, until_it_answers
+from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
+from machinectl.hosts.lifecycle.purging import purge
+from machinectl.hosts.lifecycle.setup import Setup
+from machinectl.hosts.lifecycle.verification import World, until_it_answers
 from machinectl.hosts.swarm import draining
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
@@ -52,8 +55,8 @@ def carried_out(
 ) -> list[str]:
     setup = Setup(authority=authority, world=world or answering(State.RUNNING))
     with store.writing("orion") as held:
-        outcomes = setup.carry_out(held, Quiet(), host)
-    return [outcome.title for outcome in outcomes if outcome.changed]
+        plan = setup.carry_out(RealRun(held, Quiet(), host))
+    return [outcome.title for outcome in plan.outcomes if outcome.changed]
 
 
 def files(store: Store) -> dict[str, bytes]:
@@ -71,7 +74,7 @@ def test_a_machine_is_ready_when_its_engine_has_answered(store: Store) -> None:
 def test_a_person_sees_a_step_for_each_thing_that_takes_its_time(store: Store) -> None:
     console = Quiet()
     with store.writing("orion") as held:
-        Setup(world=answering(State.RUNNING)).carry_out(held, console, RecordedHost("docker"))
+        Setup(world=answering(State.RUNNING)).carry_out(RealRun(held, console, RecordedHost("docker")))
     assert console.steps == [
         "Looking at the host",
         "Configuring the engine and restarting it",
@@ -129,7 +132,7 @@ def test_what_runs_on_a_node_is_looked_at_again_when_it_is_its_turn(
     monkeypatch.setattr(draining, "drained", waited)
     setup = Setup(Allowed(restart_swarm=True), world=answering(State.RUNNING))
     with store.writing("orion") as held, pytest.raises(MachineError, match="ends job for good"):
-        setup.carry_out(held, Quiet(), host)
+        setup.carry_out(RealRun(held, Quiet(), host))
     assert host.jobs == []
 
 
@@ -139,7 +142,7 @@ def test_an_installation_that_would_remove_a_package_is_refused_before_it_is_on_
     before = store.read("orion").dump()
     host = RecordedHost("bare", said=("Remv containerd.io [1.7.27-1]",))
     with pytest.raises(CheckFailed, match=r"would remove containerd\.io 1\.7\.27-1"):
-        Setup(world=answering(State.RUNNING)).plan(machine, Quiet(), host, store)
+        Setup(world=answering(State.RUNNING)).carry_out(DryRun(store, machine, Quiet(), host))
     with pytest.raises(CheckFailed, match=r"would remove containerd\.io 1\.7\.27-1"):
         carried_out(store, host)
     assert store.read("orion").dump() == before
@@ -149,11 +152,11 @@ def test_an_engine_in_use_is_left_alone_until_its_turn(store: Store) -> None:
     before, host = store.read("orion").dump(), RecordedHost("docker-with-a-container")
     setup = Setup(Allowed(in_use=False), world=answering(State.RUNNING))
     with store.writing("orion") as held, pytest.raises(InUse) as raised:
-        setup.carry_out(held, Quiet(), host)
+        setup.carry_out(RealRun(held, Quiet(), host))
     assert len(raised.value.containers) == 1
     assert (store.read("orion").dump(), files(store), host.jobs) == (before, {}, [])
     with store.writing("orion") as held:
-        setup.carry_out(held, Quiet(), RecordedHost("docker"))
+        setup.carry_out(RealRun(held, Quiet(), RecordedHost("docker")))
     assert store.read("orion").phase is Phase.READY
 
 
@@ -163,12 +166,12 @@ def test_a_side_effect_is_asked_about_before_anything_is_changed(store: Store) -
     before = store.read("orion").dump()
     console = Quiet(False)
     with store.writing("orion") as held, pytest.raises(CheckFailed, match="was not changed"):
-        Setup(world=answering(State.RUNNING)).carry_out(held, console, host)
+        Setup(world=answering(State.RUNNING)).carry_out(RealRun(held, console, host))
     assert console.asked == ["Set the host up anyway?"]
     assert "[::]:2375 without TLS" in console.warnings[0]
     assert (store.read("orion").dump(), host.jobs) == (before, [])
     with store.writing("orion") as held:
-        Setup(Allowed(yes=True), world=answering(State.RUNNING)).carry_out(held, Quiet(), host)
+        Setup(Allowed(yes=True), world=answering(State.RUNNING)).carry_out(RealRun(held, Quiet(), host))
     assert store.read("orion").phase is Phase.READY
 
 
@@ -180,7 +183,7 @@ def test_a_port_that_is_closed_is_found_before_anything_is_changed(store: Store,
     with pytest.raises(CheckFailed, match="could not be reached from here"):
         carried_out(store, host, world)
     with pytest.raises(CheckFailed, match="could not be reached from here"):
-        Setup(world=world).plan(machine, Quiet(), host, store)
+        Setup(world=world).carry_out(DryRun(store, machine, Quiet(), host))
     assert (store.read("orion").dump(), host.jobs) == (before, [])
 
 
@@ -263,11 +266,11 @@ def test_a_machine_that_docker_reaches_over_ssh_stays_so_until_its_engine_answer
         (answering(State.TIMEOUT, "silent"), RecordedHost("docker")),
     ):
         with store.writing("orion") as held, pytest.raises(MachineError):
-            Setup(world=world, url=tcp).carry_out(held, Quiet(), host)
+            Setup(world=world).carry_out(RealRun(held, Quiet(), host, tcp))
         machine = store.read("orion")
         assert (machine.url, machine.tls, machine.phase) == (f"ssh://root@{ADDRESS}", False, Phase.READY)
     with store.writing("orion") as held:
-        Setup(world=answering(State.RUNNING), url=tcp).carry_out(held, Quiet(), RecordedHost("docker"))
+        Setup(world=answering(State.RUNNING)).carry_out(RealRun(held, Quiet(), RecordedHost("docker"), tcp))
     machine = store.read("orion")
     assert (machine.url, machine.tls, machine.provision) == (tcp, True, True)
 
@@ -276,7 +279,7 @@ def test_what_is_not_undone_stays_on_record(store: Store) -> None:
     strange = (UnknownChange({"kind": "sysctl", "path": "net.ipv4.ip_forward"}), PortOpened("ufw", "2376", "reboot"))
     with store.writing("orion") as held:
         held.machine.changes = (CaTrusted("ab" * 32), *strange)
-        assert purge(held, Quiet(), RecordedHost("docker")) == []
+        assert purge(RealRun(held, Quiet(), RecordedHost("docker"))) == []
     assert store.read("orion").changes == strange
 
 
@@ -289,7 +292,7 @@ def test_an_engine_that_warns_before_it_listens_is_waited_for(monkeypatch: pytes
         def pause(self, seconds: float) -> None:
             clock[0] += seconds
 
-    monkeypatch.setattr("machinectl.hosts.lifecycle.setup.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("machinectl.hosts.lifecycle.verification.time.monotonic", lambda: clock[0])
 
     def probe(*_: object) -> Probe:
         return Probe(State.RUNNING if clock[0] > 17 * ports else State.STOPPED, error="nothing listens there")
@@ -304,6 +307,6 @@ def test_an_engine_that_never_listens_is_not_waited_for_for_ever(monkeypatch: py
         def pause(self, seconds: float) -> None:
             clock[0] += seconds
 
-    monkeypatch.setattr("machinectl.hosts.lifecycle.setup.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("machinectl.hosts.lifecycle.verification.time.monotonic", lambda: clock[0])
     found = until_it_answers(Endpoint("tcp://192.0.2.1:2375"), Patient(), lambda *_: Probe(State.STOPPED))
     assert (found.state, clock[0] < 120) == (State.STOPPED, True)

@@ -14,7 +14,10 @@ from machinectl import certs
 from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import PackageInstalled
-from machinectl.hosts.lifecycle.setup import Setup, World, purge
+from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
+from machinectl.hosts.lifecycle.purging import purge
+from machinectl.hosts.lifecycle.setup import Setup
+from machinectl.hosts.lifecycle.verification import World
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown
@@ -32,7 +35,7 @@ from tests.support.registered import added
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from machinectl.hosts.lifecycle.setup import Outcome
+    from machinectl.hosts.lifecycle.host_plan import Outcome
     from machinectl.machines.store import Store
     from machinectl.ssh.runner import CommandResult, Runner
     from tests.lab.fixtures import FreshHost
@@ -84,13 +87,13 @@ class Bench:
             self.machine.labels = asked.pop("labels", self.machine.labels)
             self.machine.engine = EngineOptions.load(self.machine.engine.dump() | asked)
             if dry_run:
-                return list(setup.plan(self.machine, self.log, runner(root), self.store).outcomes)
-            return setup.carry_out(held, self.log, runner(root))
+                return list(setup.carry_out(DryRun(self.store, self.machine, self.log, runner(root))).outcomes)
+            return list(setup.carry_out(RealRun(held, self.log, runner(root))).outcomes)
 
     def purge(self, *, purge_engine: bool = False, allowed: Allowed = NOTHING_SPECIAL) -> list[Outcome]:
         with self.store.writing("orion") as held, self.root() as root:
             self.machine = held.machine
-            return purge(held, self.log, root, purge_engine=purge_engine, allowed=allowed)
+            return purge(RealRun(held, self.log, root), purge_engine=purge_engine, allowed=allowed)
 
     @property
     def is_up(self) -> bool:
@@ -604,7 +607,7 @@ FIREWALLS = {
 def test_each_firewall_is_named_opened_when_asked_and_closed_again(
     fresh_host: FreshHost, store: Store, monkeypatch: pytest.MonkeyPatch, variant: str
 ) -> None:
-    monkeypatch.setattr("machinectl.hosts.lifecycle.setup.VERIFY_TIMEOUT", 1.0)
+    monkeypatch.setattr("machinectl.hosts.lifecycle.verification.VERIFY_TIMEOUT", 1.0)
     bench = Bench(fresh_host("docker", variant), store)
     before = bench.host.snapshot()
     with pytest.raises(CheckFailed) as raised:

@@ -13,7 +13,9 @@ from machinectl.engine import Probe
 from machinectl.errors import CheckFailed
 from machinectl.host_changes import CaTrusted, FileCreated, of_kind
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.lifecycle.setup import Setup, World
+from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
+from machinectl.hosts.lifecycle.setup import Setup
+from machinectl.hosts.lifecycle.verification import World
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown
@@ -47,7 +49,7 @@ def host(store: Store) -> RecordedHost:
 def carry_out(store: Store, host: RecordedHost) -> Quiet:
     console = Quiet()
     with store.writing("orion") as held:
-        SETUP.carry_out(held, console, host)
+        SETUP.carry_out(RealRun(held, console, host))
     return console
 
 
@@ -118,7 +120,7 @@ def test_what_an_engine_in_use_refused_is_left_on_its_host_for_nobody(store: Sto
 def test_a_dry_run_tells_of_it_and_writes_nothing(store: Store, host: RecordedHost) -> None:
     changed_by_alice(store, host, 2, {"engine": {}, "labels": {}, "changes": []})
     before, machine = store.read("orion").dump(), store.read("orion")
-    plan = SETUP.plan(machine, Quiet(), host, store)
+    plan = SETUP.carry_out(DryRun(store, machine, Quiet(), host))
     assert any(ALICE in outcome.title and outcome.changed for outcome in plan.outcomes)
     assert machine.dump() == store.read("orion").dump() == before
 
@@ -166,7 +168,7 @@ def test_a_host_without_a_revision_gets_one_and_nobody_else_adopts_it_before(sto
     added(store, new, Identity.read(store.directory("orion")).present)
     host.facts, host.jobs = configured, []
     with store.writing("rigel") as held, pytest.raises(CheckFailed, match="keeps no record") as raised:
-        SETUP.carry_out(held, Quiet(), host)
+        SETUP.carry_out(RealRun(held, Quiet(), host))
     assert raised.value.hint == "Run there first: machinectl provision rigel"
     assert host.jobs == []
 

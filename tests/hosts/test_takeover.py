@@ -11,7 +11,9 @@ from machinectl import certs
 from machinectl.engine import Probe
 from machinectl.errors import CheckFailed
 from machinectl.hosts.connection.engine_endpoint import endpoint
-from machinectl.hosts.lifecycle.setup import Setup, World
+from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
+from machinectl.hosts.lifecycle.setup import Setup
+from machinectl.hosts.lifecycle.verification import World
 from machinectl.machines.docker_machine.origin import Origin
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.facts.host_facts import DROP_INS
@@ -23,7 +25,7 @@ from tests.support.registered import added
 from tests.support.runner import RecordedHost
 
 if TYPE_CHECKING:
-    from machinectl.hosts.lifecycle.setup import Outcome
+    from machinectl.hosts.lifecycle.host_plan import Outcome
     from machinectl.machines.store import Store
 
 QUESTION = "Take the host over?"
@@ -58,7 +60,7 @@ def machine(store: Store, old: OldStore) -> Machine:
 def carried_out(store: Store, host: RecordedHost, console: Quiet, allowed: Allowed = Allowed()) -> list[Outcome]:  # noqa: B008 - it is frozen
     world = World(lambda _: None, lambda _, __: Probe(State.RUNNING), lambda _, __: None)
     with store.writing("web") as held:
-        return Setup(allowed, world=world).carry_out(held, console, host)
+        return list(Setup(allowed, world=world).carry_out(RealRun(held, console, host)).outcomes)
 
 
 def contents(store: Store) -> dict[str, bytes]:
@@ -98,8 +100,8 @@ def test_who_said_so_before_is_told_and_not_asked(store: Store, allowed: Allowed
 
 def test_a_plan_tells_of_it_and_asks_nobody(store: Store) -> None:
     console, host = Quiet(), DockerMachines()
-    plan = Setup(world=World(script=lambda _: None, reach=lambda _, __: None)).plan(
-        store.read("web"), console, host, store
+    plan = Setup(world=World(script=lambda _: None, reach=lambda _, __: None)).carry_out(
+        DryRun(store, store.read("web"), console, host)
     )
     assert [outcome.title for outcome in plan.outcomes if outcome.changed] == [
         "Configuring the engine and restarting it"

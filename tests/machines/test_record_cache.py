@@ -7,11 +7,11 @@ from pathlib import Path
 
 from machinectl.host_changes import KINDS, ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.lifecycle.setup import target_of
+from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.machines.record import Machine, Phase, parse
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.facts import host_facts
-from machinectl.provision.steps import undo_steps
+from tests.provision.test_steps import undo
 
 RECORDED = Path(__file__).with_name("records")
 HOSTS = Path(__file__).parents[1] / "provision" / "facts"
@@ -43,7 +43,7 @@ def test_what_0_1_did_on_a_host_is_undone_by_its_record() -> None:
     host = host_facts.parse((HOSTS / "provisioned-by-0.1").read_bytes())
     changes = orion().changes
     [config] = of_kind(changes, ConfigMerged)
-    [taken_out, *_] = undo_steps.undo(host, changes, purge_engine=False)
+    [taken_out, *_] = undo(host, changes, purge_engine=False)
     gone = {line.removeprefix("- ") for line in taken_out.job.files["manifest"].decode().splitlines()}
     assert config.path in " ".join(gone)
     assert {f"/etc/docker/machinectl/{name}" for name in ("ca.pem", "server.pem", "server-key.pem")} <= gone

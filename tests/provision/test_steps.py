@@ -48,6 +48,9 @@ from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
 from machinectl.ssh.runner import CommandResult
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.host_changes import Change
     from machinectl.provision.decision import Decision
     from machinectl.provision.job import Job
 
@@ -105,6 +108,17 @@ def configured(facts: Facts, asked: Target | None = None, allowed: Allowed = NOT
     decision = engine_config.configure(facts, asked or target(), allowed)
     assert decision is not None
     return decision
+
+
+def undo(facts: Facts, changes: Sequence[Change], *, purge_engine: bool, **once: bool) -> list[Decision]:
+    """Decide each step of undoing on the host as the steps before it leave it."""
+    decisions = []
+    for step in undo_steps.steps(purge_engine=purge_engine, allowed=Allowed(**once)):
+        decision = step(facts, changes)
+        if decision:
+            decisions.append(decision)
+            facts, changes = decision.after, merged(changes, decision.changes)
+    return decisions
 
 
 def sent(job: Job) -> dict[str, bytes]:
@@ -703,7 +717,7 @@ def test_the_firewall_in_the_way_is_named_with_its_rule(firewalls: dict[str, str
         assert firewall.is_ours(PortOpened(rule.firewall, "2376", rule.undo))
         strange = PortOpened(rule.firewall, "2376", f"{rule.undo}; reboot")
         assert not firewall.is_ours(strange)
-        assert undo_steps.undo(facts, [strange], purge_engine=False) == []
+        assert undo(facts, [strange], purge_engine=False) == []
 
 
 def test_what_is_said_of_a_configuration_that_was_not_applied_is_true() -> None:
@@ -755,8 +769,8 @@ def test_undoing_says_that_the_containers_of_a_swarm_node_stop_and_asks_before()
     config = HostFile("644", 0, 0, put(decision.job, DAEMON_JSON))
     after = host("swarm-node", files={DAEMON_JSON: config}, containers=frozenset({"a", "b"}))
     with pytest.raises(CheckFailed, match="Swarm node"):
-        undo_steps.undo(after, decision.changes, purge_engine=False)
-    [taken_out] = undo_steps.undo(after, decision.changes, purge_engine=False, allowed=Allowed(restart_swarm=True))
+        undo(after, decision.changes, purge_engine=False)
+    [taken_out] = undo(after, decision.changes, purge_engine=False, restart_swarm=True)
     assert taken_out.title.endswith("; 2 containers stopped, as on every Swarm node")
 
 
@@ -792,8 +806,8 @@ def test_undoing_does_not_hide_containers_that_were_made_under_a_setting_of_ours
     info = {"DockerRootDir": "/data", "Containers": 1, "LiveRestoreEnabled": True}
     after = host("docker", files={DAEMON_JSON: config}, info=info)
     with pytest.raises(CheckFailed, match="data-root is /data now and /var/lib/docker after it"):
-        undo_steps.undo(after, decision.changes, purge_engine=False)
-    assert undo_steps.undo(after, decision.changes, purge_engine=False, allowed=Allowed(force=True))
+        undo(after, decision.changes, purge_engine=False)
+    assert undo(after, decision.changes, purge_engine=False, force=True)
 
 
 def test_undoing_puts_back_the_very_bytes_also_where_live_restore_was_off() -> None:
@@ -815,7 +829,7 @@ def test_undoing_names_the_units_whose_containers_do_not_run_on() -> None:
     config = HostFile("644", 0, 0, put(decision.job, DAEMON_JSON))
     after = replace(facts, files={DAEMON_JSON: config}, clients=(Client(7, "run", "web.service"),))
     with pytest.raises(CheckFailed, match=r"web\.service") as raised:
-        undo_steps.undo(after, decision.changes, purge_engine=False, allowed=Allowed(forcible=False))
+        undo(after, decision.changes, purge_engine=False, forcible=False)
     assert "--force" not in raised.value.hint
     taken_out = undo_steps.taken_out(after, decision.changes)
     assert taken_out
@@ -827,7 +841,7 @@ def test_undoing_takes_out_what_is_ours_and_leaves_what_others_added_since() -> 
     decision = configured(facts)
     config = json.loads(put(decision.job, DAEMON_JSON)) | {"added": "since"}
     after = replace(facts, files={DAEMON_JSON: HostFile("600", 0, 0, json.dumps(config).encode())})
-    [taken_out] = undo_steps.undo(after, decision.changes, purge_engine=False)
+    [taken_out] = undo(after, decision.changes, purge_engine=False)
     assert json.loads(put(taken_out.job, DAEMON_JSON)) == {"log-driver": "local", "added": "since"}
 
 
@@ -860,8 +874,8 @@ def test_what_a_person_may_think_was_undone_and_was_not_is_told() -> None:
 
 def test_undoing_where_nothing_of_ours_is_left_does_nothing() -> None:
     decision = configured(host("docker"))
-    assert undo_steps.undo(host("docker"), decision.changes, purge_engine=False) == []
-    assert undo_steps.undo(host("docker"), [], purge_engine=True) == []
+    assert undo(host("docker"), decision.changes, purge_engine=False) == []
+    assert undo(host("docker"), [], purge_engine=True) == []
 
 
 def test_what_was_there_first_is_what_is_put_back_after_many_runs() -> None:
@@ -889,8 +903,8 @@ def test_what_is_said_of_an_installation_holds_no_password() -> None:
 
 def test_the_engine_itself_goes_only_when_asked() -> None:
     changes = [PackageInstalled("docker.io")]
-    assert undo_steps.undo(host("docker"), changes, purge_engine=False) == []
-    [decision] = undo_steps.undo(host("docker"), changes, purge_engine=True)
+    assert undo(host("docker"), changes, purge_engine=False) == []
+    [decision] = undo(host("docker"), changes, purge_engine=True)
     assert decision.details == ("apt-get -q -y -o DPkg::Lock::Timeout=300 remove docker.io",)
 
 

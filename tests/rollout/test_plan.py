@@ -16,7 +16,7 @@ from machinectl.fleet.syntax.faults import Place, WrongFile
 from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.signing import made_good
-from machinectl.hosts.lifecycle.setup import target_of
+from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.machines.engine_options import DECLARED, EngineOptions
 from machinectl.machines.record import Machine, Phase, broken, parse
 from machinectl.machines.spec import CertificateFiles, MachineSpec

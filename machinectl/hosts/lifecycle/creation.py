@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.driver import Driver, SSHEndpoint, Where
     from machinectl.hosts.certificates.identity import Identity
+    from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
     from machinectl.hosts.lifecycle.onboarding import Onboarding
-    from machinectl.hosts.lifecycle.setup import HostPlan, Outcome
     from machinectl.machines.spec import CertificateFiles, MachineSpec
     from machinectl.machines.store import Held, Store
 
@@ -95,7 +95,7 @@ class Creation:
         ssh = led(machine, there.ssh)
         if ssh and settled.sets_up(ssh):
             return self.onboarding.plan(machine, console, ssh, store)
-        from machinectl.hosts.lifecycle.setup import HostPlan
+        from machinectl.hosts.lifecycle.host_plan import HostPlan
 
         if there.url:
             return HostPlan((f'"{self.name}" would be registered at {machine.url}; its host is left as it is',))

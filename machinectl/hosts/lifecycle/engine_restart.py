@@ -1,16 +1,16 @@
-"""What work on the engine of a host in use has in common: a host at a time, and containers that keep running."""
+"""Restart the engine of a host in use: its containers keep running, and live-restore is restored afterwards."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.host_changes import merged
+from machinectl.host_changes import LiveRestoreChanged, of_kind
+from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
-from machinectl.hosts.lifecycle.preview import diff
-from machinectl.hosts.lifecycle.setup import Outcome, borrowing, give_back, given_back, look, make_change, read
-from machinectl.hosts.lifecycle.shared_hosts import catch_up
+from machinectl.hosts.lifecycle.host_run import DryRun
+from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Phase
 from machinectl.provision import host_checks
@@ -20,15 +20,9 @@ from machinectl.provision.target import DRAIN_BY_HAND, recorded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.console import Console
+    from machinectl.hosts.lifecycle.host_run import HostRun
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held, Store
-    from machinectl.provision.facts.host_facts import Facts
-    from machinectl.provision.job import Remote
     from machinectl.provision.target import Allowed, Target
-
-# What makes an engine ready to be restarted, in this order.
-BEFORE_RESTART = (engine_config.recover, live_restore.borrow)
 
 
 def check_provisioned(machine: Machine) -> None:
@@ -40,76 +34,49 @@ def check_provisioned(machine: Machine) -> None:
         )
     if not (machine.tls and machine.url.startswith("tcp://")):
         raise MachineError(
-            f'"{machine.name}" is not spoken to over TLS ({machine.url or "it has no URL"})',
-            f"Set its engine up for it: machinectl provision {machine.name}",
+            f'The engine of "{machine.name}" does not use TLS ({machine.url or "it has no URL"})',
+            f"Set it up: machinectl provision {machine.name}",
         )
 
 
 @contextmanager
-def restarting(held: Held, console: Console, remote: Remote, target: Target, allowed: Allowed) -> Iterator[Facts]:
+def restarting(run: HostRun, target: Target, allowed: Allowed) -> Iterator[None]:
     """Prepare a host for a restart of its engine (`ready_to_restart`), and restore live-restore afterwards."""
-    with borrowing(held, console, remote):
-        yield ready_to_restart(held, console, remote, target, allowed)
-    give_back(held, console, remote)
+    with borrowing(run):
+        ready_to_restart(run, target, allowed)
+        yield
+    if live_restore.is_on_record(run.machine.changes):
+        give_back(run)
+
+
+def ready_to_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
+    """Make a restart of the engine safe for its containers: finish an interrupted run, turn live-restore on.
+
+    A Swarm node cannot have live-restore: it must be drained (`drained`, by the caller), or `allowed` must permit its
+    restart. Raises MachineError or CheckFailed.
+    """
+    run.look()
+    run.catch_up()
+    check_restart(run, target, draining.allowed(run.store, run.machine, run.host, allowed))
+    with ExitStack() as drains:
+        run.take(lambda host, _: engine_config.recover(host, target), drains)
+        run.take(lambda host, changes: live_restore.borrow(host, recorded(target, changes)), drains)
 
 
 @contextmanager
-def drained(
-    held: Held, console: Console, remote: Remote, target: Target, host: Facts, allowed: Allowed
-) -> Iterator[None]:
-    """A host's node is drained meanwhile, where it is one. What runs there is looked at again when it is its turn.
-
-    Raises MachineError, CheckFailed.
-    """
-    with draining.drained(held, console, draining.node_id_of(host)):
-        if host.swarm:
-            restart_risks.harmless(read(remote, target.port), allowed)
+def drained(run: HostRun, allowed: Allowed) -> Iterator[None]:
+    """Drain a host's node, if it is one, for the duration of the body. Raises MachineError or CheckFailed."""
+    with run.drained():
+        if run.host.swarm:
+            # It may have waited for another node, and what runs here may have changed.
+            run.refresh()
+            restart_risks.harmless(run.host, allowed)
         yield
 
 
-def ready_to_restart(held: Held, console: Console, remote: Remote, target: Target, allowed: Allowed) -> Facts:
-    """What a host is like, once its engine can be restarted without an end to its containers.
-
-    What an interrupted run left half done is put back first. A Swarm node has no live-restore: it is not restarted
-    unless it can be drained (`drained`, which is the caller's), or that is allowed. Raises
-    MachineError, CheckFailed.
-    """
-    host = look(remote, target.port, console)
-    catch_up(held, console, remote, host)
-    allowed = draining.allowed(held.store, held.machine, host, allowed)
-    check_restart(held.machine.name, console, host, target, allowed)
-    for decide in BEFORE_RESTART:
-        decision = decide(host, target)
-        if decision is None:
-            continue
-        with console.step(decision.title):
-            make_change(held, remote, decision)
-        host = read(remote, target.port) if decision.unforeseen else decision.after
-    return host
-
-
-def before_restart(
-    store: Store, machine: Machine, console: Console, host: Facts, target: Target, allowed: Allowed
-) -> tuple[list[Outcome], Facts, list[Outcome]]:
-    """Return what `restarting` and a drain would do first, the host's facts then, and what would follow the restart.
-
-    Raises CheckFailed.
-    """
-    changes = machine.changes
-    allowed = draining.allowed(store, machine, host, allowed)
-    check_restart(machine.name, console, host, target, allowed)
-    by = draining.foretold(store, machine, host) if host.swarm else ""
-    outcomes = [Outcome(draining.title(machine.name), changed=True, details=(by,))] if by else []
-    for decide in BEFORE_RESTART:
-        decision = decide(host, target)
-        if decision:
-            outcomes.append(Outcome(decision.title, changed=True, details=(*decision.details, *diff(host, decision))))
-            host, changes = decision.after, merged(changes, decision.changes)
-    return outcomes, host, given_back(host, recorded(target, changes))
-
-
-def check_restart(name: str, console: Console, host: Facts, target: Target, allowed: Allowed) -> None:
-    """Refuse a restart that harms more than is allowed, and say what else it cuts off. Raises CheckFailed."""
+def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
+    """Refuse a restart that does more harm than is allowed, and warn of what else it cuts off. Raises CheckFailed."""
+    host, name = run.host, run.machine.name
     host_checks.root(host, target)
     host_checks.files(host, target)
     if not host.dockerd:
@@ -126,4 +93,45 @@ def check_restart(name: str, console: Console, host: Facts, target: Target, allo
         raise hidden_containers.refused(host, moves, allowed)
     restart_risks.harmless(host, allowed)
     for warning in restart_risks.said_before(host, target):
-        console.warn(warning)
+        run.console.warn(warning)
+
+
+@contextmanager
+def borrowing(run: HostRun) -> Iterator[None]:
+    """Restore live-restore's previous value if the body fails. After success, the caller does (`give_back`)."""
+    try:
+        yield
+    except MachineError:
+        if of_kind(run.machine.changes, LiveRestoreChanged):
+            # The record may still contain the settings that have just failed.
+            give_back(run, numbered=False)
+        raise
+    except KeyboardInterrupt:
+        if of_kind(run.machine.changes, LiveRestoreChanged) and not isinstance(run, DryRun):
+            run.console.warn(not_restored(run.machine))
+        raise
+
+
+def give_back(run: HostRun, *, numbered: bool = True) -> None:
+    """Set live-restore to --engine-opt's value, else to the host's own. A failure is a warning."""
+    machine = run.machine
+    try:
+        if live_restore.is_on_record(machine.changes):
+            run.refresh()
+        target = target_of(machine, Identity())
+        decision = live_restore.give_back(run.host, target)
+        if decision:
+            run.make(decision, numbered=numbered)
+        changes = live_restore.settled(run.host, recorded(target, machine.changes), machine.changes)
+        run.keep(changes)
+    except MachineError as exc:
+        run.console.warn(not_restored(machine, exc.cause))
+
+
+def not_restored(machine: Machine, cause: str = "") -> str:
+    """Return the warning for a host that still has our value of live-restore."""
+    why = f": {cause}" if cause else ""
+    return (
+        f'The previous value of live-restore was not restored on the host of "{machine.name}"{why}\n'
+        f"Restore it: machinectl provision {machine.name}"
+    )

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.setup import HostPlan, Outcome, Setup
+    from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+    from machinectl.hosts.lifecycle.setup import Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
@@ -45,17 +46,20 @@ class Onboarding:
         machine.phase = Phase.PROVISIONING
         held.write()
         with logged_in(machine, console, self.access, ssh=ssh) as session:
+            from machinectl.hosts.lifecycle.host_run import RealRun
+
             setup = self._setup()
             keep_host_key(held, session)
             root = elevated(session, console, self.access)
             hold(root, console, held.name, held.directory)
+            run = RealRun(held, console, root, touching=self.touching)
             if not ssh.copy_key:
-                return setup.carry_out(held, console, root)
+                return list(setup.carry_out(run).outcomes)
             from machinectl.hosts.connection.authorized_keys import let_in, take_out
 
             let_in(held, console, session, public_key(ssh, self.access.credentials.passphrase))
             try:
-                return setup.carry_out(held, console, root)
+                return list(setup.carry_out(run).outcomes)
             except CheckFailed:
                 # A host that is refused stays as it is.
                 take_out(held, console, session)
@@ -65,10 +69,11 @@ class Onboarding:
         """What `carry_out` would do on the host, which is read and not changed."""
         machine.engine.check()
         with logged_in(machine, console, replace(self.access, lasting=False), ssh=ssh) as session:
-            from machinectl.hosts.lifecycle.preview import way_in
+            from machinectl.hosts.lifecycle.host_plan import way_in
+            from machinectl.hosts.lifecycle.host_run import DryRun
 
             root = elevated(session, console, self.access)
-            plan = self._setup().plan(machine, console, root, store)
+            plan = self._setup().carry_out(DryRun(store, machine, console, root))
             outcomes = (*self._key_outcome(ssh, session), *plan.outcomes)
             return replace(plan, found=(way_in(session, root), *plan.found), outcomes=outcomes)
 
@@ -83,7 +88,7 @@ class Onboarding:
         if not ssh.copy_key:
             return []
         from machinectl.hosts.connection.authorized_keys import key_let_in, title
-        from machinectl.hosts.lifecycle.setup import Outcome
+        from machinectl.hosts.lifecycle.host_plan import Outcome
 
         line = public_key(ssh, self.access.credentials.passphrase)
         change = key_let_in(session, line)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.hosts.connection.login import as_root, elevated, keep_pins, logged_in, pinned
 from machinectl.hosts.connection.machine_driver import driver_of, where
-from machinectl.hosts.lifecycle.preview import way_in
+from machinectl.hosts.lifecycle.host_plan import way_in
+from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.machines.record import PROVISION
 from machinectl.provision.decision import EngineDown
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from machinectl.driver import Where
     from machinectl.hosts.connection.login import Access
     from machinectl.hosts.lifecycle.editing import Edit
-    from machinectl.hosts.lifecycle.setup import HostPlan, Outcome, Setup
+    from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+    from machinectl.hosts.lifecycle.setup import Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import MachineSpec
     from machinectl.machines.store import Held, Store
@@ -63,7 +64,8 @@ def at_host(held: Held, console: Console, access: Access, setup: Setup) -> Itera
     there = where(machine)
     machine.engine.check()
     with as_root(held, console, access, ssh=there.ssh) as root:
-        yield partial(replace(setup, url=there.url).carry_out, held, console, root)
+        run = RealRun(held, console, root, there.url, setup.touching)
+        yield lambda: list(setup.carry_out(run).outcomes)
     # Who follows the machine may have lost it while its host needed nothing.
     held.touch()
 
@@ -124,5 +126,5 @@ def foretold(
     machine.engine.check()
     with logged_in(machine, console, replace(access, lasting=False), ssh=there.ssh) as session:
         root = elevated(session, console, access)
-        plan = replace(setup, url=there.url).plan(machine, console, root, store)
+        plan = setup.carry_out(DryRun(store, machine, console, root, there.url))
         return replace(plan, found=(way_in(session, root), *plan.found))

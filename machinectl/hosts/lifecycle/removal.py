@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.setup import Outcome
+    from machinectl.hosts.lifecycle.host_plan import Outcome
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
@@ -188,7 +188,8 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
     from machinectl.hosts.connection.authorized_keys import take_out
     from machinectl.hosts.connection.host_lock import hold
     from machinectl.hosts.connection.login import elevated, keep_host_key, logged_in
-    from machinectl.hosts.lifecycle.setup import purge as undo
+    from machinectl.hosts.lifecycle.host_run import RealRun
+    from machinectl.hosts.lifecycle.purging import purge as undo
     from machinectl.ssh.ssh_errors import SSHError
 
     access = purge.access.for_one_host()
@@ -198,7 +199,7 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
             if for_root(held.machine):
                 root = elevated(session, console, access)
                 hold(root, console, held.name, held.directory)
-                undo(held, console, root, purge_engine=purge.engine, allowed=purge.allowed)
+                undo(RealRun(held, console, root), purge_engine=purge.engine, allowed=purge.allowed)
             take_out(held, console, session)
     except MachineError as exc:
         if not force:
@@ -214,14 +215,17 @@ def undoing(store: Store, machine: Machine, console: Console, purge: Purge) -> l
     from machinectl.host_changes import KeyAuthorized, of_kind
     from machinectl.hosts.connection.authorized_keys import undoing as title_of
     from machinectl.hosts.connection.login import elevated, logged_in
-    from machinectl.hosts.lifecycle.setup import Outcome, purge_plan
+    from machinectl.hosts.lifecycle.host_plan import Outcome
+    from machinectl.hosts.lifecycle.host_run import DryRun
+    from machinectl.hosts.lifecycle.purging import purge as undo
 
     access = purge.access.for_one_host()
     outcomes = []
     with logged_in(machine, console, access) as session:
         if for_root(machine):
             root = elevated(session, console, access)
-            outcomes = purge_plan(machine, console, root, store, purge_engine=purge.engine, allowed=purge.allowed)
+            run = DryRun(store, machine, console, root)
+            outcomes = undo(run, purge_engine=purge.engine, allowed=purge.allowed)
     keys = of_kind(machine.changes, KeyAuthorized)
     return [*outcomes, *(Outcome(title_of(key), changed=True, details=(f"remove {key.key}",)) for key in keys)]
 

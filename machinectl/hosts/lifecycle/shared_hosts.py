@@ -15,7 +15,6 @@ from machinectl.files.atomic import LONGEST
 from machinectl.host_changes import CaTrusted, FileCreated, load, merged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.host_lock import TOKEN, user_at_computer
-from machinectl.hosts.lifecycle.preview import written
 from machinectl.machines.engine_options import DECLARED, EngineOptions
 from machinectl.provision import daemon_json
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
@@ -231,7 +230,7 @@ def leave(held: Held, remote: Remote, host: Facts) -> None:
 
 def numbered(machine: Machine, job: Job) -> Job:
     """Return a job that leaves the record's revision on the host, too."""
-    server = written(job, SERVER) or Identity.read(machine.directory).on_host.get("server.pem", b"")
+    server = job.content_of(SERVER) or Identity.read(machine.directory).on_host.get("server.pem", b"")
     state = {
         **asked_of(machine),
         "changes": [change.dump() for change in machine.changes],

@@ -17,8 +17,9 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.engine_endpoint import endpoint
 from machinectl.hosts.connection.login import as_root
 from machinectl.hosts.connection.machine_driver import where
-from machinectl.hosts.lifecycle.setup import give_back, look, make_change, target_of
-from machinectl.hosts.lifecycle.shared_hosts import catch_up
+from machinectl.hosts.lifecycle.engine_restart import give_back
+from machinectl.hosts.lifecycle.host_run import RealRun
+from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.swarm.leaving import Departure
 from machinectl.hosts.swarm.managers import Manager, until
 from machinectl.hosts.swarm.membership import keep, learn, patiently, through
@@ -151,11 +152,11 @@ class Leaving:
     def _live_restore_back(self, held: Held, console: Console) -> None:
         """Turn live-restore on again if it was turned off for the swarm. A failure is a warning."""
         ssh = ssh_of(held.machine)
-        if not held.machine.changes or ssh is None:
+        if ssh is None or not live_restore.is_on_record(held.machine.changes):
             return
         try:
             with as_root(held, console, self.access, ssh=ssh) as root:
-                give_back(held, console, root)
+                give_back(RealRun(held, console, root))
         except MachineError as exc:
             console.warn(
                 f'The previous value of live-restore was not restored on the host of "{held.name}": {exc.cause}\n'
@@ -293,22 +294,21 @@ def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Memb
         if root is None:
             yield
             return
-        target = target_of(held.machine, Identity())
-        host = look(root, target.port, console)
-        catch_up(held, console, root, host)
-        if ports := blocked(host):
+        run = RealRun(held, console, root)
+        run.look()
+        run.catch_up()
+        if ports := blocked(run.host):
             console.warn(
                 f'A firewall on the host of "{held.name}" keeps other nodes from {", ".join(ports)}: let them through'
             )
-        decision = live_restore.let_go(host, target)
+        decision = live_restore.let_go(run.host, target_of(held.machine, Identity()))
         if decision:
-            with console.step(decision.title):
-                make_change(held, root, decision)
+            run.make(decision)
         try:
             yield
         except MachineError:
             if decision:
-                give_back(held, console, root)
+                give_back(run)
             raise
         except KeyboardInterrupt:
             if of_kind(held.machine.changes, LiveRestoreChanged):

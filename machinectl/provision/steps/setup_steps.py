@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 
 class SetupStep(NamedTuple):
-    """A titled step: what it comes to on a host as it is now."""
+    """A step, as a decision over the facts of a host as it is now.
+
+    `lasting` is False for a step whose effect does not outlive the run, and so is not for other computers to take over.
+    """
 
     title: str
     decide: Callable[[Facts, Target, Allowed], Decision | None]
+    lasting: bool = True
 
 
 def steps(script: Callable[[str], bytes | None]) -> tuple[SetupStep, ...]:
@@ -28,7 +32,7 @@ def steps(script: Callable[[str], bytes | None]) -> tuple[SetupStep, ...]:
         SetupStep("Put back what an interrupted run left", engine_config.recover),
         SetupStep("Check the host", checked),
         SetupStep("Install Docker Engine", lambda facts, target, _: installation.decide(facts, target, script)),
-        SetupStep("Keep running containers running", containers_kept),
+        SetupStep("Keep running containers running", containers_kept, lasting=False),
         SetupStep("Configure the engine", engine_config.configure),
         SetupStep("Open the firewall", firewall.open_port),
     )

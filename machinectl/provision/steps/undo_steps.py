@@ -24,7 +24,6 @@ from machinectl.host_changes import (
     PortOpened,
     ServiceEnabled,
     ServiceStarted,
-    merged,
     of_kind,
 )
 from machinectl.provision import daemon_json, firewall, host_checks, revision
@@ -68,19 +67,6 @@ def steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = "
         ports_closed,
     )
     return (*always, lambda facts, changes: packages_removed(facts, changes, os)) if purge_engine else always
-
-
-def undo(
-    facts: Facts, changes: Sequence[Change], *, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = ""
-) -> list[Decision]:
-    """What is to be done, as far as that can be told now; empty where nothing of ours is left."""
-    decisions = []
-    for step in steps(purge_engine=purge_engine, allowed=allowed, os=os):
-        decision = step(facts, changes)
-        if decision:
-            decisions.append(decision)
-            facts, changes = decision.after, merged(changes, decision.changes)
-    return decisions
 
 
 def checked(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
@@ -440,7 +426,7 @@ def packages_removed(facts: Facts, changes: Sequence[Change], os: str) -> Decisi
             "remove.sh",
             {"remove": "\n".join(f"(\n{script}\n) || exit" for script in scripts), "along": " ".join(along)},
         ),
-        facts,
+        replace(facts, dockerd=""),
         not_removed,
         undone=tuple(installed),
         remark=lambda result: what_stays(result, installed),

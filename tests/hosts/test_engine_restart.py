@@ -12,7 +12,8 @@ from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.engine_restart import drained, ready_to_restart, restarting
-from machinectl.hosts.lifecycle.setup import target_of
+from machinectl.hosts.lifecycle.host_run import RealRun
+from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.host_facts import parse
@@ -38,7 +39,7 @@ def ready(store: Store, machine: Machine, host: RecordedHost, console: Quiet | N
     console = console or Quiet()
     with store.writing(machine.name) as held:
         allowed = Allowed(**once)
-        ready_to_restart(held, console, host, target_of(machine, Identity()), allowed)
+        ready_to_restart(RealRun(held, console, host), target_of(machine, Identity()), allowed)
     assert console.said.pop(0) == "Looking at the host"
     return console.said
 
@@ -66,7 +67,11 @@ def test_live_restore_is_recorded_until_it_is_restored(
     host, console = RecordedHost("docker-with-a-container"), Quiet()
     expected = pytest.raises(type(failure)) if failure else nullcontext()
     target = target_of(machine, Identity())
-    with store.writing(machine.name) as held, expected, restarting(held, console, host, target, Allowed()):
+    with (
+        store.writing(machine.name) as held,
+        expected,
+        restarting(RealRun(held, console, host), target, Allowed()),
+    ):
         assert of_kind(store.read("orion").changes, LiveRestoreChanged)
         if failure:
             raise failure
@@ -158,10 +163,11 @@ def test_what_an_interrupted_run_left_is_put_back_first(store: Store, machine: M
     assert "recover" in host.jobs[0]
 
 
+@pytest.mark.usefixtures("machine")
 def test_what_runs_on_a_node_is_looked_at_again_when_it_is_its_turn(
-    store: Store, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host, target = RecordedHost("swarm-node"), target_of(machine, Identity())
+    host = RecordedHost("swarm-node")
 
     @contextmanager
     def waited(*_: object) -> Iterator[None]:
@@ -169,9 +175,8 @@ def test_what_runs_on_a_node_is_looked_at_again_when_it_is_its_turn(
         yield
 
     monkeypatch.setattr(draining, "drained", waited)
-    with (
-        store.writing("orion") as held,
-        pytest.raises(CheckFailed, match="ends job for good"),
-        drained(held, Quiet(), host, target, parse(host.facts), Allowed()),
-    ):
-        pass
+    with store.writing("orion") as held:
+        run = RealRun(held, Quiet(), host)
+        run.look()
+        with pytest.raises(CheckFailed, match="ends job for good"), drained(run, Allowed()):
+            pass

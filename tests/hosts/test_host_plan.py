@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.hosts.lifecycle.preview import described, diff
-from machinectl.hosts.lifecycle.setup import Setup, World
+from machinectl.hosts.lifecycle.host_plan import described, diff
+from machinectl.hosts.lifecycle.host_run import DryRun
+from machinectl.hosts.lifecycle.setup import Setup
+from machinectl.hosts.lifecycle.verification import World
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import host_facts
@@ -50,7 +52,9 @@ def test_a_change_of_daemon_json_is_told_as_a_diff_without_passwords() -> None:
 def test_a_plan_changes_nothing_and_says_what_create_would_do(store: Store, name: str) -> None:
     host = RecordedHost(name)
     machine = Machine("orion", "generic", url="tcp://192.0.2.1:2376", tls=True, directory=store.directory("orion"))
-    plan = Setup(world=World(script=lambda _: None, reach=lambda _, __: None)).plan(machine, Quiet(), host, store)
+    plan = Setup(world=World(script=lambda _: None, reach=lambda _, __: None)).carry_out(
+        DryRun(store, machine, Quiet(), host)
+    )
     assert host.jobs == []
     assert store.names() == []
     would = [outcome.title for outcome in plan.outcomes if outcome.changed]

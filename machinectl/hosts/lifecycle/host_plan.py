@@ -1,0 +1,66 @@
+"""What was found on a host, and what each step did there, or would do: the result of a run and of a dry run."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl.masking import without_secret
+from machinectl.provision import firewall
+
+if TYPE_CHECKING:
+    from machinectl.provision.decision import Decision
+    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.runner import Runner
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a step. `changed` is False if there was nothing to do; in a dry run, it is what would be done."""
+
+    title: str
+    changed: bool
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """A host as it was found, a line for each fact, and the outcome of each step."""
+
+    found: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+
+
+def way_in(session: Session, root: Runner) -> str:
+    """Say which user logged in, and how that user becomes root."""
+    from machinectl.ssh.client.sudo import Root
+
+    return f"Logged in as {session.user}" + (f", who becomes root by {root.program}" if isinstance(root, Root) else "")
+
+
+def described(host: Facts, port: int) -> tuple[str, ...]:
+    """Describe a host's system, its engine and its firewall, a line each."""
+    engine = f"Docker Engine {host.version or '(unknown version)'} ({host.dockerd})"
+    running = "running" if host.running else "not running"
+    containers = len(host.containers) if host.running else host.stored
+    rule = firewall.blocking(host, port)
+    return (
+        f"System: {host.os_name}, {host.arch}, {host.init or 'unknown service manager'}",
+        f"{engine}, {running}, {containers} container{'' if containers == 1 else 's'}" if host.dockerd else "No engine",
+        f"Firewall: {rule.firewall} blocks port {port}; open it: {rule.allow} (or --open-firewall)"
+        if rule
+        else f"Firewall: nothing is seen in the way of port {port}",
+    )
+
+
+def diff(host: Facts, decision: Decision) -> tuple[str, ...]:
+    """Return the change of daemon.json in `diff -u` format, without secrets; empty if the file stays."""
+    path = host.config_path
+    new = decision.job.content_of(path)
+    if new is None:
+        return ()
+    old = host.config.content if host.config else b""
+    before, after = (without_secret(text.decode(errors="replace")).splitlines() for text in (old, new))
+    return tuple(difflib.unified_diff(before, after, path, path, lineterm=""))

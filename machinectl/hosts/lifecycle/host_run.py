@@ -1,0 +1,316 @@
+"""A run on a machine's host, real or dry. Both take the same path; a dry run lists changes instead of making them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import contextmanager, nullcontext
+from copy import copy
+from typing import TYPE_CHECKING
+
+from machinectl import url as engine_url
+from machinectl.errors import CheckFailed
+from machinectl.host_changes import merged
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.certificates.pending import propose, settle_held
+from machinectl.hosts.lifecycle import shared_hosts
+from machinectl.hosts.lifecycle.host_plan import Outcome, diff
+from machinectl.hosts.lifecycle.ownership import go_on_with
+from machinectl.hosts.swarm import draining
+from machinectl.machines.record import PROVISION, Phase
+from machinectl.provision import daemon_json
+from machinectl.provision.decision import EngineDown, tail
+from machinectl.provision.facts import host_facts
+from machinectl.provision.steps.engine_config import TLS_FLAGS
+from machinectl.provision.steps.installation import waited_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager, ExitStack
+
+    from machinectl.console import Console
+    from machinectl.host_changes import Change
+    from machinectl.hosts.lifecycle.shared_hosts import News
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+    from machinectl.provision.decision import Decision
+    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.job import Remote
+
+# Reading takes 0.2 s; it takes longer on a host that swaps, or while an earlier run still works there. Seconds.
+READ_TIMEOUT = host_facts.PATIENCE + 60.0
+
+
+class HostRun(ABC):
+    """Carries out decisions on a machine's host and collects their outcomes.
+
+    `url` is where the engine will be; by default, it stays at the machine's URL. `host` holds the facts as they are
+    after the last decision; `look` reads them first.
+    """
+
+    host: Facts
+
+    def __init__(self, store: Store, console: Console, remote: Remote, url: str = "") -> None:
+        self.store = store
+        self.console = console
+        self.remote = remote
+        self.outcomes: list[Outcome] = []
+        self.url = url or self.machine.url
+        self.port = engine_url.parse(self.url).port or engine_url.TLS_PORT
+        # Prints what a job reports about its result.
+        self.remark: Callable[[str], None] = console.warn
+        # Called before each change.
+        self.touching: Callable[[], None] = lambda: None
+        self._is_drained = False
+
+    @property
+    @abstractmethod
+    def machine(self) -> Machine:
+        """The machine: its record in a real run, a copy in a dry run."""
+
+    def look(self) -> Facts:
+        """Read the facts, as a step that is shown."""
+        with self.console.step("Looking at the host"):
+            self.host = self.read()
+        return self.host
+
+    def read(self) -> Facts:
+        result = self.remote.run(host_facts.command(self.port), timeout=READ_TIMEOUT, check=False)
+        return host_facts.parse(result.stdout)
+
+    def take(
+        self,
+        decide: Callable[[Facts, Sequence[Change]], Decision | None],
+        drains: ExitStack,
+        *,
+        identity: Identity | None = None,
+        numbered: bool = True,
+    ) -> bool:
+        """Carry out what a step decides by the facts and the recorded changes; return whether it does something.
+
+        Before the engine of a Swarm node restarts, the node is drained, until `drains` ends.
+        """
+        decision = decide(self.host, self.machine.changes)
+        if decision is None:
+            return False
+        for warning in decision.warnings:
+            self.console.warn(warning)
+        self.rehearse(decision)
+        self.touching()
+        if decision.job.restarts and self.host.swarm and not self._is_drained:
+            drains.enter_context(self.drained())
+            # Another node may have kept us waiting for minutes: decide by what runs here now.
+            self.refresh()
+            decision = decide(self.host, self.machine.changes)
+        if decision is None:
+            return False
+        self.make(decision, identity=identity, numbered=numbered)
+        return True
+
+    @contextmanager
+    def drained(self) -> Iterator[None]:
+        """Drain the host's node, if it is one, for the duration of the body."""
+        with self._drain():
+            self._is_drained = True
+            try:
+                yield
+            finally:
+                self._is_drained = False
+
+    @abstractmethod
+    def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
+        """Record the changes of a decision, then run its job. `host` holds the facts afterwards.
+
+        `identity` is what the host is given. If `numbered`, the host keeps the number of the change.
+        """
+
+    @abstractmethod
+    def refresh(self) -> None:
+        """Read the facts again, if they may have changed."""
+
+    @abstractmethod
+    def keep(self, changes: Sequence[Change]) -> None:
+        """Replace the recorded changes."""
+
+    @abstractmethod
+    def catch_up(self) -> News | None:
+        """Take over what another computer changed on the host; None if that is known."""
+
+    @abstractmethod
+    def take_over(self, removed: Machine) -> None:
+        """Continue with the history of a removed machine, whose host this is."""
+
+    @abstractmethod
+    def rehearse(self, decision: Decision) -> None:
+        """Raise MachineError if a decision cannot work, before anything is changed."""
+
+    @abstractmethod
+    def _drain(self) -> AbstractContextManager[None]: ...
+
+
+class RealRun(HostRun):
+    """Changes the host of a machine that is held."""
+
+    def __init__(
+        self,
+        held: Held,
+        console: Console,
+        remote: Remote,
+        url: str = "",
+        touching: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.held = held
+        super().__init__(held.store, console, remote, url)
+        self.touching = touching
+
+    @property
+    def machine(self) -> Machine:
+        return self.held.machine
+
+    def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
+        changes, job = decision.changes, decision.job
+        with self.console.step(decision.title), keeping(self.held, identity) if identity else nullcontext():
+            if numbered and shared_hosts.is_numbered(self.machine, decision):
+                changes = (*changes, shared_hosts.begin(self.machine))
+                self.held.keep_changes(changes)
+                job = shared_hosts.numbered(self.machine, job)
+            else:
+                self.held.keep_changes(changes)
+            result = job.run(self.remote)
+            if learned := decision.learned(result):
+                self.held.keep_changes(learned)
+            if result.status != 0:
+                raise decision.failure(result)
+            self.host = self.read() if decision.unforeseen else decision.after
+        self.outcomes.append(Outcome(decision.title, changed=True, details=decision.details))
+        if remark := decision.remark(result):
+            self.remark(remark)
+        self.keep([change for change in self.machine.changes if change not in decision.undone])
+
+    def refresh(self) -> None:
+        self.host = self.read()
+
+    def keep(self, changes: Sequence[Change]) -> None:
+        if tuple(changes) != tuple(self.machine.changes):
+            self.machine.changes = changes
+            self.held.write()
+
+    def catch_up(self) -> News | None:
+        return shared_hosts.catch_up(self.held, self.console, self.remote, self.host)
+
+    def take_over(self, removed: Machine) -> None:
+        go_on_with(self.held, self.console, removed)
+
+    def rehearse(self, decision: Decision) -> None:
+        if decision.job.script == "install.sh" and (holders := waited_for(self.host)):
+            self.console.note(f"The package manager is busy: waiting for {holders}")
+        if rehearsal := decision.rehearsal:
+            with self.console.step(rehearsal.title):
+                rehearsal.judge(rehearsal.job.run(self.remote))
+
+    def _drain(self) -> AbstractContextManager[None]:
+        return draining.drained(self.held, self.console, draining.node_id_of(self.host))
+
+
+class DryRun(HostRun):
+    """Reads the host, and lists what would be done. It holds no machine, so it cannot change one."""
+
+    def __init__(self, store: Store, machine: Machine, console: Console, remote: Remote, url: str = "") -> None:
+        self._machine = copy(machine)
+        self._has_engine = False
+        super().__init__(store, console, remote, url)
+
+    @property
+    def machine(self) -> Machine:
+        return self._machine
+
+    def read(self) -> Facts:
+        host = super().read()
+        self._has_engine = bool(host.dockerd)
+        return host
+
+    def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:  # noqa: ARG002 (nothing is written)
+        details = (*decision.details, *diff(self.host, decision))
+        self.outcomes.append(Outcome(decision.title, changed=True, details=details))
+        self.host = decision.after
+        changes = merged(self.machine.changes, decision.changes)
+        self.keep([change for change in changes if change not in decision.undone])
+
+    def refresh(self) -> None:
+        """Do nothing: the facts are those after the changes that were listed."""
+
+    def keep(self, changes: Sequence[Change]) -> None:
+        self.machine.changes = changes
+
+    def catch_up(self) -> News | None:
+        news = shared_hosts.caught_up(self.machine, self.remote, self.host)
+        if news:
+            self.outcomes.append(Outcome(news.told(self.machine.name), changed=True))
+        return news
+
+    def take_over(self, removed: Machine) -> None:
+        self.machine.changes, self.machine.directory = removed.changes, removed.directory
+
+    def rehearse(self, decision: Decision) -> None:
+        if self._has_engine:
+            self._validate(decision)
+        if rehearsal := decision.rehearsal:
+            rehearsal.judge(self.remote.run(rehearsal.command, check=False))
+
+    @contextmanager
+    def _drain(self) -> Iterator[None]:
+        by = draining.foretold(self.store, self.machine, self.host) if self.host.swarm else ""
+        if by:
+            self.outcomes.append(Outcome(draining.title(self.machine.name), changed=True, details=(by,)))
+        yield
+
+    def _validate(self, decision: Decision) -> None:
+        """Let dockerd check the new daemon.json, except TLS, whose files do not exist yet. Raises CheckFailed."""
+        path = self.host.config_path
+        command, new = decision.job.variables.get("validate", ""), decision.job.content_of(path)
+        if not (command and new):
+            return
+        config = {key: value for key, value in daemon_json.parse(new, path).items() if key not in TLS_FLAGS}
+        # From version 27 on, dockerd refuses a TCP address without TLS unless it is told so.
+        judged = daemon_json.dump({**config, "tls": False}, None)
+        command = command.replace(f"--config-file={path}", "--config-file=/dev/stdin")
+        result = self.remote.run(command, input=judged, check=False)
+        said = tail(result).replace("/dev/stdin", path)
+        if result.status and "unknown flag: --validate" not in said:
+            raise CheckFailed(
+                f"dockerd would refuse its configuration:\n{said}",
+                f"Correct the option that it names: on the host in {path} or docker.service, or in the machine's "
+                "settings",
+            )
+
+
+@contextmanager
+def keeping(held: Held, identity: Identity) -> Iterator[None]:
+    """Store the certificates that a host is given before it has them, and mark its machine as being provisioned.
+
+    A machine that is ready stays ready with its current certificates; the new ones are pending until the engine has
+    them. Any other machine gets them at once. If the host gets its old configuration back, so does the machine.
+    """
+    machine = held.machine
+    machine.pending = PROVISION
+    before = Identity.read(held.directory)
+    if machine.phase is Phase.READY and machine.tls:
+        if identity != before:
+            propose(held, identity)
+        try:
+            yield
+        except EngineDown:
+            settle_held(held, sure=True)
+            raise
+        return
+    phase, tls = machine.phase, machine.tls
+    identity.keep(held)
+    if phase is not Phase.READY:
+        machine.phase, machine.tls = Phase.PROVISIONING, True
+    try:
+        yield
+    except EngineDown:
+        if all(before.files.values()):
+            before.keep(held)
+        machine.phase, machine.tls = phase, tls
+        held.write()
+        raise

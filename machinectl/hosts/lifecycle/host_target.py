@@ -1,0 +1,42 @@
+"""What a machine's record asks of its host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl import url as engine_url
+from machinectl.host_changes import CaTrusted, of_kind
+from machinectl.provision.target import INSTALL_URL, Target, recorded
+
+if TYPE_CHECKING:
+    from machinectl.hosts.certificates.identity import Identity
+    from machinectl.machines.record import Machine
+
+
+def target_of(machine: Machine, identity: Identity, url: str = "") -> Target:
+    """Return the target of a machine's host, with its engine at `url` or, by default, at the machine's own URL.
+
+    Raises UsageError for invalid engine options.
+    """
+    where = engine_url.parse(url or machine.url)
+    asked = machine.engine
+    asked.check()
+    target = Target(
+        address=where.host,
+        port=where.port or engine_url.TLS_PORT,
+        bind=asked.bind,
+        jump=bool(machine.jump),
+        certificates=identity.on_host,
+        own_cas=frozenset(change.sha256 for change in of_kind(machine.changes, CaTrusted)),
+        install=asked.install or "auto",
+        install_url=asked.install_url or INSTALL_URL,
+        version=asked.version,
+        os=asked.os,
+        options=asked.options,
+        labels=machine.labels,
+        env=asked.env,
+        insecure_registries=asked.insecure_registries,
+        registry_mirrors=asked.registry_mirrors,
+        storage_driver=asked.storage_driver,
+    )
+    return recorded(target, machine.changes)
