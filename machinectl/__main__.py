@@ -2,6 +2,6 @@
 
 import sys
 
-from machinectl.cli.front import main
+from machinectl.cli.main import main
 
 sys.exit(main())

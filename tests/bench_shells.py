@@ -10,7 +10,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from machinectl.cli.snippets import shell_init
+from machinectl.cli.parsing.shell_snippets import shell_init
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from tests.support.measure import MACHINECTL

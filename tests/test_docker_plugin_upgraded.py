@@ -26,7 +26,7 @@ def installed(place: Path) -> Path:
     site.joinpath("ours.pth").write_text("".join(f"{path}\n" for path in sys.path if path))
     script = place / "bin" / "machinectl"
     # As pip writes it.
-    script.write_text(f"#!{place}/bin/python\nimport sys\nfrom machinectl.cli.front import main\nsys.exit(main())\n")
+    script.write_text(f"#!{place}/bin/python\nimport sys\nfrom machinectl.cli.main import main\nsys.exit(main())\n")
     script.chmod(0o755)
     return script
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import typer.main
 
-from machinectl.cli.app import build
 from machinectl.cli.catalogue import GROUPS, VERBS
+from machinectl.cli.typer_app import build
 from tests.support.pages import PAGES, REFERENCE, ROOT
 from tests.support.pictures import IMAGES, text_of
 from tests.support.sources import modules, texts

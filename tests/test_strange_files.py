@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 import pytest
 
-from machinectl.cli.exits import report_of_bug
+from machinectl.cli.output.exit_status import report_of_bug
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.ls import certs_ls
 from machinectl.driver import Request, SSHEndpoint

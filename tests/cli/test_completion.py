@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.candidates import SHELLS as ALL_SHELLS
-from machinectl.cli.snippets import STARTS
+from machinectl.cli.parsing.completion_candidates import SHELLS as ALL_SHELLS
+from machinectl.cli.parsing.shell_snippets import STARTS
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from tests.support import completions
@@ -258,7 +258,7 @@ def test_the_wheel_carries_the_files_where_shells_look() -> None:
         ("zsh", "share/zsh/site-functions/_machinectl"),
         ("fish", "share/fish/vendor_completions.d/machinectl.fish"),
     ):
-        assert carried[f"machinectl/cli/scripts/{completions.path_of(shell).name}"] == place
+        assert carried[f"machinectl/cli/parsing/scripts/{completions.path_of(shell).name}"] == place
 
 
 def test_another_shell_is_refused_with_those_that_there_are() -> None:
@@ -273,7 +273,7 @@ def test_the_snippet_runs_the_program_that_printed_it(home: Path) -> None:
     directory = home / "it's $HOME"
     directory.mkdir()
     program = directory / "machinectl"
-    program.write_text(f"#!{sys.executable}\nfrom machinectl.cli.front import main\nraise SystemExit(main())\n")
+    program.write_text(f"#!{sys.executable}\nfrom machinectl.cli.main import main\nraise SystemExit(main())\n")
     program.chmod(0o755)
     for shell in SHELLS:
         snippet = subprocess.run([program, "shell-init", shell], capture_output=True, text=True, check=True).stdout

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.cli import catalogue
-from machinectl.cli.app import build
-from machinectl.cli.go_flags import GROUPS, VERBS, canonical, flags_of, is_true
+from machinectl.cli.invocation import is_true
+from machinectl.cli.parsing.go_flags import GROUPS, VERBS, canonical, flags_of
+from machinectl.cli.typer_app import build
 from machinectl.machines.record import Machine
 from tests.support.program import machinectl
 from tests.support.registered import added

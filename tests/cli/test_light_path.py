@@ -36,8 +36,8 @@ HEAVY = {
     "typing",
     "yaml",
 }
-FRONT = "import sys; sys.argv[0] = 'machinectl'; from machinectl.cli.front import main; sys.exit(main())"
-TYPER = "import sys; sys.argv[0] = 'machinectl'; from machinectl.cli.app import run; sys.exit(run(sys.argv[1:]))"
+FRONT = "import sys; sys.argv[0] = 'machinectl'; from machinectl.cli.main import main; sys.exit(main())"
+TYPER = "import sys; sys.argv[0] = 'machinectl'; from machinectl.cli.typer_app import run; sys.exit(run(sys.argv[1:]))"
 COMMANDS = [
     ("env", "orionbox"),
     ("env", "--shell", "fish", "orionbox"),

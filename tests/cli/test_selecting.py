@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli import app, front
-from machinectl.cli.go_flags import VERBS, flags_of
+from machinectl.cli import main, typer_app
+from machinectl.cli.parsing.go_flags import VERBS, flags_of
 from machinectl.machines.record import Machine
 from tests.support.opened import opened
 from tests.support.program import machinectl
@@ -84,14 +84,14 @@ def test_those_with_such_labels_are_listed(fleet: Store, selector: str, names: l
     assert [row["Name"] for row in json.loads(listed)] == names
 
 
-@pytest.mark.parametrize("way", [front, app])
+@pytest.mark.parametrize("way", [main, typer_app])
 def test_for_their_names_records_are_read_once(
     fleet: Store, way: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MACHINE_STORAGE_PATH", fleet.root)
     words = ["ls", "-q", "-l", "role=web"]
     with opened(fleet.machines) as files:
-        assert (front.answered(words) if way is front else app.run(words)) == 0
+        assert (main.answered(words) if way is main else typer_app.run(words)) == 0
     assert capsys.readouterr().out == "orionbox\nrigel\n"
     assert files == [f"{name}/machine.json" for name in fleet.names()]
 

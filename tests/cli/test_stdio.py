@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.cli.catalogue import PRINTING, RELAYING, VERBS, of_groups
-from machinectl.cli.exits import BUG, guarded
-from machinectl.cli.front import answered
-from machinectl.cli.terminal import Terminal
+from machinectl.cli.main import answered
+from machinectl.cli.output.exit_status import BUG, guarded
+from machinectl.cli.output.terminal import Terminal
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.swarm_join import Joining
@@ -190,7 +190,7 @@ def test_a_broken_pipe_elsewhere_is_an_error(capsys: pytest.CaptureFixture[str])
 def test_a_non_blocking_stream_loses_nothing() -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    script = "import sys\nfrom machinectl.cli import stdio\nstdio.open_streams()\nprint('x' * 1_000_000)\n"
+    script = "import sys\nfrom machinectl.cli.output import stdio\nstdio.open_streams()\nprint('x' * 1_000_000)\n"
     with subprocess.Popen([*COMMAND[:1], "-c", script], stdout=writing, stderr=subprocess.PIPE) as process:
         os.close(writing)
         with os.fdopen(reading, "rb") as pipe:
@@ -203,7 +203,7 @@ def test_a_non_blocking_stream_loses_nothing() -> None:
 def test_a_program_that_is_started_has_the_streams_that_we_were_started_without() -> None:
     seen = "import os; print([os.readlink(f'/proc/self/fd/{each}') for each in (0, 1, 2)], file=open(3, 'w'))"
     script = (
-        "import subprocess\nfrom machinectl.cli import stdio\nstdio.open_streams()\n"
+        "import subprocess\nfrom machinectl.cli.output import stdio\nstdio.open_streams()\n"
         f"subprocess.run({[*COMMAND[:1], '-c', seen]!r}, pass_fds=[3])\n"
     )
     command = ["sh", "-c", 'exec 3>&1; "$@" <&- >&- 2>&-', "sh", *COMMAND[:1], "-c", script]

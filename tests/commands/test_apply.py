@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from machinectl.cli.applying import ended, flags
+from machinectl.cli.verbs.many.apply import ended, flags
 from machinectl.commands.apply import Did, Manner, Result, Run, Seen, apply
 from machinectl.commands.plan import plan
 from machinectl.engine import swarm_api
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from subprocess import CompletedProcess
 
-    from machinectl.cli.verbs import Session
+    from machinectl.cli.options.typer_verbs import Session
     from machinectl.console import Console
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd

@@ -26,7 +26,7 @@ SSH = ("create", "-d", "none", "--url", "ssh://ops@orion")
 # Runs a command line, and is killed right before its N-th touch of docker's contexts.
 DYING = """
 import sys
-from machinectl.cli.app import run
+from machinectl.cli.typer_app import run
 from tests.support.dying import die_at
 die_at(int(sys.argv[1]), sys.argv[2])
 sys.exit(run(sys.argv[3:]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.planning import fields, lines
+from machinectl.cli.verbs.many.plan import fields, lines
 from machinectl.commands.apply import Manner, Seen, apply
 from machinectl.commands.plan import plan
 from machinectl.errors import MachineError

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl import certs
-from machinectl.cli.details import text
+from machinectl.cli.tables.detail_lines import text
 from machinectl.commands.info import Info
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.vitals import DataDisk, Vitals, command, vitals

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.planning import has_work, lines
+from machinectl.cli.verbs.many.plan import has_work, lines
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.plan import Planned, plan, refreshed
 from machinectl.errors import MachineError, UsageError

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.cli.power import printed
+from machinectl.cli.verbs.manage.power import printed
 from machinectl.commands import power as commands
 from machinectl.commands.power import Power
 from machinectl.driver import SSHEndpoint

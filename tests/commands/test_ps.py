@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import Phase as Phases
 from hypothesis import strategies as st
 
-from machinectl.cli.containers import parse_format
+from machinectl.cli.tables.container_table import parse_format
 from machinectl.commands.ps import Wanted
 from machinectl.engine import Endpoint, probe_by
 from machinectl.engine.endpoint import Deadline

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.told_to_end import leaving_when_told
+from machinectl.cli.options.ending_signals import leaving_when_told
 from machinectl.hosts.connection import sftp_copy
 from machinectl.hosts.connection.copy_paths import place
 from machinectl.hosts.connection.login import Access

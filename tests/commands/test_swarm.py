@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.front import answered
+from machinectl.cli.main import answered
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.exports import swarm_contexts

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from machinectl import engine
-from machinectl.cli.listing import print_machines
+from machinectl.cli.tables.machine_table import print_machines
 from machinectl.commands.ps import Wanted, ps
 from machinectl.engine import ask_engines
 from machinectl.machines.record import Machine

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.access import secret
+from machinectl.cli.options.login_options import secret
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import Access, logged_in
 from machinectl.ssh.keys.credentials import Credentials

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.front import answered
+from machinectl.cli.main import answered
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.parallel.workers import LIMIT, at_once, each

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.cli.access import taken_jump
+from machinectl.cli.options.login_options import taken_jump
 from machinectl.commands.rename import rename
 from machinectl.commands.rm import preview, rm
 from machinectl.commands.set import set_machine

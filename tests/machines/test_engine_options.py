@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.cli.engine_options import variables
+from machinectl.cli.options.engine_flags import variables
 from machinectl.errors import UsageError
 from machinectl.machines.engine_options import DECLARED, EngineOptions, read_env_file
 from machinectl.machines.record import Machine, parse

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyte
 
-from machinectl.cli.snippets import shell_init
+from machinectl.cli.parsing.shell_snippets import shell_init
 from tests.support.program import COMMAND
 from tests.support.real import need
 from tests.support.shells import put_program, variables_in

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer.main
 
 import machinectl
-from machinectl.cli import candidates
-from machinectl.cli.app import build
 from machinectl.cli.catalogue import GROUPS, OPTIONS, VERBS, of_groups
-from machinectl.cli.snippets import ENDINGS, QUOTED
+from machinectl.cli.parsing import completion_candidates
+from machinectl.cli.parsing.shell_snippets import ENDINGS, QUOTED
+from machinectl.cli.typer_app import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-SCRIPTS = Path(machinectl.__file__).parent / "cli" / "scripts"
+SCRIPTS = Path(machinectl.__file__).parent / "cli" / "parsing" / "scripts"
 BEGIN, END = "# BEGIN: written by make reference\n", "# END\n"
 # Where a driver must be named for create to show all flags that are not a driver's.
 SHOWING_ALL = "--driver=generic"
@@ -40,11 +40,11 @@ class Entry(NamedTuple):
 
 
 def entries() -> Iterator[Entry]:
-    yield Entry("", {**candidates.verbs(), "help": "Show what a command is for."}, flags(""), ())
+    yield Entry("", {**completion_candidates.verbs(), "help": "Show what a command is for."}, flags(""), ())
     for group in GROUPS:
-        yield Entry(group, candidates.verbs(group), flags(group), ())
+        yield Entry(group, completion_candidates.verbs(group), flags(group), ())
     for path in ("help", *(name for name in VERBS if name not in GROUPS), *(" ".join(words) for words in of_groups())):
-        words, many = candidates.arguments(path)
+        words, many = completion_candidates.arguments(path)
         kinds = [value(word) for word in words]
         yield Entry(path, {}, flags(path), (*kinds[:-1], f"{kinds[-1]}...") if many else tuple(kinds))
 
@@ -53,14 +53,14 @@ def flags(path: str) -> dict[str, str]:
     about = told(path)
     return {
         name + (f"={value(flag.value)}" if flag.value else ""): about.get(name, "Show help.")
-        for flag in candidates.flags(path)
+        for flag in completion_candidates.flags(path)
         for name in flag.names
     }
 
 
 def value(kind: str | tuple[str, ...]) -> str:
-    if kind == candidates.SHELL:
-        kind = candidates.SHELLS
+    if kind == completion_candidates.SHELL:
+        kind = completion_candidates.SHELLS
     return kind.upper() if isinstance(kind, str) else "|".join(kind)
 
 

@@ -91,7 +91,7 @@ def may_change(event: str, path: str, *more: Any) -> bool:
 
 
 def main() -> int:
-    from machinectl.cli.app import run
+    from machinectl.cli.typer_app import run
 
     number, around_commands, part = sys.argv[1].partition(":")
     if around_commands:

@@ -77,7 +77,7 @@ def run_forked(
     directory: str,
     timeout: float,
     *,
-    module: str = "machinectl.cli.front",
+    module: str = "machinectl.cli.main",
 ) -> subprocess.CompletedProcess[bytes] | None:
     """Run `main` of a module with `command` as sys.argv; None if an interpreter has to be started."""
     forks = started()

@@ -32,7 +32,7 @@ MEMORY = 200 * 1024
 # Runs the command line, with less patience, and says how much memory it took.
 MEASURED = """
 import re, sys
-from machinectl.cli.front import answered
+from machinectl.cli.main import answered
 from machinectl.ssh.client import transport
 transport.AUTHENTICATION_TIMEOUT = 1.0
 try:

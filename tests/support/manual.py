@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import typer.main
 
 from machinectl import __version__
-from machinectl.cli.app import build
 from machinectl.cli.catalogue import ABOUT, GROUPS, OPTIONS, SECTIONS, VERBS
+from machinectl.cli.typer_app import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 import pyte
 
-from machinectl.cli.exits import guarded, report
-from machinectl.cli.terminal import Terminal
+from machinectl.cli.output.exit_status import guarded, report
+from machinectl.cli.output.terminal import Terminal
 from machinectl.errors import MachineError
 from machinectl.hosts.parallel.workers import at_once
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli import stdio
+from machinectl.cli.output import stdio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,73 @@
+"""`machinectl --help`: all verbs in their sections, as wide as the terminal. Nothing is loaded for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from machinectl.cli.catalogue import ABOUT, OPTIONS, SECTIONS, VERBS, of_section
+from machinectl.cli.invocation import THIS
+from machinectl.cli.output.exit_status import as_called
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# What is wider than that is hard to read; where stdout is no terminal, it has what most terminals have.
+WIDEST, USUAL = 120, 80
+# Between a name and what it is for, and before a name. Columns.
+GAP, INDENT = 2, 2
+EXAMPLES = [VERBS["create"].examples[1], *VERBS["env"].examples[:1]]
+
+
+def overview() -> str:
+    """What the program can do, for stdout."""
+    return "".join(f"{line}\n" for line in lines(width()))
+
+
+def width() -> int:
+    """How many columns help may have."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isascii() and columns.isdigit() and int(columns) > 0:
+        return min(int(columns), WIDEST)
+    try:
+        return min(os.get_terminal_size(sys.stdout.fileno()).columns or USUAL, WIDEST)
+    except (OSError, ValueError):
+        return USUAL
+
+
+def lines(columns: int) -> Iterator[str]:
+    yield from (f"Usage: {THIS.name} [OPTIONS] COMMAND [ARGUMENT]…", "")
+    yield from wrapped(ABOUT, columns)
+    for title in SECTIONS:
+        yield from ("", f"{title}:", *listed(of_section(title), columns))
+    yield from ("", "Options:", *listed(OPTIONS, columns))
+    yield from ("", "Examples:", *(f"{' ' * INDENT}{as_called(example, THIS.name)}" for example in EXAMPLES))
+    yield from ("", *wrapped(f"Run {THIS.name} COMMAND --help for more on a command.", columns))
+
+
+def listed(rows: Iterable[tuple[str, str]], columns: int) -> Iterator[str]:
+    """Names and what each is for, in two columns; one below the other where there is no room for that."""
+    rows = list(rows)
+    start = max(len(name) for name, _ in rows) + INDENT + GAP
+    if columns - start < start:
+        for name, text in rows:
+            yield " " * INDENT + name
+            yield from (" " * (INDENT + GAP) + line for line in wrapped(text, columns - INDENT - GAP))
+        return
+    for name, text in rows:
+        first, *more = wrapped(text, columns - start)
+        yield f"{' ' * INDENT}{name}".ljust(start) + first
+        yield from (" " * start + line for line in more)
+
+
+def wrapped(text: str, columns: int) -> list[str]:
+    """A text's words in lines of at most so many columns; a longer word has a line of its own."""
+    found = [""]
+    for word in text.split():
+        joined = f"{found[-1]} {word}".lstrip()
+        if len(joined) <= columns or not found[-1]:
+            found[-1] = joined
+        else:
+            found.append(word)
+    return found

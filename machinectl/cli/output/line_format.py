@@ -1,0 +1,47 @@
+"""How a line looks: a warning, a piece of work that has ended, and what fits a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from machinectl.cli.output.colours import coloured
+from machinectl.cli.output.exit_status import as_called
+from machinectl.cli.output.sanitise import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def shown(text: str, program: str) -> str:
+    """A text as it is told to the person: its commands as this program was called, and nothing that moves a cursor."""
+    return harmless(as_called(text, program))
+
+
+def warning(text: str) -> str:
+    return f"{coloured('Warning:', '33', sys.stderr)} {text}"
+
+
+@contextmanager
+def timed(title: str, tell: Callable[[str], None]) -> Iterator[None]:
+    """Tell of a piece of work when it has ended: how long it took, and whether it failed or was broken off."""
+    started = time.monotonic()
+    outcome = "failed after "
+    try:
+        yield
+        outcome = ""
+    except KeyboardInterrupt:
+        outcome = "interrupted after "
+        raise
+    finally:
+        tell(f"{title} ({outcome}{time.monotonic() - started:.1f} s)")
+
+
+def cut(text: str, width: int) -> str:
+    """As much of a line as a terminal shows in so many columns: some characters take two, some none."""
+    # Whatever draws need not be loaded for less.
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= width else set_cell_size(text, max(width, 0)).rstrip()

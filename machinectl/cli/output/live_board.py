@@ -1,0 +1,208 @@
+"""Work on several machines at once, on a terminal: a line a machine that tells how far it is.
+
+The only module that loads rich, and itself loaded only where there is something to draw.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import rich.console
+import rich.live
+from rich.text import Text
+
+from machinectl.cli.output.plain_board import PlainBoard
+from machinectl.provision.decision import InUse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Self
+
+    from machinectl.console import Console
+
+# The elapsed seconds are seen to go on.
+REFRESH_SECONDS = 0.25
+# A terminal echoes ^C where the cursor is, at the end of the last line: it must not begin another one there.
+ECHO = len("^C")
+
+
+class State(StrEnum):
+    """How far a machine is, as it is shown."""
+
+    WAITING = "waiting"
+    AT_WORK = "at work"
+    DONE = "done"
+    FAILED = "failed"
+    UNFINISHED = "not finished"
+
+
+STYLES = {State.DONE: "green", State.FAILED: "red", State.UNFINISHED: "yellow"}
+
+
+@dataclass
+class Row:
+    """One machine: its step, and since when it is in it, or how long everything took. Seconds; 0 is not begun."""
+
+    name: str
+    state: State = State.WAITING
+    step: str = ""
+    begun: float = 0.0
+    since: float = 0.0
+    took: float = 0.0
+
+    def enter(self, step: str) -> None:
+        self.step = step
+        self.since = time.monotonic()
+
+    def begin(self) -> None:
+        self.state = State.AT_WORK
+        self.begun = time.monotonic()
+        self.enter("")
+
+    def end(self, state: State) -> None:
+        if self.begun:
+            self.took = time.monotonic() - self.begun
+        self.state = state
+
+    def line(self, column: int) -> Text:
+        name = Text(printable(self.name))
+        name.truncate(column, overflow="ellipsis", pad=True)
+        return Text.assemble(name, f"{self.seconds():>6}  ", (self.shown(), STYLES.get(self.state, "")))
+
+    def seconds(self) -> str:
+        if not self.begun:
+            return ""
+        return f"{time.monotonic() - self.since if self.state is State.AT_WORK else self.took:.0f} s"
+
+    def shown(self) -> str:
+        return printable(self.step) if self.state is State.AT_WORK else self.state
+
+
+@dataclass
+class Table:
+    """What is drawn: every machine where the screen is high enough, else those at work and a count of the others."""
+
+    rows: dict[str, Row]
+
+    def lines(self, width: int, height: int) -> list[Text]:
+        """At most so many lines, each cut to the width."""
+        shown = list(self.rows.values())
+        if len(shown) > height:
+            shown = [row for row in shown if row.state is State.AT_WORK][: height - 1]
+        column = min(max(map(len, self.rows)), width // 3)
+        lines = [row.line(column) for row in shown]
+        if len(shown) < len(self.rows):
+            lines.append(Text(self.count({row.name for row in shown})))
+        for line in lines:
+            line.truncate(width, overflow="ellipsis")
+        return lines
+
+    def count(self, shown: set[str]) -> str:
+        counted = Counter(row.state for name, row in self.rows.items() if name not in shown)
+        return ", ".join(f"{counted[state]} {state}" for state in State if counted[state])
+
+
+class LiveBoard(PlainBoard):
+    """See machinectl.console.Board: the table stays at the bottom, and what is said is printed above it."""
+
+    def __init__(self, person: Console, program: str, names: Sequence[str]) -> None:
+        super().__init__(person, program)
+        self.table = Table({name: Row(name) for name in names})
+        self.screen = rich.console.Console(stderr=True, highlight=False)
+        self.live: rich.live.Live | None = None
+        self.over = threading.Event()
+
+    def __enter__(self) -> Self:
+        with self.lock:
+            self.show()
+        threading.Thread(target=self.keep_drawing, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        with self.lock:
+            super().__exit__()
+            for row in self.table.rows.values():
+                if row.state in {State.WAITING, State.AT_WORK}:
+                    row.end(State.UNFINISHED)
+            if self.live:
+                self.live.stop()
+                self.live = None
+
+    def console(self, name: str) -> Console:
+        with self.lock:
+            self.table.rows[name].begin()
+            self.draw()
+        return super().console(name)
+
+    def done(self, name: str, error: BaseException | None) -> None:
+        with self.lock:
+            self.table.rows[name].end(result(error))
+            self.draw()
+
+    @contextmanager
+    def step(self, name: str, title: str) -> Iterator[None]:
+        self.enter(name, title)
+        try:
+            yield
+        finally:
+            self.enter(name, "")
+
+    def enter(self, name: str, title: str) -> None:
+        with self.lock:
+            self.table.rows[name].enter(title)
+            self.draw()
+
+    def write(self, text: str) -> None:
+        self.screen.print(Text.from_ansi(text), soft_wrap=True)
+
+    def hide(self) -> None:
+        if self.live:
+            self.live.transient = True
+            self.live.stop()
+            self.live = None
+
+    def show(self) -> None:
+        if self.closed:
+            return
+        # Another one each time: a Live that is started again would begin above what was printed meanwhile.
+        self.live = rich.live.Live(
+            console=self.screen,
+            get_renderable=self.drawn,
+            # rich's own thread measures the table in one moment and draws it in another: lines get lost in between.
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self.live.start(refresh=True)
+
+    def draw(self) -> None:
+        if self.live:
+            self.live.refresh()
+
+    def drawn(self) -> Text:
+        width, height = self.screen.size
+        lines = self.table.lines(max(width - ECHO, 1), max(height - 1, 1))
+        return Text("\n", no_wrap=True, overflow="crop").join(lines)
+
+    def keep_drawing(self) -> None:
+        while not self.over.wait(REFRESH_SECONDS):
+            with self.lock:
+                self.draw()
+
+
+def result(error: BaseException | None) -> State:
+    if error is None:
+        return State.DONE
+    return State.UNFINISHED if isinstance(error, KeyboardInterrupt | InUse) else State.FAILED
+
+
+def printable(text: str) -> str:
+    """A text in one line, with nothing that would move the cursor."""
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -1,0 +1,347 @@
+"""How what many machines say at once is printed: each stream on its own, a machine's name before each of its lines.
+
+A program gets each byte as it was, a terminal nothing that it would take for a command.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Protocol
+
+from machinectl.cli.output.colours import coloured
+from machinectl.cli.output.line_format import warning
+from machinectl.cli.output.sanitise import harmless
+from machinectl.hosts.parallel.output_streams import Said
+from machinectl.process_streams import not_kept, temporary_file, write_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import IO
+
+    from machinectl.hosts.parallel.output_streams import Ended
+
+# What a line may be long, in bytes; what is longer, or has no end, is broken into such ones.
+LONGEST_LINE = 1 << 20
+# How much of what a machine says JSON holds, in bytes.
+MOST_IN_JSON = 16 << 20
+# How much output is held back, in bytes: of one machine, to print it together; of all machines, to print equal outputs
+# once; and of one machine in memory.
+MOST_TOGETHER = 16 << 20
+MOST_FOLDED = 16 << 20
+IN_MEMORY = 1 << 16
+# The header of a kept piece: whether it came on stderr, and its length.
+PIECE = struct.Struct("?I")
+# How long a terminal waits for all to end, to show equal outputs once; then it shows what there is. Seconds.
+FOLDING_SECONDS = 3.0
+# ECMA-48's SGR, one machine after the other.
+COLOURS = ("36", "33", "32", "35", "34", "31")
+BOLD = "1"
+
+
+class Printer(Protocol):
+    """Prints what machines say."""
+
+    def said(self, said: Said) -> None: ...
+
+    # A machine has said all.
+    def ended(self, ended: Ended) -> None: ...
+
+    # Nothing has come for a moment.
+    def waits(self) -> None: ...
+
+    # All have ended.
+    def finish(self) -> None: ...
+
+
+class Lines:
+    """Prints each line as soon as it is whole."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        width = max(map(len, names), default=0)
+        self._prefixes = {
+            (
+                name,
+                on_stderr,
+            ): f"{coloured(f'{name:{width}}', COLOURS[at % len(COLOURS)], stream(on_stderr))} | ".encode()
+            for at, name in enumerate(names)
+            for on_stderr in (False, True)
+        }
+        self._begun: dict[tuple[str, bool], bytes] = {}
+
+    def said(self, said: Said) -> None:
+        source = (said.name, said.on_stderr)
+        *lines, begun = (self._begun.pop(source, b"") + said.data).split(b"\n")
+        while len(begun) > LONGEST_LINE:
+            lines.append(begun[:LONGEST_LINE])
+            begun = begun[LONGEST_LINE:]
+        if begun:
+            self._begun[source] = begun
+        self._print(source, lines)
+
+    def ended(self, ended: Ended) -> None:
+        for on_stderr in (False, True):
+            source = (ended.name, on_stderr)
+            if begun := self._begun.pop(source, b""):
+                self._print(source, [begun])
+
+    def waits(self) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+    def _print(self, source: tuple[str, bool], lines: Sequence[bytes]) -> None:
+        prefix = self._prefixes[source]
+        write(b"".join(b"%s%s\n" % (prefix, fit(line, source[1])) for line in lines), on_stderr=source[1])
+
+
+class Kept:
+    """The output of one machine, in order: in memory, or in a file if it is longer than `most` bytes."""
+
+    def __init__(self, most: int = IN_MEMORY) -> None:
+        # Imported late: lines that are printed as they come do not need it.
+        import hashlib
+
+        self._most = most
+        self._memory = bytearray()
+        self._file: IO[bytes] | None = None
+        self._end = 0
+        self._sums = (hashlib.sha256(), hashlib.sha256())
+        self.length = 0
+        self.status: int | None = None
+
+    def add(self, data: bytes, *, on_stderr: bool) -> None:
+        """Keep a piece of output. Raises OSError if there is no room; the earlier pieces stay."""
+        piece = PIECE.pack(on_stderr, len(data)) + data
+        if self._file is None and len(self._memory) + len(piece) > self._most:
+            # Closing it frees its space at once.
+            self._file = temporary_file()
+            write_at(self._file.fileno(), bytes(self._memory), 0)
+            self._end = len(self._memory)
+        if self._file:
+            write_at(self._file.fileno(), piece, self._end)
+            self._end += len(piece)
+        else:
+            self._memory += piece
+        self._sums[on_stderr].update(data)
+        self.length += len(data)
+
+    @property
+    def sums(self) -> tuple[bytes, bytes, int | None]:
+        """Equal where another machine has said the same on each stream, and ended in the same way."""
+        return self._sums[False].digest(), self._sums[True].digest(), self.status
+
+    def pieces(self) -> Iterator[tuple[bytes, bool]]:
+        at = 0
+        while at < (self._end if self._file else len(self._memory)):
+            on_stderr, length = PIECE.unpack(self._get(at, PIECE.size))
+            at += PIECE.size
+            yield self._get(at, length), on_stderr
+            at += length
+
+    def of(self, *, on_stderr: bool) -> bytes:
+        return b"".join(data for data, stderr in self.pieces() if stderr is on_stderr)
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
+    def _get(self, at: int, length: int) -> bytes:
+        return os.pread(self._file.fileno(), length, at) if self._file else bytes(self._memory[at : at + length])
+
+
+class Grouped:
+    """Prints the output of each machine together, when the machine ends.
+
+    If a machine prints more than MOST_TOGETHER, or there is no room to keep its output, its lines are printed as they
+    come, with a warning.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._lines = Lines(names)
+        self._kept: dict[str, Kept] = {}
+        # Those that are printed as they come.
+        self._apart: set[str] = set()
+
+    def said(self, said: Said) -> None:
+        if said.name in self._apart:
+            self._lines.said(said)
+            return
+        kept = self._kept.setdefault(said.name, Kept())
+        why = f"it is more than {MOST_TOGETHER >> 20} MB"
+        try:
+            if kept.length + len(said.data) <= MOST_TOGETHER:
+                kept.add(said.data, on_stderr=said.on_stderr)
+                return
+        except OSError as exc:
+            why = f"it cannot be kept in {not_kept(exc)}"
+        warn(f'Printing the output of "{said.name}" as it comes: {why}')
+        self._apart.add(said.name)
+        self._show(said.name)
+        self._lines.said(said)
+
+    def ended(self, ended: Ended) -> None:
+        self._show(ended.name)
+        self._lines.ended(ended)
+
+    def waits(self) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+    def _show(self, name: str) -> None:
+        if kept := self._kept.pop(name, None):
+            with closing(kept):
+                say_again(self._lines, name, kept)
+
+
+class Folded:
+    """Prints equal outputs once, under the names of all machines that have said the same: for a terminal.
+
+    After FOLDING_SECONDS or MOST_FOLDED bytes, machines that have ended are shown so. The others are printed line by
+    line, or with `together` when each ends.
+    """
+
+    def __init__(self, names: Sequence[str], *, together: bool) -> None:
+        self._names = names
+        # Never in files: too many of them could be open at once.
+        self._kept = {name: Kept(sys.maxsize) for name in names}
+        self._length = 0
+        self._whole: list[str] = []
+        self._then: Printer = Grouped(names) if together else Lines(names)
+        self._is_late = False
+        self._until = time.monotonic() + FOLDING_SECONDS
+
+    def said(self, said: Said) -> None:
+        if self._is_late:
+            self._then.said(said)
+        else:
+            self._kept[said.name].add(said.data, on_stderr=said.on_stderr)
+            self._length += len(said.data)
+            self.waits()
+
+    def ended(self, ended: Ended) -> None:
+        if self._is_late:
+            self._then.ended(ended)
+        else:
+            self._kept[ended.name].status = ended.status
+            self._whole.append(ended.name)
+            self.waits()
+
+    def waits(self) -> None:
+        if not self._is_late and (time.monotonic() >= self._until or self._length > MOST_FOLDED):
+            self._wait_no_longer()
+
+    def finish(self) -> None:
+        if not self._is_late:
+            self._show_whole()
+
+    def _wait_no_longer(self) -> None:
+        self._is_late = True
+        self._show_whole()
+        for name in self._names:
+            if name not in self._whole:
+                say_again(self._then, name, self._kept.pop(name))
+
+    def _show_whole(self) -> None:
+        alike: dict[Any, list[str]] = {}
+        for name in sorted(self._whole, key=self._names.index):
+            if self._kept[name].length:
+                alike.setdefault(self._kept[name].sums, []).append(name)
+        for names in alike.values():
+            count = f"{len(names)} hosts: " if len(names) > 1 else ""
+            ending = "" if len(names) > 1 else ":"
+            heading = coloured(f"{count}{', '.join(names)}{ending}", BOLD, sys.stdout)
+            write(f"{heading}\n".encode(), on_stderr=False)
+            show(self._kept[names[0]])
+
+
+def say_again(printer: Printer, name: str, kept: Kept) -> None:
+    for data, on_stderr in kept.pieces():
+        printer.said(Said(name, data, on_stderr))
+
+
+def show(kept: Kept) -> None:
+    """Print what a machine has said as it is, each of its streams ending with a line."""
+    begun = {False: b"", True: b""}
+    for data, on_stderr in kept.pieces():
+        *lines, begun[on_stderr] = (begun[on_stderr] + data).split(b"\n")
+        write(b"".join(fit(line, on_stderr) + b"\n" for line in lines), on_stderr=on_stderr)
+    for on_stderr, left in begun.items():
+        if left:
+            write(fit(left, on_stderr) + b"\n", on_stderr=on_stderr)
+
+
+class AsJSON:
+    """Prints one JSON object per line, when each machine ends.
+
+    Output beyond MOST_IN_JSON, or without room to keep it, is cut; `Truncated` is true then.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._kept = {name: Kept() for name in names}
+        self._cut: set[str] = set()
+
+    def said(self, said: Said) -> None:
+        if said.name in self._cut:
+            return
+        kept = self._kept[said.name]
+        data = said.data[: MOST_IN_JSON - kept.length]
+        if len(data) < len(said.data):
+            self._cut.add(said.name)
+        try:
+            kept.add(data, on_stderr=said.on_stderr)
+        except OSError as exc:
+            self._cut.add(said.name)
+            warn(f'The output of "{said.name}" is cut: it cannot be kept in {not_kept(exc)}')
+
+    def ended(self, ended: Ended) -> None:
+        from machinectl.cli.output.stdout import print_json
+
+        with closing(self._kept.pop(ended.name)) as kept:
+            found = {
+                "Name": ended.name,
+                "Status": ended.status,
+                "Stdout": kept.of(on_stderr=False).decode(errors="surrogateescape"),
+                "Stderr": kept.of(on_stderr=True).decode(errors="surrogateescape"),
+                "Seconds": round(ended.seconds, 3),
+                "Error": ended.error.cause if ended.error else "",
+                "Truncated": ended.name in self._cut,
+            }
+        print_json(found, indent=None)
+
+    def waits(self) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+
+def warn(text: str) -> None:
+    write(f"{warning(text)}\n".encode(errors="surrogateescape"), on_stderr=True)
+
+
+def stream(on_stderr: bool) -> Any:
+    return sys.stderr if on_stderr else sys.stdout
+
+
+def fit(line: bytes, on_stderr: bool) -> bytes:
+    """A line as its stream may have it."""
+    if not stream(on_stderr).isatty():
+        return line
+    text = line.removesuffix(b"\r").decode(errors="backslashreplace")
+    return harmless(text).encode(stream(on_stderr).encoding, "backslashreplace")
+
+
+def write(data: bytes, *, on_stderr: bool) -> None:
+    if not data:
+        return
+    target = stream(on_stderr)
+    target.flush()
+    target.buffer.write(data)
+    target.buffer.flush()

@@ -1,0 +1,122 @@
+"""Work on several machines at once, as plain lines on stderr: each says which machine it is about."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+from machinectl.cli.output.line_format import shown, timed, warning
+from machinectl.console import SharedBoard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Self
+
+    from machinectl.console import Board, Console
+
+
+class PlainBoard:
+    """See machinectl.console.Board. `person` answers the questions; `program` is how this program was called."""
+
+    def __init__(self, person: Console, program: str) -> None:
+        self.person = person
+        self.program = program
+        # Whoever has the screen for itself; and beneath it whoever writes a line, or draws.
+        self.floor = threading.RLock()
+        self.lock = threading.RLock()
+        self.asides = 0
+        self.held: list[str] = []
+        self.closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.flush()
+            self.closed = True
+
+    def console(self, name: str) -> Console:
+        return OneOf(self, name)
+
+    def done(self, name: str, error: BaseException | None) -> None:
+        pass
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        with self.floor:
+            with self.lock:
+                self.asides += 1
+                self.hide()
+            try:
+                yield
+            finally:
+                with self.lock:
+                    self.asides -= 1
+                    if not self.asides:
+                        self.flush()
+                        self.show()
+
+    @contextmanager
+    def step(self, name: str, title: str) -> Iterator[None]:
+        with timed(title, lambda line: self.say(name, line)):
+            yield
+
+    def say(self, name: str, text: str) -> None:
+        """Print something about one machine, as soon as the screen is free."""
+        with self.lock:
+            self.held += [f"{name}: {line}" for line in text.split("\n")]
+            if not self.asides:
+                self.flush()
+
+    def flush(self) -> None:
+        lines, self.held = self.held, []
+        if lines and not self.closed:
+            self.write("\n".join(lines))
+
+    def write(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def hide(self) -> None:
+        """Take off the screen what is drawn there: nothing."""
+
+    def show(self) -> None:
+        """Draw it again."""
+
+
+class OneOf:
+    """The console of one machine on a board."""
+
+    def __init__(self, board: PlainBoard, name: str) -> None:
+        self._board = board
+        self._name = name
+
+    @property
+    def interactive(self) -> bool:
+        return self._board.person.interactive
+
+    def note(self, text: str) -> None:
+        self._board.say(self._name, shown(text, self._board.program))
+
+    def warn(self, text: str) -> None:
+        self._board.say(self._name, warning(shown(text, self._board.program)))
+
+    def step(self, title: str) -> AbstractContextManager[None]:
+        return self._board.step(self._name, shown(title, self._board.program))
+
+    def ask(self, question: str, *, secret: bool = False) -> str:
+        with self._board.aside():
+            return self._board.person.ask(f"{self._name}: {question}", secret=secret)
+
+    def confirm(self, question: str) -> bool:
+        with self._board.aside():
+            return self._board.person.confirm(f"{self._name}: {question}")
+
+    def pause(self, seconds: float) -> None:
+        self._board.person.pause(seconds)
+
+    def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:  # noqa: ARG002 (the contract's)
+        return nullcontext(SharedBoard(self))

@@ -1,0 +1,164 @@
+"""Completion for docker's own: what may come next on a command line, in the form that cobra's scripts take.
+
+github.com/spf13/cobra completions.go: a candidate a line, a tab and what it is for; then `:` and what the shell is to
+do besides. Light, as all that is asked at a Tab.
+"""
+
+from __future__ import annotations
+
+import os
+
+from machinectl.cli.parsing import completion_candidates
+from machinectl.cli.parsing.completion_candidates import (
+    DIRECTORY,
+    DRIVER,
+    FILE,
+    LABEL,
+    MACHINE,
+    PLACE,
+    REMOTE,
+    SHELL,
+    SHELLS,
+    VERB,
+)
+from machinectl.cli.parsing.go_flags import GROUPS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from machinectl.cli.parsing.completion_candidates import Flag
+
+    # What may be typed, each with what it is for; and cobra's ShellCompDirective.
+    Offer = tuple[Mapping[str, str], int]
+
+# cobra's ShellCompDirective: files are offered where nothing else is, none are, directories alone; no blank behind it.
+FILES, NOTHING_ELSE, DIRECTORIES = 0, 4, 16
+# Behind two dashes they have another program's words.
+ORDERS = ("run", "docker")
+NO_BLANK = 2
+
+
+class Typed:
+    """What stands on a command line before the word that is to be completed.
+
+    `verb` is as far as it was typed, `words` what is no flag behind it, `values` the flags' values by their long names,
+    `open` the flag whose value comes next. After `--` no word is a flag.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.verb = ""
+        self.words: list[str] = []
+        self.values: dict[str, str] = {}
+        self.open: Flag | None = None
+        self.only_words = False
+        for word in words:
+            self.take(word)
+
+    def take(self, word: str) -> None:
+        if self.open:
+            self.values[self.open.names[-1]] = word
+            self.open = None
+        elif word == "--":
+            self.only_words = True
+        elif word.startswith("-") and word != "-" and not self.only_words:
+            name, equals, value = word.partition("=")
+            flag = self.flag(name)
+            if flag and equals:
+                self.values[flag.names[-1]] = value
+            elif flag and flag.value:
+                self.open = flag
+        elif self.verb in GROUPS:
+            self.verb = f"{self.verb} {word}".strip()
+        else:
+            self.words.append(word)
+
+    def flags(self) -> list[Flag]:
+        """The flags that may be given here."""
+        if self.verb != "create":
+            return completion_candidates.flags(self.verb)
+        driver = self.values.get("--driver") or os.environ.get("MACHINE_DRIVER", "")
+        return [
+            *(completion_candidates.driver_flags(driver) if driver else []),
+            *completion_candidates.flags(self.verb),
+        ]
+
+    def flag(self, name: str) -> Flag | None:
+        """A flag in any of its spellings; Go's take one dash for two."""
+        return next((flag for flag in self.flags() if {name, f"-{name}"}.intersection(flag.names)), None)
+
+
+def completion(words: Sequence[str]) -> str:
+    """What may stand for the last word of a command line (of what follows `docker machine`), for cobra's scripts."""
+    *before, word = words or [""]
+    typed = Typed(before)
+    if typed.open is None and "=" in word and word.startswith("-") and not typed.only_words:
+        name, _, word = word.partition("=")
+        typed.open = typed.flag(name)
+    offered, directive = offer(typed, word)
+    lines = [f"{name}\t{about}" if about else name for name, about in offered.items() if name.startswith(word)]
+    return "".join(f"{line}\n" for line in [*lines, f":{directive}"])
+
+
+def offer(typed: Typed, word: str) -> Offer:
+    """What may come next, whatever of it has been typed."""
+    if typed.open:
+        return values(typed, typed.open.value, word)
+    # What follows the machine's name is for the host's own ears.
+    if word.startswith("-") and not typed.only_words and not (typed.verb == "ssh" and typed.words):
+        return {name: flag.about for flag in typed.flags() for name in flag.names}, NOTHING_ELSE
+    if typed.verb in GROUPS:
+        return completion_candidates.verbs(typed.verb), NOTHING_ELSE
+    if typed.only_words and typed.verb in ORDERS:
+        # What is to be run, and what with, is not known here.
+        return {}, FILES
+    kinds, many = completion_candidates.arguments(typed.verb)
+    place = len(typed.words)
+    if place < len(kinds):
+        return values(typed, kinds[place], word)
+    return values(typed, kinds[-1], word) if many else ({}, NOTHING_ELSE)
+
+
+def values(typed: Typed, kind: str | tuple[str, ...], word: str) -> Offer:
+    """What may stand for a flag's value or a verb's argument."""
+    if kind in {FILE, DIRECTORY}:
+        return {}, FILES if kind == FILE else DIRECTORIES
+    if kind in {PLACE, REMOTE}:
+        return places(typed, word, NOTHING_ELSE if kind == REMOTE else FILES)
+    if kind == MACHINE:
+        return named(machines(typed), typed.words), NOTHING_ELSE
+    if kind == LABEL:
+        return selectors(typed, word)
+    if kind == DRIVER:
+        return named(completion_candidates.drivers()), NOTHING_ELSE
+    if kind == VERB:
+        return completion_candidates.verbs(), NOTHING_ELSE
+    return named(SHELLS if kind == SHELL else kind if isinstance(kind, tuple) else ()), NOTHING_ELSE
+
+
+def selectors(typed: Typed, word: str) -> Offer:
+    """The labels that there are, in the place of what is behind the last comma."""
+    before = word[: word.rfind(",") + 1]
+    offered = completion_candidates.labels(typed.values.get("--storage-path", ""))
+    return named(f"{before}{label}" for label in offered), NO_BLANK | NOTHING_ELSE
+
+
+def places(typed: Typed, word: str, otherwise: int) -> Offer:
+    """`[USER@]MACHINE:` of each machine that fits; or what `otherwise` says, where none does.
+
+    No path on a host is known here. A colon behind a slash is a path's own.
+    """
+    before, colon, _ = word.partition(":")
+    if colon and "/" not in before:
+        return {}, NOTHING_ELSE
+    user = word[: word.rfind("@") + 1]
+    found = named(f"{user}{name}:" for name in machines(typed))
+    return (found, NO_BLANK | NOTHING_ELSE) if any(name.startswith(word) for name in found) else ({}, otherwise)
+
+
+def machines(typed: Typed) -> list[str]:
+    return completion_candidates.machines(typed.values.get("--storage-path", ""))
+
+
+def named(names: Iterable[str], but: Sequence[str] = ()) -> dict[str, str]:
+    return {name: "" for name in names if name not in but}

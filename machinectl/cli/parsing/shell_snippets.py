@@ -1,0 +1,82 @@
+"""What shells read at their start: `use` as a function of the shell's own, the prompt's segment, and completion.
+
+Light: it stands in start-up files. The texts are in `scripts/`; what they read of a record is what `commands/env.py`
+makes of it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from machinectl.cli.parsing.completion_candidates import SHELLS
+from machinectl.errors import UsageError
+from machinectl.shell import statement
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+SCRIPTS = os.path.join(os.path.dirname(__file__), "scripts")
+ENDINGS: Mapping[str, str] = {"bash": "bash", "zsh": "zsh", "fish": "fish", "powershell": "ps1"}
+# The start-up file of each shell, and what stands there.
+STARTS: Mapping[str, tuple[str, str]] = {
+    "bash": ("~/.bashrc", 'eval "$(machinectl shell-init bash)"'),
+    "zsh": ("~/.zshrc", 'eval "$(machinectl shell-init zsh)"'),
+    "fish": ("~/.config/fish/config.fish", "machinectl shell-init fish | source"),
+    "powershell": ("$PROFILE", "machinectl shell-init powershell | Out-String | Invoke-Expression"),
+}
+# An eval without quotes, as `env` takes it, makes one line of all lines. This one then says so, and the rest of it is a
+# comment.
+WHOLE = "test '\n' != ' ' || echo 'machinectl: all lines became one; write: {start}' >&2 #\n"
+LINEWISE = ("bash", "zsh", "fish")
+
+
+def shell_init(shell: str, program: Sequence[str], *, prompt: bool, root: str = "") -> str:
+    """What a shell evaluates at its start. Raises UsageError for another shell.
+
+    `program` are the words that run us, `root` is the store where it is not the usual one: the shell uses that then.
+    """
+    ending = ending_of(shell, "shell-init")
+    names = [f"completion.{ending}", f"use.{ending}", *([f"prompt.{ending}"] if prompt else [])]
+    words = " ".join(map(QUOTED[shell], program))
+    guard = WHOLE.format(start=STARTS[shell][1]) if shell in LINEWISE else ""
+    store = f"{statement(shell, 'MACHINE_STORAGE_PATH', root)}\n" if root else ""
+    return guard + store + "\n".join(map(script, names)).replace("@PROGRAM@", words)
+
+
+def completion(shell: str) -> str:
+    """The completion alone, as packages hold it. Raises UsageError for a shell that there is none for."""
+    return script(f"completion.{ending_of(shell, 'completion')}")
+
+
+def ending_of(shell: str, verb: str) -> str:
+    if shell in ENDINGS:
+        return ENDINGS[shell]
+    cause = f"Error: There is nothing for the shell {shell!r}" if shell else "Error: For which shell?"
+    raise UsageError(cause, "\n".join(f"machinectl {verb} {name}" for name in SHELLS))
+
+
+def script(name: str) -> str:
+    with open(os.path.join(SCRIPTS, name), encoding="utf-8") as file:
+        return file.read()
+
+
+def in_posix(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def in_fish(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def in_powershell(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+# A word that stands for itself.
+QUOTED: Mapping[str, Callable[[str], str]] = {
+    "bash": in_posix,
+    "zsh": in_posix,
+    "fish": in_fish,
+    "powershell": in_powershell,
+}

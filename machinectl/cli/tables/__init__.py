@@ -1,0 +1,1 @@
+"""Print machines, containers and results as tables and lines."""

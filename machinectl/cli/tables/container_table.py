@@ -1,0 +1,70 @@
+"""How containers are printed: docker's table with the machine in front, or what a template names of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from machinectl.cli.tables.machine_table import unbroken
+from machinectl.go import template as gotemplate
+from machinectl.go.docker_ps import COLUMNS, HEADINGS, RAW, RAW_SIZE, Fields
+from machinectl.go.tabwriter import DOCKERS_NARROWEST, align, columns
+from machinectl.go.template_functions import DOCKERS, OF_HEADINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from machinectl.go.template import Template
+
+MACHINE = "Machine"
+ALL_HEADINGS = {MACHINE: "MACHINE", **HEADINGS}
+
+
+class Format(NamedTuple):
+    """How a container is printed, and what stands over all of them; no `headings` where they are not in columns."""
+
+    row: Template
+    headings: Template | None
+
+    @property
+    def needs_size(self) -> bool:
+        return "Size" in self.row.fields
+
+    def text(self, rows: Iterable[tuple[str, Fields]]) -> str:
+        """All containers, each with the name of its machine."""
+        texts = [self.row.render(one_row(machine, fields)) for machine, fields in rows]
+        if self.headings:
+            texts = [self.headings.render(ALL_HEADINGS), *texts]
+            texts = align([line for text in texts for line in text.split("\n")], DOCKERS_NARROWEST, columns)
+        return "".join(f"{text}\n" for text in texts)
+
+
+def parse_format(text: str, *, size: bool) -> Format:
+    """Read --format as `docker ps` does: a template, `table` and a template, or one of table, json and raw."""
+    if text == "raw":
+        text = f"machine: {{{{.{MACHINE}}}}}\\n{RAW}{RAW_SIZE if size else ''}"
+    if text in {"", "table"}:
+        text = "table " + r"\t".join(f"{{{{.{name}}}}}" for name in (MACHINE, *COLUMNS, *(["Size"] if size else [])))
+    headed = text.startswith("table")
+    text = text.removeprefix("table").strip(" ")
+    row = gotemplate.parse(
+        text, fields=[*ALL_HEADINGS, "Label"], escapes=True, functions=DOCKERS, methods={"Label": label}
+    )
+    if not headed:
+        return Format(row, None)
+    return Format(row, gotemplate.parse(text, escapes=True, functions=OF_HEADINGS, methods={"Label": heading_of_label}))
+
+
+def one_row(machine: str, fields: Fields) -> Fields:
+    """The fields of a container and its machine, without what would make two lines, or two cells, of one."""
+    row = Fields(unbroken({MACHINE: machine, **fields}))
+    row.labels = unbroken(fields.labels)
+    return row
+
+
+def label(row: Fields, key: Any) -> str:
+    return row.labels.get(str(key), "")
+
+
+def heading_of_label(_: Any, key: Any) -> str:
+    """What docker makes of a label's key: the last of its parts, in words."""
+    return str(key).rpartition(".")[2].replace("-", " ").replace("_", " ")

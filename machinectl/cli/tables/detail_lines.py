@@ -1,0 +1,85 @@
+"""How what is known of a machine is printed for people: a line for each, its name in front, aligned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.cli.tables.machine_table import one_line
+from machinectl.go.units import human_duration, memory_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.commands.info import Info
+
+
+def text(one: Info) -> str:
+    """One machine; what is not known has no line."""
+    known = [(name, line) for name, lines in details(one) for line in lines if line]
+    width = max(len(name) for name, _ in known) + 2
+    printed = []
+    before = ""
+    for name, line in known:
+        printed.append(f"{'' if name == before else name + ':':<{width}}{one_line(line)}\n")
+        before = name
+    return "".join(printed)
+
+
+def details(one: Info) -> Iterator[tuple[str, list[str]]]:
+    """What is printed, by its name: each with its lines."""
+    fields = one.fields()
+    yield "Name", [fields["Name"]]
+    yield "Driver", [fields["DriverName"]]
+    yield "URL", [fields["URL"]]
+    yield "State", [fields["State"]]
+    yield "Engine", [f"{fields['Version']} (API {fields['APIVersion']})" if fields["Version"] else ""]
+    yield "Host name", [fields["HostName"] or ""]
+    yield "Operating system", [fields["OperatingSystem"] or ""]
+    yield "Kernel", [" ".join(fields[key] or "" for key in ("KernelVersion", "Architecture")).strip()]
+    yield "CPUs", [str(fields["NCPU"] or "")]
+    yield "Memory", [memory(fields["MemTotal"], fields["MemAvailable"])]
+    yield "Containers", [containers(one)]
+    yield "Images", ["" if fields["Images"] is None else str(fields["Images"])]
+    yield "Storage driver", [fields["StorageDriver"] or ""]
+    yield "Docker root", [fields["DockerRootDir"] or ""]
+    yield "Engine labels", fields["EngineLabels"]
+    yield "Labels", [f"{key}={value}" for key, value in sorted(one.machine.labels.items())]
+    yield "Certificates", list(certificates(one))
+    yield from of_host(one)
+
+
+def memory(total: int | None, available: int | None) -> str:
+    if total is None:
+        return ""
+    return memory_size(total) + (f", {memory_size(available)} available" if available is not None else "")
+
+
+def containers(one: Info) -> str:
+    count = one.said("Containers", int)
+    if count is None:
+        return ""
+    states = ("Running", "Paused", "Stopped")
+    parts = ", ".join(f"{one.said(f'Containers{state}', int) or 0} {state.lower()}" for state in states)
+    return f"{count} ({parts})"
+
+
+def certificates(one: Info) -> Iterator[str]:
+    for row in one.certificates:
+        if row.expires is None or row.days_left is None:
+            yield f"{row.file}: {row.warning}"
+            continue
+        left = f"{row.days_left} days left" if row.days_left >= 0 else "expired"
+        warning = f"; {row.warning}" if row.warning and row.warning != left else ""
+        yield f"{row.file}: until {row.expires:%Y-%m-%d}, {left}{warning}"
+
+
+def of_host(one: Info) -> Iterator[tuple[str, list[str]]]:
+    if one.host is None:
+        return
+    if disk := one.host.disk:
+        share = f" ({100 * disk.used / (disk.used + disk.free):.0f}%)" if disk.used + disk.free else ""
+        yield "Disk", [f"{memory_size(disk.used)} of {memory_size(disk.total)} used{share}, at {disk.path}"]
+    if one.host.load:
+        yield "Load", [" ".join(f"{each:.2f}" for each in one.host.load)]
+    if one.host.uptime is not None:
+        yield "Uptime", [human_duration(one.host.uptime)]

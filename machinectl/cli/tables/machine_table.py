@@ -1,0 +1,190 @@
+"""`ls` on the command line: names, a table, a template or JSON; on a terminal rows fill in as hosts answer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+from machinectl.cli.output.colours import coloured, is_drawn_on
+from machinectl.cli.output.exit_status import report
+from machinectl.cli.output.line_format import cut
+from machinectl.cli.output.sanitise import harmless
+from machinectl.cli.output.stdout import draw, print_json, write_out
+from machinectl.commands.ls import Row, ask, rows
+from machinectl.errors import UsageError
+from machinectl.go.tabwriter import align, table
+from machinectl.hosts.power.ask_many import not_asked
+from machinectl.machines.ls_filters import parse_filters
+from machinectl.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from machinectl.go.template import Template
+    from machinectl.machines.store import Store
+
+HEADINGS = {
+    "Name": "NAME",
+    "Active": "ACTIVE",
+    "ActiveHost": "ACTIVE_HOST",
+    "ActiveSwarm": "ACTIVE_SWARM",
+    "DriverName": "DRIVER",
+    "State": "STATE",
+    "URL": "URL",
+    "SwarmOptions": "SWARM_OPTIONS",
+    "Swarm": "SWARM",
+    "EngineOptions": "ENGINE_OPTIONS",
+    "Labels": "LABELS",
+    "Error": "ERRORS",
+    "DockerVersion": "DOCKER",
+    "ResponseTime": "RESPONSE",
+}
+COLUMNS = ("Name", "Active", "DriverName", "State", "URL", "Swarm", "DockerVersion", "Error")
+# What a template can print without any host being asked.
+ASKED_NOBODY = {
+    "Name",
+    "Active",
+    "ActiveHost",
+    "ActiveSwarm",
+    "DriverName",
+    "URL",
+    "Swarm",
+    "SwarmOptions",
+    "EngineOptions",
+    "Labels",
+}
+
+COLOURS = {State.RUNNING: "32", State.TIMEOUT: "33", State.STOPPED: "33", State.ERROR: "31"}
+# What ends a line or a cell, for a terminal, a shell or Python: a blank instead.
+BREAKS = str.maketrans(dict.fromkeys("\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", " "))
+# In columns: what no character goes beyond.
+WIDEST = 2
+# ECMA-48: up some lines, and clear from there to the end of the screen.
+BACK = "\x1b[{lines}A\x1b[J"
+
+
+def print_machines(
+    store: Store,
+    *,
+    quiet: bool,
+    filters: Sequence[str],
+    only: Collection[str] | None = None,
+    timeout: float,
+    template: str,
+    as_json: bool,
+) -> None:
+    """Print the machines that the filters let through, of all or `only` some. `timeout` is in seconds, for each host.
+
+    `quiet` wins over a template, as it does in docker-machine.
+    """
+    if as_json and (quiet or template):
+        raise UsageError("--json, and --quiet or --format, exclude each other", "Leave one of them out")
+    wanted = parse_filters(filters, only)
+    parsed, headed = parse_template(template) if template and not quiet else (None, False)
+    listed = [row for row in rows(store, os.environ) if wanted.before_asking(row.machine)]
+    needs_hosts = wanted.needs_state or not (quiet or (parsed and parsed.fields <= ASKED_NOBODY))
+    live = needs_hosts and not (quiet or parsed or as_json or wanted.needs_state) and fits_the_screen(listed)
+    if needs_hosts:
+        fill(listed, store, timeout, live=live)
+        if left_out := not_asked(listed):
+            report(left_out)
+    listed = [row for row in listed if wanted.after_asking(row.state)]
+    if quiet:
+        write_out("".join(f"{row.machine.name}\n" for row in listed))
+    elif as_json:
+        print_json([row.fields() for row in listed])
+    elif parsed:
+        write_out(rendered(parsed, listed, headed=headed))
+    else:
+        draw("".join(f"{line}\n" for line in lines(listed)))
+
+
+def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: bool, as_json: bool) -> None:
+    """Print the machines, all or `only` some, that were removed while their hosts stay changed."""
+    kept = [machine for machine in store.removed() if only is None or machine.name in only]
+    if quiet:
+        write_out("".join(f"{machine.name}\n" for machine in kept))
+    elif as_json:
+        print_json([{"Name": one.name, "URL": one.url, "Directory": one.directory} for one in kept])
+    else:
+        write_out(table(["NAME", "URL", "KEPT IN"], ([one.name, one.url, one.directory] for one in kept)))
+
+
+def fill(listed: Sequence[Row], store: Store, timeout: float, *, live: bool) -> None:
+    """Ask the hosts; where `live`, what is known so far is shown and then taken back for the next draft."""
+    drawn = draft(listed) if live else 0
+    for _ in ask(store, listed, timeout):
+        if live:
+            take_back(drawn)
+            drawn = draft(listed)
+    if live:
+        take_back(drawn)
+
+
+def draft(listed: Sequence[Row]) -> int:
+    """Draw the table as it is, each line cut to the screen's width; return how many lines it took."""
+    width = shutil.get_terminal_size().columns
+    drawn = lines(listed, width)
+    draw("".join(f"{line}\n" for line in drawn))
+    return len(drawn)
+
+
+def take_back(drawn: int) -> None:
+    draw(BACK.format(lines=drawn))
+
+
+def fits_the_screen(listed: Sequence[Row]) -> bool:
+    """Whether the table can be drawn again in place: a terminal that is higher than the table."""
+    return is_drawn_on(sys.stdout) and len(listed) + 2 < shutil.get_terminal_size().lines
+
+
+def lines(listed: Sequence[Row], width: int = sys.maxsize) -> list[str]:
+    """docker-machine's table; the state is coloured on a terminal."""
+    plain = align(["\t".join(HEADINGS[column] for column in COLUMNS), *("\t".join(cells(row)) for row in listed)])
+    fitting = [(cut(line, width) if width < len(line) * WIDEST else line).rstrip() for line in plain]
+    start = plain[0].index(HEADINGS["State"])
+    return [fitting[0], *(with_colour(line, row.state, start) for line, row in zip(fitting[1:], listed, strict=True))]
+
+
+def cells(row: Row) -> list[str]:
+    fields = row.fields()
+    if row.settled:
+        return [one_line(fields[column]) for column in COLUMNS]
+    return ["…" if column in {"State", "DockerVersion"} else one_line(fields[column]) for column in COLUMNS]
+
+
+def one_line(value: object) -> str:
+    return harmless(" ".join(str(value).split()))
+
+
+def unbroken(value: Any) -> Any:
+    """A row's fields without what would make two rows, or two cells, of one: a label may hold anything."""
+    if isinstance(value, dict):
+        return {unbroken(key): unbroken(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [unbroken(each) for each in value]
+    return value.translate(BREAKS) if isinstance(value, str) else value
+
+
+def with_colour(line: str, state: State, start: int) -> str:
+    end = start + len(state)
+    if state not in COLOURS or line[start:end] != state:
+        return line
+    return line[:start] + coloured(state, COLOURS[state], sys.stdout) + line[end:]
+
+
+def parse_template(text: str) -> tuple[Template, bool]:
+    """The template, and whether it begins with `table`, which adds headings and columns (docker-machine's rule)."""
+    from machinectl.go import template as gotemplate
+
+    headed = text.startswith("table")
+    return gotemplate.parse(text.removeprefix("table").strip(" "), fields=HEADINGS, escapes=True), headed
+
+
+def rendered(template: Template, listed: Sequence[Row], *, headed: bool) -> str:
+    texts = [template.render(unbroken(row.fields())) for row in listed]
+    if headed:
+        texts = align([line for text in [template.render(HEADINGS), *texts] for line in text.split("\n")])
+    return "".join(f"{text}\n" for text in texts)

@@ -1,0 +1,75 @@
+"""What became of work on machines' hosts, as it is printed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.cli.output.exit_status import report
+from machinectl.cli.output.sanitise import harmless
+from machinectl.errors import MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from machinectl.cli.options.typer_verbs import Session
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
+
+
+def several(names: Sequence[str] | None) -> bool:
+    """Whether more than one machine was named."""
+    return len(names or ()) > 1
+
+
+def outcome(here: Session, results: Iterable[tuple[str, MachineError | None]], *, several: bool) -> int:
+    """Report what failed as it fails, where `several` machines were named with its name; the exit code."""
+    failed = False
+    for name, error in results:
+        if error:
+            report(named(error, name) if several else error, here.program)
+            failed = True
+    return int(failed)
+
+
+def named(error: MachineError, name: str) -> MachineError:
+    """The same error, with the machine's name in it."""
+    if f'"{name}"' in error.cause:
+        return error
+    return MachineError(f'"{name}": {error.cause.removeprefix("Error: ")}', error.hint)
+
+
+def printing(
+    results: Iterable[tuple[str, MachineError | None]], plans: Mapping[str, HostPlan], *, headed: bool
+) -> Iterator[tuple[str, MachineError | None]]:
+    """The same results; what was planned for a machine is printed when it has come, where `headed` under its name."""
+    for name, error in results:
+        if name in plans:
+            if headed:
+                print(f"{name}:")
+            print_plan(plans[name])
+        yield name, error
+
+
+def told(
+    here: Session,
+    results: Iterable[tuple[str, MachineError | None]],
+    plans: Mapping[str, HostPlan] | None,
+    names: Sequence[str] | None,
+) -> int:
+    """Report what failed, and print what was only planned (`plans`); the exit code."""
+    if plans is not None:
+        results = printing(results, plans, headed=several(names))
+    return outcome(here, results, several=several(names))
+
+
+def print_plan(plan: HostPlan) -> None:
+    """Print what was found and what would be done, on stdout; it ends with what was done: nothing."""
+    for line in plan.found:
+        print(harmless(line))
+    changes = [each for each in plan.outcomes if each.changed]
+    for change in changes:
+        print(f"Would be done: {harmless(change.title)}")
+        for detail in change.details:
+            print(f"    {harmless(detail)}")
+    if plan.outcomes and not changes:
+        print("All is as it should be: nothing would be done")
+    print("Nothing was changed")

@@ -1,0 +1,175 @@
+"""`ls --watch`: the table on a screen of its own, whose rows change as hosts answer, again and again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from machinectl.cli.output.colours import is_drawn_on
+from machinectl.cli.output.line_format import cut
+from machinectl.cli.output.sanitise import harmless
+from machinectl.cli.output.screen import Screen
+from machinectl.cli.output.stdout import draw
+from machinectl.cli.tables.machine_table import lines, parse_template, rendered
+from machinectl.commands.ls import Row, ask, rows
+from machinectl.errors import UsageError
+from machinectl.machines.ls_filters import parse_filters
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from machinectl.go.template import Template
+    from machinectl.machines.ls_filters import Filters
+    from machinectl.machines.store import Store
+
+# A signal that comes while the main thread is on its way into waiting does not end the wait: how late it is heard then.
+HEARD_SECONDS = 0.2
+
+
+class Event(Enum):
+    """What there is to do for who draws."""
+
+    CHANGED = auto()
+    SUSPEND = auto()
+    TERMINATE = auto()
+
+
+# What a terminal, or who ends programs, says by a signal; not all systems have them all.
+SIGNALS = {"SIGWINCH": Event.CHANGED, "SIGTSTP": Event.SUSPEND, "SIGTERM": Event.TERMINATE}
+
+
+@dataclass
+class Watched:
+    """The machines that are watched: one thread asks them, again and again, another one draws what is known.
+
+    A machine's row stays until its host has answered anew. `shown` is replaced as a whole.
+    """
+
+    store: Store
+    filters: Filters
+    timeout: float
+    interval: float
+    events: SimpleQueue[Event | Exception] = field(default_factory=SimpleQueue)
+    over: threading.Event = field(default_factory=threading.Event)
+    shown: Sequence[Row] = ()
+
+    def keep_asking(self) -> None:
+        try:
+            known: dict[str, Row] = {}
+            while not self.over.is_set():
+                known = self.ask_once(known)
+                self.over.wait(self.interval)
+        except Exception as exc:  # noqa: BLE001 - raised again by who draws
+            self.events.put(exc)
+
+    def ask_once(self, before: dict[str, Row]) -> dict[str, Row]:
+        fresh = [row for row in rows(self.store, os.environ) if self.filters.before_asking(row.machine)]
+        known = {
+            (name := row.machine.name): row if row.settled or name not in before else before[name] for row in fresh
+        }
+        self.publish(known)
+        for row in ask(self.store, fresh, self.timeout):
+            known[row.machine.name] = row
+            self.publish(known)
+        return known
+
+    def publish(self, known: dict[str, Row]) -> None:
+        self.shown = [row for row in known.values() if self.passes(row)]
+        self.events.put(Event.CHANGED)
+
+    def passes(self, row: Row) -> bool:
+        return self.filters.after_asking(row.state) if row.settled else not self.filters.needs_state
+
+    def next_events(self) -> set[Event]:
+        """Wait for what there is to do, all of it. Raises what the one that asks has failed with."""
+        found: set[Event] = set()
+        while not (found and self.events.empty()):
+            try:
+                event = self.events.get(timeout=HEARD_SECONDS)
+            except Empty:
+                continue
+            if isinstance(event, Exception):
+                raise event
+            found.add(event)
+        return found
+
+
+def watch(
+    store: Store,
+    *,
+    filters: Sequence[str],
+    only: Collection[str] | None = None,
+    timeout: float,
+    template: str,
+    interval: float,
+) -> None:
+    """Draw the table until ^C, which is how it is meant to end; what was seen last is printed then.
+
+    `timeout` and `interval`, the pause between two rounds, are in seconds. Raises UsageError where stdout is no
+    terminal that can be drawn on.
+    """
+    if not is_drawn_on(sys.stdout):
+        raise UsageError("--watch draws on a terminal, and stdout is none that can be drawn on", "machinectl ls")
+    parsed, headed = parse_template(template) if template else (None, False)
+    watched = Watched(store, parse_filters(filters, only), timeout, interval)
+    threading.Thread(target=watched.keep_asking, daemon=True, name="watch").start()
+    try:
+        with hearing(watched), Screen() as screen:
+            keep_drawing(screen, watched, parsed, headed=headed)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        watched.over.set()
+    draw("".join(f"{line}\n" for line in table(watched.shown, parsed, sys.maxsize, headed=headed)))
+
+
+def keep_drawing(screen: Screen, watched: Watched, parsed: Template | None, *, headed: bool) -> None:
+    while True:
+        events = watched.next_events()
+        if Event.TERMINATE in events:
+            raise SystemExit(128 + signal.SIGTERM)
+        if Event.SUSPEND in events:
+            screen.suspend()
+        width, height = screen.size()
+        screen.show(fitting(watched.shown, table(watched.shown, parsed, width, headed=headed), width, height))
+
+
+def table(listed: Sequence[Row], parsed: Template | None, width: int, *, headed: bool) -> list[str]:
+    """The lines of `ls`, each cut to the width."""
+    if parsed is None:
+        return lines(listed, width)
+    return [cut(harmless(line), width) for line in rendered(parsed, listed, headed=headed).splitlines()]
+
+
+def fitting(listed: Sequence[Row], drawn: Sequence[str], width: int, height: int) -> Sequence[str]:
+    """As many lines as the screen is high; where there are more, the last one counts those that are not seen."""
+    if len(drawn) <= height:
+        return drawn
+    hidden = len(drawn) - (height - 1)
+    states = Counter(str(row.state) or "not asked yet" for row in listed[-hidden:])
+    counted = ", ".join(f"{count} {state}" for state, count in states.items())
+    return [*drawn[: height - 1], cut(f"… {hidden} more: {counted}", width)]
+
+
+@contextmanager
+def hearing(watched: Watched) -> Iterator[None]:
+    """Take signals for events; nothing else is safe to do where one comes."""
+    heard = {number: event for name, event in SIGNALS.items() if (number := getattr(signal, name, None))}
+    before = {number: signal.getsignal(number) for number in heard}
+    # One that is ignored (nohup, a shell without jobs) stays so.
+    taken = {number: event for number, event in heard.items() if before[number] is not signal.SIG_IGN}
+    for number, event in taken.items():
+        signal.signal(number, lambda *_, event=event: watched.events.put(event))
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, before[number])

@@ -1,0 +1,76 @@
+"""`api`: send a request to a machine's engine and print the answer."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from machinectl.cli.options.typer_verbs import (
+    Timeout,
+    session,
+    verb,
+)
+from machinectl.cli.output.exit_status import report
+from machinectl.cli.output.stdout import write_bytes, write_out
+from machinectl.errors import MachineError, UsageError
+from machinectl.machines.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
+    @verb(app, "api")
+    def api(
+        ctx: typer.Context,
+        name: Annotated[str, typer.Argument(metavar="NAME")],
+        request: Annotated[list[str], typer.Argument(metavar="[METHOD] PATH")],
+        body: Annotated[
+            str, typer.Option("-d", "--data", metavar="JSON|@FILE", help="What to send: JSON, @FILE, or @- for stdin.")
+        ] = "",
+        timeout: Timeout = 30,
+    ) -> int:
+        return print_answer(session(ctx).store, name, request, body, timeout)
+
+
+def print_answer(store: Store, name: str, request: list[str], body: str, timeout: float) -> int:
+    """Stream an engine's answer to stdout as it comes; exit code 1 where its status says that it failed."""
+    from machinectl.commands.api import api
+
+    *method, path = request
+    if len(method) > 1:
+        raise UsageError("Too many arguments", "See what it takes: machinectl api --help")
+    piece = b""
+    with api(store, name, (method or ["GET"])[0], path, read_body(body), timeout) as answer:
+        write = on_terminal() if sys.stdout.isatty() else write_bytes
+        for piece in answer:
+            write(piece)
+    if sys.stdout.isatty() and not piece.endswith(b"\n"):
+        write_out("\n")
+    if answer.status < 300:  # noqa: PLR2004 (RFC 9110 15: from here on, it is not what was asked for)
+        return 0
+    where = f", at {answer.headers['Location']}" if "Location" in answer.headers else ""
+    report(MachineError(f"The engine answered {answer.status} {answer.reason}{where}"))
+    return 1
+
+
+def on_terminal() -> Callable[[bytes], None]:
+    """Writes what an engine says as it comes, where a person reads it: a letter may be cut by a piece's end."""
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    return lambda piece: write_out(decoder.decode(piece))
+
+
+def read_body(given: str) -> bytes | None:
+    """What is to be sent, as curl's --data takes it."""
+    if not given.startswith("@"):
+        return given.encode() or None
+    if given == "@-":
+        return sys.stdin.buffer.read()
+    try:
+        with open(given[1:], "rb") as file:
+            return file.read()
+    except OSError as exc:
+        raise UsageError(f"Cannot read {given[1:]}: {exc.strerror}", "Give JSON, @FILE, or @- for stdin") from exc

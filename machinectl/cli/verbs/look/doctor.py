@@ -1,0 +1,104 @@
+"""`doctor` on the command line."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from machinectl.cli.options.login_options import with_access
+from machinectl.cli.options.store_followers import switched_off
+from machinectl.cli.options.typer_verbs import AsJson, Names, seconds, session, verb, with_selector
+from machinectl.cli.output.colours import coloured
+from machinectl.cli.output.exit_status import BOLD, RED, report
+from machinectl.cli.output.line_format import shown
+from machinectl.cli.output.stdout import draw, print_json
+from machinectl.errors import MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from machinectl.commands.doctor import Report
+    from machinectl.doctor.check import Check
+    from machinectl.hosts.connection.login import Access
+
+GREEN, YELLOW = "32", "33"
+# By verdict: the mark, what stands for it where the encoding lacks it, and its colour.
+MARKS = {"ok": ("✓", "v", GREEN), "broken": ("✗", "x", RED), "unknown": ("?", "?", YELLOW)}
+HERE = "This computer"
+
+Deadline = Annotated[
+    float,
+    typer.Option(
+        "-t", "--timeout", min=0.1, max=86400, callback=seconds, metavar="SECONDS", help="How long each step may take."
+    ),
+]
+
+
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
+    """Add `doctor`."""
+
+    @verb(app, "doctor", "Without a name: this computer. It changes nothing; exit 1 where something is broken.")
+    @with_selector
+    @with_access
+    def doctor(
+        ctx: typer.Context, access: Access, names: Names = None, timeout: Deadline = 5, as_json: AsJson = False
+    ) -> int:
+        from machinectl.commands.doctor import begin_here, examine_machines
+
+        here = session(ctx)
+        computer = begin_here(here.store, names or [], sys.argv[0], following=not switched_off())
+        reports: list[Report] = []
+        failed = False
+        for name, found in examine_machines(here.store, here.console, names or [], access, timeout):
+            if isinstance(found, MachineError):
+                report(found, here.program)
+                failed = True
+                continue
+            reports.append(found)
+            if not as_json:
+                print_report(found, name, here.program)
+        if (reports or not failed) and (own := computer.found()):
+            reports.append(own)
+            if not as_json:
+                print_report(reports[-1], HERE, here.program)
+        if as_json and reports:
+            print_json([each.fields() for each in reports])
+        return int(failed or not all(each.is_well for each in reports))
+
+
+def print_report(found: Report, heading: str, program: str) -> None:
+    """Print a line for each check, and under it what to type; at its end what it comes to."""
+    width = max(len(check.title) for check in found.checks)
+    lines = [coloured(heading, BOLD, sys.stdout)]
+    for check in found.checks:
+        lines.append(f"  {mark(check.verdict)} {check.title:{width}}  {in_a_line(shown(check.seen, program))}")
+        lines += [f"      {shown(line, program)}" for line in check.hint.split("\n") if line]
+    lines.append(f"  {summed_up(found.checks)}")
+    draw("".join(f"{line}\n" for line in lines))
+
+
+def in_a_line(text: str) -> str:
+    """A text with no line of its own that could pass for one of ours."""
+    return text.replace("\n", " ").replace("\t", " ")
+
+
+def mark(verdict: str) -> str:
+    sign, plain, colour = MARKS[verdict]
+    return coloured(sign if can_be_printed(sign) else plain, colour, sys.stdout)
+
+
+def can_be_printed(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def summed_up(checks: Iterable[Check]) -> str:
+    verdicts = [str(check.verdict) for check in checks]
+    broken, unknown = verdicts.count("broken"), verdicts.count("unknown")
+    parts = [f"{broken} broken" if broken else "", f"{unknown} to look at" if unknown else ""]
+    return ", ".join([part for part in parts if part] or ["All is well"])

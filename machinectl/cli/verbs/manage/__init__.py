@@ -1,0 +1,1 @@
+"""Verbs that create, change, remove and look after machines."""

@@ -1,0 +1,1 @@
+"""Verbs for fleets, networks and swarms."""

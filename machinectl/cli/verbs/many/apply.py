@@ -1,0 +1,227 @@
+"""`apply` on the command line, and the summary of what became of machines."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from machinectl.cli.options.login_options import authority, with_access
+from machinectl.cli.options.typer_verbs import AsJson, Names, Selecting, session, verb
+from machinectl.cli.output.exit_status import report
+from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.parsing.lookahead import split_at_verb
+from machinectl.cli.tables.last_looks import last_looks
+from machinectl.cli.tables.results import named
+from machinectl.cli.verbs.manage.provision import OpenFirewall, RestartSwarm
+from machinectl.cli.verbs.many.plan import FleetFile, Parallel, fleet_file, has_differing, show, typed
+from machinectl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from machinectl.cli.options.typer_verbs import Session
+    from machinectl.commands.apply import Result, Seen
+    from machinectl.commands.plan import Planned
+    from machinectl.hosts.connection.login import Access
+
+
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
+    """Add `apply`."""
+
+    @verb(app, "apply", "What is right is left alone, and engines in use restart one after the other.")
+    @with_access
+    def apply(
+        ctx: typer.Context,
+        access: Access,
+        names: Names = None,
+        selector: Selecting = None,
+        files: FleetFile = None,
+        parallel: Parallel = 10,
+        batch: Annotated[
+            str,
+            typer.Option(
+                metavar="N",
+                help="How many engines in use may restart at once: 2, 25%, or 1,5,20 (the last repeats).",
+            ),
+        ] = "1",
+        max_failures: Annotated[
+            int, typer.Option(min=0, metavar="N", help="How many of them may fail before no more are restarted.")
+        ] = 0,
+        refresh: Annotated[
+            bool, typer.Option("--refresh", help="Look at the hosts, too, and mend what was changed there by hand.")
+        ] = False,
+        prune: Annotated[
+            bool, typer.Option("--prune", help="Remove machines that came from the file and are in it no more.")
+        ] = False,
+        purge: Annotated[
+            bool, typer.Option("--purge", help="Undo on the hosts of those what was set up there, too; with --prune.")
+        ] = False,
+        take_over: Annotated[
+            bool, typer.Option("--take-over", help="Take over the file's machines from other fleets without asking.")
+        ] = False,
+        yes: Annotated[
+            bool, typer.Option("-y", "--yes", help="Do not ask before machines are removed, or hosts set up.")
+        ] = False,
+        force: Annotated[
+            bool,
+            typer.Option("--force", help="Replace certificates of somebody else's, and restart although it harms."),
+        ] = False,
+        restart_swarm: RestartSwarm = False,
+        open_firewall: OpenFirewall = False,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Look at the hosts and print what would change; change nothing.")
+        ] = False,
+        as_json: AsJson = False,
+    ) -> int:
+        from machinectl.commands.apply import Manner, Seen
+        from machinectl.commands.apply import apply as command
+        from machinectl.commands.plan import plan
+        from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
+        from machinectl.hosts.lifecycle.removal import Purge
+        from machinectl.hosts.parallel.rollout_order import Batches
+        from machinectl.machines.spec import CertificateFiles
+        from machinectl.provision.target import Allowed
+
+        here = session(ctx)
+        file, text = fleet_file("apply", files, names)
+        advice: dict[str, None] = {}
+
+        def read() -> Planned:
+            return plan(here.store, file, names or [], selector, typed("apply", file), text)
+
+        def look() -> Seen:
+            planned = read()
+            advice.update(dict.fromkeys(planned.advice))
+            return Seen(planned.plan.steps, planned.machines, planned.hidden, planned.fleet, planned.unreadable)
+
+        given = tuple(flags(arguments))
+        words = [typed("apply", file), *given]
+        words += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names or [])
+        if purge and not prune:
+            both = f"Give both: {with_flags(' '.join(words), '--prune')}"
+            raise UsageError("--purge is for the machines that --prune removes", both)
+        manner = Manner(
+            file if file == STDIN else os.path.abspath(file or DEFAULT_FILE),
+            access,
+            Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes),
+            authority(here),
+            CertificateFiles("", here.tls.ca, here.tls.certificate, here.tls.key),
+            parallel=parallel,
+            batch=Batches(batch),
+            max_failures=max_failures,
+            refresh=refresh,
+            prune=prune,
+            purge=Purge(access, Allowed(forcible=False, restart_swarm=restart_swarm)) if purge else None,
+            take_over=take_over,
+            yes=yes,
+            command=" ".join(words),
+            flags=given,
+        )
+        if dry_run:
+            from machinectl.commands.plan import refreshed
+            from machinectl.hosts.lifecycle.setup import Setup
+
+            setup = Setup(manner.allowed, manner.authority)
+            planned = refreshed(read(), here.store, here.console, access, setup, parallel=parallel, purge=manner.purge)
+            again = " ".join(word for word in manner.command.split(" ") if word != "--dry-run")
+            again = with_flags(again, *(["--refresh"] if has_differing(planned) else []))
+            return show(here, planned, again, manner.command, prune=prune, as_json=as_json)
+        code = ended(here, command(here.store, here.console, look, manner), manner.command, as_json=as_json)
+        for line in advice:
+            here.console.note(line)
+        return code
+
+
+def ended(here: Session, results: Iterator[Result], again: str, *, as_json: bool = False) -> int:
+    """Wait for the end, and tell what became of all; the exit code. `again` is the command that goes on."""
+    from machinectl.commands.apply import Did
+
+    found: list[Result] = []
+    try:
+        for result in results:
+            found.append(result)
+            if as_json:
+                print_json(fields(result), indent=None)
+    except BaseException:
+        # Also at ^C, unless nothing was begun.
+        if found:
+            tell(here, found, again, as_json=as_json, interrupted=True)
+        raise
+    tell(here, found, again, as_json=as_json)
+    return int(any(result.did in {Did.FAILED, Did.NOT_BEGUN, Did.UNFINISHED} for result in found))
+
+
+def flags(arguments: Sequence[str]) -> Iterator[str]:
+    """The flags of a canonical command line that do not choose machines, quoted for a shell."""
+    _, words = split_at_verb(arguments)
+    for word in words:
+        name = word.partition("=")[0]
+        if name.startswith("--") and name not in {"--", "--file", "--selector"}:
+            yield shlex.quote(word)
+
+
+def with_flags(command: str, *more: str) -> str:
+    """A command with flags that it may have already; a value takes the place of another one."""
+    for flag in more:
+        name = flag.partition("=")[0]
+        words = [word for word in command.split(" ") if word.partition("=")[0] != name]
+        command = " ".join([*words, flag])
+    return command
+
+
+def fields(result: Result) -> Mapping[str, Any]:
+    """Return the result for a machine as `--json` prints it."""
+    error = result.error
+    return {
+        "Name": result.name,
+        "Result": result.did,
+        "Reason": error.cause.removeprefix("Error: ") if error else result.reason,
+        "Hint": error.hint if error else "",
+        "Seconds": result.seconds,
+        "LookedAt": result.looked_at,
+    }
+
+
+def tell(
+    here: Session, found: Sequence[Result], again: str, *, as_json: bool = False, interrupted: bool = False
+) -> None:
+    """Print the summary, what failed and why, and what to type next. With `as_json`, results are printed already."""
+    from machinectl.commands.apply import Did
+
+    count = Counter(result.did for result in found)
+    counted = ", ".join(f"{count[did]} {did}" for did in Did if count[did])
+    summary = f"Apply: {counted or 'the file has no hosts'}"
+    if as_json:
+        here.console.note(summary)
+    else:
+        write_out(f"{summary}\n")
+        # Failures before a host was changed come first: the roll did not cause them.
+        for result in sorted(found, key=lambda result: result.touched):
+            if result.error:
+                report(named(result.error, result.name), here.program)
+    by_record = {
+        result.name: result.looked_at
+        for result in found
+        if result.did is Did.LEFT and result.looked_at and not result.seconds
+    }
+    if by_record and not as_json:
+        here.console.note(f"Last looked at: {last_looks(by_record)}. Look now: {with_flags(again, '--refresh')}")
+    stopped = [result.name for result in found if result.did is Did.NOT_BEGUN and not result.error]
+    if stopped and not interrupted:
+        here.console.note(f"Not begun, as no engine restarts after one that failed: {', '.join(stopped)}")
+    if count[Did.FAILED] or (count[Did.NOT_BEGUN] and not interrupted):
+        here.console.note(f"Go on, when that is mended: {again}")
+        if stopped:
+            failed = sum(result.did is Did.FAILED and result.touched for result in found)
+            here.console.note(f"Or continue despite {failed} failed: {with_flags(again, f'--max-failures={failed}')}")
+    elif count[Did.NOT_BEGUN] + count[Did.UNFINISHED]:
+        here.console.note(f"Go on: {again}")
+    elif set(count) == {Did.LEFT}:
+        here.console.note("All is as the file says: nothing to do")
+    if gone := [result.name for result in found if result.did is Did.GONE]:
+        here.console.note(f"In the file no more: {', '.join(gone)}; remove them: {with_flags(again, '--prune')}")

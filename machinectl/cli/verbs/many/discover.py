@@ -1,0 +1,162 @@
+"""`discover` on the command line: a line a host, or JSON, or a fleet's file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from machinectl.cli.options.typer_verbs import AsJson, seconds, session, verb
+from machinectl.cli.output.exit_status import INTERRUPTED
+from machinectl.cli.output.sanitise import harmless
+from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.files.atomic import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.cli.options.typer_verbs import Session
+    from machinectl.console import Console
+    from machinectl.hosts.discovery.scan import Discovery, Host
+    from machinectl.hosts.discovery.services import Service
+
+HEADINGS = ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE", "OTHER"]
+USUAL_PORTS = "22,2375,2376"
+SSH_PORT, GREETING = 22, "SSH-"
+# Longer than the second after which a lost packet is sent again.
+USUAL_TIMEOUT = 1.5
+# How many of a certificate's names, and of hosts in a sentence, are told.
+FEW = 2
+
+
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
+    """Add `discover`."""
+
+    @verb(app, "discover", "Only what is named is looked at, and nobody logs in anywhere.")
+    def discover(
+        ctx: typer.Context,
+        networks: Annotated[list[str] | None, typer.Argument(metavar="NETWORK…", show_default=False)] = None,
+        ports: Annotated[str, typer.Option("--ports", metavar="PORTS", help="Which ports are tried.")] = USUAL_PORTS,
+        timeout: Annotated[
+            float,
+            typer.Option(
+                "-t",
+                "--timeout",
+                min=0.05,
+                max=600,
+                callback=seconds,
+                metavar="SECONDS",
+                help="How long an address may take to answer, and what listens there to say what it is.",
+            ),
+        ] = USUAL_TIMEOUT,
+        as_json: AsJson = False,
+        write: Annotated[
+            str, typer.Option("--write", metavar="FILE", help="Write a fleet's file of those that are no machines yet.")
+        ] = "",
+        yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask, however many addresses there are.")] = False,
+    ) -> int:
+        from machinectl.commands.discover import check_new
+        from machinectl.commands.discover import discover as command
+
+        here = session(ctx)
+        if write:
+            check_new(write)
+        discovery = command(here.store, here.console, networks or [], ports, timeout, yes=yes)
+        code = 0
+        try:
+            with here.console.step(f"Looking at {', '.join(networks or [])}"):
+                discovery.run()
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        hosts = discovery.hosts()
+        if as_json:
+            print_json([host.fields() for host in hosts])
+        elif hosts:
+            print_hosts(hosts)
+        tell(here.console, discovery, networks or [], ports)
+        if write and not code:
+            write_file(here, write, hosts)
+        return code
+
+
+def write_file(here: Session, path: str, hosts: Sequence[Host]) -> None:
+    """Write a fleet's file of those that are no machines yet, and say what to do with it."""
+    from machinectl.commands.discover import fleet_text, new_hosts
+    from machinectl.fleet.writing.new_file import write_new_file
+
+    found, left_out = new_hosts(hosts, here.store.names())
+    if not (found or left_out):
+        here.console.note(f"Nothing is new, and {path} not written")
+        return
+    write_new_file(path, fleet_text(found, left_out))
+    here.console.note(f"New hosts in {path}: {len(found)}. Look through it, then: machinectl plan -f {quoted(path)}")
+
+
+def print_hosts(hosts: Sequence[Host]) -> None:
+    from machinectl.go.tabwriter import table
+
+    write_out(table(HEADINGS, ([harmless(cell) or "-" for cell in cells(host)] for host in hosts)))
+
+
+def cells(host: Host) -> list[str]:
+    """A host as the table has it."""
+    services = host.in_order()
+    ssh = [each for each in services if each.speaks == "ssh"]
+    engines = [each for each in services if each.is_engine]
+    others = [each for each in services if each not in ssh and each not in engines]
+    return [
+        host.address,
+        host.name,
+        ", ".join(host.machines),
+        "; ".join(map(of_ssh, ssh)),
+        "; ".join(map(of_engine, engines)),
+        "; ".join(map(of_other, others)),
+    ]
+
+
+def of_ssh(service: Service) -> str:
+    port = "" if service.port == SSH_PORT else f"{service.port}: "
+    if not service.said.startswith(GREETING):
+        return f"{port}turns this address away for now"
+    return f"{port}{first(service.said.removeprefix('SSH-2.0-'))} {service.key or '(no key)'}"
+
+
+def of_engine(service: Service) -> str:
+    what = f"{service.port}: {'TLS' if service.tls else 'PLAIN TCP'}"
+    if service.is_open:
+        return f"{what}, ROOT FOR ANYBODY ({first(service.said)})"
+    if not service.asks:
+        return f"{what}, refuses strangers ({first(service.said)})"
+    return f"{what}{', for ' + some(service.names) if service.names else ''}"
+
+
+def of_other(service: Service) -> str:
+    if service.speaks == "tls":
+        return f"{service.port}: TLS{', for ' + some(service.names) if service.names else ''}"
+    what = f"HTTP{'S' if service.tls else ''}: " if service.speaks == "http" else ""
+    return f"{service.port}: {what}{service.said or 'open, says nothing'}"
+
+
+def first(text: str) -> str:
+    """The first word: a server's name and version; what it was built for follows."""
+    return text.split(maxsplit=1)[0] if text.strip() else ""
+
+
+def some(words: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = f" and {len(words) - FEW} more" if len(words) > FEW else ""
+    return ", ".join(words[:FEW]) + more
+
+
+def tell(console: Console, discovery: Discovery, networks: Sequence[str], ports: str) -> None:
+    """Say beside what was found what was not, and what is dangerous."""
+    hosts = discovery.hosts()
+    if not hosts:
+        console.note(f"Nothing answers at {', '.join(networks)}, ports {ports}")
+    if discovery.refusing:
+        console.note(f"Addresses in use where nothing listens at these ports: {discovery.refusing}")
+    if discovery.no_way:
+        console.note("No network of this computer leads to all of that: ip route")
+    opened = [host.address for host in hosts if any(each.is_open for each in host.services.values())]
+    if opened:
+        console.warn(f"Whoever reaches the engine is root on the host, without a certificate: {some(opened)}")

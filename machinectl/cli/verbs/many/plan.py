@@ -1,0 +1,293 @@
+"""`plan` on the command line, and how what is to be done for a fleet is printed."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from machinectl.cli.options.login_options import authority, with_access
+from machinectl.cli.options.typer_verbs import AsJson, Names, Selecting, session, verb
+from machinectl.cli.output.colours import coloured
+from machinectl.cli.output.exit_status import report
+from machinectl.cli.output.sanitise import harmless
+from machinectl.cli.output.stdout import draw, print_json
+from machinectl.cli.tables.last_looks import last_looks
+from machinectl.cli.tables.results import named
+from machinectl.errors import MachineError, UsageError
+from machinectl.machines.record import Phase
+from machinectl.rollout.plan_steps import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from machinectl.cli.options.typer_verbs import Session
+    from machinectl.commands.plan import Planned
+    from machinectl.hosts.connection.login import Access
+    from machinectl.machines.record import Machine
+    from machinectl.rollout.plan_steps import Difference, Step
+
+# The exit code of --detailed-exitcode where there is something to do (2 is a command line that is wrong).
+TO_DO = 4
+# What stands before a machine's name, in its colour (ECMA-48's SGR).
+MARKS = {
+    Action.CREATE: ("+", "32"),
+    Action.RESUME: ("~", "33"),
+    Action.CHANGE: ("~", "33"),
+    Action.REMOVE: ("-", "31"),
+    Action.FAIL: ("!", "31"),
+}
+DIFFERS = ("!", "35")
+INDENT = " " * 6
+DIFFERENT, NOT_SEEN = "changed on the host", "not checked"
+# In the summary, in its order.
+COUNTED = {
+    Action.CREATE: "to create",
+    Action.RESUME: "to go on with",
+    Action.CHANGE: "to change",
+    Action.REMOVE: "to remove",
+    Action.LEAVE: "as they are",
+    Action.FAIL: "unreadable",
+}
+
+FleetFile = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-f", "--file", metavar="FILE", help="The fleet's file (else ./fleet.yaml); - is stdin.", show_default=False
+    ),
+]
+Parallel = Annotated[int, typer.Option(min=1, metavar="N", help="How many hosts are worked on at once.")]
+
+
+def add(app: typer.Typer, arguments: Sequence[str]) -> None:
+    """Add `plan`."""
+
+    @verb(app, "plan", "It looks at the file and at what is kept here, asks no host, and changes nothing.")
+    @with_access
+    def plan(
+        ctx: typer.Context,
+        access: Access,
+        names: Names = None,
+        selector: Selecting = None,
+        files: FleetFile = None,
+        refresh: Annotated[
+            bool, typer.Option("--refresh", help="Look at the hosts, too: what was changed there by hand.")
+        ] = False,
+        prune: Annotated[
+            bool, typer.Option("--prune", help="Machines that are in the file no more are to be removed.")
+        ] = False,
+        detailed_exitcode: Annotated[
+            bool, typer.Option("--detailed-exitcode", help=f"Exit with {TO_DO} where there is something to do.")
+        ] = False,
+        parallel: Parallel = 10,
+        as_json: AsJson = False,
+    ) -> int:
+        from machinectl.commands.plan import plan as command
+        from machinectl.commands.plan import refreshed
+
+        here = session(ctx)
+        file, text = fleet_file("plan", files, names)
+        planned = command(here.store, file, names or [], selector, typed("plan", file), text)
+        if refresh:
+            from machinectl.hosts.lifecycle.setup import Setup
+            from machinectl.provision.target import Allowed
+
+            # Nothing is restarted here, and what would be is to be seen.
+            setup = Setup(Allowed(restart_swarm=True), authority(here))
+            planned = refreshed(planned, here.store, here.console, access, setup, parallel=parallel)
+        chosen = names or ([] if selector is None else ["-l", selector])
+        again = " ".join([typed("plan", file), "--refresh", *map(shlex.quote, chosen)])
+        command_line = what_next(planned, file, chosen, prune=prune)
+        code = show(here, planned, command_line, again, prune=prune, as_json=as_json)
+        return code or (TO_DO if has_work(planned, prune=prune) and detailed_exitcode else 0)
+
+
+def show(here: Session, planned: Planned, command: str, refresh: str, *, prune: bool, as_json: bool) -> int:
+    """Print what is to be done, the `command` that does it and that to `refresh` what is known; the exit code."""
+    if as_json:
+        for step in planned.plan.steps:
+            print_json(fields(step, planned), indent=None)
+    else:
+        draw("".join(f"{line}\n" for line in lines(planned, prune=prune)))
+    for name, why in planned.failed.items():
+        report(named(why, name), here.program)
+    if not as_json:
+        for line in planned.advice:
+            here.console.note(line)
+        names = [step.name for step in planned.plan.steps if step.name not in planned.seconds]
+        if by_record := {name: date for name in names if (date := planned.last_look(name))}:
+            here.console.note(f"Last looked at: {last_looks(by_record)}. Look now: {refresh}")
+        if has_work(planned, prune=prune):
+            here.console.note(f"Do it: {command}")
+    return int(bool(planned.failed))
+
+
+def fleet_file(verb: str, files: Sequence[str] | None, names: Sequence[str] | None) -> tuple[str, bytes | None]:
+    """Return the file that was named, "" if none was, and what stdin holds if that was named.
+
+    Raises UsageError for several files, and for a file in the place of a host.
+    """
+    from machinectl.fleet.reading.fleet_file import STDIN
+    from machinectl.fleet.syntax.document import LONGEST_FILE
+
+    several = list(dict.fromkeys(files or []))
+    if len(several) > 1:
+        raise UsageError(
+            f"-f was given more than once: {', '.join(several)}", f"Name one file: {typed(verb, several[0])}"
+        )
+    for name in names or ():
+        if not several and name.endswith((".yaml", ".yml")) and os.path.isfile(name):
+            raise UsageError(f'"{name}" is a file, not a host', f"Name it with -f: {typed(verb, name)}")
+    file = several[0] if several else ""
+    if file != STDIN:
+        return file, None
+    text = sys.stdin.buffer.read(LONGEST_FILE + 1)
+    if len(text) > LONGEST_FILE:
+        raise MachineError(f"stdin holds more than {LONGEST_FILE >> 20} MB", "Name a fleet's file with -f")
+    return file, text
+
+
+def typed(verb: str, file: str) -> str:
+    """Return the command line so far: the verb with its file."""
+    return " ".join(["machinectl", verb, *(["-f", shlex.quote(file)] if file else [])])
+
+
+def has_work(planned: Planned, *, prune: bool) -> bool:
+    """Whether there is something to do. Without --prune machines that the file has no more are left."""
+    left = {Action.LEAVE, Action.FAIL} if prune else {Action.LEAVE, Action.FAIL, Action.REMOVE}
+    return bool(planned.differing) or any(step.action not in left for step in planned.plan.steps)
+
+
+def has_differing(planned: Planned) -> bool:
+    """Whether the host of a machine that is as the file says was changed by hand: apply --refresh mends it."""
+    return any(result(step, planned) == DIFFERENT for step in planned.plan.steps)
+
+
+def what_next(planned: Planned, file: str, chosen: Sequence[str], *, prune: bool) -> str:
+    """The command that does what is planned; `chosen` are the words that chose of it."""
+    options = ["--refresh"] if has_differing(planned) else []
+    options += ["--prune"] if prune else []
+    return " ".join([typed("apply", file), *options, *map(shlex.quote, chosen)])
+
+
+def lines(planned: Planned, *, prune: bool) -> Iterator[str]:
+    """What is to be done, a block for each machine that there is work for, and a summary."""
+    for step in planned.plan.steps:
+        if step.action is not Action.LEAVE:
+            mark, colour = MARKS[step.action]
+            first, *more = map(planned.hidden.without, told(step, planned.machines.get(step.name), prune=prune))
+            yield f"{coloured(mark, colour, sys.stdout)} {step.name}  {in_a_line(first)}"
+            yield from (INDENT + in_a_line(line) for line in more)
+        if outcomes := planned.differing.get(step.name):
+            if step.action is Action.LEAVE:
+                mark, colour = DIFFERS
+                yield f"{coloured(mark, colour, sys.stdout)} {step.name}  its host differs; to be done there:"
+            else:
+                yield f"{INDENT}to be done on its host:"
+            for outcome in outcomes:
+                yield INDENT + in_a_line(outcome.title)
+                yield from (INDENT + INDENT + in_a_line(detail) for detail in outcome.details)
+    yield f"Plan: {summary(planned, prune=prune)}"
+
+
+def in_a_line(text: str) -> str:
+    """Somebody else's text, harmless and of one line: none of it passes for a line of ours."""
+    return harmless(text).replace("\n", "\\n")
+
+
+def told(step: Step, machine: Machine | None, *, prune: bool) -> list[str]:
+    """What is to be done with a machine: what, and on lines of their own the differences where there are several."""
+    from machinectl.commands.plan import address
+
+    if step.host and step.action is Action.CREATE:
+        return [f"create ({', '.join(filter(None, (step.host.spec.driver, address(step))))})"]
+    if step.action is Action.FAIL:
+        return ["its record cannot be read"]
+    if step.action is Action.REMOVE:
+        return ["remove" if prune else "remove (with --prune)"]
+    differences = [difference_told(each) for each in step.differences]
+    if step.action is Action.RESUME:
+        return [f"go on: {why(machine)}", *differences]
+    if len(differences) == 1:
+        return [f"change: {differences[0]}"]
+    return ["change:", *differences]
+
+
+def why(machine: Machine | None) -> str:
+    """Why a machine is to be gone on with. Of one that was made whole, what failed last may have been mended since."""
+    untold = "its host was not told all"
+    if machine is None or not machine.why:
+        return untold
+    return f"{untold} (what failed last: {machine.why})" if machine.phase is Phase.READY else machine.why
+
+
+def difference_told(difference: Difference) -> str:
+    key, old, new = difference.key, difference.old, difference.new
+    if key == "fleet":
+        return f"taken over from {old} (with --take-over)" if old else "taken over by this file"
+    if old and new:
+        said = f"{key} {old} -> {new}" if old != new else f"{key} {new} (another secret)"
+    else:
+        said = f"{key} + {new}" if new else f"{key} - {old}"
+    return said + (" (the engine restarts)" if difference.restarts else "")
+
+
+def summary(planned: Planned, *, prune: bool) -> str:
+    """How many machines there are of each kind."""
+    # Each machine is counted once.
+    count = Counter(result(step, planned) for step in planned.plan.steps)
+    seldom = {COUNTED[Action.RESUME], COUNTED[Action.FAIL], DIFFERENT, NOT_SEEN}
+    shown = [what for what in (*COUNTED.values(), DIFFERENT, NOT_SEEN) if count[what] or what not in seldom]
+    parts = [f"{count[what]} {what}" for what in shown]
+    if count[COUNTED[Action.REMOVE]] and not prune:
+        parts = [f"{part} with --prune" if part.endswith(COUNTED[Action.REMOVE]) else part for part in parts]
+    return ", ".join(parts)
+
+
+def result(step: Step, planned: Planned) -> str:
+    """Return the plan for a machine, in the words of the summary."""
+    if step.name in planned.failed and not step.error:
+        return NOT_SEEN
+    if step.action is Action.LEAVE and step.name in planned.differing:
+        return DIFFERENT
+    return COUNTED[step.action]
+
+
+def reason(step: Step, planned: Planned) -> str:
+    """Return the reason for that, on one line."""
+    if step.name in planned.failed:
+        return planned.failed[step.name].cause
+    because = [difference_told(each) for each in step.differences]
+    if step.action is Action.RESUME:
+        because.insert(0, why(planned.machines.get(step.name)))
+    if step.action is Action.LEAVE:
+        because = [outcome.title for outcome in planned.differing.get(step.name, ())]
+    return planned.hidden.without("; ".join(because))
+
+
+def fields(step: Step, planned: Planned) -> Mapping[str, Any]:
+    """A step as JSON has it; `Host` is what is to be done on its host, where that was looked at and differs."""
+    from machinectl.commands.plan import address
+
+    machine, failed = planned.machines.get(step.name), planned.failed.get(step.name)
+    return {
+        "Name": step.name,
+        "Action": step.action,
+        "Result": result(step, planned),
+        "Reason": reason(step, planned),
+        "Seconds": round(planned.seconds.get(step.name, 0.0), 3),
+        "LookedAt": planned.last_look(step.name),
+        "Driver": step.host.spec.driver if step.host else machine.driver if machine else "",
+        "Address": address(step),
+        "Restarts": step.restarts,
+        "Differences": [
+            {"Key": each.key, "Old": each.old, "New": each.new, "Restarts": each.restarts} for each in step.differences
+        ],
+        "Host": [{"Title": each.title, "Details": list(each.details)} for each in planned.differing.get(step.name, ())],
+        "Error": failed.cause if failed else "",
+    }

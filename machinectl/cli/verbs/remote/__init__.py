@@ -1,0 +1,1 @@
+"""Verbs that run commands on hosts, and copy files to and from them."""

@@ -1,0 +1,210 @@
+"""What `run` and `docker` do and print, by the front door and by Typer."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from contextlib import closing, nullcontext
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from machinectl.cli.options.ending_signals import leaving_when_told
+from machinectl.cli.options.store_followers import switched_off
+from machinectl.cli.output.exit_status import report
+from machinectl.cli.output.line_format import shown
+from machinectl.cli.output.machine_streams import AsJSON, Folded, Grouped, Lines
+from machinectl.cli.parsing.go_flags import flags_of
+from machinectl.cli.tables.results import named
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.parallel.output_streams import LIMIT, Said
+from machinectl.machines.record import natural
+from machinectl.machines.selection import chosen, selected
+from machinectl.ssh.signals import status_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from machinectl.cli.output.machine_streams import Printer
+    from machinectl.console import Console
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.parallel.output_streams import Ended, Events
+    from machinectl.machines.store import Store
+    from machinectl.process_streams import Input
+
+# OpenSSH's own, where a host is not reached; docker's, where it comes to nothing.
+SSH_FAILED, DOCKER_FAILED = 255, 1
+DASHES = "--"
+# Switches off that SSH connections are kept for the next `run`.
+PERSIST = "MACHINECTL_PERSIST"
+
+
+def run(
+    store: Store,
+    console: Console,
+    words: Sequence[str],
+    access: Access,
+    flags: Mapping[str, str],
+    program: str,
+    *,
+    native: bool = False,
+) -> int:
+    """`words` are names, two dashes and the command; `flags` are those given, with their values."""
+    from machinectl.commands.run import run as command
+
+    names, order = parted(store, words, flags, "run", "uptime")
+
+    def begin(targets: Sequence[str], given: Input | None) -> Events:
+        return command(
+            store,
+            console,
+            targets,
+            order,
+            access,
+            sudo="sudo" in flags,
+            native=native,
+            input=given,
+            timeout=timeout_of(flags),
+            parallel=parallel_of(flags),
+            persist="no_persist" not in flags and not switched_off(PERSIST),
+        )
+
+    return followed(store, console, names, flags, begin, program, SSH_FAILED)
+
+
+def docker(store: Store, console: Console, words: Sequence[str], flags: Mapping[str, str], program: str) -> int:
+    """`words` are names, two dashes and what docker is told."""
+    from machinectl.commands.docker import docker as command
+
+    names, order = parted(store, words, flags, "docker", "ps")
+
+    def begin(targets: Sequence[str], given: Input | None) -> Events:
+        return command(
+            store, console, targets, order, input=given, timeout=timeout_of(flags), parallel=parallel_of(flags)
+        )
+
+    return followed(store, console, names, flags, begin, program, DOCKER_FAILED)
+
+
+def parted(
+    store: Store, words: Sequence[str], flags: Mapping[str, str], verb: str, example: str
+) -> tuple[list[str], list[str]]:
+    """Names, and what follows the two dashes. Raises UsageError where nothing does: a word is not guessed at."""
+    if DASHES not in words:
+        raise UsageError(*without_dashes(store, words, flags, verb, example))
+    at = list(words).index(DASHES)
+    return list(words[:at]), list(words[at + 1 :])
+
+
+def without_dashes(
+    store: Store, words: Sequence[str], flags: Mapping[str, str], verb: str, example: str
+) -> tuple[str, str]:
+    """Cause and hint: the same command line with the dashes before the first word that is no machine."""
+    names = list(takewhile(store.exists, words))
+    valued = flags_of(verb)
+    order = list(words[len(names) :]) or [example]
+    if names and "all" in flags:
+        # Names and --all exclude each other: it is the command's.
+        flags = {name: value for name, value in flags.items() if name != "all"}
+        order.append("-a")
+    typed_flags = {name.replace("_", "-"): value for name, value in flags.items()}
+    options = [f"--{name}={value}" if valued[name][1] else f"--{name}" for name, value in typed_flags.items()]
+    known = names or "all" in flags or "selector" in flags
+    typed = shlex.join([*options, *names, DASHES, *order]) if known else f"<NAME> {DASHES} {example}"
+    return f"What machinectl {verb} is to do follows two dashes", f"machinectl {verb} {typed}"
+
+
+def timeout_of(flags: Mapping[str, str]) -> float | None:
+    return float(flags["timeout"]) if "timeout" in flags else None
+
+
+def parallel_of(flags: Mapping[str, str]) -> int:
+    return int(flags.get("parallel", LIMIT))
+
+
+def followed(
+    store: Store,
+    console: Console,
+    names: Sequence[str],
+    flags: Mapping[str, str],
+    begin: Callable[[Sequence[str], Input | None], Events],
+    program: str,
+    failing: int,
+) -> int:
+    """Print what the machines meant say, and what failed; return the highest status, `failing` for an error."""
+    from machinectl.process_streams import Input
+
+    targets = sorted(set(meant(store, console, names, flags)), key=lambda name: (natural(name), name))
+    given = None if sys.stdin.isatty() else Input(sys.stdin.fileno(), shared=len(targets) > 1)
+    printer = printer_for(targets, flags)
+    ended = []
+    # Whatever breaks this off, ^C, a signal or a pipe that nobody reads any more, ends what is under way.
+    with leaving_when_told(), closing(given) if given else nullcontext(), closing(begin(targets, given)) as events:
+        for event in events:
+            if event is None:
+                printer.waits()
+            elif isinstance(event, Said):
+                printer.said(event)
+            else:
+                printer.ended(event)
+                ended.append(event)
+    printer.finish()
+    tell_failures(ended, program, with_errors="json" not in flags, of_all=given.failure if given else None)
+    return max((failing if each.status is None else each.status for each in ended), default=0)
+
+
+def meant(store: Store, console: Console, names: Sequence[str], flags: Mapping[str, str]) -> Sequence[str]:
+    """The machines that are meant: those named, those selected, or all."""
+    if "all" not in flags:
+        selector = flags.get("selector")
+        if selector is not None:
+            return selected(store, console, names, selector)
+        try:
+            return chosen(store, names)
+        except MachineError as exc:
+            exc.hint += ", or take --all, or those that -l role=web selects"
+            raise
+    if names or "selector" in flags:
+        raise UsageError("--all, and names or --selector, exclude each other", "Leave one of them out")
+    if not (found := store.names()):
+        raise MachineError("There is no machine yet", "Make one: machinectl create --help")
+    return found
+
+
+def printer_for(names: Sequence[str], flags: Mapping[str, str]) -> Printer:
+    if "json" in flags:
+        return AsJSON(names)
+    if sys.stdout.isatty() and sys.stderr.isatty():
+        return Folded(names, together="group" in flags)
+    return Grouped(names) if "group" in flags else Lines(names)
+
+
+def tell_failures(
+    ended: Sequence[Ended], program: str, *, with_errors: bool, of_all: MachineError | None = None
+) -> None:
+    """Tell on stderr what failed: why there is no status, and in one line who ended how.
+
+    `of_all` is why all were ended, even if each failed in another way then.
+    """
+    failed = [each for each in ended if each.status != 0]
+    if not failed:
+        return
+    errors = [each.error for each in failed if each.error]
+    for each in failed:
+        if each.error and with_errors and errors.count(each.error) == 1:
+            report(named(each.error, each.name), program)
+    # A reason that several share, such as an input that cannot be read.
+    shared = [error for error in errors if errors.count(error) > 1]
+    if of_all and of_all not in errors:
+        shared.append(of_all)
+    for error in dict.fromkeys(shared):
+        report(error, program)
+    outcomes = ", ".join(
+        f"{each.name} ({outcome(each)})" for each in sorted(failed, key=lambda each: natural(each.name))
+    )
+    print(shown(f"{len(failed)} of {len(ended)} failed: {outcomes}", program), file=sys.stderr, flush=True)
+
+
+def outcome(ended: Ended) -> str:
+    if ended.is_late:
+        return "timed out"
+    return "error" if ended.status is None else status_text(ended.status)

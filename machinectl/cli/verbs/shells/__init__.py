@@ -1,0 +1,1 @@
+"""Verbs that point shells and docker at machines."""

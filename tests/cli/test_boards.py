@@ -1,0 +1,296 @@
+"""Several machines at once, as a person sees them: in the lines of a pipe, and on terminals of all sizes."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.puppets import on_terminal, piped
+
+if TYPE_CHECKING:
+    from tests.support.puppets import OnTerminal, Puppets
+
+TITLE = "Installing the engine from the packages of the distribution, which takes its time"
+WIDE = "引擎安装" * 15
+ERROR = "The host does not answer, and this is told in so many words that no terminal has them in one line of its own"
+
+
+def all_begun(machines: Puppets, *names: str) -> None:
+    for name in names:
+        machines.until_obeyed(name, "begin")
+
+
+def row(terminal: OnTerminal, name: str) -> str:
+    """A machine's line on the board, as it is now."""
+    [line] = [line for line in terminal.lines if re.match(rf"{name}  ", line)]
+    return line
+
+
+def test_piped_each_line_says_whose_it_is() -> None:
+    with piped("web1", "web2") as machines:
+        machines.did("web2", "step", "Installing")
+        machines.did("web1", "step", "Looking")
+        machines.did("web2", "note", "one|two")
+        machines.did("web1", "warn", "careful")
+        machines.did("web2", "end")
+        machines.tell("web1", "fail", "it broke")
+        machines.tell("web2", "end")
+        out, err = machines.end()
+    assert re.sub(r"\d+\.\d s", "1.0 s", err).splitlines() == [
+        "web2: one",
+        "web2: two",
+        "web1: Warning: careful",
+        "web2: Installing (1.0 s)",
+        "web1: Looking (failed after 1.0 s)",
+        # The caller's report.
+        "Error: it broke",
+        "  machinectl status web1",
+    ]
+    assert out.splitlines() == ["web2 it is", "exit code 0, without rich"]
+
+
+def test_piped_a_question_says_whose_it_is_and_what_others_say_comes_after_its_line() -> None:
+    with piped("web1", "web2") as machines:
+        assert machines.process.stdin
+        assert machines.process.stderr
+        machines.tell("web1", "confirm", "Sure?")
+        asked = b""
+        while not asked.endswith(b"(y/n): "):
+            asked += machines.process.stderr.read(1)
+        machines.did("web2", "note", "meanwhile")
+        machines.tell("web2", "confirm", "Really?")
+        machines.process.stdin.write(b"y\n")
+        machines.process.stdin.flush()
+        machines.until_obeyed("web1", "confirm")
+        machines.process.stdin.write(b"n\n")
+        machines.process.stdin.flush()
+        machines.until_obeyed("web2", "confirm")
+        for name in ("web1", "web2"):
+            machines.tell(name, "end")
+        _, err = machines.end()
+    assert asked == b"web1: Sure? (y/n): "
+    assert "web2: meanwhile\n" in err
+    assert "web2: Really? (y/n): " in err
+    assert "web1: the answer is True\n" in err
+    assert "web2: the answer is False\n" in err
+
+
+@pytest.mark.parametrize("title", [TITLE, WIDE], ids=["long", "wide"])
+@pytest.mark.parametrize("columns", [20, 40, 80, 200])
+def test_a_machine_is_a_line_that_is_cut_and_never_wrapped(columns: int, title: str) -> None:
+    names = ("web1", "web2", "a-machine-with-a-very-long-name.example.com")
+    with on_terminal(*names, columns=columns) as terminal:
+        all_begun(terminal, *names)
+        terminal.did("web1", "step", title)
+        terminal.did("web2", "step", "Short")
+        terminal.until_text(title[0], "Sho")
+        assert len(terminal.lines) == 3
+        assert [line[:4] for line in terminal.lines] == ["a-ma", "web1", "web2"]
+        assert all(len(line) <= columns - 2 for line in terminal.lines)
+        assert re.match(rf"web1 +\d+ s  {title[:1]}", row(terminal, "web1"))
+        assert row(terminal, "web1").endswith(title[-1] if columns == 200 else "…")
+        for name in ("web1", "web2", *names):
+            terminal.tell(name, "end")
+        assert terminal.end() == 0
+        assert all(re.search(r"\d s  done$", row(terminal, name)) for name in ("web1", "web2"))
+
+
+def test_the_step_is_shown_with_the_time_that_it_has_taken() -> None:
+    with on_terminal("web1", "web2") as terminal:
+        terminal.did("web1", "step", "Waiting until it is back")
+        terminal.until(lambda: bool(re.search(r"[1-9] s  Waiting until it is back", "".join(terminal.lines))))
+        terminal.did("web1", "end")
+        terminal.did("web1", "step", "Another")
+        terminal.until_text("s  Another")
+        assert b" 0 s  Another" in terminal.raw
+        assert len(terminal.lines) == 2
+
+
+def test_what_is_said_and_what_fails_stands_above_the_board_and_the_results_stay() -> None:
+    with on_terminal("web1", "web2", "web3") as terminal:
+        all_begun(terminal, "web1", "web2", "web3")
+        terminal.did("web2", "note", "hello")
+        terminal.did("web1", "warn", "careful")
+        terminal.did("web3", "step", "Installing")
+        terminal.tell("web2", "end")
+        terminal.until_text("web2 it is")
+        terminal.tell("web3", "fail", ERROR)
+        terminal.until_text("machinectl status web3", "s  failed")
+        assert terminal.lines[:3] == ["web2: hello", "web1: Warning: careful", "web2 it is"]
+        assert "".join(terminal.lines[3:5]) == f"Error: {ERROR}"
+        assert terminal.lines[5] == "  machinectl status web3"
+        assert [line[:4] for line in terminal.lines[6:]] == ["web1", "web2", "web3"]
+        terminal.tell("web1", "end")
+        assert terminal.end() == 0
+        assert [re.split(r"  +", line)[-1] for line in terminal.lines[7:]] == [
+            "done",
+            "done",
+            "failed",
+            "exit code 0, with rich",
+        ]
+        assert not terminal.screen.cursor.hidden
+
+
+def test_a_note_that_is_longer_than_the_screen_is_wide_is_shown_whole() -> None:
+    with on_terminal("web1", "web2", columns=20) as terminal:
+        all_begun(terminal, "web1", "web2")
+        terminal.did("web1", "note", ERROR)
+        terminal.until(lambda: bool(re.search(r"its own.*web2 ", "".join(terminal.lines))))
+        assert f"web1: {ERROR}" in "".join(line.ljust(20) for line in terminal.lines)
+        assert terminal.lines[-2].startswith("web1 ")
+
+
+@pytest.mark.parametrize("rows", [2, 3, 6])
+def test_more_machines_than_lines_are_counted_and_the_screen_is_never_overrun(rows: int) -> None:
+    names = [f"m{number}" for number in range(1, 31)]
+    with on_terminal(*names, rows=rows, limit=10) as terminal:
+        all_begun(terminal, *names[:10])
+        for name in names[:10]:
+            terminal.did(name, "step", "Installing")
+        shown = rows - 2
+        expected = f"20 waiting, {10 - shown} at work"
+        terminal.until(lambda: expected in terminal.lines and len(terminal.lines) == rows - 1)
+        assert [line.split()[0] for line in terminal.lines[:shown]] == names[:shown]
+        terminal.tell("m1", "fail", "it broke")
+        terminal.until_obeyed("m11", "begin")
+        terminal.until(lambda: any("1 failed" in line for line in terminal.lines))
+        for name in names[1:10]:
+            terminal.tell(name, "end")
+        for name in names[1:]:
+            terminal.tell(name, "end")
+        assert terminal.end() == 0
+        assert terminal.lines[-1] == "exit code 0, with rich"
+        assert b"29 done, 1 failed\r\n" in terminal.raw
+
+
+def test_questions_come_one_at_a_time_and_the_board_waits_for_the_answer() -> None:
+    with on_terminal("web1", "web2", "web3") as terminal:
+        all_begun(terminal, "web1", "web2", "web3")
+        terminal.tell("web1", "secret", "Password")
+        terminal.until_text("web1: Password:")
+        terminal.tell("web2", "confirm", "Sure?")
+        terminal.did("web3", "note", "meanwhile")
+        terminal.until(lambda: terminal.lines == ["web1: Password:"])
+        assert not terminal.echoes()
+        terminal.type("geheim\n")
+        terminal.until_text("web2: Sure?", "web3: meanwhile")
+        assert terminal.echoes()
+        assert not any(re.match(r"web3 ", line) for line in terminal.lines)
+        terminal.type("y\n")
+        terminal.until_text("web1: the answer has 6 letters", "web2: the answer is True", "web3 ")
+        assert "geheim" not in "".join(terminal.lines)
+        assert [line[:5] for line in terminal.lines[-3:]] == ["web1 ", "web2 ", "web3 "]
+
+
+def test_ctrl_c_is_told_and_steps_are_finished_on_the_board() -> None:
+    with on_terminal("web1", "web2", "web3", limit=2) as terminal:
+        for name in ("web1", "web2"):
+            terminal.did(name, "step", "Installing")
+        terminal.type("\x03")
+        terminal.until_text("The steps under way are being finished")
+        # web1 goes on to another step; web2 has done all that it had to do.
+        terminal.did("web1", "end")
+        terminal.tell("web1", "step", "Another")
+        for _ in range(2):
+            terminal.tell("web2", "end")
+        assert terminal.end() == 130
+        assert re.search(r"s  not finished$", row(terminal, "web1"))
+        assert re.search(r"s  done$", row(terminal, "web2"))
+        assert re.search(r"web3 +not finished$", row(terminal, "web3"))
+        assert "exit code 130, with rich" in terminal.lines
+        assert "Another" not in terminal.raw.decode()
+
+
+def test_a_second_ctrl_c_leaves_the_board_and_the_terminal_in_order() -> None:
+    with on_terminal("web1", "web2") as terminal:
+        for name in ("web1", "web2"):
+            terminal.did(name, "step", "Installing")
+        terminal.type("\x03")
+        terminal.until_text("The steps under way are being finished")
+        terminal.type("\x03")
+        assert terminal.end() == 130
+        assert not terminal.screen.cursor.hidden
+        assert re.search(r"s  not finished$", row(terminal, "web1"))
+
+
+def test_ctrl_c_at_a_question_ends_it_and_what_is_typed_is_seen_again() -> None:
+    with on_terminal("web1", "web2") as terminal:
+        terminal.did("web2", "step", "Installing")
+        terminal.tell("web1", "secret", "Password")
+        terminal.until_text("web1: Password:")
+        terminal.type("\x03")
+        terminal.until_text("The steps under way are being finished", "Installing")
+        assert terminal.echoes()
+        terminal.tell("web2", "end")
+        terminal.tell("web2", "end")
+        assert terminal.end() == 130
+        assert re.search(r"s  done$", row(terminal, "web2"))
+        assert "the answer" not in terminal.raw.decode()
+        assert "web1: Password:" in terminal.lines
+
+
+def test_a_pause_ends_with_ctrl_c() -> None:
+    with piped("web1", "web2") as machines:
+        for name in ("web1", "web2"):
+            machines.tell(name, "pause", "3600")
+            machines.until_obeyed(name, "pausing")
+        machines.process.send_signal(signal.SIGINT)
+        out, err = machines.end()
+    assert "exit code 130" in out
+    assert err.count("\n") == 1
+
+
+def test_a_bug_is_told_below_the_board_when_the_others_have_ended_their_steps() -> None:
+    with on_terminal("web1", "web2") as terminal:
+        terminal.did("web2", "step", "Installing")
+        terminal.tell("web1", "bug", "nonsense")
+        terminal.until_text("s  failed")
+        assert "bug in machinectl" not in "".join(terminal.lines)
+        terminal.tell("web2", "end")
+        terminal.tell("web2", "end")
+        assert terminal.end() == 3
+        results = [index for index, line in enumerate(terminal.lines) if re.match(r"web2 +\d+ s  done", line)]
+        told = [index for index, line in enumerate(terminal.lines) if "This is a bug in machinectl: Value" in line]
+        assert results < told
+
+
+def test_colours_are_for_results_and_warnings_alone_and_not_where_they_are_not_wanted() -> None:
+    for variables, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        with on_terminal("web1", "web2", environment=variables) as terminal:
+            all_begun(terminal, "web1", "web2")
+            terminal.did("web1", "warn", "careful")
+            terminal.tell("web1", "end")
+            terminal.tell("web2", "fail", "it broke")
+            assert terminal.end() == 0
+            text = terminal.raw.decode()
+        assert ("\x1b[32mdone" in text) is coloured
+        assert ("\x1b[31mfailed" in text) is coloured
+        assert ("\x1b[33mWarning:" in text) is coloured
+        assert bool(re.search(r"\x1b\[[0-9;]*m", text)) is coloured
+
+
+@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"MACHINE_DEBUG": "1"}], ids=str)
+def test_there_are_plain_lines_on_a_terminal_that_cannot_be_drawn_on_or_is_full_of_debugging(
+    variables: dict[str, str],
+) -> None:
+    with on_terminal("web1", "web2", environment=variables) as terminal:
+        terminal.did("web1", "step", "Installing")
+        terminal.did("web1", "end")
+        for name in ("web1", "web2"):
+            terminal.tell(name, "end")
+        assert terminal.end() == 0
+        assert "\x1b" not in terminal.raw.decode()
+        assert re.match(r"web1: Installing \(\d+\.\d s\)$", terminal.lines[0])
+        assert terminal.lines[-1] == "exit code 0, without rich"
+
+
+def test_the_command_line_is_loaded_without_what_draws() -> None:
+    loaded = "*(name in sys.modules for name in ('machinectl.cli.output.terminal', 'rich'))"
+    code = f"import sys, machinectl.cli.typer_app; print({loaded})"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed == "True False\n"

@@ -1,0 +1,69 @@
+"""What completion offers is what the command line takes: all that --help shows, and nothing that it hides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer.main
+
+from machinectl.cli.catalogue import GROUPS, VERBS, of_groups
+from machinectl.cli.parsing import completion_candidates
+from machinectl.cli.typer_app import build
+from machinectl.cli.verbs.remote.scp import SOURCE
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+
+VERBS_OF_ALL = [*(name for name in VERBS if name not in GROUPS), *(" ".join(words) for words in of_groups())]
+# Once with what each driver adds: some of create's flags are shown for hosts alone.
+DRIVERS = {"create": "generic"}
+
+
+def parameters(verb: str) -> list[Any]:
+    words = verb.split()
+    found: Any = typer.main.get_command(build([*words, *(f"--driver={DRIVERS[verb]}" for _ in range(verb in DRIVERS))]))
+    for word in words:
+        found = found.commands[word]
+    return list(found.params)
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS_OF_ALL])
+def test_the_flags_of_a_verb_are_those_of_its_help(verb: str) -> None:
+    shown = {
+        name: not each.is_flag
+        for each in parameters(verb)
+        if each.param_type_name == "option" and not each.hidden
+        for name in (*each.opts, *each.secondary_opts)
+    }
+    of_driver = {name for each in completion_candidates.driver_flags(DRIVERS.get(verb, "")) for name in each.names}
+    offered = {name: bool(each.value) for each in completion_candidates.flags(verb) for name in each.names}
+    assert offered == {**{name: takes for name, takes in shown.items() if name not in of_driver}, **HELP}
+
+
+HELP = {"-h": False, "--help": False}
+
+
+@pytest.mark.parametrize("verb", VERBS_OF_ALL)
+def test_the_arguments_of_a_verb_are_those_that_it_takes(verb: str) -> None:
+    taken = [each for each in parameters(verb) if each.param_type_name == "argument"]
+    offered, many = completion_candidates.arguments(verb)
+    assert bool(taken) == bool(offered)
+    repeated = {"[NAME]…", "[NAME]… -- COMMAND…", "[NAME]… -- ARGUMENT…", "NETWORK…", f"{SOURCE}… {SOURCE}"}
+    assert many == any(each.metavar in repeated for each in taken)
+
+
+def test_a_drivers_flags_are_its_options_with_what_they_are_for() -> None:
+    (url,) = completion_candidates.driver_flags("none")
+    assert (url.names, url.value) == (["--url"], completion_candidates.TEXT)
+    found = {each.names[0]: each.value for each in completion_candidates.driver_flags("generic")}
+    assert found["--generic-ssh-key"] == completion_candidates.FILE
+    assert found["--generic-copy-key"] == ""
+    assert {"none", "generic"} <= set(completion_candidates.drivers())
+
+
+def test_what_is_not_there_offers_nothing(store: Store) -> None:
+    assert completion_candidates.driver_flags("nonesuch") == []
+    assert completion_candidates.machines(store.root) == []
+    assert "list" not in completion_candidates.verbs()
+    assert set(completion_candidates.verbs("certs")) == {"create", "import", "issue", "ls"}

@@ -1,0 +1,79 @@
+"""How errors look where programs read them: they begin alike, but for those that docker-machine's scripts look for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.cli.output.exit_status import as_called, report
+from machinectl.cli.tables.results import named
+from machinectl.errors import MachineError
+from tests.support.program import machinectl
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+
+
+@pytest.mark.parametrize(
+    ("cause", "printed"),
+    [
+        ("It does not answer", "Error: It does not answer\n"),
+        ("Error: No machine name specified", "Error: No machine name specified\n"),
+        ("Error creating machine: no", "Error creating machine: no\n"),
+        ('Docker machine "X" already exists', 'Docker machine "X" already exists\n'),
+        ('Driver "bogus" not found.', 'Driver "bogus" not found.\n'),
+        ("Invalid command line. Found extra arguments [a]", "Invalid command line. Found extra arguments [a]\n"),
+        ("No active host found", "No active host found\n"),
+        ("The engine does not start\njournal: no space", "Error: The engine does not start\njournal: no space\n"),
+    ],
+)
+def test_errors_begin_alike_and_docker_machines_lines_stay_its_own(
+    capsys: pytest.CaptureFixture[str], cause: str, printed: str
+) -> None:
+    report(MachineError(cause))
+    assert capsys.readouterr().err == printed
+
+
+def test_what_to_do_stands_beneath_and_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    report(MachineError("No", "Do this: machinectl ls -q;\nor: machinectl rm b"), "machinectl -s /x")
+    assert capsys.readouterr().err == "Error: No\n  Do this: machinectl -s /x ls -q;\n  or: machinectl -s /x rm b\n"
+
+
+def test_a_hints_command_names_the_store_that_was_named_and_a_sentence_does_not() -> None:
+    hint = "Look: machinectl ls; have machinectl do it (machinectl rm)."
+    assert as_called(hint, "machinectl -s /x") == (
+        "Look: machinectl -s /x ls; have machinectl do it (machinectl -s /x rm)."
+    )
+
+
+def test_of_many_machines_each_error_names_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    for cause in ("Error: It does not answer", "It does not answer", 'Machine "web1" is half made'):
+        report(named(MachineError(cause), "web1"))
+    assert capsys.readouterr().err.splitlines() == [
+        *['Error: "web1": It does not answer'] * 2,
+        'Error: Machine "web1" is half made',
+    ]
+
+
+def test_the_help_of_a_command_line_that_says_nothing_is_no_error(store: Store) -> None:
+    assert "Error" not in machinectl("certs", store=store.root).stderr.partition("\n")[0]
+
+
+@pytest.mark.parametrize(("daemon", "end"), [("True", (7, "over\n")), ("False", (2, "goes on\nover\n"))])
+def test_the_interpreter_is_not_taken_away_beneath_threads_that_nobody_waits_for(
+    daemon: str, end: tuple[int, str]
+) -> None:
+    code = (
+        "import atexit, sys, threading\n"
+        "from machinectl.cli.main import leave_threads\n"
+        "atexit.register(print, 'over')\n"
+        f"threading.Thread(target=threading.Event().wait, args=(0.5,), daemon={daemon}).start()\n"
+        "leave_threads(7)\n"
+        "print('goes on')\n"
+        "sys.exit(2)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == end

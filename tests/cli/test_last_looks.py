@@ -1,0 +1,28 @@
+"""When hosts were last looked at, as people are told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from machinectl.cli.tables.last_looks import last_looks
+
+NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+def test_hosts_of_the_same_age_are_told_together_the_newest_first() -> None:
+    dates = {
+        "db1": "2025-12-12T12:00:00Z",
+        **{f"web{number}": "2026-01-02T10:00:00Z" for number in range(1, 6)},
+        "nas": "yesterday",
+        "new": "2026-01-02T11:59:00Z",
+    }
+    assert last_looks(dates, NOW) == (
+        "new about a minute ago; web1, web2, web3 and 2 more 2 hours ago; db1 3 weeks ago; nas at an unknown time"
+    )
+
+
+def test_many_ages_are_told_as_one_and_the_oldest_apart() -> None:
+    dates = {f"web{hours}": f"2026-01-02T{12 - hours:02}:00:00Z" for hours in range(2, 8)} | {"nas": ""}
+    assert last_looks(dates, NOW) == (
+        "web2, web3, web4, web5 in the last 5 hours; web6 6 hours ago; web7 7 hours ago; nas at an unknown time"
+    )

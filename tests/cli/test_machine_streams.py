@@ -1,0 +1,108 @@
+"""How the output of many machines is printed: how much is held back, and that none is lost without a warning."""
+
+from __future__ import annotations
+
+import json
+import resource
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.cli.output.machine_streams import MOST_IN_JSON, MOST_TOGETHER, AsJSON, Grouped
+from machinectl.hosts.parallel.output_streams import Ended, Said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from machinectl.cli.output.machine_streams import Printer
+
+PIECE = b"0123456789abcde\n" * (1 << 12)
+
+
+@pytest.fixture
+def little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Return a TMPDIR where no file can grow beyond a megabyte."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    yield str(tmp_path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def say(printer: Printer, name: str, size: int) -> None:
+    for _ in range(size // len(PIECE)):
+        printer.said(Said(name, PIECE, False))
+
+
+def lines_of(name: str, size: int) -> bytes:
+    return b"".join(b"%s | %s\n" % (name.encode(), line) for line in PIECE.splitlines()) * (size // len(PIECE))
+
+
+def test_grouped_lines_of_two_are_apart(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    printer = Grouped(["a", "b"])
+    for name in ("a", "b", "a"):
+        say(printer, name, len(PIECE))
+    printer.ended(Ended("b", 0, None, 1))
+    printer.ended(Ended("a", 0, None, 1))
+    assert capsysbinary.readouterr() == (lines_of("b", len(PIECE)) + lines_of("a", 2 * len(PIECE)), b"")
+
+
+def test_grouped_output_beyond_the_limit_is_printed_as_it_comes(
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    printer = Grouped(["a"])
+    say(printer, "a", MOST_TOGETHER)
+    assert capsysbinary.readouterr() == (b"", b"")
+    say(printer, "a", len(PIECE))
+    out, err = capsysbinary.readouterr()
+    assert out == lines_of("a", MOST_TOGETHER + len(PIECE))
+    assert err == b'Warning: Printing the output of "a" as it comes: it is more than 16 MB\n'
+    say(printer, "a", len(PIECE))
+    assert capsysbinary.readouterr().out == lines_of("a", len(PIECE))
+
+
+def test_grouped_output_without_room_is_printed_as_it_comes(
+    capsysbinary: pytest.CaptureFixture[bytes], little_room: str
+) -> None:
+    printer = Grouped(["a"])
+    say(printer, "a", 2 << 20)
+    printer.ended(Ended("a", 0, None, 1))
+    out, err = capsysbinary.readouterr()
+    assert out == lines_of("a", 2 << 20)
+    assert err.decode().startswith(
+        f'Warning: Printing the output of "a" as it comes: it cannot be kept in {little_room}: '
+    )
+
+
+def test_json_is_printed_when_each_machine_ends_and_cut_at_the_limit(
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    printer = AsJSON(["a", "b"])
+    say(printer, "a", MOST_IN_JSON)
+    say(printer, "b", MOST_IN_JSON + len(PIECE))
+    for name in ("b", "a"):
+        printer.ended(Ended(name, 0, None, 1))
+        found = json.loads(capsysbinary.readouterr().out)
+        assert (found["Name"], len(found["Stdout"]), found["Truncated"]) == (name, MOST_IN_JSON, name == "b")
+
+
+def test_json_without_room_is_cut_with_a_warning(capsysbinary: pytest.CaptureFixture[bytes], little_room: str) -> None:
+    printer = AsJSON(["a"])
+    say(printer, "a", 2 << 20)
+    printer.ended(Ended("a", 0, None, 1))
+    out, err = capsysbinary.readouterr()
+    found = json.loads(out)
+    assert (PIECE * 16).startswith(found["Stdout"].encode()[: len(PIECE)])
+    assert found["Truncated"]
+    assert f"is cut: it cannot be kept in {little_room}: ".encode() in err
+
+
+def test_json_keeps_any_bytes(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    printer = AsJSON(["a"])
+    data = bytes(range(256)) * 100
+    printer.said(Said("a", data, True))
+    printer.ended(Ended("a", None, None, 1))
+    out = capsysbinary.readouterr().out
+    assert out.count(b"\n") == 1
+    assert json.loads(out)["Stderr"].encode(errors="surrogateescape") == data

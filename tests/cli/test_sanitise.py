@@ -1,0 +1,102 @@
+"""What hosts, servers and files say: nothing of it is a command to a terminal, wherever it is printed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.cli.output.exit_status import guarded
+from machinectl.cli.output.plain_board import PlainBoard
+from machinectl.cli.output.sanitise import harmless, harmless_json
+from machinectl.cli.output.stdout import print_json
+from machinectl.cli.output.terminal import Terminal
+from machinectl.cli.tables.machine_table import one_line
+from machinectl.cli.tables.results import print_plan
+from machinectl.errors import MachineError
+from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+from machinectl.ssh.ssh_errors import LoginRefused
+from tests.cli.test_terminal import everything, on_a_terminal
+from tests.support import servers
+from tests.support.program import COMMAND
+
+if TYPE_CHECKING:
+    import pytest
+
+    from machinectl.machines.store import Store
+    from tests.support.servers import Connection
+
+# To clear the screen, to name the window, the same as one C1 control, and to turn the line's direction.
+EVIL = "a\x1b[2J\x1b]0;owned\x07\x9b2J\u202egnp\x7f\rb"
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+@given(st.text())
+def test_nothing_that_a_terminal_would_obey_comes_through(text: str) -> None:
+    assert not CONTROL.search(harmless(text))
+    harmless(text).encode()
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "S"])))
+def test_what_can_be_read_stays_as_it_is(text: str) -> None:
+    assert harmless(f"{text}\n\t{text}") == f"{text}\n\t{text}"
+
+
+@given(st.text())
+def test_json_stays_what_it_means(text: str) -> None:
+    told = harmless_json(json.dumps([text], ensure_ascii=False, indent=4))
+    assert json.loads(told) == [text]
+    assert not CONTROL.search(told)
+
+
+def test_every_way_to_the_person_is_harmless(capfd: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal("machinectl")
+    terminal.note(EVIL)
+    terminal.warn(EVIL)
+    with terminal.step(EVIL):
+        pass
+    with PlainBoard(terminal, "machinectl") as board:
+        one = board.console("orion")
+        one.note(EVIL)
+        one.warn(EVIL)
+        with one.step(EVIL):
+            pass
+
+    def fails() -> int:
+        raise MachineError(EVIL, EVIL)
+
+    guarded(fails)
+    print_plan(HostPlan((EVIL,), (Outcome(EVIL, changed=True, details=(EVIL,)),)))
+    print_json({EVIL: EVIL})
+    out, err = capfd.readouterr()
+    assert out.count("gnp") == 5
+    assert err.count("gnp") == 8
+    assert not CONTROL.search(out + err + one_line(EVIL))
+
+
+def test_what_an_ssh_server_says_is_one_line_that_ends() -> None:
+    said = LoginRefused("it accepts publickey\nWarning: run this: …\r\n" + "x" * 100000, "Try another key").cause
+    assert "\n" not in said
+    assert len(said) <= 1000
+
+
+def evil_engine(connection: Connection) -> None:
+    """An engine that means harm to whoever reads what it says."""
+    connection.request()
+    body = json.dumps({"Version": EVIL, "ApiVersion": EVIL, "message": EVIL}, ensure_ascii=False).encode()
+    head = f"HTTP/1.1 500 {EVIL}\r\nServer: Docker\r\nApi-Version: {EVIL}\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection.send(head.encode() + body)
+
+
+def test_an_engine_that_means_harm_writes_to_no_terminal(store: Store) -> None:
+    with servers.serving(evil_engine) as port:
+        words = ["create", "-d", "none", "--url", f"tcp://127.0.0.1:{port}", "evil"]
+        subprocess.run([*COMMAND, "-s", store.root, *words], check=True, capture_output=True)
+        for words in (["ls", "-t", "2"], ["status", "evil"], ["version", "evil"], ["api", "evil", "/info"]):
+            with on_a_terminal(store, *words, environment={"NO_COLOR": "1"}) as (_, terminal):
+                said = everything(terminal).replace("\r\n", "\n").replace("\x1b[2A\x1b[J", "")
+            assert not CONTROL.search(said), words

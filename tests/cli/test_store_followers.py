@@ -1,0 +1,32 @@
+"""Whatever goes wrong with docker's contexts, the verb that changed a machine ends as it does without them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.cli.options.store_followers import Following
+from machinectl.hosts.exports import docker_contexts
+from machinectl.machines.record import Machine
+from machinectl.machines.store import Store
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_even_a_bug_in_it_is_one_warning_and_the_machine_is_changed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def follow(*_: object) -> list[str]:
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(docker_contexts, "follow", follow)
+    following = Following()
+    said: list[str] = []
+    followed = Store(store.root, [following])
+    for name in ("orionbox", "rigel"):
+        added(followed, Machine(name, "none", url="ssh://orion"))
+    following.report(said.append)
+    [text] = said
+    assert text.startswith("orionbox, rigel: docker's context is not in step: ValueError: no such thing\n")
+    assert store.names() == ["orionbox", "rigel"]
