@@ -32,7 +32,10 @@ WRITTEN = [page for page in PAGES if page not in {README, REFERENCE}]
 
 
 def links(page: Path) -> list[str]:
-    return re.findall(r"\]\(([^)]*)\)", prose(page))
+    text = re.sub(r"`[^`]*`", "", prose(page))
+    places = dict(re.findall(r"^\[([^]]+)\]: (\S+)$", text, re.MULTILINE))
+    assert places.keys() == {name.lower() for name in re.findall(r"\[([^\]\[]+)\](?![\[(:])", text)}
+    return [*re.findall(r"\]\(([^)]*)\)", text), *places.values()]
 
 
 def named(page: Path) -> str:
