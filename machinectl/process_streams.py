@@ -1,14 +1,16 @@
-"""Programs whose output is taken as it comes, many side by side: one input for all of them, and one end."""
+"""Run programs side by side: pass on their output as it comes, feed all of them one input, stop them together."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import selectors
 import subprocess
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.errors import MachineError
@@ -17,16 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import IO
 
-    # Is given what came, and whether it came on stderr; says whether that was all, whatever is still open.
+    # Takes output and whether it came on stderr.
+    WriteOutput = Callable[[bytes, bool], None]
+    # The same; returns whether no more output is wanted.
     HandleOutput = Callable[[bytes, bool], bool]
 
 Answer = TypeVar("Answer")
 
-# How much is taken at once, in bytes: what a pipe of Linux holds (pipe(7)).
+# How much is read at once, in bytes: what a pipe of Linux holds (pipe(7)).
 CHUNK = 1 << 16
 # How far an input is read ahead of its fastest reader, in bytes.
 AHEAD = 1 << 20
-# How long a program may take to end when it is told to, in seconds.
+# How long a program may take to end after it was stopped, in seconds.
 GRACE = 2.0
 # How late the writer notices a program's end if another process still holds the program's stdin. Seconds.
 NOTICED_SECONDS = 0.2
@@ -36,7 +40,7 @@ ROOM_HINT = "Make room there, or name another directory: export TMPDIR=<DIRECTOR
 
 
 class StopEvent:
-    """Tells whoever waits, in any number of threads, that it is over: its descriptor can be read from then on."""
+    """An event for any number of threads, which can also be selected: its descriptor is readable once it is set."""
 
     def __init__(self) -> None:
         self._reading, self._writing = os.pipe()
@@ -50,14 +54,14 @@ class StopEvent:
         with self._changed:
             if not self.is_set:
                 self.is_set = True
-                # The end of a pipe is never read up.
+                # Every reader finds the end of the pipe.
                 os.close(self._writing)
                 self._changed.notify_all()
 
     def unless(self, work: Callable[[], Answer], discard: Callable[[Answer], object]) -> Answer | None:
-        """Return the result of `work`, which may block, or None if `set` is called before it ends.
+        """Return the result of `work`, None if the event is set before. Raises what `work` raises.
 
-        `work` then continues in a daemon thread, and `discard` gets its result. Raises what `work` raises.
+        Late work continues in a daemon thread, and `discard` gets its result.
         """
         answers: list[Answer] = []
         failures: list[BaseException] = []
@@ -91,10 +95,10 @@ class StopEvent:
 
 
 class Input:
-    """The data of a descriptor, for one program, or `shared` by many, each of which gets all of it.
+    """The data of a descriptor, for one program or `shared` by many, each of which gets all of it.
 
-    It is read only when a program reads. A shared input is kept in an unnamed file, because the programs are not
-    equally fast, and some begin late.
+    It is read only if a program reads. A shared input is kept in an unnamed file, because programs differ in speed and
+    some start late.
     """
 
     def __init__(self, descriptor: int, *, shared: bool) -> None:
@@ -127,7 +131,7 @@ class Input:
                 self._wanted = at + AHEAD
                 self._changed.notify_all()
             if self._thread is None:
-                # Nobody waits for a terminal, or for whoever writes to a pipe, when this process ends.
+                # A daemon thread: at its end, this process does not wait for a terminal or the writer of a pipe.
                 self._thread = threading.Thread(target=self._read, daemon=True)
                 self._thread.start()
             self._changed.wait_for(lambda: self._length > at or self._ended or reader.is_closed)
@@ -151,7 +155,7 @@ class Input:
             self._file, self._is_closed = None, True
 
     def wake(self) -> None:
-        """Make waiting readers check whether they are closed."""
+        """Let waiting readers check whether they are closed."""
         with self._changed:
             self._changed.notify_all()
 
@@ -228,7 +232,7 @@ def temporary_file() -> IO[bytes]:
 
 
 def not_kept(failure: OSError) -> str:
-    """Return the directory of temporary files, and why one cannot be written."""
+    """Return the directory of temporary files and why one cannot be written, for a message."""
     import tempfile
 
     try:
@@ -246,49 +250,62 @@ def write_at(descriptor: int, data: bytes, at: int) -> None:
         left, at = left[written:], at + written
 
 
+@dataclass(frozen=True)
+class Stdin:
+    """What a program gets on stdin: `first` at once, and when `is_ready`, `data` and the `input` as it comes.
+
+    A program that is not ready within `ready_within` seconds is stopped.
+    """
+
+    first: bytes = b""
+    data: bytes = b""
+    input: Input | None = None
+    is_ready: Callable[[], bool] = lambda: True
+    ready_within: float | None = None
+
+
+NO_INPUT = Stdin()
+
+
 def run_streamed(
     command: Sequence[str],
-    hear: HandleOutput,
-    over: StopEvent | None = None,
+    handle: HandleOutput,
+    stop: StopEvent | None = None,
     *,
-    first: bytes = b"",
-    data: bytes = b"",
-    input: Input | None = None,  # noqa: A002 - subprocess.run's name for it
-    is_ready: Callable[[], bool] = lambda: True,
-    ready_within: float | None = None,
+    stdin: Stdin = NO_INPUT,
     environment: Mapping[str, str] | None = None,
-    end: Callable[[subprocess.Popen[bytes]], object] = subprocess.Popen.terminate,
+    end: Callable[[subprocess.Popen[bytes]], object] | None = subprocess.Popen.terminate,
     timeout: float | None = None,
 ) -> int | None:
-    """Run a program, pass its output to `hear` as it comes, and return its exit status, below 0 for a signal.
+    """Run a program, pass its output to `handle` as it comes, and return its exit status, below 0 for a signal.
 
-    It gets `first` on stdin, and once `is_ready` says so, `data` and the `input`. If it is `over`, `timeout` seconds
-    pass, or it is not ready within `ready_within` seconds, `end` is called, and the program is killed if it does not
-    end soon: None is returned. If `hear` wants no more output, the program is ended too: 0 is returned. Raises OSError
-    if the program cannot be started.
+    On `stop` or after `timeout` seconds, `end` is called and the program is killed if it does not end soon; without
+    `end`, it is killed at once. The result is None then. If `handle` wants no more output, the program is killed and
+    the result is 0. Raises OSError if the program cannot be started.
     """
     with STARTING:
         process = subprocess.Popen(
             command,
-            stdin=subprocess.PIPE if first or data or input else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if stdin.first or stdin.data or stdin.input else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,
             # ^C must reach only this process, which ends the program.
             start_new_session=True,
         )
-    feeder = Feeder(process.stdin, first, data, input) if process.stdin else None
+    feeder = Feeder(process.stdin, stdin) if process.stdin else None
 
-    def go_on() -> bool:
-        ready = is_ready()
+    def feed_if_ready() -> bool:
+        ready = stdin.is_ready()
         if feeder and ready:
-            feeder.go_on()
+            feeder.send_rest()
         return ready
 
     try:
         if feeder:
             feeder.start()
-        return listen(process, hear, go_on, over, end, timeout, ready_within)
+        limits = Limits(stop, timeout, stdin.ready_within)
+        return listen(process, handle, feed_if_ready, limits, end)
     finally:
         if process.poll() is None:
             process.kill()
@@ -306,16 +323,15 @@ class Feeder:
     all of it.
     """
 
-    def __init__(self, stream: IO[bytes], first: bytes, data: bytes, given: Input | None) -> None:
+    def __init__(self, stream: IO[bytes], stdin: Stdin) -> None:
         self._stream = stream
-        self._first = first
-        self._data = data
-        self._reader = given.reader() if given else None
+        self._stdin = stdin
+        self._reader = stdin.input.reader() if stdin.input else None
         # A small input fits into the pipe, and needs no thread.
         self._thread = None
-        if given or len(first) + len(data) > CHUNK // 2:
+        if stdin.input or len(stdin.first) + len(stdin.data) > CHUNK // 2:
             self._thread = threading.Thread(target=self._send_all, daemon=True)
-        self._may_go_on = threading.Event()
+        self._may_send_rest = threading.Event()
         self._stopped = False
 
     def start(self) -> None:
@@ -323,19 +339,18 @@ class Feeder:
         if self._thread:
             self._thread.start()
         else:
-            self._send(self._first)
+            self._send(self._stdin.first)
 
-    def go_on(self) -> None:
-        """Send the data that follows `first`. Further calls do nothing."""
-        if not (self._thread or self._may_go_on.is_set()):
-            self._send(self._data)
+    def send_rest(self) -> None:
+        """Send what follows `first`. Further calls do nothing."""
+        if not (self._thread or self._may_send_rest.is_set()):
+            self._send(self._stdin.data)
             self._close()
-        self._may_go_on.set()
+        self._may_send_rest.set()
 
     def stop(self) -> None:
-        """End the thread, and close the program's input."""
         self._stopped = True
-        self._may_go_on.set()
+        self._may_send_rest.set()
         if self._reader:
             self._reader.close()
         if self._thread and self._thread.is_alive():
@@ -344,9 +359,9 @@ class Feeder:
 
     def _send_all(self) -> None:
         with contextlib.suppress(MachineError):
-            self._send(self._first)
-            self._may_go_on.wait()
-            self._send(self._data)
+            self._send(self._stdin.first)
+            self._may_send_rest.wait()
+            self._send(self._stdin.data)
             while self._reader and (data := self._reader.read()):
                 self._send(data)
             self._close()
@@ -369,58 +384,85 @@ class Feeder:
             self._stream.close()
 
 
+class Limits:
+    """What stops a program: an event, a timeout, and a timeout until it is ready, both in seconds."""
+
+    def __init__(self, stop: StopEvent | None, timeout: float | None, ready_within: float | None = None) -> None:
+        now = time.monotonic()
+        self.stop = stop
+        self._deadline = math.inf if timeout is None else now + timeout
+        self._ready_by = math.inf if ready_within is None else now + ready_within
+        self.is_ending = False
+
+    def note_ready(self) -> None:
+        self._ready_by = math.inf
+
+    def start_ending(self) -> None:
+        """Give the program GRACE to end."""
+        self.is_ending, self._deadline, self._ready_by = True, time.monotonic() + GRACE, math.inf
+
+    @property
+    def is_late(self) -> bool:
+        return time.monotonic() >= min(self._deadline, self._ready_by)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Return whether the program has to be ended now."""
+        return self.is_late or bool(self.stop and self.stop.is_set and not self.is_ending)
+
+    @property
+    def select_timeout(self) -> float | None:
+        """Return the seconds to the next deadline, None without one."""
+        deadline = min(self._deadline, self._ready_by)
+        return None if deadline == math.inf else max(0.0, deadline - time.monotonic())
+
+
 def listen(
     process: subprocess.Popen[bytes],
-    hear: HandleOutput,
-    go_on: Callable[[], bool],
-    over: StopEvent | None,
-    end: Callable[[subprocess.Popen[bytes]], object],
-    timeout: float | None,
-    ready_within: float | None,
+    handle: HandleOutput,
+    feed_if_ready: Callable[[], bool],
+    limits: Limits,
+    end: Callable[[subprocess.Popen[bytes]], object] | None,
 ) -> int | None:
-    """Pass a program's output to `hear` until it ends; see `piped`.
+    """Pass a program's output to `handle` until it ends; see `run_streamed`.
 
-    `go_on` is called at first and after each piece of output, and says whether the program is ready for its input.
+    `feed_if_ready` is called at first and after each piece of output.
     """
-    begun = time.monotonic()
-    deadline = None if timeout is None else begun + timeout
-    ready_by = None if go_on() or ready_within is None else begun + ready_within
-    is_ending = False
+    stop = limits.stop
+    if feed_if_ready():
+        limits.note_ready()
     # Unlike the default selector, it needs no descriptor.
     with selectors.PollSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ, data=False)  # type: ignore[arg-type]  # it is a pipe
         selector.register(process.stderr, selectors.EVENT_READ, data=True)  # type: ignore[arg-type]
-        if over:
-            selector.register(over, selectors.EVENT_READ)
+        if stop:
+            selector.register(stop, selectors.EVENT_READ)
         streams: set[object] = {process.stdout, process.stderr}
         while streams or process.poll() is None:
-            deadlines = [each for each in (deadline, ready_by) if each is not None]
-            patience = max(0, min(deadlines) - time.monotonic()) if deadlines else None
             # A program may run on after it closed its output, so poll for its end.
             is_silent = process.stdout not in streams
             has_ended = is_silent and process.poll() is not None
-            ready = selector.select(NOTICED_SECONDS / 10 if is_silent else patience)
+            ready = selector.select(NOTICED_SECONDS / 10 if is_silent else limits.select_timeout)
             if has_ended and not ready:
                 # An ssh that it left in the background holds its stderr (before OpenSSH 8.5).
                 break
-            is_late = bool(deadlines) and time.monotonic() >= min(deadlines)
-            if is_late and is_ending:
-                return None
-            if is_late or (over and over.is_set and not is_ending):
-                if over:
-                    selector.unregister(over)
+            if limits.is_stopped:
+                if limits.is_ending or end is None:
+                    return None
+                if stop:
+                    selector.unregister(stop)
                 end(process)
-                is_ending, deadline, ready_by = True, time.monotonic() + GRACE, None
+                limits.start_ending()
                 continue
             for key, _ in ready:
-                if key.fileobj is over:
+                if key.fileobj is stop:
                     continue
-                said = os.read(key.fd, CHUNK)
-                if not said:
+                data = os.read(key.fd, CHUNK)
+                if not data:
                     selector.unregister(key.fileobj)
                     streams.remove(key.fileobj)
-                elif hear(said, key.data):
-                    return None if is_ending else 0
-                elif not is_ending and go_on():
-                    ready_by = None
-    return None if is_ending else process.wait()
+                elif handle(data, key.data):
+                    return None if limits.is_ending else 0
+                elif not limits.is_ending and feed_if_ready():
+                    limits.note_ready()
+    return None if limits.is_ending else process.wait()

@@ -11,7 +11,7 @@ import pytest
 
 from machinectl import process_streams
 from machinectl.errors import MachineError
-from machinectl.process_streams import Input, StopEvent, run_streamed
+from machinectl.process_streams import Input, Stdin, StopEvent, run_streamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,10 +47,10 @@ def descriptors() -> int:
 def test_an_ended_program_leaves_no_descriptor_or_thread(pipe: tuple[int, int], *, shared: bool) -> None:
     given, over = Input(pipe[0], shared=shared), StopEvent()
     # Other programs continue to read it.
-    assert run_streamed(["true"], Said().hear, over, input=given) == 0
+    assert run_streamed(["true"], Said().hear, over, stdin=Stdin(input=given)) == 0
     before = descriptors(), threading.active_count()
     for _ in range(3):
-        assert run_streamed(["true"], Said().hear, over, input=given) == 0
+        assert run_streamed(["true"], Said().hear, over, stdin=Stdin(input=given)) == 0
     assert (descriptors(), threading.active_count()) == before
 
 
@@ -61,7 +61,7 @@ def test_each_program_gets_all_input_whenever_it_starts(tmp_path: Path) -> None:
         given = Input(file.fileno(), shared=True)
         for _ in range(2):
             said = Said()
-            assert run_streamed(["cat"], said.hear, StopEvent(), input=given) == 0
+            assert run_streamed(["cat"], said.hear, StopEvent(), stdin=Stdin(input=given)) == 0
             assert said.data == data
         given.close()
 
@@ -78,7 +78,7 @@ def test_a_read_error_is_not_the_end_of_input(tmp_path: Path, *, shared: bool) -
 
     given.on_failure = fail
     said = Said()
-    assert run_streamed(["sh", "-c", "cat; echo whole"], said.hear, over, input=given) is None
+    assert run_streamed(["sh", "-c", "cat; echo whole"], said.hear, over, stdin=Stdin(input=given)) is None
     os.close(directory)
     assert said.data == b""
     assert [failure.cause for failure in failures] == ["Cannot read the input: Is a directory"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.exports.docker_environment import of_machine
 from machinectl.hosts.parallel.output_streams import LIMIT, followed
-from machinectl.process_streams import run_streamed
+from machinectl.process_streams import Stdin, run_streamed
 
 if TYPE_CHECKING:
     import subprocess
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.parallel.output_streams import Events
     from machinectl.machines.store import Store
-    from machinectl.process_streams import Input, StopEvent
-    from machinectl.ssh.script_output import WriteOutput
+    from machinectl.process_streams import Input, StopEvent, WriteOutput
 
 
 def docker(
@@ -53,8 +52,9 @@ def docker(
             say(data, on_stderr)
             return False
 
+        stdin = Stdin(input=input)
         try:
-            status = run_streamed([program, *words], hear, over, input=input, environment=environment, end=interrupt)
+            status = run_streamed([program, *words], hear, over, stdin=stdin, environment=environment, end=interrupt)
         except OSError as exc:
             raise MachineError(f"docker cannot be started: {exc.strerror}", "Try: docker --version") from exc
         return status if status is None or status >= 0 else 128 - status

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
     from machinectl.hosts.parallel.output_streams import Events
     from machinectl.machines.store import Store
-    from machinectl.process_streams import Input, StopEvent
-    from machinectl.ssh.script_output import WriteOutput
+    from machinectl.process_streams import Input, StopEvent, WriteOutput
 
 
 def run(

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from machinectl.process_streams import Input, StopEvent
-    from machinectl.ssh.script_output import WriteOutput
+    from machinectl.process_streams import Input, StopEvent, WriteOutput
 
 # For a command that only looks or writes a file, in seconds; what takes longer says so.
 COMMAND_TIMEOUT = 60.0
@@ -48,7 +47,13 @@ class Runner(Protocol):
 class StreamingRunner(Runner, Protocol):
     """A runner whose commands can be followed while they run."""
 
-    # Run a script of the user's own, pass on what it prints as it comes (bytes, and whether on stderr), and return its
-    # exit status. `input` is given to it while it comes. None where it was `over` before; it has been ended then.
-    # Raises ConnectionLost.
-    def follow(self, script: str, say: WriteOutput, over: StopEvent, *, input: Input | None = None) -> int | None: ...  # noqa: A002
+    # Run a user's script, pass on its output as it comes, and return its exit status; None on `stop`, after the script
+    # was ended. Raises ConnectionLost.
+    def follow(
+        self,
+        script: str,
+        write: WriteOutput,
+        stop: StopEvent,
+        *,
+        input: Input | None = None,  # noqa: A002
+    ) -> int | None: ...

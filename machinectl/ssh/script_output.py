@@ -1,23 +1,28 @@
-"""A script that is followed while it runs on a host: what it prints is passed on, and it can be ended. Pure."""
+"""The output of a script on a host, parsed as it comes, and the command that ends such a script. Pure functions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from machinectl.ssh.framing import LONGEST_NUMBER, FramedStream
+from machinectl.ssh.signals import is_signalled
+from machinectl.ssh.ssh_errors import may_run, no_status, shell_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    # Is given what a command says, and whether it says it on stderr.
-    WriteOutput = Callable[[bytes, bool], None]
+    from machinectl.process_streams import WriteOutput
+    from machinectl.ssh.ssh_errors import SSHError
 
-# How much may be said before the script is begun, in bytes: a login that goes on for ever is none.
+
+# The most output before the script's own, in bytes: a login may print without end.
 LONGEST_LOGIN = 16 << 20
+# The most output of a script that is kept in memory, in bytes.
+MOST_OUTPUT = 16 << 20
 
 
 def end_command(process: int) -> str:
-    """Ends a process and what it started, its process group, by force where it does not end within a few seconds."""
+    """Return sh that ends the process group of a process: SIGTERM, and SIGKILL a few seconds later."""
     # proc(5): the group is the third word behind the name, which is in parentheses and may hold anything.
     group = f"read -r stat </proc/{process}/stat; IFS=' '; set -f; set -- ${{stat##*) }}; group=$3"
     there = 'kill -0 "-$group" || exit 0'
@@ -29,21 +34,22 @@ def end_command(process: int) -> str:
 
 
 class ScriptOutput:
-    """What comes back of a script; `status` is its exit status, None as long as it runs, or where it was ended.
+    """Passes on the output of a script as it comes.
 
-    `process` is the number of the shell there that runs it, 0 where that is not known.
+    With `numbered`, the first line is the process number of the shell that runs the script (`framing.streamed`).
     """
 
-    def __init__(self, mark: str, say: WriteOutput) -> None:
-        self._say = say
+    def __init__(self, mark: str, write: WriteOutput, *, numbered: bool = True) -> None:
+        self._write = write
         self._streams = {False: FramedStream(mark), True: FramedStream(mark)}
         self._before = 0
-        # What came of the first line; None behind it.
-        self._first: bytes | None = b""
+        # The part of the first line that has come; None after it.
+        self._first: bytes | None = b"" if numbered else None
+        # 0 if it is unknown.
         self.process = 0
-        # The exit status of that shell from SSH: -1 if it is unknown, None if the command was ended before.
+        # The exit status of the outer shell: -1 if it is unknown, None if the script was stopped or timed out.
         self.shell_status: int | None = -1
-        # Whether it was to be ended, and the host did not confirm that.
+        # Whether the script was stopped and the host did not confirm it.
         self.may_run = False
 
     @property
@@ -57,20 +63,21 @@ class ScriptOutput:
 
     @property
     def status(self) -> int | None:
+        """The script's exit status, None if none has come."""
         return self._streams[False].status
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Return whether the script has ended, with or without a valid status."""
         return self._streams[False].ended
 
     @property
     def noise(self) -> str:
-        """What was said instead of the script's own output, or before it."""
+        """The output before the script's own."""
         return b"".join(each.noise for each in self._streams.values()).decode(errors="replace")
 
-    def hear(self, data: bytes, on_stderr: bool) -> bool:
-        """Pass on what has come; whether that was all, or nothing is to be expected any more."""
+    def take(self, data: bytes, on_stderr: bool) -> bool:
+        """Pass on what is the script's; return whether nothing more is to be expected."""
         if not self._streams[on_stderr].started:
             self._before += len(data)
             if self._before > LONGEST_LOGIN:
@@ -79,17 +86,65 @@ class ScriptOutput:
         return all(each.ended for each in self._streams.values())
 
     def finish(self) -> None:
-        """Pass on what was held back; nothing more comes."""
+        """Pass on what was held back as a possible mark: nothing more comes."""
         for on_stderr, stream in self._streams.items():
             self._pass_on(stream.rest(), on_stderr=on_stderr)
 
-    def _pass_on(self, said: bytes, *, on_stderr: bool) -> None:
+    def _pass_on(self, data: bytes, *, on_stderr: bool) -> None:
         if not on_stderr and self._first is not None:
-            self._first += said
-            line, end, said = self._first.partition(b"\n")
+            self._first += data
+            line, end, data = self._first.partition(b"\n")
             if not end and len(line) <= LONGEST_NUMBER:
                 return
             self.process = int(line) if line.isdigit() and len(line) <= LONGEST_NUMBER else 0
             self._first = None
-        if said:
-            self._say(said, on_stderr)
+        if data:
+            self._write(data, on_stderr)
+
+
+class CollectedOutput(ScriptOutput):
+    """Keeps the output of a script, up to MOST_OUTPUT."""
+
+    def __init__(self, mark: str) -> None:
+        super().__init__(mark, self._keep, numbered=False)
+        self._kept = {False: bytearray(), True: bytearray()}
+        self._size = 0
+
+    @property
+    def stdout(self) -> bytes:
+        return bytes(self._kept[False])
+
+    @property
+    def stderr(self) -> bytes:
+        return bytes(self._kept[True])
+
+    @property
+    def is_too_long(self) -> bool:
+        return self._size > MOST_OUTPUT
+
+    def take(self, data: bytes, on_stderr: bool) -> bool:
+        self._size += len(data)
+        return super().take(data, on_stderr) or self.is_too_long
+
+    def _keep(self, data: bytes, on_stderr: bool) -> None:
+        self._kept[on_stderr].extend(data)
+
+
+def final_status(output: ScriptOutput, address: str, find_loss: Callable[[], SSHError | None]) -> int | None:
+    """Return the exit status of a script whose output has ended, None if it was stopped.
+
+    `find_loss` returns the error for a lost connection, None if the connection is still there. Raises SSHError if there
+    is no status.
+    """
+    if output.may_run:
+        raise may_run(address)
+    if output.shell_status is None:
+        return None
+    if output.status is not None:
+        return output.status
+    output.finish()
+    if output.is_complete:
+        raise no_status(address)
+    if is_signalled(output.shell_status):
+        return output.shell_status
+    raise find_loss() or shell_ended(address)

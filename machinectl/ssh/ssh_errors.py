@@ -85,6 +85,13 @@ class RootRefused(SSHError):
     """The user cannot become root; the message holds the sudoers line that would allow it."""
 
 
+def command_timeout(address: str, seconds: float) -> CommandTimeout:
+    return CommandTimeout(
+        f"{address} did not finish a command within {seconds:.0f} s",
+        "It may still be running there; see which: --debug",
+    )
+
+
 def no_status(address: str) -> SSHError:
     """Return the error for a script that ended without a valid exit status."""
     return SSHError(f"{address} ended a command without an exit status", "See each command and its output: --debug")

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machinectl.ssh import framing
+from machinectl.ssh.script_output import CollectedOutput
 from tests.support.real import need
 
 if TYPE_CHECKING:
@@ -34,9 +35,17 @@ def run_login_shell(
     )
 
 
-def run(script: str, data: bytes = b"", *, shell: str = "sh", **environment: str) -> framing.Framed:
+def collect(stdout: bytes, stderr: bytes) -> CollectedOutput:
+    output = CollectedOutput(MARK)
+    output.take(stdout, False)
+    output.take(stderr, True)
+    output.finish()
+    return output
+
+
+def run(script: str, data: bytes = b"", *, shell: str = "sh", **environment: str) -> CollectedOutput:
     answer = run_login_shell(shell, framing.as_user(script, MARK).encode() + data, environment=environment)
-    return framing.unframe(answer.stdout, answer.stderr, MARK)
+    return collect(answer.stdout, answer.stderr)
 
 
 @pytest.mark.parametrize("shell", LOGIN_SHELLS)
@@ -71,11 +80,11 @@ def test_what_stands_between_the_marks_is_the_output(out: bytes, err: bytes, noi
     mark = MARK.encode()
     stdout = noise + mark + b"\n" + out + mark + b":%d\n" % status
     stderr = noise + mark + b"\n" + err + mark + b":\n"
-    assert framing.unframe(stdout, stderr, MARK) == framing.Framed(
-        started=True, status=status, stdout=out, stderr=err, noise=noise + noise
-    )
-    assert framing.is_complete(stdout, stderr, MARK)
-    assert not framing.is_complete(stdout[:-1], stderr, MARK)
+    found = collect(stdout, stderr)
+    assert (found.started, found.status, found.stdout, found.stderr) == (True, status, out, err)
+    assert found.noise == (noise + noise).decode(errors="replace")
+    assert found.is_complete
+    assert not collect(stdout[:-1], stderr).is_complete
 
 
 @pytest.mark.parametrize(
@@ -93,40 +102,40 @@ def test_what_stands_between_the_marks_is_the_output(out: bytes, err: bytes, noi
 )
 def test_an_exit_status_is_clamped_or_none(digits: str, status: int | None) -> None:
     stdout, stderr = f"{MARK}\n{MARK}:{digits}\n".encode(), f"{MARK}\n{MARK}:\n".encode()
-    assert framing.unframe(stdout, stderr, MARK).status == status
-    followed = framing.FramedStream(MARK)
-    followed.take(stdout)
-    assert (followed.ended, followed.status) == (True, status)
+    assert collect(stdout, stderr).status == status
+    stream = framing.FramedStream(MARK)
+    stream.take(stdout)
+    assert (stream.ended, stream.status) == (True, status)
 
 
 def test_a_status_without_an_end_is_none_and_not_kept() -> None:
-    followed = framing.FramedStream(MARK)
+    stream = framing.FramedStream(MARK)
     for _ in range(100):
-        assert followed.take(f"{MARK}\n{MARK}:".encode() + b"1" * 100) == b""
-    assert (followed.ended, followed.status) == (True, None)
-    assert followed.rest() == b""
+        assert stream.take(f"{MARK}\n{MARK}:".encode() + b"1" * 100) == b""
+    assert (stream.ended, stream.status) == (True, None)
+    assert stream.rest() == b""
 
 
 @pytest.mark.parametrize("shell", POSIX_SHELLS)
 @pytest.mark.parametrize(
     ("script", "status"), [("exit 7", 7), ("kill -9 $$", 137), ("cat >/dev/null\nexit 3", 3), ("", 0)]
 )
-def test_a_script_that_is_followed_has_its_status_whatever_shell_sh_is(
+def test_a_script_that_is_streamed_has_its_status_whatever_shell_sh_is(
     shell: str, script: str, status: int, tmp_path: Path
 ) -> None:
     need(shell)
     (tmp_path / "sh").symlink_to(str(shutil.which(shell)))
-    first, line = framing.parted(framing.as_user(script, MARK, framing.followed))
+    first, line = framing.split_streamed(framing.as_user(script, MARK, framing.streamed))
     answer = run_login_shell("sh", first + line + b"data", environment={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
-    framed = framing.unframe(answer.stdout, answer.stderr, MARK)
+    framed = collect(answer.stdout, answer.stderr)
     assert (framed.status, framed.stdout.strip().isdigit()) == (status, True)
 
 
-def test_a_followed_script_starts_only_with_its_last_line() -> None:
-    first, _ = framing.parted(framing.as_user("echo begun", MARK, framing.followed))
+def test_a_streamed_script_starts_only_with_its_last_line() -> None:
+    first, _ = framing.split_streamed(framing.as_user("echo begun", MARK, framing.streamed))
     answer = run_login_shell("sh", first)
     assert b"begun" not in answer.stdout
-    assert framing.unframe(answer.stdout, answer.stderr, MARK).status != 0
+    assert collect(answer.stdout, answer.stderr).status != 0
 
 
 def test_the_noise_of_a_login_is_not_in_the_output(tmp_path: Path) -> None:
@@ -135,7 +144,7 @@ def test_the_noise_of_a_login_is_not_in_the_output(tmp_path: Path) -> None:
     startup.write_text("echo Welcome; echo Beware >&2\n")
     framed = run("echo data", shell="bash", BASH_ENV=str(startup))
     assert (framed.stdout, framed.stderr) == (b"data\n", b"")
-    assert framed.noise == b"Welcome\nBeware\n"
+    assert framed.noise == "Welcome\nBeware\n"
 
 
 def test_messages_are_english_and_system_programs_are_found() -> None:
@@ -152,9 +161,9 @@ def test_a_script_that_is_killed_has_no_status() -> None:
 
 def test_a_login_without_a_shell_starts_nothing() -> None:
     answer = run_login_shell("/usr/sbin/nologin", framing.as_user("true", MARK).encode())
-    framed = framing.unframe(answer.stdout, answer.stderr, MARK)
+    framed = collect(answer.stdout, answer.stderr)
     assert not framed.started
-    assert b"not available" in framed.noise
+    assert "not available" in framed.noise
 
 
 def test_no_part_of_the_script_is_in_the_command_of_the_login() -> None:
@@ -184,6 +193,6 @@ def test_a_password_never_becomes_the_data_of_the_script(
     command = framing.sudo_command(framing.ROOT_COMMAND, password=True)
     sent = framing.as_root("cat; echo end >&2", MARK, command, "geheim").encode() + b"data"
     answer = run_login_shell("sh", sent)
-    framed = framing.unframe(answer.stdout, answer.stderr, MARK)
+    framed = collect(answer.stdout, answer.stderr)
     assert (framed.stdout, framed.stderr, framed.status) == (b"data", b"end\n", 0)
-    assert framed.noise == b"lecture\n"
+    assert framed.noise == "lecture\n"

@@ -1,4 +1,4 @@
-"""What comes back of a script that is followed: passed on as it comes, whatever pieces it comes in."""
+"""The output of a script is passed on as it comes, in whatever pieces."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ TEXTS = st.lists(
 ).map(b"".join)
 
 
-def heard(pieces: list[tuple[bytes, bool]]) -> tuple[ScriptOutput, dict[bool, bytes], list[bool]]:
+def output_of(pieces: list[tuple[bytes, bool]]) -> tuple[ScriptOutput, dict[bool, bytes], list[bool]]:
     said = {False: b"", True: b""}
 
     def say(data: bytes, on_stderr: bool) -> None:
         said[on_stderr] += data
 
-    following = ScriptOutput(MARK, say)
-    return following, said, [following.hear(*piece) for piece in pieces]
+    output = ScriptOutput(MARK, say)
+    return output, said, [output.take(*piece) for piece in pieces]
 
 
 @given(TEXTS, TEXTS, TEXTS, st.integers(0, 255), st.lists(st.integers(1, 40), min_size=1))
@@ -49,42 +49,42 @@ def test_all_that_is_between_the_marks_comes_through_in_any_pieces(
             pieces.append((streams[on_stderr][:size], on_stderr))
             streams[on_stderr] = streams[on_stderr][size:]
         turn += 1
-    following, said, ends = heard(pieces)
+    output, said, ends = output_of(pieces)
     assert said == {False: out, True: err}
-    assert (following.status, following.process, following.started) == (status, 4711, True)
+    assert (output.status, output.process, output.started) == (status, 4711, True)
     assert ends == [False] * (len(ends) - 1) + [True]
 
 
 @given(st.lists(st.tuples(st.binary(), st.booleans())))
 def test_a_host_that_says_anything_else_is_heard_and_nothing_is_passed_on(pieces: list[tuple[bytes, bool]]) -> None:
-    following, said, _ = heard([(data.replace(b"0", b""), on_stderr) for data, on_stderr in pieces])
+    output, said, _ = output_of([(data.replace(b"0", b""), on_stderr) for data, on_stderr in pieces])
     assert said == {False: b"", True: b""}
-    assert (following.started, following.status) == (False, None)
+    assert (output.started, output.status) == (False, None)
 
 
 def test_what_was_held_back_comes_where_the_end_does_not() -> None:
-    following, said, _ = heard([(f"{MARK}\n1\nabc{MARK[:9]}".encode(), False)])
+    output, said, _ = output_of([(f"{MARK}\n1\nabc{MARK[:9]}".encode(), False)])
     assert said[False] == b"abc"
-    following.finish()
+    output.finish()
     assert said[False] == b"abc" + MARK[:9].encode()
 
 
 def test_a_login_that_goes_on_for_ever_is_left() -> None:
-    _, _, ends = heard([(b"x" * (1 << 20), True) for _ in range(17)])
+    _, _, ends = output_of([(b"x" * (1 << 20), True) for _ in range(17)])
     assert ends == [False] * 16 + [True]
 
 
 def test_megabytes_of_noise_are_not_kept() -> None:
-    following, _, _ = heard([(b"x" * (1 << 20), False) for _ in range(8)])
-    assert len(following.noise) <= framing.MOST_NOISE
-    assert following.hear(f"{MARK}\n1\n{MARK}:0\n".encode(), False) is False
-    assert following.status == 0
+    output, _, _ = output_of([(b"x" * (1 << 20), False) for _ in range(8)])
+    assert len(output.noise) <= framing.MOST_NOISE
+    assert output.take(f"{MARK}\n1\n{MARK}:0\n".encode(), False) is False
+    assert output.status == 0
 
 
 def test_a_first_line_that_is_no_number_ends_nobody() -> None:
     for line in (b"x\n", b"\n", b"9" * 30 + b"\n", b"-1\n", "٣\n".encode()):
-        following, _, _ = heard([(MARK.encode() + b"\n" + line, False)])
-        assert following.process == 0
+        output, _, _ = output_of([(MARK.encode() + b"\n" + line, False)])
+        assert output.process == 0
 
 
 def test_what_ends_a_script_ends_all_that_it_started() -> None:

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
-    from machinectl.process_streams import Input, StopEvent
+    from machinectl.process_streams import Input, StopEvent, WriteOutput
     from machinectl.ssh.runner import StreamingRunner
-    from machinectl.ssh.script_output import WriteOutput
 
 # What ssh says where a host gives no answer.
 SILENT = ("timed out", "No route to host", "Host is down", "Network is unreachable")

@@ -10,11 +10,9 @@ import atexit
 import contextlib
 import os
 import re
-import selectors
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,7 +22,7 @@ from machinectl.errors import one_line
 from machinectl.files.ownership import temporary_directory
 from machinectl.process_streams import run_streamed
 from machinectl.ssh import framing
-from machinectl.ssh.client.session import LINGER, MOST_OUTPUT, TAIL, Session, TooMuch, last_line
+from machinectl.ssh.client.session import Session, last_line
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.keys.private_keys import certifies
 from machinectl.ssh.openssh.command_line import (
@@ -44,7 +42,7 @@ if TYPE_CHECKING:
     import paramiko
 
     from machinectl.console import Console
-    from machinectl.process_streams import Input, StopEvent
+    from machinectl.process_streams import Stdin, StopEvent
     from machinectl.ssh.destination import SSHEndpoint
     from machinectl.ssh.keys.host_keys import HostKeys
     from machinectl.ssh.keys.known_hosts import HostKey
@@ -295,46 +293,17 @@ class SystemSession(Session):
     def exit_status(self, channel: paramiko.Channel) -> int:
         return channel.exit_status
 
-    def _carry(self, sent: bytes, mark: str, deadline: float, stdout: bytearray, stderr: bytearray) -> None:
-        process = subprocess.Popen(
-            self._program.login_command(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            # ^C is for us alone, who let a step end first.
-            start_new_session=True,
-        )
-        feeding = threading.Thread(target=feed, args=(process, sent), daemon=True)
-        try:
-            feeding.start()
-            read(process, stdout, stderr, mark, deadline)
-        finally:
-            process.kill()
-            process.wait()
-            feeding.join(LINGER)
-            for stream in (process.stdin, process.stdout, process.stderr):
-                with contextlib.suppress(OSError):
-                    stream.close()  # type: ignore[union-attr]  # each is a pipe
-
-    def _follow(
+    def _transfer(
         self,
-        first: bytes,
-        line: bytes,
-        given: Input | None,
-        following: ScriptOutput,
-        over: StopEvent,
-        end: Callable[[], None],
+        stdin: Stdin,
+        output: ScriptOutput,
+        stop: StopEvent | None = None,
+        end: Callable[[], object] | None = None,
+        timeout: float | None = None,
     ) -> int | None:
-        return run_streamed(
-            self._program.login_command(),
-            following.hear,
-            over,
-            first=first,
-            data=line,
-            input=given,
-            is_ready=lambda: following.is_ready,
-            end=lambda _: end(),
-        )
+        command = self._program.login_command()
+        ending = (lambda _: end()) if end else None
+        return run_streamed(command, output.take, stop, stdin=stdin, end=ending, timeout=timeout)
 
     def _is_alive(self) -> bool:
         return self._program.is_alive()
@@ -371,36 +340,6 @@ def ends(process: subprocess.Popen[bytes], errors: int, patience: float) -> bool
     finally:
         process.kill()
         process.wait()
-
-
-def feed(process: subprocess.Popen[bytes], data: bytes) -> None:
-    """Send all of a command's input, and its end. A command that ends before it has read it is no error."""
-    with contextlib.suppress(OSError, ValueError):
-        process.stdin.write(data)  # type: ignore[union-attr]  # it is a pipe
-        process.stdin.close()  # type: ignore[union-attr]
-
-
-def read(process: subprocess.Popen[bytes], stdout: bytearray, stderr: bytearray, mark: str, deadline: float) -> None:
-    """Take what comes on both streams until the script and its ssh have ended. Raises TimeoutError, TooMuch."""
-    complete = False
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ, stdout)  # type: ignore[arg-type]  # it is a pipe
-        selector.register(process.stderr, selectors.EVENT_READ, stderr)  # type: ignore[arg-type]
-        while selector.get_map():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                if complete:
-                    return
-                raise TimeoutError
-            for key, _ in selector.select(left):
-                data = os.read(key.fd, 1 << 16)
-                if not data:
-                    selector.unregister(key.fileobj)
-                key.data.extend(data)
-            if len(stdout) + len(stderr) > MOST_OUTPUT:
-                raise TooMuch
-            if not complete and framing.is_complete(bytes(stdout[-TAIL:]), bytes(stderr[-TAIL:]), mark):
-                complete, deadline = True, min(deadline, time.monotonic() + LINGER)
 
 
 def algorithms(types: Sequence[str]) -> list[str]:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.ssh import framing
 from machinectl.ssh.client.denials import new_password
-from machinectl.ssh.client.session import last_line
+from machinectl.ssh.client.session import command_result, last_line
 from machinectl.ssh.keys.credentials import TRIES, ask
 from machinectl.ssh.runner import COMMAND_TIMEOUT, CommandResult
 from machinectl.ssh.ssh_errors import RootRefused
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.process_streams import Input, StopEvent
+    from machinectl.process_streams import Input, StopEvent, WriteOutput
     from machinectl.ssh.client.session import Session
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.runner import StreamingRunner
-    from machinectl.ssh.script_output import WriteOutput
 
 # What probe_command's script prints.
 ROOT, ABSENT, FREE, WANTS_PASSWORD, NO_TERMINAL, DOAS = "root", "absent", "free", "password", "terminal", "doas"
@@ -46,7 +46,7 @@ def probe_command(*, terminal: bool = False) -> str:
     """Says how root can be had. `sudo -n` is tried first: with NOPASSWD, a password sent would stay in stdin."""
     makes_one = f"elif ! command -v script >/dev/null; then echo {NO_TERMINAL}\n" if terminal else ""
     return (
-        f"{framing.system_programs()}\n"
+        f"{framing.set_system_path()}\n"
         f'if [ "$(id -u)" = 0 ]; then echo {ROOT}\n'
         f"elif ! command -v sudo >/dev/null && {framing.doas_command(':')}; then echo {DOAS}\n"
         f"elif ! command -v sudo >/dev/null; then echo {ABSENT}\n"
@@ -59,7 +59,7 @@ def probe_command(*, terminal: bool = False) -> str:
 def check_password_command(*, terminal: bool = False) -> str:
     """Tries the password on its input, once, and says whether sudo remembers it for what comes next."""
     remembers = framing.authenticated_command(f"{STARTS_PROGRAMS}; echo {REMEMBERED}", needed=False, terminal=terminal)
-    return f"{framing.system_programs()}\n{remembers}"
+    return f"{framing.set_system_path()}\n{remembers}"
 
 
 class Root:
@@ -85,37 +85,29 @@ class Root:
         secret: bool = False,
     ) -> CommandResult:
         """Run a script as root. Raises RootRefused where it may not be one any more."""
-        framed = self._session.exchange(
-            lambda mark: framing.as_root(script, mark, self._command, self._password),
-            f"{self.program}: {shown or script}",
-            input,
-            timeout,
-            secret=secret,
-        )
-        if not framed.started:
-            raise refused(self._session, CommandResult(1, b"", framed.noise), self.program)
-        return self._session.result(framed, check=check)
+        lines = partial(framing.as_root, script, command=self._command, password=self._password)
+        output = self._session.collect(lines, f"{self.program}: {shown or script}", input, timeout, secret=secret)
+        if not output.started:
+            raise refused(self._session, CommandResult(1, b"", output.noise.encode()), self.program)
+        return command_result(output, self._session.settings.address, check=check)
 
     def follow(
         self,
         script: str,
-        say: WriteOutput,
-        over: StopEvent,
+        write: WriteOutput,
+        stop: StopEvent,
         *,
         input: Input | None = None,  # noqa: A002 - as in `run`
     ) -> int | None:
         """Run a script as root, with sudo's environment. Raises RootRefused where it may not be one any more."""
-        self._session.tell(f"{self.program}: {script}")
-        following = self._session.pursue(
-            lambda mark: framing.as_root(script, mark, self._command, self._password, framing.followed_as_root),
-            self,
-            say,
-            over,
-            input,
+        self._session.trace_command(f"{self.program}: {script}")
+        lines = partial(
+            framing.as_root, script, command=self._command, password=self._password, form=framing.streamed_as_root
         )
-        if not following.started and following.shell_status is not None:
-            raise refused(self._session, CommandResult(1, b"", following.noise.encode()), self.program)
-        return self._session.end_of(following)
+        output = self._session.stream(lines, self, write, stop, input)
+        if not output.started and output.shell_status is not None:
+            raise refused(self._session, CommandResult(1, b"", output.noise.encode()), self.program)
+        return self._session.final_status(output)
 
 
 def become_root(session: Session, credentials: Credentials, console: Console) -> StreamingRunner:

@@ -1,6 +1,7 @@
-"""A command by the system's ssh alone, where nobody needs to be asked: a process for each host, on all processors.
+"""Run a script by the system's ssh, where nobody needs to be asked.
 
-paramiko's sessions share one; and to load it takes longer than a command. No paramiko here.
+Each host has a process of its own on any processor, while paramiko's sessions share one; and loading paramiko takes
+longer than a command.
 """
 
 from __future__ import annotations
@@ -8,33 +9,31 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.errors import one_line
-from machinectl.process_streams import run_streamed
+from machinectl.process_streams import Stdin, run_streamed
 from machinectl.ssh import framing
 from machinectl.ssh.openssh import multiplexing
 from machinectl.ssh.openssh.command_line import COMMANDS_ONLY, WITH_INPUT, as_arguments, openssh_command
-from machinectl.ssh.script_output import ScriptOutput, end_command
-from machinectl.ssh.signals import is_signalled
-from machinectl.ssh.ssh_errors import ConnectionLost, SSHError, may_run, no_status, shell_ended
+from machinectl.ssh.script_output import CollectedOutput, ScriptOutput, end_command, final_status
+from machinectl.ssh.ssh_errors import ConnectionLost, SSHError
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping
 
-    from machinectl.process_streams import Input, StopEvent
+    from machinectl.process_streams import Input, StopEvent, WriteOutput
     from machinectl.ssh.destination import SSHEndpoint
-    from machinectl.ssh.script_output import WriteOutput
 
-# Of a host that gives no answer for so long, `connect` finds out more.
+# If a host does not answer within this time, `connect` finds out more.
 CONNECT_SECONDS = 15
-# What ssh itself ends with (ssh(1), EXIT STATUS).
+# ssh's own exit status (ssh(1), EXIT STATUS).
 SSH_FAILED = 255
-# How long what ends a command may take, in seconds.
+# How long ending a script may take, in seconds.
 END_SECONDS = 10.0
-# How long a connection that was kept may take to begin a command: the host may be gone, and its end come in a minute.
+# How long a kept connection may take to start a script: the host may be gone, which ssh notices a minute later.
 KEPT_SECONDS = 5.0
 # ssh's last message if its connection ended, and not just its command (OpenSSH's clientloop.c and packet.c); and how
 # many of the last bytes are searched for it.
@@ -56,115 +55,106 @@ OPTIONS = {
 
 
 class NotStarted(SSHError):
-    """The system's ssh did not get as far as the command: its cause is what it said."""
+    """The system's ssh did not start the script; the cause is what it printed."""
 
 
 def follow(
     endpoint: SSHEndpoint,
     known_hosts: str,
     script: str,
-    say: WriteOutput,
-    over: StopEvent,
+    write: WriteOutput,
+    stop: StopEvent,
     *,
     input: Input | None = None,  # noqa: A002
     control: str = "",
 ) -> int | None:
-    """Run a script of sh as the user who logs in, and pass on what it prints as it comes; return its exit status.
+    """Run a script of sh as the user who logs in, pass on its output as it comes, and return its exit status.
 
-    `known_hosts` is the path of the machine's, `control` that of the socket of a connection that is used and kept. None
-    where it was `over` before; the script has been ended then. Raises NotBegun where nothing was begun, SSHError where
-    it was ended otherwise.
+    `known_hosts` is the path of the machine's, `control` that of a socket for a kept connection. Returns None on
+    `stop`, after the script was ended. Raises NotStarted, and SSHError if the script was ended otherwise.
     """
-    once = partial(follow_once, endpoint, known_hosts, script, say, over, input=input, control=control)
+    attempt = Attempt(endpoint, known_hosts, control)
     if multiplexing.is_open(control):
         try:
-            return once(begins_within=KEPT_SECONDS)
+            return attempt.follow(script, write, stop, input, starts_within=KEPT_SECONDS)
         except NotStarted:
             # The host has not seen the script: it is safe to send it again.
             multiplexing.close(control, endpoint.host)
-    return once()
+    return attempt.follow(script, write, stop, input)
 
 
-def follow_once(
-    endpoint: SSHEndpoint,
-    known_hosts: str,
-    script: str,
-    say: WriteOutput,
-    over: StopEvent,
-    *,
-    input: Input | None,  # noqa: A002
-    control: str,
-    begins_within: float | None = None,
-) -> int | None:
-    """`follow` over one connection; raise NotBegun, too, if the script has not begun within so many seconds."""
-    mark = secrets.token_hex(16)
-    following = ScriptOutput(mark, say)
-    first, line = framing.parted(framing.as_user(script, mark, framing.followed))
-    # The end of stderr, where ssh's own messages come.
-    last = b""
+@dataclass(frozen=True)
+class Attempt:
+    """One way to a host: the endpoint, the machine's known_hosts, and the socket of a kept connection or ""."""
 
-    def hear(data: bytes, on_stderr: bool) -> bool:
-        nonlocal last
-        if on_stderr:
-            last = (last + data)[-LAST_SAID:]
-        return following.hear(data, on_stderr)
+    endpoint: SSHEndpoint
+    known_hosts: str
+    control: str
 
-    def leave(process: subprocess.Popen[bytes]) -> None:
-        # Before its connection goes: who writes to nobody dies of that, and not as it is told to.
-        if following.process:
-            following.may_run = not end(endpoint, known_hosts, following.process, control)
-        else:
-            process.terminate()
+    def follow(
+        self,
+        script: str,
+        write: WriteOutput,
+        stop: StopEvent,
+        given: Input | None,
+        *,
+        starts_within: float | None = None,
+    ) -> int | None:
+        """See `follow`; raise NotStarted, too, if the script has not started within so many seconds."""
+        mark = secrets.token_hex(16)
+        output = ScriptOutput(mark, write)
+        # The end of stderr, where ssh's own messages come.
+        last = b""
 
-    try:
-        ended = run_streamed(
-            command(endpoint, known_hosts, multiplexing.options(control)),
-            hear,
-            over,
-            first=first,
-            data=line,
-            input=input,
-            # Input that a failed ssh has read is lost to the next attempt.
-            is_ready=lambda: following.is_ready,
-            ready_within=begins_within,
-            end=leave,
-        )
-    except OSError as exc:
-        raise NotStarted(f"ssh cannot be started: {exc.strerror}") from exc
-    if ended is None and following.may_run:
-        raise may_run(endpoint.host)
-    if ended is None and not over.is_set:
-        raise NotStarted(f"{endpoint.host} did not begin the command within {begins_within:.0f} s")
-    if ended is None:
+        def take(data: bytes, on_stderr: bool) -> bool:
+            nonlocal last
+            if on_stderr:
+                last = (last + data)[-LAST_SAID:]
+            return output.take(data, on_stderr)
+
+        def end(process: subprocess.Popen[bytes]) -> None:
+            # Before its connection goes: a script that writes to nobody would end by SIGPIPE.
+            if output.process:
+                output.may_run = not self.end(output.process)
+            else:
+                process.terminate()
+
+        first, line = framing.split_streamed(framing.as_user(script, mark, framing.streamed))
+        # Input that a failed ssh has read is lost to the next attempt.
+        stdin = Stdin(first, line, given, is_ready=lambda: output.is_ready, ready_within=starts_within)
+        try:
+            output.shell_status = run_streamed(
+                self.command(multiplexing.options(self.control)), take, stop, stdin=stdin, end=end
+            )
+        except OSError as exc:
+            raise NotStarted(f"ssh cannot be started: {exc.strerror}") from exc
+        if output.shell_status is None and not output.may_run and not stop.is_set:
+            raise NotStarted(f"{self.endpoint.host} did not begin the command within {starts_within:.0f} s")
+        if output.shell_status is not None and not output.started:
+            printed = output.noise.strip().splitlines() or ["it gives no reason"]
+            raise NotStarted(one_line(printed[-1]))
+        return final_status(output, self.endpoint.host, lambda: self.find_loss(output, last))
+
+    def find_loss(self, output: ScriptOutput, last: bytes) -> ConnectionLost | None:
+        # An ssh that uses another one's connection does not say that it was lost.
+        is_gone = self.control and not multiplexing.is_open(self.control)
+        if output.shell_status == SSH_FAILED and (LOST.search(last) or is_gone):
+            return ConnectionLost(
+                f"The connection to {self.endpoint.host} was lost", "The command may still be running there"
+            )
         return None
-    if following.status is not None:
-        return following.status
-    if not following.started:
-        said = following.noise.strip().splitlines() or ["it gives no reason"]
-        raise NotStarted(one_line(said[-1]))
-    following.finish()
-    if following.is_whole:
-        raise no_status(endpoint.host)
-    if is_signalled(ended):
-        return ended
-    # The ssh that uses another one's connection does not say that it was lost.
-    if ended == SSH_FAILED and (LOST.search(last) or (control and not multiplexing.is_open(control))):
-        raise ConnectionLost(f"The connection to {endpoint.host} was lost", "The command may still be running there")
-    raise shell_ended(endpoint.host)
 
+    def end(self, process: int) -> bool:
+        """End a process on the host and its children; return whether the host confirmed it."""
+        mark = secrets.token_hex(16)
+        output = CollectedOutput(mark)
+        stdin = Stdin(framing.as_user(end_command(process), mark).encode())
+        with contextlib.suppress(OSError):
+            command = self.command(multiplexing.options(self.control, master=False))
+            run_streamed(command, output.take, stdin=stdin, timeout=END_SECONDS)
+        return output.status == 0
 
-def end(endpoint: SSHEndpoint, known_hosts: str, process: int, control: str) -> bool:
-    """Try to end a process on a host and its children; return whether the host confirmed it."""
-    mark = secrets.token_hex(16)
-    lines = framing.as_user(end_command(process), mark, framing.followed).encode()
-    ending = ScriptOutput(mark, lambda _, __: None)
-    with contextlib.suppress(OSError):
-        over_it = command(endpoint, known_hosts, multiplexing.options(control, master=False))
-        run_streamed(over_it, ending.hear, first=lines, timeout=END_SECONDS)
-    return ending.status == 0
-
-
-def command(endpoint: SSHEndpoint, known_hosts: str, control: Mapping[str, str]) -> list[str]:
-    """The system's ssh with a login shell that takes what is sent to it; `control` are its options for a socket."""
-    arguments = [*as_arguments({**OPTIONS, **control}), "-T", framing.LOGIN_COMMAND]
-    return openssh_command(endpoint, known_hosts=known_hosts, arguments=arguments)
+    def command(self, control: Mapping[str, str]) -> list[str]:
+        """Return the command of ssh that runs LOGIN_COMMAND; `control` are the options for a socket."""
+        arguments = [*as_arguments({**OPTIONS, **control}), "-T", framing.LOGIN_COMMAND]
+        return openssh_command(self.endpoint, known_hosts=self.known_hosts, arguments=arguments)
