@@ -1,75 +1,34 @@
-"""`plan`: what `apply` would do, by the records alone, and where that is asked by a look at the hosts."""
+"""`plan`: what `apply` would do, by the records and, with --refresh, by a look at the hosts."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from machinectl.console import RewritingConsole
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError, closest_match
 from machinectl.fleet.reading.fleet_file import called, read_fleet, uncollected
-from machinectl.fleet.syntax.hidden_values import Hidden
 from machinectl.machines.label_selectors import parse_selector
 from machinectl.machines.record import GLOB
 from machinectl.machines.record_cache import Readable, Records
 from machinectl.machines.selection import both_chosen, matching
-from machinectl.machines.store import now
 from machinectl.masking import without_secret
-from machinectl.rollout.plan import plan as compared
-from machinectl.rollout.plan_steps import Plan, Step
+from machinectl.rollout.plan import planned_steps
+from machinectl.rollout.plan_steps import FleetPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.fleet.model import Fleet, FleetHost, FleetId
-    from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.host_plan import Outcome
-    from machinectl.hosts.lifecycle.removal import Purge
-    from machinectl.hosts.lifecycle.setup import Setup
+    from machinectl.fleet.model import Fleet
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
     from machinectl.machines.store import Store
-    from machinectl.rollout.plan import HasCertificates
-
-
-@dataclass(frozen=True)
-class Planned:
-    """What is to be done, with the machines that there are.
-
-    `differing` is what would be done on the hosts that were looked at, by their machines: also what was changed there
-    by hand. `failed` is why records of machines cannot be read, or hosts could not be looked at, `seconds` how long
-    looking took. `hosts` are all those of the file, whether chosen or not, and `records` what the store has. `hidden`
-    holds the values that must not be shown.
-    """
-
-    plan: Plan
-    fleet: FleetId
-    machines: Mapping[str, Machine]
-    advice: tuple[str, ...] = ()
-    differing: Mapping[str, Sequence[Outcome]] = field(default_factory=dict)
-    failed: Mapping[str, MachineError] = field(default_factory=dict)
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    hosts: Sequence[FleetHost] = ()
-    records: Mapping[str, Machine | MachineError] = field(default_factory=dict, repr=False)
-    hidden: Hidden = field(default_factory=Hidden)
-
-    def last_look(self, name: str) -> str:
-        """When a machine's host was last looked at, "" if it never was: now, if it was seen for this plan."""
-        if name in self.seconds and name not in self.failed:
-            return now()
-        machine = self.machines.get(name)
-        return machine.last_look if machine else ""
-
-    @property
-    def unreadable(self) -> frozenset[str]:
-        """All hosts of the file whose records cannot be read, whether chosen or not."""
-        return frozenset(host.name for host in self.hosts if isinstance(self.records.get(host.name), MachineError))
+    from machinectl.rollout.apply_run import ApplyOptions
+    from machinectl.rollout.differences import HasCertificates
+    from machinectl.rollout.plan_steps import Step
 
 
 @uncollected()
@@ -80,37 +39,45 @@ def plan(
     selector: str | None,
     command: str = "machinectl plan",
     text: bytes | None = None,
-) -> Planned:
-    """What is to be done for the fleet of a file ("": ./fleet.yaml), or for those of it alone that are chosen.
+) -> FleetPlan:
+    """Return the plan for the fleet in a file, "" for ./fleet.yaml, or for the hosts chosen by names or a selector.
 
-    `command` is what was typed before what chooses, for hints; `text` what the file holds, if that was read already.
-    Nobody is asked but the file and the records. Raises MachineError: WrongFile with all that is wrong in the file.
+    Only the file and the records are read. `command` is what was typed before the choice, for hints; `text` is the
+    file's content, if that was read already. Raises MachineError: WrongFile with all errors in the file.
     """
     records = Records(store)
     fleet = read_fleet(path, records, os.environ, text)
-    names = matching(names, lambda: of_fleet(fleet, records, names))
-    found: Plan | None = None
+    names = matching(names, lambda: names_in(fleet, records, names))
+    steps: Sequence[Step] | None = None
     if names and selector is None:
-        found = compared(fleet, records, certificates(), called(path), set(names))
-    if found is None or {step.name for step in found.steps} != set(names):
-        # If a name is unknown, a similar one is suggested from all hosts.
-        whole = compared(fleet, records, certificates(), called(path))
-        wanted = chosen(whole, Readable(records), names, selector, called(path), command)
-        found = Plan(tuple(step for step in whole.steps if step.name in wanted))
-    return Planned(
-        found,
+        steps = planned_steps(fleet, records, certificates(), called(path), set(names))
+    if steps is None or {step.name for step in steps} != set(names):
+        # All steps are needed: for a selector, and to suggest a name similar to an unknown one.
+        every = planned_steps(fleet, records, certificates(), called(path))
+        wanted = chosen(every, Readable(records), names, selector, called(path), command)
+        steps = [step for step in every if step.name in wanted]
+    return FleetPlan(
+        steps,
         fleet.id,
         Readable(records),
         fleet.advice,
-        failed={step.name: step.error for step in found.steps if step.error},
+        failed={step.name: step.error for step in steps if step.error},
         hosts=fleet.hosts,
         records=records,
         hidden=fleet.hidden,
     )
 
 
-def of_fleet(fleet: Fleet, records: Mapping[str, Machine | MachineError], names: Sequence[str]) -> list[str]:
-    """Return what globs may match: the hosts of a file, and the machines that are in it no more."""
+def refreshed(plan: FleetPlan, store: Store, console: Console, options: ApplyOptions) -> FleetPlan:
+    """Return a plan with what `apply` would do on the hosts, which are looked at. Nothing is changed."""
+    from machinectl.rollout.apply_run import ApplyRun
+    from machinectl.rollout.refresh import with_previews
+
+    return with_previews(ApplyRun(store, plan, options), plan, console)
+
+
+def names_in(fleet: Fleet, records: Mapping[str, Machine | MachineError], names: Sequence[str]) -> list[str]:
+    """Return what globs can match: the hosts of a file, and the machines that are no longer in it."""
     hosts = dict.fromkeys(host.name for host in fleet.hosts)
     gone = matching(names, lambda: [name for name in records if name not in hosts])
     machines = Readable(records)
@@ -118,13 +85,13 @@ def of_fleet(fleet: Fleet, records: Mapping[str, Machine | MachineError], names:
 
 
 def certificates() -> HasCertificates:
-    """Whether machines have certificates; those that many new ones are to have are looked at once."""
+    """Return the check for certificates. Files that are for many new machines are read once."""
     good: set[CertificateFiles] = set()
 
     def has(machine: Machine | None, files: CertificateFiles) -> bool:
         if machine is None and files in good:
             return False
-        # With it comes what reads certificates, which few fleets need.
+        # This loads cryptography, which few fleets need.
         from machinectl.hosts.certificates.certificate_files import has_given
 
         found = has_given(machine, files)
@@ -135,41 +102,46 @@ def certificates() -> HasCertificates:
 
 
 def chosen(
-    whole: Plan,
+    steps: Sequence[Step],
     machines: Mapping[str, Machine],
     names: Sequence[str],
     selector: str | None,
     called: str,
     command: str,
 ) -> set[str]:
-    """Who of a plan is meant: those named, those whose labels in the file a selector selects, or all.
+    """Return the names of the steps that were chosen: by name, by a selector for the labels in the file, or all.
 
-    Raises MachineError where that is nobody, UsageError for both at once, or a selector that is none.
+    Raises MachineError if none is found, UsageError for both ways at once, or an invalid selector.
     """
-    known = {step.name: step for step in whole.steps}
+    known = {step.name: step for step in steps}
     if selector is not None:
         if names:
             raise both_chosen(names, selector)
-        wanted = parse_selector(selector)
-        found = {name for name, step in known.items() if wanted.selects(labels(step, machines))}
+        found = selected(selector, known, machines)
         if not found:
-            raise MachineError(f"--selector {selector!r} selects none of {called}", f"See the labels in {called}")
+            raise MachineError(f"--selector {selector!r} selects no host in {called}", f"See the labels in {called}")
         return found
     for name in names:
         if name not in known:
-            if group := {each.name: each for each in whole.steps if each.host and name in each.host.groups}:
-                raise MachineError(
-                    f'"{name}" is a group of {called}, not a host', f"{command} {selecting(group, known, machines)}"
-                )
-            looking = f"See its hosts: {command.replace('machinectl apply', 'machinectl plan', 1)} --json"
-            if GLOB.intersection(name):
-                raise MachineError(f'"{name}" matches no host in {called}', looking)
-            near = closest_match(name, known)
-            raise MachineError(
-                f'There is no host "{name}" in {called}',
-                f'Did you mean "{near}"? {looking}' if near else looking,
-            )
+            raise unknown(name, known, machines, called, command)
     return set(names or known)
+
+
+def unknown(
+    name: str, known: Mapping[str, Step], machines: Mapping[str, Machine], called: str, command: str
+) -> MachineError:
+    """Return the error for a name or glob that is no host's."""
+    if group := {each.name: each for each in known.values() if each.host and name in each.host.groups}:
+        return MachineError(
+            f'"{name}" is a group of {called}, not a host', f"{command} {selecting(group, known, machines)}"
+        )
+    looking = f"See its hosts: {command.replace('machinectl apply', 'machinectl plan', 1)} --json"
+    if GLOB.intersection(name):
+        return MachineError(f'"{name}" matches no host in {called}', looking)
+    near = closest_match(name, known)
+    return MachineError(
+        f'There is no host "{name}" in {called}', f'Did you mean "{near}"? {looking}' if near else looking
+    )
 
 
 def selecting(group: Mapping[str, Step], known: Mapping[str, Step], machines: Mapping[str, Machine]) -> str:
@@ -177,59 +149,22 @@ def selecting(group: Mapping[str, Step], known: Mapping[str, Step], machines: Ma
     for key, value in labels(next(iter(group.values())), machines).items():
         typed = f"{key}={value}"
         with suppress(UsageError):
-            wanted = parse_selector(typed)
-            if {name for name, step in known.items() if wanted.selects(labels(step, machines))} == set(group):
+            if selected(typed, known, machines) == set(group):
                 return f"-l {shlex.quote(typed)}"
     return shlex.join(group)
+
+
+def selected(selector: str, known: Mapping[str, Step], machines: Mapping[str, Machine]) -> set[str]:
+    wanted = parse_selector(selector)
+    return {name for name, step in known.items() if wanted.selects(labels(step, machines))}
 
 
 def labels(step: Step, machines: Mapping[str, Machine]) -> Mapping[str, str]:
     return step.host.spec.labels if step.host else machines[step.name].labels
 
 
-def refreshed(
-    planned: Planned,
-    store: Store,
-    console: Console,
-    access: Access,
-    setup: Setup,
-    *,
-    parallel: int,
-    purge: Purge | None = None,
-) -> Planned:
-    """The same with what `apply` would do on the hosts, which `parallel` at once are looked at. Nothing is changed."""
-    from machinectl.hosts.parallel.workers import at_once
-    from machinectl.rollout.dry_run import has_host, look
-
-    steps = {step.name: step for step in planned.plan.steps}
-    differing: dict[str, Sequence[Outcome]] = {}
-    seconds: dict[str, float] = {}
-    hide = planned.hidden.without
-
-    def timed_look(name: str, console: Console) -> None:
-        began = time.monotonic()
-        try:
-            outcomes = look(steps[name], store, console, access, setup, purge)
-        finally:
-            seconds[name] = time.monotonic() - began
-        if outcomes:
-            differing[name] = [
-                replace(outcome, title=hide(outcome.title), details=tuple(map(hide, outcome.details)))
-                for outcome in outcomes
-            ]
-
-    hosts = {name: step for name, step in steps.items() if name not in planned.failed}
-    names = [name for name, step in hosts.items() if has_host(step, planned.machines.get(name), store, purge)]
-    failed = dict(planned.failed)
-    for name, why in at_once(RewritingConsole(console, hide), names, timed_look, limit=parallel):
-        if why:
-            planned.hidden.conceal(why)
-            failed[name] = why
-    return replace(planned, differing=differing, failed=failed, seconds=seconds)
-
-
 def address(step: Step) -> str:
-    """What tells the host of a step from others: what its driver knows it by, as far as that was said."""
+    """Return what identifies the host of a step for its driver, "" if the file does not say."""
     if step.host is None:
         return ""
     spec = step.host.spec

@@ -1,1 +1,1 @@
-"""How machines are brought to what a fleet's file says."""
+"""Bring machines to what a fleet file says."""

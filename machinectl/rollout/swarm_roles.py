@@ -15,6 +15,7 @@ from machinectl.hosts.swarm.managers import Manager, advice, answering
 from machinectl.hosts.swarm.membership import Believed, learn
 from machinectl.machines.record import natural
 from machinectl.machines.swarm_node import MANAGER, WORKER, node_of, on_record
+from machinectl.rollout.results import DONE
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
     from machinectl.hosts.lifecycle.swarm_join import Joining
     from machinectl.machines.store import Held, Store
+    from machinectl.rollout.results import Result
 
     Results = Iterator[tuple[str, MachineError | None]]
 
@@ -147,6 +149,28 @@ class Roles:
             yield from join(store, console, to, (name for name in wanted if name not in right), joining, role)
             # Who is to be a worker from now on is made one by another.
             to = manager_at(store, self.managers) if role == MANAGER else to
+
+
+@dataclass
+class Forming:
+    """The roles of the chosen machines, those that have yet to get theirs, and the results of those that are ready."""
+
+    roles: Roles
+    joining: list[str]
+    ready: dict[str, Result] = field(default_factory=dict)
+    # Whether a machine of the swarm failed, or did not begin.
+    is_blocked: bool = False
+
+    def keeps(self, result: Result) -> bool:
+        """Keep the result of a machine that is ready until the swarm is formed."""
+        if result.name not in self.roles.roles:
+            return False
+        if result.did not in DONE:
+            self.is_blocked = True
+            return False
+        if self.joining:
+            self.ready[result.name] = result
+        return bool(self.joining)
 
 
 def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:

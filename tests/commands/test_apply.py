@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from machinectl.cli.verbs.many.apply import ended, flags
-from machinectl.commands.apply import Did, Manner, Result, Run, Seen, apply
+from machinectl.commands.apply import apply
 from machinectl.commands.plan import plan
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
@@ -31,8 +31,11 @@ from machinectl.machines.spec import MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.rollout import machine_changes, phases, restarts, swarm_phase
 from machinectl.rollout.apply_lock import alone
-from machinectl.rollout.plan_steps import Action, Difference, Step
+from machinectl.rollout.apply_run import ApplyOptions, ApplyRun
+from machinectl.rollout.plan_steps import Action, Difference, FleetPlan, Step
+from machinectl.rollout.results import Did, Result
 from machinectl.rollout.swarm_roles import Roles
 from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused
 from tests.support.program import COMMAND, killed_at, machinectl
@@ -50,7 +53,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
 
-MANNER = Manner("/srv/fleet.yaml", Access(), NOTHING_SPECIAL)
+OPTIONS = ApplyOptions("/srv/fleet.yaml", Access(), NOTHING_SPECIAL)
 TWO = """
 hosts:
   nas: {driver: none, url: "unix:///run/nas.sock", labels: {role: store}}
@@ -231,11 +234,8 @@ def test_a_machine_of_another_fleet_is_taken_over_only_with_the_option_or_a_yes(
 def as_planned(store: Store, file: Path, console: Console) -> list[Result]:
     """Apply a file as the person at this console does."""
 
-    def look() -> Seen:
-        planned = plan(store, str(file), [], None)
-        return Seen(planned.plan.steps, planned.machines, planned.hidden, planned.fleet)
-
-    return list(apply(store, console, look, Manner(str(file), Access(), NOTHING_SPECIAL)))
+    options = ApplyOptions(str(file), Access(), NOTHING_SPECIAL)
+    return list(apply(store, console, lambda: plan(store, str(file), [], None), options))
 
 
 def test_a_fleet_that_gets_a_name_keeps_its_machines_wherever_its_file_is_from_then_on(
@@ -269,13 +269,13 @@ def test_what_is_another_files_by_the_time_of_the_answer_is_not_removed(store: S
     machine.driver_state, machine.fleet = json.dumps({"URL": machine.url}), "/srv/other.yaml"
     added(store, machine)
     before = Machine("web", "none")
-    before.fleet = MANNER.path
-    seen = Seen([Step("web", Action.REMOVE)], {"web": before}, fleet=FleetId(MANNER.path))
-    manner = Manner(MANNER.path, Access(), NOTHING_SPECIAL, prune=True, yes=True)
-    [found] = apply(store, Quiet(), lambda: seen, manner)
+    before.fleet = OPTIONS.path
+    planned = FleetPlan([Step("web", Action.REMOVE)], FleetId(OPTIONS.path), {"web": before})
+    options = ApplyOptions(OPTIONS.path, Access(), NOTHING_SPECIAL, prune=True, yes=True)
+    [found] = apply(store, Quiet(), lambda: planned, options)
     name, did, error, *_ = found
     assert (name, did, store.names()) == ("web", Did.FAILED, ["web"])
-    assert "is of this file no more" in str(error)
+    assert "belongs to another fleet now" in str(error)
 
 
 def test_managers_are_forgotten_with_a_word_and_not_without_a_quorum(
@@ -287,13 +287,13 @@ def test_managers_are_forgotten_with_a_word_and_not_without_a_quorum(
         list(Roles(roles).form(store, Quiet(), swarm_join.Joining(Access(), "192.0.2.7")))
         for name in roles:
             with store.writing(name) as held:
-                held.machine.driver_state, held.machine.fleet = json.dumps({"URL": held.machine.url}), MANNER.path
+                held.machine.driver_state, held.machine.fleet = json.dumps({"URL": held.machine.url}), OPTIONS.path
                 held.write()
 
         def prune(*names: str) -> tuple[dict[str, Did], Quiet, str]:
-            seen = Seen([Step(name, Action.REMOVE) for name in names], store_of(store), fleet=FleetId(MANNER.path))
+            planned = FleetPlan([Step(name, Action.REMOVE) for name in names], FleetId(OPTIONS.path), store_of(store))
             console = Quiet()
-            found = list(apply(store, console, lambda: seen, replace(MANNER, prune=True, yes=True)))
+            found = list(apply(store, console, lambda: planned, replace(OPTIONS, prune=True, yes=True)))
             return (
                 {each.name: each.did for each in found},
                 console,
@@ -330,47 +330,72 @@ def test_a_host_with_another_key_is_accepted_by_the_command_that_knows_its_addre
     sshd.host_keys = [keygen(sshd.directory / "another_host_key")]
     password = "--sudo-password-file=pw "
     for path, file in (("/srv/my fleet.yaml", "-f '/srv/my fleet.yaml' "), (os.path.abspath("fleet.yaml"), "")):
-        manner = replace(MANNER, path=path, flags=(password.strip(),))
-        run = Run(store, Seen([step("orion", Action.CHANGE)], {"orion": machine}), manner)
+        options = replace(OPTIONS, path=path, flags=(password.strip(),))
+        run = ApplyRun(store, FleetPlan([step("orion", Action.CHANGE)], FleetId(""), {"orion": machine}), options)
         with pytest.raises(HostKeyRefused) as raised, logged_in(machine, Quiet(), run.access("orion")):
             pass
         assert raised.value.hint.endswith(f"machinectl apply {file}{password}orion --ssh-host-key {sshd.fingerprint()}")
 
 
-class Scripted(Run):
-    """A run whose machines fail as they are told to, where no real host could be made to."""
+class Scripted(ApplyRun):
+    """A run whose machines fail as they are told to, as no real host could be made to."""
 
     def __init__(
-        self, store: Store, steps: Iterable[Step], machines: Mapping[str, Machine], failing: str, manner: Manner
+        self, store: Store, steps: Iterable[Step], machines: Mapping[str, Machine], failing: str, options: ApplyOptions
     ) -> None:
-        super().__init__(store, Seen(list(steps), machines), manner)
+        super().__init__(store, FleetPlan(list(steps), FleetId(""), machines), options)
         self.failing = failing.split()
         self.begun: list[str] = []
-        # Those whose hosts cannot be reached from the beginning, and those that fail before they are changed.
+        # Machines whose hosts cannot be reached from the beginning, and those that fail before a change.
         self.off: set[str] = set()
-        self.untouched: set[str] = set()
-
-    def reach(self, name: str, console: Console) -> Did:
-        if name in self.off:
-            raise MachineError(f"{name} is off")
-        return Did.LEFT
-
-    def become(self, name: str, console: Console) -> Did:
-        self.begun.append(name)
-        if name not in self.untouched:
-            self.hosts_touched.add(name)
-        if name in self.failing:
-            raise MachineError(f"{name} does not want to")
-        return super().become(name, console)
+        self.untouched_hosts: set[str] = set()
 
     def create(self, name: str, console: Console) -> None:
-        pass
+        self.begun.append(name)
+        if name not in self.untouched_hosts:
+            self.changed_hosts.add(name)
+        if name in self.failing:
+            raise MachineError(f"{name} does not want to")
 
     def change(self, name: str, console: Console) -> None:
-        pass
+        self.create(name, console)
 
-    def results(self) -> dict[str, Did]:
-        return {result.name: result.did for result in self.carried_out(Quiet())}
+    def joined(self, roles: Roles, joining: Sequence[str]) -> Iterator[Result] | None:
+        return None
+
+    def carried_out(self) -> Iterator[Result]:
+        return phases.carry_out(self, Quiet())
+
+    def all_results(self) -> dict[str, Did]:
+        return {result.name: result.did for result in self.carried_out()}
+
+
+@pytest.fixture(autouse=True)
+def _scripted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let scripted runs do what they are told to instead of work on hosts."""
+    reach, joined = restarts.reach, swarm_phase.joined
+
+    def reach_scripted(run: ApplyRun, name: str, console: Console) -> None:
+        if not isinstance(run, Scripted):
+            reach(run, name, console)
+        elif name in run.off:
+            raise MachineError(f"{name} is off")
+
+    def joined_scripted(run: ApplyRun, console: Console, roles: Roles, joining: Sequence[str]) -> Iterator[Result]:
+        scripted = run.joined(roles, list(joining)) if isinstance(run, Scripted) else None
+        return joined(run, console, roles, joining) if scripted is None else scripted
+
+    monkeypatch.setattr(restarts, "reach", reach_scripted)
+    monkeypatch.setattr(swarm_phase, "joined", joined_scripted)
+    for verb in ("create", "change"):
+        real = getattr(machine_changes, verb)
+        monkeypatch.setattr(
+            machine_changes,
+            verb,
+            lambda run, name, console, real=real, verb=verb: (
+                getattr(run, verb)(name, console) if isinstance(run, Scripted) else real(run, name, console)
+            ),
+        )
 
 
 def test_a_look_that_finds_all_right_is_on_record_and_removes_the_failure(
@@ -380,11 +405,11 @@ def test_a_look_that_finds_all_right_is_on_record_and_removes_the_failure(
     monkeypatch.setattr(provisioning, "foretold", lambda *_: SetupPlan())
     machine = Machine("orion", "none", url="unix:///run/orion.sock")
     machine.keep({}, [{"kind": "file-made", "path": "/etc/x", "when": "2026-01-02T03:04:05Z"}], {})
-    machine.fleet, machine.failure = MANNER.path, {"cause": "no route"}
+    machine.fleet, machine.failure = OPTIONS.path, {"cause": "no route"}
     added(store, machine)
     before = store.read("orion").last_look
-    seen = Seen([step("orion", Action.LEAVE)], {"orion": machine}, fleet=FleetId(MANNER.path))
-    [result] = apply(store, Quiet(), lambda: seen, replace(MANNER, refresh=True))
+    planned = FleetPlan([step("orion", Action.LEAVE)], FleetId(OPTIONS.path), {"orion": machine})
+    [result] = apply(store, Quiet(), lambda: planned, replace(OPTIONS, refresh=True))
     after = store.read("orion")
     assert (before, result.did, result.looked_at) == ("2026-01-02T03:04:05Z", Did.LEFT, after.looked_at)
     assert (after.looked_at > before, after.failure) == (True, {})
@@ -396,8 +421,8 @@ def test_the_first_engine_that_fails_ends_the_roll_and_stops_nobody_else(store: 
         step("m4", Action.CHANGE),
         *(step(name, Action.CREATE) for name in ("new", "bad")),
     ]
-    run = Scripted(store, steps, ready("m1", "m2", "m3", "m4"), "m1 bad", MANNER)
-    assert run.results() == {
+    run = Scripted(store, steps, ready("m1", "m2", "m3", "m4"), "m1 bad", OPTIONS)
+    assert run.all_results() == {
         "m1": Did.FAILED,
         "m2": Did.NOT_BEGUN,
         "m3": Did.NOT_BEGUN,
@@ -421,9 +446,9 @@ def test_hosts_that_are_off_or_refuse_us_are_found_before_the_first_restart_and_
     steps.append(step("m3", Action.CHANGE, restarts=True, jump="machine:m2"))
     machines = in_use("m1", "m2", "m3", "m4")
     machines["m3"].spec = steps[-1].host.spec if steps[-1].host else machines["m3"].spec
-    run = Scripted(store, steps, machines, "m1", MANNER)
-    run.off, run.untouched = {"m2"}, {"m1"}
-    results = list(run.carried_out(Quiet()))
+    run = Scripted(store, steps, machines, "m1", OPTIONS)
+    run.off, run.untouched_hosts = {"m2"}, {"m1"}
+    results = list(run.carried_out())
     assert [(result.name, result.did, result.touched) for result in results] == [
         ("m2", Did.FAILED, False),
         ("m1", Did.FAILED, False),
@@ -437,16 +462,16 @@ def test_hosts_that_are_off_or_refuse_us_are_found_before_the_first_restart_and_
 def test_a_host_is_logged_in_at_before_a_roll_by_the_way_that_stays(store: Store, sshd: Sshd) -> None:
     machine = register(store, "orion", sshd)
     machine.keep({}, [{"kind": "file-made", "path": "/etc/x"}], {})
-    run = Run(store, Seen([step("orion", Action.CHANGE)], {"orion": machine}), MANNER)
-    assert run.can_be_reached_before("orion")
-    run.reach("orion", Quiet())
+    run = ApplyRun(store, FleetPlan([step("orion", Action.CHANGE)], FleetId(""), {"orion": machine}), OPTIONS)
+    assert restarts.can_be_reached_before(run, "orion")
+    restarts.reach(run, "orion", Quiet())
     sshd.authorized_keys.write_text("")
     with pytest.raises(LoginRefused) as raised:
-        run.reach("orion", Quiet())
+        restarts.reach(run, "orion", Quiet())
     assert store.read("orion").failure["cause"] == raised.value.cause
     moved = (Difference("generic-ip-address", sshd.host, "127.0.0.2", restarts=False),)
     run.steps["orion"] = replace(run.steps["orion"], differences=moved)
-    assert not run.can_be_reached_before("orion")
+    assert not restarts.can_be_reached_before(run, "orion")
 
 
 def test_the_hint_of_a_roll_that_ended_has_the_flags_that_were_typed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -470,8 +495,8 @@ def test_the_hint_of_a_roll_that_ended_has_the_flags_that_were_typed(capsys: pyt
 
 def test_nobody_behind_a_jump_host_that_failed_begins_and_each_is_told_why(store: Store) -> None:
     steps = [step("web", Action.CREATE, jump="machine:gate"), step("gate", Action.CREATE), step("new", Action.CREATE)]
-    run = Scripted(store, steps, {}, "gate", MANNER)
-    results = list(run.carried_out(Quiet()))
+    run = Scripted(store, steps, {}, "gate", OPTIONS)
+    results = list(run.carried_out())
     assert [(result.name, result.did) for result in results if result.name != "new"] == [
         ("gate", Did.FAILED),
         ("web", Did.NOT_BEGUN),
@@ -484,14 +509,15 @@ def test_one_whose_host_was_not_told_all_takes_its_turn_as_well(store: Store) ->
     machines = in_use("m1", "m2")
     for machine in machines.values():
         machine.pending = PROVISION
-    run = Scripted(store, [step(name, Action.RESUME) for name in machines], machines, "m1", MANNER)
-    assert run.results() == {"m1": Did.FAILED, "m2": Did.NOT_BEGUN}
+    run = Scripted(store, [step(name, Action.RESUME) for name in machines], machines, "m1", OPTIONS)
+    assert run.all_results() == {"m1": Did.FAILED, "m2": Did.NOT_BEGUN}
 
 
 class Crowded(Scripted):
     """A scripted run whose new hosts b1 to b9 have engines in use, as is seen on the hosts."""
 
     def create(self, name: str, console: Console) -> None:
+        super().create(name, console)
         if name.startswith("b") and name not in self.in_use:
             added(self.store, Machine(name, "none"))
             raise InUse(name, frozenset({"c0ffee"}))
@@ -503,8 +529,8 @@ def test_new_hosts_whose_engines_are_in_use_take_turns_after_the_others(store: S
         *(step(name, Action.CREATE) for name in ("b1", "b2", "b3", "new")),
         step("web", Action.CREATE, jump="machine:b1"),
     ]
-    run = Crowded(store, steps, ready("m1"), "", replace(MANNER, batch=Batches("1,2")))
-    assert run.results() == {"m1": Did.CHANGED, **dict.fromkeys(("b1", "b2", "b3", "new", "web"), Did.CREATED)}
+    run = Crowded(store, steps, ready("m1"), "", replace(OPTIONS, batch=Batches("1,2")))
+    assert run.all_results() == {"m1": Did.CHANGED, **dict.fromkeys(("b1", "b2", "b3", "new", "web"), Did.CREATED)}
     assert sorted(run.begun[:5]) == ["b1", "b2", "b3", "m1", "new"]
     # Two at once, as m1 was the first batch; whoever is behind one comes after it.
     assert (set(run.begun[5:7]), set(run.begun[7:])) == ({"b1", "b2"}, {"b3", "web"})
@@ -512,7 +538,7 @@ def test_new_hosts_whose_engines_are_in_use_take_turns_after_the_others(store: S
 
 def test_new_hosts_that_never_have_their_turn_stay_as_they_were(store: Store) -> None:
     steps = [step("m1", Action.CHANGE, restarts=True), *(step(name, Action.CREATE) for name in ("b1", "b2", "new"))]
-    assert Crowded(store, steps, ready("m1"), "m1", MANNER).results() == {
+    assert Crowded(store, steps, ready("m1"), "m1", OPTIONS).all_results() == {
         "m1": Did.FAILED,
         "b1": Did.NOT_BEGUN,
         "b2": Did.NOT_BEGUN,
@@ -530,9 +556,9 @@ def test_ctrl_c_tells_who_was_not_finished(store: Store) -> None:
                 signal.pthread_kill(main, signal.SIGINT)
                 console.pause(3600)
 
-    manner = Manner("/srv/fleet.yaml", Access(), NOTHING_SPECIAL, parallel=1)
-    run = Interrupted(store, [step(name, Action.CREATE) for name in ("m1", "m2")], {}, "", manner)
-    results = run.carried_out(Quiet())
+    options = ApplyOptions("/srv/fleet.yaml", Access(), NOTHING_SPECIAL, parallel=1)
+    run = Interrupted(store, [step(name, Action.CREATE) for name in ("m1", "m2")], {}, "", options)
+    results = run.carried_out()
     told = [next(results), next(results)]
     assert [result[:2] for result in told] == [("m1", Did.UNFINISHED), ("m2", Did.NOT_BEGUN)]
     assert [result.reason for result in told] == ["interrupted"] * 2
@@ -614,9 +640,12 @@ class Swarming(Scripted):
 
     refusing = ""
 
-    def formed(self, _: Console, roles: Roles, left: Sequence[str]) -> Iterator[Result]:
+    def joined(self, roles: Roles, joining: Sequence[str]) -> Iterator[Result] | None:
+        return self._joined(roles, joining)
+
+    def _joined(self, roles: Roles, joining: Sequence[str]) -> Iterator[Result]:
         assert list(roles.roles) == ["m1", "m2", "new"]
-        for name in list(left):
+        for name in joining:
             error = MachineError("it does not want to") if name == self.refusing else None
             yield Result(name, Did.FAILED if error else Did.CHANGED, error)
 
@@ -633,25 +662,25 @@ def swarm_of(store: Store, failing: str) -> Swarming:
     machines["m1"].swarm = SwarmNode("m1", "a", "b", "manager").dump()
     for machine in machines.values():
         added(store, machine)
-    return Swarming(store, SWARM, machines, failing, MANNER)
+    return Swarming(store, SWARM, machines, failing, OPTIONS)
 
 
 def test_roles_are_had_when_all_are_ready(store: Store) -> None:
     run = swarm_of(store, "")
-    assert run.results() == {"m2": Did.CHANGED, "new": Did.CREATED}
+    assert run.all_results() == {"m2": Did.CHANGED, "new": Did.CREATED}
     # Who is to have a role alone is not told anything else.
     assert run.begun == ["new"]
 
 
 def test_nobody_joins_while_one_of_the_swarm_is_not_ready(store: Store) -> None:
     run = swarm_of(store, "new")
-    assert run.results() == {"new": Did.FAILED, "m2": Did.NOT_BEGUN}
+    assert run.all_results() == {"new": Did.FAILED, "m2": Did.NOT_BEGUN}
 
 
 def test_one_that_cannot_join_has_failed_although_it_was_made(store: Store) -> None:
     run = swarm_of(store, "")
     run.refusing = "new"
-    assert run.results() == {"m2": Did.CHANGED, "new": Did.FAILED}
+    assert run.all_results() == {"m2": Did.CHANGED, "new": Did.FAILED}
 
 
 def test_why_no_swarm_can_be_is_told_once(store: Store) -> None:
@@ -659,7 +688,7 @@ def test_why_no_swarm_can_be_is_told_once(store: Store) -> None:
     for machine in machines.values():
         added(store, machine)
     steps = [of_swarm(name, Action.CHANGE, "worker") for name in machines]
-    results = list(Scripted(store, steps, machines, "", MANNER).carried_out(Quiet()))
+    results = list(Scripted(store, steps, machines, "", OPTIONS).carried_out())
     assert [(result.name, result.did) for result in results] == [("m1", Did.FAILED), ("m2", Did.NOT_BEGUN)]
     assert "A swarm of workers alone cannot be" in str(results[0].error)
 
@@ -671,11 +700,9 @@ def test_nodes_that_were_not_chosen_stay_as_they_are_and_one_that_is_down_stops_
     monkeypatch.setattr(swarm_join, "address_of", lambda _: "192.0.2.7")
 
     def applied(*names: str) -> dict[str, Did]:
-        def look() -> Seen:
-            planned = plan(store, str(file), names, None)
-            return Seen(planned.plan.steps, planned.machines, planned.hidden, planned.fleet, planned.unreadable)
-
-        return {result.name: result.did for result in apply(store, Quiet(), look, replace(MANNER, path=str(file)))}
+        options = replace(OPTIONS, path=str(file))
+        results = apply(store, Quiet(), lambda: plan(store, str(file), names, None), options)
+        return {result.name: result.did for result in results}
 
     roles = {"m1": "manager", "m2": "manager", "w1": "worker", "w2": "worker", "w3": "worker"}
     with engines(store, *roles) as swarms:
@@ -719,12 +746,12 @@ def test_a_machine_that_is_gone_and_its_jump_host_go_in_that_order(store: Store)
     for name, jump in (("gate", ""), ("web", "machine:gate")):
         machine = Machine(name, "none", url=f"unix:///run/{name}.sock")
         machine.driver_state = json.dumps({"URL": machine.url})
-        machine.jump, machine.fleet = jump, MANNER.path
+        machine.jump, machine.fleet = jump, OPTIONS.path
         added(store, machine)
     steps = [Step("gate", Action.REMOVE), Step("web", Action.REMOVE)]
     machines = {name: store.read(name) for name in store.names()}
-    manner = Manner(MANNER.path, Access(), NOTHING_SPECIAL, prune=True, yes=True)
-    seen = Seen(steps, machines, fleet=FleetId(MANNER.path))
-    results = list(apply(store, Quiet(), lambda: seen, manner))
+    options = ApplyOptions(OPTIONS.path, Access(), NOTHING_SPECIAL, prune=True, yes=True)
+    planned = FleetPlan(steps, FleetId(OPTIONS.path), machines)
+    results = list(apply(store, Quiet(), lambda: planned, options))
     assert [result[:2] for result in results] == [("web", Did.REMOVED), ("gate", Did.REMOVED)]
     assert store.names() == []

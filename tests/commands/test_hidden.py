@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.verbs.many.plan import fields, lines
-from machinectl.commands.apply import Manner, Seen, apply
+from machinectl.commands.apply import apply
 from machinectl.commands.plan import plan
 from machinectl.errors import MachineError
 from machinectl.fleet.keys import COMMON, ENGINE, Drivers, Kind
 from machinectl.hosts.connection.login import Access
 from machinectl.machines.record import Machine
 from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.rollout.apply_run import ApplyOptions
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -25,6 +26,7 @@ from tests.support.registered import added
 if TYPE_CHECKING:
     from machinectl.fleet.keys import Key
     from machinectl.machines.store import Store
+    from machinectl.rollout.plan_steps import FleetPlan
 
 # The configuration of whoever runs the tests is not read.
 pytestmark = pytest.mark.usefixtures("ssh_config")
@@ -69,14 +71,15 @@ def said(store: Store) -> str:
     console = Quiet()
     found: list[str] = []
 
-    def look() -> Seen:
+    def make_plan() -> FleetPlan:
         planned = plan(store, "", [], None)
         found.extend([*lines(planned, prune=True), *planned.advice])
-        found.extend(json.dumps(fields(step, planned)) for step in planned.plan.steps)
-        return Seen(planned.plan.steps, planned.machines, planned.hidden)
+        found.extend(json.dumps(fields(step, planned)) for step in planned.steps)
+        return planned
 
+    options = ApplyOptions(os.path.abspath("fleet.yaml"), Access(), NOTHING_SPECIAL)
     try:
-        results = apply(store, console, look, Manner(os.path.abspath("fleet.yaml"), Access(), NOTHING_SPECIAL))
+        results = apply(store, console, make_plan, options)
         found.extend(f"{each.did} {each.error} {each.error.hint if each.error else ''}" for each in results)
     except MachineError as exc:
         found += [exc.cause, exc.hint]

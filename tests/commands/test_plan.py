@@ -13,15 +13,17 @@ import pytest
 
 from machinectl.cli.verbs.many.plan import has_work, lines
 from machinectl.commands.certs.create import certs_create
-from machinectl.commands.plan import Planned, plan, refreshed
+from machinectl.commands.plan import plan, refreshed
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.reading.fleet_file import read_fleet
 from machinectl.fleet.syntax.faults import WrongFile
 from machinectl.host_changes import FileCreated
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.host_plan import Outcome
-from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.record import Machine, Phase
+from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.rollout.apply_run import ApplyOptions
+from machinectl.rollout.plan_steps import FleetPlan
 from tests.support.opened import opened
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
@@ -144,7 +146,7 @@ def test_globs_and_ranges_choose_hosts_of_the_file_and_machines_that_are_in_it_n
         added(store, machine)
 
     def chosen(*names: str) -> list[str]:
-        return [step.name for step in plan(store, "", names, None).plan.steps]
+        return [step.name for step in plan(store, "", names, None).steps]
 
     assert chosen("web*") == ["web1", "web2", "web3", "web4"]
     assert chosen("web[2:3]", "web?") == ["web1", "web2", "web3", "web4"]
@@ -163,7 +165,7 @@ def test_those_that_are_named_or_selected_are_shown_alone(store: Store) -> None:
     assert [line.split()[1] for line in shown(store, selector="role=store")[:-1]] == ["nas"]
     for names, selector, error in (
         (["riggel"], None, 'There is no host "riggel" in fleet.yaml'),
-        ([], "role=db", "selects none of fleet.yaml"),
+        ([], "role=db", "selects no host in fleet.yaml"),
     ):
         with pytest.raises(MachineError, match=error):
             plan(store, "", names, selector)
@@ -201,7 +203,7 @@ def test_a_loop_that_leads_out_of_the_file_is_found_from_a_named_host_too(store:
     for names in ((), ("rigel",)):
         with pytest.raises(WrongFile, match=r"fleet\.yaml:6:3: jump hosts form a loop: rigel -> gate -> rigel"):
             plan(store, "", names, None)
-    assert [step.name for step in plan(store, "", ["orionbox"], None).plan.steps] == ["orionbox"]
+    assert [step.name for step in plan(store, "", ["orionbox"], None).steps] == ["orionbox"]
 
 
 def test_a_group_in_the_place_of_a_host_is_told_with_what_selects_its_hosts(store: Store, file: Path) -> None:
@@ -239,7 +241,7 @@ def test_nobody_is_asked_and_nothing_is_written_without_refresh(
     for where, what in ((socket, "socket"), (socket, "getaddrinfo"), (subprocess, "Popen"), (subprocess, "run")):
         monkeypatch.setattr(where, what, nobody)
     before = content(store.root), content(file.parent)
-    assert len(plan(store, "", [], None).plan.steps) == 3
+    assert len(plan(store, "", [], None).steps) == 3
     assert (content(store.root), content(file.parent)) == before
 
 
@@ -284,8 +286,8 @@ def test_what_the_machines_that_there_are_exclude_is_told_with_its_place(store: 
     with pytest.raises(WrongFile) as raised:
         plan(store, "", [], None)
     found = raised.value.cause
-    assert 'fleet.yaml:7:3: Machine "nas" is there already, of driver "generic"' in found
-    assert 'fleet.yaml:6:3: Machine "RIGEL" is there already, and a name that differs in case' in found
+    assert 'fleet.yaml:7:3: Machine "nas" exists with the driver "generic"' in found
+    assert 'fleet.yaml:6:3: Machine "RIGEL" exists, and its name differs from rigel only in case' in found
 
 
 def test_a_record_that_cannot_be_read_is_told_and_the_others_are_planned(store: Store) -> None:
@@ -322,7 +324,7 @@ def test_a_host_that_cannot_be_looked_at_is_told(store: Store, sshd: Sshd, file:
     )
     planned = plan(store, "", ["rigel"], None)
     before = content(store.root)
-    found = refreshed(planned, store, Quiet(), Access(), Setup(), parallel=10)
+    found = refreshed(planned, store, Quiet(), ApplyOptions(str(file), Access(), NOTHING_SPECIAL))
     assert content(store.root) == before
     assert list(found.failed) == ["rigel"]
     assert list(lines(found, prune=False))[-1].endswith("1 not checked")
@@ -333,7 +335,7 @@ def test_what_was_changed_on_a_host_by_hand_is_work(store: Store) -> None:
     planned = plan(store, "", [], None)
     assert not has_work(planned, prune=True)
     outcome = Outcome("Configuring the engine", changed=True, details=('+"debug": \x1b[31mtrue',))
-    found = Planned(planned.plan, planned.fleet, planned.machines, differing={"rigel": [outcome]})
+    found = FleetPlan(planned.steps, planned.fleet, planned.machines, previews={"rigel": [outcome]})
     assert has_work(found, prune=False)
     assert list(lines(found, prune=False)) == [
         "! rigel  its host differs; to be done there:",

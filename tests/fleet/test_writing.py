@@ -26,7 +26,7 @@ from machinectl.fleet.writing.machine_entry import described
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import NoSuchMachine
-from machinectl.rollout.plan import plan
+from machinectl.rollout.plan import planned_steps
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -169,7 +169,7 @@ def test_plan_finds_nothing_to_do_on_what_is_written_of_the_machines(data: st.Da
     draft = settled(Draft(("A heading",), hosts, OPTIONS), records)
     fleet = read(draft.text())
     untold = {host.name for host in hosts if host.remarks}
-    steps = plan(fleet, records, lambda _machine, _files: True).steps
+    steps = planned_steps(fleet, records, lambda _machine, _files: True)
     assert {step.name for step in steps if step.name not in untold and step.differences} == set()
     assert all(f"{name} is left out" in draft.text() for name in records.keys() - {host.name for host in fleet.hosts})
     if not draft.left_out:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from machinectl.cli.options.typer_verbs import Session
-    from machinectl.commands.apply import Result, Seen
-    from machinectl.commands.plan import Planned
     from machinectl.hosts.connection.login import Access
+    from machinectl.rollout.plan_steps import FleetPlan
+    from machinectl.rollout.results import Result
 
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
@@ -78,7 +78,6 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         ] = False,
         as_json: AsJson = False,
     ) -> int:
-        from machinectl.commands.apply import Manner, Seen
         from machinectl.commands.apply import apply as command
         from machinectl.commands.plan import plan
         from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
@@ -86,18 +85,16 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         from machinectl.hosts.parallel.rollout_order import Batches
         from machinectl.machines.spec import CertificateFiles
         from machinectl.provision.target import Allowed
+        from machinectl.rollout.apply_run import ApplyOptions
 
         here = session(ctx)
         file, text = fleet_file("apply", files, names)
         advice: dict[str, None] = {}
 
-        def read() -> Planned:
-            return plan(here.store, file, names or [], selector, typed("apply", file), text)
-
-        def look() -> Seen:
-            planned = read()
+        def make_plan() -> FleetPlan:
+            planned = plan(here.store, file, names or [], selector, typed("apply", file), text)
             advice.update(dict.fromkeys(planned.advice))
-            return Seen(planned.plan.steps, planned.machines, planned.hidden, planned.fleet, planned.unreadable)
+            return planned
 
         given = tuple(flags(arguments))
         words = [typed("apply", file), *given]
@@ -105,7 +102,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         if purge and not prune:
             both = f"Give both: {with_flags(' '.join(words), '--prune')}"
             raise UsageError("--purge is for the machines that --prune removes", both)
-        manner = Manner(
+        options = ApplyOptions(
             file if file == STDIN else os.path.abspath(file or DEFAULT_FILE),
             access,
             Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes),
@@ -124,14 +121,12 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         )
         if dry_run:
             from machinectl.commands.plan import refreshed
-            from machinectl.hosts.lifecycle.setup import Setup
 
-            setup = Setup(manner.allowed, manner.authority)
-            planned = refreshed(read(), here.store, here.console, access, setup, parallel=parallel, purge=manner.purge)
-            again = " ".join(word for word in manner.command.split(" ") if word != "--dry-run")
+            planned = refreshed(make_plan(), here.store, here.console, options)
+            again = " ".join(word for word in options.command.split(" ") if word != "--dry-run")
             again = with_flags(again, *(["--refresh"] if has_differing(planned) else []))
-            return show(here, planned, again, manner.command, prune=prune, as_json=as_json)
-        code = ended(here, command(here.store, here.console, look, manner), manner.command, as_json=as_json)
+            return show(here, planned, again, options.command, prune=prune, as_json=as_json)
+        code = ended(here, command(here.store, here.console, make_plan, options), options.command, as_json=as_json)
         for line in advice:
             here.console.note(line)
         return code
@@ -139,7 +134,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
 
 def ended(here: Session, results: Iterator[Result], again: str, *, as_json: bool = False) -> int:
     """Wait for the end, and tell what became of all; the exit code. `again` is the command that goes on."""
-    from machinectl.commands.apply import Did
+    from machinectl.rollout.results import Did
 
     found: list[Result] = []
     try:
@@ -191,7 +186,7 @@ def tell(
     here: Session, found: Sequence[Result], again: str, *, as_json: bool = False, interrupted: bool = False
 ) -> None:
     """Print the summary, what failed and why, and what to type next. With `as_json`, results are printed already."""
-    from machinectl.commands.apply import Did
+    from machinectl.rollout.results import Did
 
     count = Counter(result.did for result in found)
     counted = ", ".join(f"{count[did]} {did}" for did in Did if count[did])

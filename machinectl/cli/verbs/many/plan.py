@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from machinectl.cli.options.typer_verbs import Session
-    from machinectl.commands.plan import Planned
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
-    from machinectl.rollout.plan_steps import Difference, Step
+    from machinectl.rollout.plan_steps import Difference, FleetPlan, Step
 
 # The exit code of --detailed-exitcode where there is something to do (2 is a command line that is wrong).
 TO_DO = 4
@@ -94,12 +93,15 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         file, text = fleet_file("plan", files, names)
         planned = command(here.store, file, names or [], selector, typed("plan", file), text)
         if refresh:
-            from machinectl.hosts.lifecycle.setup import Setup
+            from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
             from machinectl.provision.target import Allowed
+            from machinectl.rollout.apply_run import ApplyOptions
 
-            # Nothing is restarted here, and what would be is to be seen.
-            setup = Setup(Allowed(restart_swarm=True), authority(here))
-            planned = refreshed(planned, here.store, here.console, access, setup, parallel=parallel)
+            path = file if file == STDIN else os.path.abspath(file or DEFAULT_FILE)
+            # Nothing restarts here, and what would restart is shown.
+            allowed = Allowed(restart_swarm=True)
+            options = ApplyOptions(path, access, allowed, authority(here), parallel=parallel)
+            planned = refreshed(planned, here.store, here.console, options)
         chosen = names or ([] if selector is None else ["-l", selector])
         again = " ".join([typed("plan", file), "--refresh", *map(shlex.quote, chosen)])
         command_line = what_next(planned, file, chosen, prune=prune)
@@ -107,10 +109,10 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         return code or (TO_DO if has_work(planned, prune=prune) and detailed_exitcode else 0)
 
 
-def show(here: Session, planned: Planned, command: str, refresh: str, *, prune: bool, as_json: bool) -> int:
+def show(here: Session, planned: FleetPlan, command: str, refresh: str, *, prune: bool, as_json: bool) -> int:
     """Print what is to be done, the `command` that does it and that to `refresh` what is known; the exit code."""
     if as_json:
-        for step in planned.plan.steps:
+        for step in planned.steps:
             print_json(fields(step, planned), indent=None)
     else:
         draw("".join(f"{line}\n" for line in lines(planned, prune=prune)))
@@ -119,7 +121,7 @@ def show(here: Session, planned: Planned, command: str, refresh: str, *, prune: 
     if not as_json:
         for line in planned.advice:
             here.console.note(line)
-        names = [step.name for step in planned.plan.steps if step.name not in planned.seconds]
+        names = [step.name for step in planned.steps if step.name not in planned.seconds]
         if by_record := {name: date for name in names if (date := planned.last_look(name))}:
             here.console.note(f"Last looked at: {last_looks(by_record)}. Look now: {refresh}")
         if has_work(planned, prune=prune):
@@ -157,33 +159,33 @@ def typed(verb: str, file: str) -> str:
     return " ".join(["machinectl", verb, *(["-f", shlex.quote(file)] if file else [])])
 
 
-def has_work(planned: Planned, *, prune: bool) -> bool:
+def has_work(planned: FleetPlan, *, prune: bool) -> bool:
     """Whether there is something to do. Without --prune machines that the file has no more are left."""
     left = {Action.LEAVE, Action.FAIL} if prune else {Action.LEAVE, Action.FAIL, Action.REMOVE}
-    return bool(planned.differing) or any(step.action not in left for step in planned.plan.steps)
+    return bool(planned.previews) or any(step.action not in left for step in planned.steps)
 
 
-def has_differing(planned: Planned) -> bool:
+def has_differing(planned: FleetPlan) -> bool:
     """Whether the host of a machine that is as the file says was changed by hand: apply --refresh mends it."""
-    return any(result(step, planned) == DIFFERENT for step in planned.plan.steps)
+    return any(result(step, planned) == DIFFERENT for step in planned.steps)
 
 
-def what_next(planned: Planned, file: str, chosen: Sequence[str], *, prune: bool) -> str:
+def what_next(planned: FleetPlan, file: str, chosen: Sequence[str], *, prune: bool) -> str:
     """The command that does what is planned; `chosen` are the words that chose of it."""
     options = ["--refresh"] if has_differing(planned) else []
     options += ["--prune"] if prune else []
     return " ".join([typed("apply", file), *options, *map(shlex.quote, chosen)])
 
 
-def lines(planned: Planned, *, prune: bool) -> Iterator[str]:
+def lines(planned: FleetPlan, *, prune: bool) -> Iterator[str]:
     """What is to be done, a block for each machine that there is work for, and a summary."""
-    for step in planned.plan.steps:
+    for step in planned.steps:
         if step.action is not Action.LEAVE:
             mark, colour = MARKS[step.action]
             first, *more = map(planned.hidden.without, told(step, planned.machines.get(step.name), prune=prune))
             yield f"{coloured(mark, colour, sys.stdout)} {step.name}  {in_a_line(first)}"
             yield from (INDENT + in_a_line(line) for line in more)
-        if outcomes := planned.differing.get(step.name):
+        if outcomes := planned.previews.get(step.name):
             if step.action is Action.LEAVE:
                 mark, colour = DIFFERS
                 yield f"{coloured(mark, colour, sys.stdout)} {step.name}  its host differs; to be done there:"
@@ -237,10 +239,10 @@ def difference_told(difference: Difference) -> str:
     return said + (" (the engine restarts)" if difference.restarts else "")
 
 
-def summary(planned: Planned, *, prune: bool) -> str:
+def summary(planned: FleetPlan, *, prune: bool) -> str:
     """How many machines there are of each kind."""
     # Each machine is counted once.
-    count = Counter(result(step, planned) for step in planned.plan.steps)
+    count = Counter(result(step, planned) for step in planned.steps)
     seldom = {COUNTED[Action.RESUME], COUNTED[Action.FAIL], DIFFERENT, NOT_SEEN}
     shown = [what for what in (*COUNTED.values(), DIFFERENT, NOT_SEEN) if count[what] or what not in seldom]
     parts = [f"{count[what]} {what}" for what in shown]
@@ -249,16 +251,16 @@ def summary(planned: Planned, *, prune: bool) -> str:
     return ", ".join(parts)
 
 
-def result(step: Step, planned: Planned) -> str:
+def result(step: Step, planned: FleetPlan) -> str:
     """Return the plan for a machine, in the words of the summary."""
     if step.name in planned.failed and not step.error:
         return NOT_SEEN
-    if step.action is Action.LEAVE and step.name in planned.differing:
+    if step.action is Action.LEAVE and step.name in planned.previews:
         return DIFFERENT
     return COUNTED[step.action]
 
 
-def reason(step: Step, planned: Planned) -> str:
+def reason(step: Step, planned: FleetPlan) -> str:
     """Return the reason for that, on one line."""
     if step.name in planned.failed:
         return planned.failed[step.name].cause
@@ -266,11 +268,11 @@ def reason(step: Step, planned: Planned) -> str:
     if step.action is Action.RESUME:
         because.insert(0, why(planned.machines.get(step.name)))
     if step.action is Action.LEAVE:
-        because = [outcome.title for outcome in planned.differing.get(step.name, ())]
+        because = [outcome.title for outcome in planned.previews.get(step.name, ())]
     return planned.hidden.without("; ".join(because))
 
 
-def fields(step: Step, planned: Planned) -> Mapping[str, Any]:
+def fields(step: Step, planned: FleetPlan) -> Mapping[str, Any]:
     """A step as JSON has it; `Host` is what is to be done on its host, where that was looked at and differs."""
     from machinectl.commands.plan import address
 
@@ -288,6 +290,6 @@ def fields(step: Step, planned: Planned) -> Mapping[str, Any]:
         "Differences": [
             {"Key": each.key, "Old": each.old, "New": each.new, "Restarts": each.restarts} for each in step.differences
         ],
-        "Host": [{"Title": each.title, "Details": list(each.details)} for each in planned.differing.get(step.name, ())],
+        "Host": [{"Title": each.title, "Details": list(each.details)} for each in planned.previews.get(step.name, ())],
         "Error": failed.cause if failed else "",
     }

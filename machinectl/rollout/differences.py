@@ -1,0 +1,209 @@
+"""What differs between a host in the fleet file and its machine's record."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from machinectl import url as engine_url
+from machinectl.driver import Instance
+from machinectl.driver.installed_drivers import load
+from machinectl.errors import MachineError, UsageError
+from machinectl.fleet.keys import LABELS
+from machinectl.machines.engine_options import DECLARED
+from machinectl.machines.swarm_node import node_of
+from machinectl.masking import HIDDEN, without_secret_of, without_secrets
+from machinectl.rollout.plan_steps import Difference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from machinectl.driver import Driver, Option, OptionValue
+    from machinectl.fleet.model import FleetHost
+    from machinectl.fleet.syntax.hidden_values import Hidden
+    from machinectl.machines.engine_options import Declared
+    from machinectl.machines.record import Machine
+    from machinectl.machines.spec import CertificateFiles
+
+    # Whether a machine has the certificates in these files. For None, a machine that does not exist yet, they are only
+    # checked. Raises MachineError if the files are wrong, BrokenRecord if the machine's own certificates are.
+    HasCertificates = Callable[[Machine | None, CertificateFiles], bool]
+
+# Options that an engine takes only by a restart; the others matter only when an engine is installed.
+RESTARTING = frozenset({"options", "insecure_registries", "registry_mirrors", "env", "storage_driver", "bind"})
+# An engine restarts for a certificate with more names, but not for one with fewer.
+NAMES = "tls_sans"
+# The engine option that a reload is enough for.
+RELOADED = "live-restore="
+# Lists whose order means nothing.
+UNORDERED = frozenset({"insecure_registries", "env", NAMES})
+# The driver option that `set --url` changes for machines of any driver.
+URL = "url"
+
+
+def differences(host: FleetHost, machine: Machine, has_certificates: HasCertificates) -> Iterator[Difference]:
+    """Yield what has to change for a machine.
+
+    Secrets are in no record, so they are not compared. Raises MachineError if certificates cannot be read.
+    """
+    spec = host.spec
+    if machine.driver != spec.driver:
+        # The machine is half made, and its driver has made nothing yet.
+        yield Difference("driver", machine.driver, spec.driver)
+        return
+    set_up = spec.provision and not machine.provision and has_ssh(machine)
+    engine_is_ours = machine.has_changes or set_up
+    yield from of_driver(host, machine)
+    if machine.url and (tls := speaks_tls(host, machine)) != machine.tls:
+        yield switched("no-tls", old=not machine.tls, new=not tls)
+    files = host.certificates
+    if files.whole and not has_certificates(machine, files):
+        key, path = ("tls-dir", files.directory) if files.directory else ("tls-client-cert", files.certificate)
+        yield Difference(key, "others", path)
+    yield from of_labels(machine.labels, spec.labels, restarts=engine_is_ours)
+    yield from of_engine(host, machine, engine_is_ours=engine_is_ours)
+    if machine.provision != spec.provision:
+        yield switched("no-provision", old=not machine.provision, new=not spec.provision, restarts=set_up)
+    if machine.context != spec.context:
+        yield switched("no-context", old=not machine.context, new=not spec.context)
+    if machine.jump != spec.jump:
+        yield Difference("ssh-jump", machine.jump, spec.jump)
+    node = node_of(machine)
+    role = node.role if node else ""
+    # A machine that the file gives no role stays in its swarm.
+    if host.swarm and role != host.swarm:
+        yield Difference("swarm", role, host.swarm)
+
+
+def without_variables(host: FleetHost, hidden: Hidden, difference: Difference) -> Difference:
+    """Return a difference that shows `${NAME}` instead of a variable's value, and not the old value."""
+    key, old, new = difference.key, difference.old, difference.new
+    label = (new or old).partition("=")[0] if key == LABELS else ""
+    typed = host.typed.get(f"{LABELS} {label}" if label else key)
+    if typed is None:
+        return replace(difference, old=hidden.without(old), new=hidden.without(new))
+    start = f"{label}=" if label else ""
+    return replace(difference, old=old and f"{start}{HIDDEN}", new=new and f"{start}{typed}")
+
+
+def has_ssh(machine: Machine) -> bool:
+    """Return whether a machine's driver knows SSH to its host."""
+    try:
+        there = load(machine.driver).where(Instance(machine.name, machine.directory, machine.driver_state))
+    except MachineError:
+        return False
+    return there.ssh is not None
+
+
+def switched(key: str, *, old: bool, new: bool, restarts: bool = False) -> Difference:
+    return Difference(key, as_text(old), as_text(new), restarts)
+
+
+def as_text(value: OptionValue) -> str:
+    """Return a value as a file has it, without passwords."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    values = value if isinstance(value, tuple) else (value,)
+    return ", ".join(str(without_secrets(one)) for one in values if one is not None)
+
+
+def of_driver(host: FleetHost, machine: Machine) -> Iterator[Difference]:
+    """Yield differences in the driver's options. An option that is not on record has its default."""
+    known = machine.driver_options
+    for option in options_of(host.spec.driver):
+        if option.secret:
+            continue
+        old, new = known.get(option.name, option.default), host.spec.options.get(option.name, option.default)
+        if option.name == URL and machine.url:
+            old, new = full_url(machine.url, None), full_url(str(new), host.spec.tls)
+        if not (are_same(old, new) or (option.path and are_same_file(old, new))):
+            old_text, new_text = (str(without_secret_of(option.name, as_text(value))) for value in (old, new))
+            yield Difference(option.name, old_text, new_text)
+
+
+def options_of(driver: str) -> Sequence[Option]:
+    """Return a driver's options, made once for all its hosts."""
+    return made_options(load(driver))  # type: ignore[arg-type] # an object like any other: hashed by what it is
+
+
+@functools.lru_cache(maxsize=16)
+def made_options(driver: Driver) -> Sequence[Option]:
+    return tuple(driver.options())
+
+
+def full_url(url: str, tls: bool | None) -> str:
+    """Return an engine's URL with its port; another URL as it is."""
+    try:
+        return engine_url.with_port(url, tls=tls)
+    except UsageError:
+        return url
+
+
+def are_same_file(old: OptionValue, new: OptionValue) -> bool:
+    """Return whether two paths name one file. A relative path on record is compared by its file name."""
+    if not (old and new and isinstance(old, str) and isinstance(new, str)):
+        return False
+    before, after = (os.path.normpath(os.path.expanduser(path)) for path in (old, new))
+    return before == after if os.path.isabs(before) else os.path.basename(before) == os.path.basename(after)
+
+
+def are_same(old: OptionValue, new: OptionValue) -> bool:
+    """Return whether two values are equal, with ~ expanded."""
+    return old == new or (
+        isinstance(old, str) and isinstance(new, str) and os.path.expanduser(old) == os.path.expanduser(new)
+    )
+
+
+def speaks_tls(host: FleetHost, machine: Machine) -> bool:
+    """Return whether a machine's engine has to use TLS: as the file says, else as it does now, or as its URL says."""
+    if machine.tls and host.spec.tls is None and URL not in host.spec.options and machine.url.startswith("tcp://"):
+        return True
+    url = full_url(str(host.spec.options.get(URL, machine.url)), host.spec.tls)
+    if not url.startswith("tcp://"):
+        return False
+    if host.spec.tls is not None:
+        return host.spec.tls
+    return machine.tls or host.certificates.whole or engine_url.uses_tls(url)
+
+
+def of_labels(old: Mapping[str, str], new: Mapping[str, str], *, restarts: bool) -> Iterator[Difference]:
+    """Yield a difference for each label. `restarts` is whether the engine gets the labels, too."""
+    for key in dict.fromkeys((*old, *new)):
+        if old.get(key) != new.get(key):
+            yield Difference("labels", label_text(old, key), label_text(new, key), restarts)
+
+
+def label_text(labels: Mapping[str, str], key: str) -> str:
+    return f"{key}={without_secret_of(key, labels[key])}" if key in labels else ""
+
+
+def of_engine(host: FleetHost, machine: Machine, *, engine_is_ours: bool) -> Iterator[Difference]:
+    """Yield differences in the engine's options; for a list, only the items that are removed and added."""
+    if machine.asks_for(host.spec.engine):
+        return
+    asked, wanted = machine.engine, host.spec.engine
+    for option in DECLARED:
+        old, new = getattr(asked, option.key), getattr(wanted, option.key)
+        if old == new or (option.key in UNORDERED and set(old) == set(new)):
+            continue
+        removed, added = changed_items(option, old, new)
+        restarts = engine_is_ours and takes_restart(option, removed, added)
+        yield Difference(option.flag.removeprefix("--"), as_text(removed), as_text(added), restarts)
+
+
+def takes_restart(option: Declared, removed: OptionValue, added: OptionValue) -> bool:
+    if option.key == NAMES:
+        return bool(added)
+    if isinstance(removed, tuple) and isinstance(added, tuple) and option.key == "options":
+        return any(not each.startswith(RELOADED) for each in (*removed, *added))
+    return option.key in RESTARTING
+
+
+def changed_items(option: Declared, old: OptionValue, new: OptionValue) -> tuple[OptionValue, OptionValue]:
+    """Return what is removed from an option's value, and what is added; all of both if only their order differs."""
+    if not (option.many and isinstance(old, tuple) and isinstance(new, tuple)):
+        return old, new
+    removed, added = tuple(one for one in old if one not in new), tuple(one for one in new if one not in old)
+    return (removed, added) if removed or added else (old, new)

@@ -1,0 +1,214 @@
+"""Bring one machine and its host to what the fleet file says, or find out what that would change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from machinectl import url as engine_url
+from machinectl.driver import Request
+from machinectl.driver.installed_drivers import load
+from machinectl.errors import MachineError
+from machinectl.hosts.connection.machine_driver import instance
+from machinectl.hosts.lifecycle.editing import Edit
+from machinectl.hosts.parallel.workers import at_work_on
+from machinectl.machines.engine_options import DECLARED
+from machinectl.machines.jump_hosts import machine_of
+from machinectl.machines.record import Phase
+from machinectl.rollout.differences import URL, differences, speaks_tls
+from machinectl.rollout.results import Did
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from machinectl.console import Console
+    from machinectl.fleet.model import FleetHost
+    from machinectl.hosts.lifecycle.creation import Creation
+    from machinectl.hosts.lifecycle.host_plan import Outcome
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held
+    from machinectl.rollout.apply_run import ApplyRun
+
+CERTIFICATE_KEYS = frozenset({"tls-dir", "tls-client-cert"})
+# Settings of the engine, which another computer may change as well.
+SETTINGS = frozenset({"labels", *(option.flag.removeprefix("--") for option in DECLARED)})
+
+
+def preview(run: ApplyRun, name: str, console: Console) -> list[Outcome]:
+    """Return what `apply` would change on a machine's host. Nothing is changed.
+
+    Raises MachineError if the host cannot be looked at.
+    """
+    from machinectl.hosts.lifecycle.provisioning import foretold
+    from machinectl.hosts.lifecycle.removal import undoing
+
+    step = run.steps[name]
+    if step.host is None:
+        purge = run.options.purge
+        return undoing(run.store, run.store.read(name), console, purge) if purge else []
+    machine = ready_machine(run, name)
+    if machine is None:
+        found = creation_of(run, name).plan(run.store, console)
+    else:
+        edit = edit_of(step.host, machine, {each.key for each in step.differences})
+        there = edit.preview(machine, run.store.exists)
+        found = foretold(machine, console, run.access(name), run.setup(name), run.store, there)
+    return [outcome for outcome in found.outcomes if outcome.changed]
+
+
+def has_host_work(run: ApplyRun, name: str) -> bool:
+    """Return whether `apply` changes a machine's host, or may, and whether the host can be looked at already."""
+    host, machine = run.steps[name].host, run.machines.get(name)
+    if host is None:
+        return bool(run.options.purge and machine and machine.changes)
+    gate = machine_of(host.spec.jump)
+    if not host.spec.provision or (gate and not run.store.exists(gate)):
+        return False
+    return machine is None or machine.phase is not Phase.READY or bool(machine.changes) or not machine.provision
+
+
+def ready_machine(run: ApplyRun, name: str) -> Machine | None:
+    """Return a machine as it is on record now, None if it has yet to be created or finished."""
+    machine = run.store.read(name) if run.store.exists(name) else None
+    return machine if machine and machine.phase is Phase.READY else None
+
+
+def create(run: ApplyRun, name: str, console: Console) -> None:
+    """Create a machine, or finish one that is half made. Raises InUse if its engine has to wait for its turn."""
+    from machinectl.machines.tls_warnings import advise
+    from machinectl.rollout.container_restart import wait_for
+
+    host = run.host(name)
+    made = creation_of(run, name).carry_out(run.store, console)
+    if not made.set_up:
+        if host.spec.engine.given:
+            console.warn("the engine's options are recorded only: no engine was set up")
+        advise(console, made.machine)
+    if before := run.in_use.get(name):
+        wait_for(made.machine, {container: container[:12] for container in before}, console)
+    if made.set_up:
+        check_settings(run, host, made.machine)
+
+
+def change(run: ApplyRun, name: str, console: Console) -> None:
+    """Change a machine's record, and its host if that concerns it."""
+    from machinectl.hosts.certificates.certificate_files import has_given
+    from machinectl.hosts.lifecycle import provisioning
+    from machinectl.rollout.container_restart import running, wait_for
+
+    host, restarts = run.host(name), name in run.restarting
+    with at_work_on(run.store, console, name) as held:
+        machine = held.machine
+        keys = {each.key for each in differences(host, machine, has_given)}
+        edit = edit_of(host, machine, keys)
+        machine.fleet = run.fleet.text
+        if CERTIFICATE_KEYS.intersection(keys):
+            replace_certificates(held, host)
+        if not concerns_host(host, machine, edit, restarts=restarts):
+            edit.carry_out(held)
+            machine.pending = ""
+            held.write()
+            return
+        before = running(machine) if restarts else None
+        provisioning.change(held, console, run.access(name), run.setup(name), edit)
+        if restarts:
+            wait_for(machine, before, console)
+        check_settings(run, host, machine)
+
+
+def remove(run: ApplyRun, name: str, console: Console) -> Did:
+    """Remove a machine that left the file. Raises MachineError if it belongs to another fleet by now."""
+    from machinectl.hosts.lifecycle import removal
+    from machinectl.machines.jump_order import behind
+
+    run.touched.add(name)
+    if not run.fleet.owns(run.store.read(name).fleet):
+        raise MachineError(
+            f'"{name}" belongs to another fleet now, and was not removed', "See the plan as it is now: machinectl plan"
+        )
+    removal.check_nobody_behind(run.store, console, name, behind(run.store).get(name, ()), force=False)
+    removal.remove(run.store, console, name, purge=run.options.purge)
+    return Did.REMOVED
+
+
+def creation_of(run: ApplyRun, name: str) -> Creation:
+    from machinectl.hosts.lifecycle.creation import Creation
+    from machinectl.hosts.lifecycle.onboarding import Onboarding
+
+    host, options = run.host(name), run.options
+    allowed = replace(options.allowed, in_use=name in run.in_use)
+    onboarding = Onboarding(run.access(name), allowed, options.authority, lambda: run.changed_hosts.add(name))
+    driver = load(host.spec.driver)
+    return Creation(name, host.spec, driver, onboarding, host.certificates, options.spare, fleet=run.fleet.text)
+
+
+def edit_of(host: FleetHost, machine: Machine, keys: Collection[str]) -> Edit:
+    """Return the edit that gives a machine what the file says for the keys that differ."""
+    spec = host.spec
+    options = {
+        option.name: spec.options.get(option.name, option.default)
+        for option in load(spec.driver).options()
+        if option.name in keys
+    }
+    url = str(options.pop(URL)) if URL in options else moved_port(host, machine) if options else ""
+    return Edit(
+        url=url or None,
+        tls=speaks_tls(host, machine) if "no-tls" in keys or url else None,
+        context=spec.context if "no-context" in keys else None,
+        jump=spec.jump if "ssh-jump" in keys else None,
+        labels=spec.labels if "labels" in keys else {},
+        unlabel=[label for label in machine.labels if label not in spec.labels] if "labels" in keys else (),
+        engine={
+            option.key: getattr(spec.engine, option.key)
+            for option in DECLARED
+            if option.flag.removeprefix("--") in keys
+        },
+        options=options,
+        provision=spec.provision if "no-provision" in keys else None,
+    )
+
+
+def moved_port(host: FleetHost, machine: Machine) -> str:
+    """Return the URL of a machine's engine if it moves to another port of its host, else ""."""
+    driver = load(host.spec.driver)
+    there = driver.where(instance(machine)).url
+    asked = driver.preview(Request(machine.name, machine.directory, host.spec.options, machine.tls)).url
+    if not (there == machine.url and there.startswith("tcp://") and asked.startswith("tcp://")):
+        return ""
+    old, new = engine_url.parse(there), engine_url.parse(asked)
+    return "" if old.port == new.port else str(engine_url.EngineURL("tcp", host=old.host, port=new.port))
+
+
+def concerns_host(host: FleetHost, machine: Machine, edit: Edit, *, restarts: bool) -> bool:
+    """Return whether a machine's host has to be changed, and not only its record."""
+    if not (host.spec.provision and (machine.changes or edit.provision)):
+        return False
+    changed = edit.engine or edit.labels or edit.unlabel or edit.options or edit.url or edit.provision
+    return bool(changed or machine.pending or restarts)
+
+
+def check_settings(run: ApplyRun, host: FleetHost, machine: Machine) -> None:
+    """Raise MachineError if another computer gave the engine other settings than the file's."""
+    from machinectl.hosts.certificates.certificate_files import has_given
+
+    settings = {each.key for each in differences(host, machine, has_given)}.intersection(SETTINGS)
+    if settings:
+        raise MachineError(
+            f'Another computer changed settings of "{host.name}", and its host keeps them: '
+            f"{', '.join(sorted(settings))}",
+            f"See the differences: {run.options.plan_one(host.name)}; "
+            f"apply the file's values: {run.options.apply_one(host.name)}",
+        )
+
+
+def replace_certificates(held: Held, host: FleetHost) -> None:
+    """Give a machine the certificates that the file names, and remove what belonged to its former ones."""
+    from machinectl.hosts.certificates.certificate_files import outdated, read_given
+    from machinectl.hosts.certificates.identity import Identity
+
+    given = read_given(host.certificates)
+    if given is None:
+        return
+    held.finish_files()
+    stale = outdated(Identity.read(held.directory), given)
+    held.write_files({**given.present, **dict.fromkeys(stale, b"")})

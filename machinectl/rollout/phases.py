@@ -1,0 +1,67 @@
+"""The phases of `apply`, in their order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.rollout import pruning, refresh, restarts, swarm_phase, takeovers
+from machinectl.rollout.apply_run import WORK
+from machinectl.rollout.plan_steps import Action
+from machinectl.rollout.results import UNTOUCHED, Did, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from machinectl.console import Console
+    from machinectl.rollout.apply_run import ApplyRun
+
+    # Yields the machines for which the phase was the last one.
+    Phase = Callable[[ApplyRun, Console], Iterable[Result]]
+
+PHASES: Sequence[tuple[str, Phase]] = (
+    ("Ask about machines of other fleets", takeovers.ask),
+    ("Ask before machines are removed", pruning.ask),
+    ("Record the fleet of machines that need no other change", takeovers.record_fleet),
+    ("Look for changes made by hand on hosts", refresh.look_for_changes),
+    ("Find out which machines join the swarm", swarm_phase.choose),
+    ("Log in at hosts before engines restart", restarts.log_in),
+    ("Create and change machines", restarts.create_and_change),
+    ("Form the swarm", swarm_phase.form),
+    ("Remove machines that left the file", pruning.remove),
+)
+
+
+def has_work(run: ApplyRun) -> bool:
+    """Return whether any phase changes a record or a host, or looks at a host."""
+    pruned = run.options.prune and run.gone()
+    return bool(run.names(*WORK) or takeovers.with_old_fleet(run) or refresh.to_look_at(run) or pruned)
+
+
+def changes_names(run: ApplyRun) -> bool:
+    """Return whether machines are added or removed."""
+    return bool(run.names(Action.CREATE) or (run.options.prune and run.gone()))
+
+
+def carry_out(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """Run all phases. At ^C, yield the result of each other machine, and raise KeyboardInterrupt."""
+    try:
+        for _, phase in PHASES:
+            for result in phase(run, console):
+                run.results[result.name] = result
+                yield run.recorded(result)
+    except KeyboardInterrupt:
+        yield from (run.recorded(interrupted(run, name)) for name in run.steps if name not in run.results)
+        raise
+
+
+def interrupted(run: ApplyRun, name: str) -> Result:
+    """Return the result of a machine that had none at ^C."""
+    if run.forming and (ready := run.forming.ready.get(name)) and name not in run.forming.joining:
+        return ready
+    if name in run.touched:
+        return Result(name, Did.UNFINISHED, reason="interrupted")
+    action = run.steps[name].action
+    waits_for_look = name in refresh.to_look_at(run) and run.did.get(name) is not Did.LEFT
+    if action in WORK or waits_for_look or name in run.to_remove:
+        return Result(name, Did.NOT_BEGUN, reason="interrupted")
+    return Result(name, UNTOUCHED[action])

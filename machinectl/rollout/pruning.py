@@ -1,0 +1,65 @@
+"""Removing the machines that came from the file and are no longer in it."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+from machinectl.hosts.parallel.rollout_order import Rolling
+from machinectl.machines.jump_hosts import loops, machine_of, shown
+from machinectl.rollout import machine_changes
+from machinectl.rollout.restarts import not_begun
+from machinectl.rollout.results import Did, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from machinectl.console import Console
+    from machinectl.rollout.apply_run import ApplyRun
+
+
+def ask(run: ApplyRun, console: Console) -> Sequence[Result]:
+    """With --prune, ask whether to remove the machines that left the file."""
+    gone, options = run.gone(), run.options
+    if not (options.prune and gone):
+        return ()
+    from machinectl.hosts.lifecycle.removal import confirmed, told_of_swarm
+
+    for name in gone:
+        told_of_swarm(run.store, console, name)
+    if options.yes or confirmed(run.store, console, gone, options.purge, f"{options.command} --yes"):
+        run.to_remove = gone
+    return ()
+
+
+def remove(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """Remove machines, those behind a jump host before it: undoing their set-up needs it."""
+    jumps = {name: machine_of(run.machines[name].jump) for name in run.to_remove}
+    staying = {**in_a_loop(jumps), **needed_by_swarms(run)}
+    for name, why in staying.items():
+        run.did[name] = Did.FAILED
+        yield Result(name, Did.FAILED, why)
+    names = [name for name in run.to_remove if name not in staying]
+    turns = Rolling(names, {jump: [name for name in names if jumps[name] == jump] for jump in names})
+    left = not_begun(turns, '"{other}" is reached through "{name}", and was not removed')
+    yield from chain(run.at_once(console, names, partial(machine_changes.remove, run), turns), left)
+
+
+def in_a_loop(jumps: dict[str, str]) -> dict[str, MachineError]:
+    """Return the machines in a loop of jump hosts: each would wait for the next one."""
+    return {
+        name: MachineError(shown(loop), f"Break the loop: machinectl set --ssh-jump none {name}")
+        for loop in loops(jumps)
+        for name in loop
+    }
+
+
+def needed_by_swarms(run: ApplyRun) -> dict[str, MachineError]:
+    """Return the machines without which their swarms would lose their quorum."""
+    if not run.to_remove:
+        return {}
+    from machinectl.hosts.swarm.membership import needed_for_a_quorum
+
+    return needed_for_a_quorum(run.store, run.to_remove)

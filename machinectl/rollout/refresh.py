@@ -1,0 +1,87 @@
+"""Looks at hosts: for changes made by hand, and for what `apply` would do."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from machinectl.console import RewritingConsole
+from machinectl.hosts.parallel.workers import at_once
+from machinectl.machines.selection import waiting
+from machinectl.rollout import machine_changes
+from machinectl.rollout.plan_steps import Action
+from machinectl.rollout.results import Did, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.lifecycle.host_plan import Outcome
+    from machinectl.rollout.apply_run import ApplyRun
+    from machinectl.rollout.plan_steps import FleetPlan
+
+
+def only_taken_over(run: ApplyRun) -> list[str]:
+    """Return the machines of other fleets that need no other change."""
+    return [name for name in run.names(Action.CHANGE) if run.differs_only_in(name, "fleet")]
+
+
+def to_look_at(run: ApplyRun) -> list[str]:
+    """Return the machines whose hosts --refresh looks at, as their records need no change."""
+    if not run.options.refresh:
+        return []
+    names = [*run.names(Action.LEAVE), *only_taken_over(run)]
+    return [name for name in names if run.machines[name].provision and run.machines[name].changes]
+
+
+def look_for_changes(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """With --refresh, look for changes made by hand, and yield the machines of other fleets that need no more."""
+    names, taken_over = to_look_at(run), only_taken_over(run)
+    yield from (Result(name, Did.CHANGED) for name in taken_over if name not in names)
+    for result in run.at_once(console, names, partial(look, run)):
+        if result.did is Did.CHANGED:
+            run.changed_by_hand.append(result.name)
+        elif result.did is Did.LEFT and result.name in taken_over:
+            yield Result(result.name, Did.CHANGED)
+        elif result.did is not Did.LEFT:
+            yield result
+
+
+def look(run: ApplyRun, name: str, console: Console) -> Did:
+    """Return whether a host was changed by hand; if not, record that it was looked at."""
+    from machinectl.hosts.lifecycle.provisioning import foretold
+
+    found = foretold(run.machines[name], console, run.access(name), run.setup(name), run.store)
+    if any(each.changed for each in found.outcomes):
+        return Did.CHANGED
+    with run.store.writing(name, waiting(console, name)) as held:
+        held.keep_look()
+    return Did.LEFT
+
+
+def with_previews(run: ApplyRun, plan: FleetPlan, console: Console) -> FleetPlan:
+    """Return a plan with what `apply` would do on the hosts, which are looked at. Nothing is changed."""
+    previews: dict[str, Sequence[Outcome]] = {}
+    seconds: dict[str, float] = {}
+    failed = dict(plan.failed)
+    hide = plan.hidden.without
+
+    def one(name: str, console: Console) -> None:
+        began = time.monotonic()
+        try:
+            outcomes = machine_changes.preview(run, name, console)
+        finally:
+            seconds[name] = time.monotonic() - began
+        if outcomes:
+            previews[name] = [
+                replace(each, title=hide(each.title), details=tuple(map(hide, each.details))) for each in outcomes
+            ]
+
+    names = [name for name in run.steps if name not in failed and machine_changes.has_host_work(run, name)]
+    for name, error in at_once(RewritingConsole(console, hide), names, one, limit=run.options.parallel):
+        if error:
+            plan.hidden.conceal(error)
+            failed[name] = error
+    return replace(plan, previews=previews, failed=failed, seconds=seconds)

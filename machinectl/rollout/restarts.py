@@ -1,0 +1,164 @@
+"""Creating and changing machines, with the engines in use restarted in batches."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from machinectl.driver.installed_drivers import load
+from machinectl.errors import MachineError
+from machinectl.hosts.parallel.rollout_order import Rolling
+from machinectl.hosts.parallel.workers import at_work_on
+from machinectl.machines.jump_hosts import machine_of
+from machinectl.machines.record import Phase
+from machinectl.machines.selection import waiting
+from machinectl.provision.decision import InUse
+from machinectl.rollout import machine_changes
+from machinectl.rollout.apply_run import WORK
+from machinectl.rollout.plan_steps import Action
+from machinectl.rollout.results import Did, Result
+from machinectl.rollout.swarm_phase import except_joining
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.console import Console
+    from machinectl.rollout.apply_run import ApplyRun
+
+STOPPED = "no engine restarts after one that failed"
+
+
+def log_in(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """If several engines may restart, log in at their hosts first, and yield those where that fails."""
+    names = to_change(run)
+    run.restarting = {*filter(lambda name: may_restart(run, name), names), *run.changed_by_hand}
+    if len(run.restarting) < 2:  # noqa: PLR2004 - one engine has no other one to wait for it
+        return
+    reachable = [name for name in names if name in run.restarting and can_be_reached_before(run, name)]
+
+    def one(name: str, console: Console) -> Did:
+        reach(run, name, console)
+        return Did.LEFT
+
+    failed = (result for result in run.at_once(console, reachable, one) if result.error)
+    yield from except_joining(run, failed)
+
+
+def reach(run: ApplyRun, name: str, console: Console) -> None:
+    """Log in at a host, and become root there."""
+    from machinectl.hosts.connection.login import elevated, keep_host_key, logged_in
+
+    access = run.access(name)
+    with at_work_on(run.store, console, name) as held, logged_in(held.machine, console, access) as session:
+        keep_host_key(held, session)
+        elevated(session, console, access)
+
+
+def create_and_change(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """Create and change machines. Yield each that is done, unless it has to join the swarm first."""
+    yield from except_joining(run, in_batches(run, console))
+
+
+def to_change(run: ApplyRun) -> list[str]:
+    return [name for name in run.names(*WORK) if not run.differs_only_in(name, "swarm", "fleet")]
+
+
+def may_restart(run: ApplyRun, name: str) -> bool:
+    """Return whether an engine in use restarts, or may: its host moved, has unfinished changes, or is looked at."""
+    step, machine = run.steps[name], run.machines.get(name)
+    if machine is None or machine.phase is not Phase.READY:
+        return False
+    options = {option.name for option in load(machine.driver).options()}
+    moved = any(each.key in options for each in step.differences)
+    unknown = step.action is Action.RESUME or moved or run.options.refresh
+    return step.restarts or (unknown and bool(machine.changes))
+
+
+def can_be_reached_before(run: ApplyRun, name: str) -> bool:
+    """Return whether a host that was set up can be reached on the recorded way, before anything is changed."""
+    machine = run.machines[name]
+    if not (machine.changes and run.host(name).spec.provision):
+        return False
+    way = [name]
+    while (jump := machine_of(run.machines[way[-1]].jump)) and jump in run.machines and jump not in way:
+        way.append(jump)
+    return not any(moves(run, each) for each in way)
+
+
+def moves(run: ApplyRun, name: str) -> bool:
+    """Return whether the plan changes a host's address or the way to it."""
+    if name not in run.steps:
+        return False
+    of_driver = {option.name for option in load(run.machines[name].driver).options()}
+    return any(each.key in of_driver or each.key == "ssh-jump" for each in run.steps[name].differences)
+
+
+def in_batches(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """Work on machines, on engines in use in batches.
+
+    Whether the engine of a new host is in use is seen only on the host. Such hosts take their turns after all others,
+    together with the hosts behind them.
+    """
+    failed = {result.name for result in run.results.values() if result.did is Did.FAILED}
+    left = [*to_change(run), *run.changed_by_hand]
+    after = {name: [machine_of(run.host(name).spec.jump)] for name in left}
+    rolled, before, failures_left = list(run.restarting), 0, run.options.max_failures
+    try:
+        while left:
+            turns = Rolling(
+                left,
+                after,
+                rolled,
+                run.options.batch.of(len(rolled), after=before),
+                failures_left,
+                counts=run.changed_hosts.__contains__,
+                failed=failed.intersection(left),
+            )
+            ended = run.at_once(console, turns.waiting, lambda name, own: create_or_change(run, name, own), turns)
+            before, left, rolled = before + len(rolled), [], []
+            failed = set()
+            for result in chain(ended, not_begun(turns, '"{name}" is reached through "{other}", which failed')):
+                if isinstance(result.error, InUse):
+                    rolled.append(result.name)
+                if result.name in rolled or turns.barred.get(result.name) in rolled:
+                    left.append(result.name)
+                else:
+                    yield result
+            failures_left = turns.failures_left
+            if failures_left < 0:
+                yield from (Result(name, Did.NOT_BEGUN, reason=STOPPED) for name in left)
+                return
+    finally:
+        for name in run.in_use:
+            if name not in run.touched:
+                forget_unchanged(run, name, console)
+
+
+def create_or_change(run: ApplyRun, name: str, console: Console) -> Did:
+    run.touched.add(name)
+    machine = run.machines.get(name)
+    if machine and machine.phase is Phase.READY:
+        machine_changes.change(run, name, console)
+        return Did.CHANGED
+    try:
+        machine_changes.create(run, name, console)
+    except InUse as exc:
+        run.in_use[name] = exc.containers
+        run.touched.discard(name)
+        raise
+    return Did.CREATED
+
+
+def not_begun(turns: Rolling, why: str) -> Iterator[Result]:
+    """Yield the machines that did not begin because another one failed. `why` is a format with {name} and {other}."""
+    for name, other in turns.barred.items():
+        yield Result(name, Did.NOT_BEGUN, MachineError(why.format(name=name, other=other)))
+    for name in turns.stopped:
+        yield Result(name, Did.NOT_BEGUN, reason=STOPPED)
+
+
+def forget_unchanged(run: ApplyRun, name: str, console: Console) -> None:
+    """Remove the record of a new machine whose host was only looked at."""
+    with run.store.writing(name, waiting(console, name)) as held:
+        if not held.machine.changes and not held.machine.made:
+            held.remove()
