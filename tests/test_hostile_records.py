@@ -25,9 +25,9 @@ from machinectl.docker_cli.contexts import Contexts
 from machinectl.driver import DriverError
 from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError
-from machinectl.hosts.connection.engine_endpoint import endpoint
-from machinectl.hosts.connection.machine_driver import ssh_endpoint, where
-from machinectl.hosts.connection.openssh_programs import block
+from machinectl.hosts.connection.engine_endpoint import endpoint_of
+from machinectl.hosts.connection.machine_driver import endpoints_of, ssh_endpoint
+from machinectl.hosts.connection.openssh_programs import machine_host_block
 from machinectl.machines.docker_machine.config_json import config_json
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import BrokenRecord, Machine
@@ -122,10 +122,10 @@ READING: list[Callable[[Store], object]] = [
     lambda store: json.dumps(ours(store.read("orion"), store.directory("orion"))),
     lambda store: json.dumps(config_json(store.read("orion"), store.directory("orion"))),
     lambda store: [row.cells() for row in certs_ls(store)],
-    lambda store: endpoint(store.read("orion")),
-    lambda store: where(store.read("orion")),
+    lambda store: endpoint_of(store.read("orion")),
+    lambda store: endpoints_of(store.read("orion")),
     lambda store: ssh_command(store.read("orion")),
-    lambda store: block(store.read("orion")),
+    lambda store: machine_host_block(store.read("orion")),
 ]
 
 
@@ -213,7 +213,7 @@ def test_a_record_that_the_driver_refuses_does_not_lose_the_pin_of_its_host(stor
     machine = Machine("orion", "generic", url="ssh://ops@127.0.0.1")
     machine.driver_state = json.dumps({**SERVER, "SSHKeyPath": "/etc/shadow"})
     added(store, machine, {"known_hosts": b"machinectl ssh-ed25519 AAAA\n"})
-    options = " ".join(endpoint(machine).ssh_options)
+    options = " ".join(endpoint_of(machine).ssh_options)
     assert f'UserKnownHostsFile="{store.directory("orion")}/known_hosts"' in options
     assert "StrictHostKeyChecking=yes" in options
     assert "/etc/shadow" not in options
@@ -224,7 +224,7 @@ def test_a_state_that_is_no_servers_is_the_records_fault_and_not_the_drivers(sta
     machine = Machine("orion", "generic")
     machine.driver_state = state
     with pytest.raises(DriverError, match=r'[Tt]he record of "orion"'):
-        where(machine)
+        endpoints_of(machine)
 
 
 def test_a_link_in_a_machines_place_or_a_files_is_replaced_and_never_written_through(

@@ -21,7 +21,7 @@ from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.issue import certs_issue
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.signing import made_good
+from machinectl.hosts.certificates.signing import renewed_identity
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
@@ -182,7 +182,7 @@ def test_a_self_signed_certificate_is_trusted_alone(dockerd: Dockerd, tmp_path: 
     "Each machine that is set up has its own CA, and so has each `certs create`: a client of one cannot use another."
 )
 def test_what_opens_one_machine_opens_no_other(tmp_path: Path) -> None:
-    one, other = (made_good(Machine("orion", "generic"), Identity(), ["orion"]) for _ in range(2))
+    one, other = (renewed_identity(Machine("orion", "generic"), Identity(), ["orion"]) for _ in range(2))
     with pytest.raises(MachineError, match="is not signed by"):
         certs.client_bundle(other.ca, one.client, one.client_key)
     for name in ("one", "other"):

@@ -21,8 +21,8 @@ from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError, read_file
 from machinectl.files.fileset import read_regular_file
 from machinectl.files.secret_files import read_secret
-from machinectl.hosts.connection.login import pinned
-from machinectl.hosts.power.machine_states import state_of
+from machinectl.hosts.connection.login import pinned_known_hosts
+from machinectl.hosts.status.machine_states import state_of
 from machinectl.machines.record import Machine
 from machinectl.ssh.keys.private_keys import read_key
 from machinectl.ssh.ssh_errors import SSHError
@@ -165,7 +165,7 @@ def test_in_place_of_an_ssh_key_a_pin_or_a_configuration_it_is_one_line(
     machine = added(store, Machine("orionbox", "generic", url="tcp://127.0.0.1:1", tls=True))
     lay(tmp_path / "store/machines/orionbox/known_hosts")
     with pytest.raises(MachineError) as raised:
-        pinned(machine)
+        pinned_known_hosts(machine)
     one_line(raised.value)
     lay(tmp_path / "id_ssh")
     with pytest.raises(SSHError) as raised:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl import engine
-from machinectl.hosts.certificates.pending import settle
-from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.certificates.pending import settle_pending
+from machinectl.hosts.connection.engine_endpoint import endpoint_of
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
@@ -19,11 +19,11 @@ def api(
 
     `timeout` is in seconds, for connecting and for the answer to begin. Raises EngineError, UsageError.
     """
-    settle(store, name)
+    settle_pending(store, name)
     # The engine takes JSON by its Content-Type only, and tar archives by any.
     kind = "application/json" if (body or b"").lstrip()[:1] in {b"{", b"["} else "application/octet-stream"
     return engine.request(
-        endpoint(store.read_ready(name)),
+        endpoint_of(store.read_ready(name)),
         method,
         path if path.startswith("/") else f"/{path}",
         body,

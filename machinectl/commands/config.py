@@ -26,14 +26,14 @@ def config(
     """
     name = chosen_one(store, names)
     if swarm:
-        from machinectl.hosts.swarm.membership import manager
+        from machinectl.hosts.swarm.membership import find_manager
 
-        name = manager(store, name).machine.name
+        name = find_manager(store, name).machine.name
     machine = store.read_ready(name)
     if store.is_unsettled(machine.name):
-        from machinectl.hosts.certificates.pending import settle
+        from machinectl.hosts.certificates.pending import settle_pending
 
-        settle(store, machine.name)
+        settle_pending(store, machine.name)
     host = f"-H={machine.url}"
     directory = store.directory(machine.name)
     if not machine.tls:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import confirm_or_hint
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.discovery.name_lookups import Lookups, addresses_of
-from machinectl.hosts.discovery.networks import own_network, ports_of, spans
-from machinectl.hosts.discovery.port_sweep import Target
-from machinectl.hosts.discovery.scan import ADDRESSES, SOCKETS, Discovery
-from machinectl.hosts.discovery.services import Tongue
+from machinectl.hosts.discovery.address_ranges import own_network, parse_ports, parse_ranges
+from machinectl.hosts.discovery.port_sweep import SweepTarget
+from machinectl.hosts.discovery.scan import ADDRESSES, SOCKETS, NetworkScan
+from machinectl.hosts.discovery.services import SpokenProtocol
 from machinectl.machines.record import is_name
+from machinectl.name_resolution import NameLookups, addresses_of
 from machinectl.ssh.keys.known_hosts import SSH_PORT
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.fleet.writing.draft import Described, Value
-    from machinectl.hosts.discovery.networks import Span
-    from machinectl.hosts.discovery.scan import Host
-    from machinectl.hosts.discovery.services import Service
+    from machinectl.hosts.discovery.address_ranges import AddressRange
+    from machinectl.hosts.discovery.scan import FoundHost
+    from machinectl.hosts.discovery.services import FoundService
     from machinectl.machines.store import Store
 
 # An IPv4 /20: more is hardly one's own LAN, and takes a while.
@@ -39,15 +39,15 @@ HEADING = (
 
 def discover(
     store: Store, console: Console, networks: Sequence[str], ports: str, timeout: float, *, yes: bool
-) -> Discovery:
+) -> NetworkScan:
     """What is to be looked at, when that was agreed to where it is much; `run` does it.
 
     Raises UsageError for what is no network, MachineError for a name that is not known or an answer that is no.
     """
     if not networks:
         raise UsageError("No network is named", f"machinectl discover {own_network()}")
-    wanted = ports_of(ports)
-    found = spans(networks, resolved)
+    wanted = parse_ports(ports)
+    found = parse_ranges(networks, resolved)
     sockets = min(SOCKETS, ADDRESSES * len(wanted))
     count = sum(span.count for span in found)
     if count > MOST:
@@ -59,21 +59,21 @@ def discover(
         )
         if not confirm_or_hint(console, question, f"machinectl discover --yes {' '.join(networks)}"):
             raise MachineError("Nothing was looked at", f"machinectl discover {own_network()}")
-    return Discovery(store, targets(found, wanted), timeout, sockets)
+    return NetworkScan(store, targets(found, wanted), timeout, sockets)
 
 
-def targets(found: Sequence[Span], ports: Sequence[int]) -> Iterator[Target]:
+def targets(found: Sequence[AddressRange], ports: Sequence[int]) -> Iterator[SweepTarget]:
     """All ports of one address after the other: as few addresses at once as can be."""
-    return (Target(address, port) for span in found for address in span.addresses() for port in ports)
+    return (SweepTarget(address, port) for span in found for address in span.addresses() for port in ports)
 
 
 def resolved(name: str) -> Sequence[str]:
-    lookups = Lookups(addresses_of)
+    lookups = NameLookups(addresses_of)
     lookups.want(name)
     return lookups.answers(NAMES_TIMEOUT).get(name, [])
 
 
-def new_hosts(hosts: Sequence[Host], names: Collection[str]) -> tuple[list[Described], list[str]]:
+def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[Described], list[str]]:
     """What a fleet's file may have of those that are no machines yet, and remarks about what it can not.
 
     `names` are those of the machines there are, which no other one gets.
@@ -91,7 +91,7 @@ def new_hosts(hosts: Sequence[Host], names: Collection[str]) -> tuple[list[Descr
         remarks = [remark for service in services if (remark := about_engine(host.address, name, service))]
         # A host's usual port, where it has that, and no other one.
         logins = sorted(
-            (each for each in services if each.speaks is Tongue.SSH), key=lambda each: each.port != SSH_PORT
+            (each for each in services if each.speaks is SpokenProtocol.SSH), key=lambda each: each.port != SSH_PORT
         )
         if not logins:
             left_out += remarks
@@ -105,7 +105,7 @@ def new_hosts(hosts: Sequence[Host], names: Collection[str]) -> tuple[list[Descr
     return found, left_out
 
 
-def new_name(host: Host, taken: Collection[str]) -> str:
+def new_name(host: FoundHost, taken: Collection[str]) -> str:
     """What a host is to be called: as its own name begins, else by its address."""
     short = host.name.partition(".")[0]
     if is_name(short) and not short.isdecimal() and short not in taken:
@@ -113,11 +113,11 @@ def new_name(host: Host, taken: Collection[str]) -> str:
     return "host-" + "".join(letter if letter.isalnum() else "-" for letter in host.address)
 
 
-def about_engine(address: str, name: str, service: Service) -> str:
+def about_engine(address: str, name: str, service: FoundService) -> str:
     """What there is to know of an engine that is there, in a line; "" where there is none."""
     if not service.is_engine:
         return ""
-    url = f"tcp://{Target(address, service.port)}"
+    url = f"tcp://{SweepTarget(address, service.port)}"
     if service.is_open:
         return f"WARNING: whoever reaches {url} is root on its host: close it. {name}: {{driver: none, url: {url}}}"
     return f"It has an engine: {name}: {{driver: none, url: {url}, tls-dir: DIRECTORY}}, with its certificates there"

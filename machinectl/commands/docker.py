@@ -8,8 +8,8 @@ import signal
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.exports.docker_environment import of_machine
-from machinectl.hosts.parallel.output_streams import LIMIT, followed
+from machinectl.hosts.exports.docker_environment import docker_variables
+from machinectl.hosts.parallel.output_streams import LIMIT, stream_output
 from machinectl.process_streams import Stdin, run_streamed
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def docker(
         )
 
     def one(name: str, _: Console, say: WriteOutput, over: StopEvent) -> int | None:
-        environment = pointed(os.environ, of_machine(store, name))
+        environment = pointed(os.environ, docker_variables(store, name))
 
         def hear(data: bytes, on_stderr: bool) -> bool:
             say(data, on_stderr)
@@ -59,7 +59,7 @@ def docker(
             raise MachineError(f"docker cannot be started: {exc.strerror}", "Try: docker --version") from exc
         return status if status is None or status >= 0 else 128 - status
 
-    return followed(console, names, one, limit=parallel, timeout=timeout, input=input)
+    return stream_output(console, names, one, limit=parallel, timeout=timeout, input=input)
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:

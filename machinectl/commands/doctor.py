@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.doctor.background import Beside
 from machinectl.doctor.check import Verdict
-from machinectl.hosts.parallel.workers import at_once
+from machinectl.hosts.parallel.workers import run_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +57,7 @@ def examine_machines(
     def work(name: str, own: Console) -> None:
         found[name] = Report(name, tuple(examine(store, own, name, access.for_one_host(), timeout)))
 
-    found |= {name: error for name, error in at_once(console, names, work) if error}
+    found |= {name: error for name, error in run_at_once(console, names, work) if error}
     yield from ((name, found[name]) for name in dict.fromkeys(names) if name in found)
 
 

@@ -6,7 +6,7 @@ import os
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.exports.docker_environment import VARIABLES, of_machine
+from machinectl.hosts.exports.docker_environment import VARIABLES, docker_variables
 from machinectl.machines.selection import chosen_one
 from machinectl.shell import detect, script
 
@@ -36,7 +36,7 @@ def env(
     machine is in or that is called so. `typed` is the command line, for the hint. Raises MachineError where there is no
     such machine, it is half made, or the shell cannot hold a value, and where no manager answers.
     """
-    variables = without_machine(names) if unset else of_machine(store, meant(store, names, swarm=swarm))
+    variables = without_machine(names) if unset else docker_variables(store, meant(store, names, swarm=swarm))
     if no_proxy:
         variable = no_proxy_variable(environment)
         before = environment.get(variable, "")
@@ -55,9 +55,9 @@ def meant(store: Store, names: Sequence[str], *, swarm: bool) -> str:
     """The machine that docker is pointed at. Raises MachineError."""
     if not swarm:
         return chosen_one(store, names)
-    from machinectl.hosts.swarm.membership import manager
+    from machinectl.hosts.swarm.membership import find_manager
 
-    return manager(store, chosen_one(store, names)).machine.name
+    return find_manager(store, chosen_one(store, names)).machine.name
 
 
 def in_file(form: str, variables: Mapping[str, str | None], *, unset: bool) -> str:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from machinectl.engine import Question
 from machinectl.errors import MachineError
 from machinectl.go.value_format import go_names
-from machinectl.hosts.certificates.expiry import Row, rows_of
+from machinectl.hosts.certificates.expiry import CertificateRow, rows_of
 from machinectl.hosts.connection.login import logged_in
-from machinectl.hosts.parallel.workers import at_once
-from machinectl.hosts.power.ask_many import Asked, ask, failures, listed
+from machinectl.hosts.parallel.workers import run_at_once
+from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
 from machinectl.machines.record import Machine
 from machinectl.machines.selection import chosen
 from machinectl.provision.facts.vitals import Vitals, command, vitals
@@ -48,14 +48,14 @@ LARGEST = 2**63 - 1
 
 
 @dataclass
-class Info(Asked):
+class Info(MachineStatus):
     """What there is to be said of one machine; what could not be asked is empty.
 
     `certificates` are those on disk here. `host` is how its host is doing, None where that was not looked at; `unseen`
     why it could not be.
     """
 
-    certificates: Sequence[Row] = ()
+    certificates: Sequence[CertificateRow] = ()
     host: Vitals | None = None
     unseen: MachineError | None = None
 
@@ -106,15 +106,15 @@ def info(
     With `access`, their hosts are looked at over SSH, too, and nothing is changed there or here. Return what is known,
     and why the rest is not.
     """
-    found, missing = listed(store, chosen(store, names), Info)
+    found, missing = recorded_statuses(store, chosen(store, names), Info)
     now = datetime.now(UTC)
     for one in found:
         one.certificates = rows_of(one.machine.name, store.directory(one.machine.name), now)
-    for _ in ask(store, found, timeout, INFO):
+    for _ in query_engines(store, found, timeout, INFO):
         pass
     if access:
         look_at_hosts(found, console, replace(access, lasting=False))
-    return found, [*missing, *failures(found), *(one.unseen for one in found if one.unseen)]
+    return found, [*missing, *engine_failures(found), *(one.unseen for one in found if one.unseen)]
 
 
 def look_at_hosts(found: Sequence[Info], console: Console, access: Access) -> None:
@@ -126,7 +126,7 @@ def look_at_hosts(found: Sequence[Info], console: Console, access: Access) -> No
         root = one.said("DockerRootDir", str) or ROOT
         one.host = seen(one.machine, console, access.for_one_host(), root)
 
-    for name, error in at_once(console, by_name, look):
+    for name, error in run_at_once(console, by_name, look):
         by_name[name].unseen = error and about(name, error)
 
 
@@ -140,7 +140,7 @@ def about(name: str, error: MachineError) -> MachineError:
     return error if f'"{name}"' in error.cause else MachineError(f'"{name}": {error.cause}', error.hint)
 
 
-def without_name(row: Row) -> dict[str, Any]:
+def without_name(row: CertificateRow) -> dict[str, Any]:
     fields = row.fields()
     del fields["Name"]
     return fields

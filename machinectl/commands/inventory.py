@@ -28,19 +28,19 @@ def ansible_inventory(store: Store, console: Console) -> dict[str, Any]:
             console.warn(f"{machine.name} is left out: it is half made")
             continue
         try:
-            known[machine.name] = ansible.variables(machine)
+            known[machine.name] = ansible.host_variables(machine)
         except MachineError as exc:
             console.warn(f"{machine.name} is left out: {exc.cause}")
             continue
         found.append(machine)
     with_ssh = [name for name, variables in known.items() if "ansible_host" in variables]
-    groups = {name: {"hosts": hosts} for name, hosts in ansible.groups(found, with_ssh).items()}
+    groups = {name: {"hosts": hosts} for name, hosts in ansible.inventory_groups(found, with_ssh).items()}
     return {**groups, "_meta": {"hostvars": known}}
 
 
 def ansible_host(store: Store, name: str) -> dict[str, Any]:
     """What an inventory script answers to --host: the variables of one. Raises MachineError."""
-    return ansible.variables(store.read(name))
+    return ansible.host_variables(store.read(name))
 
 
 def prometheus_targets(store: Store, console: Console) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ def prometheus_targets(store: Store, console: Console) -> list[dict[str, Any]]:
     found = []
     for machine in readable(store, console):
         try:
-            entry = prometheus.target(machine)
+            entry = prometheus.scrape_target(machine)
         except MachineError as exc:
             console.warn(f"{machine.name} is left out: {exc.cause}. Then: {exc.hint}")
             continue

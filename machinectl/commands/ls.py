@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from machinectl.go.value_format import go_duration
-from machinectl.hosts.power import ask_many
-from machinectl.hosts.power.ask_many import Asked
+from machinectl.hosts.status import query_engines
+from machinectl.hosts.status.query_engines import MachineStatus
 from machinectl.machines.docker_machine import old_store
 from machinectl.machines.docker_machine.config_json import SWARM_OPTIONS, engine_options
 from machinectl.machines.swarm_node import JOINING, MEMBER, WORKER, on_record
@@ -22,7 +22,7 @@ UNKNOWN = "Unknown"
 
 
 @dataclass
-class Row(Asked):
+class Row(MachineStatus):
     """One line of `ls`."""
 
     active: bool = False
@@ -81,7 +81,7 @@ def first_steps() -> str:
 
 def rows(store: Store, environment: Mapping[str, str]) -> list[Row]:
     """Every machine in the store, by name, with what needs no host to be asked. A broken record is a row too."""
-    found = [row for name in store.names() if (row := ask_many.known(store, name, Row))]
+    found = [row for name in store.names() if (row := query_engines.recorded_status(store, name, Row))]
     host, last = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_MACHINE_NAME", "")
     at_host = [row for row in found if host and row.machine.url == host]
     for row in sorted(at_host, key=lambda row: row.machine.name != last)[:1]:
@@ -100,7 +100,7 @@ def unfinished(name: str, node: SwarmNode) -> str:
 
 def ask(store: Store, listed: Iterable[Row], timeout: float) -> Iterator[Row]:
     """Ask all hosts and yield each row when it is complete; each has `timeout` seconds from when it is asked."""
-    for row in ask_many.ask(store, listed, timeout):
+    for row in query_engines.query_engines(store, listed, timeout):
         name = row.machine.name
         if row.machine.pending and not row.error and not store.is_locked(name):
             row.error = f"Not all that was asked is on its host: machinectl {row.machine.pending} {name}"

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import SilentConsole
 from machinectl.errors import MachineError, UsageError, one_line
-from machinectl.hosts.connection.copy_paths import place
+from machinectl.hosts.connection.copy_paths import parse_machine_path
 from machinectl.hosts.connection.login import Access
-from machinectl.hosts.connection.openssh_programs import attended, configured, look_at
+from machinectl.hosts.connection.openssh_programs import run_ssh_program, temporary_ssh_config, verify_host_key
 from machinectl.ssh.openssh.copy_commands import sshfs_command
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.hosts.connection.copy_paths import Place
+    from machinectl.hosts.connection.copy_paths import MachinePath
     from machinectl.machines.store import Store
 
 # What ends a mount without root: of FUSE 3, of FUSE 2, and where there is neither, as on macOS.
@@ -35,7 +35,7 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
     Without a target it is the one of the same path, as docker-machine has it.
     Raises SSHError where the host is not logged in at, MachineError for all else that is in the way.
     """
-    there = place(store, source)
+    there = parse_machine_path(store, source)
     if there.machine is None:
         raise UsageError(
             f"{source} is not on a machine: that is written <NAME>:<PATH>",
@@ -54,10 +54,10 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
         raise MachineError(
             f"Something is mounted on {here} already", f"End that: machinectl mount -u {shlex.quote(here)}"
         )
-    with configured([there.machine]) as config:
-        ended = attended(sshfs_command(config, there.spot, here), [there.machine], SilentConsole(), Access())
+    with temporary_ssh_config([there.machine]) as config:
+        ended = run_ssh_program(sshfs_command(config, there.spot, here), [there.machine], SilentConsole(), Access())
     if RESET in ended.said:
-        look_at(there.machine, console, Access())
+        verify_host_key(there.machine, console, Access())
     # Its last line is in the error.
     lines = [line for line in ended.said.splitlines() if line.strip()]
     for line in lines[:-1] if ended.status else lines:
@@ -77,7 +77,9 @@ def unmount(store: Store, source: str, target: str = "") -> str:
     """End what `mount` of the same words has begun, and return the directory. `source` may be that directory itself."""
     before, colon, _ = source.partition(":")
     named = not colon or "/" in before
-    here = source if named and not target else directory(place(store, source) if not target else None, target)
+    here = (
+        source if named and not target else directory(parse_machine_path(store, source) if not target else None, target)
+    )
     program = next((words for words in UNMOUNTS if shutil.which(words[0])), None)
     if program is None:
         raise MachineError("There is neither fusermount nor umount on this computer", "Install the package fuse3")
@@ -112,7 +114,7 @@ def is_free(here: str) -> bool:
     return not os.path.ismount(here)
 
 
-def directory(there: Place | None, target: str) -> str:
+def directory(there: MachinePath | None, target: str) -> str:
     """Where to mount here, absolute: sshfs leaves the directory that it was started in."""
     path = target or (there.path if there else "")
     if not path:

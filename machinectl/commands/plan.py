@@ -92,9 +92,9 @@ def certificates() -> HasCertificates:
         if machine is None and files in good:
             return False
         # This loads cryptography, which few fleets need.
-        from machinectl.hosts.certificates.certificate_files import has_given
+        from machinectl.hosts.certificates.certificate_files import has_named_certificates
 
-        found = has_given(machine, files)
+        found = has_named_certificates(machine, files)
         good.add(files)
         return found
 

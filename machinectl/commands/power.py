@@ -12,13 +12,13 @@ from machinectl.driver import NoPowerSwitch
 from machinectl.driver.options import typed
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.engine_endpoint import endpoint
-from machinectl.hosts.connection.login import elevated, keep_host_key, logged_in
-from machinectl.hosts.connection.machine_driver import driver_of, instance, keep_state, where
+from machinectl.hosts.connection.engine_endpoint import endpoint_of
+from machinectl.hosts.connection.login import logged_in, pin_session_key, root_runner
+from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoints_of, save_driver_state
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
-from machinectl.hosts.parallel.workers import each, plan_each
-from machinectl.hosts.power.reachability import BOOT_ID, LOOK, Watch
-from machinectl.hosts.power.wake_on_lan import ADDRESS, CARD, wake
+from machinectl.hosts.parallel.workers import plan_each, work_on_each
+from machinectl.hosts.power.boot_watch import BOOT_ID, LOOK, HostWatch
+from machinectl.hosts.power.wake_on_lan import ADDRESS, PRINT_MAC_ADDRESS, send_wake_packet
 from machinectl.hosts.swarm import draining
 from machinectl.machines.docker_machine.origin import maker
 from machinectl.machines.swarm_node import on_record
@@ -80,7 +80,7 @@ class Power:
     ) -> Outcomes:
         planned = self.planned
         if planned is None:
-            return each(self.store, self.console, names, self.access, switch)
+            return work_on_each(self.store, self.console, names, self.access, switch)
 
         def plan(machine: Machine, console: Console, access: Access) -> None:
             planned(machine.name, self._foretold(machine, console, access, verb, title))
@@ -97,7 +97,7 @@ class Power:
             without_switch(machine, verb)
         else:
             check_not_made_elsewhere(machine, verb)
-            if refused := driver_of(machine).no_power(instance(machine), verb):
+            if refused := driver_of(machine).no_power(driver_instance(machine), verb):
                 raise refused
         count = running_containers(machine)
         return HostPlan((containers(machine, count),) if count else (), (Outcome(title, changed=True),))
@@ -111,7 +111,7 @@ class Power:
             return
         wake_it = waker(machine)
         if wake_it is None:
-            keep_state(held, driver, driver.start(instance(machine)))
+            save_driver_state(held, driver, driver.start(driver_instance(machine)))
             # Its address may be another one now.
             watch = self._watch(machine, console, access)
         else:
@@ -128,7 +128,7 @@ class Power:
             return
         self._mind_containers(machine, console, "stop")
         if asked is None:
-            keep_state(held, driver, driver.stop(instance(machine)))
+            save_driver_state(held, driver, driver.stop(driver_instance(machine)))
             return
         way, mac = asked
 
@@ -148,9 +148,9 @@ class Power:
         # An engine that cannot be reached now, which a reboot may not mend, is not waited for.
         answered = watch.engine_answers()
         before = ""
-        with draining.drained(held, console, node_id(machine) if answered else ""):
+        with draining.drained_node(held, console, node_id(machine) if answered else ""):
             if asked is None:
-                keep_state(held, driver, driver.restart(instance(machine)))
+                save_driver_state(held, driver, driver.restart(driver_instance(machine)))
                 watch = self._watch(machine, console, access)
             else:
                 before = ask_host(held, console, access, asked[0], REBOOT)
@@ -161,13 +161,13 @@ class Power:
     def _kill(self, held: Held, _: Console, __: Access) -> None:
         check_not_made_elsewhere(held.machine, "kill")
         driver = driver_of(held.machine)
-        keep_state(held, driver, driver.kill(instance(held.machine)))
+        save_driver_state(held, driver, driver.kill(driver_instance(held.machine)))
 
     def _mind_start(self, held: Held, console: Console, host: Runner, way: SSHEndpoint) -> None:
         """Record the host's MAC address while it is on. If there is none, warn, and ask at a terminal."""
         machine = held.machine
         if not maker(machine.origin):
-            mac = host.run(CARD).text.strip()
+            mac = host.run(PRINT_MAC_ADDRESS).text.strip()
             if ADDRESS.fullmatch(mac):
                 machine.mac = mac
                 held.write()
@@ -195,11 +195,11 @@ class Power:
         with console.step(title):
             yield
 
-    def _watch(self, machine: Machine, console: Console, access: Access) -> Watch:
-        return Watch(machine, access, where(machine).ssh, self.timeout, console.pause)
+    def _watch(self, machine: Machine, console: Console, access: Access) -> HostWatch:
+        return HostWatch(machine, access, endpoints_of(machine).ssh, self.timeout, console.pause)
 
 
-def without_engine(machine: Machine, watch: Watch) -> str:
+def without_engine(machine: Machine, watch: HostWatch) -> str:
     """What is to be said of a host that is up where its engine is not; "" where it is, or none is known."""
     if not machine.url or watch.engine_answers():
         return ""
@@ -209,7 +209,7 @@ def without_engine(machine: Machine, watch: Watch) -> str:
 def running_containers(machine: Machine) -> int:
     """How many containers run on a machine's host, as its engine says; 0 where that cannot be asked."""
     try:
-        with engine.request(endpoint(machine), "GET", "/info", timeout=LOOK) as answer:
+        with engine.request(endpoint_of(machine), "GET", "/info", timeout=LOOK) as answer:
             told = json.loads(answer.read(LONGEST_ANSWER))
         count = told["ContainersRunning"]
     except (MachineError, ValueError, KeyError, TypeError):
@@ -222,7 +222,7 @@ def node_id(machine: Machine) -> str:
     known = on_record(machine)
     recorded = known.node if known else ""
     try:
-        found = swarm_api.membership(endpoint(machine), LOOK)
+        found = swarm_api.membership(endpoint_of(machine), LOOK)
     except MachineError:
         return recorded
     return "" if found.is_out else found.node or recorded
@@ -250,8 +250,8 @@ def ask_host(
     from machinectl.ssh.ssh_errors import CommandFailed, CommandTimeout, RootRefused, SSHError
 
     with logged_in(held.machine, console, access, ssh=ssh) as session:
-        keep_host_key(held, session)
-        root = elevated(session, console, access)
+        pin_session_key(held, session)
+        root = root_runner(session, console, access)
         boot = session.run(BOOT_ID).text
         before(session)
         try:
@@ -269,10 +269,10 @@ def without_switch(machine: Machine, verb: str) -> tuple[SSHEndpoint, str] | Non
 
     None where the driver has a switch. Raises what the driver refuses by where the host cannot be asked instead.
     """
-    refused = driver_of(machine).no_power(instance(machine), verb)
+    refused = driver_of(machine).no_power(driver_instance(machine), verb)
     if refused is None:
         return None
-    way = where(machine).ssh
+    way = endpoints_of(machine).ssh
     if way is None or not isinstance(refused, NoPowerSwitch):
         raise refused
     return way, refused.mac or machine.mac
@@ -302,7 +302,7 @@ def waker(machine: Machine) -> Callable[[], None] | None:
             f'"{machine.name}" cannot be woken: the address of its network card (MAC) is not known',
             how_to_wake(machine, way),
         )
-    return lambda: wake(mac, way.host)
+    return lambda: send_wake_packet(mac, way.host)
 
 
 def unwakeable(machine: Machine, way: SSHEndpoint) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.hosts.lifecycle.provisioning import foretold
 from machinectl.hosts.lifecycle.provisioning import provision as carry_out
-from machinectl.hosts.parallel.workers import each, plan_each
+from machinectl.hosts.parallel.workers import plan_each, work_on_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,4 +45,4 @@ def provision(
     def work(held: Held, console: Console, own: Access) -> None:
         tell(held.name, console, carry_out(held, console, own, setup))
 
-    return each(store, console, names, access, work)
+    return work_on_each(store, console, names, access, work)

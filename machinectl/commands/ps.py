@@ -10,7 +10,7 @@ from machinectl.engine import Question
 from machinectl.errors import MachineError, UsageError
 from machinectl.go.docker_ps import Fields, fields
 from machinectl.go.value_format import plain_json
-from machinectl.hosts.power.ask_many import Asked, ask, failures, listed
+from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,10 +70,10 @@ class Containers:
 
 def ps(store: Store, names: Sequence[str], wanted: Wanted, timeout: float) -> Containers:
     """Ask the machines named, or all, for their containers; `timeout` is in seconds, for each of them."""
-    machines, missing = listed(store, names or store.names(), Asked)
-    for _ in ask(store, machines, timeout, wanted.question()):
+    machines, missing = recorded_statuses(store, names or store.names(), MachineStatus)
+    for _ in query_engines(store, machines, timeout, wanted.question()):
         pass
-    why = [*missing, *(refused(failure, wanted) for failure in failures(machines))]
+    why = [*missing, *(refused(failure, wanted) for failure in engine_failures(machines))]
     return Containers([(one.machine.name, each) for one in machines for each in one.told or ()], why)
 
 

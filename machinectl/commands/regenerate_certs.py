@@ -16,15 +16,15 @@ from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.pending import drop, propose, settle_held
-from machinectl.hosts.certificates.signing import good_client, signed
-from machinectl.hosts.connection.login import as_root, elevated, logged_in
+from machinectl.hosts.certificates.pending import discard_pending, settle_pending_held, store_pending
+from machinectl.hosts.certificates.signing import signed, valid_client
+from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
 from machinectl.hosts.lifecycle.engine_restart import check_provisioned, drained, restarting
 from machinectl.hosts.lifecycle.host_plan import HostPlan, described, way_in
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.lifecycle.verification import until_it_answers
-from machinectl.hosts.parallel.workers import each, plan_each
+from machinectl.hosts.parallel.workers import plan_each, work_on_each
 from machinectl.machines.docker_machine.old_store import default_root, shared_certificates
 from machinectl.machines.docker_machine.origin import Origin
 from machinectl.machines.selection import chosen
@@ -99,7 +99,9 @@ def regenerate_certs(
     able = [name for name in wanted if can_be_renewed(store, name)]
     if able and not unasked and not confirmed(console, able, renewal):
         return
-    yield from each(store, console, wanted, access, lambda held, console, own: regenerate(held, console, own, renewal))
+    yield from work_on_each(
+        store, console, wanted, access, lambda held, console, own: regenerate(held, console, own, renewal)
+    )
 
 
 def can_be_renewed(store: Store, name: str) -> bool:
@@ -133,18 +135,18 @@ def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -
     old = Identity.read(held.directory)
     new = renewed(machine, old, renewal)
     target = target_of(machine, new)
-    with as_root(held, console, access) as root:
+    with logged_in_as_root(held, console, access) as root:
         run = RealRun(held, console, root)
         with restarting(run, target, renewal.allowed):
             check(machine, run.host, target)
             title = f'Giving the engine of "{machine.name}" new certificates, and restarting it'
             new_ones = in_place(title, run.host, new, target.port)
             with drained(run, renewal.allowed):
-                there = propose(held, new)
+                there = store_pending(held, new)
                 try:
                     run.make(new_ones)
                 except EngineDown:
-                    settle_held(held, sure=True)
+                    settle_pending_held(held, sure=True)
                     raise
                 except KeyboardInterrupt:
                     console.warn(
@@ -158,7 +160,7 @@ def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -
                     give_up(run, old, answer)
                 new.keep(held)
                 remember(held, renewal.sans)
-                drop(held)
+                discard_pending(held)
 
 
 def plan(store: Store, machine: Machine, console: Console, access: Access, renewal: Renewal) -> HostPlan:
@@ -167,7 +169,7 @@ def plan(store: Store, machine: Machine, console: Console, access: Access, renew
     new = renewed(machine, Identity.read(machine.directory), renewal)
     target = target_of(machine, new)
     with logged_in(machine, console, replace(access, lasting=False)) as session:
-        root = elevated(session, console, access)
+        root = root_runner(session, console, access)
         run = DryRun(store, machine, console, root)
         with restarting(run, target, renewal.allowed):
             found = (way_in(session, root), *described(run.host, target.port))
@@ -184,7 +186,7 @@ def plan(store: Store, machine: Machine, console: Console, access: Access, renew
 def renewed(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
     """A machine's certificates as they shall be, all of them."""
     ca = signer(machine, old, renewal)
-    client = good_client(machine, ca, Identity() if renewal.client else old)
+    client = valid_client(machine, ca, Identity() if renewal.client else old)
     new = signed(ca, certs.issue_server(ca, names(machine, old, renewal.sans)), client)
     # The CA key that docker-machine's machines share is not copied.
     is_shared = ca.certificate == old.ca and not old.ca_key and renewal.authority is None
@@ -271,7 +273,7 @@ def give_up(run: RealRun, old: Identity, answer: Probe) -> NoReturn:
     cause = f"The engine has new certificates, and does not answer from here: {answer.error}"
     if old.ca and old.server and old.server_key:
         run.make(in_place("Giving the engine its old certificates back", run.host, old, run.port))
-        drop(run.held)
+        discard_pending(run.held)
         cause += "; it has its old ones back"
     raise MachineError(cause, answer.hint)
 

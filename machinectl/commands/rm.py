@@ -14,7 +14,7 @@ from machinectl.hosts.lifecycle.removal import (
     told_of_swarm,
     undoing,
 )
-from machinectl.hosts.parallel.workers import at_once
+from machinectl.hosts.parallel.workers import run_at_once
 from machinectl.machines.jump_order import behind, keep_jump_hosts, outermost_first
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def rm(
 
     # What is undone on a host behind another one goes through that.
     for group in outermost_first(names, others):
-        yield from at_once(console, group, one)
+        yield from run_at_once(console, group, one)
 
 
 def can_be_removed(store: Store, name: str, *, force: bool) -> bool:
@@ -113,4 +113,4 @@ def preview(
         outcomes.append(Outcome(f"Forgetting {name}", changed=True, details=(forgotten,)))
         tell(name, HostPlan(outcomes=tuple(outcomes)))
 
-    yield from at_once(console, names, one)
+    yield from run_at_once(console, names, one)

@@ -6,8 +6,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.errors import UsageError
-from machinectl.hosts.connection.remote_command import Order, carry_out
-from machinectl.hosts.parallel.output_streams import LIMIT, followed
+from machinectl.hosts.connection.remote_command import RemoteScript, run_remote_script
+from machinectl.hosts.parallel.output_streams import LIMIT, stream_output
 from machinectl.ssh.openssh.multiplexing import Multiplexing
 
 if TYPE_CHECKING:
@@ -41,12 +41,12 @@ def run(
     (ControlPersist). Raises UsageError where there is no command.
     """
     connections = Multiplexing(enabled=persist)
-    order = Order(script(words), sudo=sudo, input=input, native=native, connections=connections)
+    order = RemoteScript(script(words), sudo=sudo, input=input, native=native, connections=connections)
 
     def one(name: str, own: Console, say: WriteOutput, over: StopEvent) -> int | None:
-        return carry_out(store, own, name, access.for_one_host(), order, say, over)
+        return run_remote_script(store, own, name, access.for_one_host(), order, say, over)
 
-    return followed(console, names, one, limit=parallel, timeout=timeout, input=input)
+    return stream_output(console, names, one, limit=parallel, timeout=timeout, input=input)
 
 
 def script(words: Sequence[str]) -> str:

@@ -10,16 +10,16 @@ import sys
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.connection.copy_paths import place
-from machinectl.hosts.connection.openssh_programs import attended, configured
-from machinectl.hosts.connection.sftp_copy import copy, tell_of_failure
+from machinectl.hosts.connection.copy_paths import parse_machine_path
+from machinectl.hosts.connection.openssh_programs import run_ssh_program, temporary_ssh_config
+from machinectl.hosts.connection.sftp_copy import copy_by_sftp, explain_sftp_failure
 from machinectl.ssh.openssh.copy_commands import has_sftp_scp, no_progress, rsync_command, scp_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.copy_paths import Place
+    from machinectl.hosts.connection.copy_paths import MachinePath
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
@@ -50,7 +50,7 @@ def scp(
 
     Raises SSHError, MachineError for a machine that is not there or has no SSH, UsageError where none is named.
     """
-    *sources, target = [place(store, word) for word in words]
+    *sources, target = [parse_machine_path(store, word) for word in words]
     machines = list({each.machine.name: each.machine for each in (*sources, target) if each.machine}.values())
     if not machines:
         raise UsageError(
@@ -63,12 +63,12 @@ def scp(
     if delta:
         return by_rsync(sources, target, machines, wishes, console, access, own=own)
     if own or not has_sftp_scp():
-        return copy(store, console, sources, target, wishes, access, progress)
-    with configured(machines) as config:
+        return copy_by_sftp(store, console, sources, target, wishes, access, progress)
+    with temporary_ssh_config(machines) as config:
         command = scp_command(config, [source.spot for source in sources], target.spot, wishes)
-        ended = attended(command, machines, console, access)
+        ended = run_ssh_program(command, machines, console, access)
     if ended.status:
-        tell_of_failure(ended.said, target, console)
+        explain_sftp_failure(ended.said, target, console)
     tell_of_silence(ended.said, machines, console)
     return ended.status
 
@@ -79,7 +79,7 @@ def tell_of_silence(said: str, machines: Sequence[Machine], console: Console) ->
         console.note(f"See why: machinectl doctor {' '.join(machine.name for machine in machines)}")
 
 
-def check_not_itself(source: Place, target: Place) -> None:
+def check_not_itself(source: MachinePath, target: MachinePath) -> None:
     """Refuse to copy what is on a machine over itself, as far as paths tell: scp would empty it first."""
     if source.machine is None or target.machine is None or source.login != target.login:
         return
@@ -89,8 +89,8 @@ def check_not_itself(source: Place, target: Place) -> None:
 
 
 def by_rsync(
-    sources: Sequence[Place],
-    target: Place,
+    sources: Sequence[MachinePath],
+    target: MachinePath,
     machines: Sequence[Machine],
     wishes: CopyOptions,
     console: Console,
@@ -116,10 +116,10 @@ def by_rsync(
             raise MachineError(f"{source} is a directory", "With all that is in it, it is copied by -r")
     if not shutil.which("rsync"):
         raise MachineError("There is no rsync on this computer", "Install the package rsync, or leave -d out")
-    with configured(machines) as config:
+    with temporary_ssh_config(machines) as config:
         progress = sys.stdout.isatty() and not wishes.quiet
         command = rsync_command(config, [each.spot for each in sources], target.spot, wishes, progress=progress)
-        ended = attended(command, machines, console, access)
+        ended = run_ssh_program(command, machines, console, access)
     tell_of_silence(ended.said, machines, console)
     shells = [line for line in ended.said.splitlines() if not line.startswith("rsync")]
     if ended.status in NOT_STARTED and any("rsync" in line for line in shells):

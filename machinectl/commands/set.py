@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.errors import UsageError
-from machinectl.hosts.exports.ssh_config_file import tell_of_the_way
+from machinectl.hosts.exports.ssh_config_file import note_jump_host
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.machines.engine_options import DECLARED
 from machinectl.machines.selection import waiting
@@ -32,7 +32,7 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
     if waits:
         console.note(f"Its host is not told yet: machinectl provision {name}")
     if change.jump:
-        tell_of_the_way(store, console, machine)
+        note_jump_host(store, console, machine)
     advise(console, machine)
     return machine
 

@@ -14,7 +14,7 @@ from machinectl.driver.installed_drivers import close_all
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection.login import logged_in, pin_accepted_key, pin_host_key
 from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_endpoint
-from machinectl.hosts.connection.openssh_programs import explain, readable
+from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
 from machinectl.machines.selection import chosen_one, waiting
 from machinectl.ssh.openssh import foreground
 from machinectl.ssh.openssh.command_line import openssh_command
@@ -78,7 +78,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
 
 def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], console: Console, access: Access) -> int:
     """Run ssh in the foreground, and return its exit status. Raises SSHError if it does not connect."""
-    command = openssh_command(endpoint, known_hosts=readable(machine, endpoint), arguments=arguments)
+    command = openssh_command(endpoint, known_hosts=checked_known_hosts(machine, endpoint), arguments=arguments)
     close_all()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -90,7 +90,7 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
     except OSError as exc:
         raise MachineError(f"ssh cannot be started: {exc.strerror}", "Try: ssh -V") from exc
     if os.WIFEXITED(ended.status) and os.WEXITSTATUS(ended.status) == SSH_FAILED:
-        explain(ended.held.decode(errors="replace"), machine, console, access)
+        raise_ssh_failure(ended.held.decode(errors="replace"), machine, console, access)
     with suppress(OSError):
         foreground.write(ended.held)
     return foreground.end_alike(ended.status)

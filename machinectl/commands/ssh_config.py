@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import UsageError
 from machinectl.files.atomic import read_file
-from machinectl.hosts.connection.openssh_programs import block
-from machinectl.hosts.exports.ssh_config_file import all_blocks, path_in, write
+from machinectl.hosts.connection.openssh_programs import machine_host_block
+from machinectl.hosts.exports.ssh_config_file import all_blocks, ssh_config_path, write_ssh_config
 from machinectl.ssh.openssh.config_block import included
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
     Raises MachineError for one that is named and has none. Of all, one that there is no saying of is warned of.
     """
     if names:
-        return "".join(block(store.read(name)) for name in dict.fromkeys(names))
+        return "".join(machine_host_block(store.read(name)) for name in dict.fromkeys(names))
     return "".join(all_blocks(store, console.warn).values())
 
 
@@ -37,8 +37,8 @@ def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str
     """
     if names:
         raise UsageError("The file that is kept is about all machines", "machinectl ssh-config --write")
-    write(store, console.warn)
-    line = f"Include {included(path_in(store))}"
+    write_ssh_config(store, console.warn)
+    line = f"Include {included(ssh_config_path(store))}"
     if not is_included(line):
         console.note(f"At the top of {USERS_OWN}, this line has ssh know the machines by their names:")
     return line

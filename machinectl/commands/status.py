@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.pending import settle
-from machinectl.hosts.power.machine_states import state_of
+from machinectl.hosts.certificates.pending import settle_pending
+from machinectl.hosts.status.machine_states import state_of
 from machinectl.machines.selection import chosen_one
 from machinectl.state import State
 
@@ -22,7 +22,7 @@ def status(store: Store, names: Sequence[str], timeout: float) -> tuple[str, Pro
     machine = store.read_ready(chosen_one(store, names))
     found = state_of(machine, timeout)
     if found.state is State.RUNNING:
-        settle(store, machine.name, timeout)
+        settle_pending(store, machine.name, timeout)
     return machine.name, found
 
 

@@ -10,14 +10,14 @@ from machinectl import engine
 from machinectl.console import confirm_or_hint
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.connection.engine_endpoint import endpoint
-from machinectl.hosts.connection.login import as_root, elevated, logged_in
+from machinectl.hosts.connection.engine_endpoint import endpoint_of
+from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
 from machinectl.hosts.lifecycle.engine_restart import drained, give_back, restarting
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, described, way_in
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.lifecycle.verification import VERIFY_TIMEOUT, until_it_answers
-from machinectl.hosts.parallel.workers import each, plan_each
+from machinectl.hosts.parallel.workers import plan_each, work_on_each
 from machinectl.hosts.swarm import draining
 from machinectl.provision.decision import log_command, tail
 from machinectl.provision.job import Job
@@ -81,13 +81,15 @@ def upgrade(
             planned(machine.name, plan(store, machine, console, own, allowed))
 
         return plan_each(store, console, names, access, tell)
-    return each(store, console, names, access, lambda held, console, own: upgrade_one(held, console, own, allowed))
+    return work_on_each(
+        store, console, names, access, lambda held, console, own: upgrade_one(held, console, own, allowed)
+    )
 
 
 def plan(store: Store, machine: Machine, console: Console, access: Access, allowed: Allowed) -> HostPlan:
     """Return what `upgrade_one` would do, as far as the host knows of newer packages."""
     with logged_in(machine, console, replace(access, lasting=False)) as session:
-        root = elevated(session, console, access)
+        root = root_runner(session, console, access)
         run = DryRun(store, machine, console, root)
         host = run.look()
         package, packages = package_of(run)
@@ -107,7 +109,7 @@ def plan(store: Store, machine: Machine, console: Console, access: Access, allow
 def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) -> None:
     """Upgrade one machine's engine. Raises MachineError."""
     machine = held.machine
-    with as_root(held, console, access) as root:
+    with logged_in_as_root(held, console, access) as root:
         run = RealRun(held, console, root)
         before = run.look().packages
         package, packages = package_of(run)
@@ -117,20 +119,20 @@ def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) 
         if after == there:
             console.note(f'"{machine.name}" is up to date: there is no newer {package} than {there}')
             give_back(run)
-            draining.put_back(held, console)
+            draining.restore_availability(held, console)
             return
         if not allowed.yes:
             ask_about(console, machine, package, (there, after), run.host.dependents)
         with restarting(run, target_of(machine, Identity()), allowed):
             host = run.host
-            answered = engine.probe(endpoint(machine), VERIFY_TIMEOUT).state is State.RUNNING
+            answered = engine.probe(endpoint_of(machine), VERIFY_TIMEOUT).state is State.RUNNING
             refused = container_check.refusal(root)
             with drained(run, allowed):
                 with console.step(f'Upgrading {package} of "{machine.name}" from {there} to {after}'):
                     packages.upgrade(root, package, host.init)
                 run.refresh()
                 now = run.host
-                check(root, console, now, endpoint(machine) if answered else None)
+                check(root, console, now, endpoint_of(machine) if answered else None)
                 if (reason := container_check.refusal(root)) and not refused:
                     raise MachineError(
                         f"The engine was upgraded, and can make no container any more: {reason}",

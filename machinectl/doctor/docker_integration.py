@@ -13,13 +13,13 @@ from machinectl.docker_cli.contexts import DEFAULT, ContextError, Contexts
 from machinectl.doctor import store_files
 from machinectl.doctor.check import broken, failed, ok, unknown
 from machinectl.files.atomic import quoted, read_file
-from machinectl.hosts.exports.docker_contexts import Step, standing
+from machinectl.hosts.exports.docker_contexts import ContextAction, context_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from machinectl.doctor.check import Check
-    from machinectl.hosts.exports.docker_contexts import Standing
+    from machinectl.hosts.exports.docker_contexts import ContextStatus
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
@@ -43,7 +43,7 @@ def checks(
     yield plugin(docker_plugin.plugin_file(environment))
     docker = Contexts(config)
     if following:
-        yield from contexts([standing(docker, store, machine) for machine in machines])
+        yield from contexts([context_status(docker, store, machine) for machine in machines])
     else:
         yield unknown(
             CONTEXTS, "machinectl leaves them alone (MACHINECTL_CONTEXTS)", "To have them: unset MACHINECTL_CONTEXTS"
@@ -94,7 +94,7 @@ def started_by(path: str) -> str:
         return ""
 
 
-def contexts(found: Sequence[Standing]) -> Iterator[Check]:
+def contexts(found: Sequence[ContextStatus]) -> Iterator[Check]:
     """How machines and their contexts stand to each other: those that are not in step, else one line for all."""
     wrong: dict[Check, list[str]] = {}
     for each in found:
@@ -112,9 +112,9 @@ def contexts(found: Sequence[Standing]) -> Iterator[Check]:
         yield ok(CONTEXTS, one)
 
 
-def out_of_step(found: Standing) -> Check:
+def out_of_step(found: ContextStatus) -> Check:
     """What is wrong with one; a context that leads elsewhere is worse than none."""
-    if found.step is Step.REMOVE:
+    if found.step is ContextAction.REMOVE:
         return broken(CONTEXTS, f"there, and {found.why}", "Remove it: machinectl context sync")
     judge = broken if found.is_there and found.mends else unknown
     return judge(CONTEXTS, found.why, found.hint)

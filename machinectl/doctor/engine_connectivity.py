@@ -17,8 +17,8 @@ from machinectl.engine.probe import LONGEST_ANSWER, LONGEST_VERSION, parsed
 from machinectl.engine.sockets import connect_tcp, connect_unix, resolve
 from machinectl.engine.tls import connect_tls, shown_certificate
 from machinectl.errors import MachineError, one_line
-from machinectl.hosts.certificates.pending import look, others
-from machinectl.hosts.connection.engine_endpoint import endpoint as endpoint_of
+from machinectl.hosts.certificates.pending import pending_sets, probe_any_set
+from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def way_to(machine: Machine, timeout: float) -> Way:
 
 def asked_with(machine: Machine, timeout: float) -> str:
     """The directory of the certificates that a machine's engine answers to, the machine's own where it does not."""
-    if not others(machine.directory):
+    if not pending_sets(machine.directory):
         return machine.directory
-    return look(machine, Deadline(timeout))[1]
+    return probe_any_set(machine, Deadline(timeout))[1]
 
 
 def over_unix(endpoint: Endpoint, url: EngineURL, timeout: float) -> Way:

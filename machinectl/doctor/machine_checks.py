@@ -17,11 +17,11 @@ from machinectl.doctor.host_checks import Shell
 from machinectl.errors import MachineError
 from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.connection.login import elevated, logged_in, pinned
-from machinectl.hosts.connection.machine_driver import where
+from machinectl.hosts.connection.login import logged_in, pinned_known_hosts, root_runner
+from machinectl.hosts.connection.machine_driver import endpoints_of
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.lifecycle.ownership import GIVE_UP, lost_to
-from machinectl.hosts.power.machine_states import ASLEEP, driver_or_none, known_state
+from machinectl.hosts.status.machine_states import ASLEEP, driver_or_none, driver_state
 from machinectl.machines.record import Phase
 from machinectl.provision import firewall
 from machinectl.provision.facts import health as host_health
@@ -79,7 +79,7 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
     if machine.phase is Phase.CREATING:
         return here
     # Who makes hosts asks somebody far away.
-    asleep = Beside(lambda: known_state(machine, driver_or_none(machine))).found(timeout)
+    asleep = Beside(lambda: driver_state(machine, driver_or_none(machine))).found(timeout)
     if asleep in ASLEEP:
         off = broken(STATE, f'driver "{machine.driver}" says: {asleep}', f"Switch it on: machinectl start {name}")
         return [*here, off, *unseen(["Engine", SSH, HOST], f"it is {asleep}")]
@@ -207,7 +207,7 @@ def look_inside(machine: Machine, console: Console, access: Access, timeout: flo
     """Log in at a machine's host, and read what it is like. Never raises MachineError."""
     shell = Shell(machine.name)
     try:
-        ssh = where(machine).ssh
+        ssh = endpoints_of(machine).ssh
     except MachineError as exc:
         return Inside((failed(SSH, exc), *unseen([ROOT, HOST], f"{SSH} failed")), shell)
     if ssh is None:
@@ -231,7 +231,7 @@ def cautious(access: Access) -> Access:
 
 def refused(machine: Machine, ssh: SSHEndpoint, access: Access, error: MachineError) -> Check:
     """What it means that a host's key was refused: that it is not known yet is no fault."""
-    if pinned(machine).strip() or access.strict or access.host_key:
+    if pinned_known_hosts(machine).strip() or access.strict or access.host_key:
         return failed(SSH, error)
     seen = f"the key of {ssh.host} is not pinned, nor known to your SSH: nothing was sent to it"
     return unknown(SSH, seen, f"Compare it, and have it pinned: machinectl ssh {machine.name} true")
@@ -242,10 +242,10 @@ def logged_in_inside(
 ) -> Inside:
     """What is seen by who is logged in."""
     shell = Shell(machine.name)
-    key = "the pinned key" if pinned(machine).strip() else "a key that your SSH knows"
+    key = "the pinned key" if pinned_known_hosts(machine).strip() else "a key that your SSH knows"
     entered = ok(SSH, f"{session.user} is let in at {ssh.host}, which shows {key}")
     try:
-        root = elevated(session, console, access)
+        root = root_runner(session, console, access)
     except MachineError as exc:
         return Inside((entered, failed(ROOT, exc), *unseen([HOST], f"{ROOT} failed")), shell)
     program = getattr(root, "program", "")

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.doctor.check import broken, ok, unknown
 from machinectl.files.atomic import quoted
-from machinectl.hosts.certificates.expiry import how_long, renewal, rows_of
+from machinectl.hosts.certificates.expiry import remaining_time, renewal_command, rows_of
 from machinectl.machines.record import PROVISION, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from machinectl.doctor.check import Check
-    from machinectl.hosts.certificates.expiry import Row
+    from machinectl.hosts.certificates.expiry import CertificateRow
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
@@ -117,10 +117,10 @@ def certificates(store: Store, machine: Machine, now: datetime | None = None) ->
     if not rows:
         put = f"Put its certificates in: machinectl certs import {name} <DIR>"
         return broken(CERTIFICATES, "there are none, and the machine is on TLS", put)
-    return judged(rows, renewal(store, name, [row for row in rows if row.warning]))
+    return judged(rows, renewal_command(store, name, [row for row in rows if row.warning]))
 
 
-def judged(rows: Iterable[Row], renew: str) -> Check:
+def judged(rows: Iterable[CertificateRow], renew: str) -> Check:
     """What the rows of one machine come to; `renew` is what renews those that need it."""
     rows = list(rows)
     wrong = [row for row in rows if row.warning and not is_soon(row)]
@@ -128,12 +128,12 @@ def judged(rows: Iterable[Row], renew: str) -> Check:
         return broken(CERTIFICATES, "; ".join(f"{row.file}: {row.warning}" for row in wrong), renew)
     soon = [row for row in rows if row.warning]
     if soon:
-        return unknown(CERTIFICATES, "; ".join(map(how_long, soon)), renew)
+        return unknown(CERTIFICATES, "; ".join(map(remaining_time, soon)), renew)
     first = min((row for row in rows if row.expires), key=lambda row: row.expires or datetime.max.replace(tzinfo=UTC))
     return ok(CERTIFICATES, f"valid until {first.expires:%Y-%m-%d} ({first.file})")
 
 
-def is_soon(row: Row) -> bool:
+def is_soon(row: CertificateRow) -> bool:
     """Whether a certificate is good, and will not be for long."""
     return row.days_left is not None and row.days_left >= 0 and row.warning == f"expires in {row.days_left} days"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError
 from machinectl.fleet.reading.fleet_file import DEFAULT_FILE
 from machinectl.hosts.parallel.rollout_order import ONE_BY_ONE
-from machinectl.hosts.parallel.workers import LIMIT, at_once
+from machinectl.hosts.parallel.workers import LIMIT, run_at_once
 from machinectl.machines.spec import NO_CERTIFICATES
 from machinectl.rollout.plan_steps import Action
 from machinectl.rollout.results import UNTOUCHED, Did, Result
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
     from machinectl.hosts.lifecycle.removal import Purge
     from machinectl.hosts.lifecycle.setup import Setup
-    from machinectl.hosts.parallel.rollout_order import Batches, Turns
+    from machinectl.hosts.parallel.rollout_order import BatchSizes, StartOrder
     from machinectl.machines.spec import CertificateFiles
     from machinectl.machines.store import Store
     from machinectl.provision.target import Allowed
@@ -55,7 +55,7 @@ class ApplyOptions:
     authority: Pair | None = None
     spare: CertificateFiles = NO_CERTIFICATES
     parallel: int = LIMIT
-    batch: Batches = ONE_BY_ONE
+    batch: BatchSizes = ONE_BY_ONE
     max_failures: int = 0
     refresh: bool = False
     prune: bool = False
@@ -141,9 +141,13 @@ class ApplyRun:
         return step.action is Action.CHANGE and {each.key for each in step.differences} <= set(keys)
 
     def at_once(
-        self, console: Console, names: Collection[str], work: Callable[[str, Console], Did], turns: Turns | None = None
+        self,
+        console: Console,
+        names: Collection[str],
+        work: Callable[[str, Console], Did],
+        turns: StartOrder | None = None,
     ) -> Iterator[Result]:
-        """Work on many machines, and yield each result (`parallel.workers.at_once`)."""
+        """Work on many machines, and yield each result (`parallel.workers.run_at_once`)."""
 
         def timed(name: str, console: Console) -> None:
             began = time.monotonic()
@@ -152,7 +156,7 @@ class ApplyRun:
             finally:
                 self.seconds[name] += time.monotonic() - began
 
-        for name, error in at_once(console, names, timed, limit=self.options.parallel, turns=turns):
+        for name, error in run_at_once(console, names, timed, limit=self.options.parallel, turns=turns):
             if error:
                 self.did[name] = Did.FAILED
             yield Result(name, self.did[name], error, touched=name in self.changed_hosts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl.engine import Question
 from machinectl.engine.endpoint import Deadline
 from machinectl.errors import MachineError, one_line
-from machinectl.hosts.certificates.pending import look
+from machinectl.hosts.certificates.pending import probe_any_set
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def down(machine: Machine) -> Containers:
 
 def containers(machine: Machine) -> list[dict[str, Any]] | None:
     """What a machine's engine tells of its containers but a Swarm's tasks; what is none is passed over."""
-    found, _ = look(machine, Deadline(ANSWERS_WITHIN), QUESTION)
+    found, _ = probe_any_set(machine, Deadline(ANSWERS_WITHIN), QUESTION)
     if found.state is not State.RUNNING:
         return None
     return [each for each in found.told if isinstance(each, dict) and not is_task(each)]

@@ -9,9 +9,9 @@ from machinectl import url as engine_url
 from machinectl.driver import Request
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.machine_driver import instance
+from machinectl.hosts.connection.machine_driver import driver_instance
 from machinectl.hosts.lifecycle.editing import Edit
-from machinectl.hosts.parallel.workers import at_work_on
+from machinectl.hosts.parallel.workers import locked_machine
 from machinectl.machines.engine_options import DECLARED
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.record import Phase
@@ -92,14 +92,14 @@ def create(run: ApplyRun, name: str, console: Console) -> None:
 
 def change(run: ApplyRun, name: str, console: Console) -> None:
     """Change a machine's record, and its host if that concerns it."""
-    from machinectl.hosts.certificates.certificate_files import has_given
+    from machinectl.hosts.certificates.certificate_files import has_named_certificates
     from machinectl.hosts.lifecycle import provisioning
     from machinectl.rollout.container_restart import running, wait_for
 
     host, restarts = run.host(name), name in run.restarting
-    with at_work_on(run.store, console, name) as held:
+    with locked_machine(run.store, console, name) as held:
         machine = held.machine
-        keys = {each.key for each in differences(host, machine, has_given)}
+        keys = {each.key for each in differences(host, machine, has_named_certificates)}
         edit = edit_of(host, machine, keys)
         machine.fleet = run.fleet.text
         if CERTIFICATE_KEYS.intersection(keys):
@@ -171,7 +171,7 @@ def edit_of(host: FleetHost, machine: Machine, keys: Collection[str]) -> Edit:
 def moved_port(host: FleetHost, machine: Machine) -> str:
     """Return the URL of a machine's engine if it moves to another port of its host, else ""."""
     driver = load(host.spec.driver)
-    there = driver.where(instance(machine)).url
+    there = driver.where(driver_instance(machine)).url
     asked = driver.preview(Request(machine.name, machine.directory, host.spec.options, machine.tls)).url
     if not (there == machine.url and there.startswith("tcp://") and asked.startswith("tcp://")):
         return ""
@@ -189,9 +189,9 @@ def concerns_host(host: FleetHost, machine: Machine, edit: Edit, *, restarts: bo
 
 def check_settings(run: ApplyRun, host: FleetHost, machine: Machine) -> None:
     """Raise MachineError if another computer gave the engine other settings than the file's."""
-    from machinectl.hosts.certificates.certificate_files import has_given
+    from machinectl.hosts.certificates.certificate_files import has_named_certificates
 
-    settings = {each.key for each in differences(host, machine, has_given)}.intersection(SETTINGS)
+    settings = {each.key for each in differences(host, machine, has_named_certificates)}.intersection(SETTINGS)
     if settings:
         raise MachineError(
             f'Another computer changed settings of "{host.name}", and its host keeps them: '
@@ -203,12 +203,12 @@ def check_settings(run: ApplyRun, host: FleetHost, machine: Machine) -> None:
 
 def replace_certificates(held: Held, host: FleetHost) -> None:
     """Give a machine the certificates that the file names, and remove what belonged to its former ones."""
-    from machinectl.hosts.certificates.certificate_files import outdated, read_given
+    from machinectl.hosts.certificates.certificate_files import files_of_other_ca, read_named_certificates
     from machinectl.hosts.certificates.identity import Identity
 
-    given = read_given(host.certificates)
+    given = read_named_certificates(host.certificates)
     if given is None:
         return
     held.finish_files()
-    stale = outdated(Identity.read(held.directory), given)
+    stale = files_of_other_ca(Identity.read(held.directory), given)
     held.write_files({**given.present, **dict.fromkeys(stale, b"")})

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.parallel.rollout_order import Rolling
+from machinectl.hosts.parallel.rollout_order import RolloutOrder
 from machinectl.machines.jump_hosts import loops, machine_of, shown
 from machinectl.rollout import machine_changes
 from machinectl.rollout.restarts import not_begun
@@ -42,7 +42,7 @@ def remove(run: ApplyRun, console: Console) -> Iterator[Result]:
         run.did[name] = Did.FAILED
         yield Result(name, Did.FAILED, why)
     names = [name for name in run.to_remove if name not in staying]
-    turns = Rolling(names, {jump: [name for name in names if jumps[name] == jump] for jump in names})
+    turns = RolloutOrder(names, {jump: [name for name in names if jumps[name] == jump] for jump in names})
     left = not_begun(turns, '"{other}" is reached through "{name}", and was not removed')
     yield from chain(run.at_once(console, names, partial(machine_changes.remove, run), turns), left)
 
@@ -60,6 +60,6 @@ def needed_by_swarms(run: ApplyRun) -> dict[str, MachineError]:
     """Return the machines without which their swarms would lose their quorum."""
     if not run.to_remove:
         return {}
-    from machinectl.hosts.swarm.membership import needed_for_a_quorum
+    from machinectl.hosts.swarm.membership import machines_needed_for_quorum
 
-    return needed_for_a_quorum(run.store, run.to_remove)
+    return machines_needed_for_quorum(run.store, run.to_remove)

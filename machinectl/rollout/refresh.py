@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.console import RewritingConsole
-from machinectl.hosts.parallel.workers import at_once
+from machinectl.hosts.parallel.workers import run_at_once
 from machinectl.machines.selection import waiting
 from machinectl.rollout import machine_changes
 from machinectl.rollout.plan_steps import Action
@@ -80,7 +80,7 @@ def with_previews(run: ApplyRun, plan: FleetPlan, console: Console) -> FleetPlan
             ]
 
     names = [name for name in run.steps if name not in failed and machine_changes.has_host_work(run, name)]
-    for name, error in at_once(RewritingConsole(console, hide), names, one, limit=run.options.parallel):
+    for name, error in run_at_once(RewritingConsole(console, hide), names, one, limit=run.options.parallel):
         if error:
             plan.hidden.conceal(error)
             failed[name] = error

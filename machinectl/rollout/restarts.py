@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
-from machinectl.hosts.parallel.rollout_order import Rolling
-from machinectl.hosts.parallel.workers import at_work_on
+from machinectl.hosts.parallel.rollout_order import RolloutOrder
+from machinectl.hosts.parallel.workers import locked_machine
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting
@@ -46,12 +46,12 @@ def log_in(run: ApplyRun, console: Console) -> Iterator[Result]:
 
 def reach(run: ApplyRun, name: str, console: Console) -> None:
     """Log in at a host, and become root there."""
-    from machinectl.hosts.connection.login import elevated, keep_host_key, logged_in
+    from machinectl.hosts.connection.login import logged_in, pin_session_key, root_runner
 
     access = run.access(name)
-    with at_work_on(run.store, console, name) as held, logged_in(held.machine, console, access) as session:
-        keep_host_key(held, session)
-        elevated(session, console, access)
+    with locked_machine(run.store, console, name) as held, logged_in(held.machine, console, access) as session:
+        pin_session_key(held, session)
+        root_runner(session, console, access)
 
 
 def create_and_change(run: ApplyRun, console: Console) -> Iterator[Result]:
@@ -105,7 +105,7 @@ def in_batches(run: ApplyRun, console: Console) -> Iterator[Result]:
     rolled, before, failures_left = list(run.restarting), 0, run.options.max_failures
     try:
         while left:
-            turns = Rolling(
+            turns = RolloutOrder(
                 left,
                 after,
                 rolled,
@@ -149,7 +149,7 @@ def create_or_change(run: ApplyRun, name: str, console: Console) -> Did:
     return Did.CREATED
 
 
-def not_begun(turns: Rolling, why: str) -> Iterator[Result]:
+def not_begun(turns: RolloutOrder, why: str) -> Iterator[Result]:
     """Yield the machines that did not begin because another one failed. `why` is a format with {name} and {other}."""
     for name, other in turns.barred.items():
         yield Result(name, Did.NOT_BEGUN, MachineError(why.format(name=name, other=other)))

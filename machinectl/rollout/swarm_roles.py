@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.engine.swarm_api import INFO, Membership
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.pending import asking
-from machinectl.hosts.parallel.workers import each
-from machinectl.hosts.swarm.managers import Manager, advice, answering
-from machinectl.hosts.swarm.membership import Believed, learn
+from machinectl.hosts.certificates.pending import probe_in_parallel
+from machinectl.hosts.parallel.workers import work_on_each
+from machinectl.hosts.swarm.managers import Manager, find_answering_manager, manager_count_advice
+from machinectl.hosts.swarm.membership import TrustedSwarms, update_recorded_node
 from machinectl.machines.record import natural
 from machinectl.machines.swarm_node import MANAGER, WORKER, node_of, on_record
 from machinectl.rollout.results import DONE
@@ -39,7 +39,7 @@ def init(store: Store, console: Console, name: str, joining: Joining) -> Results
     def work(held: Held, console: Console, access: Access) -> None:
         joining.at(held.name, access).init(held, console)
 
-    yield from each(store, console, [name], joining.access, work)
+    yield from work_on_each(store, console, [name], joining.access, work)
 
 
 def join(store: Store, console: Console, to: Manager, names: Iterable[str], joining: Joining, role: str) -> Results:
@@ -54,7 +54,7 @@ def join(store: Store, console: Console, to: Manager, names: Iterable[str], join
     wanted = sorted(dict.fromkeys(names), key=natural)
     batches = [[name] for name in wanted] if role == MANAGER else [wanted] if wanted else []
     for batch in batches:
-        yield from each(store, console, batch, joining.access, work)
+        yield from work_on_each(store, console, batch, joining.access, work)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Roles:
     @property
     def advice(self) -> str:
         """What is to be said of the number of managers; "" where it is a good one."""
-        return advice(len(self.managers))
+        return manager_count_advice(len(self.managers))
 
     def differing(self, store: Store) -> dict[str, str]:
         """The machines that are not what they shall be, by their records, with what they are: "" for no node."""
@@ -176,7 +176,7 @@ class Forming:
 def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:
     """What the engines of machines say of themselves as nodes, all asked at once; without those that do not answer."""
     machines = {name: store.read_ready(name) for name in names}
-    questions = {name: partial(asking, machine, INFO) for name, machine in machines.items()}
+    questions = {name: partial(probe_in_parallel, machine, INFO) for name, machine in machines.items()}
     answers = engine.ask_all(questions, PATIENCE, lambda name: machines[name].url)
     return {name: Membership.of(found.told) for name, found in answers if found.state is State.RUNNING}
 
@@ -194,7 +194,7 @@ def going_on(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Man
     clusters = [node.cluster for name, node in known.items() if name not in found or not found[name].is_out]
     there = [name for name in everybody if name in found and found[name].is_in]
     if clusters:
-        to = answering(Believed(store).managers(clusters[0]))
+        to = find_answering_manager(TrustedSwarms(store).managers(clusters[0]))
     else:
         to_be = (named_manager(store, name, found[name]) for name in there if roles.roles.get(name) == MANAGER)
         to = next(filter(None, to_be), "")
@@ -214,15 +214,17 @@ def named_manager(store: Store, name: str, found: Membership) -> Manager | None:
     if not found.manages:
         return None
     with store.writing(name) as held:
-        node = learn(held, found, as_manager=True)
-    to = answering([(store.read(name), node.node)]) if node and node.manages else ""
+        node = update_recorded_node(held, found, as_manager=True)
+    to = find_answering_manager([(store.read(name), node.node)]) if node and node.manages else ""
     return to if isinstance(to, Manager) else None
 
 
 def manager_at(store: Store, names: Iterable[str]) -> Manager:
     """The first of some machines that manages a swarm and answers. Raises MachineError where none does."""
     known = [(machine, node) for name in names if (node := node_of(machine := store.read(name))) and node.manages]
-    to = answering([(machine, node.node) for machine, node in known if node.cluster == known[0][1].cluster])
+    to = find_answering_manager(
+        [(machine, node.node) for machine, node in known if node.cluster == known[0][1].cluster]
+    )
     if isinstance(to, Manager):
         return to
     raise MachineError(f"No manager of the swarm answers: {to}", "See: machinectl swarm status")

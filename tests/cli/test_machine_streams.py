@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.output.machine_streams import MOST_IN_JSON, MOST_TOGETHER, AsJSON, Grouped
-from machinectl.hosts.parallel.output_streams import Ended, Said
+from machinectl.hosts.parallel.output_streams import CommandEnded, OutputPiece
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ def little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
 
 def say(printer: Printer, name: str, size: int) -> None:
     for _ in range(size // len(PIECE)):
-        printer.said(Said(name, PIECE, False))
+        printer.said(OutputPiece(name, PIECE, False))
 
 
 def lines_of(name: str, size: int) -> bytes:
@@ -43,8 +43,8 @@ def test_grouped_lines_of_two_are_apart(capsysbinary: pytest.CaptureFixture[byte
     printer = Grouped(["a", "b"])
     for name in ("a", "b", "a"):
         say(printer, name, len(PIECE))
-    printer.ended(Ended("b", 0, None, 1))
-    printer.ended(Ended("a", 0, None, 1))
+    printer.ended(CommandEnded("b", 0, None, 1))
+    printer.ended(CommandEnded("a", 0, None, 1))
     assert capsysbinary.readouterr() == (lines_of("b", len(PIECE)) + lines_of("a", 2 * len(PIECE)), b"")
 
 
@@ -67,7 +67,7 @@ def test_grouped_output_without_room_is_printed_as_it_comes(
 ) -> None:
     printer = Grouped(["a"])
     say(printer, "a", 2 << 20)
-    printer.ended(Ended("a", 0, None, 1))
+    printer.ended(CommandEnded("a", 0, None, 1))
     out, err = capsysbinary.readouterr()
     assert out == lines_of("a", 2 << 20)
     assert err.decode().startswith(
@@ -82,7 +82,7 @@ def test_json_is_printed_when_each_machine_ends_and_cut_at_the_limit(
     say(printer, "a", MOST_IN_JSON)
     say(printer, "b", MOST_IN_JSON + len(PIECE))
     for name in ("b", "a"):
-        printer.ended(Ended(name, 0, None, 1))
+        printer.ended(CommandEnded(name, 0, None, 1))
         found = json.loads(capsysbinary.readouterr().out)
         assert (found["Name"], len(found["Stdout"]), found["Truncated"]) == (name, MOST_IN_JSON, name == "b")
 
@@ -90,7 +90,7 @@ def test_json_is_printed_when_each_machine_ends_and_cut_at_the_limit(
 def test_json_without_room_is_cut_with_a_warning(capsysbinary: pytest.CaptureFixture[bytes], little_room: str) -> None:
     printer = AsJSON(["a"])
     say(printer, "a", 2 << 20)
-    printer.ended(Ended("a", 0, None, 1))
+    printer.ended(CommandEnded("a", 0, None, 1))
     out, err = capsysbinary.readouterr()
     found = json.loads(out)
     assert (PIECE * 16).startswith(found["Stdout"].encode()[: len(PIECE)])
@@ -101,8 +101,8 @@ def test_json_without_room_is_cut_with_a_warning(capsysbinary: pytest.CaptureFix
 def test_json_keeps_any_bytes(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     printer = AsJSON(["a"])
     data = bytes(range(256)) * 100
-    printer.said(Said("a", data, True))
-    printer.ended(Ended("a", None, None, 1))
+    printer.said(OutputPiece("a", data, True))
+    printer.ended(CommandEnded("a", None, None, 1))
     out = capsysbinary.readouterr().out
     assert out.count(b"\n") == 1
     assert json.loads(out)["Stderr"].encode(errors="surrogateescape") == data

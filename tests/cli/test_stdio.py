@@ -140,11 +140,11 @@ def test_a_drained_node_is_active_again_if_nobody_reads_stderr(store: Store) -> 
         dict(Roles({"m1": "manager", "m2": "manager"}).form(store, Quiet(), Joining(Access(), "192.0.2.7")))
         for kind in KINDS:
             with streams(err=kind), store.writing("m2") as held:
-                with draining.drained(held, Terminal("machinectl"), "node-m2"):
+                with draining.drained_node(held, Terminal("machinectl"), "node-m2"):
                     assert swarms.availability("m2") == "drain"
                 with (
                     pytest.raises(MachineError, match="as it is"),
-                    draining.drained(held, Terminal("machinectl"), "node-m2"),
+                    draining.drained_node(held, Terminal("machinectl"), "node-m2"),
                 ):
                     raise MachineError("as it is")
             assert swarms.availability("m2") == "active"

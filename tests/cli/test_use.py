@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from machinectl.commands.env import env
 from machinectl.errors import MachineError
-from machinectl.hosts.exports.docker_environment import VARIABLES, of_machine
+from machinectl.hosts.exports.docker_environment import VARIABLES, docker_variables
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests.support.at_shell import CONTROL_C, SHELLS, at_shell, ran
@@ -44,7 +44,7 @@ def machines(home: Path) -> Store:
 
 
 def expected(store: Store, name: str) -> dict[str, str]:
-    return {key: value for key, value in of_machine(store, name).items() if value is not None}
+    return {key: value for key, value in docker_variables(store, name).items() if value is not None}
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -20,11 +20,11 @@ from machinectl.commands.plan import plan
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
 from machinectl.fleet.model import FleetHost, FleetId
-from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import Access, logged_in
 from machinectl.hosts.lifecycle import provisioning, swarm_join
 from machinectl.hosts.lifecycle.host_plan import HostPlan as SetupPlan
-from machinectl.hosts.parallel.rollout_order import Batches
+from machinectl.hosts.parallel.rollout_order import BatchSizes
 from machinectl.hosts.swarm import managers
 from machinectl.machines.record import PROVISION, Machine, Phase
 from machinectl.machines.spec import MachineSpec
@@ -529,7 +529,7 @@ def test_new_hosts_whose_engines_are_in_use_take_turns_after_the_others(store: S
         *(step(name, Action.CREATE) for name in ("b1", "b2", "b3", "new")),
         step("web", Action.CREATE, jump="machine:b1"),
     ]
-    run = Crowded(store, steps, ready("m1"), "", replace(OPTIONS, batch=Batches("1,2")))
+    run = Crowded(store, steps, ready("m1"), "", replace(OPTIONS, batch=BatchSizes("1,2")))
     assert run.all_results() == {"m1": Did.CHANGED, **dict.fromkeys(("b1", "b2", "b3", "new", "web"), Did.CREATED)}
     assert sorted(run.begun[:5]) == ["b1", "b2", "b3", "m1", "new"]
     # Two at once, as m1 was the first batch; whoever is behind one comes after it.
@@ -709,7 +709,7 @@ def test_nodes_that_were_not_chosen_stay_as_they_are_and_one_that_is_down_stops_
         hosts = {name: {"url": store.read(name).url, "swarm": role} for name, role in roles.items()}
         file.write_text(json.dumps({"defaults": {"driver": "none", "no-tls": True}, "hosts": hosts}))
         assert applied("m1", "m2", "w1") == dict.fromkeys(("m1", "m2", "w1"), Did.CHANGED)
-        swarm_api.leave(endpoint(store.read("w1")), force=True)
+        swarm_api.leave(endpoint_of(store.read("w1")), force=True)
         swarms["m1"].answers = False
         others = ("m1", "m2", "w1")
         before = [store.read(name).dump() for name in others]

@@ -24,7 +24,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.files import fileset
 from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.certificate_files import read_tls_dir, read_tls_files
-from machinectl.hosts.certificates.expiry import Row
+from machinectl.hosts.certificates.expiry import CertificateRow
 from machinectl.machines.record import Machine
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
@@ -801,7 +801,7 @@ def test_what_does_not_fit_together_is_warned_of(store: Store, made: Path, tmp_p
 
 def test_a_key_alone_is_a_row_too(store: Store, made: Path) -> None:
     shutil.copy(made / "key.pem", add_machine(store))
-    assert certs_ls(store) == [Row("orionbox", "cert.pem", warning="missing, though key.pem is there")]
+    assert certs_ls(store) == [CertificateRow("orionbox", "cert.pem", warning="missing, though key.pem is there")]
 
 
 def test_each_ca_of_a_bundle_is_a_row(store: Store, made: Path) -> None:

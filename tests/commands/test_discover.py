@@ -13,9 +13,9 @@ import pytest
 
 from machinectl.commands.discover import about_engine, fleet_text, new_hosts
 from machinectl.fleet.reading.fleet_file import read_fleet
-from machinectl.hosts.discovery.port_sweep import Target
-from machinectl.hosts.discovery.scan import Discovery, Host
-from machinectl.hosts.discovery.services import Service, Tongue
+from machinectl.hosts.discovery.port_sweep import SweepTarget
+from machinectl.hosts.discovery.scan import FoundHost, NetworkScan
+from machinectl.hosts.discovery.services import FoundService, SpokenProtocol
 from machinectl.machines.record import Machine
 from tests.support.hostile_ssh import ENDLESS, ESCAPES, saying
 from tests.support.program import COMMAND, machinectl
@@ -34,8 +34,8 @@ PLENTY = 10.0
 HOSTILE_NAME = "evil\x1b[31m: {driver: none}"
 
 
-def discovered(store: Store, *targets: Target, timeout: float = PLENTY) -> Discovery:
-    found = Discovery(store, targets, timeout)
+def discovered(store: Store, *targets: SweepTarget, timeout: float = PLENTY) -> NetworkScan:
+    found = NetworkScan(store, targets, timeout)
     found.run()
     return found
 
@@ -88,7 +88,7 @@ def test_a_machine_whose_url_has_a_name_is_found_at_its_address(store: Store) ->
     machine.driver_state = json.dumps({"URL": machine.url})
     added(store, machine)
     with serving(silent) as port:
-        (host,) = discovered(store, Target("127.0.0.1", port), timeout=0.1).hosts()
+        (host,) = discovered(store, SweepTarget("127.0.0.1", port), timeout=0.1).hosts()
     assert host.machines == ["here"]
 
 
@@ -163,26 +163,26 @@ def test_interrupted_it_prints_what_was_found_so_far(store: Store) -> None:
 
 def test_tarpits_delay_nobody_for_ever(store: Store) -> None:
     with serving(ENDLESS["a greeting, byte by byte"]) as one, serving(ENDLESS["lines"]) as other:
-        found = discovered(store, *[Target("127.0.0.1", port) for port in (one, other)], timeout=0.3)
+        found = discovered(store, *[SweepTarget("127.0.0.1", port) for port in (one, other)], timeout=0.3)
     assert len(found.hosts()[0].services) == 2
 
 
 def test_more_that_answer_at_once_than_there_are_sockets_are_all_found(store: Store) -> None:
     with serving(lambda connection: connection.send(b"220 ready\r\n"), host="0.0.0.0") as port:
-        targets = [Target(f"127.0.7.{last}", port) for last in range(1, 255)]
-        found = Discovery(store, targets, PLENTY, sockets=20)
+        targets = [SweepTarget(f"127.0.7.{last}", port) for last in range(1, 255)]
+        found = NetworkScan(store, targets, PLENTY, sockets=20)
         found.run()
     assert [host.address for host in found.hosts()] == [target.address for target in targets]
     assert {host.services[port].said for host in found.hosts()} == {"220 ready"}
 
 
-def host(address: str, *services: Service, name: str = "", machines: tuple[str, ...] = ()) -> Host:
-    return Host(address, {service.port: service for service in services}, name, list(machines))
+def host(address: str, *services: FoundService, name: str = "", machines: tuple[str, ...] = ()) -> FoundHost:
+    return FoundHost(address, {service.port: service for service in services}, name, list(machines))
 
 
-SSH = Service(22, Tongue.SSH, "SSH-2.0-OpenSSH_10.0")
-OPEN = Service(2375, Tongue.ENGINE, "Docker/28.2", is_open=True)
-TLS = Service(2376, Tongue.TLS, tls=True, asks=True)
+SSH = FoundService(22, SpokenProtocol.SSH, "SSH-2.0-OpenSSH_10.0")
+OPEN = FoundService(2375, SpokenProtocol.ENGINE, "Docker/28.2", is_open=True)
+TLS = FoundService(2376, SpokenProtocol.TLS, tls=True, asks=True)
 
 
 def test_the_file_that_is_written_is_a_fleets_file_of_what_is_new(tmp_path: Path) -> None:
@@ -190,9 +190,9 @@ def test_the_file_that_is_written_is_a_fleets_file_of_what_is_new(tmp_path: Path
         [
             host("192.168.0.29", SSH, name="orion.lan"),
             host("192.168.0.30", SSH, machines=("mine",)),
-            host("192.168.0.31", Service(2222, Tongue.SSH, HOSTILE_NAME), TLS, name="mine.lan"),
+            host("192.168.0.31", FoundService(2222, SpokenProtocol.SSH, HOSTILE_NAME), TLS, name="mine.lan"),
             host("192.168.0.32", OPEN, name=HOSTILE_NAME),
-            host("192.168.0.33", Service(80, Tongue.HTTP, "nginx")),
+            host("192.168.0.33", FoundService(80, SpokenProtocol.HTTP, "nginx")),
             host("fd00::29", SSH, name="29.lan"),
         ],
         ["mine"],

@@ -19,7 +19,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection import machine_driver
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.power import wake_on_lan
-from machinectl.hosts.power.reachability import Watch
+from machinectl.hosts.power.boot_watch import HostWatch
 from machinectl.machines.record import Machine, Phase
 from machinectl.ssh.runner import CommandResult
 from tests.support import servers
@@ -153,7 +153,7 @@ class Card:
         self.mac = mac
 
     def run(self, script: str, **_: object) -> CommandResult:
-        assert script == wake_on_lan.CARD
+        assert script == wake_on_lan.PRINT_MAC_ADDRESS
         return CommandResult(0, self.mac.encode(), b"")
 
 
@@ -195,7 +195,7 @@ def test_a_host_whose_ssh_answers_is_not_started(store: Store, sshd: Sshd, use: 
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """The network cards that were woken, and on the way to which host."""
     cards: list[tuple[str, str]] = []
-    monkeypatch.setattr(commands, "wake", lambda mac, host: cards.append((mac, host)))
+    monkeypatch.setattr(commands, "send_wake_packet", lambda mac, host: cards.append((mac, host)))
     return cards
 
 
@@ -254,8 +254,8 @@ def test_a_restart_does_not_wait_for_an_engine_that_did_not_answer_before_and_a_
     assert str(error).startswith('The host of "a" is back, but not its engine: ')
 
 
-def watch(machine: Machine, timeout: float = 0) -> Watch:
-    return Watch(machine, Access(), machine_driver.where(machine).ssh, timeout)
+def watch(machine: Machine, timeout: float = 0) -> HostWatch:
+    return HostWatch(machine, Access(), machine_driver.endpoints_of(machine).ssh, timeout)
 
 
 def test_a_host_that_was_not_shut_down_is_not_back(store: Store, sshd: Sshd) -> None:
@@ -290,20 +290,20 @@ def test_a_machine_that_was_never_provisioned_has_no_engine_to_wait_for(store: S
 def test_a_host_that_refuses_has_not_been_switched_off() -> None:
     machine = Machine("a", "generic")
     way = SSHEndpoint(HERE, port=closed_port())
-    watching = Watch(machine, Access(), way, 0)
+    watching = HostWatch(machine, Access(), way, 0)
     assert not watching.is_up()
     with pytest.raises(MachineError, match='"a" still answers after 0 s'):
         watching.until_silent()
 
 
 def test_the_packet_is_six_bytes_of_ones_and_the_address_sixteen_times() -> None:
-    assert wake_on_lan.packet("01:23:45:67:89:aB") == b"\xff" * 6 + b"\x01\x23\x45\x67\x89\xab" * 16
-    assert wake_on_lan.packet("01-23-45-67-89-AB") == wake_on_lan.packet("01:23:45:67:89:ab")
+    assert wake_on_lan.magic_packet("01:23:45:67:89:aB") == b"\xff" * 6 + b"\x01\x23\x45\x67\x89\xab" * 16
+    assert wake_on_lan.magic_packet("01-23-45-67-89-AB") == wake_on_lan.magic_packet("01:23:45:67:89:ab")
 
 
 @given(st.binary(min_size=6, max_size=6))
 def test_any_address_makes_a_packet_of_102_bytes(address: bytes) -> None:
-    packet = wake_on_lan.packet(address.hex(":"))
+    packet = wake_on_lan.magic_packet(address.hex(":"))
     assert len(packet) == 102
     assert packet[6:] == address * 16
 
@@ -313,7 +313,7 @@ def test_any_address_makes_a_packet_of_102_bytes(address: bytes) -> None:
 )
 def test_what_is_no_address_makes_no_packet(text: str) -> None:
     with pytest.raises(UsageError, match="not a network card's address"):
-        wake_on_lan.packet(text)
+        wake_on_lan.magic_packet(text)
 
 
 @pytest.fixture
@@ -328,19 +328,19 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
 
 
 def test_the_packet_goes_to_everybody_and_to_the_host_itself(card: socket.socket) -> None:
-    wake_on_lan.wake(MAC, HERE)
-    assert [card.recv(200), card.recv(200)] == [wake_on_lan.packet(MAC)] * 2
+    wake_on_lan.send_wake_packet(MAC, HERE)
+    assert [card.recv(200), card.recv(200)] == [wake_on_lan.magic_packet(MAC)] * 2
 
 
 def test_a_host_that_is_no_ipv4_host_from_here_is_woken_by_what_everybody_hears(card: socket.socket) -> None:
-    wake_on_lan.wake(MAC, "::1")
-    assert card.recv(200) == wake_on_lan.packet(MAC)
+    wake_on_lan.send_wake_packet(MAC, "::1")
+    assert card.recv(200) == wake_on_lan.magic_packet(MAC)
 
 
 def test_a_packet_that_cannot_be_sent_is_told_of(card: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wake_on_lan, "PORT", 0)
     with pytest.raises(MachineError, match=f"The packet that wakes {MAC} cannot be sent: "):
-        wake_on_lan.wake(MAC, HERE)
+        wake_on_lan.send_wake_packet(MAC, HERE)
     card.settimeout(0)
     with pytest.raises(BlockingIOError):
         card.recv(200)

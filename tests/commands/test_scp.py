@@ -19,10 +19,10 @@ import pytest
 
 from machinectl.cli.options.ending_signals import leaving_when_told
 from machinectl.hosts.connection import sftp_copy
-from machinectl.hosts.connection.copy_paths import place
+from machinectl.hosts.connection.copy_paths import parse_machine_path
 from machinectl.hosts.connection.login import Access
-from machinectl.hosts.connection.openssh_programs import LONGEST_LINE, MOST_KEPT, attended
-from machinectl.hosts.connection.sftp_copy import Interruption, copy, tell_of_failure
+from machinectl.hosts.connection.openssh_programs import LONGEST_LINE, MOST_KEPT, run_ssh_program
+from machinectl.hosts.connection.sftp_copy import CopyInterruption, copy_by_sftp, explain_sftp_failure
 from machinectl.machines.record import Machine
 from machinectl.ssh.client.sftp_copying import Copier, LocalSide
 from machinectl.ssh.openssh.copy_commands import CopyOptions, no_progress
@@ -312,11 +312,11 @@ def test_names_that_are_not_utf_8_come_and_go_as_they_are(orion: Store, tmp_path
 def test_where_to_look_for_a_full_disk_is_one_word_to_both_shells(orion: Store) -> None:
     for word, shells in (("orion:/my data", 2), ("./my data", 1)):
         console = Quiet()
-        tell_of_failure("my data: Failure", place(orion, word), console)
+        explain_sftp_failure("my data: Failure", parse_machine_path(orion, word), console)
         words = console.notes[0].partition("See: ")[2]
         for _ in range(shells):
             [*_, words] = shlex.split(words)
-        assert words == place(orion, word).path
+        assert words == parse_machine_path(orion, word).path
 
 
 def test_links_in_a_circle_come_to_an_end(orion: Store, tmp_path: Path) -> None:
@@ -414,9 +414,9 @@ def test_the_connection_that_breaks_in_the_middle_of_our_own_is_told(orion: Stor
     def cut(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
         yield lambda count: sshd.disconnect() if count > 1 << 20 else None
 
-    places = [place(orion, word) for word in (str(tmp_path / "big"), f"orion:{tmp_path}/there")]
+    places = [parse_machine_path(orion, word) for word in (str(tmp_path / "big"), f"orion:{tmp_path}/there")]
     with pytest.raises(SSHError, match="was lost"):
-        copy(orion, Quiet(), places[:1], places[1], CopyOptions(), Access(), cut)
+        copy_by_sftp(orion, Quiet(), places[:1], places[1], CopyOptions(), Access(), cut)
     assert not (tmp_path / "there").exists()
 
 
@@ -533,8 +533,8 @@ def test_an_impossible_local_path_is_an_error_of_one_line(orion: Store, tmp_path
         for names in (["a"], ["a", "b"]):
             console = Quiet()
             words = [*(f"orion:{tmp_path}/{name}" for name in names), str(target)]
-            *sources, place_here = [place(orion, word) for word in words]
-            assert copy(orion, console, sources, place_here, CopyOptions(), Access(), no_progress) == 1
+            *sources, place_here = [parse_machine_path(orion, word) for word in words]
+            assert copy_by_sftp(orion, console, sources, place_here, CopyOptions(), Access(), no_progress) == 1
             assert len(console.said) == 1
             assert why in console.said[0] or (names[1:] and "is not a directory" in console.said[0])
 
@@ -574,7 +574,7 @@ def test_an_interruption_does_not_wait_for_a_silent_server(orion: Store, sshd: S
 
 def test_waiting_after_an_interruption_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sftp_copy, "PATIENCE", 0.01)
-    interruption, abandoned = Interruption(), threading.Event()
+    interruption, abandoned = CopyInterruption(), threading.Event()
 
     def send_to_who_takes_nothing() -> None:
         signal.raise_signal(signal.SIGINT)
@@ -665,7 +665,7 @@ def test_a_signal_for_us_alone_ends_the_program_as_well() -> None:
     console = Told()
     program = "import os, signal, sys; print(os.getpid(), file=sys.stderr, flush=True); signal.pause()"
     with pytest.raises(SystemExit), leaving_when_told():
-        attended([sys.executable, "-c", program], [], console, Access())
+        run_ssh_program([sys.executable, "-c", program], [], console, Access())
     with pytest.raises(ProcessLookupError):
         os.kill(int(console.notes[0]), 0)
 
@@ -674,7 +674,7 @@ def test_of_what_a_host_says_without_end_little_is_kept() -> None:
     """A stand-in for an ssh that passes on what its host says."""
     console = Quiet()
     said = "'x' * (1 << 20) + '\\n' + '@' * 59 + '\\n' + 'y\\n' * 5000"
-    ended = attended([sys.executable, "-c", f"import sys; sys.exit({said})"], [], console, Access())
+    ended = run_ssh_program([sys.executable, "-c", f"import sys; sys.exit({said})"], [], console, Access())
     assert (ended.status, ended.said.count("\n")) == (1, MOST_KEPT - 1)
     assert max(map(len, console.notes)) == LONGEST_LINE
     # Held until it ends is as much as ssh's banner could be.
@@ -694,7 +694,7 @@ def test_with_q_nothing_is_shown_on_a_terminal(orion: Store, tmp_path: Path) -> 
 def test_an_interrupt_that_is_ignored_stays_ignored(is_ignored: bool) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN if is_ignored else signal.default_int_handler)
     try:
-        interruption = Interruption()
+        interruption = CopyInterruption()
         with (
             nullcontext() if is_ignored else pytest.raises(KeyboardInterrupt),
             interruption.deferred(lambda: None),

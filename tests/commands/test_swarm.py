@@ -16,7 +16,7 @@ from machinectl.hosts.connection.login import Access
 from machinectl.hosts.exports import swarm_contexts
 from machinectl.hosts.lifecycle.swarm_join import Joining
 from machinectl.hosts.swarm import managers
-from machinectl.hosts.swarm.membership import keep
+from machinectl.hosts.swarm.membership import save_node
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.machines.swarm_node import node_of
@@ -91,7 +91,7 @@ def test_ls_tells_of_swarms_and_asks_nobody_for_that(store: Store, swarms: Swarm
 def test_ls_believes_an_engine_that_is_in_no_swarm_and_nothing_else_of_itself(store: Store, swarms: Swarms) -> None:
     swarms["w1"].cluster = ""
     with store.writing("m2") as held:
-        keep(held, None)
+        save_node(held, None)
     swarms["m1"].answers = False
     told = {row["Name"]: row["Swarm"] for row in json.loads(succeeds(store, "ls", "-t", "2", "--json"))}
     assert told == {"alone": "", "m1": "m1 (manager)", "m2": "(not on record)", "w1": ""}
@@ -102,7 +102,7 @@ def test_ls_says_of_a_node_that_was_left_drained_or_has_left_what_to_type(store:
         node = node_of(held.machine)
         assert node
         node.before = "active"
-        keep(held, node)
+        save_node(held, node)
     errors = {row["Name"]: row["Error"] for row in json.loads(succeeds(store, "ls", "--json"))}
     assert "machinectl provision w1" in errors["w1"]
     assert not errors["m1"]
@@ -184,12 +184,12 @@ def test_the_context_of_a_swarm_that_is_gone_meanwhile_does_not_come_back(
         # Both managers leave, by another process, while this one waits to write.
         for name in ("m1", "m2"):
             with Store(store.root).writing(name) as held:
-                keep(held, None)
+                save_node(held, None)
         with really(self):
             yield
 
     monkeypatch.setattr(Contexts, "writing", waiting)
-    swarm_contexts.point(contexts, store, "cluster-m1", "m1")
+    swarm_contexts.point_swarm_context(contexts, store, "cluster-m1", "m1")
     assert contexts.names() == []
     assert swarms["m1"].is_in
 

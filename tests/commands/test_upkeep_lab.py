@@ -101,7 +101,7 @@ def magic_card(bridge: str, host: Host) -> Iterator[None]:
                     frame = card.recv(4096)
                 except TimeoutError:
                     continue
-                if wake_on_lan.packet(host.mac) in frame:
+                if wake_on_lan.magic_packet(host.mac) in frame:
                     host.boot()
                     return
 

@@ -11,7 +11,7 @@ from machinectl.docker_cli import plugin
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.doctor import docker_integration
 from machinectl.doctor.check import Verdict
-from machinectl.hosts.exports.docker_contexts import mend
+from machinectl.hosts.exports.docker_contexts import sync_context
 from machinectl.machines.record import Machine
 from tests.support.docker_cli import DockerCli
 from tests.support.registered import added
@@ -42,7 +42,7 @@ def looked_at(store: Store, cli: DockerCli, *, following: bool = True, **variabl
 def machine(store: Store, cli: DockerCli, name: str = "orion") -> Machine:
     """A machine with its context in docker's directory."""
     new = added(store, Machine(name, "none", url="tcp://192.0.2.7:2375"))
-    mend(Contexts(str(cli.config)), store, new)
+    sync_context(Contexts(str(cli.config)), store, new)
     return new
 
 
@@ -83,7 +83,7 @@ def test_a_machine_that_is_to_have_no_context_is_no_fault_unless_it_has_one(stor
         held.write()
     found = looked_at(store, cli)["docker contexts"]
     assert (found.verdict, found.hint) == (BROKEN, "Remove it: machinectl context sync")
-    mend(Contexts(str(cli.config)), store, store.read("orion"))
+    sync_context(Contexts(str(cli.config)), store, store.read("orion"))
     found = looked_at(store, cli)["docker contexts"]
     assert (found.verdict, found.hint) == (UNKNOWN, "To have one: machinectl set --context orion")
 

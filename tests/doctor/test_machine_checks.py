@@ -31,7 +31,7 @@ from machinectl.doctor.this_computer import of_store
 from machinectl.errors import MachineError
 from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.pending import propose
+from machinectl.hosts.certificates.pending import store_pending
 from machinectl.hosts.connection.login import Access
 from machinectl.machines.record import OPTIONAL, REQUIRED, Machine, Phase
 from machinectl.machines.store import Store
@@ -202,7 +202,7 @@ def test_certificates_that_are_pending_are_those_that_the_engine_may_be_serving(
     stranger = certs.issue_client(certs.new_ca("other"), "me")
     machine_at(store, dockerd.url, directory=dockerd.client(Path("stranger"), stranger))
     with store.writing("orion") as held:
-        propose(held, Identity.read(str(dockerd.directory)))
+        store_pending(held, Identity.read(str(dockerd.directory)))
     before = kept(store)
     checks = looked_at(store)
     assert kept(store) == before

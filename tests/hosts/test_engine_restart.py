@@ -174,7 +174,7 @@ def test_what_runs_on_a_node_is_looked_at_again_when_it_is_its_turn(
         host.facts += b"\n@once job\n"
         yield
 
-    monkeypatch.setattr(draining, "drained", waited)
+    monkeypatch.setattr(draining, "drained_node", waited)
     with store.writing("orion") as held:
         run = RealRun(held, Quiet(), host)
         run.look()

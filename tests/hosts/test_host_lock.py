@@ -10,7 +10,7 @@ import pytest
 
 from machinectl.errors import MachineError
 from machinectl.hosts.connection import host_lock
-from machinectl.hosts.connection.host_lock import hold, user_at_computer
+from machinectl.hosts.connection.host_lock import lock_host, user_at_computer
 from machinectl.ssh.runner import CommandResult
 from tests.support.quiet import Quiet
 from tests.support.runner import RecordedHost
@@ -37,37 +37,37 @@ def from_elsewhere(monkeypatch: pytest.MonkeyPatch, who: str) -> None:
 
 def test_a_second_computer_is_told_who_holds_the_host(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
     with log_in(sshd.endpoint) as mine, log_in(sshd.endpoint) as same, log_in(sshd.endpoint) as theirs:
-        hold(mine, Quiet(), "orion", "/alice/orion")
+        lock_host(mine, Quiet(), "orion", "/alice/orion")
         # The same run, by another connection.
-        hold(same, Quiet(), "orion", "/alice/orion")
+        lock_host(same, Quiet(), "orion", "/alice/orion")
         me = user_at_computer()
         from_elsewhere(monkeypatch, "alice@laptop")
         monkeypatch.setattr(host_lock, "AT_ONCE", 0)
         monkeypatch.setattr(host_lock, "PATIENCE", 0)
         console = Quiet()
         with pytest.raises(MachineError, match=rf'"orion" is held by {re.escape(me)} since \d{{4}}-') as raised:
-            hold(theirs, console, "orion", "/bob/orion")
+            lock_host(theirs, console, "orion", "/bob/orion")
         assert any(f"is held by {me} since" in line for line in console.notes)
         assert re.search(r"on the host: kill \d+$", raised.value.hint)
 
 
 def test_a_lock_goes_with_its_connection_however_that_ends(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
     with log_in(sshd.endpoint) as first:
-        hold(first, Quiet(), "orion", "/alice/orion")
+        lock_host(first, Quiet(), "orion", "/alice/orion")
     from_elsewhere(monkeypatch, "alice@laptop")
     console = Quiet()
     with log_in(sshd.endpoint) as second:
-        hold(second, console, "orion", "/bob/orion")
+        lock_host(second, console, "orion", "/bob/orion")
         sshd.disconnect()
     from_elsewhere(monkeypatch, "bob@desk")
     with log_in(sshd.endpoint) as third:
-        hold(third, console, "orion", "/carol/orion")
+        lock_host(third, console, "orion", "/carol/orion")
     assert console.notes == []
 
 
 def test_nothing_of_a_lock_is_left_on_the_host(sshd: Sshd, lock: Path) -> None:
     with log_in(sshd.endpoint) as session:
-        hold(session, Quiet(), "orion", "/alice/orion")
+        lock_host(session, Quiet(), "orion", "/alice/orion")
         holder = lock.open("rb")
     with holder:
         fcntl.flock(holder, fcntl.LOCK_EX)
@@ -79,11 +79,11 @@ def test_an_earlier_run_whose_line_was_cut_does_not_keep_its_own_user_out(
 ) -> None:
     console = Quiet()
     with log_in(sshd.endpoint) as cut, log_in(sshd.endpoint) as again, log_in(sshd.endpoint) as theirs:
-        hold(cut, console, "orion", "/alice/orion")
+        lock_host(cut, console, "orion", "/alice/orion")
         monkeypatch.setattr(host_lock, "TOKEN", "the next run")
-        hold(again, console, "orion", "/alice/orion")
+        lock_host(again, console, "orion", "/alice/orion")
         from_elsewhere(monkeypatch, "bob@desk")
-        assert host_lock.held_by(theirs, 0, "/bob/orion")
+        assert host_lock.try_lock_host(theirs, 0, "/bob/orion")
     assert console.notes == []
 
 
@@ -92,10 +92,10 @@ def test_what_somebody_else_wrote_into_the_lock_is_one_line(
 ) -> None:
     monkeypatch.setattr(host_lock, "AT_ONCE", 0)
     with log_in(sshd.endpoint) as mine, log_in(sshd.endpoint) as theirs:
-        hold(mine, Quiet(), "orion", "/alice/orion")
+        lock_host(mine, Quiet(), "orion", "/alice/orion")
         lock.write_text("al\x1b[2Jice\nnot a number\n")
         from_elsewhere(monkeypatch, "bob@desk")
-        found = host_lock.held_by(theirs, 0, "/bob/orion")
+        found = host_lock.try_lock_host(theirs, 0, "/bob/orion")
     assert found == ("al [2Jice", "")
 
 
@@ -104,4 +104,4 @@ def test_what_is_no_process_is_in_no_command(process: str) -> None:
     """Only a host that lies says so."""
     host = RecordedHost("docker")
     host.run = lambda *_, **__: CommandResult(host_lock.HELD, f"alice\n{process}".encode(), b"")  # type: ignore[method-assign]
-    assert host_lock.held_by(host, 0, "/bob/orion") == host_lock.Holder("alice", "")
+    assert host_lock.try_lock_host(host, 0, "/bob/orion") == host_lock.Holder("alice", "")

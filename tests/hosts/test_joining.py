@@ -38,7 +38,7 @@ def host(store: Store, monkeypatch: pytest.MonkeyPatch) -> RecordedHost:
         yield host
 
     monkeypatch.setattr(swarm_join, "ssh_of", lambda _: SSHEndpoint("192.0.2.29"))
-    monkeypatch.setattr(swarm_join, "as_root", as_root)
+    monkeypatch.setattr(swarm_join, "logged_in_as_root", as_root)
     return host
 
 
@@ -95,7 +95,7 @@ def test_a_host_that_cannot_be_logged_in_at_is_in_the_way_of_live_restore_alone(
     def refused(*_: object, **__: object) -> NoReturn:
         raise SSHError("no way in", "Find one")
 
-    monkeypatch.setattr(swarm_join, "as_root", refused)
+    monkeypatch.setattr(swarm_join, "logged_in_as_root", refused)
     console = Quiet()
     with store.writing("orion") as held:
         with swarm_join.ready_to_be_a_node(held, console, Access(), Membership()):

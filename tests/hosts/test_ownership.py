@@ -11,7 +11,7 @@ import pytest
 from machinectl.errors import CheckFailed
 from machinectl.host_changes import CaTrusted, Change, FileCreated, KeyAuthorized
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.pending import propose
+from machinectl.hosts.certificates.pending import store_pending
 from machinectl.hosts.lifecycle.ownership import check_alone, check_not_lost, go_on_with, is_host_of, predecessor
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, Sum
@@ -83,7 +83,7 @@ def test_a_host_whose_renewal_was_cut_is_known_by_the_pending_certificates(store
     orion = machine(store, "orion")
     new = Identity(ca=CA, client=b"client", client_key=b"key", server=b"new", server_key=b" key")
     with store.writing("orion") as held:
-        propose(held, new)
+        store_pending(held, new)
     assert is_host_of(orion, serving(b"new key"))
 
 

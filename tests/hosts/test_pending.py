@@ -13,7 +13,13 @@ import pytest
 
 from machinectl import certs
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.pending import drop, others, propose, settle, settle_held
+from machinectl.hosts.certificates.pending import (
+    discard_pending,
+    pending_sets,
+    settle_pending,
+    settle_pending_held,
+    store_pending,
+)
 from machinectl.hosts.certificates.signing import signed
 from machinectl.machines.record import Machine
 from machinectl.machines.store import PENDING
@@ -55,7 +61,7 @@ def orion(store: Store, port: int) -> None:
     machine.driver_state = f'{{"URL": "{machine.url}"}}'
     added(store, machine, OLD.files)
     with store.writing("orion") as held:
-        propose(held, NEW)
+        store_pending(held, NEW)
 
 
 def own(store: Store) -> Identity:
@@ -63,7 +69,7 @@ def own(store: Store) -> Identity:
 
 
 def kept(store: Store) -> list[Identity]:
-    return [Identity.read(path) for path in others(store.directory("orion"))]
+    return [Identity.read(path) for path in pending_sets(store.directory("orion"))]
 
 
 @pytest.mark.parametrize("verb", ["ls", "status", "env", "config"])
@@ -84,20 +90,20 @@ def test_whoever_asks_has_the_set_that_the_engine_serves_and_the_other_is_not_lo
         with store.writing("orion") as held:
             held.machine.url = f"tcp://127.0.0.1:{port}"
             held.write()
-        settle(store, "orion")
+        settle_pending(store, "orion")
         assert (own(store), kept(store)) == (OLD, [NEW])
 
 
 def test_an_engine_that_serves_the_machines_own_changes_nothing(store: Store, tmp_path: Path) -> None:
     with serving(OLD, tmp_path) as port:
         orion(store, port)
-        settle(store, "orion")
+        settle_pending(store, "orion")
     assert (own(store), kept(store)) == (OLD, [NEW])
 
 
 def test_an_engine_that_does_not_answer_settles_nothing(store: Store) -> None:
     orion(store, servers.free_port())
-    settle(store, "orion")
+    settle_pending(store, "orion")
     assert (own(store), kept(store)) == (OLD, [NEW])
 
 
@@ -106,10 +112,10 @@ def test_what_is_not_served_goes_when_nobody_can_bring_it_back(store: Store, tmp
     with serving(NEW, tmp_path) as port:
         orion(store, port)
         with store.writing("orion") as held:
-            settle_held(held)
+            settle_pending_held(held)
             if how == "long ago":
                 os.utime(os.path.join(held.directory, PENDING), (0, 0))
-            settle_held(held, sure=how == "sure")
+            settle_pending_held(held, sure=how == "sure")
     assert own(store) == NEW
     assert not store.is_unsettled("orion")
 
@@ -138,7 +144,7 @@ def test_a_set_is_there_whole_and_private_or_not_at_all(store: Store) -> None:
         return sorted(path.name for path in Path(held.directory, PENDING).rglob("*.pem"))
 
     with store.writing("orion") as held:
-        there = propose(held, NEW)
+        there = store_pending(held, NEW)
         assert Identity.read(there) == NEW
         assert found(held) == sorted(NEW.present)
         for root, directories, files in os.walk(os.path.join(held.directory, PENDING)):
@@ -146,8 +152,8 @@ def test_a_set_is_there_whole_and_private_or_not_at_all(store: Store) -> None:
             assert all(os.stat(os.path.join(root, one)).st_mode & 0o777 == 0o600 for one in files)
         # What a killed process left of it is none.
         Path(there, "key.pem").unlink()
-        assert others(held.directory) == []
-        assert Identity.read(propose(held, NEW)) == NEW
-        drop(held)
-        assert others(held.directory) == []
+        assert pending_sets(held.directory) == []
+        assert Identity.read(store_pending(held, NEW)) == NEW
+        discard_pending(held)
+        assert pending_sets(held.directory) == []
     assert not store.is_unsettled("orion")

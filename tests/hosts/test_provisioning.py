@@ -138,7 +138,7 @@ def test_the_key_of_another_host_is_let_go_with_it(
     def refused(*_: object) -> None:
         raise RootRefused("no root here", "")
 
-    monkeypatch.setattr(login, "elevated", refused)
+    monkeypatch.setattr(login, "root_runner", refused)
     moved = Edit(options={"generic-ssh-port": sshd.port})
     with pytest.raises(RootRefused), store.writing("orion") as held:
         change(held, Quiet(), Access(host_key=sshd.fingerprint()), Setup(), moved)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.hosts.discovery.port_sweep import Target
-from machinectl.hosts.discovery.services import Service, Tongue, identified
+from machinectl.hosts.discovery.port_sweep import SweepTarget
+from machinectl.hosts.discovery.services import FoundService, SpokenProtocol, identify_service
 from tests.support import hostile_engine, hostile_ssh
 from tests.support.servers import answer, engine, saying, serving, silent
 
@@ -46,11 +46,11 @@ ENDLESS: dict[str, Behaviour] = {
 }
 
 
-def at(port: int, *, seen_as: int = 0, timeout: float = PLENTY, host: str = "127.0.0.1") -> Service:
+def at(port: int, *, seen_as: int = 0, timeout: float = PLENTY, host: str = "127.0.0.1") -> FoundService:
     """What is found at a port, as if it were another one."""
     sock = socket.create_connection((host, port))
     with sock:
-        found = identified(Target(host, seen_as or port), sock, timeout)
+        found = identify_service(SweepTarget(host, seen_as or port), sock, timeout)
     assert sock.fileno() < 0
     return found
 
@@ -70,7 +70,7 @@ def serving_tls(directory: Path, mode: ssl.VerifyMode, version: ssl.TLSVersion) 
 
 def test_an_sshd_is_known_by_its_greeting_and_its_key(sshd: Sshd) -> None:
     found = at(sshd.port)
-    assert found.speaks is Tongue.SSH
+    assert found.speaks is SpokenProtocol.SSH
     assert found.said.startswith("SSH-2.0-OpenSSH_")
     assert found.key is not None
     assert found.key.fingerprint == sshd.fingerprint()
@@ -79,7 +79,7 @@ def test_an_sshd_is_known_by_its_greeting_and_its_key(sshd: Sshd) -> None:
 @pytest.mark.parametrize("name", ["a penalty", "MaxStartups"])
 def test_an_sshd_that_turns_us_away_is_known_for_one(name: str) -> None:
     with serving(hostile_ssh.ENDING[name][0]) as port:
-        assert at(port).speaks is Tongue.SSH
+        assert at(port).speaks is SpokenProtocol.SSH
 
 
 def test_nobody_logs_in_at_an_sshd(sshd: Sshd) -> None:
@@ -90,7 +90,7 @@ def test_nobody_logs_in_at_an_sshd(sshd: Sshd) -> None:
 
 def test_a_real_engine_that_wants_a_certificate(dockerd: Dockerd) -> None:
     found = at(dockerd.port)
-    assert (found.speaks, found.tls, found.asks, found.is_open) == (Tongue.TLS, True, True, False)
+    assert (found.speaks, found.tls, found.asks, found.is_open) == (SpokenProtocol.TLS, True, True, False)
     assert "orion.local" in found.names
     assert found.is_engine
 
@@ -98,7 +98,7 @@ def test_a_real_engine_that_wants_a_certificate(dockerd: Dockerd) -> None:
 def test_an_engine_on_plain_tcp_is_at_anybodys_command() -> None:
     with serving(engine) as port:
         found = at(port)
-    assert (found.speaks, found.tls, found.is_open) == (Tongue.ENGINE, False, True)
+    assert (found.speaks, found.tls, found.is_open) == (SpokenProtocol.ENGINE, False, True)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -107,7 +107,7 @@ def test_an_engine_over_tls_without_certificates_of_clients_is_at_anybodys_comma
 ) -> None:
     with serving(engine, serving_tls(tmp_path, ssl.CERT_NONE, version)) as port:
         found = at(port)
-    assert (found.speaks, found.tls, found.asks, found.is_open) == (Tongue.ENGINE, True, False, True)
+    assert (found.speaks, found.tls, found.asks, found.is_open) == (SpokenProtocol.ENGINE, True, False, True)
     assert found.names == ("orion.local", "192.168.0.29", "localhost", "127.0.0.1")
 
 
@@ -115,19 +115,19 @@ def test_an_engine_over_tls_without_certificates_of_clients_is_at_anybodys_comma
 def test_who_wants_a_certificate_is_known_by_that(tmp_path: Path, version: ssl.TLSVersion) -> None:
     with serving(engine, serving_tls(tmp_path, ssl.CERT_REQUIRED, version)) as port:
         found = at(port)
-    assert (found.speaks, found.asks, found.is_open) == (Tongue.TLS, True, False)
+    assert (found.speaks, found.asks, found.is_open) == (SpokenProtocol.TLS, True, False)
 
 
 def test_an_engine_that_refuses_strangers_is_no_open_one() -> None:
     with serving(saying(answer(b"no", status="403 Forbidden"))) as port:
         found = at(port)
-    assert (found.speaks, found.is_open) == (Tongue.ENGINE, False)
+    assert (found.speaks, found.is_open) == (SpokenProtocol.ENGINE, False)
 
 
 def test_a_web_server_is_one() -> None:
     with serving(saying(answer(b"", status="404 Not Found", headers="Server: nginx\r\n", api=False))) as port:
         found = at(port)
-    assert (found.speaks, found.said, found.is_open) == (Tongue.HTTP, "nginx", False)
+    assert (found.speaks, found.said, found.is_open) == (SpokenProtocol.HTTP, "nginx", False)
 
 
 @pytest.mark.parametrize("seen_as", [2375, 2376])
@@ -135,16 +135,17 @@ def test_docker_s_ports_are_looked_at_for_other_things_too(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch, seen_as: int
 ) -> None:
     monkeypatch.setattr(
-        "machinectl.hosts.discovery.services.connected", lambda *_: socket.create_connection(("127.0.0.1", sshd.port))
+        "machinectl.hosts.discovery.services.connect_again",
+        lambda *_: socket.create_connection(("127.0.0.1", sshd.port)),
     )
     found = at(sshd.port, seen_as=seen_as)
-    assert (found.speaks, found.key and found.key.fingerprint) == (Tongue.SSH, sshd.fingerprint())
+    assert (found.speaks, found.key and found.key.fingerprint) == (SpokenProtocol.SSH, sshd.fingerprint())
 
 
 def test_what_says_nothing_is_no_more_than_open() -> None:
     with serving(silent) as port:
-        assert at(port, timeout=SHORT) == Service(port)
-        assert at(port, seen_as=22, timeout=SHORT) == Service(22)
+        assert at(port, timeout=SHORT) == FoundService(port)
+        assert at(port, seen_as=22, timeout=SHORT) == FoundService(22)
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -15,7 +15,7 @@ from machinectl.engine import Endpoint, EngineError, Probe
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import CaTrusted, ConfigMerged, DirectoryCreated, FileCreated, PortOpened, UnknownChange
 from machinectl.hosts.certificates.identity import FILES, Identity
-from machinectl.hosts.certificates.signing import made_good
+from machinectl.hosts.certificates.signing import renewed_identity
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.purging import purge
 from machinectl.hosts.lifecycle.setup import Setup
@@ -129,7 +129,7 @@ def test_what_runs_on_a_node_is_looked_at_again_when_it_is_its_turn(
         host.facts += b"\n@once job\n"
         yield
 
-    monkeypatch.setattr(draining, "drained", waited)
+    monkeypatch.setattr(draining, "drained_node", waited)
     setup = Setup(Allowed(restart_swarm=True), world=answering(State.RUNNING))
     with store.writing("orion") as held, pytest.raises(MachineError, match="ends job for good"):
         setup.carry_out(RealRun(held, Quiet(), host))
@@ -223,23 +223,23 @@ def test_a_machine_in_use_stays_so_whatever_becomes_of_its_provisioning(store: S
 
 
 def test_certificates_that_are_good_are_kept_and_the_others_are_made_anew(machine: Machine) -> None:
-    first = made_good(machine, Identity(), [ADDRESS])
-    assert made_good(machine, first, [ADDRESS]) == first
-    more = made_good(machine, first, [ADDRESS, "Orion.local"])
+    first = renewed_identity(machine, Identity(), [ADDRESS])
+    assert renewed_identity(machine, first, [ADDRESS]) == first
+    more = renewed_identity(machine, first, [ADDRESS, "Orion.local"])
     assert {name for name in first.files if first.files[name] != more.files[name]} == {"server.pem", "server-key.pem"}
-    assert made_good(machine, more, [ADDRESS, "orion.LOCAL"]) == more
+    assert renewed_identity(machine, more, [ADDRESS, "orion.LOCAL"]) == more
     old = certs.issue_client(certs.Pair(more.ca, more.ca_key), "orion", now=datetime.now(UTC) + timedelta(days=3))
     stale = replace(more, client=old.certificate, client_key=old.key)
-    assert made_good(machine, stale, [ADDRESS, "orion.local"]).client != old.certificate
+    assert renewed_identity(machine, stale, [ADDRESS, "orion.local"]).client != old.certificate
 
 
 def test_a_ca_that_was_given_signs(machine: Machine) -> None:
     given = certs.new_ca("ours")
-    assert made_good(machine, Identity(), [ADDRESS], given).ca == given.certificate
+    assert renewed_identity(machine, Identity(), [ADDRESS], given).ca == given.certificate
 
 
 def test_certificates_of_somebody_elses_ca_are_never_overwritten(store: Store, machine: Machine) -> None:
-    made = made_good(machine, Identity(), [ADDRESS])
+    made = renewed_identity(machine, Identity(), [ADDRESS])
     with store.writing("orion") as held:
         replace(made, ca_key=b"", server=b"", server_key=b"").keep(held)
     before = files(store)
@@ -250,7 +250,7 @@ def test_certificates_of_somebody_elses_ca_are_never_overwritten(store: Store, m
 
 def test_a_ca_that_a_killed_run_of_0_1_left_alone_is_nobody_elses(store: Store, machine: Machine) -> None:
     with store.writing("orion") as held:
-        held.write_file("ca.pem", made_good(machine, Identity(), [ADDRESS]).ca)
+        held.write_file("ca.pem", renewed_identity(machine, Identity(), [ADDRESS]).ca)
     carried_out(store, RecordedHost("docker"))
     assert set(files(store)) == set(FILES.values())
 

@@ -16,14 +16,14 @@ from machinectl.commands.swarm.leave import swarm_leave
 from machinectl.commands.swarm.status import swarm_status
 from machinectl.engine import swarm_api as api
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle import swarm_join as joining
 from machinectl.hosts.lifecycle.swarm_join import Joining, Leaving, address_of
 from machinectl.hosts.swarm import draining, leaving, membership
 from machinectl.hosts.swarm import managers as swarm
-from machinectl.hosts.swarm.managers import Quorum, advice, no_manager
-from machinectl.hosts.swarm.membership import manager
+from machinectl.hosts.swarm.managers import Quorum, manager_count_advice, no_manager_error
+from machinectl.hosts.swarm.membership import find_manager
 from machinectl.machines.record import Machine
 from machinectl.machines.swarm_node import SwarmNode, node_of, on_record
 from machinectl.provision.facts.host_facts import Facts, parse
@@ -110,7 +110,7 @@ def test_roles_that_are_others_now_are_changed_and_who_is_new_joins(store: Store
 def test_an_interrupted_forming_is_gone_on_with_also_where_no_record_says_so(store: Store, whole: Swarms) -> None:
     for name in NAMES:
         with store.writing(name) as held:
-            membership.keep(held, None)
+            membership.save_node(held, None)
     assert dict(Roles(ROLES).form(store, Quiet(), JOINING)) == dict.fromkeys(NAMES)
     assert {name: recorded(store, name).role for name in NAMES} == ROLES
     assert list(whole.nodes) == ["cluster-m1"]
@@ -160,7 +160,7 @@ def test_a_node_of_another_swarm_stays_one_and_the_others_join(store: Store, swa
 
 
 def test_who_is_to_be_a_worker_gets_nobody_by_calling_itself_a_manager(store: Store, swarms: Swarms) -> None:
-    api.init(endpoint(store.read("w1")), "192.0.2.66")
+    api.init(endpoint_of(store.read("w1")), "192.0.2.66")
     with pytest.raises(MachineError, match="w1: in a swarm already"):
         list(Roles({"m1": "manager", "w1": "worker", "w2": "worker"}).form(store, Quiet(), JOINING))
     assert not swarms["m1"].is_in
@@ -173,7 +173,7 @@ def test_no_token_is_kept_or_told(store: Store, whole: Swarms) -> None:
 
 
 def test_what_an_engine_says_of_a_token_is_told_without_it(store: Store, swarms: Swarms) -> None:
-    where = endpoint(store.read("w1"))
+    where = endpoint_of(store.read("w1"))
     with pytest.raises(api.Refusal) as refused:
         api.join(where, "SWMTKN-1-nowhere-worker", ["192.0.2.1:2377"], "192.0.2.9")
     assert "invalid join token …" in refused.value.cause
@@ -231,28 +231,28 @@ def test_who_was_forgotten_leaves_when_it_is_back(store: Store, whole: Swarms) -
 
 
 def test_another_manager_answers_when_the_first_is_gone(store: Store, whole: Swarms) -> None:
-    assert manager(store, "m1").machine.name == "m1"
-    assert manager(store, "m3").machine.name == "m3"
-    assert manager(store, "w1").machine.name == "m1"
+    assert find_manager(store, "m1").machine.name == "m1"
+    assert find_manager(store, "m3").machine.name == "m3"
+    assert find_manager(store, "w1").machine.name == "m1"
     whole["m1"].answers = False
-    assert manager(store, "m1").machine.name == "m2"
+    assert find_manager(store, "m1").machine.name == "m2"
     for name in ("m2", "m3"):
         whole[name].answers = False
     with pytest.raises(MachineError, match=r"No manager of the swarm \"m1\" answers \(m1, m2, m3\)"):
-        manager(store, "m1")
+        find_manager(store, "m1")
 
 
 def test_a_manager_that_went_to_another_swarm_does_not_answer_for_this_one(store: Store, whole: Swarms) -> None:
     del whole.nodes["cluster-m1"]["node-m1"]
     whole["m1"].cluster = "theirs"
     whole.nodes["theirs"] = {"node-m1": {**whole["m2"].node, "ID": "node-other"}}
-    assert manager(store, "m1").machine.name == "m2"
+    assert find_manager(store, "m1").machine.name == "m2"
 
 
 def test_a_node_is_drained_meanwhile_and_put_back_as_it_was(store: Store, whole: Swarms) -> None:
     for before in ("active", "pause"):
         whole["w1"].node["Spec"]["Availability"] = before
-        with store.writing("w1") as held, draining.drained(held, Quiet(), "node-w1"):
+        with store.writing("w1") as held, draining.drained_node(held, Quiet(), "node-w1"):
             assert whole.availability("w1") == "drain"
             assert recorded(store, "w1").before == before
         assert (whole.availability("w1"), recorded(store, "w1").before) == (before, "")
@@ -262,7 +262,7 @@ def test_a_node_is_drained_meanwhile_and_put_back_as_it_was(store: Store, whole:
 def test_a_node_that_is_drained_stays_so(store: Store, whole: Swarms) -> None:
     whole["w1"].node["Spec"]["Availability"] = "drain"
     console = Quiet()
-    with store.writing("w1") as held, draining.drained(held, console, "node-w1"):
+    with store.writing("w1") as held, draining.drained_node(held, console, "node-w1"):
         pass
     assert whole.availability("w1") == "drain"
     assert console.steps == []
@@ -272,26 +272,26 @@ def test_a_failure_puts_a_node_back_and_a_kill_leaves_that_to_the_next_run(store
     with (
         pytest.raises(MachineError, match="no restart"),
         store.writing("w1") as held,
-        draining.drained(held, Quiet(), "node-w1"),
+        draining.drained_node(held, Quiet(), "node-w1"),
     ):
         raise MachineError("no restart")
     assert whole.availability("w1") == "active"
     with (
         pytest.raises(KeyboardInterrupt),
         store.writing("w1") as held,
-        draining.drained(held, Quiet(), "node-w1"),
+        draining.drained_node(held, Quiet(), "node-w1"),
     ):
         raise KeyboardInterrupt
     assert (whole.availability("w1"), recorded(store, "w1").before) == ("drain", "active")
     [found] = swarm_status(store, Quiet(), ["w1"], 5)
     assert next(row.before for row in found.rows if row.machine == "w1") == "active"
     with store.writing("w1") as held:
-        draining.put_back(held, Quiet())
+        draining.restore_availability(held, Quiet())
     assert (whole.availability("w1"), recorded(store, "w1").before) == ("active", "")
 
 
 def test_a_node_is_put_back_by_another_manager_than_it_was_drained_by(store: Store, whole: Swarms) -> None:
-    with store.writing("w1") as held, draining.drained(held, Quiet(), "node-w1"):
+    with store.writing("w1") as held, draining.drained_node(held, Quiet(), "node-w1"):
         whole["m1"].answers = False
     assert whole.availability("w1") == "active"
 
@@ -299,7 +299,7 @@ def test_a_node_is_put_back_by_another_manager_than_it_was_drained_by(store: Sto
 def test_a_node_is_put_back_as_soon_as_its_managers_have_a_leader_again(store: Store, whole: Swarms) -> None:
     console = Quiet()
     console.pause = lambda _: whole.without_leader.clear()  # type: ignore[assignment,method-assign]
-    with store.writing("m1") as held, draining.drained(held, console, "node-m1"):
+    with store.writing("m1") as held, draining.drained_node(held, console, "node-m1"):
         whole.without_leader.add("cluster-m1")
     assert whole.availability("m1") == "active"
     assert console.warnings == []
@@ -310,7 +310,7 @@ def test_what_keeps_a_node_from_being_put_back_is_said(
 ) -> None:
     monkeypatch.setattr(draining, "BACK_WITHIN", 0)
     console = Quiet()
-    with store.writing("w1") as held, draining.drained(held, console, "node-w1"):
+    with store.writing("w1") as held, draining.drained_node(held, console, "node-w1"):
         whole.without_leader.add("cluster-m1")
     assert whole.availability("w1") == "drain"
     assert "machinectl provision w1" in console.warnings[-1]
@@ -319,17 +319,17 @@ def test_what_keeps_a_node_from_being_put_back_is_said(
 
 def test_a_swarm_of_one_node_has_nowhere_to_drain_to(store: Store, swarms: Swarms) -> None:
     list(init(store, Quiet(), "m1", JOINING))
-    assert draining.way_to_drain(store, store.read("m1"), "node-m1") is None
+    assert draining.find_drain_manager(store, store.read("m1"), "node-m1") is None
     list(swarm_join(store, Quiet(), "m1", ["w1"], JOINING, "worker"))
-    assert draining.way_to_drain(store, store.read("m1"), "node-m1")
+    assert draining.find_drain_manager(store, store.read("m1"), "node-m1")
     swarms["w1"].node["Spec"]["Availability"] = "drain"
-    assert draining.way_to_drain(store, store.read("m1"), "node-m1") is None
+    assert draining.find_drain_manager(store, store.read("m1"), "node-m1") is None
 
 
 def test_status_finds_what_was_joined_by_hand_and_says_which_nodes_are_machines(store: Store, whole: Swarms) -> None:
     for name in NAMES:
         with store.writing(name) as held:
-            membership.keep(held, None)
+            membership.save_node(held, None)
     whole.nodes["cluster-m1"]["node-x"] = {**whole["w1"].node, "ID": "node-x"}
     # No engine is believed what it says of itself; the first manager of a swarm is whom a person names.
     console = Quiet()
@@ -348,7 +348,7 @@ def test_a_swarm_keeps_its_name_when_the_machine_of_that_name_has_left(store: St
     assert leave(store, "m1") == {}
     [found] = swarm_status(store, Quiet(), ["m1"], 5)
     assert (found.name, found.asked) == ("m1", "m2")
-    assert manager(store, "m1").machine.name == "m2"
+    assert find_manager(store, "m1").machine.name == "m2"
     list(swarm_join(store, Quiet(), "m2", ["m1"], JOINING, "manager"))
     assert recorded(store, "m1").swarm == "m1"
     assert len(whole.nodes) == 1
@@ -421,7 +421,15 @@ def test_what_is_lost_if_one_more_manager_goes(managers: int, reachable: int, sp
 
 
 def test_an_odd_number_of_managers_is_advised() -> None:
-    assert [bool(advice(count)) for count in range(1, 8)] == [False, True, False, True, False, True, False]
+    assert [bool(manager_count_advice(count)) for count in range(1, 8)] == [
+        False,
+        True,
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("url", ["tcp://127.0.0.1:2376", "tcp://[::1]:2376", "unix:///run/docker.sock"])
@@ -444,20 +452,20 @@ def node_host(node_id: str) -> Facts:
 def test_an_engine_may_restart_where_its_node_can_be_drained(store: Store, whole: Swarms) -> None:
     machine, host = store.read("w1"), node_host("node-w1")
     assert host.swarm
-    assert draining.allowed(store, machine, host, NOTHING_SPECIAL).restart_swarm
-    assert 'by "m1"; active again afterwards' in draining.foretold(store, machine, host)
+    assert draining.allow_swarm_restart(store, machine, host, NOTHING_SPECIAL).restart_swarm
+    assert 'by "m1"; active again afterwards' in draining.drain_preview(store, machine, host)
     # A node that no manager here knows, and one where none answers, is restarted as it is with --restart-swarm only.
-    assert not draining.allowed(store, machine, node_host("node-x"), NOTHING_SPECIAL).restart_swarm
+    assert not draining.allow_swarm_restart(store, machine, node_host("node-x"), NOTHING_SPECIAL).restart_swarm
     for name in ("m1", "m2", "m3"):
         whole[name].answers = False
-    assert not draining.allowed(store, machine, host, NOTHING_SPECIAL).restart_swarm
-    assert draining.foretold(store, machine, host) == ""
+    assert not draining.allow_swarm_restart(store, machine, host, NOTHING_SPECIAL).restart_swarm
+    assert draining.drain_preview(store, machine, host) == ""
 
 
 def test_a_node_that_was_joined_by_hand_is_drained_too(store: Store, whole: Swarms) -> None:
     with store.writing("w1") as held:
-        membership.keep(held, None)
-        with draining.drained(held, Quiet(), "node-w1"):
+        membership.save_node(held, None)
+        with draining.drained_node(held, Quiet(), "node-w1"):
             assert whole.availability("w1") == "drain"
     assert (recorded(store, "w1").swarm, recorded(store, "w1").role) == ("m1", "worker")
 
@@ -473,8 +481,8 @@ class Impatient(Quiet):
 
 def test_two_nodes_of_a_swarm_are_not_drained_at_once(store: Store, whole: Swarms) -> None:
     console = Impatient()
-    with store.writing("w1") as first, store.writing("w2") as second, draining.drained(first, Quiet(), "node-w1"):
-        other = draining.drained(second, console, "node-w2")
+    with store.writing("w1") as first, store.writing("w2") as second, draining.drained_node(first, Quiet(), "node-w1"):
+        other = draining.drained_node(second, console, "node-w2")
         with pytest.raises(Waits):
             other.__enter__()
         assert whole.availability("w2") == "active"
@@ -483,10 +491,10 @@ def test_two_nodes_of_a_swarm_are_not_drained_at_once(store: Store, whole: Swarm
 
 def test_a_manager_that_the_others_have_forgotten_is_told_to_leave_before_it_is_told_to_begin_anew() -> None:
     leaderless = "rpc error: code = Unknown desc = The swarm does not have a leader."
-    assert no_manager("m1", ["m1"], leaderless).hint.startswith(
+    assert no_manager_error("m1", ["m1"], leaderless).hint.startswith(
         "Where the others have forgotten it: machinectl swarm leave --force m1\n"
     )
-    assert "forgotten" not in no_manager("m1", ["m1", "m2"], leaderless).hint
+    assert "forgotten" not in no_manager_error("m1", ["m1", "m2"], leaderless).hint
 
 
 def test_a_worker_that_calls_itself_a_manager_is_none_whatever_is_typed(store: Store, whole: Swarms) -> None:
@@ -495,14 +503,14 @@ def test_a_worker_that_calls_itself_a_manager_is_none_whatever_is_typed(store: S
     [found] = swarm_status(store, console, ["w1"], 5)
     assert 'w1" calls itself a manager' in console.warnings[0]
     assert (found.asked, found.quorum.managers) == ("m1", 3)
-    assert manager(store, "w1").machine.name == "m1"
+    assert find_manager(store, "w1").machine.name == "m1"
     assert dict(Roles(ROLES).form(store, Quiet(), JOINING)) == dict.fromkeys(NAMES)
     with pytest.raises(MachineError, match='w1" is a worker') as refused:
         list(swarm_join(store, Quiet(), "w1", ["w2"], JOINING, "worker"))
     assert "machinectl swarm join m1 w2" in refused.value.hint
     with store.writing("w1") as held:
-        leaving.finish(held, Quiet())
-        with draining.drained(held, Quiet(), "node-w1"):
+        leaving.finish_departure(held, Quiet())
+        with draining.drained_node(held, Quiet(), "node-w1"):
             assert whole.availability("w1") == "drain"
     assert {name: recorded(store, name).role for name in NAMES} == ROLES
     assert {asked for asked in whole["w1"].asked if "/nodes" in asked or asked == "GET /swarm"} == set()
@@ -517,7 +525,7 @@ def test_an_engine_is_not_the_manager_whose_node_it_says_it_is(store: Store, who
     whole.nodes["cluster-m1"]["node-x"] = {**whole["m2"].node, "ID": "node-x"}
     for claimed in ("node-x", "node-m2"):
         with store.writing("w1") as held:
-            membership.keep(held, None)
+            membership.save_node(held, None)
         said = {
             "NodeID": claimed,
             "LocalNodeState": "active",
@@ -529,7 +537,7 @@ def test_an_engine_is_not_the_manager_whose_node_it_says_it_is(store: Store, who
         with pytest.raises(MachineError, match="no manager of it that is known here says so"):
             swarm_status(store, Quiet(), ["w1"], 5)
         assert "w1" in leave(store, "w1")
-        with store.writing("w1") as held, draining.drained(held, Quiet(), claimed):
+        with store.writing("w1") as held, draining.drained_node(held, Quiet(), claimed):
             assert whole.availability("m2") == "active"
         assert node_of(store.read("w1")) is None
         done = dict(swarm_join(store, Quiet(), "m1", ["w1"], JOINING, "worker"))
@@ -546,7 +554,7 @@ def test_a_worker_has_no_other_node_drained_or_forgotten_by_saying_that_it_is_th
     before = json.dumps(victim)
     said = {"NodeID": "node-x", "LocalNodeState": "active", "ControlAvailable": False}
     whole["w1"].info = lambda: {"Swarm": said}  # type: ignore[method-assign]
-    with store.writing("w1") as held, draining.drained(held, Quiet(), "node-x"):
+    with store.writing("w1") as held, draining.drained_node(held, Quiet(), "node-x"):
         assert json.dumps(nodes["node-x"]) == before
     leave(store, "w1", force=True)
     assert json.dumps(nodes["node-x"]) == before
@@ -564,7 +572,7 @@ def test_a_host_that_joined_its_swarm_again_by_hand_is_its_new_node(store: Store
 
 def test_a_role_is_what_another_manager_says_also_of_a_manager(store: Store, whole: Swarms) -> None:
     """It was made a worker by hand, and its engine does not say so."""
-    api.update(endpoint(store.read("m1")), "node-m3", Role="worker")
+    api.update(endpoint_of(store.read("m1")), "node-m3", Role="worker")
     whole["m3"].lies = True
     [found] = swarm_status(store, Quiet(), [], 5)
     assert (recorded(store, "m3").role, found.quorum.managers) == ("worker", 2)
@@ -576,7 +584,7 @@ def test_a_record_of_an_earlier_version_is_believed(store: Store, whole: Swarms)
         held.write()
     assert recorded(store, "m2").dump() == store.read("m2").swarm
     whole["m1"].answers = whole["m3"].answers = False
-    assert manager(store, "w1").machine.name == "m2"
+    assert find_manager(store, "w1").machine.name == "m2"
 
 
 def test_join_talks_to_the_manager_that_is_named_or_says_that_it_cannot(store: Store, whole: Swarms) -> None:
@@ -608,7 +616,7 @@ def test_a_leave_whose_last_call_fails_is_on_record_and_the_next_command_ends_it
             assert leave(store, "w1", console=console) == {}
         elif finish == "provision":
             with store.writing("w1") as held:
-                leaving.finish(held, console)
+                leaving.finish_departure(held, console)
         else:
             [found] = swarm_status(store, Quiet(), [], 5)
             assert next(row for row in found.rows if row.machine == "w1").cells()[4].endswith("(leaving)")
@@ -635,7 +643,7 @@ def test_who_is_killed_while_a_machine_joins_has_that_on_record(
         list(swarm_join(store, Quiet(), "m1", ["w1"], JOINING, role))
     assert node_of(store.read("w1")) is None
     with store.writing("w1") as held:
-        leaving.finish(held, Quiet())
+        leaving.finish_departure(held, Quiet())
     assert recorded(store, "w1").role == role
     assert swarms["w1"].is_in
 
@@ -661,11 +669,11 @@ def test_a_leave_that_broke_off_and_cannot_go_on_leaves_a_member(store: Store, w
     """Killed in the middle; the last manager leaves with --force only, and without it is one as before."""
     assert leave(store, "m2", "m3") == {}
     with store.writing("m1") as held:
-        leaving.put_on_record(held, recorded(store, "m1"), "leaving")
+        leaving.record_membership(held, recorded(store, "m1"), "leaving")
         console = Quiet()
-        leaving.finish(held, console)
+        leaving.finish_departure(held, console)
     assert "last manager" in console.warnings[0]
-    assert manager(store, "w1").machine.name == "m1"
+    assert find_manager(store, "w1").machine.name == "m1"
     assert whole["m1"].manages
 
 
@@ -676,7 +684,7 @@ def test_an_engine_that_does_not_say_what_it_is_keeps_its_record(
     whole["w1"].info = lambda: said  # type: ignore[method-assign]
     swarm_status(store, Quiet(), [], 5)
     with store.writing("w1") as held:
-        leaving.finish(held, Quiet())
+        leaving.finish_departure(held, Quiet())
     assert recorded(store, "w1").node == "node-w1"
 
 
@@ -689,7 +697,7 @@ def test_one_that_the_others_have_forgotten_leaves_as_soon_as_it_is_worked_on(st
     whole["w1"].cluster = "old"
     whole.without_leader.add("cluster-m1")
     with store.writing("w1") as held:
-        leaving.finish(held, Quiet())
+        leaving.finish_departure(held, Quiet())
     assert (membership_of(store, "w1"), whole["w1"].cluster) == ("leaving", "")
     whole.without_leader.clear()
     assert leave(store, "w1") == {}
@@ -709,7 +717,7 @@ def leader_comes(monkeypatch: pytest.MonkeyPatch) -> Quiet:
 def test_an_election_is_waited_out(store: Store, whole: Swarms, leader_comes: Quiet, method: str) -> None:
     for name in ("m1", "m2", "m3"):
         whole[name].electing = {method: 3}
-    with store.writing("w1") as held, draining.drained(held, leader_comes, "node-w1"):
+    with store.writing("w1") as held, draining.drained_node(held, leader_comes, "node-w1"):
         assert whole.availability("w1") == "drain"
         for name in ("m1", "m2", "m3"):
             whole[name].electing = {method: 3}
@@ -721,7 +729,7 @@ def test_an_election_is_waited_out(store: Store, whole: Swarms, leader_comes: Qu
     for name in ("m1", "m2", "m3"):
         whole[name].electing = {method: 3}
     with store.writing("w1") as held:
-        leaving.Departure().carry_out(held, leader_comes)
+        leaving.SwarmDeparture().carry_out(held, leader_comes)
     assert leader_comes.warnings == []
     assert "node-w1" not in whole.nodes["cluster-m1"]
 
@@ -739,9 +747,9 @@ def test_managers_restart_one_after_the_other_also_where_no_node_takes_tasks(sto
     with (
         store.writing("m1") as first,
         store.writing("m2") as second,
-        draining.drained(first, Quiet(), "node-m1"),
+        draining.drained_node(first, Quiet(), "node-m1"),
         pytest.raises(Waits),
-        draining.drained(second, Impatient(), "node-m2"),
+        draining.drained_node(second, Impatient(), "node-m2"),
     ):
         pass
     assert whole.availability("m1") == "drain"
@@ -753,9 +761,9 @@ def test_no_manager_restarts_while_another_one_is_lost(
     monkeypatch.setattr(draining, "VOTES_WITHIN", 0)
     whole["m3"].node["ManagerStatus"]["Reachability"] = "unreachable"
     with store.writing("m2") as held, pytest.raises(MachineError, match="no quorum: m3 cannot") as refused:
-        draining.drained(held, Quiet(), "node-m2").__enter__()
+        draining.drained_node(held, Quiet(), "node-m2").__enter__()
     assert "machinectl swarm leave --force m3" in refused.value.hint
-    with store.writing("w1") as held, draining.drained(held, Quiet(), "node-w1"):
+    with store.writing("w1") as held, draining.drained_node(held, Quiet(), "node-w1"):
         assert whole.availability("w1") == "drain"
 
 
@@ -764,9 +772,9 @@ def test_who_was_drained_by_a_person_while_others_had_their_turn_stays_so(store:
     console.pause = lambda _: first.close()  # type: ignore[assignment,method-assign]
     whole["w2"].node["Spec"]["Availability"] = "active"
     with ExitStack() as first, store.writing("w1") as other, store.writing("w2") as held:
-        first.enter_context(draining.drained(other, Quiet(), "node-w1"))
+        first.enter_context(draining.drained_node(other, Quiet(), "node-w1"))
         console.when("waits for another node", lambda: whole["w2"].node["Spec"].update(Availability="drain"))
-        with draining.drained(held, console, "node-w2"):
+        with draining.drained_node(held, console, "node-w2"):
             pass
     assert whole.availability("w2") == "drain"
 
@@ -778,7 +786,7 @@ def test_what_changed_while_engines_were_asked_is_not_put_on_record(store: Store
     def slow() -> dict[str, Any]:
         # Somebody has it leave while its answer is on the way.
         with store.writing("w1") as held:
-            membership.keep(held, None)
+            membership.save_node(held, None)
         return really()
 
     engine.info = slow  # type: ignore[method-assign]
@@ -789,7 +797,7 @@ def test_what_changed_while_engines_were_asked_is_not_put_on_record(store: Store
 def test_the_id_of_a_swarm_is_no_path(store: Store, whole: Swarms) -> None:
     with store.writing("w1") as held:
         node = SwarmNode("m1", "../../../../etc/x", "node-w1", "worker")
-        with draining.one_at_a_time(held, Quiet(), node):
+        with draining.swarm_locked(held, Quiet(), node):
             assert [name for name in os.listdir(store.locks) if "etc" in name] == []
     assert api.Membership.of({"Swarm": {"Cluster": {"ID": "../x"}, "NodeID": "a/b"}}) == api.Membership()
     assert whole["w1"].is_in
@@ -808,7 +816,7 @@ def test_no_fault_of_a_roll_leaves_a_node_drained_or_a_role_changed(
         name = chance.choice(NAMES)
         with suppress(Fault, KeyboardInterrupt), store.writing(name) as held:
             elect(whole, chance)
-            with draining.drained(held, leader_comes, f"node-{name}"):
+            with draining.drained_node(held, leader_comes, f"node-{name}"):
                 assert whole.availability(name) == "drain"
                 # Its own engine restarts, and the others elect a leader meanwhile, if it led.
                 elect(whole, chance)
@@ -820,8 +828,8 @@ def test_no_fault_of_a_roll_leaves_a_node_drained_or_a_role_changed(
         for engine in whole.engines.values():
             engine.answers, engine.electing = True, {}
         with store.writing(name) as held:
-            leaving.finish(held, leader_comes)
-            draining.put_back(held, leader_comes)
+            leaving.finish_departure(held, leader_comes)
+            draining.restore_availability(held, leader_comes)
         assert [whole.availability(each) for each in NAMES] == ["active"] * len(NAMES)
         assert {each: recorded(store, each).role for each in NAMES} == ROLES
     assert leader_comes.warnings == []

@@ -10,7 +10,7 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Probe
 from machinectl.errors import CheckFailed
-from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.hosts.lifecycle.verification import World
@@ -142,8 +142,8 @@ def test_who_is_making_a_machine_is_told_to_say_so_on_the_same_command_line(stor
 
 
 def test_a_machine_that_was_docker_machines_is_taken_over_without_force(store: Store) -> None:
-    assert endpoint(store.read("web")).takeover == ""
+    assert endpoint_of(store.read("web")).takeover == ""
     with store.writing("web") as held:
         held.machine.driver_state = '{"IPAddress": "192.168.0.29", "EnginePort": 2376}'
         held.write()
-    assert endpoint(store.read("web")).takeover == "machinectl provision web"
+    assert endpoint_of(store.read("web")).takeover == "machinectl provision web"

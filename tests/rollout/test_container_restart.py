@@ -47,7 +47,7 @@ def test_containers_are_known_by_their_ids_and_what_a_swarm_moves_is_left_out(mo
         {"Id": "b1", "Names": ["/killed"], "State": "exited", "Status": "Exited (137) 2 seconds ago"},
         "no container",
     ]
-    monkeypatch.setattr(container_restart, "look", lambda *_: (Probe(State.RUNNING, told=told), None))
+    monkeypatch.setattr(container_restart, "probe_any_set", lambda *_: (Probe(State.RUNNING, told=told), None))
     assert running(ORION) == {"a1": "web", "a2": "db", "a5" * 32: "a5a5a5a5a5a5", "a6": "[2Jevil", "a8": "['x']"}
     assert down(ORION) == {"a3": "loop", "a7": "a7", "b1": "killed"}
 

@@ -15,7 +15,7 @@ from machinectl.fleet.model import Fleet, FleetHost, FleetId
 from machinectl.fleet.syntax.faults import Place, WrongFile
 from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.signing import made_good
+from machinectl.hosts.certificates.signing import renewed_identity
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.machines.engine_options import DECLARED, EngineOptions
 from machinectl.machines.record import Machine, Phase, broken, parse
@@ -433,7 +433,7 @@ def test_an_engine_is_said_to_restart_where_provisioning_gives_it_something_new(
 def given_to_host(engine: EngineOptions, have: Identity) -> tuple[set[tuple[str, bytes | None]], Identity]:
     """The files that a host would be given, and the certificates among them."""
     facts, there = recorded("provisioned"), machine(engine=engine)
-    identity = made_good(there, have, [ADDRESS, *engine.tls_sans])
+    identity = renewed_identity(there, have, [ADDRESS, *engine.tls_sans])
     target = target_of(there, identity)
     files = engine_config.changed_files(facts, target, engine_config.goal(facts, target))
     return {(file.path, file.content) for file in files}, identity

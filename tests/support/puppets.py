@@ -24,7 +24,7 @@ import pyte
 from machinectl.cli.output.exit_status import guarded, report
 from machinectl.cli.output.terminal import Terminal
 from machinectl.errors import MachineError
-from machinectl.hosts.parallel.workers import at_once
+from machinectl.hosts.parallel.workers import run_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -225,7 +225,7 @@ def main() -> int:
     threading.Thread(target=machines.listen, daemon=True).start()
 
     def all_of_them() -> None:
-        for name, error in at_once(Terminal("machinectl"), names, machines.work, limit=int(limit)):
+        for name, error in run_at_once(Terminal("machinectl"), names, machines.work, limit=int(limit)):
             if error:
                 report(error)
             else:

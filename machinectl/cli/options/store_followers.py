@@ -44,19 +44,19 @@ class Following:
         known_as = after.name if after else name
 
         def contexts() -> None:
-            from machinectl.hosts.exports.docker_contexts import follow
+            from machinectl.hosts.exports.docker_contexts import update_contexts
 
-            self.said += follow(store, name, before, after)
+            self.said += update_contexts(store, name, before, after)
 
         def swarms() -> None:
-            from machinectl.hosts.exports.swarm_contexts import follow
+            from machinectl.hosts.exports.swarm_contexts import update_swarm_contexts
 
-            self.said += follow(store, before, after)
+            self.said += update_swarm_contexts(store, before, after)
 
         def ssh_config() -> None:
-            from machinectl.hosts.exports.ssh_config_file import follow
+            from machinectl.hosts.exports.ssh_config_file import update_ssh_config
 
-            follow(store, name, after)
+            update_ssh_config(store, name, after)
 
         if not switched_off():
             self.attempt(CONTEXT, known_as, contexts)
@@ -69,9 +69,9 @@ class Following:
         """Update STORE/ssh_config if this version, the installed ssh or the store's place require it."""
 
         def ssh_config() -> None:
-            from machinectl.hosts.exports.ssh_config_file import catch_up
+            from machinectl.hosts.exports.ssh_config_file import rewrite_outdated
 
-            catch_up(store)
+            rewrite_outdated(store)
 
         if os.path.lexists(os.path.join(store.root, SSH_CONFIG)):
             self.attempt(SSH, "all machines", ssh_config)

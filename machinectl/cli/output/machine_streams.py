@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from machinectl.cli.output.colours import coloured
 from machinectl.cli.output.line_format import warning
 from machinectl.cli.output.sanitise import harmless
-from machinectl.hosts.parallel.output_streams import Said
+from machinectl.hosts.parallel.output_streams import OutputPiece
 from machinectl.process_streams import not_kept, temporary_file, write_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import IO
 
-    from machinectl.hosts.parallel.output_streams import Ended
+    from machinectl.hosts.parallel.output_streams import CommandEnded
 
 # What a line may be long, in bytes; what is longer, or has no end, is broken into such ones.
 LONGEST_LINE = 1 << 20
@@ -45,10 +45,10 @@ BOLD = "1"
 class Printer(Protocol):
     """Prints what machines say."""
 
-    def said(self, said: Said) -> None: ...
+    def said(self, said: OutputPiece) -> None: ...
 
     # A machine has said all.
-    def ended(self, ended: Ended) -> None: ...
+    def ended(self, ended: CommandEnded) -> None: ...
 
     # Nothing has come for a moment.
     def waits(self) -> None: ...
@@ -72,7 +72,7 @@ class Lines:
         }
         self._begun: dict[tuple[str, bool], bytes] = {}
 
-    def said(self, said: Said) -> None:
+    def said(self, said: OutputPiece) -> None:
         source = (said.name, said.on_stderr)
         *lines, begun = (self._begun.pop(source, b"") + said.data).split(b"\n")
         while len(begun) > LONGEST_LINE:
@@ -82,7 +82,7 @@ class Lines:
             self._begun[source] = begun
         self._print(source, lines)
 
-    def ended(self, ended: Ended) -> None:
+    def ended(self, ended: CommandEnded) -> None:
         for on_stderr in (False, True):
             source = (ended.name, on_stderr)
             if begun := self._begun.pop(source, b""):
@@ -167,7 +167,7 @@ class Grouped:
         # Those that are printed as they come.
         self._apart: set[str] = set()
 
-    def said(self, said: Said) -> None:
+    def said(self, said: OutputPiece) -> None:
         if said.name in self._apart:
             self._lines.said(said)
             return
@@ -184,7 +184,7 @@ class Grouped:
         self._show(said.name)
         self._lines.said(said)
 
-    def ended(self, ended: Ended) -> None:
+    def ended(self, ended: CommandEnded) -> None:
         self._show(ended.name)
         self._lines.ended(ended)
 
@@ -217,7 +217,7 @@ class Folded:
         self._is_late = False
         self._until = time.monotonic() + FOLDING_SECONDS
 
-    def said(self, said: Said) -> None:
+    def said(self, said: OutputPiece) -> None:
         if self._is_late:
             self._then.said(said)
         else:
@@ -225,7 +225,7 @@ class Folded:
             self._length += len(said.data)
             self.waits()
 
-    def ended(self, ended: Ended) -> None:
+    def ended(self, ended: CommandEnded) -> None:
         if self._is_late:
             self._then.ended(ended)
         else:
@@ -263,7 +263,7 @@ class Folded:
 
 def say_again(printer: Printer, name: str, kept: Kept) -> None:
     for data, on_stderr in kept.pieces():
-        printer.said(Said(name, data, on_stderr))
+        printer.said(OutputPiece(name, data, on_stderr))
 
 
 def show(kept: Kept) -> None:
@@ -287,7 +287,7 @@ class AsJSON:
         self._kept = {name: Kept() for name in names}
         self._cut: set[str] = set()
 
-    def said(self, said: Said) -> None:
+    def said(self, said: OutputPiece) -> None:
         if said.name in self._cut:
             return
         kept = self._kept[said.name]
@@ -300,7 +300,7 @@ class AsJSON:
             self._cut.add(said.name)
             warn(f'The output of "{said.name}" is cut: it cannot be kept in {not_kept(exc)}')
 
-    def ended(self, ended: Ended) -> None:
+    def ended(self, ended: CommandEnded) -> None:
         from machinectl.cli.output.stdout import print_json
 
         with closing(self._kept.pop(ended.name)) as kept:

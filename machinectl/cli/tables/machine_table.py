@@ -15,7 +15,7 @@ from machinectl.cli.output.stdout import draw, print_json, write_out
 from machinectl.commands.ls import Row, ask, rows
 from machinectl.errors import UsageError
 from machinectl.go.tabwriter import align, table
-from machinectl.hosts.power.ask_many import not_asked
+from machinectl.hosts.status.query_engines import skipped_engines_error
 from machinectl.machines.ls_filters import parse_filters
 from machinectl.state import State
 
@@ -88,7 +88,7 @@ def print_machines(
     live = needs_hosts and not (quiet or parsed or as_json or wanted.needs_state) and fits_the_screen(listed)
     if needs_hosts:
         fill(listed, store, timeout, live=live)
-        if left_out := not_asked(listed):
+        if left_out := skipped_engines_error(listed):
             report(left_out)
     listed = [row for row in listed if wanted.after_asking(row.state)]
     if quiet:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from machinectl.engine import Probe
-    from machinectl.hosts.certificates.expiry import Row
+    from machinectl.hosts.certificates.expiry import CertificateRow
     from machinectl.machines.store import Store
 
     Flags = Mapping[str, str]
@@ -121,7 +121,7 @@ def certs_ls(store: Store, _flags: Flags, names: Sequence[str], _program: str) -
     print_certs(command(store, names))
 
 
-def print_certs(rows: Iterable[Row]) -> None:
+def print_certs(rows: Iterable[CertificateRow]) -> None:
     """Print certificates as people read them."""
     from machinectl.go.tabwriter import table
 

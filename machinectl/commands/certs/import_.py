@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.certificate_files import outdated, read_tls_dir
+from machinectl.hosts.certificates.certificate_files import files_of_other_ca, read_tls_dir
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.machines.docker_machine.old_store import is_shared
 from machinectl.machines.selection import waiting
@@ -33,7 +33,7 @@ def certs_import(store: Store, console: Console, name: str, directory: str, *, f
                 f"If the engine listens on TCP: machinectl set --url tcp://<HOST>:2376 {name}",
             )
         held.finish_files()
-        stale = outdated(Identity.read(held.directory), new)
+        stale = files_of_other_ca(Identity.read(held.directory), new)
         held.write_files(
             {**new.present, **dict.fromkeys(stale, b"")},
             force=force,

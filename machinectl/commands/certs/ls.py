@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.expiry import Row, how_long, renewal, rows_of
+from machinectl.hosts.certificates.expiry import CertificateRow, remaining_time, renewal_command, rows_of
 from machinectl.machines.selection import matching
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 
-def certs_ls(store: Store, names: Sequence[str] | None = None, *, now: datetime | None = None) -> list[Row]:
+def certs_ls(store: Store, names: Sequence[str] | None = None, *, now: datetime | None = None) -> list[CertificateRow]:
     """Every certificate of the machines named, or of all. A broken file is a row; a name that is none raises."""
     names = matching(names or (), store.names)
     for name in names:
@@ -28,26 +28,33 @@ def certs_ls(store: Store, names: Sequence[str] | None = None, *, now: datetime 
     ]
 
 
-def expiring(rows: Iterable[Row], days: int) -> list[Row]:
+def expiring(rows: Iterable[CertificateRow], days: int) -> list[CertificateRow]:
     """The rows that `--fail-under DAYS` fails for: less than that left, or unreadable."""
     return [row for row in rows if row.days_left is None or row.days_left < days]
 
 
-def fallen(store: Store, rows: Iterable[Row], days: int) -> list[MachineError]:
+def fallen(store: Store, rows: Iterable[CertificateRow], days: int) -> list[MachineError]:
     """What `--fail-under DAYS` says of each machine that it fails for: its certificates, and what renews them."""
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[CertificateRow]] = {}
     for row in expiring(rows, days):
         found.setdefault(row.machine, []).append(row)
     return [
-        MachineError(f'"{name}": {"; ".join(map(how_long, under))} (--fail-under {days})', renewal(store, name, under))
+        MachineError(
+            f'"{name}": {"; ".join(map(remaining_time, under))} (--fail-under {days})',
+            renewal_command(store, name, under),
+        )
         for name, under in found.items()
     ]
 
 
-def lacking(store: Store, name: str) -> list[Row]:
+def lacking(store: Store, name: str) -> list[CertificateRow]:
     """What stands for a machine without any certificate: nothing, unless it needs some or cannot be read."""
     try:
         machine = store.read(name)
     except MachineError as exc:
-        return [Row(name, "machine.json", warning=exc.cause)]
-    return [Row(name, "ca.pem", warning="there are no certificates, and the machine is on TLS")] if machine.tls else []
+        return [CertificateRow(name, "machine.json", warning=exc.cause)]
+    return (
+        [CertificateRow(name, "ca.pem", warning="there are no certificates, and the machine is on TLS")]
+        if machine.tls
+        else []
+    )

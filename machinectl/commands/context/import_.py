@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.contexts import DEFAULT, ENDPOINT, Contexts
 from machinectl.errors import MachineError, UsageError, closest_match
-from machinectl.hosts.exports.docker_contexts import mark_of
+from machinectl.hosts.exports.docker_contexts import context_mark
 from machinectl.machines.record import is_name
 
 if TYPE_CHECKING:
@@ -60,4 +60,4 @@ def source(store: Store, context: str, machine: str) -> Source:
             f"--url {shlex.quote(found.host)} --tls-dir <DIR> {machine}",
         )
     directory = os.path.join(docker.place("tls", context), ENDPOINT) if found.files else ""
-    return Source(found.host, directory, found.mark == mark_of(store, machine))
+    return Source(found.host, directory, found.mark == context_mark(store, machine))

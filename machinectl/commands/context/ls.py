@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.hosts.exports import swarm_contexts
-from machinectl.hosts.exports.docker_contexts import standings
+from machinectl.hosts.exports.docker_contexts import context_statuses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from machinectl.hosts.exports.docker_contexts import Standing
+    from machinectl.hosts.exports.docker_contexts import ContextStatus
     from machinectl.machines.store import Store
 
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Row:
     """A machine, a context that a machine of this store has left, or a swarm; `current` where docker here takes it."""
 
-    standing: Standing
+    standing: ContextStatus
     current: bool
 
     def fields(self) -> dict[str, object]:
@@ -44,5 +44,5 @@ def context_ls(store: Store, environment: Mapping[str, str]) -> list[Row]:
     """All machines of the store by name, what is left over of those that are gone, and then the store's swarms."""
     docker = Contexts()
     current = docker.current(environment).name
-    found = [*standings(docker, store), *swarm_contexts.standings(docker, store)]
+    found = [*context_statuses(docker, store), *swarm_contexts.swarm_context_statuses(docker, store)]
     return [Row(each, each.is_there and each.machine == current) for each in found]

@@ -7,19 +7,25 @@ from typing import TYPE_CHECKING
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.errors import MachineError
 from machinectl.hosts.exports import swarm_contexts
-from machinectl.hosts.exports.docker_contexts import Step, drop, mend, standings, without
+from machinectl.hosts.exports.docker_contexts import (
+    ContextAction,
+    context_statuses,
+    remove_context,
+    removed_context_notes,
+    sync_context,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from machinectl.console import Console
-    from machinectl.hosts.exports.docker_contexts import Standing
+    from machinectl.hosts.exports.docker_contexts import ContextStatus
     from machinectl.machines.store import Store
 
 
 def context_sync(
     store: Store, console: Console, only: Collection[str] | None = None
-) -> Iterator[tuple[Standing, MachineError | None]]:
+) -> Iterator[tuple[ContextStatus, MachineError | None]]:
     """Yield each context when it is mended, with how it stood, or with the reason why it could not be.
 
     They are those of all machines, there or gone, or of `only` some.
@@ -31,10 +37,10 @@ def context_sync(
     if docker.is_unfinished:
         with docker.writing():
             pass
-    for found in standings(docker, store, adopting=True):
+    for found in context_statuses(docker, store, adopting=True):
         if only is not None and found.machine not in only:
             continue
-        if found.step is Step.RENAME:
+        if found.step is ContextAction.RENAME:
             console.warn(f'"{found.machine}" gets no docker context: {found.why}\n{found.hint}')
         if not found.mends:
             continue
@@ -44,14 +50,14 @@ def context_sync(
             yield found, exc
         else:
             yield found, None
-    yield from swarm_contexts.sync(docker, store)
+    yield from swarm_contexts.sync_swarm_contexts(docker, store)
 
 
-def bring_into_step(docker: Contexts, store: Store, console: Console, found: Standing) -> None:
+def bring_into_step(docker: Contexts, store: Store, console: Console, found: ContextStatus) -> None:
     if store.exists(found.machine):
-        mend(docker, store, store.read(found.machine), adopting=True)
+        sync_context(docker, store, store.read(found.machine), adopting=True)
     else:
-        drop(docker, store, found.machine)
-    if found.step is Step.REMOVE:
-        for text in without(docker, found.machine):
+        remove_context(docker, store, found.machine)
+    if found.step is ContextAction.REMOVE:
+        for text in removed_context_notes(docker, found.machine):
             console.warn(text)

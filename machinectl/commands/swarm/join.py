@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.connection.engine_endpoint import endpoint
-from machinectl.hosts.swarm.managers import Manager, Quorum, advice, answering
-from machinectl.hosts.swarm.membership import Believed, learn, manager
+from machinectl.hosts.connection.engine_endpoint import endpoint_of
+from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_manager, manager_count_advice
+from machinectl.hosts.swarm.membership import TrustedSwarms, find_manager, update_recorded_node
 from machinectl.machines.selection import waiting
 from machinectl.machines.swarm_members import all_nodes
 from machinectl.machines.swarm_node import MANAGER, MEMBER, on_record
@@ -36,7 +36,7 @@ def swarm_join(
         raise UsageError(f'"{to}" cannot join itself', "machinectl swarm join <MANAGER> <NAME>")
     found = manager_by(store, console, to, [*(["--manager"] if role == MANAGER else []), *names])
     yield from join(store, console, found, names, joining, role)
-    if role == MANAGER and (even := advice(Quorum.of(swarm_api.nodes(found.endpoint)).managers)):
+    if role == MANAGER and (even := manager_count_advice(Quorum.of(swarm_api.nodes(found.endpoint)).managers)):
         console.warn(even)
 
 
@@ -49,15 +49,15 @@ def manager_by(store: Store, console: Console, name: str, rest: Sequence[str]) -
         on_record(store.read(name)) is None and any(node.swarm == name for _, node in all_nodes(store))
     )
     if not is_machine:
-        return manager(store, name)
+        return find_manager(store, name)
     node = confirmed(store, console, name)
-    others = [machine.name for machine, _ in Believed(store).managers(node.cluster) if machine.name != name]
+    others = [machine.name for machine, _ in TrustedSwarms(store).managers(node.cluster) if machine.name != name]
     by_another = f"; or join through another: machinectl swarm join {shlex.join([others[0], *rest])}" if others else ""
     hint = f"See: machinectl swarm status {name}{by_another}"
     if not node.manages:
         what = f"a {node.role}" if node.membership == MEMBER else f"a node ({node.membership})"
         raise MachineError(f'"{name}" is {what} of the swarm "{node.swarm}": others cannot join through it', hint)
-    found = answering([(store.read(name), node.node)], pause=console.pause)
+    found = find_answering_manager([(store.read(name), node.node)], pause=console.pause)
     if isinstance(found, Manager):
         return found
     raise MachineError(f'"{name}" does not answer as a manager of its swarm: {found}', hint)
@@ -71,9 +71,9 @@ def confirmed(store: Store, console: Console, name: str) -> SwarmNode:
     machine = store.read_ready(name)
     node = on_record(machine)
     if node is None or not node.manages:
-        state = swarm_api.membership(endpoint(machine))
+        state = swarm_api.membership(endpoint_of(machine))
         with store.writing(name, waiting(console, name)) as held:
-            node = learn(held, state, as_manager=node is None)
+            node = update_recorded_node(held, state, as_manager=node is None)
     if node is None:
         raise MachineError(f'"{name}" is in no swarm', f"Begin one: machinectl swarm init {name}")
     return node

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.parallel.workers import each
+from machinectl.hosts.parallel.workers import work_on_each
 from machinectl.machines.record import natural
 from machinectl.machines.swarm_node import node_of
 
@@ -31,7 +31,7 @@ def swarm_leave(
         replace(leaving, access=access).leave(held, console)
 
     for name in sorted(dict.fromkeys(names), key=lambda name: (manages(store, name), natural(name))):
-        yield from each(store, console, [name], leaving.access, work)
+        yield from work_on_each(store, console, [name], leaving.access, work)
 
 
 def manages(store: Store, name: str) -> bool:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.engine.swarm_api import INFO, Membership, Node
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.pending import Busy, busy
-from machinectl.hosts.power.ask_many import Asked, ask, listed
-from machinectl.hosts.swarm.managers import Manager, Quorum, no_manager
-from machinectl.hosts.swarm.membership import Believed, keep
+from machinectl.hosts.certificates.pending import Busy, raise_busy
+from machinectl.hosts.status.query_engines import MachineStatus, query_engines, recorded_statuses
+from machinectl.hosts.swarm.managers import Manager, Quorum, no_manager_error
+from machinectl.hosts.swarm.membership import TrustedSwarms, save_node
 from machinectl.machines.swarm_members import on_records
 from machinectl.machines.swarm_node import MEMBER, on_record
 from machinectl.state import State
@@ -119,18 +119,18 @@ def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: 
     here knows. Raises MachineError for a machine that is in no swarm.
     """
     wanted = meant(store, names)
-    asked, failures = listed(store, wanted, Asked)
+    asked, failures = recorded_statuses(store, wanted, MachineStatus)
     if failures:
         raise failures[0]
-    for _ in ask(store, asked, timeout, INFO):
+    for _ in query_engines(store, asked, timeout, INFO):
         pass
     said = {one.machine.name: Membership.of(one.told) for one in asked if one.state is State.RUNNING}
-    believed = Believed(store, console.pause)
+    believed = TrustedSwarms(store, console.pause)
     for machine in sorted((one.machine for one in asked), key=lambda machine: machine.name not in names):
         is_named = machine.name in names
         if note(store, console, believed, machine, said.get(machine.name), is_named=is_named):
             # Others are told of by those that are believed from now on.
-            believed = Believed(store, console.pause)
+            believed = TrustedSwarms(store, console.pause)
     clusters: dict[str, list[tuple[Machine, SwarmNode]]] = {}
     for machine, node in on_records(store):
         if machine.name in wanted:
@@ -172,7 +172,13 @@ def meant(store: Store, names: Sequence[str]) -> list[str]:
 
 
 def note(
-    store: Store, console: Console, believed: Believed, machine: Machine, said: Membership | None, *, is_named: bool
+    store: Store,
+    console: Console,
+    believed: TrustedSwarms,
+    machine: Machine,
+    said: Membership | None,
+    *,
+    is_named: bool,
 ) -> bool:
     """Have on record what a machine is as a node; whether it is a manager from now on, or is none any more.
 
@@ -187,20 +193,20 @@ def note(
     if (node.dump() if node else {}) == machine.swarm:
         return False
     before = on_record(machine)
-    with suppress(Busy, MachineError), store.writing(machine.name, busy) as held:
+    with suppress(Busy, MachineError), store.writing(machine.name, raise_busy) as held:
         # Whoever was at work on it since its record was read knows better.
         if held.machine.swarm == machine.swarm:
-            keep(held, node)
+            save_node(held, node)
     return bool(node and node.manages) != bool(before and before.manages)
 
 
-def seen(believed: Believed, known: Sequence[tuple[Machine, SwarmNode]]) -> Swarm:
+def seen(believed: TrustedSwarms, known: Sequence[tuple[Machine, SwarmNode]]) -> Swarm:
     """A swarm as its managers among the machines know it."""
     name, cluster = known[0][1].swarm, known[0][1].cluster
     found = believed.of_all(cluster)
     if isinstance(found, Manager):
         return Swarm(name, cluster, tuple(rows(found.nodes, known)), found.machine.name)
-    failure = no_manager(name, [machine.name for machine, _ in believed.managers(cluster)], found)
+    failure = no_manager_error(name, [machine.name for machine, _ in believed.managers(cluster)], found)
     return Swarm(name, cluster, tuple(remembered(known)), failure=failure)
 
 

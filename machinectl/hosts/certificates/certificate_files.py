@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from machinectl.machines.spec import CertificateFiles
 
 
-def read_given(files: CertificateFiles) -> Identity | None:
+def read_named_certificates(files: CertificateFiles) -> Identity | None:
     """The certificates that were named, checked; None where none was. Raises MachineError."""
     if files == NO_CERTIFICATES:
         return None
@@ -35,7 +35,7 @@ def read_given(files: CertificateFiles) -> Identity | None:
     )
 
 
-def has_given(machine: Machine | None, files: CertificateFiles) -> bool:
+def has_named_certificates(machine: Machine | None, files: CertificateFiles) -> bool:
     """Whether a machine's certificates are those that were named; one that is yet to be made has none.
 
     The engine's own is renewed by whoever sets its host up. Raises BrokenRecord if the machine's own are wrong,
@@ -50,13 +50,13 @@ def has_given(machine: Machine | None, files: CertificateFiles) -> bool:
     def has(name: str, data: bytes) -> bool:
         return name in renewed or have.files[name] == data
 
-    if machine and all(has(name, read_regular_file(path)) for name, path in named(files).items()):
+    if machine and all(has(name, read_regular_file(path)) for name, path in named_paths(files).items()):
         return True
-    given = read_given(files)
+    given = read_named_certificates(files)
     return given is not None and all(has(name, data) for name, data in given.present.items())
 
 
-def named(files: CertificateFiles) -> dict[str, str]:
+def named_paths(files: CertificateFiles) -> dict[str, str]:
     """The files that were named, by what they are called in a machine's directory."""
     if not files.directory:
         return dict(zip(CLIENT_FILES, (files.ca, files.certificate, files.key), strict=True))
@@ -121,7 +121,7 @@ def present_files(directory: str) -> frozenset[str]:
     return found
 
 
-def outdated(old: Identity, new: Identity) -> list[str]:
+def files_of_other_ca(old: Identity, new: Identity) -> list[str]:
     """The files of a machine that would stay, but do not belong to the CA that is to come."""
     stale: list[str] = []
     if old.ca_key and not new.ca_key:

@@ -23,7 +23,7 @@ WARN_DAYS = 30
 
 
 @dataclass(frozen=True)
-class Row:
+class CertificateRow:
     """One certificate of a machine; of one that cannot be read only the `warning`, why not, is there."""
 
     machine: str
@@ -48,7 +48,7 @@ class Row:
         return [self.machine, self.file, self.subject, sans, self.issuer, day, left, self.warning]
 
 
-def how_long(row: Row) -> str:
+def remaining_time(row: CertificateRow) -> str:
     if row.days_left is None:
         return f"{row.file}: {row.warning}"
     if row.days_left < 0:
@@ -56,7 +56,7 @@ def how_long(row: Row) -> str:
     return f"{row.file} has {row.days_left} day{'' if row.days_left == 1 else 's'} left"
 
 
-def renewal(store: Store, name: str, under: Iterable[Row]) -> str:
+def renewal_command(store: Store, name: str, under: Iterable[CertificateRow]) -> str:
     """The command that renews certificates of a machine."""
     try:
         return renewing(store.read(name), {row.file for row in under})
@@ -64,25 +64,25 @@ def renewal(store: Store, name: str, under: Iterable[Row]) -> str:
         return f"See what is wrong: machinectl inspect {name}"
 
 
-def rows_of(machine: str, directory: str, now: datetime) -> list[Row]:
-    return list(certificates_of(machine, directory, now))
+def rows_of(machine: str, directory: str, now: datetime) -> list[CertificateRow]:
+    return list(certificate_rows(machine, directory, now))
 
 
-def certificates_of(machine: str, directory: str, now: datetime) -> Iterator[Row]:
+def certificate_rows(machine: str, directory: str, now: datetime) -> Iterator[CertificateRow]:
     for file in ("ca.pem", "cert.pem", "server.pem"):
         path = os.path.join(directory, file)
         if not os.path.lexists(path):
-            if os.path.lexists(os.path.join(directory, key_of(file))):
-                yield Row(machine, file, warning=f"missing, though {key_of(file)} is there")
+            if os.path.lexists(os.path.join(directory, key_file_of(file))):
+                yield CertificateRow(machine, file, warning=f"missing, though {key_file_of(file)} is there")
             continue
         try:
             described = certs.describe_all(read_regular_file(path), file=file)
         except MachineError as exc:
-            yield Row(machine, file, warning=exc.cause)
+            yield CertificateRow(machine, file, warning=exc.cause)
             continue
         # Of several, the first is the certificate; of a CA file each one is.
         for description in described if file == "ca.pem" else described[:1]:
-            yield Row(
+            yield CertificateRow(
                 machine,
                 file,
                 description.subject,
@@ -90,27 +90,27 @@ def certificates_of(machine: str, directory: str, now: datetime) -> Iterator[Row
                 description.issuer,
                 description.not_after,
                 description.days_left(now),
-                warning_for(directory, file, description, now),
+                certificate_warning(directory, file, description, now),
             )
 
 
-def key_of(file: str) -> str:
+def key_file_of(file: str) -> str:
     return {"ca.pem": "ca-key.pem", "cert.pem": "key.pem", "server.pem": "server-key.pem"}[file]
 
 
-def warning_for(directory: str, file: str, description: certs.Description, now: datetime) -> str:
+def certificate_warning(directory: str, file: str, description: certs.Description, now: datetime) -> str:
     days = description.days_left(now)
     if days < 0:
         return "expired"
     if description.not_before > now:
         return f"not valid before {description.not_before:%Y-%m-%d %H:%M} UTC"
     soon = f"expires in {days} days" if days < WARN_DAYS else ""
-    return "; ".join(filter(None, (soon, what_does_not_fit(directory, file, now))))
+    return "; ".join(filter(None, (soon, certificate_mismatch(directory, file, now))))
 
 
-def what_does_not_fit(directory: str, file: str, now: datetime) -> str:
+def certificate_mismatch(directory: str, file: str, now: datetime) -> str:
     """Why a certificate does not work with the key and the CA beside it; empty where it does."""
-    ca, cert, key = (os.path.join(directory, each) for each in ("ca.pem", file, key_of(file)))
+    ca, cert, key = (os.path.join(directory, each) for each in ("ca.pem", file, key_file_of(file)))
     missing = [os.path.basename(each) for each in (ca, key) if not os.path.lexists(each)]
     # The CA's key is rightly kept elsewhere.
     if file == "ca.pem" and missing:

@@ -18,7 +18,7 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.errors import MachineError, one_line
 from machinectl.files.atomic import PRIVATE_DIRECTORY, Translated, remove_tree, replace_file, sync_directory
 from machinectl.hosts.certificates.identity import CLIENT_FILES, Identity
-from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.machines.store import PENDING
 from machinectl.state import State
 
@@ -40,10 +40,10 @@ class Busy(Exception):
     """Somebody else is at work on the machine."""
 
 
-def propose(held: Held, identity: Identity) -> str:
+def store_pending(held: Held, identity: Identity) -> str:
     """Have a set on disk, whole and private, before an engine is given it; return its directory."""
     pending = os.path.join(held.directory, PENDING)
-    path, staged = os.path.join(pending, name_of(identity)), os.path.join(pending, UNFINISHED)
+    path, staged = os.path.join(pending, set_name(identity)), os.path.join(pending, UNFINISHED)
     if os.path.isdir(path) and Identity.read(path) == identity:
         return path
     with Translated(path):
@@ -60,16 +60,16 @@ def propose(held: Held, identity: Identity) -> str:
     return path
 
 
-def name_of(identity: Identity) -> str:
+def set_name(identity: Identity) -> str:
     return hashlib.sha256(b"".join(identity.files.values())).hexdigest()
 
 
-def others(directory: str) -> list[str]:
+def pending_sets(directory: str) -> list[str]:
     """Where the sets are that a machine's engine may be serving instead of the machine's own, the newest first."""
     pending = os.path.join(directory, PENDING)
     try:
         names = [name for name in os.listdir(pending) if name != UNFINISHED]
-        own = name_of(Identity.read(directory))
+        own = set_name(Identity.read(directory))
     except (OSError, MachineError):
         return []
     found = [os.path.join(pending, name) for name in names if name != own]
@@ -77,7 +77,7 @@ def others(directory: str) -> list[str]:
     return sorted(whole, key=os.path.getmtime, reverse=True)
 
 
-def look(
+def probe_any_set(
     machine: Machine, deadline: Deadline, question: Question | None = None, opened: Opened | None = None
 ) -> tuple[Probe, str]:
     """What a machine's engine says, and the directory of the set that it answered to: the machine's, or a pending one.
@@ -85,29 +85,29 @@ def look(
     `opened` is what came of connecting to it beforehand. Never raises.
     """
     try:
-        where = endpoint(machine)
+        where = endpoint_of(machine)
     except MachineError as exc:
         return engine.Probe(State.ERROR, error=one_line(exc.cause), hint=exc.hint), machine.directory
     found = engine.probe_by(replace(where, opened=opened), deadline, question)
     # Another set mends nothing where nobody answers.
     if found.state is not State.ERROR or not machine.tls:
         return found, machine.directory
-    for directory in others(machine.directory):
+    for directory in pending_sets(machine.directory):
         other = engine.probe_by(replace(where, cert_dir=directory), deadline, question)
         if other.state is State.RUNNING:
             return other, directory
     return found, machine.directory
 
 
-def asking(machine: Machine, question: Question | None, asker: Asker) -> Course:
+def probe_in_parallel(machine: Machine, question: Question | None, asker: Asker) -> Course:
     """Ask a machine's engine in parallel with others; see `engine.ask_all`."""
-    opened = asker.reach(endpoint(machine))
+    opened = asker.reach(endpoint_of(machine))
     if opened:
         yield Wait(opened)
-    return look(machine, asker.deadline, question, opened)[0]
+    return probe_any_set(machine, asker.deadline, question, opened)[0]
 
 
-def settle(store: Store, name: str, timeout: float = PATIENCE) -> None:
+def settle_pending(store: Store, name: str, timeout: float = PATIENCE) -> None:
     """Where sets are pending, have the one as the machine's own that its engine answers to, as far as it can be told.
 
     Whoever is at work on the machine is not waited for: that settles it. A store that cannot be written stays as it is.
@@ -115,33 +115,33 @@ def settle(store: Store, name: str, timeout: float = PATIENCE) -> None:
     if not store.is_unsettled(name):
         return
     try:
-        with store.writing(name, busy) as held:
-            settle_held(held, timeout)
+        with store.writing(name, raise_busy) as held:
+            settle_pending_held(held, timeout)
     except (Busy, MachineError):
         return
 
 
-def busy() -> NoReturn:
+def raise_busy() -> NoReturn:
     raise Busy
 
 
-def settle_held(held: Held, timeout: float = PATIENCE, *, sure: bool = False) -> None:
+def settle_pending_held(held: Held, timeout: float = PATIENCE, *, sure: bool = False) -> None:
     """The same for who holds the machine; `sure` is who knows that nobody is at work on its host any more."""
     if not held.store.is_unsettled(held.name):
         return
     held.finish_files()
-    found, directory = look(held.machine, Deadline(timeout))
+    found, directory = probe_any_set(held.machine, Deadline(timeout))
     if found.state is not State.RUNNING:
         return
     if directory != held.directory:
         before = Identity.read(held.directory)
         if before.client:
-            propose(held, before)
+            store_pending(held, before)
         Identity.read(directory).keep(held)
     if sure or time.time() - os.path.getmtime(os.path.join(held.directory, PENDING)) > SURE_AFTER:
-        drop(held)
+        discard_pending(held)
 
 
-def drop(held: Held) -> None:
+def discard_pending(held: Held) -> None:
     """The machine's own set is what its engine serves: no other is needed."""
     remove_tree(os.path.join(held.directory, PENDING))

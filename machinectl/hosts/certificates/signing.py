@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
 
 
-def made_good(machine: Machine, have: Identity, sans: Sequence[str], authority: certs.Pair | None = None) -> Identity:
+def renewed_identity(
+    machine: Machine, have: Identity, sans: Sequence[str], authority: certs.Pair | None = None
+) -> Identity:
     """A machine's certificates as they shall be: those that it has, as far as they are good, and new ones for the rest.
 
     `sans` are what its server is called; `authority` is a CA to use instead of one of the machine's own.
@@ -26,9 +28,9 @@ def made_good(machine: Machine, have: Identity, sans: Sequence[str], authority: 
         )
     ca = kept_ca(have, authority) or certs.new_ca(f"machinectl {machine.name}")
     server = certs.Pair(have.server, have.server_key)
-    if not is_good_server(ca, server, sans):
+    if not is_valid_server(ca, server, sans):
         server = certs.issue_server(ca, list(dict.fromkeys(sans)))
-    return signed(ca, server, good_client(machine, ca, have))
+    return signed(ca, server, valid_client(machine, ca, have))
 
 
 def signed(ca: certs.Pair, server: certs.Pair, client: certs.Pair) -> Identity:
@@ -52,7 +54,7 @@ def kept_ca(have: Identity, authority: certs.Pair | None) -> certs.Pair | None:
         return None
 
 
-def is_good_server(ca: certs.Pair, server: certs.Pair, sans: Sequence[str]) -> bool:
+def is_valid_server(ca: certs.Pair, server: certs.Pair, sans: Sequence[str]) -> bool:
     """Whether a server's certificate is the CA's, valid, and for every name that it is wanted for."""
     try:
         certs.server_bundle(ca.certificate, server.certificate, server.key)
@@ -62,7 +64,7 @@ def is_good_server(ca: certs.Pair, server: certs.Pair, sans: Sequence[str]) -> b
     return {san.lower() for san in sans} <= {name.lower() for name in names}
 
 
-def good_client(machine: Machine, ca: certs.Pair, have: Identity) -> certs.Pair:
+def valid_client(machine: Machine, ca: certs.Pair, have: Identity) -> certs.Pair:
     """The client's certificate that there is, or a new one where the CA would not take it."""
     try:
         certs.client_bundle(ca.certificate, have.client, have.client_key)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from machinectl.ssh.runner import Runner
 
 
-def key_let_in(runner: Runner, public_key: str) -> KeyAuthorized | None:
+def authorized_key_change(runner: Runner, public_key: str) -> KeyAuthorized | None:
     """What is to be changed so that a public key (a line of authorized_keys) is let in; None where it is."""
     from machinectl.ssh.remote_files import place_of_key
 
@@ -23,32 +23,32 @@ def key_let_in(runner: Runner, public_key: str) -> KeyAuthorized | None:
     return KeyAuthorized(path, " ".join(public_key.split()[:2]), made) if made else None
 
 
-def let_in(held: Held, console: Console, runner: Runner, public_key: str) -> None:
+def authorize_login_key(held: Held, console: Console, runner: Runner, public_key: str) -> None:
     """Let a key in; that is on record before."""
     from machinectl.ssh.remote_files import authorize_key
 
-    change = key_let_in(runner, public_key)
+    change = authorized_key_change(runner, public_key)
     if change is None:
         return
-    with console.step(title(change)):
+    with console.step(authorizing_title(change)):
         held.keep_changes([change])
         authorize_key(runner, public_key)
 
 
-def take_out(held: Held, console: Console, runner: Runner) -> None:
+def remove_authorized_keys(held: Held, console: Console, runner: Runner) -> None:
     """Take out again what was let in."""
     from machinectl.ssh.remote_files import remove_key
 
     for change in of_kind(held.machine.changes, KeyAuthorized):
-        with console.step(undoing(change)):
+        with console.step(unauthorizing_title(change)):
             remove_key(runner, change.path, change.key, change.made)
         held.machine.changes = [each for each in held.machine.changes if each != change]
         held.write()
 
 
-def title(change: KeyAuthorized) -> str:
+def authorizing_title(change: KeyAuthorized) -> str:
     return f"Letting your key in: {change.path}"
 
 
-def undoing(change: KeyAuthorized) -> str:
+def unauthorizing_title(change: KeyAuthorized) -> str:
     return f"Taking your key out again: {change.path}"

@@ -20,7 +20,7 @@ HERE = "localhost"
 
 
 @dataclass(frozen=True)
-class Place:
+class MachinePath:
     """A path on a machine's host, or here, where there is no machine; `user` is who logs in, if not the machine's."""
 
     path: str
@@ -41,21 +41,21 @@ class Place:
         return self.spot.word if self.machine else self.path
 
 
-def place(store: Store, text: str) -> Place:
+def parse_machine_path(store: Store, text: str) -> MachinePath:
     """Read where something is. A colon behind a slash is the path's own, as with scp: `./a:b` is here.
 
     Raises NoSuchMachine, and what reading a machine does; UsageError for a user that no user is called.
     """
     before, colon, path = text.partition(":")
     if not colon or not before or "/" in before:
-        return Place(text)
+        return MachinePath(text)
     user, _, name = before.rpartition("@")
     if name == HERE:
-        return Place(path or os.curdir)
+        return MachinePath(path or os.curdir)
     if user:
         check_user(user)
     try:
-        return Place(path, store.read(name), user)
+        return MachinePath(path, store.read(name), user)
     except NoSuchMachine as exc:
         if os.path.lexists(text):
             raise MachineError(exc.cause, f"If the file here is meant: ./{text}") from exc

@@ -39,16 +39,16 @@ class Holder(NamedTuple):
     process: str
 
 
-def hold(remote: Remote, console: Console, name: str, directory: str) -> None:
+def lock_host(remote: Remote, console: Console, name: str, directory: str) -> None:
     """Hold a machine's host until the connection ends. Raises MachineError with its holder if it is not released.
 
     `directory` is the machine's, whose lock here is held: an earlier run for it holds the host by a dead connection.
     """
-    holder = held_by(remote, AT_ONCE, directory)
+    holder = try_lock_host(remote, AT_ONCE, directory)
     if holder is None:
         return
     console.note(f'The host of "{name}" is held by {holder.who}; waiting …')
-    holder = held_by(remote, PATIENCE, directory)
+    holder = try_lock_host(remote, PATIENCE, directory)
     if holder:
         raise MachineError(
             f'The host of "{name}" is held by {holder.who}',
@@ -57,12 +57,12 @@ def hold(remote: Remote, console: Console, name: str, directory: str) -> None:
         )
 
 
-def held_by(remote: Remote, patience: int, directory: str) -> Holder | None:
+def try_lock_host(remote: Remote, patience: int, directory: str) -> Holder | None:
     """Take the lock, and return None; or return who has it after `patience` seconds."""
     # Loaded where a host is held: all that logs in imports this module.
     from machinectl.provision import resource
 
-    variables = {"lock": LOCK, "who": user_at_computer(), "token": TOKEN, "seat": seat(directory)}
+    variables = {"lock": LOCK, "who": user_at_computer(), "token": TOKEN, "seat": directory_id(directory)}
     variables["patience"] = str(patience)
     assignments = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
     done = remote.run(f"{assignments}\n{resource('hold.sh')}", timeout=patience + 60.0, check=False)
@@ -72,7 +72,7 @@ def held_by(remote: Remote, patience: int, directory: str) -> Holder | None:
     return Holder(one_line(who) or "another machinectl", process if PROCESS.fullmatch(process) else "")
 
 
-def seat(directory: str) -> str:
+def directory_id(directory: str) -> str:
     """Return what tells a machine's directory on this computer from all others."""
     try:
         computer = read_file("/etc/machine-id")

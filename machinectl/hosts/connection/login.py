@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError
 from machinectl.files.atomic import read_file
 from machinectl.files.secret_files import read_secret
-from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, known_hosts_path, set_option, ssh_endpoint
+from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, flag_of_set, known_hosts_path, ssh_endpoint
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting
 from machinectl.ssh.keys.credentials import Credentials
@@ -79,7 +79,7 @@ class Access:
         return replace(own, host_key=host_key or self.host_key, strict=strict or self.strict)
 
 
-def pinned(machine: Machine) -> bytes:
+def pinned_known_hosts(machine: Machine) -> bytes:
     """The machine's known_hosts, empty before the first contact."""
     path = known_hosts_path(machine)
     try:
@@ -111,7 +111,9 @@ def logged_in(
     from machinectl.ssh.client.connect import connect
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
 
-    policy = HostKeyPolicy(pinned(machine), access.host_key, access.strict, machine.name, access.lasting, access.again)
+    policy = HostKeyPolicy(
+        pinned_known_hosts(machine), access.host_key, access.strict, machine.name, access.lasting, access.again
+    )
     from machinectl.ssh.ssh_errors import SSHError, Unreachable
 
     with ExitStack() as connection:
@@ -120,10 +122,10 @@ def logged_in(
                 way = connect(ssh, access.credentials, policy, console, timeout=timeout, trace=access.trace)
             except SSHError as exc:
                 if machine.phase is Phase.READY:
-                    exc.hint = with_commands(exc.hint, machine)
+                    exc.hint = with_set_commands(exc.hint, machine)
                 if not isinstance(exc, Unreachable):
                     raise
-                off = first_on_the_way(ssh) if ssh.jump else machine.name
+                off = first_jump_machine(ssh) if ssh.jump else machine.name
                 if off and machine.phase is Phase.READY:
                     exc.hint += f"\nIf it is off: machinectl start {off}"
                 raise
@@ -131,19 +133,19 @@ def logged_in(
         yield session
 
 
-def with_commands(hint: str, machine: Machine) -> str:
+def with_set_commands(hint: str, machine: Machine) -> str:
     """A hint of our SSH's with the commands that change a machine which is there, where its driver has the options."""
     from machinectl.ssh.ssh_errors import ANOTHER_KEY, ANOTHER_PORT
 
-    if port := set_option(machine, "ssh-port"):
+    if port := flag_of_set(machine, "ssh-port"):
         another = f"if SSH listens on another port: machinectl set {port} <PORT> {machine.name}"
         hint = hint.replace(ANOTHER_PORT, another)
-    if key := set_option(machine, "ssh-key"):
+    if key := flag_of_set(machine, "ssh-key"):
         hint = hint.replace(ANOTHER_KEY, f"machinectl set {key} <PATH> {machine.name}")
     return hint
 
 
-def first_on_the_way(ssh: SSHEndpoint) -> str:
+def first_jump_machine(ssh: SSHEndpoint) -> str:
     """The machine whose host is reached from here, on the way to one behind it; "" where that is no machine's."""
     name = ""
     while ssh.jump:
@@ -156,18 +158,18 @@ def pin_accepted_key(store: Store, console: Console, machine: Machine, session: 
 
     The machine's lock is taken only in that case: a `provision` may hold it for minutes.
     """
-    if session.known_hosts != pinned(machine):
+    if session.known_hosts != pinned_known_hosts(machine):
         with store.writing(machine.name, waiting(console, machine.name)) as held:
-            keep_host_key(held, session)
+            pin_session_key(held, session)
 
 
-def keep_host_key(held: Held, session: Session) -> None:
+def pin_session_key(held: Held, session: Session) -> None:
     """Pin the host key that a session was accepted with."""
-    keep_pins(held, session.known_hosts)
+    pin_known_hosts(held, session.known_hosts)
 
 
-def keep_pins(held: Held, known_hosts: bytes) -> None:
-    if known_hosts != pinned(held.machine):
+def pin_known_hosts(held: Held, known_hosts: bytes) -> None:
+    if known_hosts != pinned_known_hosts(held.machine):
         held.write_file(KNOWN_HOSTS, known_hosts)
 
 
@@ -181,7 +183,7 @@ def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint)
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
     from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 
-    policy = HostKeyPolicy(pinned(held.machine), access.host_key, access.strict, held.name)
+    policy = HostKeyPolicy(pinned_known_hosts(held.machine), access.host_key, access.strict, held.name)
     try:
         with console.step(f"Connecting to {ssh.host}"):
             known_hosts = check_host_key(ssh, access.credentials, policy, console)
@@ -192,11 +194,11 @@ def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint)
             raise
         console.warn(f'The SSH key of "{held.name}" is not pinned before the first login: {exc.cause}')
     else:
-        keep_pins(held, known_hosts)
+        pin_known_hosts(held, known_hosts)
 
 
 @contextmanager
-def as_root(
+def logged_in_as_root(
     held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | None = None
 ) -> Iterator[StreamingRunner]:
     """What runs commands as root on the host of a machine, whose host's key is pinned from now on.
@@ -205,16 +207,16 @@ def as_root(
     RootRefused where the user cannot become root, and what `logged_in` raises; MachineError if the host is held.
     """
     with logged_in(held.machine, console, access, ssh=ssh) as session:
-        keep_host_key(held, session)
-        root = elevated(session, console, access)
+        pin_session_key(held, session)
+        root = root_runner(session, console, access)
         # With it comes what makes random numbers, which few verbs need.
-        from machinectl.hosts.connection.host_lock import hold
+        from machinectl.hosts.connection.host_lock import lock_host
 
-        hold(root, console, held.name, held.directory)
+        lock_host(root, console, held.name, held.directory)
         yield root
 
 
-def elevated(session: Session, console: Console, access: Access) -> StreamingRunner:
+def root_runner(session: Session, console: Console, access: Access) -> StreamingRunner:
     """What runs commands as root on a host that we are logged in to. Raises RootRefused."""
     from machinectl.ssh.client.sudo import become_root
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 KNOWN_HOSTS = "known_hosts"
 
 
-def instance(machine: Machine) -> Instance:
+def driver_instance(machine: Machine) -> Instance:
     """A machine as its driver knows it."""
     return Instance(machine.name, machine.directory, machine.driver_state)
 
@@ -38,27 +38,27 @@ def driver_of(machine: Machine) -> Driver:
     return load(machine.driver)
 
 
-def where(machine: Machine) -> Where:
+def endpoints_of(machine: Machine) -> Where:
     """Where a machine's engine and its SSH are, as its driver says, and what leads to its SSH."""
-    there = driver_of(machine).where(instance(machine))
-    return replace(there, ssh=led(machine, there.ssh))
+    there = driver_of(machine).where(driver_instance(machine))
+    return replace(there, ssh=with_jump_host(machine, there.ssh))
 
 
-def led(machine: Machine, ssh: SSHEndpoint | None) -> SSHEndpoint | None:
+def with_jump_host(machine: Machine, ssh: SSHEndpoint | None) -> SSHEndpoint | None:
     """A machine's SSH as its driver says, with what leads there. Raises what `jump_of` does."""
-    return replace(ssh, jump=jump_of(machine)) if ssh and machine.jump else ssh
+    return replace(ssh, jump=jump_host_of(machine)) if ssh and machine.jump else ssh
 
 
-def jump_of(machine: Machine) -> Jump | None:
+def jump_host_of(machine: Machine) -> Jump | None:
     """Return a machine's jump host, None if it has none.
 
     Raises UsageError if it is not a valid host, and MachineError if the jump host's machine does not exist, has no SSH
     or cannot be read, or if jump hosts form a loop.
     """
-    return followed(machine, known_hosts_path(machine), (machine.name,)) if machine.jump else None
+    return resolve_jump_host(machine, known_hosts_path(machine), (machine.name,)) if machine.jump else None
 
 
-def followed(machine: Machine, pins: str, passed: tuple[str, ...]) -> Jump:
+def resolve_jump_host(machine: Machine, pins: str, passed: tuple[str, ...]) -> Jump:
     """The jump host of a machine; `pins` is the file that pins it where it has none of its own."""
     from machinectl.ssh.ssh_settings import jump_host
 
@@ -82,7 +82,7 @@ def followed(machine: Machine, pins: str, passed: tuple[str, ...]) -> Jump:
             f'The jump host of "{machine.name}" is the machine "{name}", which does not exist',
             f"If a host of that name is meant: {choose}; see the machines: machinectl ls",
         ) from exc
-    ssh = driver_of(gate).where(instance(gate)).ssh
+    ssh = driver_of(gate).where(driver_instance(gate)).ssh
     if ssh is None:
         raise MachineError(
             f'"{gate.name}" is no jump host: driver "{gate.driver}" does not know any SSH of it',
@@ -90,7 +90,7 @@ def followed(machine: Machine, pins: str, passed: tuple[str, ...]) -> Jump:
         )
     own = known_hosts_path(gate)
     is_pinned = os.path.exists(own)
-    before = followed(gate, own if is_pinned else pins, (*passed, gate.name)) if gate.jump else None
+    before = resolve_jump_host(gate, own if is_pinned else pins, (*passed, gate.name)) if gate.jump else None
     return Jump(replace(ssh, jump=before), own if is_pinned else pins, gate.name if is_pinned else "")
 
 
@@ -100,7 +100,7 @@ def known_hosts_path(machine: Machine) -> str:
 
 def ssh_endpoint(machine: Machine) -> SSHEndpoint:
     """Where a machine's SSH is. Raises MachineError where it has none."""
-    endpoint = where(machine).ssh
+    endpoint = endpoints_of(machine).ssh
     if endpoint is None:
         raise MachineError(
             f'"{machine.name}" has no SSH: driver "{machine.driver}" does not know any',
@@ -110,7 +110,7 @@ def ssh_endpoint(machine: Machine) -> SSHEndpoint:
     return endpoint
 
 
-def keep_state(held: Held, driver: Driver, state: str) -> None:
+def save_driver_state(held: Held, driver: Driver, state: str) -> None:
     """Keep what a driver says of a machine from now on; where its engine is may be news, too."""
     machine = held.machine
     if state == machine.driver_state:
@@ -118,14 +118,14 @@ def keep_state(held: Held, driver: Driver, state: str) -> None:
     machine.driver_state = state
     # On record before anybody is asked anything more.
     held.write()
-    now = driver.where(instance(machine)).url
+    now = driver.where(driver_instance(machine)).url
     # The host of an engine that is reached over SSH alone says where its engine would be.
     if now and now != machine.url and not machine.url.startswith("ssh://"):
         machine.url = now
         held.write()
 
 
-def set_option(machine: Machine, what: str) -> str:
+def flag_of_set(machine: Machine, what: str) -> str:
     """The option of `set` for a part of a machine's SSH; "" if its driver has none, or if a jump host may be meant."""
     option = f"{machine.driver}-{what}"
     known = () if machine.jump else driver_of(machine).options()

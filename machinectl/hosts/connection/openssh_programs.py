@@ -16,8 +16,8 @@ from machinectl import url as engine_url
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.files.ownership import temporary_directory
-from machinectl.hosts.connection.login import pinned
-from machinectl.hosts.connection.machine_driver import known_hosts_path, set_option, ssh_endpoint
+from machinectl.hosts.connection.login import pinned_known_hosts
+from machinectl.hosts.connection.machine_driver import flag_of_set, known_hosts_path, ssh_endpoint
 from machinectl.ssh.openssh.config_block import host_block, with_user_files
 from machinectl.ssh.openssh.user_config import USERS_OWN
 
@@ -48,21 +48,21 @@ MOST_KEPT, LONGEST_LINE = 100, 1 << 16
 LINGER = 1.0
 
 
-class Ended(NamedTuple):
+class ProgramResult(NamedTuple):
     """How a program ended: its exit status as a shell has it, and the last lines that it said."""
 
     status: int
     said: str
 
 
-def block(machine: Machine) -> str:
+def machine_host_block(machine: Machine) -> str:
     """What ssh's configuration is to say of a machine. Raises MachineError where it has no SSH; see `host_block`."""
     endpoint = ssh_endpoint(machine)
-    known_hosts = readable(machine, endpoint)
+    known_hosts = checked_known_hosts(machine, endpoint)
     return host_block(machine.name, endpoint, known_hosts=known_hosts, also=also_known_as(machine))
 
 
-def readable(machine: Machine, endpoint: SSHEndpoint) -> str:
+def checked_known_hosts(machine: Machine, endpoint: SSHEndpoint) -> str:
     """The path of a machine's known_hosts, "" where it has none yet. Raises MachineError for what is no file to read.
 
     That goes for all that ssh is told to read: it would wait for a pipe for ever.
@@ -87,9 +87,9 @@ def also_known_as(machine: Machine) -> str:
 
 
 @contextmanager
-def configured(machines: Iterable[Machine]) -> Iterator[str]:
+def temporary_ssh_config(machines: Iterable[Machine]) -> Iterator[str]:
     """The path of a configuration for `ssh -F` in which machines' names are hosts; the user's own holds beside it."""
-    blocks = [block(machine) for machine in machines]
+    blocks = [machine_host_block(machine) for machine in machines]
     with temporary_directory() as directory:
         path = os.path.join(directory, "ssh_config")
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
@@ -97,7 +97,9 @@ def configured(machines: Iterable[Machine]) -> Iterator[str]:
         yield path
 
 
-def attended(command: Sequence[str], machines: Sequence[Machine], console: Console, access: Access) -> Ended:
+def run_ssh_program(
+    command: Sequence[str], machines: Sequence[Machine], console: Console, access: Access
+) -> ProgramResult:
     """Run a program that logs in at machines' hosts, to its end; what it says is passed on, and its progress its own.
 
     Raises HostKeyRefused where that is what ssh came to nothing for, MachineError where it cannot be started.
@@ -108,7 +110,7 @@ def attended(command: Sequence[str], machines: Sequence[Machine], console: Conso
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     except OSError as exc:
         raise MachineError(f"{command[0]} cannot be started: {exc.strerror}", f"Try: {command[0]} -V") from exc
-    heard = Heard(console)
+    heard = StderrReader(console)
     listening = threading.Thread(target=heard.listen, args=(process.stderr,), daemon=True)
     listening.start()
     try:
@@ -127,13 +129,13 @@ def attended(command: Sequence[str], machines: Sequence[Machine], console: Conso
         # What it left in the background, as an ssh that keeps a connection for the next one, may hold its stderr.
         listening.join(LINGER)
     if any(CHANGED in line for line in heard.held):
-        refuse_changed(machines, console, access)
+        raise_changed_host_key(machines, console, access)
     for line in heard.held:
         console.note(line)
-    return Ended(status if status >= 0 else 128 - status, "\n".join(heard.said))
+    return ProgramResult(status if status >= 0 else 128 - status, "\n".join(heard.said))
 
 
-class Heard:
+class StderrReader:
     """What a program says on stderr: it is passed on, but for ssh's banner and what follows that, which is held."""
 
     def __init__(self, console: Console) -> None:
@@ -152,22 +154,22 @@ class Heard:
                     self._console.note(line)
 
 
-def explain(said: str, machine: Machine, console: Console, access: Access) -> None:
+def raise_ssh_failure(said: str, machine: Machine, console: Console, access: Access) -> None:
     """Raise an SSHError that says why ssh did not connect, if its last words tell."""
     from machinectl.ssh.ssh_errors import SSHError
 
     if CHANGED in said:
-        refuse_changed([machine], console, access)
+        raise_changed_host_key([machine], console, access)
     elif found := UNCONNECTED.search(said):
         refused = (found["why"] or "").startswith("Connection refused")
         cause = f"{found['host']} port {found['port']} refuses the connection: no SSH server listens there"
         hint = f"See why: machinectl doctor {machine.name}"
-        if refused and (option := set_option(machine, "ssh-port")):
+        if refused and (option := flag_of_set(machine, "ssh-port")):
             hint = f"{hint}; if SSH listens on another port: machinectl set {option} <PORT> {machine.name}"
         raise SSHError(cause if refused else found["line"], hint)
     elif found := DENIED.search(said):
         hint = f"See why: machinectl doctor {machine.name}"
-        if found["host"] == ssh_endpoint(machine).host and (option := set_option(machine, "ssh-user")):
+        if found["host"] == ssh_endpoint(machine).host and (option := flag_of_set(machine, "ssh-user")):
             hint = f"{hint}; if it is another user's: machinectl set {option} <USER> {machine.name}"
         raise SSHError(f"{found['login']} refuses the login; it accepts {found['methods'].replace(',', ', ')}", hint)
     elif UNVERIFIED in said:
@@ -177,23 +179,23 @@ def explain(said: str, machine: Machine, console: Console, access: Access) -> No
         )
 
 
-def refuse_changed(machines: Iterable[Machine], console: Console, access: Access) -> None:
+def raise_changed_host_key(machines: Iterable[Machine], console: Console, access: Access) -> None:
     """Say which host's key has changed, by a look at it. Raises HostKeyRefused."""
     from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 
     for machine in machines:
         try:
-            look_at(machine, console, access)
+            verify_host_key(machine, console, access)
         except HostKeyRefused:
             raise
         except SSHError:
             continue
 
 
-def look_at(machine: Machine, console: Console, access: Access) -> None:
+def verify_host_key(machine: Machine, console: Console, access: Access) -> None:
     """See whether a machine's host is there, with its key. Raises SSHError."""
     from machinectl.ssh.client.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
 
-    policy = HostKeyPolicy(pinned(machine), machine=machine.name)
+    policy = HostKeyPolicy(pinned_known_hosts(machine), machine=machine.name)
     check_host_key(ssh_endpoint(machine), access.credentials, policy, console)

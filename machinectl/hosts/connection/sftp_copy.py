@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.copy_paths import Place
+    from machinectl.hosts.connection.copy_paths import MachinePath
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.store import Store
     from machinectl.ssh.client.sftp_copying import CopySide
@@ -33,11 +33,11 @@ DONE, FAILED = 0, 1
 FAILURE = ": Failure"
 
 
-def copy(
+def copy_by_sftp(
     store: Store,
     console: Console,
-    sources: Sequence[Place],
-    target: Place,
+    sources: Sequence[MachinePath],
+    target: MachinePath,
     wishes: CopyOptions,
     access: Access,
     progress: CopyProgress,
@@ -51,25 +51,25 @@ def copy(
         failures.append(text)
         console.warn(text)
 
-    interruption = Interruption()
+    interruption = CopyInterruption()
     with ExitStack() as connections:
-        to = side(store, console, target, access, connections, interruption)
+        to = open_copy_side(store, console, target, access, connections, interruption)
         sides: dict[tuple[str, str], CopySide] = {}
         for source in sources:
             if source.login not in sides:
-                sides[source.login] = side(store, console, source, access, connections, interruption)
+                sides[source.login] = open_copy_side(store, console, source, access, connections, interruption)
         with interruption.deferred(connections.close):
             if len(sources) > 1 and not is_directory(to, target, fail):
                 return FAILED
             for source in sources:
                 following = no_progress if wishes.quiet else progress
                 copier = Copier(sides[source.login], to, wishes, progress=following, fail=fail)
-                copier.copy(path_of(source), path_of(target))
-    tell_of_failure("\n".join(failures), target, console)
+                copier.copy(sftp_path(source), sftp_path(target))
+    explain_sftp_failure("\n".join(failures), target, console)
     return FAILED if failures else DONE
 
 
-class Interruption:
+class CopyInterruption:
     """^C, SIGTERM or SIGHUP while files are copied.
 
     It takes effect between two messages to a host, and then leftovers are removed. Both have a time limit: the host may
@@ -122,13 +122,13 @@ class Interruption:
             over.cancel()
 
 
-def side(
+def open_copy_side(
     store: Store,
     console: Console,
-    place: Place,
+    place: MachinePath,
     access: Access,
     connections: ExitStack,
-    interruption: Interruption,
+    interruption: CopyInterruption,
 ) -> CopySide:
     """One side of a copy, logged in at where that is a host; its key is pinned from now on."""
     from machinectl.ssh.client.sftp_copying import LocalSide, RemoteSide
@@ -144,7 +144,7 @@ def side(
     return RemoteSide(session, interruption.check)
 
 
-def path_of(place: Place) -> bytes:
+def sftp_path(place: MachinePath) -> bytes:
     """A path as SFTP takes it: it knows no ~, and what is relative is so to the user's home."""
     path = os.fsencode(place.path)
     if place.machine is None:
@@ -153,10 +153,10 @@ def path_of(place: Place) -> bytes:
     return (path[2:].lstrip(b"/") if at_home else path) or b"."
 
 
-def is_directory(to: CopySide, target: Place, fail: Callable[[str], None]) -> bool:
+def is_directory(to: CopySide, target: MachinePath, fail: Callable[[str], None]) -> bool:
     """Return whether several files can be copied to a place; call `fail` with the reason if not."""
     try:
-        there = to.look(path_of(target))
+        there = to.look(sftp_path(target))
     except OSError as exc:
         fail(f"{target}: {exc.strerror or exc}")
         return False
@@ -166,7 +166,7 @@ def is_directory(to: CopySide, target: Place, fail: Callable[[str], None]) -> bo
     return True
 
 
-def tell_of_failure(said: str, target: Place, console: Console) -> None:
+def explain_sftp_failure(said: str, target: MachinePath, console: Console) -> None:
     """Add to SFTP's word for a disk that is full, among others, where to look."""
     if FAILURE not in said:
         return

@@ -25,7 +25,7 @@ SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 NO_WAY = {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 
 
-class Target(NamedTuple):
+class SweepTarget(NamedTuple):
     """A port of an address, IPv4 or IPv6."""
 
     address: str
@@ -35,23 +35,23 @@ class Target(NamedTuple):
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
-class Sweep:
+class PortSweep:
     """Tries targets one after the other; each has `timeout` seconds to take a connection.
 
     With more than a second, Linux sends a packet that was lost again. `refusing` are the addresses of which somebody
     said that nothing listens there; `no_way` is how many were not tried, as no network here leads to them.
     """
 
-    def __init__(self, targets: Iterable[Target], timeout: float) -> None:
+    def __init__(self, targets: Iterable[SweepTarget], timeout: float) -> None:
         self.refusing: set[str] = set()
         self.no_way = 0
         self._targets = iter(targets)
-        self._next: Target | None = next(self._targets, None)
+        self._next: SweepTarget | None = next(self._targets, None)
         self._timeout = timeout
         self._selector = selectors.DefaultSelector()
         # The oldest first, which is the first whose time is over.
-        self._trying: OrderedDict[socket.socket, tuple[Target, float]] = OrderedDict()
-        self._taken: list[tuple[Target, socket.socket]] = []
+        self._trying: OrderedDict[socket.socket, tuple[SweepTarget, float]] = OrderedDict()
+        self._taken: list[tuple[SweepTarget, socket.socket]] = []
 
     @property
     def done(self) -> bool:
@@ -62,7 +62,7 @@ class Sweep:
         """Whether a step waits for an answer, rather than for room."""
         return bool(self._trying)
 
-    def step(self, room: int) -> list[tuple[Target, socket.socket]]:
+    def step(self, room: int) -> list[tuple[SweepTarget, socket.socket]]:
         """Try as many as there is room for, wait until something happens, and return the connections that were taken.
 
         They are the caller's to close. Raises MachineError where not even one more can be tried.
@@ -85,7 +85,7 @@ class Sweep:
         self._taken.clear()
         self._selector.close()
 
-    def _begin(self, target: Target) -> bool:
+    def _begin(self, target: SweepTarget) -> bool:
         """Try one; False where there is nothing left to try it with."""
         family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
         try:
@@ -101,7 +101,7 @@ class Sweep:
         sock.close()
         return self._failed(target, code)
 
-    def _failed(self, target: Target, code: int | None) -> bool:
+    def _failed(self, target: SweepTarget, code: int | None) -> bool:
         """Note why there is no connection; False where there was nothing to try it with."""
         if code in SHORTAGES:
             if not self._trying:
@@ -118,7 +118,7 @@ class Sweep:
     def _ended(self, sock: socket.socket) -> None:
         target, _ = self._forget(sock)
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code == 0 and not is_own_echo(sock):
+        if code == 0 and not is_self_connected(sock):
             self._taken.append((target, sock))
             return
         sock.close()
@@ -131,17 +131,17 @@ class Sweep:
             self._forget(sock)
             sock.close()
 
-    def _forget(self, sock: socket.socket) -> tuple[Target, float]:
+    def _forget(self, sock: socket.socket) -> tuple[SweepTarget, float]:
         self._selector.unregister(sock)
         return self._trying.pop(sock)
 
 
-def connected(target: Target, deadline: Deadline) -> socket.socket:
+def connect_again(target: SweepTarget, deadline: Deadline) -> socket.socket:
     """Another connection to where one was taken already. Raises OSError."""
     return socket.create_connection(target, deadline.remaining())
 
 
-def is_own_echo(sock: socket.socket) -> bool:
+def is_self_connected(sock: socket.socket) -> bool:
     """Whether a socket is connected to itself, as TCP lets one that tries its own port on its own computer."""
     try:
         return bool(sock.getsockname() == sock.getpeername())

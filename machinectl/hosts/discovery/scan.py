@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from machinectl import url as engine_url
 from machinectl.descriptors import fitting_jobs
 from machinectl.errors import MachineError
-from machinectl.hosts.discovery.name_lookups import Lookups, addresses_of, name_of
-from machinectl.hosts.discovery.port_sweep import Sweep, Target
-from machinectl.hosts.discovery.services import Service, identified
-from machinectl.hosts.power.machine_states import driver_or_none, way_in
+from machinectl.hosts.discovery.port_sweep import PortSweep, SweepTarget
+from machinectl.hosts.discovery.services import FoundService, identify_service
+from machinectl.hosts.status.machine_states import driver_or_none, ssh_endpoint_or_none
+from machinectl.name_resolution import NameLookups, addresses_of, host_name_of
 
 if TYPE_CHECKING:
     import socket
@@ -37,15 +37,15 @@ HEARD = 0.2
 
 
 @dataclass
-class Host:
+class FoundHost:
     """An address where something answers. `machines` are those of ours that are there."""
 
     address: str
-    services: dict[int, Service] = field(default_factory=dict)
+    services: dict[int, FoundService] = field(default_factory=dict)
     name: str = ""
     machines: list[str] = field(default_factory=list)
 
-    def in_order(self) -> list[Service]:
+    def in_order(self) -> list[FoundService]:
         return [self.services[port] for port in sorted(self.services)]
 
     def fields(self) -> dict[str, Any]:
@@ -54,22 +54,22 @@ class Host:
         return {"Address": self.address, "Name": self.name, "Machines": self.machines, "Ports": ports}
 
 
-class Discovery:
+class NetworkScan:
     """Looks at targets, each connection and each service for `timeout` seconds; `sockets` are the most in use at once.
 
     `hosts` is what was found so far, also where `run` was broken off. `refusing` is how many other addresses said that
     nothing listens there, and `no_way` how many targets no network leads to.
     """
 
-    def __init__(self, store: Store, targets: Iterable[Target], timeout: float, sockets: int = SOCKETS) -> None:
+    def __init__(self, store: Store, targets: Iterable[SweepTarget], timeout: float, sockets: int = SOCKETS) -> None:
         self._sockets = sockets
         self._store = store
         self._timeout = timeout
-        self._sweep = Sweep(targets, timeout)
-        self._found: dict[str, Host] = {}
-        self._names = Lookups(name_of)
-        self._work: queue.SimpleQueue[tuple[Target, socket.socket]] = queue.SimpleQueue()
-        self._results: queue.SimpleQueue[tuple[Target, Service]] = queue.SimpleQueue()
+        self._sweep = PortSweep(targets, timeout)
+        self._found: dict[str, FoundHost] = {}
+        self._names = NameLookups(host_name_of)
+        self._work: queue.SimpleQueue[tuple[SweepTarget, socket.socket]] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[SweepTarget, FoundService]] = queue.SimpleQueue()
         self._crew = 0
         # Connections that were taken, and are not identified yet.
         self._held = 0
@@ -82,14 +82,14 @@ class Discovery:
     def no_way(self) -> int:
         return self._sweep.no_way
 
-    def hosts(self) -> list[Host]:
+    def hosts(self) -> list[FoundHost]:
         """By address."""
-        return [self._found[address] for address in sorted(self._found, key=in_order)]
+        return [self._found[address] for address in sorted(self._found, key=address_sort_key)]
 
     def run(self) -> None:
         """Look at all of them. Raises MachineError where this process may not open even one socket more."""
         most = fitting_jobs(self._sockets, besides=BESIDES + AT_WORK)
-        known = Whereabouts(self._store)
+        known = MachineAddresses(self._store)
         try:
             while self._held or not self._sweep.done:
                 for target, sock in self._sweep.step(most - self._held):
@@ -100,7 +100,7 @@ class Discovery:
             self._take_results(wait=False)
             self._tell_whose(known)
 
-    def _hand_over(self, target: Target, sock: socket.socket) -> None:
+    def _hand_over(self, target: SweepTarget, sock: socket.socket) -> None:
         """Have a connection looked at by one of the threads, which wait for others most of the time."""
         self._held += 1
         self._work.put((target, sock))
@@ -115,9 +115,9 @@ class Discovery:
             # Closed only when the result is kept: an interrupt in between would lose it.
             with sock:
                 try:
-                    service = identified(target, sock, self._timeout)
+                    service = identify_service(target, sock, self._timeout)
                 except Exception as exc:  # noqa: BLE001 - one host's surprise must not keep the others from being found
-                    service = Service(target.port, said=f"Unexpected {type(exc).__name__}")
+                    service = FoundService(target.port, said=f"Unexpected {type(exc).__name__}")
                 self._results.put((target, service))
 
     def _take_results(self, *, wait: bool) -> None:
@@ -128,10 +128,10 @@ class Discovery:
                 return
             wait = False
             self._held -= 1
-            self._found.setdefault(target.address, Host(target.address)).services[target.port] = service
+            self._found.setdefault(target.address, FoundHost(target.address)).services[target.port] = service
             self._names.want(target.address)
 
-    def _tell_whose(self, known: Whereabouts) -> None:
+    def _tell_whose(self, known: MachineAddresses) -> None:
         names = self._names.answers(NAMES_TIMEOUT)
         whose = known.by_address(NAMES_TIMEOUT)
         for host in self._found.values():
@@ -139,12 +139,12 @@ class Discovery:
             host.machines = whose.get(host.address, [])
 
 
-class Whereabouts:
+class MachineAddresses:
     """The addresses of a store's machines: their engines', and their hosts' SSH's. Names are looked up meanwhile."""
 
     def __init__(self, store: Store) -> None:
         self._of_machine = {name: set(hosts) for name, hosts in hosts_of_machines(store)}
-        self._lookups = Lookups(addresses_of)
+        self._lookups = NameLookups(addresses_of)
         for host in set().union(*self._of_machine.values()):
             if not engine_url.is_address(host):
                 self._lookups.want(host)
@@ -154,7 +154,7 @@ class Whereabouts:
         resolved = self._lookups.answers(seconds)
         found: dict[str, list[str]] = {}
         for name, hosts in self._of_machine.items():
-            addresses = {spelt(address) for host in hosts for address in resolved.get(host, [host])}
+            addresses = {canonical_address(address) for host in hosts for address in resolved.get(host, [host])}
             for address in addresses:
                 found.setdefault(address, []).append(name)
         return found
@@ -172,11 +172,11 @@ def hosts_of_machines(store: Store) -> Iterable[tuple[str, list[str]]]:
         if machine.driver not in drivers:
             drivers[machine.driver] = driver_or_none(machine)
         # Behind a jump host an address means something else than here.
-        ssh = None if machine.jump else way_in(machine, drivers[machine.driver])
+        ssh = None if machine.jump else ssh_endpoint_or_none(machine, drivers[machine.driver])
         yield name, [host for host in (url.host if url else "", ssh.host if ssh else "") if host]
 
 
-def spelt(address: str) -> str:
+def canonical_address(address: str) -> str:
     """An address as others spell it, too; what is none stays as it is."""
     try:
         return str(ipaddress.ip_address(address))
@@ -184,6 +184,6 @@ def spelt(address: str) -> str:
         return address
 
 
-def in_order(address: str) -> tuple[int, int]:
+def address_sort_key(address: str) -> tuple[int, int]:
     found = ipaddress.ip_address(address)
     return found.version, int(found)

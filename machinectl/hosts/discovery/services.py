@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.unauthenticated_ping import Answer, first_words, in_plain, in_tls
 from machinectl.errors import one_line
-from machinectl.hosts.discovery.port_sweep import connected
+from machinectl.hosts.discovery.port_sweep import connect_again
 from machinectl.ssh.keys.known_hosts import SSH_PORT
 from machinectl.ssh.ssh_errors import REJECTING_GREETINGS
 from machinectl.url import PLAIN_PORT, TLS_PORT
@@ -17,7 +17,7 @@ from machinectl.url import PLAIN_PORT, TLS_PORT
 if TYPE_CHECKING:
     import socket
 
-    from machinectl.hosts.discovery.port_sweep import Target
+    from machinectl.hosts.discovery.port_sweep import SweepTarget
     from machinectl.ssh.keys.known_hosts import HostKey
 
 GREETING = b"SSH-"
@@ -28,7 +28,7 @@ PATIENCE = 0.4
 NO_GREETING = {PLAIN_PORT, TLS_PORT}
 
 
-class Tongue(StrEnum):
+class SpokenProtocol(StrEnum):
     """What is spoken at a port. `TLS` is what asks for a client's certificate, or speaks no HTTP over it."""
 
     SSH = "ssh"
@@ -39,7 +39,7 @@ class Tongue(StrEnum):
 
 
 @dataclass(frozen=True)
-class Service:
+class FoundService:
     """What listens at a port. `said` is its own words: SSH's greeting, the server's name, or a first line.
 
     `key` is an SSH server's; `tls` is whether it is spoken to over TLS, `names` are those in its certificate then, and
@@ -47,7 +47,7 @@ class Service:
     """
 
     port: int
-    speaks: Tongue = Tongue.UNKNOWN
+    speaks: SpokenProtocol = SpokenProtocol.UNKNOWN
     said: str = ""
     key: HostKey | None = None
     tls: bool = False
@@ -58,7 +58,7 @@ class Service:
     @property
     def is_engine(self) -> bool:
         """Whether it is an engine, or may be one: none but its own clients get that out of one that asks for them."""
-        return self.speaks is Tongue.ENGINE or self.asks
+        return self.speaks is SpokenProtocol.ENGINE or self.asks
 
     def fields(self) -> dict[str, object]:
         """As JSON has it."""
@@ -75,32 +75,36 @@ class Service:
         }
 
 
-def identified(target: Target, sock: socket.socket, timeout: float) -> Service:
+def identify_service(target: SweepTarget, sock: socket.socket, timeout: float) -> FoundService:
     """Find out within `timeout` seconds what listens at the other end of a connection. The caller closes it."""
     deadline = Deadline(timeout)
     try:
         if target.port not in NO_GREETING:
             words = first_words(sock, timeout if target.port == SSH_PORT else min(PATIENCE, timeout / 2))
             if words is not None or target.port == SSH_PORT:
-                return greeted(target, sock, words or b"", deadline)
-        return spoken_to(target, sock, deadline)
+                return service_from_greeting(target, sock, words or b"", deadline)
+        return service_from_requests(target, sock, deadline)
     except (OSError, TimeoutError):
-        return Service(target.port)
+        return FoundService(target.port)
 
 
-def greeted(target: Target, sock: socket.socket, words: bytes, deadline: Deadline) -> Service:
+def service_from_greeting(target: SweepTarget, sock: socket.socket, words: bytes, deadline: Deadline) -> FoundService:
     """What says something unasked."""
     if not words or not (words.startswith(GREETING) or GREETING.startswith(words)):
         line = one_line(words.split(b"\n")[0].decode(errors="replace"), LONGEST_SAID)
-        return Service(target.port, Tongue.SSH if line.startswith(REJECTING_GREETINGS) else Tongue.UNKNOWN, line)
+        return FoundService(
+            target.port, SpokenProtocol.SSH if line.startswith(REJECTING_GREETINGS) else SpokenProtocol.UNKNOWN, line
+        )
     # Only who meets an SSH server waits for paramiko to be loaded.
     from machinectl.ssh.client.ssh_banner import read_banner
 
     greeting, key = read_banner(sock, deadline.remaining() or 0)
-    return Service(target.port, Tongue.SSH, greeting or one_line(words.decode(errors="replace"), LONGEST_SAID), key)
+    return FoundService(
+        target.port, SpokenProtocol.SSH, greeting or one_line(words.decode(errors="replace"), LONGEST_SAID), key
+    )
 
 
-def spoken_to(target: Target, sock: socket.socket, deadline: Deadline) -> Service:
+def service_from_requests(target: SweepTarget, sock: socket.socket, deadline: Deadline) -> FoundService:
     """What waits to be spoken to: in plain HTTP and in TLS."""
     # What speaks TLS says so at the first words that are none; what does not, may wait for more of them.
     tongues = (in_tls, in_plain) if target.port == TLS_PORT else (in_plain, in_tls)
@@ -108,20 +112,20 @@ def spoken_to(target: Target, sock: socket.socket, deadline: Deadline) -> Servic
         left = deadline.remaining() or 0
         first_of_two = speak is tongues[0] and target.port not in NO_GREETING
         share = Deadline(left / 2) if first_of_two else deadline
-        with sock if sock.fileno() >= 0 else connected(target, deadline) as mine:
+        with sock if sock.fileno() >= 0 else connect_again(target, deadline) as mine:
             answer = speak(mine, *target, share)
         if answer:
-            return service(target.port, answer)
-    with connected(target, deadline) as another:
+            return service_from_answer(target.port, answer)
+    with connect_again(target, deadline) as another:
         words = first_words(another, min(PATIENCE, deadline.remaining() or 0))
-        return greeted(target, another, words or b"", deadline)
+        return service_from_greeting(target, another, words or b"", deadline)
 
 
-def service(port: int, answer: Answer) -> Service:
-    other = Tongue.HTTP if answer.server else Tongue.TLS
-    return Service(
+def service_from_answer(port: int, answer: Answer) -> FoundService:
+    other = SpokenProtocol.HTTP if answer.server else SpokenProtocol.TLS
+    return FoundService(
         port,
-        Tongue.ENGINE if answer.engine else other,
+        SpokenProtocol.ENGINE if answer.engine else other,
         answer.server,
         tls=answer.tls,
         names=answer.names,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
 from machinectl.driver import SSHEndpoint
-from machinectl.hosts.connection.machine_driver import known_hosts_path, led, where
+from machinectl.hosts.connection.machine_driver import endpoints_of, known_hosts_path, with_jump_host
 from machinectl.ssh.openssh.command_line import identity_arguments, quoted
 from machinectl.ssh.ssh_settings import check_endpoint
 
@@ -28,7 +28,7 @@ TAKEN = frozenset({ALL, WITH_SSH, "all", "ungrouped"})
 TEMPLATES = re.compile(r"\{[{%#]")
 
 
-def variables(machine: Machine) -> dict[str, Any]:
+def host_variables(machine: Machine) -> dict[str, Any]:
     """What Ansible is to know of a machine, by its variables: connection, engine, labels.
 
     Raises MachineError where there is no saying where it is.
@@ -38,22 +38,22 @@ def variables(machine: Machine) -> dict[str, Any]:
         found["docker_host"] = machine.url
     if machine.tls:
         found["docker_cert_path"] = machine.directory
-    ssh = endpoint(machine)
+    ssh = ansible_endpoint(machine)
     if ssh:
-        found.update(connection(ssh, known_hosts_path(machine)))
-    return {name: verbatim(value) for name, value in sorted(found.items())}
+        found.update(connection_variables(ssh, known_hosts_path(machine)))
+    return {name: escape_templates(value) for name, value in sorted(found.items())}
 
 
-def endpoint(machine: Machine) -> SSHEndpoint | None:
+def ansible_endpoint(machine: Machine) -> SSHEndpoint | None:
     """Where a machine's SSH is, as its driver says; else where docker itself goes by SSH."""
-    ssh = where(machine).ssh
+    ssh = endpoints_of(machine).ssh
     if ssh is None and machine.url.startswith("ssh://"):
         url = engine_url.parse(machine.url)
-        return led(machine, SSHEndpoint(url.host, url.user, url.port))
+        return with_jump_host(machine, SSHEndpoint(url.host, url.user, url.port))
     return ssh
 
 
-def connection(ssh: SSHEndpoint, known_hosts: str) -> dict[str, Any]:
+def connection_variables(ssh: SSHEndpoint, known_hosts: str) -> dict[str, Any]:
     """The variables of Ansible's ssh connection. Before the host's key is pinned, the user's ssh decides of it."""
     check_endpoint(ssh)
     found: dict[str, Any] = {"ansible_host": ssh.host}
@@ -72,16 +72,16 @@ def connection(ssh: SSHEndpoint, known_hosts: str) -> dict[str, Any]:
     return found
 
 
-def verbatim(value: Any) -> Any:
+def escape_templates(value: Any) -> Any:
     """A value that Ansible must not take for a template (its JSON has an object for that), nor for such an object."""
     if isinstance(value, dict):
-        return {key: verbatim(each) for key, each in value.items() if not key.startswith("__ansible_")}
+        return {key: escape_templates(each) for key, each in value.items() if not key.startswith("__ansible_")}
     if isinstance(value, str) and TEMPLATES.search(value):
         return {"__ansible_unsafe": value}
     return value
 
 
-def groups(machines: Iterable[Machine], with_ssh: Iterable[str]) -> dict[str, list[str]]:
+def inventory_groups(machines: Iterable[Machine], with_ssh: Iterable[str]) -> dict[str, list[str]]:
     """The machines' names by group: all, those with SSH, by driver, by label.
 
     The label `role=web` makes a group `role_web`, one without a value a group of its name.
@@ -89,18 +89,18 @@ def groups(machines: Iterable[Machine], with_ssh: Iterable[str]) -> dict[str, li
     found: dict[str, list[str]] = {}
     reached = set(with_ssh)
     for machine in machines:
-        of_it = [ALL, *([WITH_SSH] if machine.name in reached else []), safe(f"{OF_DRIVER}{machine.driver}")]
-        for group in dict.fromkeys([*of_it, *(of_label(*label) for label in machine.labels.items())]):
+        of_it = [ALL, *([WITH_SSH] if machine.name in reached else []), ansible_name(f"{OF_DRIVER}{machine.driver}")]
+        for group in dict.fromkeys([*of_it, *(label_group(*label) for label in machine.labels.items())]):
             found.setdefault(group, []).append(machine.name)
     return {group: found[group] for group in sorted(found)}
 
 
-def of_label(key: str, value: str) -> str:
-    group = safe(f"{key}_{value}" if value else key)
+def label_group(key: str, value: str) -> str:
+    group = ansible_name(f"{key}_{value}" if value else key)
     return f"label_{group}" if group in TAKEN or group.startswith(OF_DRIVER) else group
 
 
-def safe(name: str) -> str:
+def ansible_name(name: str) -> str:
     """A group's name as Ansible wants it: like a variable's."""
     name = re.sub(r"[^A-Za-z0-9_]", "_", name)
     return f"_{name}" if not name or name[0].isdigit() else name

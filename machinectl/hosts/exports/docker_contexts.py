@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
 
 
-MEND = "Mend it: machinectl context sync"
+SYNC_HINT = "Mend it: machinectl context sync"
 
 
-class Step(Enum):
+class ContextAction(Enum):
     """What brings a context into step with its machine."""
 
     NONE = auto()
@@ -37,7 +37,7 @@ class Step(Enum):
 
 
 @dataclass(frozen=True)
-class Standing:
+class ContextStatus:
     """How a machine and its context stand to each other.
 
     `machine` is the machine's name; `is_there` whether a context of ours has it, too. Where there is none, or it is not
@@ -45,7 +45,7 @@ class Standing:
     """
 
     machine: str
-    step: Step
+    step: ContextAction
     is_there: bool = False
     why: str = ""
     hint: str = ""
@@ -54,12 +54,12 @@ class Standing:
     @property
     def mends(self) -> bool:
         """Whether something is to be done about it, and can be."""
-        return self.step in {Step.WRITE, Step.REMOVE}
+        return self.step in {ContextAction.WRITE, ContextAction.REMOVE}
 
     @property
     def is_settled(self) -> bool:
         """Whether all is as it is to be."""
-        return self.step is Step.NONE
+        return self.step is ContextAction.NONE
 
     @property
     def told(self) -> str:
@@ -69,36 +69,42 @@ class Standing:
     @property
     def outcome(self) -> str:
         """What was done where it was mended, and why."""
-        return f"{'written' if self.step is Step.WRITE else 'removed'} ({self.why})"
+        return f"{'written' if self.step is ContextAction.WRITE else 'removed'} ({self.why})"
 
 
-def mark_of(store: Store, name: str) -> Mark:
+def context_mark(store: Store, name: str) -> Mark:
     """What a machine's context is marked with."""
     return Mark(os.path.realpath(store.root), name)
 
 
-def standing(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> Standing:
+def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> ContextStatus:
     """How a machine's context stands. With `adopting`, one of a machine that is gone is taken for ours."""
     name = machine.name
     try:
         found = docker.read(name)
     except ContextError as exc:
         hint = f"Replace it with ours: docker context rm {name} && machinectl context sync"
-        return Standing(name, Step.RENAME if machine.context else Step.NONE, why=exc.cause, hint=hint)
-    ours = found is not None and is_ours(found, mark_of(store, name), adopting=adopting)
+        return ContextStatus(
+            name, ContextAction.RENAME if machine.context else ContextAction.NONE, why=exc.cause, hint=hint
+        )
+    ours = found is not None and is_machine_context(found, context_mark(store, name), adopting=adopting)
     if not machine.context:
-        step = Step.REMOVE if ours else Step.NONE
-        return Standing(name, step, ours, "not wanted (--no-context)", f"To have one: machinectl set --context {name}")
+        step = ContextAction.REMOVE if ours else ContextAction.NONE
+        return ContextStatus(
+            name, step, ours, "not wanted (--no-context)", f"To have one: machinectl set --context {name}"
+        )
     if machine.phase is not Phase.READY:
-        return Standing(name, Step.LEAVE, ours, "the machine is half made", f"See: machinectl ls --filter name={name}")
+        return ContextStatus(
+            name, ContextAction.LEAVE, ours, "the machine is half made", f"See: machinectl ls --filter name={name}"
+        )
     if no_name := invalid_name_reason(name):
         hint = (
             f"Do without one: machinectl set --no-context {name}; or give the machine another name: "
             f"machinectl rename {name} <NEW>"
         )
-        return Standing(name, Step.RENAME, why=no_name, hint=hint)
+        return ContextStatus(name, ContextAction.RENAME, why=no_name, hint=hint)
     if found and not ours:
-        return clash(found)
+        return name_conflict(found)
     try:
         files = (
             {file: read_regular_file(os.path.join(machine.directory, file)) for file in CLIENT_FILES}
@@ -107,14 +113,16 @@ def standing(docker: Contexts, store: Store, machine: Machine, *, adopting: bool
         )
     except MachineError as exc:
         hint = f"Put them in: machinectl certs import {name} <DIR>"
-        return Standing(name, Step.LEAVE, ours, f"the machine has not all certificates: {exc.cause}", hint)
-    wanted = (found or Context(name)).pointed(mark_of(store, name), machine.url, files)
+        return ContextStatus(
+            name, ContextAction.LEAVE, ours, f"the machine has not all certificates: {exc.cause}", hint
+        )
+    wanted = (found or Context(name)).pointed(context_mark(store, name), machine.url, files)
     if found == wanted:
-        return Standing(name, Step.NONE, ours, wanted=wanted)
-    return Standing(name, Step.WRITE, ours, difference(found, wanted), MEND, wanted)
+        return ContextStatus(name, ContextAction.NONE, ours, wanted=wanted)
+    return ContextStatus(name, ContextAction.WRITE, ours, context_difference(found, wanted), SYNC_HINT, wanted)
 
 
-def is_ours(context: Context, mark: Mark, *, adopting: bool) -> bool:
+def is_machine_context(context: Context, mark: Mark, *, adopting: bool) -> bool:
     """Whether a context is the one of a machine; see `standing`."""
     return context.mark == mark or bool(adopting and context.mark and is_gone(context.mark))
 
@@ -124,7 +132,7 @@ def is_gone(mark: Mark) -> bool:
     return not Store(mark.store).exists(mark.machine)
 
 
-def clash(context: Context) -> Standing:
+def name_conflict(context: Context) -> ContextStatus:
     """What is wrong where a context has a machine's name, and is not the machine's."""
     name = context.name
     why = f'docker has a context "{name}" that is not machinectl\'s'
@@ -136,14 +144,16 @@ def clash(context: Context) -> Standing:
         other = one_line(context.mark.store)
         why = f'the docker context "{name}" is of the machine in another store, {other}'
         if context.mark.swarm:
-            return Standing(name, Step.RENAME, why=f'the docker context "{name}" is of a swarm', hint=hint)
+            return ContextStatus(
+                name, ContextAction.RENAME, why=f'the docker context "{name}" is of a swarm', hint=hint
+            )
         if is_gone(context.mark):
             why = f'the docker context "{name}" is of a machine that is gone from another store, {other}'
             hint = "Take it over: machinectl context sync"
-    return Standing(name, Step.RENAME, why=why, hint=hint)
+    return ContextStatus(name, ContextAction.RENAME, why=why, hint=hint)
 
 
-def difference(found: Context | None, wanted: Context) -> str:
+def context_difference(found: Context | None, wanted: Context) -> str:
     """What is wrong with a context, in a few words."""
     if found is None:
         return "it is missing"
@@ -156,83 +166,83 @@ def difference(found: Context | None, wanted: Context) -> str:
     return "it is of another store, from which its machine is gone"
 
 
-def standings(docker: Contexts, store: Store, *, adopting: bool = False) -> Iterator[Standing]:
+def context_statuses(docker: Contexts, store: Store, *, adopting: bool = False) -> Iterator[ContextStatus]:
     """How each machine of a store stands, by name, and then the contexts of machines that are gone from it."""
     for name in store.names():
         try:
-            yield standing(docker, store, store.read(name), adopting=adopting)
+            yield context_status(docker, store, store.read(name), adopting=adopting)
         except MachineError as exc:
-            yield Standing(name, Step.LEAVE, is_kept(docker, store, name), exc.cause, exc.hint)
-    for name in left_over(docker, store):
-        yield Standing(name, Step.REMOVE, True, "its machine is gone", MEND)
+            yield ContextStatus(name, ContextAction.LEAVE, has_own_context(docker, store, name), exc.cause, exc.hint)
+    for name in orphaned_contexts(docker, store):
+        yield ContextStatus(name, ContextAction.REMOVE, True, "its machine is gone", SYNC_HINT)
 
 
-def mend(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> Standing:
+def sync_context(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> ContextStatus:
     """Bring a machine's context into step; return how it stood. Raises MachineError."""
-    found = standing(docker, store, machine, adopting=adopting)
+    found = context_status(docker, store, machine, adopting=adopting)
     if not found.mends:
         return found
     with docker.writing():
         # Whoever changes the machine now brings its context into step after this: what is read here must not be older.
-        found = standing(docker, store, store.read(machine.name), adopting=adopting)
-        if found.step is Step.WRITE and found.wanted:
+        found = context_status(docker, store, store.read(machine.name), adopting=adopting)
+        if found.step is ContextAction.WRITE and found.wanted:
             docker.put(found.wanted)
-        elif found.step is Step.REMOVE:
+        elif found.step is ContextAction.REMOVE:
             docker.remove(machine.name)
     return found
 
 
-def drop(docker: Contexts, store: Store, name: str) -> bool:
+def remove_context(docker: Contexts, store: Store, name: str) -> bool:
     """Remove the context of a machine that is gone; return whether it was there. Raises ContextError."""
-    if not is_kept(docker, store, name):
+    if not has_own_context(docker, store, name):
         return False
     with docker.writing():
         # In a store that cannot tell a from A, names that differ in case only are told apart by what is listed.
-        gone = is_kept(docker, store, name) and name not in store.names()
+        gone = has_own_context(docker, store, name) and name not in store.names()
         if gone:
             docker.remove(name)
     return gone
 
 
-def is_kept(docker: Contexts, store: Store, name: str) -> bool:
+def has_own_context(docker: Contexts, store: Store, name: str) -> bool:
     """Whether there is a context of that name which this store has made; what cannot be read does not say so."""
     try:
         found = docker.read(name)
     except ContextError:
         return False
-    return found is not None and found.mark == mark_of(store, name)
+    return found is not None and found.mark == context_mark(store, name)
 
 
-def left_over(docker: Contexts, store: Store) -> Iterator[str]:
+def orphaned_contexts(docker: Contexts, store: Store) -> Iterator[str]:
     """The names of contexts whose machines are gone from this store."""
     there = set(store.names())
-    return (name for name in sorted(docker.names()) if name not in there and is_kept(docker, store, name))
+    return (name for name in sorted(docker.names()) if name not in there and has_own_context(docker, store, name))
 
 
-def follow(store: Store, name: str, before: Machine | None, after: Machine | None) -> list[str]:
+def update_contexts(store: Store, name: str, before: Machine | None, after: Machine | None) -> list[str]:
     """Have docker's contexts follow what became of a machine (`Store`'s Follower); return what is to be said of it.
 
     `name` is what it was called. Raises MachineError where they cannot be written.
     """
     docker = Contexts()
     said = []
-    if (not after or after.name != name) and drop(docker, store, name):
-        said += without(docker, name, after.name if after else "")
+    if (not after or after.name != name) and remove_context(docker, store, name):
+        said += removed_context_notes(docker, name, after.name if after else "")
     if after:
-        found = mend(docker, store, after)
-        if found.step is Step.REMOVE:
-            said += without(docker, after.name)
-        if found.step is Step.RENAME and not (before and before.name == after.name and is_due(before)):
+        found = sync_context(docker, store, after)
+        if found.step is ContextAction.REMOVE:
+            said += removed_context_notes(docker, after.name)
+        if found.step is ContextAction.RENAME and not (before and before.name == after.name and wants_context(before)):
             said.append(f'"{after.name}" gets no docker context: {found.why}\n{found.hint}')
     return said
 
 
-def is_due(machine: Machine) -> bool:
+def wants_context(machine: Machine) -> bool:
     """Whether a machine is to have a context."""
     return machine.context and machine.phase is Phase.READY
 
 
-def without(docker: Contexts, name: str, renamed: str = "") -> list[str]:
+def removed_context_notes(docker: Contexts, name: str, renamed: str = "") -> list[str]:
     """What to say to whose docker was pointed at a context that is gone: it does nothing until it is told another."""
     if docker.chosen() == name:
         other = shlex.quote(renamed) if renamed and not invalid_name_reason(renamed) else DEFAULT

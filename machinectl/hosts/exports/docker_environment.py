@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
 
 
-def of_machine(store: Store, name: str) -> dict[str, str | None]:
+def docker_variables(store: Store, name: str) -> dict[str, str | None]:
     """What points docker at a machine. Where there is no TLS, what another machine's TLS set must go.
 
     The docker CLI wants a ca.pem as soon as DOCKER_TLS_VERIFY is set, also for unix and ssh.
     """
     machine = store.read_ready(name)
     if store.is_unsettled(name):
-        from machinectl.hosts.certificates.pending import settle
+        from machinectl.hosts.certificates.pending import settle_pending
 
-        settle(store, name)
+        settle_pending(store, name)
     return {
         "DOCKER_TLS_VERIFY": "1" if machine.tls else None,
         "DOCKER_HOST": machine.url,

@@ -22,7 +22,7 @@ ANY = "0.0.0.0"  # noqa: S104 - what an engine is asked for
 OWN = frozenset({"machine", "driver", "instance", "job"})
 
 
-def target(machine: Machine) -> dict[str, Any] | None:
+def scrape_target(machine: Machine) -> dict[str, Any] | None:
     """A machine's entry in the file; None where its engine is not asked for metrics.
 
     Raises MachineError where they cannot be had from another host.
@@ -31,12 +31,12 @@ def target(machine: Machine) -> dict[str, Any] | None:
     if not asked:
         return None
     return {
-        "targets": [address(machine, asked)],
-        "labels": {"machine": machine.name, "driver": machine.driver, **labels(machine)},
+        "targets": [metrics_address(machine, asked)],
+        "labels": {"machine": machine.name, "driver": machine.driver, **prometheus_labels(machine)},
     }
 
 
-def address(machine: Machine, asked: str) -> str:
+def metrics_address(machine: Machine, asked: str) -> str:
     """Where the metrics are seen from elsewhere, host:port; dockerd was asked for them as Go's net.Listen has it."""
     mend = f"machinectl set --engine-opt {METRICS}={ANY}:9323 {machine.name}"
     try:
@@ -69,15 +69,15 @@ def is_any(host: str) -> bool:
         return False
 
 
-def labels(machine: Machine) -> dict[str, str]:
+def prometheus_labels(machine: Machine) -> dict[str, str]:
     """A machine's labels under names that Prometheus takes; of two that become the same one, the first counts."""
     found: dict[str, str] = {}
     for key, value in machine.labels.items():
-        found.setdefault(safe(key), value)
+        found.setdefault(prometheus_name(key), value)
     return found
 
 
-def safe(name: str) -> str:
+def prometheus_name(name: str) -> str:
     """[a-zA-Z_][a-zA-Z0-9_]*; what begins with two underscores is Prometheus' own, and dropped there."""
     name = re.sub(r"[^A-Za-z0-9_]", "_", name)
     if not name or name[0].isdigit():

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, closest_match
 from machinectl.files.atomic import Translated, read_file, replace_file
-from machinectl.hosts.connection.machine_driver import where
-from machinectl.hosts.connection.openssh_programs import block
+from machinectl.hosts.connection.machine_driver import endpoints_of
+from machinectl.hosts.connection.openssh_programs import machine_host_block
 from machinectl.machines.jump_hosts import host_of
 from machinectl.machines.record import Phase
 from machinectl.machines.store import Lock
@@ -41,51 +41,51 @@ PROXY = "ProxyCommand "
 LONGEST = 16 << 20
 
 
-def path_in(store: Store) -> str:
+def ssh_config_path(store: Store) -> str:
     return os.path.join(store.root, FILE)
 
 
 def block_of(machine: Machine) -> str:
     """A machine's lines; none where it has no SSH. Raises MachineError where there is no saying."""
-    return block(machine) if where(machine).ssh else ""
+    return machine_host_block(machine) if endpoints_of(machine).ssh else ""
 
 
-def write(store: Store, warn: Callable[[str], None]) -> None:
+def write_ssh_config(store: Store, warn: Callable[[str], None]) -> None:
     """Write the blocks of all machines, and no others. A machine that changes meanwhile waits."""
     store.make_directory(store.locks)
     with Lock(os.path.join(store.locks, LOCK)):
         try:
-            before = parse(read_file(path_in(store), LONGEST))
+            before = parse_ssh_config(read_file(ssh_config_path(store), LONGEST))
         except OSError:
             before = {}
-        replace_file(path_in(store), dump(store, all_blocks(store, warn, before)))
+        replace_file(ssh_config_path(store), render_ssh_config(store, all_blocks(store, warn, before)))
 
 
-def catch_up(store: Store) -> None:
+def rewrite_outdated(store: Store) -> None:
     """Rewrite the file if another version wrote it, or if it was written for another ssh or place of the store.
 
     Raises MachineError if it cannot be written.
     """
-    path = path_in(store)
+    path = ssh_config_path(store)
     if not os.access(path, os.W_OK) or is_current(store):
         return
     store.make_directory(store.locks)
     with Lock(os.path.join(store.locks, LOCK)):
         with Translated(path):
-            before = parse(read_file(path, LONGEST))
+            before = parse_ssh_config(read_file(path, LONGEST))
         # First one that ssh can read: ssh is asked about each host. The next run starts over if this one ends here.
-        replace_file(path, dump(None, before))
-        replace_file(path, dump(store, all_blocks(store, lambda _: None, before)))
+        replace_file(path, render_ssh_config(None, before))
+        replace_file(path, render_ssh_config(store, all_blocks(store, lambda _: None, before)))
 
 
 def is_current(store: Store) -> bool:
     """Return whether the file needs no rewriting; a file that cannot be read needs none."""
     try:
-        text = read_file(path_in(store), LONGEST).decode(errors="surrogateescape")
+        text = read_file(ssh_config_path(store), LONGEST).decode(errors="surrogateescape")
     except OSError:
         return True
     head = text.partition(f"\n{HOST}")[0].splitlines()
-    is_guarded = ignoring(store) in head if GUARD in text else PINNED not in text or not is_known(GUARD)
+    is_guarded = ignore_unknown_line(store) in head if GUARD in text else PINNED not in text or not is_known(GUARD)
     return is_guarded and any(is_about(line.removeprefix(STORE), store) for line in head if line.startswith(STORE))
 
 
@@ -97,9 +97,9 @@ def is_about(written: str, store: Store) -> bool:
         return False
 
 
-def ignoring(store: Store) -> str:
+def ignore_unknown_line(store: Store) -> str:
     """Return the line that makes an older ssh ignore the guard. Only the first counts, so it repeats the user's."""
-    return IGNORE + ",".join(dict.fromkeys([GUARD, *ignored_options(path_in(store))]))
+    return IGNORE + ",".join(dict.fromkeys([GUARD, *ignored_options(ssh_config_path(store))]))
 
 
 def all_blocks(
@@ -110,7 +110,7 @@ def all_blocks(
     for name in store.names():
         try:
             machine = store.read(name)
-            found[name] = block_of(machine) if is_found(machine) else ""
+            found[name] = block_of(machine) if has_address(machine) else ""
         except MachineError as exc:
             if store.is_docker_machines(name):
                 continue
@@ -119,23 +119,23 @@ def all_blocks(
     return {name: text for name, text in found.items() if text}
 
 
-def follow(store: Store, name: str, after: Machine | None) -> None:
+def update_ssh_config(store: Store, name: str, after: Machine | None) -> None:
     """Have the file say what became of a machine, which was held under a name (`Store`'s Follower).
 
     Raises MachineError where there is no saying, or no writing it.
     """
     with Lock(os.path.join(store.locks, LOCK)):
-        with Translated(path_in(store)):
-            blocks = parse(read_file(path_in(store), LONGEST))
+        with Translated(ssh_config_path(store)):
+            blocks = parse_ssh_config(read_file(ssh_config_path(store), LONGEST))
         kept = {each: text for each, text in blocks.items() if each != name or store.exists(name)}
-        if after and is_found(after):
+        if after and has_address(after):
             kept[after.name] = block_of(after)
-            kept.update(led_through(store, after.name, kept))
+            kept.update(blocks_behind_jump_host(store, after.name, kept))
         if kept != blocks:
-            replace_file(path_in(store), dump(store, kept))
+            replace_file(ssh_config_path(store), render_ssh_config(store, kept))
 
 
-def tell_of_the_way(store: Store, console: Console, machine: Machine) -> None:
+def note_jump_host(store: Store, console: Console, machine: Machine) -> None:
     """Say what a person may not know of a machine's jump host that was just asked for."""
     host = host_of(machine.jump)
     if host and not store.exists(host) and (near := closest_match(host, store.names())):
@@ -144,14 +144,14 @@ def tell_of_the_way(store: Store, console: Console, machine: Machine) -> None:
             f"machinectl set --ssh-jump {near} {machine.name}"
         )
     # docker tells its ssh an address alone.
-    if machine.jump and machine.url.startswith("ssh://") and not os.path.exists(path_in(store)):
+    if machine.jump and machine.url.startswith("ssh://") and not os.path.exists(ssh_config_path(store)):
         console.note(
             f'docker goes to "{machine.name}" by ssh, which knows of its jump host by your configuration alone\n'
             "Have it there: machinectl ssh-config --write"
         )
 
 
-def led_through(store: Store, name: str, blocks: Mapping[str, str]) -> dict[str, str]:
+def blocks_behind_jump_host(store: Store, name: str, blocks: Mapping[str, str]) -> dict[str, str]:
     """The blocks of machines that a machine may lead to: they tell of its key, and of where it is, too.
 
     One that there is no saying of now is left out.
@@ -163,12 +163,12 @@ def led_through(store: Store, name: str, blocks: Mapping[str, str]) -> dict[str,
     return found
 
 
-def is_found(machine: Machine) -> bool:
+def has_address(machine: Machine) -> bool:
     """Whether there is any saying where a machine is yet."""
     return machine.phase is not Phase.CREATING
 
 
-def parse(text: bytes) -> dict[str, str]:
+def parse_ssh_config(text: bytes) -> dict[str, str]:
     """The blocks by the names of their machines, as `dump` has written them."""
     blocks: dict[str, str] = {}
     name = ""
@@ -181,12 +181,12 @@ def parse(text: bytes) -> dict[str, str]:
     return blocks
 
 
-def dump(store: Store | None, blocks: Mapping[str, str]) -> bytes:
+def render_ssh_config(store: Store | None, blocks: Mapping[str, str]) -> bytes:
     """Return the file's text; without a store, one that `is_current` never accepts."""
     lines = "".join(blocks[name] for name in sorted(blocks)).splitlines(keepends=True)
     if not is_known(GUARD):
         lines = [line for line in lines if line.split()[:1] != [GUARD]]
     head = [HEADER, f"{STORE}{store.root!r}\n" if store else ""]
     if store and any(GUARD in line for line in lines):
-        head.append(f"{ignoring(store)}\n")
+        head.append(f"{ignore_unknown_line(store)}\n")
     return "".join([*head, *lines]).encode(errors="surrogateescape")

@@ -9,7 +9,7 @@ from machinectl.docker_cli.contexts import Context, ContextError, Contexts, Mark
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES
-from machinectl.hosts.exports.docker_contexts import MEND, Standing, Step, without
+from machinectl.hosts.exports.docker_contexts import SYNC_HINT, ContextAction, ContextStatus, removed_context_notes
 from machinectl.machines.swarm_members import all_nodes
 from machinectl.machines.swarm_node import node_of
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     Managers = list[tuple[Machine, SwarmNode]]
 
 
-def context_name(swarm: str) -> str:
+def swarm_context_name(swarm: str) -> str:
     """What the context of a swarm is called."""
     return f"{swarm}-swarm"
 
 
-def managers(store: Store) -> dict[str, Managers]:
+def managers_by_swarm(store: Store) -> dict[str, Managers]:
     """The managers of each swarm, by its ID, that a context may lead to."""
     found: dict[str, Managers] = {}
     for machine, node in all_nodes(store):
@@ -37,7 +37,7 @@ def managers(store: Store) -> dict[str, Managers]:
     return found
 
 
-def follow(store: Store, before: Machine | None, after: Machine | None) -> list[str]:
+def update_swarm_contexts(store: Store, before: Machine | None, after: Machine | None) -> list[str]:
     """Have the contexts of swarms follow what became of a machine; return what is to be said of it.
 
     No engine is asked: a context leads where it led, as long as that is a manager by its record. Raises MachineError.
@@ -46,57 +46,57 @@ def follow(store: Store, before: Machine | None, after: Machine | None) -> list[
     docker = Contexts()
     said: list[str] = []
     for cluster in dict.fromkeys(node.cluster for node in nodes if node.cluster):
-        known = managers(store).get(cluster)
+        known = managers_by_swarm(store).get(cluster)
         if not known:
-            said += drop(docker, store, cluster)
+            said += remove_swarm_contexts(docker, store, cluster)
             continue
-        context = docker.read(context_name(known[0][1].swarm))
+        context = docker.read(swarm_context_name(known[0][1].swarm))
         hosts = {machine.url: machine.name for machine, _ in known}
         if before and after and after.url in hosts:
             hosts[before.url] = hosts[after.url]
-        said += point(docker, store, cluster, hosts.get(context.host, "") if context else "")
+        said += point_swarm_context(docker, store, cluster, hosts.get(context.host, "") if context else "")
     return said
 
 
-def point(docker: Contexts, store: Store, cluster: str, lead: str) -> list[str]:
+def point_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str) -> list[str]:
     """Have a swarm's context lead to a manager of it, `lead` where that is one; return what is to be said.
 
     Raises MachineError.
     """
-    wanted, said = pointed(docker, store, cluster, lead)
+    wanted, said = pointed_swarm_context(docker, store, cluster, lead)
     if wanted is None:
         return said
     with docker.writing():
         # Who has left its swarm meanwhile, or is gone, must not come back with its keys.
-        wanted, said = pointed(docker, store, cluster, lead)
+        wanted, said = pointed_swarm_context(docker, store, cluster, lead)
         if wanted:
             docker.put(wanted)
     return said
 
 
-def pointed(docker: Contexts, store: Store, cluster: str, lead: str) -> tuple[Context | None, list[str]]:
+def pointed_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str) -> tuple[Context | None, list[str]]:
     """A swarm's context as it is to be, None where it stays as it is, and what is to be said. Raises MachineError."""
-    known = managers(store).get(cluster)
+    known = managers_by_swarm(store).get(cluster)
     if not known:
         return None, []
     swarm = known[0][1].swarm
-    name = context_name(swarm)
-    mark = mark_of(store, name, cluster)
+    name = swarm_context_name(swarm)
+    mark = swarm_context_mark(store, name, cluster)
     found = docker.read(name)
     if found and found.mark != mark and not is_earlier(store, found):
         why = f'the swarm "{swarm}" gets no docker context: there is one "{name}" that is not its'
         return None, [f"{why}\nReplace it with ours: docker context rm {name} && machinectl context sync"]
     leads = {machine.name: machine for machine, _ in known}
-    wanted = wanted_of(found or Context(name), mark, leads.get(lead, known[0][0]))
+    wanted = wanted_swarm_context(found or Context(name), mark, leads.get(lead, known[0][0]))
     return (None if wanted == found else wanted), []
 
 
-def wanted_of(context: Context, mark: Mark, lead: Machine) -> Context:
+def wanted_swarm_context(context: Context, mark: Mark, lead: Machine) -> Context:
     files = {file: read_regular_file(os.path.join(lead.directory, file)) for file in CLIENT_FILES} if lead.tls else {}
     return context.pointed(mark, lead.url, files)
 
 
-def mark_of(store: Store, name: str, cluster: str) -> Mark:
+def swarm_context_mark(store: Store, name: str, cluster: str) -> Mark:
     return Mark(os.path.realpath(store.root), name, cluster)
 
 
@@ -105,22 +105,22 @@ def is_earlier(store: Store, context: Context) -> bool:
     mark = context.mark
     if mark is None or not mark.swarm or mark.store != os.path.realpath(store.root):
         return False
-    return mark.swarm not in managers(store)
+    return mark.swarm not in managers_by_swarm(store)
 
 
-def drop(docker: Contexts, store: Store, cluster: str) -> list[str]:
+def remove_swarm_contexts(docker: Contexts, store: Store, cluster: str) -> list[str]:
     """Remove the context of a swarm that no machine manages any more. Raises ContextError."""
     said: list[str] = []
-    for name in names_of(docker, store, cluster):
+    for name in swarm_context_names(docker, store, cluster):
         with docker.writing():
-            if cluster in managers(store):
+            if cluster in managers_by_swarm(store):
                 return said
             docker.remove(name)
-        said += without(docker, name)
+        said += removed_context_notes(docker, name)
     return said
 
 
-def names_of(docker: Contexts, store: Store, cluster: str = "") -> list[str]:
+def swarm_context_names(docker: Contexts, store: Store, cluster: str = "") -> list[str]:
     """The contexts of this store's swarms, or of one of them."""
     found = []
     for name in sorted(docker.names()):
@@ -135,72 +135,76 @@ def names_of(docker: Contexts, store: Store, cluster: str = "") -> list[str]:
     return found
 
 
-def standings(docker: Contexts, store: Store) -> Iterator[Standing]:
+def swarm_context_statuses(docker: Contexts, store: Store) -> Iterator[ContextStatus]:
     """How the contexts of swarms stand by the records, each under its own name; no engine is asked."""
-    there = managers(store)
-    wanted = {context_name(known[0][1].swarm): (cluster, known) for cluster, known in there.items()}
+    there = managers_by_swarm(store)
+    wanted = {swarm_context_name(known[0][1].swarm): (cluster, known) for cluster, known in there.items()}
     for name, (cluster, known) in sorted(wanted.items()):
         try:
-            yield standing(docker, store, cluster, known)
+            yield swarm_context_status(docker, store, cluster, known)
         except MachineError as exc:
-            yield Standing(name, Step.LEAVE, why=exc.cause, hint=exc.hint)
-    for name in names_of(docker, store):
+            yield ContextStatus(name, ContextAction.LEAVE, why=exc.cause, hint=exc.hint)
+    for name in swarm_context_names(docker, store):
         if name not in wanted:
-            yield Standing(name, Step.REMOVE, True, "its swarm has no manager here", MEND)
+            yield ContextStatus(name, ContextAction.REMOVE, True, "its swarm has no manager here", SYNC_HINT)
 
 
-def standing(docker: Contexts, store: Store, cluster: str, known: Managers) -> Standing:
-    name = context_name(known[0][1].swarm)
-    mark = mark_of(store, name, cluster)
+def swarm_context_status(docker: Contexts, store: Store, cluster: str, known: Managers) -> ContextStatus:
+    name = swarm_context_name(known[0][1].swarm)
+    mark = swarm_context_mark(store, name, cluster)
     found = docker.read(name)
     if found is None:
-        return Standing(name, Step.WRITE, why="it is missing", hint=MEND)
+        return ContextStatus(name, ContextAction.WRITE, why="it is missing", hint=SYNC_HINT)
     if found.mark != mark:
         hint = f"Replace it with ours: docker context rm {name} && machinectl context sync"
-        return Standing(name, Step.RENAME, why=f'docker has a context "{name}" that is not the swarm\'s', hint=hint)
+        return ContextStatus(
+            name, ContextAction.RENAME, why=f'docker has a context "{name}" that is not the swarm\'s', hint=hint
+        )
     lead = next((machine for machine, _ in known if machine.url == found.host), None)
-    if lead is None or wanted_of(found, mark, lead) != found:
-        return Standing(name, Step.WRITE, True, "it does not lead to a manager", MEND)
-    return Standing(name, Step.NONE, True)
+    if lead is None or wanted_swarm_context(found, mark, lead) != found:
+        return ContextStatus(name, ContextAction.WRITE, True, "it does not lead to a manager", SYNC_HINT)
+    return ContextStatus(name, ContextAction.NONE, True)
 
 
-def sync(docker: Contexts, store: Store, within: float | None = None) -> Iterator[tuple[Standing, MachineError | None]]:
+def sync_swarm_contexts(
+    docker: Contexts, store: Store, within: float | None = None
+) -> Iterator[tuple[ContextStatus, MachineError | None]]:
     """Have each swarm's context lead to a manager that answers; yield those that were changed, or could not be.
 
     An election is waited for for so many seconds, None for as long as it may take.
     """
-    there = managers(store)
-    for name in names_of(docker, store):
+    there = managers_by_swarm(store)
+    for name in swarm_context_names(docker, store):
         context = docker.read(name)
         if context and context.mark and context.mark.swarm not in there:
-            drop(docker, store, context.mark.swarm)
-            yield Standing(name, Step.REMOVE, True, "its swarm has no manager here"), None
+            remove_swarm_contexts(docker, store, context.mark.swarm)
+            yield ContextStatus(name, ContextAction.REMOVE, True, "its swarm has no manager here"), None
     for cluster, known in there.items():
-        name = context_name(known[0][1].swarm)
+        name = swarm_context_name(known[0][1].swarm)
         try:
             before = docker.read(name)
-            lead, answers = lead_of(before, known, within)
-            said = point(docker, store, cluster, lead)
+            lead, answers = choose_context_manager(before, known, within)
+            said = point_swarm_context(docker, store, cluster, lead)
             if said:
                 cause, _, hint = said[0].partition("\n")
-                yield Standing(name, Step.RENAME), MachineError(cause, hint)
+                yield ContextStatus(name, ContextAction.RENAME), MachineError(cause, hint)
             elif docker.read(name) not in (before, None):
                 why = f'it leads to "{lead}"' + ("" if answers else ", and no manager of the swarm answers")
-                yield Standing(name, Step.WRITE, True, why), None
+                yield ContextStatus(name, ContextAction.WRITE, True, why), None
         except MachineError as exc:
-            yield Standing(name, Step.LEAVE), exc
+            yield ContextStatus(name, ContextAction.LEAVE), exc
 
 
-def lead_of(
+def choose_context_manager(
     context: Context | None, known: Sequence[tuple[Machine, SwarmNode]], within: float | None
 ) -> tuple[str, bool]:
     """The manager that a context is to lead to, and whether it answers: first the one that it leads to.
 
     Where none answers, it stays as it is. Raises MachineError where it leads to none.
     """
-    from machinectl.hosts.swarm.managers import Manager, answering
+    from machinectl.hosts.swarm.managers import Manager, find_answering_manager
 
     led = context.host if context else ""
     in_order = sorted(known, key=lambda each: each[0].url != led)
-    found = answering([(machine, node.node) for machine, node in in_order], within)
+    found = find_answering_manager([(machine, node.node) for machine, node in in_order], within)
     return (found.machine.name, True) if isinstance(found, Manager) else (in_order[0][0].name, False)

@@ -12,10 +12,10 @@ from machinectl import url as engine_url
 from machinectl.driver import Request
 from machinectl.driver.options import lasting
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.certificates.certificate_files import read_given
+from machinectl.hosts.certificates.certificate_files import read_named_certificates
 from machinectl.hosts.connection.login import pin_host_key
-from machinectl.hosts.connection.machine_driver import instance, jump_of, led
-from machinectl.hosts.exports.ssh_config_file import tell_of_the_way
+from machinectl.hosts.connection.machine_driver import driver_instance, jump_host_of, with_jump_host
+from machinectl.hosts.exports.ssh_config_file import note_jump_host
 from machinectl.machines import jump_hosts, record
 from machinectl.machines.docker_machine import old_store
 from machinectl.machines.record import Machine, Phase
@@ -79,7 +79,7 @@ class Creation:
             except BaseException as exc:
                 give_up(held, console, exc)
                 raise
-            tell_of_the_way(store, console, held.machine)
+            note_jump_host(store, console, held.machine)
             return Made(held.machine, set_up, tuple(outcomes))
 
     def plan(self, store: Store, console: Console) -> HostPlan:
@@ -92,7 +92,7 @@ class Creation:
         machine.phase = Phase.CREATING
         machine.spec = settled.creation.spec
         settled.place(machine, there)
-        ssh = led(machine, there.ssh)
+        ssh = with_jump_host(machine, there.ssh)
         if ssh and settled.sets_up(ssh):
             return self.onboarding.plan(machine, console, ssh, store)
         from machinectl.hosts.lifecycle.host_plan import HostPlan
@@ -137,7 +137,7 @@ class Settled:
         """Refuse what does not lead to the host. Raises MachineError."""
         machine = Machine(self.creation.name, self.creation.spec.driver, directory=self.request.directory)
         machine.jump = self.creation.spec.jump
-        jump_of(machine)
+        jump_host_of(machine)
         there = self.creation.driver.preview(self.request)
         if there.url and not there.ssh:
             raise without_ssh(machine)
@@ -192,9 +192,9 @@ def settle(store: Store, creation: Creation) -> Settled:
     # Its own name is refused later, whether or not a host has that name.
     jump = jump_hosts.typed(creation.spec.jump, lambda name: name == creation.name or store.exists(name))
     creation = replace(creation, spec=replace(creation.spec, jump=jump))
-    given = read_given(creation.certificates)
+    given = read_named_certificates(creation.certificates)
     no_spare = given or creation.spec.tls is False or not creation.spare.whole
-    spare = None if no_spare else read_given(creation.spare)
+    spare = None if no_spare else read_named_certificates(creation.spare)
     begun = half_made(store, creation)
     if begun is None:
         old_store.check_apart(store.root)
@@ -272,10 +272,10 @@ def make(held: Held, settled: Settled) -> SSHEndpoint | None:
     request = replace(settled.request, state=machine.driver_state)
     machine.driver_state = driver.create(request, keep)
     held.write()
-    there = driver.where(instance(machine))
+    there = driver.where(driver_instance(machine))
     settled.place(machine, there)
     held.write()
-    return led(machine, there.ssh)
+    return with_jump_host(machine, there.ssh)
 
 
 def give_up(held: Held, console: Console, why: BaseException) -> None:

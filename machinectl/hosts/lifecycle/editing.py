@@ -9,7 +9,7 @@ from machinectl import url as engine_url
 from machinectl.driver import Request, Where
 from machinectl.driver.options import lasting
 from machinectl.errors import UsageError
-from machinectl.hosts.connection.machine_driver import driver_of, instance, led, where
+from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoints_of, with_jump_host
 from machinectl.hosts.lifecycle.creation import without_ssh
 from machinectl.machines import jump_hosts
 from machinectl.machines.record import PROVISION, Phase
@@ -70,14 +70,14 @@ class Edit:
         `exists` says whether a name is a machine's.
         """
         self._edit(machine, exists)
-        there = where(machine)
+        there = endpoints_of(machine)
         if not self.options:
             return there
         driver = driver_of(machine)
         asked = lasting(driver.options(), self.options)
         machine.spec = replace(machine.spec, options={**machine.spec.options, **asked})
         wanted = driver.preview(Request(machine.name, machine.directory, machine.spec.options, machine.tls))
-        ssh = led(machine, wanted.ssh)
+        ssh = with_jump_host(machine, wanted.ssh)
         if ssh and there.ssh and not any(option.path and option.name in asked for option in driver.options()):
             # The key was copied when the machine was made.
             ssh = replace(ssh, key=there.ssh.key)
@@ -93,7 +93,7 @@ class Edit:
             machine.provision = self.provision
         if self.jump is not None:
             machine.jump = jump_hosts.typed(self.jump, exists)
-            if self.jump and where(machine).ssh is None:
+            if self.jump and endpoints_of(machine).ssh is None:
                 raise without_ssh(machine)
         if self.tls is not None:
             if self.tls and not machine.url.startswith("tcp://"):
@@ -110,10 +110,10 @@ class Edit:
 def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None:
     """Have the driver take other options. Where its host is may be news; the engine's port there stays."""
     driver = driver_of(machine)
-    before = driver.where(instance(machine))
-    machine.driver_state = driver.change(instance(machine), options)
+    before = driver.where(driver_instance(machine))
+    machine.driver_state = driver.change(driver_instance(machine), options)
     machine.spec = replace(machine.spec, options={**machine.spec.options, **lasting(driver.options(), options)})
-    now = driver.where(instance(machine))
+    now = driver.where(driver_instance(machine))
     if now.ssh and machine.url.startswith("ssh://"):
         machine.url = str(engine_url.EngineURL("ssh", user=now.ssh.user, host=now.ssh.host, port=now.ssh.port))
     elif now.url != before.url:
@@ -124,7 +124,7 @@ def move(machine: Machine, url: str, *, tls: bool | None) -> None:
     """Point a machine at another URL. TLS that followed from the old URL follows from the new; what was said stays."""
     said = engine_url.uses_tls(machine.url) != machine.tls
     made_by = driver_of(machine)
-    machine.driver_state = made_by.move(instance(machine), url)
-    machine.url = made_by.where(instance(machine)).url
+    machine.driver_state = made_by.move(driver_instance(machine), url)
+    machine.url = made_by.where(driver_instance(machine)).url
     if tls is None and not (said and machine.url.startswith("tcp://")):
         machine.tls = engine_url.uses_tls(machine.url)

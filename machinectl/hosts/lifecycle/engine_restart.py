@@ -57,7 +57,7 @@ def ready_to_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
     """
     run.look()
     run.catch_up()
-    check_restart(run, target, draining.allowed(run.store, run.machine, run.host, allowed))
+    check_restart(run, target, draining.allow_swarm_restart(run.store, run.machine, run.host, allowed))
     with ExitStack() as drains:
         run.take(lambda host, _: engine_config.recover(host, target), drains)
         run.take(lambda host, changes: live_restore.borrow(host, recorded(target, changes)), drains)

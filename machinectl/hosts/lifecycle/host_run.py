@@ -11,7 +11,7 @@ from machinectl import url as engine_url
 from machinectl.errors import CheckFailed
 from machinectl.host_changes import merged
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.pending import propose, settle_held
+from machinectl.hosts.certificates.pending import settle_pending_held, store_pending
 from machinectl.hosts.lifecycle import shared_hosts
 from machinectl.hosts.lifecycle.host_plan import Outcome, diff
 from machinectl.hosts.lifecycle.ownership import go_on_with
@@ -208,7 +208,7 @@ class RealRun(HostRun):
                 rehearsal.judge(rehearsal.job.run(self.remote))
 
     def _drain(self) -> AbstractContextManager[None]:
-        return draining.drained(self.held, self.console, draining.node_id_of(self.host))
+        return draining.drained_node(self.held, self.console, draining.node_id_of(self.host))
 
 
 class DryRun(HostRun):
@@ -258,9 +258,9 @@ class DryRun(HostRun):
 
     @contextmanager
     def _drain(self) -> Iterator[None]:
-        by = draining.foretold(self.store, self.machine, self.host) if self.host.swarm else ""
+        by = draining.drain_preview(self.store, self.machine, self.host) if self.host.swarm else ""
         if by:
-            self.outcomes.append(Outcome(draining.title(self.machine.name), changed=True, details=(by,)))
+            self.outcomes.append(Outcome(draining.draining_title(self.machine.name), changed=True, details=(by,)))
         yield
 
     def _validate(self, decision: Decision) -> None:
@@ -295,11 +295,11 @@ def keeping(held: Held, identity: Identity) -> Iterator[None]:
     before = Identity.read(held.directory)
     if machine.phase is Phase.READY and machine.tls:
         if identity != before:
-            propose(held, identity)
+            store_pending(held, identity)
         try:
             yield
         except EngineDown:
-            settle_held(held, sure=True)
+            settle_pending_held(held, sure=True)
             raise
         return
     phase, tls = machine.phase, machine.tls

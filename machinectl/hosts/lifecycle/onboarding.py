@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.hosts.connection.host_lock import hold
-from machinectl.hosts.connection.login import elevated, keep_host_key, logged_in
+from machinectl.hosts.connection.host_lock import lock_host
+from machinectl.hosts.connection.login import logged_in, pin_session_key, root_runner
 from machinectl.machines.record import Phase
 
 if TYPE_CHECKING:
@@ -49,20 +49,20 @@ class Onboarding:
             from machinectl.hosts.lifecycle.host_run import RealRun
 
             setup = self._setup()
-            keep_host_key(held, session)
-            root = elevated(session, console, self.access)
-            hold(root, console, held.name, held.directory)
+            pin_session_key(held, session)
+            root = root_runner(session, console, self.access)
+            lock_host(root, console, held.name, held.directory)
             run = RealRun(held, console, root, touching=self.touching)
             if not ssh.copy_key:
                 return list(setup.carry_out(run).outcomes)
-            from machinectl.hosts.connection.authorized_keys import let_in, take_out
+            from machinectl.hosts.connection.authorized_keys import authorize_login_key, remove_authorized_keys
 
-            let_in(held, console, session, public_key(ssh, self.access.credentials.passphrase))
+            authorize_login_key(held, console, session, public_key(ssh, self.access.credentials.passphrase))
             try:
                 return list(setup.carry_out(run).outcomes)
             except CheckFailed:
                 # A host that is refused stays as it is.
-                take_out(held, console, session)
+                remove_authorized_keys(held, console, session)
                 raise
 
     def plan(self, machine: Machine, console: Console, ssh: SSHEndpoint, store: Store) -> HostPlan:
@@ -72,7 +72,7 @@ class Onboarding:
             from machinectl.hosts.lifecycle.host_plan import way_in
             from machinectl.hosts.lifecycle.host_run import DryRun
 
-            root = elevated(session, console, self.access)
+            root = root_runner(session, console, self.access)
             plan = self._setup().carry_out(DryRun(store, machine, console, root))
             outcomes = (*self._key_outcome(ssh, session), *plan.outcomes)
             return replace(plan, found=(way_in(session, root), *plan.found), outcomes=outcomes)
@@ -87,12 +87,12 @@ class Onboarding:
         """What is to be done to let the user's key in, where that was asked for."""
         if not ssh.copy_key:
             return []
-        from machinectl.hosts.connection.authorized_keys import key_let_in, title
+        from machinectl.hosts.connection.authorized_keys import authorized_key_change, authorizing_title
         from machinectl.hosts.lifecycle.host_plan import Outcome
 
         line = public_key(ssh, self.access.credentials.passphrase)
-        change = key_let_in(session, line)
-        return [Outcome(title(change), changed=True, details=(f"add {line}",))] if change else []
+        change = authorized_key_change(session, line)
+        return [Outcome(authorizing_title(change), changed=True, details=(f"add {line}",))] if change else []
 
 
 def public_key(ssh: SSHEndpoint, passphrase: str | None) -> str:

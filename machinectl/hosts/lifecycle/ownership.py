@@ -12,7 +12,7 @@ from machinectl.console import Unanswered, confirm_or_hint
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import CaTrusted, KeyAuthorized, merged, of_kind
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.pending import others
+from machinectl.hosts.certificates.pending import pending_sets
 from machinectl.machines.record import Phase
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.steps.side_effects import side_effects
@@ -96,7 +96,7 @@ def is_host_of(machine: Machine, host: Facts) -> bool:
     if there is None or not machine.changes:
         return False
     try:
-        sets = [Identity.read(directory) for directory in (machine.directory, *others(machine.directory))]
+        sets = [Identity.read(directory) for directory in (machine.directory, *pending_sets(machine.directory))]
     except MachineError:
         return False
     # 0.1 kept the key in a file of its own.

@@ -7,8 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import CheckFailed, MachineError, UsageError
-from machinectl.hosts.connection.login import as_root, elevated, keep_pins, logged_in, pinned
-from machinectl.hosts.connection.machine_driver import driver_of, where
+from machinectl.hosts.connection.login import (
+    logged_in,
+    logged_in_as_root,
+    pin_known_hosts,
+    pinned_known_hosts,
+    root_runner,
+)
+from machinectl.hosts.connection.machine_driver import driver_of, endpoints_of
 from machinectl.hosts.lifecycle.host_plan import way_in
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.machines.record import PROVISION
@@ -61,9 +67,9 @@ def at_host(held: Held, console: Console, access: Access, setup: Setup) -> Itera
     """Log in at a machine's host; what is handed out makes it what the record says."""
     machine = held.machine
     # A machine that was registered only may be known by another URL: its engine will be where its driver says.
-    there = where(machine)
+    there = endpoints_of(machine)
     machine.engine.check()
-    with as_root(held, console, access, ssh=there.ssh) as root:
+    with logged_in_as_root(held, console, access, ssh=there.ssh) as root:
         run = RealRun(held, console, root, there.url, setup.touching)
         yield lambda: list(setup.carry_out(run).outcomes)
     # Who follows the machine may have lost it while its host needed nothing.
@@ -92,7 +98,7 @@ class RecordedState(NamedTuple):
             machine.tls,
             machine.pending,
             machine.revision,
-            pinned(machine),
+            pinned_known_hosts(machine),
         )
 
     def ask_again(self, held: Held, edit: Edit) -> None:
@@ -106,7 +112,7 @@ class RecordedState(NamedTuple):
         if moved_back:
             if machine.driver_state != self.driver_state:
                 # A key that was accepted is that of the host which it is not.
-                keep_pins(held, self.key)
+                pin_known_hosts(held, self.key)
             machine.driver_state, machine.url, machine.tls, machine.pending = self[1:5]
         else:
             machine.pending = PROVISION
@@ -122,9 +128,9 @@ def foretold(
 
     `there` is where the host and its engine would be, if not where they are.
     """
-    there = there or where(machine)
+    there = there or endpoints_of(machine)
     machine.engine.check()
     with logged_in(machine, console, replace(access, lasting=False), ssh=there.ssh) as session:
-        root = elevated(session, console, access)
+        root = root_runner(session, console, access)
         plan = setup.carry_out(DryRun(store, machine, console, root, there.url))
         return replace(plan, found=(way_in(session, root), *plan.found))

@@ -29,7 +29,7 @@ def purge(run: HostRun, *, purge_engine: bool = False, allowed: Allowed = NOTHIN
     """
     host, machine = run.look(), run.machine
     check_not_lost(run.store, machine, host)
-    allowed = draining.allowed(run.store, machine, host, allowed)
+    allowed = draining.allow_swarm_restart(run.store, machine, host, allowed)
     run.remark = run.console.note
     with borrowing(run):
         for step in undo_steps.steps(purge_engine=purge_engine, allowed=allowed, os=machine.engine.os):

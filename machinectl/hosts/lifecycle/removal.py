@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from machinectl.console import confirm_or_hint
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.machine_driver import instance
+from machinectl.hosts.connection.machine_driver import driver_instance
 from machinectl.machines.docker_machine.origin import maker
 from machinectl.machines.jump_order import gate_of
 from machinectl.machines.record import BrokenRecord
@@ -185,9 +185,9 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
     """Undo on the host what was changed there; with `force`, one that cannot be reached is left as it is."""
     if not held.machine.changes:
         return
-    from machinectl.hosts.connection.authorized_keys import take_out
-    from machinectl.hosts.connection.host_lock import hold
-    from machinectl.hosts.connection.login import elevated, keep_host_key, logged_in
+    from machinectl.hosts.connection.authorized_keys import remove_authorized_keys
+    from machinectl.hosts.connection.host_lock import lock_host
+    from machinectl.hosts.connection.login import logged_in, pin_session_key, root_runner
     from machinectl.hosts.lifecycle.host_run import RealRun
     from machinectl.hosts.lifecycle.purging import purge as undo
     from machinectl.ssh.ssh_errors import SSHError
@@ -195,12 +195,12 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
     access = purge.access.for_one_host()
     try:
         with logged_in(held.machine, console, access) as session:
-            keep_host_key(held, session)
+            pin_session_key(held, session)
             if for_root(held.machine):
-                root = elevated(session, console, access)
-                hold(root, console, held.name, held.directory)
+                root = root_runner(session, console, access)
+                lock_host(root, console, held.name, held.directory)
                 undo(RealRun(held, console, root), purge_engine=purge.engine, allowed=purge.allowed)
-            take_out(held, console, session)
+            remove_authorized_keys(held, console, session)
     except MachineError as exc:
         if not force:
             if isinstance(exc, SSHError):
@@ -213,8 +213,8 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
 def undoing(store: Store, machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
     """Return what `put_back` would undo on a machine's host, which is read and not changed."""
     from machinectl.host_changes import KeyAuthorized, of_kind
-    from machinectl.hosts.connection.authorized_keys import undoing as title_of
-    from machinectl.hosts.connection.login import elevated, logged_in
+    from machinectl.hosts.connection.authorized_keys import unauthorizing_title as title_of
+    from machinectl.hosts.connection.login import logged_in, root_runner
     from machinectl.hosts.lifecycle.host_plan import Outcome
     from machinectl.hosts.lifecycle.host_run import DryRun
     from machinectl.hosts.lifecycle.purging import purge as undo
@@ -223,7 +223,7 @@ def undoing(store: Store, machine: Machine, console: Console, purge: Purge) -> l
     outcomes = []
     with logged_in(machine, console, access) as session:
         if for_root(machine):
-            root = elevated(session, console, access)
+            root = root_runner(session, console, access)
             run = DryRun(store, machine, console, root)
             outcomes = undo(run, purge_engine=purge.engine, allowed=purge.allowed)
     keys = of_kind(machine.changes, KeyAuthorized)
@@ -240,7 +240,7 @@ def for_root(machine: Machine) -> bool:
 def give_back(console: Console, machine: Machine, *, force: bool) -> None:
     """Let the driver give back what it made; with `force`, a driver that cannot does not keep the machine here."""
     try:
-        load(machine.driver).remove(instance(machine))
+        load(machine.driver).remove(driver_instance(machine))
     except MachineError as exc:
         if not force:
             raise

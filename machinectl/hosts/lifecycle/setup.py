@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from machinectl import url as engine_url
 from machinectl.engine import Endpoint
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.pending import drop
-from machinectl.hosts.certificates.signing import made_good
+from machinectl.hosts.certificates.pending import discard_pending
+from machinectl.hosts.certificates.signing import renewed_identity
 from machinectl.hosts.lifecycle import shared_hosts
 from machinectl.hosts.lifecycle.engine_restart import borrowing, give_back
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, described
@@ -64,7 +64,7 @@ class Setup:
         target = target_of(run.machine, identity, run.url)
         found = described(run.host, run.port)
         self._agree(run, target)
-        allowed = draining.allowed(run.store, run.machine, run.host, self.allowed)
+        allowed = draining.allow_swarm_restart(run.store, run.machine, run.host, self.allowed)
         with borrowing(run), ExitStack() as drains:
 
             def take(step: SetupStep) -> None:
@@ -81,7 +81,7 @@ class Setup:
                 take(step)
             if isinstance(run, RealRun):
                 identity.keep(run.held)
-                drop(run.held)
+                discard_pending(run.held)
                 with run.console.step(f"Asking the engine for its version at {run.url}"):
                     verify(run, self.world)
             # The machine is ready only when the host's own live-restore is back.
@@ -91,8 +91,8 @@ class Setup:
                 learn(run.held, run.host.mac, run.url)
         if isinstance(run, RealRun):
             if run.host.swarm or run.machine.swarm:
-                leaving.finish(run.held, run.console)
-            draining.put_back(run.held, run.console)
+                leaving.finish_departure(run.held, run.console)
+            draining.restore_availability(run.held, run.console)
         return HostPlan(found, tuple(run.outcomes))
 
     def _read_host(self, run: HostRun) -> shared_hosts.News | None:
@@ -140,7 +140,7 @@ class Setup:
         have = shared_hosts.with_server(Identity.read(machine.directory), server)
         if not have.ca_key and (machine.origin or docker_machine_host.set_up(run.host)):
             have = Identity()
-        return made_good(machine, have, sans, self.authority)
+        return renewed_identity(machine, have, sans, self.authority)
 
 
 def learn(held: Held, mac: str, url: str) -> None:

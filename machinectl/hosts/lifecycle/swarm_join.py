@@ -14,15 +14,15 @@ from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
 from machinectl.host_changes import LiveRestoreChanged, of_kind
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.connection.engine_endpoint import endpoint
-from machinectl.hosts.connection.login import as_root
-from machinectl.hosts.connection.machine_driver import where
+from machinectl.hosts.connection.engine_endpoint import endpoint_of
+from machinectl.hosts.connection.login import logged_in_as_root
+from machinectl.hosts.connection.machine_driver import endpoints_of
 from machinectl.hosts.lifecycle.engine_restart import give_back
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
-from machinectl.hosts.swarm.leaving import Departure
-from machinectl.hosts.swarm.managers import Manager, until
-from machinectl.hosts.swarm.membership import keep, learn, patiently, through
+from machinectl.hosts.swarm.leaving import SwarmDeparture
+from machinectl.hosts.swarm.managers import Manager, wait_until
+from machinectl.hosts.swarm.membership import call_manager, retry_during_election, save_node, update_recorded_node
 from machinectl.machines.swarm_node import FORGOTTEN, JOINING, LEAVING, MANAGER, MEMBER, SwarmNode, on_record
 from machinectl.provision.firewall import blocking
 from machinectl.provision.steps import live_restore
@@ -61,10 +61,10 @@ class Joining:
     def init(self, held: Held, console: Console) -> None:
         """Have a machine begin a swarm, which is called as it is. Raises MachineError."""
         machine = held.store.ready(held.machine)
-        state = swarm_api.membership(endpoint(machine))
+        state = swarm_api.membership(endpoint_of(machine))
         begun = on_record(machine)
         if state.is_in:
-            known = learn(held, state)
+            known = update_recorded_node(held, state)
             if not (begun and begun.membership == JOINING and known and known.manages):
                 raise self._taken(held, state)
         else:
@@ -72,22 +72,22 @@ class Joining:
             if begun:
                 end_first(held, console, begun, "")
             with ready_to_be_a_node(held, console, self.access, state):
-                keep(held, SwarmNode(machine.name, "", "", MANAGER, membership=JOINING))
+                save_node(held, SwarmNode(machine.name, "", "", MANAGER, membership=JOINING))
                 with console.step(f'Beginning a swarm on "{machine.name}", which others reach at {advertised}'):
-                    asked(held, lambda: swarm_api.init(endpoint(machine), advertised))
+                    asked(held, lambda: swarm_api.init(endpoint_of(machine), advertised))
                 learn_begun(held, console)
         console.note(f"Have others join it: machinectl swarm join {machine.name} <NAME>")
 
     def join(self, held: Held, console: Console, to: Manager, role: str) -> None:
         """Have a machine join a manager's swarm, or change its role where it is in it. Raises MachineError."""
         machine = held.store.ready(held.machine)
-        state = swarm_api.membership(endpoint(machine))
+        state = swarm_api.membership(endpoint_of(machine))
         known = on_record(machine)
         if known and (state.is_out or known.membership in {LEAVING, FORGOTTEN}):
             end_first(held, console, known, to.cluster)
-            state = swarm_api.membership(endpoint(machine))
+            state = swarm_api.membership(endpoint_of(machine))
         if state.is_in:
-            known = learn(held, state, as_manager=role == MANAGER)
+            known = update_recorded_node(held, state, as_manager=role == MANAGER)
             if known is None or known.cluster != to.cluster or known.node != state.node:
                 raise self._taken(held, state)
             change_role(held, console, to, known, role)
@@ -99,7 +99,7 @@ class Joining:
                     f'"{each.name}" is spoken to without TLS: the token that lets others join is seen by others'
                 )
         with ready_to_be_a_node(held, console, self.access, state):
-            keep(held, SwarmNode(to.swarm, to.cluster, "", role, membership=JOINING))
+            save_node(held, SwarmNode(to.swarm, to.cluster, "", role, membership=JOINING))
             with console.step(f'Having "{machine.name}" join the swarm of "{to.machine.name}" as a {role}'):
                 asked(held, lambda: enter(machine, to, advertised, role, console))
             learn_joined(held, console, to, known.node if known else "")
@@ -107,7 +107,7 @@ class Joining:
     def _taken(self, held: Held, state: Membership) -> MachineError:
         """Why a machine whose engine is a node already cannot become one; that is on record from now on."""
         name = held.name
-        known = learn(held, state)
+        known = update_recorded_node(held, state)
         if state.state == "locked":
             return MachineError(
                 f'The engine of "{name}" is a node of a swarm that is locked',
@@ -143,7 +143,7 @@ class Leaving:
 
         Where live-restore was on before it came in, it is on again. Raises MachineError.
         """
-        if not Departure(self.force).carry_out(held, console):
+        if not SwarmDeparture(self.force).carry_out(held, console):
             console.note(f'"{held.name}" is in no swarm')
         node = on_record(held.machine)
         if node is None or node.membership != FORGOTTEN:
@@ -155,7 +155,7 @@ class Leaving:
         if ssh is None or not live_restore.is_on_record(held.machine.changes):
             return
         try:
-            with as_root(held, console, self.access, ssh=ssh) as root:
+            with logged_in_as_root(held, console, self.access, ssh=ssh) as root:
                 give_back(RealRun(held, console, root))
         except MachineError as exc:
             console.warn(
@@ -167,15 +167,15 @@ class Leaving:
 def enter(machine: Machine, to: Manager, advertised: str, role: str, console: Console) -> None:
     """Have an engine join, by a token that goes from the one engine to the other. Raises MachineError."""
     managers = [node.manages_at for node in to.managers if node.manages_at]
-    tokens = patiently(lambda: swarm_api.tokens(to.endpoint), console.pause)
+    tokens = retry_during_election(lambda: swarm_api.tokens(to.endpoint), console.pause)
     token = tokens.manager if role == MANAGER else tokens.worker
     try:
-        patiently(lambda: swarm_api.join(endpoint(machine), token, managers, advertised), console.pause)
+        retry_during_election(lambda: swarm_api.join(endpoint_of(machine), token, managers, advertised), console.pause)
     except swarm_api.Refusal as exc:
         if "Timeout was reached" not in exc.cause:
             raise
         # It would go on trying for ever, and be refused everywhere else.
-        swarm_api.leave(endpoint(machine), force=True)
+        swarm_api.leave(endpoint_of(machine), force=True)
         raise MachineError(
             f'The engine of "{machine.name}" does not reach the managers at {", ".join(managers)}',
             f"Let port {swarm_api.PORT}/tcp through on their hosts, and in what is between",
@@ -193,9 +193,9 @@ def end_first(held: Held, console: Console, node: SwarmNode, cluster: str) -> No
     Where the managers of the old one do not answer, it may be gone, too: that is a warning then. Raises MachineError.
     """
     try:
-        Departure().carry_out(held, console)
+        SwarmDeparture().carry_out(held, console)
     except MachineError as exc:
-        if node.cluster == cluster or swarm_api.membership(endpoint(held.machine)).is_in:
+        if node.cluster == cluster or swarm_api.membership(endpoint_of(held.machine)).is_in:
             raise
         console.warn(f"{exc.cause}\nOn a manager of it: docker node rm --force {node.node}")
 
@@ -205,7 +205,7 @@ def asked(held: Held, do: Callable[[], None]) -> None:
     try:
         do()
     except swarm_api.Refusal:
-        keep(held, None)
+        save_node(held, None)
         raise
 
 
@@ -213,10 +213,10 @@ def learn_begun(held: Held, console: Console) -> None:
     """Have on record the swarm that a machine has begun. Raises MachineError."""
 
     def is_manager() -> bool:
-        node = learn(held, swarm_api.membership(endpoint(held.machine)))
+        node = update_recorded_node(held, swarm_api.membership(endpoint_of(held.machine)))
         return node is not None and node.manages
 
-    if not until(console, is_manager, HEARD_WITHIN):
+    if not wait_until(console, is_manager, HEARD_WITHIN):
         raise MachineError(
             f'"{held.name}" began a swarm, but its engine does not say that it manages one',
             f"See: machinectl swarm status {held.name}",
@@ -230,13 +230,13 @@ def learn_joined(held: Held, console: Console, to: Manager, before: str) -> None
     """
 
     def is_listed() -> bool:
-        state = swarm_api.membership(endpoint(held.machine))
+        state = swarm_api.membership(endpoint_of(held.machine))
         # Who was there before is somebody else.
         is_new = to.node(state.node) is None or state.node == before
-        node = learn(held, state) if is_new else None
+        node = update_recorded_node(held, state) if is_new else None
         return node is not None and node.membership == MEMBER
 
-    if not until(console, is_listed, HEARD_WITHIN):
+    if not wait_until(console, is_listed, HEARD_WITHIN):
         raise MachineError(
             f'The managers list no new node that is "{held.name}" after {HEARD_WITHIN:.0f} s',
             f"See: machinectl swarm status {to.machine.name}",
@@ -254,17 +254,17 @@ def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role
             f'"{name}" cannot be made a worker by itself',
             f"Name another manager: machinectl swarm join <MANAGER> {name}",
         )
-    where_it_is = endpoint(held.machine)
+    where_it_is = endpoint_of(held.machine)
 
     def has_it() -> bool:
         state = swarm_api.membership(where_it_is)
-        now = learn(held, state)
+        now = update_recorded_node(held, state)
         return state.role == role and now is not None and now.role == role
 
     with console.step(f'Making "{name}" a {role}'):
         change = partial(swarm_api.update, node_id=node.node, Role=role)
-        through(held.store, node.cluster, lambda there: change(there.endpoint), last=name, pause=console.pause)
-        if not until(console, has_it, HEARD_WITHIN):
+        call_manager(held.store, node.cluster, lambda there: change(there.endpoint), last=name, pause=console.pause)
+        if not wait_until(console, has_it, HEARD_WITHIN):
             raise MachineError(
                 f'"{name}" is to be a {role}, and is none after {HEARD_WITHIN:.0f} s',
                 f"See what keeps it: machinectl swarm status {name}",
@@ -285,7 +285,7 @@ def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Memb
         return
     with ExitStack() as way:
         try:
-            root = way.enter_context(as_root(held, console, access, ssh=ssh))
+            root = way.enter_context(logged_in_as_root(held, console, access, ssh=ssh))
         except MachineError as exc:
             if state.live_restore:
                 raise
@@ -326,7 +326,7 @@ def blocked(host: Facts) -> list[str]:
 
 def ssh_of(machine: Machine) -> SSHEndpoint | None:
     try:
-        return where(machine).ssh
+        return endpoints_of(machine).ssh
     except MachineError:
         return None
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Say = Callable[[bytes, bool], None]
     # Runs a machine's command to its end, and returns its exit status, or None where it was over before.
     Work = Callable[[str, Console, Say, StopEvent], int | None]
-    Events = Generator["Said | Ended | None", None, None]
+    Events = Generator["OutputPiece | CommandEnded | None", None, None]
 
 Answer = TypeVar("Answer")
 
@@ -42,7 +42,7 @@ ENDING_SECONDS = 15.0
 TIMED_OUT = 124
 
 
-class Said(NamedTuple):
+class OutputPiece(NamedTuple):
     """Something that a machine's command says."""
 
     name: str
@@ -50,7 +50,7 @@ class Said(NamedTuple):
     on_stderr: bool
 
 
-class Ended(NamedTuple):
+class CommandEnded(NamedTuple):
     """A machine's command has ended: with its status, or with the reason why there is none (None).
 
     `is_late` is whether it was ended because the time was over.
@@ -63,7 +63,7 @@ class Ended(NamedTuple):
     is_late: bool = False
 
 
-def followed(
+def stream_output(
     console: Console,
     names: Iterable[str],
     work: Work,
@@ -78,7 +78,7 @@ def followed(
     run end with TIMED_OUT; if the `input` cannot be read any further, they end with an error. If the caller leaves, by
     `close()` or an exception such as ^C, running commands are ended. Questions are asked in the caller's thread.
     """
-    crowd = Crowd(console, sorted(set(names), key=lambda name: (natural(name), name)), work)
+    crowd = StreamingThreads(console, sorted(set(names), key=lambda name: (natural(name), name)), work)
     if input:
         input.on_failure = crowd.stop
     timer = threading.Timer(timeout or 0, crowd.stop)
@@ -106,7 +106,7 @@ class Question(NamedTuple):
     refuse: Callable[[], None]
 
 
-class Crowd:
+class StreamingThreads:
     """The threads at work, and what they have to tell the caller's."""
 
     def __init__(self, console: Console, names: Sequence[str], work: Work) -> None:
@@ -115,7 +115,7 @@ class Crowd:
         self.waiting = deque(names)
         # Those at work, each with when it began (time.monotonic).
         self.at_work: dict[str, float] = {}
-        self.told: queue.Queue[Said | Ended | Failed | Question] = queue.Queue(PIECES_AHEAD)
+        self.told: queue.Queue[OutputPiece | CommandEnded | Failed | Question] = queue.Queue(PIECES_AHEAD)
         self.over = StopEvent()
         # Why it is over, if neither the timeout nor the caller ended it; and the deadline for running commands.
         self.failure: MachineError | None = None
@@ -131,9 +131,9 @@ class Crowd:
             if self.over.is_set:
                 yield from self.not_begun()
             event = self.next_event()
-            if isinstance(event, Said):
+            if isinstance(event, OutputPiece):
                 yield event
-            elif isinstance(event, Ended):
+            elif isinstance(event, CommandEnded):
                 del self.at_work[event.name]
                 yield event
             elif isinstance(event, Failed):
@@ -162,46 +162,46 @@ class Crowd:
         """The thread of one machine."""
         began = self.at_work[name]
         try:
-            status = self.work(name, Apart(self.console, self), partial(self.say, name), self.over)
+            status = self.work(name, StreamingConsole(self.console, self), partial(self.say, name), self.over)
         except MachineError as exc:
             took = time.monotonic() - began
             early = self.ended_early(name, took)._replace(error=exc)
-            self.told.put(early if self.over.is_set else Ended(name, None, exc, took))
+            self.told.put(early if self.over.is_set else CommandEnded(name, None, exc, took))
         except BaseException as exc:  # noqa: BLE001 - raised again by the caller's thread
             self.told.put(Failed(name, exc))
         else:
             took = time.monotonic() - began
-            self.told.put(self.ended_early(name, took) if status is None else Ended(name, status, None, took))
+            self.told.put(self.ended_early(name, took) if status is None else CommandEnded(name, status, None, took))
 
     def say(self, name: str, data: bytes, on_stderr: bool) -> None:
         is_told = False
         while not (is_told or name in self.cut):
             try:
-                self.told.put(Said(name, data, on_stderr), timeout=HEARD_SECONDS)
+                self.told.put(OutputPiece(name, data, on_stderr), timeout=HEARD_SECONDS)
                 is_told = True
             except queue.Full:
                 # The printer waits for a pager or a pipe. At the end, nobody waits for the printer.
                 if self.over.is_set:
                     self.cut.add(name)
 
-    def next_event(self) -> Said | Ended | Failed | Question | None:
+    def next_event(self) -> OutputPiece | CommandEnded | Failed | Question | None:
         """Return the next event, None if none came for a moment."""
         try:
             return self.told.get(timeout=HEARD_SECONDS)
         except queue.Empty:
             return None
 
-    def ended_early(self, name: str, took: float) -> Ended:
+    def ended_early(self, name: str, took: float) -> CommandEnded:
         """Return the end of a machine whose command was stopped or never began."""
         if self.failure:
-            return Ended(name, None, self.failure, took)
-        return Ended(name, TIMED_OUT, None, took, is_late=True)
+            return CommandEnded(name, None, self.failure, took)
+        return CommandEnded(name, TIMED_OUT, None, took, is_late=True)
 
-    def not_begun(self) -> Generator[Ended, None, None]:
+    def not_begun(self) -> Generator[CommandEnded, None, None]:
         while self.waiting:
             yield self.ended_early(self.waiting.popleft(), 0)
 
-    def left_over(self, timeout: float | None) -> Generator[Ended, None, None]:
+    def left_over(self, timeout: float | None) -> Generator[CommandEnded, None, None]:
         """Those that did not end when they were to."""
         now = time.monotonic()
         for name, began in self.at_work.items():
@@ -211,7 +211,7 @@ class Crowd:
                 f"It may still run there: machinectl ssh {name}",
             )
             status = None if self.failure else TIMED_OUT
-            yield Ended(name, status, error, now - began, is_late=not self.failure)
+            yield CommandEnded(name, status, error, now - began, is_late=not self.failure)
         self.at_work.clear()
 
     def end(self) -> None:
@@ -221,7 +221,7 @@ class Crowd:
         deadline = time.monotonic() + ENDING_SECONDS
         while self.at_work and time.monotonic() < deadline:
             event = self.next_event()
-            if isinstance(event, Ended | Failed):
+            if isinstance(event, CommandEnded | Failed):
                 del self.at_work[event.name]
             elif isinstance(event, Question):
                 event.refuse()
@@ -244,10 +244,10 @@ class Crowd:
         return answer.result()
 
 
-class Apart:
+class StreamingConsole:
     """The console of one machine among others, which asks through the caller's thread, and tells of no steps."""
 
-    def __init__(self, console: Console, crowd: Crowd) -> None:
+    def __init__(self, console: Console, crowd: StreamingThreads) -> None:
         self._console = console
         self._crowd = crowd
 

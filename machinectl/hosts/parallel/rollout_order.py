@@ -16,7 +16,7 @@ Name = TypeVar("Name")
 MOST = 10**9
 
 
-class Turns(Protocol):
+class StartOrder(Protocol):
     """In which order machines that are worked on at once begin."""
 
     # The one that begins now; None where nobody may before another one has ended, or nobody is left.
@@ -26,7 +26,7 @@ class Turns(Protocol):
     def ended(self, name: str, *, failed: bool) -> None: ...
 
 
-class Batches:
+class BatchSizes:
     """The sizes of batches, as --batch has them: 2, 25% of all, or 1,5,20, of which the last one repeats."""
 
     def __init__(self, text: str) -> None:
@@ -54,7 +54,7 @@ class Batches:
         return [max(1, count * int(size[:-1]) // 100) if size.endswith("%") else int(size) for size in self._sizes]
 
 
-ONE_BY_ONE = Batches("1")
+ONE_BY_ONE = BatchSizes("1")
 
 
 def in_batches(names: Sequence[Name], sizes: Sequence[int]) -> Iterator[list[Name]]:
@@ -67,7 +67,7 @@ def in_batches(names: Sequence[Name], sizes: Sequence[int]) -> Iterator[list[Nam
         start += size
 
 
-class InOrder:
+class SimpleOrder:
     """One after the other, as many as there is room for."""
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -80,7 +80,7 @@ class InOrder:
         pass
 
 
-class Rolling:
+class RolloutOrder:
     """Machines of which some go before others, and engines in use that must not all be down at once.
 
     `after` says of a name who is done before it: a jump host before those that are behind it. Those that are `rolled`

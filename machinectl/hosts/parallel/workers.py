@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from machinectl.console import SharedBoard
 from machinectl.descriptors import fitting_jobs
 from machinectl.errors import MachineError
-from machinectl.hosts.parallel.rollout_order import InOrder
+from machinectl.hosts.parallel.rollout_order import SimpleOrder
 from machinectl.machines.record import natural
 from machinectl.machines.selection import chosen, waiting
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Board, Console
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.parallel.rollout_order import Turns
+    from machinectl.hosts.parallel.rollout_order import StartOrder
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 
@@ -42,7 +42,7 @@ DESCRIPTORS = 12
 HEARD_SECONDS = 0.2
 
 
-def each(
+def work_on_each(
     store: Store,
     console: Console,
     names: Sequence[str],
@@ -56,10 +56,10 @@ def each(
     """
 
     def one(name: str, console: Console) -> None:
-        with at_work_on(store, console, name) as held:
+        with locked_machine(store, console, name) as held:
             work(held, console, access.for_one_host())
 
-    return at_once(console, chosen(store, names), one)
+    return run_at_once(console, chosen(store, names), one)
 
 
 def plan_each(
@@ -74,11 +74,11 @@ def plan_each(
     def one(name: str, console: Console) -> None:
         plan(store.read(name), console, access.for_one_host())
 
-    return at_once(console, chosen(store, names), one)
+    return run_at_once(console, chosen(store, names), one)
 
 
 @contextmanager
-def at_work_on(store: Store, console: Console, name: str) -> Iterator[Held]:
+def locked_machine(store: Store, console: Console, name: str) -> Iterator[Held]:
     """Hold a machine that is there, with the certificates that its engine serves; see `each`.
 
     A failure is recorded, and removed from the record by the next success.
@@ -87,9 +87,9 @@ def at_work_on(store: Store, console: Console, name: str) -> Iterator[Held]:
     with store.writing(name, waiting(console, name)) as held:
         if store.is_unsettled(name):
             # It asks the engine over TLS, which is loaded for those that are in doubt.
-            from machinectl.hosts.certificates.pending import settle_held
+            from machinectl.hosts.certificates.pending import settle_pending_held
 
-            settle_held(held)
+            settle_pending_held(held)
         try:
             yield held
         except MachineError as exc:
@@ -98,8 +98,8 @@ def at_work_on(store: Store, console: Console, name: str) -> Iterator[Held]:
         held.forget_failure()
 
 
-def at_once(
-    console: Console, names: Iterable[str], work: Work, *, limit: int = LIMIT, turns: Turns | None = None
+def run_at_once(
+    console: Console, names: Iterable[str], work: Work, *, limit: int = LIMIT, turns: StartOrder | None = None
 ) -> Generator[tuple[str, MachineError | None], None, None]:
     """Do `work(name, console)` for each machine; yield each when it has ended, with the reason why it failed, or None.
 
@@ -117,14 +117,14 @@ def at_once(
     wanted = sorted(set(names), key=lambda name: (natural(name), name))
     if len(wanted) <= 1:
         for name in wanted:
-            yield name, failure(work, name, console)
+            yield name, run_and_catch(work, name, console)
         return
-    crew = Crew(console, work)
+    crew = WorkerThreads(console, work)
     with crew.hearing(), console.board(wanted) as crew.board:
-        yield from crew.results(turns or InOrder(wanted), fitting_jobs(min(limit, len(wanted)), DESCRIPTORS))
+        yield from crew.results(turns or SimpleOrder(wanted), fitting_jobs(min(limit, len(wanted)), DESCRIPTORS))
 
 
-def failure(work: Work, name: str, console: Console) -> MachineError | None:
+def run_and_catch(work: Work, name: str, console: Console) -> MachineError | None:
     try:
         work(name, console)
     except MachineError as exc:
@@ -133,14 +133,14 @@ def failure(work: Work, name: str, console: Console) -> MachineError | None:
 
 
 @dataclass(frozen=True)
-class Ended:
+class WorkEnded:
     """A machine's work has ended: as it should (None), with a MachineError, by KeyboardInterrupt, or with a bug."""
 
     name: str
     why: BaseException | None
 
 
-class Crew:
+class WorkerThreads:
     """The threads that are at work, and the one that speaks for them: the caller's, which alone hears ^C."""
 
     board: Board
@@ -150,7 +150,7 @@ class Crew:
         self.work = work
         self.at_work: set[str] = set()
         # What the caller's thread has to do: take note of an end, or something that it is called for.
-        self.events: SimpleQueue[Ended | Callable[[], None]] = SimpleQueue()
+        self.events: SimpleQueue[WorkEnded | Callable[[], None]] = SimpleQueue()
         # Set where no step shall begin any more.
         self.over = threading.Event()
         # How often ^C was heard, and how often it does not break into what the caller's thread is doing.
@@ -158,7 +158,7 @@ class Crew:
         self.borne = sys.maxsize
         self.bug: BaseException | None = None
 
-    def results(self, turns: Turns, limit: int) -> Iterator[tuple[str, MachineError | None]]:
+    def results(self, turns: StartOrder, limit: int) -> Iterator[tuple[str, MachineError | None]]:
         try:
             while True:
                 while len(self.at_work) < limit and not (self.interrupts or self.bug) and (name := turns.take()):
@@ -178,7 +178,7 @@ class Crew:
             raise KeyboardInterrupt
 
     def begin(self, name: str) -> None:
-        console = AtWork(self.board.console(name), self)
+        console = WorkerConsole(self.board.console(name), self)
         # Nobody waits for a daemon when the process ends: that is what a second ^C is for.
         threading.Thread(target=self.run, args=(name, console), name=name, daemon=True).start()
         self.at_work.add(name)
@@ -186,14 +186,14 @@ class Crew:
     def run(self, name: str, console: Console) -> None:
         """The thread of one machine."""
         try:
-            why: BaseException | None = failure(self.work, name, console)
+            why: BaseException | None = run_and_catch(self.work, name, console)
         except BaseException as exc:  # noqa: BLE001 - raised again by the caller's thread
             why = exc
-        self.events.put(Ended(name, why))
+        self.events.put(WorkEnded(name, why))
 
-    def next_end(self) -> Ended:
+    def next_end(self) -> WorkEnded:
         """Wait until a machine's work has ended, and put the questions that come up before that."""
-        while not isinstance(event := self.next_event(), Ended):
+        while not isinstance(event := self.next_event(), WorkEnded):
             event()
         self.at_work.discard(event.name)
         self.board.done(event.name, event.why)
@@ -203,7 +203,7 @@ class Crew:
             self.over.set()
         return event
 
-    def next_event(self) -> Ended | Callable[[], None]:
+    def next_event(self) -> WorkEnded | Callable[[], None]:
         while True:
             try:
                 return self.events.get(timeout=HEARD_SECONDS)
@@ -289,10 +289,10 @@ class Crew:
             answer.set_result(given)
 
 
-class AtWork:
+class WorkerConsole:
     """The console of a machine among others: it asks through the caller's thread, and ends where the crew ends."""
 
-    def __init__(self, own: Console, crew: Crew) -> None:
+    def __init__(self, own: Console, crew: WorkerThreads) -> None:
         self._own = own
         self._crew = crew
 

@@ -15,32 +15,32 @@ from machinectl.errors import MachineError, UsageError
 PORT = 9
 EVERYBODY = "255.255.255.255"
 # A shell command that prints the MAC address of the network card with the default route.
-CARD = (
+PRINT_MAC_ADDRESS = (
     """device=$(awk '$2 == "00000000" { print $1; exit }' /proc/net/route); """
     """[ -z "$device" ] || cat /sys/class/net/"$device"/address"""
 )
 ADDRESS = re.compile(r"([0-9a-f]{2})([:-])(?:[0-9a-f]{2}\2){4}[0-9a-f]{2}", re.IGNORECASE)
 
 
-def packet(mac: str) -> bytes:
+def magic_packet(mac: str) -> bytes:
     """The packet for a card's address, written 12:34:56:78:9a:bc or with dashes. Raises UsageError for what is none."""
     if not ADDRESS.fullmatch(mac):
         raise UsageError(f"{mac!r} is not a network card's address (MAC)", "Write it as 12:34:56:78:9a:bc")
     return b"\xff" * 6 + bytes.fromhex(re.sub("[:-]", "", mac)) * 16
 
 
-def wake(mac: str, host: str) -> None:
+def send_wake_packet(mac: str, host: str) -> None:
     """Send the packet to everybody on the network that leads to a host, and to the host.
 
     `host` is its address or name; where it is behind a router that keeps its card's address, the second one arrives.
     Nobody answers: whether the host wakes is seen when it is back. Raises MachineError where nothing can be sent.
     """
-    data = packet(mac)
+    data = magic_packet(mac)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         # A broadcast leaves by the default route, unless it has the address of another of our own cards.
         with suppress(OSError):
-            sender.bind((way_to(host), 0))
+            sender.bind((local_address_towards(host), 0))
         with suppress(OSError):
             sender.sendto(data, (host, PORT))
         try:
@@ -51,7 +51,7 @@ def wake(mac: str, host: str) -> None:
             ) from exc
 
 
-def way_to(host: str) -> str:
+def local_address_towards(host: str) -> str:
     """Our own IPv4 address on the way to a host. Raises OSError where there is none; nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((host, PORT))

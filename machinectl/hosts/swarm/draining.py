@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
-from machinectl.hosts.swarm.managers import Manager, Quorum, answering, until
-from machinectl.hosts.swarm.membership import Believed, keep, through
+from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_manager, wait_until
+from machinectl.hosts.swarm.membership import TrustedSwarms, call_manager, save_node
 from machinectl.machines.selection import LOCK_PAUSE
 from machinectl.machines.store import Lock
 from machinectl.machines.swarm_members import on_records
@@ -41,7 +41,7 @@ BACK_WITHIN = 60.0
 
 
 @dataclass(frozen=True)
-class Way:
+class DrainManager:
     """A manager by which a node, of that ID, is drained, and where it is on record."""
 
     store: Store
@@ -65,10 +65,10 @@ class Way:
 
     def drain(self, console: Console, name: str) -> None:
         """Have a node's tasks go to others, and wait until they have. Raises MachineError."""
-        with console.step(title(name)):
+        with console.step(draining_title(name)):
             before = self._through(console, lambda there: swarm_api.starting(there.endpoint))
             self.make(console, DRAIN)
-            gone = until(console, lambda: self._is_empty(console, before), MOVED_WITHIN)
+            gone = wait_until(console, lambda: self._is_empty(console, before), MOVED_WITHIN)
         if not gone:
             console.warn(f'Not all tasks of "{name}" run elsewhere after {MOVED_WITHIN:.0f} s; it goes on without them')
 
@@ -83,7 +83,7 @@ class Way:
         return self._through(console, look)
 
     def _through(self, console: Console, do: Callable[[Manager], Result]) -> Result:
-        return through(self.store, self.manager.cluster, do, last=self.manager.machine.name, pause=console.pause)
+        return call_manager(self.store, self.manager.cluster, do, last=self.manager.machine.name, pause=console.pause)
 
     @property
     def is_back(self) -> bool:
@@ -97,88 +97,90 @@ def node_id_of(host: Facts) -> str:
     return str(host.info.get("SwarmNode") or "") if host.swarm else ""
 
 
-def allowed(store: Store, machine: Machine, host: Facts, given: Allowed) -> Allowed:
+def allow_swarm_restart(store: Store, machine: Machine, host: Facts, given: Allowed) -> Allowed:
     """What may be done on a host: its engine may restart, too, where it is a node that can be drained."""
     if not host.swarm or given.restart_swarm:
         return given
-    return replace(given, restart_swarm=way_to_drain(store, machine, node_id_of(host)) is not None)
+    return replace(given, restart_swarm=find_drain_manager(store, machine, node_id_of(host)) is not None)
 
 
-def title(name: str) -> str:
+def draining_title(name: str) -> str:
     return f'Draining "{name}": its tasks move to other nodes'
 
 
-def foretold(store: Store, machine: Machine, host: Facts) -> str:
+def drain_preview(store: Store, machine: Machine, host: Facts) -> str:
     """By whom a node would be drained, for --dry-run; "" where it would not."""
-    way = way_to_drain(store, machine, node_id_of(host))
+    way = find_drain_manager(store, machine, node_id_of(host))
     if way is None or way.availability == DRAIN:
         return ""
     return f'by "{way.manager.machine.name}"; {way.availability} again afterwards'
 
 
-def way_to_drain(store: Store, machine: Machine, node_id: str) -> Way | None:
+def find_drain_manager(store: Store, machine: Machine, node_id: str) -> DrainManager | None:
     """How a node is drained, by another manager where one answers; None where it cannot be, or leads nowhere."""
-    way = way_to(store, machine, node_id)
+    way = find_manager_of_node(store, machine, node_id)
     return way if way and way.leads_anywhere else None
 
 
-def way_to(store: Store, machine: Machine, node_id: str, within: float | None = None) -> Way | None:
+def find_manager_of_node(
+    store: Store, machine: Machine, node_id: str, within: float | None = None
+) -> DrainManager | None:
     """Return a manager that knows a node as this machine's: another machine if possible."""
-    believed = Believed(store)
+    believed = TrustedSwarms(store)
     known = on_record(machine)
     is_known = known is not None and known.node == node_id and known.cluster
     for cluster in [known.cluster] if known and is_known else believed.clusters:
-        found = answering(believed.managers(cluster, last=machine.name), within)
+        found = find_answering_manager(believed.managers(cluster, last=machine.name), within)
         node = found.node(node_id) if isinstance(found, Manager) else None
         if isinstance(found, Manager) and node and believed.is_own(machine, found, node):
-            return Way(store, found, node_id)
+            return DrainManager(store, found, node_id)
     return None
 
 
 @contextmanager
-def drained(held: Held, console: Console, node_id: str) -> Iterator[None]:
+def drained_node(held: Held, console: Console, node_id: str) -> Iterator[None]:
     """Drain a machine's node, one of a swarm at a time, and restore its availability in the end; "" is no node's ID.
 
     A node that cannot be drained, or is drained already, is not changed, but machinectl waits for a manager before the
     next node's turn. A MachineError in between restores the availability here; after any other end the next run does.
     """
-    way = way_to(held.store, held.machine, node_id)
+    way = find_manager_of_node(held.store, held.machine, node_id)
     if way is None:
         yield
         return
-    with one_at_a_time(held, console, recorded(held, way)):
+    with swarm_locked(held, console, recorded_node(held, way)):
         # Another one was at work, maybe for minutes, and whoever has just restarted may not be back yet.
-        until(console, lambda: may_restart(held, node_id), VOTES_WITHIN)
-        way = way_to(held.store, held.machine, node_id)
+        wait_until(console, lambda: manager_may_restart(held, node_id), VOTES_WITHIN)
+        way = find_manager_of_node(held.store, held.machine, node_id)
         if way is None:
             raise MachineError(
                 f'No manager of its swarm answers any more that could drain "{held.name}"',
                 f"See: machinectl swarm status {held.name}",
             )
-        if not has_votes(way):
-            raise votes_lost(held.name, way)
+        if not keeps_quorum(way):
+            raise quorum_lost(held.name, way)
         try:
             if way.leads_anywhere:
-                drain(held, console, way)
+                drain_node(held, console, way)
             yield
         except MachineError:
-            put_back(held, console)
+            restore_availability(held, console)
             raise
-        put_back(held, console)
+        restore_availability(held, console)
         is_one_of_many = way.manages and way.manager.machine.name != held.name
-        if is_one_of_many and not until(console, lambda: is_back(held, node_id), BACK_WITHIN):
+        if is_one_of_many and not wait_until(console, lambda: is_node_back(held, node_id), BACK_WITHIN):
             console.warn(
                 f'"{held.name}" does not manage its swarm again after {BACK_WITHIN:.0f} s\n'
                 f"See: machinectl swarm status {held.name}"
             )
 
 
-def may_restart(held: Held, node_id: str) -> bool:
-    way = way_to(held.store, held.machine, node_id, 0)
-    return way is not None and has_votes(way)
+def manager_may_restart(held: Held, node_id: str) -> bool:
+    way = find_manager_of_node(held.store, held.machine, node_id, 0)
+    return way is not None and keeps_quorum(way)
 
 
-def has_votes(way: Way) -> bool:
+def keeps_quorum(way: DrainManager) -> bool:
     """Whether the others can decide while a node restarts; where all are there and still cannot, nothing mends that."""
     quorum = Quorum.of(way.manager.nodes)
     node = way.manager.node(way.node_id)
@@ -186,7 +188,7 @@ def has_votes(way: Way) -> bool:
     return not is_vote or quorum.reachable == quorum.managers or quorum.spare > 0
 
 
-def votes_lost(name: str, way: Way) -> MachineError:
+def quorum_lost(name: str, way: DrainManager) -> MachineError:
     """Why a manager does not restart while another one is lost."""
     names = {known.node: machine.name for machine, known in on_records(way.store)}
     lost = [each for each in way.manager.managers if each.reachability != "reachable"]
@@ -202,22 +204,22 @@ def votes_lost(name: str, way: Way) -> MachineError:
     )
 
 
-def is_back(held: Held, node_id: str) -> bool:
-    way = way_to(held.store, held.machine, node_id, 0)
+def is_node_back(held: Held, node_id: str) -> bool:
+    way = find_manager_of_node(held.store, held.machine, node_id, 0)
     return way is not None and way.is_back
 
 
-def drain(held: Held, console: Console, way: Way) -> None:
+def drain_node(held: Held, console: Console, way: DrainManager) -> None:
     """Drain a machine's node, and have on record first what it was. Raises MachineError."""
-    node = recorded(held, way)
+    node = recorded_node(held, way)
     if not node.before and way.availability == DRAIN:
         return
     node.before = node.before or way.availability
-    keep(held, node)
+    save_node(held, node)
     way.drain(console, held.name)
 
 
-def recorded(held: Held, way: Way) -> SwarmNode:
+def recorded_node(held: Held, way: DrainManager) -> SwarmNode:
     """A machine's node as its record has it, or as its manager does."""
     known = on_record(held.machine)
     if known and known.node == way.node_id:
@@ -226,32 +228,32 @@ def recorded(held: Held, way: Way) -> SwarmNode:
     return SwarmNode(way.manager.swarm, way.manager.cluster, way.node_id, role)
 
 
-def put_back(held: Held, console: Console) -> None:
+def restore_availability(held: Held, console: Console) -> None:
     """Give a node the availability that it had before, where its record has one; what keeps from that is a warning."""
     node = on_record(held.machine)
     if node is None or not node.before:
         return
     try:
         with console.step(f'Putting "{held.name}" back as it was in its swarm: {node.before}'):
-            give_back(held, console, node)
+            set_former_availability(held, console, node)
     except MachineError as exc:
         console.warn(f'"{held.name}" is still drained: {exc.cause}\nPut it back: machinectl provision {held.name}')
         return
     node.before = ""
-    keep(held, node)
+    save_node(held, node)
 
 
-def give_back(held: Held, console: Console, node: SwarmNode) -> None:
+def set_former_availability(held: Held, console: Console, node: SwarmNode) -> None:
     """Have a node as it was, when it is heard of again: a manager that restarts has to find a leader first."""
-    until(console, lambda: is_back(held, node.node), BACK_WITHIN)
-    way = way_to(held.store, held.machine, node.node)
+    wait_until(console, lambda: is_node_back(held, node.node), BACK_WITHIN)
+    way = find_manager_of_node(held.store, held.machine, node.node)
     if way is None:
         raise MachineError("no manager of its swarm answers")
     way.make(console, node.before)
 
 
 @contextmanager
-def one_at_a_time(held: Held, console: Console, node: SwarmNode) -> Iterator[None]:
+def swarm_locked(held: Held, console: Console, node: SwarmNode) -> Iterator[None]:
     """No other machinectl with this store drains a node of the same swarm meanwhile: tasks need somewhere to go."""
     said = False
 

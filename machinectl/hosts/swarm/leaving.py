@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.swarm import draining
-from machinectl.hosts.swarm.managers import Manager, Quorum, answering, until
-from machinectl.hosts.swarm.membership import Believed, keep, learn, through
+from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_manager, wait_until
+from machinectl.hosts.swarm.membership import TrustedSwarms, call_manager, save_node, update_recorded_node
 from machinectl.machines.swarm_node import FORGOTTEN, LEAVING, MANAGER, MEMBER, SwarmNode, on_record
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
-class Departure:
+class SwarmDeparture:
     """How a machine leaves. With `force` the last manager may leave, and a node that no reachable manager knows."""
 
     force: bool = False
@@ -36,18 +36,18 @@ class Departure:
         """Have a machine be in no swarm; False where it was in none. Raises MachineError."""
         machine = held.store.ready(held.machine)
         try:
-            state = swarm_api.membership(endpoint(machine))
+            state = swarm_api.membership(endpoint_of(machine))
         except MachineError as exc:
             self._forget_silent(held, console, exc)
             return True
         before = on_record(machine)
-        node = learn(held, state)
+        node = update_recorded_node(held, state)
         if state.is_in:
             try:
                 # Of what is not on record, no manager is asked for anything: the engine may name any node as its own.
                 self._take_out(held, console, node or SwarmNode(held.name, "", state.node, state.role))
             except MachineError:
-                stay(held, console)
+                restore_membership(held, console)
                 raise
         elif node:
             try:
@@ -56,7 +56,7 @@ class Departure:
                 if not self.force:
                     raise
                 console.warn(f"{exc.cause}\nOn a manager: docker node rm --force {node.node}")
-            keep(held, None)
+            save_node(held, None)
         return bool(before or state.is_in)
 
     def _take_out(self, held: Held, console: Console, node: SwarmNode) -> None:
@@ -67,47 +67,47 @@ class Departure:
             return
         if other is None or other.node(node.node) is None:
             # Its swarm has forgotten it already, or was to: whether it has is asked when a manager answers.
-            swarm_api.leave(endpoint(held.machine), force=True)
+            swarm_api.leave(endpoint_of(held.machine), force=True)
             if other:
-                keep(held, None)
+                save_node(held, None)
             else:
-                put_on_record(held, node, LEAVING)
+                record_membership(held, node, LEAVING)
             return
         listed = other.node(node.node)
         manages = bool(listed and listed.manages)
         if manages:
             self._check_quorum(held, other, node)
-        put_on_record(held, node, LEAVING)
-        self._empty(held, console, draining.Way(held.store, other, node.node), node)
+        record_membership(held, node, LEAVING)
+        self._empty(held, console, draining.DrainManager(held.store, other, node.node), node)
         if manages:
             self._demote(held, console, node)
         with console.step(f'Having "{held.name}" leave the swarm "{node.swarm}"'):
-            swarm_api.leave(endpoint(held.machine), force=self.force)
+            swarm_api.leave(endpoint_of(held.machine), force=self.force)
         self._forget(held, console, node)
-        keep(held, None)
+        save_node(held, None)
 
-    def _empty(self, held: Held, console: Console, way: draining.Way, node: SwarmNode) -> None:
+    def _empty(self, held: Held, console: Console, way: draining.DrainManager, node: SwarmNode) -> None:
         if way.leads_anywhere:
-            with draining.one_at_a_time(held, console, node):
-                draining.drain(held, console, way)
+            with draining.swarm_locked(held, console, node):
+                draining.drain_node(held, console, way)
 
     def _leave_alone(self, held: Held, console: Console, node: SwarmNode) -> None:
         """Make a node leave without a manager's help. Raises MachineError if that is not allowed."""
         name = held.name
         if not self.force:
-            raise why_not_alone(held, node)
+            raise cannot_leave_alone(held, node)
         known = on_record(held.machine)
         if known:
-            put_on_record(held, known, LEAVING)
+            record_membership(held, known, LEAVING)
         with console.step(f'Having "{name}" leave the swarm "{node.swarm}"'):
-            swarm_api.leave(endpoint(held.machine), force=True)
-        if known and Believed(held.store).has_others(name, node.cluster):
+            swarm_api.leave(endpoint_of(held.machine), force=True)
+        if known and TrustedSwarms(held.store).has_others(name, node.cluster):
             console.warn(
                 f'The managers still list "{name}", and none of them answers\n'
                 f"When one does: machinectl swarm leave {name}"
             )
             return
-        keep(held, None)
+        save_node(held, None)
         if node.node and node.role != MANAGER:
             console.warn(f'The managers still list "{name}": docker node rm {node.node}')
 
@@ -127,10 +127,10 @@ class Departure:
 
     def _demote(self, held: Held, console: Console, node: SwarmNode) -> None:
         with console.step(f'Making "{held.name}" a worker, which another manager is left for'):
-            demote(held, console, node)
-            where_it_is = endpoint(held.machine)
+            demote_manager(held, console, node)
+            where_it_is = endpoint_of(held.machine)
             if (
-                not until(console, lambda: not swarm_api.membership(where_it_is).manages, HEARD_WITHIN)
+                not wait_until(console, lambda: not swarm_api.membership(where_it_is).manages, HEARD_WITHIN)
                 and not self.force
             ):
                 raise MachineError(
@@ -146,14 +146,14 @@ class Departure:
                 why.hint += f"\nOr make the other nodes forget it: machinectl swarm leave --force {name}"
             raise why
         if another_manager(held, node) is None:
-            raise why_not_alone(held, node) from why
+            raise cannot_leave_alone(held, node) from why
         console.warn(
             f"{why.cause}; the other nodes forget it\n"
             f"When it is back, its engine still acts as a node: machinectl swarm leave --force {name}"
         )
-        put_on_record(held, node, FORGOTTEN)
+        record_membership(held, node, FORGOTTEN)
         if node.role == MANAGER:
-            demote(held, console, node)
+            demote_manager(held, console, node)
         self._forget(held, console, node)
 
     def _forget(self, held: Held, console: Console, node: SwarmNode) -> None:
@@ -161,7 +161,7 @@ class Departure:
 
         It stays on record if they cannot. Raises MachineError.
         """
-        if not Believed(held.store).has_others(held.name, node.cluster):
+        if not TrustedSwarms(held.store).has_others(held.name, node.cluster):
             return
 
         def remove(other: Manager) -> None:
@@ -173,49 +173,49 @@ class Departure:
 
         with console.step(f'Having the swarm forget "{held.name}"'):
             try:
-                through(held.store, node.cluster, remove, last=held.name, pause=console.pause)
+                call_manager(held.store, node.cluster, remove, last=held.name, pause=console.pause)
             except MachineError as exc:
-                raise still_listed(held.name, exc.cause) from exc
+                raise still_listed_error(held.name, exc.cause) from exc
 
 
-def finish(held: Held, console: Console) -> None:
+def finish_departure(held: Held, console: Console) -> None:
     """Have on record what a machine's engine is in a swarm, whoever had it join or leave, and finish what was begun.
 
     Where the engine does not answer, all stays; what else keeps from it is a warning.
     """
     try:
-        state = swarm_api.membership(endpoint(held.machine))
+        state = swarm_api.membership(endpoint_of(held.machine))
     except MachineError:
         return
     try:
-        node = learn(held, state)
+        node = update_recorded_node(held, state)
         if node and node.membership in {LEAVING, FORGOTTEN}:
-            Departure().carry_out(held, console)
+            SwarmDeparture().carry_out(held, console)
     except MachineError as exc:
         console.warn(f'"{held.name}" is not out of its swarm yet: {exc.cause}\n{exc.hint}')
 
 
-def put_on_record(held: Held, node: SwarmNode, membership: str) -> None:
-    keep(held, SwarmNode(node.swarm, node.cluster, node.node, node.role, node.before, membership))
+def record_membership(held: Held, node: SwarmNode, membership: str) -> None:
+    save_node(held, SwarmNode(node.swarm, node.cluster, node.node, node.role, node.before, membership))
 
 
-def stay(held: Held, console: Console) -> None:
+def restore_membership(held: Held, console: Console) -> None:
     """Have a node that could not leave be as it was, where it is a node still."""
     node = on_record(held.machine)
     if node is None or node.membership != LEAVING:
         return
     try:
-        is_in = swarm_api.membership(endpoint(held.machine)).is_in
+        is_in = swarm_api.membership(endpoint_of(held.machine)).is_in
     except MachineError:
         return
     if is_in:
-        draining.put_back(held, console)
-        put_on_record(held, on_record(held.machine) or node, MEMBER)
+        draining.restore_availability(held, console)
+        record_membership(held, on_record(held.machine) or node, MEMBER)
 
 
-def demote(held: Held, console: Console, node: SwarmNode) -> None:
+def demote_manager(held: Held, console: Console, node: SwarmNode) -> None:
     """Have another manager make a node a worker. Raises MachineError."""
-    through(
+    call_manager(
         held.store,
         node.cluster,
         lambda other: swarm_api.update(other.endpoint, node.node, Role="worker"),
@@ -226,19 +226,19 @@ def demote(held: Held, console: Console, node: SwarmNode) -> None:
 
 def another_manager(held: Held, node: SwarmNode) -> Manager | None:
     """A manager of a node's swarm that is another machine and answers; None where there is none."""
-    others = [each for each in Believed(held.store).managers(node.cluster) if each[0].name != held.name]
-    found = answering(others)
+    others = [each for each in TrustedSwarms(held.store).managers(node.cluster) if each[0].name != held.name]
+    found = find_answering_manager(others)
     return found if isinstance(found, Manager) else None
 
 
-def still_listed(name: str, why: str) -> MachineError:
+def still_listed_error(name: str, why: str) -> MachineError:
     return MachineError(
         f'"{name}" has left its swarm, whose managers still list it: {why}',
         f"Finish that: machinectl swarm leave {name}; give it up: machinectl swarm leave --force {name}",
     )
 
 
-def why_not_alone(held: Held, node: SwarmNode) -> MachineError:
+def cannot_leave_alone(held: Held, node: SwarmNode) -> MachineError:
     """Why a node does not leave where no other machine is a manager that answers."""
     name = held.name
     all_the_same = f"or leave anyway: machinectl swarm leave --force {name}"
@@ -248,7 +248,7 @@ def why_not_alone(held: Held, node: SwarmNode) -> MachineError:
             f"See: machinectl swarm status {name}; {all_the_same}",
         )
     try:
-        nodes = swarm_api.nodes(endpoint(held.machine))
+        nodes = swarm_api.nodes(endpoint_of(held.machine))
     except MachineError:
         nodes = None
     if nodes is None or Quorum.of(nodes).managers > 1:

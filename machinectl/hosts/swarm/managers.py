@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.pending import asking
-from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.certificates.pending import probe_in_parallel
+from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.machines.swarm_node import node_of
 from machinectl.state import State
 
@@ -43,7 +43,7 @@ class Manager:
 
     @property
     def endpoint(self) -> Endpoint:
-        return endpoint(self.machine)
+        return endpoint_of(self.machine)
 
     @property
     def cluster(self) -> str:
@@ -103,10 +103,10 @@ class Quorum:
 
     @property
     def advice(self) -> str:
-        return advice(self.managers)
+        return manager_count_advice(self.managers)
 
 
-def advice(managers: int) -> str:
+def manager_count_advice(managers: int) -> str:
     """What is to be said of a number of managers; "" where it is a good one."""
     if managers % 2 == 0 and managers:
         return (
@@ -116,7 +116,7 @@ def advice(managers: int) -> str:
     return ""
 
 
-def no_manager(swarm_name: str, asked: Sequence[str], why: str) -> MachineError:
+def no_manager_error(swarm_name: str, asked: Sequence[str], why: str) -> MachineError:
     """What is wrong where nobody answers for a swarm."""
     if not asked:
         return MachineError(
@@ -139,7 +139,7 @@ def no_manager(swarm_name: str, asked: Sequence[str], why: str) -> MachineError:
     )
 
 
-def answering(
+def find_answering_manager(
     candidates: Sequence[tuple[Machine, str]],
     within: float | None = None,
     pause: Callable[[float], None] | None = None,
@@ -153,32 +153,32 @@ def answering(
         why = "none is known"
         failures: list[Probe] = []
         for patience in (QUICK, PATIENCE):
-            found, failures = in_order(candidates, patience)
+            found, failures = query_managers(candidates, patience)
             if found:
                 return found
             why = "; ".join(dict.fromkeys(each.error or "it is of another swarm now" for each in failures)) or why
             if not any(each.state is State.TIMEOUT for each in failures):
                 break
-        if not any(map(is_electing, failures)) or time.monotonic() >= end:
+        if not any(map(is_leader_missing, failures)) or time.monotonic() >= end:
             return why
         (pause or time.sleep)(PAUSE)
 
 
-def is_electing(found: Probe) -> bool:
+def is_leader_missing(found: Probe) -> bool:
     """Whether a manager may answer when its swarm has a leader again: it says so, or is there and says nothing."""
     return swarm_api.is_electing(found.error) or (found.state is State.TIMEOUT and not found.silent)
 
 
-def in_order(candidates: Sequence[tuple[Machine, str]], patience: float) -> tuple[Manager | None, list[Probe]]:
+def query_managers(candidates: Sequence[tuple[Machine, str]], patience: float) -> tuple[Manager | None, list[Probe]]:
     """Who answers, in the order of `candidates` when all had their time, and what was found of those that do not.
 
     Each is waited for for a moment in their order, and then whichever comes first is good.
     """
     machines = {machine.name: (machine, node_id) for machine, node_id in candidates}
     waiting, good, failures = list(machines), dict[str, Manager](), []
-    questions = {name: partial(asking, machine, NODES) for name, (machine, _) in machines.items()}
+    questions = {name: partial(probe_in_parallel, machine, NODES) for name, (machine, _) in machines.items()}
     for name, found in engine.ask_all(questions, patience, lambda name: machines[name][0].url):
-        if answer := manages(machines[name], found):
+        if answer := manager_from_probe(machines[name], found):
             good[name] = answer
         else:
             waiting.remove(name)
@@ -188,7 +188,7 @@ def in_order(candidates: Sequence[tuple[Machine, str]], patience: float) -> tupl
     return next((good[name] for name in machines if name in good), None), failures
 
 
-def manages(candidate: tuple[Machine, str], found: Probe) -> Manager | None:
+def manager_from_probe(candidate: tuple[Machine, str], found: Probe) -> Manager | None:
     """What a machine is as a manager, by its answer; one whose node is not among those it knows is another swarm's."""
     machine, node_id = candidate
     if found.state is not State.RUNNING:
@@ -197,7 +197,7 @@ def manages(candidate: tuple[Machine, str], found: Probe) -> Manager | None:
     return answer if not node_id or answer.node(node_id) else None
 
 
-def until(console: Console, done: Callable[[], bool], seconds: float) -> bool:
+def wait_until(console: Console, done: Callable[[], bool], seconds: float) -> bool:
     """Look again and again until something is so, or the time is over; whether it is. What fails is no yes."""
     end = time.monotonic() + seconds
     while True:

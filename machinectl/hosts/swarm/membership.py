@@ -14,9 +14,8 @@ from machinectl import url as engine_url
 from machinectl.engine import swarm_api
 from machinectl.engine.endpoint import EngineError
 from machinectl.errors import MachineError
-from machinectl.hosts.discovery.name_lookups import addresses_of
 from machinectl.hosts.swarm import managers
-from machinectl.hosts.swarm.managers import PAUSE, Manager, answering, no_manager
+from machinectl.hosts.swarm.managers import PAUSE, Manager, find_answering_manager, no_manager_error
 from machinectl.machines.swarm_members import named, on_records
 from machinectl.machines.swarm_node import (
     FORGOTTEN,
@@ -28,6 +27,7 @@ from machinectl.machines.swarm_node import (
     SwarmNode,
     on_record,
 )
+from machinectl.name_resolution import addresses_of
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-class Believed:
+class TrustedSwarms:
     """What the records of a store and the managers on record say of swarms; each manager is asked once."""
 
     def __init__(self, store: Store, pause: Callable[[float], None] | None = None) -> None:
@@ -82,7 +82,7 @@ class Believed:
     def _asked(self, cluster: str, besides: str, within: float | None) -> Manager | str:
         if (cluster, besides) not in self._found:
             candidates = [each for each in self.managers(cluster) if each[0].name != besides]
-            self._found[cluster, besides] = answering(candidates, within, self._pause)
+            self._found[cluster, besides] = find_answering_manager(candidates, within, self._pause)
         return self._found[cluster, besides]
 
     def is_own(self, machine: Machine, by: Manager, node: Node, *, as_manager: bool = False) -> bool:
@@ -130,7 +130,7 @@ class Believed:
             if found and known and (known.cluster, known.node, known.membership) == (cluster, node_id, MEMBER):
                 return SwarmNode(known.swarm, cluster, node_id, known.role, membership=FORGOTTEN)
         is_new = found is not None and found.manages and found.cluster and found.cluster not in self.clusters
-        if found and is_new and (is_first(known, found) if known else is_named or as_manager):
+        if found and is_new and (is_first_manager(known, found) if known else is_named or as_manager):
             return SwarmNode(self.name_of(found.cluster, machine.name), found.cluster, found.node, MANAGER)
         return known
 
@@ -164,23 +164,28 @@ class Believed:
         return SwarmNode(known.swarm or called, cluster, node.id, node.role, known.before, membership)
 
 
-def is_first(known: SwarmNode, found: Membership) -> bool:
+def is_first_manager(known: SwarmNode, found: Membership) -> bool:
     """Whether a machine on record was told to begin a swarm, or is its manager without the swarm's ID being known."""
     if known.cluster:
         return False
     return known.membership == JOINING or (known.manages and known.node == found.node)
 
 
-def learn(
-    held: Held, found: Membership, *, is_named: bool = False, as_manager: bool = False, believed: Believed | None = None
+def update_recorded_node(
+    held: Held,
+    found: Membership,
+    *,
+    is_named: bool = False,
+    as_manager: bool = False,
+    believed: TrustedSwarms | None = None,
 ) -> SwarmNode | None:
     """Have in a machine's record what its engine is as a node, now that it says which one; return that."""
-    judge = believed or Believed(held.store)
-    keep(held, judge.judged(held.machine, found, is_named=is_named, as_manager=as_manager))
+    judge = believed or TrustedSwarms(held.store)
+    save_node(held, judge.judged(held.machine, found, is_named=is_named, as_manager=as_manager))
     return on_record(held.machine)
 
 
-def keep(held: Held, node: SwarmNode | None) -> None:
+def save_node(held: Held, node: SwarmNode | None) -> None:
     """Have a node in a machine's record, or that it is none."""
     data = node.dump() if node else {}
     if held.machine.swarm != data:
@@ -188,25 +193,25 @@ def keep(held: Held, node: SwarmNode | None) -> None:
         held.write()
 
 
-def manager(store: Store, name: str) -> Manager:
+def find_manager(store: Store, name: str) -> Manager:
     """A manager that answers, of the swarm that a machine is in, or that has the name: that machine itself, if it does.
 
     Raises MachineError where there is none.
     """
     there = named(store, name)
     candidates = [(machine, node.node) for machine, node in there if node.manages]
-    found = answering(candidates)
+    found = find_answering_manager(candidates)
     if isinstance(found, Manager):
         return found
-    raise no_manager(there[0][1].swarm or name, [machine.name for machine, _ in candidates], found)
+    raise no_manager_error(there[0][1].swarm or name, [machine.name for machine, _ in candidates], found)
 
 
-def needed_for_a_quorum(store: Store, names: Collection[str]) -> dict[str, MachineError]:
+def machines_needed_for_quorum(store: Store, names: Collection[str]) -> dict[str, MachineError]:
     """Which machines must not be forgotten, and why: too few managers of their swarm would be known here.
 
     Of a swarm that goes with all of its machines, none is kept.
     """
-    believed = Believed(store)
+    believed = TrustedSwarms(store)
     found: dict[str, MachineError] = {}
     for cluster in believed.clusters:
         known = {machine.name: machine for machine, _ in believed.managers(cluster)}
@@ -229,7 +234,7 @@ def needed_for_a_quorum(store: Store, names: Collection[str]) -> dict[str, Machi
     return found
 
 
-def through(
+def call_manager(
     store: Store,
     cluster: str,
     do: Callable[[Manager], Result],
@@ -243,33 +248,33 @@ def through(
     """
     end = time.monotonic() + managers.ELECTION
     while True:
-        believed = Believed(store)
+        believed = TrustedSwarms(store)
         candidates = believed.managers(cluster, last)
-        found = answering(candidates, end - time.monotonic(), pause)
+        found = find_answering_manager(candidates, end - time.monotonic(), pause)
         if not isinstance(found, Manager):
             asked = [machine.name for machine, _ in candidates]
-            raise no_manager(believed.name_of(cluster, cluster), asked, found)
+            raise no_manager_error(believed.name_of(cluster, cluster), asked, found)
         try:
             return do(found)
         except EngineError as exc:
-            if not is_passing(exc) or time.monotonic() >= end:
+            if not is_temporary_failure(exc) or time.monotonic() >= end:
                 raise
         pause(PAUSE)
 
 
-def patiently(do: Callable[[], Result], pause: Callable[[float], None]) -> Result:
+def retry_during_election(do: Callable[[], Result], pause: Callable[[float], None]) -> Result:
     """Do what a manager refuses as long as its swarm elects a leader. Raises MachineError."""
     end = time.monotonic() + managers.ELECTION
     while True:
         try:
             return do()
         except swarm_api.Refusal as exc:
-            if not is_passing(exc) or time.monotonic() >= end:
+            if not is_temporary_failure(exc) or time.monotonic() >= end:
                 raise
         pause(PAUSE)
 
 
-def is_passing(why: EngineError) -> bool:
+def is_temporary_failure(why: EngineError) -> bool:
     """Whether a manager's failure says nothing against what it was to do."""
     if isinstance(why, swarm_api.Refusal):
         return swarm_api.is_electing(why.cause)

@@ -82,7 +82,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         from machinectl.commands.plan import plan
         from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
         from machinectl.hosts.lifecycle.removal import Purge
-        from machinectl.hosts.parallel.rollout_order import Batches
+        from machinectl.hosts.parallel.rollout_order import BatchSizes
         from machinectl.machines.spec import CertificateFiles
         from machinectl.provision.target import Allowed
         from machinectl.rollout.apply_run import ApplyOptions
@@ -109,7 +109,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
             authority(here),
             CertificateFiles("", here.tls.ca, here.tls.certificate, here.tls.key),
             parallel=parallel,
-            batch=Batches(batch),
+            batch=BatchSizes(batch),
             max_failures=max_failures,
             refresh=refresh,
             prune=prune,

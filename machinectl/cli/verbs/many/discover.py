@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.typer_verbs import Session
     from machinectl.console import Console
-    from machinectl.hosts.discovery.scan import Discovery, Host
-    from machinectl.hosts.discovery.services import Service
+    from machinectl.hosts.discovery.scan import FoundHost, NetworkScan
+    from machinectl.hosts.discovery.services import FoundService
 
 HEADINGS = ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE", "OTHER"]
 USUAL_PORTS = "22,2375,2376"
@@ -79,7 +79,7 @@ def add(app: typer.Typer, arguments: Sequence[str]) -> None:
         return code
 
 
-def write_file(here: Session, path: str, hosts: Sequence[Host]) -> None:
+def write_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> None:
     """Write a fleet's file of those that are no machines yet, and say what to do with it."""
     from machinectl.commands.discover import fleet_text, new_hosts
     from machinectl.fleet.writing.new_file import write_new_file
@@ -92,13 +92,13 @@ def write_file(here: Session, path: str, hosts: Sequence[Host]) -> None:
     here.console.note(f"New hosts in {path}: {len(found)}. Look through it, then: machinectl plan -f {quoted(path)}")
 
 
-def print_hosts(hosts: Sequence[Host]) -> None:
+def print_hosts(hosts: Sequence[FoundHost]) -> None:
     from machinectl.go.tabwriter import table
 
     write_out(table(HEADINGS, ([harmless(cell) or "-" for cell in cells(host)] for host in hosts)))
 
 
-def cells(host: Host) -> list[str]:
+def cells(host: FoundHost) -> list[str]:
     """A host as the table has it."""
     services = host.in_order()
     ssh = [each for each in services if each.speaks == "ssh"]
@@ -114,14 +114,14 @@ def cells(host: Host) -> list[str]:
     ]
 
 
-def of_ssh(service: Service) -> str:
+def of_ssh(service: FoundService) -> str:
     port = "" if service.port == SSH_PORT else f"{service.port}: "
     if not service.said.startswith(GREETING):
         return f"{port}turns this address away for now"
     return f"{port}{first(service.said.removeprefix('SSH-2.0-'))} {service.key or '(no key)'}"
 
 
-def of_engine(service: Service) -> str:
+def of_engine(service: FoundService) -> str:
     what = f"{service.port}: {'TLS' if service.tls else 'PLAIN TCP'}"
     if service.is_open:
         return f"{what}, ROOT FOR ANYBODY ({first(service.said)})"
@@ -130,7 +130,7 @@ def of_engine(service: Service) -> str:
     return f"{what}{', for ' + some(service.names) if service.names else ''}"
 
 
-def of_other(service: Service) -> str:
+def of_other(service: FoundService) -> str:
     if service.speaks == "tls":
         return f"{service.port}: TLS{', for ' + some(service.names) if service.names else ''}"
     what = f"HTTP{'S' if service.tls else ''}: " if service.speaks == "http" else ""
@@ -148,7 +148,7 @@ def some(words: Sequence[str]) -> str:
     return ", ".join(words[:FEW]) + more
 
 
-def tell(console: Console, discovery: Discovery, networks: Sequence[str], ports: str) -> None:
+def tell(console: Console, discovery: NetworkScan, networks: Sequence[str], ports: str) -> None:
     """Say beside what was found what was not, and what is dangerous."""
     hosts = discovery.hosts()
     if not hosts:

@@ -141,9 +141,9 @@ def add_status(group: typer.Typer) -> None:
 def sync_contexts(here: Session) -> None:
     """Have the docker contexts of swarms lead to managers that answer; what keeps from it is a warning."""
     from machinectl.docker_cli.contexts import Contexts
-    from machinectl.hosts.exports.swarm_contexts import sync
+    from machinectl.hosts.exports.swarm_contexts import sync_swarm_contexts
 
-    for changed, error in sync(Contexts(), here.store, within=0):
+    for changed, error in sync_swarm_contexts(Contexts(), here.store, within=0):
         if error:
             here.console.warn(f"{error.cause}\n{error.hint}")
         else:

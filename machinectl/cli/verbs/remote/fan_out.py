@@ -16,7 +16,7 @@ from machinectl.cli.output.machine_streams import AsJSON, Folded, Grouped, Lines
 from machinectl.cli.parsing.go_flags import flags_of
 from machinectl.cli.tables.results import named
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.parallel.output_streams import LIMIT, Said
+from machinectl.hosts.parallel.output_streams import LIMIT, OutputPiece
 from machinectl.machines.record import natural
 from machinectl.machines.selection import chosen, selected
 from machinectl.ssh.signals import status_text
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from machinectl.cli.output.machine_streams import Printer
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.parallel.output_streams import Ended, Events
+    from machinectl.hosts.parallel.output_streams import CommandEnded, Events
     from machinectl.machines.store import Store
     from machinectl.process_streams import Input
 
@@ -142,7 +142,7 @@ def followed(
         for event in events:
             if event is None:
                 printer.waits()
-            elif isinstance(event, Said):
+            elif isinstance(event, OutputPiece):
                 printer.said(event)
             else:
                 printer.ended(event)
@@ -179,7 +179,7 @@ def printer_for(names: Sequence[str], flags: Mapping[str, str]) -> Printer:
 
 
 def tell_failures(
-    ended: Sequence[Ended], program: str, *, with_errors: bool, of_all: MachineError | None = None
+    ended: Sequence[CommandEnded], program: str, *, with_errors: bool, of_all: MachineError | None = None
 ) -> None:
     """Tell on stderr what failed: why there is no status, and in one line who ended how.
 
@@ -204,7 +204,7 @@ def tell_failures(
     print(shown(f"{len(failed)} of {len(ended)} failed: {outcomes}", program), file=sys.stderr, flush=True)
 
 
-def outcome(ended: Ended) -> str:
+def outcome(ended: CommandEnded) -> str:
     if ended.is_late:
         return "timed out"
     return "error" if ended.status is None else status_text(ended.status)

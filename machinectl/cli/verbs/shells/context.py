@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.exports.docker_contexts import Standing
+    from machinectl.hosts.exports.docker_contexts import ContextStatus
 
 
 def add(app: typer.Typer, arguments: Sequence[str]) -> None:
@@ -100,7 +100,7 @@ def add_import(group: typer.Typer) -> None:
         here.console.note(f'"{machine}" is the engine of the docker context "{context}" now: {found.url}')
 
 
-def tell_what_to_do(console: Console, found: Sequence[Standing]) -> None:
+def tell_what_to_do(console: Console, found: Sequence[ContextStatus]) -> None:
     """Say what brings into step what is not, each command once."""
     for hint in dict.fromkeys(each.hint for each in found if not each.is_settled):
         console.note(hint)

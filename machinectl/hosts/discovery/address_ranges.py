@@ -28,7 +28,7 @@ IPV4 = 4
 
 
 @dataclass(frozen=True, order=True)
-class Span:
+class AddressRange:
     """Addresses that follow each other, from the first to the last: their numbers, of IPv4 or of IPv6 (`version`)."""
 
     version: int
@@ -44,14 +44,14 @@ class Span:
         return (str(make(number)) for number in range(self.first, self.last + 1))
 
 
-def spans(texts: Iterable[str], resolve: Callable[[str], Sequence[str]]) -> list[Span]:
+def parse_ranges(texts: Iterable[str], resolve: Callable[[str], Sequence[str]]) -> list[AddressRange]:
     """All addresses that are meant, each once and in order.
 
     `resolve` says which addresses a name has: none where it is not known. Raises UsageError for what is nonsense,
     MachineError for a name that is not known.
     """
-    found = sorted(span for text in texts for span in meant(text.strip(), resolve))
-    merged: list[Span] = []
+    found = sorted(span for text in texts for span in parse_range(text.strip(), resolve))
+    merged: list[AddressRange] = []
     for span in found:
         last = merged[-1] if merged else None
         if last and last.version == span.version and span.first <= last.last + 1:
@@ -61,52 +61,52 @@ def spans(texts: Iterable[str], resolve: Callable[[str], Sequence[str]]) -> list
     return merged
 
 
-def meant(text: str, resolve: Callable[[str], Sequence[str]]) -> list[Span]:
+def parse_range(text: str, resolve: Callable[[str], Sequence[str]]) -> list[AddressRange]:
     """What is meant by one word of the command line."""
     # An address that holds for one interface alone (fe80::1%eth0) is no network's.
     if "%" in text:
-        raise nonsense(text)
+        raise invalid_range(text)
     try:
         if "/" in text:
-            return [of_network(text)]
+            return [network_range(text)]
         first, dash, last = text.partition("-")
         # A host's name may have dashes; before one of them stands an address in no name.
         if dash and is_address(first):
-            return [of_range(ipaddress.ip_address(first), last)]
+            return [dashed_range(ipaddress.ip_address(first), last)]
         if is_address(text):
-            return [between(ipaddress.ip_address(text), ipaddress.ip_address(text))]
+            return [range_between(ipaddress.ip_address(text), ipaddress.ip_address(text))]
     except ValueError as exc:
-        raise nonsense(text) from exc
-    if not is_name(text):
-        raise nonsense(text)
+        raise invalid_range(text) from exc
+    if not is_host_name(text):
+        raise invalid_range(text)
     addresses = [ipaddress.ip_address(each) for each in resolve(text)]
     if not addresses:
         raise MachineError(f'The name "{text}" is not known here', f"getent hosts {text}")
-    return [between(address, address) for address in addresses]
+    return [range_between(address, address) for address in addresses]
 
 
-def of_network(text: str) -> Span:
+def network_range(text: str) -> AddressRange:
     """The addresses of a network that hosts can have; as it is written with an address of it, too (192.168.0.29/24)."""
     network = ipaddress.ip_network(text, strict=False)
-    whole = between(network[0], network[-1])
+    whole = range_between(network[0], network[-1])
     if whole.count < LEAST_NETWORK:
         return whole
     # A network's first address is its own, or that of all its routers (RFC 4291 2.6.1); IPv4's last is for all.
-    return Span(whole.version, whole.first + 1, whole.last - (whole.version == IPV4))
+    return AddressRange(whole.version, whole.first + 1, whole.last - (whole.version == IPV4))
 
 
-def of_range(first: Address, end: str) -> Span:
+def dashed_range(first: Address, end: str) -> AddressRange:
     """From an address to another one, or to a number that takes the place of its last part. Raises ValueError."""
     if first.version == IPV4 and end.isascii() and end.isdecimal():
         end = f"{str(first).rpartition('.')[0]}.{end}"
     last = ipaddress.ip_address(end)
     if last.version != first.version or int(last) < int(first):
         raise ValueError(end)
-    return between(first, last)
+    return range_between(first, last)
 
 
-def between(first: Address, last: Address) -> Span:
-    return Span(first.version, int(first), int(last))
+def range_between(first: Address, last: Address) -> AddressRange:
+    return AddressRange(first.version, int(first), int(last))
 
 
 def is_address(text: str) -> bool:
@@ -117,7 +117,7 @@ def is_address(text: str) -> bool:
     return True
 
 
-def is_name(text: str) -> bool:
+def is_host_name(text: str) -> bool:
     """Whether it could be a host's name, and is no address that was mistyped (192.168.0, 300.1.1.1)."""
     return (
         0 < len(text) <= LONGEST_HOST
@@ -129,7 +129,7 @@ def is_name(text: str) -> bool:
     )
 
 
-def nonsense(text: str) -> UsageError:
+def invalid_range(text: str) -> UsageError:
     return UsageError(
         f"'{one_line(text)}' is neither a network (192.168.0.0/24, fd00::/120) nor a range (192.168.0.10-20), an "
         "address or a host's name",
@@ -152,7 +152,7 @@ def own_network() -> str:
     return str(ipaddress.ip_network(f"{address}/{AT_HOME}", strict=False)) if home else USUAL
 
 
-def ports_of(text: str) -> list[int]:
+def parse_ports(text: str) -> list[int]:
     """The ports that are meant by `22,2375,2376`, each once. Raises UsageError."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:

@@ -16,7 +16,7 @@ Answer = TypeVar("Answer")
 MOST = 32
 
 
-class Lookups(Generic[Answer]):
+class NameLookups(Generic[Answer]):
     """One kind of question about many things; each is asked once, from when it is wanted on."""
 
     def __init__(self, ask: Callable[[str], Answer]) -> None:
@@ -61,7 +61,7 @@ def addresses_of(name: str) -> list[str]:
     return list(dict.fromkeys(str(address[0]).partition("%")[0] for *_, address in found))
 
 
-def name_of(address: str) -> str:
+def host_name_of(address: str) -> str:
     """The name that an address has, "" where it has none."""
     try:
         return socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.discovery.networks import own_network, ports_of, spans
+from machinectl.hosts.discovery.address_ranges import own_network, parse_ports, parse_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ def resolve(name: str) -> Sequence[str]:
 
 
 def addresses(*texts: str) -> list[str]:
-    return [address for span in spans(texts, resolve) for address in span.addresses()]
+    return [address for span in parse_ranges(texts, resolve) for address in span.addresses()]
 
 
 @pytest.mark.parametrize(
@@ -110,21 +110,21 @@ def test_ranges_that_overlap_are_each_address_once_in_order(ranges: list[tuple[i
 @given(st.text())
 def test_any_text_is_understood_or_refused(text: str) -> None:
     try:
-        found = spans([text], resolve)
+        found = parse_ranges([text], resolve)
     except MachineError:
         return
     assert sum(span.count for span in found)
 
 
 def test_ports() -> None:
-    assert ports_of("22, 2375,22,") == [22, 2375]
+    assert parse_ports("22, 2375,22,") == [22, 2375]
 
 
 @pytest.mark.parametrize("text", ["", ",", "0", "65536", "ssh", "-1", "22-25", "٢٢", "9" * 5000])
 def test_what_is_no_port_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        ports_of(text)
+        parse_ports(text)
 
 
 def test_ones_own_network_is_one() -> None:
-    assert spans([own_network()], resolve)
+    assert parse_ranges([own_network()], resolve)

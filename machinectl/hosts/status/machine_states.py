@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.engine import Wait
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.pending import look
-from machinectl.hosts.connection.engine_endpoint import endpoint
-from machinectl.hosts.connection.machine_driver import driver_of, instance, led
-from machinectl.hosts.power.unreachable import head_start, ssh_addresses, time_to_look
+from machinectl.hosts.certificates.pending import probe_any_set
+from machinectl.hosts.connection.engine_endpoint import endpoint_of
+from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, with_jump_host
+from machinectl.hosts.status.ssh_port_check import engine_head_start, ssh_addresses, ssh_check_timeout
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -43,33 +43,35 @@ def states_of(
     by_name = {machine.name: machine for machine in machines}
     # Loaded here: threads that import at once wait for each other.
     drivers = {machine.driver: driver_or_none(machine) for machine in by_name.values()}
-    courses = {name: partial(asking, machine, drivers[machine.driver], question) for name, machine in by_name.items()}
+    courses = {
+        name: partial(probe_machine, machine, drivers[machine.driver], question) for name, machine in by_name.items()
+    }
     return engine.ask_all(courses, timeout, lambda name: by_name[name].url)
 
 
-def asking(machine: Machine, driver: Driver | None, question: Question | None, asker: Asker) -> Course:
+def probe_machine(machine: Machine, driver: Driver | None, question: Question | None, asker: Asker) -> Course:
     """Ask a machine's engine. If it is silent, check whether anything answers at the SSH port."""
-    known = known_state(machine, driver)
+    known = driver_state(machine, driver)
     if known in ASLEEP:
         return engine.Probe(known)
-    opened = asker.reach(endpoint(machine))
+    opened = asker.reach(endpoint_of(machine))
     if opened:
-        yield Wait(opened, head_start(asker.deadline))
+        yield Wait(opened, engine_head_start(asker.deadline))
     if (opened and opened.ended and not opened.is_silent) or machine.url.startswith("unix://"):
-        return look(machine, asker.deadline, question, opened)[0]
+        return probe_any_set(machine, asker.deadline, question, opened)[0]
     # An ssh:// engine is asked in one blocking call: the check of the SSH port starts later, in parallel.
-    after = 0.0 if opened else head_start(asker.deadline)
-    ssh = asker.connect(ssh_addresses(way_in(machine, driver)), time_to_look(asker.deadline), after)
+    after = 0.0 if opened else engine_head_start(asker.deadline)
+    ssh = asker.connect(ssh_addresses(ssh_endpoint_or_none(machine, driver)), ssh_check_timeout(asker.deadline), after)
     if opened and not opened.ended:
         yield Wait(opened)
-    found, _ = look(machine, asker.deadline, question, opened)
+    found, _ = probe_any_set(machine, asker.deadline, question, opened)
     if found.silent or (machine.url.startswith("ssh://") and found.state is not State.RUNNING):
         yield Wait(ssh)
-        return off(machine, found) if ssh.failures and ssh.is_silent else found
+        return powered_off(machine, found) if ssh.failures and ssh.is_silent else found
     return found
 
 
-def off(machine: Machine, found: engine.Probe) -> engine.Probe:
+def powered_off(machine: Machine, found: engine.Probe) -> engine.Probe:
     """What is to be said of a host where nothing answers."""
     return replace(
         found,
@@ -79,18 +81,18 @@ def off(machine: Machine, found: engine.Probe) -> engine.Probe:
     )
 
 
-def way_in(machine: Machine, driver: Driver | None) -> SSHEndpoint | None:
+def ssh_endpoint_or_none(machine: Machine, driver: Driver | None) -> SSHEndpoint | None:
     """Where a machine's SSH is, None where that is not known."""
     try:
-        return led(machine, driver.where(instance(machine)).ssh) if driver else None
+        return with_jump_host(machine, driver.where(driver_instance(machine)).ssh) if driver else None
     except MachineError:
         return None
 
 
-def known_state(machine: Machine, driver: Driver | None) -> State | None:
+def driver_state(machine: Machine, driver: Driver | None) -> State | None:
     """What the driver knows; one that fails, knows nothing."""
     try:
-        return driver.state(instance(machine)) if driver else None
+        return driver.state(driver_instance(machine)) if driver else None
     except MachineError:
         return None
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.driver import DriverError, SSHEndpoint
-from machinectl.hosts.power.machine_states import state_of, states_of
+from machinectl.hosts.status.machine_states import state_of, states_of
 from machinectl.machines.record import Machine
 from machinectl.ssh import ssh_settings
 from machinectl.state import State
@@ -175,7 +175,7 @@ def test_whatever_keeps_from_looking_at_ssh_leaves_the_engines_answer(
     def fails(*_: object) -> bool:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(ssh_settings, "settings", fails)
+    monkeypatch.setattr(ssh_settings, "read_settings", fails)
     with servers.full() as engine, servers.full() as ssh:
         assert seen(use, engine, ssh)[0] is State.TIMEOUT
 
@@ -210,7 +210,7 @@ def test_the_machines_that_are_off_are_listed_as_such_and_may_be_started(store: 
 def test_a_look_whether_a_host_is_off_loads_nothing_heavy() -> None:
     code = """if True:
         import sys
-        from machinectl.hosts.power.unreachable import ssh_addresses
+        from machinectl.hosts.status.ssh_port_check import ssh_addresses
         from machinectl.driver import SSHEndpoint
         ssh_addresses(SSHEndpoint("127.0.0.1", "ops", 1))
         print(*{"paramiko", "cryptography"} & set(sys.modules))

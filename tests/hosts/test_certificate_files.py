@@ -10,7 +10,7 @@ import pytest
 
 from machinectl.commands.certs.create import certs_create
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.certificate_files import has_given, read_given
+from machinectl.hosts.certificates.certificate_files import has_named_certificates, read_named_certificates
 from machinectl.machines.record import Machine
 from machinectl.machines.spec import CertificateFiles
 from tests.support.registered import added
@@ -26,16 +26,16 @@ def files(directory: Path) -> CertificateFiles:
 
 def test_a_machine_has_the_certificates_that_it_was_made_with_and_no_others(store: Store, tmp_path: Path) -> None:
     mine = files(tmp_path / "mine")
-    given = read_given(mine)
+    given = read_named_certificates(mine)
     assert given is not None
     machine = added(store, Machine("nas", "none", url="tcp://192.168.0.40:2376", tls=True), given.present)
     three = CertificateFiles("", *(f"{mine.directory}/{name}" for name in ("ca.pem", "cert.pem", "key.pem")))
-    assert has_given(machine, mine)
-    assert has_given(machine, three)
-    assert not has_given(machine, files(tmp_path / "theirs"))
+    assert has_named_certificates(machine, mine)
+    assert has_named_certificates(machine, three)
+    assert not has_named_certificates(machine, files(tmp_path / "theirs"))
     # What is kept of a file is its certificate, whatever stands around it.
     Path(mine.directory, "cert.pem").write_bytes(b"Subject: me\n" + given.client)
-    assert has_given(machine, mine)
+    assert has_named_certificates(machine, mine)
 
 
 def test_certificates_that_are_not_there_are_named(store: Store, tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_certificates_that_are_not_there_are_named(store: Store, tmp_path: Path)
     gone = files(tmp_path / "gone")
     shutil.rmtree(gone.directory)
     with pytest.raises(MachineError, match=r"ca\.pem"):
-        has_given(machine, gone)
+        has_named_certificates(machine, gone)
     with pytest.raises(MachineError, match=gone.directory):
-        has_given(None, gone)
-    assert not has_given(None, files(tmp_path / "new"))
+        has_named_certificates(None, gone)
+    assert not has_named_certificates(None, files(tmp_path / "new"))

@@ -19,15 +19,15 @@ SHARE = 4
 IN_TIME = 0.8
 
 
-def head_start(deadline: Deadline) -> float:
-    return min(HEAD_START, left(deadline) / SHARE)
+def engine_head_start(deadline: Deadline) -> float:
+    return min(HEAD_START, remaining_seconds(deadline) / SHARE)
 
 
-def time_to_look(deadline: Deadline) -> float:
-    return left(deadline) * IN_TIME
+def ssh_check_timeout(deadline: Deadline) -> float:
+    return remaining_seconds(deadline) * IN_TIME
 
 
-def left(deadline: Deadline) -> float:
+def remaining_seconds(deadline: Deadline) -> float:
     """Return the remaining seconds; 0 if there is no deadline."""
     try:
         return deadline.remaining() or 0.0

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.pending import settle
-from machinectl.hosts.connection.engine_endpoint import takeover
-from machinectl.hosts.power.machine_states import ASLEEP, states_of
+from machinectl.hosts.certificates.pending import settle_pending
+from machinectl.hosts.connection.engine_endpoint import takeover_command
+from machinectl.hosts.status.machine_states import ASLEEP, states_of
 from machinectl.machines.record import Machine, Phase, natural
 from machinectl.machines.store import NoSuchMachine, into_own_store
 from machinectl.state import State
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Asked:
+class MachineStatus:
     """A machine, and what is known of it; what only its host can say is empty until it is `settled`.
 
     `error` is one line, and `hint` what to do next; `seconds` is how long its engine took, and `told` its answer to the
@@ -52,10 +52,10 @@ class Asked:
         return MachineError(f'"{name}": its host is {str(self.state).lower() or "silent"}', start)
 
 
-Each = TypeVar("Each", bound=Asked)
+Each = TypeVar("Each", bound=MachineStatus)
 
 
-def known(store: Store, name: str, make: Callable[[Machine], Each]) -> Each | None:
+def recorded_status(store: Store, name: str, make: Callable[[Machine], Each]) -> Each | None:
     """A machine as its record tells of it, or None where it was removed since its name was read."""
     try:
         one = make(store.read(name))
@@ -68,17 +68,17 @@ def known(store: Store, name: str, make: Callable[[Machine], Each]) -> Each | No
         return one
     if one.machine.phase is not Phase.READY:
         one.settled = True
-        one.state, one.error = half_made(store, one.machine)
+        one.state, one.error = unfinished_state(store, one.machine)
     return one
 
 
-def listed(
+def recorded_statuses(
     store: Store, names: Iterable[str], make: Callable[[Machine], Each]
 ) -> tuple[list[Each], list[MachineError]]:
     """Those that are named, each once and in natural order, and why others of them cannot be."""
     found, missing = [], []
     for name in sorted(set(names), key=lambda name: (natural(name), name)):
-        if one := known(store, name, make):
+        if one := recorded_status(store, name, make):
             found.append(one)
             continue
         try:
@@ -88,7 +88,7 @@ def listed(
     return found, missing
 
 
-def half_made(store: Store, machine: Machine) -> tuple[State, str]:
+def unfinished_state(store: Store, machine: Machine) -> tuple[State, str]:
     """Say of a machine that is not ready whether somebody is at it now, or how to go on."""
     if store.is_locked(machine.name):
         return State.STARTING, ""
@@ -97,29 +97,31 @@ def half_made(store: Store, machine: Machine) -> tuple[State, str]:
     return State.ERROR, f"Half made: {machine.why}; create it again, or remove it"
 
 
-def ask(store: Store, listed: Iterable[Each], timeout: float, question: Question | None = None) -> Iterator[Each]:
+def query_engines(
+    store: Store, statuses: Iterable[Each], timeout: float, question: Question | None = None
+) -> Iterator[Each]:
     """Ask all hosts and yield each when it is settled; each has `timeout` seconds from when it is asked."""
-    by_name = {one.machine.name: one for one in listed if not one.settled}
+    by_name = {one.machine.name: one for one in statuses if not one.settled}
     for name, found in states_of((one.machine for one in by_name.values()), timeout, question):
         one = by_name[name]
         one.state, one.version, one.api_version = found.state, found.version, found.api_version
         one.error, one.hint, one.seconds, one.told = found.error, found.hint, found.seconds, found.told
         one.swarm, one.unasked = found.swarm, found.unasked
         one.settled = True
-        if found.state is State.ERROR and (command := takeover(one.machine)) and command in found.hint:
+        if found.state is State.ERROR and (command := takeover_command(one.machine)) and command in found.hint:
             one.error += f"; take its host over: {command}"
         if found.state is State.RUNNING:
-            settle(store, name, timeout)
+            settle_pending(store, name, timeout)
         yield one
 
 
-def failures(asked: Sequence[Asked]) -> list[MachineError]:
+def engine_failures(asked: Sequence[MachineStatus]) -> list[MachineError]:
     """Return why engines did not answer, and one error that counts those that were not asked."""
     found = [failure for one in asked if not one.unasked and (failure := one.failure)]
-    return [*found, *([error] if (error := not_asked(asked)) else [])]
+    return [*found, *([error] if (error := skipped_engines_error(asked)) else [])]
 
 
-def not_asked(asked: Sequence[Asked]) -> MachineError | None:
+def skipped_engines_error(asked: Sequence[MachineStatus]) -> MachineError | None:
     """Return an error that counts the engines that were not asked; None if all were."""
     count = sum(one.unasked for one in asked)
     if not count:

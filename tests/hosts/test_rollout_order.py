@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.parallel.rollout_order import Batches, Rolling, in_batches
-from machinectl.hosts.parallel.workers import at_once
+from machinectl.hosts.parallel.rollout_order import BatchSizes, RolloutOrder, in_batches
+from machinectl.hosts.parallel.workers import run_at_once
 from tests.support.quiet import Quiet
 
 if TYPE_CHECKING:
     from machinectl.console import Console
 
 
-def taken(turns: Rolling) -> list[str]:
+def taken(turns: RolloutOrder) -> list[str]:
     """All who may begin now."""
     found = []
     while name := turns.take():
@@ -26,12 +26,12 @@ def taken(turns: Rolling) -> list[str]:
 
 
 def test_who_restarts_no_engine_waits_for_nobody() -> None:
-    turns = Rolling(["m10", "m2", "m1", "new"], rolled=["m10", "m2", "m1"])
+    turns = RolloutOrder(["m10", "m2", "m1", "new"], rolled=["m10", "m2", "m1"])
     assert taken(turns) == ["m1", "new"]
 
 
 def test_a_batch_begins_when_all_of_the_one_before_have_ended() -> None:
-    turns = Rolling(["a", "b", "c", "d", "e"], rolled=["a", "b", "c", "d", "e"], batch=2)
+    turns = RolloutOrder(["a", "b", "c", "d", "e"], rolled=["a", "b", "c", "d", "e"], batch=2)
     assert taken(turns) == ["a", "b"]
     turns.ended("a", failed=False)
     assert taken(turns) == []
@@ -43,7 +43,7 @@ def test_a_batch_begins_when_all_of_the_one_before_have_ended() -> None:
 
 
 def test_the_first_failure_lets_those_at_work_finish_and_begins_no_further_batch() -> None:
-    turns = Rolling(["a", "b", "c", "d", "new"], rolled=["a", "b", "c", "d"], batch=2)
+    turns = RolloutOrder(["a", "b", "c", "d", "new"], rolled=["a", "b", "c", "d"], batch=2)
     assert turns.take() == "a"
     turns.ended("a", failed=True)
     assert taken(turns) == ["new"]
@@ -51,7 +51,7 @@ def test_the_first_failure_lets_those_at_work_finish_and_begins_no_further_batch
 
 
 def test_as_many_may_fail_as_is_allowed() -> None:
-    turns = Rolling(["a", "b", "c"], rolled=["a", "b", "c"], max_failures=1)
+    turns = RolloutOrder(["a", "b", "c"], rolled=["a", "b", "c"], max_failures=1)
     assert taken(turns) == ["a"]
     turns.ended("a", failed=True)
     assert taken(turns) == ["b"]
@@ -60,7 +60,7 @@ def test_as_many_may_fail_as_is_allowed() -> None:
 
 
 def test_a_failure_of_who_is_not_rolled_ends_no_roll() -> None:
-    turns = Rolling(["a", "b", "new"], rolled=["a", "b"])
+    turns = RolloutOrder(["a", "b", "new"], rolled=["a", "b"])
     assert taken(turns) == ["a", "new"]
     turns.ended("new", failed=True)
     turns.ended("a", failed=False)
@@ -68,7 +68,7 @@ def test_a_failure_of_who_is_not_rolled_ends_no_roll() -> None:
 
 
 def test_who_comes_after_others_begins_when_they_are_done() -> None:
-    turns = Rolling(["a", "gate", "inner", "z"], after={"a": ["inner"], "inner": ["gate"], "z": ["elsewhere"]})
+    turns = RolloutOrder(["a", "gate", "inner", "z"], after={"a": ["inner"], "inner": ["gate"], "z": ["elsewhere"]})
     assert taken(turns) == ["gate", "z"]
     turns.ended("z", failed=True)
     turns.ended("gate", failed=False)
@@ -78,7 +78,7 @@ def test_who_comes_after_others_begins_when_they_are_done() -> None:
 
 
 def test_nobody_behind_one_that_failed_begins() -> None:
-    turns = Rolling(["a", "gate", "inner", "z"], after={"a": ["inner"], "inner": ["gate"]})
+    turns = RolloutOrder(["a", "gate", "inner", "z"], after={"a": ["inner"], "inner": ["gate"]})
     assert taken(turns) == ["gate", "z"]
     turns.ended("gate", failed=True)
     assert taken(turns) == []
@@ -87,7 +87,7 @@ def test_nobody_behind_one_that_failed_begins() -> None:
 
 def test_a_batch_whose_members_are_barred_keeps_nobody_waiting() -> None:
     after = {"a": ["gate"], "b": ["gate"], "c": ["inner"], "inner": ["way"]}
-    turns = Rolling(["a", "b", "c", "gate", "inner", "way"], after, rolled=["a", "b", "c"])
+    turns = RolloutOrder(["a", "b", "c", "gate", "inner", "way"], after, rolled=["a", "b", "c"])
     assert taken(turns) == ["gate", "way"]
     turns.ended("way", failed=False)
     assert taken(turns) == ["inner"]
@@ -98,7 +98,7 @@ def test_a_batch_whose_members_are_barred_keeps_nobody_waiting() -> None:
 
 
 def test_who_is_behind_one_that_stays_as_it_was_begins_all_the_same() -> None:
-    turns = Rolling(["a", "gate", "new"], after={"new": ["gate"]}, rolled=["a", "gate"])
+    turns = RolloutOrder(["a", "gate", "new"], after={"new": ["gate"]}, rolled=["a", "gate"])
     assert taken(turns) == ["a"]
     turns.ended("a", failed=True)
     assert (taken(turns), turns.stopped) == (["new"], ["gate"])
@@ -127,7 +127,7 @@ def test_everybody_ends_is_barred_or_stopped_and_no_two_batches_are_at_work(
 ) -> None:
     # Nobody comes after one of a higher number: no circles, which a file is refused for.
     ways = {f"m{name}": {f"m{way}" for way in before if way < name} for name, before in after.items()}
-    turns = Rolling(NAMES, ways, rolled, batch, max_failures)
+    turns = RolloutOrder(NAMES, ways, rolled, batch, max_failures)
     at_work: list[str] = []
     ended: list[str] = []
     while True:
@@ -154,8 +154,8 @@ def test_work_at_once_is_done_in_these_turns() -> None:
         if name == "b":
             raise MachineError("it is down")
 
-    turns = Rolling(["a", "b", "c"], rolled=["a", "b", "c"])
-    results = dict(at_once(console, ["a", "b", "c"], work, turns=turns))
+    turns = RolloutOrder(["a", "b", "c"], rolled=["a", "b", "c"])
+    results = dict(run_at_once(console, ["a", "b", "c"], work, turns=turns))
     assert (began, turns.stopped) == (["a", "b"], ["c"])
     assert results["a"] is None
     assert "down" in str(results["b"])
@@ -173,8 +173,8 @@ def test_work_at_once_is_done_in_these_turns() -> None:
 )
 def test_batches_have_the_sizes_that_were_asked_for_and_the_last_one_repeats(typed: str, batches: list[str]) -> None:
     names = list("abcdefghi")
-    assert ["".join(batch) for batch in in_batches(names, Batches(typed).of(len(names)))] == batches
-    turns = Rolling(names, rolled=names, batch=Batches(typed).of(len(names)))
+    assert ["".join(batch) for batch in in_batches(names, BatchSizes(typed).of(len(names)))] == batches
+    turns = RolloutOrder(names, rolled=names, batch=BatchSizes(typed).of(len(names)))
     for batch in batches:
         begun = "".join(taken(turns))
         assert begun == batch
@@ -185,4 +185,4 @@ def test_batches_have_the_sizes_that_were_asked_for_and_the_last_one_repeats(typ
 @pytest.mark.parametrize("typed", ["", "0", "-1", "1,,2", "101%", "0%", "half", "1.5", "²", "9" * 5000])
 def test_what_is_no_size_of_a_batch_is_refused(typed: str) -> None:
     with pytest.raises(UsageError, match="--batch"):
-        Batches(typed)
+        BatchSizes(typed)

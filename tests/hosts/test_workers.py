@@ -14,7 +14,7 @@ import pytest
 from machinectl.cli.main import answered
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import Access
-from machinectl.hosts.parallel.workers import LIMIT, at_once, each
+from machinectl.hosts.parallel.workers import LIMIT, run_at_once, work_on_each
 from machinectl.machines.record import PROVISION, Machine
 from tests.support.puppets import piped
 from tests.support.quiet import Quiet
@@ -52,7 +52,7 @@ def ctrl_c() -> None:
 def test_machines_begin_in_their_natural_order_and_each_but_once() -> None:
     console = Quiet()
     names = ["m10", "m2", "m1", "m2", "M1", "m01"]
-    results = at_once(console, names, lambda _, own: own.note("hello"), limit=1)
+    results = run_at_once(console, names, lambda _, own: own.note("hello"), limit=1)
     expected = ["M1", "m01", "m1", "m2", "m10"]
     assert list(results) == [(name, None) for name in expected]
     assert console.begun == expected
@@ -61,7 +61,7 @@ def test_machines_begin_in_their_natural_order_and_each_but_once() -> None:
 
 def test_nothing_is_done_where_no_machine_is_named() -> None:
     console = Quiet()
-    assert list(at_once(console, [], Gates().work)) == []
+    assert list(run_at_once(console, [], Gates().work)) == []
     assert console.said == []
 
 
@@ -72,12 +72,12 @@ def test_as_many_as_the_limit_are_at_work_together() -> None:
     def work(_: str, __: Console) -> None:
         together.wait()
 
-    assert dict(at_once(Quiet(), names, work)) == dict.fromkeys(names)
+    assert dict(run_at_once(Quiet(), names, work)) == dict.fromkeys(names)
 
 
 def test_no_more_than_the_limit_begin_before_one_has_ended() -> None:
     console, gates = Quiet(), Gates()
-    results = at_once(console, ["m1", "m2", "m3", "m4", "m5"], gates.work, limit=3)
+    results = run_at_once(console, ["m1", "m2", "m3", "m4", "m5"], gates.work, limit=3)
     gates.open("m2")
     assert next(results) == ("m2", None)
     assert console.begun == ["m1", "m2", "m3"]
@@ -90,7 +90,7 @@ def test_no_more_than_the_limit_begin_before_one_has_ended() -> None:
 
 def test_each_is_told_when_it_ends() -> None:
     console, gates = Quiet(), Gates()
-    results = at_once(console, ["m1", "m2", "m3"], gates.work)
+    results = run_at_once(console, ["m1", "m2", "m3"], gates.work)
     for name in ("m3", "m1", "m2"):
         gates.open(name)
         assert next(results) == (name, None)
@@ -107,7 +107,7 @@ def test_one_that_fails_stops_nobody_else() -> None:
         with own.step("two"):
             pass
 
-    results = dict(at_once(console, ["m1", "m2", "m3"], work, limit=1))
+    results = dict(run_at_once(console, ["m1", "m2", "m3"], work, limit=1))
     assert results == {"m1": error, "m2": None, "m3": None}
     assert console.ended == results
     assert console.steps == ["m1: one", "m2: one", "m2: two", "m3: one", "m3: two"]
@@ -121,7 +121,7 @@ def test_one_machine_is_worked_on_right_here_on_the_console_as_it_is() -> None:
         seen.extend([name, own, threading.current_thread()])
         raise MachineError("it is down")
 
-    [(name, error)] = at_once(console, ["m1", "m1"], work)
+    [(name, error)] = run_at_once(console, ["m1", "m1"], work)
     assert (name, str(error)) == ("m1", "it is down")
     assert seen == ["m1", console, threading.main_thread()]
     assert (console.begun, console.ended) == ([], {})
@@ -132,7 +132,7 @@ def test_a_bug_in_one_machines_work_is_raised_as_it_is() -> None:
         raise ZeroDivisionError(name)
 
     with pytest.raises(ZeroDivisionError, match="m1"):
-        list(at_once(Quiet(), ["m1"], work))
+        list(run_at_once(Quiet(), ["m1"], work))
 
 
 def test_a_bug_is_raised_when_the_others_have_ended_their_steps() -> None:
@@ -156,7 +156,7 @@ def test_a_bug_is_raised_when_the_others_have_ended_their_steps() -> None:
             stopped.set()
 
     console = Quiet()
-    results = at_once(console, ["m1", "m2", "m3", "m4"], work, limit=3)
+    results = run_at_once(console, ["m1", "m2", "m3", "m4"], work, limit=3)
     assert next(results) == ("m2", None)
     with pytest.raises(ZeroDivisionError, match="m1"):
         next(results)
@@ -176,7 +176,7 @@ def test_two_who_ask_at_once_are_asked_one_after_the_other_in_the_callers_thread
         both.wait()
         answers[name] = own.confirm("Are you sure? ")
 
-    assert dict(at_once(console, ["m1", "m2"], work)) == {"m1": None, "m2": None}
+    assert dict(run_at_once(console, ["m1", "m2"], work)) == {"m1": None, "m2": None}
     assert answers == {"m1": True, "m2": True}
     assert sorted(console.asked) == ["m1: Are you sure? ", "m2: Are you sure? "]
     assert threads == {threading.current_thread()}
@@ -193,7 +193,7 @@ def test_a_question_that_goes_wrong_is_that_machines_failure() -> None:
         if name == "m1":
             own.confirm("Are you sure? ")
 
-    assert dict(at_once(Gone(), ["m1", "m2"], work)) == {"m1": error, "m2": None}
+    assert dict(run_at_once(Gone(), ["m1", "m2"], work)) == {"m1": error, "m2": None}
 
 
 class Interrupted:
@@ -234,7 +234,7 @@ class Interrupted:
         """What is yielded before KeyboardInterrupt is raised."""
         results: list[tuple[str, MachineError | None]] = []
         with pytest.raises(KeyboardInterrupt):
-            results.extend(at_once(self.console, ["m1", "m2", "m3", "m4"], self.work, limit=3))
+            results.extend(run_at_once(self.console, ["m1", "m2", "m3", "m4"], self.work, limit=3))
         return results
 
 
@@ -284,7 +284,7 @@ def test_a_second_ctrl_c_leaves_at_once() -> None:
 
 def test_ctrl_c_is_not_lost_while_the_caller_has_a_result() -> None:
     gates = Gates()
-    results = at_once(Quiet(), ["m1", "m2", "m3"], gates.work, limit=2)
+    results = run_at_once(Quiet(), ["m1", "m2", "m3"], gates.work, limit=2)
     gates.open("m1")
     assert next(results) == ("m1", None)
     ctrl_c()
@@ -301,7 +301,7 @@ def test_who_leaves_before_the_end_waits_for_the_steps_under_way() -> None:
         if name != "m0":
             interrupted.work("m1" if name == "m2" else name, own)
 
-    results = at_once(interrupted.console, ["m0", "m1", "m2", "m3"], work)
+    results = run_at_once(interrupted.console, ["m0", "m1", "m2", "m3"], work)
     assert next(results) == ("m0", None)
     assert interrupted.steps == []
     results.close()
@@ -312,7 +312,7 @@ def test_who_leaves_before_the_end_waits_for_the_steps_under_way() -> None:
 def test_who_ignores_ctrl_c_goes_on_ignoring_it() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        assert len(list(at_once(Quiet(), ["m1", "m2"], lambda _, __: ctrl_c()))) == 2
+        assert len(list(run_at_once(Quiet(), ["m1", "m2"], lambda _, __: ctrl_c()))) == 2
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -321,7 +321,7 @@ def test_who_ignores_ctrl_c_goes_on_ignoring_it() -> None:
 def test_machines_of_a_thread_that_is_not_the_main_one() -> None:
     results: list[tuple[str, MachineError | None]] = []
     thread = threading.Thread(
-        target=lambda: results.extend(at_once(Quiet(), ["m1", "m2"], lambda name, own: own.note(name), limit=1))
+        target=lambda: results.extend(run_at_once(Quiet(), ["m1", "m2"], lambda name, own: own.note(name), limit=1))
     )
     thread.start()
     thread.join()
@@ -349,9 +349,9 @@ def test_a_success_removes_the_failure_from_the_record_unless_something_is_still
         held.write()
         raise MachineError("it is down")
 
-    assert all(error for _, error in each(store, Quiet(), ["m1", "m2"], Access(), fail))
+    assert all(error for _, error in work_on_each(store, Quiet(), ["m1", "m2"], Access(), fail))
     assert [store.read(name).failure["cause"] for name in ("m1", "m2")] == ["it is down"] * 2
-    assert not any(error for _, error in each(store, Quiet(), ["m1", "m2"], Access(), lambda *_: None))
+    assert not any(error for _, error in work_on_each(store, Quiet(), ["m1", "m2"], Access(), lambda *_: None))
     assert [store.read(name).why for name in ("m1", "m2")] == ["", "it is down"]
 
 

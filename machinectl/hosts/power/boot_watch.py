@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.console import SilentConsole
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.engine_endpoint import endpoint as engine_endpoint
+from machinectl.hosts.connection.engine_endpoint import endpoint_of as engine_endpoint
 from machinectl.hosts.connection.login import logged_in
 from machinectl.machines.record import Phase
 from machinectl.state import State
@@ -36,7 +36,7 @@ BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 
 
 @dataclass(frozen=True)
-class Watch:
+class HostWatch:
     """Looks at the host of one machine, in the background: nobody is asked anything.
 
     `way` is where its SSH is, None where it has none; `timeout` is how long anything is waited for, in seconds,

@@ -19,13 +19,13 @@ from machinectl.commands.rm import preview, rm
 from machinectl.commands.set import set_machine
 from machinectl.commands.ssh_config import keep_ssh_config
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.connection.engine_endpoint import endpoint
+from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import Access, logged_in
 from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_endpoint
-from machinectl.hosts.connection.openssh_programs import block
+from machinectl.hosts.connection.openssh_programs import machine_host_block
 from machinectl.hosts.exports import ssh_config_file
 from machinectl.hosts.lifecycle.editing import Edit
-from machinectl.hosts.power.machine_states import state_of
+from machinectl.hosts.status.machine_states import state_of
 from machinectl.machines.jump_hosts import typed
 from machinectl.machines.record import BrokenRecord, Machine, Phase
 from machinectl.machines.store import Lock, Store
@@ -158,7 +158,7 @@ class TestBehindAMachine:
         with orion.writing("orion") as held:
             held.machine.url, held.machine.tls = f"ssh://{behind.user}@127.0.0.1:{behind.port}", False
             held.write()
-        options = endpoint(orion.read("orion")).ssh_options
+        options = endpoint_of(orion.read("orion")).ssh_options
         assert sum("BatchMode=yes" in option for option in options) == 1
         behind.authorized_keys.write_text("")
         assert "Permission denied" in state_of(orion.read("orion"), timeout=20).error
@@ -339,7 +339,7 @@ class TestOfTheRecord:
         jumps(store, gate="orion", orion="gate")
         found = state_of(store.read("orion"), timeout=60)
         assert (found.state, "jump hosts form a loop" in found.error) == (State.ERROR, True)
-        for asked in (ssh_endpoint, block, endpoint):
+        for asked in (ssh_endpoint, machine_host_block, endpoint_of):
             with pytest.raises(MachineError, match="jump hosts form a loop"):
                 asked(store.read("orion"))
 
@@ -500,7 +500,7 @@ class TestWhatSshIsToldOfIt:
 
         def follow(store: Store, name: str, _: Machine | None, after: Machine | None) -> None:
             if Path(store.root, "ssh_config").exists():
-                ssh_config_file.follow(store, name, after)
+                ssh_config_file.update_ssh_config(store, name, after)
 
         return Store(store.root, followers=[follow])
 

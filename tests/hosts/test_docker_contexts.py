@@ -15,8 +15,8 @@ from machinectl import certs
 from machinectl.commands.certs.create import certs_create
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.pending import propose
-from machinectl.hosts.exports.docker_contexts import follow
+from machinectl.hosts.certificates.pending import store_pending
+from machinectl.hosts.exports.docker_contexts import update_contexts
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests.support.docker_cli import DockerCli
@@ -56,7 +56,7 @@ def followed(store: Store, config: Path, monkeypatch: pytest.MonkeyPatch) -> Sto
     monkeypatch.setenv("DOCKER_CONFIG", str(config))
 
     def told(store: Store, name: str, before: Machine | None, after: Machine | None) -> None:
-        follow(store, name, before, after)
+        update_contexts(store, name, before, after)
 
     return Store(store.root, [told])
 
@@ -268,7 +268,7 @@ def test_certificates_that_are_settled_on_the_way_of_env_are_followed(
     run(store, *CREATE, dockerd.url, "--tls-dir", stale, "orionbox")
     assert files(config, "orionbox")["ca.pem"] == unknown.certificate
     with store.writing("orionbox") as held:
-        propose(held, Identity.read(str(dockerd.directory)))
+        store_pending(held, Identity.read(str(dockerd.directory)))
     # It tells of what went wrong there as any verb does, and prints what it is asked for.
     (config / "contexts").chmod(0o777)
     pointed = machinectl("env", "orionbox", store=store.root)
