@@ -11,8 +11,8 @@ from machinectl.errors import MachineError
 from machinectl.fleet.model import FleetId, Login
 from machinectl.fleet.reading import key_values
 from machinectl.fleet.reading.fleet_file import read_fleet
-from machinectl.fleet.syntax.document import LONGEST_FILE
 from machinectl.fleet.syntax.faults import Place, WrongFile
+from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.spec import CertificateFiles
 from tests.support.fleet_file import ENVIRONMENT, HOST, fault, only, parsed, said

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError
 from machinectl.fleet.foreign.ansible_inventory import VAULT, Inventory, Variable, of_login
 from machinectl.fleet.foreign.sources import Spot, WrongSource, contents
-from machinectl.fleet.syntax.document import Builder, Listed, Mapped, NotADocument, Text, events
+from machinectl.fleet.syntax.document import Listed, Mapped, Scalar, read_tree
 from machinectl.fleet.syntax.faults import Faults
+from machinectl.fleet.syntax.yaml_errors import NotADocument
 from machinectl.ranges import InvalidRange, expand_hosts
 
 if TYPE_CHECKING:
@@ -40,21 +41,11 @@ ELSEWHERE = {
 }
 
 
-class Lenient(Builder):
-    """Makes a tree of any YAML: what a tag means is Ansible's affair, and a key that is there twice counts once."""
-
-    def check_tag(self, tag: str | None, place: Place) -> None:
-        """Take `!vault` and `!unsafe` for what they stand before."""
-
-    def tree(self, text: str) -> Node | None:
-        self.take_all(events(text))
-        return self.root
-
-
 def tree(text: str, path: str) -> Node | None:
     """What a file holds, None where that is nothing. Raises WrongSource."""
     try:
-        return Lenient(Faults(path)).tree(text)
+        # What a tag means is up to Ansible.
+        return read_tree(text, Faults(path), any_tag=True)
     except NotADocument as wrong:
         raise WrongSource(Spot(path, wrong.place.line), wrong.unquoted) from wrong
 
@@ -124,7 +115,7 @@ def variables_of(node: Node, path: str) -> dict[str, Variable]:
     found = {
         name: Variable(entry.value.text, spot_of(entry.place, path))
         for name, entry in mapping(node, path, "variables").entries.items()
-        if isinstance(entry.value, Text) and not entry.value.is_null
+        if isinstance(entry.value, Scalar) and not entry.value.is_null
     }
     return of_login(found)
 
@@ -182,7 +173,7 @@ def in_file(path: str, notes: Notes) -> dict[str, Variable]:
 
 
 def is_nothing(node: Node) -> bool:
-    return isinstance(node, Text) and node.is_null
+    return isinstance(node, Scalar) and node.is_null
 
 
 def spot_of(place: Place, path: str) -> Spot:

@@ -38,9 +38,10 @@ from machinectl.fleet.reading.host_ranges import each_by_itself
 from machinectl.fleet.reading.includes import joined, similar_file
 from machinectl.fleet.reading.key_values import Values, Wrong, as_typed, labels_of
 from machinectl.fleet.reading.layers import NOTHING_SAID, Layer, is_null, merged, over
-from machinectl.fleet.syntax.document import LONGEST_FILE, MOST_NODES, NULLS, Entry, Listed, Mapped, Text, read
+from machinectl.fleet.syntax.document import MOST_NODES, NULLS, Listed, MapEntry, Mapped, Scalar, read
 from machinectl.fleet.syntax.faults import START, Faults
 from machinectl.fleet.syntax.hidden_values import Hidden
+from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
 from machinectl.machines import create_options
 from machinectl.machines.create_options import CERTIFICATES, HOST_KEY, LOGIN_SECRETS
 from machinectl.machines.engine_options import EngineOptions, each_once, read_env_file
@@ -245,7 +246,7 @@ class Reading:
 
     def layer(self, mapped: Mapped) -> Layer:
         entry = mapped.entries.get(LABELS)
-        labels: dict[str, Text] = {}
+        labels: dict[str, Scalar] = {}
         if entry:
             try:
                 labels = labels_of(entry.value)
@@ -265,7 +266,7 @@ class Reading:
             if not node.is_null:
                 self.value(LABEL, node)
 
-    def host(self, name: str, entry: Entry) -> Said | None:
+    def host(self, name: str, entry: MapEntry) -> Said | None:
         if self.said > MOST_NODES:
             return None
         try:
@@ -328,7 +329,7 @@ class Reading:
             if key == GROUPS:
                 if "$" in text_of(node):
                     return None
-            elif not isinstance(node, Text) or node.is_null or "$" in node.text:
+            elif not isinstance(node, Scalar) or node.is_null or "$" in node.text:
                 return None
             else:
                 options[driver.options[key].name] = self.value(driver.keys[key], node)
@@ -370,7 +371,7 @@ class Reading:
         if entry is None or is_null(entry.value):
             return ()
         nodes = entry.value.items if isinstance(entry.value, Listed) else [entry.value]
-        plain = [node.text for node in nodes if isinstance(node, Text) and node.text in self.plain_groups]
+        plain = [node.text for node in nodes if isinstance(node, Scalar) and node.text in self.plain_groups]
         if len(plain) == len(nodes):
             return tuple(plain)
         named = self.value(COMMON[GROUPS], entry.value)
@@ -386,7 +387,7 @@ class Reading:
             self.bases[groups] = merged([self.defaults, *(self.groups[group] for group in groups)])
         return self.bases[groups]
 
-    def driver(self, name: str, entry: Entry, layer: Layer) -> DriverKeys | None:
+    def driver(self, name: str, entry: MapEntry, layer: Layer) -> DriverKeys | None:
         said = layer.entries.get(DRIVER)
         if said is None:
             self.faults.add(
@@ -449,7 +450,7 @@ class Reading:
         return {**driver.defaults, **given}
 
     def check_required(
-        self, name: str, entry: Entry, driver: DriverKeys, layer: Layer, options: Mapping[str, OptionValue]
+        self, name: str, entry: MapEntry, driver: DriverKeys, layer: Layer, options: Mapping[str, OptionValue]
     ) -> None:
         """Note the options that a host's driver needs and the file lacks."""
         for key in driver.required:
@@ -484,14 +485,14 @@ class Reading:
         return self.files[kind, path]
 
 
-def with_address(own: Layer, layer: Layer, driver: DriverKeys, member: Text) -> Layer:
+def with_address(own: Layer, layer: Layer, driver: DriverKeys, member: Scalar) -> Layer:
     """Return what a host of a range says: its name is its address if its layer has none."""
     for key in driver.required:
         option = driver.options[key]
         if option.identity and option.check and key not in layer.entries:
             with suppress(MachineError):
                 option.check(member.text)
-                own = Layer({**own.entries, key: Entry(member.place, member)}, own.labels)
+                own = Layer({**own.entries, key: MapEntry(member.place, member)}, own.labels)
     return own
 
 
@@ -524,10 +525,10 @@ def typed(layer: Layer) -> dict[str, str]:
 
 def text_of(node: Node) -> str:
     """Return the text of a scalar, or of a list's scalars, as typed."""
-    if isinstance(node, Text):
+    if isinstance(node, Scalar):
         return node.text
     nodes = node.items if isinstance(node, Listed) else []
-    return ", ".join(each.text for each in nodes if isinstance(each, Text))
+    return ", ".join(each.text for each in nodes if isinstance(each, Scalar))
 
 
 def login(found: Mapping[str, OptionValue]) -> Login:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from machinectl.driver import OptionValue
     from machinectl.fleet.keys import DriverKeys
     from machinectl.fleet.model import FleetHost
-    from machinectl.fleet.syntax.document import Entry
+    from machinectl.fleet.syntax.document import MapEntry
     from machinectl.fleet.syntax.faults import Faults, Place
 
 JUMP = create_options.JUMP.name
@@ -29,7 +29,7 @@ class Said(NamedTuple):
 
     host: FleetHost
     driver: DriverKeys
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, MapEntry]
 
     def place(self, key: str) -> Place:
         """Where a key is given its value for the host; where the host begins if it is not."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.fleet.reading.key_values import Wrong
-from machinectl.fleet.syntax.document import MOST_NODES, Entry, Listed, Mapped, Text
+from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Mapped, Scalar
 from machinectl.ranges import VALUE_RANGE, InvalidRange, expanded, names
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def each_by_itself(hosts: Mapped, faults: Faults) -> Mapped:
     return found
 
 
-def counted_in(name: str, entry: Entry, faults: Faults) -> list[str]:
+def counted_in(name: str, entry: MapEntry, faults: Faults) -> list[str]:
     """Return the names that a name stands for, none if it is wrong, which is noted."""
     if "[" not in name:
         return [name]
@@ -52,13 +52,13 @@ def counted_in(name: str, entry: Entry, faults: Faults) -> list[str]:
 
 
 def has_range(node: Node) -> bool:
-    if isinstance(node, Text):
+    if isinstance(node, Scalar):
         return VALUE_RANGE.search(node.text) is not None
     inner = node.items if isinstance(node, Listed) else [entry.value for entry in node.entries.values()]
     return any(map(has_range, inner))
 
 
-def members(name: str, counted: list[str], entry: Entry, faults: Faults) -> Iterator[tuple[str, Entry]]:
+def members(name: str, counted: list[str], entry: MapEntry, faults: Faults) -> Iterator[tuple[str, MapEntry]]:
     """Yield the hosts `counted` that a name stands for, with what is said of each. What is wrong is noted."""
     if "[" not in name:
         yield name, entry
@@ -73,13 +73,13 @@ def members(name: str, counted: list[str], entry: Entry, faults: Faults) -> Iter
         for number, member in enumerate(counted):
             yield (
                 member,
-                Entry(entry.place, values[number] if values else entry.value, member=Text(entry.place, member)),
+                MapEntry(entry.place, values[number] if values else entry.value, member=Scalar(entry.place, member)),
             )
 
 
 def spread(node: Node, name: str, count: int) -> list[Node] | None:
     """Return what a node is for each of `count` hosts, None if it has no range. Raises Wrong; `name` is the hosts'."""
-    if isinstance(node, Text):
+    if isinstance(node, Scalar):
         return spread_text(node, name, count)
     if isinstance(node, Listed):
         items = [(item, spread(item, name, count)) for item in node.items]
@@ -90,12 +90,12 @@ def spread(node: Node, name: str, count: int) -> list[Node] | None:
     if not any(own for *_, own in entries):
         return None
     return [
-        Mapped(node.place, {key: Entry(entry.place, own[at]) if own else entry for key, entry, own in entries})
+        Mapped(node.place, {key: MapEntry(entry.place, own[at]) if own else entry for key, entry, own in entries})
         for at in range(count)
     ]
 
 
-def spread_text(node: Text, name: str, count: int) -> list[Node] | None:
+def spread_text(node: Scalar, name: str, count: int) -> list[Node] | None:
     if not VALUE_RANGE.search(node.text):
         return None
     try:
@@ -104,4 +104,4 @@ def spread_text(node: Text, name: str, count: int) -> list[Node] | None:
         raise Wrong(node.place, f"{node.text!r}: {exc}") from exc
     if len(texts) != count:
         raise Wrong(node.place, f"{node.text!r} has {len(texts)} values for the {count} hosts of {name!r}")
-    return [Text(node.place, text, is_plain=node.is_plain) for text in texts]
+    return [Scalar(node.place, text, is_plain=node.is_plain) for text in texts]

@@ -11,7 +11,8 @@ from machinectl.errors import closest_match
 from machinectl.files.atomic import read_file
 from machinectl.fleet.keys import DEFAULTS, FLEET, FREE, GROUPS, HOSTS, INCLUDE, PARTS
 from machinectl.fleet.reading.layers import is_null
-from machinectl.fleet.syntax.document import LONGEST_FILE, MOST_NODES, Entry, Listed, Mapped, Text, read
+from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Mapped, Scalar, read
+from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
 
 if TYPE_CHECKING:
     from machinectl.fleet.syntax.document import Node
@@ -35,7 +36,9 @@ def joined(root: Mapped, name: str, faults: Faults) -> Mapped:
     join = Join(faults)
     join.add(root)
     join.follow(root, [File(name, os.path.realpath(name))])
-    return Mapped(root.place, {**root.entries, **{name: Entry(part.place, part) for name, part in join.parts.items()}})
+    return Mapped(
+        root.place, {**root.entries, **{name: MapEntry(part.place, part) for name, part in join.parts.items()}}
+    )
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class Join:
 
     def named(self, node: Node, chain: list[File]) -> File | None:
         """Return the file that is included at a node; None if it is wrong, or was added already."""
-        if not isinstance(node, Text) or node.is_null or not node.text:
+        if not isinstance(node, Scalar) or node.is_null or not node.text:
             self.faults.add(node.place, f"{INCLUDE} is a list of files, here is {node.name}")
             return None
         if "${" in node.text or not node.text.endswith(SUFFIXES):

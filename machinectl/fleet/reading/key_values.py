@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError
 from machinectl.files.secret_files import is_exposed
 from machinectl.fleet.keys import COMMON, LABELS, Kind
-from machinectl.fleet.syntax.document import Listed, Mapped, Text
+from machinectl.fleet.syntax.document import Listed, Mapped, Scalar
 from machinectl.fleet.syntax.hidden_values import Hidden
 from machinectl.fleet.syntax.interpolation import LONGEST, Unexpandable, expanded
 
@@ -66,7 +66,7 @@ class Values:
 
     def text_of(self, key: Key, node: Node) -> str:
         """The text of a scalar, expanded; a path as an absolute one. Raises Wrong."""
-        if not isinstance(node, Text) or node.is_null:
+        if not isinstance(node, Scalar) or node.is_null:
             raise wrong_kind(key, node)
         text = self.expanded(key.name, node)
         if key.choices and text not in key.choices and text != key.default:
@@ -81,7 +81,7 @@ class Values:
             check_secret_file(key, node, path)
         return path
 
-    def expanded(self, name: str, node: Text) -> str:
+    def expanded(self, name: str, node: Scalar) -> str:
         """A scalar's text with its variables filled in. Raises Wrong."""
         if len(node.text) > LONGEST:
             raise Wrong(node.place, f"{name} has more than {LONGEST} characters")
@@ -106,9 +106,9 @@ class Values:
 
     def told(self, key: Key, node: Node, error: MachineError) -> str:
         """What is said of a command line, said of the file. What a variable held is not in it."""
-        texts = [node] if isinstance(node, Text) else []
+        texts = [node] if isinstance(node, Scalar) else []
         if isinstance(node, Listed):
-            texts = [each for each in node.items if isinstance(each, Text)]
+            texts = [each for each in node.items if isinstance(each, Scalar)]
         if any("$" in each.text for each in texts):
             return f"{key.name} cannot be what {' '.join(shown(each) for each in texts if '$' in each.text)} comes to"
         said = f"{error.cause.removeprefix('Error: ')}. {error.hint}".rstrip(". ")
@@ -128,9 +128,9 @@ def wrong_one(check: Callable[[OptionValue], object], node: Node, value: OptionV
     return node
 
 
-def labels_of(node: Node) -> dict[str, Text]:
+def labels_of(node: Node) -> dict[str, Scalar]:
     """The labels that a mapping holds, each where it stands. Raises Wrong."""
-    if isinstance(node, Text) and node.is_null:
+    if isinstance(node, Scalar) and node.is_null:
         return {}
     if not isinstance(node, Mapped):
         raise wrong_kind(COMMON[LABELS], node)
@@ -138,7 +138,7 @@ def labels_of(node: Node) -> dict[str, Text]:
     for name, entry in node.entries.items():
         if not name.strip() or "=" in name or not name.isprintable():
             raise Wrong(entry.place, f"{LABELS}: {name!r} is not the name of a label")
-        if not isinstance(entry.value, Text):
+        if not isinstance(entry.value, Scalar):
             raise Wrong(entry.value.place, f"{LABELS}: {name} is a text, this is {entry.value.name}")
         found[name] = entry.value
     return found
@@ -146,11 +146,11 @@ def labels_of(node: Node) -> dict[str, Text]:
 
 def items(key: Key, node: Node) -> list[Node]:
     """What a list holds; one text is a list of it."""
-    if isinstance(node, Text) and not node.is_null:
+    if isinstance(node, Scalar) and not node.is_null:
         return [node]
     if isinstance(node, Listed):
         return node.items
-    if isinstance(node, Text):
+    if isinstance(node, Scalar):
         return []
     raise wrong_kind(key, node)
 
@@ -168,24 +168,24 @@ def number(key: Key, node: Node, text: str) -> int:
 
 
 def wrong_kind(key: Key, node: Node) -> Wrong:
-    kind = "a text" if key.kind is Kind.TEXTS and isinstance(node, Text) else key.kind
+    kind = "a text" if key.kind is Kind.TEXTS and isinstance(node, Scalar) else key.kind
     found = node.name
-    if isinstance(node, Text):
+    if isinstance(node, Scalar):
         found = "nothing" if node.is_null and not node.text else shown(node)
     return Wrong(node.place, f"{key.name} is {kind}, this is {found}")
 
 
 def as_typed(node: Node, value: str) -> str:
     """A value for an error: as it was typed where variables were filled in, as what one holds may be a secret."""
-    return node.text if isinstance(node, Text) and "$" in node.text else value
+    return node.text if isinstance(node, Scalar) and "$" in node.text else value
 
 
-def shown(node: Text) -> str:
+def shown(node: Scalar) -> str:
     """A text as it was typed: what a variable holds may be a secret."""
     return repr(node.text)
 
 
-def check_secret_file(key: Key, node: Text, path: str) -> None:
+def check_secret_file(key: Key, node: Scalar, path: str) -> None:
     """Refuse a file with a secret that is not there, or that others can read. Raises Wrong.
 
     So is what is no file: a pipe or a terminal has whoever looks at the file wait, and what is read there once is not

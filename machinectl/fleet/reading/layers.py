@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.fleet.keys import LABELS
-from machinectl.fleet.syntax.document import Text
+from machinectl.fleet.syntax.document import Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
-    from machinectl.fleet.syntax.document import Entry, Node
+    from machinectl.fleet.syntax.document import MapEntry, Node
 
 
 class Layer(NamedTuple):
     """What defaults, a group or a host say: entries by key, and the labels among them by name."""
 
-    entries: Mapping[str, Entry]
-    labels: Mapping[str, Text]
+    entries: Mapping[str, MapEntry]
+    labels: Mapping[str, Scalar]
 
     def without(self, keys: Container[str]) -> Layer:
         """The same without some of what it says."""
@@ -29,8 +29,8 @@ NOTHING_SAID = Layer({}, {})
 
 def merged(layers: Iterable[Layer]) -> Layer:
     """What is said in all of them, a later one over an earlier one; of labels each by itself. Null takes back."""
-    entries: dict[str, Entry] = {}
-    labels: dict[str, Text] = {}
+    entries: dict[str, MapEntry] = {}
+    labels: dict[str, Scalar] = {}
     for layer in layers:
         if LABELS in layer.entries and is_null(layer.entries[LABELS].value):
             labels.clear()
@@ -54,4 +54,4 @@ def over(base: Layer, own: Layer) -> Layer:
 
 def is_null(node: Node) -> bool:
     """Whether nothing stands there, or YAML's word for it."""
-    return isinstance(node, Text) and node.is_null
+    return isinstance(node, Scalar) and node.is_null

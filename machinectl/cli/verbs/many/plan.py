@@ -135,7 +135,7 @@ def fleet_file(verb: str, files: Sequence[str] | None, names: Sequence[str] | No
     Raises UsageError for several files, and for a file in the place of a host.
     """
     from machinectl.fleet.reading.fleet_file import STDIN
-    from machinectl.fleet.syntax.document import LONGEST_FILE
+    from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
 
     several = list(dict.fromkeys(files or []))
     if len(several) > 1:

@@ -1,0 +1,100 @@
+"""Errors of YAML files: where a file is not YAML, and what to look for there."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import yaml
+
+from machinectl.fleet.syntax.faults import START, Place
+
+if TYPE_CHECKING:
+    from typing import Any
+
+# In bytes. A host takes about 200; a fleet of 10,000 fits.
+LONGEST_FILE = 8 << 20
+NOT_YAML = "This is not YAML"
+NEEDS_QUOTES = "needs quotes"
+# The text before a [ and the text from the [ on.
+BEFORE_BRACKET = re.compile(r"[^\s,{}\[\]\"']+$")
+FROM_BRACKET = re.compile(r"\[[^\s,{}\[\]]*\][^\s,{}\[\]]*")
+ALIAS = re.compile(r"\*([\w-]+)")
+
+
+class NotADocument(Exception):
+    """Why a file cannot be read further. `unquoted` does not quote the file, which may hold secrets."""
+
+    def __init__(self, place: Place, why: str, unquoted: str = "") -> None:
+        super().__init__(why)
+        self.place = place
+        self.why = why
+        self.unquoted = unquoted or why
+
+
+def place_of(mark: Any, file: str = "") -> Place:
+    return Place(mark.line + 1, mark.column + 1, file)
+
+
+def decoded(data: bytes) -> str:
+    if len(data) > LONGEST_FILE:
+        raise NotADocument(START, f"The file has more than {LONGEST_FILE >> 20} MB")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        before = data[: exc.start].decode("utf-8-sig", "replace")
+        raise NotADocument(place_after(before), "This is not UTF-8: save the file as UTF-8") from exc
+    if "\0" in text:
+        raise NotADocument(place_after(text.partition("\0")[0]), "Here is a NUL, which no text file has")
+    return text
+
+
+def place_after(text: str) -> Place:
+    """Return the place of what follows the text that begins a file."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return Place(len(lines), len(lines[-1]) + 1)
+
+
+def translated(exc: Exception, text: str) -> NotADocument:
+    """Return what an error of PyYAML means for a file with this text."""
+    if isinstance(exc, yaml.MarkedYAMLError):
+        mark: Any = exc.problem_mark or exc.context_mark
+        place = place_of(mark) if mark else START
+        if exc.problem == "but found another document":
+            return NotADocument(place, "Here begins another document: a fleet file has only one")
+        if (exc.problem or "").startswith("found undefined alias") and (alias := ALIAS.match(text_at(mark, text))):
+            return NotADocument(place, f"There is no &{alias[1]} before this *{alias[1]}", NOT_YAML)
+        why = why_not_yaml(exc, text)
+        return NotADocument(place, why, why.partition(': "')[0] if NEEDS_QUOTES in why else NOT_YAML)
+    if isinstance(exc, yaml.YAMLError):
+        # A character that YAML does not allow. PyYAML's two parsers report different positions for it.
+        position = next((at for at, letter in enumerate(text) if not is_allowed(letter)), 0)
+        letter = text[position : position + 1]
+        return NotADocument(place_after(text[:position]), f"YAML does not allow the character {letter!r}")
+    return NotADocument(START, NOT_YAML)
+
+
+def is_allowed(letter: str) -> bool:
+    """Return whether YAML allows a character: https://yaml.org/spec/1.1/#c-printable."""
+    return letter in "\t\n\r\x85" or " " <= letter <= "~" or (letter >= "\xa0" and letter not in "\ufffe\uffff")
+
+
+def why_not_yaml(exc: yaml.MarkedYAMLError, text: str) -> str:
+    mark: Any = exc.problem_mark
+    rest = text_at(mark, text)
+    before = text.splitlines()[mark.line][: mark.column] if rest else ""
+    if f"{before}{rest[:1]}".endswith("${"):
+        return f'{NOT_YAML}: within {{ }} and [ ] a text with ${{…}} in it {NEEDS_QUOTES}: "${{…}}"'
+    start, end = BEFORE_BRACKET.search(before), FROM_BRACKET.match(rest)
+    if start and end:
+        bracketed = f"{start[0]}{end[0]}".removesuffix(":")
+        return f'{NOT_YAML}: within {{ }} and [ ] a text with [ in it {NEEDS_QUOTES}: "{bracketed}"'
+    if rest.startswith("\t"):
+        return f"{NOT_YAML}: here is a tab, and only spaces indent"
+    return f"{NOT_YAML}: {' '.join(part for part in (exc.context, exc.problem) if part)}"
+
+
+def text_at(mark: Any, text: str) -> str:
+    """Return the rest of the line at a mark, "" at its end."""
+    lines = text.splitlines()
+    return lines[mark.line][mark.column :] if mark and mark.line < len(lines) else ""
